@@ -1,0 +1,5 @@
+"""magictel proves that telemetry arrives."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,3 @@
+"""The catalogue room."""
+
+from __future__ import annotations

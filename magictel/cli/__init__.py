@@ -1,0 +1,3 @@
+"""The cli room."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The delivery room."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The exporters room."""
+
+from __future__ import annotations

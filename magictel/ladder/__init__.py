@@ -1,0 +1,3 @@
+"""The ladder room."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The operations room."""
+
+from __future__ import annotations

@@ -1,0 +1,155 @@
+"""The verdict on one attempt (six outcomes) and the ledger of one delivery (`Receipt`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The backend says that it took every item. `notes` are items it took for a reason worth counting (409 on our own repeat)."""
+
+    notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemVerdict:
+    """Why one item of a payload was refused, or taken in an unusual way: stable code, sentence, example (redacted, cut)."""
+
+    code: str
+    message: str
+    example: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Some items were taken. Indices count the payload's items.
+
+    `rejected` are refused for good; `retry` may be sent again, all under one reason, after `after` seconds; the rest are delivered.
+    `notes` as in `Delivered`. `human` is True when only a person can mend what keeps `retry` out (a full disk).
+    """
+
+    rejected: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    retry: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    after: float | None = None
+    human: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The backend is alive and asks to wait. `after`: seconds it named. `human`: waiting alone will not help (flood stage)."""
+
+    code: str
+    message: str
+    after: float | None = None
+    human: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Nobody, or not the backend, answered. `unknown`: the items may have arrived, so a repeat may duplicate."""
+
+    code: str
+    message: str
+    after: float | None = None
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The payload must be halved and sent again; a single item that is too large is rejected."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The whole payload was refused for good: sending it again cannot help."""
+
+    code: str
+    message: str
+    remedy: str | None = None
+    example: str | None = None
+
+
+Outcome = Delivered | Partial | Throttled | Unavailable | TooLarge | Rejected
+
+
+class Fate(StrEnum):
+    """What finally became of a point; the five sum to what was sent."""
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    WITHHELD = "withheld"
+    KEPT = "kept"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why points met a fate other than plain delivery: code, sentence, how many, one example."""
+
+    code: str
+    message: str
+    count: int
+    fate: Fate
+    example: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of every point of one delivery: `sent = delivered + rejected + withheld + kept + dropped`.
+
+    Points are SDK data points (a histogram is one). `bytes` are request bodies as they travelled, over all attempts; `seconds` wall time.
+    """
+
+    sent: int = 0
+    delivered: int = 0
+    rejected: int = 0
+    withheld: int = 0
+    kept: int = 0
+    dropped: int = 0
+    attempts: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def balanced(self) -> bool:
+        """True when every point is accounted for."""
+        return self.sent == self.delivered + self.rejected + self.withheld + self.kept + self.dropped
+
+    @property
+    def undelivered(self) -> int:
+        """Points that are neither with the backend nor refused by it: kept + dropped."""
+        return self.kept + self.dropped
+
+    def __add__(self, other: Receipt) -> Receipt:
+        return Receipt(
+            self.sent + other.sent,
+            self.delivered + other.delivered,
+            self.rejected + other.rejected,
+            self.withheld + other.withheld,
+            self.kept + other.kept,
+            self.dropped + other.dropped,
+            self.attempts + other.attempts,
+            self.bytes + other.bytes,
+            self.seconds + other.seconds,
+            merge_reasons([*self.reasons, *other.reasons]),
+        )
+
+
+def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Add up reasons of the same code and fate, the first example and sentence kept, in order of first appearance."""
+    merged: dict[tuple[str, Fate], Reason] = {}
+    for reason in reasons:
+        key = (reason.code, reason.fate)
+        known = merged.get(key)
+        merged[key] = (
+            reason if known is None else replace(known, count=known.count + reason.count, example=known.example or reason.example)
+        )
+    return tuple(merged.values())

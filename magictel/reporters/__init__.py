@@ -1,0 +1,3 @@
+"""The reporters room."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The runtime room."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The sandbox room."""
+
+from __future__ import annotations

@@ -1,0 +1,94 @@
+"""Secrets: a value that shows itself to nobody, and a redactor that finds it wherever it leaked to."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from collections.abc import Iterable
+from typing import Any
+
+MASK = "***"
+_SHORTEST = 4  # a shorter secret would redact half of every text
+
+
+class Secret:
+    """A credential. `str`, `repr`, `format`, pickling and JSON show `***`; only `reveal()` gives the value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value itself, for the one place that puts it on the wire."""
+        return self._value
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    def __format__(self, spec: str) -> str:
+        return MASK
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Secret is never pickled")
+
+
+class Redactor:
+    """Replaces every known secret in a text, in the spellings it travels in (plain, base64, percent-encoded, JSON, repr)."""
+
+    __slots__ = ("_needles",)
+
+    def __init__(self, secrets: Iterable[Secret | str | None] = ()) -> None:
+        needles: set[str] = set()
+        for secret in secrets:
+            value = secret.reveal() if isinstance(secret, Secret) else secret
+            if not value:
+                continue
+            for text in {value, value.strip()}:
+                if len(text) >= _SHORTEST:
+                    needles.update(_spellings(text))
+        self._needles = sorted(needles, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for needle in self._needles:
+            if needle in text:
+                text = text.replace(needle, MASK)
+        return text
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self._needles)} spellings)"
+
+    def value(self, data: Any) -> Any:
+        """Redact every text inside a JSON-like value, keys included."""
+        if isinstance(data, str):
+            return self(data)
+        if isinstance(data, dict):
+            return {self(str(key)): self.value(item) for key, item in data.items()}
+        if isinstance(data, list | tuple):
+            return [self.value(item) for item in data]
+        return data
+
+
+def _spellings(text: str) -> Iterable[str]:
+    raw = text.encode("utf-8", "surrogateescape")
+    yield text
+    yield base64.b64encode(raw).decode().rstrip("=")
+    yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    yield urllib.parse.quote(text, safe="", errors="replace")
+    yield urllib.parse.quote_plus(text, errors="replace")
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield repr(text)[1:-1]

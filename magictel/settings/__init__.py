@@ -1,0 +1,3 @@
+"""The settings room."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The sources room."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The transports room."""
+
+from __future__ import annotations
