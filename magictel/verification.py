@@ -131,3 +131,12 @@ def _differences(want: Expected, seen: Seen, declare: Declare) -> Iterable[Diffe
         if name in seen.unreadable or identical(sent, got):
             continue
         yield Difference(want.point, name, sent, got, declare(name, sent, got))
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a backend cannot be asked what it holds (no right to read, no query end point): the send is then *unverified*."""
+
+    code: str
+    message: str
+    remedy: str | None = None

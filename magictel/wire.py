@@ -6,6 +6,7 @@ exchange, redacted, as evidence.
 
 from __future__ import annotations
 
+import email.utils
 import json
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -100,6 +101,20 @@ class Reply:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             return None
+
+    def retry_after(self, now: float) -> float | None:
+        """The Retry-After header in seconds from `now` (Unix time): a number or an HTTP date (RFC 9110 §10.2.3); None without."""
+        text = self.headers.get("retry-after", "").strip()
+        if not text:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            try:
+                seconds = email.utils.parsedate_to_datetime(text).timestamp() - now
+            except (ValueError, TypeError):
+                return None
+        return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
 
     @property
     def looks_like_html(self) -> bool:

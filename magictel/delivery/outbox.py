@@ -1,0 +1,65 @@
+"""The outbox: payloads that wait for the next export, bounded in points and bytes; the oldest is dropped first, and counted."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from magictel.payload import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A payload in the outbox with the code and sentence of what kept it out of the backend."""
+
+    payload: Payload
+    code: str
+    message: str
+
+
+class Outbox:
+    """In memory, so it does not survive the process; what is in it at shutdown is dropped and named."""
+
+    def __init__(self, max_points: int, max_bytes: int) -> None:
+        self._max_points = max_points
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._waiting: deque[Waiting] = deque()
+        self._points = 0
+        self._bytes = 0
+
+    @property
+    def points(self) -> int:
+        """Data points waiting now."""
+        return self._points
+
+    @property
+    def bytes(self) -> int:
+        """Uncompressed bytes waiting now."""
+        return self._bytes
+
+    def put(self, waiting: Waiting) -> list[Waiting]:
+        """Append a payload; return what had to be dropped for it, oldest first (the payload itself where it never fits)."""
+        with self._lock:
+            self._waiting.append(waiting)
+            self._points += waiting.payload.points
+            self._bytes += len(waiting.payload.body)
+            dropped = []
+            while self._waiting and (self._points > self._max_points or self._bytes > self._max_bytes):
+                dropped.append(self._pop())
+            return dropped
+
+    def take(self) -> list[Waiting]:
+        """Empty the outbox, oldest first."""
+        with self._lock:
+            taken = list(self._waiting)
+            self._waiting.clear()
+            self._points = self._bytes = 0
+            return taken
+
+    def _pop(self) -> Waiting:
+        oldest = self._waiting.popleft()
+        self._points -= oldest.payload.points
+        self._bytes -= len(oldest.payload.body)
+        return oldest

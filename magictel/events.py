@@ -1,0 +1,172 @@
+"""What operations yield and reporters consume. Frozen values, no behaviour; a reporter matches on their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from magictel.finding import Finding, Held
+from magictel.outcome import Receipt
+from magictel.verification import Verification
+
+
+class CheckOutcome(StrEnum):
+    """How a target's whole ladder came out: the worst of its rungs, skipped and blocked aside."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class SendOutcome(StrEnum):
+    """How a target's sample or replay came out: the first of these, in this order, that is present."""
+
+    UNDELIVERED = "undelivered"
+    REJECTED = "rejected"
+    LOST = "lost"
+    ALTERED = "altered"
+    DUPLICATED = "duplicated"
+    UNVERIFIED = "unverified"
+    ACCEPTED = "accepted"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One target's ladder: the ten rungs in order. `unusable` is True when its settings could not be used at all (exit 78)."""
+
+    target: str
+    exporter: str
+    outcome: CheckOutcome
+    endpoint: str
+    rungs: tuple[Finding, ...]
+    unusable: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """What became of one target's points, and what the backend shows of them."""
+
+    target: str
+    exporter: str
+    outcome: SendOutcome
+    receipt: Receipt
+    verification: Verification | None = None
+    code: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    endpoint: str = ""
+    unusable: bool = False
+    seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    """Warnings of the rungs climbed before the write, and the one that stopped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStarted:
+    """A check begins; targets in the order given."""
+
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RungClimbed:
+    """One rung of one target was climbed."""
+
+    target: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Something is being waited for, for people at a terminal."""
+
+    target: str
+    message: str
+    seconds: float
+    of: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChecked:
+    """One target's ladder is done."""
+
+    result: CheckResult
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    """The whole check; results in the order the targets were given. `interrupted`: not all of them were asked."""
+
+    results: tuple[CheckResult, ...]
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def outcome(self) -> CheckOutcome:
+        """The worst target's."""
+        return worst(result.outcome for result in self.results) if self.results else CheckOutcome.PASS
+
+
+@dataclass(frozen=True, slots=True)
+class SendStarted:
+    """A send begins: the run's id, points and metrics for each target."""
+
+    run_id: str
+    points: int
+    metrics: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One target's points were sent; the receipt is final."""
+
+    target: str
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSent:
+    """One target's send is done."""
+
+    result: SendResult
+
+
+@dataclass(frozen=True, slots=True)
+class SendFinished:
+    """The whole send; results in the order the targets were given."""
+
+    run_id: str
+    results: tuple[SendResult, ...]
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def outcome(self) -> SendOutcome:
+        """The first outcome present, in the order of `SendOutcome`."""
+        present = {result.outcome for result in self.results}
+        return next((outcome for outcome in SendOutcome if outcome in present), SendOutcome.VERIFIED)
+
+
+Event = (
+    CheckStarted | RungClimbed | Waited | TargetChecked | CheckFinished | SendStarted | Accepted | TargetSent | SendFinished
+)
+
+
+def worst(outcomes: Iterable[CheckOutcome]) -> CheckOutcome:
+    """Fail before warn before pass."""
+    present = set(outcomes)
+    if CheckOutcome.FAIL in present:
+        return CheckOutcome.FAIL
+    return CheckOutcome.WARN if CheckOutcome.WARN in present else CheckOutcome.PASS
+
+
+def check_outcome(rungs: tuple[Finding, ...]) -> CheckOutcome:
+    """A ladder's outcome from its rungs."""
+    held = {finding.outcome for finding in rungs}
+    if Held.FAIL in held:
+        return CheckOutcome.FAIL
+    return CheckOutcome.WARN if Held.WARN in held else CheckOutcome.PASS

@@ -1,0 +1,290 @@
+"""The plugin interface: what the author of an exporter writes (pure), and what every exporter inherits (final).
+
+An author gives a settings model, `encode` (the plain truth: one item on the wire), `judge` (the one place that reads a
+reply), probes for the ladder, and `expect` + `read_back` (how a sent point looks in the backend). Delivery, ledger, life
+cycle and the OpenTelemetry SDK's side are inherited and not overridden.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Generic, TypeVar, final
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, MetricExportResult, MetricsData
+
+from magictel.clock import Clock, SystemClock
+from magictel.delivery.log import DeliveryLog
+from magictel.delivery.pipeline import Lot, OnRefused, Pipeline
+from magictel.delivery.retry import Attempted
+from magictel.errors import SettingsError
+from magictel.finding import Finding, Rung
+from magictel.model import Point, Series, count_points, groups
+from magictel.outcome import Fate, Reason, Receipt, merge_reasons
+from magictel.payload import Payload, Route, pack
+from magictel.secrets import Redactor
+from magictel.settings.load import Resolved, resolve
+from magictel.settings.model import ExporterSettings
+from magictel.templates import Chunk, Layouts, Template, Withheld, chunks
+from magictel.verification import Expected, Value
+from magictel.scrub import Scrub
+
+S = TypeVar("S", bound=ExporterSettings)
+INTERFACE = 1
+"""The plugin interface's major version; an exporter that declares another is shown as broken."""
+
+_SLICE = 2_500
+
+
+class Exporter(MetricExporter, Generic[S]):
+    """A metric exporter: an `opentelemetry.sdk.metrics.export.MetricExporter` whose author-written half is pure."""
+
+    interface: ClassVar[int] = INTERFACE
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Settings: ClassVar[type[ExporterSettings]]
+    limits: ClassVar[tuple[str, ...]] = ()
+    """Sentences on what the backend or the format refuses or changes; shown by `describe`."""
+    cost: ClassVar[str] = ""
+    """What a point costs at the backend; shown by `describe`."""
+    temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
+
+    def __init__(
+        self,
+        settings: S | None = None,
+        *,
+        target: str | None = None,
+        clock: Clock | None = None,
+        environment: Mapping[str, str] | None = None,
+        **_: Any,
+    ) -> None:
+        """Settings come from the caller or, with no argument, from the environment.
+
+        A no-argument constructor never raises for bad settings: OpenTelemetry's auto-instrumentation makes exporters so,
+        and an exception there would take traces and logs down as well. The exporter then logs one sentence, and drops and counts.
+        """
+        self.target = target or self.name
+        self.log = logging.getLogger(f"magictel.{self.target}")
+        self.clock: Clock = clock or SystemClock()
+        self.unusable: SettingsError | None = None
+        if settings is None:
+            settings = self._from_environment(os.environ if environment is None else environment)  # noqa: TID251
+        self.settings: S = settings
+        super().__init__(_temporality(settings.temporality))
+        self.redact = Redactor(self.secrets())
+        self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
+        self._layouts = Layouts()
+        self._start_life()
+        forked = weakref.WeakMethod(self._after_fork)
+        os.register_at_fork(after_in_child=lambda: _call(forked))
+        ended = weakref.WeakMethod(self._at_exit)
+        self._exit_hook = lambda: _call(ended)
+        atexit.register(self._exit_hook)
+
+    # ---- the author's half -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """One point as one item on the wire, or the documented rule by which it is left out."""
+
+    def template(self) -> Template | None:
+        """For speed: the template whose bytes equal `encode`'s. None: every point is encoded."""
+        return None
+
+    @abstractmethod
+    def route(self) -> Route:
+        """Where payloads go, and the limits they are packed under."""
+
+    def split(self, body: bytes) -> list[bytes]:
+        """Cut a body into its items; needed where a template gives no item lengths."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Send a payload once and judge the reply. Never raises for expected trouble."""
+
+    def secrets(self) -> Iterable[str]:
+        """Every secret value of the settings, for the redactor."""
+        return self.settings.secret_values()
+
+    def endpoint(self) -> str:
+        """Where data goes, for people: without credentials."""
+        return ""
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """The rungs this exporter can climb below the round trip; a rung without a step is skipped."""
+        return {}
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        """How the backend should show a sent point; None: it cannot be looked for."""
+        return None
+
+    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
+        """The documented lossy form that explains a difference between sent and seen, or None: then the point is altered."""
+        return None
+
+    def close(self) -> None:
+        """Free what the transport holds; may be called twice, and after a fork."""
+
+    # ---- inherited by every exporter ---------------------------------------------------------------------------------
+
+    @final
+    def deliver(self, data: MetricsData, *, seconds: float = 30.0, on_refused: OnRefused | None = None) -> Receipt:
+        """Send a collection and settle every point: what is not delivered within `seconds` is dropped and named."""
+        with self._sending:
+            return self._pipeline.deliver(self._lot(data), self.clock.monotonic() + seconds, on_refused)
+
+    @final
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
+        """The SDK's side: one attempt and the retries that fit `retry_budget`; what is left leads the next export. Never raises."""
+        try:
+            return self._export(metrics_data, timeout_millis)
+        except Exception as failure:  # a bug of ours must not end the application's reader
+            self.log.error("internal.export: %s: these points were not exported", type(failure).__name__)
+            return MetricExportResult.FAILURE
+
+    @final
+    def force_flush(self, timeout_millis: float = 10_000, **_: Any) -> bool:
+        """Try what waits in the outbox once more; True when nothing waits any longer."""
+        if self._ended.is_set() or self.unusable is not None:
+            return True
+        if not self._sending.acquire(timeout=max(0.0, timeout_millis / 1000)):
+            return False
+        try:
+            return self._pipeline.drain(self.clock.monotonic() + max(0.0, timeout_millis / 1000))
+        finally:
+            self._sending.release()
+
+    @final
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Try what waits once more within the time given and `shutdown_timeout`; count and log the rest as dropped. Idempotent.
+
+        The SDK (1.45) calls `shutdown(timeout=…)`, and with a negative value when its own time is over: then nothing is tried.
+        """
+        given = float(kwargs.get("timeout", timeout_millis))
+        with self._life:
+            if self._ended.is_set():
+                return
+            self._ended.set()
+        seconds = max(0.0, min(given / 1000, self.settings.shutdown_timeout))
+        if seconds <= 0:
+            self._pipeline.stop.set()
+        held = self._sending.acquire(timeout=seconds)
+        try:
+            if held and seconds > 0 and self.unusable is None:
+                self._pipeline.drain(self.clock.monotonic() + seconds)
+            dropped = self._pipeline.close()
+            self._delivery_log.ended(self._pipeline.ledger, dropped)
+        finally:
+            if held:
+                self._sending.release()
+            self.close()
+            atexit.unregister(self._exit_hook)
+
+    @property
+    @final
+    def ledger(self) -> Receipt:
+        """What became of every point since this object was made (in this process); `kept` waits in the outbox now."""
+        return self._pipeline.ledger
+
+    @final
+    def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:
+        """The payloads a collection becomes, uncompressed, under the route's limits; withheld points are appended to `withheld`."""
+
+        def only_chunks() -> Iterator[Chunk]:
+            scrubbed = self.scrub(groups(data))
+            for one in chunks(scrubbed, self.encode, self.template(), self._layouts, min(_SLICE, self.route().max_points)):
+                if isinstance(one, Chunk):
+                    yield one
+                elif withheld is not None:
+                    withheld.append(Reason(one.code, one.message, 1, Fate.WITHHELD, one.point))
+
+        return pack(only_chunks(), self.route(), self.split)
+
+    def _lot(self, data: MetricsData) -> Lot:
+        withheld: list[Reason] = []
+        return Lot(self.payloads(data, withheld), withheld, count_points(data))
+
+    def _export(self, data: MetricsData, timeout_millis: float) -> MetricExportResult:
+        if self.unusable is not None:
+            self._pipeline.drop(self._lot(data), self.unusable.code, self.unusable.message)
+            return MetricExportResult.FAILURE
+        if self._ended.is_set():
+            self._delivery_log.after_shutdown(self._pipeline.drop(self._lot(data), "delivery.shutdown", "exported after shutdown"))
+            return MetricExportResult.FAILURE
+        budget = min(max(0.0, timeout_millis / 1000), self.settings.retry_budget)
+        with self._sending:
+            receipt = self._pipeline.export(self._lot(data), self.clock.monotonic() + budget)
+        self._delivery_log.exported(receipt, self._pipeline.ledger)
+        held = receipt.delivered + receipt.withheld == receipt.sent
+        return MetricExportResult.SUCCESS if held else MetricExportResult.FAILURE
+
+    def _start_life(self) -> None:
+        self._life = threading.Lock()
+        self._sending = threading.Lock()
+        self._ended = threading.Event()
+        self._pipeline = Pipeline(self.attempt, self.settings, self.clock)
+        self._delivery_log = DeliveryLog(self.log, self.clock)
+
+    def _after_fork(self) -> None:
+        """The child starts empty, with locks and connections of its own: the parent's points are the parent's."""
+        self._layouts.clear()
+        self._start_life()
+        self.close()
+
+    def _at_exit(self) -> None:
+        if not self._ended.is_set():
+            self.shutdown(self.settings.shutdown_timeout * 1000)
+
+    def _from_environment(self, environment: Mapping[str, str]) -> S:
+        try:
+            resolved: Resolved[Any] = resolve(
+                self.name, self.name, self.Settings, environment=environment, config=None, overrides={}
+            )
+            settings: S = resolved.settings
+            self.check_settings(settings)
+        except SettingsError as failure:
+            self.unusable = failure
+            self.log.error("%s: %s: every metric is dropped until this is mended%s", failure.code, failure.message, _origin(failure))
+            return self.Settings.unusable()  # type: ignore[return-value] # S's own defaults
+        return settings
+
+    @classmethod
+    def check_settings(cls, settings: Any) -> None:
+        """Raise `SettingsError` for what the model alone cannot see (an address that does not parse)."""
+
+
+def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
+    alive = method()
+    if alive is not None:
+        alive()
+
+
+def _origin(failure: SettingsError) -> str:
+    return f" (from {failure.origin})" if failure.origin else ""
+
+
+def _temporality(name: str) -> dict[type, AggregationTemporality]:
+    """Delta is for instruments that only add up; a sum that also falls stays cumulative (OpenTelemetry, "delta" preference)."""
+    chosen = AggregationTemporality.DELTA if name == "delta" else AggregationTemporality.CUMULATIVE
+    return {
+        Counter: chosen,
+        ObservableCounter: chosen,
+        Histogram: chosen,
+        ObservableGauge: AggregationTemporality.CUMULATIVE,
+        UpDownCounter: AggregationTemporality.CUMULATIVE,
+        ObservableUpDownCounter: AggregationTemporality.CUMULATIVE,
+    }

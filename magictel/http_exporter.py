@@ -1,0 +1,222 @@
+"""Exporters that speak HTTP: endpoints, credentials, compression, fail-over, and the wire of probes and read-backs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from opentelemetry.sdk.metrics.export import MetricsData
+
+from magictel.delivery.retry import Attempted
+from magictel.errors import WireError
+from magictel.exporter import Exporter
+from magictel.finding import Finding, Rung
+from magictel.ladder.steps import http_steps
+from magictel.outcome import Delivered, Outcome, Reason, Rejected, Throttled, TooLarge, Unavailable
+from magictel.payload import Payload
+from magictel.settings.model import HttpSettings
+from magictel.tls import TlsOptions
+from magictel.transports.compression import gzip
+from magictel.transports.http import HttpTransport
+from magictel.verification import SampleQuery, Seen, Unreadable
+from magictel.wire import Endpoint, Reply, Request, Transport, Wire
+
+S = TypeVar("S", bound=HttpSettings)
+
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """One request that prepares a backend before data comes, and the sentence that says what it is for."""
+
+    purpose: str
+    method: str
+    path: str
+    body: Mapping[str, Any]
+
+
+class HttpExporter(Exporter[S]):
+    """An exporter whose payloads are request bodies. The author adds `endpoints`, `headers`, `judge`, probes and `read_back`."""
+
+    method: ClassVar[str] = "POST"
+    content_type: ClassVar[str] = "application/json"
+
+    def __init__(self, settings: S | None = None, *, transport: Transport | None = None, **options: Any) -> None:
+        self._given = transport
+        self._transport: Transport | None = transport
+        self._first = 0
+        super().__init__(settings, **options)
+
+    # ---- the author's half -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The backend's addresses, in the order they are tried; delivery fails over on connect errors only."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Credentials and what else every request carries."""
+        return {}
+
+    def authorize(self, request: Request) -> Request:
+        """Sign a complete request (where the body is signed); default: as it is."""
+        return request
+
+    def compress(self, body: bytes) -> tuple[bytes, Mapping[str, str]]:
+        """The body as it travels, and the headers that say so."""
+        if self.settings.compression == "gzip":
+            return gzip(body), {"Content-Encoding": "gzip"}
+        return body, {}
+
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        """Read a reply, once, into an outcome. The default reads status and Retry-After; a backend with item verdicts overrides it."""
+        return judge_status(reply, self.clock.now())
+
+    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """What the backend shows of a run's points, as its users see them. Raises `WireError`."""
+        return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
+
+    def visible_after(self, wire: Wire) -> float | Unreadable:
+        """How many seconds after acceptance the backend shows a point by its own settings."""
+        return 1.0
+
+    def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """How many items of a run the backend holds: said before `delete_run`."""
+        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
+
+    def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """Delete exactly what a run wrote; how many items went."""
+        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
+
+    def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
+        """What the backend should have before data comes; empty: nothing."""
+        return ()
+
+    def window(self) -> tuple[float, float]:
+        """Seconds into the past and the future of the backend's clock that a point's time may lie; infinite: no limit known."""
+        return float("inf"), 600.0
+
+    # ---- inherited ---------------------------------------------------------------------------------------------------
+
+    def endpoint(self) -> str:
+        """The endpoints, for people: without credentials."""
+        return ", ".join(map(str, self.endpoints()))
+
+    def tls_options(self) -> TlsOptions:
+        """How TLS is spoken, for transport and ladder alike."""
+        own = self.settings
+        return TlsOptions(
+            ca_file=own.ca_file,
+            ca_fingerprint=own.ca_fingerprint,
+            client_cert_file=own.client_cert_file,
+            client_key_file=own.client_key_file,
+            verify=own.verify,
+            server_name=own.server_name,
+        )
+
+    @property
+    def transport(self) -> Transport:
+        """The pooled transport, made at first use."""
+        if self._transport is None:
+            self._transport = HttpTransport(
+                self.tls_options(),
+                connect_timeout=self.settings.connect_timeout,
+                proxy=self.settings.proxy,
+                trust_env=self.settings.trust_env,
+                redact=self.redact,
+            )
+        return self._transport
+
+    def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
+        """A wire for probes and read-backs to one endpoint (default: the one delivery uses now)."""
+        return Wire(
+            self.transport,
+            endpoint or self.endpoints()[self._first % len(self.endpoints())],
+            self._all_headers(),
+            redact=self.redact,
+            timeout=timeout or self.settings.timeout,
+            authorize=self.authorize,
+        )
+
+    def request(self, endpoint: Endpoint, payload: Payload) -> Request:
+        """The request that carries a payload to an endpoint."""
+        body, encoding = self.compress(payload.body)
+        headers = {"Content-Type": self.content_type, **self._all_headers(), **encoding}
+        return self.authorize(Request(self.method, endpoint.url(self.route().path), headers, body))
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Send once: to the endpoint that answered last, failing over on errors before a connection stood."""
+        deadline = self.clock.monotonic() + timeout
+        endpoints = self.endpoints()
+        travelled = 0
+        failure: WireError | None = None
+        for offset in range(len(endpoints)):
+            number = (self._first + offset) % len(endpoints)
+            request = self.request(endpoints[number], payload)
+            left = deadline - self.clock.monotonic()
+            if left <= 0 and failure is not None:
+                break
+            try:
+                travelled += len(request.body)
+                reply = self.transport.send(request, max(0.001, left))
+            except WireError as error:
+                failure = error
+                if error.maybe_delivered or error.phase in ("write", "read"):
+                    break
+                continue
+            self._first = number
+            return Attempted(self.judge(payload, reply), travelled)
+        assert failure is not None
+        return Attempted(self.unanswered(failure), travelled)
+
+    def unanswered(self, failure: WireError) -> Outcome:
+        """The verdict on a request without a complete reply: nobody answered, and the items may have arrived or not."""
+        return Unavailable(failure.code, failure.message, unknown=failure.maybe_delivered)
+
+    def requests(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[tuple[Request, bytes]]:
+        """What the transport would get for a collection, with each body uncompressed: nothing is sent."""
+        for payload in self.payloads(data, withheld):
+            yield self.request(self.endpoints()[0], payload), payload.body
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """The rungs from dns to write, over every endpoint."""
+        return http_steps(self, timeout)
+
+    def close(self) -> None:
+        """Close pooled connections; the next send makes new ones."""
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = self._given
+
+    def _all_headers(self) -> dict[str, str]:
+        from magictel import __version__
+
+        extra = {name: value.reveal() for name, value in self.settings.headers.items()}
+        return {"User-Agent": f"magictel/{__version__}", **self.headers(), **extra}
+
+
+def judge_status(reply: Reply, now: float) -> Outcome:
+    """A verdict from status, Retry-After and content type alone, for replies without item verdicts."""
+    status = reply.status
+    said = " ".join(reply.text[:200].split())
+    if 200 <= status < 300:
+        if reply.looks_like_html:
+            return Rejected("http.not-a-backend", f"{status} with a web page: something else than the backend answered", None, said)
+        return Delivered()
+    if 300 <= status < 400:
+        where = reply.headers.get("location", "nowhere")
+        return Rejected("http.redirect", f"{status}: redirected to {where}; credentials do not follow", None, said)
+    after = reply.retry_after(now)
+    if status == 413:
+        return TooLarge("http.too-large", "413: the request body is over a limit of the backend or of a proxy before it")
+    if status == 429:
+        return Throttled("http.throttled", f"429: asked to slow down{': ' + said if said else ''}", after)
+    if status in (502, 503, 504) and reply.looks_like_html:
+        server = reply.headers.get("server", "a proxy")
+        return Unavailable("http.bad-gateway", f"{status} from {server}, not from the backend", after)
+    if status in _RETRIED:
+        return Unavailable("http.server-error" if status >= 500 else "http.timeout", f"{status}: {said}".rstrip(": "), after)
+    code = {401: "http.unauthorized", 403: "http.forbidden", 404: "http.not-found", 405: "http.method"}.get(status, "http.refused")
+    return Rejected(code, f"{status}: {said}".rstrip(": "), None, said)

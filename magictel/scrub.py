@@ -1,0 +1,60 @@
+"""The one place where attributes pass before anything is encoded: patterns redact a value or drop a key.
+
+Dry runs, logs and every exporter go through it. With no pattern the same objects pass, so that layouts hold.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from magictel.model import Attributes, Group
+from magictel.secrets import MASK
+
+
+class Scrub:
+    """`redact` and `drop` are shell patterns over attribute keys (`http.request.header.*`), of points, scopes and resources alike."""
+
+    def __init__(self, redact: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
+        self._redact = tuple(redact)
+        self._drop = tuple(drop)
+        self._known: dict[int, tuple[Any, Attributes]] = {}
+
+    def __call__(self, groups: Iterable[Group]) -> Iterator[Group]:
+        """Pass groups through, scrubbed."""
+        if not self._redact and not self._drop:
+            yield from groups
+            return
+        for group in groups:
+            stream = replace(
+                group.stream,
+                resource=self.attributes(group.stream.resource),
+                scope_attributes=self.attributes(group.stream.scope_attributes),
+            )
+            points = [replace(point, attributes=self._cached(point.attributes)) for point in group.points]
+            yield Group(stream, points, group.source)
+
+    def attributes(self, attributes: Attributes) -> Attributes:
+        """The attributes with dropped keys gone and redacted values masked."""
+        return {
+            key: MASK if _matches(key, self._redact) else value
+            for key, value in attributes.items()
+            if not _matches(key, self._drop)
+        }
+
+    def _cached(self, attributes: Any) -> Attributes:
+        """The same object for the same object, so that layouts hold; keeps a reference, since ids are reused."""
+        known = self._known.get(id(attributes))
+        if known is not None:
+            return known[1]
+        scrubbed = self.attributes(attributes or {})
+        if len(self._known) > 200_000:
+            self._known.clear()
+        self._known[id(attributes)] = (attributes, scrubbed)
+        return scrubbed
+
+
+def _matches(key: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)

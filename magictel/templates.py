@@ -1,0 +1,148 @@
+"""Templates with holes, filled by column: why encoding is fast.
+
+Between two exports of the same series only values and times change. A series' constant bytes are made once; a *layout*
+keeps, for a slice of a stream, one list of parts in which constants and holes alternate; an export fills whole columns
+by slice assignment and joins. A layout holds while the source hands over the same attribute objects in the same order
+(the SDK does, collection after collection); otherwise it is made anew, which is the cold path.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, Protocol
+
+from magictel.model import Attributes, Group, Point, Series, Stream
+
+Column = Sequence[bytes]
+_attributes = attrgetter("attributes")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The holes of a slice of points, as columns: `variant` names the template they fit into (int or float, absent min …)."""
+
+    variant: Hashable
+    columns: Sequence[Column]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Encoded items of neighbouring points, before they are packed: the bytes, how many, and their lengths if known."""
+
+    body: bytes = field(repr=False)
+    points: int
+    sizes: tuple[int, ...] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A point left out by a documented rule: the code's page says which."""
+
+    code: str
+    message: str
+    point: str
+
+
+class Template(Protocol):
+    """What an exporter gives for speed. `encode` stays the truth that both halves are tested against, byte for byte."""
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """The holes' bytes for these points, column by column; None: encode them one by one (mixed types, odd values)."""
+        ...
+
+    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+        """A function from a series' attributes to the bytes around the holes: one more than there are columns."""
+        ...
+
+
+@dataclass(slots=True)
+class _Layout:
+    ids: list[int]
+    attributes: list[Attributes]
+    variant: Hashable
+    parts: list[bytes]
+    stride: int
+    resource: tuple[Any, ...] = field(default=())
+
+
+class Layouts:
+    """The layouts of one exporter: at most `max_series` series, the least recently used forgotten first."""
+
+    def __init__(self, max_series: int = 200_000) -> None:
+        self._layouts: OrderedDict[tuple[Hashable, ...], _Layout] = OrderedDict()
+        self._series = 0
+        self._max_series = max_series
+
+    def clear(self) -> None:
+        """Forget every layout (the template changed, or the process forked)."""
+        self._layouts.clear()
+        self._series = 0
+
+    def body(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> bytes:
+        """The joined bytes of `points`, slice `number` of the group."""
+        stream = group.stream
+        key = (stream.name, number, *map(id, group.source), stream.kind, stream.unit, stream.temporality, stream.monotonic)
+        attributes = list(map(_attributes, points))
+        ids = list(map(id, attributes))
+        layout = self._layouts.get(key)
+        if layout is None or layout.ids != ids or layout.variant != filled.variant:
+            layout = self._make(key, group, ids, attributes, filled, template)
+        else:
+            self._layouts.move_to_end(key)
+        parts, stride = layout.parts, layout.stride
+        for hole, column in enumerate(filled.columns):
+            parts[2 * hole + 1 :: stride] = column
+        return b"".join(parts)
+
+    def _make(
+        self,
+        key: tuple[Hashable, ...],
+        group: Group,
+        ids: list[int],
+        attributes: list[Attributes],
+        filled: Filled,
+        template: Template,
+    ) -> _Layout:
+        constants = template.constants(group.stream, filled.variant)
+        holes = len(filled.columns)
+        stride = 2 * holes + 1
+        parts: list[bytes] = [b""] * (stride * len(ids))
+        around = list(map(constants, attributes))
+        for position, column in enumerate(zip(*around, strict=True)):
+            parts[2 * position :: stride] = column
+        layout = _Layout(ids, attributes, filled.variant, parts, stride, group.source)
+        known = self._layouts.pop(key, None)
+        self._series += len(ids) - (len(known.ids) if known else 0)
+        self._layouts[key] = layout
+        while self._series > self._max_series and len(self._layouts) > 1:
+            _, old = self._layouts.popitem(last=False)
+            self._series -= len(old.ids)
+        return layout
+
+
+Encode = Callable[[Series, Point], "bytes | Withheld"]
+
+
+def chunks(
+    groups: Iterator[Group], encode: Encode, template: Template | None, layouts: Layouts, slice_points: int
+) -> Iterator[Chunk | Withheld]:
+    """Encode a collection slice by slice, by template where one fits, else point by point."""
+    for group in groups:
+        for number, start in enumerate(range(0, len(group.points), slice_points)):
+            points = group.points[start : start + slice_points]
+            filled = template.columns(group.stream, points) if template is not None else None
+            if filled is not None and template is not None:
+                yield Chunk(layouts.body(group, number, points, filled, template), len(points))
+                continue
+            items: list[bytes] = []
+            for point in points:
+                item = encode(Series(group.stream, point.attributes or {}), point)
+                if isinstance(item, bytes):
+                    items.append(item)
+                else:
+                    yield item
+            if items:
+                yield Chunk(b"".join(items), len(items), tuple(map(len, items)))
