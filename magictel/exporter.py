@@ -13,7 +13,7 @@ import os
 import threading
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, final
 
 from opentelemetry.sdk.metrics import (
@@ -33,14 +33,14 @@ from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
 from magictel.finding import Finding, Rung
 from magictel.model import Point, Series, count_points, groups
-from magictel.outcome import Fate, Reason, Receipt, merge_reasons
+from magictel.outcome import Fate, Reason, Receipt
 from magictel.payload import Payload, Route, pack
+from magictel.scrub import Scrub
 from magictel.secrets import Redactor
 from magictel.settings.load import Resolved, resolve
 from magictel.settings.model import ExporterSettings
 from magictel.templates import Chunk, Layouts, Template, Withheld, chunks
-from magictel.verification import Expected, Value
-from magictel.scrub import Scrub
+from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
 
 S = TypeVar("S", bound=ExporterSettings)
 INTERFACE = 1
@@ -135,6 +135,22 @@ class Exporter(MetricExporter, Generic[S]):
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """The documented lossy form that explains a difference between sent and seen, or None: then the point is altered."""
         return None
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """What the backend shows of a run's points now, as its users see them. Raises `WireError`."""
+        return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
+
+    def visible_delay(self) -> float | Unreadable:
+        """Seconds after acceptance until the backend shows a point, by its own settings. Raises `WireError`."""
+        return 0.0
+
+    def run_size(self, run_id: str) -> int | Unreadable:
+        """How many items of a run the backend holds; said before `forget_run`. Raises `WireError`."""
+        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
+
+    def forget_run(self, run_id: str) -> int | Unreadable:
+        """Delete exactly what a run wrote; how many items went. Raises `WireError`."""
+        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
 
     def close(self) -> None:
         """Free what the transport holds; may be called twice, and after a fork."""

@@ -98,6 +98,22 @@ class HttpExporter(Exporter[S]):
         """Seconds into the past and the future of the backend's clock that a point's time may lie; infinite: no limit known."""
         return float("inf"), 600.0
 
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """What the backend shows of a run's points now."""
+        return self.read_back(self.wire(), query)
+
+    def visible_delay(self) -> float | Unreadable:
+        """Seconds until the backend shows a point."""
+        return self.visible_after(self.wire())
+
+    def run_size(self, run_id: str) -> int | Unreadable:
+        """How many items of a run the backend holds."""
+        return self.count_run(self.wire(), run_id)
+
+    def forget_run(self, run_id: str) -> int | Unreadable:
+        """Delete exactly what a run wrote."""
+        return self.delete_run(self.wire(), run_id)
+
     # ---- inherited ---------------------------------------------------------------------------------------------------
 
     def endpoint(self) -> str:
