@@ -31,7 +31,7 @@ from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import Lot, OnRefused, Pipeline
 from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
-from magictel.finding import Finding, Rung
+from magictel.finding import Finding, Rung, SideEffect
 from magictel.model import Point, Series, count_points, groups
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.payload import Payload, Route, pack
@@ -80,6 +80,8 @@ class Exporter(MetricExporter, Generic[S]):
         self.log = logging.getLogger(f"magictel.{self.target}")
         self.clock: Clock = clock or SystemClock()
         self.unusable: SettingsError | None = None
+        self.allowed: frozenset[SideEffect] = frozenset()
+        """Side effects that probes may have beyond read-only (`check --allow`)."""
         if settings is None:
             settings = self._from_environment(os.environ if environment is None else environment)  # noqa: TID251
         self.settings: S = settings
@@ -134,6 +136,10 @@ class Exporter(MetricExporter, Generic[S]):
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """The documented lossy form that explains a difference between sent and seen, or None: then the point is altered."""
+        return None
+
+    def item_key(self, item: bytes) -> str | None:
+        """The key (`Expected.key`) of the sample's point in an encoded item, or None: names a refused point."""
         return None
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:

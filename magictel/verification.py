@@ -140,3 +140,5 @@ class Unreadable:
     code: str
     message: str
     remedy: str | None = None
+    final: bool = True
+    """False: asking again may help (the index is not there yet)."""

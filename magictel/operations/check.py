@@ -1,0 +1,98 @@
+"""`check`: climb the ladder of every chosen target, side by side; again and again under `--wait` until all hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from magictel.clock import Clock, SystemClock
+from magictel.events import (
+    CheckFinished,
+    CheckOutcome,
+    CheckResult,
+    CheckStarted,
+    Event,
+    RungClimbed,
+    TargetChecked,
+    Waited,
+    check_outcome,
+)
+from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.ladder.climb import climb
+from magictel.operations.job import Job, blocked_by_config, side_by_side
+from magictel.operations.send import SendOptions, round_trip
+
+_AGAIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """How to climb: `timeout` seconds a rung, `wait` seconds to climb again until the ladder holds, `allow` side effects."""
+
+    until: Rung | None = None
+    skip: Collection[str] = ()
+    wait: float = 0.0
+    timeout: float = 10.0
+    allow: Collection[SideEffect] = ()
+    round_trip: bool = False
+    jobs: int = 8
+    send: SendOptions = field(default_factory=SendOptions)
+
+
+def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None) -> Iterator[Event]:
+    """Yield events; the last is `CheckFinished` with the results in the order of `jobs`."""
+    clock = clock or SystemClock()
+    started = clock.monotonic()
+    yield CheckStarted(tuple(job.target for job in jobs))
+    results: list[CheckResult | None] = [None] * len(jobs)
+    watch = clock
+
+    def work(job: Job, tell: Callable[[Event], None]) -> CheckResult:
+        return _climb_until_it_holds(job, options, watch, tell)
+
+    interrupted = True
+    try:
+        for item in side_by_side(jobs, work, options.jobs):
+            if isinstance(item, tuple):
+                index, result = item
+                results[index] = result
+                yield TargetChecked(result)
+            else:
+                yield item
+        interrupted = False
+    except KeyboardInterrupt:
+        pass
+    done = tuple(result for result in results if result is not None)
+    yield CheckFinished(done, clock.monotonic() - started, interrupted)
+
+
+def _climb_until_it_holds(job: Job, options: CheckOptions, clock: Clock, tell: Callable[[Event], None]) -> CheckResult:
+    started = clock.monotonic()
+    while True:
+        result = _climb_once(job, options, clock, started)
+        waited = clock.monotonic() - started
+        if result.outcome is not CheckOutcome.FAIL or result.unusable or waited >= options.wait:
+            for finding in result.rungs:
+                tell(RungClimbed(job.target, finding))
+            return result
+        first = next(finding for finding in result.rungs if finding.outcome is Held.FAIL)
+        tell(Waited(job.target, f"{first.rung}: {first.message}", waited, options.wait))
+        clock.wait(min(_AGAIN, options.wait - waited))
+
+
+def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float) -> CheckResult:
+    exporter, config = job.config()
+    if exporter is None:
+        rungs = (config, *blocked_by_config())
+        return CheckResult(job.target, job.exporter, CheckOutcome.FAIL, "", rungs, True, clock.monotonic() - started)
+    try:
+        exporter.allowed = frozenset(options.allow)
+        steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
+        if options.round_trip:
+            steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, options.send, clock)
+        rungs = tuple(climb(steps, until=options.until, skip=options.skip, clock=clock))
+        return CheckResult(
+            job.target, job.exporter, check_outcome(rungs), exporter.endpoint(), rungs, False, clock.monotonic() - started
+        )
+    finally:
+        exporter.shutdown(0)

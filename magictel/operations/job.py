@@ -1,0 +1,79 @@
+"""A job is one chosen target, ready to be worked on: its exporter can be made, or the reason why not is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from magictel.errors import MagictelError
+from magictel.events import Event
+from magictel.exporter import Exporter
+from magictel.finding import Finding, Held, Rung
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A target by name, the exporter's name, and how to make the exporter: `build` raises `MagictelError` for unusable settings.
+
+    `summary` is the sentence of a passed config rung; `warnings` make it a warning.
+    """
+
+    target: str
+    exporter: str
+    build: Callable[[], Exporter[Any]] = field(repr=False)
+    summary: str = "settings are usable"
+    warnings: tuple[str, ...] = ()
+
+    def config(self) -> tuple[Exporter[Any] | None, Finding]:
+        """Make the exporter and the finding of the config rung."""
+        try:
+            made = self.build()
+        except MagictelError as failure:
+            evidence = {"origin": failure.origin} if failure.origin else {}
+            return None, Finding.failed(Rung.CONFIG, failure.code, failure.message, failure.remedy, **evidence)
+        if self.warnings:
+            return made, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings))
+        return made, Finding.passed(Rung.CONFIG, self.summary)
+
+
+def side_by_side(
+    jobs: Sequence[Job], work: Callable[[Job, Callable[[Event], None]], R], threads: int
+) -> Iterator[Event | tuple[int, R]]:
+    """Run `work` for every job in a pool; yield its events as they come and (index, result) pairs as jobs end.
+
+    Closing the generator (an interrupt) abandons what still runs; each job is bounded in time by itself.
+    """
+    queue: SimpleQueue[Event | tuple[int, R] | BaseException] = SimpleQueue()
+
+    def run(index: int, job: Job) -> None:
+        try:
+            queue.put((index, work(job, queue.put)))
+        except BaseException as failure:  # handed to the caller's thread, which raises it
+            queue.put(failure)
+
+    pool = ThreadPoolExecutor(max(1, min(threads, len(jobs) or 1)), thread_name_prefix="magictel-job")
+    try:
+        for index, job in enumerate(jobs):
+            pool.submit(run, index, job)
+        open_jobs = len(jobs)
+        while open_jobs:
+            item = queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            if isinstance(item, tuple):
+                open_jobs -= 1
+            yield item
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def blocked_by_config() -> tuple[Finding, ...]:
+    """The nine rungs above config, when config failed."""
+    return tuple(
+        Finding(rung, Held.BLOCKED, "blocked by config", blocked_by=Rung.CONFIG) for rung in Rung if rung is not Rung.CONFIG
+    )
