@@ -67,7 +67,10 @@ class WireError(MagictelError):
         self.evidence: Mapping[str, object] = evidence or {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_wire_error, (self.code, self.message, self.remedy, self.phase, self.maybe_delivered, dict(self.evidence)))
+        return (
+            _wire_error,
+            (self.code, self.message, self.remedy, self.phase, self.maybe_delivered, dict(self.evidence)),
+        )
 
 
 def _wire_error(

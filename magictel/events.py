@@ -152,7 +152,15 @@ class SendFinished:
 
 
 Event = (
-    CheckStarted | RungClimbed | Waited | TargetChecked | CheckFinished | SendStarted | Accepted | TargetSent | SendFinished
+    CheckStarted
+    | RungClimbed
+    | Waited
+    | TargetChecked
+    | CheckFinished
+    | SendStarted
+    | Accepted
+    | TargetSent
+    | SendFinished
 )
 
 

@@ -228,7 +228,9 @@ class Exporter(MetricExporter, Generic[S]):
 
         def only_chunks() -> Iterator[Chunk]:
             scrubbed = self.scrub(groups(data))
-            for one in chunks(scrubbed, self.encode, self.template(), self._layouts, min(_SLICE, self.route().max_points)):
+            for one in chunks(
+                scrubbed, self.encode, self.template(), self._layouts, min(_SLICE, self.route().max_points)
+            ):
                 if isinstance(one, Chunk):
                     yield one
                 elif withheld is not None:
@@ -245,7 +247,9 @@ class Exporter(MetricExporter, Generic[S]):
             self._pipeline.drop(self._lot(data), self.unusable.code, self.unusable.message)
             return MetricExportResult.FAILURE
         if self._ended.is_set():
-            self._delivery_log.after_shutdown(self._pipeline.drop(self._lot(data), "delivery.shutdown", "exported after shutdown"))
+            self._delivery_log.after_shutdown(
+                self._pipeline.drop(self._lot(data), "delivery.shutdown", "exported after shutdown")
+            )
             return MetricExportResult.FAILURE
         budget = min(max(0.0, timeout_millis / 1000), self.settings.retry_budget)
         with self._sending:
@@ -280,7 +284,12 @@ class Exporter(MetricExporter, Generic[S]):
             self.check_settings(settings)
         except SettingsError as failure:
             self.unusable = failure
-            self.log.error("%s: %s: every metric is dropped until this is mended%s", failure.code, failure.message, _origin(failure))
+            self.log.error(
+                "%s: %s: every metric is dropped until this is mended%s",
+                failure.code,
+                failure.message,
+                _origin(failure),
+            )
             return self.Settings.unusable()  # type: ignore[return-value] # S's own defaults
         return settings
 

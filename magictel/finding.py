@@ -85,6 +85,8 @@ class Finding:
         return Finding(rung, Held.FAIL, message, code, remedy, evidence)
 
     @staticmethod
-    def skipped(rung: Rung, message: str, code: str | None = None, remedy: str | None = None, **evidence: Any) -> Finding:
+    def skipped(
+        rung: Rung, message: str, code: str | None = None, remedy: str | None = None, **evidence: Any
+    ) -> Finding:
         """The rung was not asked, or cannot be asked here; the message says why."""
         return Finding(rung, Held.SKIPPED, message, code, remedy, evidence)

@@ -219,20 +219,28 @@ def judge_status(reply: Reply, now: float) -> Outcome:
     said = " ".join(reply.text[:200].split())
     if 200 <= status < 300:
         if reply.looks_like_html:
-            return Rejected("http.not-a-backend", f"{status} with a web page: something else than the backend answered", None, said)
+            return Rejected(
+                "http.not-a-backend", f"{status} with a web page: something else than the backend answered", None, said
+            )
         return Delivered()
     if 300 <= status < 400:
         where = reply.headers.get("location", "nowhere")
         return Rejected("http.redirect", f"{status}: redirected to {where}; credentials do not follow", None, said)
     after = reply.retry_after(now)
     if status == 413:
-        return TooLarge("http.too-large", "413: the request body is over a limit of the backend or of a proxy before it")
+        return TooLarge(
+            "http.too-large", "413: the request body is over a limit of the backend or of a proxy before it"
+        )
     if status == 429:
         return Throttled("http.throttled", f"429: asked to slow down{': ' + said if said else ''}", after)
     if status in (502, 503, 504) and reply.looks_like_html:
         server = reply.headers.get("server", "a proxy")
         return Unavailable("http.bad-gateway", f"{status} from {server}, not from the backend", after)
     if status in _RETRIED:
-        return Unavailable("http.server-error" if status >= 500 else "http.timeout", f"{status}: {said}".rstrip(": "), after)
-    code = {401: "http.unauthorized", 403: "http.forbidden", 404: "http.not-found", 405: "http.method"}.get(status, "http.refused")
+        return Unavailable(
+            "http.server-error" if status >= 500 else "http.timeout", f"{status}: {said}".rstrip(": "), after
+        )
+    code = {401: "http.unauthorized", 403: "http.forbidden", 404: "http.not-found", 405: "http.method"}.get(
+        status, "http.refused"
+    )
     return Rejected(code, f"{status}: {said}".rstrip(": "), None, said)

@@ -150,6 +150,8 @@ def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
         key = (reason.code, reason.fate)
         known = merged.get(key)
         merged[key] = (
-            reason if known is None else replace(known, count=known.count + reason.count, example=known.example or reason.example)
+            reason
+            if known is None
+            else replace(known, count=known.count + reason.count, example=known.example or reason.example)
         )
     return tuple(merged.values())

@@ -84,7 +84,15 @@ class Layouts:
     def body(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> bytes:
         """The joined bytes of `points`, slice `number` of the group."""
         stream = group.stream
-        key = (stream.name, number, *map(id, group.source), stream.kind, stream.unit, stream.temporality, stream.monotonic)
+        key = (
+            stream.name,
+            number,
+            *map(id, group.source),
+            stream.kind,
+            stream.unit,
+            stream.temporality,
+            stream.monotonic,
+        )
         attributes = list(map(_attributes, points))
         ids = list(map(id, attributes))
         layout = self._layouts.get(key)

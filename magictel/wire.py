@@ -119,9 +119,9 @@ class Reply:
     @property
     def looks_like_html(self) -> bool:
         """True for a page made for people: by its content type or its first bytes."""
-        return self.content_type in {"text/html", "application/xhtml+xml"} or self.body[:64].lstrip().lower().startswith(
-            (b"<!doctype html", b"<html")
-        )
+        return self.content_type in {"text/html", "application/xhtml+xml"} or self.body[
+            :64
+        ].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 class Transport(Protocol):
@@ -210,10 +210,15 @@ class Wire:
 
     def first_bytes(self, reply: Reply) -> str:
         """The start of a reply's body, redacted, on one line: evidence for people."""
-        return self.redact(" ".join(reply.text[:_EVIDENCE_BYTES * 2].split()))[:_EVIDENCE_BYTES]
+        return self.redact(" ".join(reply.text[: _EVIDENCE_BYTES * 2].split()))[:_EVIDENCE_BYTES]
 
     def at(self, endpoint: Endpoint) -> Wire:
         """The same wire to another endpoint of the backend, with a record of its own."""
         return Wire(
-            self._transport, endpoint, self._headers, redact=self.redact, timeout=self.timeout, authorize=self._authorize
+            self._transport,
+            endpoint,
+            self._headers,
+            redact=self.redact,
+            timeout=self.timeout,
+            authorize=self._authorize,
         )

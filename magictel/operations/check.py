@@ -92,7 +92,13 @@ def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float) -
             steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, options.send, clock)
         rungs = tuple(climb(steps, until=options.until, skip=options.skip, clock=clock))
         return CheckResult(
-            job.target, job.exporter, check_outcome(rungs), exporter.endpoint(), rungs, False, clock.monotonic() - started
+            job.target,
+            job.exporter,
+            check_outcome(rungs),
+            exporter.endpoint(),
+            rungs,
+            False,
+            clock.monotonic() - started,
         )
     finally:
         exporter.shutdown(0)

@@ -75,5 +75,7 @@ def side_by_side(
 def blocked_by_config() -> tuple[Finding, ...]:
     """The nine rungs above config, when config failed."""
     return tuple(
-        Finding(rung, Held.BLOCKED, "blocked by config", blocked_by=Rung.CONFIG) for rung in Rung if rung is not Rung.CONFIG
+        Finding(rung, Held.BLOCKED, "blocked by config", blocked_by=Rung.CONFIG)
+        for rung in Rung
+        if rung is not Rung.CONFIG
     )

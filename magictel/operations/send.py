@@ -82,7 +82,9 @@ def round_trip(exporter: Exporter[Any], options: SendOptions, clock: Clock) -> F
             return Finding.warned(Rung.ROUND_TRIP, code, result.message or "not verified", result.remedy, **evidence)
         case _:
             code = result.code or f"verify.{result.outcome}"
-            return Finding.failed(Rung.ROUND_TRIP, code, result.message or str(result.outcome), result.remedy, **evidence)
+            return Finding.failed(
+                Rung.ROUND_TRIP, code, result.message or str(result.outcome), result.remedy, **evidence
+            )
 
 
 def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: Callable[[Event], None]) -> SendResult:
@@ -120,7 +122,9 @@ def _deliver(
     noted: tuple[Finding, ...],
 ) -> SendResult:
     refused: list[tuple[bytes, ItemVerdict]] = []
-    receipt = exporter.deliver(run.data, seconds=options.deadline, on_refused=lambda item, why: refused.append((item, why)))
+    receipt = exporter.deliver(
+        run.data, seconds=options.deadline, on_refused=lambda item, why: refused.append((item, why))
+    )
     tell(Accepted(target, receipt))
     verification = None
     if options.verify and receipt.delivered:
@@ -210,7 +214,10 @@ def _judged(result: SendResult, options: SendOptions) -> SendResult:
     if receipt.rejected:
         return _because(result, SendOutcome.REJECTED, refused)
     if verification is None:
-        return replace(result, outcome=SendOutcome.ACCEPTED if not options.verify or not receipt.delivered else SendOutcome.UNVERIFIED)
+        return replace(
+            result,
+            outcome=SendOutcome.ACCEPTED if not options.verify or not receipt.delivered else SendOutcome.UNVERIFIED,
+        )
     if verification.missing and not verification.code:
         names = ", ".join(verification.missing_points[:3]) + (", …" if verification.missing > 3 else "")
         message = f"{verification.missing} of {verification.expected} accepted points were not shown in time: {names}"
@@ -237,7 +244,10 @@ def _judged(result: SendResult, options: SendOptions) -> SendResult:
 def _because(result: SendResult, outcome: SendOutcome, reasons: list[Reason]) -> SendResult:
     first = reasons[0] if reasons else None
     return replace(
-        result, outcome=outcome, code=first.code if first else f"verify.{outcome}", message=first.message if first else str(outcome)
+        result,
+        outcome=outcome,
+        code=first.code if first else f"verify.{outcome}",
+        message=first.message if first else str(outcome),
     )
 
 
@@ -247,9 +257,25 @@ def _all_dropped(points: int, why: Finding) -> Receipt:
 
 
 def _stopped(
-    job: Job, endpoint: str, stop: Finding, receipt: Receipt, noted: tuple[Finding, ...], seconds: float, unusable: bool = False
+    job: Job,
+    endpoint: str,
+    stop: Finding,
+    receipt: Receipt,
+    noted: tuple[Finding, ...],
+    seconds: float,
+    unusable: bool = False,
 ) -> SendResult:
     return SendResult(
-        job.target, job.exporter, SendOutcome.UNDELIVERED, receipt, None, stop.code, stop.message, stop.remedy, endpoint,
-        unusable, seconds, noted,
+        job.target,
+        job.exporter,
+        SendOutcome.UNDELIVERED,
+        receipt,
+        None,
+        stop.code,
+        stop.message,
+        stop.remedy,
+        endpoint,
+        unusable,
+        seconds,
+        noted,
     )

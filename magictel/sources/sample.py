@@ -13,6 +13,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
+    Buckets,
     ExponentialHistogram,
     ExponentialHistogramDataPoint,
     Gauge,
@@ -25,7 +26,6 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
     Sum,
 )
-from opentelemetry.sdk.metrics.export import Buckets  # type: ignore[attr-defined] # exported without being in __all__
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
@@ -98,12 +98,19 @@ def sample(run_id: str, now: float, *, thorough: bool = False, attributes: Mappi
         metrics += [
             Metric(PREFIX + "huge", "2^53 + 1: no double holds it.", "1", Gauge(numbers(9007199254740993))),
             Metric(PREFIX + "wide", "2^24 + 1: no 32-bit float holds it.", "1", Gauge(numbers(16777217.0))),
-            Metric(PREFIX + "tenth", "0.1, long text beside it.", "1", Gauge(numbers(0.1, **{"magictel.sample.long": long}))),
+            Metric(
+                PREFIX + "tenth",
+                "0.1, long text beside it.",
+                "1",
+                Gauge(numbers(0.1, **{"magictel.sample.long": long})),
+            ),
             Metric(PREFIX + "minus-zero", "Its sign is a bit.", "1", Gauge(numbers(-0.0))),
             Metric(PREFIX + "enormous", "Beyond a 32-bit float.", "1", Gauge(numbers(1e300))),
         ]
     scope = InstrumentationScope("magictel.sample", __version__)
-    resource = Resource({"service.name": "magictel", "service.version": __version__, "service.instance.id": f"sample-{run_id}"})
+    resource = Resource(
+        {"service.name": "magictel", "service.version": __version__, "service.instance.id": f"sample-{run_id}"}
+    )
     data = MetricsData([ResourceMetrics(resource, [ScopeMetrics(scope, metrics, "")], "")])
     return Sample(run_id, data, start / 1e9 - 1, time / 1e9 + 1)
 
@@ -121,5 +128,7 @@ def _exponential(attrs: Any, start: int, time: int) -> list[ExponentialHistogram
         ExponentialHistogramDataPoint(
             attrs(), start, time, 13, 96.5, 1, 2, Buckets(-1, [1, 0, 4, 2]), Buckets(0, [3, 1]), 0, -1.5, 16.25
         ),
-        ExponentialHistogramDataPoint(attrs(), start, time, 2, 6.0, 0, 0, Buckets(1, [1, 1]), Buckets(0, []), 0, 2.5, 3.5),
+        ExponentialHistogramDataPoint(
+            attrs(), start, time, 2, 6.0, 0, 0, Buckets(1, [1, 1]), Buckets(0, []), 0, 2.5, 3.5
+        ),
     ]

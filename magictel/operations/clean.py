@@ -1,0 +1,68 @@
+"""`send-sample --clean`: delete exactly what a run wrote, after saying how much that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from magictel.clock import Clock, SystemClock
+from magictel.errors import WireError
+from magictel.exporter import Exporter
+from magictel.finding import Finding
+from magictel.operations.job import Job
+from magictel.verification import Unreadable
+
+_SETTLE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What a clean-up found and deleted; `trouble` is why not all of it is gone."""
+
+    target: str
+    exporter: str
+    run_id: str
+    found: int | None = None
+    deleted: int = 0
+    trouble: Unreadable | None = None
+    config: Finding | None = None
+
+    @property
+    def held(self) -> bool:
+        """True when nothing of the run is left as far as the backend says."""
+        return self.trouble is None and self.config is None and self.deleted == self.found
+
+
+def clean(
+    job: Job, run_id: str, *, say: Callable[[str, int], None], clock: Clock | None = None, expected: int | None = None
+) -> Cleaned:
+    """Count, `say(target, count)`, delete. With `expected` items just written, wait until they can be seen (at most 30 s) before that."""
+    clock = clock or SystemClock()
+    exporter, config = job.config()
+    if exporter is None:
+        return Cleaned(job.target, job.exporter, run_id, config=config)
+    try:
+        found = _count(exporter, run_id, expected, clock)
+        if isinstance(found, Unreadable):
+            return Cleaned(job.target, job.exporter, run_id, trouble=found)
+        say(job.target, found)
+        gone: int | Unreadable = exporter.forget_run(run_id) if found else 0
+        if isinstance(gone, Unreadable):
+            return Cleaned(job.target, job.exporter, run_id, found, 0, gone)
+        return Cleaned(job.target, job.exporter, run_id, found, gone)
+    except WireError as failure:
+        return Cleaned(
+            job.target, job.exporter, run_id, trouble=Unreadable(failure.code, failure.message, failure.remedy)
+        )
+    finally:
+        exporter.shutdown(0)
+
+
+def _count(exporter: Exporter[Any], run_id: str, expected: int | None, clock: Clock) -> int | Unreadable:
+    deadline = clock.monotonic() + 30.0
+    while True:
+        found = exporter.run_size(run_id)
+        if isinstance(found, Unreadable) or expected is None or found >= expected or clock.monotonic() >= deadline:
+            return found
+        clock.wait(_SETTLE)

@@ -1,0 +1,74 @@
+"""`prepare`: what a backend should have before data comes; shown always, done only when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from magictel.errors import WireError
+from magictel.finding import Finding
+from magictel.http_exporter import HttpExporter, Preparation
+from magictel.operations.job import Job
+from magictel.verification import Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One request of the plan: its status and the start of the answer once it was sent, else None."""
+
+    preparation: Preparation
+    status: int | None = None
+    answer: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """True when it was sent and not taken."""
+        return self.status is not None and not 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A target's preparations, in order; `trouble` is why there is no plan, or why it stopped."""
+
+    target: str
+    exporter: str
+    endpoint: str
+    requests: tuple[Prepared, ...] = ()
+    applied: bool = False
+    trouble: Unreadable | None = None
+    config: Finding | None = None
+    """The failed config rung, where the settings are unusable."""
+
+
+def prepare(job: Job, *, apply: bool) -> Plan:
+    """Ask the exporter for its plan; with `apply`, do it request by request and stop at the first that is refused."""
+    exporter, config = job.config()
+    if exporter is None:
+        return Plan(job.target, job.exporter, "", config=config)
+    try:
+        if not isinstance(exporter, HttpExporter):
+            return Plan(job.target, job.exporter, exporter.endpoint())
+        wire = exporter.wire()
+        try:
+            planned = exporter.preparations(wire)
+        except WireError as failure:
+            planned = Unreadable(failure.code, failure.message, failure.remedy)
+        if isinstance(planned, Unreadable):
+            return Plan(job.target, job.exporter, exporter.endpoint(), trouble=planned)
+        if not apply:
+            return Plan(job.target, job.exporter, exporter.endpoint(), tuple(map(Prepared, planned)))
+        done: list[Prepared] = []
+        trouble = None
+        for one in planned:
+            try:
+                reply = wire.request(one.method, one.path, json_body=one.body)
+            except WireError as failure:
+                trouble = Unreadable(failure.code, failure.message, failure.remedy)
+                break
+            done.append(Prepared(one, reply.status, wire.first_bytes(reply)))
+            if done[-1].refused:
+                said = f"{one.method} {one.path} was refused with {reply.status}: {done[-1].answer}"
+                trouble = Unreadable("prepare.refused", said)
+                break
+        return Plan(job.target, job.exporter, exporter.endpoint(), tuple(done), True, trouble)
+    finally:
+        exporter.shutdown(0)
