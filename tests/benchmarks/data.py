@@ -30,7 +30,12 @@ class Data:
         self.points = points
         self.kind = kind
         self.resource = Resource(
-            {"service.name": "gateway", "service.version": "1.4.2", "host.name": "gw-7", "deployment.environment.name": "prod"}
+            {
+                "service.name": "gateway",
+                "service.version": "1.4.2",
+                "host.name": "gw-7",
+                "deployment.environment.name": "prod",
+            }
         )
         self.scope = InstrumentationScope("bench", "1.0")
         self.attributes = [self._attributes(number) for number in range(points)]

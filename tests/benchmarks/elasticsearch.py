@@ -41,7 +41,10 @@ def tables(port: int, points: int) -> Iterator[tuple[str, Rows]]:
         [
             ("magictel", _ours(port, small, exports=200)),
             ("elasticsearch-py helpers.bulk", _bulk(port, small, exports=200)),
-            ("elasticsearch-py helpers.bulk, orjson serializer", _bulk(port, small, orjson_serializer=True, exports=200)),
+            (
+                "elasticsearch-py helpers.bulk, orjson serializer",
+                _bulk(port, small, orjson_serializer=True, exports=200),
+            ),
         ],
     )
     data = Data(points)
@@ -52,7 +55,10 @@ def tables(port: int, points: int) -> Iterator[tuple[str, Rows]]:
         f"Elasticsearch, transient memory, {points} points (MiB at the peak)",
         [
             ("magictel, warm", transient_mib(lambda: exporter.deliver(held))),
-            ("elasticsearch-py helpers.bulk, orjson serializer", transient_mib(lambda: helpers.bulk(client, _actions(held)))),
+            (
+                "elasticsearch-py helpers.bulk, orjson serializer",
+                transient_mib(lambda: helpers.bulk(client, _actions(held))),
+            ),
         ],
     )
     exporter.shutdown(0)
@@ -166,6 +172,8 @@ def _lines(port: int, data: Data) -> float:
 
 
 def _post(connection: http.client.HTTPConnection, lines: list[bytes]) -> None:
-    connection.request("POST", "/magicapi-metrics/_bulk", b"\n".join(lines) + b"\n", {"Content-Type": "application/x-ndjson"})
+    connection.request(
+        "POST", "/magicapi-metrics/_bulk", b"\n".join(lines) + b"\n", {"Content-Type": "application/x-ndjson"}
+    )
     answer = orjson.loads(connection.getresponse().read())
     assert not answer["errors"]

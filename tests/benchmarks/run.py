@@ -51,7 +51,14 @@ def _startup() -> None:
         "list": ["-m", "magictel", "list"],
         "--version": ["-m", "magictel", "--version"],
         "--help": ["-m", "magictel", "--help"],
-        "check on a refused port": ["-m", "magictel", "check", "elasticsearch", "--set", f"url=http://127.0.0.1:{port}"],
+        "check on a refused port": [
+            "-m",
+            "magictel",
+            "check",
+            "elasticsearch",
+            "--set",
+            f"url=http://127.0.0.1:{port}",
+        ],
     }
     for name, command in commands.items():
         counted = instructions(*command)

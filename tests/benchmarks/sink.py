@@ -15,7 +15,9 @@ from collections.abc import Iterator
 
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 _HEAD = b"HTTP/1.1 %s\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/vnd.elasticsearch+json;compatible-with=9\r\nContent-Length: %d\r\n\r\n"
-_PLAIN_HEAD = b"HTTP/1.1 %s\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_PLAIN_HEAD = (
+    b"HTTP/1.1 %s\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+)
 
 
 @contextlib.contextmanager
@@ -76,9 +78,13 @@ def _reply(head: bytes, body: bytes) -> bytes:
             body = gzip.decompress(body)
         items = body.count(b"\n") // 2
         short = b"filter_path" in line
-        item = b'{"create":{"status":201}}' if short else (
-            b'{"create":{"_index":"magicapi-metrics","_id":"AAAAAAAAAAAAAAAAAAAA","_version":1,"result":"created",'
-            b'"_shards":{"total":2,"successful":1,"failed":0},"_seq_no":1,"_primary_term":1,"status":201}}'
+        item = (
+            b'{"create":{"status":201}}'
+            if short
+            else (
+                b'{"create":{"_index":"magicapi-metrics","_id":"AAAAAAAAAAAAAAAAAAAA","_version":1,"result":"created",'
+                b'"_shards":{"total":2,"successful":1,"failed":0},"_seq_no":1,"_primary_term":1,"status":201}}'
+            )
         )
         if b'{"index"' in body[:20]:
             item = item.replace(b'{"create"', b'{"index"')
