@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 from elasticsearch9 import Elasticsearch, OrjsonSerializer, helpers
-
 from magictel.exporters.elasticsearch import ElasticsearchExporter
+
 from magictel.model import groups
 from tests.benchmarks.data import Data
 from tests.benchmarks.exporters import elasticsearch_exporter

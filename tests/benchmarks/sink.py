@@ -14,7 +14,10 @@ import threading
 from collections.abc import Iterator
 
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
-_HEAD = b"HTTP/1.1 %s\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/vnd.elasticsearch+json;compatible-with=9\r\nContent-Length: %d\r\n\r\n"
+_HEAD = (
+    b"HTTP/1.1 %s\r\nX-Elastic-Product: Elasticsearch\r\n"
+    b"Content-Type: application/vnd.elasticsearch+json;compatible-with=9\r\nContent-Length: %d\r\n\r\n"
+)
 _PLAIN_HEAD = (
     b"HTTP/1.1 %s\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 )
@@ -91,7 +94,10 @@ def _reply(head: bytes, body: bytes) -> bytes:
         answer = b'{"errors":false,"took":1,"items":[' + b",".join([item] * items) + b"]}"
         return form % (b"200 OK", len(answer)) + answer
     if line.startswith(b"GET / "):
-        answer = b'{"name":"n","cluster_name":"c","cluster_uuid":"u","version":{"number":"9.0.0","build_flavor":"default"},"tagline":"You Know, for Search"}'
+        answer = (
+            b'{"name":"n","cluster_name":"c","cluster_uuid":"u","version":{"number":"9.0.0","build_flavor":"default"},'
+            b'"tagline":"You Know, for Search"}'
+        )
         return form % (b"200 OK", len(answer)) + answer
     if line.startswith(b"GET"):
         return form % (b"404 Not Found", 2) + b"{}"
