@@ -1,0 +1,88 @@
+"""Climbs the ladder: the ten rungs in order, each exactly once, none hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+
+from magictel.clock import Clock, SystemClock
+from magictel.errors import MagictelError, WireError
+from magictel.finding import NEEDS, Finding, Held, Rung
+
+Steps = Mapping[Rung, Callable[[], Finding]]
+"""What climbs each rung; a rung without a step is skipped, and says so."""
+
+_NOT_ASKED = {
+    Rung.ROUND_TRIP: "not asked: add --round-trip",
+}
+
+
+def climb(
+    steps: Steps,
+    *,
+    until: Rung | None = None,
+    skip: Collection[str] = (),
+    clock: Clock | None = None,
+) -> Iterator[Finding]:
+    """Yield ten findings in the ladder's order. Expected trouble becomes a finding; so does a probe's own bug (`internal.probe`).
+
+    `until`: rungs after it are skipped. `skip` holds names of rungs, which are not asked, and codes: a finding with such a code is
+    turned into a skipped one that keeps code, message and evidence, and blocks nothing.
+    """
+    clock = clock or SystemClock()
+    held: dict[Rung, Finding] = {}
+    beyond = False
+    for rung in Rung:
+        finding = _blocked(rung, held)
+        if beyond:
+            finding = Finding.skipped(rung, f"not asked: beyond --until {until}")
+        elif rung.value in skip:
+            finding = Finding.skipped(rung, f"not asked: --skip {rung}")
+        elif finding is None:
+            finding = _step(rung, steps.get(rung), clock)
+            if finding.code in skip and finding.outcome in (Held.FAIL, Held.WARN):
+                finding = replace(finding, outcome=Held.SKIPPED, message=f"--skip {finding.code}: {finding.message}")
+        held[rung] = finding
+        beyond = beyond or rung == until
+        yield finding
+
+
+def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Finding:
+    if step is None:
+        return Finding.skipped(rung, _NOT_ASKED.get(rung, "not asked: this exporter has no such step"))
+    started = clock.monotonic()
+    try:
+        finding = step()
+    except WireError as failure:
+        finding = failed_by(rung, failure)
+    except MagictelError as failure:
+        finding = Finding.failed(rung, failure.code, failure.message, failure.remedy)
+    except Exception as failure:  # a bug in a probe must not hide the rungs above it
+        # The type alone: the text of a foreign exception may hold a secret.
+        finding = Finding.failed(
+            rung,
+            "internal.probe",
+            f"the probe itself broke: {type(failure).__name__}",
+            "this is a bug of magictel or of the exporter: please report it",
+            exception=type(failure).__name__,
+        )
+    seconds = clock.monotonic() - started
+    # A probe may answer for a rung in the name of another; the ladder shows each rung once.
+    return replace(finding, rung=rung, seconds=finding.seconds if finding.seconds is not None else seconds)
+
+
+def failed_by(rung: Rung, failure: WireError) -> Finding:
+    """The finding of a rung whose request got no complete reply."""
+    return Finding(rung, Held.FAIL, failure.message, failure.code, failure.remedy, failure.evidence)
+
+
+def _blocked(rung: Rung, held: Mapping[Rung, Finding]) -> Finding | None:
+    """A rung whose need failed, or was blocked itself, is blocked by the one that failed."""
+    for need in NEEDS[rung]:
+        finding = held[need]
+        if finding.outcome is Held.FAIL:
+            return Finding(rung, Held.BLOCKED, f"blocked by {need}", blocked_by=need)
+        if finding.outcome is Held.BLOCKED:
+            cause = finding.blocked_by or need
+            return Finding(rung, Held.BLOCKED, f"blocked by {cause}", blocked_by=cause)
+    return None

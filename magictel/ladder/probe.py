@@ -1,0 +1,53 @@
+"""Probes: methods of an exporter that climb one rung, each with a sentence that is true on success and a declared side effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from magictel.finding import Finding, Rung, SideEffect
+from magictel.wire import Wire
+
+F = TypeVar("F", bound=Callable[..., Finding])
+_MARK = "__magictel_probe__"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeInfo:
+    """What a probe declares: its rung, its sentence, its side effect, and the method's name."""
+
+    rung: Rung
+    sentence: str
+    side_effect: SideEffect
+    method: str
+
+    def climb(self, exporter: Any, wire: Wire) -> Finding:
+        """Ask: the probe's own finding. Raises what the probe raises, `WireError` among it."""
+        finding: Finding = getattr(exporter, self.method)(wire)
+        return finding
+
+
+def probe(rung: Rung, sentence: str, side_effect: SideEffect = SideEffect.READ_ONLY) -> Callable[[F], F]:
+    """Declare a method `(self, wire) -> Finding` as the probe of a rung."""
+
+    def mark(method: F) -> F:
+        setattr(method, _MARK, (Rung(rung), sentence, SideEffect(side_effect)))
+        return method
+
+    return mark
+
+
+def probes_of(exporter_class: type) -> tuple[ProbeInfo, ...]:
+    """The probes of an exporter class in the ladder's order, inherited ones included; the most derived class decides."""
+    found: dict[str, ProbeInfo] = {}
+    for ancestor in reversed(exporter_class.__mro__):
+        for name, member in vars(ancestor).items():
+            mark = getattr(member, _MARK, None)
+            if mark is not None:
+                rung, sentence, side_effect = mark
+                found[name] = ProbeInfo(rung, sentence, side_effect, name)
+            elif name in found and not callable(member):
+                del found[name]  # a subclass switches a probe off by `name = None`
+    order = list(Rung)
+    return tuple(sorted(found.values(), key=lambda one: order.index(one.rung)))
