@@ -1,0 +1,152 @@
+"""OpenTelemetry names as Prometheus knows them: metrics, labels, label values and bucket bounds.
+
+The rules are those of OpenTelemetry's "Prometheus and OpenMetrics compatibility" specification, as prometheus/otlptranslator
+follows them. Two gaps in them are closed here without loss: a key without a letter or digit becomes `key_`, and a point's own
+`job`, `instance` or `le` is kept as `exported_job` and so on, as Prometheus does when it scrapes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+_MAIN = {
+    "d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
+    "ns": "nanoseconds", "By": "bytes", "KiBy": "kibibytes", "MiBy": "mebibytes", "GiBy": "gibibytes",
+    "TiBy": "tibibytes", "KBy": "kilobytes", "MBy": "megabytes", "GBy": "gigabytes", "TBy": "terabytes",
+    "m": "meters", "V": "volts", "A": "amperes", "J": "joules", "W": "watts", "g": "grams",
+    "Cel": "celsius", "Hz": "hertz", "1": "", "%": "percent",
+}  # fmt: skip
+_PER = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
+_NOT_METRIC = re.compile(r"[^a-zA-Z0-9:_]+")
+_NOT_METRIC_TOKEN = re.compile(r"[^a-zA-Z0-9:]+")
+_NOT_LABEL = re.compile(r"[^a-zA-Z0-9]+")
+
+
+def metric_name(
+    name: str,
+    unit: str = "",
+    *,
+    counter: bool = False,
+    gauge: bool = False,
+    suffixes: bool = True,
+    utf8: bool = False,
+    namespace: str = "",
+) -> str | None:
+    """The metric's name in Prometheus, or None where nothing usable is left of it.
+
+    `counter` is a monotonic sum (`_total`); `suffixes` adds unit and type, `utf8` keeps every character as it is.
+    """
+    main, per = _unit_suffixes(unit)
+    ratio = unit == "1" and gauge
+    if utf8:
+        name = f"{namespace}_{name}" if namespace else name
+        return (_suffixed(name, main, per, counter, ratio) if suffixes else name) or None
+    if suffixes:
+        tokens = [token for token in _NOT_METRIC_TOKEN.split(name) if token]
+        tokens = _with_unit(tokens, _clean(main), _clean(per))
+        for wanted, token in ((counter, "total"), (ratio, "ratio")):
+            if wanted:
+                tokens = [one for one in tokens if one != token] + [token]
+        made = "_".join([namespace, *tokens] if namespace else tokens)
+    else:
+        made = "_".join(part for part in _NOT_METRIC.split(name) if part)
+        if namespace:
+            made = "_".join(part for part in _NOT_METRIC.split(namespace) if part) + "_" + made
+    if made[:1].isdigit():
+        made = "_" + made
+    return made if made and (made == name or made.strip("_")) else None
+
+
+def unit_name(unit: str, *, utf8: bool = False) -> str:
+    """The unit in Prometheus' words, such as `bytes_per_second`; empty without one."""
+    main, per = _unit_suffixes(unit)
+    if not utf8:
+        main, per = _clean(main), _clean(per)
+    return "_".join(part for part in (main, per) if part).removeprefix("_").removesuffix("_")
+
+
+def label_name(key: str) -> str:
+    """An attribute's key as a label name: `http.method` is `http_method`, `1st` is `key_1st`; `__reserved__` stays."""
+    if key.startswith("__") and key.endswith("__") and key.strip("_").replace("_", "a").isalnum() and key.isascii():
+        return key
+    made = _NOT_LABEL.sub("_", key) or "_"
+    if made[0].isdigit():
+        return "key_" + made
+    return "key" + made if made[0] == "_" else made
+
+
+def label_value(value: Any) -> str:
+    """An attribute's value as text: `true`, `7`, `0.5`, lists and maps as JSON, bytes in base64; an absent one is empty."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list | tuple | Mapping):
+        return label_value(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+    return str(value)
+
+
+def labels(attributes: Mapping[str, Any], reserved: Iterable[str]) -> dict[str, str]:
+    """Labels of a point's attributes, unsorted. Keys that become one name have their values joined by `;`, in the keys' order.
+
+    A name that is `reserved` (because the metric, its resource or its buckets need it) is kept behind `exported_`. An empty
+    value is no label: Prometheus cannot tell it from an absent one.
+    """
+    taken = set(reserved)
+    made: dict[str, str] = {}
+    for key in sorted(attributes):
+        name = label_name(key)
+        if name in taken:
+            name = "exported_" + name
+        value = label_value(attributes[key])
+        made[name] = f"{made[name]};{value}" if name in made else value
+    return {name: value for name, value in made.items() if value}
+
+
+def number_text(number: float) -> str:
+    """A bucket's bound as Prometheus writes it: shortest digits, never an exponent, no `.0`."""
+    if number in (float("inf"), float("-inf")):
+        return "+Inf" if number > 0 else "-Inf"
+    text = format(Decimal(repr(float(number))), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _unit_suffixes(unit: str) -> tuple[str, str]:
+    main, _, per = (part.strip() for part in unit.partition("/"))
+    main = "" if "{" in main or "}" in main else _MAIN.get(main, main)
+    per = "" if "{" in per or "}" in per else _PER.get(per, per)
+    return main, f"per_{per}" if per else ""
+
+
+def _clean(unit: str) -> str:
+    return re.sub("__+", "_", re.sub("[^a-zA-Z0-9:]", "_", unit)).removeprefix("_")
+
+
+def _with_unit(tokens: list[str], main: str, per: str) -> list[str]:
+    main = "" if main in tokens else main
+    per = "" if per == "per_" else per.removesuffix("_")
+    per = "" if per in tokens else per
+    main = main.removesuffix("_") if per else main
+    return tokens + [part for part in (main, per) if part]
+
+
+def _suffixed(name: str, main: str, per: str, counter: bool, ratio: bool) -> str:
+    """Suffixes behind an unescaped name: those it ends in already are not doubled, whatever stands before them."""
+    behind = [suffix for suffix, wanted in ((per, per), ("total", counter), ("ratio", ratio)) if wanted]
+    for suffix in reversed(behind):
+        if name.endswith(suffix) and len(name) > len(suffix) + 1:
+            name = name[: -len(suffix) - 1]
+    if main and not name.endswith(main):
+        name = f"{name}_{main}"
+    return "_".join([name, *behind])

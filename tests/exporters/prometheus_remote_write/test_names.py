@@ -1,0 +1,144 @@
+"""Names against the table of prometheus/otlptranslator, where it is at hand, and the rules that table does not hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magictel.exporters.prometheus_names import label_name, label_value, labels, metric_name, number_text, unit_name
+
+_TABLE = Path(__file__).parents[4] / "shared/data/otlp-prometheus-names/metric_namer_unit_cases.json"
+_STRATEGIES = {  # strategy: (utf8, suffixes)
+    "UnderscoreEscapingWithSuffixes": (False, True),
+    "UnderscoreEscapingWithoutSuffixes": (False, False),
+    "NoUTF8EscapingWithSuffixes": (True, True),
+    "NoTranslation": (True, False),
+}
+
+
+def test_names_are_those_of_the_reference_table() -> None:
+    if not _TABLE.exists():
+        pytest.skip(f"the reference table is not here: {_TABLE}")
+    cases = json.loads(_TABLE.read_text())
+    assert len(cases) > 80
+    wrong = []
+    for case in cases:
+        utf8, suffixes = _STRATEGIES.get(case["strategy"], (case["utf8"], case["suffixes"]))
+        made = metric_name(
+            case["metric"],
+            case["unit"],
+            counter=case["type"] == "MetricTypeMonotonicCounter",
+            gauge=case["type"] == "MetricTypeGauge",
+            suffixes=suffixes,
+            utf8=utf8,
+            namespace=case["namespace"],
+        )
+        unit = unit_name(case["unit"])
+        if made != (case["want"] or None) or unit != case["want_unit"]:
+            wrong.append((case["metric"], case["unit"], made, unit, case["want"], case["want_unit"]))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "counter", "gauge", "name"),
+    [
+        ("magictel.sample.requests", "{request}", True, False, "magictel_sample_requests_total"),
+        ("magictel.sample.temperature", "Cel", False, True, "magictel_sample_temperature_celsius"),
+        ("http.server.request.duration", "s", False, False, "http_server_request_duration_seconds"),
+        ("system.network.io", "By/s", True, False, "system_network_io_bytes_per_second_total"),
+        ("cpu.utilization", "1", False, True, "cpu_utilization_ratio"),
+        ("größe", "", False, True, "gr_e"),
+        ("2xx", "", True, False, "_2xx_total"),
+        ("…", "", False, True, None),
+        ("", "", False, True, None),
+    ],
+)
+def test_a_metric_is_named_by_its_unit_and_kind(
+    metric: str, unit: str, counter: bool, gauge: bool, name: str | None
+) -> None:
+    assert metric_name(metric, unit, counter=counter, gauge=gauge) == name
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("http.request.method", "http_request_method"),
+        ("a--b__c", "a_b_c"),
+        ("1st", "key_1st"),
+        ("_private", "key_private"),
+        ("__reserved__", "__reserved__"),
+        ("größe", "gr_e"),
+        ("", "key_"),
+        ("ä", "key_"),
+        ("__ä__", "key_"),
+        ("__name__", "__name__"),
+    ],
+)
+def test_a_label_is_named_by_its_key(key: str, name: str) -> None:
+    assert label_name(key) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("größe-α", "größe-α"),
+        (True, "true"),
+        (7, "7"),
+        (0.5, "0.5"),
+        (2.0, "2"),
+        (["a", "ß"], '["a","ß"]'),
+        ((1, 2.5, True), "[1,2.5,true]"),
+        (b"\x00\xff", "AP8="),
+        (None, ""),
+        ("half \ud800 pair", "half ��� pair"),
+    ],
+)
+def test_a_label_holds_text(value: object, text: str) -> None:
+    assert label_value(value) == text
+
+
+def test_keys_that_become_one_name_have_their_values_joined() -> None:
+    assert labels({"a.b": "1", "a_b": "2", "a-b": "0"}, ()) == {"a_b": "0;1;2"}
+
+
+def test_a_name_that_is_needed_elsewhere_is_kept_beside_it() -> None:
+    assert labels({"job": "mine", "le": "x", "__name__": "y"}, ("job", "__name__")) == {
+        "exported_job": "mine",
+        "le": "x",
+        "exported___name__": "y",
+    }
+
+
+def test_an_empty_value_is_no_label() -> None:
+    assert labels({"a": "", "b": None, "c": "x"}, ()) == {"c": "x"}
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.25, "0.25"),
+        (5.0, "5"),
+        (0.0, "0"),
+        (1e-7, "0.0000001"),
+        (1e21, "1" + "0" * 21),
+        (float("inf"), "+Inf"),
+        (100.0, "100"),
+    ],
+)
+def test_bounds_are_written_without_exponent(number: float, text: str) -> None:
+    assert number_text(number) == text
+
+
+@given(st.dictionaries(st.text(max_size=6), st.one_of(st.text(), st.integers(), st.booleans(), st.floats(), st.none())))
+def test_every_label_is_valid_and_never_empty(attributes: dict[str, object]) -> None:
+    for name, value in labels(attributes, ("job", "instance", "__name__")).items():
+        assert name.isascii()
+        assert name.replace("_", "a").isalnum()
+        assert not name[0].isdigit()
+        assert name not in {"job", "instance", "__name__"}
+        assert value
+        value.encode()
