@@ -32,7 +32,7 @@ from magictel.delivery.pipeline import Lot, OnRefused, Pipeline
 from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
 from magictel.finding import Finding, Rung, SideEffect
-from magictel.model import Point, Series, count_points, groups
+from magictel.model import Group, Point, Series, count_points, groups, in_time_order
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.payload import Payload, Route, pack
 from magictel.scrub import Scrub
@@ -61,6 +61,8 @@ class Exporter(MetricExporter, Generic[S]):
     cost: ClassVar[str] = ""
     """What a point costs at the backend; shown by `describe`."""
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
+    in_time_order: ClassVar[bool] = False
+    """True: the points of a metric travel in the order of their times (a backend that refuses what is older than the newest)."""
 
     def __init__(
         self,
@@ -105,6 +107,10 @@ class Exporter(MetricExporter, Generic[S]):
     def template(self) -> Template | None:
         """For speed: the template whose bytes equal `encode`'s. None: every point is encoded."""
         return None
+
+    def lead(self, group: Group) -> bytes:
+        """What a collection says once of a resource: it goes before the first item of each, as part of that item."""
+        return b""
 
     @abstractmethod
     def route(self) -> Route:
@@ -227,10 +233,11 @@ class Exporter(MetricExporter, Generic[S]):
         """The payloads a collection becomes, uncompressed, under the route's limits; withheld points are appended to `withheld`."""
 
         def only_chunks() -> Iterator[Chunk]:
-            scrubbed = self.scrub(groups(data))
-            for one in chunks(
-                scrubbed, self.encode, self.template(), self._layouts, min(_SLICE, self.route().max_points)
-            ):
+            scrubbed: Iterable[Group] = self.scrub(groups(data))
+            if self.in_time_order:
+                scrubbed = map(in_time_order, scrubbed)
+            points = min(_SLICE, self.route().max_points)
+            for one in chunks(scrubbed, self.encode, self.template(), self._layouts, points, self.lead):
                 if isinstance(one, Chunk):
                     yield one
                 elif withheld is not None:

@@ -6,8 +6,9 @@ Points are the OpenTelemetry SDK's own data points, so that runtime and command 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import (
@@ -72,6 +73,7 @@ class Group:
     source: tuple[Any, ...] = field(repr=False, compare=False, default=())
 
 
+_time = attrgetter("time_unix_nano")
 _TEMPORALITY = {AggregationTemporality.CUMULATIVE: "cumulative", AggregationTemporality.DELTA: "delta"}
 
 
@@ -100,6 +102,14 @@ def groups(data: MetricsData) -> Iterator[Group]:
                     scope_metrics.schema_url or (scope.schema_url if scope else None) or "",
                 )
                 yield Group(stream, inner.data_points, (resource, scope))
+
+
+def in_time_order(group: Group) -> Group:
+    """The group with its points in the order of their times; the same group where they are in it already."""
+    times = list(map(_time, group.points))
+    if len(set(times)) < 2 or times == sorted(times):
+        return group
+    return replace(group, points=sorted(group.points, key=_time))
 
 
 def count_points(data: MetricsData) -> int:

@@ -9,7 +9,7 @@ by slice assignment and joins. A layout holds while the source hands over the sa
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Protocol
@@ -22,10 +22,15 @@ _attributes = attrgetter("attributes")
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The holes of a slice of points, as columns: `variant` names the template they fit into (int or float, absent min …)."""
+    """The holes of a slice of points, as columns: `variant` names the template they fit into (int or float, absent min …).
+
+    `width` is how many bytes the holes of one point take together, where that is the same for all of a variant:
+    then the items' lengths are known, and a payload can shrink without reading its items.
+    """
 
     variant: Hashable
     columns: Sequence[Column]
+    width: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,13 @@ class Chunk:
     body: bytes = field(repr=False)
     points: int
     sizes: tuple[int, ...] | None = field(default=None, repr=False)
+
+    def behind(self, lead: bytes) -> Chunk:
+        """The same items with `lead` as the first one's beginning."""
+        if not lead:
+            return self
+        sizes = None if self.sizes is None else (self.sizes[0] + len(lead), *self.sizes[1:])
+        return Chunk(lead + self.body, self.points, sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class _Layout:
     parts: list[bytes]
     stride: int
     resource: tuple[Any, ...] = field(default=())
+    sizes: tuple[int, ...] | None = None
 
 
 class Layouts:
@@ -83,6 +96,10 @@ class Layouts:
 
     def body(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> bytes:
         """The joined bytes of `points`, slice `number` of the group."""
+        return self.chunk(group, number, points, filled, template).body
+
+    def chunk(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> Chunk:
+        """The items of `points`, slice `number` of the group; with their lengths where the template's holes have a width."""
         stream = group.stream
         key = (
             stream.name,
@@ -103,7 +120,7 @@ class Layouts:
         parts, stride = layout.parts, layout.stride
         for hole, column in enumerate(filled.columns):
             parts[2 * hole + 1 :: stride] = column
-        return b"".join(parts)
+        return Chunk(b"".join(parts), len(points), layout.sizes)
 
     def _make(
         self,
@@ -121,7 +138,8 @@ class Layouts:
         around = list(map(constants, attributes))
         for position, column in enumerate(zip(*around, strict=True)):
             parts[2 * position :: stride] = column
-        layout = _Layout(ids, attributes, filled.variant, parts, stride, group.source)
+        sizes = None if filled.width is None else tuple(sum(map(len, one)) + filled.width for one in around)
+        layout = _Layout(ids, attributes, filled.variant, parts, stride, group.source, sizes)
         known = self._layouts.pop(key, None)
         self._series += len(ids) - (len(known.ids) if known else 0)
         self._layouts[key] = layout
@@ -132,18 +150,44 @@ class Layouts:
 
 
 Encode = Callable[[Series, Point], "bytes | Withheld"]
+Lead = Callable[[Group], bytes]
 
 
 def chunks(
-    groups: Iterator[Group], encode: Encode, template: Template | None, layouts: Layouts, slice_points: int
+    groups: Iterable[Group],
+    encode: Encode,
+    template: Template | None,
+    layouts: Layouts,
+    slice_points: int,
+    lead: Lead | None = None,
 ) -> Iterator[Chunk | Withheld]:
-    """Encode a collection slice by slice, by template where one fits, else point by point."""
+    """Encode a collection slice by slice, by template where one fits, else point by point.
+
+    `lead` gives bytes about a group's resource that go before the first item of each resource, as part of that item.
+    """
+    if lead is None:
+        yield from _chunks(groups, encode, template, layouts, slice_points)
+        return
+    led: set[int] = set()
+    for group in groups:
+        for one in _chunks((group,), encode, template, layouts, slice_points):
+            resource = id(group.source[0] if group.source else group.stream.resource)
+            if isinstance(one, Chunk) and resource not in led:
+                led.add(resource)
+                yield one.behind(lead(group))
+            else:
+                yield one
+
+
+def _chunks(
+    groups: Iterable[Group], encode: Encode, template: Template | None, layouts: Layouts, slice_points: int
+) -> Iterator[Chunk | Withheld]:
     for group in groups:
         for number, start in enumerate(range(0, len(group.points), slice_points)):
             points = group.points[start : start + slice_points]
             filled = template.columns(group.stream, points) if template is not None else None
             if filled is not None and template is not None:
-                yield Chunk(layouts.body(group, number, points, filled, template), len(points))
+                yield layouts.chunk(group, number, points, filled, template)
                 continue
             items: list[bytes] = []
             for point in points:
