@@ -33,6 +33,14 @@ class Proxy:
         return (user_and_password, user_and_password.partition(":")[2])
 
 
+class ProxyRefused(Exception):  # noqa: N818 # a fact, told by its status
+    """The proxy answered a request for a tunnel with something else than 2xx; `status` 0: with something else than HTTP."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 def proxy_for(
     endpoint: Endpoint, setting: str | None, *, trust_env: bool, environment: Mapping[str, str]
 ) -> Proxy | None:

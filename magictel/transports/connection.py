@@ -10,11 +10,11 @@ import ssl
 import time
 from typing import Any
 
+from magictel.dial import connect_first, left, tunnel
 from magictel.proxy import Proxy
 from magictel.resolver import resolve
 from magictel.tls import TlsOptions, handshake
-from magictel.transports.http1 import read_head
-from magictel.transports.symptoms import Progress, ProxyRefused
+from magictel.transports.symptoms import Progress
 from magictel.wire import Endpoint
 
 _SEEN = 80
@@ -88,14 +88,6 @@ class _Reader(io.RawIOBase):
         return self._connection.receive(buffer)
 
 
-def left(deadline: float) -> float:
-    """Seconds until a deadline of the monotonic clock; raises `TimeoutError` when it is over."""
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
-        raise TimeoutError("the deadline is over")
-    return seconds
-
-
 def connect(
     endpoint: Endpoint,
     proxy: Proxy | None,
@@ -111,9 +103,13 @@ def connect(
 
     def dial() -> socket.socket:
         host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
-        sock = _dial(host, port, progress, until)
+        progress.phase = "dns"
+        found = resolve(host, port, left(until))
+        progress.phase = "tcp"
+        sock = connect_first(found, until)
         if proxy is not None and endpoint.tls:
-            _tunnel(sock, endpoint, proxy, progress, until)
+            progress.phase = "proxy"
+            tunnel(sock, endpoint, proxy, until)
         return sock
 
     sock = dial()
@@ -124,50 +120,6 @@ def connect(
     try:
         sock.settimeout(left(until))
         return Connection(handshake(sock, endpoint.host, options, context, dial))
-    except BaseException:
-        sock.close()
-        raise
-
-
-def _dial(host: str, port: int, progress: Progress, until: float) -> socket.socket:
-    progress.phase = "dns"
-    found = resolve(host, port, left(until))
-    progress.phase = "tcp"
-    failure: OSError | None = None
-    for number, (family, kind, protocol, _, address) in enumerate(found):
-        sock = None
-        try:
-            # An address that swallows packets must leave time for the next one.
-            seconds = left(until) / (len(found) - number)
-            sock = socket.socket(family, kind, protocol)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(seconds)
-            sock.connect(address)
-        except OSError as error:
-            if sock is not None:
-                sock.close()
-            if failure is None or isinstance(failure, TimeoutError):
-                failure = error
-            continue
-        return sock
-    raise failure or OSError("the name has no address")
-
-
-def _tunnel(sock: socket.socket, endpoint: Endpoint, proxy: Proxy, progress: Progress, until: float) -> None:
-    progress.phase = "proxy"
-    where = endpoint.origin.partition("://")[2]
-    lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
-    if proxy.authorization is not None:
-        lines.append(f"Proxy-Authorization: {proxy.authorization}")
-    through = Connection(sock)
-    through.serve(Progress(str(proxy), proxy, "proxy"), until)
-    try:
-        sock.settimeout(left(until))
-        sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-        # One byte at a time: what follows the head is the backend's TLS, and not ours to swallow.
-        status, _ = read_head(io.BufferedReader(_Reader(through), buffer_size=1))
-        if not 200 <= status < 300:
-            raise ProxyRefused(status)  # noqa: TRY301 # one place closes the socket
     except BaseException:
         sock.close()
         raise

@@ -18,12 +18,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from magictel.errors import WireError
-from magictel.proxy import Proxy, proxy_for
+from magictel.proxy import Proxy, ProxyRefused, proxy_for
 from magictel.secrets import Redactor
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.connection import Connection, connect
 from magictel.transports.http1 import BODY_LIMIT, ProtocolError, read_reply
-from magictel.transports.symptoms import Progress, ProxyRefused, classify
+from magictel.transports.symptoms import Progress, classify
 from magictel.wire import Endpoint, Reply, Request
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -65,12 +65,6 @@ def read_reply(
     raise NotHttp("only interim replies")
 
 
-def read_head(stream: ByteStream) -> tuple[int, dict[str, str]]:
-    """Status and headers alone, as a proxy answers a CONNECT."""
-    status, _, headers = _head(stream)
-    return status, headers
-
-
 def _head(stream: ByteStream) -> tuple[int, int, dict[str, str]]:
     line = stream.readline(HEADER_LIMIT + 1)
     if not line:

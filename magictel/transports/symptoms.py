@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 
 from magictel.errors import Phase, WireError
-from magictel.proxy import Proxy
+from magictel.proxy import Proxy, ProxyRefused
 from magictel.resolver import LookUpTimeout
 from magictel.secrets import Redactor
 from magictel.tls import TlsFault, fault, known_fault
@@ -19,14 +19,6 @@ from magictel.transports.http1 import BadEncoding, HeaderTooLarge, NotHttp, Repl
 _SETTINGS_FRAME = 4  # RFC 9113 §6.5: the first frame an HTTP/2 server sends
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN}
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
-
-
-class ProxyRefused(Exception):  # noqa: N818
-    """The proxy answered a CONNECT with something else than 2xx."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 @dataclass(slots=True)
@@ -60,6 +52,8 @@ def classify(failure: BaseException, progress: Progress, redact: Redactor) -> Wi
         evidence["errno"] = errno.errorcode.get(failure.errno, str(failure.errno))
     if isinstance(failure, ProxyRefused):
         evidence["status"] = failure.status
+    if progress.proxy is not None:
+        evidence["proxy"] = str(progress.proxy)
     return WireError(
         code,
         redact(message),
@@ -120,7 +114,7 @@ def _proxy_refused(failure: ProxyRefused, progress: Progress) -> tuple[str, str,
         )
     return (
         "http.proxy.refused",
-        f"{who} does not connect to {progress.peer}: it answered {failure.status}",
+        f"{who} does not connect to {progress.peer}: it answered {failure.status or 'something else than HTTP'}",
         "ask the proxy's owner to allow this host and port, or except it with NO_PROXY",
     )
 

@@ -1,0 +1,63 @@
+"""The dns rung: does the host's name resolve here, and to what? Behind a proxy: the proxy's name; it looks up the backend itself."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from magictel.finding import Finding, Rung
+from magictel.proxy import Proxy
+from magictel.resolver import LookUpTimeout, Resolver, is_address, resolve
+from magictel.wire import Endpoint
+
+
+def dns(
+    endpoint: Endpoint, *, proxy: Proxy | None = None, timeout: float = 10.0, resolver: Resolver = socket.getaddrinfo
+) -> Finding:
+    """Resolve the name of the endpoint, or of the proxy before it; evidence lists every address."""
+    host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
+    started = time.monotonic()
+    try:
+        found = resolve(host, port, timeout, resolver)
+    except (socket.gaierror, LookUpTimeout) as failure:
+        return _unresolved(host, proxy, failure, timeout)
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    evidence = {"host": host, "addresses": addresses, "look_up_seconds": time.monotonic() - started}
+    if proxy is not None:
+        return Finding.passed(
+            Rung.DNS,
+            f"the proxy {proxy} (from {proxy.source}) is {', '.join(addresses)}; it looks up {endpoint.host} itself",
+            **evidence,
+        )
+    if is_address(host):
+        return Finding.passed(Rung.DNS, f"{host} is an address: nothing to look up", **evidence)
+    return Finding.passed(Rung.DNS, f"{host} is {', '.join(addresses)}", **evidence)
+
+
+def _unresolved(host: str, proxy: Proxy | None, failure: OSError, timeout: float) -> Finding:
+    evidence = {"host": host, "resolver": failure.strerror or str(failure), "gai_errno": failure.errno}
+    if proxy is not None:
+        return Finding.failed(
+            Rung.DNS,
+            "http.proxy.down",
+            f"the proxy {proxy} (from {proxy.source}) does not resolve; the backend was not asked",
+            "check the proxy's URL, or except this host with NO_PROXY",
+            **evidence,
+        )
+    if isinstance(failure, LookUpTimeout):
+        return Finding.failed(
+            Rung.DNS,
+            "net.dns.timeout",
+            f"no resolver answered for {host} within {timeout:.1f} s",
+            f"getent hosts {host}",
+            **evidence,
+        )
+    why = "no resolver answers" if failure.errno == socket.EAI_AGAIN else "there is no such name here"
+    return Finding.failed(
+        Rung.DNS,
+        "net.dns.not-found",
+        f"{host} does not resolve: {why}",
+        f"getent hosts {host}",
+        hint="in a container or a cluster use the service's full name",
+        **evidence,
+    )

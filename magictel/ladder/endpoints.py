@@ -1,0 +1,63 @@
+"""Several nodes, one rung: the findings of each endpoint become one, with the evidence of each beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from magictel.finding import Finding, Held, Rung
+from magictel.wire import Endpoint
+
+_WORST = (Held.FAIL, Held.WARN, Held.PASS, Held.SKIPPED, Held.BLOCKED)
+
+
+def merge(rung: Rung, findings: Mapping[Endpoint, Finding], gone: Mapping[Endpoint, Finding] | None = None) -> Finding:
+    """One finding for the rung. All nodes fail: it fails, with the first one's code. Some fail: it warns, with that code.
+
+    `findings` are of the nodes that were asked, in order; `gone` are nodes that failed on a lower rung and were not asked.
+    """
+    gone = gone or {}
+    if len(findings) + len(gone) == 1:
+        return next(iter(findings.values()))
+    evidence = {"endpoints": [_row(endpoint, finding) for endpoint, finding in findings.items()]}
+    evidence["endpoints"] += [_blocked(endpoint, finding) for endpoint, finding in gone.items()]
+    failed = {endpoint: finding for endpoint, finding in findings.items() if finding.outcome is Held.FAIL}
+    total = len(findings) + len(gone)
+    if failed and len(failed) == len(findings):
+        endpoint, first = next(iter(failed.items()))
+        message = f"no node holds; {endpoint}: {first.message}" if len(failed) > 1 else f"{endpoint}: {first.message}"
+        return Finding(rung, Held.FAIL, message, first.code, first.remedy, evidence)
+    if failed:
+        endpoint, first = next(iter(failed.items()))
+        message = f"{len(failed)} of {total} nodes fail; {endpoint}: {first.message}"
+        return Finding(rung, Held.WARN, message, first.code, first.remedy, evidence)
+    worst = min(findings.values(), key=lambda finding: _WORST.index(finding.outcome))
+    same = {finding.message for finding in findings.values()}
+    if worst.outcome is Held.PASS and len(same) > 1:
+        count = sum(finding.outcome is Held.PASS for finding in findings.values())
+        message = f"{count} of {total} nodes hold; {next(iter(findings))}: {worst.message}"
+    else:
+        message = worst.message
+    return Finding(rung, worst.outcome, message, worst.code, worst.remedy, evidence)
+
+
+def _row(endpoint: Endpoint, finding: Finding) -> dict[str, Any]:
+    return {
+        "endpoint": str(endpoint),
+        "outcome": finding.outcome.value,
+        "code": finding.code,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def _blocked(endpoint: Endpoint, finding: Finding) -> dict[str, Any]:
+    return {
+        "endpoint": str(endpoint),
+        "outcome": Held.BLOCKED.value,
+        "code": None,
+        "message": f"blocked by {finding.rung}",
+        "remedy": None,
+        "evidence": {},
+    }

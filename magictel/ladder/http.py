@@ -1,0 +1,145 @@
+"""The http rung's general half: is it HTTP at all, and might a backend have said it? Look-alikes are told apart by a second probe.
+
+An exporter's own http probe calls `answered` and then decides whether it is *its* backend.
+"""
+
+from __future__ import annotations
+
+import time
+
+from magictel.dial import left, reach
+from magictel.errors import WireError
+from magictel.finding import Finding, Held, Rung
+from magictel.ladder.tls import answers_in_plaintext, speaks_tls
+from magictel.tls import known_fault
+from magictel.wire import Reply, Wire
+
+_SECOND_PROBE = 2.0
+_RESET_LIKE = frozenset(
+    {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}
+)
+_TRANSPORT_PORT = "This is not an HTTP port"  # Elasticsearch's and OpenSearch's TcpTransport
+_GATEWAY = frozenset({502, 503, 504})
+
+
+def answered(wire: Wire, path: str = "/", *, rung: Rung = Rung.HTTP) -> Reply | Finding:
+    """The reply to a GET that may be a backend's own, or the failed finding. Redirects, pages for people and gateways are none."""
+    try:
+        reply = wire.get(path)
+    except WireError as failure:
+        return explain_wire_error(failure, wire, rung)
+    return not_a_backend(reply, wire, rung) or reply
+
+
+def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP) -> Finding | None:
+    """The failed finding for a reply that no metrics backend's API gives, or None."""
+    seen = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
+    server = wire.redact(reply.headers.get("server", "")[:80])
+    if server:
+        seen["server"] = server
+    who = wire.endpoint.origin
+    if 300 <= reply.status < 400:
+        where = wire.redact(reply.headers.get("location", "")[:200]) or "nowhere"
+        return Finding.failed(
+            rung,
+            "http.redirect",
+            f"{who} redirects ({reply.status}) to {where}: credentials do not follow",
+            "set the address to where the backend itself is; a login page means that something stands before it",
+            location=where,
+            **seen,
+        )
+    if _TRANSPORT_PORT in reply.text[:400]:
+        return Finding.failed(
+            rung,
+            "es.http.wrong-port",
+            f"{who} is the port on which the nodes talk to each other, not the one for clients",
+            "use the HTTP port, 9200 unless it was changed",
+            **seen,
+        )
+    if (
+        reply.status == 400
+        and not wire.endpoint.tls
+        and reply.json() is None
+        and speaks_tls(wire.endpoint, None, _SECOND_PROBE)
+    ):
+        return _tls_port(wire, rung, **seen)
+    if not reply.looks_like_html:
+        return None
+    front = server or "a proxy"
+    if reply.status in _GATEWAY:
+        return Finding.failed(
+            rung,
+            "http.bad-gateway",
+            f"{reply.status} from {front}, which stands before the backend and cannot reach it",
+            "check the backend behind it, and the address it forwards to",
+            **seen,
+        )
+    if reply.status in (401, 403):
+        code = "http.unauthorized" if reply.status == 401 else "http.forbidden"
+        return Finding.failed(
+            rung,
+            code,
+            f"{reply.status} in a web page of {front}: something before the backend refuses the credentials",
+            "set the credentials that it wants, or use the backend's own address",
+            **seen,
+        )
+    return Finding.failed(
+        rung,
+        "http.not-a-backend",
+        f"{who} answers {reply.status} with a web page, not as a backend's API does",
+        "check host, port and path: a user interface, a login page or another service listens there",
+        **seen,
+    )
+
+
+def explain_wire_error(failure: WireError, wire: Wire, rung: Rung = Rung.HTTP) -> Finding:
+    """The finding for a request without a complete reply; where several causes look alike, asked once more, without credentials."""
+    evidence = dict(failure.evidence)
+    if "proxy" not in evidence:  # what a proxy says of the port is not what the port says
+        endpoint = wire.endpoint
+        if failure.code in _RESET_LIKE and not endpoint.tls:
+            if speaks_tls(endpoint, None, _SECOND_PROBE):
+                return _tls_port(wire, rung, **evidence)
+            if failure.code in ("net.tcp.reset", "net.http.closed"):
+                banner = _banner(wire)
+                if banner:
+                    evidence["first_bytes"] = banner
+                    return Finding.failed(
+                        rung,
+                        "http.not-http",
+                        f"{endpoint.origin} does not speak HTTP: it said {banner!r}",
+                        "check host and port: another service listens there",
+                        **evidence,
+                    )
+        if failure.code in ("tls.handshake-timeout", "tls.closed"):
+            said = answers_in_plaintext(endpoint, None, _SECOND_PROBE)
+            if said:
+                found = known_fault("tls.plaintext-server")
+                return Finding.failed(rung, found.code, found.message, found.remedy, **evidence | {"first_bytes": said})
+    return Finding(rung, Held.FAIL, failure.message, failure.code, failure.remedy, evidence)
+
+
+def _tls_port(wire: Wire, rung: Rung, **evidence: object) -> Finding:
+    secure = str(wire.endpoint).replace("http://", "https://", 1)
+    return Finding.failed(
+        rung,
+        "http.tls-port",
+        f"{wire.endpoint.origin} speaks TLS, and the address says http://",
+        f"use {secure}",
+        **evidence,
+    )
+
+
+def _banner(wire: Wire) -> str:
+    """What a server says unasked, as SSH, SMTP and MySQL do; empty: nothing, or HTTP."""
+    until = time.monotonic() + _SECOND_PROBE / 2
+    try:
+        with reach(wire.endpoint, None, until) as sock:
+            sock.settimeout(left(until))
+            first = sock.recv(80)
+    except OSError:
+        return ""
+    if first.startswith(b"HTTP/"):
+        return ""
+    text = first.decode("latin-1")
+    return wire.redact("".join(one if one.isprintable() else "." for one in text).strip(" ."))

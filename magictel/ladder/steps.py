@@ -1,0 +1,145 @@
+"""The ladder of an HTTP exporter, from dns to write, over every endpoint: the network's rungs are general, the rest its probes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from magictel.clock import Clock
+from magictel.errors import WireError
+from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.ladder.clock import clock, time_of
+from magictel.ladder.dns import dns
+from magictel.ladder.endpoints import merge
+from magictel.ladder.http import answered, explain_wire_error
+from magictel.ladder.probe import ProbeInfo, probes_of
+from magictel.ladder.tcp import tcp
+from magictel.ladder.tls import tls
+from magictel.proxy import Proxy, proxy_for
+from magictel.tls import TlsOptions
+from magictel.wire import Endpoint, Reply, Wire
+
+_ASKED = (Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE)
+
+
+class HttpLadder(Protocol):
+    """What the ladder needs of an exporter (`magictel.http_exporter.HttpExporter` has it)."""
+
+    settings: Any
+    clock: Clock
+    allowed: frozenset[SideEffect]
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """The addresses, each climbed."""
+        ...
+
+    def tls_options(self) -> TlsOptions:
+        """How TLS is spoken."""
+        ...
+
+    def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
+        """A wire to one of them."""
+        ...
+
+    def window(self) -> tuple[float, float]:
+        """Seconds into the backend's past and future that it takes points."""
+        ...
+
+
+def http_steps(exporter: HttpLadder, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+    """The steps from dns to write; `timeout` seconds for each rung, shared by its endpoints. A node that failed is not asked again."""
+    climbing = _Climbing(exporter, timeout)
+    steps: dict[Rung, Callable[[], Finding]] = {
+        Rung.DNS: lambda: climbing.each(Rung.DNS, climbing.dns),
+        Rung.TCP: lambda: climbing.each(Rung.TCP, climbing.tcp),
+        Rung.TLS: lambda: climbing.each(Rung.TLS, climbing.tls),
+    }
+    for rung in _ASKED:
+        own = [probe for probe in probes_of(type(exporter)) if probe.rung is rung]
+        if own:
+            steps[rung] = climbing.probed(rung, own)
+    steps.setdefault(Rung.HTTP, lambda: climbing.each(Rung.HTTP, climbing.http))
+    steps.setdefault(Rung.CLOCK, lambda: climbing.each(Rung.CLOCK, climbing.clock))
+    return steps
+
+
+class _Climbing:
+    """One climb: which endpoints still stand."""
+
+    def __init__(self, exporter: HttpLadder, timeout: float) -> None:
+        self._exporter = exporter
+        self._timeout = timeout
+        self._standing = list(exporter.endpoints())
+        self._gone: dict[Endpoint, Finding] = {}
+
+    def each(self, rung: Rung, ask: Callable[[Endpoint, float], Finding]) -> Finding:
+        """Ask every endpoint that still stands, each with its share of the time that is left."""
+        until = time.monotonic() + self._timeout
+        findings: dict[Endpoint, Finding] = {}
+        for number, endpoint in enumerate(self._standing):
+            share = max(0.1, until - time.monotonic()) / (len(self._standing) - number)
+            findings[endpoint] = ask(endpoint, share)
+        merged = merge(rung, findings, self._gone)
+        failed = {endpoint: one for endpoint, one in findings.items() if one.outcome is Held.FAIL}
+        if len(failed) < len(
+            findings
+        ):  # else the rung itself fails, or is told to be skipped: then all are asked again above
+            self._gone |= failed
+            self._standing = [endpoint for endpoint in self._standing if endpoint not in failed]
+        return merged
+
+    def dns(self, endpoint: Endpoint, seconds: float) -> Finding:
+        return dns(endpoint, proxy=self._proxy(endpoint), timeout=seconds)
+
+    def tcp(self, endpoint: Endpoint, seconds: float) -> Finding:
+        return tcp(endpoint, proxy=self._proxy(endpoint), timeout=seconds)
+
+    def tls(self, endpoint: Endpoint, seconds: float) -> Finding:
+        exporter = self._exporter
+        return tls(
+            endpoint,
+            exporter.tls_options(),
+            now=exporter.clock.now(),
+            proxy=self._proxy(endpoint),
+            timeout=seconds,
+        )
+
+    def http(self, endpoint: Endpoint, seconds: float) -> Finding:
+        reply = answered(self._exporter.wire(endpoint, seconds))
+        if isinstance(reply, Reply):
+            return Finding.passed(Rung.HTTP, f"answers HTTP ({reply.status})", status=reply.status)
+        return reply
+
+    def clock(self, endpoint: Endpoint, seconds: float) -> Finding:
+        try:
+            reply = self._exporter.wire(endpoint, seconds).get("/")
+        except WireError:
+            return clock(None, self._exporter.clock.now(), self._exporter.window())
+        # The Date is of the middle of the exchange, as far as one can know.
+        now = self._exporter.clock.now() - reply.seconds / 2
+        return clock(time_of(reply), now, self._exporter.window())
+
+    def probed(self, rung: Rung, probes: Sequence[ProbeInfo]) -> Callable[[], Finding]:
+        """A step that asks the exporter's own probes of a rung."""
+
+        def ask(endpoint: Endpoint, seconds: float) -> Finding:
+            wire = self._exporter.wire(endpoint, seconds)
+            found = [self._ask(probe, wire) for probe in probes]
+            order = (Held.FAIL, Held.WARN, Held.PASS, Held.SKIPPED, Held.BLOCKED)
+            return min(found, key=lambda finding: order.index(finding.outcome))
+
+        return lambda: self.each(rung, ask)
+
+    def _ask(self, probe: ProbeInfo, wire: Wire) -> Finding:
+        if probe.side_effect is not SideEffect.READ_ONLY and probe.side_effect not in self._exporter.allowed:
+            return Finding.skipped(probe.rung, f"not asked: add --allow {probe.side_effect}")
+        try:
+            return probe.climb(self._exporter, wire)
+        except WireError as failure:
+            return explain_wire_error(failure, wire, probe.rung)
+
+    def _proxy(self, endpoint: Endpoint) -> Proxy | None:
+        settings = self._exporter.settings
+        return proxy_for(endpoint, settings.proxy, trust_env=settings.trust_env, environment=os.environ)  # noqa: TID251

@@ -1,0 +1,101 @@
+"""The tcp rung: does each address take a connection, and who answers there, the backend or a proxy before it?"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from magictel.dial import connect_one, left
+from magictel.finding import Finding, Rung
+from magictel.proxy import Proxy
+from magictel.resolver import Resolver, resolve
+from magictel.wire import Endpoint
+
+
+def tcp(
+    endpoint: Endpoint, *, proxy: Proxy | None = None, timeout: float = 10.0, resolver: Resolver = socket.getaddrinfo
+) -> Finding:
+    """Connect to every address in turn; one that answers is enough, as it is for delivery. Evidence lists each, with its time."""
+    host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
+    until = time.monotonic() + timeout
+    try:
+        found = resolve(host, port, timeout, resolver)
+    except OSError as failure:
+        return Finding.failed(
+            Rung.TCP, "net.dns.not-found", f"{host} no longer resolves", f"getent hosts {host}", resolver=str(failure)
+        )
+    attempts = [_attempt(one, until, len(found) - number) for number, one in enumerate(found)]
+    answered = [one for one in attempts if one["answers"]]
+    evidence: dict[str, Any] = {"addresses": attempts, "answered_by": "proxy" if proxy is not None else "backend"}
+    if not answered:
+        evidence["answered_by"] = None
+        return _unreached(endpoint, proxy, attempts, timeout, evidence)
+    if proxy is not None:
+        return Finding.passed(
+            Rung.TCP,
+            f"the proxy {proxy} (from {proxy.source}) answers; whether the backend does shows above",
+            **evidence,
+        )
+    if len(attempts) == 1:
+        return Finding.passed(Rung.TCP, f"{attempts[0]['address']} answers", **evidence)
+    if len(answered) == len(attempts):
+        return Finding.passed(Rung.TCP, f"{len(answered)} of {len(attempts)} addresses answer", **evidence)
+    silent = [one for one in attempts if not one["answers"]]
+    first = "; ".join(f"{one['address']} {_verb(one)}" for one in silent[:2])
+    return Finding.passed(Rung.TCP, f"{answered[0]['address']} answers; {first}", **evidence)
+
+
+def _attempt(one: tuple[Any, ...], until: float, shares: int) -> dict[str, Any]:
+    host, port = str(one[4][0]), one[4][1]
+    tried: dict[str, Any] = {"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}
+    started = time.monotonic()
+    try:
+        connect_one(one, left(until) / shares).close()
+        tried["answers"] = True
+    except OSError as failure:
+        tried["answers"] = False
+        tried["error"] = (
+            "timeout" if isinstance(failure, TimeoutError) else errno.errorcode.get(failure.errno or 0, "?")
+        )
+    tried["seconds"] = time.monotonic() - started
+    return tried
+
+
+def _unreached(
+    endpoint: Endpoint,
+    proxy: Proxy | None,
+    attempts: Sequence[dict[str, Any]],
+    timeout: float,
+    evidence: dict[str, Any],
+) -> Finding:
+    said = "; ".join(f"{one['address']} {_verb(one)}" for one in attempts[:4])
+    if proxy is not None:
+        return Finding.failed(
+            Rung.TCP,
+            "http.proxy.down",
+            f"the proxy {proxy} (from {proxy.source}) cannot be reached: {said}; the backend was not asked",
+            "start the proxy, or except this host with NO_PROXY or the proxy setting",
+            **evidence,
+        )
+    errors = {one["error"] for one in attempts}
+    if "ECONNREFUSED" in errors:
+        remedy = "start the backend or check the port; inside a container, localhost is the container itself"
+        return Finding.failed(Rung.TCP, "net.tcp.refused", f"nothing listens: {said}", remedy, **evidence)
+    if errors == {"timeout"}:
+        return Finding.failed(
+            Rung.TCP,
+            "net.tcp.timeout",
+            f"no answer within {timeout:.1f} s: {said}",
+            f"a firewall may drop the packets, or the address is wrong: try from another host, nc -vz {endpoint.host} {endpoint.port}",
+            **evidence,
+        )
+    return Finding.failed(
+        Rung.TCP, "net.tcp.unreachable", f"not reached: {said}", "check the address and the route to it", **evidence
+    )
+
+
+def _verb(one: dict[str, Any]) -> str:
+    return {"ECONNREFUSED": "refuses", "timeout": "does not answer"}.get(one["error"], f"fails ({one['error']})")

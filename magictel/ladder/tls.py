@@ -1,0 +1,268 @@
+"""The tls rung: version, chain, names, days left. The certificate is shown even when it does not pass."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from magictel.dial import left, reach
+from magictel.errors import SettingsError
+from magictel.finding import Finding, Rung
+from magictel.proxy import Proxy, ProxyRefused
+from magictel.tls import TlsFault, TlsOptions, fault, fingerprint, handshake, known_fault, presented, ssl_context
+from magictel.wire import Endpoint
+
+EXPIRES_SOON = 21
+"""Days left below which a certificate warns: time enough to have it renewed by people."""
+
+_DAY = 86_400.0
+Certificate = Mapping[str, Any]
+
+
+def tls(
+    endpoint: Endpoint,
+    options: TlsOptions,
+    *,
+    now: float,
+    proxy: Proxy | None = None,
+    timeout: float = 10.0,
+) -> Finding:
+    """Shake hands as delivery does, then read the certificate. `now`: Unix time, against which days are counted."""
+    if not endpoint.tls:
+        return Finding.skipped(Rung.TLS, "not used: the address is http://")
+    until = time.monotonic() + timeout
+    try:
+        context = ssl_context(options)
+    except SettingsError as failure:
+        return Finding.failed(Rung.TLS, failure.code, failure.message, failure.remedy)
+    try:
+        sock = handshake(
+            reach(endpoint, proxy, until), endpoint.host, options, context, lambda: reach(endpoint, proxy, until)
+        )
+        try:
+            evidence = _evidence(sock, endpoint, options, now)
+            _let_in(sock, endpoint, until)
+        finally:
+            sock.close()
+    except ProxyRefused as refused:
+        return _proxy_refused(refused, proxy, endpoint)
+    except OSError as failure:
+        return _failed(failure, endpoint, options, now, proxy, timeout)
+    return _held(endpoint, options, evidence)
+
+
+def _held(endpoint: Endpoint, options: TlsOptions, evidence: dict[str, Any]) -> Finding:
+    days = evidence.get("days_left")
+    subject = evidence.get("subject") or endpoint.host
+    if days is not None and days < EXPIRES_SOON:
+        ends = f"in {days:.0f} days" if days >= 0 else f"{-days:.0f} days ago"
+        return Finding.warned(
+            Rung.TLS,
+            "tls.expires-soon",
+            f"the certificate of {subject} {'expires' if days >= 0 else 'expired'} {ends}, on {evidence['not_after']}",
+            "have it renewed at the server",
+            **evidence,
+        )
+    if not options.verify and options.fingerprint is None:
+        return Finding.warned(
+            Rung.TLS,
+            "tls.unverified",
+            f"{evidence.get('version')}, and nobody checks whose certificate it is: verify is off",
+            "set ca_file, or pin the certificate with ca_fingerprint, and leave verify on",
+            **evidence,
+        )
+    left_over = f", {days:.0f} days left" if days is not None else ""
+    pinned = ", as pinned" if options.fingerprint is not None else ""
+    issued = f", issued by {evidence['issuer']}" if evidence.get("issuer") else ""
+    return Finding.passed(Rung.TLS, f"{evidence['version']}, {subject}{issued}{left_over}{pinned}", **evidence)
+
+
+def _failed(
+    failure: OSError, endpoint: Endpoint, options: TlsOptions, now: float, proxy: Proxy | None, timeout: float
+) -> Finding:
+    found = fault(failure, client_certificate=bool(options.client_cert_file))
+    if found is None:
+        found = known_fault("tls.handshake-timeout" if isinstance(failure, TimeoutError) else "tls.closed")
+    evidence: dict[str, Any] = {}
+    if found.code in ("tls.handshake-timeout", "tls.closed"):
+        said = answers_in_plaintext(endpoint, proxy, min(timeout, 3.0))
+        if said:
+            found = known_fault("tls.plaintext-server")
+            evidence["first_bytes"] = said
+    elif found.code not in ("tls.plaintext-server", "tls.protocol-version"):
+        evidence = _shown_anyway(endpoint, options, now, proxy, min(timeout, 5.0))
+    if isinstance(failure, ssl.SSLError) and failure.reason:
+        evidence["reason"] = failure.reason
+    return Finding.failed(
+        Rung.TLS, found.code, _sentence(found, endpoint, options, evidence, now), found.remedy, **evidence
+    )
+
+
+def _sentence(found: TlsFault, endpoint: Endpoint, options: TlsOptions, evidence: Mapping[str, Any], now: float) -> str:
+    """The fault's sentence, with what the certificate itself says."""
+    name = options.server_name or endpoint.host
+    days = evidence.get("days_left")
+    match found.code:
+        case "tls.expired" if days is not None:
+            return f"the certificate of {evidence.get('subject')} expired {_ago(-days)}, on {evidence.get('not_after')}"
+        case "tls.not-yet-valid" if evidence.get("not_before"):
+            return f"the certificate is valid from {evidence['not_before']} on, and here it is {_utc(now)}"
+        case "tls.hostname-mismatch" if evidence.get("names"):
+            return f"the certificate is for {', '.join(evidence['names'][:6])}, not for {name}"
+        case "tls.hostname-mismatch" if evidence:
+            return f"the certificate names no host at all, so not {name} either"
+        case "tls.unknown-ca" if evidence.get("issuer"):
+            return f"the certificate was issued by {_last_issuer(evidence)}, which is not trusted here"
+        case "tls.self-signed" if evidence.get("fingerprint_sha256"):
+            return f"the server signed its certificate itself ({evidence.get('subject')})"
+        case "tls.pin-mismatch" if evidence.get("fingerprint_sha256"):
+            return (
+                f"no certificate has the pinned fingerprint; the server's own is {evidence['fingerprint_sha256'][:16]}…"
+            )
+    return found.message
+
+
+def _last_issuer(evidence: Mapping[str, Any]) -> str:
+    chain = evidence.get("chain") or [evidence]
+    return str(chain[-1].get("issuer") or evidence.get("issuer"))
+
+
+def _shown_anyway(
+    endpoint: Endpoint, options: TlsOptions, now: float, proxy: Proxy | None, timeout: float
+) -> dict[str, Any]:
+    """The certificate, by a second handshake that verifies nothing and sends nothing."""
+    blind = replace(options, verify=False, ca_fingerprint=None, ca_file=None)
+    until = time.monotonic() + timeout
+    try:
+        sock = handshake(reach(endpoint, proxy, until), endpoint.host, blind, ssl_context(blind), _never)
+    except (OSError, ProxyRefused, SettingsError):
+        return {}
+    try:
+        return _evidence(sock, endpoint, options, now) | {"verified": False}
+    finally:
+        sock.close()
+
+
+def _evidence(sock: ssl.SSLSocket, endpoint: Endpoint, options: TlsOptions, now: float) -> dict[str, Any]:
+    chain = presented(sock)
+    cipher = sock.cipher()
+    evidence: dict[str, Any] = {
+        "version": sock.version(),
+        "cipher": cipher[0] if cipher else None,
+        "server_name": options.server_name or endpoint.host,
+        "verified": options.verify or options.fingerprint is not None,
+        "chain": [_described(der, fields) for der, fields in chain],
+    }
+    if chain:
+        der, fields = chain[0]
+        evidence |= _described(der, fields)
+        evidence["names"] = [str(value) for _, value in fields.get("subjectAltName", ())]
+        evidence["fingerprint_sha256"] = fingerprint(der)
+        if "notAfter" in fields:
+            evidence["days_left"] = (ssl.cert_time_to_seconds(fields["notAfter"]) - now) / _DAY
+    return evidence
+
+
+def _described(der: bytes, fields: Certificate) -> dict[str, Any]:
+    described: dict[str, Any] = {"subject": _name(fields.get("subject", ())), "issuer": _name(fields.get("issuer", ()))}
+    for key, name in (("notBefore", "not_before"), ("notAfter", "not_after")):
+        if key in fields:
+            described[name] = _utc(ssl.cert_time_to_seconds(fields[key]))
+    return described
+
+
+def _name(parts: Sequence[Sequence[tuple[str, str]]]) -> str:
+    """A distinguished name, short: its common name, else everything in it."""
+    pairs = [pair for part in parts for pair in part]
+    common = [value for key, value in pairs if key == "commonName"]
+    return f"CN={common[-1]}" if common else ", ".join(f"{key}={value}" for key, value in pairs)
+
+
+def _let_in(sock: ssl.SSLSocket, endpoint: Endpoint, until: float) -> None:
+    """Ask something and read the first byte: in TLS 1.3 the refusal of a client certificate comes only there (RFC 8446 §4.4.2)."""
+    if sock.version() != "TLSv1.3":
+        return
+    request = f"HEAD / HTTP/1.1\r\nHost: {endpoint.origin.partition('://')[2]}\r\nConnection: close\r\n\r\n".encode()
+    broken: OSError | None = None
+    try:
+        sock.settimeout(left(until))
+        sock.sendall(request)
+    except TimeoutError:
+        return
+    except OSError as failure:
+        broken = failure
+    try:
+        sock.settimeout(min(2.0, left(until)))
+        sock.recv(1)
+    except ssl.SSLError as failure:
+        found = fault(failure, client_certificate=False)
+        if found is not None and found.code in ("tls.client-cert-required", "tls.client-cert-rejected"):
+            raise
+    except OSError:
+        pass  # what it says in HTTP, or does not say, is the http rung's
+    if isinstance(broken, ssl.SSLError) and not isinstance(broken, ssl.SSLEOFError):
+        raise broken
+
+
+def answers_in_plaintext(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> str:
+    """The first bytes of an HTTP answer to a plain request on this port; empty: there is none."""
+    until = time.monotonic() + timeout
+    try:
+        with reach(endpoint, proxy, until) as sock:
+            sock.settimeout(left(until))
+            sock.sendall(f"HEAD / HTTP/1.0\r\nHost: {endpoint.host}\r\n\r\n".encode())
+            first = sock.recv(80)
+    except (OSError, ProxyRefused):
+        return ""
+    return first.split(b"\r\n")[0].decode("latin-1") if first.startswith(b"HTTP/") else ""
+
+
+def speaks_tls(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bool:
+    """Does a TLS handshake, verifying nothing, work on this port (or fail in the way only a TLS server lets it fail)?"""
+    blind = TlsOptions(verify=False, minimum_version="1.2")
+    until = time.monotonic() + timeout
+    try:
+        handshake(reach(endpoint, proxy, until), endpoint.host, blind, ssl_context(blind), _never).close()
+    except ssl.SSLError as failure:
+        return "ALERT" in (failure.reason or "")
+    except (OSError, ProxyRefused):
+        return False
+    return True
+
+
+def _proxy_refused(refused: ProxyRefused, proxy: Proxy | None, endpoint: Endpoint) -> Finding:
+    who = f"the proxy {proxy} (from {proxy.source})" if proxy is not None else "the proxy"
+    if refused.status == 407:
+        return Finding.failed(
+            Rung.TLS,
+            "http.proxy.auth",
+            f"{who} wants credentials (407)",
+            "write them into the proxy's URL as http://user:password@host:port, or except this host with NO_PROXY",
+            status=refused.status,
+        )
+    return Finding.failed(
+        Rung.TLS,
+        "http.proxy.refused",
+        f"{who} does not connect to {endpoint.origin}: it answered {refused.status or 'something else than HTTP'}",
+        "ask the proxy's owner to allow this host and port, or except it with NO_PROXY",
+        status=refused.status,
+    )
+
+
+def _never() -> socket.socket:
+    raise AssertionError("only a pinned handshake connects twice")
+
+
+def _ago(days: float) -> str:
+    if days < 1:
+        return f"{days * 24:.0f} hours ago"
+    return f"{days:.0f} day{'' if round(days) == 1 else 's'} ago"
+
+
+def _utc(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
