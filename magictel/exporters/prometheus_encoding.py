@@ -102,7 +102,7 @@ class Encoder:
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
-        if _left_out(stream) is not None:
+        if _left_out(stream) is not None or self.name(stream) is None:
             return None
         nanoseconds = set(map(_times, points))
         tails = {time: b"\x10" + _varint(milliseconds(time)) for time in nanoseconds}
@@ -194,9 +194,11 @@ def samples(point: Point) -> Iterable[tuple[str, Mapping[str, str], float]]:
     """
     if isinstance(point, HistogramDataPoint):
         parts = _parts(tuple(point.explicit_bounds))
-        running = list(accumulate(point.bucket_counts))[: len(parts) - 3]
-        if len(running) != len(parts) - 3:
+        if len(point.bucket_counts) != (
+            len(point.explicit_bounds) + 1 if point.explicit_bounds or point.bucket_counts else 0
+        ):
             raise ValueError(f"{len(point.bucket_counts)} counts do not fit {len(point.explicit_bounds)} bounds")
+        running = list(accumulate(point.bucket_counts))[: len(parts) - 3]
         values = [*running, point.count, point.sum, point.count]
         return [
             (suffix, {"le": le} if le else {}, float(value))
