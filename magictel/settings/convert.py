@@ -1,0 +1,118 @@
+"""One raw value (text of a variable or an option, or what TOML holds) made into what its field holds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from magictel.secrets import MASK, Secret
+from magictel.settings.fields import Field, masked
+from magictel.settings.names import did_you_mean
+from magictel.settings.units import parse_bytes, parse_seconds
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_WHOLE = re.compile(r"-?[0-9][0-9_]*")
+_BEFORE_SCHEME = re.compile(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+
+
+class Unfit(ValueError):  # noqa: N818 # a sentence to be completed, not an error of its own
+    """The value does not fit its field; the text is a sentence without the field's name and without any secret."""
+
+
+def convert(field: Field, raw: Any) -> Any:
+    """The field's value; `Secret`s in `raw` have been checked already. Raises `Unfit`."""
+    shaped = _shape(field, raw)
+    if shaped is None and field.optional:
+        return None
+    if isinstance(shaped, float) and not math.isfinite(shaped):
+        raise Unfit(_not(field, raw))
+    try:
+        return msgspec.convert(shaped, field.type, dec_hook=_secret)
+    except (msgspec.ValidationError, TypeError, ValueError):
+        raise Unfit(_not(field, raw)) from None
+
+
+def split_list(field: Field, text: str) -> list[str]:
+    """The items of a comma-separated text. A comma in the password of an address does not separate."""
+    if field.address and "@" in text:
+        return [part.strip() for part in _BEFORE_SCHEME.split(text)]
+    parts = [part.strip() for part in text.split(",")]
+    return parts if field.address else [part for part in parts if part]
+
+
+def split_mapping(text: str) -> dict[str, str]:
+    """`name=value,name=value`. Raises `Unfit`."""
+    found: dict[str, str] = {}
+    for number, part in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise Unfit(f"entry {number} is not of the form name=value")  # never shown: it may be a secret
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _shape(field: Field, raw: Any) -> Any:
+    if not isinstance(raw, str):
+        return _from_toml(field, raw)
+    if field.kind in ("text", "choice", "secret"):
+        return raw
+    if field.kind == "list":
+        return split_list(field, raw)
+    if field.kind in ("mapping", "secrets"):
+        return split_mapping(raw)
+    text = raw.strip()
+    if field.kind == "switch":
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        raise Unfit(_not(field, raw))
+    try:
+        if field.unit == "seconds":
+            return parse_seconds(text)
+        if field.unit == "bytes":
+            return parse_bytes(text)
+        if field.kind == "whole":
+            return int(text) if _WHOLE.fullmatch(text) else float("nan")
+        return float(text)
+    except ValueError:
+        raise Unfit(_not(field, raw)) from None
+
+
+def _from_toml(field: Field, raw: Any) -> Any:
+    if field.kind == "list" and isinstance(raw, list):
+        return raw
+    if field.kind == "number" and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    return raw
+
+
+def _secret(wanted: type, value: Any) -> Any:
+    if wanted is Secret and isinstance(value, str):
+        return Secret(value)
+    if isinstance(value, wanted):
+        return value
+    raise TypeError
+
+
+def _not(field: Field, raw: Any) -> str:
+    if field.secret:
+        return f"this is not {field.wanted}"
+    said = f"{_shown(raw)} is not {field.wanted}"
+    hint = did_you_mean(raw, field.choices) if field.kind == "choice" and isinstance(raw, str) else None
+    return f"{said}. {hint}" if hint else said
+
+
+def _shown(raw: Any) -> str:
+    if isinstance(raw, Secret):
+        return MASK
+    if isinstance(raw, Mapping):
+        return "a table"
+    if isinstance(raw, bool):
+        return str(raw).lower()
+    text = masked(raw) if isinstance(raw, str) else str(raw)
+    text = text if len(text) <= 60 else f"{text[:57]}..."
+    return f'"{text}"' if isinstance(raw, str) else masked(text)

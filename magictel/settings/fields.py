@@ -1,0 +1,227 @@
+"""The fields of a settings model, read once from its annotations: what loading, describing and editing go by."""
+
+from __future__ import annotations
+
+import types
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, Union, get_args, get_origin
+
+import msgspec
+
+from magictel.secrets import MASK, Secret
+from magictel.settings.names import either
+from magictel.settings.units import bytes_text, seconds_text
+
+Kind = Literal["text", "number", "whole", "switch", "choice", "list", "mapping", "secret", "secrets"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One option. `env` are its variables, the first is the one shown; `type` is what a value is converted to.
+
+    Kinds: `secrets` is a mapping of names to secrets; `optional` fields may also be None. `bounds` are (sign, number) pairs.
+    """
+
+    key: str
+    kind: Kind
+    type: Any
+    sentence: str
+    required: bool
+    default: Any
+    optional: bool
+    unit: str | None
+    example: Any
+    secret: bool
+    address: bool
+    env: tuple[str, ...]
+    deprecated: str | None
+    choices: tuple[str, ...]
+    bounds: tuple[tuple[str, float], ...]
+
+    @property
+    def nothing(self) -> Any:
+        """An empty value of the field's type."""
+        empty: dict[str, Any] = {"number": 0.0, "whole": 0, "switch": False, "list": [], "mapping": {}, "secrets": {}}
+        if self.optional:
+            return None
+        return Secret("") if self.kind == "secret" else empty.get(self.kind, "")
+
+    @property
+    def wanted(self) -> str:
+        """What a value must be, for people: `a duration in seconds (30, "250ms", "2m"), more than 0, at most 3600`."""
+        if self.kind == "choice":
+            return either(self.choices)
+        if self.unit == "seconds":
+            what = 'a duration (seconds, or "250ms", "10s", "2m")'
+        elif self.unit == "bytes":
+            what = 'a size (bytes, or "5MB", "512KiB")'
+        else:
+            what = {
+                "number": "a number",
+                "whole": "a whole number",
+                "switch": "true or false",
+                "list": "a list of texts (in a variable: separated by commas)",
+                "mapping": "a table of texts (in a variable: name=value, separated by commas)",
+                "secrets": "a table of texts (in a variable: name=value, separated by commas)",
+            }.get(self.kind, "a text")
+        said = {"gt": "more than", "ge": "at least", "le": "at most"}
+        return ", ".join([what, *(f"{said[sign]} {self.amount(number)}" for sign, number in self.bounds)])
+
+    @property
+    def type_name(self) -> str:
+        """The type in one word or two, for tables."""
+        if self.unit == "seconds":
+            return "duration"
+        if self.unit == "bytes":
+            return "size"
+        names = {"whole": "integer", "switch": "boolean", "secret": "text", "mapping": "table", "secrets": "table"}
+        if self.kind == "choice":
+            return " | ".join(self.choices)
+        return names.get(self.kind, self.kind)
+
+    def amount(self, number: float) -> str:
+        """A number in the field's unit, for people."""
+        if self.unit == "seconds":
+            return seconds_text(number)
+        if self.unit == "bytes":
+            return bytes_text(int(number))
+        return f"{number:g}" if number < 1e15 else str(number)
+
+    def shown(self, value: Any) -> Any:
+        """The value as anybody may see it: secrets masked, credentials taken out of addresses; JSON-like."""
+        if isinstance(value, Secret) or (self.secret and value):
+            return MASK
+        if isinstance(value, Mapping):
+            return {key: self.shown(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.shown(item) for item in value]
+        return masked(value) if isinstance(value, str) else value
+
+
+@cache
+def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
+    """A model's fields: its own before the inherited ones, each group in the order it is written."""
+    inherited = {info.name for base in model.__mro__[1:] if _is_model(base) for info in msgspec.structs.fields(base)}
+    every = [_field(model, info) for info in msgspec.structs.fields(model)]
+    return tuple(sorted(every, key=lambda field: field.key in inherited))
+
+
+def field_map(model: type[msgspec.Struct]) -> Mapping[str, Field]:
+    """The fields by key."""
+    return {field.key: field for field in fields_of(model)}
+
+
+def masked(text: str) -> str:
+    """A text without the credentials of any address in it."""
+    if "://" not in text or "@" not in text:
+        return text
+    from magictel.address import printable
+
+    return printable(text)
+
+
+def secret_values(settings: msgspec.Struct) -> Iterator[str]:
+    """Every secret of these settings in clear: secrets, secret mappings, what stands before the @ of an address."""
+    values = {field.key: getattr(settings, field.key) for field in fields_of(type(settings))}
+    for value in values.values():
+        yield from _secrets_in(value)
+    username, password = values.get("username"), values.get("password")
+    if username and isinstance(password, Secret):
+        name = username.reveal() if isinstance(username, Secret) else str(username)
+        yield f"{name}:{password.reveal()}"  # how it travels: the redactor knows its base64
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    if isinstance(value, Secret):
+        if value:
+            yield value.reveal()
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _secrets_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _secrets_in(item)
+    elif isinstance(value, str):
+        yield from userinfo_secrets(value)
+
+
+def userinfo_secrets(text: str) -> Iterator[str]:
+    """The password in an address, in the spellings it stands and travels in."""
+    _, separator, rest = text.partition("://")
+    userinfo, at, _ = rest.rpartition("@")
+    if not separator or not at or not userinfo:
+        return
+    user, colon, password = userinfo.partition(":")
+    if not colon:
+        yield user
+        return
+    plain = urllib.parse.unquote(password)
+    yield from (password, plain, f"{urllib.parse.unquote(user)}:{plain}")
+
+
+def _is_model(base: type) -> bool:
+    return issubclass(base, msgspec.Struct) and base is not msgspec.Struct
+
+
+def _field(model: type[msgspec.Struct], info: msgspec.structs.FieldInfo) -> Field:
+    bare, meta = _unwrap(info.type)
+    inner, optional = _without_none(bare)
+    inner, inner_meta = _unwrap(inner)
+    meta = meta or inner_meta or msgspec.Meta()
+    extra = meta.extra or {}
+    kind = _kind(inner)
+    key = info.encode_name
+    default = info.default
+    if info.default_factory is not msgspec.NODEFAULT:
+        default = info.default_factory()
+    required = default is msgspec.NODEFAULT
+    bounds = tuple((sign, float(value)) for sign in ("gt", "ge", "le") if (value := getattr(meta, sign)) is not None)
+    prefix = getattr(model, "env_prefix", "")
+    return Field(
+        key=key,
+        kind=kind,
+        type=info.type,
+        sentence=meta.description or "",
+        required=required,
+        default=None if required else default,
+        optional=optional,
+        unit=extra.get("unit"),
+        example=meta.examples[0] if meta.examples else None,
+        secret=bool(extra.get("secret")) or kind in ("secret", "secrets"),
+        address=bool(extra.get("address")) or key == "url" or key.endswith("_url"),
+        env=tuple(extra.get("env") or ((prefix + key).upper(),)),
+        deprecated=extra.get("deprecated"),
+        choices=tuple(map(str, get_args(inner))) if kind == "choice" else (),
+        bounds=bounds,
+    )
+
+
+def _unwrap(annotation: Any) -> tuple[Any, msgspec.Meta | None]:
+    metadata: Iterable[Any] = getattr(annotation, "__metadata__", ())
+    meta = next((one for one in metadata if isinstance(one, msgspec.Meta)), None)
+    return (annotation.__origin__ if metadata else annotation), meta
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [one for one in get_args(annotation) if one is not type(None)]
+        if len(rest) == 1:
+            return rest[0], len(rest) != len(get_args(annotation))
+    return annotation, False
+
+
+def _kind(bare: Any) -> Kind:
+    simple: dict[Any, Kind] = {str: "text", float: "number", int: "whole", bool: "switch", Secret: "secret"}
+    if bare in simple:
+        return simple[bare]
+    outer = get_origin(bare)
+    if outer is Literal:
+        return "choice"
+    if outer in (list, tuple):
+        return "list"
+    if outer is dict:
+        return "secrets" if get_args(bare)[-1] is Secret else "mapping"
+    raise TypeError(f"a setting cannot be of type {bare!r}")

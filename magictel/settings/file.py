@@ -1,0 +1,170 @@
+"""`magictel.toml`: the targets it names, their keys, and the line that each stands on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from magictel.errors import SettingsError
+from magictel.settings.lines import key_lines, line_of
+from magictel.settings.names import TARGET_NAME, did_you_mean, normal
+from magictel.settings.origin import Origin, file_line
+
+NAME = "magictel.toml"
+VARIABLE = "MAGICTEL_CONFIG"
+_AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One `[targets.NAME]`: exporter and enabled apart, every other key with its raw value and its origin."""
+
+    name: str
+    exporter: str
+    enabled: bool
+    origin: Origin
+    enabled_by: Origin
+    exporter_by: Origin
+    values: Mapping[str, tuple[Any, Origin]] = field(repr=False)  # secrets may stand here in clear
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A file of targets; `shown` is the path as it was given. `tables` are keyed by name, in the file's order."""
+
+    path: Path
+    shown: str
+    tables: Mapping[str, Table]
+
+    def table(self, name: str) -> Table | None:
+        """The table of a target, under either spelling of its name."""
+        wanted = normal(name)
+        return next((table for known, table in self.tables.items() if normal(known) == wanted), None)
+
+
+def locate(option: str | None, environment: Mapping[str, str], folder: Path) -> tuple[Path, str, str | None]:
+    """Where the file is or would be: its path, the path as given, and who said so (None: nobody, it is the usual place)."""
+    if option:
+        return folder / option, option, "--config"
+    named = environment.get(VARIABLE, "").strip()
+    if named:
+        return folder / named, named, VARIABLE
+    return folder / NAME, NAME, None
+
+
+def find(option: str | None, environment: Mapping[str, str], folder: Path) -> ConfigFile | None:
+    """The config file by `--config`, `MAGICTEL_CONFIG` or in `folder`; None when there is none and nobody named one."""
+    path, shown, said_by = locate(option, environment, folder)
+    if said_by is None and not path.exists():
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as failure:
+        missing = isinstance(failure, FileNotFoundError)
+        why = "does not exist" if missing else f"cannot be read ({failure.strerror})"
+        raise SettingsError(
+            "config.file.missing" if missing else "config.file.unreadable",
+            f"the file {shown} {why}",
+            f"write it with: magictel init --config {shown}" if missing else f"mend the rights of {shown}",
+            said_by or shown,
+        ) from None
+    return parse(data, path, shown)
+
+
+def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
+    """A config file from its content. Raises `SettingsError` with file and line."""
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+    except UnicodeDecodeError as failure:
+        line = failure.object.count(b"\n", 0, failure.start) + 1
+        raise SettingsError(
+            "config.file.syntax", f"{shown} is not UTF-8 text", "save it as UTF-8", str(file_line(shown, line))
+        ) from None
+    text = text.replace("\r\n", "\n")
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as failure:
+        raise _syntax(failure, text, shown) from None
+    lines = key_lines(text)
+    _only_known(document, ("targets",), lambda key: file_line(shown, line_of(lines, (key,))))
+    tables: dict[str, Table] = {}
+    targets = document.get("targets", {})
+    if not isinstance(targets, dict):
+        raise _shape("targets is not a table", file_line(shown, line_of(lines, ("targets",))))
+    for name, content in targets.items():
+        where = file_line(shown, line_of(lines, ("targets", name)))
+        if not isinstance(content, dict):
+            raise _shape(f"{name} is not a table", where)
+        if not TARGET_NAME.fullmatch(name):
+            raise SettingsError(
+                "config.target.name",
+                f"{name!r} cannot be a target's name",
+                "use letters, digits, - and _, a letter or digit first",
+                str(where),
+            )
+        twin = next((known for known in tables if normal(known) == normal(name)), None)
+        if twin is not None:
+            raise SettingsError(
+                "config.target.duplicate",
+                f"{name} and {twin} are the same name: - and _ are equal",
+                f"rename one of them ({twin} stands at {tables[twin].origin})",
+                str(where),
+            )
+        tables[name] = _table(name, content, where, shown, lines)
+    return ConfigFile(path, shown, tables)
+
+
+def _table(
+    name: str, content: dict[str, Any], where: Origin, shown: str, lines: Mapping[tuple[str, ...], int]
+) -> Table:
+    values: dict[str, tuple[Any, Origin]] = {}
+    for key, value in content.items():
+        origin = file_line(shown, line_of(lines, ("targets", name, key)))
+        plain = key.strip().replace("-", "_")
+        if plain in values:
+            raise SettingsError(
+                "config.key.duplicate", f"{plain} is set twice in {name}", f"keep one of {plain}", str(origin)
+            )
+        values[plain] = (value, origin)
+    exporter, exporter_by = values.pop("exporter", (name, where))
+    enabled, enabled_by = values.pop("enabled", (True, where))
+    if not isinstance(exporter, str) or not exporter.strip():
+        raise _shape(f"{name}: exporter is not a name", exporter_by, 'write it like exporter = "elasticsearch"')
+    if not isinstance(enabled, bool):
+        raise _shape(f"{name}: enabled is not true or false", enabled_by, "write enabled = true or enabled = false")
+    return Table(name, exporter.strip(), enabled, where, enabled_by, exporter_by, values)
+
+
+def _only_known(document: dict[str, Any], known: tuple[str, ...], origin: Any) -> None:
+    for key in document:
+        if key not in known:
+            hint = did_you_mean(key, known)
+            raise SettingsError(
+                "config.unknown-key",
+                f"{key}: there is no such table" + (f". {hint}" if hint else ""),
+                "a target is a table of its own: [targets.NAME]",
+                str(origin(key)),
+            )
+
+
+def _shape(
+    message: str, origin: Origin, remedy: str = "a target is a table of its own: [targets.NAME]"
+) -> SettingsError:
+    return SettingsError("config.file.shape", message, remedy, str(origin))
+
+
+def _syntax(failure: tomllib.TOMLDecodeError, text: str, shown: str) -> SettingsError:
+    said = str(failure)
+    at = _AT.search(said)
+    line = int(at[1]) if at and at[1] else text.rstrip().count("\n") + 1
+    why = _AT.sub("", said)
+    return SettingsError(
+        "config.file.syntax",
+        f"{shown} is not valid TOML: {why[:1].lower()}{why[1:]}",
+        f"mend line {line}; texts stand in quotes",
+        str(file_line(shown, line)),
+    )

@@ -1,0 +1,206 @@
+"""What can be set: frozen structs whose fields carry their own sentence, unit, example, environment names and secrecy.
+
+An exporter subclasses `ExporterSettings` (or `HttpSettings`), gives `env_prefix`, and writes each option once:
+
+    index: Annotated[str, option("Index or data stream that is written to.", example="metrics-app")] = "magicapi-metrics"
+
+Help, documentation, sample files, the JSON schema and every error sentence come from there. Values are made by `load`.
+Units: `seconds` also takes `250ms`, `10s`, `2m`, `1h`; `bytes` also takes `5MB` (a million each) and `512KiB` (1024 each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import msgspec
+
+from magictel.secrets import Secret
+
+Problem = tuple[str, str, str, str | None]
+"""A field's key, a code, one sentence, a remedy."""
+
+
+def option(
+    sentence: str,
+    *,
+    unit: str | None = None,
+    example: Any = None,
+    secret: bool = False,
+    env: Iterable[str] = (),
+    deprecated: str | None = None,
+    address: bool = False,
+    gt: float | None = None,
+    ge: float | None = None,
+    le: float | None = None,
+) -> msgspec.Meta:
+    """What stands on a field. `env`: its variables instead of `env_prefix` + KEY, the first is the one shown.
+
+    `secret` is implied by the type `Secret`. `address`: a URL, or a list of them, that may hold `user:password@`.
+    `deprecated`: what to use instead; a value then warns.
+    """
+    extra = {
+        "unit": unit,
+        "secret": secret,
+        "env": (env,) if isinstance(env, str) else tuple(env),
+        "deprecated": deprecated,
+        "address": address,
+    }
+    bounds: dict[str, Any] = {"gt": gt, "ge": ge, "le": le}
+    examples = None if example is None else [example]
+    meta: msgspec.Meta = msgspec.Meta(description=sentence, examples=examples, extra=extra, **bounds)
+    return meta
+
+
+class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The delivery options that every exporter has."""
+
+    env_prefix: ClassVar[str] = ""
+
+    timeout: Annotated[
+        float, option("Time for one attempt to send a payload.", unit="seconds", example=30, gt=0, le=3600)
+    ] = 10.0
+    connect_timeout: Annotated[
+        float, option("Time for a connection to stand, TLS included.", unit="seconds", example=3, gt=0, le=3600)
+    ] = 5.0
+    retry_budget: Annotated[
+        float,
+        option(
+            "Time that one export() of the running application may spend on retries; what is left waits in the outbox.",
+            unit="seconds",
+            example=5,
+            ge=0,
+            le=3600,
+        ),
+    ] = 2.0
+    backoff_initial: Annotated[
+        float,
+        option(
+            "Longest wait before the first retry; it doubles with each (full jitter).",
+            unit="seconds",
+            example=1,
+            gt=0,
+            le=3600,
+        ),
+    ] = 0.5
+    backoff_max: Annotated[
+        float, option("Longest wait before any retry.", unit="seconds", example=60, gt=0, le=3600)
+    ] = 30.0
+    rate_limit: Annotated[
+        float, option("Most requests a second, retries included; 0 is no limit.", unit="requests/s", example=10, ge=0)
+    ] = 0.0
+    breaker_failures: Annotated[
+        int, option("Failures in a row after which sending pauses.", unit="failures", example=10, ge=1)
+    ] = 5
+    breaker_cooldown: Annotated[
+        float, option("How long sending pauses before one request tries again.", unit="seconds", example=60, gt=0)
+    ] = 30.0
+    outbox_points: Annotated[
+        int,
+        option("Most points that wait for a backend that is away; the oldest are dropped first.", unit="points", ge=0),
+    ] = 50_000
+    outbox_bytes: Annotated[
+        int, option("Most bytes that wait for a backend that is away.", unit="bytes", example="64MiB", ge=0)
+    ] = 33_554_432
+    in_flight: Annotated[
+        int, option("Payloads under way at once; above 1 a pool of threads is made.", example=4, ge=1, le=64)
+    ] = 1
+    max_batch_points: Annotated[
+        int, option("Most points in one request.", unit="points", example=1000, ge=1, le=1_000_000)
+    ] = 5_000
+    max_batch_bytes: Annotated[
+        int, option("Largest request body before compression.", unit="bytes", example="1MB", ge=1024)
+    ] = 5_000_000
+    temporality: Annotated[
+        Literal["cumulative", "delta"], option("Whether sums count from the start or since the last export.")
+    ] = "cumulative"
+    redact_attributes: Annotated[
+        list[str],
+        option("Attributes whose value is replaced by ***, as shell patterns.", example=["http.request.header.*"]),
+    ] = []
+    drop_attributes: Annotated[
+        list[str], option("Attributes that are left out, as shell patterns.", example=["user.*", "client.address"])
+    ] = []
+    shutdown_timeout: Annotated[
+        float,
+        option("Time that shutdown may spend on what still waits.", unit="seconds", example=10, ge=0, le=3600),
+    ] = 5.0
+
+    def problems(self) -> Iterable[Problem]:
+        """What no single field can see; an exporter's model extends it: `yield from super().problems()`."""
+        if self.backoff_max < self.backoff_initial:
+            yield (
+                "backoff_max",
+                "config.value",
+                f"backoff_max: {self.backoff_max:g} s is below backoff_initial, {self.backoff_initial:g} s",
+                "raise backoff_max or lower backoff_initial",
+            )
+
+    def secret_values(self) -> Iterator[str]:
+        """Every secret in these settings in clear, for a redactor: credentials, headers, what stands in a URL before its @."""
+        from magictel.settings.fields import secret_values
+
+        return secret_values(self)
+
+    @classmethod
+    def unusable(cls) -> Self:
+        """Settings to stand in where the real ones cannot be used: defaults, and something empty where there is none."""
+        from magictel.settings.fields import fields_of
+
+        return cls(**{field.key: field.nothing for field in fields_of(cls) if field.required})
+
+
+class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of every exporter that speaks HTTP."""
+
+    compression: Annotated[Literal["none", "gzip"], option("How request bodies travel.")] = "gzip"
+    ca_file: Annotated[
+        str | None,
+        option("PEM file with the authorities to trust, in place of the system's.", example="/etc/ssl/private-ca.pem"),
+    ] = None
+    ca_fingerprint: Annotated[
+        str | None,
+        option(
+            "SHA-256 fingerprint, in hex, of an authority to trust.",
+            example="a5:2d:d9:35:11:e8:c6:04:5e:21:f1:66:54:b7:7c:9e:e0:f3:4a:ea:26:d9:f4:03:20:b5:31:c4:74:67:62:28",
+        ),
+    ] = None
+    client_cert_file: Annotated[
+        str | None, option("PEM file with our certificate, where the server asks for one.", example="client.pem")
+    ] = None
+    client_key_file: Annotated[
+        str | None, option("PEM file with our certificate's key, unless it is in the same file.", example="client.key")
+    ] = None
+    verify: Annotated[
+        bool, option("Whether the server's certificate is verified; false lets anybody listen and answer.")
+    ] = True
+    server_name: Annotated[
+        str | None,
+        option("Name that the certificate must carry, where it is not the host's.", example="es.example.net"),
+    ] = None
+    headers: Annotated[
+        dict[str, Secret],
+        option("Headers that every request carries, as name=value; shown to nobody.", example={"X-Tenant": "blue"}),
+    ] = {}
+    proxy: Annotated[
+        str | None,
+        option(
+            "HTTP proxy, as a URL; an empty text is none. Default: what the environment says.",
+            example="http://proxy.example.net:3128",
+            address=True,
+        ),
+    ] = None
+    trust_env: Annotated[
+        bool, option("Whether HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment count.")
+    ] = True
+
+    def problems(self) -> Iterable[Problem]:
+        """Adds: a key without its certificate."""
+        yield from super().problems()
+        if self.client_key_file and not self.client_cert_file:
+            yield (
+                "client_key_file",
+                "config.value",
+                "client_key_file: a key alone is no use, client_cert_file is not set",
+                "set client_cert_file as well",
+            )
