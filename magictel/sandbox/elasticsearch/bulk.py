@@ -1,0 +1,336 @@
+"""`_bulk`: the request's lines, then one verdict an item."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from magictel.sandbox.elasticsearch import dates
+from magictel.sandbox.elasticsearch.answers import Refused, illegal
+from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index
+from magictel.sandbox.elasticsearch.dialect import Dialect
+from magictel.sandbox.elasticsearch.parsing import Parsed, load
+
+PARAMETERS = {
+    "refresh", "routing", "timeout", "pipeline", "wait_for_active_shards", "require_alias", "filter_path", "pretty",
+    "human", "error_trace", "_source", "_source_includes", "_source_excludes", "list_executed_pipelines", "type",
+    "include_source_on_error",
+}  # fmt: skip
+_METADATA = {
+    "_index", "_id", "_type", "routing", "version", "version_type", "if_seq_no", "if_primary_term", "retry_on_conflict",
+    "pipeline", "require_alias", "op_type", "_routing",
+}  # fmt: skip
+_OPERATIONS = ("create", "delete", "index", "update")
+Veto = Callable[[int, str], "Refused | None"]
+
+
+@dataclass(slots=True)
+class Item:
+    """One operation as it was asked for: its metadata and the line of its document."""
+
+    operation: str
+    index: str
+    id: str | None
+    line: bytes
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]:
+    """The operations of a body; raises `Refused` for the whole request."""
+    if not body:
+        raise Refused(400, "parse_exception", "request body is required")
+    lines = body.split(b"\n")
+    if lines[-1]:
+        raise illegal("The bulk request must be terminated by a newline [\\n]")
+    lines.pop()
+    items: list[Item] = []
+    at = 0
+    while at < len(lines):
+        line, at = lines[at].rstrip(b"\r"), at + 1
+        if not line:
+            continue
+        operation, metadata = _action(dialect, line, at)
+        document = b""
+        if operation != "delete":
+            if at >= len(lines):
+                raise illegal("The bulk request must be terminated by a newline [\\n]")
+            document, at = lines[at].rstrip(b"\r"), at + 1
+        index = metadata.pop("_index", None) or default_index
+        doc_id = metadata.pop("_id", None)
+        items.append(Item(operation, str(index or ""), None if doc_id is None else str(doc_id), document, metadata))
+    _validate(items)
+    return items
+
+
+def run(
+    cluster: Cluster, items: list[Item], parameters: Mapping[str, str], veto: Veto | None = None
+) -> list[dict[str, Any]]:
+    """Do every operation that `veto` (its position and index) lets pass; the items of the reply."""
+    refresh = parameters.get("refresh")
+    results: list[dict[str, Any]] = []
+    touched: dict[str, Index] = {}
+    for position, item in enumerate(items):
+        try:
+            refused = veto(position, item.index) if veto else None
+            if refused is not None:
+                raise refused
+            index, result = _do(cluster, item, parameters)
+            touched[index.name] = index
+        except Refused as refusal:
+            result = _failure(cluster, item, refusal)
+        results.append({item.operation: result})
+    if refresh in {"", "true", "wait_for"}:
+        for index in touched.values():
+            index.refresh(cluster.clock.monotonic())
+    return results
+
+
+def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
+    """Parse and keep one document; False where it replaced one. Raises `Refused`."""
+    dialect = cluster.dialect
+    if item.operation == "create" and item.id in index.documents and index.series is None and item.id is not None:
+        raise _conflict(index, f"[{item.id}]", index.documents[item.id].version)
+    source = load(dialect, item.line)
+    if index.stream is not None:
+        _check_stream(dialect, index, item, source)
+    if index.series is not None:
+        index.series.check_routing(source)
+    doc_id = item.id if item.id is not None else _new_id()
+    parser = index.document_parser()
+    parsed = parser.parse(source, doc_id if index.series is None else None)
+    if index.stream is not None:
+        _check_timestamp(dialect, parsed)
+    label = f"[{doc_id}]"
+    if index.series is not None:
+        doc_id, label = _series_identity(index, item, parsed, source)
+    if item.operation == "create" and doc_id in index.documents:
+        raise _conflict(index, label, index.documents[doc_id].version)
+    parser.apply(parsed.new)
+    before = index.documents.pop(doc_id, None)
+    visible_at = cluster.clock.monotonic() + index.refresh_interval
+    version = before.version + 1 if before else 1
+    document = Document(doc_id, item.line, parsed, index.next_seq_no, version, visible_at)
+    index.next_seq_no += 1
+    index.documents[doc_id] = document
+    return document, before is None
+
+
+def check_blocks(cluster: Cluster, index: Index) -> None:
+    """Refuse writes to a blocked index."""
+    if index.flag("index.blocks.read_only"):
+        reason, status = "FORBIDDEN/5/index read-only (api)", 403
+    elif index.flag("index.blocks.write"):
+        reason, status = "FORBIDDEN/8/index write (api)", 403
+    elif index.flag("index.blocks.read_only_allow_delete"):
+        reason, status = (
+            "TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block",
+            429,
+        )
+        if cluster.dialect.modern:
+            version = ".".join(map(str, cluster.dialect.number))
+            reason += f"; for more information, see https://www.elastic.co/guide/en/elasticsearch/reference/{version}/fix-watermark-errors.html"
+    else:
+        return
+    raise Refused(status, "cluster_block_exception", f"index [{index.name}] blocked by: [{reason}];")
+
+
+def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> tuple[Index, dict[str, Any]]:
+    if "require_data_stream" in parameters or "require_data_stream" in item.more:
+        wanted = str(item.more.get("require_data_stream", parameters.get("require_data_stream", ""))).lower()
+        found = cluster.templates.matching(item.index)
+        if (
+            wanted in {"", "true"}
+            and item.index not in cluster.streams
+            and not (item.index not in cluster.indices and found is not None and "data_stream" in found[1])
+        ):
+            raise Refused(
+                404,
+                "resource_not_found_exception",
+                f"[require_data_stream] request flag is [true] and [{item.index}] is not a data stream",
+            )
+    if item.operation != "create" and item.index in cluster.streams and item.operation in {"index", "update"}:
+        raise illegal("only write ops with an op_type of create are allowed in data streams")
+    if item.operation in {"delete", "update"} and not cluster.resolve(item.index, allow_missing=True):
+        raise _missing(item.index)
+    index = cluster.write_index(item.index)
+    if item.operation == "index" and index.stream is not None and item.index == index.stream:
+        raise illegal("only write ops with an op_type of create are allowed in data streams")
+    check_blocks(cluster, index)
+    if item.more.get("dynamic_templates"):
+        _check_dynamic_templates(cluster.dialect, index, item)
+    if item.operation == "delete":
+        gone = index.documents.pop(item.id or "", None)
+        result = _success(cluster, index, item.id or "", 2, "deleted" if gone else "not_found", index.next_seq_no)
+        index.next_seq_no += 1
+        return index, {**result, "status": 200 if gone else 404}
+    if item.operation == "update":
+        raise illegal("the sandbox does not update")
+    document, created = store(cluster, index, item)
+    result = _success(
+        cluster, index, document.id, document.version, "created" if created else "updated", document.seq_no
+    )
+    return index, {**result, "status": 201 if created else 200}
+
+
+def _success(cluster: Cluster, index: Index, doc_id: str, version: int, result: str, seq_no: int) -> dict[str, Any]:
+    return {
+        "_index": index.name,
+        **({"_type": "_doc"} if cluster.dialect.typed else {}),
+        "_id": doc_id,
+        "_version": version,
+        "result": result,
+        "_shards": {"total": 2, "successful": 1, "failed": 0},
+        "_seq_no": seq_no,
+        "_primary_term": 1,
+    }
+
+
+def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
+    stream = cluster.streams.get(item.index)
+    name = item.index
+    if (
+        stream is not None
+        and refusal.kind not in {"security_exception", "timestamp_error"}
+        and "only write ops" not in (refusal.reason or "")
+    ):
+        name = stream.indices[-1]
+    return {
+        "_index": name,
+        **({"_type": "_doc"} if cluster.dialect.typed else {}),
+        "_id": item.id,
+        "status": refusal.status,
+        "error": refusal.error(),
+    }
+
+
+def _action(dialect: Dialect, line: bytes, number: int) -> tuple[str, dict[str, Any]]:
+    try:
+        action = json.loads(line)
+    except ValueError:
+        word = line.decode("utf-8", "replace").split("{")[0][:40] or line.decode("utf-8", "replace")[:40]
+        reason = f"Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+        if dialect.modern:
+            raise Refused(
+                400, "x_content_parse_exception", f"[1:8] {reason}", {"type": "json_parse_exception", "reason": reason}
+            ) from None
+        raise Refused(400, "json_parse_exception", reason) from None
+    if not isinstance(action, dict):
+        kind = {list: "START_ARRAY", str: "VALUE_STRING", int: "VALUE_NUMBER", float: "VALUE_NUMBER"}.get(
+            type(action), "VALUE_NULL"
+        )
+        raise illegal(f"Malformed action/metadata line [{number}], expected START_OBJECT but found [{kind}]")
+    if not action:
+        raise illegal(f"Malformed action/metadata line [{number}], expected FIELD_NAME but found [END_OBJECT]")
+    operation, metadata = next(iter(action.items()))
+    if operation not in _OPERATIONS:
+        raise illegal(
+            f"Malformed action/metadata line [{number}], expected field [create], [delete], [index] or [update] but found [{operation}]"
+        )
+    if not isinstance(metadata, dict):
+        raise illegal(f"Malformed action/metadata line [{number}], expected START_OBJECT but found [VALUE_STRING]")
+    known = _METADATA | (
+        {"dynamic_templates", "require_data_stream", "list_executed_pipelines"} if dialect.elastic else set()
+    )
+    for name, value in metadata.items():
+        if (
+            isinstance(value, (dict, list))
+            and name != "dynamic_templates"
+            or name == "dynamic_templates"
+            and not dialect.elastic
+        ):
+            kind = "START_ARRAY" if isinstance(value, list) else "START_OBJECT"
+            raise illegal(
+                f"Malformed action/metadata line [{number}], expected a simple value for field [{name}] but found [{kind}]"
+            )
+        if name not in known:
+            raise illegal(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
+    return operation, metadata
+
+
+def _validate(items: list[Item]) -> None:
+    problems: list[str] = []
+    if not items:
+        problems.append("no requests added")
+    for item in items:
+        if not item.index:
+            problems.append("index is missing")
+        if item.operation == "delete" and item.id is None:
+            problems.append("id is missing")
+        if item.id is not None and len(item.id.encode()) > 512:
+            problems.append(
+                f"id [{item.id}] is too long, must be no longer than 512 bytes but was: {len(item.id.encode())}"
+            )
+    if problems:
+        text = "".join(f" {number}: {problem};" for number, problem in enumerate(problems, 1))
+        raise Refused(400, "action_request_validation_exception", f"Validation Failed:{text}")
+
+
+def _check_stream(dialect: Dialect, index: Index, item: Item, source: Mapping[str, Any]) -> None:
+    if index.series is None or item.operation == "delete":
+        return
+    written = source.get("@timestamp")
+    moment = dates.parse(str(written), dates.DEFAULT_FORMAT) if written is not None else None
+    if moment is not None:
+        index.series.check_window(moment, str(written))
+
+
+def _check_timestamp(dialect: Dialect, parsed: Parsed) -> None:
+    count = len(parsed.values.get("@timestamp", []))
+    if count == 1:
+        return
+    if not dialect.elastic:
+        reason = "documents must contain a single-valued timestamp field '@timestamp' of date type"
+    elif count == 0:
+        reason = "data stream timestamp field [@timestamp] is missing"
+    else:
+        reason = "data stream timestamp field [@timestamp] encountered multiple values"
+    cause = {"type": "illegal_argument_exception", "reason": reason}
+    text = dialect.at(f"failed to parse: {reason}") if dialect.modern else "failed to parse"
+    raise Refused(400, dialect.document_error, text, cause)
+
+
+def _series_identity(index: Index, item: Item, parsed: Parsed, source: Mapping[str, Any]) -> tuple[str, str]:
+    assert index.series is not None  # noqa: S101
+    dialect = index.mapping.dialect
+    if "@timestamp" not in parsed.values:
+        _check_timestamp(dialect, parsed)
+    index.series.check_window(parsed.values["@timestamp"][0], str(source.get("@timestamp")))
+    doc_id, label = index.series.identity(parsed)
+    if item.id is not None and item.id != doc_id:
+        reason = (
+            f"_id must be unset or set to [{doc_id}] but was [{item.id}] because [{index.name}] is in time_series mode"
+        )
+        cause = {"type": "illegal_argument_exception", "reason": reason}
+        raise Refused(400, dialect.document_error, dialect.at(f"failed to parse: {reason}"), cause)
+    return doc_id, f"[{doc_id}][{label}]"
+
+
+def _conflict(index: Index, label: str, version: int) -> Refused:
+    return Refused(
+        409,
+        "version_conflict_engine_exception",
+        f"{label}: version conflict, document already exists (current version [{version}])",
+        index_uuid=index.uuid,
+        shard="0",
+        index=index.name,
+    )
+
+
+def _missing(name: str) -> Refused:
+    return Refused(404, "index_not_found_exception", f"no such index [{name}]", index_uuid="_na_", index=name)
+
+
+def _check_dynamic_templates(dialect: Dialect, index: Index, item: Item) -> None:
+    known = {name for entry in index.mapping.top.get("dynamic_templates", []) for name in entry}
+    for path, name in item.more["dynamic_templates"].items():
+        if name not in known:
+            reason = f"Can't find dynamic template for dynamic template name [{name}] of field [{path}]"
+            raise Refused(400, dialect.document_error, dialect.at(reason))
+
+
+def _new_id() -> str:
+    return base64.urlsafe_b64encode(os.urandom(15)).decode()

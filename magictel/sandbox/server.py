@@ -1,0 +1,289 @@
+"""An HTTP/1.1 server around an emulator: raw sockets, because faults need them.
+
+One thread a connection, keep-alive, TCP_NODELAY; nothing is added to the emulator's reply but the framing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import struct
+import threading
+from collections import deque
+from collections.abc import Iterator
+from email.utils import formatdate
+from types import TracebackType
+from typing import Self
+
+from magictel.clock import Clock, SystemClock
+from magictel.errors import UsageError
+from magictel.sandbox.emulator import Emulator, Refuses, RefusesItems
+from magictel.sandbox.faults import Fault, Faults
+from magictel.sandbox.framing import Malformed, Reader, encode
+from magictel.wire import Reply, Request
+
+_POLL = 0.02
+_IDLE = 60.0
+
+
+class Server:
+    """Serves one emulator at `origin` (`scheme://host:port`) until stopped; a context manager.
+
+    `faults` strike writes in their order. With `record`, `requests` holds every request that came in whole (the last
+    10 000). `settle` waits until what a client no longer waits for has landed.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Faults | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        clock: Clock | None = None,
+        record: bool = False,
+    ) -> None:
+        self.emulator = emulator
+        self.faults = faults or Faults([])
+        self.host = host
+        self.port = port
+        self.requests: deque[Request] = deque(maxlen=10_000 if record else 0)
+        self.connections = 0
+        self._ssl = ssl_context
+        self._clock = clock or SystemClock()
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+        self._idle = threading.Condition()
+        self._pending = 0
+        self._listener: socket.socket | None = None
+        self._threads: set[threading.Thread] = set()
+        self._open: set[socket.socket] = set()
+        _check(self.faults, emulator)
+
+    @property
+    def origin(self) -> str:
+        """Where it answers: `scheme://host:port`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self._ssl else 'http'}://{host}:{self.port}"
+
+    def start(self) -> Self:
+        """Bind and serve; `port` is the real one afterwards."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.host, self.port))
+            listener.listen(256)
+        except OSError:
+            listener.close()
+            raise
+        self.port = listener.getsockname()[1]
+        self._listener = listener
+        self._stop.clear()
+        self._spawn(self._accept, listener)
+        return self
+
+    def stop(self) -> None:
+        """Close every connection; what hangs is let go without being stored. May be called twice."""
+        self._stop.set()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        with self._idle:
+            connections, threads = list(self._open), list(self._threads)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(5.0)
+
+    def __enter__(self) -> Self:
+        return self if self._listener is not None else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def settle(self, timeout: float = 10.0) -> bool:
+        """Let slow and hanging requests land at once and wait until none is under way; False after `timeout` seconds."""
+        self._hurry.set()
+        try:
+            with self._idle:
+                return self._idle.wait_for(lambda: self._pending == 0, timeout)
+        finally:
+            self._hurry.clear()
+
+    def _spawn(self, target: object, connection: socket.socket) -> None:
+        def run() -> None:
+            try:
+                target(connection)  # type: ignore[operator]
+            finally:
+                with self._idle:
+                    self._threads.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=f"sandbox-{self.emulator.name}", daemon=True)
+        with self._idle:
+            self._threads.add(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while not self._stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._idle:
+                self._open.add(connection)
+            self._spawn(self._serve, connection)
+
+    def _serve(self, plain: socket.socket) -> None:
+        connection: socket.socket = plain
+        reader: Reader | None = None
+        try:
+            connection.settimeout(_IDLE)
+            if self._ssl is not None:
+                connection = self._ssl.wrap_socket(plain, server_side=True)
+                with self._idle:
+                    self._open.discard(plain)
+                    self._open.add(connection)
+            reader = Reader(connection, "https" if self._ssl else "http", f"{self.host}:{self.port}")
+            while not self._stop.is_set():
+                request, keep_alive = reader.next()
+                if request is None or not self._answer(connection, request, keep_alive):
+                    break
+        except Malformed as problem:
+            with contextlib.suppress(OSError):
+                connection.sendall(
+                    encode(Reply(400, {"content-type": "text/plain"}, str(problem).encode()), close=True)
+                )
+        except (OSError, ValueError):
+            pass  # the client went away, or never spoke TLS
+        finally:
+            with self._idle:
+                self._open.discard(plain)
+                self._open.discard(connection)
+            if reader is not None:
+                reader.close()
+            connection.close()
+            plain.close()
+
+    def _answer(self, connection: socket.socket, request: Request, keep_alive: bool) -> bool:
+        self.requests.append(request)
+        with self._under_way():
+            fault = self.faults.strike(is_write=self.emulator.is_write(request))
+            if fault is None:
+                reply = self.emulator.handle(request)
+            else:
+                made = self._suffer(connection, request, fault)
+                if made is None:
+                    return False
+                reply = made
+        close = not keep_alive or reply.headers.get("connection") == "close"
+        connection.sendall(encode(reply, head=request.method == "HEAD", close=close))
+        return not close
+
+    def _suffer(self, connection: socket.socket, request: Request, fault: Fault) -> Reply | None:
+        match fault.kind:
+            case "status":
+                return self._refusal(fault)
+            case "too-large":
+                return Reply(413)
+            case "wrong-json":
+                return Reply(200, {"content-type": "application/json"}, b'{"status":"ok"}')
+            case "partial" if isinstance(self.emulator, RefusesItems):
+                return self.emulator.handle_partially(
+                    request, fault.share, fault.item_error or self.emulator.item_errors[0]
+                )
+            case "reset":
+                _reset(connection)
+                return None
+            case "reset-after":
+                self.emulator.handle(request)
+                _reset(connection)
+                return None
+            case "truncated":
+                whole = encode(self.emulator.handle(request), close=True)
+                connection.sendall(whole[: max(len(whole) - 7, whole.index(b"\r\n\r\n") + 4)])
+                return None
+            case "slow":
+                if not self._pause(connection, fault.seconds, until_gone=False):
+                    return None
+            case "hang":
+                if self._pause(connection, None, until_gone=True):
+                    self.emulator.handle(request)
+                return None
+            case _:
+                return None
+        return self.emulator.handle(request)
+
+    def _refusal(self, fault: Fault) -> Reply:
+        reply = Reply(fault.status)
+        if fault.body is not None:
+            json_like = fault.body.lstrip()[:1] in {b"{", b"["}
+            reply = Reply(fault.status, {"content-type": "application/json" if json_like else "text/plain"}, fault.body)
+        elif isinstance(self.emulator, Refuses):
+            reply = self.emulator.refusal(fault.status)
+        if fault.retry_after is None:
+            return reply
+        kind, colon, seconds = fault.retry_after.partition("date:")
+        wait = formatdate(self._clock.now() + float(seconds), usegmt=True) if colon and not kind else fault.retry_after
+        return Reply(reply.status, {**reply.headers, "retry-after": wait}, reply.body)
+
+    def _pause(self, connection: socket.socket, seconds: float | None, *, until_gone: bool) -> bool:
+        """Wait; False when the server stopped meanwhile."""
+        end = None if seconds is None else self._clock.monotonic() + seconds
+        while not self._stop.is_set():
+            left = _POLL if end is None else min(_POLL, end - self._clock.monotonic())
+            if left <= 0 or self._hurry.is_set() or (until_gone and _gone(connection)):
+                return True
+            self._clock.wait(left, self._stop)
+        return False
+
+    @contextlib.contextmanager
+    def _under_way(self) -> Iterator[None]:
+        with self._idle:
+            self._pending += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._pending -= 1
+                self._idle.notify_all()
+
+
+def _check(faults: Faults, emulator: Emulator) -> None:
+    for step in faults.steps:
+        if step.kind != "partial":
+            continue
+        if not isinstance(emulator, RefusesItems):
+            raise UsageError(
+                "sandbox.fault-script", f"{emulator.name} judges no single items: 'partial' means nothing there", None
+            )
+        if step.item_error not in {None, "mixed", *emulator.item_errors}:
+            raise UsageError(
+                "sandbox.fault-script",
+                f"wrong fault at {step.item_error!r}: {emulator.name} has no such item error",
+                f"it has: mixed, {', '.join(emulator.item_errors)}",
+            )
+
+
+def _reset(connection: socket.socket) -> None:
+    # The close that follows then sends RST, not FIN.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _gone(connection: socket.socket) -> bool:
+    try:
+        if not select.select([connection], [], [], 0)[0]:
+            return False
+        return isinstance(connection, ssl.SSLSocket) or connection.recv(1, socket.MSG_PEEK) == b""
+    except (OSError, ValueError):
+        return True
