@@ -7,6 +7,7 @@ anybody can append a public CA certificate to a chain of his own, so the handsha
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import socket
@@ -279,10 +280,16 @@ def _code(failure: BaseException, client_certificate: bool) -> str | None:
 
 def _wrap(context: ssl.SSLContext, sock: socket.socket, name: str) -> ssl.SSLSocket:
     try:
-        return context.wrap_socket(sock, server_hostname=name)
+        # CPython takes a socket that was reset meanwhile for one that is not connected yet, and wraps it without a handshake.
+        sock.getpeername()
+        wrapped = context.wrap_socket(sock, server_hostname=name)
     except BaseException:
         sock.close()
         raise
+    if wrapped.version() is None:
+        wrapped.close()
+        raise ConnectionResetError(errno.ECONNRESET, "reset before the TLS handshake")
+    return wrapped
 
 
 def _load_client_certificate(context: ssl.SSLContext, options: TlsOptions) -> None:

@@ -14,7 +14,7 @@ from magictel.ladder.tls import answers_in_plaintext, speaks_tls
 from magictel.tls import known_fault
 from magictel.wire import Reply, Wire
 
-_SECOND_PROBE = 2.0
+_SECOND_PROBE = 1.5
 _RESET_LIKE = frozenset(
     {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}
 )
@@ -63,6 +63,14 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP) -> Finding |
         and speaks_tls(wire.endpoint, None, _SECOND_PROBE)
     ):
         return _tls_port(wire, rung, **seen)
+    if reply.status >= 600:
+        return Finding.failed(
+            rung,
+            "http.unknown-status",
+            f"{who} answers with the status {reply.status}, which HTTP does not know",
+            "check host and port: another service listens there",
+            **seen,
+        )
     if not reply.looks_like_html:
         return None
     front = server or "a proxy"
