@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -82,11 +83,19 @@ class Field:
             return " | ".join(self.choices)
         return names.get(self.kind, self.kind)
 
+    @property
+    def remedy(self) -> str:
+        """How a value is written, by an example or the default."""
+        if self.kind == "choice":
+            return f'write {self.key} = "{self.choices[0]}"'
+        usual = self.example if self.example is not None else self.default
+        return f"write it like {self.key} = {toml_value(self.shown(usual) if self.example is None else usual)}"
+
     def amount(self, number: float) -> str:
         """A number in the field's unit, for people."""
-        if self.unit == "seconds":
+        if self.unit == "seconds" and number:
             return seconds_text(number)
-        if self.unit == "bytes":
+        if self.unit == "bytes" and number:
             return bytes_text(int(number))
         return f"{number:g}" if number < 1e15 else str(number)
 
@@ -112,6 +121,20 @@ def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
 def field_map(model: type[msgspec.Struct]) -> Mapping[str, Field]:
     """The fields by key."""
     return {field.key: field for field in fields_of(model)}
+
+
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it on one line; None, which TOML lacks, as an empty text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{json.dumps(key)} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return json.dumps("" if value is None else value, ensure_ascii=False)
 
 
 def masked(text: str) -> str:

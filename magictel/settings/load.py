@@ -152,7 +152,7 @@ class _Reading:
             try:
                 before = convert.split_mapping(before)
             except convert.Unfit as failure:
-                self.fail("config.value", one, str(failure), f"write {one.key} as name=value", str(known and known[1]))
+                self.fail("config.value", one, str(failure), one.remedy, str(known[1] if known else DEFAULT))
                 before = {}
         return {**before, entry: value}
 
@@ -174,7 +174,7 @@ class _Reading:
                 return
             values[one.key] = convert.convert(one, raw)
         except convert.Unfit as failure:
-            self.fail("config.value", one, str(failure), f"{one.key} is {one.wanted}", str(origin))
+            self.fail("config.value", one, str(failure), one.remedy, str(origin))
         except SettingsError as failure:
             self.wrong.append(failure)
 

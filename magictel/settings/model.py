@@ -126,6 +126,17 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         option("Time that shutdown may spend on what still waits.", unit="seconds", example=10, ge=0, le=3600),
     ] = 5.0
 
+    def __repr__(self) -> str:
+        from magictel.settings.fields import fields_of
+
+        shown = ", ".join(f"{one.key}={one.shown(getattr(self, one.key))!r}" for one in fields_of(type(self)))
+        return f"{type(self).__name__}({shown})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        from magictel.settings.fields import fields_of
+
+        return [(one.key, one.shown(getattr(self, one.key))) for one in fields_of(type(self))]
+
     def problems(self) -> Iterable[Problem]:
         """What no single field can see; an exporter's model extends it: `yield from super().problems()`."""
         if self.backoff_max < self.backoff_initial:
