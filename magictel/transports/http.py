@@ -1,8 +1,8 @@
-"""HTTP/1.1 over pooled connections: the transport of delivery, probes and read-backs alike.
+"""HTTP/1.1 on httpx over pooled connections: the transport of delivery, probes and read-backs alike, and the only file that knows httpx.
 
-On the standard library's sockets, where the plan had httpx: measured on one core, an export of 8 kB costs 415 µs of CPU with
-httpx, 227 with httpcore, 147 with http.client; importing httpx costs 145 ms, this 30. And what is to be known of a failure (which
-phase, whether anything was sent, the first bytes that came instead of an answer) is known here and lost behind a library.
+httpx and its httpcore do the protocol, the pool and the proxies. The sockets below them are ours (`network`): which phase failed,
+whether anything was sent, the first bytes that came instead of an answer, and one deadline over the whole exchange are lost behind
+a library, and are what a diagnosis is made of.
 """
 
 from __future__ import annotations
@@ -15,21 +15,27 @@ import time
 import urllib.parse
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magictel.errors import WireError
 from magictel.proxy import Proxy, ProxyRefused, proxy_for
 from magictel.secrets import Redactor
 from magictel.tls import TlsOptions, ssl_context
-from magictel.transports.connection import Connection, connect
-from magictel.transports.http1 import BODY_LIMIT, ProtocolError, read_reply
+from magictel.transports.network import Backend, Exchange
+from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 from magictel.transports.symptoms import Progress, classify
 from magictel.wire import Endpoint, Reply, Request
+
+if TYPE_CHECKING:
+    import httpx
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _EXCHANGE_FAILURES = (OSError, ProtocolError, ProxyRefused, EOFError)
 _FORBIDDEN = ("\r", "\n", "\0")
+_BODY_LIMIT = 64 * 1024 * 1024
+_HEADER_LIMIT = 64 * 1024
+_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
 class HttpTransport:
@@ -50,11 +56,10 @@ class HttpTransport:
         redact: Redactor | None = None,
         keepalive: float = 75.0,
         max_idle: int = 8,
-        body_limit: int = BODY_LIMIT,
+        body_limit: int = _BODY_LIMIT,
     ) -> None:
         self._tls = tls or TlsOptions()
         self._context: ssl.SSLContext | None = ssl_context(self._tls) if _names_files(self._tls) else None
-        self._connect_timeout = connect_timeout
         self._proxy = proxy
         self._trust_env = trust_env
         self._environment: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
@@ -62,6 +67,8 @@ class HttpTransport:
         self._keepalive = keepalive
         self._max_idle = max_idle
         self._body_limit = body_limit
+        self._exchange = Exchange()
+        self._backend = Backend(self._tls, connect_timeout, self._exchange)
         self._routes: dict[tuple[str, str], tuple[Endpoint, Proxy | None]] = {}
         self._start_life()
         forked = weakref.WeakMethod(self._after_fork)
@@ -70,110 +77,148 @@ class HttpTransport:
     def send(self, request: Request, timeout: float) -> Reply:
         """Return the complete reply or raise `WireError`; never longer than `timeout` seconds, however slowly the bytes trickle."""
         deadline = time.monotonic() + timeout
-        parts = urllib.parse.urlsplit(request.url)
-        endpoint, proxy = self._route(parts)
-        progress = Progress(endpoint.origin, proxy, client_certificate=bool(self._tls.client_cert_file))
-        head = _head(request, parts, endpoint, proxy)
+        endpoint, proxy = self._route(request.url)
+        progress = Progress(endpoint.origin, proxy, client_certificate=bool(self._tls.client_cert_file), limit=timeout)
+        _must_travel(request)
         with _uninstrumented():
             try:
-                connection, fresh = self._connection(endpoint, proxy, progress, deadline)
+                client = self._client(endpoint, proxy)
+                self._exchange.begin(progress, deadline, endpoint, proxy)
                 try:
-                    return self._exchange(connection, endpoint, request, head, progress, deadline, timeout)
+                    return self._send(client, request, progress, timeout)
                 except _EXCHANGE_FAILURES:
                     # The peer may close an idle connection in the very moment we use it: ask again where asking changes nothing.
-                    if fresh or progress.received or request.method not in _REPEATABLE:
+                    if self._exchange.fresh or progress.received or request.method not in _REPEATABLE:
                         raise
-                connection = self._connect(endpoint, proxy, progress, deadline)
-                return self._exchange(connection, endpoint, request, head, progress, deadline, timeout)
+                return self._send(client, request, progress, timeout)
             except _EXCHANGE_FAILURES as failure:
                 raise classify(failure, progress, self._redact) from None
 
     def close(self) -> None:
         """Close pooled connections; may be called twice. A later send makes new ones."""
         with self._lock:
-            idle = dict(self._idle)
-            self._idle.clear()
-        for connections in idle.values():
-            for connection in connections:
-                connection.close()
+            clients = list(self._clients.values())
+            self._clients.clear()
+        for client in clients:
+            client.close()
 
     def proxy(self, endpoint: Endpoint) -> Proxy | None:
         """The proxy that stands before an endpoint, or None."""
         return proxy_for(endpoint, self._proxy, trust_env=self._trust_env, environment=self._environment)
 
-    def _exchange(
-        self,
-        connection: Connection,
-        endpoint: Endpoint,
-        request: Request,
-        head: bytes,
-        progress: Progress,
-        deadline: float,
-        timeout: float,
-    ) -> Reply:
+    def _send(self, client: httpx.Client, request: Request, progress: Progress, timeout: float) -> Reply:
+        import httpcore
+        import httpx
+
         started = time.monotonic()
-        connection.serve(progress, deadline)
-        progress.phase = "write"
-        progress.limit = timeout
-        reusable = False
         try:
-            broken: OSError | None = None
+            reply = client.send(
+                client.build_request(
+                    request.method, request.url, headers=dict(request.headers), content=request.body or None
+                ),
+                stream=True,
+            )
+            progress.limit = timeout
             try:
-                connection.write(head, request.body)
-            except TimeoutError:
-                raise
-            except OSError as failure:
-                broken = failure  # the answer may be there already: a 413, or the alert that wants a client certificate
-            try:
-                if broken is None:
-                    progress.phase = "read"
-                status, headers, body, reusable = read_reply(
-                    connection.stream, request.method, body_limit=self._body_limit
-                )
-            except (OSError, EOFError) as failure:
-                if broken is None or progress.received or _says_more(failure):
-                    raise
-                raise broken from None
-            reusable = reusable and broken is None
-        finally:
-            if reusable:
-                self._keep(endpoint, connection)
-            else:
-                connection.close()
-        if status == 407 and progress.proxy is not None and not endpoint.tls:
+                body = self._body(reply)
+            finally:
+                reply.close()
+        except httpx.DecodingError:
+            raise BadEncoding("it does not decompress") from None
+        except httpcore.ProxyError as failure:
+            status = str(failure).partition(" ")[0]
+            raise ProxyRefused(int(status) if status.isdigit() else 0) from None
+        except httpcore.RemoteProtocolError as failure:
+            raise _protocol_error(progress, str(failure)) from None
+        except httpcore.LocalProtocolError:
+            raise ProtocolError("the request cannot travel") from None
+        if reply.status_code == 407 and progress.proxy is not None:
             progress.phase = "proxy"
-            raise ProxyRefused(status)
-        return Reply(status, headers, body, time.monotonic() - started)
+            raise ProxyRefused(407)
+        return Reply(reply.status_code, _headers(reply), body, time.monotonic() - started)
 
-    def _connection(
-        self, endpoint: Endpoint, proxy: Proxy | None, progress: Progress, deadline: float
-    ) -> tuple[Connection, bool]:
-        oldest = time.monotonic() - self._keepalive
-        while True:
-            with self._lock:
-                idle = self._idle.get(endpoint.origin)
-                connection = idle.pop() if idle else None
-            if connection is None:
-                return self._connect(endpoint, proxy, progress, deadline), True
-            if connection.idle_since > oldest and not connection.ended():
-                return connection, False
-            connection.close()
+    def _body(self, reply: httpx.Response) -> bytes:
+        """The decompressed body, bounded before it is in memory."""
+        if sum(len(name) + len(value) + 4 for name, value in reply.headers.raw) > _HEADER_LIMIT:
+            raise HeaderTooLarge
+        for coding in reply.headers.get("content-encoding", "").lower().split(","):
+            if coding.strip() not in _CODINGS:
+                raise BadEncoding("an unknown Content-Encoding")
+        declared = reply.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self._body_limit:
+            raise ReplyTooLarge(self._body_limit)
+        pieces: list[bytes] = []
+        size = 0
+        for piece in reply.iter_bytes():
+            size += len(piece)
+            if size > self._body_limit:
+                raise ReplyTooLarge(self._body_limit)
+            pieces.append(piece)
+        return b"".join(pieces)
 
-    def _connect(self, endpoint: Endpoint, proxy: Proxy | None, progress: Progress, deadline: float) -> Connection:
+    def _client(self, endpoint: Endpoint, proxy: Proxy | None) -> httpx.Client:
         if endpoint.tls and self._context is None:
             self._context = ssl_context(self._tls)
-        return connect(endpoint, proxy, self._tls, self._context, progress, self._connect_timeout, deadline)
-
-    def _keep(self, endpoint: Endpoint, connection: Connection) -> None:
-        connection.idle_since = time.monotonic()
+        key = (endpoint.tls, str(proxy) if proxy else "")
         with self._lock:
-            idle = self._idle.setdefault(endpoint.origin, [])
-            if self._pid == os.getpid() and len(idle) < self._max_idle:
-                idle.append(connection)
-                return
-        connection.close()
+            client = self._clients.get(key)
+            if client is None:
+                client = self._clients[key] = self._make_client(proxy)
+            return client
 
-    def _route(self, parts: urllib.parse.SplitResult) -> tuple[Endpoint, Proxy | None]:
+    def _make_client(self, proxy: Proxy | None) -> httpx.Client:
+        import httpcore
+        import httpx
+
+        options: dict[str, Any] = {
+            "ssl_context": self._context,
+            "max_connections": None,
+            "max_keepalive_connections": self._max_idle,
+            "keepalive_expiry": self._keepalive,
+            "network_backend": self._backend,
+        }
+        if proxy is None:
+            pool = httpcore.ConnectionPool(**options)
+        else:
+            headers = [(b"Proxy-Authorization", proxy.authorization.encode())] if proxy.authorization else []
+            pool = httpcore.HTTPProxy(proxy_url=f"http://{proxy}", proxy_headers=headers, **options)
+
+        class Pool(httpx.BaseTransport):
+            """What `httpx.HTTPTransport` does, over a pool whose sockets are ours."""
+
+            def handle_request(self, request: httpx.Request) -> httpx.Response:
+                url = request.url
+                asked = httpcore.Request(
+                    method=request.method,
+                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+                answered = pool.handle_request(asked)
+                return httpx.Response(
+                    answered.status, headers=answered.headers, stream=_Pieces(answered), extensions=answered.extensions
+                )
+
+            def close(self) -> None:
+                pool.close()
+
+        class _Pieces(httpx.SyncByteStream):
+            def __init__(self, answered: Any) -> None:
+                self._answered = answered
+
+            def __iter__(self) -> Iterator[bytes]:
+                yield from self._answered.stream
+
+            def close(self) -> None:
+                self._answered.close()
+
+        client = httpx.Client(transport=Pool(), trust_env=False, follow_redirects=False, timeout=None)
+        client.headers = httpx.Headers({"Accept": "*/*"})
+        return client
+
+    def _route(self, url: str) -> tuple[Endpoint, Proxy | None]:
+        parts = urllib.parse.urlsplit(url)
         key = (parts.scheme, parts.netloc)
         route = self._routes.get(key)
         if route is None:
@@ -184,62 +229,50 @@ class HttpTransport:
 
     def _start_life(self) -> None:
         self._lock = threading.Lock()
-        self._idle: dict[str, list[Connection]] = {}
-        self._pid = os.getpid()
+        self._clients: dict[tuple[bool, str], httpx.Client] = {}
 
     def _after_fork(self) -> None:
         """The parent goes on using its sockets: the child drops its copies without a word on them."""
-        inherited = self._idle
+        self._inherited = self._clients
         self._start_life()
-        for connections in inherited.values():
-            for connection in connections:
-                connection.close()
 
 
-def _head(request: Request, parts: urllib.parse.SplitResult, endpoint: Endpoint, proxy: Proxy | None) -> bytes:
-    """Request line and headers. Raises `WireError` for a header that cannot travel: it names the header and never shows the value."""
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    target = endpoint.origin + path if proxy is not None and not endpoint.tls else path
-    lines = [f"{request.method} {target} HTTP/1.1"]
-    names = {name.lower() for name in request.headers}
-    if "host" not in names:
-        host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-        default = _DEFAULT_PORTS[endpoint.scheme] == endpoint.port
-        lines.append(f"Host: {host}" if default else f"Host: {host}:{endpoint.port}")
-    if "accept" not in names:
-        lines.append("Accept: */*")
-    if proxy is not None and proxy.authorization is not None and not endpoint.tls:
-        lines.append(f"Proxy-Authorization: {proxy.authorization}")
-    lines.extend(f"{name}: {value}" for name, value in request.headers.items())
-    if request.body or request.method in ("POST", "PUT", "PATCH"):
-        lines.append(f"Content-Length: {len(request.body)}")
-    text = "\r\n".join(lines)
-    # One look at the whole instead of one at each header; the second look is for the message alone.
-    if text.count("\r\n") != len(lines) - 1 or text.count("\n") != len(lines) - 1 or "\0" in text or not text.isascii():
-        raise _cannot_travel(request)
-    return text.encode("ascii") + b"\r\n\r\n"
+def _protocol_error(progress: Progress, said: str) -> BaseException:
+    """What httpcore's one exception for everything means, from what was seen on the socket."""
+    if progress.broken is not None and not progress.received:
+        return progress.broken
+    if not progress.received:
+        return EOFError("no answer")
+    if not progress.first_bytes.startswith(b"HTTP/1."):
+        return NotHttp("no status line")
+    if progress.received >= _HEADER_LIMIT and "too long" in said:
+        return HeaderTooLarge()
+    if "peer closed" in said or "disconnected" in said:
+        return Truncated(f"{progress.received} bytes came")
+    return NotHttp("no reply of HTTP/1.1")
 
 
-def _cannot_travel(request: Request) -> WireError:
+def _headers(reply: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in reply.headers.items()}
+
+
+def _must_travel(request: Request) -> None:
+    """Raises `WireError` for a header that cannot travel: it names the header and never shows the value."""
     for name, value in request.headers.items():
         if any(character in value or character in name for character in _FORBIDDEN):
-            return WireError(
+            raise WireError(
                 "config.secret.whitespace", f"the value of the header {name} holds a line break", phase="write"
             )
         if not value.isascii():
             position = next(index for index, character in enumerate(value) if not character.isascii())
-            return WireError(
+            raise WireError(
                 "config.secret.non-ascii",
                 f"character {position + 1} of the header {name} is not ASCII",
                 "paste the value again, from its source",
                 phase="write",
             )
-    return WireError("config.url.bad-path", "the path holds a character that cannot travel", phase="write")
-
-
-def _says_more(failure: BaseException) -> bool:
-    """True for a TLS alert: it says why the write before it failed."""
-    return isinstance(failure, ssl.SSLError) and not isinstance(failure, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    if not request.url.isascii() or any(character in request.url for character in _FORBIDDEN):
+        raise WireError("config.url.bad-path", "the path holds a character that cannot travel", phase="write")
 
 
 def _names_files(options: TlsOptions) -> bool:
@@ -248,7 +281,7 @@ def _names_files(options: TlsOptions) -> bool:
 
 @contextlib.contextmanager
 def _uninstrumented() -> Iterator[None]:
-    """OpenTelemetry's instrumentations look away: an instrumented socket or resolver would export its own exports."""
+    """OpenTelemetry's instrumentations look away: an instrumented httpx would export its own exports."""
     from opentelemetry import context
 
     quiet = context.get_current()

@@ -14,7 +14,7 @@ from magictel.proxy import Proxy, ProxyRefused
 from magictel.resolver import LookUpTimeout
 from magictel.secrets import Redactor
 from magictel.tls import TlsFault, fault, known_fault
-from magictel.transports.http1 import BadEncoding, HeaderTooLarge, NotHttp, ReplyTooLarge, Truncated
+from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, ReplyTooLarge, Truncated
 
 _SETTINGS_FRAME = 4  # RFC 9113 §6.5: the first frame an HTTP/2 server sends
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN}
@@ -33,6 +33,8 @@ class Progress:
     first_bytes: bytes = b""
     client_certificate: bool = False
     limit: float = 0.0
+    broken: OSError | None = None
+    """The write failed; whether an answer or an alert was there already, the read tells."""
 
     @property
     def asked(self) -> str:
