@@ -67,7 +67,7 @@ class Encoder:
     def labels(self, series: Series) -> dict[str, str]:
         """The labels of a point without `__name__` and `le`, unsorted."""
         fixed = self.fixed(series.stream)
-        return {**labels(series.attributes, _reserved(series.stream, fixed)), **fixed}
+        return {**labels(series.attributes, reserved(series.stream, fixed)), **fixed}
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """The point's `TimeSeries` messages, or why it is left out."""
@@ -125,13 +125,13 @@ class Encoder:
         name = self.name(stream) or ""
         fixed = self.fixed(stream)
         own = [(label, _label(label, value)) for label, value in fixed.items()]
-        reserved = frozenset(_reserved(stream, fixed))
+        taken = frozenset(reserved(stream, fixed))
         if isinstance(variant, int):
             own.append(("__name__", _label("__name__", name)))
             width = variant
 
             def number(attributes: Attributes) -> Sequence[bytes]:
-                pairs = self._encoded(attributes, reserved)
+                pairs = self._encoded(attributes, taken)
                 pairs += own
                 pairs.sort()
                 return _head(b"".join([encoded for _, encoded in pairs]), width), b""
@@ -142,7 +142,7 @@ class Encoder:
         heads = [(_label("__name__", name + suffix), _label("le", le) if le else b"") for suffix, le in _parts(bounds)]
 
         def histogram(attributes: Attributes) -> Sequence[bytes]:
-            pairs = self._encoded(attributes, reserved)
+            pairs = self._encoded(attributes, taken)
             pairs += own
             pairs.sort()
             first, second = bisect_left(pairs, ("__name__",)), bisect_left(pairs, ("le",))
@@ -242,7 +242,8 @@ def _left_out(stream: Stream) -> tuple[str, str] | None:
     return None
 
 
-def _reserved(stream: Stream, fixed: Mapping[str, str]) -> tuple[str, ...]:
+def reserved(stream: Stream, fixed: Mapping[str, str]) -> tuple[str, ...]:
+    """The label names that a stream needs for itself."""
     return (*fixed, "__name__", "le") if stream.kind is Kind.HISTOGRAM else (*fixed, "__name__")
 
 
