@@ -151,6 +151,38 @@ class SendFinished:
         return next((outcome for outcome in SendOutcome if outcome in present), SendOutcome.VERIFIED)
 
 
+@dataclass(frozen=True, slots=True)
+class RunCounted:
+    """A clean-up begins: this many items of a run are about to be deleted."""
+
+    target: str
+    run_id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunCleaned:
+    """One target's clean-up is done. `found` is None where the backend could not be asked; `code`, `message`, `remedy` say what went wrong.
+
+    `unusable`: the target's settings could not be used at all (exit 78).
+    """
+
+    target: str
+    exporter: str
+    run_id: str
+    found: int | None = None
+    deleted: int = 0
+    code: str | None = None
+    message: str | None = None
+    remedy: str | None = None
+    unusable: bool = False
+
+    @property
+    def held(self) -> bool:
+        """True when nothing of the run is left, as far as the backend says."""
+        return self.code is None and self.deleted == self.found
+
+
 Event = (
     CheckStarted
     | RungClimbed
@@ -161,6 +193,8 @@ Event = (
     | Accepted
     | TargetSent
     | SendFinished
+    | RunCounted
+    | RunCleaned
 )
 
 

@@ -1,0 +1,120 @@
+"""The page of `check`: a block for each target, a line for each rung, the verdict last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from magictel.events import CheckFinished, CheckOutcome, CheckResult
+from magictel.finding import Finding, Held, Rung
+from magictel.reporters.evidence import lines
+from magictel.reporters.figures import many, span
+from magictel.reporters.sheet import Sheet
+
+_NAME = 14
+"""Columns of a rung's name: the longest, and room."""
+
+
+def write_block(sheet: Sheet, result: CheckResult, *, alone: bool = True) -> None:
+    """One target's ladder: every rung once; those that were not asked for one reason share a line. An empty line ends it among others."""
+    write_header(sheet, result.target, result.exporter, result.endpoint)
+    for group in _lines(result.rungs):
+        if len(group) == 1:
+            write_rung(sheet, group[0])
+        else:
+            names = ", ".join(finding.rung for finding in group)
+            _write_rung(sheet, group[0], f"{names}   ")
+    sheet.row([(verdict(result), f"bold {_COLOUR[result.outcome]}")], right=span(result.seconds))
+    if not alone:
+        sheet.blank()
+    sheet.flush()
+
+
+def write_header(sheet: Sheet, target: str, exporter: str, endpoint: str) -> None:
+    """`prod-es  elasticsearch  https://es:9200`; the exporter only where the target is called otherwise."""
+    words = [exporter] if exporter.replace("_", "-") != target.replace("_", "-") else []
+    words += [endpoint] if endpoint else []
+    sheet.row([(target, "bold"), ("  ", "")] if words else [(target, "bold")], "  ".join(words))
+
+
+def write_rung(sheet: Sheet, finding: Finding) -> None:
+    """A rung's line and, where it is not good, what was seen, how to mend it, and where to read more."""
+    _write_rung(sheet, finding, f"{finding.rung:<{_NAME}}")
+
+
+def _write_rung(sheet: Sheet, finding: Finding, name: str) -> None:
+    held = finding.outcome
+    asked = held in (Held.PASS, Held.WARN, Held.FAIL)
+    timed = asked and finding.seconds is not None and finding.rung is not Rung.CONFIG
+    sign, style = sheet.signs.held[held], sheet.signs.style[held]
+    sheet.row(
+        [("  ", ""), (sign, style), (f" {name}", "" if asked else "dim")],
+        finding.message,
+        span(finding.seconds or 0.0) if timed else "",
+        style="" if asked else "dim",
+    )
+    if held in (Held.WARN, Held.FAIL) or (held is Held.SKIPPED and finding.code):
+        write_more(sheet, finding)
+
+
+def write_more(sheet: Sheet, finding: Finding) -> None:
+    """The lines under a finding: evidence, `mend:`, `more:`."""
+    for line in lines(finding):
+        sheet.note(6, line)
+    if finding.remedy:
+        sheet.note(6, finding.remedy, "mend:  ")
+    if finding.code:
+        sheet.note(6, f"magictel explain {finding.code}", "more:  ")
+
+
+def verdict(result: CheckResult) -> str:
+    """`elasticsearch holds, with 1 warning`; `prod-es fails at tls: tls.expired`."""
+    failed = [finding for finding in result.rungs if finding.outcome is Held.FAIL]
+    warned = sum(finding.outcome is Held.WARN for finding in result.rungs)
+    if failed:
+        more = f", and at {', '.join(finding.rung for finding in failed[1:])}" if len(failed) > 1 else ""
+        return f"{result.target} fails at {failed[0].rung}: {failed[0].code}{more}"
+    return f"{result.target} holds" + (f", with {many(warned, 'warning')}" if warned else "")
+
+
+def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> None:
+    """The last line: the verdict over all, where one target's own is not the last already."""
+    done = finished.results
+    if finished.interrupted:
+        sheet.row(
+            [(f"interrupted: {len(done)} of {many(len(targets), 'target')} checked", "bold red")],
+            right=span(finished.seconds),
+        )
+    elif len(done) > 1:
+        failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
+        warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
+        text = (
+            f"all {len(done)} targets hold"
+            if not failed
+            else f"{len(failed)} of {len(done)} targets fail: {', '.join(failed)}"
+        )
+        text += f", {'with warnings for' if not failed else 'warnings for'} {', '.join(warned)}" if warned else ""
+        sheet.row([(text, f"bold {_COLOUR[finished.outcome]}")], right=span(finished.seconds))
+    sheet.flush()
+
+
+_COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome.FAIL: "red"}
+
+
+def _lines(rungs: Sequence[Finding]) -> Iterator[list[Finding]]:
+    """Rungs in order; neighbours that were not asked for the same reason together."""
+    group: list[Finding] = []
+    for finding in rungs:
+        if group and not (_same(group[-1], finding)):
+            yield group
+            group = []
+        group.append(finding)
+    if group:
+        yield group
+
+
+def _same(one: Finding, other: Finding) -> bool:
+    if one.outcome is not other.outcome or one.code or other.code:
+        return False
+    if one.outcome is Held.BLOCKED:
+        return one.blocked_by is other.blocked_by
+    return one.outcome is Held.SKIPPED and one.message == other.message

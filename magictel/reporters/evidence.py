@@ -1,0 +1,85 @@
+"""What of a finding's evidence a person needs at once: the few lines under a rung that is not good. The JSON report has all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magictel.finding import Finding, Held
+
+_SAID = 160
+"""Characters shown of what a server said: enough to recognise it."""
+
+_FOR_MACHINES = frozenset(
+    {"accepts_future_seconds", "accepts_past_seconds", "addresses", "ahead_seconds", "answered_by", "backend_time"}
+    | {"chain", "cipher", "content_type", "days_left", "endpoints", "exception", "first_bytes", "fingerprint_sha256"}
+    | {
+        "gai_errno",
+        "hint",
+        "host",
+        "issuer",
+        "location",
+        "look_up_seconds",
+        "names",
+        "not_after",
+        "not_before",
+        "origin",
+    }
+    | {"reason", "run_id", "server", "server_name", "status", "subject", "verified", "version"}
+)
+"""What is told in another form, or is of use to programs alone."""
+_FAILED = {
+    Held.FAIL.value: "fails",
+    Held.WARN.value: "warns",
+    Held.BLOCKED.value: "not asked",
+    Held.SKIPPED.value: "not asked",
+}
+
+
+def lines(finding: Finding) -> list[str]:
+    """Sentences, the telling ones first; what the message says already is left out."""
+    return [line for line in _lines(finding.evidence, finding.message) if line not in finding.message]
+
+
+def _lines(evidence: Mapping[str, Any], message: str) -> Iterator[str]:
+    if evidence.get("origin"):
+        yield f"from {evidence['origin']}"
+    if evidence.get("subject") and evidence.get("issuer"):
+        yield _certificate(evidence)
+    if evidence.get("first_bytes"):
+        yield _answer(evidence)
+    if evidence.get("hint"):
+        yield str(evidence["hint"])
+    nodes = evidence.get("endpoints")
+    if isinstance(nodes, list):
+        for node in nodes:
+            verdict = _FAILED.get(str(node.get("outcome")), "holds")
+            if str(node.get("message")) not in message or len(nodes) > 1:
+                yield f"{node.get('endpoint')} {verdict}: {node.get('message')}"
+    for key, value in evidence.items():
+        if key in _FOR_MACHINES:
+            continue
+        shown = _value(value)
+        if shown and shown not in message:
+            yield f"{key.replace('_', ' ')}: {shown}"
+
+
+def _certificate(evidence: Mapping[str, Any]) -> str:
+    until = f", valid until {evidence['not_after']}" if evidence.get("not_after") else ""
+    return f"{evidence['subject']}, issued by {evidence['issuer']}{until}"
+
+
+def _answer(evidence: Mapping[str, Any]) -> str:
+    said = str(evidence["first_bytes"])
+    cut = said if len(said) <= _SAID else said[:_SAID].rstrip() + "…"
+    status = f"{evidence['status']} " if evidence.get("status") else ""
+    by = f" ({evidence['server']})" if evidence.get("server") else ""
+    return f"it answered{by}: {status}{cut}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return value if len(value) <= 2 * _SAID else value[: 2 * _SAID].rstrip() + "…"
+    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
+        return ", ".join(value[:8]) + (f", … ({len(value)} in all)" if len(value) > 8 else "")
+    return ""

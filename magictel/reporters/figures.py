@@ -1,0 +1,26 @@
+"""Numbers as people read them: `41 ms`, `1.2 s`, `1 warning`."""
+
+from __future__ import annotations
+
+_MINUTE = 60.0
+_HOUR = 3600.0
+
+
+def span(seconds: float) -> str:
+    """A duration with two significant digits or so: `<1 ms`, `41 ms`, `1.2 s`, `34 s`, `3 min`, `2 h`."""
+    if seconds < 0.0005:
+        return "<1 ms"
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds / _HOUR:.0f} h"
+
+
+def many(count: int, one: str, several: str | None = None) -> str:
+    """`1 point`, `12 points`; the plural is the singular with an s unless given."""
+    return f"{count} {one if count == 1 else several or one + 's'}"

@@ -1,0 +1,237 @@
+"""For machines: one document with frozen keys (`tests/reporters/test_json.py`). More keys may come; none goes or changes its meaning."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+from magictel.events import (
+    CheckFinished,
+    CheckResult,
+    CheckStarted,
+    Event,
+    RunCleaned,
+    SendFinished,
+    SendResult,
+    SendStarted,
+)
+from magictel.finding import Finding, Held
+from magictel.outcome import Fate, Reason, Receipt
+from magictel.verification import Difference, Verification
+
+CHECK = "magictel.check/1"
+SEND = "magictel.send/1"
+CLEAN = "magictel.clean/1"
+
+Document = dict[str, Any]
+
+
+class JsonReporter:
+    """Writes exactly one document when the operation is over; broken off before any result nothing, and the caller says why."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._finished: CheckFinished | SendFinished | None = None
+        self._targets: tuple[str, ...] = ()
+        self._cleaned: list[RunCleaned] = []
+        self.written = False
+
+    def on(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case CheckStarted(targets=targets) | SendStarted(targets=targets):
+                self._targets = targets
+            case CheckFinished() | SendFinished():
+                self._finished = event
+            case RunCleaned():
+                self._cleaned.append(event)
+            case _:
+                pass
+
+    def finish(self) -> None:
+        """Write the document."""
+        document = self._document()
+        if document is not None:
+            write_document(self._stream, document)
+            self.written = True
+
+    def _document(self) -> Document | None:
+        match self._finished:
+            case CheckFinished():
+                return check_document(self._finished, self._targets)
+            case SendFinished():
+                document = send_document(self._finished, self._targets)
+                _add_cleaned(document, self._cleaned)
+                return document
+            case None:
+                return clean_document(self._cleaned) if self._cleaned else None
+
+
+def write_document(stream: TextIO, document: Mapping[str, Any]) -> None:
+    """One JSON value and a line end. ASCII only, so that every stream can take it; a closed pipe is silent."""
+    try:
+        stream.write(json.dumps(plain(document), ensure_ascii=True, indent=2, allow_nan=False) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        pass
+
+
+def check_document(finished: CheckFinished, targets: Iterable[str] = ()) -> Document:
+    """`magictel.check/1`."""
+    return {
+        "schema": CHECK,
+        "outcome": finished.outcome.value,
+        "interrupted": finished.interrupted,
+        "not_asked": _not_asked(finished.results, targets),
+        "seconds": finished.seconds,
+        "targets": [_checked(result) for result in finished.results],
+    }
+
+
+def send_document(finished: SendFinished, targets: Iterable[str] = ()) -> Document:
+    """`magictel.send/1`. Broken off before any target was done, nothing is delivered: the outcome is undelivered."""
+    return {
+        "schema": SEND,
+        "outcome": finished.outcome.value if finished.results else "undelivered",
+        "run_id": finished.run_id,
+        "interrupted": finished.interrupted,
+        "not_asked": _not_asked(finished.results, targets),
+        "seconds": finished.seconds,
+        "targets": [_sent(result) for result in finished.results],
+    }
+
+
+def clean_document(cleaned: Iterable[RunCleaned]) -> Document:
+    """`magictel.clean/1`: a clean-up of an earlier run."""
+    rows = list(cleaned)
+    return {
+        "schema": CLEAN,
+        "outcome": "cleaned" if all(one.held for one in rows) else "not-cleaned",
+        "run_id": rows[0].run_id if rows else None,
+        "targets": [{"target": one.target, "exporter": one.exporter, **_cleaned(one)} for one in rows],
+    }
+
+
+def rung_document(finding: Finding) -> Document:
+    """One rung. `code` is null on pass; `blocked_by` a rung's name or null."""
+    return {
+        "rung": finding.rung.value,
+        "outcome": finding.outcome.value,
+        "code": None if finding.outcome is Held.PASS else finding.code,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "blocked_by": None if finding.blocked_by is None else finding.blocked_by.value,
+        "seconds": _seconds(finding.seconds),
+        "evidence": dict(finding.evidence),
+    }
+
+
+def receipt_document(receipt: Receipt) -> Document:
+    """The ledger of one delivery; counts are SDK data points."""
+    return {
+        "sent": receipt.sent,
+        "delivered": receipt.delivered,
+        "rejected": receipt.rejected,
+        "withheld": receipt.withheld,
+        "kept": receipt.kept,
+        "dropped": receipt.dropped,
+        "attempts": receipt.attempts,
+        "bytes": receipt.bytes,
+        "seconds": float(receipt.seconds),
+        "reasons": [_reason(reason) for reason in receipt.reasons],
+    }
+
+
+def verification_document(seen: Verification) -> Document:
+    """Sent against seen."""
+    return {
+        "expected": seen.expected,
+        "found": seen.found,
+        "missing": seen.missing,
+        "altered": seen.altered,
+        "duplicated": seen.duplicated,
+        "unverified": seen.unverified,
+        "time_to_visible": _seconds(seen.time_to_visible),
+        "missing_points": list(seen.missing_points),
+        "differences": [_difference(one) for one in seen.differences],
+    }
+
+
+def plain(value: Any) -> Any:
+    """A value JSON has: what it lacks becomes its text (NaN, infinities, bytes, objects)."""
+    if isinstance(value, float):
+        return (
+            value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        )
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def _checked(result: CheckResult) -> Document:
+    return {
+        "target": result.target,
+        "exporter": result.exporter,
+        "outcome": result.outcome.value,
+        "endpoint": result.endpoint,
+        "seconds": float(result.seconds),
+        "rungs": [rung_document(finding) for finding in result.rungs],
+    }
+
+
+def _sent(result: SendResult) -> Document:
+    return {
+        "target": result.target,
+        "exporter": result.exporter,
+        "outcome": result.outcome.value,
+        "code": result.code,
+        "message": result.message,
+        "remedy": result.remedy,
+        "endpoint": result.endpoint,
+        "seconds": float(result.seconds),
+        "receipt": receipt_document(result.receipt),
+        "verification": None if result.verification is None else verification_document(result.verification),
+        "findings": [rung_document(finding) for finding in result.findings],
+    }
+
+
+def _reason(reason: Reason) -> Document:
+    return {
+        "code": reason.code,
+        "message": reason.message,
+        "count": reason.count,
+        "example": reason.example,
+        "fate": Fate(reason.fate).value,
+    }
+
+
+def _difference(one: Difference) -> Document:
+    return {"point": one.point, "field": one.field, "sent": one.sent, "seen": one.seen, "declared": one.declared}
+
+
+def _cleaned(one: RunCleaned) -> Document:
+    return {"found": one.found, "deleted": one.deleted, "code": one.code, "message": one.message, "remedy": one.remedy}
+
+
+def _add_cleaned(document: Document, cleaned: Iterable[RunCleaned]) -> None:
+    rows = {one.target: _cleaned(one) for one in cleaned}
+    for target in document["targets"]:
+        if target["target"] in rows:
+            target["cleaned"] = rows[target["target"]]
+
+
+def _not_asked(results: Iterable[CheckResult | SendResult], targets: Iterable[str]) -> list[str]:
+    done = {result.target for result in results}
+    return [target for target in targets if target not in done]
+
+
+def _seconds(seconds: float | None) -> float | None:
+    return None if seconds is None else float(seconds)

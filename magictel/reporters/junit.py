@@ -1,0 +1,161 @@
+"""For CI systems: JUnit XML as Jenkins and GitLab read it. A suite for each target; a case for each rung, or for accepted and verified."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from typing import TextIO
+
+from magictel.events import (
+    CheckFinished,
+    CheckResult,
+    CheckStarted,
+    Event,
+    SendFinished,
+    SendOutcome,
+    SendResult,
+    SendStarted,
+)
+from magictel.finding import Finding, Held
+from magictel.reporters.evidence import lines
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 §2.2 has no character for."""
+
+_NOT_DELIVERED = (SendOutcome.UNDELIVERED, SendOutcome.REJECTED)
+_NOT_VERIFIED = (SendOutcome.LOST, SendOutcome.ALTERED, SendOutcome.DUPLICATED)
+
+
+class JUnitReporter:
+    """Writes one document when the operation is over. A warning passes and is printed in the case's `system-out`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._targets: tuple[str, ...] = ()
+        self._finished: CheckFinished | SendFinished | None = None
+
+    def on(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case CheckStarted(targets=targets) | SendStarted(targets=targets):
+                self._targets = targets
+            case CheckFinished() | SendFinished():
+                self._finished = event
+            case _:
+                pass
+
+    def finish(self) -> None:
+        """Write the document; with no result it holds no suite."""
+        root = ET.Element("testsuites", name="magictel")
+        finished = self._finished
+        if finished is not None:
+            for result in finished.results:
+                root.append(_checked(result) if isinstance(result, CheckResult) else _sent(result))
+            done = {result.target for result in finished.results}
+            root.extend(_never_asked(target) for target in self._targets if target not in done)
+            root.set("time", f"{finished.seconds:.3f}")
+        for name in ("tests", "failures", "errors", "skipped"):
+            root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
+        ET.indent(root)
+        self._stream.write('<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n")
+        self._stream.flush()
+
+
+def _checked(result: CheckResult) -> ET.Element:
+    return _suite(result.target, result.seconds, [_rung(result, finding) for finding in result.rungs])
+
+
+def _rung(result: CheckResult, finding: Finding) -> ET.Element:
+    case = _case(f"{result.target}.{result.exporter}", finding.rung.value, finding.seconds)
+    match finding.outcome:
+        case Held.FAIL:
+            _verdict(case, "failure", finding.code, finding.message, _told(finding))
+        case Held.BLOCKED | Held.SKIPPED:
+            _verdict(case, "skipped", None, finding.message)
+        case Held.WARN:
+            _said(case, [f"warning: {finding.code}: {finding.message}", *_told(finding)])
+        case Held.PASS:
+            _said(case, [finding.message])
+    return case
+
+
+def _sent(result: SendResult) -> ET.Element:
+    name = f"{result.target}.{result.exporter}"
+    accepted, verified = _case(name, "accepted", result.receipt.seconds), _case(name, "verified", _visible(result))
+    told = [f"{reason.fate} {reason.count}: {reason.code}: {reason.message}" for reason in result.receipt.reasons]
+    told += [result.remedy] if result.remedy else []
+    seen = result.verification
+    if result.outcome in _NOT_DELIVERED:
+        _verdict(accepted, "failure", result.code, result.message or result.outcome.value, told)
+    else:
+        _said(accepted, [f"{result.receipt.delivered} of {result.receipt.sent} points accepted", *told])
+    if seen is None:
+        _verdict(
+            verified,
+            "skipped",
+            None,
+            "nothing was accepted" if result.outcome in _NOT_DELIVERED else "not asked, or not to be asked",
+        )
+    elif result.outcome in _NOT_VERIFIED or seen.missing or seen.altered or seen.duplicated:
+        if seen.code and not seen.found:
+            _verdict(verified, "skipped", None, f"{seen.code}: {seen.message}")
+        else:
+            counts = f"missing {seen.missing}, altered {seen.altered}, duplicated {seen.duplicated} of {seen.expected} points"
+            details = [
+                f"{one.point}: {one.field}: sent {one.sent!r}, seen {one.seen!r}"
+                for one in seen.differences
+                if one.declared is None
+            ]
+            _verdict(verified, "failure", result.code, counts, [*details, *seen.missing_points])
+    elif result.outcome is SendOutcome.UNVERIFIED:
+        _verdict(verified, "skipped", None, f"{result.code}: {result.message}")
+    else:
+        _said(verified, [f"{seen.found} of {seen.expected} points found, equal"])
+    return _suite(result.target, result.seconds, [accepted, verified])
+
+
+def _never_asked(target: str) -> ET.Element:
+    case = _case(target, "asked", None)
+    _verdict(case, "error", "interrupted", "the run was broken off before this target was done")
+    return _suite(target, 0.0, [case])
+
+
+def _visible(result: SendResult) -> float | None:
+    return result.verification.time_to_visible if result.verification is not None else None
+
+
+def _suite(name: str, seconds: float, cases: Iterable[ET.Element]) -> ET.Element:
+    suite = ET.Element("testsuite", name=_text(name), time=f"{seconds:.3f}")
+    suite.extend(cases)
+    suite.set("tests", str(len(suite)))
+    for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
+    return suite
+
+
+def _case(classname: str, name: str, seconds: float | None) -> ET.Element:
+    return ET.Element("testcase", classname=_text(classname), name=_text(name), time=f"{seconds or 0.0:.3f}")
+
+
+def _verdict(case: ET.Element, tag: str, kind: str | None, message: str, told: Iterable[str] = ()) -> None:
+    attributes = {"message": _text(message)} | ({"type": _text(kind)} if kind else {})
+    body = "\n".join(map(_text, told))
+    ET.SubElement(case, tag, attributes).text = body or None
+
+
+def _said(case: ET.Element, told: Iterable[str]) -> None:
+    ET.SubElement(case, "system-out").text = "\n".join(map(_text, told))
+
+
+def _told(finding: Finding) -> list[str]:
+    remedy = [f"mend: {finding.remedy}"] if finding.remedy else []
+    more = [f"more: magictel explain {finding.code}"] if finding.code else []
+    return [*lines(finding), *remedy, *more]
+
+
+def _text(text: str) -> str:
+    """The text with what XML cannot hold spelled out."""
+    return _FORBIDDEN.sub(
+        lambda found: f"\\x{ord(found[0]):02x}" if ord(found[0]) < 256 else f"\\u{ord(found[0]):04x}", text
+    )

@@ -1,0 +1,48 @@
+"""One line on stderr that says what is awaited, and is gone before the result comes."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from magictel.events import Waited
+from magictel.reporters.signs import printable, writable
+
+_CLEAR = "\r\x1b[2K"
+
+
+class Progress:
+    """A line that is written over; with no stream it says nothing."""
+
+    def __init__(self, stream: TextIO | None, width: int = 80) -> None:
+        self._stream = stream
+        self._width = width
+        self._shown = False
+
+    def show(self, waited: Waited) -> None:
+        """`elasticsearch  health: the cluster is red  4 s of 60 s`."""
+        of = "" if waited.of is None else f" of {waited.of:.0f} s"
+        self.say(f"{waited.target}  {waited.message}", f"  {waited.seconds:.0f} s{of}")
+
+    def say(self, text: str, tail: str = " …") -> None:
+        """Put a sentence into the line, cut to the terminal's width."""
+        if self._stream is None:
+            return
+        room = max(10, self._width - 1 - len(tail))
+        text = printable(" ".join(text.split()))
+        line = (text if len(text) <= room else text[: room - 1] + "…") + tail
+        self._write(_CLEAR + writable(line, getattr(self._stream, "encoding", None)))
+        self._shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._write(_CLEAR)
+            self._shown = False
+
+    def _write(self, text: str) -> None:
+        assert self._stream is not None
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._stream, self._shown = None, False

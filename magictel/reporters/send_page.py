@@ -1,0 +1,259 @@
+"""The page of `send-sample`: for each target what was sent, accepted and found, every loss with its reason, the verdict last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from magictel.events import RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
+from magictel.finding import Held
+from magictel.outcome import Fate, Reason, Receipt
+from magictel.reporters.check_page import write_header, write_rung
+from magictel.reporters.figures import many, span
+from magictel.reporters.sheet import Sheet
+from magictel.verification import Difference, Verification
+
+_SHOWN = 5
+"""Differences shown for each target; the JSON report has all."""
+
+_HELD = {
+    SendOutcome.VERIFIED: Held.PASS,
+    SendOutcome.ACCEPTED: Held.PASS,
+    SendOutcome.UNVERIFIED: Held.WARN,
+}
+_COLOUR = {Held.PASS: "green", Held.WARN: "yellow", Held.FAIL: "red"}
+_FATES = {
+    Fate.REJECTED: Held.FAIL,
+    Fate.DROPPED: Held.FAIL,
+    Fate.KEPT: Held.FAIL,
+    Fate.WITHHELD: Held.SKIPPED,
+    Fate.DELIVERED: Held.SKIPPED,
+}
+
+
+def write_start(sheet: Sheet, started: SendStarted) -> None:
+    """`run 3f9c21  12 points of 6 metrics`."""
+    to = f" to each of {len(started.targets)} targets" if len(started.targets) > 1 else ""
+    sheet.row(
+        [(f"run {started.run_id}", "bold"), ("  ", "")],
+        f"{many(started.points, 'point')} of {many(started.metrics, 'metric')}{to}",
+    )
+    sheet.flush()
+
+
+def write_block(sheet: Sheet, result: SendResult) -> None:
+    """One target: where, the way of the points, then what is not good."""
+    write_header(sheet, result.target, result.exporter, result.endpoint)
+    held = _held(result.outcome)
+    sheet.row(
+        [("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")],
+        _way(sheet, result),
+        span(result.seconds),
+    )
+    for finding in result.findings:
+        write_rung(sheet, finding)
+    stopped = {finding.code for finding in result.findings if finding.outcome is Held.FAIL}
+    for reason in result.receipt.reasons:
+        if reason.fate is not Fate.DROPPED or reason.code not in stopped:
+            _write_reason(sheet, reason, result)
+    if result.verification is not None:
+        _write_verification(sheet, result.verification, result)
+    elif result.outcome is SendOutcome.UNVERIFIED:
+        _trouble(sheet, Held.WARN, "unverified", result.code, [result.message or ""], result.remedy)
+    sheet.flush()
+
+
+def write_counted(sheet: Sheet, counted: RunCounted) -> None:
+    """Said before anything is deleted."""
+    sheet.row(
+        [(counted.target, "bold"), ("  ", "")], f"{many(counted.count, 'item')} of run {counted.run_id} to delete"
+    )
+    sheet.flush()
+
+
+def write_cleaned(sheet: Sheet, cleaned: RunCleaned) -> None:
+    """What a clean-up did."""
+    held = Held.PASS if cleaned.held else Held.FAIL
+    if cleaned.found is None:
+        text = f"nothing deleted: {cleaned.message}"
+    elif cleaned.held:
+        text = f"deleted {cleaned.deleted}"
+    else:
+        text = f"deleted {cleaned.deleted} of {cleaned.found}" + (f": {cleaned.message}" if cleaned.message else "")
+    sheet.row(
+        [(cleaned.target, "bold"), ("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")], text
+    )
+    _write_way_out(sheet, cleaned.code, cleaned.remedy)
+    sheet.flush()
+
+
+def write_end(
+    sheet: Sheet, targets: Sequence[str], finished: SendFinished | None, cleaned: Sequence[RunCleaned]
+) -> None:
+    """The last line: the verdict over all."""
+    held = Held.PASS
+    words = []
+    seconds = None
+    if finished is not None:
+        held = Held.FAIL if finished.interrupted else _held(finished.outcome)
+        words.append(_verdict(targets, finished))
+        seconds = finished.seconds
+    if cleaned:
+        left = [one.target for one in cleaned if not one.held]
+        held = Held.FAIL if left else held
+        words.append(
+            f"not cleaned: {', '.join(left)}"
+            if left
+            else f"cleaned, {many(sum(one.deleted for one in cleaned), 'item')} deleted"
+        )
+    if words:
+        sheet.row([("; ".join(words), f"bold {_COLOUR[held]}")], right="" if seconds is None else span(seconds))
+    sheet.flush()
+
+
+def _verdict(targets: Sequence[str], finished: SendFinished) -> str:
+    if finished.interrupted:
+        return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
+    if len(finished.results) == 1:
+        return _verdict_of(finished.results[0])
+    good = [result for result in finished.results if _held(result.outcome) is Held.PASS]
+    if len(good) == len(finished.results):
+        return f"all {len(good)} targets {finished.outcome}"
+    rest = ", ".join(f"{result.target} {result.outcome}" for result in finished.results if result not in good)
+    return f"{len(good)} of {len(finished.results)} targets hold: {rest}"
+
+
+def _verdict_of(result: SendResult) -> str:
+    match result.outcome:
+        case SendOutcome.VERIFIED:
+            return "verified"
+        case SendOutcome.ACCEPTED:
+            return (
+                "accepted; whether it arrived was not asked"
+                if result.receipt.delivered
+                else "nothing to send: all withheld"
+            )
+        case SendOutcome.UNVERIFIED:
+            return f"unverified: {result.code or 'the backend cannot be asked'}"
+    receipt, seen = result.receipt, result.verification
+    counts = [
+        (receipt.undelivered, "undelivered"),
+        (receipt.rejected, "rejected"),
+        (seen.missing if seen else 0, "lost"),
+        (seen.altered if seen else 0, "altered"),
+        (seen.duplicated if seen else 0, "duplicated"),
+    ]
+    said = ", ".join(f"{count} {word}" for count, word in counts if count)
+    return f"not as sent: {said or result.outcome}"
+
+
+def _way(sheet: Sheet, result: SendResult) -> str:
+    """`sent 12 → accepted 11, rejected 1 → found 11, equal 9, altered 2   visible after 1.03 s`."""
+    receipt, seen = result.receipt, result.verification
+    if not receipt.attempts and receipt.undelivered == receipt.sent:
+        return f"nothing was sent: all {many(receipt.sent, 'point')} undelivered"
+    steps = [f"sent {receipt.sent}", _counted(accepted=receipt.delivered, **_fates(receipt))]
+    if seen is not None and (seen.found or not seen.code):
+        equal = max(0, seen.found - seen.altered - seen.unverified)
+        steps.append(
+            _counted(
+                found=seen.found,
+                equal=equal,
+                missing=seen.missing,
+                altered=seen.altered,
+                duplicated=seen.duplicated,
+                unverified=seen.unverified,
+            )
+        )
+    way = f" {sheet.signs.arrow} ".join(steps)
+    visible = seen.time_to_visible if seen is not None else None
+    return way if visible is None else f"{way}   visible after {visible:.2f} s"
+
+
+def _fates(receipt: Receipt) -> dict[str, int]:
+    return {
+        "rejected": receipt.rejected,
+        "withheld": receipt.withheld,
+        "kept": receipt.kept,
+        "dropped": receipt.dropped,
+    }
+
+
+def _counted(**counts: int) -> str:
+    first, *rest = counts.items()
+    return ", ".join(f"{word} {count}" for word, count in (first, *(pair for pair in rest if pair[1])))
+
+
+def _write_reason(sheet: Sheet, reason: Reason, result: SendResult) -> None:
+    held = _FATES[reason.fate]
+    said = [reason.message]
+    if reason.example and reason.example not in reason.message:
+        said.append(f"for example {reason.example}")
+    remedy = result.remedy if reason.code == result.code else None
+    _trouble(sheet, held, f"{reason.fate} {reason.count}", reason.code, said, remedy)
+
+
+def _write_verification(sheet: Sheet, seen: Verification, result: SendResult) -> None:
+    remedy = result.remedy
+    if seen.missing and not seen.code:
+        names = ", ".join(seen.missing_points[:_SHOWN]) + (f" {sheet.signs.etc}" if seen.missing > _SHOWN else "")
+        said = ["The backend accepted these points, answers queries, and did not show them in time:", names]
+        _trouble(sheet, Held.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
+    altered = [one for one in seen.differences if one.declared is None]
+    if altered:
+        said = [_difference(one) for one in altered[:_SHOWN]]
+        if len(altered) > _SHOWN:
+            said.append(f"and {many(len(altered) - _SHOWN, 'more difference')}, all of them with --format json")
+        _trouble(sheet, Held.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
+    if seen.duplicated:
+        said = ["Points are shown more than once: a sum over them counts them twice."]
+        _trouble(sheet, Held.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", said, remedy)
+    if seen.code or seen.unverified:
+        said = [seen.message or "The backend holds fields that it cannot show, so they cannot be compared."]
+        _trouble(
+            sheet,
+            Held.WARN,
+            f"unverified {seen.unverified or seen.expected}",
+            seen.code or "verify.unreadable",
+            said,
+            seen.remedy,
+        )
+    for form, count in _declared(seen.differences).items():
+        sheet.row(
+            [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" ", "")],
+            f"{form}: {many(count, 'point')}, as declared",
+            style="dim",
+        )
+
+
+def _difference(one: Difference) -> str:
+    return f"{one.point}: {one.field} was sent as {one.sent!r}, queries see {one.seen!r}"
+
+
+def _declared(differences: Iterable[Difference]) -> dict[str, int]:
+    points: dict[str, set[str]] = {}
+    for one in differences:
+        if one.declared is not None:
+            points.setdefault(one.declared, set()).add(one.point)
+    return {form: len(named) for form, named in points.items()}
+
+
+def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:
+    style = sheet.signs.style[held]
+    sheet.row(
+        [("  ", ""), (sheet.signs.held[held], style), (f" {what:<14}", "dim" if held is Held.SKIPPED else "")],
+        code or "",
+    )
+    for line in said:
+        sheet.note(6, line)
+    _write_way_out(sheet, None if held is Held.SKIPPED else code, remedy)
+
+
+def _write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
+    if remedy:
+        sheet.note(6, remedy, "mend:  ")
+    if code:
+        sheet.note(6, f"magictel explain {code}", "more:  ")
+
+
+def _held(outcome: SendOutcome) -> Held:
+    return _HELD.get(outcome, Held.FAIL)

@@ -1,0 +1,156 @@
+"""For people: rich on a terminal, the same words plain in a pipe; progress on stderr, and only there where somebody sees it move."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import TextIO
+
+from magictel.events import (
+    Accepted,
+    CheckFinished,
+    CheckResult,
+    CheckStarted,
+    Event,
+    RunCleaned,
+    RunCounted,
+    RungClimbed,
+    SendFinished,
+    SendResult,
+    SendStarted,
+    TargetChecked,
+    TargetSent,
+    Waited,
+)
+from magictel.reporters import check_page, send_page
+from magictel.reporters.figures import many
+from magictel.reporters.progress import Progress
+from magictel.reporters.sheet import Paint, Sheet
+
+
+class TerminalReporter:
+    """Writes a page: blocks in the order the targets were given, each when it is complete; the verdict in the last line."""
+
+    def __init__(self, sheet: Sheet, progress: Progress | None = None) -> None:
+        self._sheet = sheet
+        self._progress = progress or Progress(None)
+        self._targets: tuple[str, ...] = ()
+        self._waiting: list[str] = []
+        self._done: dict[str, CheckResult | SendResult] = {}
+        self._check: CheckFinished | None = None
+        self._send: SendFinished | None = None
+        self._cleaned: list[RunCleaned] = []
+
+    def on(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case CheckStarted(targets=targets):
+                self._begin(targets, "checking")
+            case SendStarted(targets=targets):
+                self._progress.clear()
+                send_page.write_start(self._sheet, event)
+                self._begin(targets, "sending to")
+            case Waited():
+                self._progress.show(event)
+            case RungClimbed() | Accepted():
+                pass
+            case TargetChecked(result=result):
+                self._take(result)
+            case TargetSent(result=sent):
+                self._take(sent)
+            case CheckFinished():
+                self._check = event
+                self._write_rest(event.results)
+            case SendFinished():
+                self._send = event
+                self._write_rest(event.results)
+            case RunCounted():
+                self._progress.clear()
+                send_page.write_counted(self._sheet, event)
+            case RunCleaned():
+                self._cleaned.append(event)
+                self._progress.clear()
+                send_page.write_cleaned(self._sheet, event)
+
+    def finish(self) -> None:
+        """The verdict."""
+        self._progress.clear()
+        if self._check is not None:
+            check_page.write_end(self._sheet, self._targets, self._check)
+        if self._send is not None or self._cleaned:
+            send_page.write_end(self._sheet, self._targets, self._send, self._cleaned)
+        self._sheet.flush()
+
+    def _begin(self, targets: tuple[str, ...], verb: str) -> None:
+        self._targets = targets
+        self._waiting = list(targets)
+        self._progress.say(f"{verb} {targets[0] if len(targets) == 1 else many(len(targets), 'target')}")
+
+    def _take(self, result: CheckResult | SendResult) -> None:
+        self._done[result.target] = result
+        while self._waiting and self._waiting[0] in self._done:
+            self._write(self._done[self._waiting.pop(0)])
+
+    def _write_rest(self, results: tuple[CheckResult, ...] | tuple[SendResult, ...]) -> None:
+        """What is done though a target before it is not: after an interrupt."""
+        known = {result.target: result for result in results}
+        for target in self._waiting:
+            if target in known:
+                self._write(known[target])
+        self._waiting = []
+
+    def _write(self, result: CheckResult | SendResult) -> None:
+        self._progress.clear()
+        if isinstance(result, CheckResult):
+            check_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
+        else:
+            send_page.write_block(self._sheet, result)
+
+
+def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:
+    """The sheet for a stream: styled and wrapped on a terminal, plain and unwrapped elsewhere."""
+    if not is_terminal(stream, environment):
+        return Sheet(stream)
+    from rich.cells import cell_len
+
+    return Sheet(stream, width=_columns(environment), paint=_paint(stream, environment), cells=cell_len)
+
+
+def progress_for(stream: TextIO, environment: Mapping[str, str]) -> Progress:
+    """The progress line of a stream: none where nobody sees it move."""
+    return Progress(stream, _columns(environment)) if is_terminal(stream, environment) else Progress(None)
+
+
+def is_terminal(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Does somebody look, at something that knows how to move a cursor?"""
+    try:
+        return stream.isatty() and environment.get("TERM", "") != "dumb"
+    except ValueError:  # closed
+        return False
+
+
+def _columns(environment: Mapping[str, str]) -> int:
+    given = environment.get("COLUMNS", "")
+    return int(given) if given.isdigit() and int(given) else shutil.get_terminal_size((80, 24)).columns
+
+
+def _paint(stream: TextIO, environment: Mapping[str, str]) -> Paint:
+    """A style on a text, in what this terminal understands; NO_COLOR takes the colours and leaves bold and dim."""
+    from rich.color import ColorSystem
+    from rich.console import COLOR_SYSTEMS, Console
+    from rich.style import Style
+
+    console = Console(file=stream, force_terminal=True, _environ=dict(environment))
+    system: ColorSystem | None = COLOR_SYSTEMS.get(console.color_system or "")
+    plain = bool(environment.get("NO_COLOR"))
+    if system is None:
+        return lambda text, style: text
+    styles: dict[str, Style] = {}
+
+    def paint(text: str, style: str) -> str:
+        if style not in styles:
+            parsed = Style.parse(style)
+            styles[style] = parsed.without_color if plain else parsed
+        return styles[style].render(text, color_system=system)
+
+    return paint
