@@ -1,0 +1,115 @@
+"""A check: ten rungs for every target, in the order given, again and again under --wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from magictel.errors import SettingsError
+from magictel.events import CheckFinished, CheckOutcome, CheckResult, Waited
+from magictel.finding import Finding, Held, Rung
+from magictel.operations.check import CheckOptions, check
+from magictel.operations.job import Job
+from tests.operations.memory import Backend, MemoryExporter
+from tests.operations.test_send import QuickClock
+
+
+def climbed(backend: Backend, options: CheckOptions | None = None) -> CheckResult:
+    clock = QuickClock()
+    job = Job("mem", "memory", lambda: MemoryExporter(backend, clock=clock), "0 of 9 options set")
+    finished = list(check([job], options or CheckOptions(), clock))[-1]
+    assert isinstance(finished, CheckFinished)
+    return finished.results[0]
+
+
+def outcomes(result: CheckResult) -> dict[str, str]:
+    return {finding.rung.value: finding.outcome.value for finding in result.rungs}
+
+
+def test_every_rung_is_there_once_and_what_is_not_asked_is_skipped() -> None:
+    result = climbed(Backend())
+    assert [finding.rung for finding in result.rungs] == list(Rung)
+    assert outcomes(result)["config"] == "pass"
+    assert set(outcomes(result).values()) == {"pass", "skipped"}
+    assert result.outcome is CheckOutcome.PASS
+
+
+def test_what_stands_on_a_failed_rung_is_blocked_by_it() -> None:
+    result = climbed(Backend(steps={Rung.TLS: Finding.failed(Rung.TLS, "tls.expired", "expired 3 days ago")}))
+    blocked = {finding.rung: finding.blocked_by for finding in result.rungs if finding.outcome is Held.BLOCKED}
+    assert set(blocked) == {Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE, Rung.ROUND_TRIP}
+    assert set(blocked.values()) == {Rung.TLS}
+    assert result.outcome is CheckOutcome.FAIL
+
+
+def test_red_health_does_not_block_write() -> None:
+    steps = {
+        Rung.HEALTH: Finding.failed(Rung.HEALTH, "es.health.red", "red"),
+        Rung.WRITE: Finding.passed(Rung.WRITE, "allowed"),
+    }
+    assert outcomes(climbed(Backend(steps=steps)))["write"] == "pass"
+
+
+def test_unusable_settings_fail_config_and_block_the_rest() -> None:
+    def broken() -> MemoryExporter:
+        raise SettingsError("config.missing", "url is required", "export MEMORY_URL=…")
+
+    finished = list(check([Job("mem", "memory", broken)], CheckOptions(), QuickClock()))[-1]
+    assert isinstance(finished, CheckFinished)
+    (result,) = finished.results
+    assert result.unusable
+    assert [finding.outcome for finding in result.rungs] == [Held.FAIL, *[Held.BLOCKED] * 9]
+
+
+def test_a_warning_of_the_settings_warns_at_config() -> None:
+    clock = QuickClock()
+    job = Job(
+        "mem", "memory", lambda: MemoryExporter(Backend(), clock=clock), "fine", ("the key file is world-readable",)
+    )
+    finished = list(check([job], CheckOptions(), clock))[-1]
+    assert isinstance(finished, CheckFinished)
+    assert finished.results[0].outcome is CheckOutcome.WARN
+
+
+def test_the_round_trip_is_climbed_when_asked_for() -> None:
+    backend = Backend()
+    assert outcomes(climbed(backend, CheckOptions(round_trip=True)))["round-trip"] == "pass"
+    lossy = Backend(shows=lambda shown: shown[1:])
+    result = climbed(lossy, CheckOptions(round_trip=True))
+    assert (result.rungs[-1].outcome, result.rungs[-1].code) == (Held.FAIL, "verify.lost")
+
+
+def test_wait_climbs_again_until_it_holds_and_says_what_it_waits_for() -> None:
+    clock = QuickClock()
+    tries = 0
+
+    class Late(MemoryExporter):
+        def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+            nonlocal tries
+            tries += 1
+            if tries > 3:
+                return {}
+            return {Rung.TCP: lambda: Finding.failed(Rung.TCP, "net.tcp.refused", "nobody listens")}
+
+    job = Job("mem", "memory", lambda: Late(Backend(), clock=clock))
+    events = list(check([job], CheckOptions(wait=60.0), clock))
+    finished = events[-1]
+    assert isinstance(finished, CheckFinished)
+    assert finished.results[0].outcome is CheckOutcome.PASS
+    assert tries == 4
+    assert len([event for event in events if isinstance(event, Waited)]) == 3
+
+
+def test_wait_gives_up_when_its_time_is_over() -> None:
+    steps = {Rung.TCP: Finding.failed(Rung.TCP, "net.tcp.refused", "nobody listens")}
+    result = climbed(Backend(steps=steps), CheckOptions(wait=5.0))
+    assert result.outcome is CheckOutcome.FAIL
+    assert 5.0 <= result.seconds < 7.0
+
+
+def test_targets_come_out_in_the_order_given() -> None:
+    clock = QuickClock()
+    names = [f"t{number}" for number in range(12)]
+    jobs = [Job(name, "memory", lambda: MemoryExporter(Backend(), clock=clock)) for name in names]
+    finished = list(check(jobs, CheckOptions(), clock))[-1]
+    assert isinstance(finished, CheckFinished)
+    assert [result.target for result in finished.results] == names

@@ -1,0 +1,196 @@
+"""A send's outcome: the first of undelivered, rejected, lost, altered, duplicated, unverified, accepted, verified that is present."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from magictel.errors import SettingsError
+from magictel.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent
+from magictel.finding import Finding, Rung
+from magictel.operations.job import Job
+from magictel.operations.send import SendOptions, send
+from magictel.outcome import ItemVerdict, Partial, Rejected, Unavailable
+from magictel.payload import Payload
+from magictel.verification import Unreadable
+from tests.operations.memory import Backend, MemoryExporter
+
+
+class QuickClock:
+    """Time that passes only by waiting."""
+
+    def __init__(self) -> None:
+        self.time = 1_795_000_000.0
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        with self._lock:
+            self.time += seconds
+        return bool(stop and stop.is_set())
+
+
+def run(backend: Backend, **options: Any) -> tuple[SendResult, list[Event]]:
+    clock = QuickClock()
+    job = Job("mem", "memory", lambda: MemoryExporter(backend, clock=clock))
+    events = list(send([job], SendOptions(**options), clock))
+    finished = events[-1]
+    assert isinstance(finished, SendFinished)
+    (result,) = finished.results
+    assert result.receipt.balanced
+    return result, events
+
+
+def drop_first(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return shown[1:]
+
+
+def double(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return shown + shown[:2]
+
+
+def alter(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**shown[0], "value": 0}, *shown[1:]]
+
+
+def swap_buckets(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for one in shown:
+        if isinstance(one["value"], list):
+            one["value"][0], one["value"][1] = one["value"][1], one["value"][0]
+    return shown
+
+
+def reject_one(payload: Payload) -> Partial:
+    return Partial(rejected={0: ItemVerdict("es.write.mapping-type", "a conflict", "example")})
+
+
+def test_a_healthy_backend_is_verified_with_every_point_and_a_time() -> None:
+    result, events = run(Backend())
+    assert (result.outcome, result.code) == (SendOutcome.VERIFIED, None)
+    assert result.verification is not None
+    assert (result.verification.expected, result.verification.found) == (12, 12)
+    assert result.verification.time_to_visible is not None
+    assert [type(event) for event in events] == [SendStarted, Accepted, TargetSent, SendFinished]
+
+
+@pytest.mark.parametrize(
+    ("shows", "outcome", "count"),
+    [
+        (drop_first, SendOutcome.LOST, "missing"),
+        (double, SendOutcome.DUPLICATED, "duplicated"),
+        (alter, SendOutcome.ALTERED, "altered"),
+        (swap_buckets, SendOutcome.ALTERED, "altered"),
+        (lambda shown: [], SendOutcome.LOST, "missing"),
+    ],
+)
+def test_what_a_backend_does_to_points_is_caught(
+    shows: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], outcome: SendOutcome, count: str
+) -> None:
+    result, _ = run(Backend(shows=shows))
+    assert result.outcome is outcome
+    assert getattr(result.verification, count) > 0
+    assert result.code == f"verify.{outcome}"
+
+
+def test_a_rejected_point_is_counted_and_is_not_looked_for() -> None:
+    result, _ = run(Backend(judge=reject_one))
+    assert result.outcome is SendOutcome.REJECTED
+    assert result.code == "es.write.mapping-type"
+    assert result.verification is not None
+    assert result.verification.expected == result.receipt.delivered == 12 - result.receipt.rejected
+    assert result.verification.missing == 0
+
+
+def test_a_dead_backend_drops_every_point_under_its_code() -> None:
+    result, _ = run(Backend(judge=lambda payload: Unavailable("net.tcp.refused", "nobody listens")), deadline=1.0)
+    assert (result.outcome, result.code) == (SendOutcome.UNDELIVERED, "net.tcp.refused")
+    assert result.receipt.dropped == result.receipt.sent == 12
+    assert result.verification is None
+
+
+def test_a_payload_refused_as_a_whole_is_rejected() -> None:
+    result, _ = run(Backend(judge=lambda payload: Rejected("http.forbidden", "403")))
+    assert (result.outcome, result.receipt.rejected) == (SendOutcome.REJECTED, 12)
+
+
+def test_without_verification_it_is_accepted_and_nothing_is_asked() -> None:
+    backend = Backend()
+    result, _ = run(backend, verify=False)
+    assert (result.outcome, result.verification, backend.asked) == (SendOutcome.ACCEPTED, None, 0)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        Backend(shows=lambda shown: Unreadable("es.read.forbidden", "no right to read")),
+        Backend(delay=Unreadable("es.read.never-refreshed", "refresh_interval is -1")),
+        Backend(delay=60.0),
+        Backend(unreadable={"value": "no doc values"}),
+    ],
+)
+def test_what_cannot_be_asked_is_unverified_never_lost(backend: Backend) -> None:
+    result, _ = run(backend, within=30.0)
+    assert result.outcome is SendOutcome.UNVERIFIED
+    assert result.code is not None
+    assert result.verification is not None
+    assert result.verification.unverified > 0
+
+
+def test_it_waits_for_a_slow_backend_at_least_three_times_its_delay() -> None:
+    calls = 0
+
+    def after_a_while(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        nonlocal calls
+        calls += 1
+        return shown if calls > 100 else []
+
+    result, _ = run(Backend(shows=after_a_while, delay=10.0))
+    assert result.outcome is SendOutcome.VERIFIED
+    assert result.verification is not None
+    assert 20 < (result.verification.time_to_visible or 0) < 30
+
+
+def test_a_failed_rung_stops_it_before_anything_is_written() -> None:
+    backend = Backend(
+        steps={Rung.AUTH: Finding.failed(Rung.AUTH, "es.auth.bad-password", "wrong password", "reset it")}
+    )
+    result, _ = run(backend)
+    assert (result.outcome, result.code, result.remedy) == (SendOutcome.UNDELIVERED, "es.auth.bad-password", "reset it")
+    assert (result.receipt.dropped, result.verification, backend.stored) == (12, None, [])
+    assert [reason.code for reason in result.receipt.reasons] == ["es.auth.bad-password"]
+
+
+def test_a_clock_outside_the_window_refuses_to_write_without_force() -> None:
+    backend = Backend(steps={Rung.CLOCK: Finding.failed(Rung.CLOCK, "clock.skew", "a day ahead")})
+    assert run(backend)[0].outcome is SendOutcome.UNDELIVERED
+    assert backend.stored == []
+    assert run(backend, force=True)[0].outcome is SendOutcome.VERIFIED
+
+
+def test_force_does_not_help_against_anything_else() -> None:
+    backend = Backend(steps={Rung.HTTP: Finding.failed(Rung.HTTP, "http.not-a-backend", "a web page")})
+    assert run(backend, force=True)[0].code == "http.not-a-backend"
+
+
+def test_unusable_settings_of_one_target_do_not_stop_the_other() -> None:
+    def broken() -> MemoryExporter:
+        raise SettingsError("config.url.bad-port", "url: the port 99999 is not between 1 and 65535", None, "BAD_URL")
+
+    clock = QuickClock()
+    jobs = [Job("bad", "memory", broken), Job("good", "memory", lambda: MemoryExporter(Backend(), clock=clock))]
+    finished = list(send(jobs, SendOptions(), clock))[-1]
+    assert isinstance(finished, SendFinished)
+    assert [(one.target, one.outcome, one.unusable) for one in finished.results] == [
+        ("bad", SendOutcome.UNDELIVERED, True),
+        ("good", SendOutcome.VERIFIED, False),
+    ]
+    assert finished.outcome is SendOutcome.UNDELIVERED
+    assert finished.results[0].receipt.dropped == 12
