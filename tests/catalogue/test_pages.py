@@ -1,0 +1,176 @@
+"""Every code has a page, every page holds: retry classes as the fault catalogue says, related codes and commands that exist."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from magictel import catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT.parent / "shared" / "reference"
+PARTS = "config|net|tls|http|clock|es|os|prom|mimir|vm|verify|delivery|internal|usage|plugin|sandbox|file|console"
+CODE = re.compile(rf"^({PARTS})\.[a-z0-9.-]+$")
+# Texts of the same shape that are no codes: file names, hosts of examples, keys of the backends' own JSON.
+NO_CODES = re.compile(r"\.(toml|py|json|jsonl|example\.[a-z]+)$|^es\.example\.|^os\.name$|^file\.name$")
+BACKENDS = {
+    "any",
+    "elasticsearch",
+    "opensearch",
+    "prometheus-remote-write",
+    "prometheus-otlp",
+    "mimir",
+    "victoriametrics",
+}
+
+
+def used_codes() -> dict[str, str]:
+    """Every text in the sources that has the shape of a code, and a file that holds it."""
+    found: dict[str, str] = {}
+    for file in sorted((ROOT / "magictel").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if CODE.match(text) and not NO_CODES.search(text):
+                found.setdefault(text, str(file.relative_to(ROOT)))
+    return found
+
+
+def pages() -> Iterator[catalogue.Page]:
+    for code in catalogue.codes():
+        page = catalogue.explain(code)
+        assert page is not None
+        yield page
+
+
+def test_every_code_used_in_the_sources_has_a_page() -> None:
+    used = used_codes()
+    assert len(used) > 50
+    missing = {code: file for code, file in used.items() if catalogue.explain(code) is None}
+    assert missing == {}
+
+
+def test_every_page_is_complete_and_of_one_shape() -> None:
+    for page in pages():
+        assert page.retry in catalogue.RETRY, page.code
+        for text in (page.title, page.meaning, page.why, *page.mend):
+            assert text, page.code
+            assert text.startswith("$ ") or text[-1] in ".:'", (page.code, text)
+            assert "!" not in text, page.code
+        assert page.mend, page.code
+        assert page.again.startswith("$ magictel "), page.code
+        assert len(page.title) <= 110, page.code
+
+
+def test_related_codes_exist_and_are_others() -> None:
+    known = set(catalogue.codes())
+    for page in pages():
+        assert page.code not in page.related, page.code
+        assert set(page.related) <= known, (page.code, set(page.related) - known)
+
+
+def test_each_file_holds_the_codes_of_its_name() -> None:
+    for code in catalogue.codes():
+        assert (ROOT / "magictel" / "catalogue" / f"{code.partition('.')[0]}.toml").exists()
+        assert re.fullmatch(r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+", code), code
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason=f"the fault catalogue is not here: {REFERENCE}")
+def test_every_known_fault_has_a_page_of_the_same_retry_class() -> None:
+    rows = json.loads((REFERENCE / "fault_responses.json").read_text())["rows"]
+    wanted = {row["id"]: row["retry"] for row in rows if row["backend"] in BACKENDS}
+    transport = json.loads((REFERENCE / "transport_faults.json").read_text())
+    wanted |= {row["id"]: row["retry"] for row in transport if row["id"] and row["client"].startswith("httpx")}
+    assert len(wanted) > 60
+    told = {code: page.retry if (page := catalogue.explain(code)) else None for code in wanted}
+    assert told == wanted
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("flood-stage", "es.write.flood-stage"),
+        ("es.write.floodstage", "es.write.flood-stage"),
+        ("tls.expire", "tls.expired"),
+        ("es.health", "es.health.serverless"),
+    ],
+)
+def test_a_code_written_almost_right_is_recognised(written: str, meant: str) -> None:
+    assert meant in catalogue.near(written)
+
+
+@pytest.mark.parametrize("written", ["", ".", "..", "../pyproject", "net", "net.", "no.such.code", "/etc/passwd"])
+def test_what_is_no_code_has_no_page(written: str) -> None:
+    assert catalogue.explain(written) is None
+
+
+def test_every_magictel_command_of_a_page_exists() -> None:
+    commands = _commands()
+    wrong = []
+    for page in pages():
+        for line in page.commands:
+            wrong += [f"{page.code}: {problem}" for problem in _problems(line, commands)]
+    assert wrong == []
+
+
+def test_every_magictel_command_of_a_remedy_exists() -> None:
+    commands = _commands()
+    wrong = []
+    for file in sorted((ROOT / "magictel").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for line in re.findall(r"(?<![\w/.-])magictel (?:[a-z][a-z-]+)(?: [^\n;,()`'\"]*)?", node.value):
+                    words = line.split()
+                    if words[1] in commands:
+                        wrong += [f"{file.name}: {problem}" for problem in _problems(line, commands)]
+    assert wrong == []
+
+
+def _commands() -> dict[str, set[str]]:
+    """Every command of the Typer app with its options."""
+    if importlib.util.find_spec("magictel.cli.main") is None:
+        pytest.skip("magictel.cli.main is not there yet")
+    from magictel.cli import main as cli
+
+    app = getattr(cli, "app", None)
+    if app is None:
+        pytest.skip("magictel.cli.main has no app yet")
+    import typer.main
+
+    root = typer.main.get_command(app)
+    found: dict[str, set[str]] = {}
+
+    def walk(command: object, path: str) -> None:
+        names = getattr(command, "list_commands", None)
+        if names is None:
+            options = {"--help"}
+            for parameter in getattr(command, "params", ()):
+                options |= set(parameter.opts) | set(parameter.secondary_opts)
+            found[path] = options
+            return
+        context = root.context_class(command, info_name=path)
+        for name in names(context):
+            walk(command.get_command(context, name), f"{path} {name}".strip())  # type: ignore[attr-defined]
+
+    walk(root, "")
+    return found
+
+
+def _problems(line: str, commands: dict[str, set[str]]) -> Iterator[str]:
+    words = shlex.split(line.partition(" # ")[0])
+    if not words or words[0] != "magictel":
+        return
+    name = next((" ".join(words[1:n]) for n in (3, 2) if " ".join(words[1:n]) in commands), None)
+    if name is None:
+        yield f"no such command: {line}"
+        return
+    for word in words[1:]:
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in commands[name]:
+            yield f"no such option: {option} in {line}"
