@@ -1,4 +1,4 @@
-"""What is known of the built-in exporters without importing them: made by `python -m magictel.registry`, tested fresh."""
+"""What is known of built-in exporters without importing them: made by `python -m magictel.registry`, tested fresh."""
 
 from __future__ import annotations
 

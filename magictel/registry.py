@@ -257,7 +257,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-_BUILTIN_HEAD = '''"""What is known of the built-in exporters without importing them: made by `python -m magictel.registry`, tested fresh."""
+_BUILTIN_HEAD = '''"""What is known of built-in exporters without importing them: made by `python -m magictel.registry`, tested fresh."""
 
 from __future__ import annotations
 

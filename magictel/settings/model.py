@@ -173,7 +173,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
         str | None,
         option(
             "SHA-256 fingerprint, in hex, of an authority to trust.",
-            example="a5:2d:d9:35:11:e8:c6:04:5e:21:f1:66:54:b7:7c:9e:e0:f3:4a:ea:26:d9:f4:03:20:b5:31:c4:74:67:62:28",
+            example="a52dd93511e8c6045e21f16654b77c9ee0f34aea26d9f40320b531c474676228",
         ),
     ] = None
     client_cert_file: Annotated[

@@ -1,0 +1,159 @@
+"""A settings model described: rows for people, a commented sample, a JSON schema. All from the fields, nothing written twice."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from magictel.settings.fields import Field, fields_of, toml_value
+
+_WIDTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRow:
+    """One option as documentation shows it; `default` and `example` as TOML, `default` empty where there is none."""
+
+    name: str
+    type: str
+    default: str
+    required: bool
+    unit: str | None
+    env: tuple[str, ...]
+    secret: bool
+    example: str | None
+    description: str
+    wanted: str
+    deprecated: str | None
+
+
+def option_rows(model: type[msgspec.Struct]) -> tuple[OptionRow, ...]:
+    """A row for every option: the exporter's own first."""
+    return tuple(_row(one) for one in fields_of(model))
+
+
+def text_lines(model: type[msgspec.Struct], width: int = _WIDTH) -> Iterator[str]:
+    """Every option in a few lines: name, type and default; the sentence; variable and example."""
+    for row in option_rows(model):
+        facts = [row.type]
+        if row.required:
+            facts.append("required")
+        elif row.default:
+            facts.append(f"default {row.default}")
+        if row.secret:
+            facts.append("secret")
+        if row.deprecated:
+            facts.append(f"deprecated: {row.deprecated}")
+        yield from _wrapped(f"  {row.name:<22}", ", ".join(facts), width)
+        yield from _wrapped("      ", row.description, width)
+        yield from _wrapped("      ", " or ".join(row.env) + (f"    e.g. {row.example}" if row.example else ""), width)
+
+
+def sample_toml(model: type[msgspec.Struct], exporter: str, target: str | None = None) -> str:
+    """A table for `magictel.toml` with every option commented out at its default, or at an example where it has none."""
+    lines = [f"[targets.{target or exporter}]", f"exporter = {toml_value(exporter)}"]
+    for one in fields_of(model):
+        row = _row(one)
+        lines.append("")
+        lines += [f"# {line}" for line in textwrap.wrap(f"{row.description} {_facts(row)}".strip(), _WIDTH - 2)]
+        if one.kind in ("secret", "secrets"):
+            shown = f'"${{{row.env[0]}}}"' if one.kind == "secret" else row.example or "{}"
+        elif one.default is not None and not one.required:
+            shown = row.default
+        else:
+            shown = row.example or toml_value(one.nothing)
+        lines.append(f"{'' if one.required else '# '}{one.key} = {shown}")
+    return "\n".join(lines) + "\n"
+
+
+def json_schema(model: type[msgspec.Struct], exporter: str) -> dict[str, Any]:
+    """A JSON schema of the exporter's table in `magictel.toml`. Any value may be a text too: it may be `${VAR}` or `10s`."""
+    properties: dict[str, Any] = {
+        "exporter": {"const": exporter},
+        "enabled": {"type": "boolean", "default": True, "description": "Whether the target counts when none is named."},
+    }
+    for one in fields_of(model):
+        properties[one.key] = _schema(one)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"{exporter}: a target's table in magictel.toml",
+        "type": "object",
+        "properties": properties,
+        "required": [one.key for one in fields_of(model) if one.required],
+        "additionalProperties": False,
+    }
+
+
+def _row(one: Field) -> OptionRow:
+    return OptionRow(
+        name=one.key,
+        type=one.type_name,
+        default=_default(one),
+        required=one.required,
+        unit=one.unit,
+        env=one.env,
+        secret=one.secret,
+        example=None if one.example is None else toml_value(one.example),
+        description=one.sentence,
+        wanted=one.wanted,
+        deprecated=one.deprecated,
+    )
+
+
+def _default(one: Field) -> str:
+    if one.required or one.default is None:
+        return ""
+    if one.unit in ("seconds", "bytes") and one.default:
+        return toml_value(one.amount(one.default).replace(" ", "").replace("min", "m"))
+    return toml_value(one.shown(one.default))
+
+
+def _facts(row: OptionRow) -> str:
+    facts = [*(["Secret: ${VAR} or file:PATH."] if row.secret else []), f"Variable: {row.env[0]}."]
+    if row.type.count("|"):
+        facts.insert(0, f"One of {row.type.replace(' | ', ', ')}.")
+    return " ".join(facts)
+
+
+def _schema(one: Field) -> dict[str, Any]:
+    names = {"number": "number", "whole": "integer", "switch": "boolean"}
+    schema: dict[str, Any] = {"description": one.sentence}
+    signs = {"gt": "exclusiveMinimum", "ge": "minimum", "le": "maximum"}
+    if one.kind in names:
+        schema["type"] = [names[one.kind], "string"]
+        schema |= {signs[sign]: int(number) if number == int(number) else number for sign, number in one.bounds}
+    elif one.kind == "choice":
+        schema["anyOf"] = [{"enum": list(one.choices)}, {"type": "string", "pattern": r"\$\{"}]
+    elif one.kind == "list":
+        schema |= {"type": ["array", "string"], "items": {"type": "string"}}
+    elif one.kind in ("mapping", "secrets"):
+        schema |= {"type": "object", "additionalProperties": {"type": "string"}}
+    else:
+        schema["type"] = "string"
+    if not one.required and one.default is not None:
+        schema["default"] = one.shown(one.default)
+    if one.example is not None:
+        schema["examples"] = [one.example]
+    if one.deprecated:
+        schema["deprecated"] = True
+    schema["x-variables"] = list(one.env)
+    if one.secret:
+        schema["x-secret"] = True
+    if one.unit:
+        schema["x-unit"] = one.unit
+    return schema
+
+
+def _wrapped(lead: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=lead,
+        subsequent_indent=" " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

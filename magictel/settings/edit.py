@@ -1,0 +1,196 @@
+"""Edits of `magictel.toml` that keep its comments: text in, text out; every result is read again before it counts.
+
+tomlkit adds tables and replaces values. It would put a new key behind the comment that belongs to the next table, and take that
+comment away with a removed one, so these two edits go by lines.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+import tomlkit.items
+
+from magictel.errors import SettingsError, UsageError
+from magictel.settings import convert
+from magictel.settings.fields import Field
+from magictel.settings.lines import key_lines
+from magictel.settings.names import find
+
+_HEADER = re.compile(r"\s*\[")
+HEAD = """\
+# Targets of magictel: one table each, see `magictel describe EXPORTER --format toml` for every option.
+# Values may be "${VAR}" or "${VAR:-default}", secrets also "file:PATH".
+"""
+
+
+def add_target(text: str, name: str, exporter: str, values: Mapping[str, Any]) -> str:
+    """The text with a new table at its end."""
+    document = tomlkit.parse(text)
+    targets = document.get("targets")
+    if targets is None:
+        targets = tomlkit.table(is_super_table=True)
+        document["targets"] = targets
+    elif find(name, targets) is not None:
+        raise UsageError(
+            "usage.target-exists", f"there is a target {find(name, targets)} already", "take another name with --as"
+        )
+    table = tomlkit.table()
+    table["exporter"] = exporter
+    for key, value in values.items():
+        table[key] = _item(value)
+    targets[name] = table
+    return _checked(tomlkit.dumps(document), _with(text, name, {"exporter": exporter, **values}))
+
+
+def remove_target(text: str, name: str) -> str:
+    """The text without a target's tables; comments before them and behind them stay."""
+    known = _known(text, name)
+    wanted = tomllib.loads(text)
+    del wanted["targets"][known]
+    if not wanted["targets"]:
+        del wanted["targets"]
+    kept = _without(text.splitlines(keepends=True), known, text)
+    if not _reads(kept, wanted):
+        document = tomlkit.parse(text)
+        del document["targets"][known]
+        kept = tomlkit.dumps(document)
+    return _checked(kept, wanted)
+
+
+def set_enabled(text: str, name: str, enabled: bool) -> str:
+    """The text with a target's `enabled` at a value; it is written only where it must be."""
+    known = _known(text, name)
+    wanted = tomllib.loads(text)
+    table = wanted["targets"][known]
+    if table.get("enabled", True) is enabled:
+        return text
+    there = "enabled" in table
+    table["enabled"] = enabled
+    if not there:
+        line = key_lines(text).get(("targets", known, "exporter")) or key_lines(text).get(("targets", known), 0)
+        lines = text.splitlines(keepends=True)
+        if line and not lines[line - 1].endswith("\n"):
+            lines[line - 1] += "\n"
+        inserted = "".join([*lines[:line], f"enabled = {str(enabled).lower()}\n", *lines[line:]])
+        if _reads(inserted, wanted):
+            return inserted
+    document = tomlkit.parse(text)
+    document["targets"][known]["enabled"] = enabled
+    return _checked(tomlkit.dumps(document), wanted)
+
+
+def toml_of(field: Field | None, text: str) -> Any:
+    """An option's text as the value that a person would write into the file; whatever does not convert stays text."""
+    if field is None or "${" in text or text.startswith("file:"):
+        return text
+    bare = text.strip()
+    try:
+        if field.kind == "switch" or (field.kind in ("whole", "number") and re.fullmatch(r"[0-9_.]+", bare)):
+            value = convert.convert(field, bare)
+            return int(value) if isinstance(value, float) and value == int(value) else value
+        if field.kind == "list":
+            return convert.split_list(field, text)
+        if field.kind in ("mapping", "secrets"):
+            return convert.split_mapping(text)
+    except convert.Unfit:
+        pass
+    return text
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file at once or not at all. A new one is readable by its owner alone: it may come to hold secrets."""
+    real = Path(os.path.realpath(path))
+    try:
+        mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
+        handle, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as opened:
+                opened.write(text)
+                opened.flush()
+                os.fsync(opened.fileno())
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(real)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as failure:
+        raise SettingsError(
+            "config.file.unwritable", f"{path} cannot be written ({failure.strerror})", "mend the folder's rights"
+        ) from None
+
+
+def _known(text: str, name: str) -> str:
+    targets = tomllib.loads(text).get("targets", {})
+    known = find(name, targets)
+    if known is None:
+        from magictel.settings.names import did_you_mean
+
+        hint = did_you_mean(name, targets)
+        said = f'the file has no target "{name}"' + (f". {hint}" if hint else "")
+        raise UsageError("usage.unknown-target", said, f"it has {', '.join(targets) or 'none'}")
+    return known
+
+
+def _with(text: str, name: str, table: dict[str, Any]) -> dict[str, Any]:
+    wanted = tomllib.loads(text)
+    wanted.setdefault("targets", {})[name] = table
+    return wanted
+
+
+def _without(lines: list[str], name: str, text: str) -> str:
+    """Cut each header line of the target down to the last line that is not comment or blank before the next header."""
+    headers = {line for path, line in key_lines(text).items() if path[:2] == ("targets", name)}
+    kept: list[str] = []
+    number = 0
+    while number < len(lines):
+        if number + 1 not in headers or not _HEADER.match(lines[number]):
+            kept.append(lines[number])
+            number += 1
+            continue
+        end = _next_header(text, number + 1, len(lines))
+        last = end
+        while last > number + 1 and (not lines[last - 1].strip() or lines[last - 1].lstrip().startswith("#")):
+            last -= 1
+        if last < end and not lines[last].strip() and (not kept or not kept[-1].strip()):
+            last += 1  # one blank line is enough
+        number = last
+    return "".join(kept)
+
+
+def _next_header(text: str, line: int, end: int) -> int:
+    """The index of the next header line after `line` (from 1), or the end."""
+    lines = text.splitlines()
+    known = sorted(number for number in set(key_lines(text).values()) if number > line)
+    return next((number - 1 for number in known if _HEADER.match(lines[number - 1])), end)
+
+
+def _item(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table
+    return value
+
+
+def _reads(text: str, wanted: dict[str, Any]) -> bool:
+    try:
+        return tomllib.loads(text) == wanted
+    except tomllib.TOMLDecodeError:
+        return False
+
+
+def _checked(text: str, wanted: dict[str, Any]) -> str:
+    if not _reads(text, wanted):
+        raise SettingsError(
+            "config.file.shape",
+            "the file is written in a way that cannot be edited without harm",
+            "edit it by hand; tables of the form [targets.NAME] can be edited",
+        )
+    return text
