@@ -1,0 +1,237 @@
+"""An emulator of Prometheus as a remote-write 1.0 receiver, with the query and admin API around it.
+
+It decodes with protobuf's own classes and cramjam's snappy. By default it answers as 2.42 does, with
+`version="3.…"` as 3 does: what both do is held against the real server by `tests/real/test_prometheus_real.py` (2.42) and was
+measured (3). What it does not know: native histograms, exemplars, metadata, rules, scraping, PromQL beyond selectors.
+"""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import json
+import urllib.parse
+from typing import Any
+
+import cramjam
+from google.protobuf.message import DecodeError
+
+from magictel.clock import Clock, SystemClock
+from magictel.sandbox.prometheus_protobuf import WriteRequest
+from magictel.sandbox.prometheus_query import ParseError, instant, parse, ranged
+from magictel.sandbox.prometheus_store import RefusedError, Store
+from magictel.wire import Reply, Request
+
+_WRITE = "/api/v1/write"
+_LARGEST = 33_554_432
+_REFUSALS = {
+    400: "out of order sample",
+    401: "Unauthorized",
+    404: "remote write receiver needs to be enabled with --enable-feature=remote-write-receiver",
+    500: "empty labelset: invalid sample",
+    503: "Service Unavailable",
+}
+Parameters = dict[str, list[str]]
+
+
+class PrometheusRemoteWriteEmulator:
+    """A Prometheus in memory. `receiver` and `admin` are its two flags; `users` and `token` ask for credentials on every path.
+
+    `out_of_order_window` in seconds. `store` is public: tests may look.
+    """
+
+    name = "prometheus-remote-write"
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        version: str = "2.42.0",
+        out_of_order_window: float = 0.0,
+        receiver: bool = True,
+        admin: bool = True,
+        ready: bool = True,
+        users: dict[str, str] | None = None,
+        token: str | None = None,
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.version = version
+        self.receiver = receiver
+        self.admin = admin
+        self.ready = ready
+        self.users = dict(users or {})
+        self.token = token
+        self.store = Store(major=int(version.split(".")[0]), window=int(out_of_order_window * 1000))
+
+    def samples(self) -> list[tuple[dict[str, str], int, float]]:
+        """Everything stored: labels, milliseconds, value."""
+        found = self.store.select(lambda _: True, -(1 << 62), 1 << 62)
+        return [(dict(labels), time, value) for labels, samples in found for time, value in samples]
+
+    def is_write(self, request: Request) -> bool:
+        """True for remote writes, empty ones too."""
+        return request.method == "POST" and request.path == _WRITE
+
+    def environment(self, origin: str) -> dict[str, str]:
+        """The variable that points the exporter here."""
+        return {"PROMETHEUS_REMOTE_WRITE_URL": origin + _WRITE}
+
+    def refusal(self, status: int) -> Reply:
+        """Prometheus' own sentence for a status; without one, no body."""
+        return self._dated(_text(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status))
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request."""
+        return self._dated(self._handle(request))
+
+    def _handle(self, request: Request) -> Reply:
+        if not self._known(request):
+            challenge = {"www-authenticate": "Basic" if self.users else "Bearer"}
+            plain = _text(401, "Unauthorized")
+            return Reply(401, {**plain.headers, **challenge}, plain.body)
+        query = urllib.parse.urlsplit(request.url).query
+        parameters = urllib.parse.parse_qs(query)
+        if request.method == "POST" and "form-urlencoded" in request.header("Content-Type"):
+            parameters |= urllib.parse.parse_qs(request.body.decode("utf-8", "replace"))
+        match request.method, request.path:
+            case "POST", "/api/v1/write":
+                return self._write(request)
+            case _, "/api/v1/write":
+                return Reply(405, {**_text(405, "").headers, "allow": "OPTIONS, POST"}, b"Method Not Allowed\n")
+            case "GET", "/-/ready" if not self.ready:
+                return _text(503, "Service Unavailable")
+            case "GET", "/-/ready":
+                return _text(200, "Prometheus Server is Ready.")
+            case "GET", "/-/healthy":
+                return _text(200, "Prometheus Server is Healthy.")
+            case "GET" | "POST", "/api/v1/query" | "/api/v1/query_range" | "/api/v1/series":
+                return self._read(request.path, parameters)
+            case "GET", "/api/v1/status/buildinfo":
+                return _success({"version": self.version, "revision": "sandbox", "goVersion": "none"})
+            case "GET", "/api/v1/status/flags":
+                flags = {
+                    "web.enable-remote-write-receiver": _flag(self.receiver),
+                    "web.enable-admin-api": _flag(self.admin),
+                    "enable-feature": "",
+                }
+                return _success(flags)
+            case "POST" | "PUT", "/api/v1/admin/tsdb/delete_series":
+                return self._delete(parameters)
+        return _text(404, "404 page not found")
+
+    def _write(self, request: Request) -> Reply:
+        if not self.receiver:
+            return _text(404, _REFUSALS[404])
+        modern = self.store.major >= 3
+        encoding, kind = request.header("Content-Encoding"), request.header("Content-Type")
+        if modern and kind.split(";")[0].strip() not in {"", "application/x-protobuf"}:
+            return _text(415, f"expected application/x-protobuf as the first (media) part, got {kind} content-type")
+        if modern and encoding not in {"", "snappy"}:
+            return _text(
+                415, f"{encoding} encoding (compression) is not accepted by this server; only snappy is acceptable"
+            )
+        try:
+            body = bytes(cramjam.snappy.decompress_raw(request.body))
+        except cramjam.DecompressionError:
+            return _text(400, "s2: corrupt input" if modern else "snappy: corrupt input")
+        if modern and len(body) > _LARGEST:
+            return _text(400, f"decoded size exceeds the {_LARGEST} bytes limit")
+        try:
+            decoded = WriteRequest.FromString(body)
+        except DecodeError:
+            return _text(400, "unexpected EOF")
+        series = [
+            (
+                [(label.name, label.value) for label in one.labels],
+                [(sample.timestamp, sample.value) for sample in one.samples],
+            )
+            for one in decoded.timeseries
+        ]
+        try:
+            self.store.append(series, self._now())
+        except RefusedError as refused:
+            return _text(refused.status, refused.sentence)
+        return Reply(204)
+
+    def _read(self, path: str, parameters: Parameters) -> Reply:
+        try:
+            if path == "/api/v1/series":
+                if "match[]" not in parameters:
+                    return _bad("no match[] parameter provided")
+                selectors = [parse(one) for one in parameters["match[]"]]
+                return _success(
+                    [dict(one) for one in self.store.names(lambda own: any(s.matches(own) for s in selectors))]
+                )
+            query = parameters.get("query", [""])[0]
+            if path == "/api/v1/query":
+                return _success(instant(self.store, query, self._time(parameters, "time")))
+            step = int(float(parameters.get("step", ["15"])[0].removesuffix("s")) * 1000)
+            if step <= 0:
+                return _bad("zero or negative query resolution step widths are not accepted. Try a positive integer")
+            return _success(
+                ranged(self.store, query, self._time(parameters, "start"), self._time(parameters, "end"), step)
+            )
+        except ParseError as failure:
+            return _bad(f'invalid parameter "query": {failure}')
+        except ValueError:
+            return _bad("invalid parameter: cannot parse to a valid timestamp")
+
+    def _delete(self, parameters: Parameters) -> Reply:
+        if not self.admin:
+            return _json(500, {"status": "error", "errorType": "unavailable", "error": "admin APIs disabled"})
+        if "match[]" not in parameters:
+            return _bad("no match[] parameter provided")
+        try:
+            selectors = [parse(one) for one in parameters["match[]"]]
+        except ParseError as failure:
+            return _bad(str(failure))
+        since = self._time(parameters, "start") if "start" in parameters else -(1 << 62)
+        until = self._time(parameters, "end") if "end" in parameters else 1 << 62
+        self.store.delete(lambda own: any(selector.matches(own) for selector in selectors), since, until)
+        return Reply(204)
+
+    def _known(self, request: Request) -> bool:
+        if not self.users and self.token is None:
+            return True
+        scheme, _, given = request.header("Authorization").partition(" ")
+        if scheme == "Bearer" and self.token is not None:
+            return given == self.token
+        try:
+            user, _, password = base64.b64decode(given).decode().partition(":")
+        except ValueError:
+            return False
+        return scheme == "Basic" and user in self.users and self.users[user] == password
+
+    def _time(self, parameters: Parameters, name: str) -> int:
+        given = parameters.get(name)
+        return round(float(given[0]) * 1000) if given else self._now()
+
+    def _now(self) -> int:
+        return int(self.clock.now() * 1000)
+
+    def _dated(self, reply: Reply) -> Reply:
+        date = email.utils.formatdate(self.clock.now(), usegmt=True)
+        return Reply(reply.status, {**reply.headers, "date": date}, reply.body)
+
+
+def _flag(on: bool) -> str:
+    return "true" if on else "false"
+
+
+def _text(status: int, sentence: str) -> Reply:
+    end = "" if status == 200 else "\n"
+    headers = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
+    return Reply(status, headers, (sentence + end).encode())
+
+
+def _json(status: int, value: Any) -> Reply:
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return Reply(status, {"content-type": "application/json"}, body)
+
+
+def _success(data: Any) -> Reply:
+    return _json(200, {"status": "success", "data": data})
+
+
+def _bad(error: str) -> Reply:
+    return _json(400, {"status": "error", "errorType": "bad_data", "error": error})
