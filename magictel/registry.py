@@ -63,6 +63,12 @@ def registrations(environment: Mapping[str, str]) -> tuple[Registration, ...]:
     return tuple(_registration(point, points, environment) for point in points)
 
 
+def registration_of(name: str) -> Registration | None:
+    """Who registered a name, without importing it; state and summary are not asked for."""
+    points = [point for point in _points() if _normal(point.name) == _normal(name)]
+    return Registration(points[0].name, *_package(points[0]), "ready") if points else None
+
+
 def others() -> tuple[Registration, ...]:
     """What other packages put into OpenTelemetry's own group; not imported."""
     points = sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)

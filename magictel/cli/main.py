@@ -1,1 +1,115 @@
-def main(): raise SystemExit("not yet")
+"""The command `magictel`: it parses, imports the one command that runs, and turns whatever happens into an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from magictel.cli import output
+from magictel.cli.output import Format
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and end the process with its exit code."""
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    output.flush()
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code. Nothing is raised, no traceback is shown."""
+    output.begin()
+    if arguments == ["--version"]:
+        _say_version()  # without importing the parser
+        return 0
+    how = Format.JSON if _wants_json(arguments) else Format.TEXT
+    _listen_to_sigterm()
+    try:
+        return _run(arguments, how)
+    except BrokenPipeError:
+        output.flush()
+        return 1
+    except KeyboardInterrupt as stop:
+        from magictel.cli.failure import exit_code, stopped, tell
+
+        if not output.documented():
+            tell(stopped(stop), how)
+        return exit_code(stop)
+    except Exception as failure:
+        return _fail(failure, how)
+
+
+def _run(arguments: list[str], how: Format) -> int:
+    import typer
+
+    from magictel.cli.group import command
+
+    # ClickException: typer carries its own click, which is not ours to import
+    wrong: type[Exception] = typer.BadParameter.__mro__[2]
+    group = command()
+    try:
+        with group.make_context("magictel", list(arguments)) as context:
+            result = group.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except wrong as failure:
+        return _misused(failure, how)
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def _misused(failure: Any, how: Format) -> int:
+    from magictel.cli.exit_codes import Exit
+    from magictel.cli.failure import tell
+    from magictel.errors import UsageError
+
+    context = getattr(failure, "ctx", None)
+    path = context.command_path if context is not None else "magictel"
+    message = " ".join(failure.format_message().split())
+    tell(UsageError("usage.command-line", message, f"{path} --help shows what there is", None), how)
+    return Exit.USAGE
+
+
+def _fail(failure: Exception, how: Format) -> int:
+    from magictel.cli.failure import exit_code, mistake, tell
+    from magictel.errors import MagictelError
+
+    if not isinstance(failure, MagictelError):
+        failure = mistake(failure)
+        tell(failure, how)
+        return 1
+    tell(failure, how)
+    return exit_code(failure)
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether the one document is asked for, known before the rest is parsed: wrong usage must speak JSON too."""
+    for number, argument in enumerate(arguments):
+        if argument == "--":
+            return False
+        if argument == "--format=json" or (argument == "--format" and arguments[number + 1 : number + 2] == ["json"]):
+            return True
+    return False
+
+
+def _listen_to_sigterm() -> None:
+    def terminated(_number: int, _frame: FrameType | None) -> None:
+        from magictel.cli.failure import Terminated
+
+        raise Terminated
+
+    with contextlib.suppress(ValueError):  # not in the main thread: somebody else's process
+        signal.signal(signal.SIGTERM, terminated)
+
+
+def _say_version() -> None:
+    from magictel import __version__
+
+    output.say(f"magictel {__version__}")

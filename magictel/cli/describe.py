@@ -1,0 +1,133 @@
+"""`magictel describe`: what an exporter is, its options, limits, probes with their side effects, and what it costs."""
+
+from __future__ import annotations
+
+import textwrap
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from magictel import registry
+from magictel.cli import output
+from magictel.cli.environment import environment
+from magictel.cli.targets import ConfigOption, config_file
+from magictel.errors import PluginError, UsageError
+
+SCHEMA = "magictel.describe/1"
+
+
+class DescribeFormat(StrEnum):
+    """How a description is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    TOML = "toml"
+    JSON_SCHEMA = "json-schema"
+
+
+def command(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", show_default=False, help="An exporter, or a target of the file.")
+    ],
+    config: ConfigOption = None,
+    format_: Annotated[
+        DescribeFormat, typer.Option("--format", help="toml is a commented sample, json-schema is for editors.")
+    ] = DescribeFormat.TEXT,
+) -> int:
+    """What an exporter is, and every option it has."""
+    exporter = _exporter(name, config)
+    match format_:
+        case DescribeFormat.TEXT:
+            for line in text(exporter):
+                output.say(line)
+        case DescribeFormat.JSON:
+            output.document(described(exporter))
+        case DescribeFormat.TOML:
+            from magictel.settings.describe import sample_toml
+
+            output.say(sample_toml(exporter.Settings, exporter.name).rstrip())
+        case DescribeFormat.JSON_SCHEMA:
+            from magictel.settings.describe import json_schema
+
+            output.document(json_schema(exporter.Settings, exporter.name))
+    return 0
+
+
+def described(exporter: type[Any]) -> dict[str, Any]:
+    """The document of `--format json`."""
+    from dataclasses import asdict
+
+    from magictel.settings.describe import option_rows
+
+    one = _registered(exporter)
+    return {
+        "schema": SCHEMA,
+        "name": exporter.name,
+        "summary": exporter.summary,
+        "package": one.package,
+        "version": one.version,
+        "interface": exporter.interface,
+        "temporalities": list(getattr(exporter, "temporalities", ())),
+        "options": [asdict(row) for row in option_rows(exporter.Settings)],
+        "limits": list(getattr(exporter, "limits", ())),
+        "probes": [
+            {"rung": str(probe.rung), "sentence": probe.sentence, "side_effect": str(probe.side_effect)}
+            for probe in _probes(exporter)
+        ],
+        "cost": getattr(exporter, "cost", "") or None,
+    }
+
+
+def text(exporter: type[Any]) -> list[str]:
+    """The description for people, 80 columns wide."""
+    from magictel.settings.describe import text_lines
+
+    one = _registered(exporter)
+    lines = [f"{exporter.name}  {exporter.summary}"]
+    lines.append(f"{one.package} {one.version}, interface {exporter.interface}")
+    lines += ["", "Options (keys in magictel.toml; below each its variable)"]
+    lines += text_lines(exporter.Settings)
+    limits = getattr(exporter, "limits", ())
+    if limits:
+        lines += ["", "Limits"]
+        for limit in limits:
+            lines += textwrap.wrap(limit, 80, initial_indent="  - ", subsequent_indent="    ")
+    probes = _probes(exporter)
+    if probes:
+        lines += ["", "Probes of magictel check, each with its side effect"]
+        wide = max(len(probe.side_effect) for probe in probes)
+        for probe in probes:
+            lead = f"  {probe.rung:<8}  {probe.side_effect:<{wide}}  "
+            lines += textwrap.wrap(probe.sentence, 80, initial_indent=lead, subsequent_indent=" " * len(lead))
+    if getattr(exporter, "cost", ""):
+        lines += ["", "What it costs at the backend"]
+        lines += textwrap.wrap(exporter.cost, 80, initial_indent="  ", subsequent_indent="  ")
+    lines += ["", f"A commented sample:  magictel describe {exporter.name} --format toml"]
+    return lines
+
+
+def _exporter(name: str, config: str | None) -> type[Any]:
+    """The class of an exporter, or of a target's exporter. Unknown names are wrong usage."""
+    from magictel.settings.select import select
+
+    names = registry.names()
+    file = config_file(config)
+    spec = select((name,), config=file, environment=environment(), exporters=names)[0]
+    try:
+        return registry.load(spec.exporter)
+    except PluginError as failure:
+        if failure.code == "plugin.unknown":
+            raise UsageError("usage.unknown-target", failure.message, failure.remedy) from None
+        raise PluginError(failure.code, f"{spec.exporter}: broken: {failure.message}", failure.remedy) from None
+
+
+def _registered(exporter: type[Any]) -> registry.Registration:
+    found = registry.registration_of(exporter.name)
+    return found or registry.Registration(exporter.name, "unknown", "unknown", "ready")
+
+
+def _probes(exporter: type[Any]) -> tuple[Any, ...]:
+    from magictel.ladder.probe import probes_of
+
+    return probes_of(exporter)

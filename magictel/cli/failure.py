@@ -1,0 +1,88 @@
+"""How a failure is told: exit code, sentence, origin, remedy; as text on standard error, or as the one document."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from magictel.cli import output
+from magictel.cli.exit_codes import Exit
+from magictel.cli.output import Format, paint
+from magictel.errors import MagictelError, UsageError
+
+SCHEMA = "magictel.error/1"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came. Whoever ends cleanly on an interrupt ends cleanly on this; only the exit code differs."""
+
+
+def exit_code(failure: BaseException) -> int:
+    """The exit code that a failure of the whole command means."""
+    if isinstance(failure, Terminated):
+        return Exit.TERMINATED
+    if isinstance(failure, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    if isinstance(failure, UsageError):
+        return Exit.USAGE
+    return Exit.UNUSABLE if isinstance(failure, MagictelError) else Exit.FAILED
+
+
+def body(failure: MagictelError) -> dict[str, Any]:
+    """Code, message, remedy and origin, for JSON."""
+    return {
+        "code": failure.code,
+        "message": failure.message,
+        "remedy": failure.remedy,
+        "origin": failure.origin,
+    }
+
+
+def tell(failure: MagictelError, how: Format, *, target: str | None = None, document: bool = True) -> None:
+    """Say it: in JSON as the whole document (unless there is one already), else on standard error."""
+    if how is Format.JSON and document:
+        output.document({"schema": SCHEMA, **body(failure)})
+        return
+    for line in lines(failure, target):
+        output.note(line)
+
+
+def lines(failure: MagictelError, target: str | None = None) -> list[str]:
+    """A failure for people: what, from where, what to do, and where more is said."""
+    lead = f"{target}: " if target else ""
+    told = [paint(f"{lead}{failure.message}", "bad", sys.stderr)]
+    if failure.origin:
+        told.append(f"  from {failure.origin}")
+    if failure.remedy:
+        told += [line if line.startswith("  ") else f"  {line}" for line in failure.remedy.split("\n")]
+    if not isinstance(failure, UsageError) and "\n" not in (failure.remedy or ""):
+        told.append(f"  more:  magictel explain {failure.code}")
+    return told
+
+
+def stopped(failure: KeyboardInterrupt) -> MagictelError:
+    """An interrupt in a failure's clothes."""
+    if isinstance(failure, Terminated):
+        return MagictelError("run.terminated", "terminated before the end", "run it again")
+    return MagictelError("run.interrupted", "interrupted before the end", "run it again")
+
+
+def mistake(failure: BaseException) -> MagictelError:
+    """A bug of ours or of a plugin's: its type and place, never its text, which may hold anything."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    place = next((frame for frame in reversed(frames) if "magictel" in Path(frame.filename).parts), None)
+    place = place or (frames[-1] if frames else None)
+    where = f" at {_short(place.filename)}:{place.lineno}" if place else ""
+    return MagictelError(
+        "internal.error",
+        f"a mistake in magictel: {type(failure).__name__}{where}",
+        "please report this line with the command and `magictel --version` to magictel's issue tracker",
+    )
+
+
+def _short(filename: str) -> str:
+    parts = Path(filename).parts
+    start = max((number for number, part in enumerate(parts) if part == "magictel"), default=len(parts) - 1)
+    return "/".join(parts[start:])

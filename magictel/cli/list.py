@@ -1,0 +1,135 @@
+"""`magictel list`: every registered exporter and its state, and the targets of the file; no built-in exporter is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from magictel import registry
+from magictel.cli import output
+from magictel.cli.environment import environment
+from magictel.cli.output import Format, paint
+from magictel.cli.targets import ConfigOption, FormatOption, config_file
+from magictel.registry import Registration
+from magictel.settings import select
+from magictel.settings.names import normal
+from magictel.settings.origin import variable
+from magictel.settings.select import TargetSpec
+
+if TYPE_CHECKING:
+    from magictel.settings.file import ConfigFile
+
+SCHEMA = "magictel.list/1"
+_COLOURS = {"ready": "good", "needs": "odd", "broken": "bad"}
+
+
+def command(
+    all_: Annotated[
+        bool, typer.Option("--all", help="Also what other packages put into OpenTelemetry's group of exporters.")
+    ] = False,
+    config: ConfigOption = None,
+    format_: FormatOption = Format.TEXT,
+) -> int:
+    """Every registered exporter, and the targets of the file."""
+    held = environment()
+    file = config_file(config)
+    found = [_with_targets_values(one, file) for one in registry.registrations(held)]
+    targets = (*select.targets(file, held), *_implied(found, file))
+    others = registry.others() if all_ else ()
+    known = {normal(one.name) for one in found}
+    strays = [spec for spec in targets if normal(spec.exporter) not in known]
+    if format_ is Format.JSON:
+        rows = [_row(one, registry.GROUP, targets) for one in found]
+        rows += [_row(one, registry.OTHERS_GROUP, ()) for one in others]
+        unknown = [{**_target(spec), "exporter": spec.exporter} for spec in strays]
+        output.document({"schema": SCHEMA, "exporters": rows, "unknown": unknown})
+        return 0
+    for line in _text(found, others, targets, file.shown if file else None):
+        output.say(line)
+    for spec in strays:
+        output.note(f"{spec.name}: {select.unknown_name(spec.exporter, None, registry.names())}")
+    return 0
+
+
+def _with_targets_values(one: Registration, file: ConfigFile | None) -> Registration:
+    """An exporter that needs a variable is ready where every target of it has the value in its table."""
+    mine = [table for table in file.tables.values() if normal(table.exporter) == normal(one.name)] if file else []
+    if one.state != "needs" or not mine:
+        return one
+    held = environment()
+    missing = [
+        variable
+        for key, variable in one.required
+        if not held.get(variable, "").strip() and any(key not in table.values for table in mine)
+    ]
+    return replace(one, state="needs" if missing else "ready", reason=", ".join(missing) or None)
+
+
+def _implied(found: Sequence[Registration], file: ConfigFile | None) -> list[TargetSpec]:
+    """The targets that `ENABLED_EXPORTERS` makes of exporters by their names."""
+    listed = select.enabled_names(environment()) or ()
+    implied = []
+    for name in listed:
+        exporter = next((one.name for one in found if normal(one.name) == normal(name)), None)
+        if (file is None or file.table(name) is None) and exporter is not None:
+            implied.append(TargetSpec(exporter, exporter, True, variable(select.ENABLED)))
+    return implied
+
+
+def _row(one: Registration, group: str, targets: Sequence[TargetSpec]) -> dict[str, Any]:
+    mine = [spec for spec in targets if normal(spec.exporter) == normal(one.name)]
+    return {
+        "name": one.name,
+        "summary": one.summary,
+        "package": one.package,
+        "version": one.version,
+        "state": one.state,
+        "reason": one.reason,
+        "targets": [_target(spec) for spec in mine],
+        "group": group,
+        "seconds": one.seconds,
+    }
+
+
+def _target(spec: TargetSpec) -> dict[str, Any]:
+    return {"name": spec.name, "enabled": spec.enabled, "origin": str(spec.enabled_by)}
+
+
+def _text(
+    found: Sequence[Registration], others: Sequence[Registration], targets: Sequence[TargetSpec], shown: str | None
+) -> list[str]:
+    rows = [*found, *others]
+    names = max((len(one.name) for one in rows), default=0)
+    states = max((len(one.says) for one in rows if len(one.says) <= 20), default=0)
+    lines = []
+    for one in found:
+        lines += _lines(one, names, states)
+    if others:
+        lines += ["", "Exporters that other packages registered with OpenTelemetry:"]
+        for one in others:
+            lines.append(f"  {one.name:<{names}}  {one.package} {one.version}")
+    if targets:
+        lines += ["", f"Targets in {shown}:" if shown else "Targets:"]
+        wide = max(len(spec.name) for spec in targets)
+        middle = max(len(spec.exporter) for spec in targets)
+        for spec in targets:
+            enabled = "enabled " if spec.enabled else "disabled"
+            lines.append(f"  {spec.name:<{wide}}  {spec.exporter:<{middle}}  {enabled}  {spec.enabled_by}")
+    return lines
+
+
+def _lines(one: Registration, names: int, states: int) -> list[str]:
+    own = one.package == "magictel"
+    package = "" if own else f"({one.package} {one.version})"
+    remark = one.reason if one.state == "ready" and one.reason else ""
+    said = paint(f"{one.says:<{states}}", _COLOURS[one.state])
+    rest = "  ".join(filter(None, (one.summary, package)))
+    head = f"  {one.name:<{names}}  "
+    if len(one.says) <= states and len(head) + states + 2 + len(rest) <= 80:
+        lines = [f"{head}{said}  {rest}".rstrip()]
+    else:
+        lines = [f"{head}{said}".rstrip(), *([f"{'':<{len(head)}}{rest}"] if rest else [])]
+    return [*lines, *([f"{'':<{len(head)}}{remark}"] if remark else [])]

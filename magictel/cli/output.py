@@ -1,0 +1,99 @@
+"""What leaves on standard output and standard error: results there, everything else here; a closed pipe is silent."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from typing import Any, TextIO
+
+_CODES = {"good": "32", "bad": "31", "odd": "33", "faint": "2"}
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _Written:
+    """Whether standard output has its one document already."""
+
+    document = False
+
+
+def say(text: str = "") -> None:
+    """A line of the result, on standard output."""
+    _write(sys.stdout, f"{text}\n")
+
+
+def note(text: str) -> None:
+    """A line beside the result, on standard error."""
+    _write(sys.stderr, f"{text}\n")
+
+
+def document(value: Any) -> None:
+    """The one JSON document of a command, on standard output; a second one would break whoever reads it, so it is left out."""
+    if _Written.document:
+        return
+    _Written.document = True
+    _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def documented() -> bool:
+    """True once the document was written."""
+    return _Written.document
+
+
+def begin() -> None:
+    """Start a run: nothing is written yet, and no character can stop the writing."""
+    _Written.document = False
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def flush() -> None:
+    """Write what is buffered; whoever has closed the pipe does not want it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _silence(stream)
+        except (OSError, ValueError):  # a full disk, a closed stream: there is nowhere left to say so
+            pass
+
+
+def coloured(stream: TextIO | None = None) -> bool:
+    """True on a terminal that takes colours, unless NO_COLOR is set."""
+    from magictel.cli.environment import environment
+
+    held = environment()
+    if held.get("NO_COLOR") or held.get("TERM") == "dumb":
+        return False
+    return (stream or sys.stdout).isatty()
+
+
+def paint(text: str, how: str, stream: TextIO | None = None) -> str:
+    """The text in a colour (`good`, `bad`, `odd`, `faint`) where colours are taken; it only repeats what the words say."""
+    return f"\x1b[{_CODES[how]}m{text}\x1b[0m" if coloured(stream) else text
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except BrokenPipeError:
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let everything further go nowhere: the verdict in the exit code still counts."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass

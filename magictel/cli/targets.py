@@ -1,0 +1,182 @@
+"""What every command that takes targets shares: its options, and the chosen targets with their settings or the reason why not.
+
+    def command(
+        targets: TargetsArgument = None, config: ConfigOption = None, sets: SetOption = None, all_: AllOption = False,
+        format_: FormatOption = Format.TEXT, report: ReportOption = None,
+    ) -> int: ...
+
+A command returns its exit code (or raises `typer.Exit`); `chosen_targets` raises for what stops the whole command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from magictel.cli.environment import environment, folder
+from magictel.cli.output import Format
+from magictel.errors import MagictelError, SettingsError
+from magictel.settings.select import TargetSpec, select
+
+if TYPE_CHECKING:
+    from magictel.operations.job import Job
+    from magictel.settings.file import ConfigFile
+    from magictel.settings.load import Resolved
+
+TargetsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TARGET", show_default=False, help="Targets of the file, or exporters. Default: all enabled."
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="PATH", help="The file of targets. Default: MAGICTEL_CONFIG, or magictel.toml here."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="[TARGET.]KEY=VALUE", help="Set an option for this run; above every other layer."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Every target of the file, enabled or not.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
+ReportOption = Annotated[
+    list[str] | None,
+    typer.Option("--report", metavar="KIND=PATH", help="Also write a report to a file: json=PATH or junit=PATH."),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+AllowMissingOption = Annotated[
+    bool,
+    typer.Option("--allow-missing-env", help="Take variables and secret files that are not here as given later."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A chosen target: its exporter's class and settings, or the failure that keeps it from running (the others still run)."""
+
+    spec: TargetSpec
+    exporter: type[Any] | None = None
+    resolved: Resolved[Any] | None = None
+    failure: MagictelError | None = None
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self.spec.name
+
+    def job(self, **options: Any) -> Job:
+        """The job that operations work on; `options` go to the exporter's constructor."""
+        from magictel.operations.job import Job
+
+        resolved = self.resolved
+        return Job(
+            self.spec.name,
+            self.spec.exporter,
+            lambda: self.build(**options),
+            summary(resolved) if resolved else "",
+            resolved.warnings if resolved else (),
+        )
+
+    def build(self, **options: Any) -> Any:
+        """Make the exporter. Raises the failure of an unusable target."""
+        if self.failure is not None or self.resolved is None or self.exporter is None:
+            raise self.failure or SettingsError("config.value", f"{self.name} is unusable")
+        return self.exporter(self.resolved.settings, target=self.spec.name, **options)
+
+
+def config_file(config: str | None) -> ConfigFile | None:
+    """The config file by option, variable or folder."""
+    from magictel.settings.file import find
+
+    return find(config, environment(), folder())
+
+
+def chosen_targets(
+    named: Sequence[str] | None,
+    *,
+    all: bool = False,  # noqa: A002 # the option's own name
+    config: str | None = None,
+    sets: Sequence[str] | None = None,
+    allow_missing_env: bool = False,
+    held: Mapping[str, str] | None = None,
+    extra: Callable[[TargetSpec], Mapping[str, str]] | None = None,
+    use_file: bool = True,
+) -> list[Chosen]:
+    """The chosen targets, in the order given.
+
+    `held` replaces the environment. `extra` gives keys that stand above every layer but `--set` (the sandbox's addresses). Raises
+    `UsageError` and `SettingsError` for what concerns the whole command: unknown names, a broken file, nothing chosen.
+    """
+    from magictel import registry
+    from magictel.settings.overrides import parse
+
+    surroundings = environment() if held is None else held
+    file = config_file(config) if use_file else None
+    specs = select(named or (), all=all, config=file, environment=surroundings, exporters=registry.names())
+    overrides = parse(sets or (), [spec.name for spec in specs])
+    return [
+        _choose(spec, file, surroundings, overrides[spec.name], allow_missing_env, extra(spec) if extra else {})
+        for spec in specs
+    ]
+
+
+def check_settings(exporter: type[Any], resolved: Resolved[Any]) -> None:
+    """What the exporter's own check says, with the origin of the field that it names first. Raises `SettingsError`."""
+    check = getattr(exporter, "check_settings", None)
+    if check is None:
+        return
+    try:
+        check(resolved.settings)
+    except SettingsError as failure:
+        if failure.origin is None:
+            origin = resolved.origins.get(failure.message.partition(":")[0])
+            failure.origin = str(origin) if origin else None
+        raise
+
+
+def summary(resolved: Resolved[Any]) -> str:
+    """`url from magictel.toml:4, api_key from ES_KEY`, or `2 of 19 options set` where there are many."""
+    chosen = resolved.chosen
+    if 0 < len(chosen) <= 3:
+        return ", ".join(f"{key} from {resolved.origins[key]}" for key in chosen)
+    return f"{len(chosen)} of {len(resolved.origins)} options set"
+
+
+def _choose(
+    spec: TargetSpec,
+    file: ConfigFile | None,
+    surroundings: Mapping[str, str],
+    overrides: Mapping[str, Any],
+    allow_missing_env: bool,
+    extra: Mapping[str, str],
+) -> Chosen:
+    from magictel import registry
+    from magictel.settings.load import resolve
+    from magictel.settings.origin import option
+
+    exporter = None
+    try:
+        exporter = registry.load(spec.exporter)
+        layer = {**{key: (value, option("--sandbox")) for key, value in extra.items()}, **overrides}
+        resolved = resolve(
+            spec.name,
+            spec.exporter,
+            exporter.Settings,
+            environment=surroundings,
+            config=file,
+            overrides=layer,
+            allow_missing_env=allow_missing_env,
+            folder=folder(),
+        )
+        if not allow_missing_env or not resolved.warnings:
+            check_settings(exporter, resolved)
+    except MagictelError as failure:
+        if failure.origin is None and file is not None and (table := file.table(spec.name)):
+            failure.origin = str(table.exporter_by)
+        return Chosen(spec, exporter, None, failure)
+    return Chosen(spec, exporter, resolved)
