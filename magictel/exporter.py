@@ -30,10 +30,11 @@ from magictel.clock import Clock, SystemClock
 from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import Lot, OnRefused, Pipeline
 from magictel.delivery.retry import Attempted
-from magictel.errors import SettingsError
+from magictel.errors import MagictelError, SettingsError
 from magictel.finding import Finding, Rung, SideEffect
+from magictel.instrumentation import uninstrumented
 from magictel.model import Group, Point, Series, count_points, groups, in_time_order
-from magictel.outcome import Fate, Reason, Receipt
+from magictel.outcome import Fate, Reason, Receipt, Unavailable
 from magictel.payload import Payload, Route, pack
 from magictel.scrub import Scrub
 from magictel.secrets import Redactor
@@ -47,6 +48,7 @@ INTERFACE = 1
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
 
 _SLICE = 2_500
+_BUG = "internal.export"
 
 
 class Exporter(MetricExporter, Generic[S]):
@@ -91,12 +93,20 @@ class Exporter(MetricExporter, Generic[S]):
         self.redact = Redactor(self.secrets())
         self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
         self._layouts = Layouts()
+        self._careful = False
         self._start_life()
-        forked = weakref.WeakMethod(self._after_fork)
-        os.register_at_fork(after_in_child=lambda: _call(forked))
-        ended = weakref.WeakMethod(self._at_exit)
-        self._exit_hook = lambda: _call(ended)
-        atexit.register(self._exit_hook)
+        _ALIVE.add(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(target={self.target!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an exporter is never pickled: it holds credentials and connections")
+
+    def __del__(self) -> None:
+        """An exporter that is forgotten with points in its outbox says so, like one that is shut down without time."""
+        if getattr(self, "_ending", None) is not None and self._pid == os.getpid():
+            self.shutdown(0)
 
     # ---- the author's half -------------------------------------------------------------------------------------------
 
@@ -167,32 +177,42 @@ class Exporter(MetricExporter, Generic[S]):
     def close(self) -> None:
         """Free what the transport holds; may be called twice, and after a fork."""
 
+    def forked(self) -> None:
+        """In a forked child: let go of what is the parent's, without a word on its connections. Default: `close`."""
+        self.close()
+
     # ---- inherited by every exporter ---------------------------------------------------------------------------------
 
     @final
     def deliver(self, data: MetricsData, *, seconds: float = 30.0, on_refused: OnRefused | None = None) -> Receipt:
         """Send a collection and settle every point: what is not delivered within `seconds` is dropped and named."""
+        deadline = self.clock.monotonic() + seconds
         with self._sending:
-            return self._pipeline.deliver(self._lot(data), self.clock.monotonic() + seconds, on_refused)
+            closed = self._closed_because()
+            if closed is not None:
+                return self._pipeline.drop(self._lot(data), *closed)
+            return self._pipeline.deliver(self._lot(data), deadline, on_refused)
 
     @final
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
-        """The SDK's side: one attempt and the retries that fit `retry_budget`; what is left leads the next export. Never raises."""
+        """The SDK's side: every payload is tried, retries fit `retry_budget`; what is left leads the next export. Never raises."""
         try:
             return self._export(metrics_data, timeout_millis)
         except Exception as failure:  # a bug of ours must not end the application's reader
-            self.log.error("internal.export: %s: these points were not exported", type(failure).__name__)
+            self.log.error("internal.export: %s: these points were not exported", type(failure).__name__)  # noqa: TRY400 # no traceback: it may quote data
             return MetricExportResult.FAILURE
 
     @final
     def force_flush(self, timeout_millis: float = 10_000, **_: Any) -> bool:
         """Try what waits in the outbox once more; True when nothing waits any longer."""
-        if self._ended.is_set() or self.unusable is not None:
+        if self._closed_because() is not None:
             return True
-        if not self._sending.acquire(timeout=max(0.0, timeout_millis / 1000)):
+        seconds = max(0.0, timeout_millis / 1000)
+        deadline = self.clock.monotonic() + seconds
+        if not self._sending.acquire(timeout=min(seconds, threading.TIMEOUT_MAX)):
             return False
         try:
-            return self._pipeline.drain(self.clock.monotonic() + max(0.0, timeout_millis / 1000))
+            return self._pipeline.drain(deadline)
         finally:
             self._sending.release()
 
@@ -201,26 +221,29 @@ class Exporter(MetricExporter, Generic[S]):
         """Try what waits once more within the time given and `shutdown_timeout`; count and log the rest as dropped. Idempotent.
 
         The SDK (1.45) calls `shutdown(timeout=…)`, and with a negative value when its own time is over: then nothing is tried.
+        Waits for retries end at once. A second caller waits for the first, not longer than its own time.
         """
-        given = float(kwargs.get("timeout", timeout_millis))
-        with self._life:
-            if self._ended.is_set():
-                return
-            self._ended.set()
-        seconds = max(0.0, min(given / 1000, self.settings.shutdown_timeout))
-        if seconds <= 0:
-            self._pipeline.stop.set()
+        given = float(kwargs.get("timeout", timeout_millis)) / 1000
+        seconds = max(0.0, min(given, self.settings.shutdown_timeout))
+        deadline = self.clock.monotonic() + seconds
+        if not self._ending.acquire(blocking=False):
+            self._ended.wait(seconds)
+            return
+        self._shut.set()
+        self._pipeline.stop.set()
         held = self._sending.acquire(timeout=seconds)
         try:
-            if held and seconds > 0 and self.unusable is None:
-                self._pipeline.drain(self.clock.monotonic() + seconds)
+            # A backend that let us wait in vain a moment ago is not asked again: others may still have to end.
+            if held and seconds > 0 and self.unusable is None and not self._pipeline.in_vain:
+                self._pipeline.drain(deadline)
             dropped = self._pipeline.close()
             self._delivery_log.ended(self._pipeline.ledger, dropped)
         finally:
             if held:
                 self._sending.release()
             self.close()
-            atexit.unregister(self._exit_hook)
+            self._ended.set()
+            _ALIVE.discard(self)
 
     @property
     @final
@@ -231,56 +254,91 @@ class Exporter(MetricExporter, Generic[S]):
     @final
     def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:
         """The payloads a collection becomes, uncompressed, under the route's limits; withheld points are appended to `withheld`."""
+        encode = self._encode_carefully if self._careful else self.encode
 
         def only_chunks() -> Iterator[Chunk]:
             scrubbed: Iterable[Group] = self.scrub(groups(data))
             if self.in_time_order:
                 scrubbed = map(in_time_order, scrubbed)
             points = min(_SLICE, self.route().max_points)
-            for one in chunks(scrubbed, self.encode, self.template(), self._layouts, points, self.lead):
+            for one in chunks(scrubbed, encode, self.template(), self._layouts, points, self.lead):
                 if isinstance(one, Chunk):
                     yield one
                 elif withheld is not None:
-                    withheld.append(Reason(one.code, one.message, 1, Fate.WITHHELD, one.point))
+                    fate = Fate.DROPPED if one.code == _BUG else Fate.WITHHELD
+                    withheld.append(Reason(one.code, one.message, 1, fate, one.point))
 
-        return pack(only_chunks(), self.route(), self.split)
+        try:
+            yield from pack(only_chunks(), self.route(), self.split)
+        except Exception:
+            self._careful = True  # one odd point must not cost every later collection
+            self._layouts.clear()
+            raise
+
+    def _encode_carefully(self, series: Series, point: Point) -> bytes | Withheld:
+        try:
+            return self.encode(series, point)
+        except Exception as failure:
+            why = f"a bug in encode, not the backend: {type(failure).__name__}: {failure}"
+            return Withheld(_BUG, why, series.stream.name)
 
     def _lot(self, data: MetricsData) -> Lot:
         withheld: list[Reason] = []
         return Lot(self.payloads(data, withheld), withheld, count_points(data))
 
-    def _export(self, data: MetricsData, timeout_millis: float) -> MetricExportResult:
+    def _closed_because(self) -> tuple[str, str] | None:
+        """Why nothing is sent at all: code and sentence."""
         if self.unusable is not None:
-            self._pipeline.drop(self._lot(data), self.unusable.code, self.unusable.message)
+            return self.unusable.code, self.unusable.message
+        return ("delivery.shutdown", "exported after shutdown") if self._shut.is_set() else None
+
+    def _export(self, data: MetricsData, timeout_millis: float) -> MetricExportResult:
+        seconds = min(max(0.0, timeout_millis / 1000), threading.TIMEOUT_MAX)
+        began = self.clock.monotonic()
+        if not self._sending.acquire(timeout=seconds):
+            why = "another export of this exporter did not end in time"
+            self._pipeline.drop(self._lot(data), "delivery.deadline", why)
             return MetricExportResult.FAILURE
-        if self._ended.is_set():
-            self._delivery_log.after_shutdown(
-                self._pipeline.drop(self._lot(data), "delivery.shutdown", "exported after shutdown")
-            )
-            return MetricExportResult.FAILURE
-        budget = min(max(0.0, timeout_millis / 1000), self.settings.retry_budget)
-        with self._sending:
-            receipt = self._pipeline.export(self._lot(data), self.clock.monotonic() + budget)
-        self._delivery_log.exported(receipt, self._pipeline.ledger)
+        try:
+            closed = self._closed_because()
+            if closed is not None:
+                receipt = self._pipeline.drop(self._lot(data), *closed)
+                if self.unusable is None:
+                    self._delivery_log.after_shutdown(receipt)
+                return MetricExportResult.FAILURE
+            budget = min(seconds, self.settings.retry_budget)
+            receipt = self._pipeline.export(self._lot(data), began + budget, began + seconds)
+            self._delivery_log.exported(self._pipeline.ledger)
+        finally:
+            self._sending.release()
         held = receipt.delivered + receipt.withheld == receipt.sent
         return MetricExportResult.SUCCESS if held else MetricExportResult.FAILURE
 
+    def _attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """`attempt`, unseen by instrumentations: the SDK suppresses only its own thread, and a client would export its own exports."""
+        with uninstrumented():
+            try:
+                return self.attempt(payload, timeout)
+            except MagictelError as failure:  # TLS files that are not there (yet)
+                return Attempted(Unavailable(failure.code, failure.message))
+
     def _start_life(self) -> None:
-        self._life = threading.Lock()
+        self._pid = os.getpid()
+        self._ending = threading.Lock()
+        """Taken once, by the first to shut down."""
         self._sending = threading.Lock()
+        self._shut = threading.Event()
         self._ended = threading.Event()
-        self._pipeline = Pipeline(self.attempt, self.settings, self.clock)
+        self._pipeline = Pipeline(
+            self._attempt, self.settings, self.clock, in_order=self.in_time_order, redact=self.redact
+        )
         self._delivery_log = DeliveryLog(self.log, self.clock)
 
     def _after_fork(self) -> None:
         """The child starts empty, with locks and connections of its own: the parent's points are the parent's."""
         self._layouts.clear()
         self._start_life()
-        self.close()
-
-    def _at_exit(self) -> None:
-        if not self._ended.is_set():
-            self.shutdown(self.settings.shutdown_timeout * 1000)
+        self.forked()
 
     def _from_environment(self, environment: Mapping[str, str]) -> S:
         try:
@@ -289,14 +347,10 @@ class Exporter(MetricExporter, Generic[S]):
             )
             settings: S = resolved.settings
             self.check_settings(settings)
-        except SettingsError as failure:
-            self.unusable = failure
-            self.log.error(
-                "%s: %s: every metric is dropped until this is mended%s",
-                failure.code,
-                failure.message,
-                _origin(failure),
-            )
+        except Exception as failure:  # whatever it is, traces and logs must live
+            self.unusable = _unusable(failure)
+            said = "%s: %s: every metric is dropped until this is mended%s"
+            self.log.error(said, self.unusable.code, self.unusable.message, _origin(self.unusable))  # noqa: TRY400 # one sentence
             return self.Settings.unusable()  # type: ignore[return-value] # S's own defaults
         return settings
 
@@ -305,10 +359,31 @@ class Exporter(MetricExporter, Generic[S]):
         """Raise `SettingsError` for what the model alone cannot see (an address that does not parse)."""
 
 
-def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
-    alive = method()
-    if alive is not None:
-        alive()
+_ALIVE: weakref.WeakSet[Exporter[Any]] = weakref.WeakSet()
+"""Exporters that were not shut down: a fork renews them, the end of the process shuts them down."""
+
+
+def _renew_in_child() -> None:
+    for exporter in list(_ALIVE):
+        exporter._after_fork()  # noqa: SLF001 # this file's own
+
+
+@atexit.register
+def _end_with_the_process() -> None:
+    """For readers that nobody shuts down (the SDK gives up on later ones when its time is over)."""
+    for exporter in list(_ALIVE):
+        exporter.shutdown()
+
+
+os.register_at_fork(after_in_child=_renew_in_child)
+
+
+def _unusable(failure: Exception) -> SettingsError:
+    if isinstance(failure, SettingsError):
+        return failure
+    if isinstance(failure, MagictelError):
+        return SettingsError(failure.code, failure.message, failure.remedy, failure.origin)
+    return SettingsError("internal.export", f"the settings could not be read: {type(failure).__name__}")
 
 
 def _origin(failure: SettingsError) -> str:

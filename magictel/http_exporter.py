@@ -46,7 +46,7 @@ class HttpExporter(Exporter[S]):
 
     def __init__(self, settings: S | None = None, *, transport: Transport | None = None, **options: Any) -> None:
         self._given = transport
-        self._transport: Transport | None = transport
+        self._made: dict[str, Transport] = {}
         self._first = 0
         super().__init__(settings, **options)
 
@@ -135,15 +135,19 @@ class HttpExporter(Exporter[S]):
     @property
     def transport(self) -> Transport:
         """The pooled transport, made at first use."""
-        if self._transport is None:
-            self._transport = HttpTransport(
+        if self._given is not None:
+            return self._given
+        transport = self._made.get("http")
+        if transport is None:
+            made = HttpTransport(
                 self.tls_options(),
                 connect_timeout=self.settings.connect_timeout,
                 proxy=self.settings.proxy,
                 trust_env=self.settings.trust_env,
                 redact=self.redact,
             )
-        return self._transport
+            transport = self._made.setdefault("http", made)  # atomic: threads that come together get the same one
+        return transport
 
     def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
         """A wire for probes and read-backs to one endpoint (default: the one delivery uses now)."""
@@ -175,15 +179,16 @@ class HttpExporter(Exporter[S]):
             if left <= 0 and failure is not None:
                 break
             try:
-                travelled += len(request.body)
                 reply = self.transport.send(request, max(0.001, left))
             except WireError as error:
                 failure = error
                 if error.maybe_delivered or error.phase in ("write", "read"):
+                    travelled += len(request.body)
                     break
+                self._first = (number + 1) % len(endpoints)  # the next attempt may have no time for this one again
                 continue
             self._first = number
-            return Attempted(self.judge(payload, reply), travelled)
+            return Attempted(self.judge(payload, reply), travelled + len(request.body))
         assert failure is not None
         return Attempted(self.unanswered(failure), travelled)
 
@@ -202,9 +207,12 @@ class HttpExporter(Exporter[S]):
 
     def close(self) -> None:
         """Close pooled connections; the next send makes new ones."""
-        if self._transport is not None:
-            self._transport.close()
-        self._transport = self._given
+        for transport in (self._given, self._made.pop("http", None)):
+            if transport is not None:
+                transport.close()
+
+    def forked(self) -> None:
+        """Nothing: the transport sees to its connections itself."""
 
     def _all_headers(self) -> dict[str, str]:
         from magictel import __version__
@@ -233,13 +241,14 @@ def judge_status(reply: Reply, now: float) -> Outcome:
         )
     if status == 429:
         return Throttled("http.throttled", f"429: asked to slow down{': ' + said if said else ''}", after)
+    # Behind these the backend may have stored everything and answered too late, or lost the answer.
+    unknown = status in (500, 502, 504)
     if status in (502, 503, 504) and reply.looks_like_html:
         server = reply.headers.get("server", "a proxy")
-        return Unavailable("http.bad-gateway", f"{status} from {server}, not from the backend", after)
+        return Unavailable("http.bad-gateway", f"{status} from {server}, not from the backend", after, unknown)
     if status in _RETRIED:
-        return Unavailable(
-            "http.server-error" if status >= 500 else "http.timeout", f"{status}: {said}".rstrip(": "), after
-        )
+        code = "http.server-error" if status >= 500 else "http.timeout"
+        return Unavailable(code, f"{status}: {said}".rstrip(": "), after, unknown)
     code = {401: "http.unauthorized", 403: "http.forbidden", 404: "http.not-found", 405: "http.method"}.get(
         status, "http.refused"
     )

@@ -91,13 +91,17 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why points met a fate other than plain delivery: code, sentence, how many, one example."""
+    """Why points met a fate other than plain delivery: code, sentence, how many, one example.
+
+    `unknown`: an earlier attempt ended without a complete reply, so these points may be with the backend all the same.
+    """
 
     code: str
     message: str
     count: int
     fate: Fate
     example: str | None = None
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,10 @@ class Receipt:
 
 
 def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """Add up reasons of the same code and fate, the first example and sentence kept, in order of first appearance."""
-    merged: dict[tuple[str, Fate], Reason] = {}
+    """Add up reasons of the same code, fate and certainty, the first example and sentence kept, in order of first appearance."""
+    merged: dict[tuple[str, Fate, bool], Reason] = {}
     for reason in reasons:
-        key = (reason.code, reason.fate)
+        key = (reason.code, reason.fate, reason.unknown)
         known = merged.get(key)
         merged[key] = (
             reason

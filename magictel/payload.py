@@ -78,10 +78,18 @@ def pack(chunks: Iterable[Chunk], route: Route, split: Split) -> Iterator[Payloa
 def _payload(chunks: list[Chunk], split: Split) -> Payload:
     if len(chunks) == 1:
         return Payload(chunks[0].body, chunks[0].points, split, chunks[0].sizes)
-    sizes: tuple[int, ...] | None = ()
+    sizes: list[int] | None = []
     for chunk in chunks:
-        sizes = None if sizes is None or chunk.sizes is None else sizes + chunk.sizes
-    return Payload(b"".join(chunk.body for chunk in chunks), sum(chunk.points for chunk in chunks), split, sizes)
+        if chunk.sizes is None or sizes is None:
+            sizes = None
+            break
+        sizes.extend(chunk.sizes)
+    return Payload(
+        b"".join(chunk.body for chunk in chunks),
+        sum(chunk.points for chunk in chunks),
+        split,
+        None if sizes is None else tuple(sizes),
+    )
 
 
 def _small_enough(chunks: Iterable[Chunk], route: Route, split: Split) -> Iterator[Chunk]:

@@ -1,4 +1,4 @@
-"""Exponential backoff with full jitter: a random wait up to a ceiling that doubles (AWS Architecture Blog, "Exponential Backoff And Jitter")."""
+"""Exponential backoff with full jitter: a random wait up to a ceiling that doubles (AWS, "Exponential Backoff And Jitter")."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ class Backoff:
     random: random.Random = field(default_factory=random.Random)
 
     def seconds(self, failures: int, after: float | None = None) -> float:
-        """How long to wait after the n-th failure in a row (from 1); never less than the backend asked for."""
+        """How long to wait after the n-th failure in a row (from 1); never less than the backend asked for (`after`)."""
         ceiling = min(self.most, self.initial * 2.0 ** min(failures - 1, 30))
-        wait = self.random.uniform(0.0, ceiling)
-        return wait if after is None else max(after, wait if after == 0 else after)
+        return max(self.random.uniform(0.0, ceiling), after or 0.0)

@@ -1,6 +1,7 @@
 """A circuit breaker: after several attempts in a row that nobody answered, stop asking for a while.
 
-429 and item errors do not trip it: the backend is alive. `pause` holds all attempts when only a person can help.
+429 and item errors do not trip it: the backend is alive. What the backend asked for (Retry-After) is another matter: `hold`
+keeps every attempt back until then, whichever payload was told, and across exports.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import threading
 
 from magictel.clock import Clock
 from magictel.outcome import Outcome, Unavailable
+
+LONGEST_HOLD = 300.0
+"""Seconds: a proxy's mistaken date must not silence an exporter for a day."""
 
 
 class Breaker:
@@ -23,18 +27,30 @@ class Breaker:
         self._open_until = 0.0
         self._trial = False
         self._reason: Unavailable | None = None
+        self._held_until = 0.0
+        self._held: Unavailable | None = None
+
+    @property
+    def failing(self) -> bool:
+        """True when the latest attempt was not answered."""
+        return self._failed > 0
 
     def allow(self) -> Unavailable | None:
-        """None: go ahead. Else the verdict that stands for the attempt: the cool-down left, under the code that opened it."""
+        """None: go ahead. Else the verdict that stands for the attempt: the time left, under the code that began it."""
         with self._lock:
-            left = self._open_until - self._clock.monotonic()
+            now = self._clock.monotonic()
+            if self._held is not None:
+                if now < self._held_until:
+                    return Unavailable(self._held.code, self._held.message, after=self._held_until - now)
+                self._held = None
             if self._reason is None:
                 return None
-            if left <= 0 and not self._trial:
-                self._trial = True
-                return None
-            wait = left if left > 0 else self._cooldown
-            return Unavailable(self._reason.code, self._reason.message, after=wait)
+            if now < self._open_until:
+                return Unavailable(self._reason.code, self._reason.message, after=self._open_until - now)
+            if self._trial:
+                return Unavailable(self._reason.code, self._reason.message)  # somebody is finding out: ask again soon
+            self._trial = True
+            return None
 
     def release(self) -> None:
         """Give back a half-open trial that was not made."""
@@ -53,9 +69,9 @@ class Breaker:
                 self._reason = outcome
                 self._open_until = self._clock.monotonic() + self._cooldown
 
-    def pause(self, seconds: float, code: str, message: str) -> None:
-        """Hold every attempt for `seconds`: the backend answered that waiting alone will not help."""
+    def hold(self, seconds: float, code: str, message: str) -> None:
+        """Keep every attempt back for `seconds` (at most `LONGEST_HOLD`): the backend asked for it, or waiting alone will not help."""
         with self._lock:
-            self._reason = Unavailable(code, message)
-            self._open_until = self._clock.monotonic() + seconds
-            self._trial = False
+            until = self._clock.monotonic() + min(seconds, LONGEST_HOLD)
+            if until > self._held_until or self._held is None:
+                self._held, self._held_until = Unavailable(code, message), until

@@ -3,49 +3,79 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from magictel.clock import Clock
-from magictel.outcome import Fate, Receipt
+from magictel.outcome import Fate, Reason, Receipt
 
-_EVERY = 60.0
+EVERY = 60.0
+"""Seconds from one line about trouble to the next."""
 
 
 class DeliveryLog:
-    """Writes to `magictel.<target>`; never more than one line a minute while things stay bad."""
+    """Writes to `magictel.<target>`: warnings while points wait, errors when points were refused or dropped."""
 
     def __init__(self, log: logging.Logger, clock: Clock) -> None:
         self._log = log
         self._clock = clock
         self._bad = False
-        self._last = 0.0
-        self._since = Receipt()
+        self._last: float | None = None
+        self._untold = False
+        self._told = Receipt()
+        self._seen = Receipt()
         self._told_after_shutdown = False
 
-    def exported(self, receipt: Receipt, ledger: Receipt) -> None:
-        """One export ended."""
-        lost = receipt.rejected + receipt.undelivered
+    def exported(self, ledger: Receipt) -> None:
+        """One export ended; `ledger` is the exporter's, of this moment."""
         now = self._clock.monotonic()
-        if not lost:
-            if self._bad:
-                self._bad = False
-                self._log.warning("delivering again: %s", _sentence(ledger))
+        new, self._seen = _since(ledger, self._seen), ledger
+        bad = bool(new.rejected or new.dropped or ledger.kept)
+        self._untold = self._untold or bad
+        if self._untold and (self._last is None or now - self._last >= EVERY):
+            since = _since(ledger, self._told)
+            level = logging.ERROR if since.rejected or since.dropped else logging.WARNING
+            self._log.log(level, "%s%s", _sentence(since), _why(since))
+            self._bad, self._last = bad, now
+        elif self._bad and not bad:
+            self._bad = False
+            self._log.warning("delivering again; in all: %s", _sentence(ledger))
+        else:
             return
-        self._since = self._since + receipt
-        if not self._bad or now - self._last >= _EVERY:
-            self._log.error("%s%s", _sentence(self._since), _why(self._since))
-            self._bad, self._last, self._since = True, now, Receipt()
+        self._untold, self._told = False, ledger
 
     def ended(self, ledger: Receipt, dropped: Receipt) -> None:
-        """The exporter was shut down."""
+        """The exporter was shut down; `dropped` is what still waited."""
         if dropped.dropped:
-            self._log.error("shut down with points undelivered: %s%s", _sentence(dropped), _why(dropped))
-        self._log.info("shut down: %s", _sentence(ledger))
+            self._log.error("shut down with %d points undelivered%s", dropped.dropped, _why(dropped))
+        if ledger.sent:
+            self._log.info("shut down; in all: %s", _sentence(ledger))
 
     def after_shutdown(self, receipt: Receipt) -> None:
         """An export came after shutdown; said once."""
         if not self._told_after_shutdown and receipt.sent:
             self._told_after_shutdown = True
             self._log.error("delivery.shutdown: %d points exported after shutdown were dropped", receipt.sent)
+
+
+def _since(now: Receipt, before: Receipt) -> Receipt:
+    """What happened between two moments of a ledger; what waits is told as it is now."""
+    counts: dict[tuple[str, Fate, bool], int] = {
+        (one.code, one.fate, one.unknown): one.count for one in before.reasons if one.fate is not Fate.KEPT
+    }
+    reasons: list[Reason] = []
+    for one in now.reasons:
+        more = one.count - counts.get((one.code, one.fate, one.unknown), 0)
+        if more > 0:
+            reasons.append(replace(one, count=more))
+    return Receipt(
+        sent=now.sent - before.sent,
+        delivered=now.delivered - before.delivered,
+        rejected=now.rejected - before.rejected,
+        withheld=now.withheld - before.withheld,
+        kept=now.kept,
+        dropped=now.dropped - before.dropped,
+        reasons=tuple(reasons),
+    )
 
 
 def _sentence(receipt: Receipt) -> str:
@@ -59,4 +89,8 @@ def _sentence(receipt: Receipt) -> str:
 
 def _why(receipt: Receipt) -> str:
     bad = [reason for reason in receipt.reasons if reason.fate not in (Fate.DELIVERED, Fate.WITHHELD)]
-    return "".join(f"; {reason.count} {reason.fate.value}: {reason.code}: {reason.message}" for reason in bad[:3])
+    return "".join(
+        f"; {reason.count} {reason.fate.value}: {reason.code}: {' '.join(reason.message.split())}"
+        f"{' (may have been stored)' if reason.unknown else ''}"
+        for reason in bad[:3]
+    )

@@ -11,11 +11,12 @@ from magictel.payload import Payload
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A payload in the outbox with the code and sentence of what kept it out of the backend."""
+    """A payload that is open, with the code and sentence of what kept it out of the backend. `lot`: the export it came with."""
 
     payload: Payload
     code: str
     message: str
+    lot: int = 0
 
 
 class Outbox:
@@ -28,6 +29,7 @@ class Outbox:
         self._waiting: deque[Waiting] = deque()
         self._points = 0
         self._bytes = 0
+        self.closed = False
 
     @property
     def points(self) -> int:
@@ -39,9 +41,17 @@ class Outbox:
         """Uncompressed bytes waiting now."""
         return self._bytes
 
-    def put(self, waiting: Waiting) -> list[Waiting]:
-        """Append a payload; return what had to be dropped for it, oldest first (the payload itself where it never fits)."""
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What waits now, oldest first."""
         with self._lock:
+            return tuple(self._waiting)
+
+    def put(self, waiting: Waiting) -> list[Waiting]:
+        """Append a payload; return what had to be dropped for it, oldest first (the payload itself where it never fits, or once closed)."""
+        with self._lock:
+            if self.closed:
+                return [waiting]
             self._waiting.append(waiting)
             self._points += waiting.payload.points
             self._bytes += len(waiting.payload.body)
@@ -57,6 +67,12 @@ class Outbox:
             self._waiting.clear()
             self._points = self._bytes = 0
             return taken
+
+    def close(self) -> list[Waiting]:
+        """Empty it for good: what is put from now on comes back at once."""
+        with self._lock:
+            self.closed = True
+        return self.take()
 
     def _pop(self) -> Waiting:
         oldest = self._waiting.popleft()

@@ -5,25 +5,27 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from magictel.clock import Clock
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.outbox import Outbox, Waiting
+from magictel.delivery.patience import Patience
+from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
-from magictel.delivery.retry import Attempt, Retry, Settled
+from magictel.delivery.retry import Attempt, Deadline, Retry, Settled
 from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_reasons
 from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings
 
 OnRefused = Callable[[bytes, ItemVerdict], None]
+_LEAST_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """What one collection became before delivery: payloads, and reasons for the points that were withheld."""
+    """What one collection became before delivery: payloads, and reasons for the points that were withheld (or lost while encoding)."""
 
     payloads: Iterable[Payload]
     withheld: list[Reason]
@@ -33,141 +35,244 @@ class Lot:
 class Pipeline:
     """Sends lots. `deliver` settles everything before it returns; `export` leaves what is open in the outbox.
 
-    Thread-safe; `in_flight` above 1 uses a pool, made lazily.
+    `ledger` may be read, and `close` called, from any thread at any time; `deliver`, `export` and `drain` one at a time.
+    `in_flight` above 1 uses a pool, made lazily; with `in_order` payloads go one by one, and none overtakes one that waits.
     """
 
-    def __init__(self, attempt: Attempt, settings: ExporterSettings, clock: Clock, seed: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        settings: ExporterSettings,
+        clock: Clock,
+        seed: random.Random | None = None,
+        *,
+        in_order: bool = False,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._in_order = in_order
+        self._redact = redact
         self.stop = threading.Event()
         self.outbox = Outbox(settings.outbox_points, settings.outbox_bytes)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown, clock)
+        self._patience = Patience(max(settings.retry_budget, _LEAST_PATIENCE), settings.timeout)
         self._retry = Retry(
             attempt,
             self._breaker,
             RateLimit(settings.rate_limit, clock),
             Backoff(settings.backoff_initial, settings.backoff_max, seed or random.Random()),
+            self._patience,
             clock,
             settings.timeout,
             self.stop,
         )
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._lock = threading.Lock()
-        self._ledger = Receipt()
+        self._booked = Receipt()
+        self._trying: tuple[Waiting, ...] = ()
+        self._lots = 0
 
     @property
     def ledger(self) -> Receipt:
-        """Everything since the exporter was made; `kept` is what waits in the outbox now."""
+        """Everything since the exporter was made; `kept` is what waits in the outbox now, or is being tried once more."""
+        open_now = self._reasons((*self.outbox.waiting, *self._trying), Fate.KEPT)
         with self._lock:
-            return replace(self._ledger, kept=self.outbox.points)
+            return replace(self._booked, reasons=self._booked.reasons + open_now)
+
+    @property
+    def in_vain(self) -> bool:
+        """True when the latest attempt used up its time without an answer."""
+        return self._patience.in_vain
 
     def deliver(self, lot: Lot, deadline: float, on_refused: OnRefused | None = None) -> Receipt:
         """Settle a lot for good: what is not delivered by the monotonic `deadline` is dropped, under the code that kept it out."""
-        settled, receipt = self._send(lot, deadline, on_refused)
-        receipt = _drop(receipt, settled.left)
+        receipt, left = self._send(lot, Deadline.at(deadline), on_refused)
+        receipt = self._dropping(receipt, left)
         self._book(receipt)
         return receipt
 
-    def export(self, lot: Lot, deadline: float) -> Receipt:
+    def export(self, lot: Lot, deadline: float, end: float | None = None) -> Receipt:
         """Send what waits and then the lot; what is still open goes to the outbox (`kept`), what that pushes out is dropped.
 
-        The receipt speaks of this lot; earlier points that were settled now are in `ledger`.
+        Retries end by `deadline`; payloads not tried yet have their first attempt until `end` while the backend answers.
+        The receipt speaks of this lot; what became of earlier points meanwhile is in `ledger`.
         """
-        earlier = self.outbox.take()
-        if earlier:
-            old, receipt = self._send(Lot([one.payload for one in earlier], [], 0), deadline, None)
-            dropped = self._keep(old.left)
-            self._book(_drop(receipt, dropped))
-        settled, receipt = self._send(lot, deadline, None)
-        dropped = self._keep(settled.left)
-        kept = sum(payload.points for payload, _, _ in settled.left)
-        receipt = replace(receipt, kept=kept, reasons=receipt.reasons + _reasons(settled.left, Fate.KEPT))
-        pushed = sum(payload.points for payload, _, _ in dropped)
-        self._book(_drop(replace(receipt, kept=0, reasons=_without(receipt.reasons, Fate.KEPT)), dropped, "delivery.outbox-full"))
-        own = min(pushed, kept)
-        return replace(receipt, kept=kept - own, dropped=receipt.dropped + own)
+        until = Deadline(max(deadline, end or deadline), deadline, self._patience.seconds)
+        behind = self._again(until)
+        self._lots += 1
+        receipt, left = self._send(lot, until, None, behind)
+        left = [replace(one, lot=self._lots) for one in left]
+        kept = _points(left)
+        self._book(replace(receipt, kept=kept))
+        pushed = [one for one in self._keep(left) if one.lot == self._lots]
+        gone = {id(one.payload) for one in pushed}
+        still = self._reasons((one for one in left if id(one.payload) not in gone), Fate.KEPT)
+        return self._dropping(replace(receipt, kept=kept - _points(pushed), reasons=receipt.reasons + still), pushed)
 
     def drain(self, deadline: float) -> bool:
         """Try what waits once more; True when nothing waits any longer."""
-        earlier = self.outbox.take()
-        if earlier:
-            settled, receipt = self._send(Lot([one.payload for one in earlier], [], 0), deadline, None)
-            self._book(_drop(receipt, self._keep(settled.left)))
+        self._again(Deadline.at(deadline))
         return self.outbox.points == 0
 
     def close(self) -> Receipt:
-        """Drop what waits, end the pool; returns what was dropped."""
+        """Drop what waits, end the pool; returns what was dropped. What is under way now is counted when it ends."""
         self.stop.set()
-        left = [(one.payload, one.code, one.message) for one in self.outbox.take()]
-        receipt = _drop(Receipt(), left)
-        self._book(receipt)
+        left = self.outbox.close()
+        receipt = self._dropping(Receipt(), left)
+        self._book(replace(receipt, kept=-_points(left)))
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+            self._pool.close()
         return receipt
 
     def drop(self, lot: Lot, code: str, message: str) -> Receipt:
         """Count a lot as dropped without sending it (after shutdown, or with unusable settings)."""
-        receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=(Reason(code, message, lot.sent, Fate.DROPPED),) if lot.sent else ())
+        why = (Reason(code, self._redact(message), lot.sent, Fate.DROPPED),) if lot.sent else ()
+        receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=why)
         self._book(receipt)
         return receipt
 
+    def _again(self, until: Deadline) -> Waiting | None:
+        """Send what waits; returns the first that still does, where order matters."""
+        self._trying = tuple(self.outbox.take())
+        if not self._trying:
+            return None
+        points = _points(self._trying)
+        receipt, left = self._send(Lot([one.payload for one in self._trying], [], points), until, None, again=True)
+        self._book(replace(receipt, sent=0, kept=_points(left) - points))
+        self._keep(left)
+        self._trying = ()
+        return left[0] if left and self._in_order else None
+
+    def _keep(self, left: list[Waiting]) -> list[Waiting]:
+        """Put into the outbox what is booked as kept; book and return what that pushes out."""
+        pushed = [old for one in left for old in self.outbox.put(one)]
+        if pushed:
+            full = not self.outbox.closed
+            pushed = [_pushed_out(one) if full else one for one in pushed]
+            self._book(replace(self._dropping(Receipt(), pushed), kept=-_points(pushed)))
+        return pushed
+
     def _book(self, receipt: Receipt) -> None:
         with self._lock:
-            self._ledger = self._ledger + receipt
+            self._booked = self._booked + receipt
 
-    def _keep(self, left: list[tuple[Payload, str, str]]) -> list[tuple[Payload, str, str]]:
-        dropped: list[tuple[Payload, str, str]] = []
-        for payload, code, message in left:
-            for old in self.outbox.put(Waiting(payload, code, message)):
-                dropped.append((old.payload, old.code, old.message))
-        return dropped
-
-    def _send(self, lot: Lot, deadline: float, on_refused: OnRefused | None) -> tuple[Settled, Receipt]:
+    def _send(
+        self,
+        lot: Lot,
+        until: Deadline,
+        on_refused: OnRefused | None,
+        behind: Waiting | None = None,
+        *,
+        again: bool = False,
+    ) -> tuple[Receipt, list[Waiting]]:
+        """Settle the payloads of a lot: the receipt without what is still open, and that."""
         started = self._clock.monotonic()
         total = Settled()
-        for settled in self._settle_all(lot.payloads, deadline):
-            if on_refused is not None:
-                for item, verdict in settled.refused:
-                    on_refused(item, verdict)
-            settled.refused.clear()
-            total.add(settled)
-        withheld = sum(reason.count for reason in lot.withheld)
-        return total, Receipt(
+        source = _Source(lot.payloads)
+        try:
+            for settled in self._settle_all(source, until, behind):
+                refused, settled.refused = settled.refused, []
+                total.add(settled)
+                if on_refused is not None:
+                    for item, verdict in refused:
+                        on_refused(item, verdict)
+        except BaseException:  # an interrupt, or the listener's bug: the count must hold all the same
+            receipt = self._receipt(lot, total, source, started, "delivery.shutdown", "interrupted")
+            receipt = self._dropping(receipt, total.left)
+            self._book(replace(receipt, sent=0, kept=-lot.sent) if again else receipt)
+            self._trying = ()
+            raise
+        failure = source.failure
+        why = "the encoder made fewer items than there are points"
+        if failure is not None:
+            why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
+        return self._receipt(lot, total, source, started, "internal.export", why), total.left
+
+    def _receipt(self, lot: Lot, total: Settled, source: _Source, started: float, code: str, why: str) -> Receipt:
+        withheld = sum(reason.count for reason in lot.withheld if reason.fate is Fate.WITHHELD)
+        lost = sum(reason.count for reason in lot.withheld if reason.fate is Fate.DROPPED)
+        receipt = Receipt(
             sent=lot.sent,
             delivered=total.delivered,
             rejected=total.rejected,
             withheld=withheld,
+            dropped=lost,
             attempts=total.attempts,
             bytes=total.bytes,
             seconds=self._clock.monotonic() - started,
-            reasons=merge_reasons([*lot.withheld, *total.reasons]),
+            reasons=tuple(map(self._clean, merge_reasons([*lot.withheld, *total.reasons]))),
+        )
+        receipt = self._dropping(receipt, total.lost)
+        missing = receipt.sent - receipt.delivered - receipt.rejected - withheld - receipt.dropped - _points(total.left)
+        if missing <= 0:
+            return receipt
+        interrupted = code == "delivery.shutdown"
+        reason = Reason(code, self._redact(why), missing, Fate.DROPPED, None, interrupted)
+        return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
+
+    def _settle_all(self, payloads: Iterable[Payload], until: Deadline, behind: Waiting | None) -> Iterator[Settled]:
+        if self._settings.in_flight > 1 and not self._in_order:
+            if self._pool is None:
+                self._pool = Pool(self._settings.in_flight)
+
+            def settle(numbered: tuple[int, Payload]) -> Settled:
+                number, payload = numbered
+                return self._retry.settle(payload, until, at_least_once=not number)
+
+            yield from self._pool.map(settle, enumerate(payloads))
+            return
+        for number, payload in enumerate(payloads):
+            if behind is not None:
+                yield Settled(left=[Waiting(payload, behind.code, behind.message)])
+                continue
+            settled = self._retry.settle(payload, until, at_least_once=not number)
+            if self._in_order and settled.left:
+                behind = settled.left[0]
+            yield settled
+
+    def _dropping(self, receipt: Receipt, left: Iterable[Waiting]) -> Receipt:
+        left = tuple(left)
+        if not left:
+            return receipt
+        reasons = merge_reasons((*receipt.reasons, *self._reasons(left, Fate.DROPPED)))
+        return replace(receipt, dropped=receipt.dropped + _points(left), reasons=reasons)
+
+    def _reasons(self, left: Iterable[Waiting], fate: Fate) -> tuple[Reason, ...]:
+        return tuple(
+            map(
+                self._clean,
+                merge_reasons(
+                    Reason(one.code, one.message, one.payload.points, fate, None, one.payload.attempted) for one in left
+                ),
+            )
         )
 
-    def _settle_all(self, payloads: Iterable[Payload], deadline: float) -> Iterator[Settled]:
-        if self._settings.in_flight <= 1:
-            for payload in payloads:
-                yield self._retry.settle(payload, deadline)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._settings.in_flight, thread_name_prefix="magictel")
-        window: list[Future[Settled]] = []
-        for payload in payloads:
-            if len(window) >= self._settings.in_flight:
-                yield window.pop(0).result()
-            window.append(self._pool.submit(self._retry.settle, payload, deadline))
-        for future in window:
-            yield future.result()
+    def _clean(self, reason: Reason) -> Reason:
+        """A reason quotes what the backend said, and a backend may say back what we sent."""
+        example = None if reason.example is None else self._redact(reason.example)
+        return replace(reason, message=self._redact(reason.message), example=example)
 
 
-def _reasons(left: list[tuple[Payload, str, str]], fate: Fate, under: str | None = None) -> tuple[Reason, ...]:
-    return merge_reasons(Reason(under or code, message, payload.points, fate) for payload, code, message in left)
+class _Source:
+    """Draws payloads and remembers the exception that ended them: an encoder's bug must not lose the count."""
+
+    def __init__(self, payloads: Iterable[Payload]) -> None:
+        self._payloads = payloads
+        self.failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[Payload]:
+        try:
+            yield from self._payloads
+        except Exception as failure:
+            self.failure = failure
 
 
-def _without(reasons: tuple[Reason, ...], fate: Fate) -> tuple[Reason, ...]:
-    return tuple(reason for reason in reasons if reason.fate is not fate)
+def _points(waiting: Iterable[Waiting]) -> int:
+    return sum(one.payload.points for one in waiting)
 
 
-def _drop(receipt: Receipt, left: list[tuple[Payload, str, str]], under: str | None = None) -> Receipt:
-    dropped = sum(payload.points for payload, _, _ in left)
-    return replace(receipt, dropped=receipt.dropped + dropped, reasons=receipt.reasons + _reasons(left, Fate.DROPPED, under))
+def _pushed_out(waiting: Waiting) -> Waiting:
+    return replace(
+        waiting, code="delivery.outbox-full", message=f"the outbox is full; waited because: {waiting.message}"
+    )

@@ -10,6 +10,8 @@ from typing import assert_never
 from magictel.clock import Clock
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
+from magictel.delivery.outbox import Waiting
+from magictel.delivery.patience import Patience
 from magictel.delivery.rate_limit import RateLimit
 from magictel.outcome import (
     Delivered,
@@ -26,7 +28,6 @@ from magictel.outcome import (
 from magictel.payload import Payload
 
 
-
 @dataclass(frozen=True, slots=True)
 class Attempted:
     """The verdict on one send, and how many body bytes travelled for it."""
@@ -39,16 +40,37 @@ Attempt = Callable[[Payload, float], Attempted]
 """One send of one payload within so many seconds; never raises for expected trouble."""
 
 _HUMAN_PAUSE = 60.0
+_LEAST = 0.05
+"""Seconds: an attempt with less is not begun, since it would end as "perhaps stored" for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Until when, on the monotonic clock: no wait ends after `retries`; no attempt begins after `end` (never before `retries`).
+
+    Between the two, payloads that were not tried yet still get their first attempt, as long as the backend answers: a large
+    collection may take longer than the time for retries. A first attempt may take until `retries` or, if that is later, `patience` seconds.
+    """
+
+    end: float
+    retries: float
+    patience: float = 0.0
+
+    @classmethod
+    def at(cls, moment: float) -> Deadline:
+        """One moment for everything."""
+        return cls(moment, moment)
 
 
 @dataclass(slots=True)
 class Settled:
-    """What became of one payload: counts, reasons, and the payloads that are still undelivered with why."""
+    """What became of one payload: counts, reasons, what is still open and why (`left`), what was given up by a bug of ours (`lost`)."""
 
     delivered: int = 0
     rejected: int = 0
     reasons: list[Reason] = field(default_factory=list)
-    left: list[tuple[Payload, str, str]] = field(default_factory=list)
+    left: list[Waiting] = field(default_factory=list)
+    lost: list[Waiting] = field(default_factory=list)
     refused: list[tuple[bytes, ItemVerdict]] = field(default_factory=list)
     attempts: int = 0
     bytes: int = 0
@@ -61,105 +83,159 @@ class Settled:
         self.bytes += other.bytes
         self.reasons += other.reasons
         self.left += other.left
+        self.lost += other.lost
         self.refused += other.refused
 
 
 @dataclass(slots=True)
 class Retry:
-    """The loop around attempt, rate limit and breaker. `stop` interrupts waits (shutdown)."""
+    """The loop around attempt, rate limit and breaker. `stop` ends waits (shutdown): each payload then has one attempt."""
 
     attempt: Attempt
     breaker: Breaker
     rate_limit: RateLimit
     backoff: Backoff
+    patience: Patience
     clock: Clock
     attempt_timeout: float
     stop: threading.Event
 
-    def settle(self, payload: Payload, deadline: float) -> Settled:
-        """Send `payload` until nothing of it is open or the monotonic `deadline` would pass; it makes one attempt at least."""
+    def settle(self, payload: Payload, deadline: Deadline, *, at_least_once: bool = True) -> Settled:
+        """Send `payload` until nothing of it is open or `deadline` would pass. Never raises: a bug in `judge` costs this payload only."""
         settled = Settled()
         failures = 0
+        if not at_least_once and not self._may_begin(deadline):
+            settled.left.append(Waiting(payload, "delivery.deadline", "the time was over before its turn came"))
+            return settled
         while True:
-            outcome = self._once(payload, deadline, settled)
-            after: float | None = None
-            match outcome:
-                case Delivered(notes):
-                    settled.delivered += payload.points
-                    _count(settled, notes, Fate.DELIVERED)
+            try:
+                outcome = self._once(payload, deadline, failures, settled)
+                if self._done(outcome, payload, deadline, settled):
                     return settled
-                case Rejected(code, message, _, example):
-                    self._reject_all(settled, payload, ItemVerdict(code, message, example))
-                    return settled
-                case TooLarge(code, message):
-                    if payload.points <= 1:
-                        self._reject_all(settled, payload, ItemVerdict(code, message))
-                        return settled
-                    for half in payload.halves():
-                        settled.add(self.settle(half, deadline))
-                    return settled
-                case Partial(rejected, retry, notes, after, human):
-                    self._reject(settled, payload, rejected)
-                    _count(settled, notes, Fate.DELIVERED)
-                    settled.delivered += payload.points - len(rejected) - len(retry)
-                    if not retry:
-                        return settled
-                    payload = replace(payload.only(list(retry)), attempted=True)
-                    first = next(iter(retry.values()))
-                    code, message = first.code, first.message
-                    if human:
-                        return self._hold(settled, payload, code, message)
-                case Throttled(code, message, after, human):
-                    if human:
-                        return self._hold(settled, payload, code, message)
-                case Unavailable(code, message, after, unknown):
-                    payload = replace(payload, attempted=payload.attempted or unknown)
-                case _:
-                    assert_never(outcome)
+            except Exception as failure:
+                self.breaker.release()
+                why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
+                settled.lost.append(Waiting(replace(payload, attempted=True), "internal.export", why))
+                return settled
+            payload, code, message, after, human = _open(outcome, payload)
             failures += 1
             wait = self.backoff.seconds(failures, after)
-            if self.stop.is_set() or self.clock.monotonic() + wait >= deadline or self.clock.wait(wait, self.stop):
-                settled.left.append((payload, code, message))
+            late = self.clock.monotonic() + wait + _LEAST > deadline.retries
+            if human or self.stop.is_set() or late or self.clock.wait(wait, self.stop):
+                settled.left.append(Waiting(payload, code, message))
                 return settled
 
-    def _once(self, payload: Payload, deadline: float, settled: Settled) -> Outcome:
+    def _may_begin(self, deadline: Deadline) -> bool:
+        now = self.clock.monotonic() + _LEAST
+        return now <= deadline.retries or (now <= deadline.end and not self.breaker.failing)
+
+    def _once(self, payload: Payload, deadline: Deadline, failures: int, settled: Settled) -> Outcome:
         closed = self.breaker.allow()
         if closed is not None:
             return closed
         wait = self.rate_limit.reserve()
-        if wait:
-            if self.clock.monotonic() + wait >= deadline or self.clock.wait(wait, self.stop):
-                self.rate_limit.give_back()
-                self.breaker.release()
-                return Throttled("delivery.rate-limit", f"our own rate limit asks to wait {wait:.1f} s", after=wait)
-        left = deadline - self.clock.monotonic()
-        attempted = self.attempt(payload, max(0.001, min(self.attempt_timeout, left)))
+        if wait and (self.clock.monotonic() + wait + _LEAST > deadline.end or self.clock.wait(wait, self.stop)):
+            self.rate_limit.give_back()
+            self.breaker.release()
+            return Throttled("delivery.rate-limit", f"our own rate limit asks to wait {wait:.1f} s", after=wait)
+        began = self.clock.monotonic()
+        left = deadline.retries - began
+        if not failures:
+            left = max(left, min(deadline.patience, deadline.end - began))
+        given = min(self.attempt_timeout, max(_LEAST, left))
+        attempted = self.attempt(payload, given)
         settled.attempts += 1
         settled.bytes += attempted.bytes
         self.breaker.record(attempted.outcome)
+        self.patience.learn(attempted.outcome, self.clock.monotonic() - began, given)
+        self._heed(attempted.outcome)
         return attempted.outcome
 
-    def _hold(self, settled: Settled, payload: Payload, code: str, message: str) -> Settled:
-        self.breaker.pause(_HUMAN_PAUSE, code, message)
-        settled.left.append((payload, code, message))
-        return settled
+    def _heed(self, outcome: Outcome) -> None:
+        """What the backend asked of one payload holds for all."""
+        match outcome:
+            case Partial(retry=retry, after=after, human=human) if retry:
+                first = next(iter(retry.values()))
+                code, message = first.code, first.message
+            case Throttled(code, message, after, human):
+                pass
+            case Unavailable(code, message, after):
+                human = False
+            case _:
+                return
+        if human:
+            self.breaker.hold(_HUMAN_PAUSE, code, message)
+        elif after:
+            self.breaker.hold(after, code, message)
 
-    @staticmethod
-    def _reject(settled: Settled, payload: Payload, verdicts: Mapping[int, ItemVerdict]) -> None:
-        if not verdicts:
-            return
-        items = payload.items()
-        settled.rejected += len(verdicts)
-        settled.refused += [(items[index], verdict) for index, verdict in verdicts.items()]
-        _count(settled, verdicts, Fate.REJECTED)
+    def _done(self, outcome: Outcome, payload: Payload, deadline: Deadline, settled: Settled) -> bool:
+        """Count what the verdict settles; False when some of the payload is still open."""
+        match outcome:
+            case Delivered(notes):
+                settled.delivered += payload.points
+                _count(settled, notes, Fate.DELIVERED)
+            case Rejected(code, message, _, example):
+                _reject_all(settled, payload, ItemVerdict(code, message, example))
+            case TooLarge(code, message):
+                if payload.points <= 1:
+                    _reject_all(settled, payload, ItemVerdict(code, message))
+                else:
+                    for half in payload.halves():
+                        settled.add(self.settle(half, deadline, at_least_once=False))
+            case Partial(rejected, retry, notes):
+                _check(rejected, retry, payload)
+                _reject(settled, payload, rejected)
+                _count(settled, notes, Fate.DELIVERED)
+                settled.delivered += payload.points - len(rejected) - len(retry)
+                return not retry
+            case Throttled() | Unavailable():
+                return False
+            case _:
+                assert_never(outcome)
+        return True
 
-    def _reject_all(self, settled: Settled, payload: Payload, verdict: ItemVerdict) -> None:
-        self._reject(settled, payload, dict.fromkeys(range(payload.points), verdict))
+
+def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float | None, bool]:
+    """What is still to be sent, and why: (payload, code, message, after, human)."""
+    match outcome:
+        case Partial(_, retry, _, after, human):
+            first = next(iter(retry.values()))
+            return replace(payload.only(list(retry)), attempted=True), first.code, first.message, after, human
+        case Throttled(code, message, after, human):
+            return payload, code, message, after, human
+        case Unavailable(code, message, after, unknown):
+            return replace(payload, attempted=payload.attempted or unknown), code, message, after, False
+        case _:
+            raise AssertionError(outcome)
 
 
-def _count(settled: Settled, verdicts: Mapping[int, ItemVerdict], fate: Fate) -> None:
+def _check(rejected: Mapping[int, ItemVerdict], retry: Mapping[int, ItemVerdict], payload: Payload) -> None:
+    """Before anything is counted: verdicts must speak of items that there are, each once."""
+    items = payload.items()
+    if len(items) != payload.points:
+        raise ValueError(f"the payload splits into {len(items)} items, not {payload.points}")
+    if rejected.keys() & retry.keys() or not all(0 <= index < len(items) for index in (*rejected, *retry)):
+        raise ValueError("verdicts on items that are not in the payload, or two on one")
+
+
+def _reject(settled: Settled, payload: Payload, verdicts: Mapping[int, ItemVerdict]) -> None:
+    if not verdicts:
+        return
+    items = payload.items()
+    settled.refused += [(items[index], verdict) for index, verdict in verdicts.items()]
+    settled.rejected += len(verdicts)
+    _count(settled, verdicts, Fate.REJECTED, unknown=payload.attempted)
+
+
+def _reject_all(settled: Settled, payload: Payload, verdict: ItemVerdict) -> None:
+    _reject(settled, payload, dict.fromkeys(range(payload.points), verdict))
+
+
+def _count(settled: Settled, verdicts: Mapping[int, ItemVerdict], fate: Fate, *, unknown: bool = False) -> None:
     counts: dict[str, tuple[ItemVerdict, int]] = {}
     for verdict in verdicts.values():
         known = counts.get(verdict.code)
         counts[verdict.code] = (known[0], known[1] + 1) if known else (verdict, 1)
-    settled.reasons += [Reason(code, first.message, n, fate, first.example) for code, (first, n) in counts.items()]
+    settled.reasons += [
+        Reason(code, first.message, n, fate, first.example, unknown) for code, (first, n) in counts.items()
+    ]
