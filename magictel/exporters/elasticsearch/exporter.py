@@ -1,0 +1,175 @@
+"""The Elasticsearch exporter, and OpenSearch as a dialect of it: what goes over the wire and when.
+
+What a document looks like is in `documents` (for speed: `columns`), what a reply means in `verdicts`, what is asked back in
+`readback`, the ladder's questions in `probes` and `permission`, what an index should have in `preparation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote, urlencode
+
+from magictel.delivery.retry import Attempted
+from magictel.exporters.elasticsearch import documents, expectation, probes, readback
+from magictel.exporters.elasticsearch.columns import Columns
+from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
+from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
+from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
+from magictel.exporters.elasticsearch.verdicts import FILTER, judge_bulk
+from magictel.finding import Finding, Rung
+from magictel.http_exporter import HttpExporter
+from magictel.ladder.probe import probe
+from magictel.model import Point, Series
+from magictel.outcome import Outcome
+from magictel.payload import Payload, Route
+from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.wire import Endpoint, Reply, Request, Wire
+
+S = TypeVar("S", bound=SearchSettings)
+_TIME_SERIES_WINDOW = (7200.0, 1800.0)
+"""index.look_back_time and index.look_ahead_time as they are by default."""
+
+
+class SearchExporter(HttpExporter[S]):
+    """What Elasticsearch and OpenSearch share: bulk requests of flat documents, one for each point."""
+
+    content_type = "application/x-ndjson"
+    opensearch: ClassVar[bool] = False
+    limits = (
+        "Times have milliseconds.",
+        "Decimals beyond a 32-bit float's range, NaN, infinities and whole numbers beyond 64 bits stand as text in value_text.",
+        f"Texts of attributes are cut at {LONGEST_TEXT} characters.",
+        "After prepare, attributes are text in one flattened field each; lists lose order and repeats.",
+        "Descriptions, exemplars and flags are not stored.",
+    )
+    cost = "One document for each point: about 100 to 200 bytes on disk for a number, once resource and scope are compressed away."
+
+    def __init__(self, settings: S | None = None, **options: Any) -> None:
+        self._columns = Columns()
+        self._mode = IndexMode()
+        super().__init__(settings, **options)
+
+    @cached_property
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        return self.settings.addresses()
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The nodes, in the order they are tried."""
+        return self._endpoints
+
+    def route(self) -> Route:
+        """The index's bulk end point; the server gives up on a shard before we give up on the server."""
+        own = self.settings
+        query = {"timeout": f"{max(1, int(own.timeout * 800))}ms"}
+        query |= {name: value for name, value in (("pipeline", own.pipeline), ("routing", own.routing)) if value}
+        path = f"/{quote(own.index)}/_bulk?{FILTER}&{urlencode(query)}"
+        return Route(path, own.max_batch_points, own.max_batch_bytes)
+
+    def headers(self) -> Mapping[str, str]:
+        """The Authorization header, if credentials are set."""
+        header = next(iter(self.settings.credentials().values()), None)
+        return {"Authorization": header} if header else {}
+
+    # ---- points to bytes, replies to verdicts ------------------------------------------------------------------------
+
+    def encode(self, series: Series, point: Point) -> bytes:
+        """Action line and document of one point."""
+        return documents.encode(self._columns.frame(series.stream), series, point)
+
+    def template(self) -> Columns:
+        """The same bytes, by column."""
+        return self._columns
+
+    def split(self, body: bytes) -> list[bytes]:
+        """Pairs of an action line and its document."""
+        return documents.split(body)
+
+    def request(self, endpoint: Endpoint, payload: Payload) -> Request:
+        """A bulk request; time-series indices make their own ids."""
+        if self._mode.time_series:
+            payload = replace(payload, body=without_ids(payload.body))
+        return super().request(endpoint, payload)
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Send once, knowing the index's mode or learning it."""
+        self._mode.ask_once(self.wire(), self.settings.index, timeout)
+        attempted = super().attempt(payload, timeout)
+        self._mode.learn(attempted.outcome)
+        return attempted
+
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        """Status and every item decide."""
+        return judge_bulk(payload, reply, self.clock.now(), ids=not self._mode.time_series)
+
+    # ---- the ladder --------------------------------------------------------------------------------------------------
+
+    @probe(Rung.HTTP, "Elasticsearch or OpenSearch answers")
+    def product(self, wire: Wire) -> Finding:
+        """Is it this kind of backend at all?"""
+        return probes.http(wire, self.opensearch)
+
+    @probe(Rung.AUTH, "the cluster knows who we are")
+    def authenticated(self, wire: Wire) -> Finding:
+        """Who are we there?"""
+        return probes.auth(wire, self.opensearch, tuple(self.settings.credentials()))
+
+    @probe(Rung.CLOCK, "the clocks agree")
+    def clocks(self, wire: Wire) -> Finding:
+        """How far apart are the clocks, against the window in which the index takes points?"""
+        window = _TIME_SERIES_WINDOW if self._mode.time_series else self.window()
+        return probes.time(wire, self.clock, window)
+
+    @probe(Rung.HEALTH, "the cluster is healthy")
+    def cluster_health(self, wire: Wire) -> Finding:
+        """Is the cluster well?"""
+        return probes.health(wire)
+
+    # ---- back again --------------------------------------------------------------------------------------------------
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        """The document's fields, as they were meant."""
+        return expectation.expected(series, point)
+
+    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
+        """Milliseconds, cut texts, order and repeats of lists, flattened types."""
+        return expectation.declared(field, sent, seen)
+
+    def item_key(self, item: bytes) -> str | None:
+        """The sample's point in a refused item."""
+        return expectation.item_key(item)
+
+    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """By search on the run id, from doc values."""
+        return readback.read_back(wire, self.settings.index, query)
+
+    def visible_after(self, wire: Wire) -> float | Unreadable:
+        """The index's refresh_interval."""
+        return readback.refresh_interval(wire, self.settings.index)
+
+    def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """How many documents of a run can be found."""
+        return readback.count(wire, self.settings.index, run_id)
+
+    def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """Delete them."""
+        return readback.delete(wire, self.settings.index, run_id)
+
+
+class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):
+    """Elasticsearch 7.x to 9.x, Elastic Cloud and serverless."""
+
+    name = "elasticsearch"
+    summary = "Elasticsearch 7.x to 9.x"
+    Settings = ElasticsearchSettings
+
+
+class OpenSearchExporter(SearchExporter[OpenSearchSettings]):
+    """OpenSearch 1.x to 3.x."""
+
+    name = "opensearch"
+    summary = "OpenSearch 1.x to 3.x"
+    Settings = OpenSearchSettings
+    opensearch = True

@@ -1,0 +1,72 @@
+"""What an index says of its fields (`_field_caps`, open to whoever may read it): which name shows a field's values, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FLAT_TYPES = frozenset({"flattened", "flat_object"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The types of each field over all backing indices, and whether each has doc values."""
+
+    types: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(body: Any) -> Fields:
+        """Read a `_field_caps` answer."""
+        types: dict[str, dict[str, bool]] = {}
+        listed = body.get("fields", {}) if isinstance(body, Mapping) else {}
+        for name, kinds in listed.items():
+            types[name] = {
+                kind: bool(caps.get("aggregatable")) for kind, caps in kinds.items() if isinstance(caps, Mapping)
+            }
+        return Fields(types)
+
+    def kinds(self, name: str) -> frozenset[str]:
+        """The types of a field, without `unmapped`."""
+        return frozenset(self.types.get(name, {})) - {"unmapped"}
+
+    def flat_parent(self, name: str) -> str | None:
+        """The flattened field that holds `name` as a key, if there is one."""
+        parts = name.split(".")
+        for end in range(1, len(parts)):
+            parent = ".".join(parts[:end])
+            if self.kinds(parent) & FLAT_TYPES:
+                return parent
+        return None
+
+    def shown_by(self, name: str) -> str | None:
+        """The name under which doc values show a field; None where no doc values hold it."""
+        if self.flat_parent(name):
+            return name
+        kinds = self.kinds(name)
+        if kinds and "text" not in kinds and all(self.types[name][kind] for kind in kinds):
+            return name
+        for inner in (f"{name}.keyword", f"{name}.raw"):
+            if self.kinds(inner) == {"keyword"} and self.types[inner]["keyword"]:
+                return inner
+        return None
+
+    def hidden(self, names: Collection[str]) -> dict[str, str]:
+        """The fields among `names` that the index holds and no doc values show, each with why."""
+        found = {}
+        for name in names:
+            kinds = self.kinds(name) - {"object", "nested"}
+            if kinds and self.shown_by(name) is None:
+                found[name] = f"mapped as {' and '.join(sorted(kinds))}, which has no doc values"
+            elif not kinds and self.flat_parent(name) is None and self._switched_off(name):
+                found[name] = "it stands in an object that is not indexed"
+        return found
+
+    def _switched_off(self, name: str) -> bool:
+        """True below an object that has no fields of its own: `enabled: false`."""
+        parts = name.split(".")
+        for end in range(len(parts) - 1, 0, -1):
+            parent = ".".join(parts[:end])
+            if self.kinds(parent) & {"object"}:
+                return not any(other.startswith(parent + ".") for other in self.types)
+        return False

@@ -1,0 +1,217 @@
+"""The ladder's questions below writing: is it this kind of backend, who are we, is the cluster well, what time is it there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magictel.clock import Clock
+from magictel.exporters.elasticsearch.product import ask_product, product_of
+from magictel.exporters.elasticsearch.trouble import Cause, Trouble, cause_of, read, unauthenticated
+from magictel.finding import Finding, Rung
+from magictel.ladder.clock import clock, time_of
+from magictel.ladder.http import answered
+from magictel.wire import Reply, Wire
+
+_OLDEST = (7,)
+_NO_HANDLER = frozenset({400, 404, 405})
+"""How a version without an API says so: real engines answer 400 and 405, a proxy 404."""
+
+
+def http(wire: Wire, opensearch: bool) -> Finding:
+    """Is it Elasticsearch or OpenSearch at all? A 401 or 403 of its own passes: auth is the next rung's question."""
+    reply = answered(wire)
+    if isinstance(reply, Finding):
+        return reply
+    found = product_of(reply)
+    if found is not None:
+        if not found.opensearch and found.version and found.version < _OLDEST:
+            return Finding.failed(
+                Rung.HTTP, "es.product.too-old", f"{found} is older than 7.0", "upgrade the cluster", product=str(found)
+            )
+        cluster = f", cluster {found.cluster}" if found.cluster else ""
+        return Finding.passed(
+            Rung.HTTP, f"{found}{cluster}", product=found.name, version=found.number, status=reply.status
+        )
+    seen = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
+    if reply.status in (401, 403) and (_own_error(reply) or _plain_refusal(reply)):
+        return Finding.passed(Rung.HTTP, f"answers {reply.status} as {_name(opensearch)} does", **seen)
+    cause = _cause(reply)
+    trouble = read(reply.status, cause) if cause != Cause() else None
+    if trouble is not None:
+        return _failed(Rung.HTTP, trouble, wire, **seen)
+    if reply.json() is None:
+        return Finding.failed(
+            Rung.HTTP,
+            "http.not-a-backend",
+            f"{wire.endpoint.origin} answers {reply.status}, and not in JSON as {_name(opensearch)} does",
+            "check host, port and path: another service listens there",
+            **seen,
+        )
+    return Finding.failed(
+        Rung.HTTP,
+        "es.product.unknown",
+        f"{wire.endpoint.origin} answers {reply.status} in JSON, and names neither Elasticsearch nor OpenSearch",
+        "check host, port and path; a proxy must let GET / through as it is",
+        **seen,
+    )
+
+
+def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
+    """Who are we there? `given` names the credentials that are sent."""
+    found = ask_product(wire, opensearch)
+    path = "/_plugins/_security/authinfo" if found.opensearch else "/_security/_authenticate"
+    reply = wire.get(path)
+    sent = f"with {given[0]}" if given else "without credentials"
+    if reply.status == 200 and isinstance(reply.json(), dict):
+        return Finding.passed(Rung.AUTH, f"{_who(reply.json())}, {sent}", security="on", **_evidence(reply.json()))
+    if reply.status == 401:
+        return refused(wire, reply, found.opensearch, bool(given))
+    if reply.status in _NO_HANDLER:
+        ignored = f"; {given[0]} is sent and not looked at" if given else ""
+        return Finding.passed(
+            Rung.AUTH, f"security is off: anyone may write{ignored}", security="off", status=reply.status
+        )
+    said = wire.first_bytes(reply)
+    body = reply.json()
+    if isinstance(body, dict) and "es:ESHttp" in str(body.get("Message")):
+        return Finding.failed(
+            Rung.AUTH,
+            "os.aws.unsigned",
+            f"Amazon wants signed requests: {said}",
+            "use a user of fine-grained access control, or a policy that allows this address",
+        )
+    if reply.status == 403:
+        return Finding.warned(
+            Rung.AUTH, "es.auth.unknown", f"403: who we are cannot be asked: {said}", None, status=reply.status
+        )
+    return Finding.warned(Rung.AUTH, "es.auth.unknown", f"{reply.status} to {path}: {said}", None, status=reply.status)
+
+
+def refused(wire: Wire, reply: Reply, opensearch: bool, given: bool) -> Finding:
+    """The finding for a 401."""
+    cause = _cause(reply)
+    if cause == Cause() or opensearch:
+        said = wire.first_bytes(reply) or "no reason given"
+        remedy = "check user and password" if given else "set username and password"
+        return Finding.failed(Rung.AUTH, "os.auth.unauthorized", f"401: {said}", remedy, status=401)
+    return _failed(Rung.AUTH, unauthenticated(cause), wire, status=401)
+
+
+def health(wire: Wire) -> Finding:
+    """Is the cluster well? A key that only writes may not ask: that warns."""
+    limit = max(1, int(wire.timeout * 800))
+    reply = wire.get(f"/_cluster/health?master_timeout={limit}ms&timeout={limit}ms")
+    body = reply.json()
+    if isinstance(body, dict) and body.get("status") in ("green", "yellow", "red"):
+        return _health(body)
+    cause = _cause(reply)
+    said = wire.first_bytes(reply)
+    if reply.status == 410:
+        return Finding.skipped(
+            Rung.HEALTH, "a serverless project has no cluster health", "es.health.serverless", status=410
+        )
+    if reply.status in (401, 403):
+        return Finding.warned(
+            Rung.HEALTH,
+            "es.authz.monitor",
+            "the credentials may not ask for the cluster's health; writing does not need it",
+            "grant the cluster privilege monitor, or leave it: --skip es.authz.monitor",
+            status=reply.status,
+            said=said,
+        )
+    trouble = read(reply.status, cause) if cause != Cause() else None
+    if trouble is not None and reply.status >= 429:
+        return _failed(Rung.HEALTH, trouble, wire, status=reply.status)
+    if reply.status in _NO_HANDLER:
+        return Finding.skipped(
+            Rung.HEALTH, "this service has no cluster health", "es.health.none", status=reply.status, said=said
+        )
+    return Finding.failed(
+        Rung.HEALTH, "es.health.unreadable", f"{reply.status} to _cluster/health: {said}", status=reply.status
+    )
+
+
+def time(wire: Wire, now_clock: Clock, window: tuple[float, float]) -> Finding:
+    """How far apart are the clocks? Elasticsearch sends no Date before a fix of 2026-08: then `_cat/health` tells."""
+    reply = wire.get("/")
+    there = time_of(reply)
+    if there is None:
+        reply = wire.get("/_cat/health?h=epoch")
+        text = reply.text.strip()
+        there = float(text) if reply.ok and text.isdigit() else None
+    return clock(there, now_clock.now() - reply.seconds / 2, window)
+
+
+def _health(body: dict[str, Any]) -> Finding:
+    nodes = body.get("number_of_data_nodes")
+    evidence = {
+        key: body[key]
+        for key in (
+            "cluster_name",
+            "status",
+            "number_of_nodes",
+            "number_of_data_nodes",
+            "unassigned_shards",
+            "timed_out",
+        )
+        if key in body
+    }
+    if body.get("timed_out"):
+        return Finding.failed(
+            Rung.HEALTH, "es.health.timed-out", "the cluster did not answer for its state in time",
+            "look at its load: GET _cluster/pending_tasks", **evidence,
+        )  # fmt: skip
+    match body["status"]:
+        case "green":
+            return Finding.passed(Rung.HEALTH, "green", **evidence)
+        case "yellow" if nodes == 1:
+            return Finding.passed(Rung.HEALTH, "yellow, as is normal with one data node", **evidence)
+        case "yellow":
+            return Finding.warned(
+                Rung.HEALTH, "es.health.yellow", f"yellow: {body.get('unassigned_shards')} copies of shards have no node",
+                "GET _cluster/allocation/explain says why", **evidence,
+            )  # fmt: skip
+    return Finding.failed(
+        Rung.HEALTH, "es.health.red", f"red: {body.get('unassigned_shards')} shards have no node, some data cannot be reached",
+        "GET _cluster/allocation/explain says why", **evidence,
+    )  # fmt: skip
+
+
+def _failed(rung: Rung, trouble: Trouble, wire: Wire, **evidence: Any) -> Finding:
+    return Finding.failed(rung, trouble.code, wire.redact(trouble.message)[:400], trouble.remedy, **evidence)
+
+
+def _cause(reply: Reply) -> Cause:
+    body = reply.json()
+    return cause_of(body.get("error")) if isinstance(body, dict) else Cause()
+
+
+def _own_error(reply: Reply) -> bool:
+    """True for an error in the form of Elasticsearch and OpenSearch."""
+    body = reply.json()
+    return isinstance(body, dict) and "error" in body and ("status" in body or isinstance(body["error"], str))
+
+
+def _plain_refusal(reply: Reply) -> bool:
+    """OpenSearch's security plugin: a 401 in plain text or with no body at all; Amazon's is `{"Message": …}`."""
+    body = reply.json()
+    if isinstance(body, dict):
+        return "Message" in body or "message" in body
+    return not reply.looks_like_html
+
+
+def _who(body: dict[str, Any]) -> str:
+    name = body.get("username") or body.get("user_name") or body.get("user") or "somebody"
+    key = body.get("api_key")
+    if isinstance(key, dict):
+        return f"API key {key.get('name') or key.get('id')} of {name}"
+    return f"user {name}"
+
+
+def _evidence(body: dict[str, Any]) -> dict[str, Any]:
+    wanted = ("username", "user_name", "roles", "backend_roles", "authentication_type")
+    return {key: body[key] for key in wanted if key in body}
+
+
+def _name(opensearch: bool) -> str:
+    return "OpenSearch" if opensearch else "Elasticsearch"

@@ -1,0 +1,219 @@
+"""What the backend shows of a run: by search on the run id, as its users see the data.
+
+Never `refresh=`, never GET by id: both show what users do not see, and `refresh` needs a privilege that production lacks.
+Values come from doc values of fields that are named one by one (a text field or `*` makes the whole search a 400). Doc values
+are sorted, so for lists `fields` is asked as well, and proves the order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from magictel.exporters.elasticsearch.expectation import POINT, RUN_ID, TIMES
+from magictel.exporters.elasticsearch.fields import Fields
+from magictel.exporters.elasticsearch.trouble import cause_of
+from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.wire import Reply, Wire
+
+_AT_ONCE = 90  # index.max_docvalue_fields_search is 100
+_MOST_HITS = 10_000  # index.max_result_window
+_DEFAULT_REFRESH = 1.0
+_DURATION = re.compile(r"(-?\d+)(nanos|micros|ms|s|m|h|d)?")
+_UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1e-3}
+_ASKED = (
+    "@timestamp,start_timestamp,name,name.*,unit,unit.*,kind,kind.*,temporality,temporality.*,monotonic,value_*,count*,sum*,"
+    "min*,max*,bounds*,scale,zero_*,cumulative_counts*,positive.*,negative.*,attributes,attributes.*,resource,resource.*,"
+    "scope,scope.*"
+)
+
+
+def read_back(wire: Wire, index: str, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+    """Every hit of the run. Raises `WireError`."""
+    fields = fields_of(wire, index)
+    if isinstance(fields, Unreadable):
+        return fields
+    by = fields.shown_by(RUN_ID)
+    if by is None:
+        if fields.kinds(RUN_ID):
+            return Unreadable("es.read.unsearchable", f"{RUN_ID} cannot be searched: {fields.hidden([RUN_ID])[RUN_ID]}")
+        return ()
+    wanted = {one.key: one for one in query.expected}
+    names = {name for one in query.expected for name in one.fields} | {POINT}
+    shown = {name: by_name for name in names if (by_name := fields.shown_by(name))}
+    hits = _search(wire, index, {by: query.run_id}, shown, _lists(query.expected), len(wanted))
+    if isinstance(hits, Unreadable):
+        return hits
+    hidden = fields.hidden(names)
+    return [_seen(hit, shown, wanted, hidden) for hit in hits.values()]
+
+
+def fields_of(wire: Wire, index: str) -> Fields | Unreadable:
+    """The fields of the index that documents of ours have. Raises `WireError`."""
+    reply = wire.get(f"/{quote(index)}/_field_caps?fields={_ASKED}&ignore_unavailable=false")
+    return Fields.of(reply.json()) if reply.ok else unreadable(reply, wire)
+
+
+def count(wire: Wire, index: str, run_id: str) -> int | Unreadable:
+    """How many documents of a run can be found now. Raises `WireError`."""
+    fields = fields_of(wire, index)
+    if isinstance(fields, Unreadable):
+        return fields if fields.code != "es.read.no-index" else 0
+    by = fields.shown_by(RUN_ID)
+    if by is None:
+        return 0
+    reply = wire.post(f"/{quote(index)}/_count", {"query": {"term": {by: run_id}}})
+    body = reply.json()
+    if not reply.ok or not isinstance(body, dict):
+        return unreadable(reply, wire)
+    return int(body["count"])
+
+
+def delete(wire: Wire, index: str, run_id: str) -> int | Unreadable:
+    """Delete what can be found of a run; how many documents went. Raises `WireError`."""
+    fields = fields_of(wire, index)
+    if isinstance(fields, Unreadable):
+        return fields
+    by = fields.shown_by(RUN_ID)
+    if by is None:
+        return 0
+    reply = wire.post(
+        f"/{quote(index)}/_delete_by_query?conflicts=proceed", {"query": {"term": {by: run_id}}}, timeout=60
+    )
+    body = reply.json()
+    if not reply.ok or not isinstance(body, dict):
+        why = unreadable(reply, wire)
+        return Unreadable(why.code.replace("es.read.", "es.delete."), why.message, "grant delete on the index")
+    return int(body.get("deleted", 0))
+
+
+def refresh_interval(wire: Wire, index: str) -> float | Unreadable:
+    """Seconds until a stored document is shown, by the index's own setting; 1 where it cannot be read. Raises `WireError`."""
+    reply = wire.get(f"/{quote(index)}/_settings/index.refresh_interval?flat_settings=true&include_defaults=true")
+    body = reply.json()
+    if not reply.ok or not isinstance(body, dict):
+        return _DEFAULT_REFRESH
+    longest = 0.0
+    for settings in body.values():
+        for layer in ("settings", "defaults"):
+            text = settings.get(layer, {}).get("index.refresh_interval") if isinstance(settings, dict) else None
+            if text is None:
+                continue
+            seconds = seconds_of(str(text))
+            if seconds < 0:
+                return Unreadable(
+                    "es.read.never-refreshed",
+                    f"refresh_interval of {index} is -1: what is written is not shown until somebody refreshes",
+                    f"PUT {index}/_settings with index.refresh_interval: null",
+                )
+            longest = max(longest, seconds)
+            break
+    return longest or _DEFAULT_REFRESH
+
+
+def seconds_of(text: str) -> float:
+    """A time value of Elasticsearch (`30s`, `500ms`, `-1`) in seconds; negative is never."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    return int(found.group(1)) * _UNITS[found.group(2)] if found else _DEFAULT_REFRESH
+
+
+def unreadable(reply: Reply, wire: Wire) -> Unreadable:
+    """Why a reply tells nothing of what is held."""
+    body = reply.json()
+    cause = cause_of(body.get("error") if isinstance(body, dict) else None)
+    said = wire.redact(str(cause))[:300] or wire.first_bytes(reply)
+    if reply.status in (401, 403):
+        return Unreadable(
+            "es.read.forbidden", f"{reply.status}: what is held cannot be asked: {said}", "grant read on the index"
+        )
+    if reply.status == 404:
+        return Unreadable("es.read.no-index", f"the index cannot be found (yet): {said}", final=False)
+    if reply.status in (408, 429, 500, 502, 503, 504):
+        return Unreadable("es.read.unavailable", f"{reply.status} to a search: {said}", final=False)
+    return Unreadable("es.read.refused", f"{reply.status} to a search: {said}")
+
+
+def _search(
+    wire: Wire, index: str, term: Mapping[str, str], shown: Mapping[str, str], lists: Sequence[str], expected: int
+) -> dict[str, dict[str, list[Any]]] | Unreadable:
+    """Hits by id and index, each with the values of every shown field; lists in their order where `fields` proves it."""
+    size = min(_MOST_HITS, 4 * expected + 100)
+    names = sorted(set(shown.values()))
+    hits: dict[str, dict[str, list[Any]]] = {}
+    for start in range(0, max(1, len(names)), _AT_ONCE):
+        body = {
+            "query": {"term": dict(term)},
+            "docvalue_fields": names[start : start + _AT_ONCE],
+            "_source": False,
+            "size": size,
+            "sort": ["_doc"],
+        }
+        found = _hits(wire, index, body)
+        if isinstance(found, Unreadable):
+            return found
+        for key, values in found:
+            hits.setdefault(key, {}).update(values)
+    if lists and hits:
+        body = {"query": {"term": dict(term)}, "fields": list(lists), "_source": False, "size": size}
+        ordered = _hits(wire, index, body)
+        if not isinstance(ordered, Unreadable):  # before 7.10 there is no `fields`: doc values stand alone
+            for key, values in ordered:
+                for name, listed in values.items():
+                    held = hits.get(key, {}).get(name)
+                    if held is not None and len(held) == len(listed) and sorted(held) == sorted(listed):
+                        hits[key][name] = listed
+    return hits
+
+
+def _hits(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, dict[str, list[Any]]]] | Unreadable:
+    reply = wire.post(f"/{quote(index)}/_search", body)
+    answer = reply.json()
+    if not reply.ok or not isinstance(answer, dict):
+        return unreadable(reply, wire)
+    shards = answer.get("_shards", {})
+    if shards.get("failed") or answer.get("timed_out"):
+        said = "; ".join(str(cause_of(one.get("reason"))) for one in shards.get("failures", ())[:1])
+        return Unreadable("es.read.partial", f"{shards.get('failed')} shards did not answer: {said}"[:300], final=False)
+    return [(f"{hit['_index']}/{hit['_id']}", hit.get("fields", {})) for hit in answer["hits"]["hits"]]
+
+
+def _lists(expected: Sequence[Expected]) -> list[str]:
+    """The numbers' lists that a point's value has; attributes' lists lose their order by declaration."""
+    return sorted(
+        {
+            name
+            for one in expected
+            for name, value in one.fields.items()
+            if isinstance(value, tuple) and "attributes." not in name
+        }
+    )
+
+
+def _seen(
+    hit: Mapping[str, list[Any]], shown: Mapping[str, str], wanted: Mapping[str, Expected], hidden: Mapping[str, str]
+) -> Seen:
+    key = str(next(iter(hit.get(shown.get(POINT, POINT), ())), ""))
+    want = wanted[key].fields if key in wanted else {}
+    fields = dict(_values(hit, shown, want))
+    return Seen(key, fields, {name: why for name, why in hidden.items() if name in want})
+
+
+def _values(
+    hit: Mapping[str, list[Any]], shown: Mapping[str, str], want: Mapping[str, Value]
+) -> Iterator[tuple[str, Value]]:
+    for name, by in shown.items():
+        values = hit.get(by)
+        if not values:
+            continue
+        listed = tuple(_nanoseconds(value) if name in TIMES else value for value in values)
+        yield name, listed if isinstance(want.get(name), tuple) or len(listed) > 1 else listed[0]
+
+
+def _nanoseconds(shown: Any) -> Any:
+    """A date as doc values show it, with all nine digits of the second."""
+    if isinstance(shown, str) and shown.endswith("Z"):
+        seconds, _, fraction = shown[:-1].partition(".")
+        return f"{seconds}.{fraction:0<9}Z"
+    return shown

@@ -1,0 +1,255 @@
+"""What Elasticsearch's and OpenSearch's own error objects mean: one reading for items, requests, probes and diagnoses.
+
+The type and the status decide; a substring of the reason only where the engines give nothing else (they do not for field
+limits, time-series windows and missing templates, whose types are those of any bad document).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+_BLOCK = re.compile(r"blocked by: \[([A-Z_]+)/(\d+)/")
+"""`[TOO_MANY_REQUESTS/12/…]`: the status and the number of a cluster block (ES ClusterBlock.toString)."""
+_FLOOD_STAGE = "12"
+_ACTION = re.compile(r"\[([a-z]+:[a-z_/\[\]*]+)\]")
+_FIELD = (
+    re.compile(r"failed to parse field \[(.+?)\] of type \[(.+?)\]"),
+    re.compile(r"mapper \[(.+?)\] cannot be changed from type \[(.+?)\] to \[(.+?)\]"),
+    re.compile(r"object mapping (?:for )?\[(.+?)\]"),
+    re.compile(r"merge a non[ -]object mapping \[(.+?)\]"),
+    re.compile(r"mapping for \[(.+?)\]"),
+    re.compile(r"field name \[(.+?)\]"),
+    re.compile(r"cannot parse array for field \[(.+?)\]"),
+    re.compile(r"field=\"(.+?)\""),
+    re.compile(r"field \[(.+?)\]"),
+)
+_PARSING = frozenset({"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"})
+
+
+class Class(StrEnum):
+    """What a sender does about it (the catalogue's retry classes)."""
+
+    NO = "no"
+    BACKOFF = "backoff"
+    SLOW = "slow"
+    SPLIT = "split"
+    SUCCESS = "treat-as-success"
+    WITHOUT_ID = "without-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A stable code, a sentence, what to do about it, and what a sender does."""
+
+    code: str
+    message: str
+    retry: Class = Class.NO
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """An error as the engine wrote it: an object, an object whose reason is null, or a bare text."""
+
+    type: str = ""
+    reason: str = ""
+    causes: tuple[Cause, ...] = ()
+    limit: int | None = None
+    """The breaker's limit in bytes, where it is one."""
+    credentials: str = ""
+    """Why credentials were refused: Elasticsearch tells it beside the reason."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The reason and those beneath it."""
+        return (self.reason, *(text for cause in self.causes for text in cause.texts))
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The type and those beneath it."""
+        return frozenset({self.type, *(kind for cause in self.causes for kind in cause.types)})
+
+    def says(self, part: str) -> bool:
+        """True where the reason, or one beneath it, holds `part`."""
+        return any(part in text for text in self.texts)
+
+    def __str__(self) -> str:
+        said = f"{self.type}: {self.reason}" if self.type and self.reason else self.type or self.reason
+        deeper = next((cause.reason for cause in self.causes if cause.reason and cause.reason not in said), "")
+        return f"{said} ({deeper})" if deeper else said
+
+
+def cause_of(error: Any) -> Cause:
+    """Read what stands under `error`; anything at all gives a `Cause`."""
+    if isinstance(error, str):
+        return Cause(reason=error)
+    if not isinstance(error, Mapping):
+        return Cause()
+    inner = error.get("caused_by")
+    limit = error.get("bytes_limit")
+    return Cause(
+        _text(error.get("type")),
+        _text(error.get("reason")),
+        (cause_of(inner),) if isinstance(inner, Mapping) else (),
+        limit if isinstance(limit, int) else None,
+        _text(error.get("additional_unsuccessful_credentials")),
+    )
+
+
+def read(status: int, cause: Cause) -> Trouble | None:
+    """What an error with this status means, or None: it is in no row, and status and layer must tell."""
+    said = str(cause)
+    kinds = cause.types
+    if "version_conflict_engine_exception" in kinds:
+        return Trouble("es.write.duplicate", "the backend held it already", Class.SUCCESS)
+    if cause.says("_id must be unset or set to"):
+        return Trouble("es.write.time-series-id", "a time-series index makes its own ids", Class.WITHOUT_ID)
+    if "cluster_block_exception" in kinds:
+        return _blocked(status, cause)
+    if "es_rejected_execution_exception" in kinds or "rejected_execution_exception" in kinds:
+        return Trouble("es.write.queue-full", f"the write queue is full: {said}", Class.BACKOFF)
+    if "circuit_breaking_exception" in kinds:
+        return Trouble("es.write.breaker", f"the node is short of memory: {said}", Class.BACKOFF)
+    if "security_exception" in kinds:
+        return _denied(status, cause)
+    if {"master_not_discovered_exception", "not_master_exception", "cluster_manager_not_discovered_exception"} & kinds:
+        return Trouble("es.health.no-master", "the cluster has no elected master", Class.BACKOFF)
+    if "unavailable_shards_exception" in kinds or "no_shard_available_action_exception" in kinds:
+        return Trouble("es.write.shard-unavailable", f"the shard is not there: {said}", Class.BACKOFF)
+    if "index_not_found_exception" in kinds:
+        return Trouble("es.write.no-auto-create", f"the index does not exist and is not made by writing: {said}")
+    if "index_closed_exception" in kinds:
+        return Trouble("es.write.index-closed", f"the index is closed: {said}", Class.SLOW)
+    if "invalid_index_name_exception" in kinds:
+        return Trouble("es.write.index-name", f"no index can have this name: {said}")
+    if "media_type_header_exception" in kinds:
+        return Trouble("es.client.version", f"a media type of another major version was sent: {said}")
+    if cause.says("require_data_stream"):
+        return Trouble("es.write.require-data-stream-old", f"this version does not know require_data_stream: {said}")
+    if "Content-Type header" in cause.reason and "is not supported" in cause.reason:
+        return Trouble("es.write.content-type", cause.reason)
+    if "no handler found for uri" in cause.reason or status == 405:
+        return Trouble("es.write.wrong-path", f"there is no bulk end point at this path: {cause.reason}")
+    return _document(status, cause) if status in (400, 404) else None
+
+
+def field_of(cause: Cause) -> str | None:
+    """The field that a mapping error is about."""
+    for pattern in _FIELD:
+        for text in cause.texts:
+            found = pattern.search(text)
+            if found:
+                return found.group(1)
+    return None
+
+
+def _document(status: int, cause: Cause) -> Trouble | None:
+    said = str(cause)
+    kinds = cause.types
+    if (
+        "timestamp_error" in kinds
+        or cause.says("of currently writable indices")
+        or cause.says("time series index @timestamp")
+    ):
+        return Trouble("es.write.tsdb-window", f"the time is outside of the time-series index's window: {said}")
+    if cause.says("Error extracting routing") or cause.says("didn't contain any routing fields"):
+        return Trouble("es.write.tsdb-dimension", f"the document has none of the index's dimensions: {said}")
+    if cause.says("Limit of total fields"):
+        return Trouble("es.write.field-limit", f"the index has as many fields as it may: {said}")
+    if cause.says("find dynamic template"):
+        return Trouble("es.write.dynamic-template", f"the index has no such template: {said}")
+    if cause.says("immense term") or "max_bytes_length_exceeded_exception" in kinds:
+        return Trouble("es.write.long-value", f"a text is longer than the index can hold: {said}")
+    if cause.says("pipeline with id"):
+        return Trouble("es.write.pipeline", f"the ingest pipeline is not there: {said}")
+    field = field_of(cause)
+    if "strict_dynamic_mapping_exception" in kinds:
+        return Trouble("es.write.mapping-strict", f"the index takes no new fields: {said}")
+    if cause.says("field name cannot") or cause.says("object field starting or ending with a [.]"):
+        return Trouble("es.write.field-name", f"an attribute's name cannot be a field's: {said}")
+    if _PARSING & kinds or (field and "illegal_argument_exception" in kinds):
+        where = f"the field {field} does not take this value" if field else "the mapping does not take this document"
+        return Trouble("es.write.mapping-type", f"{where}: {said}")
+    return None
+
+
+def _blocked(status: int, cause: Cause) -> Trouble:
+    found = next((match for text in cause.texts if (match := _BLOCK.search(text))), None)
+    number = found.group(2) if found else ""
+    if number == _FLOOD_STAGE:  # 429 since 7.7, 403 before
+        return Trouble(
+            "es.write.flood-stage",
+            f"a disk is over the flood-stage watermark, the index is read-only until there is room: {cause.reason}",
+            Class.SLOW,
+            "free disk or add nodes; since 7.4 the block goes by itself below the high watermark",
+        )
+    if status == 503 or (found and found.group(1) == "SERVICE_UNAVAILABLE"):
+        return Trouble("es.health.no-master", f"the cluster takes no requests: {cause.reason}", Class.BACKOFF)
+    return Trouble(
+        "es.write.blocked",
+        f"the index is blocked for writing: {cause.reason}",
+        Class.SLOW,
+        "lift it: PUT INDEX/_settings with index.blocks.write: null (or read_only, as it is named)",
+    )
+
+
+def _denied(status: int, cause: Cause) -> Trouble:
+    """A security exception: who may not do what. 401 is about who, 403 about what."""
+    if status == 401:
+        return unauthenticated(cause)
+    if cause.reason.startswith("no permissions for"):
+        return Trouble(
+            "os.authz.denied",
+            f"the user's roles do not allow it: {cause.reason}",
+            remedy="map the user to a role with crud and create_index on the index",
+        )
+    action = next(iter(_ACTION.findall(cause.reason)), "")
+    if action.startswith(("indices:admin/auto_create", "indices:admin/create")):
+        return Trouble(
+            "es.authz.auto-create",
+            f"the first write makes the index, and the credentials may not: {cause.reason}",
+            remedy="grant auto_configure on it, or have somebody make it beforehand",
+        )
+    if action.startswith("cluster:monitor"):
+        return Trouble("es.authz.monitor", f"the credentials may not read the cluster's state: {cause.reason}")
+    return Trouble(
+        "es.authz.bulk",
+        f"the credentials may not write to the index: {cause.reason}",
+        remedy="grant create_doc on it",
+    )
+
+
+def unauthenticated(cause: Cause) -> Trouble:
+    """Why a 401: the reason alone is the same for every API key; the field beside it tells them apart (8.x, real engines)."""
+    beside = cause.credentials or cause.reason
+    told = beside.lower()
+    if "missing authentication credentials" in told:
+        return Trouble("es.auth.missing", "no credentials were sent, and the cluster wants some",
+                       remedy="set api_key, or username and password")  # fmt: skip
+    if "illegal base64" in told or "invalid apikey value" in told:
+        return Trouble("es.auth.api-key-encoding", f"the API key is not in the form the cluster reads: {beside}",
+                       remedy="give the key as id:key, or its field `encoded`")  # fmt: skip
+    if "is expired" in told:
+        return Trouble("es.auth.api-key-expired", f"the API key has expired: {beside}", remedy="make a new API key")
+    if "invalidated" in told:
+        return Trouble(
+            "es.auth.api-key-invalidated", f"the API key was invalidated: {beside}", remedy="make a new API key"
+        )
+    if "apikey authentication for id" in told:
+        return Trouble("es.auth.api-key-unknown", f"the cluster knows no API key of this id: {beside}",
+                       remedy="check that the key was made on this cluster")  # fmt: skip
+    if "invalid credentials for api key" in told:
+        return Trouble("es.auth.api-key-wrong", f"the API key's secret half is wrong: {beside}",
+                       remedy="copy the key again; it is shown once, when it is made")  # fmt: skip
+    if "unable to authenticate user" in told:
+        return Trouble("es.auth.bad-password", f"wrong user or password: {beside}",
+                       remedy="check both; bin/elasticsearch-reset-password sets a new one")  # fmt: skip
+    return Trouble("es.auth.refused", f"the credentials were refused: {beside}", remedy="check the credentials")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
