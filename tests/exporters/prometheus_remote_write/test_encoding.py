@@ -25,7 +25,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.exporters.prometheus_encoding import Encoder
+from magictel.exporters.prometheus_remote_write.encoding import Encoder
 from magictel.model import groups, in_time_order
 from magictel.payload import Payload, Route, pack
 from magictel.sandbox.prometheus_protobuf import WriteRequest

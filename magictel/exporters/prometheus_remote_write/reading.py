@@ -12,8 +12,8 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.exporters.prometheus_encoding import Encoder, describe, identity, reserved, samples
-from magictel.exporters.prometheus_names import label_name, label_value, labels
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, identity, reserved, samples
+from magictel.exporters.prometheus_remote_write.names import label_name, label_value, labels
 from magictel.model import Point, Series
 from magictel.sources.sample import POINT
 from magictel.verification import Expected, Seen, Value
@@ -45,8 +45,8 @@ def expected(encoder: Encoder, series: Series, point: Point, *, target_info: boo
         others = {key: value for key, value in resource.items() if key not in _OF_RESOURCE}
         fields.update({f"target_info.{name}": value for name, value in labels(others, identity(resource)).items()})
     fields.update(_numbers(point))
-    name = own.get(_POINT)
-    return Expected(key_of(own), f"{series.stream.name} {name}" if name else describe(series), fields)
+    point_name = own.get(_POINT)
+    return Expected(key_of(own), f"{series.stream.name} {point_name}" if point_name else describe(series), fields)
 
 
 def key_of(labels: Mapping[str, str]) -> str:

@@ -103,7 +103,7 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Refusal], ...] = (
         ),
     ),
     (
-        _CLIENT_ERRORS,
+        (*_CLIENT_ERRORS, 500),  # 2.42 says 500, 3 says 400
         "too old sample",
         Refusal(
             "prom.rw.too-old",

@@ -23,7 +23,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.exporters.prometheus_names import label_name, label_value, labels, metric_name, number_text
+from magictel.exporters.prometheus_remote_write.names import label_name, label_value, labels, metric_name, number_text
 from magictel.model import Attributes, Group, Kind, Point, Series, Stream
 from magictel.templates import Column, Filled, Withheld
 

@@ -1,0 +1,207 @@
+"""Prometheus remote write 1.0: Prometheus, Mimir, Cortex, Thanos, VictoriaMetrics and whoever else takes it.
+
+Protobuf in snappy's block format, and a reply without item verdicts. Prometheus takes all of a request or nothing
+(one bad sample costs the good ones), so a request refused for its points is halved until the bad ones stand alone; sending
+a stored sample again is no error. It also answers 204 for series it drops in silence: only the read-back shows it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cramjam
+
+from magictel.address import parse_endpoint
+from magictel.delivery.retry import Attempted
+from magictel.exporters.prometheus_remote_write.encoding import Encoder
+from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
+from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
+from magictel.exporters.prometheus_remote_write.reading import declared, expected, key_in, seen
+from magictel.exporters.prometheus_remote_write.refusals import refusal
+from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
+from magictel.http_exporter import judge_status
+from magictel.model import Group, Point, Series
+from magictel.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge
+from magictel.payload import Payload, Route
+from magictel.templates import Withheld
+from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.wire import Endpoint, Reply, Wire
+
+_WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
+"""How a write path ends, and what stands there for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
+_ALL_BAD = 32
+
+
+class PrometheusRemoteWriteExporter(RemoteWriteProbes):
+    """Sends metrics by remote write 1.0."""
+
+    name = "prometheus-remote-write"
+    summary = "Prometheus, Mimir, VictoriaMetrics by remote write 1.0"
+    Settings = PrometheusRemoteWriteSettings
+    content_type = "application/x-protobuf"
+    in_time_order = True
+    temporalities = ("cumulative",)
+    limits = (
+        "Delta points and exponential histograms are withheld: remote write 1.0 can carry neither.",
+        "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
+        "Names and attribute keys become letters, digits and underscores; values become text; start times, minima and maxima stay behind.",
+        "A point's own job, instance or le is kept as exported_job and so on.",
+    )
+    cost = "One series per number; a histogram of n buckets is n + 3 series. Prometheus' memory grows with the series, not the samples."
+
+    def __init__(self, settings: PrometheusRemoteWriteSettings | None = None, **options: Any) -> None:
+        super().__init__(settings, **options)
+        self._encoder = Encoder(suffixes=self.settings.name_suffixes, scope_labels=self.settings.scope_labels)
+        self._names: dict[str, set[str]] = {}
+        self._refused_in_a_row = 0
+
+    @classmethod
+    def check_settings(cls, settings: PrometheusRemoteWriteSettings) -> None:
+        """The addresses parse, and the one for writing has a path."""
+        parse_endpoint(settings.url)
+        if settings.query_url:
+            parse_endpoint(settings.query_url, field="query_url")
+
+    # ---- encoding ----------------------------------------------------------------------------------------------------
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """The point's `TimeSeries` messages."""
+        return self._encoder.encode(series, point)
+
+    def template(self) -> Encoder:
+        """The same bytes by column."""
+        return self._encoder
+
+    def lead(self, group: Group) -> bytes:
+        """The resource's `target_info`."""
+        return self._encoder.target_info(group) if self.settings.target_info else b""
+
+    def route(self) -> Route:
+        """The write path stands in the endpoint."""
+        return Route("", self.settings.max_batch_points, self.settings.max_batch_bytes)
+
+    def compress(self, body: bytes) -> tuple[bytes, Mapping[str, str]]:
+        """Snappy's block format; the framed one is refused."""
+        return bytes(cramjam.snappy.compress_raw(body)), {
+            "Content-Encoding": "snappy",
+            "X-Prometheus-Remote-Write-Version": "0.1.0",
+        }
+
+    # ---- where, and with which credentials -----------------------------------------------------------------------------
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The write address."""
+        return (parse_endpoint(self.settings.url).endpoint,)
+
+    def headers(self) -> Mapping[str, str]:
+        """Credentials and tenant."""
+        own = self.settings
+        made = {"X-Scope-OrgID": own.org_id} if own.org_id else {}
+        address = parse_endpoint(own.url)
+        username = own.username or address.username
+        password = own.password or address.password
+        if own.bearer_token:
+            made["Authorization"] = f"Bearer {own.bearer_token.reveal()}"
+        elif username:
+            pair = f"{username}:{password.reveal() if password else ''}"
+            made["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return made
+
+    def window(self) -> tuple[float, float]:
+        """Prometheus takes nothing older than an hour before its newest sample; 3 refuses beyond +10 minutes, 2 is poisoned by it."""
+        return 3600.0, 600.0
+
+    def reading(self, wire: Wire) -> Wire | None:
+        """A wire to the query API, or None where its address cannot be guessed from the write address."""
+        if self.settings.query_url:
+            return wire.at(parse_endpoint(self.settings.query_url).endpoint)
+        here = wire.endpoint
+        for ending, instead in _WRITE_PATHS:
+            if here.path.endswith(ending):
+                return wire.at(Endpoint(here.scheme, here.host, here.port, here.path.removesuffix(ending) + instead))
+        return None
+
+    # ---- verdicts ------------------------------------------------------------------------------------------------------
+
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        """A 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
+        row = refusal(reply)
+        if row is None:
+            return judge_status(reply, self.clock.now())
+        if row.act == "wait":
+            return Throttled(row.code, row.message, reply.retry_after(self.clock.now()))
+        if row.act in ("isolate", "halve"):
+            return TooLarge(row.code, row.message)
+        return Rejected(row.code, row.message, row.remedy, " ".join(reply.text[:200].split()))
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Send once. After many refused points in a row nothing is halved any more: a whole replay may be too old."""
+        attempted = super().attempt(payload, timeout)
+        outcome = attempted.outcome
+        if isinstance(outcome, Delivered):
+            self._refused_in_a_row = 0
+        elif not isinstance(outcome, TooLarge):
+            return attempted
+        elif payload.points <= 1:
+            self._refused_in_a_row += 1
+        elif self._refused_in_a_row >= _ALL_BAD and outcome.code not in ("prom.rw.too-large", "http.too-large"):
+            message = (
+                f"{outcome.message} (so were the {self._refused_in_a_row} points before: these were not told apart)"
+            )
+            return Attempted(Rejected(outcome.code, message), attempted.bytes)
+        return attempted
+
+    # ---- the way back --------------------------------------------------------------------------------------------------
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        """How a query shows the point."""
+        one = expected(self._encoder, series, point, target_info=self.settings.target_info)
+        if one is not None:
+            self._names.setdefault(series.stream.name, set()).add(self._encoder.name(series.stream) or "")
+        return one
+
+    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
+        """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""
+        return declared(field, sent, seen, self._names)
+
+    def item_key(self, item: bytes) -> str | None:
+        """The sample's name for a point."""
+        return key_in(item)
+
+    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """The raw samples of the run, and what its resources say of themselves."""
+        api = self._query_api(wire)
+        if isinstance(api, Unreadable):
+            return api
+        rows = api.of_run(query.run_id, query.since, query.until)
+        jobs = sorted({str(one.fields["labels.job"]) for one in query.expected if "labels.job" in one.fields})
+        instances = sorted({str(one.fields.get("labels.instance", "")) for one in query.expected})
+        infos = api.infos(jobs, instances, query.since, query.until) if jobs and self.settings.target_info else []
+        if isinstance(rows, Unreadable):
+            return rows
+        return infos if isinstance(infos, Unreadable) else seen(rows, infos, query.expected)
+
+    def visible_after(self, wire: Wire) -> float | Unreadable:
+        """Prometheus shows a sample at once; VictoriaMetrics after it has flushed (measured: 1 to 2 s, 5 at worst)."""
+        api = self._query_api(wire)
+        if isinstance(api, Unreadable):
+            return api
+        return 5.0 if is_victoriametrics(wire.get("")) else 1.0
+
+    def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """How many points of the run are stored."""
+        api = self._query_api(wire)
+        return api if isinstance(api, Unreadable) else api.count(run_id)
+
+    def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """By the admin API, which VictoriaMetrics has too."""
+        api = self._query_api(wire)
+        return api if isinstance(api, Unreadable) else api.delete(run_id)
+
+    def _query_api(self, wire: Wire) -> QueryApi | Unreadable:
+        reading = self.reading(wire)
+        if reading is None:
+            return no_query_api(f"where to query cannot be told from {wire.endpoint}")
+        return QueryApi(reading, self.clock.now())

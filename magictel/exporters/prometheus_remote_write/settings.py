@@ -1,0 +1,67 @@
+"""The settings of remote write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from magictel.secrets import Secret
+from magictel.settings.model import HttpSettings, Problem, option
+
+
+class PrometheusRemoteWriteSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where and how remote write goes."""
+
+    env_prefix = "PROMETHEUS_REMOTE_WRITE_"
+
+    url: Annotated[
+        str,
+        option(
+            "The remote-write address, path included.",
+            example="https://prometheus.example.net/api/v1/write",
+            address=True,
+        ),
+    ]
+    query_url: Annotated[
+        str | None,
+        option(
+            "Where read-back asks: what stands before /api/v1/query. Default: url without its last path segments.",
+            example="https://prometheus.example.net",
+            address=True,
+        ),
+    ] = None
+    username: Annotated[str | None, option("User for basic authentication.", example="123456")] = None
+    password: Annotated[Secret | None, option("Password for basic authentication.")] = None
+    bearer_token: Annotated[Secret | None, option("Token for bearer authentication.")] = None
+    org_id: Annotated[
+        str | None, option("Tenant, sent as X-Scope-OrgID: Mimir, Cortex and Loki's kin.", example="team-a")
+    ] = None
+    protocol: Annotated[Literal["1.0"], option("Version of the remote-write protocol.")] = "1.0"
+    name_suffixes: Annotated[
+        bool, option("Whether a metric's name ends in its unit and type, as in _seconds and _total.")
+    ] = True
+    scope_labels: Annotated[
+        bool, option("Whether series carry otel_scope_name and otel_scope_version; two scopes may share a name.")
+    ] = True
+    target_info: Annotated[
+        bool, option("Whether a resource's attributes beyond job and instance are sent, as the series target_info.")
+    ] = True
+    compression: Annotated[Literal["snappy"], option("How request bodies travel: remote write knows no other way.")] = (
+        "snappy"  # type: ignore[assignment] # narrower than its parent's
+    )
+    temporality: Annotated[Literal["cumulative"], option("Prometheus needs sums that count from the start.")] = (
+        "cumulative"
+    )
+
+    def problems(self) -> Iterable[Problem]:
+        """Adds: credentials of two kinds, a password without its user, a URL without path."""
+        yield from super().problems()
+        if self.bearer_token and (self.username or self.password):
+            yield (
+                "bearer_token",
+                "config.value",
+                "bearer_token: there is a username or password as well",
+                "set one of them",
+            )
+        if self.password and not self.username and "@" not in self.url:
+            yield "password", "config.value", "password: there is no username", "set username as well"
