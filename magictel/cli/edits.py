@@ -1,0 +1,187 @@
+"""What the commands that edit `magictel.toml` share: reading, validating the result, previewing, writing, telling."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from magictel import registry
+from magictel.cli import output
+from magictel.cli.environment import environment, folder
+from magictel.cli.output import Format
+from magictel.cli.targets import check_settings
+from magictel.errors import PluginError, SettingsError
+from magictel.secrets import Redactor, Secret
+from magictel.settings import edit, select
+from magictel.settings.file import ConfigFile, Table, locate, parse
+from magictel.settings.names import find, lookup
+
+SCHEMA = "magictel.edit/1"
+_SECRET_LIKE = re.compile(r"key|token|password|secret|auth|header|cookie|credential")
+
+
+@dataclass(slots=True)
+class Edit:
+    """An edit under way: the file's path and text, the text it will have, and what to tell beside it."""
+
+    path: Path
+    shown: str
+    before: str
+    after: str
+    fresh: bool
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """True when there is something to write."""
+        return self.fresh or self.before != self.after
+
+    def file(self) -> ConfigFile:
+        """The file as it will be. Raises `SettingsError` for one that cannot be read."""
+        return parse(self.after, self.path, self.shown)
+
+    def preview(self) -> str:
+        """The change as a unified diff, secrets redacted."""
+        redact = Redactor([*_file_secrets(self.before, self.path), *_file_secrets(self.after, self.path)])
+        old, new = self.before.splitlines(keepends=True), self.after.splitlines(keepends=True)
+        lines = difflib.unified_diff(old, new, "/dev/null" if self.fresh else self.shown, self.shown)
+        return redact("".join(line if line.endswith("\n") else f"{line}\n" for line in lines))
+
+
+def begin(config: str | None, *, must_exist: bool = True) -> Edit:
+    """Read the file that is to be edited. Raises `SettingsError` where it must exist and does not, or cannot be read."""
+    path, shown, said_by = locate(config, environment(), folder())
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as opened:
+            text = opened.read()
+    except FileNotFoundError:
+        if must_exist:
+            raise SettingsError(
+                "config.file.missing",
+                f"there is no {shown}",
+                f"write it with: magictel init{f' --config {shown}' if said_by else ''}",
+                said_by,
+            ) from None
+        return Edit(path, shown, "", "", True)
+    except OSError as failure:
+        raise SettingsError(
+            "config.file.unreadable", f"{shown} cannot be read ({failure.strerror})", f"mend the rights of {shown}"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError("config.file.syntax", f"{shown} is not UTF-8 text", "save it as UTF-8", shown) from None
+    parse(text, path, shown)
+    return Edit(path, shown, text, text, False)
+
+
+def validate(
+    edit_: Edit, target: str, *, overrides: Mapping[str, Any] | None = None, allow_missing_env: bool = False
+) -> None:
+    """Refuse a text in which a target's settings are unusable; `overrides` are the options that were written into it."""
+    from magictel.settings.load import resolve
+
+    table = edit_.file().table(target)
+    assert table is not None
+    exporter = registry.load(table.exporter)
+    resolved = resolve(
+        target,
+        table.exporter,
+        exporter.Settings,
+        environment=environment(),
+        config=edit_.file(),
+        overrides=overrides or {},
+        allow_missing_env=allow_missing_env,
+        folder=folder(),
+    )
+    if not allow_missing_env or not resolved.warnings:
+        check_settings(exporter, resolved)
+    edit_.notes += [f"{target}: {warning}" for warning in resolved.warnings]
+
+
+def finish(edit_: Edit, how: Format, *, action: str, targets: Sequence[str], said: str, dry_run: bool) -> int:
+    """Write the text (or show what would be written) and say so."""
+    preview = edit_.preview()
+    if edit_.changed and not dry_run:
+        edit.write(edit_.path, edit_.after)
+    if how is Format.JSON:
+        output.document(
+            {
+                "schema": SCHEMA,
+                "action": action,
+                "targets": list(targets),
+                "file": edit_.shown,
+                "changed": edit_.changed and not dry_run,
+                "dry_run": dry_run,
+                "diff": preview,
+                "notes": edit_.notes,
+            }
+        )
+        return 0
+    if dry_run:
+        output.say(preview.rstrip("\n") if preview else f"{edit_.shown} would stay as it is")
+    else:
+        output.say(said if edit_.changed else f"{edit_.shown} stays as it is: {said}")
+    for line in edit_.notes:
+        output.note(line)
+    return 0
+
+
+def overridden(names: Sequence[str]) -> list[str]:
+    """A sentence for every target of which `ENABLED_EXPORTERS` decides instead of the file."""
+    listed = select.enabled_names(environment())
+    if listed is None:
+        return []
+    notes = []
+    for name in names:
+        verdict = "so it counts" if find(name, listed) else "so it does not count"
+        there = "names" if find(name, listed) else "does not name"
+        notes.append(f"{select.ENABLED} is set and decides, not the file: it {there} {name}, {verdict}")
+    return notes
+
+
+def _file_secrets(text: str, path: Path) -> Iterator[str]:
+    """Every secret that stands in clear in the file, by its exporter's fields; by the key's name where there is no exporter."""
+    from magictel.settings.fields import field_map, userinfo_secrets
+
+    if not text:
+        return
+    for table in parse(text, path, str(path)).tables.values():
+        try:
+            fields = field_map(registry.load(table.exporter).Settings)
+        except PluginError:
+            fields = {}
+        for key, (value, _) in table.values.items():
+            one = lookup(key, fields)
+            for plain in _texts(value):
+                if one.secret if one is not None else _SECRET_LIKE.search(key):
+                    if not plain.startswith(("file:", "${")):
+                        yield plain
+                else:
+                    yield from userinfo_secrets(plain)
+
+
+def clear_secrets(table: Table, secret_keys: Sequence[str]) -> list[str]:
+    """The keys of a table whose secret stands in clear in the file."""
+    return [
+        key
+        for key, (value, _) in table.values.items()
+        if key in secret_keys and any(not plain.startswith(("file:", "${")) for plain in _texts(value))
+    ]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)

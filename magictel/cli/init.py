@@ -1,0 +1,68 @@
+"""`magictel init`: a first file of targets, from what the environment holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from magictel import registry
+from magictel.cli.edits import begin, finish, overridden, validate
+from magictel.cli.environment import environment
+from magictel.cli.output import Format
+from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
+from magictel.errors import PluginError, UsageError
+from magictel.settings import edit, select
+from magictel.settings.names import find
+
+_SAMPLE = """
+# [targets.elasticsearch]
+# exporter = "elasticsearch"
+# url = ["http://localhost:9200"]
+# api_key = "${ELASTICSEARCH_API_KEY}"
+"""
+
+
+def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_: FormatOption = Format.TEXT) -> int:
+    """Write magictel.toml from what the environment holds; secrets stay there, the file refers to them."""
+    current = begin(config, must_exist=False)
+    if not current.fresh:
+        raise UsageError(
+            "usage.file-exists",
+            f"there is a {current.shown} already",
+            "magictel add EXPORTER --as TARGET adds to it; --config PATH writes another",
+        )
+    held = environment()
+    current.after = edit.HEAD
+    listed = select.enabled_names(held)
+    names = []
+    for name in registry.names():
+        values = _values(name, held)
+        if values is None or (not values and not (listed and find(name, listed))):
+            continue
+        current.after = edit.add_target(current.after, name, name, values)
+        if listed is not None and find(name, listed) is None:
+            current.after = edit.set_enabled(current.after, name, False)
+        validate(current, name)
+        names.append(name)
+    if not names:
+        current.after += _SAMPLE
+        current.notes.append("no variable of any exporter is set: the file holds a sample, commented out")
+    current.notes += overridden(names)
+    said = f"wrote {current.shown} with {', '.join(names) or 'a sample'}"
+    return finish(current, format_, action="init", targets=names, said=said, dry_run=dry_run)
+
+
+def _values(name: str, held: Mapping[str, str]) -> dict[str, Any] | None:
+    """The keys that the environment sets for an exporter: secrets, and addresses that hold some, by reference."""
+    from magictel.settings.fields import field_map, userinfo_secrets
+    from magictel.settings.load import backend_variables
+
+    try:
+        fields = field_map(registry.load(name).Settings)
+    except PluginError:
+        return None
+    values: dict[str, Any] = {}
+    for key, text, origin in backend_variables(fields, held):
+        private = fields[key].secret or any(userinfo_secrets(text))
+        values[key] = f"${{{origin}}}" if private else edit.toml_of(fields[key], text)
+    return values
