@@ -77,7 +77,7 @@ class Faults:
     @classmethod
     def seeded(cls, seed: int, count: int, kinds: Sequence[Kind] | None = None, *, item_error: str = "mixed") -> Faults:
         """A random script of `count` steps, the same for the same seed; waits are short."""
-        dice = random.Random(seed)  # noqa: S311
+        dice = random.Random(seed)
         choice = kinds or tuple(kind for kind in get_args(Kind) if kind != "hang")
         return cls([_random_step(dice, dice.choice(choice), item_error) for _ in range(count)])
 

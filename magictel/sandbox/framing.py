@@ -65,7 +65,7 @@ class Reader:
         text = headers.get("content-length", "0")
         if not text.isdigit() or int(text) > _MAX_BODY:
             raise Malformed("content-length is wrong or too large")
-        body = self._stream.read(int(text))
+        body: bytes = self._stream.read(int(text))
         if len(body) != int(text):
             raise Malformed("the body ended early")
         return body

@@ -66,7 +66,8 @@ class Sandbox:
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every late write of every server has landed; False if one has not in time."""
-        return all([server.settle(timeout) for server in self.servers.values()])
+        settled = [server.settle(timeout) for server in self.servers.values()]
+        return all(settled)
 
 
 def _scripts(faults: Iterable[str], chosen: list[str]) -> dict[str, Faults]:

@@ -28,6 +28,7 @@ class Refused(Exception):  # noqa: N818
         self.caused_by = caused_by
         self.more = more
         self.root: list[dict[str, Any]] | None = None
+        self.made_id: str | None = None
 
     def error(self) -> dict[str, Any]:
         """The error as an item carries it."""
@@ -65,12 +66,9 @@ def illegal(reason: str, status: int = 400) -> Refused:
 
 def no_such_index(name: str) -> Refused:
     """404 `index_not_found_exception`."""
-    return Refused(
-        404,
-        "index_not_found_exception",
-        f"no such index [{name}]",
-        **{"resource.type": "index_or_alias", "resource.id": name, "index_uuid": "_na_", "index": name},
-    )
+    refused = Refused(404, "index_not_found_exception", f"no such index [{name}]")
+    refused.more = {"resource.type": "index_or_alias", "resource.id": name, "index_uuid": "_na_", "index": name}
+    return refused
 
 
 def reply(dialect: Dialect, value: Any, status: int = 200) -> Reply:

@@ -25,6 +25,8 @@ _METADATA = {
     "pipeline", "require_alias", "op_type", "_routing",
 }  # fmt: skip
 _OPERATIONS = ("create", "delete", "index", "update")
+# Refusals that come before the engine makes an id.
+_BEFORE_IDS = {"index_not_found_exception", "security_exception", "invalid_index_name_exception", "timestamp_error"}
 Veto = Callable[[int, str], "Refused | None"]
 
 
@@ -59,6 +61,8 @@ def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]
             if at >= len(lines):
                 raise illegal("The bulk request must be terminated by a newline [\\n]")
             document, at = lines[at].rstrip(b"\r"), at + 1
+        if not operation:
+            continue
         index = metadata.pop("_index", None) or default_index
         doc_id = metadata.pop("_id", None)
         items.append(Item(operation, str(index or ""), None if doc_id is None else str(doc_id), document, metadata))
@@ -81,11 +85,19 @@ def run(
             index, result = _do(cluster, item, parameters)
             touched[index.name] = index
         except Refused as refusal:
+            if item.id is None and refusal.kind not in _BEFORE_IDS and not _series(cluster, item.index):
+                refusal.made_id = refusal.made_id or _new_id()
             result = _failure(cluster, item, refusal)
         results.append({item.operation: result})
     if refresh in {"", "true", "wait_for"}:
+        # A pure emulator cannot wait for the next refresh: wait_for refreshes as well.
         for index in touched.values():
             index.refresh(cluster.clock.monotonic())
+        if refresh != "wait_for":
+            for entry in results:
+                for result in entry.values():
+                    if "error" not in result:
+                        result["forced_refresh"] = True
     return results
 
 
@@ -101,14 +113,19 @@ def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
         index.series.check_routing(source)
     doc_id = item.id if item.id is not None else _new_id()
     parser = index.document_parser()
-    parsed = parser.parse(source, doc_id if index.series is None else None)
+    described = f"in document with id '{doc_id}'"
+    if index.series is not None:
+        described = f"in a time series document at [{source.get('@timestamp')}]"
+    parsed = parser.parse(source, described)
     if index.stream is not None:
-        _check_timestamp(dialect, parsed)
+        _check_timestamp(dialect, parsed, source, described)
     label = f"[{doc_id}]"
     if index.series is not None:
         doc_id, label = _series_identity(index, item, parsed, source)
     if item.operation == "create" and doc_id in index.documents:
-        raise _conflict(index, label, index.documents[doc_id].version)
+        refused = _conflict(index, label, index.documents[doc_id].version)
+        refused.made_id = doc_id
+        raise refused
     parser.apply(parsed.new)
     before = index.documents.pop(doc_id, None)
     visible_at = cluster.clock.monotonic() + index.refresh_interval
@@ -132,26 +149,19 @@ def check_blocks(cluster: Cluster, index: Index) -> None:
         )
         if cluster.dialect.modern:
             version = ".".join(map(str, cluster.dialect.number))
-            reason += f"; for more information, see https://www.elastic.co/guide/en/elasticsearch/reference/{version}/fix-watermark-errors.html"
+            page = (
+                f"guide/en/elasticsearch/reference/{version}/fix-watermark-errors.html"
+                if cluster.dialect.number < (9, 0)
+                else f"docs/troubleshoot/elasticsearch/fix-watermark-errors?version={version}"
+            )
+            reason += f"; for more information, see https://www.elastic.co/{page}"
     else:
         return
     raise Refused(status, "cluster_block_exception", f"index [{index.name}] blocked by: [{reason}];")
 
 
 def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> tuple[Index, dict[str, Any]]:
-    if "require_data_stream" in parameters or "require_data_stream" in item.more:
-        wanted = str(item.more.get("require_data_stream", parameters.get("require_data_stream", ""))).lower()
-        found = cluster.templates.matching(item.index)
-        if (
-            wanted in {"", "true"}
-            and item.index not in cluster.streams
-            and not (item.index not in cluster.indices and found is not None and "data_stream" in found[1])
-        ):
-            raise Refused(
-                404,
-                "resource_not_found_exception",
-                f"[require_data_stream] request flag is [true] and [{item.index}] is not a data stream",
-            )
+    _check_required(cluster, item, parameters)
     if item.operation != "create" and item.index in cluster.streams and item.operation in {"index", "update"}:
         raise illegal("only write ops with an op_type of create are allowed in data streams")
     if item.operation in {"delete", "update"} and not cluster.resolve(item.index, allow_missing=True):
@@ -164,7 +174,14 @@ def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> tuple[In
         _check_dynamic_templates(cluster.dialect, index, item)
     if item.operation == "delete":
         gone = index.documents.pop(item.id or "", None)
-        result = _success(cluster, index, item.id or "", 2, "deleted" if gone else "not_found", index.next_seq_no)
+        result = _success(
+            cluster,
+            index,
+            item.id or "",
+            gone.version + 1 if gone else 1,
+            "deleted" if gone else "not_found",
+            index.next_seq_no,
+        )
         index.next_seq_no += 1
         return index, {**result, "status": 200 if gone else 404}
     if item.operation == "update":
@@ -174,6 +191,28 @@ def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> tuple[In
         cluster, index, document.id, document.version, "created" if created else "updated", document.seq_no
     )
     return index, {**result, "status": 201 if created else 200}
+
+
+def _check_required(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> None:
+    """`require_data_stream`, of the request or the item."""
+    wanted = item.more.get("require_data_stream", parameters.get("require_data_stream"))
+    if wanted is None or str(wanted).lower() not in {"", "true"} or item.index in cluster.streams:
+        return
+    name = item.index
+    if name in cluster.indices:
+        raise Refused(
+            404,
+            "resource_not_found_exception",
+            f"[require_data_stream] request flag is [true] and [{name}] is not a data stream",
+        )
+    found = cluster.templates.matching(name)
+    if found is None or "data_stream" not in found[1]:
+        refused = _missing(name)
+        refused.reason = (
+            f"no such index [{name}] and the index creation request requires a data stream, "
+            "but no matching index template with data stream template was found for it"
+        )
+        raise refused
 
 
 def _success(cluster: Cluster, index: Index, doc_id: str, version: int, result: str, seq_no: int) -> dict[str, Any]:
@@ -192,16 +231,18 @@ def _success(cluster: Cluster, index: Index, doc_id: str, version: int, result: 
 def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
     stream = cluster.streams.get(item.index)
     name = item.index
-    if (
-        stream is not None
-        and refusal.kind not in {"security_exception", "timestamp_error"}
-        and "only write ops" not in (refusal.reason or "")
-    ):
+    # What is refused before the write index is chosen carries the stream's name.
+    early = refusal.kind in {"security_exception", "timestamp_error"} or "Error extracting routing" in (
+        refusal.reason or ""
+    )
+    if cluster.dialect.elastic:
+        early = early or "only write ops" in (refusal.reason or "")
+    if stream is not None and not early:
         name = stream.indices[-1]
     return {
         "_index": name,
         **({"_type": "_doc"} if cluster.dialect.typed else {}),
-        "_id": item.id,
+        "_id": refusal.made_id or item.id,
         "status": refusal.status,
         "error": refusal.error(),
     }
@@ -227,9 +268,14 @@ def _action(dialect: Dialect, line: bytes, number: int) -> tuple[str, dict[str, 
         raise illegal(f"Malformed action/metadata line [{number}], expected FIELD_NAME but found [END_OBJECT]")
     operation, metadata = next(iter(action.items()))
     if operation not in _OPERATIONS:
-        raise illegal(
-            f"Malformed action/metadata line [{number}], expected field [create], [delete], [index] or [update] but found [{operation}]"
+        expected = (
+            "field [create], [delete], [index] or [update]"
+            if dialect.elastic
+            else "one of [create, delete, index, update]"
         )
+        if not dialect.typed:
+            raise illegal(f"Malformed action/metadata line [{number}], expected {expected} but found [{operation}]")
+        return "", {}  # 7.x passes over it and its document
     if not isinstance(metadata, dict):
         raise illegal(f"Malformed action/metadata line [{number}], expected START_OBJECT but found [VALUE_STRING]")
     known = _METADATA | (
@@ -273,12 +319,16 @@ def _check_stream(dialect: Dialect, index: Index, item: Item, source: Mapping[st
     if index.series is None or item.operation == "delete":
         return
     written = source.get("@timestamp")
-    moment = dates.parse(str(written), dates.DEFAULT_FORMAT) if written is not None else None
+    if written is None:
+        reason = "Failed to parse object: expecting token of type [START_OBJECT] but found [null]"
+        cause = {"type": "parsing_exception", "reason": reason, "line": 1, "col": 1}
+        raise Refused(400, "timestamp_error", f"Error extracting data stream timestamp field: {reason}", cause)
+    moment = dates.parse(str(written), dates.DEFAULT_FORMAT)
     if moment is not None:
         index.series.check_window(moment, str(written))
 
 
-def _check_timestamp(dialect: Dialect, parsed: Parsed) -> None:
+def _check_timestamp(dialect: Dialect, parsed: Parsed, source: Mapping[str, Any], described: str) -> None:
     count = len(parsed.values.get("@timestamp", []))
     if count == 1:
         return
@@ -290,6 +340,11 @@ def _check_timestamp(dialect: Dialect, parsed: Parsed) -> None:
         reason = "data stream timestamp field [@timestamp] encountered multiple values"
     cause = {"type": "illegal_argument_exception", "reason": reason}
     text = dialect.at(f"failed to parse: {reason}") if dialect.modern else "failed to parse"
+    written = source.get("@timestamp")
+    if dialect.modern and count > 1 and isinstance(written, list):
+        text = dialect.at(
+            f"failed to parse field [@timestamp] of type [date] {described}. Preview of field's value: '{written[-1]}'"
+        )
     raise Refused(400, dialect.document_error, text, cause)
 
 
@@ -297,7 +352,7 @@ def _series_identity(index: Index, item: Item, parsed: Parsed, source: Mapping[s
     assert index.series is not None  # noqa: S101
     dialect = index.mapping.dialect
     if "@timestamp" not in parsed.values:
-        _check_timestamp(dialect, parsed)
+        _check_timestamp(dialect, parsed, source, "")
     index.series.check_window(parsed.values["@timestamp"][0], str(source.get("@timestamp")))
     doc_id, label = index.series.identity(parsed)
     if item.id is not None and item.id != doc_id:
@@ -318,6 +373,10 @@ def _conflict(index: Index, label: str, version: int) -> Refused:
         shard="0",
         index=index.name,
     )
+
+
+def _series(cluster: Cluster, name: str) -> bool:
+    return any(index.series is not None for index in cluster.resolve(name, allow_missing=True)) if name else False
 
 
 def _missing(name: str) -> Refused:

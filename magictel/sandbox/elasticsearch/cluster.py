@@ -20,6 +20,13 @@ from magictel.sandbox.elasticsearch.templates import Templates, flat_settings, m
 from magictel.sandbox.elasticsearch.timeseries import TimeSeries
 
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SETTINGS = (
+    "index.number_of_", "index.refresh_interval", "index.mapping.", "index.mode", "index.routing_path", "index.time_series.",
+    "index.look_", "index.blocks.", "index.codec", "index.hidden", "index.lifecycle.", "index.max_", "index.sort.", "index.auto_expand",
+    "index.default_pipeline", "index.final_pipeline", "index.priority", "index.query.", "index.routing.", "index.translog.", "index.analysis.",
+    "index.merge.", "index.write.", "index.unassigned.", "index.dimensions", "index.plugins.", "index.knn", "index.search.", "index.store.",
+    "index.soft_deletes.", "index.version.", "index.creation_date", "index.uuid", "index.provided_name", "index.similarity", "index.replication.",
+)  # fmt: skip
 _FORBIDDEN = set('\\/*?"<>| ,#:')
 
 
@@ -107,7 +114,7 @@ class Cluster:
         """Create an index from its templates and what the request says; raises `Refused`."""
         body = body or {}
         if stream is None:
-            check_name(name)
+            check_name(self.dialect, name)
             if name in self.indices or name in self.streams:
                 raise self._exists(name)
         settings, layers = self.templates.compose(stream or name)
@@ -134,7 +141,7 @@ class Cluster:
         """Create a data stream from its template; raises `Refused`."""
         if name in self.streams:
             raise Refused(400, "resource_already_exists_exception", f"data_stream [{name}] already exists")
-        check_name(name)
+        check_name(self.dialect, name)
         found = self.templates.matching(name)
         if found is None or "data_stream" not in found[1]:
             raise illegal(f"no matching index template found for data stream [{name}]")
@@ -158,7 +165,7 @@ class Cluster:
             return self.indices[name]
         if name in self.aliases:
             return self.indices[next(iter(self.aliases[name]))]
-        check_name(name)
+        check_name(self.dialect, name)
         self._may_auto_create(name)
         found = self.templates.matching(name)
         if found is not None and "data_stream" in found[1]:
@@ -182,6 +189,11 @@ class Cluster:
 
     def delete(self, expression: str) -> None:
         """Delete indices; raises `Refused`."""
+        for part in expression.split(","):
+            if part in self.streams:
+                refused = no_such_index(part)
+                refused.more |= {"excluded_ds": "true"} if self.dialect.modern else {}
+                raise refused
         for index in self.resolve(expression):
             if index.stream is not None and self.streams[index.stream].indices[-1] == index.name:
                 raise illegal(
@@ -257,25 +269,34 @@ class Cluster:
             raise refused
 
     def _check_settings(self, settings: Mapping[str, Any]) -> None:
-        for name in ("index.mode", "index.routing_path"):
-            if name in settings and not self.dialect.elastic:
-                hint = (
-                    "did you mean [index.codec]?"
-                    if name == "index.mode"
-                    else (
-                        "please check that any required plugins are installed, or check the breaking changes documentation for removed settings"
-                    )
+        elsewhere = () if self.dialect.elastic else ("index.mode", "index.routing_path", "index.time_series.")
+        for name in settings:
+            if name.startswith(_SETTINGS) and not (elsewhere and name.startswith(elsewhere)):
+                continue
+            hint = (
+                "did you mean [index.codec]?"
+                if name == "index.mode"
+                else (
+                    "please check that any required plugins are installed, or check the breaking changes documentation for "
+                    "removed settings"
                 )
-                raise illegal(f"unknown setting [{name}] {hint}")
+            )
+            kind = (
+                "illegal_argument_exception"
+                if self.dialect.elastic or self.dialect.number < (3, 0)
+                else "settings_exception"
+            )
+            raise Refused(400, kind, f"unknown setting [{name}] {hint}")
 
 
-def check_name(name: str) -> None:
+def check_name(dialect: Dialect, name: str) -> None:
     """Refuse what the engine refuses as an index's name."""
     problem = ""
     if name != name.lower():
         problem = "must be lowercase"
     elif any(char in _FORBIDDEN for char in name):
-        problem = "must not contain the following characters [' ','\"','*',',','/','<','>','?','\\','|']"
+        listed = "[' ','\"','*',',','/','<','>','?','\\','|']" if dialect.modern else '[ , ", *, \\, <, |, ,, >, /, ?]'
+        problem = f"must not contain the following characters {listed}"
     elif name[:1] in {"-", "_", "+"}:
         problem = "must not start with '_', '-', or '+'"
     elif name in {".", ".."}:

@@ -9,12 +9,11 @@ import threading
 import urllib.parse
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
 from magictel.sandbox.elasticsearch import bulk
-from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, filtered, headers, reply
+from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, filtered, reply
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.dialect import Dialect, Product
 from magictel.sandbox.elasticsearch.faulty import ITEM_ERRORS, refusal_body, share_veto

@@ -132,6 +132,8 @@ class IndexMapping:
         if self.root.dynamic is not None:
             found["dynamic"] = self.root.dynamic
         found.update(self.top)
+        if "dynamic_templates" in found and not self.dialect.modern:
+            found["dynamic_templates"] = [_without_star(entry) for entry in found["dynamic_templates"]]
         if self.root.children:
             found["properties"] = {name: child.json() for name, child in sorted(self.root.children.items())}
         return found
@@ -225,6 +227,11 @@ class IndexMapping:
         kind = str(definition.get("type", ""))
         unknown = kind in FLATTENED and kind != self.dialect.flattened
         if kind not in KNOWN or unknown:
+            if self.dialect.modern:
+                raise self._wrong(
+                    f"The mapper type [{kind}] declared on field [{name}] does not exist. It might have been created within a "
+                    "future version or requires a plugin to be installed. Check the documentation."
+                )
             raise self._wrong(f"No handler for type [{kind}] declared on field [{name}]")
         params = {key: value for key, value in definition.items() if key not in {"type", "fields"}}
         for key in params:
@@ -275,6 +282,14 @@ class IndexMapping:
         return Refused(
             400, "illegal_argument_exception", f"can't merge a non object mapping [{path}] with an object mapping"
         )
+
+
+def _without_star(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A dynamic template as 7.x and OpenSearch show it: `match_mapping_type: *` is the default and left out."""
+    return {
+        name: {key: value for key, value in rule.items() if (key, value) != ("match_mapping_type", "*")}
+        for name, rule in entry.items()
+    }
 
 
 def _matches(rule: Mapping[str, Any], path: str, name: str, matched: str) -> bool:

@@ -53,9 +53,12 @@ class DocumentParser:
         self._limit = limit
         self._ignore_malformed = ignore_malformed
 
-    def parse(self, document: Mapping[str, Any], doc_id: str | None) -> Parsed:
-        """Parse without changing the mapping; raises `Refused`. `apply` takes the new fields in."""
-        run = _Run(self, doc_id)
+    def parse(self, document: Mapping[str, Any], described: str) -> Parsed:
+        """Parse without changing the mapping; raises `Refused`. `apply` takes the new fields in.
+
+        `described` is how refusals name the document: `in document with id 'x'`.
+        """
+        run = _Run(self, described)
         run.object(document, self._mapping.root, "", self._mapping.root.dynamic or "true")
         if run.parsed.new:
             self.check(run.parsed.new)
@@ -66,11 +69,16 @@ class DocumentParser:
         seen: dict[str, Field | Object] = {}
         for path, leaf in new:
             self._claim(seen, path, leaf)
-        count = self._mapping.count()
-        for added, leaf in enumerate((leaf for path, leaf in seen.items()), 1):
-            count += 1 + (len(leaf.fields) if isinstance(leaf, Field) else 0)
-            if count > self._limit:
-                raise self._too_many(added)
+        total, added, leaves = self._mapping.count(), 0, 0
+        early = self._dialect.elastic and not self._dialect.modern
+        for leaf in seen.values():
+            added += 1
+            leaves += len(leaf.fields) if isinstance(leaf, Field) else 0
+            if total + added + (0 if early else leaves) > self._limit:
+                raise self._too_many(added if early else added + leaves)
+        if total + added + leaves > self._limit:
+            # 7.x counts multi-fields only when it merges the mapping.
+            raise Refused(400, "illegal_argument_exception", f"Limit of total fields [{self._limit}] has been exceeded")
 
     def apply(self, new: list[tuple[str, Field | Object]]) -> None:
         """Take new fields into the mapping; call it with what `parse` gave."""
@@ -100,7 +108,7 @@ class DocumentParser:
             self._clash(path, other, leaf)
 
     def _clash(self, path: str, old: Field | Object, new: Field | Object) -> None:
-        if isinstance(old, Object) or (isinstance(new, Object) and not self._dialect.modern):
+        if isinstance(old, Object) or (isinstance(new, Object) and (not self._dialect.modern or "." in path)):
             reason = f"can't merge a non object mapping [{path}] with an object mapping"
         else:
             kind = "ObjectMapper" if isinstance(new, Object) else new.type
@@ -119,12 +127,12 @@ class DocumentParser:
 
 
 class _Run:
-    def __init__(self, parser: DocumentParser, doc_id: str | None) -> None:
+    def __init__(self, parser: DocumentParser, described: str) -> None:
         self.parsed = Parsed()
         self._mapping = parser._mapping
         self._dialect = parser._dialect
         self._ignore_malformed = parser._ignore_malformed
-        self._id = doc_id
+        self._described = described
 
     def object(self, document: Mapping[str, Any], node: Object | None, prefix: str, dynamic: str) -> None:
         for name, value in document.items():
@@ -299,17 +307,14 @@ class _Run:
         if value == "" and isinstance(value, str) and numeric:
             return None
         if numeric and isinstance(value, bool):
-            raise _token(value, "not numeric, can not use numeric value accessors", self._dialect)
+            raise _token(value, "not numeric, can not use numeric value accessors")
         if leaf.type == "boolean" and isinstance(value, (int, float)) and not isinstance(value, bool):
-            raise _token(value, "not of boolean type", self._dialect)
+            raise _token(value, "not of boolean type")
         if leaf.type in {"date", "date_nanos"} and value == "":
             raise Malformed(
                 "illegal_argument_exception",
                 "cannot parse empty datetime" if self._dialect.modern else "cannot parse empty date",
             )
-        if leaf.type == "long" and not isinstance(value, str) and not -(1 << 63) <= value < 1 << 63:
-            reason = f"Numeric value ({value}) out of range of long (-9223372036854775808 - 9223372036854775807)"
-            raise Malformed("x_content_parse_exception" if self._dialect.modern else "input_coercion_exception", reason)
         return values.parse(leaf, value)
 
     def _object_in_a_leaf(self, leaf: Field, numeric: bool) -> Malformed:
@@ -317,20 +322,18 @@ class _Run:
         if numeric:
             if modern:
                 return Malformed("illegal_argument_exception", "Cannot parse object as number")
-            return _token({}, "not numeric, can not use numeric value accessors", self._dialect)
+            return _token({}, "not numeric, can not use numeric value accessors")
         if leaf.type == "boolean":
-            return _token({}, "not of boolean type", self._dialect)
+            return _token({}, "not of boolean type")
         if leaf.type in {"text", "keyword", "wildcard", "match_only_text"} and modern:
             return Malformed("illegal_argument_exception", "Expected text at 1:7 but found START_OBJECT")
         return Malformed("illegal_state_exception", "Can't get text on a START_OBJECT at 1:7")
 
     def _keep(self, path: str, leaf: Field, value: Any) -> None:
-        if leaf.type in KEYWORDS:
-            limit = leaf.params.get("ignore_above")
-            if limit is not None and len(value.encode("utf-16-le")) // 2 > int(limit):
-                if self._dialect.elastic:
-                    self.parsed.ignored.add(path)
-                return
+        if leaf.type in KEYWORDS and values.too_long(leaf, value):
+            if self._dialect.elastic:
+                self.parsed.ignored.add(path)
+            return
         self.parsed.values.setdefault(path, []).append(value)
 
     def _flattened(self, path: str, leaf: Field, value: Any) -> None:
@@ -409,13 +412,16 @@ class _Run:
         cause: dict[str, Any] | None = None
         if problem.kind:
             cause = {"type": problem.kind, "reason": problem.reason}
+            if self._dialect.modern and problem.kind in {"json_parse_exception", "input_coercion_exception"}:
+                reason = self._dialect.at(problem.reason)
+                cause = {"type": "x_content_parse_exception", "reason": reason, "caused_by": cause}
             if problem.kind == "illegal_argument_exception" and problem.reason.startswith("failed to parse date field"):
                 cause["caused_by"] = {
                     "type": "date_time_parse_exception",
                     "reason": "Failed to parse with all enclosed parsers",
                 }
         return self._refuse(
-            f"failed to parse field [{path}] of type [{leaf.type}] in document with id '{self._id or ''}'. "
+            f"failed to parse field [{path}] of type [{leaf.type}] {self._described}. "
             f"Preview of field's value: '{preview}'",
             cause,
         )
@@ -445,10 +451,9 @@ def _preview(leaf: Field, value: Any) -> str:
     return values.text(value)
 
 
-def _token(value: Any, why: str, dialect: Dialect) -> Malformed:
+def _token(value: Any, why: str) -> Malformed:
     token = "VALUE_FALSE" if value is False else _TOKENS[type(value)]
-    kind = "x_content_parse_exception" if dialect.modern else "json_parse_exception"
-    return Malformed(kind, f"Current token ({token}) {why}")
+    return Malformed("json_parse_exception", f"Current token ({token}) {why}")
 
 
 class _Duplicate(ValueError):
@@ -471,14 +476,25 @@ def _constant(name: str) -> Any:
 
 
 def _unparsable(dialect: Dialect, problem: Exception) -> Refused:
-    reason = str(problem)
-    if dialect.modern:
-        cause = {
-            "type": "x_content_parse_exception",
-            "reason": reason,
-            "caused_by": {"type": "json_parse_exception", "reason": reason},
-        }
-        return Refused(400, dialect.document_error, dialect.at(f"failed to parse: [1:2] {reason}"), cause)
-    return Refused(
-        400, "mapper_parsing_exception", "failed to parse", {"type": "json_parse_exception", "reason": reason}
+    reason = _jackson(problem)
+    inner = {"type": "json_parse_exception", "reason": reason}
+    if not dialect.modern:
+        return Refused(400, "mapper_parsing_exception", "failed to parse", inner)
+    reason = f"[1:2] {reason}"
+    cause = {"type": "x_content_parse_exception", "reason": reason, "caused_by": inner}
+    return Refused(400, dialect.document_error, dialect.at(f"failed to parse: {reason}"), cause)
+
+
+def _jackson(problem: Exception) -> str:
+    """The JSON problem in the words of the engine's parser, as far as they are known."""
+    if not isinstance(problem, json.JSONDecodeError):
+        return str(problem)
+    rest = problem.doc[problem.pos :].lstrip()
+    if not rest:
+        return "Unexpected end-of-input within/between Object entries"
+    expected = (
+        "expected a value"
+        if problem.msg.startswith("Expecting value")
+        else "was expecting comma to separate Object entries"
     )
+    return f"Unexpected character ('{rest[0]}' (code {ord(rest[0])})): {expected}"

@@ -22,15 +22,14 @@ def compile_query(query: Mapping[str, Any] | None, index: Index) -> Match:
         return lambda _: True
     if len(query) != 1:
         if not query:
-            raise Refused(400, "illegal_argument_exception", "query malformed, empty clause found")
-        name = list(query)[1]
+            raise Refused(400, "illegal_argument_exception", "query malformed, empty clause found at [1:2]")
         raise Refused(
             400,
             "parsing_exception",
             f"[{next(iter(query))}] malformed query, expected [END_OBJECT] but found [FIELD_NAME]",
             line=1,
             col=2,
-        ) from KeyError(name)
+        )
     kind, body = next(iter(query.items()))
     maker = _KINDS.get(kind)
     if maker is None:
@@ -93,10 +92,11 @@ def _ids(body: Mapping[str, Any], index: Index) -> Match:
 
 
 def _exists(body: Mapping[str, Any], index: Index) -> Match:
-    path = body["field"]
-    return lambda document: (
-        path in document.parsed.values or any(name.startswith(f"{path}.") for name in document.parsed.values)
-    )
+    path, dialect = body["field"], index.mapping.dialect
+    below = f"{path}."
+    if _is_below_flattened(path, index) and (dialect.elastic or dialect.number >= (3, 0)):
+        return lambda document: path in document.parsed.values
+    return lambda document: any(name == path or name.startswith(below) for name in document.parsed.values)
 
 
 def _prefix(body: Mapping[str, Any], index: Index) -> Match:
@@ -181,6 +181,7 @@ def _any_of(path: str, wanted: list[Any], index: Index) -> Match:
     leaf = index.mapping.flat.get(path)
     if leaf is None:
         return _below_flattened(path, wanted, index)
+    _check_searchable(path, leaf, index)
     if leaf.type in _WORDS:
         terms = {values.text(one) for one in wanted}
         return lambda document: bool(terms & _terms_of(document, path))
@@ -189,10 +190,37 @@ def _any_of(path: str, wanted: list[Any], index: Index) -> Match:
 
 
 def _below_flattened(path: str, wanted: list[Any], index: Index) -> Match:
-    if not any(leaf.type in FLATTENED and path.startswith(f"{root}.") for root, leaf in index.mapping.flat.items()):
+    if not _is_below_flattened(path, index):
         return lambda _: False
     chosen = {values.text(one) for one in wanted}
     return lambda document: any(value in chosen for value in document.parsed.values.get(path, ()))
+
+
+def _is_below_flattened(path: str, index: Index) -> bool:
+    return any(leaf.type in FLATTENED and path.startswith(f"{root}.") for root, leaf in index.mapping.flat.items())
+
+
+def _check_searchable(path: str, leaf: Field, index: Index) -> None:
+    dialect = index.mapping.dialect
+    by_doc_values = leaf.has_doc_values and not dialect.typed
+    if leaf.searchable or by_doc_values:
+        return
+    if dialect.typed:
+        why = "it is not indexed."
+    elif dialect.elastic:
+        why = "it is not indexed nor has doc values."
+    else:
+        why = "it is both not indexed, and does not have doc_values enabled."
+    reason = f"Cannot search on field [{path}] since {why}"
+    cause = {"type": "illegal_argument_exception", "reason": reason}
+    raise Refused(
+        400,
+        "query_shard_exception",
+        f"failed to create query: {reason}",
+        cause,
+        index_uuid=index.uuid,
+        index=index.name,
+    )
 
 
 def _sought(leaf: Field, wanted: Any, index: Index) -> list[Any]:
@@ -204,7 +232,10 @@ def _sought(leaf: Field, wanted: Any, index: Index) -> list[Any]:
         parsed = values.parse(leaf, wanted)
     except Malformed as problem:
         reason = f"failed to create query: {problem.reason}"
-        cause = {"type": problem.kind, "reason": problem.reason}
+        cause = {
+            "type": "number_format_exception" if "input string" in problem.reason else problem.kind,
+            "reason": problem.reason,
+        }
         raise Refused(400, "query_shard_exception", reason, cause, index_uuid=index.uuid, index=index.name) from None
     return [parsed]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from magictel.sandbox.elasticsearch import admin, bulk, search
+from magictel.sandbox.elasticsearch import admin, bulk, capabilities, search
 from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, illegal, reply, text_reply
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.health import Health
@@ -68,7 +68,7 @@ Handler = Callable[..., Reply]
 _ROUTES: list[tuple[re.Pattern[str], str, Handler]] = []
 
 
-def dispatch(cluster: Cluster, health: Health, secured: bool, asked: Asked) -> Reply:  # noqa: FBT001
+def dispatch(cluster: Cluster, health: Health, secured: bool, asked: Asked) -> Reply:
     """Answer; raises `Refused` and `PlainRefused`."""
     context = _Context(cluster, health, secured, asked)
     allowed: list[str] = []
@@ -109,7 +109,7 @@ def _route(methods: str, *paths: str) -> Callable[[Handler], Handler]:
     return add
 
 
-@_route("GET DELETE", "/")
+@_route("GET DELETE HEAD", "/")
 def _main(context: _Context) -> Reply:
     context.cluster_action("cluster:monitor/main")
     return reply(context.cluster.dialect, admin.main(context.cluster, serverless=context.health.serverless))
@@ -193,7 +193,7 @@ def _field_caps(context: _Context, index: str = "_all") -> Reply:
         raise Refused(400, "action_request_validation_exception", "Validation Failed: 1: no fields specified;")
     return reply(
         context.cluster.dialect,
-        search.field_caps(context.cluster, index, fields.split(","), allow_missing=asked.allow_missing),
+        capabilities.field_caps(context.cluster, index, fields.split(","), allow_missing=asked.allow_missing),
     )
 
 

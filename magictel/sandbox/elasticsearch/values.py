@@ -10,6 +10,7 @@ import struct
 from typing import Any
 
 from magictel.sandbox.elasticsearch import dates
+from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.mapping import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
 
 _WORD = re.compile(r"\w+(?:['’.]\w+)*", re.UNICODE)
@@ -55,10 +56,12 @@ def parse(field: Field, value: Any) -> Any:
     return value
 
 
-def shown(field: Field, value: Any, formats: str | None = None) -> Any:
-    """One doc value as `docvalue_fields` shows it."""
+def shown(field: Field, value: Any, formats: str | None, dialect: Dialect) -> Any:
+    """One doc value as `docvalue_fields` shows it; OpenSearch cuts nanoseconds unless it is asked for them."""
     if field.type in {"date", "date_nanos"}:
-        return dates.show(value, formats or field.format, nanos=field.type == "date_nanos")
+        chosen = formats or field.format
+        nanos = field.type == "date_nanos" and (dialect.elastic or (formats or "").endswith("_nanos"))
+        return dates.show(value, chosen, nanos=nanos)
     if field.type == "ip":
         return str(value)
     return value
@@ -96,6 +99,12 @@ def java_double(value: float) -> str:
     if "." not in mantissa:
         mantissa += ".0"
     return f"{mantissa}E{int(exponent)}"
+
+
+def too_long(field: Field, value: str) -> bool:
+    """True where a keyword's `ignore_above` (UTF-16 units) leaves the value out."""
+    limit = field.params.get("ignore_above")
+    return limit is not None and len(value.encode("utf-16-le", "surrogatepass")) // 2 > int(limit)
 
 
 def words(value: str) -> list[str]:
@@ -151,21 +160,18 @@ def _scientific(value: float) -> tuple[str, str, str]:
 
 def _whole(field: Field, value: Any) -> int:
     bits = WHOLE[field.type]
-    if isinstance(value, bool):
-        raise (
-            Malformed("number_format_exception", f'For input string: "{text(value)}"')
-            if False
-            else Malformed(None, "boolean")
-        )
-    number: float | int
     if isinstance(value, str):
         if field.params.get("coerce", True) is False:
-            raise Malformed("illegal_argument_exception", f"{field.type} value passed as String")
-        number = _number(value)
+            raise Malformed("illegal_argument_exception", f"{field.type.capitalize()} value passed as String")
+        try:
+            number = _number(value)
+        except Malformed as problem:
+            kind = "illegal_argument_exception" if field.type == "long" else problem.kind
+            raise Malformed(kind, problem.reason) from None
     else:
         number = value
     if isinstance(number, float):
-        if math.isnan(number) or math.isinf(number):
+        if not math.isfinite(number):
             raise Malformed("illegal_argument_exception", f'For input string: "{text(value)}"')
         if number != int(number) and field.params.get("coerce", True) is False:
             raise Malformed(
@@ -173,27 +179,28 @@ def _whole(field: Field, value: Any) -> int:
                 f"{text(value)} cannot be converted to {field.type.capitalize()} without data loss",
             )
         number = int(number)
-    if not -(1 << bits - 1) <= number < 1 << bits - 1:
+    low, high = -(1 << bits - 1), (1 << bits - 1) - 1
+    if low <= number <= high:
+        return number
+    if isinstance(value, str) or bits < 32:
         raise Malformed("illegal_argument_exception", f"Value [{text(value)}] is out of range for a {field.type}")
-    return number
+    name = "int" if bits == 32 else "long"
+    raise Malformed("input_coercion_exception", f"Numeric value ({value}) out of range of {name} ({low} - {high})")
 
 
 def _decimal(field: Field, value: Any) -> float:
-    if isinstance(value, bool):
-        raise Malformed(None, "boolean")
     number = float(_number(value)) if isinstance(value, str) else float(value)
     kind = field.type
+    told = number
     if kind == "float":
-        number = float32(number)
+        told = number = float32(number)
     elif kind == "half_float":
         number = float16(number)
     elif kind == "scaled_float":
         factor = float(field.params.get("scaling_factor", 1))
         number = math.floor(number * factor + 0.5) / factor
     if not math.isfinite(number):
-        raise Malformed(
-            "illegal_argument_exception", f"[{kind}] supports only finite values, but got [{text(float(value))}]"
-        )
+        raise Malformed("illegal_argument_exception", f"[{kind}] supports only finite values, but got [{text(told)}]")
     return number
 
 
