@@ -134,9 +134,10 @@ def _say(one: Chosen, origin: bool) -> None:
         shown = field.amount(value) if field.unit and value else toml_value(field.shown(value))
         rows.append((field.key, "-" if value is None else shown, where))
     wide = max(len(key) for key, _, _ in rows)
+    values = min(max(len(shown) for _, shown, _ in rows), 36)
     for key, shown, where in rows:
         line = f"  {key:<{wide}}  {shown}"
-        output.say(f"{line:<{wide + 28}}  {where}" if origin else line)
+        output.say(f"{line:<{wide + 4 + values}}  {where}" if origin else line)
     for warning in one.resolved.warnings if one.resolved else ():
         output.note(paint(f"{one.name}: {warning}", "odd"))
 

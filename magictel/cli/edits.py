@@ -86,18 +86,22 @@ def validate(
     table = edit_.file().table(target)
     assert table is not None
     exporter = registry.load(table.exporter)
-    resolved = resolve(
-        target,
-        table.exporter,
-        exporter.Settings,
-        environment=environment(),
-        config=edit_.file(),
-        overrides=overrides or {},
-        allow_missing_env=allow_missing_env,
-        folder=folder(),
-    )
-    if not allow_missing_env or not resolved.warnings:
-        check_settings(exporter, resolved)
+    try:
+        resolved = resolve(
+            target,
+            table.exporter,
+            exporter.Settings,
+            environment=environment(),
+            config=edit_.file(),
+            overrides=overrides or {},
+            allow_missing_env=allow_missing_env,
+            folder=folder(),
+        )
+        if not allow_missing_env or not resolved.warnings:
+            check_settings(exporter, resolved)
+    except SettingsError as failure:
+        sentence = f"{target}: {failure.message}"
+        raise SettingsError(failure.code, sentence, failure.remedy, failure.origin) from None
     edit_.notes += [f"{target}: {warning}" for warning in resolved.warnings]
 
 

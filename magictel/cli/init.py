@@ -13,6 +13,7 @@ from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
 from magictel.errors import PluginError, UsageError
 from magictel.settings import edit, select
 from magictel.settings.names import find
+from magictel.settings.origin import Origin
 
 _SAMPLE = """
 # [targets.elasticsearch]
@@ -42,7 +43,7 @@ def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_:
         current.after = edit.add_target(current.after, name, name, values)
         if listed is not None and find(name, listed) is None:
             current.after = edit.set_enabled(current.after, name, False)
-        validate(current, name)
+        validate(current, name, overrides=_given(name, held))
         names.append(name)
     if not names:
         current.after += _SAMPLE
@@ -50,6 +51,15 @@ def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_:
     current.notes += overridden(names)
     said = f"wrote {current.shown} with {', '.join(names) or 'a sample'}"
     return finish(current, format_, action="init", targets=names, said=said, dry_run=dry_run)
+
+
+def _given(name: str, held: Mapping[str, str]) -> dict[str, tuple[str, Origin]]:
+    """The variables themselves, so that a mistake in one is told under its name."""
+    from magictel.settings.fields import field_map
+    from magictel.settings.load import backend_variables
+
+    fields = field_map(registry.load(name).Settings)
+    return {key: (text, origin) for key, text, origin in backend_variables(fields, held)}
 
 
 def _values(name: str, held: Mapping[str, str]) -> dict[str, Any] | None:

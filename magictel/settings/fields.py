@@ -16,6 +16,7 @@ from magictel.secrets import MASK, Secret
 from magictel.settings.names import either
 from magictel.settings.units import bytes_text, seconds_text
 
+_SHARED = "magictel.settings.model"
 Kind = Literal["text", "number", "whole", "switch", "choice", "list", "mapping", "secret", "secrets"]
 
 
@@ -101,21 +102,24 @@ class Field:
 
     def shown(self, value: Any) -> Any:
         """The value as anybody may see it: secrets masked, credentials taken out of addresses; JSON-like."""
-        if isinstance(value, Secret) or (self.secret and value):
-            return MASK
         if isinstance(value, Mapping):
             return {key: self.shown(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.shown(item) for item in value]
+        if isinstance(value, Secret) or (self.secret and value):
+            return MASK
         return masked(value) if isinstance(value, str) else value
 
 
 @cache
 def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
-    """A model's fields: its own before the inherited ones, each group in the order it is written."""
-    inherited = {info.name for base in model.__mro__[1:] if _is_model(base) for info in msgspec.structs.fields(base)}
+    """A model's fields: the exporter's own first, then those of HTTP, then delivery's; each group in the order it is written."""
+    shared = [base for base in model.__mro__ if _is_model(base) and base.__module__ == _SHARED]
+    rank = {
+        info.name: len(shared) - number for number, base in enumerate(shared) for info in msgspec.structs.fields(base)
+    }
     every = [_field(model, info) for info in msgspec.structs.fields(model)]
-    return tuple(sorted(every, key=lambda field: field.key in inherited))
+    return tuple(sorted(every, key=lambda field: -rank.get(field.key, len(shared) + 1)))
 
 
 def field_map(model: type[msgspec.Struct]) -> Mapping[str, Field]:

@@ -138,7 +138,7 @@ class _Reading:
                 key, dot, entry = path.partition(".")
                 one = self.fields.get(key)
                 if one is None or (dot and one.kind not in ("mapping", "secrets")):
-                    self.unknown(path if one is not None else key, origin)
+                    self.unknown(key, path, origin)
                 elif not dot:
                     merged[key] = (value, origin)
                 else:
@@ -241,10 +241,10 @@ class _Reading:
         remedy = f"give {origin} an address like {example or 'http://localhost:9200'}, or unset it"
         self.fail("config.url.empty", one, "the address is empty", remedy, str(origin))
 
-    def unknown(self, key: str, origin: Origin) -> None:
+    def unknown(self, key: str, path: str, origin: Origin) -> None:
         """A key that the model does not have."""
-        hint = did_you_mean(key, self.fields)
-        sentence = f"{key}: there is no such option" + (f". {hint}" if hint else "")
+        hint = did_you_mean(key, self.fields) if key not in self.fields else None
+        sentence = f"{path}: there is no such option" + (f". {hint}" if hint else "")
         remedy = "magictel describe shows every option"
         self.wrong.append(SettingsError("config.unknown-key", sentence, remedy, str(origin)))
 
