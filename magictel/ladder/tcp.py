@@ -92,6 +92,14 @@ def _unreached(
             f"a firewall may drop the packets, or the address is wrong: try from another host, nc -vz {endpoint.host} {endpoint.port}",
             **evidence,
         )
+    if errors == {"ECONNRESET"}:
+        return Finding.failed(
+            Rung.TCP,
+            "net.tcp.reset",
+            f"the connection stood and was reset at once: {said}",
+            "the server restarts, or takes no connections from here",
+            **evidence,
+        )
     return Finding.failed(
         Rung.TCP, "net.tcp.unreachable", f"not reached: {said}", "check the address and the route to it", **evidence
     )

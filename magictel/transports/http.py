@@ -21,8 +21,9 @@ from magictel.errors import WireError
 from magictel.proxy import Proxy, ProxyRefused, proxy_for
 from magictel.secrets import Redactor
 from magictel.tls import TlsOptions, ssl_context
+from magictel.transports.encoding import decoded
 from magictel.transports.network import Backend, Exchange
-from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
+from magictel.transports.protocol import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 from magictel.transports.symptoms import Progress, classify
 from magictel.wire import Endpoint, Reply, Request
 
@@ -35,7 +36,6 @@ _EXCHANGE_FAILURES = (OSError, ProtocolError, ProxyRefused, EOFError)
 _FORBIDDEN = ("\r", "\n", "\0")
 _BODY_LIMIT = 64 * 1024 * 1024
 _HEADER_LIMIT = 64 * 1024
-_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 
 
 class HttpTransport:
@@ -108,7 +108,6 @@ class HttpTransport:
 
     def _send(self, client: httpx.Client, request: Request, progress: Progress, timeout: float) -> Reply:
         import httpcore
-        import httpx
 
         started = time.monotonic()
         try:
@@ -123,8 +122,6 @@ class HttpTransport:
                 body = self._body(reply)
             finally:
                 reply.close()
-        except httpx.DecodingError:
-            raise BadEncoding("it does not decompress") from None
         except httpcore.ProxyError as failure:
             status = str(failure).partition(" ")[0]
             raise ProxyRefused(int(status) if status.isdigit() else 0) from None
@@ -141,20 +138,17 @@ class HttpTransport:
         """The decompressed body, bounded before it is in memory."""
         if sum(len(name) + len(value) + 4 for name, value in reply.headers.raw) > _HEADER_LIMIT:
             raise HeaderTooLarge
-        for coding in reply.headers.get("content-encoding", "").lower().split(","):
-            if coding.strip() not in _CODINGS:
-                raise BadEncoding("an unknown Content-Encoding")
         declared = reply.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._body_limit:
             raise ReplyTooLarge(self._body_limit)
         pieces: list[bytes] = []
         size = 0
-        for piece in reply.iter_bytes():
+        for piece in reply.iter_raw():
             size += len(piece)
             if size > self._body_limit:
                 raise ReplyTooLarge(self._body_limit)
             pieces.append(piece)
-        return b"".join(pieces)
+        return decoded(b"".join(pieces), reply.headers.get("content-encoding", ""), self._body_limit)
 
     def _client(self, endpoint: Endpoint, proxy: Proxy | None) -> httpx.Client:
         if endpoint.tls and self._context is None:

@@ -14,10 +14,11 @@ from magictel.proxy import Proxy, ProxyRefused
 from magictel.resolver import LookUpTimeout
 from magictel.secrets import Redactor
 from magictel.tls import TlsFault, fault, known_fault
-from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, ReplyTooLarge, Truncated
+from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 
 _SETTINGS_FRAME = 4  # RFC 9113 §6.5: the first frame an HTTP/2 server sends
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN}
+_RESTARTED = "it restarted, speaks another protocol on this port, or refuses what was sent"
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
 
 
@@ -73,12 +74,18 @@ def _read(failure: BaseException, progress: Progress) -> tuple[str, str, str | N
         return _proxy_refused(failure, progress)
     if isinstance(failure, socket.gaierror | LookUpTimeout):
         return _unresolved(failure, who, progress)
+    if proxied and (
+        isinstance(failure, EOFError | ProtocolError) or (progress.phase == "proxy" and _is_reset(failure))
+    ):
+        return _proxy_refused(ProxyRefused(0), progress)
     if proxied and isinstance(failure, OSError):
         return (
             "http.proxy.down",
             f"{who} cannot be reached: {_why(failure, progress)}; the backend was not asked",
             "start the proxy, or leave it out for this host with NO_PROXY or the proxy setting",
         )
+    if progress.received and not progress.first_bytes.startswith(b"HTTP/"[: len(progress.first_bytes)]):
+        return _not_http(who, progress)  # however it ended: reset, closed, silence
     if isinstance(failure, TimeoutError):
         return _timed_out(who, progress)
     tls = fault(failure, client_certificate=progress.client_certificate)
@@ -116,7 +123,7 @@ def _proxy_refused(failure: ProxyRefused, progress: Progress) -> tuple[str, str,
         )
     return (
         "http.proxy.refused",
-        f"{who} does not connect to {progress.peer}: it answered {failure.status or 'something else than HTTP'}",
+        f"{who} does not connect to {progress.peer}: it answered {failure.status or 'nothing that is HTTP'}",
         "ask the proxy's owner to allow this host and port, or except it with NO_PROXY",
     )
 
@@ -201,6 +208,8 @@ def _os_error(failure: OSError, who: str, progress: Progress) -> tuple[str, str,
             f"{who} refuses the connection: nothing listens there",
             "start the backend or check the port; inside a container, localhost is the container itself",
         )
+    if _is_reset(failure) and progress.phase == "tcp":
+        return "net.tcp.reset", f"{who} took the connection and reset it at once", _RESTARTED
     if progress.phase in ("dns", "tcp") or failure.errno in _UNREACHABLE:
         return (
             "net.tcp.unreachable",
@@ -210,11 +219,11 @@ def _os_error(failure: OSError, who: str, progress: Progress) -> tuple[str, str,
     if progress.phase == "tls":
         found = known_fault("tls.closed")
         return _tls(found, who)
-    if failure.errno in _RESET or isinstance(failure, ConnectionError):
+    if _is_reset(failure):
         return (
             "net.tcp.reset",
             f"{who} reset the connection {'before the answer was complete' if progress.received else 'instead of answering'}",
-            "it restarted, speaks another protocol on this port, or refuses what was sent",
+            _RESTARTED,
         )
     return _closed(who)
 
@@ -223,8 +232,12 @@ def _closed(who: str) -> tuple[str, str, str | None]:
     return (
         "net.http.closed",
         f"{who} closed the connection without an answer",
-        "it restarted, speaks another protocol on this port, or refuses what was sent",
+        _RESTARTED,
     )
+
+
+def _is_reset(failure: BaseException) -> bool:
+    return isinstance(failure, ConnectionError) or (isinstance(failure, OSError) and failure.errno in _RESET)
 
 
 def _why(failure: OSError, progress: Progress) -> str:

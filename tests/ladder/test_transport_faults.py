@@ -191,8 +191,7 @@ FAULTS = [
         "server accepts and closes at once (e.g. plain http to ES https port: empty reply)",
         "net.tcp.reset",
         server(resets_at_once),
-        ("write", "read"),
-        True,
+        ("tcp", "write", "read"),  # as the kernel comes to see it
     ),
     Fault("server resets after the request", "net.tcp.reset", server(resets_after_the_request), ("read",), True),
     Fault(

@@ -145,8 +145,9 @@ def says(data: bytes) -> Handler:
 
     def handle(sock: socket.socket) -> None:
         sock.sendall(data)
-        sock.recv(65536)
-        time.sleep(0.05)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):  # a close with something unread would be a reset
+            pass
 
     return handle
 
