@@ -75,7 +75,7 @@ def after_send(
     return exit_code(
         Ending(
             _signal(finished.interrupted, signal),
-            unusable=any(result.unusable for result in (*finished.results, *cleaned)),
+            unusable=any(result.unusable for result in finished.results) or any(one.unusable for one in cleaned),
             failed=bool(outcomes - fine) or not all(one.held for one in cleaned),
             doubtful=SendOutcome.UNVERIFIED in outcomes or (strict and warned),
         )
@@ -94,5 +94,4 @@ def after_clean(cleaned: tuple[RunCleaned, ...], *, signal: int | None = None) -
 
 
 def _signal(interrupted: bool, number: int | None) -> int | None:
-    """A signal that came when everything was done already changes nothing."""
-    return (number or signal.SIGINT) if interrupted else None
+    return number if number is not None or not interrupted else signal.SIGINT

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
+from magictel.errors import MagictelError
 from magictel.events import (
     CheckFinished,
     CheckResult,
@@ -24,6 +25,7 @@ from magictel.verification import Difference, Verification
 CHECK = "magictel.check/1"
 SEND = "magictel.send/1"
 CLEAN = "magictel.clean/1"
+ERROR = "magictel.error/1"
 
 Document = dict[str, Any]
 
@@ -31,12 +33,11 @@ Document = dict[str, Any]
 class JsonReporter:
     """Writes exactly one document when the operation is over; broken off before any result nothing, and the caller says why."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[Document], None]) -> None:
+        self._write = write
         self._finished: CheckFinished | SendFinished | None = None
         self._targets: tuple[str, ...] = ()
         self._cleaned: list[RunCleaned] = []
-        self.written = False
 
     def on(self, event: Event) -> None:
         """Take one event."""
@@ -54,8 +55,7 @@ class JsonReporter:
         """Write the document."""
         document = self._document()
         if document is not None:
-            write_document(self._stream, document)
-            self.written = True
+            self._write(plain(document))
 
     def _document(self) -> Document | None:
         match self._finished:
@@ -69,13 +69,25 @@ class JsonReporter:
                 return clean_document(self._cleaned) if self._cleaned else None
 
 
-def write_document(stream: TextIO, document: Mapping[str, Any]) -> None:
-    """One JSON value and a line end. ASCII only, so that every stream can take it; a closed pipe is silent."""
-    try:
-        stream.write(json.dumps(plain(document), ensure_ascii=True, indent=2, allow_nan=False) + "\n")
+def writer(stream: TextIO) -> Callable[[Document], None]:
+    """Writes a document to a stream: one JSON value, indented, and a line end."""
+
+    def write(document: Document) -> None:
+        stream.write(json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
         stream.flush()
-    except BrokenPipeError:
-        pass
+
+    return write
+
+
+def error_document(failure: MagictelError) -> Document:
+    """`magictel.error/1`: what is said where no result can be."""
+    return {
+        "schema": ERROR,
+        "code": failure.code,
+        "message": failure.message,
+        "remedy": failure.remedy,
+        "origin": failure.origin,
+    }
 
 
 def check_document(finished: CheckFinished, targets: Iterable[str] = ()) -> Document:

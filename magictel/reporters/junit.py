@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from typing import TextIO
 
+from magictel.errors import MagictelError
 from magictel.events import (
     CheckFinished,
     CheckResult,
@@ -45,16 +46,26 @@ class JUnitReporter:
             case _:
                 pass
 
+    def fail(self, failure: MagictelError) -> None:
+        """Nothing could be asked at all: one suite with one error."""
+        case = _case("magictel", "run", None)
+        _verdict(case, "error", failure.code, failure.message, [failure.remedy] if failure.remedy else [])
+        self._write([_suite("magictel", 0.0, [case])], 0.0)
+
     def finish(self) -> None:
         """Write the document; with no result it holds no suite."""
-        root = ET.Element("testsuites", name="magictel")
         finished = self._finished
-        if finished is not None:
-            for result in finished.results:
-                root.append(_checked(result) if isinstance(result, CheckResult) else _sent(result))
-            done = {result.target for result in finished.results}
-            root.extend(_never_asked(target) for target in self._targets if target not in done)
-            root.set("time", f"{finished.seconds:.3f}")
+        if finished is None:
+            self._write([], 0.0)
+            return
+        suites = [_checked(result) if isinstance(result, CheckResult) else _sent(result) for result in finished.results]
+        done = {result.target for result in finished.results}
+        suites += [_never_asked(target) for target in self._targets if target not in done]
+        self._write(suites, finished.seconds)
+
+    def _write(self, suites: Iterable[ET.Element], seconds: float) -> None:
+        root = ET.Element("testsuites", name="magictel", time=f"{seconds:.3f}")
+        root.extend(suites)
         for name in ("tests", "failures", "errors", "skipped"):
             root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
         ET.indent(root)

@@ -14,6 +14,9 @@ from magictel.verification import Difference, Verification
 
 _SHOWN = 5
 """Differences shown for each target; the JSON report has all."""
+_EXAMPLE = 130
+"""Characters shown of a reason's example: it names one point."""
+_AT_ONCE = 0.01
 
 _HELD = {
     SendOutcome.VERIFIED: Held.PASS,
@@ -166,7 +169,9 @@ def _way(sheet: Sheet, result: SendResult) -> str:
         )
     way = f" {sheet.signs.arrow} ".join(steps)
     visible = seen.time_to_visible if seen is not None else None
-    return way if visible is None else f"{way}   visible after {visible:.2f} s"
+    if visible is None:
+        return way
+    return f"{way}   visible " + ("at once" if visible < _AT_ONCE else f"after {visible:.2f} s")
 
 
 def _fates(receipt: Receipt) -> dict[str, int]:
@@ -187,7 +192,10 @@ def _write_reason(sheet: Sheet, reason: Reason, result: SendResult) -> None:
     held = _FATES[reason.fate]
     said = [reason.message]
     if reason.example and reason.example not in reason.message:
-        said.append(f"for example {reason.example}")
+        example = (
+            reason.example if len(reason.example) <= _EXAMPLE else reason.example[:_EXAMPLE].rstrip() + sheet.signs.etc
+        )
+        said.append(f"for example {example}")
     remedy = result.remedy if reason.code == result.code else None
     _trouble(sheet, held, f"{reason.fate} {reason.count}", reason.code, said, remedy)
 
@@ -217,24 +225,21 @@ def _write_verification(sheet: Sheet, seen: Verification, result: SendResult) ->
             said,
             seen.remedy,
         )
-    for form, count in _declared(seen.differences).items():
-        sheet.row(
-            [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" ", "")],
-            f"{form}: {many(count, 'point')}, as declared",
-            style="dim",
-        )
+    _write_declared(sheet, seen.differences)
 
 
 def _difference(one: Difference) -> str:
     return f"{one.point}: {one.field} was sent as {one.sent!r}, queries see {one.seen!r}"
 
 
-def _declared(differences: Iterable[Difference]) -> dict[str, int]:
-    points: dict[str, set[str]] = {}
-    for one in differences:
-        if one.declared is not None:
-            points.setdefault(one.declared, set()).add(one.point)
-    return {form: len(named) for form, named in points.items()}
+def _write_declared(sheet: Sheet, differences: Iterable[Difference]) -> None:
+    """One line for all that the exporter says it changes: it is known, and costs nobody any sleep."""
+    declared = [one for one in differences if one.declared is not None]
+    if declared:
+        forms = ", ".join(dict.fromkeys(str(one.declared) for one in declared))
+        points = many(len({one.point for one in declared}), "point")
+        lead = [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" as declared    ", "dim")]
+        sheet.row(lead, f"{forms}, in {points}", style="dim")
 
 
 def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:

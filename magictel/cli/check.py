@@ -1,0 +1,103 @@
+"""`magictel check`: climb the ladder of the chosen targets, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+
+from magictel.cli.durations import seconds
+from magictel.cli.output import Format
+from magictel.cli.targets import (
+    AllOption,
+    ConfigOption,
+    FormatOption,
+    ReportOption,
+    SetOption,
+    TargetsArgument,
+)
+from magictel.finding import Rung, SideEffect
+
+SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Embedded backends in place of real ones.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings end with exit code 3.")]
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, max=64, help="How many targets at once.")]
+
+
+def command(
+    targets: TargetsArgument = None,
+    all_: AllOption = False,
+    until: Annotated[
+        Rung | None, typer.Option("--until", help="The last rung to climb.", show_choices=True, metavar="RUNG")
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--skip", metavar="CODE", help="Do not fail or warn for this code; a rung's name is not asked at all."
+        ),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", parser=seconds, metavar="60s", help="Climb again until the ladder holds, this long."),
+    ] = "0s",  # type: ignore[assignment] # typer parses the default as well
+    timeout: Annotated[float, typer.Option("--timeout", parser=seconds, metavar="10s", help="For each rung.")] = "10s",  # type: ignore[assignment]
+    strict: StrictOption = False,
+    allow: Annotated[
+        list[SideEffect] | None,
+        typer.Option("--allow", metavar="empty-write", help="Let probes do more than read."),
+    ] = None,
+    round_trip: Annotated[bool, typer.Option("--round-trip", help="Also send a sample and read it back.")] = False,
+    jobs: JobsOption = 8,
+    sandbox: SandboxOption = False,
+    format_: FormatOption = Format.TEXT,
+    report: ReportOption = None,
+    sets: SetOption = None,
+    config: ConfigOption = None,
+) -> int:
+    """Climb the ladder of the chosen targets, or of all enabled ones: at which step are metrics lost?
+
+    config, dns, tcp, tls, http, auth, clock, health, write, round-trip. Nothing is written unless --round-trip or --allow asks for it.
+    """
+    from magictel.cli import sandboxed
+    from magictel.cli.exit_codes import after_check
+    from magictel.cli.interrupts import Interrupts
+    from magictel.cli.reports import reporting
+    from magictel.operations.check import CheckOptions, check
+
+    options = CheckOptions(
+        until=until,
+        skip=tuple(skip or ()),
+        wait=wait,
+        timeout=timeout,
+        allow=tuple(allow or ()),
+        round_trip=round_trip,
+        jobs=jobs,
+    )
+    _check_skips(options.skip)
+    with (
+        Interrupts() as interrupts,
+        reporting(format_, report) as reports,
+        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
+    ):
+        interrupts.drive(check([one.job() for one in chosen], options), reports)
+        reports.finish()
+        assert reports.checked is not None
+        code = after_check(reports.checked, strict=strict, signal=interrupts.signal)
+    return interrupts.leave(code)
+
+
+def _check_skips(skips: Collection[str]) -> None:
+    """A mistyped code would skip nothing, in silence."""
+    from magictel import catalogue
+    from magictel.errors import UsageError
+
+    rungs = [rung.value for rung in Rung]
+    for skip in skips:
+        if skip not in rungs and catalogue.explain(skip) is None:
+            near = catalogue.near(skip)
+            hint = f"Did you mean {' or '.join(near)}? " if near else ""
+            raise UsageError(
+                "usage.skip",
+                f"--skip {skip}: there is no such code, and no such rung",
+                f"{hint}magictel explain --list shows every code; rungs are {', '.join(rungs)}",
+            )

@@ -1,0 +1,101 @@
+"""How a dry run is shown: as a person would read a request, or as one document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from magictel.cli import output
+from magictel.cli.exit_codes import Ending, exit_code
+from magictel.cli.output import Format
+from magictel.clock import SystemClock
+from magictel.model import count_points, groups
+from magictel.operations.dry_run import DryRun, Planned, dry_run
+from magictel.operations.job import Job
+from magictel.reporters.figures import many
+from magictel.reporters.json import plain
+from magictel.sources.sample import new_run_id, sample
+
+SCHEMA = "magictel.dry-run/1"
+_ROW = 16
+
+
+def show(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mapping[str, str]) -> int:
+    """Encode the sample for each target and print what would be sent; the exit code."""
+    run = sample(new_run_id(), SystemClock().now(), thorough=thorough, attributes=attributes)
+    dry = [dry_run(job, run) for job in jobs]
+    if how is Format.JSON:
+        output.document(plain({"schema": SCHEMA, "run_id": run.run_id, "targets": [_document(one) for one in dry]}))
+    else:
+        points, metrics = count_points(run.data), sum(1 for _ in groups(run.data))
+        output.say(f"run {run.run_id}  {many(points, 'point')} of {many(metrics, 'metric')}; nothing is sent")
+        for one in dry:
+            for line in _lines(one):
+                output.say(line)
+    return exit_code(Ending(unusable=any(one.config is not None for one in dry)))
+
+
+def _lines(dry: DryRun) -> Iterator[str]:
+    yield ""
+    yield f"{dry.target}  {dry.endpoint}".rstrip()
+    if dry.config is not None:
+        yield f"  {dry.config.message}"
+        if dry.config.evidence.get("origin"):
+            yield f"      from {dry.config.evidence['origin']}"
+        if dry.config.remedy:
+            yield f"      mend:  {dry.config.remedy}"
+        yield f"      more:  magictel explain {dry.config.code}"
+    for reason in dry.withheld:
+        yield f"  withheld {reason.count}  {reason.code}: {reason.message}"
+    for planned in dry.requests:
+        yield ""
+        yield f"{planned.method} {planned.url}".strip()
+        for name, value in planned.headers.items():
+            yield f"{name}: {value}"
+        if planned.travels != len(planned.body):
+            yield f"({len(planned.body)} bytes, shown before compression; {planned.travels} would travel)"
+        yield ""
+        yield from _body(planned)
+
+
+def _body(planned: Planned) -> Iterator[str]:
+    try:
+        text = planned.body.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text and all(one.isprintable() or one in "\r\n\t" for one in text):
+        yield text.removesuffix("\n")
+        return
+    yield "(a binary body, in hexadecimal)"
+    for start in range(0, len(planned.body), _ROW):
+        row = planned.body[start : start + _ROW]
+        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        yield f"{start:08x}  {row.hex(' '):<{_ROW * 3 - 1}}  {shown}"
+
+
+def _document(dry: DryRun) -> dict[str, Any]:
+    return {
+        "target": dry.target,
+        "exporter": dry.exporter,
+        "endpoint": dry.endpoint,
+        "code": dry.config.code if dry.config else None,
+        "message": dry.config.message if dry.config else None,
+        "remedy": dry.config.remedy if dry.config else None,
+        "requests": [_request(planned) for planned in dry.requests],
+        "withheld": [{"code": one.code, "message": one.message, "count": one.count} for one in dry.withheld],
+    }
+
+
+def _request(planned: Planned) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = {"body": planned.body.decode(), "body_hex": None}
+    except UnicodeDecodeError:
+        body = {"body": None, "body_hex": planned.body.hex()}
+    return {
+        "method": planned.method or None,
+        "url": planned.url,
+        "headers": dict(planned.headers),
+        "bytes": len(planned.body),
+        "bytes_on_the_wire": planned.travels,
+        **body,
+    }

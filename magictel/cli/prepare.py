@@ -1,0 +1,118 @@
+"""`magictel prepare`: what a backend should have before data comes; shown always, done only with `--apply`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from magictel.cli.check import SandboxOption
+from magictel.cli.output import Format
+from magictel.cli.targets import ConfigOption, FormatOption, SetOption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magictel.operations.prepare import Plan, Prepared
+
+SCHEMA = "magictel.prepare/1"
+
+
+def command(
+    target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="A target, or an exporter.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Send the requests, in order, until one is refused.")] = False,
+    sandbox: SandboxOption = False,
+    format_: FormatOption = Format.TEXT,
+    sets: SetOption = None,
+    config: ConfigOption = None,
+) -> int:
+    """Show what the backend should have before data comes, as the exact requests; --apply sends them."""
+    from magictel.cli import output, sandboxed
+    from magictel.operations.prepare import prepare
+    from magictel.reporters.json import plain
+
+    with sandboxed.targets([target], config=config, sets=sets, sandbox=sandbox) as chosen:
+        plan = prepare(chosen[0].job(), apply=apply)
+    if format_ is Format.JSON:
+        output.document(plain(_document(plan)))
+    else:
+        for line in _lines(plan):
+            output.say(line)
+    return _code(plan)
+
+
+def _code(plan: Plan) -> int:
+    from magictel.cli.exit_codes import Ending, exit_code
+
+    refused = plan.trouble is not None or any(one.refused for one in plan.requests)
+    return exit_code(Ending(unusable=plan.config is not None, failed=refused))
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    yield f"{plan.target}  {plan.endpoint}".rstrip()
+    for one in plan.requests:
+        yield from _request(one)
+    if plan.config is not None:
+        origin = plan.config.evidence.get("origin")
+        yield from _trouble(plan.config.code, plan.config.message, plan.config.remedy, origin)
+    elif plan.trouble is not None:
+        yield from _trouble(plan.trouble.code, plan.trouble.message, plan.trouble.remedy, None)
+    yield ""
+    yield _verdict(plan)
+
+
+def _request(one: Prepared) -> Iterator[str]:
+    asked = one.preparation
+    yield ""
+    yield f"# {asked.purpose}"
+    yield f"{asked.method} {asked.path}"
+    yield json.dumps(asked.body, indent=2, ensure_ascii=False)
+    if one.status is not None:
+        yield f"→ {one.status} {one.answer}".rstrip()
+
+
+def _trouble(code: str | None, message: str, remedy: str | None, origin: Any) -> Iterator[str]:
+    yield f"  {message}"
+    if origin:
+        yield f"      from {origin}"
+    if remedy:
+        yield f"      mend:  {remedy}"
+    yield f"      more:  magictel explain {code}"
+
+
+def _verdict(plan: Plan) -> str:
+    if plan.config is not None or plan.trouble is not None:
+        return f"{plan.target} is not prepared"
+    if not plan.requests:
+        return f"{plan.target} needs nothing to be prepared"
+    count = len(plan.requests)
+    if plan.applied:
+        return f"{plan.target} is prepared: {count} request{'s' * (count > 1)} done"
+    return f"nothing was done: magictel prepare {plan.target} --apply sends {'it' if count == 1 else f'these {count} requests'}"
+
+
+def _document(plan: Plan) -> dict[str, Any]:
+    why = plan.config or plan.trouble
+    return {
+        "schema": SCHEMA,
+        "outcome": "failed" if why is not None else "applied" if plan.applied else "planned",
+        "target": plan.target,
+        "exporter": plan.exporter,
+        "endpoint": plan.endpoint,
+        "applied": plan.applied,
+        "code": why.code if why else None,
+        "message": why.message if why else None,
+        "remedy": why.remedy if why else None,
+        "requests": [
+            {
+                "purpose": one.preparation.purpose,
+                "method": one.preparation.method,
+                "path": one.preparation.path,
+                "body": one.preparation.body,
+                "status": one.status,
+                "answer": one.answer,
+            }
+            for one in plan.requests
+        ],
+    }

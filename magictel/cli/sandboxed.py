@@ -1,0 +1,69 @@
+"""`--sandbox`: the embedded backends in place of real ones, for as long as a command runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from magictel.cli.environment import environment
+from magictel.cli.targets import Chosen, chosen_targets, config_file
+from magictel.settings.select import TargetSpec
+
+
+@contextmanager
+def targets(
+    named: Sequence[str] | None,
+    *,
+    all: bool = False,  # noqa: A002 # the option's own name
+    config: str | None = None,
+    sets: Sequence[str] | None = None,
+    sandbox: bool = False,
+) -> Iterator[list[Chosen]]:
+    """The chosen targets; with `sandbox`, pointed at emulators that stop when the context ends.
+
+    Without a name, the sandbox takes every exporter that has an emulator. Their settings are the defaults: what the environment
+    says of real backends (authorities, keys) does not belong there. A target of the file keeps its settings but the address.
+    """
+    if not sandbox:
+        yield chosen_targets(named, all=all, config=config, sets=sets)
+        return
+    from magictel import sandbox as embedded
+
+    file = config_file(config) if named or all else None
+    if all and not named and file is not None:
+        named = list(file.tables)
+    from_file = file is not None and any(file.table(name) for name in named or ())
+    with embedded.start(_exporters(named, file) if named else None) as room:
+
+        def address(spec: TargetSpec) -> Mapping[str, str]:
+            return _keys(spec.exporter, room.environment(spec.exporter))
+
+        yield chosen_targets(
+            named or embedded.names(),
+            config=config,
+            sets=sets,
+            held=environment() if from_file else {},
+            extra=address,
+            use_file=from_file,
+        )
+
+
+def _exporters(named: Sequence[str], file: object) -> list[str]:
+    """The exporters behind names; raises `UsageError` for a name that means nothing."""
+    from magictel import registry
+    from magictel.settings.file import ConfigFile
+    from magictel.settings.select import select
+
+    config = file if isinstance(file, ConfigFile) else None
+    specs = select(named, config=config, environment=environment(), exporters=registry.names())
+    return list(dict.fromkeys(spec.exporter for spec in specs))
+
+
+def _keys(exporter: str, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The sandbox's variables as keys of the exporter's settings; a proxy does not stand before loopback."""
+    from magictel import registry
+    from magictel.settings.fields import field_map
+
+    fields = field_map(registry.load(exporter).Settings)
+    found = {one.key: variables[name] for one in fields.values() for name in one.env if name in variables}
+    return {**found, "proxy": ""} if "proxy" in fields else found

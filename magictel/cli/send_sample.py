@@ -1,0 +1,185 @@
+"""`magictel send-sample`: one known sample through the runtime's own exporter, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from magictel.cli.check import JobsOption, SandboxOption, StrictOption
+from magictel.cli.durations import seconds
+from magictel.cli.output import Format
+from magictel.cli.targets import (
+    AllOption,
+    ConfigOption,
+    DryRunOption,
+    FormatOption,
+    ReportOption,
+    SetOption,
+    TargetsArgument,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magictel.cli.reports import Reports
+    from magictel.cli.targets import Chosen
+    from magictel.events import Event, RunCleaned
+    from magictel.operations.clean import Cleaned
+
+_RUN = re.compile(r"[0-9a-f]{6,64}")
+_OURS = ("magictel.run.id", "magictel.sample.point")
+
+
+def command(
+    targets: TargetsArgument = None,
+    all_: AllOption = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back.")] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Add extreme values and long attributes.")] = False,
+    dry_run: DryRunOption = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Delete exactly what was written, after the count.")] = False,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="ID", help="With --clean: an earlier run; nothing is sent.")
+    ] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE", help="An attribute on every point.")
+    ] = None,
+    within: Annotated[
+        float | None,
+        typer.Option(
+            "--within",
+            parser=seconds,
+            metavar="30s",
+            help="Wait this long for the points to show. Default: three times the backend's own delay, at least 5s.",
+        ),
+    ] = None,
+    deadline: Annotated[
+        float, typer.Option("--deadline", parser=seconds, metavar="30s", help="For sending, retries included.")
+    ] = "30s",  # type: ignore[assignment] # typer parses the default as well
+    force: Annotated[
+        bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")
+    ] = False,
+    strict: StrictOption = False,
+    jobs: JobsOption = 8,
+    sandbox: SandboxOption = False,
+    format_: FormatOption = Format.TEXT,
+    report: ReportOption = None,
+    sets: SetOption = None,
+    config: ConfigOption = None,
+) -> int:
+    """Send one sample of every metric kind to the chosen targets, or to all enabled ones: sent, accepted, read back, compared."""
+    from magictel.cli import sandboxed
+    from magictel.cli.exit_codes import after_clean, after_send
+    from magictel.cli.interrupts import Interrupts
+    from magictel.cli.reports import reporting
+    from magictel.operations.send import SendOptions, send
+
+    _fits_together(dry_run=dry_run, clean=clean, run=run, report=report)
+    attributes = _attributes(attribute or ())
+    if dry_run:
+        from magictel.cli.dry_run import show
+
+        with sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen:
+            return show([one.job() for one in chosen], format_, thorough=thorough, attributes=attributes)
+    options = SendOptions(
+        verify=not no_verify,
+        thorough=thorough,
+        attributes=attributes,
+        within=within,
+        deadline=deadline,
+        force=force,
+        jobs=jobs,
+    )
+    with (
+        Interrupts() as interrupts,
+        reporting(format_, report) as reports,
+        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
+    ):
+        if run is None:
+            interrupts.drive(send([one.job() for one in chosen], options), reports)
+        if clean and interrupts.signal is None:
+            interrupts.drive(_cleaning(chosen, reports, run), reports)
+        reports.finish()
+        if reports.sent is not None:
+            code = after_send(reports.sent, reports.cleaned, strict=strict, signal=interrupts.signal)
+        else:
+            code = after_clean(reports.cleaned, signal=interrupts.signal)
+    return interrupts.leave(code)
+
+
+def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> Iterator[Event]:
+    """Target by target: the count is said, then that much is deleted."""
+    from magictel.events import RunCleaned, RunCounted
+    from magictel.operations.clean import clean
+
+    sent = {result.target: result.receipt for result in reports.sent.results} if reports.sent else {}
+    run_id = run or (reports.sent.run_id if reports.sent else "")
+    for one in chosen:
+        receipt = sent.get(one.name)
+        if run is None and (receipt is None or not receipt.attempts):
+            continue  # nothing was written there
+
+        def say(target: str, count: int) -> None:
+            reports.on(RunCounted(target, run_id, count))
+
+        try:
+            done = clean(one.job(), run_id, say=say, expected=receipt.delivered if receipt else None)
+        except KeyboardInterrupt:
+            message = "interrupted; what is left goes with --clean --run"
+            yield RunCleaned(one.name, one.spec.exporter, run_id, None, 0, "run.interrupted", message)
+            return
+        yield _event(done)
+
+
+def _event(done: Cleaned) -> RunCleaned:
+    from magictel.events import RunCleaned
+
+    code, message, remedy = None, None, None
+    if done.config is not None:
+        code, message, remedy = done.config.code, done.config.message, done.config.remedy
+    elif done.trouble is not None:
+        code, message, remedy = done.trouble.code, done.trouble.message, done.trouble.remedy
+    elif not done.held:
+        code, message = "verify.clean-partial", "the backend deleted less than it showed"
+        remedy = f"magictel send-sample {done.target} --clean --run {done.run_id}"
+    unusable = done.config is not None
+    return RunCleaned(
+        done.target, done.exporter, done.run_id, done.found, done.deleted, code, message, remedy, unusable
+    )
+
+
+def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: Sequence[str] | None) -> None:
+    from magictel.errors import UsageError
+
+    if run is not None and not clean:
+        raise UsageError("usage.run", "--run names an earlier run to clean, so it needs --clean", "add --clean")
+    if run is not None and not _RUN.fullmatch(run):
+        raise UsageError(
+            "usage.run", f"--run {run}: this is no run id", "it stands in the first line that send-sample printed"
+        )
+    if dry_run and clean:
+        raise UsageError(
+            "usage.run", "--dry-run sends nothing, so there is nothing to --clean", "leave one of them out"
+        )
+    if dry_run and report:
+        raise UsageError(
+            "usage.report", "--dry-run has no result to report", "use --format json, or leave --report out"
+        )
+
+
+def _attributes(written: Sequence[str]) -> dict[str, str]:
+    from magictel.errors import UsageError
+
+    found = {}
+    for text in written:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError("usage.attribute", f"--attribute {text}: write it as KEY=VALUE", "--attribute env=test")
+        if key.strip() in _OURS:
+            raise UsageError(
+                "usage.attribute", f"--attribute {key.strip()}: the sample finds its points by it", "take another name"
+            )
+        found[key.strip()] = value
+    return found
