@@ -15,6 +15,7 @@ import cramjam
 
 from magictel.address import parse_endpoint
 from magictel.delivery.retry import Attempted
+from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
@@ -60,7 +61,12 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     @classmethod
     def check_settings(cls, settings: PrometheusRemoteWriteSettings) -> None:
         """The addresses parse, and the one for writing has a path."""
-        parse_endpoint(settings.url)
+        if not parse_endpoint(settings.url).endpoint.path:
+            raise SettingsError(
+                "config.value",
+                "url: it names a server and no path",
+                "write the path too: Prometheus' is /api/v1/write, Mimir's /api/v1/push",
+            )
         if settings.query_url:
             parse_endpoint(settings.query_url, field="query_url")
 
@@ -188,7 +194,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         api = self._query_api(wire)
         if isinstance(api, Unreadable):
             return api
-        return 5.0 if is_victoriametrics(wire.get("")) else 1.0
+        return 5.0 if is_victoriametrics(wire.get("")) else 0.0
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """How many points of the run are stored."""

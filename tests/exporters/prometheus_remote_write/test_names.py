@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.exporters.prometheus_remote_write.names import label_name, label_value, labels, metric_name, number_text, unit_name
+from magictel.exporters.prometheus_remote_write.names import (
+    label_name,
+    label_value,
+    labels,
+    metric_name,
+    number_text,
+    unit_name,
+)
 
 _TABLE = Path(__file__).parents[4] / "shared/data/otlp-prometheus-names/metric_namer_unit_cases.json"
 _STRATEGIES = {  # strategy: (utf8, suffixes)

@@ -1,0 +1,502 @@
+"""The exporter against the emulator, over real sockets: what arrives, what is refused, what only a read-back sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.clock import SystemClock
+from magictel.errors import SettingsError
+from magictel.events import CheckFinished, SendFinished
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
+from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.operations.check import CheckOptions, check
+from magictel.operations.clean import clean
+from magictel.operations.job import Job
+from magictel.operations.send import SendOptions, send
+from magictel.sandbox.faults import Faults, parse_faults
+from magictel.sandbox.prometheus_protobuf import WriteRequest
+from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
+from magictel.sandbox.server import Server
+from magictel.secrets import Secret
+from magictel.settings.load import resolve
+from magictel.verification import Unreadable
+from magictel.wire import Endpoint, Reply, Request
+
+RESOURCE = Resource({"service.name": "shop", "service.instance.id": "i-1"})
+SCOPE = InstrumentationScope("lib", "1")
+
+
+class Backend:
+    """An emulator behind a socket."""
+
+    def __init__(self, emulator: PrometheusRemoteWriteEmulator, faults: str | None = None) -> None:
+        self.emulator = emulator
+        self.server = Server(emulator, faults=parse_faults(faults) if faults else None, record=True)
+        self.exporters: list[PrometheusRemoteWriteExporter] = []
+
+    def settings(self, **more: Any) -> PrometheusRemoteWriteSettings:
+        return PrometheusRemoteWriteSettings(
+            **{"url": f"{self.server.origin}/api/v1/write", "backoff_initial": 0.001, "retry_budget": 5.0, **more}
+        )
+
+    def exporter(self, **more: Any) -> PrometheusRemoteWriteExporter:
+        made = PrometheusRemoteWriteExporter(self.settings(**more))
+        self.exporters.append(made)
+        return made
+
+    def job(self, **more: Any) -> Job:
+        settings = self.settings(**more)
+        return Job("t", "prometheus-remote-write", lambda: PrometheusRemoteWriteExporter(settings, target="t"))
+
+    def check(self, allow: tuple[SideEffect, ...] = (), **more: Any) -> dict[Rung, Finding]:
+        *_, last = check([self.job(**more)], CheckOptions(allow=allow, timeout=5.0))
+        assert isinstance(last, CheckFinished)
+        return {finding.rung: finding for finding in last.results[0].rungs}
+
+    def send(self, thorough: bool = False, within: float | None = 2.0, **more: Any) -> Any:
+        *_, last = send([self.job(**more)], SendOptions(thorough=thorough, within=within))
+        assert isinstance(last, SendFinished)
+        return last.results[0]
+
+    @property
+    def writes(self) -> list[Request]:
+        return [request for request in self.server.requests if request.method == "POST"]
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    opened: list[Backend] = []
+
+    def start(
+        emulator: PrometheusRemoteWriteEmulator | None = None, faults: str | None = None, **options: Any
+    ) -> Backend:
+        backend = Backend(emulator or PrometheusRemoteWriteEmulator(**options), faults)
+        backend.server.start()
+        opened.append(backend)
+        return backend
+
+    yield start
+    for backend in opened:
+        for exporter in backend.exporters:
+            exporter.shutdown(0)
+        backend.server.stop()
+
+
+def gauges(*values: float, time: int, name: str = "m") -> MetricsData:
+    points = [NumberDataPoint({"n": str(n)}, 0, time, value) for n, value in enumerate(values)]
+    return MetricsData(
+        [ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [Metric(name, "", "", Gauge(points))], "")], "")]
+    )
+
+
+def now() -> int:
+    return int(SystemClock().now() * 1000) * 1_000_000
+
+
+# ---- there and back ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["2.42.0", "3.5.0"])
+@pytest.mark.parametrize("thorough", [False, True])
+def test_the_sample_arrives_and_is_read_back_equal(serve: Any, version: str, thorough: bool) -> None:
+    result = serve(version=version).send(thorough)
+    assert result.outcome == "verified", result.message
+    delivered = 15 if thorough else 10
+    assert (result.receipt.delivered, result.receipt.withheld) == (delivered, 2)
+    assert [reason.code for reason in result.receipt.reasons] == ["prom.rw.exponential"]
+    assert (result.verification.found, result.verification.altered) == (delivered, 0)
+    declared = {difference.declared for difference in result.verification.differences}
+    assert declared >= {
+        "milliseconds",
+        "text",
+        "normalised name",
+        "normalised names",
+        "not carried by remote write 1.0",
+    }
+    assert ("float64" in declared) is thorough
+
+
+@pytest.mark.parametrize("option", [{"name_suffixes": False}, {"scope_labels": False}, {"target_info": False}])
+def test_the_sample_is_equal_whatever_names_are_chosen(serve: Any, option: dict[str, bool]) -> None:
+    backend = serve()
+    assert backend.send(**option).outcome == "verified"
+    names = {labels["__name__"] for labels, _, _ in backend.emulator.samples()}
+    assert ("magictel_sample_requests" in names) is ("name_suffixes" in option)
+    assert ("target_info" in names) is ("target_info" not in option)
+
+
+class Alters(PrometheusRemoteWriteEmulator):
+    """Changes what queries show: a backend that keeps something else than it was sent."""
+
+    def __init__(self, **change: Any) -> None:
+        super().__init__()
+        self.change = change
+
+    def handle(self, request: Request) -> Reply:
+        reply = super().handle(request)
+        old, new = self.change["text"]
+        return replace(reply, body=reply.body.replace(old, new)) if request.path == "/api/v1/query" else reply
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "named"),
+    [
+        ((b'"21.5"', b'"21.500000000000004"'), "altered", "value"),
+        ((b'"-2"', b'"2"'), "altered", "value"),
+        ((b'"le":"0.25"', b'"le":"0.2"'), "altered", "bucket 0.2"),
+        ((b'"18.75"', b'"18.7"'), "altered", "sum"),
+        ((b'"shard":"3"', b'"shard":"03"'), "altered", "labels.shard"),
+        ((b'"service_version"', b'"service_versiom"'), "altered", "target_info.service_versiom"),
+        ((b"magictel_sample_temperature_celsius", b"magictel_sample_temperature_celsiuz"), "altered", "name"),
+        ((b'"magictel_sample_point":"point-05"', b'"magictel_sample_point":"point-50"'), "lost", None),
+    ],
+)
+def test_what_a_backend_alters_is_named(serve: Any, text: tuple[bytes, bytes], outcome: str, named: str | None) -> None:
+    result = serve(Alters(text=text)).send(within=0.5)
+    assert result.outcome == outcome
+    if named is not None:
+        assert named in {one.field for one in result.verification.differences if one.declared is None}
+
+
+class Forgets(PrometheusRemoteWriteEmulator):
+    """Answers 204 and stores nothing, as receivers do with what they drop in silence."""
+
+    def handle(self, request: Request) -> Reply:
+        return Reply(204) if self.is_write(request) else super().handle(request)
+
+
+def test_a_2xx_without_storage_is_lost(serve: Any) -> None:
+    result = serve(Forgets()).send(within=0.3)
+    assert (result.outcome, result.code) == ("lost", "verify.lost")
+    assert result.verification.missing == 10
+
+
+def test_without_a_query_api_the_sample_is_unverified(serve: Any) -> None:
+    backend = serve()
+    elsewhere = backend.send(query_url=f"{backend.server.origin}/nowhere")
+    assert (elsewhere.outcome, elsewhere.code) == ("unverified", "prom.read.no-query-api")
+    hidden = PrometheusRemoteWriteExporter(backend.settings(url=f"{backend.server.origin}/api/v1/receive"))
+    assert isinstance(hidden.visible_delay(), Unreadable)
+    hidden.shutdown(0)
+
+
+# ---- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def test_bad_points_are_told_from_good_ones_though_the_reply_names_none(serve: Any) -> None:
+    backend = serve()
+    time = now()
+    exporter = backend.exporter()
+    later = gauges(*[9.0] * 100, time=time)
+    kept = [
+        point
+        for n, point in enumerate(later.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points)
+        if n in (3, 40, 99)
+    ]
+    seed = MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [Metric("m", "", "", Gauge(kept))], "")], "")])
+    assert exporter.deliver(seed).delivered == 3
+    refused: list[str] = []
+    receipt = exporter.deliver(
+        gauges(*map(float, range(100)), time=time - 1_000_000_000),
+        on_refused=lambda item, why: refused.append(why.code),
+    )
+    assert receipt.balanced
+    assert (receipt.delivered, receipt.rejected) == (97, 3)
+    assert refused == ["prom.rw.out-of-order"] * 3
+    stored = {labels["n"]: value for labels, _, value in backend.emulator.samples() if labels["__name__"] == "m"}
+    assert {n: stored[str(n)] for n in range(100)} == {n: 9.0 if n in (3, 40, 99) else float(n) for n in range(100)}
+    assert len(backend.writes) < 50
+
+
+def test_when_all_points_are_bad_they_are_not_told_apart_for_ever(serve: Any) -> None:
+    backend = serve()
+    exporter = backend.exporter()
+    time = now()
+    assert exporter.deliver(gauges(*[1.0] * 2000, time=time)).delivered == 2000
+    receipt = exporter.deliver(gauges(*[2.0] * 2000, time=time - 1_000_000_000))
+    assert (receipt.delivered, receipt.rejected, receipt.balanced) == (0, 2000, True)
+    assert receipt.attempts < 100
+    again = exporter.deliver(gauges(*[2.0] * 2000, time=time - 1_000_000_000))
+    assert (again.rejected, again.attempts) == (2000, 1)
+    assert exporter.deliver(gauges(*[3.0] * 2000, time=time + 1_000_000)).delivered == 2000
+
+
+def test_a_retry_after_a_lost_answer_stores_nothing_twice(serve: Any) -> None:
+    backend = serve(faults="reset-after, then 503, then slow 0.01")
+    receipt = backend.exporter().deliver(gauges(1.0, 2.0, time=now()))
+    assert (receipt.delivered, receipt.attempts, receipt.balanced) == (2, 3, True)
+    assert sorted(value for labels, _, value in backend.emulator.samples() if labels["__name__"] == "m") == [1.0, 2.0]
+
+
+# A 2xx from something else than the backend ("wrong-json") is left out: only a read-back sees through it.
+_KINDS = ("ok", "status", "reset", "reset-after", "close", "truncated", "too-large")
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_under_random_faults_the_ledger_is_what_is_stored(serve: Any, seed: int) -> None:
+    backend = serve()
+    backend.server.faults = Faults.seeded(seed, 6, _KINDS)
+    exporter = backend.exporter(max_batch_points=7, backoff_max=0.01, breaker_failures=50)
+    refused: set[str] = set()
+    receipt = exporter.deliver(
+        gauges(*map(float, range(30)), time=now()),
+        seconds=1.5,
+        on_refused=lambda item, _: refused.update(
+            label.value for one in WriteRequest.FromString(item).timeseries for label in one.labels if label.name == "n"
+        ),
+    )
+    assert backend.server.faults.fired
+    assert receipt.balanced
+    stored = {labels["n"] for labels, _, _ in backend.emulator.samples() if "n" in labels}
+    sent = {str(n) for n in range(30)}
+    assert receipt.rejected == len(refused)
+    assert receipt.delivered <= len(stored - refused) <= receipt.delivered + receipt.dropped
+    if not receipt.dropped:
+        assert stored - refused == sent - refused
+
+
+def test_a_payload_that_is_too_large_is_halved(serve: Any) -> None:
+    backend = serve(faults="too-large")
+    receipt = backend.exporter().deliver(gauges(*map(float, range(10)), time=now()))
+    assert (receipt.delivered, receipt.attempts) == (10, 3)
+
+
+def test_a_switched_off_receiver_rejects_for_good(serve: Any) -> None:
+    receipt = serve(receiver=False).exporter().deliver(gauges(1.0, time=now()))
+    assert (receipt.rejected, receipt.attempts, receipt.reasons[0].code) == (1, 1, "prom.rw.disabled")
+
+
+def test_delta_points_are_withheld_and_counted(serve: Any) -> None:
+    backend = serve()
+    delta = Metric("d", "", "", Sum([NumberDataPoint({}, 0, now(), 1)], AggregationTemporality.DELTA, True))
+    data = MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [delta], "")], "")])
+    receipt = backend.exporter().deliver(data)
+    assert (receipt.sent, receipt.withheld, receipt.attempts) == (1, 1, 0)
+    assert backend.emulator.samples() == []
+
+
+def test_several_points_of_one_series_arrive_in_the_order_of_their_times(serve: Any) -> None:
+    backend = serve(out_of_order_window=0)
+    time = now()
+    points = [NumberDataPoint({}, 0, time - age * 1_000_000_000, float(age)) for age in (0, 2, 1)]
+    data = MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [Metric("m", "", "", Gauge(points))], "")], "")])
+    assert backend.exporter().deliver(data).delivered == 3
+    assert [value for _, _, value in backend.emulator.samples()] == [2.0, 1.0, 0.0]
+
+
+# ---- the request -------------------------------------------------------------------------------------------------------
+
+
+def test_the_request_carries_what_remote_write_asks_for(serve: Any) -> None:
+    backend = serve(token="s3cret-token")
+    exporter = backend.exporter(bearer_token=Secret("s3cret-token"), org_id="team-a")
+    assert exporter.deliver(gauges(1.0, time=now())).delivered == 1
+    [request] = backend.writes
+    sent = {
+        name: request.header(name) for name in ("Content-Type", "Content-Encoding", "X-Prometheus-Remote-Write-Version")
+    }
+    assert sent == {
+        "Content-Type": "application/x-protobuf",
+        "Content-Encoding": "snappy",
+        "X-Prometheus-Remote-Write-Version": "0.1.0",
+    }
+    assert request.header("X-Scope-OrgID") == "team-a"
+    assert request.header("Authorization") == "Bearer s3cret-token"
+    assert request.header("User-Agent").startswith("magictel/")
+
+
+@pytest.mark.parametrize(
+    ("url", "query"),
+    [
+        ("http://p:9090/api/v1/write", "http://p:9090"),
+        ("http://p:9090/prefix/api/v1/write", "http://p:9090/prefix"),
+        ("https://m/api/v1/push", "https://m:443/prometheus"),
+        ("https://g/api/prom/push", "https://g:443/api/prom"),
+        ("http://t/api/v1/receive", None),
+    ],
+)
+def test_where_to_query_is_told_from_where_to_write(url: str, query: str | None) -> None:
+    exporter = PrometheusRemoteWriteExporter(PrometheusRemoteWriteSettings(url=url))
+    reading = exporter.reading(exporter.wire())
+    assert (str(reading.endpoint) if reading else None) == query
+    named = PrometheusRemoteWriteExporter(PrometheusRemoteWriteSettings(url=url, query_url="http://q:1/x"))
+    other = named.reading(named.wire())
+    assert other is not None
+    assert other.endpoint == Endpoint("http", "q", 1, "/x")
+    exporter.shutdown(0)
+    named.shutdown(0)
+
+
+# ---- the ladder --------------------------------------------------------------------------------------------------------
+
+
+def test_a_prometheus_holds_on_every_rung_and_nothing_is_written(serve: Any) -> None:
+    backend = serve()
+    rungs = backend.check()
+    assert {rung: finding.outcome for rung, finding in rungs.items() if finding.outcome is not Held.PASS} == {
+        Rung.TLS: Held.SKIPPED,
+        Rung.ROUND_TRIP: Held.SKIPPED,
+    }
+    assert "Prometheus 2.42.0" in rungs[Rung.HTTP].message
+    assert backend.writes == []
+
+
+def test_an_empty_write_is_made_only_when_it_is_allowed(serve: Any) -> None:
+    backend = serve()
+    assert backend.check((SideEffect.EMPTY_WRITE,))[Rung.WRITE].outcome is Held.PASS
+    assert len(backend.writes) == 1
+    assert backend.emulator.samples() == []
+
+
+class NoFlags(PrometheusRemoteWriteEmulator):
+    """Tells no flags, as VictoriaMetrics and Mimir."""
+
+    def handle(self, request: Request) -> Reply:
+        return Reply(404) if request.path in ("/api/v1/status/flags", "/-/ready") else super().handle(request)
+
+
+def test_where_the_right_to_write_cannot_be_read_the_rung_is_skipped_and_says_how_to_ask(serve: Any) -> None:
+    backend = serve(NoFlags())
+    rungs = backend.check()
+    assert rungs[Rung.WRITE].outcome is Held.SKIPPED
+    assert "--allow empty-write" in rungs[Rung.WRITE].message
+    assert rungs[Rung.HEALTH].outcome is Held.SKIPPED
+    assert backend.check((SideEffect.EMPTY_WRITE,))[Rung.WRITE].outcome is Held.PASS
+    off = serve(NoFlags(receiver=False)).check((SideEffect.EMPTY_WRITE,))[Rung.WRITE]
+    assert (off.outcome, off.code) == (Held.FAIL, "prom.rw.disabled")
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "rung", "code"),
+    [
+        ({"receiver": False}, {}, Rung.WRITE, "prom.rw.disabled"),
+        ({"ready": False}, {}, Rung.HEALTH, "prom.health.not-ready"),
+        ({"token": "right-token"}, {"bearer_token": Secret("wrong-token")}, Rung.AUTH, "http.unauthorized"),
+        ({"users": {"u": "right"}}, {}, Rung.AUTH, "http.unauthorized"),
+    ],
+)
+def test_each_trouble_has_its_rung_and_code(
+    serve: Any, options: dict[str, Any], settings: dict[str, Any], rung: Rung, code: str
+) -> None:
+    finding = serve(**options).check(**settings)[rung]
+    assert (finding.outcome, finding.code) == (Held.FAIL, code)
+    assert finding.remedy
+
+
+def test_another_path_is_no_remote_write_door(serve: Any) -> None:
+    backend = serve()
+    finding = backend.check(url=f"{backend.server.origin}/api/v2/write")[Rung.HTTP]
+    assert (finding.outcome, finding.code) == (Held.FAIL, "prom.rw.path")
+
+
+def test_the_right_credentials_are_told_from_needless_ones(serve: Any) -> None:
+    asked = serve(users={"u": "pass-word"}).check(username="u", password=Secret("pass-word"))[Rung.AUTH]
+    assert asked.outcome is Held.PASS
+    assert "asked for" in asked.message
+    needless = serve().check(username="u", password=Secret("pass-word"))[Rung.AUTH]
+    assert "without them" in needless.message
+
+
+class Mimir(PrometheusRemoteWriteEmulator):
+    """Multi-tenant: the query API wants a tenant, and a right to read."""
+
+    def handle(self, request: Request) -> Reply:
+        if request.path == "/api/v1/query":
+            return Reply(401, {}, b"no org id\n") if not request.header("X-Scope-OrgID") else Reply(403, {}, b"no")
+        return super().handle(request)
+
+
+def test_a_missing_tenant_fails_and_a_missing_right_to_read_only_warns(serve: Any) -> None:
+    backend = serve(Mimir())
+    missing = backend.check()[Rung.AUTH]
+    assert (missing.outcome, missing.code) == (Held.FAIL, "mimir.org-id")
+    unread = backend.check(org_id="a")[Rung.AUTH]
+    assert (unread.outcome, unread.code) == (Held.WARN, "prom.read.forbidden")
+    result = backend.send(org_id="a")
+    assert (result.outcome, result.code) == ("unverified", "prom.read.forbidden")
+
+
+# ---- cleaning up -------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_counted_and_deleted_and_nothing_else(serve: Any) -> None:
+    backend = serve()
+    exporter = backend.exporter()
+    assert exporter.deliver(gauges(5.0, time=now(), name="mine")).delivered == 1
+    list(send([backend.job()], SendOptions(run_id="feedc0ffee00")))
+    said: list[int] = []
+    cleaned = clean(backend.job(), "feedc0ffee00", say=lambda _, count: said.append(count))
+    assert (said, cleaned.found, cleaned.deleted, cleaned.held) == ([10], 10, 10, True)
+    assert [labels["__name__"] for labels, _, _ in backend.emulator.samples()] == ["mine"]
+    assert clean(backend.job(), "feedc0ffee00", say=lambda *_: None).found == 0
+
+
+def test_a_backend_that_does_not_delete_says_so(serve: Any) -> None:
+    backend = serve(admin=False)
+    list(send([backend.job()], SendOptions(run_id="feedc0ffee01")))
+    cleaned = clean(backend.job(), "feedc0ffee01", say=lambda *_: None)
+    assert cleaned.trouble is not None
+    assert cleaned.trouble.code == "verify.no-clean"
+    assert cleaned.trouble.remedy is not None
+    assert "--web.enable-admin-api" in cleaned.trouble.remedy
+
+
+# ---- settings ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({}, "config.required"),
+        (
+            {"PROMETHEUS_REMOTE_WRITE_URL": "http://p/api/v1/write", "PROMETHEUS_REMOTE_WRITE_PASSWORD": "pass-word"},
+            "config.value",
+        ),
+        (
+            {
+                "PROMETHEUS_REMOTE_WRITE_URL": "http://p/api/v1/write",
+                "PROMETHEUS_REMOTE_WRITE_USERNAME": "u",
+                "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN": "token-token",
+            },
+            "config.value",
+        ),
+        ({"PROMETHEUS_REMOTE_WRITE_URL": "http://p:99999/api/v1/write"}, "config.url.bad-port"),
+        ({"PROMETHEUS_REMOTE_WRITE_URL": "http://p:9090"}, "config.value"),
+        ({"PROMETHEUS_REMOTE_WRITE_URL": "http://p/w", "PROMETHEUS_REMOTE_WRITE_TEMPORALITY": "delta"}, "config.value"),
+        ({"PROMETHEUS_REMOTE_WRITE_URL": "http://p/w", "PROMETHEUS_REMOTE_WRITE_COMPRESSION": "gzip"}, "config.value"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(environment: dict[str, str], code: str) -> None:
+    def load() -> None:
+        name = "prometheus-remote-write"
+        made = resolve(name, name, PrometheusRemoteWriteSettings, environment=environment)
+        PrometheusRemoteWriteExporter.check_settings(made.settings)
+
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert refused.value.code == code
+
+
+def test_credentials_in_the_url_are_used_and_never_shown(serve: Any) -> None:
+    backend = serve(users={"me": "pass-word"})
+    url = backend.settings().url.replace("http://", "http://me:pass-word@")
+    exporter = backend.exporter(url=url)
+    assert exporter.deliver(gauges(1.0, time=now())).delivered == 1
+    assert "pass-word" not in exporter.endpoint()
+    assert exporter.redact("it is pass-word") == "it is ***"

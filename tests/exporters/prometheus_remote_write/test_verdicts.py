@@ -1,0 +1,127 @@
+"""Every known reply to a remote write, and the verdict on it. `judge` is the one place that reads a reply."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
+from magictel.outcome import Delivered, Rejected, Throttled, TooLarge, Unavailable
+from magictel.payload import Payload
+from magictel.wire import Reply
+
+_ROWS = Path(__file__).parents[4] / "shared/reference/fault_responses.json"
+_TEXT = {"content-type": "text/plain; charset=utf-8"}
+_HTML = {"content-type": "text/html"}
+RATE = (
+    "the request has been rejected because the tenant exceeded the ingestion rate limit, set to 10000 items/s "
+    "(err-mimir-tenant-max-ingestion-rate)"
+)
+
+
+@pytest.fixture(scope="module")
+def exporter() -> PrometheusRemoteWriteExporter:
+    return PrometheusRemoteWriteExporter(PrometheusRemoteWriteSettings(url="http://127.0.0.1:1/api/v1/write"))
+
+
+def judged(
+    exporter: PrometheusRemoteWriteExporter, status: int, body: str = "", headers: dict[str, str] = _TEXT
+) -> Any:
+    payload = Payload(b"xx", 2, lambda body: [body], (1, 1))
+    return exporter.judge(payload, Reply(status, headers, body.encode()))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict", "code"),
+    [
+        (200, "", Delivered, None),
+        (202, "", Delivered, None),
+        (204, "", Delivered, None),
+        # all or nothing, and a point is to blame: halved until it stands alone
+        (400, "out of order sample\n", TooLarge, "prom.rw.out-of-order"),
+        (400, 'out of order sample for series {a="b"}\n', TooLarge, "prom.rw.out-of-order"),
+        (400, "duplicate sample for timestamp\n", TooLarge, "prom.rw.duplicate"),
+        (400, "duplicate sample for timestamp 1; overrides not allowed: existing 1, new value 2\n", TooLarge, "prom.rw.duplicate"),
+        (400, "out of bounds\n", TooLarge, "prom.rw.out-of-bounds"),
+        (400, "out of bounds: timestamp is too far in the future\n", TooLarge, "prom.rw.future"),
+        (400, "too old sample\n", TooLarge, "prom.rw.too-old"),
+        (500, "too old sample\n", TooLarge, "prom.rw.too-old"),
+        (400, 'invalid metric name or labels, got {a="b"}\n', TooLarge, "prom.rw.labels"),
+        (500, "empty labelset: invalid sample\n", TooLarge, "prom.rw.labels"),
+        (500, 'label name "a" is not unique: invalid sample\n', TooLarge, "prom.rw.labels"),
+        (400, "series over the limit (err-mimir-max-label-names-per-series)", TooLarge, "mimir.label-limit"),
+        (400, "something else (err-mimir-sample-out-of-order)", TooLarge, "mimir.refused"),
+        (400, "decoded size exceeds the 33554432 bytes limit\n", TooLarge, "prom.rw.too-large"),
+        (413, "", TooLarge, "http.too-large"),
+        # nothing of it will ever be taken
+        (500, "native histograms are disabled\n", Rejected, "prom.rw.native"),
+        (400, "snappy: corrupt input\n", Rejected, "prom.rw.snappy"),
+        (400, "s2: corrupt input\n", Rejected, "prom.rw.snappy"),
+        (400, "unexpected EOF\n", Rejected, "prom.rw.protobuf"),
+        (400, "who knows\n", Rejected, "http.refused"),
+        (401, "no org id\n", Rejected, "mimir.org-id"),
+        (401, '{"status":"error","error":"authentication error: invalid token"}', Rejected, "mimir.token"),
+        (401, "Unauthorized\n", Rejected, "http.unauthorized"),
+        (403, "", Rejected, "http.forbidden"),
+        (404, "remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n", Rejected, "prom.rw.disabled"),
+        (404, "404 page not found\n", Rejected, "http.not-found"),
+        (405, "Method Not Allowed\n", Rejected, "prom.rw.get"),
+        (415, "gzip encoding (compression) is not accepted by this server; only snappy is acceptable\n", Rejected, "prom.rw.media-type"),
+        # it may pass by itself
+        (429, RATE, Throttled, "mimir.rate"),
+        (429, "", Throttled, "http.throttled"),
+        (500, "something broke\n", Unavailable, "http.server-error"),
+        (502, "", Unavailable, "http.server-error"),
+        (503, "Service Unavailable\n", Unavailable, "http.server-error"),
+    ],
+)  # fmt: skip
+def test_a_reply_has_one_verdict(
+    exporter: PrometheusRemoteWriteExporter, status: int, body: str, verdict: type, code: str | None
+) -> None:
+    outcome = judged(exporter, status, body)
+    assert type(outcome) is verdict
+    assert getattr(outcome, "code", None) == code
+
+
+def test_a_web_page_is_nobodys_acceptance(exporter: PrometheusRemoteWriteExporter) -> None:
+    assert judged(exporter, 200, "<!doctype html>", _HTML).code == "http.not-a-backend"
+    assert judged(exporter, 400, "<html>out of order sample</html>", _HTML).code == "http.refused"
+
+
+def test_a_slow_down_says_how_long(exporter: PrometheusRemoteWriteExporter) -> None:
+    assert judged(exporter, 429, RATE, {**_TEXT, "retry-after": "7"}).after == 7.0
+
+
+def test_written_headers_of_a_refusal_are_counted_and_nothing_is_sent_again(
+    exporter: PrometheusRemoteWriteExporter,
+) -> None:
+    outcome = judged(
+        exporter, 400, "out of order sample\n", {**_TEXT, "x-prometheus-remote-write-samples-written": "5"}
+    )
+    assert type(outcome) is Rejected
+    assert outcome.code == "prom.rw.partial"
+    assert "5 samples" in outcome.message
+
+
+def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: PrometheusRemoteWriteExporter) -> None:
+    if not _ROWS.exists():
+        pytest.skip(f"the table of known faults is not here: {_ROWS}")
+    rows = [
+        row
+        for row in json.loads(_ROWS.read_text())["rows"]
+        if row["backend"] in ("prometheus-remote-write", "mimir", "victoriametrics")
+    ]
+    assert len(rows) >= 12
+    expected = {"no": (Rejected, TooLarge), "after-header": (Throttled,), "verify": (Delivered,), "poll": (Delivered,)}
+    for row in rows:
+        status = int(row["seen"].split()[0])
+        headers = dict(_TEXT)
+        if "Written" in row["seen"]:
+            headers["x-prometheus-remote-write-samples-written"] = "1"
+        outcome = judged(exporter, status, row["body"], headers)
+        assert isinstance(outcome, expected[row["retry"]]), row
+        if not isinstance(outcome, Delivered):
+            assert outcome.code == row["id"], row
