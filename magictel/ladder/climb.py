@@ -38,6 +38,8 @@ def climb(
             finding = Finding.skipped(rung, f"not asked: beyond --until {until}")
         elif rung.value in skip:
             finding = Finding.skipped(rung, f"not asked: --skip {rung}")
+        elif rung in _NOT_ASKED and rung not in steps:
+            finding = Finding.skipped(rung, _NOT_ASKED[rung])  # what was not asked for is not blocked either
         elif finding is None:
             finding = _step(rung, steps.get(rung), clock)
             if finding.code in skip and finding.outcome in (Held.FAIL, Held.WARN):
@@ -49,7 +51,7 @@ def climb(
 
 def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Finding:
     if step is None:
-        return Finding.skipped(rung, _NOT_ASKED.get(rung, "not asked: this exporter has no such step"))
+        return Finding.skipped(rung, "not asked: this exporter has no such step")
     started = clock.monotonic()
     try:
         finding = step()

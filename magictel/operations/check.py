@@ -19,7 +19,7 @@ from magictel.events import (
 )
 from magictel.finding import Finding, Held, Rung, SideEffect
 from magictel.ladder.climb import climb
-from magictel.operations.job import Job, blocked_by_config, side_by_side
+from magictel.operations.job import Job, side_by_side
 from magictel.operations.send import SendOptions, round_trip
 
 _AGAIN = 1.0
@@ -83,7 +83,10 @@ def _climb_until_it_holds(job: Job, options: CheckOptions, clock: Clock, tell: C
 def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float) -> CheckResult:
     exporter, config = job.config()
     if exporter is None:
-        rungs = (config, *blocked_by_config())
+        blocked: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config}
+        if options.round_trip:
+            blocked[Rung.ROUND_TRIP] = blocked[Rung.CONFIG]
+        rungs = tuple(climb(blocked, until=options.until, clock=clock))
         return CheckResult(job.target, job.exporter, CheckOutcome.FAIL, "", rungs, True, clock.monotonic() - started)
     try:
         exporter.allowed = frozenset(options.allow)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from magictel.errors import MagictelError
 from magictel.events import Event
 from magictel.exporter import Exporter
-from magictel.finding import Finding, Held, Rung
+from magictel.finding import Finding, Rung
 
 R = TypeVar("R")
 
@@ -70,12 +70,3 @@ def side_by_side(
             yield item
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def blocked_by_config() -> tuple[Finding, ...]:
-    """The nine rungs above config, when config failed."""
-    return tuple(
-        Finding(rung, Held.BLOCKED, "blocked by config", blocked_by=Rung.CONFIG)
-        for rung in Rung
-        if rung is not Rung.CONFIG
-    )

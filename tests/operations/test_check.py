@@ -36,7 +36,7 @@ def test_every_rung_is_there_once_and_what_is_not_asked_is_skipped() -> None:
 def test_what_stands_on_a_failed_rung_is_blocked_by_it() -> None:
     result = climbed(Backend(steps={Rung.TLS: Finding.failed(Rung.TLS, "tls.expired", "expired 3 days ago")}))
     blocked = {finding.rung: finding.blocked_by for finding in result.rungs if finding.outcome is Held.BLOCKED}
-    assert set(blocked) == {Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE, Rung.ROUND_TRIP}
+    assert set(blocked) == {Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE}
     assert set(blocked.values()) == {Rung.TLS}
     assert result.outcome is CheckOutcome.FAIL
 
@@ -57,7 +57,7 @@ def test_unusable_settings_fail_config_and_block_the_rest() -> None:
     assert isinstance(finished, CheckFinished)
     (result,) = finished.results
     assert result.unusable
-    assert [finding.outcome for finding in result.rungs] == [Held.FAIL, *[Held.BLOCKED] * 9]
+    assert [finding.outcome for finding in result.rungs] == [Held.FAIL, *[Held.BLOCKED] * 8, Held.SKIPPED]
 
 
 def test_a_warning_of_the_settings_warns_at_config() -> None:
