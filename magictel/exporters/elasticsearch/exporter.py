@@ -13,14 +13,14 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlencode
 
 from magictel.delivery.retry import Attempted
-from magictel.exporters.elasticsearch import documents, expectation, probes, readback
+from magictel.exporters.elasticsearch import documents, expectation, permission, preparation, probes, readback
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
 from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
 from magictel.exporters.elasticsearch.verdicts import FILTER, judge_bulk
 from magictel.finding import Finding, Rung
-from magictel.http_exporter import HttpExporter
+from magictel.http_exporter import HttpExporter, Preparation
 from magictel.ladder.probe import probe
 from magictel.model import Point, Series
 from magictel.outcome import Outcome
@@ -126,6 +126,16 @@ class SearchExporter(HttpExporter[S]):
     def cluster_health(self, wire: Wire) -> Finding:
         """Is the cluster well?"""
         return probes.health(wire)
+
+    @probe(Rung.WRITE, "we may write, and the index keeps what we write")
+    def may_write(self, wire: Wire) -> Finding:
+        """May we write, and what would the index make of it? Nothing is written."""
+        given = bool(self.settings.credentials())
+        return permission.write(wire, self.settings.index, self.opensearch, given, self.target)
+
+    def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
+        """A template for the index or data stream."""
+        return preparation.preparations(wire, self.settings.index, self.opensearch)
 
     # ---- back again --------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 FLOAT32_MAX = 3.4028234663852886e38
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 LONGEST_TEXT = 4096
@@ -35,7 +33,7 @@ def fits_whole(value: int) -> bool:
 def decimal_text(value: float) -> str:
     """A decimal as text that gives the same bits back; NaN and the infinities by name."""
     if math.isfinite(value):
-        return orjson.dumps(value).decode()
+        return repr(value)
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 

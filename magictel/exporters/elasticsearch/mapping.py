@@ -1,0 +1,178 @@
+"""What an index's mapping would do to our values: refuse them, alter them, or keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from magictel.exporters.elasticsearch.fields import FLAT_TYPES, Fields
+from magictel.exporters.elasticsearch.readback import fields_of
+from magictel.verification import Unreadable
+from magictel.wire import Wire
+
+DECIMALS = ("value_double", "sum", "min", "max", "bounds", "zero_threshold")
+WHOLE = (
+    "value_long", "count", "zero_count", "scale", "cumulative_counts",
+    "positive.offset", "positive.cumulative_counts", "negative.offset", "negative.cumulative_counts",
+)  # fmt: skip
+TEXTS = ("name", "unit", "kind", "temporality", "value_text")
+_NARROW = frozenset({"integer", "short", "byte", "unsigned_long"})
+_LONG = frozenset({"long"}) | _NARROW
+_FLOAT = {
+    "float": "keeps 7 digits",
+    "half_float": "keeps 3 digits",
+    "scaled_float": "is rounded",
+    "double": "keeps 15 digits",
+}
+_KEYWORD = frozenset({"keyword", "wildcard", "constant_keyword"})
+_TEXT = frozenset({"text", "match_only_text"}) | _KEYWORD
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a field's type does to what we write into it. `refuses`: nothing of ours can be stored there."""
+
+    field: str
+    type: str
+    code: str
+    sentence: str
+    refuses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The fields of an index (or of the one that would be made), and where they were read from."""
+
+    fields: Fields
+    exists: bool
+    source: str
+
+    @property
+    def prepared(self) -> bool:
+        """True where attributes are flattened and numbers have the types that keep them."""
+        fields = self.fields
+        return (
+            bool(fields.kinds("attributes") & FLAT_TYPES)
+            and fields.kinds("value_double") == {"double"}
+            and fields.kinds("value_long") == {"long"}
+        )
+
+
+def mapped(wire: Wire, index: str) -> Mapped | None:
+    """Read the mapping in whichever way the credentials may; None: in none. Raises `WireError`."""
+    fields = fields_of(wire, index)
+    if isinstance(fields, Fields):
+        return Mapped(fields, True, "_field_caps")
+    reply = wire.get(f"/{quote(index)}/_mapping")
+    body = reply.json()
+    if reply.status == 200 and isinstance(body, dict):
+        return Mapped(merged([one.get("mappings", {}) for one in body.values()]), True, "_mapping")
+    if not (isinstance(fields, Unreadable) and fields.code == "es.read.no-index") and reply.status != 404:
+        return None
+    reply = wire.request("POST", f"/_index_template/_simulate_index/{quote(index)}")
+    body = reply.json()
+    if reply.status == 200 and isinstance(body, dict):
+        return Mapped(merged([body.get("template", {}).get("mappings", {})]), False, "_simulate_index")
+    return Mapped(Fields(), False, "none") if reply.status in (400, 404, 405) else None
+
+
+def merged(mappings: list[Mapping[str, Any]]) -> Fields:
+    """The fields of several mappings as `_field_caps` would tell them."""
+    types: dict[str, dict[str, bool]] = {}
+    for one in mappings:
+        for name, kind, shown in _walk("", one.get("properties", {})):
+            known = types.setdefault(name, {})
+            known[kind] = known.get(kind, True) and shown
+    return Fields(types)
+
+
+def effects(fields: Fields) -> list[Effect]:
+    """What the mapping does to our values, the worst first."""
+    found = [
+        *(_decimal(fields, name) for name in DECIMALS),
+        *(_whole(fields, name) for name in WHOLE),
+        *(_word(fields, name) for name in TEXTS),
+        *(_moment(fields, name) for name in ("@timestamp", "start_timestamp")),
+        _switch(fields, "monotonic"),
+        *(_holder(fields, name) for name in ("attributes", "resource", "scope")),
+    ]
+    order = ("es.write.mapping-type", "es.mapping.long", "es.mapping.text", "es.mapping.narrow", "es.mapping.float")
+    return sorted((one for one in found if one is not None), key=lambda one: order.index(one.code))
+
+
+def _decimal(fields: Fields, name: str) -> Effect | None:
+    for kind in sorted(fields.kinds(name) - {"double"}):
+        if kind in _LONG:
+            return Effect(name, kind, "es.mapping.long", "its decimals are cut off: 0.5 is found as 0")
+        if kind in _FLOAT:
+            return Effect(name, kind, "es.mapping.float", f"a decimal {_FLOAT[kind]}")
+        return _number_as(name, kind)
+    return None
+
+
+def _whole(fields: Fields, name: str) -> Effect | None:
+    for kind in sorted(fields.kinds(name) - {"long"}):
+        if kind in _NARROW:
+            return Effect(name, kind, "es.mapping.narrow", "numbers beyond its range are refused")
+        if kind in _FLOAT:
+            return Effect(name, kind, "es.mapping.float", f"a whole number {_FLOAT[kind]}")
+        return _number_as(name, kind)
+    return None
+
+
+def _number_as(name: str, kind: str) -> Effect:
+    if kind in _TEXT:
+        return Effect(name, kind, "es.mapping.text", "numbers are held as text: nothing can be computed of them")
+    return Effect(name, kind, "es.write.mapping-type", "it takes no numbers of ours", True)
+
+
+def _word(fields: Fields, name: str) -> Effect | None:
+    kinds = fields.kinds(name)
+    if not kinds or kinds <= _KEYWORD:
+        return None
+    if kinds <= _TEXT:
+        if fields.shown_by(name):
+            return None
+        return Effect(name, _listed(kinds), "es.mapping.text", "it can be searched, but neither shown nor grouped by")
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes no text of ours", True)
+
+
+def _moment(fields: Fields, name: str) -> Effect | None:
+    kinds = fields.kinds(name)
+    if kinds <= {"date", "date_nanos"}:
+        return None
+    if kinds <= _TEXT:
+        return Effect(name, _listed(kinds), "es.mapping.text", "times are held as text: no query by time finds them")
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes no time of ours", True)
+
+
+def _switch(fields: Fields, name: str) -> Effect | None:
+    kinds = fields.kinds(name)
+    if kinds <= ({"boolean"} | _TEXT):
+        return None
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes neither true nor false", True)
+
+
+def _holder(fields: Fields, name: str) -> Effect | None:
+    kinds = fields.kinds(name)
+    if kinds <= ({"object", "nested", "passthrough"} | FLAT_TYPES):
+        return None
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes no object", True)
+
+
+def _listed(kinds: frozenset[str]) -> str:
+    return " and ".join(sorted(kinds))
+
+
+def _walk(prefix: str, properties: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    for name, one in properties.items():
+        kind = one.get("type", "object")
+        yield (
+            prefix + name,
+            kind,
+            kind not in ("text", "match_only_text", "object", "nested") and one.get("doc_values", True),
+        )
+        yield from _walk(f"{prefix}{name}.", one.get("properties", {}))
+        yield from _walk(f"{prefix}{name}.", one.get("fields", {}))

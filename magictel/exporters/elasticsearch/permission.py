@@ -1,0 +1,251 @@
+"""The write rung: may we write, is the index open for it, and what would its mapping do to our values. Nothing is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import quote
+
+from magictel.exporters.elasticsearch.mapping import Mapped, effects, mapped
+from magictel.exporters.elasticsearch.probes import refused
+from magictel.exporters.elasticsearch.product import Product, ask_product
+from magictel.finding import Finding, Held, Rung
+from magictel.wire import Wire
+
+_CHECKED_SINCE = (3, 2)
+"""OpenSearch answers `perform_permission_check` since 3.2 (security#5496); an older one would carry the request out."""
+_NO_HANDLER = frozenset({400, 404, 405})
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What could be proved of the right to write. `against` is a failed or skipped finding."""
+
+    sentence: str
+    against: Finding | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    may_create: bool = True
+
+
+def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) -> Finding:
+    """Climb the rung. Raises `WireError`. `target` is named in remedies; `given`: credentials are sent."""
+    product = ask_product(wire, opensearch)
+    right = _opensearch(wire, index, product, given) if product.opensearch else _elasticsearch(wire, index, given)
+    if right.against is not None and right.against.outcome is Held.FAIL:
+        return right.against
+    closed = _blocks(wire, index)
+    if closed is not None:
+        return closed
+    found = mapped(wire, index)
+    missing = found is not None and not found.exists
+    if missing and not right.may_create:
+        return _may_not_create(index)
+    if missing:
+        refusal = _auto_create(wire, index)
+        if refusal is not None:
+            return refusal
+    mapping = _mapping(found, index, right, target)
+    if mapping is not None:
+        return mapping
+    if right.against is not None:
+        return right.against
+    said = "the mapping keeps our values" if found is not None else "the mapping cannot be read with these credentials"
+    source = found.source if found is not None else "unreadable"
+    return Finding.passed(Rung.WRITE, f"{right.sentence}; {said}", mapping=source, **right.evidence)
+
+
+def smallest_role(index: str) -> dict[str, Any]:
+    """The smallest Elasticsearch role that can write to an index and make it on the first write."""
+    return {"indices": [{"names": [index], "privileges": ["auto_configure", "create_doc"]}]}
+
+
+def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
+    """`_has_privileges` answers for whoever asks. Without security there is no such end point."""
+    wanted = {"index": [{"names": [index], "privileges": ["create_doc", "auto_configure", "read"]}]}
+    reply = wire.post("/_security/user/_has_privileges", wanted)
+    body = reply.json()
+    if reply.status == 401:
+        return Right("", refused(wire, reply, False, given))
+    held = body.get("index", {}).get(index) if reply.status == 200 and isinstance(body, dict) else None
+    if not isinstance(held, dict):
+        if reply.status in _NO_HANDLER:
+            return Right("allowed: security is off", evidence={"security": "off"})
+        said = f"{reply.status} to _has_privileges: {wire.first_bytes(reply)}"
+        return Right("", Finding.skipped(Rung.WRITE, said, "es.write.unprovable"))
+    role = smallest_role(index)
+    evidence = {"security": "on", "privileges": held, "smallest_role": role}
+    if not held.get("create_doc"):
+        return Right(
+            "",
+            Finding.failed(
+                Rung.WRITE,
+                "es.authz.bulk",
+                f"the credentials may not write to {index}",
+                f"the smallest role that would do: {json.dumps(role)}",
+                **evidence,
+            ),
+        )
+    reads = "" if held.get("read") else ", but not read: a sample cannot be verified"
+    return Right(f"allowed{reads}", evidence=evidence, may_create=bool(held.get("auto_configure")))
+
+
+def _opensearch(wire: Wire, index: str, product: Product, given: bool) -> Right:
+    who = wire.get("/_plugins/_security/authinfo")
+    if who.status in _NO_HANDLER:
+        return Right("allowed: security is off", evidence={"security": "off"})
+    if who.status == 401:
+        return Right("", refused(wire, who, True, given))
+    if not product.known or product.version[:2] < _CHECKED_SINCE:
+        return Right(
+            "",
+            Finding.skipped(
+                Rung.WRITE,
+                f"{product} cannot tell whether a write would be allowed; 3.2 and later can",
+                "os.write.unprovable",
+                "magictel send-sample shows it, by writing",
+                security="on",
+            ),
+        )
+    # Only after the security plugin has answered and the version is known: anybody else would carry the request out.
+    item = json.dumps({"create": {"_index": index}}) + "\n{}\n"
+    reply = wire.request(
+        "POST",
+        "/_bulk?perform_permission_check=true",
+        body=item.encode(),
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    body = reply.json()
+    allowed = body.get("accessAllowed") if isinstance(body, dict) else None
+    if allowed is True:
+        return Right("allowed", evidence={"security": "on"})
+    missing = body.get("missingPrivileges", []) if isinstance(body, dict) else []
+    if allowed is False or reply.status == 403:
+        return Right(
+            "",
+            Finding.failed(
+                Rung.WRITE,
+                "os.authz.denied",
+                f"the user's roles do not allow writing to {index}: {', '.join(map(str, missing)) or wire.first_bytes(reply)}",
+                "map the user to a role with crud and create_index on the index",
+                missing=missing,
+            ),
+        )
+    return Right(
+        "",
+        Finding.skipped(
+            Rung.WRITE, f"{reply.status} to the permission check: {wire.first_bytes(reply)}", "os.write.unprovable"
+        ),
+    )
+
+
+def _blocks(wire: Wire, index: str) -> Finding | None:
+    """A block on the index that is written to now: of a data stream or alias the newest."""
+    reply = wire.get(f"/{quote(index)}/_settings?flat_settings=true")
+    body = reply.json()
+    if reply.status != 200 or not isinstance(body, dict) or not body:
+        return None  # not there yet, or not for these credentials to know
+    name = max(body)
+    settings = body[name].get("settings", {})
+    for block in ("read_only_allow_delete", "write", "read_only"):
+        if str(settings.get(f"index.blocks.{block}", "false")).lower() != "true":
+            continue
+        remedy = f'PUT {name}/_settings {{"index.blocks.{block}": null}}'
+        evidence = {"index": name, "block": f"index.blocks.{block}"}
+        if block == "read_only_allow_delete":
+            return Finding.failed(
+                Rung.WRITE,
+                "es.write.flood-stage",
+                f"{name} is read-only: a disk was over the flood-stage watermark",
+                f"free disk or add nodes; since 7.4 the block goes by itself, before: {remedy}",
+                **evidence,
+            )
+        return Finding.failed(
+            Rung.WRITE, "es.write.blocked", f"{name} is blocked for writing (index.blocks.{block})", remedy, **evidence
+        )
+    return None
+
+
+def _auto_create(wire: Wire, index: str) -> Finding | None:
+    """Would the first write make the index? `action.auto_create_index` is true, false, or patterns of which the first that fits counts."""
+    reply = wire.get(
+        "/_cluster/settings?flat_settings=true&include_defaults=true&filter_path=*.action.auto_create_index"
+    )
+    body = reply.json()
+    if reply.status != 200 or not isinstance(body, dict):
+        return None
+    layers = [body.get(layer, {}).get("action.auto_create_index") for layer in ("transient", "persistent", "defaults")]
+    rule = str(next((one for one in layers if one is not None), "true")).strip()
+    if rule == "true" or (rule != "false" and _first_fitting(rule, index)):
+        return None
+    return Finding.failed(
+        Rung.WRITE,
+        "es.write.no-auto-create",
+        f"{index} does not exist, and writing does not make it: action.auto_create_index is {rule}",
+        f"PUT {index}, or name an index that the rule allows",
+        rule=rule,
+    )
+
+
+def _first_fitting(rule: str, index: str) -> bool:
+    for pattern in (part.strip() for part in rule.split(",")):
+        if fnmatchcase(index, pattern.lstrip("+-")):
+            return not pattern.startswith("-")
+    return False
+
+
+def _may_not_create(index: str) -> Finding:
+    role = smallest_role(index)
+    return Finding.failed(
+        Rung.WRITE,
+        "es.authz.auto-create",
+        f"{index} does not exist, and the credentials may write but not make it",
+        f"have somebody make it, or grant auto_configure: {json.dumps(role)}",
+        smallest_role=role,
+    )
+
+
+def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Finding | None:
+    if found is None or (found.prepared and not effects(found.fields)):
+        return None
+    every = effects(found.fields)
+    evidence = {
+        **right.evidence,
+        "mapping": found.source,
+        "fields": [{"field": one.field, "type": one.type, "effect": one.sentence} for one in every],
+    }
+    prepare = f"magictel prepare {target} --apply"
+    if every and every[0].refuses:
+        first = every[0]
+        return Finding.failed(
+            Rung.WRITE,
+            first.code,
+            f"{index} maps {first.field} as {first.type}: {first.sentence}",
+            f"write to another index, after {prepare}; a field's type cannot be changed",
+            **evidence,
+        )
+    allowed = right.sentence or "whether it is allowed cannot be proved"
+    if every and (every[0].code != "es.mapping.float" or found.prepared):
+        named = ", ".join(f"{one.field} ({one.type})" for one in every if one.code == every[0].code)
+        return Finding.warned(
+            Rung.WRITE,
+            every[0].code,
+            f"{allowed}; {named}: {every[0].sentence}",
+            f"{prepare}, and then a new index: a field's type cannot be changed",
+            **evidence,
+        )
+    if found.prepared:
+        return None
+    floats = ", ".join(f"{one.field} ({one.type})" for one in every)
+    would = f"decimals are stored as 32-bit floats of 7 digits: {floats}" if every else _would(found)
+    return Finding.warned(
+        Rung.WRITE, "es.mapping.unprepared", f"{allowed}; no template for this index: {would}", prepare, **evidence
+    )
+
+
+def _would(found: Mapped) -> str:
+    if found.fields.kinds("value_double") == {"double"}:
+        return "each attribute becomes a field, its type by the first value"
+    return "decimals would be stored as 32-bit floats of 7 digits, each attribute become a field"

@@ -1,0 +1,120 @@
+"""What an index or data stream should have before data comes: a template that keeps values, and attributes from exploding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from magictel.exporters.elasticsearch.mapping import DECIMALS, WHOLE, Mapped, effects, mapped
+from magictel.exporters.elasticsearch.product import Product, ask_product
+from magictel.exporters.elasticsearch.readback import unreadable
+from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
+from magictel.http_exporter import Preparation
+from magictel.verification import Unreadable
+from magictel.wire import Wire
+
+_PRIORITY = 500
+"""Above the built-in templates of Elasticsearch, whose priorities are 100 and 200."""
+_COMPOSABLE, _FLATTENED, _FLAT_OBJECT = (7, 8), (7, 3), (2, 7)
+_STREAM_NAME = re.compile(r"(metrics|logs|traces)-[^-]+-.+")
+_TEXTS = ("name", "unit", "kind", "temporality")
+_LONG_TEXTS = ("value_text", "count_text", "sum_text", "min_text", "max_text", "bounds_text", "cumulative_counts_text")
+
+
+def preparations(wire: Wire, index: str, opensearch: bool) -> Sequence[Preparation] | Unreadable:
+    """The requests, in order. Raises `WireError`."""
+    product = ask_product(wire, opensearch)
+    reply = wire.get(f"/_data_stream/{quote(index)}")
+    if reply.status in (401, 403) and wire.get(f"/{quote(index)}").status in (401, 403):
+        return unreadable(reply, wire)
+    body = reply.json()
+    stream = reply.status == 200 and isinstance(body, dict) and bool(body.get("data_streams"))
+    will_be_stream = not stream and not product.opensearch and _STREAM_NAME.fullmatch(index) is not None
+    found = mapped(wire, index)
+    template = _template(index, product, stream or (will_be_stream and not (found and found.exists)))
+    steps = [template]
+    if found is not None and found.exists and not found.prepared:
+        if stream:
+            steps.append(
+                Preparation(
+                    f"lets {index} go on in a new backing index, which has the template; what is stored keeps its types",
+                    "POST",
+                    f"/{quote(index)}/_rollover",
+                    {},
+                )
+            )
+        else:
+            steps[0] = Preparation(
+                f"{template.purpose}. {_kept(found, index)}", template.method, template.path, template.body
+            )
+    return steps
+
+
+def mappings(product: Product) -> dict[str, Any]:
+    """The mapping of a flat document."""
+    flat = _flat_type(product)
+    keyword = {"type": "keyword"}
+    long_text = {"type": "keyword", "ignore_above": 8191}
+    properties: dict[str, Any] = {
+        "@timestamp": {"type": "date"},
+        "start_timestamp": {"type": "date"},
+        **dict.fromkeys(_TEXTS, keyword),
+        "monotonic": {"type": "boolean"},
+        **{name: {"type": "double"} for name in DECIMALS},
+        **{name: {"type": "long"} for name in WHOLE if "." not in name},
+        **dict.fromkeys(_LONG_TEXTS, long_text),
+    }
+    side = {"offset": {"type": "long"}, "cumulative_counts": {"type": "long"}}
+    properties |= {"positive": {"properties": side}, "negative": {"properties": side}}
+    properties["resource"] = {"properties": {"schema_url": keyword}}
+    properties["scope"] = {"properties": {"name": keyword, "version": keyword, "schema_url": keyword}}
+    made: dict[str, Any] = {"_meta": {"magictel": 1}, "date_detection": False, "properties": properties}
+    if flat is not None:
+        properties["attributes"] = flat
+        properties["resource"]["properties"]["attributes"] = flat
+        properties["scope"]["properties"]["attributes"] = flat
+    else:
+        made["dynamic_templates"] = [
+            {"text": {"match_mapping_type": "string", "mapping": long_text}},
+            {"decimals": {"match_mapping_type": "double", "mapping": {"type": "double"}}},
+        ]
+    return made
+
+
+def _flat_type(product: Product) -> dict[str, Any] | None:
+    """The type that takes a whole object as one field: no name or value of an attribute can break it."""
+    if product.opensearch:
+        return {"type": "flat_object"} if product.version[:2] >= _FLAT_OBJECT or not product.known else None
+    if product.known and product.version[:2] < _FLATTENED:
+        return None
+    return {"type": "flattened", "ignore_above": 2 * LONGEST_TEXT}
+
+
+def _template(index: str, product: Product, stream: bool) -> Preparation:
+    name = quote(f"magictel-{index}")
+    purpose = f"gives {'backing indices of ' if stream else ''}{index}, when made, types that keep our values"
+    if product.known and not product.opensearch and product.version[:2] < _COMPOSABLE:
+        body: dict[str, Any] = {"index_patterns": [index], "order": _PRIORITY, "mappings": mappings(product)}
+        return Preparation(purpose, "PUT", f"/_template/{name}", body)
+    body = {
+        "index_patterns": [index],
+        "priority": _PRIORITY,
+        "template": {"mappings": mappings(product)},
+        "_meta": {"description": "Made by magictel prepare"},
+    }
+    if stream:
+        body["data_stream"] = {}
+    return Preparation(purpose, "PUT", f"/_index_template/{name}", body)
+
+
+def _kept(found: Mapped, index: str) -> str:
+    """What a template cannot change on an index that is there."""
+    named = [f"{one.field} ({one.type})" for one in effects(found.fields)]
+    if not found.fields.kinds("attributes") & {"flattened", "flat_object"}:
+        named.append("attributes, one field each")
+    return (
+        f"The index exists, and a template does not change it: it keeps {', '.join(named)}. "
+        f"Write to another index, or reindex {index} and delete it"
+    )
