@@ -30,11 +30,6 @@ class Breaker:
         self._held_until = 0.0
         self._held: Unavailable | None = None
 
-    @property
-    def failing(self) -> bool:
-        """True when the latest attempt was not answered."""
-        return self._failed > 0
-
     def allow(self) -> Unavailable | None:
         """None: go ahead. Else the verdict that stands for the attempt: the time left, under the code that began it."""
         with self._lock:

@@ -11,12 +11,16 @@ from magictel.payload import Payload
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A payload that is open, with the code and sentence of what kept it out of the backend. `lot`: the export it came with."""
+    """A payload that is open, with the code and sentence of what kept it out of the backend.
+
+    `lot`: the export it came with. `tried`: it was sent in the latest export, and not merely held back with the others.
+    """
 
     payload: Payload
     code: str
     message: str
     lot: int = 0
+    tried: bool = False
 
 
 class Outbox:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from magictel.clock import Clock
@@ -98,10 +98,11 @@ class Pipeline:
         Retries end by `deadline`; payloads not tried yet have their first attempt until `end` while the backend answers.
         The receipt speaks of this lot; what became of earlier points meanwhile is in `ledger`.
         """
-        until = Deadline(max(deadline, end or deadline), deadline, self._patience.seconds)
+        until = Deadline(max(deadline, deadline if end is None else end), deadline, self._patience.seconds)
+        alone = not self.outbox.points
         behind = self._again(until)
         self._lots += 1
-        receipt, left = self._send(lot, until, None, behind)
+        receipt, left = self._send(lot, until, None, behind, first=alone)
         left = [replace(one, lot=self._lots) for one in left]
         kept = _points(left)
         self._book(replace(receipt, kept=kept))
@@ -134,13 +135,17 @@ class Pipeline:
 
     def _again(self, until: Deadline) -> Waiting | None:
         """Send what waits; returns the first that still does, where order matters."""
-        self._trying = tuple(self.outbox.take())
-        if not self._trying:
+        waited = self.outbox.take()
+        if not self._in_order:
+            # Who was only held back goes first: a payload that nobody can take must not spend every half-open trial.
+            waited.sort(key=lambda one: one.tried)
+        self._trying = tuple(waited)
+        if not waited:
             return None
-        points = _points(self._trying)
-        receipt, left = self._send(Lot([one.payload for one in self._trying], [], points), until, None, again=True)
+        points = _points(waited)
+        receipt, left = self._send(Lot([one.payload for one in waited], [], points), until, None, again=waited)
         self._book(replace(receipt, sent=0, kept=_points(left) - points))
-        self._keep(left)
+        self._keep(sorted(left, key=lambda one: one.lot))
         self._trying = ()
         return left[0] if left and self._in_order else None
 
@@ -164,15 +169,18 @@ class Pipeline:
         on_refused: OnRefused | None,
         behind: Waiting | None = None,
         *,
-        again: bool = False,
+        again: Sequence[Waiting] = (),
+        first: bool = True,
     ) -> tuple[Receipt, list[Waiting]]:
         """Settle the payloads of a lot: the receipt without what is still open, and that."""
         started = self._clock.monotonic()
         total = Settled()
         source = _Source(lot.payloads)
         try:
-            for settled in self._settle_all(source, until, behind):
+            for number, settled in enumerate(self._settle_all(source, until, behind, first)):
                 refused, settled.refused = settled.refused, []
+                if again:
+                    settled.left = [replace(one, lot=again[number].lot) for one in settled.left]
                 total.add(settled)
                 if on_refused is not None:
                     for item, verdict in refused:
@@ -211,14 +219,16 @@ class Pipeline:
         reason = Reason(code, self._redact(why), missing, Fate.DROPPED, None, interrupted)
         return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
 
-    def _settle_all(self, payloads: Iterable[Payload], until: Deadline, behind: Waiting | None) -> Iterator[Settled]:
+    def _settle_all(
+        self, payloads: Iterable[Payload], until: Deadline, behind: Waiting | None, first: bool
+    ) -> Iterator[Settled]:
         if self._settings.in_flight > 1 and not self._in_order:
             if self._pool is None:
                 self._pool = Pool(self._settings.in_flight)
 
             def settle(numbered: tuple[int, Payload]) -> Settled:
                 number, payload = numbered
-                return self._retry.settle(payload, until, at_least_once=not number)
+                return self._retry.settle(payload, until, at_least_once=first and not number)
 
             yield from self._pool.map(settle, enumerate(payloads))
             return
@@ -226,7 +236,7 @@ class Pipeline:
             if behind is not None:
                 yield Settled(left=[Waiting(payload, behind.code, behind.message)])
                 continue
-            settled = self._retry.settle(payload, until, at_least_once=not number)
+            settled = self._retry.settle(payload, until, at_least_once=first and not number)
             if self._in_order and settled.left:
                 behind = settled.left[0]
             yield settled

@@ -48,8 +48,9 @@ _LEAST = 0.05
 class Deadline:
     """Until when, on the monotonic clock: no wait ends after `retries`; no attempt begins after `end` (never before `retries`).
 
-    Between the two, payloads that were not tried yet still get their first attempt, as long as the backend answers: a large
-    collection may take longer than the time for retries. A first attempt may take until `retries` or, if that is later, `patience` seconds.
+    Between the two, payloads that were not tried yet still get their first attempt, unless the backend lets us wait in vain:
+    a large collection may take longer than the time for retries, and a payload that is never taken must not block the others.
+    A first attempt may take until `retries` or, if that is later, `patience` seconds.
     """
 
     end: float
@@ -122,12 +123,12 @@ class Retry:
             wait = self.backoff.seconds(failures, after)
             late = self.clock.monotonic() + wait + _LEAST > deadline.retries
             if human or self.stop.is_set() or late or self.clock.wait(wait, self.stop):
-                settled.left.append(Waiting(payload, code, message))
+                settled.left.append(Waiting(payload, code, message, tried=settled.attempts > 0))
                 return settled
 
     def _may_begin(self, deadline: Deadline) -> bool:
         now = self.clock.monotonic() + _LEAST
-        return now <= deadline.retries or (now <= deadline.end and not self.breaker.failing)
+        return now <= deadline.retries or (now <= deadline.end and not self.patience.in_vain)
 
     def _once(self, payload: Payload, deadline: Deadline, failures: int, settled: Settled) -> Outcome:
         closed = self.breaker.allow()
