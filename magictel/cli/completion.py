@@ -113,7 +113,7 @@ def _bash(commands: tuple[Spelled, ...]) -> str:
         "}",
         "",
         "_magictel() {",
-        "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= word number",
+        "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command= flags= names= word number",
         "    COMPREPLY=()",
         "    if [[ $current == = ]]; then current=; elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD-2]}; fi",
         "    for ((number = 1; number < COMP_CWORD; number++)); do",
@@ -138,22 +138,21 @@ def _bash(commands: tuple[Spelled, ...]) -> str:
             lines.append(f"        {pattern}) {action}; return ;;")
     lines += ["    esac", '    case "$command" in']
     names = " ".join(command.name for command in table.COMMANDS)
-    lines.append(f"        '') word='{names} --version --help' ;;")
+    lines.append(f"        '') flags='--version --help' names='{names}' ;;")
     for one in commands:
-        words = " ".join([*one.under, *(name for flag in one.flags for name in flag.names if name.startswith("--"))])
-        held = f"word='{words}'"
-        more = {
-            "targets": ' word="$word $_magictel_exporters $(_magictel_targets)"',
-            "target": ' word="$word $(_magictel_targets)"',
-            "exporter": ' word="$word $_magictel_exporters $(_magictel_targets)"',
-            "code": ' word="$word $_magictel_codes"',
-        }.get(one.takes, "")
-        lines.append(f"        '{' '.join(one.words)}') {held}{';' if more else ''}{more} ;;")
+        flags = " ".join(name for flag in one.flags for name in flag.names if name.startswith("--")) or "--help"
+        arguments = {
+            "targets": '"$_magictel_exporters $(_magictel_targets)"',
+            "target": '"$(_magictel_targets)"',
+            "exporter": '"$_magictel_exporters $(_magictel_targets)"',
+            "code": '"$_magictel_codes"',
+        }.get(one.takes, f"'{' '.join(one.under)}'")
+        lines.append(f"        '{' '.join(one.words)}') flags='{flags}' names={arguments} ;;")
     lines += [
         "        *) return ;;",
         "    esac",
-        '    [[ $current == -* ]] || word=" $word "',
-        '    COMPREPLY=($(compgen -W "$word" -- "$current"))',
+        "    [[ $current == -* || -z ${names// } ]] && names=$flags",
+        '    COMPREPLY=($(compgen -W "$names" -- "$current"))',
         "}",
         "complete -F _magictel magictel",
         "",

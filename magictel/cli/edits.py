@@ -17,8 +17,9 @@ from magictel.cli.targets import check_settings
 from magictel.errors import PluginError, SettingsError
 from magictel.secrets import Redactor, Secret
 from magictel.settings import edit, select
-from magictel.settings.file import ConfigFile, Table, locate, parse
+from magictel.settings.file import ConfigFile, Table, parse
 from magictel.settings.names import find, lookup
+from magictel.settings.place import locate
 
 SCHEMA = "magictel.edit/1"
 _SECRET_LIKE = re.compile(r"key|token|password|secret|auth|header|cookie|credential")

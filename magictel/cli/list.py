@@ -11,8 +11,8 @@ import typer
 from magictel import registry
 from magictel.cli import output
 from magictel.cli.environment import environment
+from magictel.cli.options import ConfigOption, FormatOption, config_file
 from magictel.cli.output import Format, paint
-from magictel.cli.targets import ConfigOption, FormatOption, config_file
 from magictel.registry import Registration
 from magictel.settings import select
 from magictel.settings.names import normal

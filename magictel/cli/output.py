@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from enum import StrEnum
@@ -38,6 +37,8 @@ def document(value: Any) -> None:
     """The one JSON document of a command, on standard output; a second one would break whoever reads it, so it is left out."""
     if _Written.document:
         return
+    import json  # not every command speaks it
+
     _Written.document = True
     _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 

@@ -12,12 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from magictel.cli.environment import environment, folder
-from magictel.cli.output import Format
+from magictel.cli.options import (
+    AllOption,
+    AllowMissingOption,
+    ConfigOption,
+    DryRunOption,
+    FormatOption,
+    ReportOption,
+    SetOption,
+    TargetsArgument,
+    config_file,
+)
 from magictel.errors import MagictelError, SettingsError
 from magictel.settings.select import TargetSpec, select
 
@@ -26,32 +34,20 @@ if TYPE_CHECKING:
     from magictel.settings.file import ConfigFile
     from magictel.settings.load import Resolved
 
-TargetsArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="TARGET", show_default=False, help="Targets of the file, or exporters. Default: all enabled."
-    ),
-]
-ConfigOption = Annotated[
-    str | None,
-    typer.Option(
-        "--config", metavar="PATH", help="The file of targets. Default: MAGICTEL_CONFIG, or magictel.toml here."
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="[TARGET.]KEY=VALUE", help="Set an option for this run; above every other layer."),
-]
-AllOption = Annotated[bool, typer.Option("--all", help="Every target of the file, enabled or not.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
-ReportOption = Annotated[
-    list[str] | None,
-    typer.Option("--report", metavar="KIND=PATH", help="Also write a report to a file: json=PATH or junit=PATH."),
-]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-AllowMissingOption = Annotated[
-    bool,
-    typer.Option("--allow-missing-env", help="Take variables and secret files that are not here as given later."),
+__all__ = [
+    "AllOption",
+    "AllowMissingOption",
+    "Chosen",
+    "ConfigOption",
+    "DryRunOption",
+    "FormatOption",
+    "ReportOption",
+    "SetOption",
+    "TargetsArgument",
+    "check_settings",
+    "chosen_targets",
+    "config_file",
+    "summary",
 ]
 
 
@@ -87,13 +83,6 @@ class Chosen:
         if self.failure is not None or self.resolved is None or self.exporter is None:
             raise self.failure or SettingsError("config.value", f"{self.name} is unusable")
         return self.exporter(self.resolved.settings, target=self.spec.name, **options)
-
-
-def config_file(config: str | None) -> ConfigFile | None:
-    """The config file by option, variable or folder."""
-    from magictel.settings.file import find
-
-    return find(config, environment(), folder())
 
 
 def chosen_targets(

@@ -13,9 +13,8 @@ from magictel.errors import SettingsError
 from magictel.settings.lines import key_lines, line_of
 from magictel.settings.names import TARGET_NAME, did_you_mean, normal
 from magictel.settings.origin import Origin, file_line
+from magictel.settings.place import locate
 
-NAME = "magictel.toml"
-VARIABLE = "MAGICTEL_CONFIG"
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -44,16 +43,6 @@ class ConfigFile:
         """The table of a target, under either spelling of its name."""
         wanted = normal(name)
         return next((table for known, table in self.tables.items() if normal(known) == wanted), None)
-
-
-def locate(option: str | None, environment: Mapping[str, str], folder: Path) -> tuple[Path, str, str | None]:
-    """Where the file is or would be: its path, the path as given, and who said so (None: nobody, it is the usual place)."""
-    if option:
-        return folder / option, option, "--config"
-    named = environment.get(VARIABLE, "").strip()
-    if named:
-        return folder / named, named, VARIABLE
-    return folder / NAME, NAME, None
 
 
 def find(option: str | None, environment: Mapping[str, str], folder: Path) -> ConfigFile | None:

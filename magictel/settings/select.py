@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from magictel.errors import SettingsError, UsageError
-from magictel.settings.file import ConfigFile
 from magictel.settings.names import find, near, normal
 from magictel.settings.origin import DEFAULT, Origin, option, variable
+
+if TYPE_CHECKING:
+    from magictel.settings.file import ConfigFile
 
 ENABLED = "ENABLED_EXPORTERS"
 NEXT_STEPS = (
