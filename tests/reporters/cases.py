@@ -126,7 +126,8 @@ PORTAL = checked(
             status=200,
             server="nginx/1.24",
             content_type="text/html",
-            first_bytes="<!DOCTYPE html><html><head><title>Guest access – größe</title>\x1b[31mred\u202e</head>" + "<p>text</p>" * 30,
+            first_bytes="<!DOCTYPE html><html><head><title>Guest access – größe</title>\x1b[31mred\u202e</head>"
+            + "<p>text</p>" * 30,
         ),
         1.25,
     ),
@@ -176,7 +177,7 @@ def check_events(*results: CheckResult, order: tuple[int, ...] | None = None, in
 
 
 RUN = "3f9c21aa07be"
-_PARTS = dict(attempts=1, bytes=4321, seconds=0.045)
+_PARTS = {"attempts": 1, "bytes": 4321, "seconds": 0.045}
 
 VERIFIED = SendResult(
     "elasticsearch",
@@ -281,7 +282,13 @@ LOST = SendResult(
         bytes=900,
         seconds=0.1,
         reasons=(
-            Reason("prom.exponential-histogram", "version 1.0 has no form for exponential histograms", 2, Fate.WITHHELD, "magictel.sample.size"),
+            Reason(
+                "prom.exponential-histogram",
+                "version 1.0 has no form for exponential histograms",
+                2,
+                Fate.WITHHELD,
+                "magictel.sample.size",
+            ),
         ),
     ),
     Verification(10, 7, 3, duplicated=1, missing_points=("cost point-03", "cost point-04", "latency point-09")),
