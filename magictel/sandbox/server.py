@@ -179,13 +179,16 @@ class Server:
         self.requests.append(request)
         with self._under_way():
             fault = self.faults.strike(is_write=self.emulator.is_write(request))
-            if fault is None:
-                reply = self.emulator.handle(request)
-            else:
-                made = self._suffer(connection, request, fault)
-                if made is None:
-                    return False
-                reply = made
+            try:
+                reply = self.emulator.handle(request) if fault is None else self._suffer(connection, request, fault)
+            except OSError:
+                raise
+            except Exception as bug:
+                # An emulator's bug must be seen on both sides: the client gets a 500, the thread its traceback.
+                connection.sendall(encode(Reply(500, {"content-type": "text/plain"}, repr(bug).encode()), close=True))
+                raise
+            if reply is None:
+                return False
         close = not keep_alive or reply.headers.get("connection") == "close"
         connection.sendall(encode(reply, head=request.method == "HEAD", close=close))
         return not close

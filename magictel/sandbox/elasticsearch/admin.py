@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.sandbox.elasticsearch.answers import Refused, no_such_index
-from magictel.sandbox.elasticsearch.cluster import Cluster, Index, duration
-from magictel.sandbox.elasticsearch.mapping import Field
+from magictel.sandbox.elasticsearch.cluster import Cluster
+from magictel.sandbox.elasticsearch.fields import Field
+from magictel.sandbox.elasticsearch.index import Index, duration
 from magictel.sandbox.elasticsearch.templates import flat_settings, nested_settings
 
 _LUCENE = {7: "8.11.3", 8: "9.12.2", 9: "10.3.1"}

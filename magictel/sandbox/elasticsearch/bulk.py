@@ -1,73 +1,29 @@
-"""`_bulk`: the request's lines, then one verdict an item."""
+"""`_bulk`: one verdict an item."""
 
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from magictel.sandbox.elasticsearch import dates
+from magictel.sandbox.elasticsearch.actions import Item
 from magictel.sandbox.elasticsearch.answers import Refused, illegal
-from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index
+from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.parsing import Parsed, load
+from magictel.sandbox.elasticsearch.index import Document, Index
+from magictel.sandbox.elasticsearch.lines import load
+from magictel.sandbox.elasticsearch.parsing import Parsed
 
 PARAMETERS = {
     "refresh", "routing", "timeout", "pipeline", "wait_for_active_shards", "require_alias", "filter_path", "pretty",
     "human", "error_trace", "_source", "_source_includes", "_source_excludes", "list_executed_pipelines", "type",
     "include_source_on_error",
 }  # fmt: skip
-_METADATA = {
-    "_index", "_id", "_type", "routing", "version", "version_type", "if_seq_no", "if_primary_term", "retry_on_conflict",
-    "pipeline", "require_alias", "op_type", "_routing",
-}  # fmt: skip
-_OPERATIONS = ("create", "delete", "index", "update")
 # Refusals that come before the engine makes an id.
 _BEFORE_IDS = {"index_not_found_exception", "security_exception", "invalid_index_name_exception", "timestamp_error"}
 Veto = Callable[[int, str], "Refused | None"]
-
-
-@dataclass(slots=True)
-class Item:
-    """One operation as it was asked for: its metadata and the line of its document."""
-
-    operation: str
-    index: str
-    id: str | None
-    line: bytes
-    more: dict[str, Any] = field(default_factory=dict)
-
-
-def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]:
-    """The operations of a body; raises `Refused` for the whole request."""
-    if not body:
-        raise Refused(400, "parse_exception", "request body is required")
-    lines = body.split(b"\n")
-    if lines[-1]:
-        raise illegal("The bulk request must be terminated by a newline [\\n]")
-    lines.pop()
-    items: list[Item] = []
-    at = 0
-    while at < len(lines):
-        line, at = lines[at].rstrip(b"\r"), at + 1
-        if not line:
-            continue
-        operation, metadata = _action(dialect, line, at)
-        document = b""
-        if operation != "delete":
-            if at >= len(lines):
-                raise illegal("The bulk request must be terminated by a newline [\\n]")
-            document, at = lines[at].rstrip(b"\r"), at + 1
-        if not operation:
-            continue
-        index = metadata.pop("_index", None) or default_index
-        doc_id = metadata.pop("_id", None)
-        items.append(Item(operation, str(index or ""), None if doc_id is None else str(doc_id), document, metadata))
-    _validate(items)
-    return items
 
 
 def run(
@@ -126,7 +82,7 @@ def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
         refused = _conflict(index, label, index.documents[doc_id].version)
         refused.made_id = doc_id
         raise refused
-    parser.apply(parsed.new)
+    parser.new_fields.apply(parsed.new)
     before = index.documents.pop(doc_id, None)
     visible_at = cluster.clock.monotonic() + index.refresh_interval
     version = before.version + 1 if before else 1
@@ -248,73 +204,6 @@ def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
     }
 
 
-def _action(dialect: Dialect, line: bytes, number: int) -> tuple[str, dict[str, Any]]:
-    try:
-        action = json.loads(line)
-    except ValueError:
-        word = line.decode("utf-8", "replace").split("{")[0][:40] or line.decode("utf-8", "replace")[:40]
-        reason = f"Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-        if dialect.modern:
-            raise Refused(
-                400, "x_content_parse_exception", f"[1:8] {reason}", {"type": "json_parse_exception", "reason": reason}
-            ) from None
-        raise Refused(400, "json_parse_exception", reason) from None
-    if not isinstance(action, dict):
-        kind = {list: "START_ARRAY", str: "VALUE_STRING", int: "VALUE_NUMBER", float: "VALUE_NUMBER"}.get(
-            type(action), "VALUE_NULL"
-        )
-        raise illegal(f"Malformed action/metadata line [{number}], expected START_OBJECT but found [{kind}]")
-    if not action:
-        raise illegal(f"Malformed action/metadata line [{number}], expected FIELD_NAME but found [END_OBJECT]")
-    operation, metadata = next(iter(action.items()))
-    if operation not in _OPERATIONS:
-        expected = (
-            "field [create], [delete], [index] or [update]"
-            if dialect.elastic
-            else "one of [create, delete, index, update]"
-        )
-        if not dialect.typed:
-            raise illegal(f"Malformed action/metadata line [{number}], expected {expected} but found [{operation}]")
-        return "", {}  # 7.x passes over it and its document
-    if not isinstance(metadata, dict):
-        raise illegal(f"Malformed action/metadata line [{number}], expected START_OBJECT but found [VALUE_STRING]")
-    known = _METADATA | (
-        {"dynamic_templates", "require_data_stream", "list_executed_pipelines"} if dialect.elastic else set()
-    )
-    for name, value in metadata.items():
-        if (
-            isinstance(value, (dict, list))
-            and name != "dynamic_templates"
-            or name == "dynamic_templates"
-            and not dialect.elastic
-        ):
-            kind = "START_ARRAY" if isinstance(value, list) else "START_OBJECT"
-            raise illegal(
-                f"Malformed action/metadata line [{number}], expected a simple value for field [{name}] but found [{kind}]"
-            )
-        if name not in known:
-            raise illegal(f"Action/metadata line [{number}] contains an unknown parameter [{name}]")
-    return operation, metadata
-
-
-def _validate(items: list[Item]) -> None:
-    problems: list[str] = []
-    if not items:
-        problems.append("no requests added")
-    for item in items:
-        if not item.index:
-            problems.append("index is missing")
-        if item.operation == "delete" and item.id is None:
-            problems.append("id is missing")
-        if item.id is not None and len(item.id.encode()) > 512:
-            problems.append(
-                f"id [{item.id}] is too long, must be no longer than 512 bytes but was: {len(item.id.encode())}"
-            )
-    if problems:
-        text = "".join(f" {number}: {problem};" for number, problem in enumerate(problems, 1))
-        raise Refused(400, "action_request_validation_exception", f"Validation Failed:{text}")
-
-
 def _check_stream(dialect: Dialect, index: Index, item: Item, source: Mapping[str, Any]) -> None:
     if index.series is None or item.operation == "delete":
         return
@@ -349,7 +238,7 @@ def _check_timestamp(dialect: Dialect, parsed: Parsed, source: Mapping[str, Any]
 
 
 def _series_identity(index: Index, item: Item, parsed: Parsed, source: Mapping[str, Any]) -> tuple[str, str]:
-    assert index.series is not None  # noqa: S101
+    assert index.series is not None
     dialect = index.mapping.dialect
     if "@timestamp" not in parsed.values:
         _check_timestamp(dialect, parsed, source, "")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from magictel.sandbox.elasticsearch.cluster import Cluster, Index
+from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.mapping import FLATTENED, Field
+from magictel.sandbox.elasticsearch.fields import FLATTENED, Field
+from magictel.sandbox.elasticsearch.index import Index
 
 # Name: (type where it is not the name, searchable, aggregatable); of every engine, and what each kind has beside it.
 _OWN: Mapping[str, tuple[str, bool, bool]] = {

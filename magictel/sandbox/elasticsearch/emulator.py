@@ -15,10 +15,11 @@ from magictel.clock import Clock, SystemClock
 from magictel.sandbox.elasticsearch import bulk
 from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, filtered, reply
 from magictel.sandbox.elasticsearch.cluster import Cluster
+from magictel.sandbox.elasticsearch.context import Asked, Context
 from magictel.sandbox.elasticsearch.dialect import Dialect, Product
 from magictel.sandbox.elasticsearch.faulty import ITEM_ERRORS, refusal_body, share_veto
 from magictel.sandbox.elasticsearch.health import Health
-from magictel.sandbox.elasticsearch.routes import Asked, dispatch
+from magictel.sandbox.elasticsearch.routes import dispatch, known
 from magictel.sandbox.elasticsearch.security import Security, authenticate
 from magictel.wire import Reply, Request
 
@@ -103,7 +104,7 @@ class SearchEmulator:
             caller = authenticate(self.security, self.dialect, request.header("authorization"), "/" + uri)
             asked = Asked(request.method, _decoded_path(request), "/" + uri, request.query, body, caller, veto)
             with self._lock:
-                made = dispatch(self.cluster, self.health, self.security is not None, asked)
+                made = dispatch(Context(self.cluster, self.health, self.security is not None, asked))
         except Refused as refusal:
             made = self._refused(refusal)
         except PlainRefused as refusal:
@@ -158,7 +159,7 @@ class SearchEmulator:
             bare = content.split(";")[0].strip().lower()
             vendor = "vnd.elasticsearch" in bare
             if not _MEDIA.match(bare) or (vendor and not self.dialect.elastic):
-                if self.dialect.modern and _unknown_path(request.path):
+                if self.dialect.modern and not known(request.path):
                     return None
                 raise PlainRefused(406, f"Content-Type header [{content}] is not supported")
         wanted = re.search(
@@ -194,9 +195,3 @@ class OpenSearchEmulator(SearchEmulator):
 
 def _decoded_path(request: Request) -> str:
     return urllib.parse.unquote(request.path)
-
-
-def _unknown_path(path: str) -> bool:
-    from magictel.sandbox.elasticsearch.routes import known
-
-    return not known(path)

@@ -25,7 +25,10 @@ ITEM_ERRORS: Mapping[str, tuple[int, str]] = {
     ),
     "cluster_block_exception": (
         429,
-        "index [{index}] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];",
+        (
+            "index [{index}] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, "
+            "index has read-only-allow-delete block];"
+        ),
     ),
     "document_parsing_exception": (
         400,
@@ -33,8 +36,10 @@ ITEM_ERRORS: Mapping[str, tuple[int, str]] = {
     ),
     "security_exception": (
         403,
-        "action [indices:data/write/bulk[s]] is unauthorized for API key id [AAAA] of user [elastic] on indices [{index}], "
-        "this action is granted by the index privileges [create_doc,create,index,write,all]",
+        (
+            "action [indices:data/write/bulk[s]] is unauthorized for API key id [AAAA] of user [elastic] on indices [{index}], "
+            "this action is granted by the index privileges [create_doc,create,index,write,all]"
+        ),
     ),
     "index_not_found_exception": (
         404,
@@ -42,8 +47,10 @@ ITEM_ERRORS: Mapping[str, tuple[int, str]] = {
     ),
     "timestamp_error": (
         400,
-        "the document timestamp [2020-01-01T00:00:00.000Z] is outside of ranges of currently writable indices "
-        "[[2026-01-01T00:00:00.000Z,2026-01-01T04:00:00.000Z]]",
+        (
+            "the document timestamp [2020-01-01T00:00:00.000Z] is outside of ranges of currently writable indices "
+            "[[2026-01-01T00:00:00.000Z,2026-01-01T04:00:00.000Z]]"
+        ),
     ),
 }
 _WHOLE: Mapping[int, tuple[str, str | None]] = {

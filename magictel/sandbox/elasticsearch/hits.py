@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from magictel.sandbox.elasticsearch import values
 from magictel.sandbox.elasticsearch.answers import Refused, illegal
-from magictel.sandbox.elasticsearch.cluster import Document, Index
-from magictel.sandbox.elasticsearch.mapping import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
+from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
+from magictel.sandbox.elasticsearch.index import Document, Index
 from magictel.sandbox.elasticsearch.values import Malformed
 
 

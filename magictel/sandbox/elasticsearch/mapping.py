@@ -3,95 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.sandbox.elasticsearch.answers import Refused
-from magictel.sandbox.elasticsearch.dates import DEFAULT_FORMAT
 from magictel.sandbox.elasticsearch.dialect import Dialect
-
-WHOLE = {"long": 64, "integer": 32, "short": 16, "byte": 8}
-DECIMAL = {"double", "float", "half_float", "scaled_float"}
-KEYWORDS = {"keyword", "wildcard", "constant_keyword"}
-FLATTENED = {"flattened", "flat_object"}
-KNOWN = {
-    *WHOLE, *DECIMAL, *KEYWORDS, *FLATTENED,
-    "unsigned_long", "text", "match_only_text", "boolean", "date", "date_nanos", "ip", "binary", "geo_point", "alias",
-    "object", "nested", "passthrough", "histogram", "aggregate_metric_double",
-}  # fmt: skip
-_PARAMETERS = {
-    "type", "fields", "ignore_above", "index", "doc_values", "format", "scaling_factor", "ignore_malformed", "coerce",
-    "null_value", "store", "time_series_dimension", "time_series_metric", "meta", "norms", "analyzer", "copy_to",
-    "eager_global_ordinals", "similarity", "normalizer", "search_analyzer", "locale", "boost", "path", "value",
-    "depth_limit", "split_queries_on_whitespace", "index_options", "fielddata", "metrics", "default_metric", "priority",
-    "index_prefixes", "index_phrases", "position_increment_gap", "term_vector", "script", "on_script_error", "dimensions",
-    "null", "ignore_z_value", "synthetic_source_keep", "skip_list", "derived_source_keep",
-}  # fmt: skip
-
-
-@dataclass(slots=True)
-class Field:
-    """A leaf: its type, its parameters as given, its multi-fields."""
-
-    type: str
-    params: dict[str, Any] = field(default_factory=dict)
-    fields: dict[str, Field] = field(default_factory=dict)
-
-    @property
-    def has_doc_values(self) -> bool:
-        """True when docvalue_fields, sorting and aggregations can read it."""
-        return (
-            self.type not in {"text", "match_only_text", "binary", "alias"}
-            and self.params.get("doc_values", True) is True
-        )
-
-    @property
-    def searchable(self) -> bool:
-        """True when it is indexed, or can be searched by its doc values."""
-        return self.params.get("index", True) is True
-
-    @property
-    def format(self) -> str:
-        """A date's formats."""
-        return str(
-            self.params.get(
-                "format",
-                "strict_date_optional_time_nanos||epoch_millis" if self.type == "date_nanos" else DEFAULT_FORMAT,
-            )
-        )
-
-    def json(self) -> dict[str, Any]:
-        """As the mapping API shows it."""
-        found: dict[str, Any] = {"type": self.type, **self.params}
-        if self.fields:
-            found["fields"] = {name: sub.json() for name, sub in sorted(self.fields.items())}
-        return found
-
-
-@dataclass(slots=True)
-class Object:
-    """A node with children; `dynamic` is None where it is inherited."""
-
-    children: dict[str, Object | Field] = field(default_factory=dict)
-    dynamic: str | None = None
-    enabled: bool = True
-    type: str = "object"
-    params: dict[str, Any] = field(default_factory=dict)
-
-    def json(self) -> dict[str, Any]:
-        """As the mapping API shows it."""
-        found: dict[str, Any] = {}
-        if self.type != "object" or not (self.children or self.dynamic or not self.enabled):
-            found["type"] = self.type
-        found.update(self.params)
-        if self.dynamic is not None:
-            found["dynamic"] = self.dynamic
-        if not self.enabled:
-            found["enabled"] = False
-        if self.children:
-            found["properties"] = {name: child.json() for name, child in sorted(self.children.items())}
-        return found
+from magictel.sandbox.elasticsearch.fields import FLATTENED, KNOWN, PARAMETERS, Field, Object
 
 
 class IndexMapping:
@@ -235,7 +152,7 @@ class IndexMapping:
             raise self._wrong(f"No handler for type [{kind}] declared on field [{name}]")
         params = {key: value for key, value in definition.items() if key not in {"type", "fields"}}
         for key in params:
-            if key not in _PARAMETERS:
+            if key not in PARAMETERS:
                 raise self._wrong(f"unknown parameter [{key}] on mapper [{name}] of type [{kind}]")
         for key in ("index", "doc_values", "coerce", "ignore_malformed"):
             if isinstance(params.get(key), str):
@@ -248,7 +165,8 @@ class IndexMapping:
         for entry in self.top.get("dynamic_templates", []):
             for rule in entry.values():
                 if _matches(rule, path, name, matched):
-                    return _filled(rule.get("mapping", rule.get("runtime", {})), name, matched)
+                    filled: Mapping[str, Any] = _filled(rule.get("mapping", rule.get("runtime", {})), name, matched)
+                    return filled
         return None
 
     def _walk(self, node: Object) -> Iterator[object]:
@@ -321,8 +239,7 @@ _DYNAMIC = {
 
 def _filled(mapping: Any, name: str, matched: str) -> Any:
     if isinstance(mapping, dict):
-        filled = {key: _filled(value, name, matched) for key, value in mapping.items()}
-        return filled
+        return {key: _filled(value, name, matched) for key, value in mapping.items()}
     if isinstance(mapping, str):
         return mapping.replace("{name}", name).replace("{dynamic_type}", _DYNAMIC.get(matched, matched))
     return mapping

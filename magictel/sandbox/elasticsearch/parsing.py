@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from magictel.sandbox.elasticsearch import dates, values
 from magictel.sandbox.elasticsearch.answers import Refused
-from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.mapping import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field, IndexMapping, Object
+from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field, Object
+from magictel.sandbox.elasticsearch.mapping import IndexMapping
+from magictel.sandbox.elasticsearch.names import METADATA, parts_of
+from magictel.sandbox.elasticsearch.new_fields import NewFields
 from magictel.sandbox.elasticsearch.values import Malformed
 
 _MALFORMED_MAY_BE_IGNORED = {*WHOLE, *DECIMAL, "date", "date_nanos", "ip", "unsigned_long", "geo_point", "boolean"}
@@ -26,112 +27,34 @@ class Parsed:
     new: list[tuple[str, Field | Object]] = field(default_factory=list)
 
 
-def load(dialect: Dialect, line: bytes) -> dict[str, Any]:
-    """The document of a line; raises `Refused` where it is not one JSON object without repeated keys."""
-    try:
-        value = json.loads(line, object_pairs_hook=_pairs, parse_constant=_constant)
-    except (ValueError, RecursionError) as problem:
-        raise _unparsable(dialect, problem) from None
-    if isinstance(value, dict):
-        return value
-    reason = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
-    if not dialect.modern:
-        raise Refused(
-            400, "mapper_parsing_exception", "failed to parse", {"type": "not_x_content_exception", "reason": reason}
-        )
-    if dialect.number < (9, 0):
-        raise Refused(500, "not_x_content_exception", reason)
-    raise Refused(400, dialect.document_error, "Malformed content, must start with an object")
-
-
 class DocumentParser:
     """Parses documents of one index. `limit` is `index.mapping.total_fields.limit`."""
 
     def __init__(self, mapping: IndexMapping, *, limit: int = 1000, ignore_malformed: bool = False) -> None:
-        self._mapping = mapping
-        self._dialect = mapping.dialect
-        self._limit = limit
-        self._ignore_malformed = ignore_malformed
+        self.mapping = mapping
+        self.ignore_malformed = ignore_malformed
+        self.new_fields = NewFields(mapping, limit)
 
     def parse(self, document: Mapping[str, Any], described: str) -> Parsed:
-        """Parse without changing the mapping; raises `Refused`. `apply` takes the new fields in.
+        """Parse without changing the mapping; raises `Refused`. `new_fields.apply` takes the new ones in.
 
         `described` is how refusals name the document: `in document with id 'x'`.
         """
         run = _Run(self, described)
-        run.object(document, self._mapping.root, "", self._mapping.root.dynamic or "true")
+        for name in METADATA & document.keys():
+            raise run.metadata(name, document[name])
+        run.object(document, self.mapping.root, "", self.mapping.root.dynamic or "true")
         if run.parsed.new:
-            self.check(run.parsed.new)
+            self.new_fields.check(run.parsed.new)
         return run.parsed
-
-    def check(self, new: list[tuple[str, Field | Object]]) -> None:
-        """Refuse new fields that contradict each other, or are too many."""
-        seen: dict[str, Field | Object] = {}
-        for path, leaf in new:
-            self._claim(seen, path, leaf)
-        total, added, leaves = self._mapping.count(), 0, 0
-        early = self._dialect.elastic and not self._dialect.modern
-        for leaf in seen.values():
-            added += 1
-            leaves += len(leaf.fields) if isinstance(leaf, Field) else 0
-            if total + added + (0 if early else leaves) > self._limit:
-                raise self._too_many(added if early else added + leaves)
-        if total + added + leaves > self._limit:
-            # 7.x counts multi-fields only when it merges the mapping.
-            raise Refused(400, "illegal_argument_exception", f"Limit of total fields [{self._limit}] has been exceeded")
-
-    def apply(self, new: list[tuple[str, Field | Object]]) -> None:
-        """Take new fields into the mapping; call it with what `parse` gave."""
-        for path, leaf in new:
-            if isinstance(leaf, Object):
-                if self._mapping.find(path) is None:
-                    self._mapping.add(path, leaf)
-            elif path not in self._mapping.flat:
-                self._mapping.add(path, leaf)
-
-    def _claim(self, seen: dict[str, Field | Object], path: str, leaf: Field | Object) -> None:
-        at = path.find(".")
-        while at >= 0:
-            parent = path[:at]
-            other = seen.get(parent)
-            if isinstance(other, Field):
-                self._clash(parent, other, Object())
-            if other is None and not isinstance(self._mapping.find(parent), Object):
-                seen[parent] = Object()
-            at = path.find(".", at + 1)
-        other = seen.get(path)
-        if other is None:
-            seen[path] = leaf
-        elif type(other) is not type(leaf) or (
-            isinstance(other, Field) and isinstance(leaf, Field) and other.type != leaf.type
-        ):
-            self._clash(path, other, leaf)
-
-    def _clash(self, path: str, old: Field | Object, new: Field | Object) -> None:
-        if isinstance(old, Object) or (isinstance(new, Object) and (not self._dialect.modern or "." in path)):
-            reason = f"can't merge a non object mapping [{path}] with an object mapping"
-        else:
-            kind = "ObjectMapper" if isinstance(new, Object) else new.type
-            reason = f"mapper [{path}] cannot be changed from type [{old.type}] to [{kind}]"
-        raise Refused(400, "illegal_argument_exception", reason)
-
-    def _too_many(self, added: int) -> Refused:
-        reason = f"Limit of total fields [{self._limit}] has been exceeded"
-        if not self._dialect.elastic:
-            return Refused(400, "illegal_argument_exception", reason)
-        reason += f" while adding new fields [{added}]"
-        cause = {"type": "illegal_argument_exception", "reason": reason}
-        if self._dialect.modern:
-            return Refused(400, self._dialect.document_error, self._dialect.at(f"failed to parse: {reason}"), cause)
-        return Refused(400, "mapper_parsing_exception", "failed to parse", cause)
 
 
 class _Run:
     def __init__(self, parser: DocumentParser, described: str) -> None:
         self.parsed = Parsed()
-        self._mapping = parser._mapping
-        self._dialect = parser._dialect
-        self._ignore_malformed = parser._ignore_malformed
+        self._mapping = parser.mapping
+        self._dialect = parser.mapping.dialect
+        self._ignore_malformed = parser.ignore_malformed
         self._described = described
 
     def object(self, document: Mapping[str, Any], node: Object | None, prefix: str, dynamic: str) -> None:
@@ -140,8 +63,18 @@ class _Run:
             if node is not None and "." not in name and name in node.children:
                 self._take(path, node.children[name], value, dynamic)
                 continue
-            parts = self._parts(name)
+            parts = parts_of(self._dialect, name)
             self._descend(parts, value, node, prefix, dynamic)
+
+    def metadata(self, name: str, value: Any) -> Refused:
+        """Why a document may not hold one of the engine's own fields."""
+        inner = self._refuse(
+            f"Field [{name}] is a metadata field and cannot be added inside a document. Use the index API request parameters."
+        )
+        return self._refuse(
+            f"failed to parse field [{name}] of type [{name}] {self._described}. Preview of field's value: '{values.text(value)}'",
+            inner.error(),
+        )
 
     def _descend(self, parts: list[str], value: Any, node: Object | None, prefix: str, dynamic: str) -> None:
         for index, part in enumerate(parts):
@@ -185,9 +118,7 @@ class _Run:
         elif isinstance(value, dict):
             self.object(value, child, path, dynamic)
         else:
-            name = (
-                path.rsplit(".", 1)[-1] if self._dialect.elastic and self._dialect.modern else path.rsplit(".", 1)[-1]
-            )
+            name = path.rsplit(".", 1)[-1]
             raise self._refuse(
                 f"object mapping for [{path}] tried to parse field [{name}] as object, but found a concrete value"
             )
@@ -357,42 +288,6 @@ class _Run:
             elif self._dialect.elastic and self._dialect.modern:
                 self.parsed.ignored.add(path)
 
-    def _parts(self, name: str) -> list[str]:
-        modern = self._dialect.modern
-        if name == "":
-            raise self._bad_name("field name cannot be an empty string")
-        if "." not in name:
-            if modern and not name.strip():
-                raise self._refuse(f"Field name cannot contain only whitespace: [{name}]")
-            return [name]
-        parts = name.split(".")
-        while parts and parts[-1] == "":
-            parts.pop()
-        if not parts:
-            raise self._bad_name(
-                "field name cannot contain only dots"
-                if self._dialect.elastic
-                else "field name cannot contain only the character [.]"
-            )
-        for part in parts:
-            if part == "":
-                raise self._bad_name(
-                    f"field name cannot contain only whitespace: ['{name}']"
-                    if modern
-                    else f"object field starting or ending with a [.] makes object resolution ambiguous: [{name}]"
-                )
-            if not part.strip():
-                raise self._bad_name(
-                    f"field name starting or ending with a [.] makes object resolution ambiguous: [{name}]"
-                    if modern
-                    else f"object field cannot contain only whitespace: ['{name}']"
-                )
-        return parts
-
-    def _bad_name(self, reason: str) -> Refused:
-        cause = {"type": "illegal_argument_exception", "reason": reason}
-        return self._refuse(f"failed to parse: {reason}" if self._dialect.modern else "failed to parse", cause)
-
     def _below_a_field(
         self, path: str, rest: str, prefix: str, parts: list[str], index: int, child: Field, inner: Any
     ) -> Refused:
@@ -439,7 +334,7 @@ def _leaves(value: Any, prefix: str) -> list[tuple[str, str]]:
         for item in value:
             found += _leaves(item, prefix)
     elif value is not None:
-        found.append((prefix, values.text(value)))
+        found.append((prefix, values.written(value)))
     return found
 
 
@@ -454,47 +349,3 @@ def _preview(leaf: Field, value: Any) -> str:
 def _token(value: Any, why: str) -> Malformed:
     token = "VALUE_FALSE" if value is False else _TOKENS[type(value)]
     return Malformed("json_parse_exception", f"Current token ({token}) {why}")
-
-
-class _Duplicate(ValueError):
-    pass
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise _Duplicate(f"Duplicate field '{name}'")
-            seen.add(name)
-    return found
-
-
-def _constant(name: str) -> Any:
-    raise ValueError(f"Non-standard token '{name}': enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow")
-
-
-def _unparsable(dialect: Dialect, problem: Exception) -> Refused:
-    reason = _jackson(problem)
-    inner = {"type": "json_parse_exception", "reason": reason}
-    if not dialect.modern:
-        return Refused(400, "mapper_parsing_exception", "failed to parse", inner)
-    reason = f"[1:2] {reason}"
-    cause = {"type": "x_content_parse_exception", "reason": reason, "caused_by": inner}
-    return Refused(400, dialect.document_error, dialect.at(f"failed to parse: {reason}"), cause)
-
-
-def _jackson(problem: Exception) -> str:
-    """The JSON problem in the words of the engine's parser, as far as they are known."""
-    if not isinstance(problem, json.JSONDecodeError):
-        return str(problem)
-    rest = problem.doc[problem.pos :].lstrip()
-    if not rest:
-        return "Unexpected end-of-input within/between Object entries"
-    expected = (
-        "expected a value"
-        if problem.msg.startswith("Expecting value")
-        else "was expecting comma to separate Object entries"
-    )
-    return f"Unexpected character ('{rest[0]}' (code {ord(rest[0])})): {expected}"

@@ -8,8 +8,8 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import dates, values
 from magictel.sandbox.elasticsearch.answers import Refused
-from magictel.sandbox.elasticsearch.cluster import Document, Index
-from magictel.sandbox.elasticsearch.mapping import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
+from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
+from magictel.sandbox.elasticsearch.index import Document, Index
 from magictel.sandbox.elasticsearch.values import Malformed
 
 Match = Callable[[Document], bool]

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from magictel.sandbox.elasticsearch import hits, sorting
 from magictel.sandbox.elasticsearch.answers import Refused, illegal
-from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index
+from magictel.sandbox.elasticsearch.cluster import Cluster
+from magictel.sandbox.elasticsearch.index import Document, Index
 from magictel.sandbox.elasticsearch.query import Match, compile_query
 
 _KEYS = {

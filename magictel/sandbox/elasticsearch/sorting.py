@@ -8,8 +8,8 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import hits, values
 from magictel.sandbox.elasticsearch.answers import Refused
-from magictel.sandbox.elasticsearch.cluster import Document, Index
-from magictel.sandbox.elasticsearch.mapping import DECIMAL, KEYWORDS
+from magictel.sandbox.elasticsearch.fields import DECIMAL, KEYWORDS
+from magictel.sandbox.elasticsearch.index import Document, Index
 
 _MAX, _MIN = (1 << 63) - 1, -(1 << 63)
 _OF_THE_ENGINE = {"_doc", "_score", "_id", "_seq_no", "_shard_doc"}

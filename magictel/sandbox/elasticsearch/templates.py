@@ -47,15 +47,13 @@ class Templates:
         """Store an index template; refuses missing components and equal priorities on overlapping patterns."""
         patterns = body.get("index_patterns")
         if not patterns:
-            raise illegal("index_patterns is missing")
+            raise illegal("Required [index_patterns]")
         missing = [one for one in body.get("composed_of", []) if one not in self.component]
         missing = [one for one in missing if one not in body.get("ignore_missing_component_templates", [])]
         if missing:
-            raise Refused(
-                400,
-                "invalid_index_template_exception",
-                f"index_template [{name}] invalid, cause [index template [{name}] specifies component templates [{', '.join(missing)}] that do not exist]",
-            )
+            cause = f"index template [{name}] specifies component templates [{', '.join(missing)}] that do not exist"
+            reason = f"index_template [{name}] invalid, cause [{cause}]"
+            raise Refused(400, "invalid_index_template_exception", reason)
         self.index[name] = {**body, "index_patterns": patterns if isinstance(patterns, list) else [patterns]}
 
     def matching(self, index: str) -> tuple[str, dict[str, Any]] | None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import dates
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.mapping import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
+from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
+from magictel.sandbox.elasticsearch.lines import Written
 
 _WORD = re.compile(r"\w+(?:['’.]\w+)*", re.UNICODE)
 
@@ -32,10 +33,8 @@ def parse(field: Field, value: Any) -> Any:
         return _whole(field, value)
     if kind in DECIMAL:
         return _decimal(field, value)
-    if kind in KEYWORDS:
-        return text(value)
-    if kind in {"text", "match_only_text"}:
-        return text(value)
+    if kind in KEYWORDS or kind in {"text", "match_only_text"}:
+        return written(value)
     if kind == "boolean":
         if value in (True, False) and isinstance(value, bool):
             return value
@@ -77,12 +76,17 @@ def order(field: Field, values: list[Any]) -> list[Any]:
 
 
 def text(value: Any) -> str:
-    """A scalar as the text that stands in the document."""
+    """A scalar as Java prints it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return java_double(value)
     return value if isinstance(value, str) else str(value)
+
+
+def written(value: Any) -> str:
+    """A scalar as the very text that stands in the document."""
+    return value.text if isinstance(value, Written) else text(value)
 
 
 def java_double(value: float) -> str:
@@ -182,10 +186,14 @@ def _whole(field: Field, value: Any) -> int:
     low, high = -(1 << bits - 1), (1 << bits - 1) - 1
     if low <= number <= high:
         return number
-    if isinstance(value, str) or bits < 32:
+    if isinstance(value, str) or bits < 16:
         raise Malformed("illegal_argument_exception", f"Value [{text(value)}] is out of range for a {field.type}")
+    if bits == 16 and isinstance(value, int):
+        raise Malformed("input_coercion_exception", f"Numeric value ({value}) out of range of Java short")
     name = "int" if bits == 32 else "long"
-    raise Malformed("input_coercion_exception", f"Numeric value ({value}) out of range of {name} ({low} - {high})")
+    raise Malformed(
+        "input_coercion_exception", f"Numeric value ({written(value)}) out of range of {name} ({low} - {high})"
+    )
 
 
 def _decimal(field: Field, value: Any) -> float:
