@@ -414,7 +414,12 @@ def test_a_proxy_that_wants_credentials_is_told_from_the_backend(scheme: str) ->
     assert "ALL_PROXY" in found.message
 
 
-@pytest.mark.parametrize("handler", [once(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), once(b"SSH-2.0\r\n"), reset])
+def resets(sock: socket.socket) -> None:
+    read_request(sock)
+    reset(sock)
+
+
+@pytest.mark.parametrize("handler", [once(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), once(b"SSH-2.0\r\n"), resets])
 def test_a_proxy_that_opens_no_tunnel_is_told_from_the_backend(handler: Callable[[socket.socket], None]) -> None:
     with serving(handler) as proxy, transport(proxy=proxy.http) as one:
         found = failure(lambda: post(one, "https://es.invalid:9200"))

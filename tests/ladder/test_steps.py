@@ -1,0 +1,142 @@
+"""The steps of an HTTP exporter: its probes and the network's rungs, over every node."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from magictel.address import parse_endpoint
+from magictel.clock import SystemClock
+from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.ladder.climb import climb
+from magictel.ladder.http import answered
+from magictel.ladder.probe import probe, probes_of
+from magictel.ladder.steps import http_steps
+from magictel.tls import TlsOptions
+from magictel.transports.http import HttpTransport
+from magictel.wire import Endpoint, Wire
+from tests.transports.servers import OK, answers, free_port, serving
+
+
+class Exporter:
+    """As much of an exporter as the ladder asks for."""
+
+    def __init__(self, *urls: str, allowed: Sequence[SideEffect] = (), proxy: str | None = "") -> None:
+        self.settings: Any = types.SimpleNamespace(proxy=proxy, trust_env=False)
+        self.clock = SystemClock()
+        self.allowed = frozenset(allowed)
+        self.transport = HttpTransport(environment={})
+        self._urls = urls
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        return [parse_endpoint(url).endpoint for url in self._urls]
+
+    def tls_options(self) -> TlsOptions:
+        return TlsOptions()
+
+    def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
+        return Wire(self.transport, endpoint or self.endpoints()[0], timeout=timeout or 5)
+
+    def window(self) -> tuple[float, float]:
+        return float("inf"), 600.0
+
+    @probe(Rung.HTTP, "it is a backend")
+    def product(self, wire: Wire) -> Finding:
+        reply = answered(wire)
+        return reply if isinstance(reply, Finding) else Finding.passed(Rung.HTTP, "a backend")
+
+    @probe(Rung.HEALTH, "it is healthy")
+    def health(self, wire: Wire) -> Finding:
+        return Finding.passed(Rung.HEALTH, f"node {wire.endpoint.port} is healthy")
+
+    @probe(Rung.WRITE, "it takes an empty write", SideEffect.EMPTY_WRITE)
+    def empty_write(self, wire: Wire) -> Finding:
+        wire.post("/_bulk")
+        return Finding.passed(Rung.WRITE, "it takes an empty write")
+
+
+class Wrong(Exporter):
+    def health(self, wire: Wire) -> Finding:
+        raise ZeroDivisionError
+
+
+def climbed(exporter: Exporter, timeout: float = 5.0) -> dict[Rung, Finding]:
+    try:
+        return {finding.rung: finding for finding in climb(http_steps(exporter, timeout))}
+    finally:
+        exporter.transport.close()
+
+
+def test_probes_stand_in_the_ladders_order_and_are_inherited() -> None:
+    found = probes_of(Wrong)
+    assert [one.rung for one in found] == [Rung.HTTP, Rung.HEALTH, Rung.WRITE]
+    assert found[2].side_effect is SideEffect.EMPTY_WRITE
+    assert found[1].sentence == "it is healthy"
+
+
+def test_a_healthy_backend_passes_from_dns_to_health() -> None:
+    with serving(answers(OK)) as server:
+        found = climbed(Exporter(server.http))
+    held = {rung: found[rung].outcome for rung in (Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.HEALTH)}
+    assert held == {
+        Rung.DNS: Held.PASS,
+        Rung.TCP: Held.PASS,
+        Rung.TLS: Held.SKIPPED,
+        Rung.HTTP: Held.PASS,
+        Rung.HEALTH: Held.PASS,
+    }
+    assert (found[Rung.CLOCK].outcome, found[Rung.CLOCK].code) == (Held.WARN, "clock.unreadable")
+
+
+def test_a_probe_with_a_side_effect_is_not_asked_unless_allowed() -> None:
+    with serving(answers(OK)) as server:
+        found = climbed(Exporter(server.http))[Rung.WRITE]
+        assert (found.outcome, "--allow empty-write" in found.message) == (Held.SKIPPED, True)
+        allowed = climbed(Exporter(server.http, allowed=[SideEffect.EMPTY_WRITE]))[Rung.WRITE]
+        assert allowed.outcome is Held.PASS
+
+
+def test_a_node_that_is_down_warns_and_is_not_asked_again() -> None:
+    down = free_port()
+    with serving(answers(OK)) as server:
+        found = climbed(Exporter(f"http://127.0.0.1:{down}", server.http))
+    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Held.WARN, "net.tcp.refused")
+    assert found[Rung.HTTP].outcome is Held.PASS
+    rows = found[Rung.HTTP].evidence["endpoints"]
+    assert [(row["endpoint"], row["outcome"]) for row in rows] == [
+        (server.http, "pass"),
+        (f"http://127.0.0.1:{down}", "blocked"),
+    ]
+
+
+def test_all_nodes_down_fails_and_blocks() -> None:
+    found = climbed(Exporter(f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"))
+    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Held.FAIL, "net.tcp.refused")
+    assert (found[Rung.WRITE].outcome, found[Rung.WRITE].blocked_by) == (Held.BLOCKED, Rung.TCP)
+
+
+def test_a_node_that_hangs_leaves_time_for_the_others() -> None:
+    def hangs(sock: Any) -> None:
+        while sock.recv(1000):
+            pass
+
+    with serving(hangs) as silent, serving(answers(OK)) as server:
+        found = climbed(Exporter(silent.http, server.http), timeout=1.0)
+    assert (found[Rung.HTTP].outcome, found[Rung.HTTP].code) == (Held.WARN, "net.http.read-timeout")
+
+
+def test_a_probes_bug_does_not_hide_the_other_rungs() -> None:
+    with serving(answers(OK)) as server:
+        found = climbed(Wrong(server.http))
+    assert found[Rung.HEALTH].code == "internal.probe"
+    assert found[Rung.WRITE].outcome is Held.SKIPPED
+
+
+@pytest.mark.parametrize("path", ["", "/es"])
+def test_a_proxy_that_is_down_shows_on_tcp(path: str) -> None:
+    with serving(answers(OK)) as server:
+        found = climbed(Exporter(server.http + path, proxy=f"http://127.0.0.1:{free_port()}"))
+    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Held.FAIL, "http.proxy.down")
