@@ -85,7 +85,9 @@ def delete(wire: Wire, index: str, run_id: str) -> int | Unreadable:
     body = reply.json()
     if not reply.ok or not isinstance(body, dict):
         why = unreadable(reply, wire)
-        return Unreadable(why.code.replace("es.read.", "es.delete."), why.message, "grant delete on the index")
+        return Unreadable(
+            "es.read.no-delete", f"what was written cannot be deleted: {why.message}", "grant delete on the index"
+        )
     return int(body.get("deleted", 0))
 
 

@@ -75,12 +75,12 @@ class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
         yield from _index_problems(self.index)
         if (self.username is None) != (not self.password):
             has, lacks = ("password", "username") if self.username is None else ("username", "password")
-            yield lacks, "config.credentials.half", f"{lacks}: {has} is set and {lacks} is not", f"set {lacks} as well"
+            yield lacks, "config.credentials", f"{lacks}: {has} is set and {lacks} is not", f"set {lacks} as well"
         logins = {(address.username, address.password) for address in addresses if address.password is not None}
         if len(logins) > 1:
             yield (
                 "url",
-                "config.credentials.conflict",
+                "config.credentials",
                 "url: the nodes have different logins, and one is sent to all",
                 "write the same login in each address, or set username and password",
             )
@@ -88,7 +88,7 @@ class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
         if len(given) > 1:
             yield (
                 given[0].split(" ")[0],
-                "config.credentials.conflict",
+                "config.credentials",
                 f"{given[0]}: {' and '.join(given)} are both set, and only one can be sent",
                 "unset one of them",
             )
@@ -120,7 +120,7 @@ class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_un
         if self.cloud_id and self.url != [LOCAL]:
             yield (
                 "cloud_id",
-                "config.cloud-id.conflict",
+                "config.value",
                 "cloud_id: url and cloud_id are both set, and both say where the cluster is",
                 "unset one of them",
             )
@@ -152,7 +152,7 @@ def cloud_url(cloud_id: str) -> str:
         host = cluster = ""
     if not host or not cluster:
         raise SettingsError(
-            "config.cloud-id.unreadable",
+            "config.value",
             "cloud_id: it does not decode to a host and a cluster",
             "copy the Cloud ID from the deployment's page once more, whole",
         )
@@ -180,4 +180,4 @@ def _index_problems(index: str) -> Iterable[Problem]:
         why = f"it is longer than {_INDEX_NAME_BYTES} bytes"
     else:
         return
-    yield "index", "config.index.name", f"index: {why}", "name one index or data stream, like magicapi-metrics"
+    yield "index", "config.value", f"index: {why}", "name one index or data stream, like magicapi-metrics"

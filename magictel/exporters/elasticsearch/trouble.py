@@ -167,6 +167,11 @@ def _document(status: int, cause: Cause) -> Trouble | None:
     if cause.says("pipeline with id"):
         return Trouble("es.write.pipeline", f"the ingest pipeline is not there: {said}")
     field = field_of(cause)
+    if cause.says("supports only finite values") or cause.says("out of range"):
+        where = (
+            f"the field {field} does not hold numbers of this size" if field else "a number is too large for its field"
+        )
+        return Trouble("es.write.out-of-range", f"{where}: {said}")
     if "strict_dynamic_mapping_exception" in kinds:
         return Trouble("es.write.mapping-strict", f"the index takes no new fields: {said}")
     if cause.says("field name cannot") or cause.says("object field starting or ending with a [.]"):
@@ -243,7 +248,7 @@ def unauthenticated(cause: Cause) -> Trouble:
         return Trouble("es.auth.api-key-unknown", f"the cluster knows no API key of this id: {beside}",
                        remedy="check that the key was made on this cluster")  # fmt: skip
     if "invalid credentials for api key" in told:
-        return Trouble("es.auth.api-key-wrong", f"the API key's secret half is wrong: {beside}",
+        return Trouble("es.auth.api-key-invalid", f"the API key's secret half is wrong: {beside}",
                        remedy="copy the key again; it is shown once, when it is made")  # fmt: skip
     if "unable to authenticate user" in told:
         return Trouble("es.auth.bad-password", f"wrong user or password: {beside}",
