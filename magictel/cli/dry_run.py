@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from magictel.cli import output
+from magictel.cli.environment import environment
 from magictel.cli.exit_codes import Ending, exit_code
 from magictel.cli.output import Format
 from magictel.clock import SystemClock
@@ -14,6 +16,7 @@ from magictel.operations.dry_run import DryRun, Planned, dry_run
 from magictel.operations.job import Job
 from magictel.reporters.figures import many
 from magictel.reporters.json import plain
+from magictel.reporters.terminal import sheet_for
 from magictel.sources.sample import new_run_id, sample
 
 SCHEMA = "magictel.dry-run/1"
@@ -28,10 +31,11 @@ def show(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mappin
         output.document(plain({"schema": SCHEMA, "run_id": run.run_id, "targets": [_document(one) for one in dry]}))
     else:
         points, metrics = count_points(run.data), sum(1 for _ in groups(run.data))
-        output.say(f"run {run.run_id}  {many(points, 'point')} of {many(metrics, 'metric')}; nothing is sent")
+        sheet = sheet_for(sys.stdout, environment())
+        sheet.verbatim(f"run {run.run_id}  {many(points, 'point')} of {many(metrics, 'metric')}; nothing is sent")
         for one in dry:
             for line in _lines(one):
-                output.say(line)
+                sheet.verbatim(line)
     return exit_code(Ending(unusable=any(one.config is not None for one in dry)))
 
 
@@ -63,7 +67,7 @@ def _body(planned: Planned) -> Iterator[str]:
         text = planned.body.decode()
     except UnicodeDecodeError:
         text = ""
-    if text and all(one.isprintable() or one in "\r\n\t" for one in text):
+    if text and all(one.isprintable() or one == "\n" for one in text):
         yield text.removesuffix("\n")
         return
     yield "(a binary body, in hexadecimal)"

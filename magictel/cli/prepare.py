@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from magictel.operations.prepare import Plan, Prepared
 
 SCHEMA = "magictel.prepare/1"
+_WIDTH = 60
 
 
 def command(
@@ -29,16 +32,19 @@ def command(
 ) -> int:
     """Show what the backend should have before data comes, as the exact requests; --apply sends them."""
     from magictel.cli import output, sandboxed
+    from magictel.cli.environment import environment
     from magictel.operations.prepare import prepare
     from magictel.reporters.json import plain
+    from magictel.reporters.terminal import sheet_for
 
     with sandboxed.targets([target], config=config, sets=sets, sandbox=sandbox) as chosen:
         plan = prepare(chosen[0].job(), apply=apply)
     if format_ is Format.JSON:
         output.document(plain(_document(plan)))
     else:
+        sheet = sheet_for(sys.stdout, environment())
         for line in _lines(plan):
-            output.say(line)
+            sheet.verbatim(line)
     return _code(plan)
 
 
@@ -67,9 +73,19 @@ def _request(one: Prepared) -> Iterator[str]:
     yield ""
     yield f"# {asked.purpose}"
     yield f"{asked.method} {asked.path}"
-    yield json.dumps(asked.body, indent=2, ensure_ascii=False)
+    yield _json(asked.body, 0)
     if one.status is not None:
         yield f"→ {one.status} {one.answer}".rstrip()
+
+
+def _json(value: Any, indent: int) -> str:
+    """JSON as a person would write it: what fits on a line stands on one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, Mapping) or len(flat) + indent <= _WIDTH:
+        return flat
+    inner = " " * (indent + 2)
+    rows = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_json(item, indent + 2)}" for key, item in value.items()]
+    return "{\n" + ",\n".join(rows) + "\n" + " " * indent + "}"
 
 
 def _trouble(code: str | None, message: str, remedy: str | None, origin: Any) -> Iterator[str]:

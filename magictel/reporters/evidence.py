@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,9 +26,11 @@ _FOR_MACHINES = frozenset(
         "not_before",
         "origin",
     }
-    | {"reason", "run_id", "server", "server_name", "status", "subject", "verified", "version"}
+    | {"body", "mapping", "reason", "run_id", "said", "security", "server", "server_name", "smallest_role", "status"}
+    | {"subject", "verified", "version"}
 )
 """What is told in another form, or is of use to programs alone."""
+_ANSWERS = ("first_bytes", "body", "said")
 _FAILED = {
     Held.FAIL.value: "fails",
     Held.WARN.value: "warns",
@@ -37,8 +40,9 @@ _FAILED = {
 
 
 def lines(finding: Finding) -> list[str]:
-    """Sentences, the telling ones first; what the message says already is left out."""
-    return [line for line in _lines(finding.evidence, finding.message) if line not in finding.message]
+    """Sentences, the telling ones first; what the message or the remedy says already is left out."""
+    told = f"{finding.message}\n{finding.remedy or ''}"
+    return [line for line in _lines(finding.evidence, told) if line not in told]
 
 
 def _lines(evidence: Mapping[str, Any], message: str) -> Iterator[str]:
@@ -46,8 +50,12 @@ def _lines(evidence: Mapping[str, Any], message: str) -> Iterator[str]:
         yield f"from {evidence['origin']}"
     if evidence.get("subject") and evidence.get("issuer"):
         yield _certificate(evidence)
-    if evidence.get("first_bytes"):
-        yield _answer(evidence)
+    said = next((str(evidence[key]) for key in _ANSWERS if evidence.get(key)), "")
+    if said and said not in message:
+        yield _answer(evidence, said)
+    role = evidence.get("smallest_role")
+    if role is not None and json.dumps(role) not in message:
+        yield f"the smallest role that would do: {json.dumps(role)}"
     if evidence.get("hint"):
         yield str(evidence["hint"])
     nodes = evidence.get("endpoints")
@@ -69,8 +77,7 @@ def _certificate(evidence: Mapping[str, Any]) -> str:
     return f"{evidence['subject']}, issued by {evidence['issuer']}{until}"
 
 
-def _answer(evidence: Mapping[str, Any]) -> str:
-    said = str(evidence["first_bytes"])
+def _answer(evidence: Mapping[str, Any], said: str) -> str:
     cut = said if len(said) <= _SAID else said[:_SAID].rstrip() + "…"
     status = f"{evidence['status']} " if evidence.get("status") else ""
     by = f" ({evidence['server']})" if evidence.get("server") else ""

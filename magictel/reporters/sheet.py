@@ -18,7 +18,7 @@ Paint = Callable[[str, str], str]
 _WIDEST = 100
 """Beyond this many columns a figure at the right edge is too far from the text it belongs to."""
 _NARROWEST = 40
-_COMMANDS = ("magictel ", "getent ", "timedatectl", "curl ", "openssl ", "nc ")
+_COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl", "curl ", "openssl ", "nc ")
 
 
 class Sheet:
