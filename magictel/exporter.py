@@ -130,6 +130,10 @@ class Exporter(MetricExporter, Generic[S]):
         """Cut a body into its items; needed where a template gives no item lengths."""
         raise NotImplementedError
 
+    def frame(self, payload: Payload) -> bytes:
+        """The payload's items in their frame, as they travel before compression; where a format has none, the items."""
+        return payload.body
+
     @abstractmethod
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send a payload once and judge the reply. Never raises for expected trouble."""

@@ -162,7 +162,7 @@ class HttpExporter(Exporter[S]):
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
         """The request that carries a payload to an endpoint."""
-        body, encoding = self.compress(payload.body)
+        body, encoding = self.compress(self.frame(payload))
         headers = {"Content-Type": self.content_type, **self._all_headers(), **encoding}
         return self.authorize(Request(self.method, endpoint.url(self.route().path), headers, body))
 
@@ -199,7 +199,7 @@ class HttpExporter(Exporter[S]):
     def requests(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[tuple[Request, bytes]]:
         """What the transport would get for a collection, with each body uncompressed: nothing is sent."""
         for payload in self.payloads(data, withheld):
-            yield self.request(self.endpoints()[0], payload), payload.body
+            yield self.request(self.endpoints()[0], payload), self.frame(payload)
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """The rungs from dns to write, over every endpoint."""

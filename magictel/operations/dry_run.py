@@ -61,8 +61,8 @@ def _planned(exporter: Exporter[Any], run: Sample, withheld: list[Reason]) -> li
     if isinstance(exporter, HttpExporter):
         return [_masked(exporter, request, body) for request, body in exporter.requests(run.data, withheld)]
     return [
-        Planned("", exporter.endpoint(), {}, _redacted(exporter, payload.body), len(payload.body))
-        for payload in exporter.payloads(run.data, withheld)
+        Planned("", exporter.endpoint(), {}, _redacted(exporter, framed), len(framed))
+        for framed in map(exporter.frame, exporter.payloads(run.data, withheld))
     ]
 
 

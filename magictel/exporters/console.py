@@ -1,0 +1,117 @@
+"""Metrics on the terminal, for people or as OTLP JSON lines: through the same core as every other exporter."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from typing import Annotated, Any, Literal
+
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+
+from magictel.delivery.retry import Attempted
+from magictel.exporter import Exporter
+from magictel.exporters.otlp_json import OtlpJson, line
+from magictel.model import Point, Series
+from magictel.outcome import Delivered, Throttled
+from magictel.payload import Payload, Route
+from magictel.settings.model import ExporterSettings, option
+from magictel.templates import Withheld
+
+
+class ConsoleSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where, and in which words."""
+
+    env_prefix = "MAGICTEL_CONSOLE_"
+
+    format: Annotated[
+        Literal["text", "otlp-json"], option("One line per point for people, or OTLP JSON lines.", example="otlp-json")
+    ] = "text"
+    stream: Annotated[
+        Literal["stderr", "stdout"],
+        option("Where it goes; stdout mixes with what the program itself says, `magictel` among them."),
+    ] = "stderr"
+
+
+class ConsoleExporter(Exporter[ConsoleSettings]):
+    """Shows metrics on the terminal."""
+
+    name = "console"
+    summary = "metrics on the terminal, for people or as OTLP JSON lines"
+    Settings = ConsoleSettings
+    limits = ("Nobody can ask a terminal what it shows: a sample sent here stays unverified.",)
+    cost = "Nothing."
+
+    def __init__(self, settings: ConsoleSettings | None = None, **options: Any) -> None:
+        super().__init__(settings, **options)
+        self._encoder = OtlpJson()
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """One line for people, or the point with what encloses it."""
+        if self.settings.format == "otlp-json":
+            return self._encoder.encode(series, point)
+        return text(series, point).encode("utf-8", "replace")
+
+    def route(self) -> Route:
+        """The stream."""
+        return Route(self.settings.stream, self.settings.max_batch_points, self.settings.max_batch_bytes)
+
+    def endpoint(self) -> str:
+        """The stream's name."""
+        return self.settings.stream
+
+    def frame(self, payload: Payload) -> bytes:
+        """Lines for people, or one of OTLP JSON."""
+        return line(payload.items()) if self.settings.format == "otlp-json" else payload.body
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Write it, behind what the program has printed itself."""
+        made = self.frame(payload)
+        stream = sys.stdout if self.settings.stream == "stdout" else sys.stderr
+        try:
+            _write(stream, made)
+        except (OSError, ValueError) as failure:  # ValueError: the program has closed it
+            reason = getattr(failure, "strerror", None) or "it is closed"
+            return Attempted(Throttled("console.closed", f"{self.settings.stream} takes nothing: {reason}", human=True))
+        return Attempted(Delivered(), len(made))
+
+
+def text(series: Series, point: Point) -> str:
+    """A point on one line: time, name, attributes, numbers, unit, kind; whatever would break the line is escaped."""
+    stream = series.stream
+    seconds = dt.timedelta(microseconds=point.time_unix_nano // 1000)
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + seconds
+    attributes = ", ".join(f"{key}={_shown(value)}" for key, value in series.attributes.items())
+    kind = " ".join(part for part in (stream.kind.value, stream.temporality, stream.monotonic and "monotonic") if part)
+    numbers = " ".join(part for part in (_numbers(point), stream.unit) if part)
+    shown = (
+        f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z {stream.name}{{{attributes}}} {numbers}  {kind}"
+    )
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown) + "\n"
+
+
+def _numbers(point: Point) -> str:
+    if not isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
+        return repr(point.value)
+    shown = f"count={point.count} sum={point.sum!r} min={point.min!r} max={point.max!r}"
+    if isinstance(point, HistogramDataPoint):
+        counts = " ".join(
+            f"≤{bound:g}:{count}" for bound, count in zip(point.explicit_bounds, point.bucket_counts, strict=False)
+        )
+        return f"{shown} [{counts} >:{point.bucket_counts[-1] if point.bucket_counts else 0}]"
+    sides = f"+{point.positive.offset}:{list(point.positive.bucket_counts)} -{point.negative.offset}:{list(point.negative.bucket_counts)}"
+    return f"{shown} scale={point.scale} zero={point.zero_count} {sides}"
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _write(stream: Any, made: bytes) -> None:
+    stream.flush()
+    buffer = getattr(stream, "buffer", None)
+    if buffer is not None:
+        buffer.write(made)
+        buffer.flush()
+        return
+    stream.write(made.decode("utf-8", "replace"))
+    stream.flush()

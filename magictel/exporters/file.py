@@ -1,0 +1,125 @@
+"""OTLP JSON lines in a file, as the Collector's file exporter writes them: one request per line, whole lines or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from magictel.delivery.retry import Attempted
+from magictel.errors import WireError
+from magictel.exporter import Exporter
+from magictel.exporters.otlp_json import OtlpJson, line
+from magictel.exporters.otlp_json_reading import expected, points
+from magictel.finding import Finding, Rung
+from magictel.model import Point, Series
+from magictel.outcome import Delivered, Throttled
+from magictel.payload import Payload, Route
+from magictel.settings.model import ExporterSettings, option
+from magictel.templates import Withheld
+from magictel.transports.file import append, trouble, writable
+from magictel.verification import Expected, SampleQuery, Seen, Unreadable
+
+_LITTLE_ROOM = 64 * 1024 * 1024
+
+
+class FileSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which file, and how safely."""
+
+    env_prefix = "MAGICTEL_FILE_"
+
+    path: Annotated[
+        str, option("The file that lines are appended to; its directory must exist.", example="/var/log/metrics.jsonl")
+    ] = "magictel-metrics.jsonl"
+    sync: Annotated[bool, option("Whether every write waits until the disk has it (fsync).")] = False
+
+
+class FileExporter(Exporter[FileSettings]):
+    """Appends metrics to a file."""
+
+    name = "file"
+    summary = "OTLP JSON lines in a file, as the Collector's file exporter writes them"
+    Settings = FileSettings
+    limits = (
+        "Nothing is lost: every field that the SDK knows is written.",
+        "The file is never cut or rotated here; a rotated file is made anew at the next write.",
+    )
+    cost = "150 to 600 bytes a point, uncompressed."
+
+    def __init__(self, settings: FileSettings | None = None, **options: Any) -> None:
+        super().__init__(settings, **options)
+        self._encoder = OtlpJson()
+        self._path = Path(self.settings.path).expanduser()
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """The point, with what encloses it."""
+        return self._encoder.encode(series, point)
+
+    def route(self) -> Route:
+        """One payload is one line."""
+        return Route(str(self._path), self.settings.max_batch_points, self.settings.max_batch_bytes)
+
+    def endpoint(self) -> str:
+        """The file."""
+        return str(self._path)
+
+    def frame(self, payload: Payload) -> bytes:
+        """One line."""
+        return line(payload.items())
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Append one line. Trouble with a file is for a person: it does not pass by waiting."""
+        made = self.frame(payload)
+        try:
+            append(self._path, made, sync=self.settings.sync)
+        except WireError as failure:
+            return Attempted(Throttled(failure.code, failure.message, human=True))
+        return Attempted(Delivered(), len(made))
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """Room is health, the right to append is write; nothing is written for it."""
+        return {Rung.HEALTH: self._room, Rung.WRITE: self._may_write}
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        """The point as it stands in the file."""
+        return expected(series, point) if isinstance(self.encode(series, point), bytes) else None
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """The run's points, from the file's lines."""
+        try:
+            return [one for text in self._lines(query.run_id.encode()) for one in points(text, query.run_id)]
+        except OSError as failure:
+            error = trouble(self._path, failure)
+            return Unreadable("file.unreadable", f"what was written cannot be read back: {error.message}", error.remedy)
+
+    def run_size(self, run_id: str) -> int | Unreadable:
+        """Lines are not taken out of a file: others may be reading it."""
+        return Unreadable("verify.no-clean", f"lines are never taken out of {self._path}", "delete the file yourself")
+
+    def forget_run(self, run_id: str) -> int | Unreadable:
+        """As `run_size`."""
+        return self.run_size(run_id)
+
+    def _lines(self, wanted: bytes) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            yield from (text for text in file if wanted in text)
+
+    def _room(self) -> Finding:
+        folder = self._path.absolute().parent
+        try:
+            free = shutil.disk_usage(folder).free
+        except OSError as failure:
+            error = trouble(self._path, failure)
+            return Finding.failed(Rung.HEALTH, error.code, error.message, error.remedy)
+        if free < _LITTLE_ROOM:
+            message = f"{free // 1_048_576} MiB are left for {self._path}"
+            return Finding.warned(Rung.HEALTH, "file.little-room", message, "make room on this disk", free_bytes=free)
+        return Finding.passed(Rung.HEALTH, f"{free // 1_073_741_824} GiB are free", free_bytes=free)
+
+    def _may_write(self) -> Finding:
+        try:
+            exists = writable(self._path)
+        except WireError as failure:
+            return Finding.failed(Rung.WRITE, failure.code, failure.message, failure.remedy)
+        return Finding.passed(Rung.WRITE, f"{self._path} {'may be appended to' if exists else 'can be made'}")
