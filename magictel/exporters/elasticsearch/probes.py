@@ -124,7 +124,7 @@ def health(wire: Wire) -> Finding:
         return _failed(Rung.HEALTH, trouble, wire, status=reply.status)
     if reply.status in _NO_HANDLER:
         return Finding.skipped(
-            Rung.HEALTH, "this service has no cluster health", "es.health.not-offered", status=reply.status, said=said
+            Rung.HEALTH, "this service has no cluster health", "es.health.serverless", status=reply.status, said=said
         )
     return Finding.failed(
         Rung.HEALTH, "es.health.unreadable", f"{reply.status} to _cluster/health: {said}", status=reply.status

@@ -40,6 +40,15 @@ def whole(status: int, kind: str, reason: str | None, **more: Any) -> Reply:
     return reply(status, {"error": {"root_cause": [inner], **inner}, "status": status})
 
 
+def denied(status: int, reason: str, **more: Any) -> Reply:
+    return whole(status, "security_exception", reason, **more)
+
+
+def said(status: int, text: str) -> Reply:
+    """An error that is a bare text, as for wrong paths, methods and content types."""
+    return reply(status, {"error": text, "status": status})
+
+
 def item(status: int, kind: str, reason: str, **more: Any) -> dict[str, Any]:
     return {"create": {"status": status, "error": error(kind, reason, **more)}}
 
@@ -370,20 +379,15 @@ REQUESTS: list[tuple[str, Reply, type[Outcome], str]] = [
     ),
     ("bad gateway", reply(502, b"<html>502", content_type="text/html"), Unavailable, "http.bad-gateway"),
     ("503 without a body", reply(503), Unavailable, "http.server-error"),
-    ("no credentials", whole(401, "security_exception", "missing authentication credentials for REST request [/]"), Rejected, "es.auth.missing"),
+    ("no credentials", denied(401, "missing authentication credentials for REST request [/]"), Rejected, "es.auth.missing"),
     ("OpenSearch's 401", reply(401, b"Unauthorized", content_type="text/plain"), Rejected, "os.auth.unauthorized"),
     ("an empty 401", reply(401), Rejected, "os.auth.unauthorized"),
-    (
-        "no right at all",
-        whole(403, "security_exception", "action [indices:data/write/bulk] is unauthorized for user [ro]"),
-        Rejected,
-        "es.authz.bulk",
-    ),
-    ("unsigned", reply(403, {"Message": "User: anonymous is not authorized to perform: es:ESHttpPost because …"}), Rejected, "os.aws.unsigned"),
-    ("wrong path", reply(400, {"error": "no handler found for uri [/x/_bulk] and method [POST]"}), Rejected, "es.write.wrong-path"),
-    ("content type", reply(406, {"error": "Content-Type header [text/plain] is not supported", "status": 406}), Rejected, "es.write.content-type"),
-    ("method", reply(405, {"error": "Incorrect HTTP method for uri [/_bulk] and method [GET], allowed: [POST, PUT]", "status": 405}), Rejected, "es.write.wrong-path"),
-    ("a web page", reply(200, b"<!doctype html><title>Sign in", content_type="text/html"), Rejected, "http.not-a-backend"),
+    ("no right", denied(403, "action [indices:data/write/bulk] is unauthorized for user [ro]"), Rejected, "es.authz.bulk"),
+    ("unsigned", reply(403, {"Message": "User: anonymous may not: es:ESHttpPost because …"}), Rejected, "os.aws.unsigned"),
+    ("wrong path", said(400, "no handler found for uri [/x/_bulk] and method [POST]"), Rejected, "es.write.wrong-path"),
+    ("content type", said(406, "Content-Type header [text/plain] is not supported"), Rejected, "es.write.content-type"),
+    ("method", said(405, "Incorrect HTTP method for uri [/_bulk] and method [GET]"), Rejected, "es.write.wrong-path"),
+    ("a web page", reply(200, b"<!doctype html><title>", content_type="text/html"), Rejected, "http.not-a-backend"),
     ("a redirect", reply(302, b"", location="https://login"), Rejected, "http.redirect"),
     ("an unknown 400", whole(400, "parse_exception", "request body is required"), Rejected, "http.refused"),
 ]  # fmt: skip
