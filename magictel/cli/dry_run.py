@@ -70,11 +70,37 @@ def _body(planned: Planned) -> Iterator[str]:
     if text and all(one.isprintable() or one == "\n" for one in text):
         yield text.removesuffix("\n")
         return
+    decoded = _decoded(planned)
+    if decoded:
+        yield "(a binary body, decoded by protobuf's own classes; --format json has its bytes in hexadecimal)"
+        yield from decoded
+        return
     yield "(a binary body, in hexadecimal)"
     for start in range(0, len(planned.body), _ROW):
         row = planned.body[start : start + _ROW]
         shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
         yield f"{start:08x}  {row.hex(' '):<{_ROW * 3 - 1}}  {shown}"
+
+
+def _decoded(planned: Planned) -> list[str]:
+    """A remote-write body, a line for each series; empty: it is something else."""
+    if not any(name.lower() == "x-prometheus-remote-write-version" for name in planned.headers):
+        return []
+    from google.protobuf.message import DecodeError
+    from google.protobuf.text_format import MessageToString
+
+    from magictel.sandbox.prometheus_protobuf import WriteRequest
+
+    message = WriteRequest()
+    try:
+        message.ParseFromString(planned.body)
+    except DecodeError:
+        return []
+    return [
+        f"{name} {{ {MessageToString(item, as_one_line=True, as_utf8=True)} }}"
+        for name in ("metadata", "timeseries")
+        for item in getattr(message, name)
+    ]
 
 
 def _document(dry: DryRun) -> dict[str, Any]:
