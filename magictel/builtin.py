@@ -27,17 +27,17 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "prometheus-remote-write": BuiltIn(
         "magictel.exporters.prometheus_remote_write:PrometheusRemoteWriteExporter",
-        "Prometheus remote write 1.0",
+        "Prometheus, Mimir, VictoriaMetrics by remote write 1.0",
         (("url", "PROMETHEUS_REMOTE_WRITE_URL"),),
     ),
     "console": BuiltIn(
         "magictel.exporters.console:ConsoleExporter",
-        "OTLP JSON lines on standard output",
+        "metrics on the terminal, for people or as OTLP JSON lines",
         (),
     ),
     "file": BuiltIn(
         "magictel.exporters.file:FileExporter",
-        "OTLP JSON lines in a file",
+        "OTLP JSON lines in a file, as the Collector's file exporter writes them",
         (),
     ),
 }

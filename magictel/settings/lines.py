@@ -30,7 +30,8 @@ def key_lines(text: str) -> Mapping[Path, int]:
             position = _end(_COMMENT, text, position)
         elif character == "[":
             table, position = _keys(text, position + (2 if text.startswith("[[", position) else 1))
-            found.setdefault(table, text.count("\n", 0, position) + 1)
+            for length in range(1, len(table) + 1):
+                found.setdefault(table[:length], text.count("\n", 0, position) + 1)
             position = text.find("\n", position) + 1 or len(text)
         else:
             line = text.count("\n", 0, position) + 1

@@ -1,0 +1,165 @@
+"""Which targets a command works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from magictel.errors import MagictelError, SettingsError, UsageError
+from magictel.settings import overrides
+from magictel.settings.file import ConfigFile, parse
+from magictel.settings.select import TargetSpec, select, targets
+
+EXPORTERS = ("elasticsearch", "opensearch", "prometheus-remote-write", "file")
+FILE = """\
+[targets.prod-es]
+exporter = "elasticsearch"
+[targets.canary]
+exporter = "elasticsearch"
+enabled = false
+[targets.file]
+exporter = "opensearch"
+"""
+
+
+def file_of(text: str) -> ConfigFile:
+    return parse(text, Path("m.toml"), "m.toml")
+
+
+def chosen(
+    named: Sequence[str] = (), enabled: str | None = None, text: str | None = FILE, everything: bool = False
+) -> list[tuple[str, str]]:
+    environment = {} if enabled is None else {"ENABLED_EXPORTERS": enabled}
+    config = None if text is None else file_of(text)
+    found = select(named, all=everything, config=config, environment=environment, exporters=EXPORTERS)
+    return [(spec.name, spec.exporter) for spec in found]
+
+
+def test_a_name_is_a_target_before_it_is_an_exporter() -> None:
+    assert chosen(["file"]) == [("file", "opensearch")]
+    assert chosen(["file"], text=None) == [("file", "file")]
+
+
+def test_targets_come_in_the_order_given_each_once() -> None:
+    assert chosen(["opensearch", "prod-es", "prod_es", "opensearch"]) == [
+        ("opensearch", "opensearch"),
+        ("prod-es", "elasticsearch"),
+    ]
+
+
+def test_names_treat_both_dashes_as_equal() -> None:
+    assert chosen(["prod_es", "prometheus_remote_write"]) == [
+        ("prod-es", "elasticsearch"),
+        ("prometheus-remote-write", "prometheus-remote-write"),
+    ]
+
+
+def test_a_disabled_target_counts_when_it_is_named() -> None:
+    assert chosen(["canary"]) == [("canary", "elasticsearch")]
+
+
+def test_nothing_named_takes_the_files_enabled_targets_in_its_order() -> None:
+    assert chosen() == [("prod-es", "elasticsearch"), ("file", "opensearch")]
+
+
+def test_all_takes_the_files_disabled_targets_too() -> None:
+    assert [name for name, _ in chosen(everything=True)] == ["prod-es", "canary", "file"]
+
+
+def test_the_variable_decides_instead_of_the_file() -> None:
+    assert chosen(enabled="canary, elasticsearch,") == [
+        ("canary", "elasticsearch"),
+        ("elasticsearch", "elasticsearch"),
+    ]
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert chosen(enabled=" , ") == chosen()
+
+
+def test_what_a_target_is_enabled_by_is_told() -> None:
+    def rows(environment: dict[str, str]) -> list[tuple[str, bool, str]]:
+        found: tuple[TargetSpec, ...] = targets(file_of(FILE), environment)
+        return [(spec.name, spec.enabled, str(spec.enabled_by)) for spec in found]
+
+    assert rows({}) == [("prod-es", True, "m.toml:1"), ("canary", False, "m.toml:5"), ("file", True, "m.toml:6")]
+    assert rows({"ENABLED_EXPORTERS": "canary"}) == [
+        ("prod-es", False, "ENABLED_EXPORTERS"),
+        ("canary", True, "ENABLED_EXPORTERS"),
+        ("file", False, "ENABLED_EXPORTERS"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "enabled", "kind", "code"),
+    [
+        (["elastcsearch"], None, UsageError, "usage.unknown-target"),
+        ([], "elastcsearch", SettingsError, "config.unknown-target"),
+    ],
+)
+def test_an_unknown_name_lists_the_near_ones(
+    named: list[str], enabled: str | None, kind: type[MagictelError], code: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        chosen(named, enabled)
+    assert caught.value.code == code
+    assert 'No target or exporter is called "elastcsearch". Did you mean elasticsearch' in caught.value.message
+
+
+def test_an_unknown_name_that_is_near_nothing_lists_them_all() -> None:
+    with pytest.raises(UsageError) as caught:
+        chosen(["zzz"])
+    for name in (*EXPORTERS, "prod-es", "canary"):
+        assert name in caught.value.message
+
+
+def test_with_nothing_enabled_and_nothing_named_three_lines_say_what_to_do_next() -> None:
+    for text in (None, "", "[targets.a]\nenabled = false\n"):
+        with pytest.raises(SettingsError) as caught:
+            chosen(text=text)
+        assert caught.value.code == "config.nothing-enabled"
+        assert caught.value.message == "Nothing is enabled and nothing was named."
+        assert (caught.value.remedy or "").split("\n") == [
+            "  try it without a server:   magictel send-sample --sandbox",
+            "  name an exporter:          magictel check elasticsearch",
+            "  write a file of targets:   magictel init",
+        ]
+
+
+def options(written: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    found = overrides.parse(written, names)
+    return {name: {key: text for key, (text, _) in found[name].items()} for name in names}
+
+
+def test_a_bare_option_is_the_only_targets() -> None:
+    assert options(["url=http://a=b", "ca-file=x"], ["a"]) == {"a": {"url": "http://a=b", "ca_file": "x"}}
+
+
+def test_an_option_can_name_its_target_under_either_spelling() -> None:
+    assert options(["prod_es.url=x", "b.headers.X-A=y"], ["prod-es", "b"]) == {
+        "prod-es": {"url": "x"},
+        "b": {"headers.X-A": "y"},
+    }
+
+
+def test_an_entry_of_a_table_needs_no_target_where_there_is_one() -> None:
+    assert options(["headers.X-A=y"], ["a"]) == {"a": {"headers.X-A": "y"}}
+
+
+@pytest.mark.parametrize(
+    ("written", "names", "words"),
+    [
+        ("url=s3cr3t", ["a", "b"], "which of the 2 targets"),
+        ("prodes.url=s3cr3t", ["prod-es", "b"], "Did you mean prod-es"),
+        ("s3cr3t", ["a"], "key=value"),
+        ("=s3cr3t", ["a"], "key=value"),
+    ],
+)
+def test_an_option_that_fits_no_target_or_several_is_wrong_usage(written: str, names: list[str], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        overrides.parse([written], names)
+    assert words in caught.value.message
+    assert caught.value.remedy
+    assert "s3cr3t" not in f"{caught.value.message}{caught.value.remedy}"
