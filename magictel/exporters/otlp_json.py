@@ -114,7 +114,8 @@ def _point(series: Series, point: Point) -> bytes:
         made |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
         made |= {"scale": point.scale, "zeroCount": str(point.zero_count)}
         for side, buckets in (("positive", point.positive), ("negative", point.negative)):
-            made[side] = {"offset": buckets.offset, "bucketCounts": list(map(str, buckets.bucket_counts))}
+            if buckets.bucket_counts or buckets.offset:
+                made[side] = {"offset": buckets.offset, "bucketCounts": list(map(str, buckets.bucket_counts))}
     else:
         made |= _number(point.value)
     exemplars = getattr(point, "exemplars", None)

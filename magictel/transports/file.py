@@ -54,7 +54,7 @@ def trouble(path: Path, failure: OSError) -> WireError:
 
 
 def _append(file: int, lines: bytes) -> None:
-    size = os.lseek(file, 0, os.SEEK_END) if stat.S_ISREG(os.fstat(file).st_mode) else None
+    size = os.lseek(file, 0, os.SEEK_END) if stat.S_ISREG(os.fstat(file).st_mode) and _locked(file) else None
     if size and os.pread(file, 1, size - 1) != b"\n":
         lines = b"\n" + lines
     written = 0
@@ -66,6 +66,17 @@ def _append(file: int, lines: bytes) -> None:
         if size is not None and written and os.fstat(file).st_size == size + written:
             os.ftruncate(file, size)
         raise
+
+
+def _locked(file: int) -> bool:
+    """Nobody of ours writes while we look at the end; where somebody does, or nothing can be locked, we only append."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the descriptor
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 def writable(path: Path) -> bool:
