@@ -21,6 +21,8 @@ EXPIRES_SOON = 21
 """Days left below which a certificate warns: time enough to have it renewed by people."""
 
 _DAY = 86_400.0
+_CERTIFICATE_REQUEST = 13  # RFC 8446 §4
+_SHORT = {"organizationalUnitName": "OU", "organizationName": "O"}
 Certificate = Mapping[str, Any]
 
 
@@ -96,6 +98,8 @@ def _failed(
             evidence["first_bytes"] = said
     elif found.code not in ("tls.plaintext-server", "tls.protocol-version"):
         evidence = _shown_anyway(endpoint, options, now, proxy, min(timeout, 5.0))
+        if found.code == "tls.handshake" and evidence.get("client_certificate_asked") and not options.client_cert_file:
+            found = known_fault("tls.client-cert-required")  # in TLS 1.2 its want shows as a failed handshake
     if isinstance(failure, ssl.SSLError) and failure.reason:
         evidence["reason"] = failure.reason
     return Finding.failed(
@@ -138,12 +142,21 @@ def _shown_anyway(
     """The certificate, by a second handshake that verifies nothing and sends nothing."""
     blind = replace(options, verify=False, ca_fingerprint=None, ca_file=None)
     until = time.monotonic() + timeout
+    asked: dict[str, Any] = {}
+
+    def overhear(_connection: Any, direction: str, _version: Any, _content: Any, kind: Any, _data: bytes) -> None:
+        if direction == "read" and kind == _CERTIFICATE_REQUEST:
+            asked["client_certificate_asked"] = True
+
     try:
-        sock = handshake(reach(endpoint, proxy, until), endpoint.host, blind, ssl_context(blind), _never)
+        context = ssl_context(blind)
+        if hasattr(context, "_msg_callback"):  # CPython's own, undocumented; without it less is told
+            context._msg_callback = overhear  # noqa: SLF001
+        sock = handshake(reach(endpoint, proxy, until), endpoint.host, blind, context, _never)
     except (OSError, ProxyRefused, SettingsError):
-        return {}
+        return asked
     try:
-        return _evidence(sock, endpoint, options, now) | {"verified": False}
+        return _evidence(sock, endpoint, options, now) | {"verified": False} | asked
     finally:
         sock.close()
 
@@ -177,10 +190,12 @@ def _described(der: bytes, fields: Certificate) -> dict[str, Any]:
 
 
 def _name(parts: Sequence[Sequence[tuple[str, str]]]) -> str:
-    """A distinguished name, short: its common name, else everything in it."""
-    pairs = [pair for part in parts for pair in part]
-    common = [value for key, value in pairs if key == "commonName"]
-    return f"CN={common[-1]}" if common else ", ".join(f"{key}={value}" for key, value in pairs)
+    """A distinguished name, short: its common name, else its unit and organisation, else everything in it."""
+    pairs = dict(pair for part in parts for pair in part)
+    if "commonName" in pairs:
+        return f"CN={pairs['commonName']}"
+    short = [f"{sign}={pairs[key]}" for key, sign in _SHORT.items() if key in pairs]
+    return ", ".join(short or [f"{key}={value}" for key, value in pairs.items()])
 
 
 def _let_in(sock: ssl.SSLSocket, endpoint: Endpoint, until: float) -> None:

@@ -217,12 +217,7 @@ def test_a_client_certificate_that_is_missing_shows_on_this_rung(newest: ssl.TLS
     with serving(answers(OK), context) as server:
         finding = shaken(server, TlsOptions(ca_file=authority.file))
     assert finding.outcome is Held.FAIL
-    expected = (
-        {"tls.client-cert-required"}
-        if newest is ssl.TLSVersion.TLSv1_3
-        else {"tls.handshake", "tls.client-cert-required"}
-    )
-    assert finding.code in expected
+    assert finding.code == "tls.client-cert-required"
 
 
 def test_verify_off_warns(authority: Authority) -> None:
