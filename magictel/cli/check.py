@@ -21,7 +21,7 @@ from magictel.finding import Rung, SideEffect
 
 SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Embedded backends in place of real ones.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings end with exit code 3.")]
-JobsOption = Annotated[int, typer.Option("--jobs", min=1, max=64, help="How many targets at once.")]
+JobsOption = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=64, help="How many targets at once.")]
 
 
 def command(

@@ -26,7 +26,20 @@ _FOR_MACHINES = frozenset(
         "not_before",
         "origin",
     }
-    | {"body", "mapping", "reason", "run_id", "said", "security", "server", "server_name", "smallest_role", "status"}
+    | {
+        "body",
+        "errno",
+        "mapping",
+        "phase",
+        "reason",
+        "run_id",
+        "said",
+        "security",
+        "server",
+        "server_name",
+        "smallest_role",
+        "status",
+    }
     | {"subject", "verified", "version"}
 )
 """What is told in another form, or is of use to programs alone."""

@@ -138,6 +138,8 @@ def _verdict_of(result: SendResult) -> str:
         case SendOutcome.UNVERIFIED:
             return f"unverified: {result.code or 'the backend cannot be asked'}"
     receipt, seen = result.receipt, result.verification
+    if not receipt.attempts and receipt.undelivered:
+        return f"nothing was sent: {result.code}"
     counts = [
         (receipt.undelivered, "undelivered"),
         (receipt.rejected, "rejected"),
