@@ -21,6 +21,7 @@ class Step:
     body: Any = None
     raw: bytes | None = None
     content_type: str = "application/json"
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,11 @@ SERIES_INDEX = {
     },
     "mappings": SERIES_TEMPLATE["template"]["mappings"],  # type: ignore[index]
 }
-FLAT = {"elasticsearch": "flattened", "opensearch": "flat_object"}
+
+
+def nested(depth: int) -> bytes:
+    """A document of objects inside each other."""
+    return b'{"a":' * depth + b"1" + b"}" * depth
 
 
 def flat_scenario(kind: str, engines: frozenset[str]) -> Scenario:
@@ -952,5 +957,343 @@ SCENARIOS: tuple[Scenario, ...] = (
                 {"create": {"_index": "{x}", "_id": "1", "dynamic_templates": {"m.x": "gauge_long"}}}, {"m": {"x": 1}}
             ),
         ),
+    ),
+    Scenario(
+        "an action without its document, an empty document, carriage returns",
+        (
+            Step("POST", "/_bulk", raw=b'{"create":{"_index":"{x}"}}\n', content_type="application/x-ndjson"),
+            Step(
+                "POST", "/_bulk", raw=b'{"create":{"_index":"{x}","_id":"0"}}\n\n', content_type="application/x-ndjson"
+            ),
+            Step(
+                "POST",
+                "/_bulk?refresh=true",
+                raw=b'{"create":{"_index":"{x}","_id":"1"}}\r\n{"a":1}\r\n',
+                content_type="application/x-ndjson",
+            ),
+            search(docvalue_fields=["a"]),
+        ),
+    ),
+    Scenario(
+        "a body that is announced as gzip and is not",
+        (Step("POST", "/_bulk", raw=b"junk", content_type="application/x-ndjson", encoding="gzip"),),
+    ),
+    Scenario(
+        "a pipeline that is not there",
+        (
+            bulk({"a": 1}, query="pipeline=nope"),
+            bulk({"a": 1}, pipeline="nope"),
+            bulk({"a": 1}, query="pipeline=_none"),
+        ),
+    ),
+    Scenario(
+        "routing is shown in hits",
+        (
+            bulk({"a": 1}, query="routing=r1&refresh=true"),
+            bulk({"b": 1}, op="index", routing="r2"),
+            search(),
+            get("/{x}/_mapping"),
+        ),
+    ),
+    Scenario(
+        "data streams refuse routing, updates, deletes and plain creation",
+        (
+            Step("PUT", "/_index_template/{x}-t", STREAM_TEMPLATE),
+            Step("PUT", "/{x}", {}),
+            lines({"index": {"_index": "{x}"}}, {"@timestamp": "2026-11-24T00:00:00Z"}),
+            lines({"create": {"_index": "{x}", "routing": "r"}}, {"@timestamp": "2026-11-24T00:00:00Z"}),
+            lines({"create": {"_index": "{x}", "_id": "1"}}, {"@timestamp": "2026-11-24T00:00:00Z"}),
+            lines({"delete": {"_index": "{x}", "_id": "1"}}),
+            get("/{x}/_mapping"),
+            Step("DELETE", "/_index_template/{x}-t"),
+        ),
+        EVERY - {"es7"},
+    ),
+    Scenario(
+        "the engine's own fields may not stand in a document",
+        (bulk({"_id": "x"}, {"_index": "y"}, {"_source": 1}, {"_foo": 1}, {"a": {"_id": 1}}), MAPPING),
+    ),
+    Scenario(
+        "keywords keep numbers as they were written",
+        (
+            index({"properties": {name: {"type": "keyword"} for name in "abcdef"}}),
+            bulk(b'{"a":1e3,"b":1.0,"c":1e300,"d":100000000.0,"e":0.0001,"f":true}'),
+            search(docvalue_fields=list("abcdef")),
+            search(query={"term": {"a": "1e3"}}, _source=False),
+        ),
+    ),
+    Scenario(
+        "a keyword of more than 32766 bytes is refused",
+        (
+            index({"properties": {"a": {"type": "keyword"}}}),
+            bulk({"a": "v" * 33000}),
+            bulk({"t": "v" * 33000}, op="index"),
+        ),
+    ),
+    Scenario(
+        "objects inside objects have a limit",
+        (bulk(nested(25)), bulk(nested(18), op="index"), bulk(nested(20), op="index"), bulk(nested(21), op="index")),
+    ),
+    Scenario(
+        "names have a limit where it is set",
+        (
+            index(None, {"index.mapping.field_name_length.limit": 30}),
+            bulk({"n" * 31: 1}, {"m" * 30: 1}, {"o" * 10 + "." + "p" * 30: 1}),
+        ),
+    ),
+    Scenario(
+        "dynamic templates for several JSON types",
+        (
+            index(
+                {
+                    "dynamic_templates": [
+                        {"t": {"match_mapping_type": ["long", "string"], "mapping": {"type": "keyword"}}}
+                    ]
+                }
+            ),
+            bulk({"a": 1, "b": "x", "c": 0.5}),
+            MAPPING,
+        ),
+    ),
+    Scenario(
+        "a dynamic template without a JSON type takes objects too",
+        (
+            index({"dynamic_templates": [{"t": {"path_match": "attributes.*", "mapping": {"type": "keyword"}}}]}),
+            bulk({"attributes": {"a": {"b": 1}}}, {"attributes": {"c": "x", "d": 1, "e": ["y", 2]}}),
+            MAPPING,
+            search(docvalue_fields=["attributes.c", "attributes.d", "attributes.e"]),
+        ),
+    ),
+    Scenario(
+        "dynamic templates fill in the type",
+        (
+            index(
+                {"dynamic_templates": [{"t": {"match": "*", "mapping": {"type": "{dynamic_type}", "index": False}}}]}
+            ),
+            bulk({"a": 1, "b": "x", "c": 0.5, "d": True}),
+            MAPPING,
+        ),
+    ),
+    Scenario(
+        "disabled objects, defaults for null, no coercion",
+        (
+            index(
+                {
+                    "properties": {
+                        "off": {"type": "object", "enabled": False},
+                        "nul": {"type": "long", "null_value": 7},
+                        "exact": {"type": "long", "coerce": False},
+                        "fixed": {"dynamic": False, "properties": {"x": {"type": "long"}}},
+                        "strict": {"dynamic": "strict", "properties": {"x": {"type": "long"}}},
+                    }
+                }
+            ),
+            bulk(
+                {"off": {"x": 1}, "nul": None},
+                {"off": 5, "nul": [None, 2]},
+                {"exact": 1.5},
+                {"exact": "1"},
+                {"exact": 1.0},
+                {"fixed": {"x": 1, "y": 2}},
+                {"strict": {"x": 1, "y": 2}},
+            ),
+            MAPPING,
+            search(docvalue_fields=["nul", "exact", "fixed.x"]),
+        ),
+    ),
+    Scenario(
+        "fields beyond the limit may be ignored instead",
+        (
+            index(
+                None,
+                {"index.mapping.total_fields.limit": 2, "index.mapping.total_fields.ignore_dynamic_beyond_limit": True},
+            ),
+            bulk({"a": 1, "b": 2, "c": 3, "d": 4}, {"e": 1}),
+            MAPPING,
+            search(docvalue_fields=["a", "b"]),
+        ),
+        MODERN,
+    ),
+    Scenario(
+        "dates at the edges",
+        (
+            index({"properties": {"d": {"type": "date"}, "n": {"type": "date_nanos"}}}),
+            bulk(
+                {"d": "9999-12-31T23:59:59Z"},
+                {"d": "0001-01-01"},
+                {"d": "1969-12-31T23:59:59.999Z"},
+                {"n": "1960-01-01"},
+                {"n": "2300-01-01"},
+                {"d": "12345"},
+            ),
+            search(docvalue_fields=["d"]),
+        ),
+    ),
+    Scenario(
+        "settings are read and refused",
+        (
+            index(None, {"index.refresh_interval": "5s"}),
+            get("/{x}/_settings/index.refresh_interval"),
+            get("/{x}/_settings/index.mapping.total_fields.limit?include_defaults=true"),
+            get("/{x}/_settings/index.mode?include_defaults=true"),
+            Step("PUT", "/{x}/_settings", {"index": {"refresh_interval": "nope"}}),
+            Step("PUT", "/{x}/_settings", {"index": {"foo": 1}}),
+            Step("PUT", "/{x}/_settings", {"index": {"refresh_interval": None}}),
+            get("/{x}/_settings/index.refresh_interval?include_defaults=true"),
+            get("/{x}/_settings/index.refresh_interval?include_defaults=true&flat_settings=true"),
+        ),
+    ),
+    Scenario(
+        "templates that are refused",
+        (
+            Step("PUT", "/_index_template/{x}-t", {"index_patterns": ["{x}-*"], "priority": 9001}),
+            Step("PUT", "/_index_template/{x}-u", {"index_patterns": ["{x}-a*"], "priority": 9001}),
+            Step("PUT", "/_index_template/{x}-u", {"index_patterns": ["{x}-b*"], "priority": 9002, "foo": 1}),
+            Step(
+                "PUT",
+                "/_index_template/{x}-u",
+                {
+                    "index_patterns": ["{x}-c*"],
+                    "priority": 9003,
+                    "template": {"mappings": {"properties": {"a": {"type": "nope"}}}},
+                },
+            ),
+            Step("PUT", "/_index_template/{x}-u", {"priority": 9004}),
+            Step("DELETE", "/_index_template/{x}-u"),
+            Step("DELETE", "/_component_template/{x}-u"),
+            get("/_template/{x}-none"),
+        ),
+    ),
+    Scenario(
+        "legacy templates",
+        (
+            Step(
+                "PUT",
+                "/_template/{x}-t",
+                {
+                    "index_patterns": ["{x}*"],
+                    "order": 1,
+                    "settings": {"index.refresh_interval": "7s"},
+                    "mappings": {"properties": {"a": {"type": "keyword"}}},
+                },
+            ),
+            get("/_template/{x}-t"),
+            bulk({"a": 1}),
+            MAPPING,
+            get("/{x}/_settings/index.refresh_interval"),
+            Step("DELETE", "/_template/{x}-t"),
+        ),
+    ),
+    Scenario(
+        "documents by id, at once",
+        (bulk({"a": 1}, query="timeout=9s"), get("/{x}/_doc/0"), get("/{x}/_doc/9"), get("/no-{x}/_doc/9")),
+    ),
+    Scenario(
+        "aliases stand for their index",
+        (
+            bulk({"a": 1}),
+            Step("PUT", "/{x}/_alias/{x}-al"),
+            get("/{x}-al/_mapping"),
+            search("/{x}-al/_search", docvalue_fields=["a"]),
+            lines({"create": {"_index": "{x}-al", "_id": "7"}}, {"a": 2}),
+        ),
+    ),
+    Scenario(
+        "security is not there",
+        (
+            get("/_plugins/_security/authinfo"),
+            Step("POST", "/_security/user/_has_privileges", {"cluster": ["monitor"]}),
+            lines({"create": {"_index": "{x}"}}, {"a": 1}, path="/_bulk?perform_permission_check=true"),
+        ),
+        EVERY - {"es7"},
+    ),
+    Scenario(
+        "what flattened shows",
+        (
+            index({"properties": {"attributes": {"type": "flattened"}}}),
+            bulk(
+                {
+                    "attributes": {
+                        "a": 1,
+                        "a.b": "two",
+                        "c": ["z", "y", "z"],
+                        "d": True,
+                        "e": 0.5,
+                        "f": {"g": "h"},
+                        "t": 1e300,
+                        "n": -0.0,
+                    }
+                },
+                {"attributes": {"a": "text", "": "e"}},
+                {"attributes": 5},
+                {"attributes": ["x"]},
+                {"attributes": [{"x": 1}, {"x": 2}]},
+                {"attributes": {"v": "v" * 33000}},
+                {"attributes": {"k" * 33000: "v"}},
+            ),
+            search(docvalue_fields=["attributes"]),
+            search(
+                docvalue_fields=[
+                    "attributes.a",
+                    "attributes.a.b",
+                    "attributes.c",
+                    "attributes.f.g",
+                    "attributes.x",
+                    "attributes.t",
+                    "attributes.n",
+                    "attributes.nope",
+                ]
+            ),
+            search(fields=["attributes"], _source=False),
+            search(fields=["attributes.a", "attributes.c", "attributes.f.g"], _source=False),
+            search(query={"term": {"attributes": "two"}}, _source=False),
+            search(query={"terms": {"attributes.c": ["y"]}}, _source=False),
+            search(query={"exists": {"field": "attributes"}}, _source=False),
+            search(sort=["attributes.a"], _source=False),
+            get("/{x}/_field_caps?fields=attributes.a"),
+        ),
+        MODERN,
+    ),
+    Scenario(
+        "what flat_object shows",
+        (
+            index({"properties": {"attributes": {"type": "flat_object"}}}),
+            bulk(
+                {
+                    "attributes": {
+                        "a": 1,
+                        "a.b": "two",
+                        "c": ["z", "y", "z"],
+                        "d": True,
+                        "e": 0.5,
+                        "f": {"g": "h"},
+                        "t": 1e300,
+                        "n": -0.0,
+                    }
+                },
+                {"attributes": {"a": "text"}},
+                {"attributes": 5},
+                {"attributes": ["x"]},
+                {"attributes": {"v": "v" * 33000}},
+                {"attributes": {"k" * 33000: "v"}},
+            ),
+            search(docvalue_fields=["attributes"]),
+            search(
+                docvalue_fields=[
+                    "attributes.a",
+                    "attributes.a.b",
+                    "attributes.c",
+                    "attributes.f.g",
+                    "attributes.t",
+                    "attributes.n",
+                    "attributes.nope",
+                ]
+            ),
+            search(query={"term": {"attributes": "two"}}, _source=False),
+            search(query={"terms": {"attributes.c": ["y"]}}, _source=False),
+            search(query={"exists": {"field": "attributes"}}, _source=False),
+            get("/{x}/_field_caps?fields=attributes.a"),
+        ),
+        OPEN,
     ),
 )

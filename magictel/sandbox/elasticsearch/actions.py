@@ -45,7 +45,7 @@ def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]
         document = b""
         if operation != "delete":
             if at >= len(lines):
-                raise illegal("The bulk request must be terminated by a newline [\\n]")
+                break  # an action without its document is passed over
             document, at = lines[at].rstrip(b"\r"), at + 1
         if not operation:
             continue

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from magictel.sandbox.elasticsearch.answers import Refused, no_such_index
+from magictel.sandbox.elasticsearch.answers import Refused, illegal, no_such_index
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.fields import Field
 from magictel.sandbox.elasticsearch.index import Index, duration
-from magictel.sandbox.elasticsearch.templates import flat_settings, nested_settings
+from magictel.sandbox.elasticsearch.mapping import IndexMapping
+from magictel.sandbox.elasticsearch.templates import flat_settings, merged_mappings, nested_settings
 
 _LUCENE = {7: "8.11.3", 8: "9.12.2", 9: "10.3.1"}
 
@@ -74,28 +76,31 @@ def put_mapping(cluster: Cluster, expression: str, body: Mapping[str, Any]) -> d
     return {"acknowledged": True}
 
 
-def settings(cluster: Cluster, expression: str, *, defaults: bool, flat: bool, allow_missing: bool) -> dict[str, Any]:
-    """`_settings`."""
+def settings(
+    cluster: Cluster, expression: str, names: str = "*", *, defaults: bool, flat: bool, allow_missing: bool
+) -> dict[str, Any]:
+    """`_settings`, all or those whose names match; with `defaults` also the ones that nobody set."""
+    unset = {"index.refresh_interval": "1s", "index.mapping.total_fields.limit": "1000"}
+    if cluster.dialect.modern:
+        unset["index.mode"] = "standard"
     found: dict[str, Any] = {}
+
+    def chosen(given: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in given.items() if any(fnmatchcase(name, one) for one in names.split(","))}
+        return kept if flat else nested_settings(kept)
+
     for index in cluster.resolve(expression, allow_missing=allow_missing):
         shown = _shown_settings(cluster, index)
-        found[index.name] = {"settings": shown if flat else nested_settings(shown)}
+        found[index.name] = {"settings": chosen(shown)}
         if defaults:
-            extra = {
-                "index.refresh_interval": "1s",
-                "index.mapping.total_fields.limit": "1000",
-                "index.mode": "standard",
-            }
-            if not cluster.dialect.elastic:
-                del extra["index.mode"]
-            extra = {name: value for name, value in extra.items() if name not in shown}
-            found[index.name]["defaults"] = extra if flat else nested_settings(extra)
+            found[index.name]["defaults"] = chosen({name: value for name, value in unset.items() if name not in shown})
     return found
 
 
 def put_settings(cluster: Cluster, expression: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """`PUT _settings`; None takes a setting back."""
     changes = flat_settings(body.get("settings", body))
+    cluster.check_settings(changes)
     if changes.get("index.refresh_interval") is not None:
         duration(str(changes["index.refresh_interval"]))
     for index in cluster.resolve(expression):
@@ -128,7 +133,10 @@ def data_streams(cluster: Cluster, expression: str) -> dict[str, Any]:
     streams = [stream for name, stream in cluster.streams.items() if any(fnmatchcase(name, one) for one in patterns)]
     for one in patterns:
         if "*" not in one and one not in cluster.streams:
-            raise no_such_index(one)
+            missing = no_such_index(one)
+            if cluster.dialect.elastic:
+                missing.more = {"index_uuid": "_na_", "index": one}
+            raise missing
     return {
         "data_streams": [
             {
@@ -161,14 +169,24 @@ def get_templates(cluster: Cluster, kind: str, pattern: str | None) -> dict[str,
 def put_template(cluster: Cluster, kind: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """`PUT _index_template`, `_component_template`, `_template`."""
     if kind == "_index_template":
+        trial = dict(cluster.templates.index)
         cluster.templates.put_index(name, body)
+        try:
+            _, layers = cluster.templates.composed(cluster.templates.index[name])
+            IndexMapping(cluster.dialect, merged_mappings(layers))
+        except Refused as refusal:
+            cluster.templates.index = trial
+            raise _invalid_template(name, refusal) from None
     elif kind == "_component_template":
         cluster.templates.component[name] = dict(body)
     else:
         patterns = body.get("index_patterns", [])
         cluster.templates.legacy[name] = {
-            **body,
+            "order": int(body.get("order", 0)),
             "index_patterns": patterns if isinstance(patterns, list) else [patterns],
+            "settings": nested_settings(flat_settings(body.get("settings", {}))),
+            "mappings": body.get("mappings", {}),
+            "aliases": body.get("aliases", {}),
         }
     return {"acknowledged": True}
 
@@ -178,17 +196,14 @@ def delete_template(cluster: Cluster, kind: str, pattern: str) -> dict[str, Any]
     held = _templates(cluster, kind)
     names = [name for name in held if any(fnmatchcase(name, one) for one in pattern.split(","))]
     if not names and "*" not in pattern:
-        noun = {"_index_template": "index_template", "_component_template": "component_template"}.get(
-            kind, "index_template"
-        )
-        raise Refused(404, "index_template_missing_exception", f"{noun} [{pattern}] missing")
+        if kind == "_component_template" and cluster.dialect.elastic:
+            raise Refused(404, "resource_not_found_exception", pattern)
+        raise Refused(404, "index_template_missing_exception", f"index_template [{pattern}] missing")
     for name in names:
-        stream = next((stream for stream in cluster.streams.values() if stream.template == name), None)
-        if kind == "_index_template" and stream is not None:
-            raise Refused(
-                400,
-                "illegal_argument_exception",
-                f"unable to remove composable templates [{name}] as they are in use by a data streams [{stream.name}]",
+        using = sorted(stream.name for stream in cluster.streams.values() if stream.template == name)
+        if kind == "_index_template" and using:
+            raise illegal(
+                f"unable to remove composable templates [{name}] as they are in use by a data streams [{', '.join(using)}]"
             )
         del held[name]
     return {"acknowledged": True}
@@ -197,12 +212,46 @@ def delete_template(cluster: Cluster, kind: str, pattern: str) -> dict[str, Any]
 def simulate_index(cluster: Cluster, name: str) -> dict[str, Any]:
     """`POST _index_template/_simulate_index/NAME`."""
     found, layers = cluster.templates.compose(name)
-    from magictel.sandbox.elasticsearch.templates import merged_mappings
-
     return {
         "template": {"settings": nested_settings(found), "mappings": merged_mappings(layers), "aliases": {}},
         "overlapping": [],
     }
+
+
+def get_document(cluster: Cluster, name: str, doc_id: str) -> dict[str, Any]:
+    """`GET /INDEX/_doc/ID`: in real time, visible or not."""
+    try:
+        indices = cluster.resolve(name)
+    except Refused as refused:
+        if not cluster.dialect.modern:
+            refused.more = {**refused.more, "resource.type": "index_expression"}
+        raise
+    for index in indices:
+        if doc_id in index.documents:
+            document = index.documents[doc_id]
+            return {
+                "_index": index.name,
+                **({"_type": "_doc"} if cluster.dialect.typed else {}),
+                "_id": doc_id,
+                "_version": document.version,
+                "_seq_no": document.seq_no,
+                "_primary_term": 1,
+                **({"_routing": document.routing} if document.routing is not None else {}),
+                "found": True,
+                "_source": json.loads(document.source),
+            }
+    typed = {"_type": "_doc"} if cluster.dialect.typed else {}
+    return {"_index": name, **typed, "_id": doc_id, "found": False}
+
+
+def _invalid_template(name: str, refusal: Refused) -> Refused:
+    inner = {
+        "type": "illegal_argument_exception",
+        "reason": f"invalid composite mappings for [{name}]",
+        "caused_by": refusal.error(),
+    }
+    reason = f"composable template [{name}] template after composition is invalid"
+    return Refused(400, "illegal_argument_exception", reason, inner)
 
 
 def _templates(cluster: Cluster, kind: str) -> dict[str, dict[str, Any]]:

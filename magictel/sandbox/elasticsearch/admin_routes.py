@@ -5,6 +5,7 @@ from __future__ import annotations
 from magictel.sandbox.elasticsearch import admin
 from magictel.sandbox.elasticsearch.answers import illegal
 from magictel.sandbox.elasticsearch.context import Context, Routes
+from magictel.sandbox.elasticsearch.templates import nested_settings
 from magictel.wire import Reply
 
 ROUTES = Routes()
@@ -31,12 +32,12 @@ def _put_mapping(context: Context, index: str) -> Reply:
 @ROUTES.on("GET", "/_settings", "/{index}/_settings", "/{index}/_settings/(?P<name>[^/]+)")
 def _settings(context: Context, index: str = "_all", name: str | None = None) -> Reply:
     context.may_index("indices:monitor/settings/get", index)
-    query = context.asked.query
     found = admin.settings(
         context.cluster,
         index,
-        defaults=query.get("include_defaults") in {"true", ""},
-        flat=query.get("flat_settings") in {"true", ""},
+        name or "*",
+        defaults=context.asked.flag("include_defaults"),
+        flat=context.asked.flag("flat_settings"),
         allow_missing=context.asked.allow_missing,
     )
     return context.reply(found)
@@ -148,3 +149,30 @@ def _delete_index(context: Context, index: str) -> Reply:
     context.may_index("indices:admin/delete", index)
     context.cluster.delete(index)
     return context.reply({"acknowledged": True})
+
+
+@ROUTES.on("PUT", "/_ingest/pipeline/(?P<name>[^/]+)")
+def _put_pipeline(context: Context, name: str) -> Reply:
+    context.may_cluster("cluster:admin/settings/update")
+    context.cluster.pipelines[name] = context.asked.json()
+    return context.reply({"acknowledged": True})
+
+
+@ROUTES.on("GET", "/_ingest/pipeline/(?P<name>[^/]+)")
+def _get_pipeline(context: Context, name: str) -> Reply:
+    found = {name: context.cluster.pipelines[name]} if name in context.cluster.pipelines else {}
+    return context.reply(found, 200 if found else 404)
+
+
+@ROUTES.on("PUT POST", "/{index}/_alias/(?P<name>[^/]+)")
+def _put_alias(context: Context, index: str, name: str) -> Reply:
+    context.may_index("indices:admin/settings/update", index)
+    for one in context.cluster.resolve(index):
+        context.cluster.aliases.setdefault(name, set()).add(one.name)
+    return context.reply({"acknowledged": True, **({"errors": False} if context.cluster.dialect.modern else {})})
+
+
+@ROUTES.on("GET", "/_cluster/settings")
+def _get_cluster_settings(context: Context) -> Reply:
+    context.may_cluster("cluster:admin/settings/update")
+    return context.reply({"persistent": nested_settings(context.cluster.settings), "transient": {}})

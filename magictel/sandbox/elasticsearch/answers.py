@@ -71,6 +71,12 @@ def no_such_index(name: str) -> Refused:
     return refused
 
 
+def excluded(refused: Refused) -> Refused:
+    """The same refusal with the remark that data streams were left out of the search for the name."""
+    refused.more = {**refused.more, "excluded_ds": "true"}
+    return refused
+
+
 def reply(dialect: Dialect, value: Any, status: int = 200) -> Reply:
     """A JSON reply with the engine's headers."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -9,7 +9,7 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import dates
 from magictel.sandbox.elasticsearch.actions import Item
-from magictel.sandbox.elasticsearch.answers import Refused, illegal
+from magictel.sandbox.elasticsearch.answers import Refused, excluded, illegal, no_such_index
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.index import Document, Index
@@ -22,6 +22,7 @@ PARAMETERS = {
     "include_source_on_error",
 }  # fmt: skip
 # Refusals that come before the engine makes an id.
+_EARLY = ("Error extracting routing", "only write ops", "pipeline with id")
 _BEFORE_IDS = {"index_not_found_exception", "security_exception", "invalid_index_name_exception", "timestamp_error"}
 Veto = Callable[[int, str], "Refused | None"]
 
@@ -33,15 +34,21 @@ def run(
     refresh = parameters.get("refresh")
     results: list[dict[str, Any]] = []
     touched: dict[str, Index] = {}
+    created: set[str] = set()
     for position, item in enumerate(items):
         try:
             refused = veto(position, item.index) if veto else None
             if refused is not None:
                 raise refused
-            index, result = _do(cluster, item, parameters)
+            index, result = _do(cluster, item, parameters, created)
             touched[index.name] = index
         except Refused as refusal:
-            if item.id is None and refusal.kind not in _BEFORE_IDS and not _series(cluster, item.index):
+            if (
+                item.id is None
+                and refusal.kind not in _BEFORE_IDS
+                and not (refusal.reason or "").startswith(("only write ops", "index request targeting"))
+                and not _series(cluster, item.index)
+            ):
                 refusal.made_id = refusal.made_id or _new_id()
             result = _failure(cluster, item, refusal)
         results.append({item.operation: result})
@@ -72,7 +79,7 @@ def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
     described = f"in document with id '{doc_id}'"
     if index.series is not None:
         described = f"in a time series document at [{source.get('@timestamp')}]"
-    parsed = parser.parse(source, described)
+    parsed = _parsed(index, source, described)
     if index.stream is not None:
         _check_timestamp(dialect, parsed, source, described)
     label = f"[{doc_id}]"
@@ -90,6 +97,15 @@ def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
     index.next_seq_no += 1
     index.documents[doc_id] = document
     return document, before is None
+
+
+def _parsed(index: Index, source: Mapping[str, Any], described: str) -> Parsed:
+    try:
+        return index.document_parser().parse(source, described)
+    except Refused as refused:
+        if (refused.reason or "").startswith("Document contains at least one immense term"):
+            index.next_seq_no += 1  # refused by Lucene, where the number is spent already
+        raise
 
 
 def check_blocks(cluster: Cluster, index: Index) -> None:
@@ -116,15 +132,19 @@ def check_blocks(cluster: Cluster, index: Index) -> None:
     raise Refused(status, "cluster_block_exception", f"index [{index.name}] blocked by: [{reason}];")
 
 
-def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> tuple[Index, dict[str, Any]]:
+def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str], created: set[str]) -> tuple[Index, dict[str, Any]]:
     _check_required(cluster, item, parameters)
-    if item.operation != "create" and item.index in cluster.streams and item.operation in {"index", "update"}:
-        raise illegal("only write ops with an op_type of create are allowed in data streams")
+    _check_pipeline(cluster, item, parameters)
+    if item.operation != "create" and _is_stream(cluster, item.index):
+        raise _only_create(cluster, item.index, resolved=item.index in created)
+    if item.operation == "create":
+        created.add(item.index)
     if item.operation in {"delete", "update"} and not cluster.resolve(item.index, allow_missing=True):
         raise _missing(item.index)
     index = cluster.write_index(item.index)
-    if item.operation == "index" and index.stream is not None and item.index == index.stream:
-        raise illegal("only write ops with an op_type of create are allowed in data streams")
+    routing = item.more.get("routing", item.more.get("_routing", parameters.get("routing")))
+    if routing is not None and index.stream is not None and index.stream == item.index:
+        raise _custom_routing(cluster, item.index)
     check_blocks(cluster, index)
     if item.more.get("dynamic_templates"):
         _check_dynamic_templates(cluster.dialect, index, item)
@@ -142,11 +162,10 @@ def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> tuple[In
         return index, {**result, "status": 200 if gone else 404}
     if item.operation == "update":
         raise illegal("the sandbox does not update")
-    document, created = store(cluster, index, item)
-    result = _success(
-        cluster, index, document.id, document.version, "created" if created else "updated", document.seq_no
-    )
-    return index, {**result, "status": 201 if created else 200}
+    document, fresh = store(cluster, index, item)
+    document.routing = None if routing is None else str(routing)
+    result = _success(cluster, index, document.id, document.version, "created" if fresh else "updated", document.seq_no)
+    return index, {**result, "status": 201 if fresh else 200}
 
 
 def _check_required(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> None:
@@ -171,6 +190,36 @@ def _check_required(cluster: Cluster, item: Item, parameters: Mapping[str, str])
         raise refused
 
 
+def _is_stream(cluster: Cluster, name: str) -> bool:
+    if name in cluster.streams:
+        return True
+    found = None if name in cluster.indices else cluster.templates.matching(name)
+    return found is not None and "data_stream" in found[1]
+
+
+def _only_create(cluster: Cluster, name: str, *, resolved: bool) -> Refused:
+    reason = "only write ops with an op_type of create are allowed in data streams"
+    if not cluster.dialect.modern or resolved:
+        return illegal(reason)
+    # The engine looks the name up without data streams, unless a create of the same request has found it already.
+    return Refused(400, "illegal_argument_exception", reason, excluded(no_such_index(name)).error())
+
+
+def _check_pipeline(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> None:
+    wanted = item.more.get("pipeline", parameters.get("pipeline"))
+    if wanted and wanted != "_none" and wanted not in cluster.pipelines:
+        raise illegal(f"pipeline with id [{wanted}] does not exist")
+
+
+def _custom_routing(cluster: Cluster, stream: str) -> Refused:
+    if cluster.dialect.elastic:
+        why = "but the [allow_custom_routing] setting was not enabled in the data stream's template."
+    else:
+        why = "target the backing indices directly or remove the custom routing."
+    joint = " " if cluster.dialect.elastic else ". "
+    return illegal(f"index request targeting data stream [{stream}] specifies a custom routing{joint}{why}")
+
+
 def _success(cluster: Cluster, index: Index, doc_id: str, version: int, result: str, seq_no: int) -> dict[str, Any]:
     return {
         "_index": index.name,
@@ -188,11 +237,14 @@ def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
     stream = cluster.streams.get(item.index)
     name = item.index
     # What is refused before the write index is chosen carries the stream's name.
-    early = refusal.kind in {"security_exception", "timestamp_error"} or "Error extracting routing" in (
-        refusal.reason or ""
-    )
+    reason = refusal.reason or ""
+    early = refusal.kind in {"security_exception", "timestamp_error"} or reason.startswith(_EARLY)
     if cluster.dialect.elastic:
-        early = early or "only write ops" in (refusal.reason or "")
+        early = early or reason.startswith("index request targeting data stream")
+    elif item.operation in {"update", "delete"}:
+        early = True
+    else:
+        early = early and not reason.startswith("only write ops")
     if stream is not None and not early:
         name = stream.indices[-1]
     return {

@@ -9,6 +9,7 @@ from typing import Any
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.fields import FLATTENED, Field
+from magictel.sandbox.elasticsearch.hits import below_flattened
 from magictel.sandbox.elasticsearch.index import Index
 
 # Name: (type where it is not the name, searchable, aggregatable); of every engine, and what each kind has beside it.
@@ -48,6 +49,10 @@ def field_caps(cluster: Cluster, expression: str, patterns: list[str], *, allow_
         for path, leaf in index.mapping.flat.items():
             if wanted(path):
                 _leaf(dialect, found, index, path, leaf)
+        for path in patterns if not dialect.elastic else ():
+            leaf_above = below_flattened(index, path)
+            if leaf_above is not None:
+                _leaf(dialect, found, index, path, leaf_above)
         for path, node in index.mapping.objects().items():
             if wanted(path):
                 found.setdefault(path, {})[node.type] = _capability(

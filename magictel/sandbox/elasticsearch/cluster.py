@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.clock import Clock
-from magictel.sandbox.elasticsearch.answers import Refused, illegal, no_such_index
+from magictel.sandbox.elasticsearch.answers import Refused, excluded, illegal, no_such_index
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.index import Index, check_name
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
@@ -51,6 +51,7 @@ class Cluster:
         self.aliases: dict[str, set[str]] = {}
         self.templates = Templates()
         self.settings: dict[str, Any] = {}
+        self.pipelines: dict[str, dict[str, Any]] = {}
 
     def create(self, name: str, body: Mapping[str, Any] | None = None, *, stream: str | None = None) -> Index:
         """Create an index from its templates and what the request says; raises `Refused`."""
@@ -59,11 +60,17 @@ class Cluster:
             check_name(self.dialect, name)
             if name in self.indices or name in self.streams:
                 raise self._exists(name)
+            found = self.templates.matching(name)
+            if found is not None and "data_stream" in found[1]:
+                raise illegal(
+                    f"cannot create index with name [{name}], because it matches with template [{found[0]}] that creates "
+                    "data streams only, use create data stream api instead"
+                )
         settings, layers = self.templates.compose(stream or name)
         settings.update(
             {key: value for key, value in flat_settings(body.get("settings") or {}).items() if value is not None}
         )
-        self._check_settings(settings)
+        self.check_settings(settings)
         mappings = body.get("mappings") or {}
         if set(mappings) == {"_doc"}:
             mappings = mappings["_doc"]
@@ -72,6 +79,9 @@ class Cluster:
         index = Index(name, settings, mapping, now, stream=stream)
         if stream is not None and "@timestamp" not in mapping.flat:
             mapping.merge({"properties": {"@timestamp": {"type": "date"}}})
+        if stream is not None:
+            mapping.top["_data_stream_timestamp"] = {"enabled": True}
+            settings.setdefault("index.hidden", "true")
         if settings.get("index.mode") == "time_series":
             index.series = TimeSeries.of(self.dialect, settings, mapping, now, in_stream=stream is not None)
         self.indices[name] = index
@@ -134,8 +144,7 @@ class Cluster:
         for part in expression.split(","):
             if part in self.streams:
                 refused = no_such_index(part)
-                refused.more |= {"excluded_ds": "true"} if self.dialect.modern else {}
-                raise refused
+                raise excluded(refused) if self.dialect.modern else refused
         for index in self.resolve(expression):
             if index.stream is not None and self.streams[index.stream].indices[-1] == index.name:
                 raise illegal(
@@ -209,7 +218,8 @@ class Cluster:
             refused.more = {"index_uuid": "_na_", "index": name}
             raise refused
 
-    def _check_settings(self, settings: Mapping[str, Any]) -> None:
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that the engine does not know."""
         elsewhere = () if self.dialect.elastic else ("index.mode", "index.routing_path", "index.time_series.")
         for name in settings:
             if name.startswith(_SETTINGS) and not (elsewhere and name.startswith(elsewhere)):

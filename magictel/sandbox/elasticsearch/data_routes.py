@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magictel.sandbox.elasticsearch import actions, bulk, capabilities, search
+from magictel.sandbox.elasticsearch import actions, admin, bulk, capabilities, search
 from magictel.sandbox.elasticsearch.answers import Refused, illegal
 from magictel.sandbox.elasticsearch.context import Context, Routes
 from magictel.sandbox.elasticsearch.security import forbidden
@@ -59,6 +59,13 @@ def _doc(context: Context, index: str, id: str | None = None) -> Reply:  # noqa:
         error = result["error"]
         raise Refused(result["status"], error["type"], error["reason"], error.get("caused_by"))
     return context.reply({key: value for key, value in result.items() if key != "status"}, result["status"])
+
+
+@ROUTES.on("GET", "/{index}/_doc/(?P<id>[^/]+)")
+def _get_document(context: Context, index: str, id: str) -> Reply:  # noqa: A002
+    context.may_index("indices:data/read/search", index)
+    found = admin.get_document(context.cluster, index, id)
+    return context.reply(found, 200 if found["found"] else 404)
 
 
 @ROUTES.on("GET POST", "/_search", "/{index}/_search")

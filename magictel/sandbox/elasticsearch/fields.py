@@ -78,7 +78,7 @@ class Object:
     def json(self) -> dict[str, Any]:
         """As the mapping API shows it."""
         found: dict[str, Any] = {}
-        if self.type != "object" or not (self.children or self.dynamic or not self.enabled):
+        if self.type != "object" or not self.children:
             found["type"] = self.type
         found.update(self.params)
         if self.dynamic is not None:

@@ -38,6 +38,8 @@ def asked(index: Index, requests: list[Any]) -> list[DocValues]:
             leaf = index.mapping.flat.get(path) or below_flattened(index, path)
             if leaf is None:
                 continue
+            if leaf.type == "flat_object" and path in index.mapping.flat:
+                raise illegal(f"Field [{path}] of type [flat_object] does not support doc_value in root field")
             if not leaf.has_doc_values:
                 raise no_doc_values(index, path, leaf)
             found[path, None if dialect.modern else formats] = DocValues(path, leaf, formats)
@@ -65,6 +67,8 @@ def hit(
     if body.get("seq_no_primary_term"):
         made.update({"_seq_no": document.seq_no, "_primary_term": 1})
     made["_score"] = 1.0 if keys is None else None
+    if document.routing is not None:
+        made["_routing"] = document.routing
     if document.parsed.ignored:
         made["_ignored"] = sorted(document.parsed.ignored)
     source = _source(body, parameters, document)
@@ -130,7 +134,28 @@ def _fetched(
             for value in leaves.get(source, []):
                 shown = _fetched_value(index, leaf, value, formats)
                 (ignored if shown is None else seen).setdefault(path, []).append(value if shown is None else shown)
+        if pattern not in index.mapping.flat and index.mapping.dialect.elastic:
+            for root, leaf in index.mapping.flat.items():
+                if leaf.type in FLATTENED and pattern.startswith(f"{root}."):
+                    found = [one for value in leaves.get(root, []) for one in _below(value, pattern[len(root) + 1 :])]
+                    if found:
+                        seen[pattern] = found
     return seen, ignored
+
+
+def _below(value: Any, path: str) -> list[Any]:
+    """The values of a flattened field's key as they stand in the source."""
+    if isinstance(value, list):
+        return [one for item in value for one in _below(item, path)]
+    if not isinstance(value, dict):
+        return []
+    found: list[Any] = []
+    for name, item in value.items():
+        if name == path and not isinstance(item, dict):
+            found += item if isinstance(item, list) else [item]
+        elif path.startswith(f"{name}."):
+            found += _below(item, path[len(name) + 1 :])
+    return found
 
 
 def _is_multi_field(index: Index, path: str) -> bool:
@@ -141,7 +166,7 @@ def _is_multi_field(index: Index, path: str) -> bool:
 def _walk(value: Any, path: str, leaves: dict[str, list[Any]], index: Index) -> None:
     leaf = index.mapping.flat.get(path)
     if leaf is not None and leaf.type in FLATTENED:
-        leaves.setdefault(path, []).append(value)
+        leaves.setdefault(path, []).extend(value if isinstance(value, list) else [value])
     elif isinstance(value, dict):
         for name, item in value.items():
             _walk(item, f"{path}.{name}" if path else name, leaves, index)

@@ -11,6 +11,7 @@ from typing import Any
 from magictel.sandbox.elasticsearch.answers import Refused, illegal
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
+from magictel.sandbox.elasticsearch.new_fields import Limits
 from magictel.sandbox.elasticsearch.parsing import DocumentParser, Parsed
 from magictel.sandbox.elasticsearch.timeseries import TimeSeries
 
@@ -28,6 +29,7 @@ class Document:
     seq_no: int
     version: int
     visible_at: float
+    routing: str | None = None
 
 
 @dataclass(slots=True)
@@ -67,10 +69,14 @@ class Index:
     def document_parser(self) -> DocumentParser:
         """The parser for this index's mapping and settings."""
         if self.parser is None:
-            limit = int(self.settings.get("index.mapping.total_fields.limit", 1000))
-            self.parser = DocumentParser(
-                self.mapping, limit=limit, ignore_malformed=self.flag("index.mapping.ignore_malformed")
+            limits = Limits(
+                fields=int(self.settings.get("index.mapping.total_fields.limit", 1000)),
+                depth=int(self.settings.get("index.mapping.depth.limit", 20)),
+                name=int(self.settings.get("index.mapping.field_name_length.limit", 1 << 31)),
+                ignore_beyond=self.flag("index.mapping.total_fields.ignore_dynamic_beyond_limit"),
             )
+            ignore = self.flag("index.mapping.ignore_malformed")
+            self.parser = DocumentParser(self.mapping, limits=limits, ignore_malformed=ignore)
         return self.parser
 
 

@@ -34,6 +34,8 @@ class IndexMapping:
                 self.root.enabled = bool(value)
             elif key in {"dynamic_templates", "date_detection", "numeric_detection", "dynamic_date_formats", "_meta",
                          "_source", "_routing", "_data_stream_timestamp", "_doc", "subobjects", "_size"}:  # fmt: skip
+                if key == "dynamic_templates" and not self.dialect.modern:
+                    self._check_templates(value)
                 self.top[key] = value
             else:
                 raise self._wrong(f"Root mapping definition has unsupported parameters:  [{key} : {_java(value)}]")
@@ -168,6 +170,21 @@ class IndexMapping:
                     filled: Mapping[str, Any] = _filled(rule.get("mapping", rule.get("runtime", {})), name, matched)
                     return filled
         return None
+
+    def _check_templates(self, templates: list[Mapping[str, Any]]) -> None:
+        """7.x and OpenSearch take one JSON type a template, not a list."""
+        for entry in templates:
+            for rule in entry.values():
+                matched = rule.get("match_mapping_type")
+                if isinstance(matched, list):
+                    reason = (
+                        f"No field type matched on [{_java(matched)}], possible values are "
+                        "[object, string, long, double, boolean, date, binary]"
+                    )
+                    refused = self._wrong(reason)
+                    refused.caused_by = {"type": "illegal_argument_exception", "reason": reason}
+                    refused.root = [{"type": refused.kind, "reason": refused.reason}]
+                    raise refused
 
     def _walk(self, node: Object) -> Iterator[object]:
         for child in node.children.values():

@@ -11,10 +11,11 @@ from magictel.sandbox.elasticsearch.answers import Refused
 from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field, Object
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
 from magictel.sandbox.elasticsearch.names import METADATA, parts_of
-from magictel.sandbox.elasticsearch.new_fields import NewFields
+from magictel.sandbox.elasticsearch.new_fields import Limits, NewFields
 from magictel.sandbox.elasticsearch.values import Malformed
 
 _MALFORMED_MAY_BE_IGNORED = {*WHOLE, *DECIMAL, "date", "date_nanos", "ip", "unsigned_long", "geo_point", "boolean"}
+_TERM = 32766
 _TOKENS = {bool: "VALUE_TRUE", int: "VALUE_NUMBER_INT", float: "VALUE_NUMBER_FLOAT", dict: "START_OBJECT"}
 
 
@@ -28,12 +29,12 @@ class Parsed:
 
 
 class DocumentParser:
-    """Parses documents of one index. `limit` is `index.mapping.total_fields.limit`."""
+    """Parses documents of one index."""
 
-    def __init__(self, mapping: IndexMapping, *, limit: int = 1000, ignore_malformed: bool = False) -> None:
+    def __init__(self, mapping: IndexMapping, *, limits: Limits | None = None, ignore_malformed: bool = False) -> None:
         self.mapping = mapping
         self.ignore_malformed = ignore_malformed
-        self.new_fields = NewFields(mapping, limit)
+        self.new_fields = NewFields(mapping, limits or Limits())
 
     def parse(self, document: Mapping[str, Any], described: str) -> Parsed:
         """Parse without changing the mapping; raises `Refused`. `new_fields.apply` takes the new ones in.
@@ -45,6 +46,10 @@ class DocumentParser:
             raise run.metadata(name, document[name])
         run.object(document, self.mapping.root, "", self.mapping.root.dynamic or "true")
         if run.parsed.new:
+            run.parsed.new, beyond = self.new_fields.within(run.parsed.new)
+            run.parsed.ignored.update(beyond)
+            for path in beyond:
+                run.parsed.values.pop(path, None)
             self.new_fields.check(run.parsed.new)
         return run.parsed
 
@@ -265,28 +270,67 @@ class _Run:
             if self._dialect.elastic:
                 self.parsed.ignored.add(path)
             return
+        if leaf.type in KEYWORDS and len(value) > 8191:
+            self._check_size(path, leaf, value)
         self.parsed.values.setdefault(path, []).append(value)
+
+    def _check_size(self, path: str, leaf: Field, value: str, field: str | None = None) -> None:
+        encoded = value.encode("utf-8", "surrogatepass")
+        if len(encoded) <= _TERM:
+            return
+        reason = f"bytes can be at most {_TERM} in length; got {len(encoded)}"
+        text = (
+            f'Document contains at least one immense term in field="{field or path}" (whose UTF8 encoding is longer than the max '
+            f"length {_TERM}), all of which were skipped.  Please correct the analyzer to not produce such terms.  The prefix of "
+            f"the first immense term is: '{list(encoded[:30])}...'"
+        )
+        if self._dialect.modern:
+            cause = Malformed("illegal_argument_exception", text.replace(".  ", ". "))
+            raise self._malformed(path, leaf, value, cause)
+        cause_by = {"type": "max_bytes_length_exceeded_exception", "reason": reason}
+        raise Refused(400, "illegal_argument_exception", f"{text}, original message: {reason}", cause_by)
 
     def _flattened(self, path: str, leaf: Field, value: Any) -> None:
         if value is None:
             return
-        if not isinstance(value, (dict, list)):
-            raise self._malformed(
-                path,
-                leaf,
-                value,
-                Malformed(
-                    "parsing_exception",
-                    "Failed to parse object: expecting token of type [START_OBJECT] but found [VALUE_STRING]",
-                ),
-            )
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, (dict, list)):
+                token = (
+                    _TOKENS.get(type(item), "VALUE_STRING")
+                    .replace("_INT", "")
+                    .replace("_FLOAT", "")
+                    .replace("TRUE", "BOOLEAN")
+                )
+                reason = f"Failed to parse object: expecting token of type [START_OBJECT] but found [{token}]"
+                if not self._dialect.elastic:
+                    reason = f"[{path}] unexpected token [{token}] in flat_object field value"
+                raise self._malformed(path, leaf, item, Malformed("parsing_exception", reason))
         limit = int(leaf.params.get("ignore_above", 1 << 31))
         for key, text in _leaves(value, ""):
+            self._check_flattened(path, leaf, key, text)
             if len(text) <= limit:
                 self.parsed.values.setdefault(path, []).append(text)
                 self.parsed.values.setdefault(f"{path}.{key}", []).append(text)
             elif self._dialect.elastic and self._dialect.modern:
                 self.parsed.ignored.add(path)
+
+    def _check_flattened(self, path: str, leaf: Field, key: str, text: str) -> None:
+        if not self._dialect.elastic:
+            if len(text) > 8191 or len(key) > 8191:
+                self._check_size(path, leaf, text, f"{path}._value")
+                self._check_size(path, leaf, f"{path}.{key}={text}", f"{path}._valueAndPath")
+            return
+        if "\0" in key:
+            reason = f"Keys in [flattened] fields cannot contain the reserved character \\0. Offending key: [{key}]."
+            raise self._malformed(path, leaf, text, Malformed("illegal_argument_exception", reason))
+        size = len(key.encode("utf-8", "surrogatepass")) + len(text.encode("utf-8", "surrogatepass")) + 1
+        if size > _TERM:
+            reason = (
+                f"Flattened field [{path}] contains one immense field whose keyed encoding is longer than the allowed max length "
+                f"of {_TERM} bytes. Key length: {len(key.encode())}, value length: {len(text.encode())} for key starting with "
+                f"[{key[:50]}]"
+            )
+            raise self._malformed(path, leaf, text, Malformed("illegal_argument_exception", reason))
 
     def _below_a_field(
         self, path: str, rest: str, prefix: str, parts: list[str], index: int, child: Field, inner: Any

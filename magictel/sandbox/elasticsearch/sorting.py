@@ -8,7 +8,7 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import hits, values
 from magictel.sandbox.elasticsearch.answers import Refused
-from magictel.sandbox.elasticsearch.fields import DECIMAL, KEYWORDS
+from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS
 from magictel.sandbox.elasticsearch.index import Document, Index
 
 _MAX, _MIN = (1 << 63) - 1, -(1 << 63)
@@ -35,7 +35,7 @@ def check(index: Index, rules: list[dict[str, Any]]) -> None:
         path = rule["field"]
         if path in _OF_THE_ENGINE:
             continue
-        leaf = index.mapping.flat.get(path)
+        leaf = index.mapping.flat.get(path) or hits.below_flattened(index, path)
         if leaf is None:
             if "unmapped_type" not in rule:
                 reason = f"No mapping found for [{path}] in order to sort on"
@@ -72,12 +72,12 @@ def _key(index: Index, document: Document, rule: Mapping[str, Any]) -> Any:
         return document.id
     if path == "_score":
         return 1.0
-    leaf = index.mapping.flat.get(path)
+    leaf = index.mapping.flat.get(path) or hits.below_flattened(index, path)
     if leaf is None:
         return None if rule.get("unmapped_type") == "keyword" else _MIN if descending else _MAX
     stored = values.order(leaf, document.parsed.values.get(path, []))
     if not stored:
-        if leaf.type in KEYWORDS or leaf.type == "ip":
+        if leaf.type in KEYWORDS or leaf.type in FLATTENED or leaf.type == "ip":
             return None
         if leaf.type in DECIMAL:
             return "-Infinity" if descending else "Infinity"

@@ -54,6 +54,21 @@ class Templates:
             cause = f"index template [{name}] specifies component templates [{', '.join(missing)}] that do not exist"
             reason = f"index_template [{name}] invalid, cause [{cause}]"
             raise Refused(400, "invalid_index_template_exception", reason)
+        patterns = patterns if isinstance(patterns, list) else [patterns]
+        for key in body:
+            if key not in _TEMPLATE_KEYS:
+                raise Refused(400, "x_content_parse_exception", f"[1:2] [index_template] unknown field [{key}]")
+        priority = int(body.get("priority", 0))
+        for other, standing in self.index.items():
+            if other == name or int(standing.get("priority", 0)) != priority:
+                continue
+            if any(_overlap(one, two) for one in patterns for two in standing["index_patterns"]):
+                theirs = ", ".join(standing["index_patterns"])
+                raise illegal(
+                    f"index template [{name}] has index patterns [{', '.join(patterns)}] matching patterns from existing templates "
+                    f"[{other}] with patterns ({other} => [{theirs}]) that have the same priority [{priority}], "
+                    "multiple index templates may not match during index creation, please use a different priority"
+                )
         self.index[name] = {**body, "index_patterns": patterns if isinstance(patterns, list) else [patterns]}
 
     def matching(self, index: str) -> tuple[str, dict[str, Any]] | None:
@@ -71,31 +86,31 @@ class Templates:
     def compose(self, index: str) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
         """The settings and the mappings, in the order they merge, that a new index of this name starts from."""
         found = self.matching(index)
-        layers: Iterable[Mapping[str, Any]]
-        if found is None:
-            layers = sorted(
-                (
-                    t
-                    for t in self.legacy.values()
-                    if any(fnmatchcase(index, pattern) for pattern in t.get("index_patterns", []))
-                ),
-                key=lambda template: int(template.get("order", 0)),
-            )
-        else:
-            template = found[1]
-            layers = [
-                self.component[one].get("template", {})
-                for one in template.get("composed_of", [])
-                if one in self.component
-            ]
-            layers = [*layers, template.get("template", {})]
-        settings: dict[str, Any] = {}
-        mappings: list[Mapping[str, Any]] = []
-        for layer in layers:
-            settings.update(flat_settings(layer.get("settings", {})))
-            if layer.get("mappings"):
-                mappings.append(layer["mappings"])
-        return settings, mappings
+        if found is not None:
+            return self.composed(found[1])
+        fitting = [
+            template
+            for template in self.legacy.values()
+            if any(fnmatchcase(index, pattern) for pattern in template["index_patterns"])
+        ]
+        return _layered(sorted(fitting, key=lambda template: int(template["order"])))
+
+    def composed(self, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
+        """The settings and mappings of an index template with its components."""
+        layers = [
+            self.component[one].get("template", {}) for one in template.get("composed_of", []) if one in self.component
+        ]
+        return _layered([*layers, template.get("template", {})])
+
+
+def _layered(layers: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
+    settings: dict[str, Any] = {}
+    mappings: list[Mapping[str, Any]] = []
+    for layer in layers:
+        settings.update(flat_settings(layer.get("settings", {})))
+        if layer.get("mappings"):
+            mappings.append(layer["mappings"])
+    return settings, mappings
 
 
 def merged_mappings(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -126,6 +141,22 @@ def _merged_properties(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[s
         else:
             merged[name] = definition
     return merged
+
+
+_TEMPLATE_KEYS = {
+    "index_patterns", "template", "composed_of", "priority", "version", "_meta", "data_stream", "allow_auto_create",
+    "ignore_missing_component_templates", "deprecated",
+}  # fmt: skip
+
+
+def _overlap(one: str, two: str) -> bool:
+    """True when some name could match both patterns: told from what stands before the first star."""
+    a, b = one.split("*")[0], two.split("*")[0]
+    if "*" not in one:
+        return fnmatchcase(one, two)
+    if "*" not in two:
+        return fnmatchcase(two, one)
+    return a.startswith(b) or b.startswith(a)
 
 
 def _text(value: Any) -> str:

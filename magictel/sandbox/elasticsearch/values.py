@@ -230,6 +230,11 @@ def _unsigned(value: Any) -> int:
 def _date(field: Field, value: Any) -> int:
     written = text(value) if not isinstance(value, float) or value != int(value) else str(int(value))
     found = None if isinstance(value, bool) else dates.parse(written, field.format)
+    if found is not None and field.type == "date_nanos" and not 0 <= found < 1 << 63:
+        day = dates.show(found, "iso").replace(".000Z", "Z")
+        where = "before the epoch in 1970" if found < 0 else "after 2262-04-11T23:47:16.854775807"
+        reason = f"date[{day}] is {where} and cannot be stored in nanosecond resolution"
+        raise Malformed("illegal_argument_exception", reason)
     if found is None:
         raise Malformed(
             "illegal_argument_exception", f"failed to parse date field [{written}] with format [{field.format}]"
