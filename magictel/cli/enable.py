@@ -32,4 +32,4 @@ def switch(target: str, enabled: bool, config: str | None, dry_run: bool, how: F
     current.notes += overridden([target])
     word = "enabled" if enabled else "disabled"
     said = f"{target} is {word} in {current.shown}"
-    return finish(current, how, action=word.removesuffix("d"), targets=[target], said=said, dry_run=dry_run)
+    return finish(current, how, action="enable" if enabled else "disable", targets=[target], said=said, dry_run=dry_run)

@@ -122,14 +122,26 @@ def _text(
 
 
 def _lines(one: Registration, names: int, states: int) -> list[str]:
-    own = one.package == "magictel"
-    package = "" if own else f"({one.package} {one.version})"
+    package = "" if one.package == "magictel" else f"({one.package} {one.version})"
     remark = one.reason if one.state == "ready" and one.reason else ""
-    said = paint(f"{one.says:<{states}}", _COLOURS[one.state])
-    rest = "  ".join(filter(None, (one.summary, package)))
     head = f"  {one.name:<{names}}  "
-    if len(one.says) <= states and len(head) + states + 2 + len(rest) <= 80:
-        lines = [f"{head}{said}  {rest}".rstrip()]
+    said = paint(f"{one.says:<{states}}", _COLOURS[one.state])
+    column = len(head) + states + 2
+    rest = _wrapped("  ".join(filter(None, (one.summary, package))), 80 - column)
+    if len(rest) > 1:
+        rest = [*_wrapped(one.summary, 80 - column), *([package] if package else [])]
+    lines = []
+    if len(one.says) > states:  # it takes its own line, and more than one if it must
+        reason = _wrapped(one.says, 80 - len(head))
+        lines = [f"{head}{paint(reason[0], _COLOURS[one.state])}", *(f"{'':<{len(head)}}{more}" for more in reason[1:])]
+    elif rest:
+        lines = [f"{head}{said}  {rest.pop(0)}"]
     else:
-        lines = [f"{head}{said}".rstrip(), *([f"{'':<{len(head)}}{rest}"] if rest else [])]
-    return [*lines, *([f"{'':<{len(head)}}{remark}"] if remark else [])]
+        lines = [f"{head}{said}".rstrip()]
+    return lines + [f"{'':<{column}}{more}" for more in (*rest, *_wrapped(remark, 80 - column))]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return [text] if 0 < len(text) <= width else textwrap.wrap(text, max(width, 20))

@@ -28,6 +28,7 @@ class OptionRow:
     example: str | None
     description: str
     wanted: str
+    bounds: tuple[str, ...]
     deprecated: str | None
 
 
@@ -39,7 +40,7 @@ def option_rows(model: type[msgspec.Struct]) -> tuple[OptionRow, ...]:
 def text_lines(model: type[msgspec.Struct], width: int = _WIDTH) -> Iterator[str]:
     """Every option in a few lines: name, type and default; the sentence; variable and example."""
     for row in option_rows(model):
-        facts = [row.type]
+        facts = [f"{row.type} ({row.unit})" if row.unit else row.type, *row.bounds]
         if row.required:
             facts.append("required")
         elif row.default:
@@ -100,6 +101,7 @@ def _row(one: Field) -> OptionRow:
         example=None if one.example is None else toml_value(one.example),
         description=one.sentence,
         wanted=one.wanted,
+        bounds=one.limits,
         deprecated=one.deprecated,
     )
 

@@ -69,8 +69,13 @@ class Field:
                 "mapping": "a table of texts (in a variable: name=value, separated by commas)",
                 "secrets": "a table of texts (in a variable: name=value, separated by commas)",
             }.get(self.kind, "a text")
+        return ", ".join([what, *self.limits])
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """The bounds of a number, for people: `more than 0`, `at most 60 min`."""
         said = {"gt": "more than", "ge": "at least", "le": "at most"}
-        return ", ".join([what, *(f"{said[sign]} {self.amount(number)}" for sign, number in self.bounds)])
+        return tuple(f"{said[sign]} {self.amount(number)}" for sign, number in self.bounds)
 
     @property
     def type_name(self) -> str:

@@ -133,16 +133,19 @@ class _Reading:
     def merge(self, layers: Iterator[Layer]) -> dict[str, tuple[Any, Origin]]:
         """Later layers over earlier ones; `headers.NAME` changes one entry of a table. Unknown keys are noted as wrong."""
         merged: dict[str, tuple[Any, Origin]] = {}
+        unknown: dict[str, Origin] = {}
         for layer in layers:
             for path, (value, origin) in layer.items():
                 key, dot, entry = path.partition(".")
                 one = self.fields.get(key)
                 if one is None or (dot and one.kind not in ("mapping", "secrets")):
-                    self.unknown(key, path, origin)
+                    unknown[path] = origin
                 elif not dot:
                     merged[key] = (value, origin)
                 else:
                     merged[key] = (self.with_entry(one, merged.get(key), entry, value), origin)
+        for path, origin in unknown.items():
+            self.unknown(path.partition(".")[0], path, origin)
         return merged
 
     def with_entry(self, one: Field, known: tuple[Any, Origin] | None, entry: str, value: str) -> dict[str, Any]:
