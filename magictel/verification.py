@@ -30,11 +30,15 @@ class SampleQuery:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One sent point as the backend should show it: `key` finds it again, `point` names it for people."""
+    """One sent point as the backend should show it: `key` tells it from others, `point` names it for people.
+
+    `id` is the backend's own name of it, where the exporter chose one: a last way to find it.
+    """
 
     key: str
     point: str
     fields: Mapping[str, Value]
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from magictel.exporters.elasticsearch.documents import value_fields
-from magictel.exporters.elasticsearch.rules import LONGEST_TEXT, uncut
+from magictel.exporters.elasticsearch.rules import LONGEST_TEXT, time_text, uncut
 from magictel.model import Attributes, Point, Series
 from magictel.verification import Expected, Value
 
@@ -19,8 +19,10 @@ TIMES = ("@timestamp", "start_timestamp")
 ATTRIBUTES = ("attributes.", "resource.attributes.", "scope.attributes.")
 
 
-def expected(series: Series, point: Point) -> Expected | None:
+def expected(series: Series, point: Point, item: bytes) -> Expected | None:
     """Every field of the point's document but the run id, with what was meant: times in nanoseconds, texts at full length.
+
+    Made from the point and not from `item`, its encoded form, of which only the `_id` is taken: a bug of the encoding shows.
 
     None for a point without the attribute `magictel.sample.point`: it could not be told from others.
     """
@@ -47,7 +49,8 @@ def expected(series: Series, point: Point) -> Expected | None:
     fields |= dict(_attributes("resource.attributes.", stream.resource))
     fields |= dict(_attributes("scope.attributes.", stream.scope_attributes))
     fields.pop(RUN_ID, None)
-    return Expected(key, f"{stream.name} {key}", {name: value for name, value in fields.items() if value is not None})
+    held = {name: value for name, value in fields.items() if value is not None}
+    return Expected(key, f"{stream.name} {key}", held, document_id(item))
 
 
 def declared(field: str, sent: Value, seen: Value) -> str | None:
@@ -72,8 +75,6 @@ def as_text(value: Value) -> str:
 
 def nanosecond_text(nanoseconds: int) -> str:
     """A time as ISO 8601 in UTC with nanoseconds."""
-    from magictel.exporters.elasticsearch.rules import time_text
-
     return f"{time_text(nanoseconds)[:20]}{nanoseconds % 1_000_000_000:09d}Z"
 
 
@@ -119,3 +120,9 @@ def item_key(item: bytes) -> str | None:
         return None
     key = document.get("attributes", {}).get("magictel.sample.point")
     return key if isinstance(key, str) else None
+
+
+def document_id(item: bytes) -> str | None:
+    """The `_id` that an item asks for."""
+    identity = orjson.loads(item.split(b"\n", 1)[0]).get("create", {}).get("_id")
+    return identity if isinstance(identity, str) else None

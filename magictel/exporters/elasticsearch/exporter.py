@@ -141,7 +141,7 @@ class SearchExporter(HttpExporter[S]):
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """The document's fields, as they were meant."""
-        return expectation.expected(series, point)
+        return expectation.expected(series, point, self.encode(series, point))
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, cut texts, order and repeats of lists, flattened types."""

@@ -58,15 +58,4 @@ class Fields:
             kinds = self.kinds(name) - {"object", "nested"}
             if kinds and self.shown_by(name) is None:
                 found[name] = f"mapped as {' and '.join(sorted(kinds))}, which has no doc values"
-            elif not kinds and self.flat_parent(name) is None and self._switched_off(name):
-                found[name] = "it stands in an object that is not indexed"
         return found
-
-    def _switched_off(self, name: str) -> bool:
-        """True below an object that has no fields of its own: `enabled: false`."""
-        parts = name.split(".")
-        for end in range(len(parts) - 1, 0, -1):
-            parent = ".".join(parts[:end])
-            if self.kinds(parent) & {"object"}:
-                return not any(other.startswith(parent + ".") for other in self.types)
-        return False

@@ -35,19 +35,22 @@ def read_back(wire: Wire, index: str, query: SampleQuery) -> Sequence[Seen] | Un
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
-    by = fields.shown_by(RUN_ID)
-    if by is None:
-        if fields.kinds(RUN_ID):
-            return Unreadable("es.read.unsearchable", f"{RUN_ID} cannot be searched: {fields.hidden([RUN_ID])[RUN_ID]}")
-        return ()
     wanted = {one.key: one for one in query.expected}
     names = {name for one in query.expected for name in one.fields} | {POINT}
     shown = {name: by_name for name in names if (by_name := fields.shown_by(name))}
-    hits = _search(wire, index, {by: query.run_id}, shown, _lists(query.expected), len(wanted))
+    by = fields.shown_by(RUN_ID)
+    ids = {one.id: one.key for one in query.expected if one.id}
+    if by is not None:
+        which: dict[str, Any] = {"term": {by: query.run_id}}
+    elif ids:  # attributes are not indexed: doubles under other ids cannot be seen then
+        which = {"ids": {"values": sorted(ids)}}
+    else:
+        return Unreadable("es.read.unsearchable", f"{RUN_ID} is in no field of {index} that can be searched")
+    hits = _search(wire, index, which, shown, _lists(query.expected), len(wanted))
     if isinstance(hits, Unreadable):
         return hits
     hidden = fields.hidden(names)
-    return [_seen(hit, shown, wanted, hidden) for hit in hits.values()]
+    return [_seen(key, hit, shown, wanted, hidden, ids) for key, hit in hits.items()]
 
 
 def fields_of(wire: Wire, index: str) -> Fields | Unreadable:
@@ -138,7 +141,7 @@ def unreadable(reply: Reply, wire: Wire) -> Unreadable:
 
 
 def _search(
-    wire: Wire, index: str, term: Mapping[str, str], shown: Mapping[str, str], lists: Sequence[str], expected: int
+    wire: Wire, index: str, which: Mapping[str, Any], shown: Mapping[str, str], lists: Sequence[str], expected: int
 ) -> dict[str, dict[str, list[Any]]] | Unreadable:
     """Hits by id and index, each with the values of every shown field; lists in their order where `fields` proves it."""
     size = min(_MOST_HITS, 4 * expected + 100)
@@ -146,7 +149,7 @@ def _search(
     hits: dict[str, dict[str, list[Any]]] = {}
     for start in range(0, max(1, len(names)), _AT_ONCE):
         body = {
-            "query": {"term": dict(term)},
+            "query": dict(which),
             "docvalue_fields": names[start : start + _AT_ONCE],
             "_source": False,
             "size": size,
@@ -158,7 +161,7 @@ def _search(
         for key, values in found:
             hits.setdefault(key, {}).update(values)
     if lists and hits:
-        body = {"query": {"term": dict(term)}, "fields": list(lists), "_source": False, "size": size}
+        body = {"query": dict(which), "fields": list(lists), "_source": False, "size": size}
         ordered = _hits(wire, index, body)
         if not isinstance(ordered, Unreadable):  # before 7.10 there is no `fields`: doc values stand alone
             for key, values in ordered:
@@ -194,9 +197,16 @@ def _lists(expected: Sequence[Expected]) -> list[str]:
 
 
 def _seen(
-    hit: Mapping[str, list[Any]], shown: Mapping[str, str], wanted: Mapping[str, Expected], hidden: Mapping[str, str]
+    hit_key: str,
+    hit: Mapping[str, list[Any]],
+    shown: Mapping[str, str],
+    wanted: Mapping[str, Expected],
+    hidden: Mapping[str, str],
+    ids: Mapping[str, str],
 ) -> Seen:
-    key = str(next(iter(hit.get(shown.get(POINT, POINT), ())), ""))
+    """A hit as the point it is; one that does not show which it is goes by its id."""
+    named = next(iter(hit.get(shown.get(POINT, POINT), ())), None)
+    key = str(named) if named is not None else ids.get(hit_key.rpartition("/")[2], hit_key)
     want = wanted[key].fields if key in wanted else {}
     fields = dict(_values(hit, shown, want))
     return Seen(key, fields, {name: why for name, why in hidden.items() if name in want})
