@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from magictel.sandbox.prometheus_store import Labels, Sample, Store, is_stale
@@ -118,10 +119,10 @@ def number(value: float) -> str:
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "+Inf" if value > 0 else "-Inf"
-    text = repr(value).removesuffix(".0")
-    if "e+" in text and abs(value) < 1e21:
-        return str(int(value))
-    return text
+    if 1e-6 <= abs(value) < 1e21:
+        plain = format(Decimal(repr(value)), "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return repr(value).removesuffix(".0")
 
 
 def _latest(samples: list[Sample]) -> float | None:
@@ -145,7 +146,10 @@ def _test(how: str, text: str) -> Callable[[str], bool]:
 
 
 def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text[1:-1], flags=re.DOTALL)
+    def meant(found: re.Match[str]) -> str:
+        return chr(int(found[1], 16)) if found[1] else _ESCAPES.get(found[2], found[2])
+
+    return re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", meant, text[1:-1], flags=re.DOTALL)
 
 
 def _duration(text: str) -> int:

@@ -219,9 +219,8 @@ def _flag(on: bool) -> str:
 
 
 def _text(status: int, sentence: str) -> Reply:
-    end = "" if status == 200 else "\n"
     headers = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
-    return Reply(status, headers, (sentence + end).encode())
+    return Reply(status, headers, (sentence + "\n").encode())
 
 
 def _json(status: int, value: Any) -> Reply:

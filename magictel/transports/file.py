@@ -68,6 +68,10 @@ def _append(file: int, lines: bytes) -> None:
         raise
 
 
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
 def _locked(file: int) -> bool:
     """Nobody of ours writes while we look at the end; where somebody does, or nothing can be locked, we only append."""
     try:
@@ -91,13 +95,13 @@ def writable(path: Path) -> bool:
         if not folder.is_dir():
             number = errno.ENOTDIR if folder.exists() else errno.ENOENT
             raise trouble(path, OSError(number, "")) from None
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not _may(folder, os.W_OK | os.X_OK):
             raise trouble(path, OSError(errno.EACCES, "")) from None
         return False
     except OSError as failure:
         raise trouble(path, failure) from None
     if stat.S_ISDIR(mode):
         raise trouble(path, OSError(errno.EISDIR, ""))
-    if not os.access(path, os.W_OK):
+    if not _may(path, os.W_OK):
         raise trouble(path, OSError(errno.EACCES, ""))
     return True
