@@ -103,7 +103,7 @@ class Field:
             return seconds_text(number)
         if self.unit == "bytes" and number:
             return bytes_text(int(number))
-        return f"{number:g}" if number < 1e15 else str(number)
+        return str(int(number)) if number == int(number) else f"{number:g}"
 
     def shown(self, value: Any) -> Any:
         """The value as anybody may see it: secrets masked, credentials taken out of addresses; JSON-like."""

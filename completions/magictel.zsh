@@ -1,0 +1,228 @@
+#compdef magictel
+# magictel completion for zsh. Made by `python -m magictel.cli.completion`: static, no Python at TAB; a test keeps it fresh.
+# Put it as _magictel into a folder of $fpath, or load it with:  source magictel.zsh
+
+_magictel_targets() {
+    local file=${MAGICTEL_CONFIG:-magictel.toml} line
+    local -a found
+    [[ -r $file ]] && while IFS= read -r line; do
+        [[ $line =~ '^[[:space:]]*\[targets\."?([A-Za-z0-9_-]+)"?\]' ]] && found+=($match[1])
+    done < $file
+    compadd -- $found
+}
+_magictel_exporters() { compadd -- elasticsearch opensearch prometheus-remote-write console file }
+_magictel_any() { _magictel_targets; _magictel_exporters }
+_magictel_codes() { compadd -- clock.drift clock.skew clock.unreadable config.credentials config.file.missing config.file.shape config.file.syntax config.file.unreadable config.file.unwritable config.key.duplicate config.nothing-enabled config.proxy.bad-scheme config.proxy.bad-url config.required config.secret.empty config.secret.file config.secret.non-ascii config.secret.whitespace config.target.duplicate config.target.name config.tls.ca-file config.tls.client-cert config.tls.fingerprint config.tls.minimum-version config.unknown-key config.unknown-target config.url.bad-host config.url.bad-path config.url.bad-port config.url.bad-scheme config.url.empty config.url.no-host config.url.no-scheme config.url.query config.url.unexpanded-variable config.url.userinfo config.url.whitespace config.value config.variable-unset config.warning console.closed delivery.breaker-open delivery.deadline delivery.no-fork delivery.outbox-full delivery.rate-limit delivery.shutdown es.auth.api-key-encoding es.auth.api-key-expired es.auth.api-key-invalid es.auth.api-key-invalidated es.auth.api-key-unknown es.auth.bad-password es.auth.missing es.auth.refused es.auth.unknown es.authz.auto-create es.authz.bulk es.authz.monitor es.client.version es.health.no-master es.health.red es.health.serverless es.health.timed-out es.health.unreadable es.health.yellow es.http.wrong-port es.mapping.float es.mapping.long es.mapping.narrow es.mapping.text es.mapping.unprepared es.product.too-old es.product.unknown es.read.forbidden es.read.never-refreshed es.read.no-delete es.read.no-index es.read.not-yet-visible es.read.partial es.read.refused es.read.unavailable es.read.unsearchable es.tls.http-on-https-port es.write.blocked es.write.breaker es.write.content-type es.write.duplicate es.write.dynamic-template es.write.field-limit es.write.field-name es.write.flood-stage es.write.index-closed es.write.index-name es.write.long-value es.write.mapping-strict es.write.mapping-type es.write.no-auto-create es.write.no-verdict es.write.out-of-range es.write.pipeline es.write.queue-full es.write.refused es.write.require-data-stream-old es.write.server-error es.write.shard-unavailable es.write.time-series-id es.write.too-large es.write.tsdb-dimension es.write.tsdb-window es.write.unprovable es.write.wrong-path file.failed file.full file.is-directory file.little-room file.no-directory file.permission file.unreadable http.bad-encoding http.bad-gateway http.forbidden http.grpc-port http.header-too-large http.method http.not-a-backend http.not-found http.not-http http.protocol http.proxy.auth http.proxy.down http.proxy.refused http.redirect http.refused http.reply-too-large http.server-error http.throttled http.timeout http.tls-port http.too-large http.truncated http.unauthorized http.unknown-status internal.error internal.export internal.probe mimir.label-limit mimir.org-id mimir.rate mimir.refused mimir.token net.dns.not-found net.dns.timeout net.http.closed net.http.read-timeout net.http.write-timeout net.tcp.refused net.tcp.reset net.tcp.timeout net.tcp.unreachable os.auth.unauthorized os.authz.denied os.aws.unsigned os.write.unprovable plugin.broken plugin.duplicate plugin.interface plugin.unknown prom.health.forbidden prom.health.not-ready prom.otlp.delta prom.otlp.disabled prom.read.failed prom.read.forbidden prom.read.no-query-api prom.rw.buckets prom.rw.delta prom.rw.disabled prom.rw.duplicate prom.rw.exponential prom.rw.future prom.rw.get prom.rw.labels prom.rw.loss-labels prom.rw.media-type prom.rw.name prom.rw.native prom.rw.number prom.rw.out-of-bounds prom.rw.out-of-order prom.rw.partial prom.rw.path prom.rw.protobuf prom.rw.snappy prom.rw.too-large prom.rw.too-old sandbox.fault-for-none sandbox.fault-script sandbox.fault-without-name sandbox.unknown-emulator tls.certificate-refused tls.client-cert-rejected tls.client-cert-required tls.closed tls.expired tls.expires-soon tls.handshake tls.handshake-timeout tls.hostname-mismatch tls.not-yet-valid tls.pin-mismatch tls.plaintext-server tls.protocol-version tls.self-signed tls.unknown-ca tls.unverified usage.attribute usage.command-line usage.file-exists usage.report usage.run usage.set usage.skip usage.target-exists usage.unknown-code usage.unknown-target verify.altered verify.clean-partial verify.delay-beyond-within verify.duplicated verify.lost verify.no-clean verify.rejected verify.undelivered verify.unreadable verify.unsupported verify.unverified vm.loss.labels vm.read.latency }
+
+_magictel_list() {
+    _arguments \
+        '--all[Also what other packages put into OpenTelemetry'\''s group of exporters.]' \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        && return
+}
+
+_magictel_describe() {
+    _arguments \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '--format[toml is a commented sample, json-schema is for editors.]:value:(text json toml json-schema)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:exporter:_magictel_any'
+}
+
+_magictel_init() {
+    _arguments \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '--dry-run[Show what would be done, and do nothing.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        && return
+}
+
+_magictel_add() {
+    _arguments \
+        '--as[Its name. Default\: the exporter'\''s.]:value: ' \
+        '*--set[An option of the target, written into its table.]:value: ' \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '--allow-missing-env[Take variables and secret files that are not here as given later.]' \
+        '--dry-run[Show what would be done, and do nothing.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:exporter:_magictel_any'
+}
+
+_magictel_remove() {
+    _arguments \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '--dry-run[Show what would be done, and do nothing.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
+_magictel_enable() {
+    _arguments \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '--dry-run[Show what would be done, and do nothing.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
+_magictel_disable() {
+    _arguments \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '--dry-run[Show what would be done, and do nothing.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
+_magictel_config() {
+    local -a commands=(
+        'show:The settings in force, secrets redacted.'
+        'check:Validate settings without a network.'
+    )
+    if (( CURRENT == 2 )); then _describe command commands; return; fi
+    local name=_magictel_config_${words[2]//-/_}
+    (( $+functions[$name] )) || return
+    shift words; (( CURRENT-- ))
+    $name
+}
+
+_magictel_config_show() {
+    _arguments \
+        '--origin[Say where each value came from.]' \
+        '--all[Every target of the file, enabled or not.]' \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Set an option for this run; above every other layer.]:value: ' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '*:target:_magictel_any'
+}
+
+_magictel_config_check() {
+    _arguments \
+        '--all[Every target of the file, enabled or not.]' \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '*--set[Set an option for this run; above every other layer.]:value: ' \
+        '--allow-missing-env[Take variables and secret files that are not here as given later.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '*:target:_magictel_any'
+}
+
+_magictel_check() {
+    _arguments \
+        '--all[Every target of the file, enabled or not.]' \
+        '--until[The last rung to climb.]:value:(config dns tcp tls http auth clock health write round-trip)' \
+        '*--skip[Do not fail or warn for this code; a rung'\''s name is not asked at all.]:value: ' \
+        '--wait[Climb again until the ladder holds, this long.]:value: ' \
+        '--timeout[For each rung.]:value: ' \
+        '--strict[Warnings end with exit code 3.]' \
+        '*--allow[Let probes do more than read.]:value:(read-only empty-write canary-write)' \
+        '--round-trip[Also send a sample and read it back.]' \
+        '--jobs[How many targets at once.]:value: ' \
+        '--sandbox[Embedded backends in place of real ones.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '*--report[Also write a report to a file\: json=PATH or junit=PATH.]:value: ' \
+        '*--set[Set an option for this run; above every other layer.]:value: ' \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '*:target:_magictel_any'
+}
+
+_magictel_send_sample() {
+    _arguments \
+        '--all[Every target of the file, enabled or not.]' \
+        '--no-verify[Do not read back.]' \
+        '--thorough[Add extreme values and long attributes.]' \
+        '--dry-run[Show what would be done, and do nothing.]' \
+        '--clean[Delete exactly what was written, after the count.]' \
+        '--run[With --clean\: an earlier run; nothing is sent.]:value: ' \
+        '*--attribute[An attribute on every point.]:value: ' \
+        '--within[Wait this long for the points to show. Default\: three times the backend'\''s own delay, at least 5s.]:value: ' \
+        '--deadline[For sending, retries included.]:value: ' \
+        '--force[Write even where the clocks are too far apart\: it can poison a backend.]' \
+        '--strict[Warnings end with exit code 3.]' \
+        '--jobs[How many targets at once.]:value: ' \
+        '--sandbox[Embedded backends in place of real ones.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '*--report[Also write a report to a file\: json=PATH or junit=PATH.]:value: ' \
+        '*--set[Set an option for this run; above every other layer.]:value: ' \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '*:target:_magictel_any'
+}
+
+_magictel_prepare() {
+    _arguments \
+        '--apply[Send the requests, in order, until one is refused.]' \
+        '--sandbox[Embedded backends in place of real ones.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '*--set[Set an option for this run; above every other layer.]:value: ' \
+        '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:target:_magictel_targets'
+}
+
+_magictel_explain() {
+    _arguments \
+        '--list[Every code, with one sentence.]' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        '1:code:_magictel_codes'
+}
+
+_magictel_sandbox() {
+    _arguments \
+        '*--fault[What one of them does wrong, write by write\: '\''elasticsearch\: 429 x3 retry-after=1, then reset, then partial 10%'\''.]:value: ' \
+        '--for[Stop by itself after this long.]:value: ' \
+        '*--only[Start only these; names may be joined by commas.]:value: ' \
+        '--format[How the result is written.]:value:(text json)' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        && return
+}
+
+_magictel() {
+    local -a commands=(
+        'list:Every registered exporter, and the targets of the file.'
+        'describe:What an exporter is, and every option it has.'
+        'init:Write magictel.toml from what the environment holds.'
+        'add:Add a target to magictel.toml.'
+        'remove:Take a target out of magictel.toml.'
+        'enable:Let a target of magictel.toml count when none is named.'
+        'disable:Keep a target of magictel.toml without using it.'
+        'config:Show settings with their origins, or validate them offline.'
+        'check:Climb the ladder: at which step are metrics lost?'
+        'send-sample:Send one known sample and compare what arrives.'
+        'prepare:What a backend should have before data comes.'
+        'explain:What a finding means, and how to mend it.'
+        'sandbox:Embedded backends on loopback, to try things without a server.'
+    )
+    if (( CURRENT == 2 )); then
+        _describe command commands
+        compadd -- --version --help
+        return
+    fi
+    local name=_magictel_${words[2]//-/_}
+    (( $+functions[$name] )) || return
+    shift words; (( CURRENT-- ))
+    $name
+}
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _magictel "$@"; else compdef _magictel magictel; fi
