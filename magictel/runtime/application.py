@@ -1,0 +1,132 @@
+"""Start-up for applications: a MeterProvider with one reader for each enabled target."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+
+from magictel import registry
+from magictel.errors import MagictelError, SettingsError
+from magictel.exporter import Exporter
+from magictel.outcome import Receipt
+from magictel.runtime.counting import CountingExporter
+from magictel.settings.file import ConfigFile, find
+from magictel.settings.load import resolve
+from magictel.settings.names import normal
+from magictel.settings.select import TargetSpec, enabled_names, nothing_chosen, select, targets
+
+_log = logging.getLogger("magictel.runtime")
+
+
+class Runtime:
+    """What `start` set up: `provider` is the SDK's, `exporters` are keyed by target. A context manager that shuts down."""
+
+    def __init__(self, provider: MeterProvider, exporters: Mapping[str, Exporter[Any] | CountingExporter]) -> None:
+        self.provider = provider
+        self.exporters = exporters
+        self._ended = False
+
+    def ledgers(self) -> dict[str, Receipt]:
+        """What became of every point so far, by target."""
+        return {name: exporter.ledger for name, exporter in self.exporters.items()}
+
+    def shutdown(self, timeout: float = 30.0) -> None:
+        """Collect and send a last time, at most `timeout` seconds for all targets together. Never raises; twice is once."""
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            self.provider.shutdown(timeout_millis=timeout * 1000)
+        except Exception as failure:  # the SDK raises when readers had no time left
+            _log.error("%s", " ".join(str(failure).split()))
+        for exporter in self.exporters.values():
+            exporter.shutdown(0)  # those whose turn did not come
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+
+def start(
+    *,
+    environment: Mapping[str, str] | None = None,
+    config: str | Path | None = None,
+    resource: Resource | None = None,
+    interval: float = 60.0,
+) -> Runtime:
+    """Send this process's metrics to every enabled target, every `interval` seconds, and at its end.
+
+    Targets: those that `ENABLED_EXPORTERS` names, else the enabled ones of the file `config` (default: `MAGICTEL_CONFIG`, else
+    `magictel.toml` in the working folder). `environment` replaces the process's own. Sets OpenTelemetry's global MeterProvider.
+    """
+    held: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
+    exporters: dict[str, Exporter[Any] | CountingExporter] = {}
+    for name, made in _exporters(held, None if config is None else str(config)):
+        exporters.setdefault(name, made)
+    if not exporters:
+        _log.warning("%s No metric is exported.", nothing_chosen().message)
+    readers = [
+        PeriodicExportingMetricReader(exporter, export_interval_millis=interval * 1000)
+        for exporter in exporters.values()
+    ]
+    provider = MeterProvider(metric_readers=readers, resource=resource or Resource.create())
+    metrics.set_meter_provider(provider)
+    return Runtime(provider, exporters)
+
+
+def _exporters(
+    environment: Mapping[str, str], config: str | None
+) -> Iterator[tuple[str, Exporter[Any] | CountingExporter]]:
+    listed = enabled_names(environment)
+    try:
+        file = find(config, environment, Path())
+    except SettingsError as failure:  # without its file nobody knows what a name means
+        yield from ((name, CountingExporter(name, failure)) for name in listed or ("runtime",))
+        return
+    for spec in targets(file, environment) if listed is None else _listed(listed, environment, file):
+        if isinstance(spec, CountingExporter):
+            yield spec.target, spec
+        elif spec.enabled:
+            yield spec.name, _exporter(spec, environment, file)
+
+
+def _listed(
+    names: tuple[str, ...], environment: Mapping[str, str], file: ConfigFile | None
+) -> Iterator[TargetSpec | CountingExporter]:
+    """Each name of `ENABLED_EXPORTERS` by itself: one that is unknown does not silence the others."""
+    known = registry.names()
+    for name in {normal(name): name for name in names}.values():
+        alone = {**environment, "ENABLED_EXPORTERS": name}
+        try:
+            yield from select((), config=file, environment=alone, exporters=known)
+        except SettingsError as failure:
+            yield CountingExporter(name, failure)
+
+
+def _exporter(
+    spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile | None
+) -> Exporter[Any] | CountingExporter:
+    try:
+        made = registry.load(spec.exporter)
+        resolved = resolve(spec.name, spec.exporter, made.Settings, environment=environment, config=file)
+        made.check_settings(resolved.settings)
+        exporter: Exporter[Any] = made(resolved.settings, target=spec.name)
+    except MagictelError as failure:
+        return CountingExporter(spec.name, failure)
+    except Exception as failure:  # a plugin's bug must not end the application
+        why = SettingsError("plugin.broken", f"{spec.exporter} could not be made: {type(failure).__name__}")
+        return CountingExporter(spec.name, why)
+    return exporter

@@ -1,0 +1,117 @@
+"""`magictel.runtime.start()`: one line in an application, whatever its settings are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opentelemetry import metrics
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.util._once import Once
+
+from magictel import runtime
+from magictel.outcome import Fate
+from magictel.runtime.counting import CountingExporter
+from magictel.sandbox.elasticsearch import ElasticsearchEmulator
+from magictel.sandbox.server import Server
+from tests.delivery.points import collection
+
+
+@pytest.fixture(autouse=True)
+def _fresh_global_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK lets the global provider be set once in a process."""
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER_SET_ONCE", Once())
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", None)
+
+
+@pytest.fixture
+def backend() -> Iterator[Server]:
+    with Server(ElasticsearchEmulator()).start() as server:
+        yield server
+
+
+def documents(server: Server) -> list[dict[str, object]]:
+    assert isinstance(server.emulator, ElasticsearchEmulator)
+    return server.emulator.documents()
+
+
+def test_enabled_exporters_are_sent_to(backend: Server) -> None:
+    held = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": backend.origin}
+    with runtime.start(environment=held, resource=Resource({"service.name": "shop"})) as running:
+        metrics.get_meter("app").create_counter("orders").add(3)
+        assert list(running.exporters) == ["elasticsearch"]
+    assert len(documents(backend)) == 1
+    assert "shop" in str(documents(backend))
+    ledger = running.ledgers()["elasticsearch"]
+    assert (ledger.sent, ledger.delivered) == (1, 1)
+
+
+def test_targets_of_the_file_are_sent_to_unless_they_are_disabled(backend: Server, tmp_path: Path) -> None:
+    file = tmp_path / "magictel.toml"
+    file.write_text(
+        f'[targets.prod]\nexporter = "elasticsearch"\nurl = "{backend.origin}"\nindex = "prod"\n'
+        f'[targets.canary]\nexporter = "elasticsearch"\nurl = "{backend.origin}"\nindex = "canary"\nenabled = false\n'
+    )
+    with runtime.start(environment={}, config=file) as running:
+        metrics.get_meter("app").create_counter("orders").add(3)
+    assert list(running.ledgers()) == ["prod"]
+    assert {one["_index"] for one in documents(backend)} == {"prod"}
+
+
+@pytest.mark.parametrize(
+    ("held", "code"),
+    [
+        ({"ELASTICSEARCH_URL": "http://localhost:99999"}, "config.url.bad-port"),
+        ({"ENABLED_EXPORTERS": "elastcsearch,elasticsearch"}, "config.unknown-target"),
+        ({"ENABLED_EXPORTERS": "prometheus_remote_write,elasticsearch"}, "config.required"),
+        ({"MAGICTEL_CONFIG": "/nowhere/magictel.toml"}, "config.file.missing"),
+    ],
+    ids=["bad value", "unknown name", "not configured", "no such file"],
+)
+def test_what_cannot_be_used_is_one_sentence_and_counted(
+    held: dict[str, str], code: str, backend: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    given = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": backend.origin, **held}
+    with runtime.start(environment=given) as running:
+        metrics.get_meter("app").create_counter("orders").add(3)
+    unusable = [name for name, made in running.exporters.items() if isinstance(made, CountingExporter)]
+    assert len(unusable) == 1
+    ledger = running.ledgers()[unusable[0]]
+    assert (ledger.sent, ledger.dropped, ledger.balanced) == (1, 1, True)
+    assert [(one.code, one.count, one.fate) for one in ledger.reasons] == [(code, 1, Fate.DROPPED)]
+    assert [record.name for record in caplog.records] == [f"magictel.{unusable[0]}"]
+    assert caplog.text.count(code) == 1
+    if len(running.exporters) == 2:
+        assert len(documents(backend)) == 1, "the other target lives"
+
+
+def test_nothing_enabled_is_said_and_harms_nothing(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    (tmp_path / "empty.toml").write_text("")
+    with runtime.start(environment={}, config=tmp_path / "empty.toml") as running:
+        metrics.get_meter("app").create_counter("orders").add(3)
+    assert running.ledgers() == {}
+    assert "Nothing is enabled" in caplog.text
+
+
+def test_a_name_twice_is_one_target(backend: Server) -> None:
+    held = {"ENABLED_EXPORTERS": "elasticsearch, elasticsearch", "ELASTICSEARCH_URL": backend.origin}
+    with runtime.start(environment=held) as running:
+        assert list(running.exporters) == ["elasticsearch"]
+
+
+def test_shutdown_never_raises_and_twice_is_once(caplog: pytest.LogCaptureFixture) -> None:
+    held = {
+        "ENABLED_EXPORTERS": "elasticsearch",
+        "ELASTICSEARCH_URL": "http://127.0.0.1:9",
+        "ELASTICSEARCH_RETRY_BUDGET": "0",
+    }
+    running = runtime.start(environment=held)
+    metrics.get_meter("app").create_counter("orders").add(3)
+    running.shutdown(timeout=-1)
+    running.shutdown()
+    assert "deadline already exceeded" in caplog.text
+    assert running.exporters["elasticsearch"].export(collection([1])).name == "FAILURE"
+    assert running.ledgers()["elasticsearch"].balanced
