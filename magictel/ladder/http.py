@@ -20,6 +20,10 @@ _RESET_LIKE = frozenset(
 )
 _TRANSPORT_PORT = "This is not an HTTP port"  # Elasticsearch's and OpenSearch's TcpTransport
 _GATEWAY = frozenset({502, 503, 504})
+_CLIENT_CERTIFICATE = {  # nginx answers over TLS, with a page (its 495 and 496, shown as 400), where others break the handshake off
+    "No required SSL certificate was sent": "tls.client-cert-required",
+    "The SSL certificate error": "tls.client-cert-rejected",
+}
 
 
 def answered(wire: Wire, path: str = "/", *, rung: Rung = Rung.HTTP) -> Reply | Finding:
@@ -74,6 +78,11 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP) -> Finding |
     if not reply.looks_like_html:
         return None
     front = server or "a proxy"
+    if reply.status == 400 and wire.endpoint.tls:
+        for said, code in _CLIENT_CERTIFICATE.items():
+            if said in reply.text[:600]:
+                found = known_fault(code)
+                return Finding.failed(rung, code, f"{front}: {found.message}", found.remedy, **seen)
     if reply.status in _GATEWAY:
         return Finding.failed(
             rung,

@@ -120,7 +120,7 @@ def test_credentials_are_proved_at_auth(path: str, credentials: dict[str, str], 
     if exit_code:
         failure = first_failure(document)
         assert failure is not None
-        assert failure[0] == "auth"
+        assert failure[1] == "http.unauthorized"
     else:
         code, document = magictel("send-sample", url=os.environ["MT_AUTH_URL"] + path, **credentials)
         assert (code, document["outcome"]) == (0, "verified")
