@@ -1,6 +1,7 @@
 """The one place where attributes pass before anything is encoded: patterns redact a value or drop a key.
 
-Dry runs, logs and every exporter go through it. With no pattern the same objects pass, so that layouts hold.
+Dry runs, logs and every exporter go through it. With no pattern the same objects pass, so that layouts hold. Dropping a key
+that tells two series apart makes them one series for the backend: that is the choice of whoever drops it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from magictel.model import Attributes, Group
+from magictel.model import Attributes, Group, Point
 from magictel.secrets import MASK
 
 
@@ -33,8 +34,7 @@ class Scrub:
                 resource=self.attributes(group.stream.resource),
                 scope_attributes=self.attributes(group.stream.scope_attributes),
             )
-            points = [replace(point, attributes=self._cached(point.attributes)) for point in group.points]
-            yield Group(stream, points, group.source)
+            yield Group(stream, [self._point(point) for point in group.points], group.source)
 
     def attributes(self, attributes: Attributes) -> Attributes:
         """The attributes with dropped keys gone and redacted values masked."""
@@ -43,6 +43,16 @@ class Scrub:
             for key, value in attributes.items()
             if not _matches(key, self._drop)
         }
+
+    def _point(self, point: Point) -> Point:
+        scrubbed = replace(point, attributes=self._cached(point.attributes))
+        if not scrubbed.exemplars:
+            return scrubbed
+        exemplars = [
+            replace(one, filtered_attributes=self.attributes(one.filtered_attributes or {}))
+            for one in scrubbed.exemplars
+        ]
+        return replace(scrubbed, exemplars=exemplars)
 
     def _cached(self, attributes: Any) -> Attributes:
         """The same object for the same object, so that layouts hold; keeps a reference, since ids are reused."""
