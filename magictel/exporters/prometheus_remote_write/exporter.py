@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import cramjam
 
-from magictel.address import parse_endpoint
+from magictel.address import Address, parse_endpoint
 from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
@@ -97,17 +98,20 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     # ---- where, and with which credentials -----------------------------------------------------------------------------
 
+    @cached_property
+    def _address(self) -> Address:
+        return parse_endpoint(self.settings.url)
+
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The write address."""
-        return (parse_endpoint(self.settings.url).endpoint,)
+        return (self._address.endpoint,)
 
     def headers(self) -> Mapping[str, str]:
         """Credentials and tenant."""
         own = self.settings
         made = {"X-Scope-OrgID": own.org_id} if own.org_id else {}
-        address = parse_endpoint(own.url)
-        username = own.username or address.username
-        password = own.password or address.password
+        username = own.username or self._address.username
+        password = own.password or self._address.password
         if own.bearer_token:
             made["Authorization"] = f"Bearer {own.bearer_token.reveal()}"
         elif username:

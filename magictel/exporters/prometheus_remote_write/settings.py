@@ -34,7 +34,7 @@ class PrometheusRemoteWriteSettings(HttpSettings, frozen=True, kw_only=True, for
     password: Annotated[Secret | None, option("Password for basic authentication.")] = None
     bearer_token: Annotated[Secret | None, option("Token for bearer authentication.")] = None
     org_id: Annotated[
-        str | None, option("Tenant, sent as X-Scope-OrgID: Mimir, Cortex and Loki's kin.", example="team-a")
+        str | None, option("Tenant, sent as X-Scope-OrgID, for Mimir and Cortex.", example="team-a")
     ] = None
     protocol: Annotated[Literal["1.0"], option("Version of the remote-write protocol.")] = "1.0"
     name_suffixes: Annotated[
