@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -187,7 +188,8 @@ def _load(point: EntryPoint) -> type[Any]:
         raise _Failed(_reason(failure)) from failure
 
     try:
-        extensions = Fresh(GROUP, on_load_failure_callback=failed).extensions
+        with redirect_stdout(sys.stderr):  # a plugin that prints while it is imported must not spoil a document
+            extensions = Fresh(GROUP, on_load_failure_callback=failed).extensions
     except _Failed as failure:
         raise PluginError("plugin.broken", failure.reason, f"mend or uninstall {_named(point)}") from failure
     except (SystemExit, Exception) as failure:  # a plugin may even try to end the process

@@ -117,6 +117,15 @@ def test_loading_a_broken_plugin_raises_the_reason(case: str, folder: Path) -> N
     assert caught.value.remedy
 
 
+def test_what_a_plugin_prints_at_import_does_not_reach_standard_output(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(folder, "acme", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": "print('welcome')\n" + ACME})
+    assert found("acme")[0].state == "ready"
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "welcome\n")
+
+
 def test_a_name_registered_by_two_packages_is_shown_for_each_and_loads_for_neither(folder: Path) -> None:
     for package in ("acme-one", "other", "acme-two"):
         name = "acme" if package != "other" else "between"

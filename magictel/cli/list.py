@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from magictel.settings.file import ConfigFile
 
 SCHEMA = "magictel.list/1"
+_SLOW = 1.0
 _COLOURS = {"ready": "good", "needs": "odd", "broken": "bad"}
 
 
@@ -123,7 +124,9 @@ def _text(
 
 def _lines(one: Registration, names: int, states: int) -> list[str]:
     package = "" if one.package == "magictel" else f"({one.package} {one.version})"
-    remark = one.reason if one.state == "ready" and one.reason else ""
+    remarks = [one.reason if one.state == "ready" and one.reason else ""]
+    if one.seconds is not None and one.seconds >= _SLOW:
+        remarks.append(f"its import takes {one.seconds:.1f} s")
     head = f"  {one.name:<{names}}  "
     said = paint(f"{one.says:<{states}}", _COLOURS[one.state])
     column = len(head) + states + 2
@@ -138,7 +141,9 @@ def _lines(one: Registration, names: int, states: int) -> list[str]:
         lines = [f"{head}{said}  {rest.pop(0)}"]
     else:
         lines = [f"{head}{said}".rstrip()]
-    return lines + [f"{'':<{column}}{more}" for more in (*rest, *_wrapped(remark, 80 - column))]
+    return lines + [
+        f"{'':<{column}}{more}" for more in (*rest, *_wrapped("; ".join(filter(None, remarks)), 80 - column))
+    ]
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -71,6 +71,17 @@ def sample_toml(model: type[msgspec.Struct], exporter: str, target: str | None =
     return "\n".join(lines) + "\n"
 
 
+def markdown_table(model: type[msgspec.Struct]) -> str:
+    """The options as a Markdown table: key, variable, type, default, sentence."""
+    lines = ["| key | variable | type | default | |", "|---|---|---|---|---|"]
+    for row in option_rows(model):
+        names = ", ".join(f"`{name}`" for name in row.env)
+        kind = row.type.replace(" | ", ", ") + (", secret" if row.secret else "")
+        default = "required" if row.required else f"`{row.default}`" if row.default else ""
+        lines.append(f"| `{row.name}` | {names} | {kind} | {default} | {row.description.replace('|', '/')} |")
+    return "\n".join(lines) + "\n"
+
+
 def json_schema(model: type[msgspec.Struct], exporter: str) -> dict[str, Any]:
     """A JSON schema of the exporter's table in `magictel.toml`. Any value may be a text too: it may be `${VAR}` or `10s`."""
     properties: dict[str, Any] = {
