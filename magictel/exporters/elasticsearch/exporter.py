@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlencode
 
 from magictel.delivery.retry import Attempted
-from magictel.exporters.elasticsearch import documents, expectation, permission, preparation, probes, readback
+from magictel.exporters.elasticsearch import deletion, documents, expectation, permission, preparation, probes, readback
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
 from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
@@ -161,11 +161,11 @@ class SearchExporter(HttpExporter[S]):
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """How many documents of a run can be found."""
-        return readback.count(wire, self.settings.index, run_id)
+        return deletion.count(wire, self.settings.index, run_id)
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """Delete them."""
-        return readback.delete(wire, self.settings.index, run_id)
+        return deletion.delete(wire, self.settings.index, run_id)
 
 
 class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):

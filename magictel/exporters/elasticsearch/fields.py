@@ -14,6 +14,8 @@ class Fields:
     """The types of each field over all backing indices, and whether each has doc values."""
 
     types: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    indices: tuple[str, ...] = ()
+    """The concrete indices that were asked: several behind a data stream or an alias."""
 
     @staticmethod
     def of(body: Any) -> Fields:
@@ -24,7 +26,8 @@ class Fields:
             types[name] = {
                 kind: bool(caps.get("aggregatable")) for kind, caps in kinds.items() if isinstance(caps, Mapping)
             }
-        return Fields(types)
+        indices = body.get("indices") if isinstance(body, Mapping) else None
+        return Fields(types, tuple(indices) if isinstance(indices, list) else ())
 
     def kinds(self, name: str) -> frozenset[str]:
         """The types of a field, without `unmapped`."""

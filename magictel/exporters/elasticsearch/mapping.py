@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.fields import FLAT_TYPES, Fields
 from magictel.exporters.elasticsearch.readback import fields_of
-from magictel.verification import Unreadable
 from magictel.wire import Wire
 
 DECIMALS = ("value_double", "sum", "min", "max", "bounds", "zero_threshold")
@@ -30,6 +29,9 @@ _KEYWORD = frozenset({"keyword", "wildcard", "constant_keyword"})
 _TEXT = frozenset({"text", "match_only_text"}) | _KEYWORD
 
 
+UNREADABLE = "unreadable"
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a field's type does to what we write into it. `refuses`: nothing of ours can be stored there."""
@@ -43,7 +45,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """The fields of an index (or of the one that would be made), and where they were read from."""
+    """The fields of an index (or of the one that would be made), and where they were read from.
+
+    `source` is `unreadable` where the index is known not to exist, and what it would be made from may not be asked.
+    """
 
     fields: Fields
     exists: bool
@@ -61,21 +66,26 @@ class Mapped:
 
 
 def mapped(wire: Wire, index: str) -> Mapped | None:
-    """Read the mapping in whichever way the credentials may; None: in none. Raises `WireError`."""
+    """Read the mapping in whichever way the credentials may; None: in none. Raises `WireError`.
+
+    Of a data stream or alias only the index that is written to now counts: the newest.
+    """
     fields = fields_of(wire, index)
+    if isinstance(fields, Fields) and len(fields.indices) > 1:
+        fields = fields_of(wire, max(fields.indices))
     if isinstance(fields, Fields):
         return Mapped(fields, True, "_field_caps")
     reply = wire.get(f"/{quote(index)}/_mapping")
     body = reply.json()
-    if reply.status == 200 and isinstance(body, dict):
-        return Mapped(merged([one.get("mappings", {}) for one in body.values()]), True, "_mapping")
-    if not (isinstance(fields, Unreadable) and fields.code == "es.read.no-index") and reply.status != 404:
+    if reply.status == 200 and isinstance(body, dict) and body:
+        return Mapped(merged([body[max(body)].get("mappings", {})]), True, "_mapping")
+    if fields.code != "es.read.no-index" and reply.status != 404:
         return None
     reply = wire.request("POST", f"/_index_template/_simulate_index/{quote(index)}")
     body = reply.json()
     if reply.status == 200 and isinstance(body, dict):
         return Mapped(merged([body.get("template", {}).get("mappings", {})]), False, "_simulate_index")
-    return Mapped(Fields(), False, "none") if reply.status in (400, 404, 405) else None
+    return Mapped(Fields(), False, "none" if reply.status in (400, 404, 405) else UNREADABLE)
 
 
 def merged(mappings: list[Mapping[str, Any]]) -> Fields:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.mapping import Mapped, effects, mapped
+from magictel.exporters.elasticsearch.mapping import UNREADABLE, Mapped, effects, mapped
 from magictel.exporters.elasticsearch.probes import refused
 from magictel.exporters.elasticsearch.product import Product, ask_product
 from magictel.finding import Finding, Held, Rung
@@ -47,13 +47,15 @@ def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) ->
         refusal = _auto_create(wire, index)
         if refusal is not None:
             return refusal
+    if found is not None and found.source == UNREADABLE:
+        found = None
     mapping = _mapping(found, index, right, target)
     if mapping is not None:
         return mapping
     if right.against is not None:
         return right.against
     said = "the mapping keeps our values" if found is not None else "the mapping cannot be read with these credentials"
-    source = found.source if found is not None else "unreadable"
+    source = found.source if found is not None else UNREADABLE
     return Finding.passed(Rung.WRITE, f"{right.sentence}; {said}", mapping=source, **right.evidence)
 
 
@@ -170,13 +172,14 @@ def _blocks(wire: Wire, index: str) -> Finding | None:
 
 def _auto_create(wire: Wire, index: str) -> Finding | None:
     """Would the first write make the index? `action.auto_create_index` is true, false, or patterns of which the first that fits counts."""
-    reply = wire.get(
-        "/_cluster/settings?flat_settings=true&include_defaults=true&filter_path=*.action.auto_create_index"
-    )
+    reply = wire.get("/_cluster/settings?include_defaults=true&filter_path=*.action.auto_create_index")
     body = reply.json()
     if reply.status != 200 or not isinstance(body, dict):
         return None
-    layers = [body.get(layer, {}).get("action.auto_create_index") for layer in ("transient", "persistent", "defaults")]
+    layers = [
+        body.get(layer, {}).get("action", {}).get("auto_create_index")
+        for layer in ("transient", "persistent", "defaults")
+    ]
     rule = str(next((one for one in layers if one is not None), "true")).strip()
     if rule == "true" or (rule != "false" and _first_fitting(rule, index)):
         return None

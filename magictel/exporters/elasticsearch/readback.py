@@ -19,7 +19,7 @@ from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.wire import Reply, Wire
 
 _AT_ONCE = 90  # index.max_docvalue_fields_search is 100
-_MOST_HITS = 10_000  # index.max_result_window
+MOST_HITS = 10_000  # index.max_result_window
 _DEFAULT_REFRESH = 1.0
 _DURATION = re.compile(r"(-?\d+)(nanos|micros|ms|s|m|h|d)?")
 _UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1e-3}
@@ -35,63 +35,64 @@ def read_back(wire: Wire, index: str, query: SampleQuery) -> Sequence[Seen] | Un
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
+    ids = {one.id: one.key for one in query.expected if one.id}
+    which = of_run(fields, query.run_id)
+    if which is None:  # attributes are not indexed: doubles under other ids cannot be seen then
+        if not ids:
+            return Unreadable("es.read.unsearchable", f"{RUN_ID} is in no field of {index} that can be searched")
+        which = {"ids": {"values": sorted(ids)}}
+    if len(fields.indices) <= 1:
+        return _one_index(wire, index, fields, which, query, ids)
+    # The indices behind one name may map a field differently: each is asked in its own terms.
+    hits = hits_of(wire, index, {"query": which, "_source": False, "size": _size(query)})
+    if isinstance(hits, Unreadable):
+        return hits
+    seen: list[Seen] = []
+    for concrete in sorted({key.rpartition("/")[0] for key, _ in hits}):
+        own = fields_of(wire, concrete)
+        part = own if isinstance(own, Unreadable) else _one_index(wire, concrete, own, which, query, ids)
+        if isinstance(part, Unreadable):
+            return part
+        seen += part
+    return seen
+
+
+def _one_index(
+    wire: Wire,
+    index: str,
+    fields: Fields,
+    which: Mapping[str, Any],
+    query: SampleQuery,
+    ids: Mapping[str, str],
+) -> Sequence[Seen] | Unreadable:
     wanted = {one.key: one for one in query.expected}
     names = {name for one in query.expected for name in one.fields} | {POINT}
     shown = {name: by_name for name in names if (by_name := fields.shown_by(name))}
-    by = fields.shown_by(RUN_ID)
-    ids = {one.id: one.key for one in query.expected if one.id}
-    if by is not None:
-        which: dict[str, Any] = {"term": {by: query.run_id}}
-    elif ids:  # attributes are not indexed: doubles under other ids cannot be seen then
-        which = {"ids": {"values": sorted(ids)}}
-    else:
-        return Unreadable("es.read.unsearchable", f"{RUN_ID} is in no field of {index} that can be searched")
-    hits = _search(wire, index, which, shown, _lists(query.expected), len(wanted))
+    hits = _search(wire, index, which, shown, _lists(query.expected), _size(query))
     if isinstance(hits, Unreadable):
         return hits
     hidden = fields.hidden(names)
     return [_seen(key, hit, shown, wanted, hidden, ids) for key, hit in hits.items()]
 
 
+def of_run(fields: Fields, run_id: str) -> dict[str, Any] | None:
+    """The query for a run's documents: by every field that holds its id as a whole, in any index behind the name."""
+    names = [
+        name for name in (RUN_ID, f"{RUN_ID}.keyword") if fields.kinds(name) - {"text"} or fields.flat_parent(name)
+    ]
+    if not names:
+        return None
+    return {"bool": {"should": [{"term": {name: run_id}} for name in names], "minimum_should_match": 1}}
+
+
+def _size(query: SampleQuery) -> int:
+    return min(MOST_HITS, 4 * len(query.expected) + 100)
+
+
 def fields_of(wire: Wire, index: str) -> Fields | Unreadable:
     """The fields of the index that documents of ours have. Raises `WireError`."""
     reply = wire.get(f"/{quote(index)}/_field_caps?fields={_ASKED}&ignore_unavailable=false")
     return Fields.of(reply.json()) if reply.ok else unreadable(reply, wire)
-
-
-def count(wire: Wire, index: str, run_id: str) -> int | Unreadable:
-    """How many documents of a run can be found now. Raises `WireError`."""
-    fields = fields_of(wire, index)
-    if isinstance(fields, Unreadable):
-        return fields if fields.code != "es.read.no-index" else 0
-    by = fields.shown_by(RUN_ID)
-    if by is None:
-        return 0
-    reply = wire.post(f"/{quote(index)}/_count", {"query": {"term": {by: run_id}}})
-    body = reply.json()
-    if not reply.ok or not isinstance(body, dict):
-        return unreadable(reply, wire)
-    return int(body["count"])
-
-
-def delete(wire: Wire, index: str, run_id: str) -> int | Unreadable:
-    """Delete what can be found of a run; how many documents went. Raises `WireError`."""
-    fields = fields_of(wire, index)
-    if isinstance(fields, Unreadable):
-        return fields
-    by = fields.shown_by(RUN_ID)
-    if by is None:
-        return 0
-    reply = wire.post(
-        f"/{quote(index)}/_delete_by_query?conflicts=proceed", {"query": {"term": {by: run_id}}}, timeout=60
-    )
-    body = reply.json()
-    if not reply.ok or not isinstance(body, dict):
-        why = unreadable(reply, wire)
-        return Unreadable(
-            "es.read.no-delete", f"what was written cannot be deleted: {why.message}", "grant delete on the index"
-        )
-    return int(body.get("deleted", 0))
 
 
 def refresh_interval(wire: Wire, index: str) -> float | Unreadable:
@@ -141,10 +142,9 @@ def unreadable(reply: Reply, wire: Wire) -> Unreadable:
 
 
 def _search(
-    wire: Wire, index: str, which: Mapping[str, Any], shown: Mapping[str, str], lists: Sequence[str], expected: int
+    wire: Wire, index: str, which: Mapping[str, Any], shown: Mapping[str, str], lists: Sequence[str], size: int
 ) -> dict[str, dict[str, list[Any]]] | Unreadable:
     """Hits by id and index, each with the values of every shown field; lists in their order where `fields` proves it."""
-    size = min(_MOST_HITS, 4 * expected + 100)
     names = sorted(set(shown.values()))
     hits: dict[str, dict[str, list[Any]]] = {}
     for start in range(0, max(1, len(names)), _AT_ONCE):
@@ -155,14 +155,14 @@ def _search(
             "size": size,
             "sort": ["_doc"],
         }
-        found = _hits(wire, index, body)
+        found = hits_of(wire, index, body)
         if isinstance(found, Unreadable):
             return found
         for key, values in found:
             hits.setdefault(key, {}).update(values)
     if lists and hits:
         body = {"query": dict(which), "fields": list(lists), "_source": False, "size": size}
-        ordered = _hits(wire, index, body)
+        ordered = hits_of(wire, index, body)
         if not isinstance(ordered, Unreadable):  # before 7.10 there is no `fields`: doc values stand alone
             for key, values in ordered:
                 for name, listed in values.items():
@@ -172,7 +172,8 @@ def _search(
     return hits
 
 
-def _hits(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, dict[str, list[Any]]]] | Unreadable:
+def hits_of(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, dict[str, list[Any]]]] | Unreadable:
+    """A search's hits: `index/id` of each, and its fields. An answer that lacks shards concludes nothing. Raises `WireError`."""
     reply = wire.post(f"/{quote(index)}/_search", body)
     answer = reply.json()
     if not reply.ok or not isinstance(answer, dict):

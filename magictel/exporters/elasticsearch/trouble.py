@@ -244,7 +244,7 @@ def unauthenticated(cause: Cause) -> Trouble:
         return Trouble(
             "es.auth.api-key-invalidated", f"the API key was invalidated: {beside}", remedy="make a new API key"
         )
-    if "apikey authentication for id" in told:
+    if "apikey authentication for id" in told or "unable to find apikey" in told:
         return Trouble("es.auth.api-key-unknown", f"the cluster knows no API key of this id: {beside}",
                        remedy="check that the key was made on this cluster")  # fmt: skip
     if "invalid credentials for api key" in told:
