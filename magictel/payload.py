@@ -52,6 +52,14 @@ class Payload:
 
     def halves(self) -> tuple[Payload, Payload]:
         """The payload as two; it must have at least two items."""
+        if self.sizes is not None:
+            middle = len(self.sizes) // 2
+            cut = sum(self.sizes[:middle])
+            first, second = self.sizes[:middle], self.sizes[middle:]
+            return (
+                replace(self, body=self.body[:cut], points=len(first), sizes=first),
+                replace(self, body=self.body[cut:], points=len(second), sizes=second),
+            )
         items = self.items()
         middle = len(items) // 2
         return tuple(  # type: ignore[return-value] # two halves, always

@@ -104,12 +104,12 @@ class Encoder:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
         if _left_out(stream) is not None or self.name(stream) is None:
             return None
-        nanoseconds = set(map(_times, points))
-        tails = {time: b"\x10" + _varint(milliseconds(time)) for time in nanoseconds}
-        width = 8 + len(next(iter(tails.values())))
-        if any(len(tail) + 8 != width for tail in tails.values()):
+        tails = {time: b"\x10" + _varint(milliseconds(time)) for time in set(map(_times, points))}
+        first = next(iter(tails.values()))
+        width = 8 + len(first)
+        if len(tails) > 1 and any(len(tail) + 8 != width for tail in tails.values()):
             return None
-        each = [tails[time] for time in map(_times, points)] if len(tails) > 1 else tails[next(iter(tails))]
+        each = first if len(tails) == 1 else [tails[time] for time in map(_times, points)]
         try:
             if stream.kind is not Kind.HISTOGRAM:
                 column = _column(list(map(_values, points)), each, width)

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 _MAIN = {
@@ -27,6 +28,7 @@ _NOT_METRIC_TOKEN = re.compile(r"[^a-zA-Z0-9:]+")
 _NOT_LABEL = re.compile(r"[^a-zA-Z0-9]+")
 
 
+@lru_cache(maxsize=20_000)
 def metric_name(
     name: str,
     unit: str = "",
