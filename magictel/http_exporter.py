@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +12,13 @@ from typing import Any, ClassVar, TypeVar
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.delivery.retry import Attempted
-from magictel.errors import WireError
+from magictel.errors import SettingsError, WireError
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
 from magictel.ladder.steps import http_steps
 from magictel.outcome import Delivered, Outcome, Reason, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
+from magictel.proxy import proxy_for
 from magictel.settings.model import HttpSettings
 from magictel.tls import TlsOptions
 from magictel.transports.compression import gzip
@@ -115,6 +118,15 @@ class HttpExporter(Exporter[S]):
         return self.delete_run(self.wire(), run_id)
 
     # ---- inherited ---------------------------------------------------------------------------------------------------
+
+    def secrets(self) -> Iterator[str]:
+        """Adds what a proxy of the environment is told."""
+        yield from super().secrets()
+        own = self.settings
+        with contextlib.suppress(SettingsError):  # an address or proxy that does not parse is not used either
+            for endpoint in self.endpoints():
+                proxy = proxy_for(endpoint, own.proxy, trust_env=own.trust_env, environment=os.environ)  # noqa: TID251
+                yield from proxy.secrets if proxy is not None else ()
 
     def endpoint(self) -> str:
         """The endpoints, for people: without credentials."""

@@ -24,6 +24,7 @@ from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.encoding import decoded
 from magictel.transports.network import Backend, Exchange
 from magictel.transports.protocol import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
+from magictel.transports.quiet import redacted_logs
 from magictel.transports.symptoms import Progress, classify
 from magictel.wire import Endpoint, Reply, Request
 
@@ -80,7 +81,7 @@ class HttpTransport:
         endpoint, proxy = self._route(request.url)
         progress = Progress(endpoint.origin, proxy, client_certificate=bool(self._tls.client_cert_file), limit=timeout)
         _must_travel(request)
-        with _uninstrumented():
+        with _uninstrumented(), redacted_logs(self._redact):
             try:
                 client = self._client(endpoint, proxy)
                 self._exchange.begin(progress, deadline, endpoint, proxy)
