@@ -50,6 +50,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
         "Names and attribute keys become letters, digits and underscores; values become text; start times, minima and maxima stay behind.",
         "A point's own job, instance or le is kept as exported_job and so on.",
+        "Two metrics whose names become one are one to Prometheus: of two values at one time it keeps the first, and says nothing.",
     )
     cost = "One series per number; a histogram of n buckets is n + 3 series. Prometheus' memory grows with the series, not the samples."
 
@@ -103,8 +104,8 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         return parse_endpoint(self.settings.url)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The write address."""
-        return (self._address.endpoint,)
+        """The write address; none where the settings are unusable."""
+        return (self._address.endpoint,) if self.unusable is None else ()
 
     def headers(self) -> Mapping[str, str]:
         """Credentials and tenant."""

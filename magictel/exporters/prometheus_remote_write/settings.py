@@ -33,9 +33,9 @@ class PrometheusRemoteWriteSettings(HttpSettings, frozen=True, kw_only=True, for
     username: Annotated[str | None, option("User for basic authentication.", example="123456")] = None
     password: Annotated[Secret | None, option("Password for basic authentication.")] = None
     bearer_token: Annotated[Secret | None, option("Token for bearer authentication.")] = None
-    org_id: Annotated[
-        str | None, option("Tenant, sent as X-Scope-OrgID, for Mimir and Cortex.", example="team-a")
-    ] = None
+    org_id: Annotated[str | None, option("Tenant, sent as X-Scope-OrgID, for Mimir and Cortex.", example="team-a")] = (
+        None
+    )
     protocol: Annotated[Literal["1.0"], option("Version of the remote-write protocol.")] = "1.0"
     name_suffixes: Annotated[
         bool, option("Whether a metric's name ends in its unit and type, as in _seconds and _total.")

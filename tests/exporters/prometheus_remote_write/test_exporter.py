@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Gauge,
     Metric,
+    MetricExportResult,
     MetricsData,
     NumberDataPoint,
     ResourceMetrics,
@@ -500,3 +501,11 @@ def test_credentials_in_the_url_are_used_and_never_shown(serve: Any) -> None:
     assert exporter.deliver(gauges(1.0, time=now())).delivered == 1
     assert "pass-word" not in exporter.endpoint()
     assert exporter.redact("it is pass-word") == "it is ***"
+
+
+def test_unusable_settings_drop_and_count_and_never_raise() -> None:
+    exporter = PrometheusRemoteWriteExporter(environment={})
+    assert exporter.export(gauges(1.0, time=1)) is MetricExportResult.FAILURE
+    assert (exporter.ledger.dropped, exporter.ledger.reasons[0].code) == (1, "config.required")
+    assert exporter.endpoint() == ""
+    exporter.shutdown()
