@@ -28,7 +28,7 @@ class Progress:
         if self._stream is None:
             return
         room = max(10, self._width - 1 - len(tail))
-        text = printable(" ".join(text.split()))
+        text = printable(text.replace("\n", " "))
         line = (text if len(text) <= room else text[: room - 1] + "…") + tail
         self._write(_CLEAR + writable(line, getattr(self._stream, "encoding", None)))
         self._shown = True

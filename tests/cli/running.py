@@ -9,6 +9,7 @@ import os
 import socket
 import socketserver
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,21 @@ def process(*arguments: str, **environment: str) -> tuple[list[str], dict[str, s
     return [sys.executable, "-m", "magictel", *arguments], {**kept, "PYTHONPATH": str(ROOT), **environment}
 
 
+@contextlib.contextmanager
+def started(
+    *arguments: str, folder: Path, stdout: int = subprocess.PIPE, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """The command as a process of its own, which does not outlive the context."""
+    command, held = process(*arguments, **environment)
+    running = subprocess.Popen(command, env=held, cwd=folder, stdout=stdout, stderr=subprocess.PIPE, text=True)
+    with running:
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
 def refused() -> int:
     """A port of loopback on which nothing listens."""
     with socket.socket() as sock:
@@ -88,6 +104,31 @@ def answering(answer: bytes, *, secure: bool = False) -> Iterator[int]:
                 return self.request  # type: ignore[no-any-return]
             return context.wrap_socket(self.request, server_side=True)
 
+    with _serving(Handler) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def hanging() -> Iterator[tuple[int, threading.Event]]:
+    """A port that takes requests and never says anything; the event is set once something was asked."""
+    asked, over = threading.Event(), threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                if self.request.recv(65536):
+                    asked.set()
+                    over.wait(60)
+
+    with _serving(Handler) as port:
+        try:
+            yield port, asked
+        finally:
+            over.set()
+
+
+@contextlib.contextmanager
+def _serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
         block_on_close = False
@@ -95,7 +136,7 @@ def answering(answer: bytes, *, secure: bool = False) -> Iterator[int]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             pass
 
-    with Server(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -103,15 +144,6 @@ def answering(answer: bytes, *, secure: bool = False) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
-
-
-@contextlib.contextmanager
-def hanging() -> Iterator[int]:
-    """A port that takes connections and never says anything."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen(16)
-        yield int(sock.getsockname()[1])
 
 
 def html(status: str = "200 OK") -> bytes:

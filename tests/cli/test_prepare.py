@@ -1,0 +1,63 @@
+"""`magictel prepare`: shown always, done only with `--apply`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from magictel import sandbox
+from tests.cli.running import magictel, refused
+
+ES = "elasticsearch"
+
+
+def test_it_shows_the_exact_requests_and_does_nothing(tmp_path: Path) -> None:
+    with sandbox.start([ES]) as room:
+        ran = magictel("prepare", ES, folder=tmp_path, environment=room.environment())
+        after = magictel("check", ES, folder=tmp_path, environment=room.environment())
+    assert ran.code == 0, ran
+    request, _, body = ran.out.partition("\n{")
+    assert request.split("\n")[-1] == "PUT /_index_template/magictel-magicapi-metrics"
+    assert json.loads("{" + body.rpartition("\n\n")[0])["index_patterns"] == ["magicapi-metrics"]
+    assert ran.last == "nothing was done: magictel prepare elasticsearch --apply sends it"
+    assert "es.mapping.unprepared" in after.out
+
+
+def test_apply_sends_them_and_the_warning_is_gone(tmp_path: Path) -> None:
+    with sandbox.start([ES]) as room:
+        ran = magictel("prepare", ES, "--apply", folder=tmp_path, environment=room.environment())
+        after = magictel("check", ES, "--strict", folder=tmp_path, environment=room.environment())
+        sent = magictel("send-sample", ES, "--thorough", folder=tmp_path, environment=room.environment())
+    assert ran.code == 0, ran
+    assert "→ 200 " in ran.out
+    assert ran.last == "elasticsearch is prepared: 1 request done"
+    assert after.code == 0, after
+    assert sent.code == 0, sent
+    assert sent.last.startswith("verified")
+
+
+def test_the_document(tmp_path: Path) -> None:
+    ran = magictel("prepare", ES, "--sandbox", "--format", "json", folder=tmp_path)
+    assert ran.code == 0
+    told = ran.document
+    assert (told["schema"], told["outcome"], told["applied"]) == ("magictel.prepare/1", "planned", False)
+    (request,) = told["requests"]
+    assert (request["method"], request["status"]) == ("PUT", None)
+    assert "template" in request["body"]
+
+
+def test_a_backend_that_needs_nothing_says_so(tmp_path: Path) -> None:
+    ran = magictel("prepare", "console", folder=tmp_path)
+    assert (ran.code, ran.last) == (0, "console needs nothing to be prepared")
+
+
+def test_trouble_is_said_and_is_exit_1_or_78(tmp_path: Path) -> None:
+    dead = magictel("prepare", ES, folder=tmp_path, environment={"ELASTICSEARCH_URL": f"http://127.0.0.1:{refused()}"})
+    assert dead.code == 1, dead
+    assert "more:  magictel explain net.tcp.refused" in dead.out
+    assert dead.last == "elasticsearch is not prepared"
+    unusable = magictel("prepare", ES, folder=tmp_path, environment={"ELASTICSEARCH_URL": "http://${NOWHERE}"})
+    assert unusable.code == 78
+    assert "from ELASTICSEARCH_URL" in unusable.out
+    assert magictel("prepare", folder=tmp_path).code == 2
+    assert magictel("prepare", "elastik", folder=tmp_path).code == 2
