@@ -98,8 +98,7 @@ def validate(
             allow_missing_env=allow_missing_env,
             folder=folder(),
         )
-        if not allow_missing_env or not resolved.warnings:
-            check_settings(exporter, resolved)
+        check_settings(exporter, resolved)
     except SettingsError as failure:
         sentence = f"{target}: {failure.message}"
         raise SettingsError(failure.code, sentence, failure.remedy, failure.origin) from None

@@ -115,15 +115,21 @@ def chosen_targets(
 
 
 def check_settings(exporter: type[Any], resolved: Resolved[Any]) -> None:
-    """What the exporter's own check says, with the origin of the field that it names first. Raises `SettingsError`."""
+    """What the exporter's own check says, with the origin of the field that it names first. Raises `SettingsError`.
+
+    What it says of a value that is taken as given later does not count.
+    """
     check = getattr(exporter, "check_settings", None)
     if check is None:
         return
     try:
         check(resolved.settings)
     except SettingsError as failure:
+        key = failure.message.partition(":")[0]
+        if key in resolved.later:
+            return
         if failure.origin is None:
-            origin = resolved.origins.get(failure.message.partition(":")[0])
+            origin = resolved.origins.get(key)
             failure.origin = str(origin) if origin else None
         raise
 
@@ -162,8 +168,7 @@ def _choose(
             allow_missing_env=allow_missing_env,
             folder=folder(),
         )
-        if not allow_missing_env or not resolved.warnings:
-            check_settings(exporter, resolved)
+        check_settings(exporter, resolved)
     except MagictelError as failure:
         if failure.origin is None and file is not None and (table := file.table(spec.name)):
             failure.origin = str(table.exporter_by)

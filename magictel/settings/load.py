@@ -26,6 +26,7 @@ from magictel.settings.origin import DEFAULT, Origin, variable
 
 S = TypeVar("S", bound=ExporterSettings)
 Layer = Mapping[str, tuple[Any, Origin]]
+_LATER = Secret("given-later")
 
 
 class UnusableSettings(SettingsError):  # noqa: N818 # named by what it says of the settings
@@ -43,6 +44,8 @@ class Resolved(Generic[S]):
     settings: S
     origins: Mapping[str, Origin]
     warnings: tuple[str, ...] = ()
+    later: frozenset[str] = frozenset()
+    """Keys whose value is taken as given later: an empty or made-up one stands in for it."""
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -81,12 +84,12 @@ def resolve(
     reading.stop_if_wrong()
     for one in reading.fields.values():
         if one.required and one.key not in values:
-            values[one.key] = one.nothing
+            values[one.key] = _LATER if one.kind == "secret" else one.nothing
     settings = model(**values)
     reading.ask(settings, raw)
     reading.stop_if_wrong()
     origins = {key: raw[key][1] if key in raw else DEFAULT for key in reading.fields}
-    return Resolved(name, exporter, settings, origins, tuple(reading.warnings))
+    return Resolved(name, exporter, settings, origins, tuple(reading.warnings), frozenset(reading.later))
 
 
 def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str]) -> Iterator[tuple[str, str, Origin]]:
@@ -129,6 +132,7 @@ class _Reading:
     file_folder: Path | None = None
     warnings: list[str] = field(default_factory=list)
     wrong: list[SettingsError] = field(default_factory=list)
+    later: set[str] = field(default_factory=set)
 
     def merge(self, layers: Iterator[Layer]) -> dict[str, tuple[Any, Origin]]:
         """Later layers over earlier ones; `headers.NAME` changes one entry of a table. Unknown keys are noted as wrong."""
@@ -168,6 +172,8 @@ class _Reading:
             raw = expand(raw, self.environment)
         except Unset as unset:
             self.unset(one, unset, raw, origin)
+            if one.kind == "secret":
+                values[one.key] = _LATER
             return
         try:
             if one.secret:
@@ -209,7 +215,8 @@ class _Reading:
                 if not self.lenient:
                     raise
                 self.warnings.append(f"{failure.message}: taken as given later")
-                return Secret("")
+                self.later.add(label.partition(".")[0])
+                return _LATER
             if held.warning:
                 self.warnings.append(held.warning)
             return check_secret(held.text.strip(), field=label, origin=f"{origin} ({raw[:5]}{raw[5:].strip()})").secret
@@ -221,6 +228,7 @@ class _Reading:
     def unset(self, one: Field, unset: Unset, raw: Any, origin: Origin) -> None:
         """A reference to a variable that is not set."""
         if self.lenient:
+            self.later.add(one.key)
             self.warnings.append(f"{one.key}: {unset.reference} is not set here ({origin}): taken as given later")
             return
         in_host = one.address and unset.reference in masked(str(raw))
@@ -233,6 +241,7 @@ class _Reading:
         name = one.env[0]
         where = f"set {name}" + (f" or {one.key} in [targets.{table.name}]" if table else f" or --set {one.key}=…")
         if self.lenient:
+            self.later.add(one.key)
             self.warnings.append(f"{one.key} is not set here: taken as given later by {name}")
         else:
             origin = str(table.origin) if table else name
@@ -255,7 +264,7 @@ class _Reading:
         """What the model itself has to say about the values together."""
         redact = Redactor(settings.secret_values())
         for key, code, message, remedy in settings.problems():
-            if self.lenient and key in self.fields and not getattr(settings, key):
+            if key in self.later:
                 continue
             origin = str(raw[key][1]) if key in raw else "default"
             self.wrong.append(SettingsError(code, redact(message), redact(remedy) if remedy else None, origin))

@@ -28,14 +28,19 @@ def lookup(name: str, mapping: Mapping[str, T]) -> T | None:
 
 
 def near(name: str, names: Iterable[str], most: int = 3) -> tuple[str, ...]:
-    """Names that may have been meant, the nearest first."""
-    import difflib  # a mistyped name is rare, and its import is not free
+    """Names that may have been meant: the nearest, and those that are about as near."""
+    from difflib import SequenceMatcher  # a mistyped name is rare, and its import is not free
 
-    spelled = {normal(known).lower(): known for known in names}
     wanted = normal(name).lower()
-    found = difflib.get_close_matches(wanted, spelled, most, 0.6)
-    found += [one for one in spelled if one not in found and len(wanted) >= 3 and wanted in one]
-    return tuple(spelled[one] for one in found[:most])
+    alike = {
+        known: 0.8 if len(wanted) >= 3 and wanted in normal(known).lower() else ratio
+        for known in dict.fromkeys(names)
+        if (ratio := SequenceMatcher(None, wanted, normal(known).lower()).ratio()) >= 0.6
+        or (len(wanted) >= 3 and wanted in normal(known).lower())
+    }
+    best = max(alike.values(), default=0.0)
+    found = sorted((known for known in alike if alike[known] >= best - 0.1), key=lambda known: -alike[known])
+    return tuple(found[:most])
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str | None:

@@ -99,6 +99,18 @@ def test_a_missing_variable_does_not_excuse_another_mistake(magictel: Magictel) 
     assert magictel("config", "check", "--allow-missing-env", "--set", "level=hihg").code == 78
 
 
+def test_a_warning_does_not_excuse_what_the_exporter_itself_finds(magictel: Magictel) -> None:
+    assert magictel("config", "check", "--allow-missing-env", "--set", "url=http://h:99999").code == 78
+
+
+def test_an_address_that_is_given_later_is_not_held_against_the_exporters_own_check(
+    magictel: Magictel, folder: Path
+) -> None:
+    (folder / "magictel.toml").write_text('[targets.a]\nexporter = "acme"\nurl = ["http://${HOST_OF_ACME}:1"]\n')
+    assert magictel("config", "check").code == 78
+    assert magictel("config", "check", "--allow-missing-env").code == 0
+
+
 def test_what_the_exporter_itself_finds_has_its_origin(magictel: Magictel) -> None:
     ran = magictel("config", "check", "acme", "--format", "json", ACME_URL="http://h:99999")
     problem = ran.document["targets"][0]["problems"][0]

@@ -108,6 +108,16 @@ def test_an_unknown_name_lists_the_near_ones(
     assert 'No target or exporter is called "elastcsearch". Did you mean elasticsearch' in caught.value.message
 
 
+def test_only_names_that_are_about_as_near_are_listed() -> None:
+    from magictel.settings.names import near
+
+    assert near("elastcsearch", EXPORTERS) == ("elasticsearch",)
+    assert near("sharts", ("headers", "shards")) == ("shards",)
+    assert near("remote", EXPORTERS) == ("prometheus-remote-write",)
+    assert near("ES", ("elasticsearch", "es-1", "es-2")) == ("es-1", "es-2")
+    assert near("zzz", EXPORTERS) == ()
+
+
 def test_an_unknown_name_that_is_near_nothing_lists_them_all() -> None:
     with pytest.raises(UsageError) as caught:
         chosen(["zzz"])
