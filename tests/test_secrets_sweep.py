@@ -331,6 +331,14 @@ def test_no_secret_is_shown_offline(
     assert not leaks(text, list(_KINDS))
 
 
+ALONE = [
+    ["check"],
+    ["check", "--format=json"],
+    ["send-sample", "--no-verify", "--force", "--deadline=300ms", "--format=json"],
+    ["send-sample", "--dry-run"],
+    ["config", "show", "--origin"],
+    ["init", "--dry-run", "--config=x.toml"],
+]
 VARIABLES = [
     ("elasticsearch", {"ELASTICSEARCH_API_KEY": "id:" + secret("variable")}),
     ("elasticsearch", {"ELASTICSEARCH_API_KEY": base64.b64encode(f"id:{secret('variable')}".encode()).decode()}),
