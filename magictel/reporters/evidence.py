@@ -91,6 +91,7 @@ def _certificate(evidence: Mapping[str, Any]) -> str:
 
 
 def _answer(evidence: Mapping[str, Any], said: str) -> str:
+    said = said.replace("><", "> <")  # room for a line to break
     cut = said if len(said) <= _SAID else said[:_SAID].rstrip() + "…"
     status = f"{evidence['status']} " if evidence.get("status") else ""
     by = f" ({evidence['server']})" if evidence.get("server") else ""

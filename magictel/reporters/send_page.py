@@ -10,12 +10,14 @@ from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.check_page import write_header, write_rung
 from magictel.reporters.figures import many, span
 from magictel.reporters.sheet import Sheet
-from magictel.verification import Difference, Verification
+from magictel.verification import Difference, Value, Verification
 
 _SHOWN = 5
 """Differences shown for each target; the JSON report has all."""
 _EXAMPLE = 130
 """Characters shown of a reason's example: it names one point."""
+_VALUE = 40
+"""Characters shown of a value that differs."""
 _AT_ONCE = 0.01
 
 _HELD = {
@@ -43,15 +45,13 @@ def write_start(sheet: Sheet, started: SendStarted) -> None:
     sheet.flush()
 
 
-def write_block(sheet: Sheet, result: SendResult) -> None:
-    """One target: where, the way of the points, then what is not good."""
+def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None:
+    """One target: where, the way of the points, then what is not good. An empty line comes before it among others."""
+    if not alone:
+        sheet.blank()
     write_header(sheet, result.target, result.exporter, result.endpoint)
     held = _held(result.outcome)
-    sheet.row(
-        [("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")],
-        _way(sheet, result),
-        span(result.seconds),
-    )
+    sheet.row([("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")], _way(sheet, result))
     for finding in result.findings:
         write_rung(sheet, finding)
     stopped = {finding.code for finding in result.findings if finding.outcome is Held.FAIL}
@@ -109,6 +109,8 @@ def write_end(
             else f"cleaned, {many(sum(one.deleted for one in cleaned), 'item')} deleted"
         )
     if words:
+        if len(targets) > 1:
+            sheet.blank()
         sheet.row([("; ".join(words), f"bold {_COLOUR[held]}")], right="" if seconds is None else span(seconds))
     sheet.flush()
 
@@ -231,7 +233,19 @@ def _write_verification(sheet: Sheet, seen: Verification, result: SendResult) ->
 
 
 def _difference(one: Difference) -> str:
-    return f"{one.point}: {one.field} was sent as {one.sent!r}, queries see {one.seen!r}"
+    return f"{one.point}: {one.field} was sent as {_shown(one.sent)}, queries see {_shown(one.seen)}"
+
+
+def _shown(value: Value) -> str:
+    """A value with its type showing; a long one cut, with its length."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, tuple):
+        text = f"[{', '.join(map(_shown, value))}]"
+        return text if len(text) <= _VALUE else f"{text[:_VALUE].rstrip()}… ({len(value)} items)"
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= _VALUE else f'"{value[:_VALUE]}…" ({len(value)} characters)'
+    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _write_declared(sheet: Sheet, differences: Iterable[Difference]) -> None:

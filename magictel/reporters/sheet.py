@@ -65,7 +65,7 @@ class Sheet:
         if self._width is not None and text.startswith(_COMMANDS):
             self._write(lead + self._painted(self._clean(text), style))
             return
-        self.row([(lead, "")], text, style=style)
+        self.row([(lead, "")], text, style=style, hang=indent + len(label) + (0 if label else 2))
 
     def verbatim(self, text: str) -> None:
         """A line as it is: nothing is wrapped."""

@@ -104,7 +104,7 @@ class TerminalReporter:
         if isinstance(result, CheckResult):
             check_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
         else:
-            send_page.write_block(self._sheet, result)
+            send_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
 
 
 def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:
