@@ -75,3 +75,20 @@ def test_the_other_shells_can_read_their_files(shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell} here: apt-get install {shell}")
     subprocess.run([shell, "-n", str(FOLDER / f"magictel.{shell}")], check=True)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here: apt-get install fish")
+def test_fish_completes_commands_names_flags_and_values(tmp_path: Path) -> None:
+    (tmp_path / "magictel.toml").write_text('# [targets.no]\n[targets.prod-es]\nexporter = "x"\n')
+
+    def fish(line: str) -> list[str]:
+        script = f"source {FOLDER}/magictel.fish; complete -C '{line}'"
+        output = subprocess.run(["fish", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+        return [found.partition("\t")[0] for found in output.splitlines()]
+
+    assert fish("magictel che") == ["check"]
+    assert set(fish("magictel check ")) == {*builtin.BUILT_IN, "prod-es"}
+    assert fish("magictel check --sand") == ["--sandbox"]
+    assert fish("magictel list --format ") == ["json", "text"]
+    assert fish("magictel config ") == ["check", "show"]
+    assert fish("magictel remove ") == ["prod-es"]
