@@ -1,20 +1,21 @@
 """HTTP/1.1 on httpx over pooled connections: the transport of delivery, probes and read-backs alike, and the only file that knows httpx.
 
-httpx and its httpcore do the protocol, the pool and the proxies. The sockets below them are ours (`network`): which phase failed,
-whether anything was sent, the first bytes that came instead of an answer, and one deadline over the whole exchange are lost behind
-a library, and are what a diagnosis is made of.
+httpx reads addresses, its httpcore does the protocol, the pool and the proxies. `httpx.Client` itself is left out: cookies, redirects
+and its own decoding are not wanted here, and it is more than half of what a small export costs. The sockets below are ours
+(`network`): which phase failed, whether anything was sent, the first bytes that came instead of an answer, and one deadline over
+the whole exchange are lost behind a library, and are what a diagnosis is made of.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import ssl
 import threading
 import time
 import urllib.parse
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magictel.errors import WireError
@@ -29,14 +30,27 @@ from magictel.transports.symptoms import Progress, classify
 from magictel.wire import Endpoint, Reply, Request
 
 if TYPE_CHECKING:
-    import httpx
+    import httpcore
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _EXCHANGE_FAILURES = (OSError, ProtocolError, ProxyRefused, EOFError)
 _FORBIDDEN = ("\r", "\n", "\0")
 _BODY_LIMIT = 64 * 1024 * 1024
 _HEADER_LIMIT = 64 * 1024
+_MOST_ROUTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What an address means on the wire, read once: `host` is the header of that name."""
+
+    endpoint: Endpoint
+    proxy: Proxy | None
+    origin: str
+    url: httpcore.URL
+    host: bytes
 
 
 class HttpTransport:
@@ -70,59 +84,63 @@ class HttpTransport:
         self._body_limit = body_limit
         self._exchange = Exchange()
         self._backend = Backend(self._tls, connect_timeout, self._exchange)
-        self._routes: dict[tuple[str, str], tuple[Endpoint, Proxy | None]] = {}
+        self._peers: dict[tuple[str, str], tuple[Endpoint, Proxy | None]] = {}
+        self._routes: dict[str, _Route] = {}
         self._start_life()
         forked = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: _call(forked))
 
     def send(self, request: Request, timeout: float) -> Reply:
         """Return the complete reply or raise `WireError`; never longer than `timeout` seconds, however slowly the bytes trickle."""
+        from magictel.instrumentation import uninstrumented
+
         deadline = time.monotonic() + timeout
-        endpoint, proxy = self._route(request.url)
-        progress = Progress(endpoint.origin, proxy, client_certificate=bool(self._tls.client_cert_file), limit=timeout)
         _must_travel(request)
-        with _uninstrumented(), redacted_logs(self._redact):
+        route = self._route(request.url)
+        progress = Progress(
+            route.origin, route.proxy, client_certificate=bool(self._tls.client_cert_file), limit=timeout
+        )
+        with uninstrumented(), redacted_logs(self._redact):
             try:
-                client = self._client(endpoint, proxy)
-                self._exchange.begin(progress, deadline, endpoint, proxy)
+                pool = self._pool(route)
+                self._exchange.begin(progress, deadline, route.endpoint, route.proxy)
                 try:
-                    return self._send(client, request, progress, timeout)
+                    return self._send(pool, route, request, progress, timeout)
                 except _EXCHANGE_FAILURES:
                     # The peer may close an idle connection in the very moment we use it: ask again where asking changes nothing.
                     if self._exchange.fresh or progress.received or request.method not in _REPEATABLE:
                         raise
-                return self._send(client, request, progress, timeout)
+                return self._send(pool, route, request, progress, timeout)
             except _EXCHANGE_FAILURES as failure:
                 raise classify(failure, progress, self._redact) from None
 
     def close(self) -> None:
         """Close pooled connections; may be called twice. A later send makes new ones."""
         with self._lock:
-            clients = list(self._clients.values())
-            self._clients.clear()
-        for client in clients:
-            client.close()
+            pools = list(self._pools.values())
+            self._pools.clear()
+        for pool in pools:
+            pool.close()
 
     def proxy(self, endpoint: Endpoint) -> Proxy | None:
         """The proxy that stands before an endpoint, or None."""
         return proxy_for(endpoint, self._proxy, trust_env=self._trust_env, environment=self._environment)
 
-    def _send(self, client: httpx.Client, request: Request, progress: Progress, timeout: float) -> Reply:
+    def _send(
+        self, pool: httpcore.ConnectionPool, route: _Route, request: Request, progress: Progress, timeout: float
+    ) -> Reply:
         import httpcore
 
         started = time.monotonic()
+        asked = httpcore.Request(request.method, route.url, headers=_headers(request, route.host), content=request.body)
         try:
-            reply = client.send(
-                client.build_request(
-                    request.method, request.url, headers=dict(request.headers), content=request.body or None
-                ),
-                stream=True,
-            )
+            answered = pool.handle_request(asked)
             progress.limit = timeout
             try:
-                body = self._body(reply)
+                headers = _folded(answered.headers)
+                body = self._body(answered, headers)
             finally:
-                reply.close()
+                answered.close()
         except httpcore.ProxyError as failure:
             status = str(failure).partition(" ")[0]
             raise ProxyRefused(int(status) if status.isdigit() else 0) from None
@@ -130,40 +148,40 @@ class HttpTransport:
             raise _protocol_error(progress, str(failure)) from None
         except httpcore.LocalProtocolError:
             raise ProtocolError("the request cannot travel") from None
-        if reply.status_code == 407 and progress.proxy is not None:
+        if answered.status == 407 and progress.proxy is not None:
             progress.phase = "proxy"
             raise ProxyRefused(407)
-        return Reply(reply.status_code, _headers(reply), body, time.monotonic() - started)
+        return Reply(answered.status, headers, body, time.monotonic() - started)
 
-    def _body(self, reply: httpx.Response) -> bytes:
+    def _body(self, answered: httpcore.Response, headers: Mapping[str, str]) -> bytes:
         """The decompressed body, bounded before it is in memory."""
-        if sum(len(name) + len(value) + 4 for name, value in reply.headers.raw) > _HEADER_LIMIT:
+        if sum([len(name) + len(value) + 4 for name, value in answered.headers]) > _HEADER_LIMIT:
             raise HeaderTooLarge
-        declared = reply.headers.get("content-length", "")
+        declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._body_limit:
             raise ReplyTooLarge(self._body_limit)
         pieces: list[bytes] = []
         size = 0
-        for piece in reply.iter_raw():
+        for piece in answered.iter_stream():
             size += len(piece)
             if size > self._body_limit:
                 raise ReplyTooLarge(self._body_limit)
             pieces.append(piece)
-        return decoded(b"".join(pieces), reply.headers.get("content-encoding", ""), self._body_limit)
+        return decoded(b"".join(pieces), headers.get("content-encoding", ""), self._body_limit)
 
-    def _client(self, endpoint: Endpoint, proxy: Proxy | None) -> httpx.Client:
-        if endpoint.tls and self._context is None:
+    def _pool(self, route: _Route) -> httpcore.ConnectionPool:
+        tls, proxy = route.endpoint.tls, route.proxy
+        if tls and self._context is None:
             self._context = ssl_context(self._tls)
-        key = (endpoint.tls, str(proxy) if proxy else "")
+        key = (tls, str(proxy) if proxy else "")
         with self._lock:
-            client = self._clients.get(key)
-            if client is None:
-                client = self._clients[key] = self._make_client(proxy)
-            return client
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = self._make_pool(proxy)
+            return pool
 
-    def _make_client(self, proxy: Proxy | None) -> httpx.Client:
+    def _make_pool(self, proxy: Proxy | None) -> httpcore.ConnectionPool:
         import httpcore
-        import httpx
 
         options: dict[str, Any] = {
             "ssl_context": self._context,
@@ -173,62 +191,38 @@ class HttpTransport:
             "network_backend": self._backend,
         }
         if proxy is None:
-            pool = httpcore.ConnectionPool(**options)
-        else:
-            headers = [(b"Proxy-Authorization", proxy.authorization.encode())] if proxy.authorization else []
-            pool = httpcore.HTTPProxy(proxy_url=f"http://{proxy}", proxy_headers=headers, **options)
+            return httpcore.ConnectionPool(**options)
+        headers = [(b"Proxy-Authorization", proxy.authorization.encode())] if proxy.authorization else []
+        return httpcore.HTTPProxy(proxy_url=f"http://{proxy}", proxy_headers=headers, **options)
 
-        class Pool(httpx.BaseTransport):
-            """What `httpx.HTTPTransport` does, over a pool whose sockets are ours."""
+    def _route(self, url: str) -> _Route:
+        known = self._routes.get(url)
+        if known is not None:
+            return known
+        import httpcore
+        import httpx
 
-            def handle_request(self, request: httpx.Request) -> httpx.Response:
-                url = request.url
-                asked = httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
-                )
-                answered = pool.handle_request(asked)
-                return httpx.Response(
-                    answered.status, headers=answered.headers, stream=_Pieces(answered), extensions=answered.extensions
-                )
-
-            def close(self) -> None:
-                pool.close()
-
-        class _Pieces(httpx.SyncByteStream):
-            def __init__(self, answered: Any) -> None:
-                self._answered = answered
-
-            def __iter__(self) -> Iterator[bytes]:
-                yield from self._answered.stream
-
-            def close(self) -> None:
-                self._answered.close()
-
-        client = httpx.Client(transport=Pool(), trust_env=False, follow_redirects=False, timeout=None)
-        client.headers = httpx.Headers({"Accept": "*/*"})
-        return client
-
-    def _route(self, url: str) -> tuple[Endpoint, Proxy | None]:
         parts = urllib.parse.urlsplit(url)
         key = (parts.scheme, parts.netloc)
-        route = self._routes.get(key)
-        if route is None:
+        peer = self._peers.get(key)
+        if peer is None:
             port = parts.port or _DEFAULT_PORTS[parts.scheme]
             endpoint = Endpoint(parts.scheme, parts.hostname or "", port)
-            route = self._routes[key] = (endpoint, self.proxy(endpoint))
+            peer = self._peers[key] = (endpoint, self.proxy(endpoint))
+        read = httpx.URL(url)
+        asked = httpcore.URL(scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path)
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        route = self._routes[url] = _Route(*peer, peer[0].origin, asked, read.netloc)
         return route
 
     def _start_life(self) -> None:
         self._lock = threading.Lock()
-        self._clients: dict[tuple[bool, str], httpx.Client] = {}
+        self._pools: dict[tuple[bool, str], httpcore.ConnectionPool] = {}
 
     def _after_fork(self) -> None:
         """The parent goes on using its sockets: the child drops its copies without a word on them."""
-        self._inherited = self._clients
+        self._inherited = self._pools
         self._start_life()
 
 
@@ -247,13 +241,40 @@ def _protocol_error(progress: Progress, said: str) -> BaseException:
     return NotHttp("no reply of HTTP/1.1")
 
 
-def _headers(reply: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in reply.headers.items()}
+def _headers(request: Request, host: bytes) -> list[tuple[bytes, bytes]]:
+    """The request's headers as they travel, with those that every request has."""
+    given = [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
+    names = {name.lower() for name, _ in given}
+    headers = [] if b"host" in names else [(b"Host", host)]
+    if b"accept" not in names:
+        headers.append((b"Accept", b"*/*"))
+    headers += given
+    if (request.body or request.method in _WITH_BODY) and b"content-length" not in names:
+        headers.append((b"Content-Length", b"%d" % len(request.body)))
+    return headers
+
+
+def _folded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """A reply's headers as text under lower-case names; what comes twice is joined by a comma (RFC 9110 §5.3)."""
+    folded: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
+        folded[name] = f"{folded[name]}, {value}" if name in folded else value
+    return folded
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _must_travel(request: Request) -> None:
     """Raises `WireError` for a header that cannot travel: it names the header and never shows the value."""
     for name, value in request.headers.items():
+        if value.isascii() and value.isprintable() and name.isprintable():
+            continue
         if any(character in value or character in name for character in _FORBIDDEN):
             raise WireError(
                 "config.secret.whitespace", f"the value of the header {name} holds a line break", phase="write"
@@ -266,28 +287,13 @@ def _must_travel(request: Request) -> None:
                 "paste the value again, from its source",
                 phase="write",
             )
-    if not request.url.isascii() or any(character in request.url for character in _FORBIDDEN):
+    url = request.url
+    if not url.isascii() or any(character in url for character in _FORBIDDEN):
         raise WireError("config.url.bad-path", "the path holds a character that cannot travel", phase="write")
 
 
 def _names_files(options: TlsOptions) -> bool:
     return bool(options.ca_file or options.ca_fingerprint or options.client_cert_file or options.client_key_file)
-
-
-@contextlib.contextmanager
-def _uninstrumented() -> Iterator[None]:
-    """OpenTelemetry's instrumentations look away: an instrumented httpx would export its own exports."""
-    from opentelemetry import context
-
-    quiet = context.get_current()
-    for name in ("_SUPPRESS_INSTRUMENTATION_KEY", "_SUPPRESS_HTTP_INSTRUMENTATION_KEY"):
-        quiet = context.set_value(getattr(context, name, name), True, quiet)
-    # Instrumentations before 0.30 looked for the plain text.
-    token = context.attach(context.set_value("suppress_instrumentation", True, quiet))
-    try:
-        yield
-    finally:
-        context.detach(token)
 
 
 def _call(method: weakref.WeakMethod[Any]) -> None:

@@ -9,15 +9,16 @@ from contextvars import ContextVar
 
 from magictel.secrets import Redactor
 
-_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
+_NAMES = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
+_LOGGERS = tuple(map(logging.getLogger, _NAMES))
 _redactor: ContextVar[Redactor | None] = ContextVar("magictel_redactor", default=None)
 
 
 @contextlib.contextmanager
 def redacted_logs(redact: Redactor) -> Iterator[None]:
     """What these libraries log in this thread meanwhile holds no secret that `redact` knows. Others' requests are not touched."""
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)  # twice is once
+    for logger in _LOGGERS:
+        logger.addFilter(_FILTER)  # twice is once
     token = _redactor.set(redact)
     try:
         yield

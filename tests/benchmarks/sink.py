@@ -91,7 +91,8 @@ def _reply(head: bytes, body: bytes) -> bytes:
         )
         if b'{"index"' in body[:20]:
             item = item.replace(b'{"create"', b'{"index"')
-        answer = b'{"errors":false,"took":1,"items":[' + b",".join([item] * items) + b"]}"
+        took = b"" if short else b'"took":1,'  # filter_path is heeded, as Elasticsearch does
+        answer = b'{"errors":false,' + took + b'"items":[' + b",".join([item] * items) + b"]}"
         return form % (b"200 OK", len(answer)) + answer
     if line.startswith(b"GET / "):
         answer = (
