@@ -37,12 +37,13 @@ from tests.sandbox.prometheus_scenarios import SCENARIOS, Ask, Step
 
 pytestmark = pytest.mark.real
 HOW = "bash ../shared/real/start_real.sh --without rotel -- python -m pytest -m real tests/real/test_prometheus_real.py"
+HOW3 = HOW.replace("start_real.sh --without rotel", "start_prom3.sh")
 
 
 def variable(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        pytest.skip(f"{name} is not set; this runs it: {HOW}")
+        pytest.skip(f"{name} is not set; this runs it: {HOW3 if '3_' in name else HOW}")
     return value
 
 
@@ -70,13 +71,18 @@ def climbed(url: str, *allow: SideEffect, **more: Any) -> dict[Rung, Any]:
 # ---- the emulator against the server -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def pair() -> Iterator[tuple[httpx.Client, httpx.Client]]:
-    """A real Prometheus and an emulator, both with an out-of-order window of ten minutes."""
-    url = variable("MT_PROM_URL")
+@pytest.fixture(scope="module", params=["MT_PROM_URL", "MT_PROM3_URL"], ids=["prometheus2", "prometheus3"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """A real Prometheus and an emulator of its version: 2 with an out-of-order window of ten minutes, 3 without."""
+    url = variable(request.param)
     with httpx.Client(base_url=url, trust_env=False, timeout=20) as real:
         version = real.get("/api/v1/status/buildinfo").json()["data"]["version"]
-        emulator = PrometheusRemoteWriteEmulator(version=version, out_of_order_window=600)
+        flags = real.get("/api/v1/status/flags").json()["data"]
+        emulator = PrometheusRemoteWriteEmulator(
+            version="3.0.0" if request.param == "MT_PROM3_URL" else version,
+            out_of_order_window=600 if request.param == "MT_PROM_URL" else 0,
+            admin=flags["web.enable-admin-api"] == "true",
+        )
         with Server(emulator) as server, httpx.Client(base_url=server.origin, trust_env=False, timeout=20) as emulated:
             yield real, emulated
 
@@ -125,7 +131,10 @@ def answer(client: httpx.Client, step: Step, name: str, now: int) -> Any:
 # ---- the exporter against the servers ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["MT_PROM_URL", "MT_VM_URL"], ids=["prometheus", "victoriametrics"])
+@pytest.fixture(
+    params=["MT_PROM_URL", "MT_VM_URL", "MT_PROM3_URL", "MT_VM3_URL"],
+    ids=["prometheus2", "victoriametrics-1.79", "prometheus3", "victoriametrics-1.151"],
+)
 def url(request: pytest.FixtureRequest) -> str:
     return f"{variable(request.param)}/api/v1/write"
 

@@ -33,7 +33,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return Finding.failed(
                 Rung.HTTP,
                 "prom.rw.path",
-                f"{wire.endpoint} is no remote-write path of {product}",
+                f"{wire.endpoint} is no remote-write path: {product} answers 404",
                 "Prometheus' is /api/v1/write, Mimir's /api/v1/push, VictoriaMetrics' /api/v1/write",
                 **seen,
             )
