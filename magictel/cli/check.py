@@ -73,7 +73,8 @@ def command(
         round_trip=round_trip,
         jobs=jobs,
     )
-    _check_skips(options.skip)
+    if options.skip:
+        _check_skips(options.skip)
     with (
         Interrupts() as interrupts,
         reporting(format_, report) as reports,

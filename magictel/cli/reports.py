@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from magictel.cli import output
 from magictel.cli.environment import environment
@@ -15,8 +15,10 @@ from magictel.cli.output import Format
 from magictel.errors import MagictelError, UsageError
 from magictel.events import CheckFinished, Event, RunCleaned, SendFinished
 from magictel.reporters.json import JsonReporter, error_document, writer
-from magictel.reporters.junit import JUnitReporter
 from magictel.reporters.reporter import Reporter, Reporters
+
+if TYPE_CHECKING:
+    from magictel.reporters.junit import JUnitReporter
 
 _KINDS = ("json", "junit")
 
@@ -89,7 +91,7 @@ class Reports:
             if kind == "json":
                 writer(stream)(error_document(failure))
             else:
-                JUnitReporter(stream).fail(failure)
+                _junit(stream).fail(failure)
             stream.close()
 
 
@@ -99,8 +101,14 @@ def _for_people() -> Reporter:
     return TerminalReporter(sheet_for(sys.stdout, environment()), progress_for(sys.stderr, environment()))
 
 
+def _junit(stream: TextIO) -> JUnitReporter:
+    from magictel.reporters.junit import JUnitReporter
+
+    return JUnitReporter(stream)
+
+
 def _to_file(kind: str, stream: TextIO) -> Reporter:
-    return JsonReporter(writer(stream)) if kind == "json" else JUnitReporter(stream)
+    return JsonReporter(writer(stream)) if kind == "json" else _junit(stream)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -10,11 +10,13 @@ from typing import Any, TextIO
 from magictel.errors import MagictelError
 from magictel.events import (
     CheckFinished,
+    CheckOutcome,
     CheckResult,
     CheckStarted,
     Event,
     RunCleaned,
     SendFinished,
+    SendOutcome,
     SendResult,
     SendStarted,
 )
@@ -91,25 +93,27 @@ def error_document(failure: MagictelError) -> Document:
 
 
 def check_document(finished: CheckFinished, targets: Iterable[str] = ()) -> Document:
-    """`magictel.check/1`."""
+    """`magictel.check/1`. A target that was broken off does not hold: the outcome is fail."""
+    left = _not_asked(finished.results, targets)
     return {
         "schema": CHECK,
-        "outcome": finished.outcome.value,
+        "outcome": CheckOutcome.FAIL.value if left else finished.outcome.value,
         "interrupted": finished.interrupted,
-        "not_asked": _not_asked(finished.results, targets),
+        "not_asked": left,
         "seconds": finished.seconds,
         "targets": [_checked(result) for result in finished.results],
     }
 
 
 def send_document(finished: SendFinished, targets: Iterable[str] = ()) -> Document:
-    """`magictel.send/1`. Broken off before any target was done, nothing is delivered: the outcome is undelivered."""
+    """`magictel.send/1`. What became of the points of a target that was broken off is not known: the outcome is undelivered."""
+    left = _not_asked(finished.results, targets)
     return {
         "schema": SEND,
-        "outcome": finished.outcome.value if finished.results else "undelivered",
+        "outcome": SendOutcome.UNDELIVERED.value if left else finished.outcome.value,
         "run_id": finished.run_id,
         "interrupted": finished.interrupted,
-        "not_asked": _not_asked(finished.results, targets),
+        "not_asked": left,
         "seconds": finished.seconds,
         "targets": [_sent(result) for result in finished.results],
     }

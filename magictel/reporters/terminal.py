@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -26,6 +26,9 @@ from magictel.reporters import check_page, send_page
 from magictel.reporters.figures import many
 from magictel.reporters.progress import Progress
 from magictel.reporters.sheet import Paint, Sheet
+
+_COLUMNS = 80
+"""Where a terminal does not say how wide it is."""
 
 
 class TerminalReporter:
@@ -113,12 +116,12 @@ def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:
         return Sheet(stream)
     from rich.cells import cell_len
 
-    return Sheet(stream, width=_columns(environment), paint=_paint(stream, environment), cells=cell_len)
+    return Sheet(stream, width=_columns(stream, environment), paint=_paint(stream, environment), cells=cell_len)
 
 
 def progress_for(stream: TextIO, environment: Mapping[str, str]) -> Progress:
     """The progress line of a stream: none where nobody sees it move."""
-    return Progress(stream, _columns(environment)) if is_terminal(stream, environment) else Progress(None)
+    return Progress(stream, _columns(stream, environment)) if is_terminal(stream, environment) else Progress(None)
 
 
 def is_terminal(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -129,9 +132,14 @@ def is_terminal(stream: TextIO, environment: Mapping[str, str]) -> bool:
         return False
 
 
-def _columns(environment: Mapping[str, str]) -> int:
+def _columns(stream: TextIO, environment: Mapping[str, str]) -> int:
     given = environment.get("COLUMNS", "")
-    return int(given) if given.isdigit() and int(given) else shutil.get_terminal_size((80, 24)).columns
+    if given.isdigit() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
 
 
 def _paint(stream: TextIO, environment: Mapping[str, str]) -> Paint:

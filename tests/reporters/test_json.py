@@ -105,8 +105,15 @@ def test_code_is_null_on_pass_whatever_the_probe_said() -> None:
 def test_what_an_interrupt_left_out_is_named() -> None:
     told = document(CASES["check-interrupted"])
     assert told["interrupted"] is True
+    assert told["outcome"] == "fail"  # three-nodes only warns, and the others may be anything
     assert told["not_asked"] == ["elasticsearch", "prod-es"]
     assert [target["target"] for target in told["targets"]] == ["three-nodes"]
+
+
+def test_a_send_that_was_broken_off_is_undelivered() -> None:
+    told = document(CASES["send-interrupted"])
+    assert (told["outcome"], told["not_asked"]) == ("undelivered", ["staging-es"])
+    assert told["targets"][0]["outcome"] == "verified"
 
 
 def test_a_clean_up_stands_with_its_target_and_alone_has_a_document_of_its_own() -> None:

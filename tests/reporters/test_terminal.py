@@ -129,7 +129,8 @@ def test_every_line_that_is_not_good_says_what_where_and_what_to_do(case: str) -
 def test_the_last_line_is_the_verdict(case: str) -> None:
     last = text(CASES[case]).rstrip("\n").split("\n")[-1]
     assert re.search(
-        r"holds?|fails? at|targets fail|nothing was sent|verified|not as sent|accepted|unverified|interrupted|cleaned", last
+        r"holds?|fails? at|targets fail|nothing was sent|verified|not as sent|accepted|unverified|interrupted|cleaned",
+        last,
     ), last
 
 
