@@ -24,20 +24,20 @@ PARAMETERS = {
 # Refusals that come before the engine makes an id.
 _EARLY = ("Error extracting routing", "only write ops", "pipeline with id")
 _BEFORE_IDS = {"index_not_found_exception", "security_exception", "invalid_index_name_exception", "timestamp_error"}
-Veto = Callable[[int, str], "Refused | None"]
+Veto = Callable[[int, Item], "Refused | None"]
 
 
 def run(
     cluster: Cluster, items: list[Item], parameters: Mapping[str, str], veto: Veto | None = None
 ) -> list[dict[str, Any]]:
-    """Do every operation that `veto` (its position and index) lets pass; the items of the reply."""
+    """Do every operation that `veto` (of its position and itself) lets pass; the items of the reply."""
     refresh = parameters.get("refresh")
     results: list[dict[str, Any]] = []
     touched: dict[str, Index] = {}
     created: set[str] = set()
     for position, item in enumerate(items):
         try:
-            refused = veto(position, item.index) if veto else None
+            refused = veto(position, item) if veto else None
             if refused is not None:
                 raise refused
             index, result = _do(cluster, item, parameters, created)

@@ -9,6 +9,12 @@ from magictel.sandbox.elasticsearch.security import forbidden
 from magictel.wire import Reply
 
 ROUTES = Routes()
+# What an operation needs beside the right to send a bulk: `create_doc` creates and never replaces.
+_OPERATIONS = {
+    "index": ("indices:data/write/index:op_type/index",),
+    "update": ("indices:data/write/index:op_type/index",),
+    "delete": ("indices:data/write/delete",),
+}
 
 
 @ROUTES.on("POST PUT", "/_bulk", "/{index}/_bulk")
@@ -31,16 +37,8 @@ def _bulk(context: Context, index: str | None = None) -> Reply:
         )
     items = actions.read(cluster.dialect, asked.body, index)
 
-    def veto(position: int, name: str) -> Refused | None:
-        if not caller.may_index("indices:data/write/bulk[s]", name):
-            return forbidden(caller, cluster.dialect, "indices:data/write/bulk[s]", name)
-        if (
-            name not in cluster.indices
-            and name not in cluster.streams
-            and not caller.may_index("indices:admin/auto_create", name)
-        ):
-            return forbidden(caller, cluster.dialect, "indices:admin/auto_create", name)
-        return asked.veto(position, name) if asked.veto else None
+    def veto(position: int, item: actions.Item) -> Refused | None:
+        return refused_item(context, item) or (asked.veto(position, item) if asked.veto else None)
 
     results = bulk.run(cluster, items, asked.query, veto)
     errors = any("error" in result for item in results for result in item.values())
@@ -51,9 +49,11 @@ def _bulk(context: Context, index: str | None = None) -> Reply:
 @ROUTES.on("POST", "/{index}/_doc")
 def _doc(context: Context, index: str, id: str | None = None) -> Reply:  # noqa: A002
     cluster, asked = context.cluster, context.asked
-    context.may_index("indices:data/write/bulk[s]", index)
     operation = "create" if "/_create/" in asked.path or asked.query.get("op_type") == "create" else "index"
     item = actions.Item(operation, index, id, asked.body.replace(b"\n", b" "))
+    refused = refused_item(context, item)
+    if refused is not None:
+        raise refused
     result = bulk.run(cluster, [item], asked.query, asked.veto)[0][operation]
     if "error" in result:
         error = result["error"]
@@ -126,6 +126,18 @@ def _refresh(context: Context, index: str = "_all") -> Reply:
     for one in indices:
         one.refresh(context.cluster.clock.monotonic())
     return context.reply({"_shards": {"total": 2 * len(indices), "successful": len(indices), "failed": 0}})
+
+
+def refused_item(context: Context, item: actions.Item) -> Refused | None:
+    """Why the caller may not do this one operation."""
+    cluster, caller, name = context.cluster, context.asked.caller, item.index
+    needed = ["indices:data/write/bulk[s]", *_OPERATIONS.get(item.operation, ())]
+    if name not in cluster.indices and name not in cluster.streams and name not in cluster.aliases:
+        needed.insert(0, "indices:admin/auto_create")
+    for action in needed:
+        if not caller.may_index(action, name):
+            return forbidden(caller, cluster.dialect, action, name)
+    return None
 
 
 def _check_bulk_parameters(context: Context) -> None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from magictel.sandbox.elasticsearch.actions import Item
 from magictel.sandbox.elasticsearch.answers import Refused
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.dialect import Dialect
@@ -67,7 +68,7 @@ def share_veto(dialect: Dialect, share: float, item_error: str, turn: int) -> Ve
     kinds = list(ITEM_ERRORS) if item_error == "mixed" else [item_error]
     cycle = itertools.cycle(kinds[turn % len(kinds) :] + kinds[: turn % len(kinds)])
 
-    def veto(position: int, index: str) -> Refused | None:
+    def veto(position: int, item: Item) -> Refused | None:
         if position and int(position * share) == int((position - 1) * share):
             return None
         kind = next(cycle)
@@ -75,7 +76,7 @@ def share_veto(dialect: Dialect, share: float, item_error: str, turn: int) -> Ve
         if kind == "document_parsing_exception":
             kind = dialect.document_error
             reason = reason if dialect.modern else reason.removeprefix("[1:99] ")
-        return Refused(status, kind, reason.replace("{index}", index))
+        return Refused(status, kind, reason.replace("{index}", item.index))
 
     return veto
 

@@ -25,8 +25,9 @@ CLUSTER: Mapping[str, tuple[str, ...]] = {
 }
 INDEX: Mapping[str, tuple[str, ...]] = {
     "indices:data/write/bulk": ("create_doc", "create", "delete", "index", "write", "all"),
-    "indices:data/write/bulk[s]": ("create_doc", "create", "index", "write", "all"),
-    "indices:data/write/index": ("create", "index", "write", "all"),
+    "indices:data/write/bulk[s]": ("create_doc", "create", "delete", "index", "write", "all"),
+    "indices:data/write/index:op_type/index": ("create", "index", "write", "all"),
+    "indices:data/write/delete": ("delete", "write", "all"),
     "indices:data/write/delete/byquery": ("delete", "write", "all"),
     "indices:admin/auto_create": ("auto_configure", "create_index", "manage", "all"),
     "indices:admin/create": ("create_index", "manage", "all"),
@@ -36,7 +37,7 @@ INDEX: Mapping[str, tuple[str, ...]] = {
     "indices:admin/data_stream/delete": ("delete_index", "manage", "all"),
     "indices:admin/refresh": ("maintenance", "manage", "all"),
     "indices:data/read/search": ("read", "all"),
-    "indices:data/read/field_caps": ("read", "view_index_metadata", "manage", "all"),
+    "indices:data/read/field_caps": ("view_index_metadata", "manage", "read", "all"),
     "indices:admin/mappings/get": ("view_index_metadata", "manage", "all"),
     "indices:admin/mapping/put": ("manage", "auto_configure", "all"),
     "indices:monitor/settings/get": ("monitor", "view_index_metadata", "manage", "all"),
@@ -129,7 +130,7 @@ def authenticate(security: Security | None, dialect: Dialect, authorization: str
     if scheme == "bearer":
         principal = security.tokens.get(credentials)
         if principal is None:
-            raise _unauthorized(generic, "token: invalid token")
+            raise _unauthorized(generic, "oauth2 token: invalid token")
         return Caller("token", principal, "token")
     problem, caller = _api_key(security, credentials)
     if caller is None:
@@ -202,9 +203,11 @@ def _user(security: Security, credentials: str, uri: str) -> Caller:
     try:
         name, colon, password = base64.b64decode(credentials, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
-        name, colon, password = "", "", ""
+        colon, name, password = "", "", ""
+    if not colon:
+        raise _unauthorized("invalid basic authentication header value")
     principal = security.users.get(name)
-    if not colon or principal is None or principal.secret != password or principal.state != "valid":
+    if principal is None or principal.secret != password or principal.state != "valid":
         raise _unauthorized(f"unable to authenticate user [{name}] for REST request [{uri}]")
     return Caller(name, principal, "user")
 
@@ -222,7 +225,7 @@ def _api_key(security: Security, credentials: str) -> tuple[str, Caller | None]:
         return "invalid ApiKey value", None
     principal = security.api_keys.get(key_id)
     if principal is None:
-        return f"apikey authentication for id {key_id} encountered a failure", None
+        return f"unable to find apikey with id {key_id}", None
     if principal.secret != secret:
         return f"invalid credentials for API key [{key_id}]", None
     if principal.state == "invalidated":
