@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, cast
 
 import orjson
@@ -14,14 +17,12 @@ import orjson
 from magictel.exporters.elasticsearch.documents import (
     ACTION,
     ACTION_END,
-    END_OF_TIMES,
-    START,
     Frame,
     frame,
     time_hex,
-    value_hash,
+    times_json,
 )
-from magictel.exporters.elasticsearch.rules import FLOAT32_MAX, INT64_MAX, time_text
+from magictel.exporters.elasticsearch.rules import FLOAT32_MAX, INT64_MAX
 from magictel.model import Attributes, Kind, Point, Stream
 from magictel.templates import Column, Filled
 
@@ -30,6 +31,7 @@ _start = attrgetter("start_time_unix_nano")
 _value = attrgetter("value")
 _distribution = attrgetter("count", "sum", "min", "max", "bucket_counts")
 _bounds = attrgetter("explicit_bounds")
+_last = itemgetter(-1)
 _EXACT = 2**53
 _MOST_STREAMS = 10_000
 
@@ -51,9 +53,6 @@ class Columns:
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """The holes of these points; None for exponential histograms, mixed types and what rules turn into text."""
-        times = _times(points)
-        if times is None:
-            return None
         if stream.kind is Kind.HISTOGRAM:
             values = _histograms(points)
         elif stream.kind is Kind.EXPONENTIAL_HISTOGRAM:
@@ -62,105 +61,83 @@ class Columns:
             values = _numbers(points)
         if values is None:
             return None
-        shape, hexes, columns = values
-        hex_times, iso_times, iso_starts = times
-        starts = [] if iso_starts is None else [iso_starts]
+        (letter, before), bits, texts = values
+        hexes, times = _times(points, before)
         tail = [self.frame(stream).tail] * len(points)
-        return Filled((shape, iso_starts is not None), [hex_times, hexes, iso_times, *starts, *columns, tail])
+        return Filled(letter, (hexes, bits, times, texts, tail))
 
     def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
-        """The pieces around the holes; those that do not depend on the series are the same objects in every series."""
-        shape, with_start = cast(tuple[tuple[bytes, ...], bool], variant)
-        letter, *between = shape
-        stream_frame = self.frame(stream)
-        starts = (START,) if with_start else ()
-        shared = (letter, ACTION_END, *starts, END_OF_TIMES + between[0], *between[1:-1])
-        last = between[-1]
+        """The pieces around the holes: a series' hash and its attributes; the others are the same objects in every series."""
+        letter = cast(bytes, variant)
+        series = self.frame(stream).series
 
         def one(attributes: Attributes) -> Sequence[bytes]:
-            hashed, written = stream_frame.series(attributes)
-            return (ACTION + hashed, *shared, last + written, b"")
+            hashed, written = series(attributes)
+            return (ACTION + hashed, letter, ACTION_END, b"", written, b"")
 
         return one
 
 
-_Values = tuple[tuple[bytes, ...], Column, list[Column]]
-"""The shape (the letter, the bytes before each hole of a value, the bytes after the last), the hex column, the value columns."""
+_Values = tuple[tuple[bytes, bytes], Column, Column]
+"""The value's letter and the bytes before it (empty where they stand in the column), its sixteen digits, its JSON."""
 
 
-def _times(points: Sequence[Point]) -> tuple[Column, Column, Column | None] | None:
-    """Times as hex and as text, starts as text, each formatted once; a start column of None: no point has one."""
-    times = list(map(_time, points))
-    starts = list(map(_start, points))
-    hexes, texts = _each(times, time_hex), _each(times, _text)
-    if not any(starts):
-        return hexes, texts, None
-    return (hexes, texts, _each(starts, _text)) if all(starts) else None
-
-
-def _each(values: list[int], write: Callable[[int], bytes]) -> Column:
-    distinct = set(values)
-    if len(distinct) == 1:
-        return [write(values[0])] * len(values)
-    written = {value: write(value) for value in distinct}
-    return list(map(written.__getitem__, values))
-
-
-def _text(nanoseconds: int) -> bytes:
-    return time_text(nanoseconds).encode()
+def _times(points: Sequence[Point], before: bytes) -> tuple[Column, Column]:
+    """Times as hex, and times and starts as JSON up to the value; each distinct pair is written once."""
+    times, starts = list(map(_time, points)), list(map(_start, points))
+    first, start = times[0], starts[0]
+    if times.count(first) == len(times):
+        hexes = [time_hex(first)] * len(times)
+        if starts.count(start) == len(starts):
+            return hexes, [times_json(first, start) + before] * len(times)
+    else:
+        written_hex = {one: time_hex(one) for one in set(times)}
+        hexes = list(map(written_hex.__getitem__, times))
+    pairs = list(zip(times, starts, strict=True))
+    written = {pair: times_json(*pair) + before for pair in set(pairs)}
+    return hexes, list(map(written.__getitem__, pairs))
 
 
 def _numbers(points: Sequence[Point]) -> _Values | None:
     values: list[Any] = list(map(_value, points))
     kinds = set(map(type, values))
     if kinds == {float}:
-        texts = _decimals(values)
-        return None if texts is None else ((b"d", b'"value_double":', b""), _hex("d", values), [texts])
+        decimals = _decimals(values)
+        return None if decimals is None else ((b"d", b'"value_double":'), _hex(array("d", values)), decimals)
     if kinds != {int} or max(values) > INT64_MAX or min(values) < -INT64_MAX:
         return None
-    texts = orjson.dumps(values)[1:-1].split(b",")
-    return (b"l", b'"value_long":', b""), _hex("q", values), [texts]
+    return (b"l", b'"value_long":'), _hex(array("q", values)), orjson.dumps(values)[1:-1].split(b",")
 
 
 def _histograms(points: Sequence[Point]) -> _Values | None:
-    """Columns for histograms that are not empty, whose buckets lie at the same bounds, with whole counts and decimal sums."""
+    """Histograms that are not empty, whose buckets lie at the same bounds, with whole counts and decimal sums."""
     counts, sums, smallest, largest, buckets = (
         list(column) for column in zip(*map(_distribution, points), strict=True)
     )
     bounds = list(map(_bounds, points))
     first = bounds[0]
-    if not first or any(one is not first and one != first for one in bounds) or not all(buckets):
+    if not first or not all(buckets) or (bounds.count(first) != len(bounds)):
         return None
     if set(map(type, counts)) != {int} or min(counts) <= 0 or max(counts) > INT64_MAX:
         return None
-    known: list[Column] = []
-    for column in (sums, smallest, largest):
-        texts = _decimals(_as_decimals(column))
-        if texts is None:
-            return None
-        known.append(texts)
-    limits = _decimals([float(bound) for bound in first])
+    limits, *known = (_decimals(_as_decimals(list(column))) for column in (first, sums, smallest, largest))
+    summed = [list(accumulate(one)) for one in buckets]
+    if limits is None or None in known or max(map(_last, summed)) > INT64_MAX:
+        return None
     try:
-        summed = orjson.dumps([list(accumulate(one)) for one in buckets])[2:-2].split(b"],[")
-    except TypeError:  # beyond 64 bits, or no whole numbers
+        cumulated = orjson.dumps(summed)[2:-2].split(b"],[")
+    except TypeError:  # counts that are no plain whole numbers
         return None
-    if limits is None or max(map(sum, buckets)) > INT64_MAX:
-        return None
-    whole = orjson.dumps(counts)[1:-1].split(b",")
-    listed = b'"bounds":[' + b",".join(limits) + b"]"
-    hashes = [
-        value_hash(
-            b'"count":' + n,
-            b'"sum":' + s,
-            b'"min":' + low,
-            b'"max":' + high,
-            listed,
-            b'"cumulative_counts":[' + c + b"]",
+    listed = b',"bounds":[' + b",".join(limits) + b'],"cumulative_counts":['
+    join = b"".join
+    texts = [
+        join((b'"count":', n, b',"sum":', s, b',"min":', low, b',"max":', high, listed, c, b"]"))
+        for n, s, low, high, c in zip(
+            orjson.dumps(counts)[1:-1].split(b","), *cast(list[Column], known), cumulated, strict=True
         )
-        for n, s, low, high, c in zip(whole, *known, summed, strict=True)
     ]
-    shape = (b"h", b'"count":', b',"sum":', b',"min":', b',"max":', b"," + listed + b',"cumulative_counts":[', b"]")
-    return shape, hashes, [whole, *known, summed]
+    digests = join([blake2b(text, digest_size=8).digest() for text in texts])
+    return (b"h", b""), _sixteens(digests), texts
 
 
 def _as_decimals(values: list[Any]) -> list[float]:
@@ -183,10 +160,18 @@ def _decimals(values: list[float]) -> Column | None:
     return written[1:-1].split(b",")
 
 
-def _hex(code: str, values: list[Any]) -> Column:
+def _hex(packed: array[Any]) -> Column:
     """Sixteen hexadecimal digits of each value's little-endian bits, in bulk."""
-    packed = array(code, values)
     if sys.byteorder == "big":
         packed.byteswap()
-    digits = packed.tobytes().hex().encode()
-    return [digits[at : at + 16] for at in range(0, len(digits), 16)]
+    return _sixteens(packed.tobytes())
+
+
+def _sixteens(packed: bytes) -> Column:
+    """Eight bytes each as sixteen hexadecimal digits."""
+    return _cutter(len(packed) // 8).unpack(packed.hex().encode())
+
+
+@lru_cache(maxsize=64)
+def _cutter(count: int) -> struct.Struct:
+    return struct.Struct("16s" * count)

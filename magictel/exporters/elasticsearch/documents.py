@@ -10,7 +10,7 @@ empty attributes, empty bucket lists and empty texts are left out, so that an ab
 from __future__ import annotations
 
 import struct
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -33,14 +33,13 @@ from magictel.exporters.elasticsearch.rules import (
 from magictel.model import Attributes, Point, Series, Stream
 
 ACTION = b'{"create":{"_id":"'
-ACTION_END = b'"}}\n{"@timestamp":"'
-START = b'","start_timestamp":"'
-END_OF_TIMES = b'",'
+ACTION_END = b'"}}\n'
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What all documents of a stream share: the bytes before a series' attributes are hashed, and the end of every document."""
+    """What all documents of a stream share: a hash of it, which goes into each series' own, and the end of every document."""
 
     identity: bytes
     tail: bytes
@@ -49,7 +48,7 @@ class Frame:
         """A series' hash, 22 characters, and its attributes as the bytes between values and tail."""
         written = attributes_json(point_attributes)
         digest = blake2b(self.identity + written, digest_size=16).digest()
-        hashed = urlsafe_b64encode(digest)[:22]
+        hashed = b2a_base64(digest, newline=False)[:22].translate(_URL_SAFE)
         return hashed, b',"attributes":' + written if written != b"{}" else b""
 
 
@@ -75,7 +74,7 @@ def frame(stream: Stream) -> Frame:
     )
     described |= _without_nothing({"resource": resource, "scope": scope})
     written = orjson.dumps(described)
-    return Frame(written, b"," + written[1:] + b"\n")
+    return Frame(blake2b(written, digest_size=16).digest(), b"," + written[1:] + b"\n")
 
 
 def attributes_json(given: Attributes) -> bytes:
@@ -99,11 +98,29 @@ def encode(stream_frame: Frame, series: Series, point: Point) -> bytes:
     """Action line and document of one point."""
     hashed, attrs = stream_frame.series(series.attributes)
     values, kind, bits = _values(point)
-    times = [ACTION, hashed, time_hex(point.time_unix_nano), kind, bits, ACTION_END]
-    times.append(time_text(point.time_unix_nano).encode())
-    if point.start_time_unix_nano:
-        times += [START, time_text(point.start_time_unix_nano).encode()]
-    return b"".join([*times, END_OF_TIMES, values, attrs, stream_frame.tail])
+    times = times_json(point.time_unix_nano, point.start_time_unix_nano)
+    return b"".join(
+        (
+            ACTION,
+            hashed,
+            time_hex(point.time_unix_nano),
+            kind,
+            bits,
+            ACTION_END,
+            times,
+            values,
+            attrs,
+            stream_frame.tail,
+        )
+    )
+
+
+def times_json(time: int, start: int | None) -> bytes:
+    """The start of a document: its time, and its start if it has one."""
+    written = b'{"@timestamp":"' + time_text(time).encode()
+    if start:
+        written += b'","start_timestamp":"' + time_text(start).encode()
+    return written + b'",'
 
 
 def time_hex(nanoseconds: int) -> bytes:
@@ -111,9 +128,9 @@ def time_hex(nanoseconds: int) -> bytes:
     return b"%016x" % nanoseconds
 
 
-def value_hash(*parts: bytes) -> bytes:
-    """Sixteen hexadecimal digits of a value that is more than one number."""
-    return blake2b(b",".join(parts), digest_size=8).hexdigest().encode()
+def value_digest(written: bytes) -> bytes:
+    """Eight bytes that tell a value that is more than one number from another."""
+    return blake2b(written, digest_size=8).digest()
 
 
 def split(body: bytes) -> list[bytes]:
@@ -156,24 +173,17 @@ def value_fields(point: Point) -> dict[str, Any]:
 
 def _values(point: Point) -> tuple[bytes, bytes, bytes]:
     """The value fields' bytes, the letter that tells their kind, and sixteen digits that tell them from another value."""
-    if isinstance(point, HistogramDataPoint):
-        return _histogram(point)
     fields = value_fields(point)
     written = orjson.dumps(fields)[1:-1]
     if not isinstance(point, NumberDataPoint):
-        return written, b"e", value_hash(written)
+        letter = b"h" if isinstance(point, HistogramDataPoint) else b"e"
+        return written, letter, value_digest(written).hex().encode()
     value = point.value
     if not isinstance(value, int):
         return written, b"d", struct.pack("<d", value).hex().encode()
     if fits_whole(value):
         return written, b"l", struct.pack("<q", value).hex().encode()
-    return written, b"t", value_hash(written)
-
-
-def _histogram(point: HistogramDataPoint) -> tuple[bytes, bytes, bytes]:
-    fields = value_fields(point)
-    parts = [orjson.dumps({name: value})[1:-1] for name, value in fields.items()]
-    return b",".join(parts), b"h", value_hash(*parts)
+    return written, b"t", value_digest(written).hex().encode()
 
 
 def _without_nothing(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,10 +30,13 @@ def preparations(wire: Wire, index: str, opensearch: bool) -> Sequence[Preparati
     if reply.status in (401, 403) and wire.get(f"/{quote(index)}").status in (401, 403):
         return unreadable(reply, wire)
     body = reply.json()
-    stream = reply.status == 200 and isinstance(body, dict) and bool(body.get("data_streams"))
-    will_be_stream = not stream and not product.opensearch and _STREAM_NAME.fullmatch(index) is not None
     found = mapped(wire, index)
-    template = _template(index, product, stream or (will_be_stream and not (found and found.exists)))
+    behind = found.fields.indices if found is not None else ()
+    stream = reply.status == 200 and isinstance(body, dict) and bool(body.get("data_streams"))
+    stream = stream or any(name.startswith(".ds-") for name in behind)  # some builds have streams and cannot list them
+    exists = found is not None and found.exists
+    will_be_stream = not exists and not product.opensearch and _STREAM_NAME.fullmatch(index) is not None
+    template = _template(index, product, stream or will_be_stream)
     steps = [template]
     if found is not None and found.exists and not found.prepared:
         if stream:
