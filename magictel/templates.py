@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, Protocol
 
 from magictel.model import Attributes, Group, Point, Series, Stream
@@ -72,13 +72,15 @@ class Template(Protocol):
 
 @dataclass(slots=True)
 class _Layout:
-    ids: list[int]
     attributes: list[Attributes]
     variant: Hashable
     parts: list[bytes]
+    holes: Sequence[int]
+    """Where in the parts of one point each column stands."""
     stride: int
-    resource: tuple[Any, ...] = field(default=())
-    sizes: tuple[int, ...] | None = None
+    source: tuple[Any, ...]
+    """Kept, as ids are reused."""
+    sizes: tuple[int, ...] | None
 
 
 class Layouts:
@@ -111,42 +113,53 @@ class Layouts:
             stream.monotonic,
         )
         attributes = list(map(_attributes, points))
-        ids = list(map(id, attributes))
         layout = self._layouts.get(key)
-        if layout is None or layout.ids != ids or layout.variant != filled.variant:
-            layout = self._make(key, group, ids, attributes, filled, template)
-        else:
+        if layout is not None and layout.variant == filled.variant and _same(attributes, layout.attributes):
             self._layouts.move_to_end(key)
+        else:
+            layout = self._make(key, group, attributes, filled, template)
         parts, stride = layout.parts, layout.stride
-        for hole, column in enumerate(filled.columns):
-            parts[2 * hole + 1 :: stride] = column
+        for hole, column in zip(layout.holes, filled.columns, strict=True):
+            parts[hole::stride] = column
         return Chunk(b"".join(parts), len(points), layout.sizes)
 
     def _make(
         self,
         key: tuple[Hashable, ...],
         group: Group,
-        ids: list[int],
         attributes: list[Attributes],
         filled: Filled,
         template: Template,
     ) -> _Layout:
         constants = template.constants(group.stream, filled.variant)
-        holes = len(filled.columns)
-        stride = 2 * holes + 1
-        parts: list[bytes] = [b""] * (stride * len(ids))
         around = list(map(constants, attributes))
+        holes: list[int] = []
+        columns: list[Column] = []
         for position, column in enumerate(zip(*around, strict=True)):
-            parts[2 * position :: stride] = column
+            if position:
+                holes.append(len(columns))
+                columns.append(())
+            if any(column):  # what is empty in every item needs no place
+                columns.append(column)
+        stride = len(columns)
+        parts: list[bytes] = [b""] * (stride * len(attributes))
+        for place, column in enumerate(columns):
+            if column:
+                parts[place::stride] = column
         sizes = None if filled.width is None else tuple(sum(map(len, one)) + filled.width for one in around)
-        layout = _Layout(ids, attributes, filled.variant, parts, stride, group.source, sizes)
+        layout = _Layout(attributes, filled.variant, parts, tuple(holes), stride, group.source, sizes)
         known = self._layouts.pop(key, None)
-        self._series += len(ids) - (len(known.ids) if known else 0)
+        self._series += len(attributes) - (len(known.attributes) if known else 0)
         self._layouts[key] = layout
         while self._series > self._max_series and len(self._layouts) > 1:
             _, old = self._layouts.popitem(last=False)
-            self._series -= len(old.ids)
+            self._series -= len(old.attributes)
         return layout
+
+
+def _same(attributes: list[Attributes], known: list[Attributes]) -> bool:
+    """True for the same objects in the same order. Equal ones are not enough: 1 == True == 1.0."""
+    return len(attributes) == len(known) and all(map(is_, attributes, known))
 
 
 Encode = Callable[[Series, Point], "bytes | Withheld"]
