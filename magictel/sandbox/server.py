@@ -150,10 +150,11 @@ class Server:
         try:
             connection.settimeout(_IDLE)
             if self._ssl is not None:
-                connection = self._ssl.wrap_socket(plain, server_side=True)
+                connection = self._ssl.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
                 with self._idle:
                     self._open.discard(plain)
                     self._open.add(connection)
+                connection.do_handshake()
             reader = Reader(connection, "https" if self._ssl else "http", f"{self.host}:{self.port}")
             while not self._stop.is_set():
                 request, keep_alive = reader.next()
@@ -246,9 +247,9 @@ class Server:
         while not self._stop.is_set():
             left = _POLL if end is None else min(_POLL, end - self._clock.monotonic())
             if left <= 0 or self._hurry.is_set() or (until_gone and _gone(connection)):
-                return True
+                break
             self._clock.wait(left, self._stop)
-        return False
+        return not self._stop.is_set()
 
     @contextlib.contextmanager
     def _under_way(self) -> Iterator[None]:
