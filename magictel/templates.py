@@ -135,12 +135,12 @@ class Layouts:
         around = list(map(constants, attributes))
         holes: list[int] = []
         columns: list[Column] = []
-        for position, column in enumerate(zip(*around, strict=True)):
+        for position, constant in enumerate(zip(*around, strict=True)):
             if position:
                 holes.append(len(columns))
                 columns.append(())
-            if any(column):  # what is empty in every item needs no place
-                columns.append(column)
+            if any(constant):  # what is empty in every item needs no place
+                columns.append(constant)
         stride = len(columns)
         parts: list[bytes] = [b""] * (stride * len(attributes))
         for place, column in enumerate(columns):
