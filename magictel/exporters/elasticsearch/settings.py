@@ -43,6 +43,10 @@ class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
     routing: Annotated[
         str | None, option("Routing value of every document: all go to one shard.", example="tenant-1")
     ] = None
+    max_batch_points: Annotated[
+        int, option("Most points in one request.", unit="points", example=1000, ge=1, le=1_000_000)
+    ] = 2_500
+    """About 1.5 MB: as large as one slice of encoding, which then need not be copied into a larger body."""
     mode: Annotated[Literal["flat"], option("Shape of the documents: one for each point.")] = "flat"
 
     def credentials(self) -> Mapping[str, str]:
