@@ -13,6 +13,7 @@ import struct
 from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -115,6 +116,7 @@ def encode(stream_frame: Frame, series: Series, point: Point) -> bytes:
     )
 
 
+@lru_cache(maxsize=1024)
 def times_json(time: int, start: int | None) -> bytes:
     """The start of a document: its time, and its start if it has one."""
     written = b'{"@timestamp":"' + time_text(time).encode()

@@ -70,6 +70,10 @@ class SearchExporter(HttpExporter[S]):
 
     def headers(self) -> Mapping[str, str]:
         """The Authorization header, if credentials are set."""
+        return self._headers
+
+    @cached_property
+    def _headers(self) -> Mapping[str, str]:
         header = next(iter(self.settings.credentials().values()), None)
         return {"Authorization": header} if header else {}
 
@@ -95,7 +99,7 @@ class SearchExporter(HttpExporter[S]):
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once, knowing the index's mode or learning it."""
-        self._mode.ask_once(self.wire(), self.settings.index, timeout)
+        self._mode.ask_once(self.wire, self.settings.index, timeout)
         attempted = super().attempt(payload, timeout)
         self._mode.learn(attempted.outcome)
         return attempted

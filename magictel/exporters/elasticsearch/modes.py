@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 from magictel.errors import WireError
@@ -20,13 +21,13 @@ class IndexMode:
         self.time_series = False
         self._asked = False
 
-    def ask_once(self, wire: Wire, index: str, timeout: float) -> None:
+    def ask_once(self, wire: Callable[[], Wire], index: str, timeout: float) -> None:
         """Ask the index's settings, the first time only; without an answer or the right to it nothing is concluded."""
         if self._asked:
             return
         self._asked = True
         try:
-            self.ask(wire, index, min(_LONGEST, timeout / 4))
+            self.ask(wire(), index, min(_LONGEST, timeout / 4))
         except WireError:
             return
 
