@@ -1,20 +1,20 @@
 """An emulator of Elasticsearch 7, 8, 9 and OpenSearch 2, 3, as far as telemetry meets them.
 
-    emulator    `SearchEmulator`: decompresses, authenticates, routes
-    dialect     product and version, and what differs between them
-    answers     replies and errors in the engine's own shapes
-    security    users, API keys, privileges (Elasticsearch's; OpenSearch's plugin as far as it is known)
-    bulk        `_bulk`: parsing, item by item
-    cluster     indices, data streams, templates, aliases of names: the state
-    templates   index, component and legacy templates
-    mapping     a mapping: fields, objects, multi-fields, dynamic templates, as JSON and back
-    parsing     a document against a mapping: doc values, ignored fields, new fields, refusals
-    values      what each field type makes of a JSON value, and how doc values show it
-    dates       the engine's date formats
-    timeseries  `index.mode: time_series`: dimensions, ids, the window
-    query       which documents a query matches
-    search      `_search` and `_count`: hits as users see the data
-    admin       health, settings, mappings, templates, `_cat`: the rest of the API
+    emulator       `SearchEmulator`: decompresses, authenticates, routes
+    dialect        product and version, and what differs between them
+    answers        replies and errors in the engine's own shapes
+    routes         paths and methods; `data_routes`, `state_routes`, `admin_routes` are the handlers, `context` what they get
+    security       users, API keys, privileges (Elasticsearch's; OpenSearch's plugin as far as it is documented)
+    actions, bulk  the lines of a `_bulk`, and one verdict an item; `streams` what data streams ask of it
+    cluster        the state: indices (`index`), data streams, templates, aliases
+    mapping        a mapping: fields and objects (`fields`), multi-fields, dynamic templates, as JSON and back
+    parsing        a document (`lines`, `names`) against a mapping: doc values, ignored fields, refusals;
+                   `dynamic` and `new_fields` what it adds, `flattened` whole objects, `values` and `dates` scalars
+    timeseries     `index.mode: time_series`: dimensions, ids, the window
+    query, search  which documents match, in which order (`sorting`), shown as users see them (`hits`)
+    capabilities   `_field_caps`
+    health, admin  what the cluster says of itself; settings, mappings, templates as JSON
+    faulty         item errors that a scripted fault can provoke
 
 It decodes with `json` and code of its own, nothing of magictel's encoders. Where engine and emulator differ the
 emulator is wrong: `tests/sandbox/test_differential.py` runs the same scenarios on both.

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from magictel.sandbox.elasticsearch import dates
+from magictel.sandbox.elasticsearch import streams
 from magictel.sandbox.elasticsearch.actions import Item
-from magictel.sandbox.elasticsearch.answers import Refused, excluded, illegal, no_such_index
+from magictel.sandbox.elasticsearch.answers import Refused, illegal
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.index import Document, Index
@@ -71,7 +71,7 @@ def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
         raise _conflict(index, f"[{item.id}]", index.documents[item.id].version)
     source = load(dialect, item.line)
     if index.stream is not None:
-        _check_stream(dialect, index, item, source)
+        streams.check_series_time(index, source)
     if index.series is not None:
         index.series.check_routing(source)
     doc_id = item.id if item.id is not None else _new_id()
@@ -81,10 +81,10 @@ def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
         described = f"in a time series document at [{source.get('@timestamp')}]"
     parsed = _parsed(index, source, described)
     if index.stream is not None:
-        _check_timestamp(dialect, parsed, source, described)
+        streams.check_timestamp(dialect, parsed, source, described)
     label = f"[{doc_id}]"
     if index.series is not None:
-        doc_id, label = _series_identity(index, item, parsed, source)
+        doc_id, label = streams.series_identity(index, index.series, item, parsed, source)
     if item.operation == "create" and doc_id in index.documents:
         refused = _conflict(index, label, index.documents[doc_id].version)
         refused.made_id = doc_id
@@ -135,8 +135,8 @@ def check_blocks(cluster: Cluster, index: Index) -> None:
 def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str], created: set[str]) -> tuple[Index, dict[str, Any]]:
     _check_required(cluster, item, parameters)
     _check_pipeline(cluster, item, parameters)
-    if item.operation != "create" and _is_stream(cluster, item.index):
-        raise _only_create(cluster, item.index, resolved=item.index in created)
+    if item.operation != "create" and streams.is_stream(cluster, item.index):
+        raise streams.only_create(cluster, item.index, resolved=item.index in created)
     if item.operation == "create":
         created.add(item.index)
     if item.operation in {"delete", "update"} and not cluster.resolve(item.index, allow_missing=True):
@@ -144,7 +144,7 @@ def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str], created: se
     index = cluster.write_index(item.index)
     routing = item.more.get("routing", item.more.get("_routing", parameters.get("routing")))
     if routing is not None and index.stream is not None and index.stream == item.index:
-        raise _custom_routing(cluster, item.index)
+        raise streams.custom_routing(cluster, item.index)
     check_blocks(cluster, index)
     if item.more.get("dynamic_templates"):
         _check_dynamic_templates(cluster.dialect, index, item)
@@ -190,34 +190,10 @@ def _check_required(cluster: Cluster, item: Item, parameters: Mapping[str, str])
         raise refused
 
 
-def _is_stream(cluster: Cluster, name: str) -> bool:
-    if name in cluster.streams:
-        return True
-    found = None if name in cluster.indices else cluster.templates.matching(name)
-    return found is not None and "data_stream" in found[1]
-
-
-def _only_create(cluster: Cluster, name: str, *, resolved: bool) -> Refused:
-    reason = "only write ops with an op_type of create are allowed in data streams"
-    if not cluster.dialect.modern or resolved:
-        return illegal(reason)
-    # The engine looks the name up without data streams, unless a create of the same request has found it already.
-    return Refused(400, "illegal_argument_exception", reason, excluded(no_such_index(name)).error())
-
-
 def _check_pipeline(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> None:
     wanted = item.more.get("pipeline", parameters.get("pipeline"))
     if wanted and wanted != "_none" and wanted not in cluster.pipelines:
         raise illegal(f"pipeline with id [{wanted}] does not exist")
-
-
-def _custom_routing(cluster: Cluster, stream: str) -> Refused:
-    if cluster.dialect.elastic:
-        why = "but the [allow_custom_routing] setting was not enabled in the data stream's template."
-    else:
-        why = "target the backing indices directly or remove the custom routing."
-    joint = " " if cluster.dialect.elastic else ". "
-    return illegal(f"index request targeting data stream [{stream}] specifies a custom routing{joint}{why}")
 
 
 def _success(cluster: Cluster, index: Index, doc_id: str, version: int, result: str, seq_no: int) -> dict[str, Any]:
@@ -254,55 +230,6 @@ def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
         "status": refusal.status,
         "error": refusal.error(),
     }
-
-
-def _check_stream(dialect: Dialect, index: Index, item: Item, source: Mapping[str, Any]) -> None:
-    if index.series is None or item.operation == "delete":
-        return
-    written = source.get("@timestamp")
-    if written is None:
-        reason = "Failed to parse object: expecting token of type [START_OBJECT] but found [null]"
-        cause = {"type": "parsing_exception", "reason": reason, "line": 1, "col": 1}
-        raise Refused(400, "timestamp_error", f"Error extracting data stream timestamp field: {reason}", cause)
-    moment = dates.parse(str(written), dates.DEFAULT_FORMAT)
-    if moment is not None:
-        index.series.check_window(moment, str(written))
-
-
-def _check_timestamp(dialect: Dialect, parsed: Parsed, source: Mapping[str, Any], described: str) -> None:
-    count = len(parsed.values.get("@timestamp", []))
-    if count == 1:
-        return
-    if not dialect.elastic:
-        reason = "documents must contain a single-valued timestamp field '@timestamp' of date type"
-    elif count == 0:
-        reason = "data stream timestamp field [@timestamp] is missing"
-    else:
-        reason = "data stream timestamp field [@timestamp] encountered multiple values"
-    cause = {"type": "illegal_argument_exception", "reason": reason}
-    text = dialect.at(f"failed to parse: {reason}") if dialect.modern else "failed to parse"
-    written = source.get("@timestamp")
-    if dialect.modern and count > 1 and isinstance(written, list):
-        text = dialect.at(
-            f"failed to parse field [@timestamp] of type [date] {described}. Preview of field's value: '{written[-1]}'"
-        )
-    raise Refused(400, dialect.document_error, text, cause)
-
-
-def _series_identity(index: Index, item: Item, parsed: Parsed, source: Mapping[str, Any]) -> tuple[str, str]:
-    assert index.series is not None
-    dialect = index.mapping.dialect
-    if "@timestamp" not in parsed.values:
-        _check_timestamp(dialect, parsed, source, "")
-    index.series.check_window(parsed.values["@timestamp"][0], str(source.get("@timestamp")))
-    doc_id, label = index.series.identity(parsed)
-    if item.id is not None and item.id != doc_id:
-        reason = (
-            f"_id must be unset or set to [{doc_id}] but was [{item.id}] because [{index.name}] is in time_series mode"
-        )
-        cause = {"type": "illegal_argument_exception", "reason": reason}
-        raise Refused(400, dialect.document_error, dialect.at(f"failed to parse: {reason}"), cause)
-    return doc_id, f"[{doc_id}][{label}]"
 
 
 def _conflict(index: Index, label: str, version: int) -> Refused:

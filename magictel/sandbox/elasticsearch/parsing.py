@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from magictel.sandbox.elasticsearch import dates, values
+from magictel.sandbox.elasticsearch import flattened, values
 from magictel.sandbox.elasticsearch.answers import Refused
+from magictel.sandbox.elasticsearch.dynamic import dynamic_leaf
 from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field, Object
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
 from magictel.sandbox.elasticsearch.names import METADATA, parts_of
 from magictel.sandbox.elasticsearch.new_fields import Limits, NewFields
-from magictel.sandbox.elasticsearch.values import Malformed
+from magictel.sandbox.elasticsearch.values import TERM_BYTES, Malformed
 
 _MALFORMED_MAY_BE_IGNORED = {*WHOLE, *DECIMAL, "date", "date_nanos", "ip", "unsigned_long", "geo_point", "boolean"}
-_TERM = 32766
 _TOKENS = {bool: "VALUE_TRUE", int: "VALUE_NUMBER_INT", float: "VALUE_NUMBER_FLOAT", dict: "START_OBJECT"}
 
 
@@ -145,7 +145,7 @@ class _Run:
         if isinstance(value, dict):
             self._new_object(path, value, dynamic)
             return
-        leaf = self._dynamic_leaf(path, value)
+        leaf = dynamic_leaf(self._mapping, path, value)
         self.parsed.new.append((path, leaf))
         self._leaf(path, leaf, value)
 
@@ -162,50 +162,6 @@ class _Run:
         self.parsed.new.append((path, made))
         if made.enabled:
             self.object(value, None, path, made.dynamic or dynamic)
-
-    def _dynamic_leaf(self, path: str, value: Any) -> Field:
-        matched, formats = self._seen_as(value)
-        name = path.rsplit(".", 1)[-1]
-        rule = self._mapping.template(path, name, matched)
-        if rule is not None:
-            definition = dict(rule)
-            definition.setdefault("type", {"string": "text", "double": "float"}.get(matched, matched))
-            return self._mapping.field(name, definition)
-        if matched == "string":
-            return Field("text", {}, {"keyword": Field("keyword", {"ignore_above": 256})})
-        if matched == "date":
-            params = {} if formats == dates.DEFAULT_FORMAT else {"format": formats}
-            if params and self._dialect.modern:
-                params["locale"] = ""
-            elif params and not self._dialect.elastic:
-                params["print_format"] = "yyyy/MM/dd HH:mm:ss"
-            return Field("date", params)
-        return Field("float" if matched == "double" else matched)
-
-    def _seen_as(self, value: Any) -> tuple[str, str | None]:
-        if isinstance(value, bool):
-            return "boolean", None
-        if isinstance(value, int):
-            return "long", None
-        if isinstance(value, float):
-            return "double", None
-        if self._mapping.top.get("numeric_detection") is True:
-            try:
-                int(value)
-            except ValueError:
-                try:
-                    float(value)
-                except ValueError:
-                    pass
-                else:
-                    return "double", None
-            else:
-                return "long", None
-        if self._mapping.top.get("date_detection", True) is not False:
-            formats = dates.detected(value)
-            if formats is not None:
-                return "date", formats
-        return "string", None
 
     def _leaf(self, path: str, leaf: Field, value: Any) -> None:
         if leaf.type in FLATTENED:
@@ -276,12 +232,12 @@ class _Run:
 
     def _check_size(self, path: str, leaf: Field, value: str, field: str | None = None) -> None:
         encoded = value.encode("utf-8", "surrogatepass")
-        if len(encoded) <= _TERM:
+        if len(encoded) <= TERM_BYTES:
             return
-        reason = f"bytes can be at most {_TERM} in length; got {len(encoded)}"
+        reason = f"bytes can be at most {TERM_BYTES} in length; got {len(encoded)}"
         text = (
             f'Document contains at least one immense term in field="{field or path}" (whose UTF8 encoding is longer than the max '
-            f"length {_TERM}), all of which were skipped.  Please correct the analyzer to not produce such terms.  The prefix of "
+            f"length {TERM_BYTES}), all of which were skipped.  Please correct the analyzer to not produce such terms.  The prefix of "
             f"the first immense term is: '{list(encoded[:30])}...'"
         )
         if self._dialect.modern:
@@ -295,42 +251,21 @@ class _Run:
             return
         for item in value if isinstance(value, list) else [value]:
             if not isinstance(item, (dict, list)):
-                token = (
-                    _TOKENS.get(type(item), "VALUE_STRING")
-                    .replace("_INT", "")
-                    .replace("_FLOAT", "")
-                    .replace("TRUE", "BOOLEAN")
-                )
-                reason = f"Failed to parse object: expecting token of type [START_OBJECT] but found [{token}]"
-                if not self._dialect.elastic:
-                    reason = f"[{path}] unexpected token [{token}] in flat_object field value"
-                raise self._malformed(path, leaf, item, Malformed("parsing_exception", reason))
+                raise self._malformed(path, leaf, item, flattened.not_an_object(self._dialect, path, item))
         limit = int(leaf.params.get("ignore_above", 1 << 31))
-        for key, text in _leaves(value, ""):
-            self._check_flattened(path, leaf, key, text)
+        for key, text in flattened.leaves(value):
+            if self._dialect.elastic:
+                problem = flattened.problem(path, key, text)
+                if problem is not None:
+                    raise self._malformed(path, leaf, text, problem)
+            elif len(text) > 8191 or len(key) > 8191:
+                self._check_size(path, leaf, text, f"{path}._value")
+                self._check_size(path, leaf, f"{path}.{key}={text}", f"{path}._valueAndPath")
             if len(text) <= limit:
                 self.parsed.values.setdefault(path, []).append(text)
                 self.parsed.values.setdefault(f"{path}.{key}", []).append(text)
             elif self._dialect.elastic and self._dialect.modern:
                 self.parsed.ignored.add(path)
-
-    def _check_flattened(self, path: str, leaf: Field, key: str, text: str) -> None:
-        if not self._dialect.elastic:
-            if len(text) > 8191 or len(key) > 8191:
-                self._check_size(path, leaf, text, f"{path}._value")
-                self._check_size(path, leaf, f"{path}.{key}={text}", f"{path}._valueAndPath")
-            return
-        if "\0" in key:
-            reason = f"Keys in [flattened] fields cannot contain the reserved character \\0. Offending key: [{key}]."
-            raise self._malformed(path, leaf, text, Malformed("illegal_argument_exception", reason))
-        size = len(key.encode("utf-8", "surrogatepass")) + len(text.encode("utf-8", "surrogatepass")) + 1
-        if size > _TERM:
-            reason = (
-                f"Flattened field [{path}] contains one immense field whose keyed encoding is longer than the allowed max length "
-                f"of {_TERM} bytes. Key length: {len(key.encode())}, value length: {len(text.encode())} for key starting with "
-                f"[{key[:50]}]"
-            )
-            raise self._malformed(path, leaf, text, Malformed("illegal_argument_exception", reason))
 
     def _below_a_field(
         self, path: str, rest: str, prefix: str, parts: list[str], index: int, child: Field, inner: Any
@@ -367,19 +302,6 @@ class _Run:
 
     def _refuse(self, reason: str, cause: Mapping[str, Any] | None = None) -> Refused:
         return Refused(400, self._dialect.document_error, self._dialect.at(reason), cause)
-
-
-def _leaves(value: Any, prefix: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    if isinstance(value, dict):
-        for name, item in value.items():
-            found += _leaves(item, name if not prefix else f"{prefix}.{name}")
-    elif isinstance(value, list):
-        for item in value:
-            found += _leaves(item, prefix)
-    elif value is not None:
-        found.append((prefix, values.written(value)))
-    return found
 
 
 def _preview(leaf: Field, value: Any) -> str:

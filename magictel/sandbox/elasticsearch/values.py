@@ -14,6 +14,8 @@ from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field
 from magictel.sandbox.elasticsearch.lines import Written
 
+TERM_BYTES = 32766
+"""How long a term may be that Lucene takes."""
 _WORD = re.compile(r"\w+(?:['’.]\w+)*", re.UNICODE)
 
 
