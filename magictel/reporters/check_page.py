@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from magictel.events import CheckFinished, CheckOutcome, CheckResult
 from magictel.finding import Finding, Held, Rung
 from magictel.reporters.evidence import lines
-from magictel.reporters.figures import many, span
+from magictel.reporters.figures import every, many, span
 from magictel.reporters.sheet import Sheet
 
 _NAME = 14
@@ -88,7 +88,7 @@ def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> 
         failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
         warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
         text = (
-            f"all {len(done)} targets hold"
+            f"{every(len(done))} hold"
             if not failed
             else f"{len(failed)} of {len(done)} targets fail: {', '.join(failed)}"
         )

@@ -24,3 +24,8 @@ def span(seconds: float) -> str:
 def many(count: int, one: str, several: str | None = None) -> str:
     """`1 point`, `12 points`; the plural is the singular with an s unless given."""
     return f"{count} {one if count == 1 else several or one + 's'}"
+
+
+def every(count: int) -> str:
+    """`both targets`, `all 3 targets`."""
+    return "both targets" if count == 2 else f"all {count} targets"

@@ -8,7 +8,7 @@ from magictel.events import RunCleaned, RunCounted, SendFinished, SendOutcome, S
 from magictel.finding import Held
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.check_page import write_header, write_rung
-from magictel.reporters.figures import many, span
+from magictel.reporters.figures import every, many, span
 from magictel.reporters.sheet import Sheet
 from magictel.verification import Difference, Value, Verification
 
@@ -122,7 +122,7 @@ def _verdict(targets: Sequence[str], finished: SendFinished) -> str:
         return _verdict_of(finished.results[0])
     good = [result for result in finished.results if _held(result.outcome) is Held.PASS]
     if len(good) == len(finished.results):
-        return f"all {len(good)} targets {finished.outcome}"
+        return f"{every(len(good))} {finished.outcome}"
     rest = ", ".join(f"{result.target} {result.outcome}" for result in finished.results if result not in good)
     return f"{len(good)} of {len(finished.results)} targets hold: {rest}"
 

@@ -69,6 +69,8 @@ class TerminalReporter:
                 self._write_rest(event.results)
             case RunCounted():
                 self._progress.clear()
+                if len(self._targets) > 1 and not self._cleaned:
+                    self._sheet.blank()
                 send_page.write_counted(self._sheet, event)
             case RunCleaned():
                 self._cleaned.append(event)

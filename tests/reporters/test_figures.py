@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from magictel.reporters.figures import many, span
+from magictel.reporters.figures import every, many, span
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,7 @@ def test_plurals() -> None:
         "2 points",
         "2 queries",
     ]
+
+
+def test_every_target() -> None:
+    assert [every(2), every(3)] == ["both targets", "all 3 targets"]
