@@ -1,0 +1,135 @@
+# What `magictel.__getattr__` loads, for type checkers: a stub, so that no import of it exists at run time. Tested fresh.
+from __future__ import annotations
+
+from magictel.delivery.retry import (
+    Attempted,
+)
+from magictel.errors import (
+    MagictelError,
+    PluginError,
+    SettingsError,
+    UsageError,
+    WireError,
+)
+from magictel.exporter import (
+    INTERFACE,
+    Exporter,
+)
+from magictel.finding import (
+    Finding,
+    Held,
+    Rung,
+    SideEffect,
+)
+from magictel.http_exporter import (
+    HttpExporter,
+    Preparation,
+)
+from magictel.ladder.probe import (
+    probe,
+)
+from magictel.model import (
+    Group,
+    Kind,
+    Point,
+    Series,
+    Stream,
+)
+from magictel.outcome import (
+    Delivered,
+    Fate,
+    ItemVerdict,
+    Outcome,
+    Partial,
+    Reason,
+    Receipt,
+    Rejected,
+    Throttled,
+    TooLarge,
+    Unavailable,
+)
+from magictel.payload import (
+    Payload,
+    Route,
+)
+from magictel.secrets import (
+    Secret,
+)
+from magictel.settings.model import (
+    ExporterSettings,
+    HttpSettings,
+    option,
+)
+from magictel.templates import (
+    Filled,
+    Template,
+    Withheld,
+)
+from magictel.verification import (
+    Expected,
+    SampleQuery,
+    Seen,
+    Unreadable,
+)
+from magictel.wire import (
+    Endpoint,
+    Reply,
+    Request,
+    Transport,
+    Wire,
+)
+
+__all__ = [
+    "INTERFACE",
+    "Attempted",
+    "Delivered",
+    "Endpoint",
+    "Expected",
+    "Exporter",
+    "ExporterSettings",
+    "Fate",
+    "Filled",
+    "Finding",
+    "Group",
+    "Held",
+    "HttpExporter",
+    "HttpSettings",
+    "ItemVerdict",
+    "Kind",
+    "MagictelError",
+    "Outcome",
+    "Partial",
+    "Payload",
+    "PluginError",
+    "Point",
+    "Preparation",
+    "Reason",
+    "Receipt",
+    "Rejected",
+    "Reply",
+    "Request",
+    "Route",
+    "Rung",
+    "SampleQuery",
+    "Secret",
+    "Seen",
+    "Series",
+    "SettingsError",
+    "SideEffect",
+    "Stream",
+    "Template",
+    "Throttled",
+    "TooLarge",
+    "Transport",
+    "Unavailable",
+    "Unreadable",
+    "UsageError",
+    "Wire",
+    "WireError",
+    "Withheld",
+    "__version__",
+    "option",
+    "probe",
+]
+
+__version__: str
