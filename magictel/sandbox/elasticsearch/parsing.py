@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,14 @@ from magictel.sandbox.elasticsearch import flattened, values
 from magictel.sandbox.elasticsearch.answers import Refused
 from magictel.sandbox.elasticsearch.dynamic import dynamic_leaf
 from magictel.sandbox.elasticsearch.fields import DECIMAL, FLATTENED, KEYWORDS, WHOLE, Field, Object
+from magictel.sandbox.elasticsearch.lines import Written
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
 from magictel.sandbox.elasticsearch.names import METADATA, parts_of
 from magictel.sandbox.elasticsearch.new_fields import Limits, NewFields
 from magictel.sandbox.elasticsearch.values import TERM_BYTES, Malformed
 
 _MALFORMED_MAY_BE_IGNORED = {*WHOLE, *DECIMAL, "date", "date_nanos", "ip", "unsigned_long", "geo_point", "boolean"}
+_TEXTS = frozenset({"keyword", "text", "wildcard", "match_only_text"})
 _TOKENS = {bool: "VALUE_TRUE", int: "VALUE_NUMBER_INT", float: "VALUE_NUMBER_FLOAT", dict: "START_OBJECT"}
 
 
@@ -167,6 +170,8 @@ class _Run:
         if leaf.type in FLATTENED:
             self._flattened(path, leaf, value)
             return
+        if self._easy(path, leaf, value):
+            return
         if value is None:
             value = leaf.params.get("null_value")
             if value is None:
@@ -189,6 +194,21 @@ class _Run:
             self._keep(path, leaf, parsed)
         for name, sub in leaf.fields.items():
             self._leaf(f"{path}.{name}", sub, value)
+
+    def _easy(self, path: str, leaf: Field, value: Any) -> bool:
+        """True when a value of its field's own kind was kept without further ado: most are, and this is the fast way."""
+        kind = type(value)
+        if kind is str and leaf.type in _TEXTS:
+            self._keep(path, leaf, value)
+        elif kind is int and leaf.type == "long" and -(1 << 63) <= value < 1 << 63:
+            self.parsed.values.setdefault(path, []).append(value)
+        elif kind is Written and leaf.type == "double" and math.isfinite(value):
+            self.parsed.values.setdefault(path, []).append(float(value))
+        else:
+            return False
+        for name, sub in leaf.fields.items():
+            self._leaf(f"{path}.{name}", sub, value)
+        return True
 
     def _parsed(self, leaf: Field, value: Any) -> Any:
         numeric = leaf.type in WHOLE or leaf.type in DECIMAL or leaf.type == "unsigned_long"

@@ -110,7 +110,9 @@ def java_double(value: float) -> str:
 def too_long(field: Field, value: str) -> bool:
     """True where a keyword's `ignore_above` (UTF-16 units) leaves the value out."""
     limit = field.params.get("ignore_above")
-    return limit is not None and len(value.encode("utf-16-le", "surrogatepass")) // 2 > int(limit)
+    if limit is None or 2 * len(value) <= int(limit):
+        return False
+    return len(value.encode("utf-16-le", "surrogatepass")) // 2 > int(limit)
 
 
 def words(value: str) -> list[str]:
