@@ -28,7 +28,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExpor
 
 from magictel.clock import Clock, SystemClock
 from magictel.delivery.log import DeliveryLog
-from magictel.delivery.pipeline import Lot, OnRefused, Pipeline
+from magictel.delivery.pipeline import Lot, OnDropped, OnRefused, Pipeline
 from magictel.delivery.retry import Attempted
 from magictel.errors import MagictelError, SettingsError
 from magictel.finding import Finding, Rung, SideEffect
@@ -188,14 +188,21 @@ class Exporter(MetricExporter, Generic[S]):
     # ---- inherited by every exporter ---------------------------------------------------------------------------------
 
     @final
-    def deliver(self, data: MetricsData, *, seconds: float = 30.0, on_refused: OnRefused | None = None) -> Receipt:
+    def deliver(
+        self,
+        data: MetricsData,
+        *,
+        seconds: float = 30.0,
+        on_refused: OnRefused | None = None,
+        on_dropped: OnDropped | None = None,
+    ) -> Receipt:
         """Send a collection and settle every point: what is not delivered within `seconds` is dropped and named."""
         deadline = self.clock.monotonic() + seconds
         with self._sending:
             closed = self._closed_because()
             if closed is not None:
                 return self._pipeline.drop(self._lot(data), *closed)
-            return self._pipeline.deliver(self._lot(data), deadline, on_refused)
+            return self._pipeline.deliver(self._lot(data), deadline, on_refused, on_dropped)
 
     @final
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:

@@ -40,7 +40,7 @@ def document(value: Any) -> None:
     import json  # not every command speaks it
 
     _Written.document = True
-    _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    _write(sys.stdout, json.dumps(value, indent=2) + "\n")
 
 
 def documented() -> bool:

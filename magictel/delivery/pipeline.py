@@ -20,6 +20,9 @@ from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings
 
 OnRefused = Callable[[bytes, ItemVerdict], None]
+"""Told of every item that was refused for good."""
+OnDropped = Callable[[bytes], None]
+"""Told of every item that was given up; it may have arrived all the same, where the end of an attempt is not known."""
 _LEAST_PATIENCE = 1.0
 
 
@@ -85,9 +88,15 @@ class Pipeline:
         """True when the latest attempt used up its time without an answer."""
         return self._patience.in_vain
 
-    def deliver(self, lot: Lot, deadline: float, on_refused: OnRefused | None = None) -> Receipt:
+    def deliver(
+        self, lot: Lot, deadline: float, on_refused: OnRefused | None = None, on_dropped: OnDropped | None = None
+    ) -> Receipt:
         """Settle a lot for good: what is not delivered by the monotonic `deadline` is dropped, under the code that kept it out."""
         receipt, left = self._send(lot, Deadline.at(deadline), on_refused)
+        if on_dropped is not None:
+            for waiting in left:
+                for item in waiting.payload.items():
+                    on_dropped(item)
         receipt = self._dropping(receipt, left)
         self._book(receipt)
         return receipt

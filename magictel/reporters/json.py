@@ -75,7 +75,7 @@ def writer(stream: TextIO) -> Callable[[Document], None]:
     """Writes a document to a stream: one JSON value, indented, and a line end."""
 
     def write(document: Document) -> None:
-        stream.write(json.dumps(plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        stream.write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
         stream.flush()
 
     return write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ class MemoryExporter(Exporter[MemorySettings]):
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         self.backend.asked += 1
-        shown = self.backend.shows([dict(one) for one in self.backend.stored])
+        shown = self.backend.shows(copy.deepcopy(self.backend.stored))
         if isinstance(shown, Unreadable):
             return shown
         return [Seen(one["key"], {"value": frozen(one["value"])}, self.backend.unreadable) for one in shown]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -194,3 +195,59 @@ def test_unusable_settings_of_one_target_do_not_stop_the_other() -> None:
     ]
     assert finished.outcome is SendOutcome.UNDELIVERED
     assert finished.results[0].receipt.dropped == 12
+
+
+def test_points_that_were_given_up_are_not_called_lost() -> None:
+    def keep_one_out(payload: Payload) -> Partial:
+        return Partial(retry={0: ItemVerdict("es.write.queue-full", "the queue is full")})
+
+    result, _ = run(Backend(judge=keep_one_out), deadline=0.5)
+    assert result.outcome is SendOutcome.UNDELIVERED
+    assert result.receipt.dropped > 0
+    assert result.verification is not None
+    assert result.verification.expected == result.receipt.delivered
+    assert (result.verification.missing, result.verification.altered) == (0, 0)
+
+
+def test_a_point_given_up_that_arrived_all_the_same_is_not_called_altered() -> None:
+    class Late(Backend):
+        pass
+
+    backend = Late()
+
+    def store_and_say_nothing(payload: Payload) -> Unavailable | Partial:
+        if len(payload.items()) < 5:
+            return Partial()
+        backend.stored += [json.loads(item) for item in payload.items()]
+        return Unavailable("net.http.read-timeout", "no answer", unknown=True)
+
+    backend.judge = store_and_say_nothing
+    result, _ = run(backend, deadline=0.5)
+    assert result.outcome is SendOutcome.UNDELIVERED
+    assert result.verification is not None
+    assert result.verification.altered == 0
+
+
+def test_a_point_that_is_shown_piece_by_piece_is_looked_at_again() -> None:
+    looks = 0
+
+    def half_first(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        nonlocal looks
+        looks += 1
+        return alter(shown) if looks == 1 else shown
+
+    result, _ = run(Backend(shows=half_first))
+    assert result.outcome is SendOutcome.VERIFIED
+
+
+def test_a_copy_that_shows_late_is_found_where_something_was_sent_twice() -> None:
+    looks = 0
+
+    def doubled_later(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        nonlocal looks
+        looks += 1
+        return shown if looks == 1 else double(shown)
+
+    result, _ = run(Backend(shows=doubled_later))
+    assert result.receipt.attempts > 1
+    assert result.outcome is SendOutcome.DUPLICATED
