@@ -1,0 +1,133 @@
+"""A fresh environment outside /tmp, and wheels that are built and installed without a network."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+PYPROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{name}"
+version = "{version}"
+
+[project.entry-points."magictel.exporters"]
+{points}
+
+[tool.hatch.build.targets.wheel]
+only-include = ["{module}.py"]
+"""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A virtual environment that sees what the tests' own has installed, and a magictel of its own."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.folder / "bin" / "python"
+
+    def install(self, *wheels: Path) -> None:
+        """Install wheels with pip, from their files alone."""
+        pip = [sys.executable, "-m", "pip", "--python", str(self.python)]
+        quiet = ["install", "--no-index", "--no-deps", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, *quiet, *map(str, wheels)], self.folder)
+
+    def magictel(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the installed command in a folder that holds nothing."""
+        dropped = ("ACME_", "ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "PYTHON", "PYTEST_", "COV_")
+        held = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+        return subprocess.run(
+            [str(self.folder / "bin" / "magictel"), *arguments],
+            cwd=self.folder / "empty",
+            env={**held, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def exporters(self, **environment: str) -> dict[str, list[dict[str, Any]]]:
+        """What `list` says, by name."""
+        done = self.magictel("list", "--format", "json", **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found: dict[str, list[dict[str, Any]]] = {}
+        for one in json.loads(done.stdout)["exporters"]:
+            found.setdefault(one["name"], []).append(one)
+        return found
+
+
+@contextmanager
+def outside_tmp() -> Iterator[Path]:
+    """A folder that is removed again, where stevedore's cache would be on: that is, not under /tmp."""
+    home = Path.home() / ".cache"
+    home.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="magictel-tests-", dir=home)).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def fresh(folder: Path, magictel: Path) -> Fresh:
+    """Make an environment in a folder and install magictel's wheel."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    made = Fresh(folder)
+    (folder / "empty").mkdir()
+    packages = next(folder.glob("lib/python*/site-packages"))
+    # A path alone: the .pth files there, among them an editable magictel's, are not read.
+    (packages / "of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    made.install(magictel)
+    return made
+
+
+def wheel(folder: Path, name: str, module: str, source: str, points: dict[str, str], version: str = "0.3") -> Path:
+    """Build a package of one module."""
+    project = folder / name
+    project.mkdir()
+    lines = "\n".join(f'{key} = "{value}"' for key, value in points.items())
+    (project / "pyproject.toml").write_text(PYPROJECT.format(name=name, version=version, points=lines, module=module))
+    (project / f"{module}.py").write_text(source)
+    return build(project, folder / "wheels")
+
+
+def build(project: Path, to: Path) -> Path:
+    """Build a project's wheel with what is installed here."""
+    before = set(to.glob("*.whl"))
+    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(to), str(project)], project)
+    (made,) = set(to.glob("*.whl")) - before
+    return made
+
+
+def missing_tools() -> str | None:
+    """Why no wheel can be built here, or None."""
+    lacking = [name for name in ("build", "hatchling", "pip") if importlib.util.find_spec(name) is None]
+    if lacking:
+        return f"{', '.join(lacking)} not installed: pip install '.[test]'"
+    if str(Path.home().resolve()).startswith("/tmp"):
+        return "the home folder lies under /tmp, where the cache that this is about is off"
+    return None
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
