@@ -113,11 +113,21 @@ def read(status: int, cause: Cause) -> Trouble | None:
     if "es_rejected_execution_exception" in kinds or "rejected_execution_exception" in kinds:
         return Trouble("es.write.queue-full", f"the write queue is full: {said}", Class.BACKOFF)
     if "circuit_breaking_exception" in kinds:
-        return Trouble("es.write.breaker", f"the node is short of memory: {said}", Class.BACKOFF)
+        return Trouble(
+            "es.write.breaker",
+            f"the node is short of memory: {said}",
+            Class.BACKOFF,
+            "lower max_batch_points, or give the node more heap",
+        )
     if "security_exception" in kinds:
         return _denied(status, cause)
     if {"master_not_discovered_exception", "not_master_exception", "cluster_manager_not_discovered_exception"} & kinds:
-        return Trouble("es.health.no-master", "the cluster has no elected master", Class.BACKOFF)
+        return Trouble(
+            "es.health.no-master",
+            "the cluster has no elected master",
+            Class.BACKOFF,
+            "check discovery and the initial master nodes",
+        )
     if "unavailable_shards_exception" in kinds or "no_shard_available_action_exception" in kinds:
         return Trouble("es.write.shard-unavailable", f"the shard is not there: {said}", Class.BACKOFF)
     if "index_not_found_exception" in kinds:
@@ -133,7 +143,11 @@ def read(status: int, cause: Cause) -> Trouble | None:
     if "Content-Type header" in cause.reason and "is not supported" in cause.reason:
         return Trouble("es.write.content-type", cause.reason)
     if "no handler found for uri" in cause.reason or status == 405:
-        return Trouble("es.write.wrong-path", f"there is no bulk end point at this path: {cause.reason}")
+        return Trouble(
+            "es.write.wrong-path",
+            f"there is no such end point at this path: {cause.reason}",
+            remedy="write the address without a path, unless a proxy wants one",
+        )
     return _document(status, cause) if status in (400, 404) else None
 
 

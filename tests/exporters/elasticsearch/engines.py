@@ -1,0 +1,136 @@
+"""Engines to run the exporter against, real or emulated, each with an index of its own; operations on their clocks."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from magictel.clock import Clock, SystemClock
+from magictel.events import CheckFinished, CheckResult, SendFinished, SendResult
+from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
+from magictel.exporters.elasticsearch.exporter import SearchExporter
+from magictel.finding import Finding, Rung
+from magictel.operations.check import CheckOptions, check
+from magictel.operations.job import Job
+from magictel.operations.send import SendOptions, send
+from magictel.sandbox.elasticsearch.emulator import SearchEmulator
+from magictel.sandbox.server import Server
+from magictel.settings.load import resolve
+from magictel.wire import Reply, Request, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class TimedJob(Job):
+    """A job and the clock it is done by."""
+
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class Engine:
+    """One engine and an index of its own."""
+
+    clock: Clock = SystemClock()
+
+    def __init__(self, name: str, url: str, index: str, **options: Any) -> None:
+        self.name, self.url, self.index = name, url, index
+        self.http = httpx.Client(base_url=url, trust_env=False, timeout=60, **options)
+
+    def close(self) -> None:
+        """Close what the engine's own client holds."""
+        self.http.close()
+
+    def make(self, mappings: dict[str, Any] | None = None, **settings: Any) -> None:
+        body = {"mappings": mappings or {}, "settings": settings}
+        reply = self.http.put(f"/{self.index}", json=body)
+        assert reply.status_code == 200, reply.text
+
+    def job(self, wrap: Callable[[Any], Any] | None = None, **options: Any) -> TimedJob:
+        kind: type[SearchExporter[Any]] = OpenSearchExporter if self.name.startswith("os") else ElasticsearchExporter
+        prefix = kind.Settings.env_prefix
+        given = {"url": self.url, "index": self.index, **options}
+        environment = {prefix + key.upper(): str(value) for key, value in given.items()}
+
+        def build() -> SearchExporter[Any]:
+            settings = resolve(kind.name, kind.name, kind.Settings, environment=environment).settings
+            exporter = kind(settings, target=kind.name, clock=self.clock)
+            if wrap is not None:
+                exporter._given = exporter._transport = wrap(exporter.transport)
+            return exporter
+
+        return TimedJob(kind.name, kind.name, build, clock=self.clock)
+
+    def exporter(self, **options: Any) -> SearchExporter[Any]:
+        return self.job(**options).build()  # type: ignore[return-value]
+
+
+def sent(job: TimedJob, **options: Any) -> SendResult:
+    last = list(send([job], SendOptions(**options), job.clock))[-1]
+    assert isinstance(last, SendFinished)
+    return last.results[0]
+
+
+def checked(job: TimedJob, **options: Any) -> CheckResult:
+    last = list(check([job], CheckOptions(**options), job.clock))[-1]
+    assert isinstance(last, CheckFinished)
+    return last.results[0]
+
+
+def rungs(result: CheckResult) -> dict[Rung, Finding]:
+    return {finding.rung: finding for finding in result.rungs}
+
+
+class Tampering:
+    """A transport that changes documents on their way: what a broken pipeline before the index does."""
+
+    def __init__(self, inner: Transport, change: Callable[[dict[str, Any]], None]) -> None:
+        self.inner, self.change = inner, change
+
+    def send(self, request: Request, timeout: float) -> Reply:
+        if "/_bulk?" in request.url:
+            lines = [json.loads(line) for line in request.body.splitlines()]
+            for document in lines[1::2]:
+                self.change(document)
+            request = replace(request, body="".join(json.dumps(line) + "\n" for line in lines).encode())
+        return self.inner.send(request, timeout)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class SkippingClock:
+    """Time that passes when somebody waits, and not otherwise."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._passed = 0.0
+        self._started = SystemClock().now()
+
+    def now(self) -> float:
+        return self._started + self.monotonic()
+
+    def monotonic(self) -> float:
+        with self._lock:
+            return self._passed
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        with self._lock:
+            self._passed += max(0.0, seconds)
+        return stop is not None and stop.is_set()
+
+
+class Emulated(Engine):
+    """An emulator in this process behind a real socket, on a clock that skips waits; `emulator` is there to be set."""
+
+    def __init__(self, name: str, emulator: SearchEmulator, clock: Clock, index: str) -> None:
+        self.emulator, self.clock = emulator, clock
+        self._server = Server(emulator).start()
+        super().__init__(name, self._server.origin, index)
+
+    def close(self) -> None:
+        super().close()
+        self._server.stop()
