@@ -62,18 +62,17 @@ class Columns:
         if values is None:
             return None
         (letter, before), bits, texts = values
-        hexes, times = _times(points, before)
+        hexes, times = _times(points, letter, before)
         tail = [self.frame(stream).tail] * len(points)
         return Filled(letter, (hexes, bits, times, texts, tail))
 
     def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
-        """The pieces around the holes: a series' hash and its attributes; the others are the same objects in every series."""
-        letter = cast(bytes, variant)
+        """The pieces around the holes: a series' hash and its attributes; what is the same in every series stands in the columns."""
         series = self.frame(stream).series
 
         def one(attributes: Attributes) -> Sequence[bytes]:
             hashed, written = series(attributes)
-            return (ACTION + hashed, letter, ACTION_END, b"", written, b"")
+            return (ACTION + hashed, b"", b"", b"", written, b"")
 
         return one
 
@@ -82,19 +81,19 @@ _Values = tuple[tuple[bytes, bytes], Column, Column]
 """The value's letter and the bytes before it (empty where they stand in the column), its sixteen digits, its JSON."""
 
 
-def _times(points: Sequence[Point], before: bytes) -> tuple[Column, Column]:
-    """Times as hex, and times and starts as JSON up to the value; each distinct pair is written once."""
+def _times(points: Sequence[Point], letter: bytes, before: bytes) -> tuple[Column, Column]:
+    """Times as hex with the letter behind, and times and starts as JSON up to the value; each distinct pair is written once."""
     times, starts = list(map(_time, points)), list(map(_start, points))
     first, start = times[0], starts[0]
     if times.count(first) == len(times):
-        hexes = [time_hex(first)] * len(times)
+        hexes = [time_hex(first) + letter] * len(times)
         if starts.count(start) == len(starts):
-            return hexes, [times_json(first, start) + before] * len(times)
+            return hexes, [ACTION_END + times_json(first, start) + before] * len(times)
     else:
-        written_hex = {one: time_hex(one) for one in set(times)}
+        written_hex = {one: time_hex(one) + letter for one in set(times)}
         hexes = list(map(written_hex.__getitem__, times))
     pairs = list(zip(times, starts, strict=True))
-    written = {pair: times_json(*pair) + before for pair in set(pairs)}
+    written = {pair: ACTION_END + times_json(*pair) + before for pair in set(pairs)}
     return hexes, list(map(written.__getitem__, pairs))
 
 
@@ -155,7 +154,11 @@ def _decimals(values: list[float]) -> Column | None:
     if not values:
         return None
     written = orjson.dumps(values)
-    if b"null" in written or max(values) > FLOAT32_MAX or min(values) < -FLOAT32_MAX:
+    if b"null" in written:
+        return None
+    if b"e" in written and (
+        max(values) > FLOAT32_MAX or min(values) < -FLOAT32_MAX
+    ):  # so large a number has an exponent
         return None
     return written[1:-1].split(b",")
 
