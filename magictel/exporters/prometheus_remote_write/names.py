@@ -103,17 +103,19 @@ def labels(attributes: Mapping[str, Any], reserved: Iterable[str]) -> dict[str, 
     """Labels of a point's attributes, unsorted. Keys that become one name have their values joined by `;`, in the keys' order.
 
     A name that is `reserved` (because the metric, its resource or its buckets need it) is kept behind `exported_`. An empty
-    value is no label: Prometheus cannot tell it from an absent one.
+    value is no label, and not joined either: Prometheus cannot tell it from an absent one.
     """
     taken = set(reserved)
     made: dict[str, str] = {}
     for key in sorted(attributes):
+        value = label_value(attributes[key])
+        if not value:
+            continue
         name = label_name(key)
         if name in taken:
             name = "exported_" + name
-        value = label_value(attributes[key])
         made[name] = f"{made[name]};{value}" if name in made else value
-    return {name: value for name, value in made.items() if value}
+    return made
 
 
 def number_text(number: float) -> str:

@@ -122,6 +122,7 @@ def test_a_name_that_is_needed_elsewhere_is_kept_beside_it() -> None:
 
 def test_an_empty_value_is_no_label() -> None:
     assert labels({"a": "", "b": None, "c": "x"}, ()) == {"c": "x"}
+    assert labels({"a.b": "", "a_b": "x", "c.d": "", "c_d": ""}, ()) == {"a_b": "x"}
 
 
 @pytest.mark.parametrize(
