@@ -231,8 +231,9 @@ class Server:
     def _refusal(self, fault: Fault) -> Reply:
         reply = Reply(fault.status)
         if fault.body is not None:
-            json_like = fault.body.lstrip()[:1] in {b"{", b"["}
-            reply = Reply(fault.status, {"content-type": "application/json" if json_like else "text/plain"}, fault.body)
+            kind = {b"{": "application/json", b"[": "application/json", b"<": "text/html"}
+            media = kind.get(fault.body.lstrip()[:1], "text/plain")
+            reply = Reply(fault.status, {"content-type": media}, fault.body)
         elif isinstance(self.emulator, Refuses):
             reply = self.emulator.refusal(fault.status)
         if fault.retry_after is None:
