@@ -74,7 +74,7 @@ def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
     held = body.get("index", {}).get(index) if reply.status == 200 and isinstance(body, dict) else None
     if not isinstance(held, dict):
         if reply.status in _NO_HANDLER:
-            return Right("allowed: security is off", evidence={"security": "off"})
+            return Right("allowed", evidence={"security": "off"})
         said = f"{reply.status} to _has_privileges: {wire.first_bytes(reply)}"
         return Right("", Finding.skipped(Rung.WRITE, said, "es.write.unprovable"))
     role = smallest_role(index)
@@ -97,7 +97,7 @@ def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
 def _opensearch(wire: Wire, index: str, product: Product, given: bool) -> Right:
     who = wire.get("/_plugins/_security/authinfo")
     if who.status in _NO_HANDLER:
-        return Right("allowed: security is off", evidence={"security": "off"})
+        return Right("allowed", evidence={"security": "off"})
     if who.status == 401:
         return Right("", refused(wire, who, True, given))
     if not product.known or product.version[:2] < _CHECKED_SINCE:
@@ -241,14 +241,14 @@ def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Fin
         )
     if found.prepared:
         return None
-    floats = ", ".join(f"{one.field} ({one.type})" for one in every)
-    would = f"decimals are stored as 32-bit floats of 7 digits: {floats}" if every else _would(found)
+    would = f"32-bit floats (7 digits) hold {', '.join(one.field for one in every)}" if every else _would(found)
+    mend = f"{prepare}, and then a new index: a field's type cannot be changed" if found.exists else prepare
     return Finding.warned(
-        Rung.WRITE, "es.mapping.unprepared", f"{allowed}; no template for this index: {would}", prepare, **evidence
+        Rung.WRITE, "es.mapping.unprepared", f"{allowed}; no template for this index: {would}", mend, **evidence
     )
 
 
 def _would(found: Mapped) -> str:
     if found.fields.kinds("value_double") == {"double"}:
-        return "each attribute becomes a field, its type by the first value"
-    return "decimals would be stored as 32-bit floats of 7 digits, each attribute become a field"
+        return "each attribute becomes a field of its own"
+    return "decimals would be 32-bit floats (7 digits)"

@@ -27,6 +27,7 @@ _FIELD = (
     re.compile(r"field=\"(.+?)\""),
     re.compile(r"field \[(.+?)\]"),
 )
+_TYPED = re.compile(r"failed to parse field \[.+?\] of type \[(.+?)\]")
 _PARSING = frozenset({"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"})
 
 
@@ -191,9 +192,17 @@ def _document(status: int, cause: Cause) -> Trouble | None:
     if cause.says("field name cannot") or cause.says("object field starting or ending with a [.]"):
         return Trouble("es.write.field-name", f"an attribute's name cannot be a field's: {said}")
     if _PARSING & kinds or (field and "illegal_argument_exception" in kinds):
-        where = f"the field {field} does not take this value" if field else "the mapping does not take this document"
-        return Trouble("es.write.mapping-type", f"{where}: {said}")
+        return Trouble("es.write.mapping-type", _conflict(field, cause))
     return None
+
+
+def _conflict(field: str | None, cause: Cause) -> str:
+    """One sentence: the field, its type, and what the engine says at the bottom of it (the example holds all of it)."""
+    if field is None:
+        return f"the mapping does not take this document: {cause}"
+    typed = next((found for text in cause.texts if (found := _TYPED.search(text))), None)
+    told = [text for text in cause.texts[1:] if text] or [cause.reason]
+    return f"the field {field}{f' ({typed.group(1)})' if typed else ''} does not take this value: {told[-1]}"
 
 
 def _blocked(status: int, cause: Cause) -> Trouble:

@@ -227,7 +227,7 @@ def caps(*indices: str, **types: str) -> Reply:
 PREPARED = caps(value_double="double", value_long="long", attributes="flattened")
 WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
     ("all holds", {PRIVILEGES: ALL, CAPS: PREPARED}, ("pass", None), "the mapping keeps our values"),
-    ("security off", {CAPS: PREPARED}, ("pass", None), "security is off"),
+    ("security off", {CAPS: PREPARED}, ("pass", None), "allowed"),
     (
         "a write-only key",
         {PRIVILEGES: held(create_doc=True, auto_configure=True, read=False), CAPS: FORBIDDEN, MAPPING: FORBIDDEN},
@@ -285,14 +285,14 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
     ("text for numbers", {CAPS: caps(value_long="keyword")}, ("warn", "es.mapping.text"), "value_long (keyword)"),
     ("text alone", {CAPS: caps(name="text")}, ("warn", "es.mapping.text"), "name (text)"),
     ("narrow numbers", {CAPS: caps(value_long="integer")}, ("warn", "es.mapping.narrow"), "value_long (integer)"),
-    ("dynamic decimals", {CAPS: caps(value_double="float")}, ("warn", "es.mapping.unprepared"), "value_double (float)"),
+    ("dynamic decimals", {CAPS: caps(value_double="float")}, ("warn", "es.mapping.unprepared"), "hold value_double"),
     (
         "floats in a prepared index",
         {CAPS: caps(value_double="double", value_long="long", attributes="flattened", sum="float")},
         ("warn", "es.mapping.float"),
         "sum (float)",
     ),
-    ("no index, no template", {CAPS: MISSING, MAPPING: MISSING}, ("warn", "es.mapping.unprepared"), "would be"),
+    ("no index, no template", {CAPS: MISSING, MAPPING: MISSING}, ("warn", "es.mapping.unprepared"), "would be 32-bit"),
     (
         "no index, our template",
         {

@@ -289,7 +289,7 @@ def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, r
 def test_the_field_of_a_mapping_conflict_is_named(reason: str, field: str) -> None:
     outcome = judged(bulk(item(400, "mapper_parsing_exception", reason)), 1)
     assert isinstance(outcome, Partial)
-    assert f"the field {field} does not take this value" in outcome.rejected[0].message
+    assert outcome.rejected[0].message.startswith(f"the field {field} ")
     assert outcome.rejected[0].example is not None
 
 
