@@ -45,9 +45,9 @@ class Frame:
     identity: bytes
     tail: bytes
 
-    def series(self, point_attributes: Attributes) -> tuple[bytes, bytes]:
+    def series(self, point_attributes: Attributes | None) -> tuple[bytes, bytes]:
         """A series' hash, 22 characters, and its attributes as the bytes between values and tail."""
-        written = attributes_json(point_attributes)
+        written = attributes_json(point_attributes or {})
         digest = blake2b(self.identity + written, digest_size=16).digest()
         hashed = b2a_base64(digest, newline=False)[:22].translate(_URL_SAFE)
         return hashed, b',"attributes":' + written if written != b"{}" else b""

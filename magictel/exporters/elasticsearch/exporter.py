@@ -99,8 +99,9 @@ class SearchExporter(HttpExporter[S]):
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once, knowing the index's mode or learning it."""
+        started = self.clock.monotonic()
         self._mode.ask_once(self.wire, self.settings.index, timeout)
-        attempted = super().attempt(payload, timeout)
+        attempted = super().attempt(payload, timeout - (self.clock.monotonic() - started))
         self._mode.learn(attempted.outcome)
         return attempted
 

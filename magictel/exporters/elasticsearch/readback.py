@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.expectation import POINT, RUN_ID, TIMES
 from magictel.exporters.elasticsearch.fields import Fields
+from magictel.exporters.elasticsearch.product import ask_product
 from magictel.exporters.elasticsearch.trouble import cause_of
 from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.wire import Reply, Wire
@@ -21,6 +22,7 @@ from magictel.wire import Reply, Wire
 _AT_ONCE = 90  # index.max_docvalue_fields_search is 100
 MOST_HITS = 10_000  # index.max_result_window
 _DEFAULT_REFRESH = 1.0
+_SERVERLESS_REFRESH = 5.0
 _DURATION = re.compile(r"(-?\d+)(nanos|micros|ms|s|m|h|d)?")
 _UNITS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1e-3}
 _ASKED = (
@@ -96,11 +98,11 @@ def fields_of(wire: Wire, index: str) -> Fields | Unreadable:
 
 
 def refresh_interval(wire: Wire, index: str) -> float | Unreadable:
-    """Seconds until a stored document is shown, by the index's own setting; 1 where it cannot be read. Raises `WireError`."""
+    """Seconds until a stored document is shown, by its own setting; unreadable: 1, or 5 if serverless. Raises `WireError`."""
     reply = wire.get(f"/{quote(index)}/_settings/index.refresh_interval?flat_settings=true&include_defaults=true")
     body = reply.json()
     if not reply.ok or not isinstance(body, dict):
-        return _DEFAULT_REFRESH
+        return _SERVERLESS_REFRESH if ask_product(wire, False).serverless else _DEFAULT_REFRESH
     longest = 0.0
     for settings in body.values():
         for layer in ("settings", "defaults"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -193,3 +194,11 @@ def test_ids_are_the_same_in_another_process() -> None:
 
 def test_the_time_in_the_id_has_all_its_nanoseconds() -> None:
     assert items(collection(gauge(1)))[0][0][22:38] == f"{TIME:016x}"
+
+
+def test_a_point_without_attributes_is_encoded_by_template_and_plainly() -> None:
+    metric = gauge(1)
+    metric.data.data_points[0] = dataclasses.replace(metric.data.data_points[0], attributes=None)
+    data = collection(metric)
+    assert body(data, Columns(), Layouts()) == body(data, Columns(), None)
+    assert "attributes" not in document(data)

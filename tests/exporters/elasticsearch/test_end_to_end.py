@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from magictel.events import SendOutcome
+from magictel.finding import Held, Rung
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
-from tests.exporters.elasticsearch.engines import Emulated, SkippingClock
+from tests.exporters.elasticsearch.engines import Emulated, SkippingClock, checked, rungs, sent
 from tests.exporters.elasticsearch.scenarios import *  # noqa: F403 # the tests that hold everywhere
 
 ENGINES: dict[str, tuple[Any, str]] = {
@@ -29,3 +31,71 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Emulated]:
     made = emulated(request.param)
     yield made
     made.close()
+
+
+# ---- OpenSearch's security plugin, which no engine here has: the emulator stands in --------------------------------------
+
+USERS = {
+    "writer": {
+        "secret": "writers-password",
+        "cluster": ["monitor"],
+        "index": {"t-*": ["write", "create_index", "read"]},
+    },
+    "stranger": {"secret": "strangers-password", "cluster": ["monitor"], "index": {"other": ["write"]}},
+}
+
+
+def secured_opensearch(version: str) -> Emulated:
+    clock = SkippingClock()
+    emulator = SearchEmulator("opensearch", version, security={"users": USERS}, clock=clock)
+    return Emulated("os", emulator, clock, "t-emulated")
+
+
+@pytest.mark.parametrize(
+    ("version", "user", "outcome", "code"),
+    [
+        ("3.3.0", "writer", Held.PASS, None),
+        ("3.3.0", "stranger", Held.FAIL, "os.authz.denied"),
+        ("2.19.4", "writer", Held.SKIPPED, "os.write.unprovable"),
+        ("2.19.4", "stranger", Held.SKIPPED, "os.write.unprovable"),
+    ],
+)
+def test_opensearch_proves_the_right_to_write_where_it_can(
+    version: str, user: str, outcome: Held, code: str | None
+) -> None:
+    engine = secured_opensearch(version)
+    write = rungs(checked(engine.job(username=user, password=f"{user}s-password")))[Rung.WRITE]
+    stored = engine.emulator.documents(engine.index)
+    engine.close()
+    assert (write.outcome, write.code) == (outcome, code), write
+    assert stored == []
+
+
+def test_opensearch_refuses_a_wrong_password_and_a_missing_right() -> None:
+    engine = secured_opensearch("3.3.0")
+    wrong = rungs(checked(engine.job(username="writer", password="not-the-password")))[Rung.AUTH]
+    denied = sent(engine.job(username="stranger", password="strangers-password"))
+    right = sent(engine.job(username="writer", password="writers-password"))
+    engine.close()
+    assert (wrong.outcome, wrong.code) == (Held.FAIL, "os.auth.unauthorized")
+    assert (denied.outcome, denied.code) == (SendOutcome.REJECTED, "os.authz.denied")
+    assert right.outcome is SendOutcome.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "code"),
+    [
+        ({"serverless": True}, Held.SKIPPED, "es.health.serverless"),
+        ({"master": False}, Held.FAIL, "es.health.no-master"),
+        ({"status": "red"}, Held.FAIL, "es.health.red"),
+        ({"status": "yellow", "data_nodes": 3}, Held.WARN, "es.health.yellow"),
+        ({"timed_out": True}, Held.FAIL, "es.health.timed-out"),
+    ],
+)
+def test_a_cluster_that_is_not_well_says_so(state: dict[str, Any], outcome: Held, code: str) -> None:
+    engine = emulated("es8")
+    for name, value in state.items():
+        setattr(engine.emulator.health, name, value)
+    health = rungs(checked(engine.job()))[Rung.HEALTH]
+    engine.close()
+    assert (health.outcome, health.code) == (outcome, code)
