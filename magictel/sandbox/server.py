@@ -231,8 +231,8 @@ class Server:
     def _refusal(self, fault: Fault) -> Reply:
         reply = Reply(fault.status)
         if fault.body is not None:
-            kind = {b"{": "application/json", b"[": "application/json", b"<": "text/html"}
-            media = kind.get(fault.body.lstrip()[:1], "text/plain")
+            types = {b"{": "application/json", b"[": "application/json", b"<": "text/html"}
+            media = types.get(fault.body.lstrip()[:1], "text/plain")
             reply = Reply(fault.status, {"content-type": media}, fault.body)
         elif isinstance(self.emulator, Refuses):
             reply = self.emulator.refusal(fault.status)

@@ -91,7 +91,9 @@ def settings(
 
     for index in cluster.resolve(expression, allow_missing=allow_missing):
         shown = _shown_settings(cluster, index)
-        found[index.name] = {"settings": chosen(shown)}
+        kept = chosen(shown)
+        if kept or defaults:
+            found[index.name] = {"settings": kept}
         if defaults:
             found[index.name]["defaults"] = chosen({name: value for name, value in unset.items() if name not in shown})
     return found
@@ -210,12 +212,23 @@ def delete_template(cluster: Cluster, kind: str, pattern: str) -> dict[str, Any]
 
 
 def simulate_index(cluster: Cluster, name: str) -> dict[str, Any]:
-    """`POST _index_template/_simulate_index/NAME`."""
+    """`POST _index_template/_simulate_index/NAME`: nothing where no template matches."""
+    if cluster.templates.matching(name) is None:
+        return {}
     found, layers = cluster.templates.compose(name)
-    return {
-        "template": {"settings": nested_settings(found), "mappings": merged_mappings(layers), "aliases": {}},
-        "overlapping": [],
-    }
+    template = {"settings": nested_settings(found), "mappings": merged_mappings(layers), "aliases": {}}
+    return {"template": template, "overlapping": []}
+
+
+def cluster_settings(cluster: Cluster, *, defaults: bool) -> dict[str, Any]:
+    """`GET _cluster/settings`."""
+    shown: dict[str, Any] = {"persistent": nested_settings(cluster.settings), "transient": {}}
+    if defaults:
+        unset = {"action.auto_create_index": "true", "cluster.name": cluster.name}
+        shown["defaults"] = nested_settings(
+            {name: value for name, value in unset.items() if name not in cluster.settings}
+        )
+    return shown
 
 
 def get_document(cluster: Cluster, name: str, doc_id: str) -> dict[str, Any]:
@@ -260,7 +273,9 @@ def _templates(cluster: Cluster, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def _shown_template(template: Mapping[str, Any]) -> dict[str, Any]:
-    shown = dict(template)
+    shown: dict[str, Any] = dict(template)
+    if "index_patterns" in shown:
+        shown.setdefault("composed_of", [])
     inner = dict(shown.get("template", {}))
     if inner.get("settings"):
         inner["settings"] = nested_settings(flat_settings(inner["settings"]))

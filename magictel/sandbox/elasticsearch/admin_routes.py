@@ -5,7 +5,6 @@ from __future__ import annotations
 from magictel.sandbox.elasticsearch import admin
 from magictel.sandbox.elasticsearch.answers import illegal
 from magictel.sandbox.elasticsearch.context import Context, Routes
-from magictel.sandbox.elasticsearch.templates import nested_settings
 from magictel.wire import Reply
 
 ROUTES = Routes()
@@ -88,6 +87,7 @@ def _delete_template(context: Context, kind: str, name: str) -> Reply:
 
 @ROUTES.on("POST", "/_index_template/_simulate_index/(?P<name>[^/]+)")
 def _simulate(context: Context, name: str) -> Reply:
+    context.may_cluster("indices:admin/index_template/simulate_index")
     return context.reply(admin.simulate_index(context.cluster, name))
 
 
@@ -113,7 +113,7 @@ def _delete_data_stream(context: Context, name: str) -> Reply:
 
 @ROUTES.on("POST", "/{index}/_rollover")
 def _rollover(context: Context, index: str) -> Reply:
-    context.may_index("indices:admin/create", index)
+    context.may_index("indices:admin/rollover", index)
     if index not in context.cluster.streams:
         raise illegal(f"rollover target [{index}] does not exist")
     stream = context.cluster.streams[index]
@@ -153,13 +153,14 @@ def _delete_index(context: Context, index: str) -> Reply:
 
 @ROUTES.on("PUT", "/_ingest/pipeline/(?P<name>[^/]+)")
 def _put_pipeline(context: Context, name: str) -> Reply:
-    context.may_cluster("cluster:admin/settings/update")
+    context.may_cluster("cluster:admin/ingest/pipeline/put")
     context.cluster.pipelines[name] = context.asked.json()
     return context.reply({"acknowledged": True})
 
 
 @ROUTES.on("GET", "/_ingest/pipeline/(?P<name>[^/]+)")
 def _get_pipeline(context: Context, name: str) -> Reply:
+    context.may_cluster("cluster:admin/ingest/pipeline/get")
     found = {name: context.cluster.pipelines[name]} if name in context.cluster.pipelines else {}
     return context.reply(found, 200 if found else 404)
 
@@ -174,5 +175,6 @@ def _put_alias(context: Context, index: str, name: str) -> Reply:
 
 @ROUTES.on("GET", "/_cluster/settings")
 def _get_cluster_settings(context: Context) -> Reply:
-    context.may_cluster("cluster:admin/settings/update")
-    return context.reply({"persistent": nested_settings(context.cluster.settings), "transient": {}})
+    context.may_cluster("cluster:monitor/settings")
+    found = admin.cluster_settings(context.cluster, defaults=context.asked.flag("include_defaults"))
+    return context.reply(found)

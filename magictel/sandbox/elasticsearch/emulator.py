@@ -136,7 +136,7 @@ class SearchEmulator:
 
     def _shaped(self, made: Reply, request: Request) -> Reply:
         wanted = request.query.get("filter_path")
-        if not wanted or not made.body.startswith(b"{"):
+        if not wanted or made.status >= 400 or not made.body.startswith(b"{"):
             return made
         shaped = json.dumps(filtered(json.loads(made.body), wanted), ensure_ascii=False, separators=(",", ":")).encode()
         return Reply(made.status, made.headers, shaped)

@@ -183,4 +183,57 @@ SCENARIOS: tuple[Scenario, ...] = (
         ),
         EVERY - {"es7"},
     ),
+    Scenario(
+        "what a climb of the ladder asks of an index that is not there, and of one that is",
+        (
+            get("/{x}"),
+            get("/{x}/_settings?flat_settings=true&filter_path=*.settings.index.blocks*"),
+            get("/{x}/_settings/index.mode?flat_settings=true"),
+            get("/{x}/_settings/index.refresh_interval?flat_settings=true&include_defaults=true"),
+            get("/{x}/_field_caps?fields=*&ignore_unavailable=false"),
+            Step("POST", "/_index_template/_simulate_index/{x}"),
+            get("/_cluster/settings?include_defaults=true&filter_path=*.action.auto_create_index"),
+            bulk({"a": 1, "s": "x"}),
+            get("/{x}?filter_path=*.mappings,*.aliases"),
+            get("/{x}/_settings/index.mode?flat_settings=true"),
+            Step("PUT", "/{x}/_settings", {"index.blocks.write": True}),
+            get("/{x}/_settings/index.blocks.*?flat_settings=true"),
+            Step("PUT", "/{x}/_settings", {"index.blocks.write": None}),
+        ),
+    ),
+    Scenario(
+        "what a template makes of an index, told before",
+        (
+            Step(
+                "PUT",
+                "/_index_template/{x}-t",
+                {
+                    "index_patterns": ["{x}*"],
+                    "priority": 500,
+                    "_meta": {"description": "d"},
+                    "template": {
+                        "settings": {"index.refresh_interval": "3s"},
+                        "mappings": {
+                            "_meta": {"magictel": 1},
+                            "date_detection": False,
+                            "properties": {
+                                "a": {"type": "double"},
+                                "o": {"properties": {"k": {"type": "keyword", "ignore_above": 8191}}},
+                            },
+                        },
+                    },
+                },
+            ),
+            Step(
+                "POST",
+                "/_index_template/_simulate_index/{x}?filter_path=template.mappings,overlapping,template.aliases,template.settings.index.refresh_interval",
+            ),
+            get("/_index_template/{x}-t"),
+            bulk({"a": 1, "o": {"k": "2026-11-24", "n": "2026-11-24"}}),
+            MAPPING,
+            search(docvalue_fields=["a", "o.k"]),
+            Step("PUT", "/{x}/_mapping", {"properties": {"a": {"type": "double"}, "b": {"type": "long"}}}),
+            MAPPING,
+        ),
+    ),
 )

@@ -115,4 +115,17 @@ SCENARIOS: tuple[Scenario, ...] = (
         ),
         EVERY - {"es7"},
     ),
+    Scenario(
+        "a data stream rolls over, and its documents are deleted where they lie",
+        (
+            Step("PUT", "/_index_template/{x}-t", STREAM_TEMPLATE),
+            lines({"create": {"_index": "{x}", "_id": "1"}}, {"@timestamp": "2026-11-24T00:00:00Z", "run": "r"}),
+            Step("POST", "/{x}/_rollover?filter_path=acknowledged,rolled_over,dry_run,old_index,new_index", {}),
+            lines({"create": {"_index": "{x}", "_id": "1"}}, {"@timestamp": "2026-11-24T00:00:01Z", "run": "r"}),
+            search(query={"term": {"run": "r"}}, docvalue_fields=["@timestamp"], sort=["@timestamp"]),
+            get("/{x}/_settings/index.hidden?flat_settings=true"),
+            get("/{x}?filter_path=*.data_stream"),
+        ),
+        EVERY - {"es7"},
+    ),
 )
