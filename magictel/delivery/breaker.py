@@ -16,7 +16,10 @@ LONGEST_HOLD = 300.0
 
 
 class Breaker:
-    """Closed, open for `cooldown` seconds after `failures` in a row, then half-open: one attempt decides. 0 failures: never opens."""
+    """Closed, open for `cooldown` seconds after `failures` in a row, then half-open: one attempt decides. 0 failures: never opens.
+
+    The failures must be of two payloads at least (unless one is enough): one that nobody can take must not stop all the others.
+    """
 
     def __init__(self, failures: int, cooldown: float, clock: Clock) -> None:
         self._limit = failures
@@ -24,6 +27,8 @@ class Breaker:
         self._clock = clock
         self._lock = threading.Lock()
         self._failed = 0
+        self._payloads = 0
+        self._latest: object = None
         self._open_until = 0.0
         self._trial = False
         self._reason: Unavailable | None = None
@@ -52,15 +57,19 @@ class Breaker:
         with self._lock:
             self._trial = False
 
-    def record(self, outcome: Outcome) -> None:
-        """Learn from an attempt that was made."""
+    def record(self, outcome: Outcome, of: object = None) -> None:
+        """Learn from an attempt that was made; `of` is the same object for attempts on one payload (None: on another each time)."""
         with self._lock:
             self._trial = False
             if not isinstance(outcome, Unavailable):
-                self._failed, self._reason = 0, None
+                self._failed, self._payloads, self._latest, self._reason = 0, 0, None, None
                 return
             self._failed += 1
-            if self._limit and (self._failed >= self._limit or self._reason is not None):
+            if of is None or of is not self._latest:
+                self._payloads += 1
+            self._latest = of
+            enough = self._failed >= self._limit and self._payloads >= min(2, self._limit)
+            if self._limit and (enough or self._reason is not None):
                 self._reason = outcome
                 self._open_until = self._clock.monotonic() + self._cooldown
 

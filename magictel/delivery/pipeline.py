@@ -14,7 +14,7 @@ from magictel.delivery.outbox import Outbox, Waiting
 from magictel.delivery.patience import Patience
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
-from magictel.delivery.retry import Attempt, Deadline, Retry, Settled
+from magictel.delivery.retry import NOT_BEGUN, Attempt, Deadline, Retry, Settled
 from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_reasons
 from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings
@@ -92,13 +92,24 @@ class Pipeline:
         self, lot: Lot, deadline: float, on_refused: OnRefused | None = None, on_dropped: OnDropped | None = None
     ) -> Receipt:
         """Settle a lot for good: what is not delivered by the monotonic `deadline` is dropped, under the code that kept it out."""
-        receipt, left = self._send(lot, Deadline.at(deadline), on_refused)
+        until = Deadline.at(deadline)
+        receipt, left = self._send(lot, until, on_refused, fair=not self._in_order)
+        if left and not self.stop.is_set():
+            # Each has had its turn; what is open has the time that is left.
+            open_points = _points(left)
+            self._book(replace(receipt, kept=open_points))
+            rest = Lot([one.payload for one in left], [], open_points)
+            more, left = self._send(rest, until, on_refused, again=left, first=False)
+            more = replace(self._dropping(more, left), sent=0)
+            self._book(replace(more, kept=-open_points))
+            receipt = receipt + more
+        else:
+            receipt = self._dropping(receipt, left)
+            self._book(receipt)
         if on_dropped is not None:
             for waiting in left:
                 for item in waiting.payload.items():
                     on_dropped(item)
-        receipt = self._dropping(receipt, left)
-        self._book(receipt)
         return receipt
 
     def export(self, lot: Lot, deadline: float, end: float | None = None) -> Receipt:
@@ -180,16 +191,17 @@ class Pipeline:
         *,
         again: Sequence[Waiting] = (),
         first: bool = True,
+        fair: bool = False,
     ) -> tuple[Receipt, list[Waiting]]:
         """Settle the payloads of a lot: the receipt without what is still open, and that."""
         started = self._clock.monotonic()
         total = Settled()
         source = _Source(lot.payloads)
         try:
-            for number, settled in enumerate(self._settle_all(source, until, behind, first)):
+            for number, settled in enumerate(self._settle_all(source, until, behind, first, fair)):
                 refused, settled.refused = settled.refused, []
                 if again:
-                    settled.left = [replace(one, lot=again[number].lot) for one in settled.left]
+                    settled.left = [_as_before(one, again[number]) for one in settled.left]
                 total.add(settled)
                 if on_refused is not None:
                     for item, verdict in refused:
@@ -229,25 +241,31 @@ class Pipeline:
         return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
 
     def _settle_all(
-        self, payloads: Iterable[Payload], until: Deadline, behind: Waiting | None, first: bool
+        self, payloads: Iterable[Payload], until: Deadline, behind: Waiting | None, first: bool, fair: bool
     ) -> Iterator[Settled]:
+
+        def turn() -> Deadline:
+            return until.fair(self._clock.monotonic()) if fair else until
+
         if self._settings.in_flight > 1 and not self._in_order:
             if self._pool is None:
                 self._pool = Pool(self._settings.in_flight)
 
             def settle(numbered: tuple[int, Payload]) -> Settled:
                 number, payload = numbered
-                return self._retry.settle(payload, until, at_least_once=first and not number)
+                return self._retry.settle(payload, turn(), at_least_once=first and not number)
 
             yield from self._pool.map(settle, enumerate(payloads))
             return
-        for number, payload in enumerate(payloads):
+        for payload in payloads:
             if behind is not None:
-                yield Settled(left=[Waiting(payload, behind.code, behind.message)])
-                continue
-            settled = self._retry.settle(payload, until, at_least_once=first and not number)
+                settled = Settled(left=[Waiting(payload, behind.code, behind.message)])
+            else:
+                settled = self._retry.settle(payload, turn(), at_least_once=first)
             if self._in_order and settled.left:
                 behind = settled.left[0]
+            first = False
+            del payload  # not held while the next one is made
             yield settled
 
     def _dropping(self, receipt: Receipt, left: Iterable[Waiting]) -> Receipt:
@@ -289,6 +307,13 @@ class _Source:
 
 def _points(waiting: Iterable[Waiting]) -> int:
     return sum(one.payload.points for one in waiting)
+
+
+def _as_before(now: Waiting, before: Waiting) -> Waiting:
+    """A payload that was open already: of its lot, and under what kept it out, not that its turn did not come again."""
+    if now.code == NOT_BEGUN:
+        return replace(now, lot=before.lot, code=before.code, message=before.message)
+    return replace(now, lot=before.lot)
 
 
 def _pushed_out(waiting: Waiting) -> Waiting:

@@ -39,6 +39,7 @@ class Attempted:
 Attempt = Callable[[Payload, float], Attempted]
 """One send of one payload within so many seconds; never raises for expected trouble."""
 
+NOT_BEGUN = "delivery.deadline"
 _HUMAN_PAUSE = 60.0
 _LEAST = 0.05
 """Seconds: an attempt with less is not begun, since it would end as "perhaps stored" for nothing."""
@@ -61,6 +62,10 @@ class Deadline:
     def at(cls, moment: float) -> Deadline:
         """One moment for everything."""
         return cls(moment, moment)
+
+    def fair(self, now: float) -> Deadline:
+        """Half of the time for the retries of one payload, the rest for those behind it; a first attempt may take all."""
+        return Deadline(self.end, now + max(0.0, self.retries - now) / 2, max(0.0, self.end - now))
 
 
 @dataclass(slots=True)
@@ -106,7 +111,7 @@ class Retry:
         settled = Settled()
         failures = 0
         if not at_least_once and not self._may_begin(deadline):
-            settled.left.append(Waiting(payload, "delivery.deadline", "the time was over before its turn came"))
+            settled.left.append(Waiting(payload, NOT_BEGUN, "the time was over before its turn came"))
             return settled
         while True:
             try:
@@ -147,7 +152,7 @@ class Retry:
         attempted = self.attempt(payload, given)
         settled.attempts += 1
         settled.bytes += attempted.bytes
-        self.breaker.record(attempted.outcome)
+        self.breaker.record(attempted.outcome, settled)
         self.patience.learn(attempted.outcome, self.clock.monotonic() - began, given)
         self._heed(attempted.outcome)
         return attempted.outcome

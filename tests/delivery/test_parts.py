@@ -69,6 +69,16 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row() -> None:
     assert (said.code, said.after) == (REFUSED.code, 30.0)
 
 
+def test_one_payload_alone_does_not_open_a_breaker_a_second_one_does() -> None:
+    breaker = Breaker(3, 30.0, FakeClock())
+    poison, other = object(), object()
+    for _ in range(9):
+        breaker.record(REFUSED, poison)
+    assert breaker.allow() is None
+    breaker.record(REFUSED, other)
+    assert breaker.allow() is not None
+
+
 def test_half_open_lets_one_attempt_through_and_believes_it() -> None:
     clock = FakeClock()
     breaker = Breaker(1, 30.0, clock)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from magictel.delivery.pipeline import Lot
-from magictel.outcome import Delivered, Fate, Outcome, Reason, Unavailable
+from magictel.outcome import Delivered, Fate, Outcome, Reason, Throttled, Unavailable
 from magictel.payload import Payload
 from tests.delivery.rig import REFUSED, Rig, lot, payload
 
@@ -180,3 +180,41 @@ def test_dropping_a_lot_counts_every_point_without_encoding_it() -> None:
     receipt = rig.pipeline.drop(lot(payload(3)), "config.required", "no url")
     assert (receipt.sent, receipt.dropped, rig.made) == (3, 3, [])
     assert rig.pipeline.ledger.reasons == receipt.reasons
+
+
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_a_delivery_gives_each_payload_its_turn_before_one_takes_all_the_time(in_flight: int) -> None:
+    def poison(sent: Payload, timeout: float) -> Outcome:
+        return Unavailable("http.server-error", "500") if sent.body.startswith(b"a") else Delivered()
+
+    rig = Rig([poison] * 999, breaker_failures=999, in_flight=in_flight)
+    receipt = rig.deliver(*(payload(2, name) for name in "abcdef"), seconds=30)
+    assert (receipt.delivered, receipt.dropped, receipt.balanced) == (10, 2, True)
+    assert [one.code for one in receipt.reasons] == ["http.server-error"]
+    assert rig.clock.monotonic() < 30
+    rig.pipeline.close()
+
+
+def test_what_is_open_after_its_turn_has_the_time_that_is_left() -> None:
+    rig = Rig([Throttled("http.throttled", "429", after=20.0)])
+    receipt = rig.deliver(payload(2, "a"), payload(2, "b"), seconds=30)
+    assert (receipt.delivered, receipt.attempts) == (4, 3)
+    assert rig.times == [0.0, 20.0, 20.0]
+    assert rig.pipeline.ledger == receipt
+
+
+def test_a_first_attempt_may_take_all_the_time_there_is() -> None:
+    rig = Rig([], timeout=60.0)
+    rig.deliver(payload(), seconds=8)
+    assert [one.timeout for one in rig.made] == [8.0]
+
+
+def test_an_interrupt_in_the_second_turn_is_counted_once() -> None:
+    def interrupt(sent: Payload, timeout: float) -> Outcome:
+        raise KeyboardInterrupt
+
+    rig = Rig([Throttled("http.throttled", "429", after=20.0), Delivered(), interrupt])
+    with pytest.raises(KeyboardInterrupt):
+        rig.deliver(payload(2, "a"), payload(2, "b"), seconds=30)
+    ledger = rig.pipeline.ledger
+    assert (ledger.sent, ledger.delivered, ledger.dropped, ledger.kept) == (4, 2, 2, 0)

@@ -44,12 +44,12 @@ def no_wait_passes_the_deadline_and_one_attempt_is_made(without: list[str]) -> N
 
 
 def an_open_breaker_asks_nobody(without: list[str]) -> None:
-    rig = Rig([REFUSED] * 99, without, breaker_failures=3, breaker_cooldown=60, backoff_initial=0.01, backoff_max=0.01)
-    rig.export(payload(name="a"))
-    rig.export(payload(name="b"))
-    assert len(rig.made) == 3
+    rig = Rig([REFUSED] * 99, without, breaker_failures=3, breaker_cooldown=60)
+    for name in "abc":
+        rig.export(payload(name=name), seconds=0)
+    assert rig.bodies == [payload(name=name).body for name in "aab"]
     rig.clock.pass_time(61)
-    rig.export(payload(name="c"))
+    rig.export(payload(name="d"), seconds=0)
     assert len(rig.made) == 4, "half-open: one attempt decides"
 
 
