@@ -48,6 +48,7 @@ INTERFACE = 1
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
 
 _SLICE = 2_500
+"""Points that are encoded at a time: what an encoder holds meanwhile stays small."""
 _BUG = "internal.export"
 
 
@@ -266,13 +267,15 @@ class Exporter(MetricExporter, Generic[S]):
     def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:
         """The payloads a collection becomes, uncompressed, under the route's limits; withheld points are appended to `withheld`."""
         encode = self._encode_carefully if self._careful else self.encode
+        route = self.route()
 
         def only_chunks() -> Iterator[Chunk]:
             scrubbed: Iterable[Group] = self.scrub(groups(data))
             if self.in_time_order:
                 scrubbed = map(in_time_order, scrubbed)
-            points = min(_SLICE, self.route().max_points)
-            for one in chunks(scrubbed, encode, self.template(), self._layouts, points, self.lead):
+            points = min(_SLICE, route.max_points)
+            lead = None if type(self).lead is Exporter.lead else self.lead
+            for one in chunks(scrubbed, encode, self.template(), self._layouts, points, lead):
                 if isinstance(one, Chunk):
                     yield one
                 elif withheld is not None:
@@ -280,7 +283,7 @@ class Exporter(MetricExporter, Generic[S]):
                     withheld.append(Reason(one.code, one.message, 1, fate, one.point))
 
         try:
-            yield from pack(only_chunks(), self.route(), self.split)
+            yield from pack(only_chunks(), route, self.split)
         except Exception:
             self._careful = True  # one odd point must not cost every later collection
             self._layouts.clear()

@@ -74,8 +74,10 @@ def pack(chunks: Iterable[Chunk], route: Route, split: Split) -> Iterator[Payloa
     points = size = 0
     for chunk in _small_enough(chunks, route, split):
         if waiting and (points + chunk.points > route.max_points or size + len(chunk.body) > route.max_bytes):
-            yield _payload(waiting, split)
-            waiting, points, size = [], 0, 0
+            full = _payload(waiting, split)
+            waiting, points, size = [], 0, 0  # before the send: what is joined is not held twice
+            yield full
+            del full
         waiting.append(chunk)
         points += chunk.points
         size += len(chunk.body)
