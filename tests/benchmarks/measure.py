@@ -27,16 +27,31 @@ def cpu_per_million(work: Callable[[], object], points: int, *, repeat: int = 3,
 
 
 def transient_mib(work: Callable[[], object]) -> float:
-    """MiB that Python allocated at the peak beyond what it held before, for one call."""
-    work()
-    gc.collect()
+    """MiB that Python allocated at the peak of one call, beyond what it holds between two calls (caches are traced from their making)."""
     tracemalloc.start()
     try:
-        base, _ = tracemalloc.get_traced_memory()
+        work()
+        work()
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         work()
         _, peak = tracemalloc.get_traced_memory()
-        return (peak - base) / 2**20
+        return (peak - held) / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def held_bytes(work: Callable[[], object]) -> int:
+    """Bytes that Python holds after a call and did not before: a cache."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        work()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        return after - before
     finally:
         tracemalloc.stop()
 
