@@ -184,8 +184,9 @@ class HttpExporter(Exporter[S]):
         endpoints = self.endpoints()
         travelled = 0
         failure: WireError | None = None
+        first = self._first
         for offset in range(len(endpoints)):
-            number = (self._first + offset) % len(endpoints)
+            number = (first + offset) % len(endpoints)
             request = self.request(endpoints[number], payload)
             left = deadline - self.clock.monotonic()
             if left <= 0 and failure is not None:
