@@ -16,11 +16,15 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class ItemVerdict:
-    """Why one item of a payload was refused, or taken in an unusual way: stable code, sentence, example (redacted, cut)."""
+    """Why one item of a payload was refused, or taken in an unusual way: stable code, sentence, example (redacted, cut).
+
+    `unknown`, of an item that is to be repeated: the backend may hold it all the same (it had no verdict, or a vague one).
+    """
 
     code: str
     message: str
     example: str | None = None
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,8 @@ def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float 
     match outcome:
         case Partial(_, retry, _, after, human):
             first = next(iter(retry.values()))
-            return replace(payload.only(list(retry)), attempted=True), first.code, first.message, after, human
+            attempted = payload.attempted or any(one.unknown for one in retry.values())
+            return replace(payload.only(list(retry)), attempted=attempted), first.code, first.message, after, human
         case Throttled(code, message, after, human):
             return payload, code, message, after, human
         case Unavailable(code, message, after, unknown):

@@ -23,6 +23,7 @@ from tests.delivery.rig import REFUSED, Rig, payload
 
 NO = ItemVerdict("es.write.queue-full", "queue full")
 BAD = ItemVerdict("es.write.mapping-type", "no such type", "field x")
+VAGUE = ItemVerdict("es.write.no-verdict", "nothing was said of it", unknown=True)
 TWICE = ItemVerdict("es.write.duplicate", "stored before")
 LOST = Unavailable("net.http.read-timeout", "no answer in time", unknown=True)
 
@@ -42,10 +43,14 @@ LOST = Unavailable("net.http.read-timeout", "no answer in time", unknown=True)
             [Partial({0: BAD}, {1: NO, 2: NO}, {3: TWICE}), Partial({0: BAD}, {1: NO})],
             (2, 2, 0),
             [
-                Reason(BAD.code, BAD.message, 1, Fate.REJECTED, "field x"),
+                Reason(BAD.code, BAD.message, 2, Fate.REJECTED, "field x"),
                 Reason(TWICE.code, TWICE.message, 1, Fate.DELIVERED),
-                Reason(BAD.code, BAD.message, 1, Fate.REJECTED, "field x", unknown=True),
             ],
+        ),
+        (
+            [Partial({}, {1: VAGUE, 2: NO}), Partial({0: BAD, 1: BAD})],
+            (2, 2, 0),
+            [Reason(BAD.code, BAD.message, 2, Fate.REJECTED, "field x", unknown=True)],
         ),
         ([TooLarge("http.too-large", "413")] * 7, (0, 4, 0), [Reason("http.too-large", "413", 4, Fate.REJECTED)]),
         ([REFUSED] * 99, (0, 0, 4), [Reason(REFUSED.code, REFUSED.message, 4, Fate.DROPPED)]),
@@ -58,8 +63,8 @@ LOST = Unavailable("net.http.read-timeout", "no answer in time", unknown=True)
         ([LOST, *[REFUSED] * 99], (0, 0, 4), [Reason(REFUSED.code, REFUSED.message, 4, Fate.DROPPED, unknown=True)]),
     ],
     ids=[
-        "delivered", "duplicate of our own", "rejected", "items rejected", "shrinks twice", "one item is too large",
-        "never answered", "never known", "rejected after an unknown end", "refused after an unknown end",
+        "delivered", "duplicate of our own", "rejected", "items rejected", "shrinks twice", "vague about an item",
+        "one item is too large", "never answered", "never known", "rejected after an unknown end", "refused after an unknown end",
     ],
 )  # fmt: skip
 def test_every_verdict_is_counted(script: list[Outcome], counts: tuple[int, int, int], reasons: list[Reason]) -> None:

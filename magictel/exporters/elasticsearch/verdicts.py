@@ -20,6 +20,8 @@ from magictel.wire import Reply
 FILTER = "filter_path=errors,error,status,items.*.status,items.*.error"
 _EXAMPLE = 300
 _RETRIED_ITEMS = frozenset({429, 500, 502, 503, 504})
+_VAGUE = frozenset({0, 500, 502, 504})
+"""Item statuses that do not say whether the item was stored."""
 
 
 class _Item(msgspec.Struct):
@@ -79,7 +81,8 @@ def _items(payload: Payload, items: list[dict[str, _Item]], ids: bool) -> Outcom
             continue
         trouble = judge_item(item.status, item.error)
         assert trouble is not None
-        verdict = ItemVerdict(trouble.code, trouble.message, _cut(str(cause_of(item.error))))
+        vague = item.status in _VAGUE
+        verdict = ItemVerdict(trouble.code, trouble.message, _cut(str(cause_of(item.error))), vague)
         match trouble.retry:
             case Class.SUCCESS:
                 notes[index] = _duplicate(payload, ids)
@@ -89,7 +92,7 @@ def _items(payload: Payload, items: list[dict[str, _Item]], ids: bool) -> Outcom
             case _:
                 rejected[index] = verdict
     for index in range(len(items), payload.points):
-        waiting[index] = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item")
+        waiting[index] = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", unknown=True)
         human.append(False)
     if not rejected and not waiting:
         return Delivered(notes)
