@@ -287,7 +287,7 @@ def test_a_line_that_was_changed_is_altered(tmp_path: Path, old: str, new: str, 
     class Changed(FileExporter):
         def seen(self, query: Any) -> Any:
             text = path.read_text()
-            assert old in text
+            assert old in text or new in text  # a send looks twice before it calls a point altered
             path.write_text(text.replace(old, new))
             return super().seen(query)
 
