@@ -57,7 +57,10 @@ def new_run_id() -> str:
 
 
 def sample(run_id: str, now: float, *, thorough: bool = False, attributes: Mapping[str, str] | None = None) -> Sample:
-    """Make the sample of one run: 12 points of 6 metrics, 17 of 11 with `thorough`; `now` in Unix seconds; `attributes` stand on every point."""
+    """Make the sample of one run: 12 points of 6 metrics, 17 of 11 with `thorough`.
+
+    `now` in Unix seconds; `attributes` stand on every point.
+    """
     # The last digits are not whole milliseconds: what a backend cuts of a time is a declared loss, and shows.
     time = int(now * 1000) * 1_000_000 + 123_456
     start = time - _MINUTE
