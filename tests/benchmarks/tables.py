@@ -1,0 +1,154 @@
+"""The tables: who is compared with whom, on what. The first row of a table is ours; the others are told as multiples of it."""
+
+from __future__ import annotations
+
+import gc
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+
+from magictel.exporter import Exporter
+from tests.benchmarks.data import Data
+from tests.benchmarks.measure import Row, cpu_per_export, cpu_per_million, held_bytes, instructions, transient_mib
+from tests.benchmarks.senders import (
+    elasticsearch_exporter,
+    helpers_bulk,
+    orjson_lines,
+    otlp_http,
+    ours,
+    remote_write_exporter,
+    remote_write_peer,
+)
+
+SMALL = 50
+_ROUND = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`rows` are names and figures; `multiples`: the figures after the first are also told as multiples of it."""
+
+    title: str
+    unit: str
+    rows: list[tuple[str, float]]
+    multiples: bool = True
+
+
+def elasticsearch(port: int, points: int) -> Iterator[Table]:
+    """End to end."""
+    for kind in ("gauge", "histogram"):
+        data = Data(points, kind)
+        rows = [
+            Row("magictel, warm", data, ours(elasticsearch_exporter(port))),
+            Row(
+                "magictel, cold: new attributes each time",
+                Data(points, kind),
+                ours(elasticsearch_exporter(port)),
+                1,
+                True,
+            ),
+            Row("elasticsearch-py helpers.bulk", data, helpers_bulk(port)),
+            Row("elasticsearch-py helpers.bulk, orjson", data, helpers_bulk(port, fast_json=True)),
+            Row("an orjson line per document, http.client", data, orjson_lines(port)),
+        ]
+        if kind == "gauge":
+            plain = elasticsearch_exporter(port, ELASTICSEARCH_COMPRESSION="none")
+            brief = {"filter_path": "errors,items.*.status,items.*.error"}
+            rows.insert(1, Row("magictel, warm, compression off as the peers have it", data, ours(plain)))
+            rows.insert(
+                5,
+                Row(
+                    "elasticsearch-py helpers.bulk, orjson, short replies",
+                    data,
+                    helpers_bulk(port, fast_json=True, **brief),
+                ),
+            )
+        yield Table(
+            f"Elasticsearch, {kind}s, {points} points an export", "CPU s per million points", cpu_per_million(rows)
+        )
+
+
+def remote_write(port: int, points: int) -> Iterator[Table]:
+    """End to end; the peer is measured on fewer points where it is slow: the figure is per million anyway."""
+    for kind, fewer in (("gauge", 10_000), ("histogram", 2_000)):
+        rows = [
+            Row("magictel, warm", Data(points, kind), ours(remote_write_exporter(port))),
+            Row(
+                "magictel, cold: new attributes each time",
+                Data(points, kind),
+                ours(remote_write_exporter(port)),
+                1,
+                True,
+            ),
+            Row(
+                "opentelemetry-exporter-prometheus-remote-write",
+                Data(min(points, fewer), kind),
+                remote_write_peer(port),
+            ),
+        ]
+        yield Table(
+            f"Remote write, {kind}s, {points} points an export", "CPU s per million points", cpu_per_million(rows)
+        )
+
+
+def small(port: int) -> Iterator[Table]:
+    """What an application's reader does every few seconds."""
+    data = Data(SMALL)
+    peers = [
+        Row("OpenTelemetry's OTLP/HTTP exporter", data, otlp_http(port), _ROUND),
+        Row("elasticsearch-py helpers.bulk", data, helpers_bulk(port), _ROUND),
+        Row("elasticsearch-py helpers.bulk, orjson", data, helpers_bulk(port, fast_json=True), _ROUND),
+    ]
+    search = Row("magictel, Elasticsearch", data, ours(elasticsearch_exporter(port)), _ROUND)
+    yield Table(f"Elasticsearch, exports of {SMALL} points", "CPU µs an export", cpu_per_export([search, *peers]))
+    write = Row("magictel, remote write", data, ours(remote_write_exporter(port)), _ROUND)
+    peer = Row("opentelemetry-exporter-prometheus-remote-write", data, remote_write_peer(port), _ROUND)
+    yield Table(f"Remote write, exports of {SMALL} points", "CPU µs an export", cpu_per_export([write, peers[0], peer]))
+
+
+def memory(port: int, points: int) -> Iterator[Table]:
+    """What is held while a collection is sent, and between two."""
+    data = Data(points)
+    held = data.collect(0)
+    exporters: dict[str, Exporter[Any]] = {
+        "magictel, Elasticsearch": elasticsearch_exporter(port),
+        "magictel, remote write": remote_write_exporter(port),
+    }
+    rows = [(name, transient_mib(lambda e=exporter: e.deliver(held))) for name, exporter in exporters.items()]  # type: ignore[misc]
+    bulk = helpers_bulk(port, fast_json=True)
+    rows.append(("elasticsearch-py helpers.bulk, orjson", transient_mib(lambda: bulk(held))))
+    rows.append(("OpenTelemetry's encode_metrics", transient_mib(lambda: encode_metrics(held).SerializeToString())))
+    yield Table(f"Memory while {points} gauge points are sent", "MiB at the peak", rows)
+    cached: list[tuple[str, float]] = []
+    for kind in ("gauge", "histogram"):
+        series = Data(points // 5, kind)
+        few, many = Data(10, kind).collect(0), series.collect(0)
+        for name, make in (("Elasticsearch", elasticsearch_exporter), ("remote write", remote_write_exporter)):
+            exporter = make(port)
+            exporter.deliver(few)  # imports and connections are not the cache
+            gc.collect()
+            size = held_bytes(lambda e=exporter, all_=many: e.deliver(all_)) / series.points  # type: ignore[misc]
+            cached.append((f"magictel, {name}, a {kind}'s series", size))
+    cached[-1] = (f"{cached[-1][0]} (each is 15 of Prometheus')", cached[-1][1])
+    yield Table("Cache between two exports", "bytes per series", cached, multiples=False)
+
+
+def start_up() -> Iterator[Table]:
+    """Whole commands, counted by valgrind; nothing where it is not installed."""
+    bare = instructions("-c", "pass")
+    if bare is None:
+        return
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    commands = {
+        "magictel list": ("list",),
+        "magictel --version": ("--version",),
+        "magictel --help": ("--help",),
+        "magictel check, refused port": ("check", "elasticsearch", "--set", f"url=http://127.0.0.1:{port}"),
+    }
+    counted = [(name, (instructions("-m", "magictel", *command) or 0) / bare) for name, command in commands.items()]
+    yield Table("Start-up", "instructions, as multiples of a bare interpreter's", counted, multiples=False)
