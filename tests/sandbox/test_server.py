@@ -170,6 +170,16 @@ def test_a_broken_exchange_breaks_as_it_says(
         assert server.faults.fired == {script: 1}
 
 
+@pytest.mark.parametrize(
+    ("body", "media"), [("<html>hello", "text/html"), ("[1]", "application/json"), ("hello", "text/plain")]
+)
+def test_a_scripted_body_says_what_it_is(client: httpx.Client, body: str, media: str) -> None:
+    _, server = scripted(f"200 body='{body}'")
+    with server:
+        reply = client.post(server.origin + "/_bulk", content=bulk(), headers=NDJSON)
+    assert (reply.text, reply.headers["content-type"]) == (body, media)
+
+
 def test_too_large_and_wrong_json_store_nothing(client: httpx.Client) -> None:
     emulator, server = scripted("too-large, then wrong-json")
     with server:
