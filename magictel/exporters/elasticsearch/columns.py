@@ -40,16 +40,21 @@ class Columns:
     """Implements `magictel.templates.Template`; holds the frames of the streams it has seen."""
 
     def __init__(self) -> None:
-        self._frames: dict[Stream, Frame] = {}
+        self._frames: dict[Stream, tuple[Stream, Frame]] = {}
 
     def frame(self, stream: Stream) -> Frame:
-        """The stream's frame, made once."""
+        """The stream's frame, made once for as long as the source hands over the same resource and scope."""
         known = self._frames.get(stream)
-        if known is None:
-            if len(self._frames) >= _MOST_STREAMS:
-                self._frames.clear()
-            known = self._frames[stream] = frame(stream)
-        return known
+        if known is not None:
+            of, made = known
+            # Equal is not enough: 1 == True == 1.0.
+            if _same(of.resource, stream.resource) and _same(of.scope_attributes, stream.scope_attributes):
+                return made
+        elif len(self._frames) >= _MOST_STREAMS:
+            self._frames.clear()
+        made = frame(stream)
+        self._frames[stream] = (stream, made)
+        return made
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """The holes of these points; None for exponential histograms, mixed types and what rules turn into text."""
@@ -75,6 +80,10 @@ class Columns:
             return (ACTION + hashed, b"", b"", b"", written, b"")
 
         return one
+
+
+def _same(one: Attributes, other: Attributes) -> bool:
+    return one is other or not (one or other)
 
 
 _Values = tuple[tuple[bytes, bytes], Column, Column]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import MetricsData
+from opentelemetry.sdk.resources import Resource
 
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.documents import encode, split
@@ -202,3 +203,10 @@ def test_a_point_without_attributes_is_encoded_by_template_and_plainly() -> None
     data = collection(metric)
     assert body(data, Columns(), Layouts()) == body(data, Columns(), None)
     assert "attributes" not in document(data)
+
+
+def test_resources_that_differ_in_a_type_alone_are_told_apart() -> None:
+    columns, layouts = Columns(), Layouts()
+    for value in (1, True, 1.0, 1):
+        data = collection(gauge(2.5), resource=Resource({"replicas": value}))
+        assert body(data, columns, layouts) == body(data, Columns(), None)
