@@ -135,12 +135,23 @@ def test_what_users_cannot_see_is_never_called_equal(
     assert sent(engine.job()).outcome is outcome
 
 
-def test_a_blocked_index_fails_the_write_rung_and_keeps_every_point_out(engine: Engine) -> None:
-    engine.make(None, **{"index.blocks.write": True})
+@pytest.mark.parametrize(
+    ("block", "code"),
+    [
+        ("write", "es.write.blocked"),
+        ("read_only", "es.write.blocked"),
+        ("read_only_allow_delete", "es.write.flood-stage"),  # the very block that a full disk sets
+    ],
+)
+def test_a_blocked_index_fails_the_write_rung_and_keeps_every_point_out(engine: Engine, block: str, code: str) -> None:
+    engine.make()
+    settings = f"/{engine.index}/_settings"
+    assert engine.http.put(settings, json={f"index.blocks.{block}": True}).status_code == 200
     write = rungs(checked(engine.job()))[Rung.WRITE]
-    assert (write.outcome, write.code) == (Held.FAIL, "es.write.blocked")
     result = sent(engine.job())
-    assert (result.outcome, result.code) == (SendOutcome.UNDELIVERED, "es.write.blocked")
+    engine.http.put(settings, json={f"index.blocks.{block}": None})
+    assert (write.outcome, write.code) == (Held.FAIL, code)
+    assert (result.outcome, result.code) == (SendOutcome.UNDELIVERED, code)
     assert result.receipt.dropped == 12
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from magictel.events import SendOutcome
 from magictel.finding import Held, Rung
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
+from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Emulated, SkippingClock, checked, rungs, sent
 from tests.exporters.elasticsearch.scenarios import *  # noqa: F403 # the tests that hold everywhere
 
@@ -99,3 +102,49 @@ def test_a_cluster_that_is_not_well_says_so(state: dict[str, Any], outcome: Held
     health = rungs(checked(engine.job()))[Rung.HEALTH]
     engine.close()
     assert (health.outcome, health.code) == (outcome, code)
+
+
+def test_a_request_that_is_too_large_is_halved_until_it_fits() -> None:
+    engine = emulated("es8", max_content_length=4_000)
+    exporter = engine.exporter()
+    receipt = exporter.deliver(collection(gauge(*map(float, range(50)))))
+    exporter.shutdown(0)
+    stored = engine.emulator.documents(engine.index)
+    engine.close()
+    assert (receipt.delivered, receipt.sent, len(stored)) == (50, 50, 50)
+    assert receipt.attempts > 3
+
+
+def test_a_single_point_that_is_too_large_is_rejected_alone() -> None:
+    engine = emulated("es8", max_content_length=4_000)
+    exporter = engine.exporter()
+    large = gauge(1, attributes={f"k{number}": "x" * 1_000 for number in range(5)}, name="large")
+    receipt = exporter.deliver(collection(gauge(1.0, 2.0), large))
+    exporter.shutdown(0)
+    engine.close()
+    assert (receipt.delivered, receipt.rejected) == (2, 1)
+    assert [(reason.code, reason.count) for reason in receipt.reasons] == [("es.write.too-large", 1)]
+
+
+def test_delivery_goes_on_with_the_node_that_answers() -> None:
+    engine = emulated("es8")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        job = engine.job(url=f"{dead},{engine.url}")
+        result = sent(job)
+        tcp = rungs(checked(job))[Rung.TCP]
+    engine.close()
+    assert result.outcome is SendOutcome.VERIFIED, result
+    assert (tcp.outcome, tcp.code) == (Held.WARN, "net.tcp.refused")
+
+
+def test_a_dry_run_shows_the_bytes_that_would_travel() -> None:
+    engine = emulated("es8")
+    exporter = engine.exporter(api_key="id:secret-key")
+    [(request, body)] = exporter.requests(collection(gauge(1)))
+    exporter.shutdown(0)
+    engine.close()
+    assert gzip.decompress(request.body) == body
+    assert engine.emulator.documents(engine.index) == []
+    assert "secret-key" not in repr(request)
