@@ -90,8 +90,8 @@ def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
                 **evidence,
             ),
         )
-    reads = "" if held.get("read") else ", but not read: a sample cannot be verified"
-    return Right(f"allowed{reads}", evidence=evidence, may_create=bool(held.get("auto_configure")))
+    said = "allowed" if held.get("read") else "may write, not read (a sample stays unverified)"
+    return Right(said, evidence=evidence, may_create=bool(held.get("auto_configure")))
 
 
 def _opensearch(wire: Wire, index: str, product: Product, given: bool) -> Right:

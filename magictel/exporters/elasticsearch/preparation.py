@@ -20,7 +20,20 @@ _PRIORITY = 500
 _COMPOSABLE, _FLATTENED, _FLAT_OBJECT = (7, 8), (7, 3), (2, 7)
 _STREAM_NAME = re.compile(r"(metrics|logs|traces)-[^-]+-.+")
 _TEXTS = ("name", "unit", "kind", "temporality")
-_LONG_TEXTS = ("value_text", "count_text", "sum_text", "min_text", "max_text", "bounds_text", "cumulative_counts_text")
+_LONG_TEXTS = tuple(
+    f"{name}_text"
+    for name in (
+        "value",
+        "count",
+        "sum",
+        "min",
+        "max",
+        "bounds",
+        "cumulative_counts",
+        "zero_count",
+        "zero_threshold",
+    )
+)
 
 
 def preparations(wire: Wire, index: str, opensearch: bool) -> Sequence[Preparation] | Unreadable:

@@ -235,18 +235,19 @@ def _denied(status: int, cause: Cause) -> Trouble:
             f"the user's roles do not allow it: {cause.reason}",
             remedy="map the user to a role with crud and create_index on the index",
         )
+    said = cause.reason.partition(", this action is granted")[0]
     action = next(iter(_ACTION.findall(cause.reason)), "")
     if action.startswith(("indices:admin/auto_create", "indices:admin/create")):
         return Trouble(
             "es.authz.auto-create",
-            f"the first write makes the index, and the credentials may not: {cause.reason}",
+            f"the first write makes the index, and the credentials may not: {said}",
             remedy="grant auto_configure on it, or have somebody make it beforehand",
         )
     if action.startswith("cluster:monitor"):
-        return Trouble("es.authz.monitor", f"the credentials may not read the cluster's state: {cause.reason}")
+        return Trouble("es.authz.monitor", f"the credentials may not read the cluster's state: {said}")
     return Trouble(
         "es.authz.bulk",
-        f"the credentials may not write to the index: {cause.reason}",
+        f"the credentials may not write to the index: {said}",
         remedy="grant create_doc on it",
     )
 
