@@ -23,7 +23,7 @@ def count(wire: Wire, index: str, run_id: str) -> int | Unreadable:
         return 0
     reply = wire.post(f"/{quote(index)}/_count", {"query": which})
     body = reply.json()
-    if not reply.ok or not isinstance(body, dict):
+    if not reply.ok or not isinstance(body, dict) or not isinstance(body.get("count"), int):
         return unreadable(reply, wire)
     return int(body["count"])
 

@@ -23,9 +23,10 @@ class Fields:
         types: dict[str, dict[str, bool]] = {}
         listed = body.get("fields", {}) if isinstance(body, Mapping) else {}
         for name, kinds in listed.items():
-            types[name] = {
-                kind: bool(caps.get("aggregatable")) for kind, caps in kinds.items() if isinstance(caps, Mapping)
-            }
+            if isinstance(kinds, Mapping):
+                types[name] = {
+                    kind: bool(caps.get("aggregatable")) for kind, caps in kinds.items() if isinstance(caps, Mapping)
+                }
         indices = body.get("indices") if isinstance(body, Mapping) else None
         return Fields(types, tuple(indices) if isinstance(indices, list) else ())
 

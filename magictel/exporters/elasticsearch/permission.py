@@ -150,7 +150,7 @@ def _blocks(wire: Wire, index: str) -> Finding | None:
     if reply.status != 200 or not isinstance(body, dict) or not body:
         return None  # not there yet, or not for these credentials to know
     name = max(body)
-    settings = body[name].get("settings", {})
+    settings = body[name].get("settings", {}) if isinstance(body[name], dict) else {}
     for block in ("read_only_allow_delete", "write", "read_only"):
         if str(settings.get(f"index.blocks.{block}", "false")).lower() != "true":
             continue

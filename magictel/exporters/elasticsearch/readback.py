@@ -178,13 +178,14 @@ def hits_of(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, 
     """A search's hits: `index/id` of each, and its fields. An answer that lacks shards concludes nothing. Raises `WireError`."""
     reply = wire.post(f"/{quote(index)}/_search", body)
     answer = reply.json()
-    if not reply.ok or not isinstance(answer, dict):
+    hits = answer.get("hits") if isinstance(answer, dict) else None
+    if not reply.ok or not isinstance(hits, dict) or not isinstance(hits.get("hits"), list):
         return unreadable(reply, wire)
     shards = answer.get("_shards", {})
     if shards.get("failed") or answer.get("timed_out"):
         said = "; ".join(str(cause_of(one.get("reason"))) for one in shards.get("failures", ())[:1])
         return Unreadable("es.read.partial", f"{shards.get('failed')} shards did not answer: {said}"[:300], final=False)
-    return [(f"{hit['_index']}/{hit['_id']}", hit.get("fields", {})) for hit in answer["hits"]["hits"]]
+    return [(f"{hit['_index']}/{hit['_id']}", hit.get("fields", {})) for hit in hits["hits"]]
 
 
 def _lists(expected: Sequence[Expected]) -> list[str]:
