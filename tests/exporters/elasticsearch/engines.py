@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,6 +45,12 @@ class Engine:
         """Close what the engine's own client holds."""
         self.http.close()
 
+    def beside(self, name: str) -> Engine:
+        """The same engine with another index; closed with this one."""
+        other = copy.copy(self)
+        other.index = f"{self.index}-{name}"
+        return other
+
     def make(self, mappings: dict[str, Any] | None = None, **settings: Any) -> None:
         body = {"mappings": mappings or {}, "settings": settings}
         reply = self.http.put(f"/{self.index}", json=body)
@@ -72,6 +79,13 @@ def sent(job: TimedJob, **options: Any) -> SendResult:
     last = list(send([job], SendOptions(**options), job.clock))[-1]
     assert isinstance(last, SendFinished)
     return last.results[0]
+
+
+def sent_side_by_side(jobs: Sequence[TimedJob]) -> list[SendResult]:
+    """The results of several jobs on one clock, in their order."""
+    last = list(send(jobs, SendOptions(), jobs[0].clock))[-1]
+    assert isinstance(last, SendFinished)
+    return list(last.results)
 
 
 def checked(job: TimedJob, **options: Any) -> CheckResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from magictel.operations.prepare import prepare
 from magictel.outcome import Fate
 from magictel.wire import Reply, Request
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
-from tests.exporters.elasticsearch.engines import Engine, Tampering, checked, rungs, sent
+from tests.exporters.elasticsearch.engines import Engine, Tampering, checked, rungs, sent, sent_side_by_side
 
 
 def test_everyday_sample_is_verified_with_a_warning_and_the_thorough_one_is_altered(engine: Engine) -> None:
@@ -127,12 +126,16 @@ MAPPINGS: list[tuple[str, dict[str, Any], SendOutcome]] = [
 ]
 
 
-@pytest.mark.parametrize(("properties", "outcome"), [row[1:] for row in MAPPINGS], ids=[row[0] for row in MAPPINGS])
-def test_what_users_cannot_see_is_never_called_equal(
-    engine: Engine, properties: dict[str, Any], outcome: SendOutcome
-) -> None:
-    engine.make({"properties": properties})
-    assert sent(engine.job()).outcome is outcome
+def test_what_users_cannot_see_is_never_called_equal(engine: Engine) -> None:
+    beside = [engine.beside(str(number)) for number in range(len(MAPPINGS))]
+    for (_, properties, _), one in zip(MAPPINGS, beside, strict=True):
+        one.make({"properties": properties})
+    results = sent_side_by_side([one.job() for one in beside])
+    for one in beside:
+        one.http.delete(f"/{one.index}")
+    assert {name: result.outcome for (name, _, _), result in zip(MAPPINGS, results, strict=True)} == {
+        name: outcome for name, _, outcome in MAPPINGS
+    }
 
 
 @pytest.mark.parametrize(
@@ -191,10 +194,19 @@ def add_field(document: dict[str, Any]) -> None:
 CHANGES = [swap_counts, swap_stored, delta, lose_resource, add_field]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=[one.__name__ for one in CHANGES])
-def test_what_is_changed_on_the_way_is_altered(engine: Engine, change: Callable[[dict[str, Any]], None]) -> None:
-    job = engine.job(lambda inner: Tampering(inner, change), compression="none")
-    assert sent(job).outcome is SendOutcome.ALTERED
+def test_what_is_changed_on_the_way_is_altered(engine: Engine) -> None:
+    beside = {change: engine.beside(change.__name__) for change in CHANGES}
+    results = sent_side_by_side(
+        [
+            one.job(lambda inner, change=change: Tampering(inner, change), compression="none")  # type: ignore[misc]
+            for change, one in beside.items()
+        ]
+    )
+    for one in beside.values():
+        one.http.delete(f"/{one.index}")
+    assert {change.__name__: result.outcome for change, result in zip(beside, results, strict=True)} == {
+        change.__name__: SendOutcome.ALTERED for change in CHANGES
+    }
 
 
 def test_points_stored_under_other_ids_as_well_are_duplicated(engine: Engine) -> None:
