@@ -1,0 +1,211 @@
+"""Who gave a reply: the backend itself, or what stands before it (a proxy, a load balancer, a login page), and what it says.
+
+Read from shapes: headers that only such software sets, the few bodies that it writes itself, how JSON names its sentence.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from magictel.wire import Reply
+
+_LONGEST = 200
+_READ = 20_000
+
+
+class Kind(StrEnum):
+    """What gave a reply, as far as it can be told."""
+
+    BACKEND = "the backend"
+    PROXY = "a proxy"
+    BALANCER = "a load balancer"
+    NETWORK = "a content network"
+    GATEWAY = "an API gateway"
+    LOGIN = "a login page"
+    GRPC = "a gRPC service"
+    PAGE = "a web server"
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Who answered: a kind, and a product where it named itself. As text: `nginx, a proxy`."""
+
+    kind: Kind
+    product: str = ""
+
+    @property
+    def named(self) -> bool:
+        """True where it is known to be something else than the backend."""
+        return self.kind is not Kind.BACKEND
+
+    def __str__(self) -> str:
+        return f"{self.product}, {self.kind}" if self.product else str(self.kind)
+
+
+_SERVERS: tuple[tuple[str, Kind, str], ...] = (
+    ("nginx", Kind.PROXY, "nginx"),
+    ("openresty", Kind.PROXY, "openresty"),
+    ("envoy", Kind.PROXY, "Envoy"),
+    ("haproxy", Kind.PROXY, "HAProxy"),
+    ("traefik", Kind.PROXY, "Traefik"),
+    ("caddy", Kind.PROXY, "Caddy"),
+    ("apache", Kind.PROXY, "Apache"),
+    ("squid", Kind.PROXY, "Squid"),
+    ("varnish", Kind.PROXY, "Varnish"),
+    ("microsoft-iis", Kind.PROXY, "IIS"),
+    ("awselb", Kind.BALANCER, "AWS ELB"),
+    ("microsoft-azure-application-gateway", Kind.BALANCER, "Azure Application Gateway"),
+    ("google frontend", Kind.BALANCER, "Google Frontend"),
+    ("gws", Kind.BALANCER, "Google Frontend"),
+    ("gse", Kind.BALANCER, "Google Frontend"),
+    ("bigip", Kind.BALANCER, "BIG-IP"),
+    ("big-ip", Kind.BALANCER, "BIG-IP"),
+    ("cloudflare", Kind.NETWORK, "Cloudflare"),
+    ("cloudfront", Kind.NETWORK, "CloudFront"),
+    ("akamai", Kind.NETWORK, "Akamai"),
+    ("kong", Kind.GATEWAY, "Kong"),
+    ("apigee", Kind.GATEWAY, "Apigee"),
+)
+_HEADERS: tuple[tuple[str, Kind, str], ...] = (
+    ("cf-ray", Kind.NETWORK, "Cloudflare"),
+    ("x-amz-cf-id", Kind.NETWORK, "CloudFront"),
+    ("x-azure-ref", Kind.NETWORK, "Azure Front Door"),
+    ("x-amz-apigw-id", Kind.GATEWAY, "AWS API Gateway"),
+    ("x-kong-response-latency", Kind.GATEWAY, "Kong"),
+    ("x-envoy-upstream-service-time", Kind.BACKEND, ""),
+)
+_BODIES: tuple[tuple[str, Kind, str], ...] = (
+    ("upstream connect error or disconnect/reset before headers", Kind.PROXY, "Envoy"),
+    ("no healthy upstream", Kind.PROXY, "Envoy"),
+    ("upstream request timeout", Kind.PROXY, "Envoy"),
+    ("no server is available to handle this request", Kind.PROXY, "HAProxy"),
+    ("default backend - 404", Kind.PROXY, "Kubernetes ingress"),
+    ("no route matched with those values", Kind.GATEWAY, "Kong"),
+    ("endpoint request timed out", Kind.GATEWAY, "AWS API Gateway"),
+    ("<center>nginx", Kind.PROXY, "nginx"),
+    ("<center>openresty", Kind.PROXY, "openresty"),
+    ("<hr><address>apache", Kind.PROXY, "Apache"),
+    ("error code: 1", Kind.NETWORK, "Cloudflare"),
+)
+_LOGIN = re.compile(
+    r"type=[\"']?password|samlrequest|name=[\"']?samlresponse|oauth2/authorize|openid-connect|/login\b|"
+    r"\b(sign|log)[ -]?in\b|single sign-on",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(r"<(?:title|h1)[^>]*>(.*?)</", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_SENTENCES = (
+    "message",
+    "Message",
+    "error_description",
+    "reason",
+    "detail",
+    "details",
+    "errorMessage",
+    "description",
+    "msg",
+    "title",
+    "error",
+    "errors",
+    "fault",
+    "faultstring",
+    "code",
+    "status",
+)
+_OWN_WORDS = (
+    ("This is not an HTTP port", "es.http.wrong-port"),
+    ("plain HTTP request was sent to HTTPS port", "http.tls-port"),
+    ("Client sent an HTTP request to an HTTPS server", "http.tls-port"),
+    ("speaking plain HTTP to an SSL-enabled server port", "http.tls-port"),
+    ("requires TLS", "http.tls-port"),
+    ("No required SSL certificate was sent", "tls.client-cert-required"),
+    ("The SSL certificate error", "tls.client-cert-rejected"),
+)
+"""What servers say of a connection that is of the wrong kind: nginx, Go, Apache and Elasticsearch say it in a 400 of their own."""
+
+
+def front_of(reply: Reply) -> Front:
+    """Who gave the reply."""
+    kind = reply.content_type
+    if "grpc-status" in reply.headers or kind.startswith("application/grpc"):
+        return Front(Kind.GRPC)
+    text = reply.text[:_READ]
+    page = reply.looks_like_html
+    if page and _LOGIN.search(text):
+        return Front(Kind.LOGIN)
+    if _LOGIN.search(reply.headers.get("location", "")):
+        return Front(Kind.LOGIN)
+    server = reply.headers.get("server", "").lower()
+    told = next((one for one in _SERVERS if one[0] in server), None)
+    named = next((one for one in _HEADERS if one[0] in reply.headers and one[1] is not Kind.BACKEND), None)
+    body = next((one for one in _BODIES if one[0] in text[:2_000].lower()), None)
+    if body or named:
+        _, found, product = body or named or ("", Kind.PAGE, "")
+        return Front(found, product)
+    structured = not page and reply.json() is not None
+    if told and (page or not structured):  # a proxy passes the backend's own JSON on under its own Server header
+        return Front(told[1], told[2])
+    return Front(Kind.PAGE) if page else Front(Kind.BACKEND)
+
+
+def words_of(reply: Reply) -> str:
+    """What a reply says, on one line: the sentence in its JSON, a page's title, gRPC's message, or its text; cut, maybe empty."""
+    told = reply.headers.get("grpc-message", "")
+    if not told:
+        value = reply.json()
+        if isinstance(value, dict | list):
+            told = _sentence(value, 0)
+        text = reply.text[:_READ]
+        if not told and reply.looks_like_html:
+            title = _TITLE.search(text)
+            told = html.unescape(_TAG.sub(" ", title.group(1) if title else text))
+        told = told or text
+    flat = " ".join("".join(one if one.isprintable() else " " for one in told[:_READ]).split())
+    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"
+
+
+def own_words(reply: Reply) -> str | None:
+    """The code of what a server says about the connection itself, or None."""
+    if reply.ok and reply.json() is not None:
+        return None
+    text = reply.text[:1_000]
+    return next((code for said, code in _OWN_WORDS if said in text), None)
+
+
+def failure_within(reply: Reply) -> int | None:
+    """The status of a failure that a 2xx reports in its JSON (400 where it names none), or None: it reports none.
+
+    `{"statusCode": 503}`, `{"status": "error"}`, `{"success": false}`, `{"errors": [...]}`, `{"error": {…}}`.
+    """
+    value = reply.json()
+    if not isinstance(value, Mapping):
+        return None
+    for key in ("statusCode", "status_code", "httpStatusCode", "status", "code"):
+        number = value.get(key)
+        if isinstance(number, int) and 400 <= number < 600:
+            return number
+    bad = (
+        str(value.get("status", "")).lower() in ("error", "failure", "failed", "fail")
+        or value.get("success") is False
+        or value.get("ok") is False
+        or bool(value.get("error"))
+        or bool(value.get("errors"))
+    )
+    return 400 if bad else None
+
+
+def _sentence(value: Any, depth: int) -> str:
+    if depth > 4:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return next((told for one in value[:5] if (told := _sentence(one, depth + 1))), "")
+    if isinstance(value, Mapping):
+        return next((told for key in _SENTENCES if (told := _sentence(value.get(key), depth + 1))), "")
+    return ""
