@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from magictel.cli import output
-from magictel.cli.environment import environment
 from magictel.cli.exit_codes import Ending, exit_code
 from magictel.cli.output import Format
+from magictel.cli.reports import page
 from magictel.clock import SystemClock
 from magictel.model import count_points, groups
 from magictel.operations.dry_run import DryRun, Planned, dry_run
 from magictel.operations.job import Job
 from magictel.reporters.figures import many
 from magictel.reporters.json import plain
-from magictel.reporters.terminal import sheet_for
 from magictel.sources.sample import new_run_id, sample
 
 SCHEMA = "magictel.dry-run/1"
@@ -31,7 +29,7 @@ def show(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mappin
         output.document(plain({"schema": SCHEMA, "run_id": run.run_id, "targets": [_document(one) for one in dry]}))
     else:
         points, metrics = count_points(run.data), sum(1 for _ in groups(run.data))
-        sheet = sheet_for(sys.stdout, environment())
+        sheet = page()
         sheet.verbatim(f"run {run.run_id}  {many(points, 'point')} of {many(metrics, 'metric')}; nothing is sent")
         for one in dry:
             for line in _lines(one):

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
     code = run(list(sys.argv[1:] if arguments is None else arguments))
-    output.flush()
-    sys.exit(code)
+    sys.exit(output.end(code))
 
 
 def run(arguments: list[str]) -> int:
@@ -41,6 +40,10 @@ def run(arguments: list[str]) -> int:
         if not output.documented():
             tell(stopped(stop), how)
         return exit_code(stop)
+    except OSError as failure:
+        if output.refused(failure):  # typer's own pages
+            return 1
+        return _fail(failure, how)
     except Exception as failure:
         return _fail(failure, how)
 

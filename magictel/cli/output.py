@@ -18,9 +18,10 @@ class Format(StrEnum):
 
 
 class _Written:
-    """Whether standard output has its one document already."""
+    """Whether standard output has its one document already, and why it takes no more, if it is not a closed pipe."""
 
     document = False
+    failure: str | None = None
 
 
 def say(text: str = "") -> None:
@@ -51,6 +52,9 @@ def documented() -> bool:
 def begin() -> None:
     """Start a run: nothing is written yet, and no character can stop the writing."""
     _Written.document = False
+    _Written.failure = None
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -62,10 +66,21 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
-            _silence(stream)
-        except (OSError, ValueError):  # a full disk, a closed stream: there is nowhere left to say so
+        except OSError as failure:
+            _failed(stream, failure)
+        except ValueError:  # a closed stream: there is nowhere left to say so
             pass
+
+
+def end(code: int) -> int:
+    """Write what is buffered; the exit code. A result that could not be written is said so, and nobody may take it for a good one."""
+    flush()
+    if _Written.failure is None:
+        return code
+    note(f"standard output cannot be written: {_Written.failure}")
+    note("  make room there, or send it elsewhere")
+    flush()
+    return code or 1
 
 
 def coloured(stream: TextIO | None = None) -> bool:
@@ -86,8 +101,36 @@ def paint(text: str, how: str, stream: TextIO | None = None) -> str:
 def _write(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
-    except BrokenPipeError:
-        _silence(stream)
+    except OSError as failure:
+        _failed(stream, failure)
+
+
+def refused(failure: OSError) -> bool:
+    """Whether it is standard output that failed so, while somebody else wrote to it: it still does."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError as again:
+        if again.errno == failure.errno:
+            unwritable(failure)
+            return True
+    return False
+
+
+def unwritable(failure: OSError) -> None:
+    """Standard output took no more of what somebody else wrote to it."""
+    _failed(sys.stdout, failure)
+
+
+def _failed(stream: TextIO, failure: OSError) -> None:
+    if stream is sys.stdout and not isinstance(failure, BrokenPipeError):
+        _Written.failure = (failure.strerror or "it fails").lower()
+    _silence(stream)
+
+
+def _nowhere() -> TextIO:
+    """In place of a stream that the caller closed before we began; it takes the descriptor, lest another file get it."""
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _silence(stream: TextIO) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,17 +31,16 @@ def command(
 ) -> int:
     """Show what the backend should have before data comes, as the exact requests; --apply sends them."""
     from magictel.cli import output, sandboxed
-    from magictel.cli.environment import environment
+    from magictel.cli.reports import page
     from magictel.operations.prepare import prepare
     from magictel.reporters.json import plain
-    from magictel.reporters.terminal import sheet_for
 
     with sandboxed.targets([target], config=config, sets=sets, sandbox=sandbox) as chosen:
         plan = prepare(chosen[0].job(), apply=apply)
     if format_ is Format.JSON:
         output.document(plain(_document(plan)))
     else:
-        sheet = sheet_for(sys.stdout, environment())
+        sheet = page()
         for line in _lines(plan):
             sheet.verbatim(line)
     return _code(plan)

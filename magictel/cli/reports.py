@@ -19,6 +19,7 @@ from magictel.reporters.reporter import Reporter, Reporters
 
 if TYPE_CHECKING:
     from magictel.reporters.junit import JUnitReporter
+    from magictel.reporters.sheet import Sheet
 
 _KINDS = ("json", "junit")
 
@@ -96,9 +97,18 @@ class Reports:
 
 
 def _for_people() -> Reporter:
-    from magictel.reporters.terminal import TerminalReporter, progress_for, sheet_for
+    from magictel.reporters.terminal import TerminalReporter, progress_for
 
-    return TerminalReporter(sheet_for(sys.stdout, environment()), progress_for(sys.stderr, environment()))
+    return TerminalReporter(page(), progress_for(sys.stderr, environment()))
+
+
+def page() -> Sheet:
+    """Standard output as a sheet."""
+    from magictel.reporters.terminal import sheet_for
+
+    sheet = sheet_for(sys.stdout, environment())
+    sheet.failed = output.unwritable
+    return sheet
 
 
 def _junit(stream: TextIO) -> JUnitReporter:

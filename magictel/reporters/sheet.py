@@ -42,6 +42,8 @@ class Sheet:
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self.signs: Signs = signs_for(self._encoding)
         self.broken = False
+        self.failed: Callable[[OSError], None] = lambda failure: None
+        """Told when the stream takes no more for a reason that is not its reader's."""
 
     def row(
         self, lead: Sequence[Part], text: str = "", right: str = "", *, style: str = "", hang: int | None = None
@@ -79,8 +81,8 @@ class Sheet:
         """Hand over what is buffered."""
         try:
             self._stream.flush()
-        except (BrokenPipeError, ValueError):
-            self.broken = True
+        except (OSError, ValueError) as failure:
+            self._break(failure)
 
     def _wrapped(self, text: str, before: int, right: str, hang: int) -> list[str]:
         if self._width is None or not text:
@@ -109,5 +111,10 @@ class Sheet:
             return
         try:
             self._stream.write(line + "\n")
-        except (BrokenPipeError, ValueError):  # ValueError: the stream was closed for the same reason before
-            self.broken = True
+        except (OSError, ValueError) as failure:  # ValueError: the stream was closed for the same reason before
+            self._break(failure)
+
+    def _break(self, failure: Exception) -> None:
+        self.broken = True
+        if isinstance(failure, OSError) and not isinstance(failure, BrokenPipeError):
+            self.failed(failure)
