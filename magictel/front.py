@@ -5,7 +5,6 @@ Read from shapes: headers that only such software sets, the few bodies that it w
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -163,7 +162,9 @@ def words_of(reply: Reply) -> str:
         text = reply.text[:_READ]
         if not told and reply.looks_like_html:
             title = _TITLE.search(text)
-            told = html.unescape(_TAG.sub(" ", title.group(1) if title else text))
+            from html import unescape  # a large table, seldom wanted
+
+            told = unescape(_TAG.sub(" ", title.group(1) if title else text))
         told = told or text
     flat = " ".join("".join(one if one.isprintable() else " " for one in told[:_READ]).split())
     return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"

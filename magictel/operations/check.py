@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from magictel.clock import Clock, SystemClock
 from magictel.events import (
@@ -20,7 +21,9 @@ from magictel.events import (
 from magictel.finding import Finding, Held, Rung, SideEffect
 from magictel.ladder.climb import climb
 from magictel.operations.job import Job, side_by_side
-from magictel.operations.send import SendOptions, round_trip
+
+if TYPE_CHECKING:
+    from magictel.operations.send import SendOptions
 
 _AGAIN = 1.0
 
@@ -36,7 +39,8 @@ class CheckOptions:
     allow: Collection[SideEffect] = ()
     round_trip: bool = False
     jobs: int = 8
-    send: SendOptions = field(default_factory=SendOptions)
+    send: SendOptions | None = None
+    """How the round trip sends; None: the defaults."""
 
 
 def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None) -> Iterator[Event]:
@@ -92,7 +96,10 @@ def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float) -
         exporter.allowed = frozenset(options.allow)
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
-            steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, options.send, clock)
+            from magictel.operations.send import SendOptions, round_trip  # only here: it costs start-up
+
+            sending = options.send or SendOptions()
+            steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, sending, clock)
         rungs = tuple(climb(steps, until=options.until, skip=options.skip, clock=clock))
         return CheckResult(
             job.target,

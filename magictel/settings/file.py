@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +73,8 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
             "config.file.syntax", f"{shown} is not UTF-8 text", "save it as UTF-8", str(file_line(shown, line))
         ) from None
     text = text.replace("\r\n", "\n")
+    import tomllib  # not every command has a file
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:
@@ -146,7 +147,7 @@ def _shape(
     return SettingsError("config.file.shape", message, remedy, str(origin))
 
 
-def _syntax(failure: tomllib.TOMLDecodeError, text: str, shown: str) -> SettingsError:
+def _syntax(failure: ValueError, text: str, shown: str) -> SettingsError:
     said = str(failure)
     at = _AT.search(said)
     line = int(at[1]) if at and at[1] else text.rstrip().count("\n") + 1

@@ -14,9 +14,9 @@ import threading
 import time
 import urllib.parse
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from magictel.errors import WireError
 from magictel.proxy import Proxy, ProxyRefused, proxy_for
@@ -162,7 +162,7 @@ class HttpTransport:
             raise ReplyTooLarge(self._body_limit)
         pieces: list[bytes] = []
         size = 0
-        for piece in answered.iter_stream():
+        for piece in cast(Iterable[bytes], answered.stream):
             size += len(piece)
             if size > self._body_limit:
                 raise ReplyTooLarge(self._body_limit)
