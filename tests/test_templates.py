@@ -90,6 +90,38 @@ def test_a_change_of_value_type_makes_the_layout_anew() -> None:
         assert body(collected, template, layouts) == body(collected, None, Layouts())
 
 
+def test_equal_attributes_of_other_types_are_encoded_anew() -> None:
+    layouts, template = Layouts(), Lines()
+    for value in (1, True, 1.0):
+        collected = data(({"k": value}, 1, 0))  # type: ignore[dict-item]
+        assert body(collected, template, layouts) == body(collected, None, Layouts())
+    assert template.made == 3
+
+
+class Tight(Lines):
+    """The same lines, in which the pieces before, between and behind the holes are empty, but the one that holds the separator."""
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        filled = super().columns(stream, points)
+        if filled is None:
+            return None
+        heads = [encode(Series(stream, point.attributes or {}), point).rpartition(b"=")[0] + b"=" for point in points]  # type: ignore[union-attr]
+        values, times = filled.columns
+        return Filled(filled.variant, [heads, values, [time + b"\n" for time in times]])
+
+    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+        return lambda attributes: (b"", b"", b";", b"")
+
+
+def test_pieces_that_are_empty_everywhere_take_no_place() -> None:
+    layouts, attributes = Layouts(), [{"k": "a"}, {"k": "b"}]
+    for export in range(2):
+        collected = data(*((attrs, 1 + export, export) for attrs in attributes))
+        assert body(collected, Tight(), layouts) == body(collected, None, Layouts())
+    (layout,) = layouts._layouts.values()
+    assert (layout.holes, layout.stride) == ((0, 1, 3), 4)
+
+
 def test_streams_of_one_name_in_two_scopes_do_not_share_a_layout() -> None:
     attributes = {"k": "a"}
     layouts, template = Layouts(), Lines()

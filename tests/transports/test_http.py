@@ -281,6 +281,42 @@ def test_the_request_travels_as_it_was_given() -> None:
     assert body == b"{}\n"
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "body", "wanted"),
+    [
+        ("GET", {}, b"", {b"host": None, b"accept": b"*/*"}),
+        ("DELETE", {}, b"", {b"host": None, b"accept": b"*/*"}),
+        ("POST", {}, b"", {b"host": None, b"accept": b"*/*", b"content-length": b"0"}),
+        (
+            "POST",
+            {"host": "es.example", "ACCEPT": "application/json", "Content-length": "2"},
+            b"{}",
+            {b"host": b"es.example", b"accept": b"application/json", b"content-length": b"2"},
+        ),
+    ],
+)
+def test_what_every_request_has_is_added_once_where_it_was_not_given(
+    method: str, headers: dict[str, str], body: bytes, wanted: dict[bytes, bytes | None]
+) -> None:
+    heads: list[bytes] = []
+    with serving(heard(heads)) as server, transport() as one:
+        one.send(Request(method, f"{server.http}/", headers, body), 5)
+    lines = heads[0].partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    sent = sorted((name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines))
+    here = f"127.0.0.1:{server.port}".encode()
+    assert sent == sorted((name, value or here) for name, value in wanted.items())
+
+
+def test_a_cookie_is_not_given_back() -> None:
+    heads: list[bytes] = []
+    reply = OK.replace(b"\r\n", b"\r\nSet-Cookie: session=1; Path=/\r\n", 1)
+    with serving(heard(heads, reply)) as server, transport() as one:
+        for _ in range(2):
+            assert get(one, server.http).ok
+    assert len(heads) == 2
+    assert not any(b"cookie" in head.lower() for head in heads)
+
+
 def test_a_redirect_is_not_followed() -> None:
     with serving(answers(OK)) as other, transport() as one:
         moved = f"HTTP/1.1 307 Moved\r\nLocation: {other.http}/\r\nContent-Length: 0\r\n\r\n".encode()
