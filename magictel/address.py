@@ -62,7 +62,7 @@ def parse_endpoint(
         raise bad(
             "config.url.no-scheme",
             f"{shown} does not say {' or '.join(s + '://' for s in schemes)}",
-            f"write {schemes[0]}://{shown}",
+            f"write {schemes[0]}://{shown.lstrip('/')}",
         )
     scheme = scheme.lower()
     if scheme not in schemes:

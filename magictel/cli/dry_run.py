@@ -8,7 +8,7 @@ from typing import Any
 from magictel.cli import output
 from magictel.cli.exit_codes import Ending, exit_code
 from magictel.cli.output import Format
-from magictel.cli.reports import page
+from magictel.cli.page import page
 from magictel.clock import SystemClock
 from magictel.model import count_points, groups
 from magictel.operations.dry_run import DryRun, Planned, dry_run

@@ -35,7 +35,7 @@ def body(failure: MagictelError) -> dict[str, Any]:
     return {
         "code": failure.code,
         "message": failure.message,
-        "remedy": failure.remedy,
+        "remedy": failure.remedy and "\n".join(line.strip() for line in failure.remedy.split("\n")),
         "origin": failure.origin,
     }
 

@@ -31,7 +31,7 @@ def command(
 ) -> int:
     """Show what the backend should have before data comes, as the exact requests; --apply sends them."""
     from magictel.cli import output, sandboxed
-    from magictel.cli.reports import page
+    from magictel.cli.page import page
     from magictel.operations.prepare import prepare
     from magictel.reporters.json import plain
 

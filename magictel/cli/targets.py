@@ -107,7 +107,7 @@ def chosen_targets(
     surroundings = environment() if held is None else held
     file = config_file(config) if use_file else None
     specs = select(named or (), all=all, config=file, environment=surroundings, exporters=registry.names())
-    overrides = parse(sets or (), [spec.name for spec in specs])
+    overrides = parse(sets or (), [spec.name for spec in specs], (*(file.tables if file else ()), *registry.names()))
     return [
         _choose(spec, file, surroundings, overrides[spec.name], allow_missing_env, extra(spec) if extra else {})
         for spec in specs

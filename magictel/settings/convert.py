@@ -39,10 +39,20 @@ def convert(field: Field, raw: Any) -> Any:
 
 def split_list(field: Field, text: str) -> list[str]:
     """The items of a comma-separated text. A comma in the password of an address does not separate."""
+    if text.strip().startswith("[") and (listed := _json_list(text)) is not None:
+        return listed
     if field.address and "@" in text:
         return [part.strip() for part in _BEFORE_SCHEME.split(text)]
     parts = [part.strip() for part in text.split(",")]
     return parts if field.address else [part for part in parts if part]
+
+
+def _json_list(text: str) -> list[str] | None:
+    """The items of a list as it stands in the file and as `config show` prints it."""
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.DecodeError:
+        return None
 
 
 def split_mapping(text: str) -> dict[str, str]:

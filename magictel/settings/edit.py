@@ -106,8 +106,8 @@ def toml_of(field: Field | None, text: str) -> Any:
 
 def write(path: Path, text: str) -> None:
     """Replace the file at once or not at all. A new one is readable by its owner alone: it may come to hold secrets."""
-    real = Path(os.path.realpath(path))
     try:
+        real = Path(os.path.realpath(path))
         mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
         handle, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from magictel.errors import SettingsError
 from magictel.settings.names import did_you_mean
 
-_REFERENCE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}")
+_REFERENCE = re.compile(r"(\$\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}")
 _LARGEST = 65_536
 
 
@@ -25,6 +25,10 @@ class Unset(Exception):  # noqa: N818 # not an error by itself: what it means is
         self.reference = reference
 
 
+class Malformed(Exception):  # noqa: N818 # as above
+    """A value holds `${` and no reference; the text is a sentence that shows nothing of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FromFile:
     """What a secret file holds, and a warning about who may read it."""
@@ -34,9 +38,14 @@ class FromFile:
 
 
 def expand(value: Any, environment: Mapping[str, str]) -> Any:
-    """The value with every reference replaced, in texts inside lists and tables too. `$${` is a plain `${`. Raises `Unset`."""
+    """The value with every reference replaced, in texts inside lists and tables too. `$${` is a plain `${`. Raises `Unset`, `Malformed`."""
     if isinstance(value, str):
-        return _REFERENCE.sub(lambda match: _replace(match, environment), value) if "${" in value else value
+        if "${" not in value:
+            return value
+        _, opened, after = _REFERENCE.sub("", value).partition("${")
+        if opened:
+            raise Malformed("${…} names no variable" if "}" in after else "a ${ is not closed by a }")
+        return _REFERENCE.sub(lambda match: _replace(match, environment), value)
     if isinstance(value, list):
         return [expand(item, environment) for item in value]
     if isinstance(value, dict):
@@ -52,6 +61,8 @@ def near_variables(name: str, environment: Mapping[str, str]) -> str:
 
 def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str], field: str, origin: str) -> FromFile:
     """The text of a secret file, not yet stripped. A relative path counts from `folder`. Raises `SettingsError`."""
+    if not path:
+        raise SettingsError("config.secret.file", f"{field}: file: names no file", "write file:PATH", origin)
     home = environment.get("HOME")
     file = Path(home, path[2:]) if path.startswith("~/") and home else folder / path
     try:
@@ -81,7 +92,7 @@ def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str],
 def _replace(match: re.Match[str], environment: Mapping[str, str]) -> str:
     escaped, name, has_default, default = match.groups()
     if escaped:
-        return match.group()[1:]
+        return "${"
     value = environment.get(name)
     if has_default:
         return value or default

@@ -8,6 +8,7 @@ where that would hide a mistake: an empty secret or address is an error, and an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,13 @@ from magictel.credentials import check_secret
 from magictel.errors import SettingsError
 from magictel.secrets import Redactor, Secret
 from magictel.settings import convert
-from magictel.settings.expand import Unset, expand, near_variables, read_secret_file
+from magictel.settings.expand import Malformed, Unset, expand, near_variables, read_secret_file
 from magictel.settings.fields import Field, field_map, masked
 from magictel.settings.file import ConfigFile, Table
 from magictel.settings.model import ExporterSettings
 from magictel.settings.names import did_you_mean, target_variable
 from magictel.settings.origin import DEFAULT, Origin, variable
+from magictel.settings.strays import strays
 
 S = TypeVar("S", bound=ExporterSettings)
 Layer = Mapping[str, tuple[Any, Origin]]
@@ -81,6 +83,7 @@ def resolve(
             reading.read(one, raw[key], values)
         elif one.required:
             reading.missing(one, table)
+    reading.warnings += strays(name, model.env_prefix, reading.fields, config.tables if config else (), environment)
     reading.stop_if_wrong()
     for one in reading.fields.values():
         if one.required and one.key not in values:
@@ -175,6 +178,11 @@ class _Reading:
             if one.kind == "secret":
                 values[one.key] = _LATER
             return
+        except Malformed as malformed:
+            code = "config.url.unexpanded-variable" if one.address else "config.value"
+            remedy = "write ${VARIABLE} or ${VARIABLE:-default}, and $${ where ${ itself is meant"
+            self.fail(code, one, str(malformed), remedy, str(origin))
+            return
         try:
             if one.secret:
                 raw = self.secret(one, raw, origin)
@@ -258,6 +266,9 @@ class _Reading:
         hint = did_you_mean(key, self.fields) if key not in self.fields else None
         sentence = f"{path}: there is no such option" + (f". {hint}" if hint else "")
         remedy = "magictel describe shows every option"
+        if path in ("enabled", "exporter"):
+            sentence = f"{path}: it counts in the file only"
+            remedy = "ENABLED_EXPORTERS=… names the targets of one run" if path == "enabled" else "name another target"
         self.wrong.append(SettingsError("config.unknown-key", sentence, remedy, str(origin)))
 
     def ask(self, settings: ExporterSettings, raw: Mapping[str, tuple[Any, Origin]]) -> None:
@@ -266,7 +277,8 @@ class _Reading:
         for key, code, message, remedy in settings.problems():
             if key in self.later:
                 continue
-            origin = str(raw[key][1]) if key in raw else "default"
+            at = next((word for word in (key, *re.findall(r"[a-z_]+", message)) if word in raw), None)
+            origin = str(raw[at][1]) if at else "default"  # what is missing came from nowhere, what asks for it did
             self.wrong.append(SettingsError(code, redact(message), redact(remedy) if remedy else None, origin))
 
     def fail(self, code: str, one: Field, why: str, remedy: str | None, origin: str) -> None:

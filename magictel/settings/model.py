@@ -10,13 +10,16 @@ Units: `seconds` also takes `250ms`, `10s`, `2m`, `1h`; `bytes` also takes `5MB`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
+from magictel.errors import SettingsError
 from magictel.secrets import Secret
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 Problem = tuple[str, str, str, str | None]
 """A field's key, a code, one sentence, a remedy."""
 
@@ -206,7 +209,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     ] = True
 
     def problems(self) -> Iterable[Problem]:
-        """Adds: a key without its certificate."""
+        """Adds: a key without its certificate, an impossible fingerprint or proxy, headers that are none."""
         yield from super().problems()
         if self.client_key_file and not self.client_cert_file:
             yield (
@@ -215,3 +218,26 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
                 "client_key_file: a key alone is no use, client_cert_file is not set",
                 "set client_cert_file as well",
             )
+        for name in self.headers:
+            if not _HEADER.fullmatch(name):
+                yield (
+                    "headers",
+                    "config.value",
+                    "headers: what stands before a = cannot be the name of a header",  # not shown: it may be a secret
+                    'write name=value,name=value, or in the file headers = { "X-Tenant" = "blue" }',
+                )
+        try:
+            self._parse()
+        except SettingsError as failure:
+            yield failure.message.partition(":")[0], failure.code, failure.message, failure.remedy
+
+    def _parse(self) -> None:
+        """Raises `SettingsError` for a text that is not what it should be."""
+        if self.ca_fingerprint:
+            from magictel.tls import TlsOptions  # what nobody sets costs nothing
+
+            assert TlsOptions(ca_fingerprint=self.ca_fingerprint).fingerprint
+        if self.proxy and self.proxy.strip():
+            from magictel.proxy import parse_proxy
+
+            parse_proxy(self.proxy, "proxy")

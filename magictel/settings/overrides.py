@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from magictel.errors import UsageError
 from magictel.settings.names import did_you_mean, find
@@ -11,10 +11,11 @@ from magictel.settings.origin import Origin, option
 Overrides = Mapping[str, tuple[str, Origin]]
 
 
-def parse(written: Sequence[str], targets: Sequence[str]) -> Mapping[str, Overrides]:
+def parse(written: Sequence[str], targets: Sequence[str], others: Iterable[str] = ()) -> Mapping[str, Overrides]:
     """For every target its overrides, by key. Raises `UsageError` for what fits no target, or fits several.
 
-    `headers.X-Tenant=blue` sets one entry of a table; a first part that is a chosen target's name is that target.
+    `headers.X-Tenant=blue` sets one entry of a table; a first part that is a chosen target's name is that target; one of `others`, which
+    could have been chosen and are not, is wrong usage.
     """
     found: dict[str, dict[str, tuple[str, Origin]]] = {target: {} for target in targets}
     for text in written:
@@ -31,6 +32,10 @@ def parse(written: Sequence[str], targets: Sequence[str]) -> Mapping[str, Overri
         if target is not None:
             key = rest
         elif len(targets) == 1:
+            if dot and (other := find(head, others)):
+                raise UsageError(
+                    "usage.set", f"--set {path}: {other} is none of the chosen targets", f"chosen is {targets[0]}"
+                )
             target, key = targets[0], path
         else:
             raise _unclear(path, head if dot else None, targets)

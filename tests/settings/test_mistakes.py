@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from magictel.errors import SettingsError
+from magictel.errors import SettingsError, UsageError
 from magictel.settings import overrides
 from magictel.settings.file import parse
 from magictel.settings.load import UnusableSettings, resolve
+from magictel.settings.model import Problem
 from tests.settings.acme import AcmeSettings, NeedySettings
 
 VARIABLES = {
@@ -41,6 +43,14 @@ VARIABLES = {
     "an unset variable": ("ACME_TENANT", "${NOPE}", "config.variable-unset", "tenant", "${NOPE}"),
     "an unset variable in a host": ("ACME_URL", "http://${NOPE}:1", "config.url.unexpanded-variable", "url", "${NOPE}"),
     "an unset variable in a password": ("ACME_URL", "http://u:${NOPE}@h", "config.variable-unset", "url", "${NOPE}"),
+    "a reference that does not close": ("ACME_TENANT", "a${b", "config.value", "tenant", "not closed"),
+    "a reference to no name": ("ACME_TENANT", "${1}", "config.value", "tenant", "names no variable"),
+    "an open reference in an address": ("ACME_URL", "http://${A", "config.url.unexpanded-variable", "url", "closed"),
+    "a secret file without a path": ("ACME_TOKEN", "file:", "config.secret.file", "token", "names no file"),
+    "a fingerprint that is none": ("ACME_CA_FINGERPRINT", "zz", "config.tls.fingerprint", "ca_fingerprint", "64 hex"),
+    "a proxy of a foreign kind": ("ACME_PROXY", "socks5://h:1", "config.proxy.bad-scheme", "proxy", "socks5"),
+    "a header's name in braces": ("ACME_HEADERS", '{a="b"}', "config.value", "headers", "name of a header"),
+    "what only the file decides": ("MAGICTEL_ACME__ENABLED", "0", "config.unknown-key", "enabled", "in the file only"),
     "headers without a name": ("ACME_HEADERS", "bare", "config.value", "headers", "entry 1"),
     "an empty header": ("ACME_HEADERS", "X-A=", "config.secret.empty", "headers.X-A", "empty"),
 }
@@ -49,8 +59,9 @@ VARIABLES = {
 @pytest.mark.parametrize("case", VARIABLES)
 def test_a_mistake_in_a_variable_names_field_origin_and_remedy(case: str) -> None:
     name, value, code, field, words = VARIABLES[case]
+    config = parse('[targets.acme]\nexporter = "acme"\n', Path("m.toml"), "m.toml") if "MAGICTEL" in name else None
     with pytest.raises(SettingsError) as caught:
-        resolve("acme", "acme", AcmeSettings, environment={name: value})
+        resolve("acme", "acme", AcmeSettings, environment={name: value}, config=config)
     failure = caught.value
     assert failure.code == code
     assert failure.message.startswith(f"{field}: ")
@@ -120,3 +131,19 @@ def test_an_unset_variable_suggests_a_near_one() -> None:
     with pytest.raises(SettingsError) as caught:
         resolve("a", "acme", AcmeSettings, environment={"ACME_TENANT": "${TENNANT}", "TENANT": "x"})
     assert "Did you mean TENANT" in (caught.value.remedy or "")
+
+
+def test_what_is_missing_is_told_with_the_origin_of_what_asks_for_it() -> None:
+    class Login(AcmeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        def problems(self) -> Iterable[Problem]:
+            yield "password", "config.credentials", "password: username is set and password is not", "set it"
+
+    with pytest.raises(SettingsError) as caught:
+        resolve("acme", "acme", Login, environment={"ACME_USERNAME": "u"})
+    assert caught.value.origin == "ACME_USERNAME"
+
+
+def test_a_target_that_is_not_chosen_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="canary is none of the chosen targets"):
+        overrides.parse(["canary.url=http://h:1"], ["prod"], ["canary", "prod"])
+    assert "labels.canary" in overrides.parse(["labels.canary=x"], ["prod"], ["canary", "prod"])["prod"]

@@ -31,6 +31,8 @@ TEXTS = [
     ("level", "high", "high"),
     ("url", "http://a:1, http://b:2", ["http://a:1", "http://b:2"]),
     ("url", "http://u:a,b@h:1,http://c", ["http://u:a,b@h:1", "http://c"]),
+    ("url", '["http://a:1", "http://b:2"]', ["http://a:1", "http://b:2"]),
+    ("tenant", "a$${b $${C}", "a${b ${C}"),
     ("drop_attributes", "a.*, b", ["a.*", "b"]),
     ("drop_attributes", "a,,", ["a"]),
     ("labels", "team=a, stage=b=c", {"team": "a", "stage": "b=c"}),

@@ -72,7 +72,7 @@ class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
         try:
             addresses = self._addresses()
         except SettingsError as failure:
-            yield "url", failure.code, failure.message, failure.remedy
+            yield failure.message.partition(":")[0], failure.code, failure.message, failure.remedy
             return
         if not addresses:
             yield "url", "config.url.empty", "url: the address is empty", f"set url to something like {LOCAL}"
@@ -176,6 +176,8 @@ def _index_problems(index: str) -> Iterable[Problem]:
         why = "it is empty"
     elif bad:
         why = f"{bad[0]!r} cannot stand in the name of an index"
+    elif not index.isprintable():
+        why = "a character that cannot be seen stands in the name"
     elif index != index.lower():
         why = f"{index} has capital letters, and an index cannot"
     elif index[0] in "-_+" or index in (".", ".."):
