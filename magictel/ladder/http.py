@@ -116,7 +116,7 @@ def explain_wire_error(failure: WireError, wire: Wire, rung: Rung = Rung.HTTP) -
         endpoint = wire.endpoint
         if failure.code in _RESET_LIKE and not endpoint.tls:
             if speaks_tls(endpoint, None, _SECOND_PROBE):
-                return _tls_port(wire, rung, **evidence)
+                return _tls_port(wire, rung, failure=failure.code, **evidence)
             if failure.code in ("net.tcp.reset", "net.http.closed"):
                 banner = _banner(wire)
                 if banner:

@@ -150,25 +150,25 @@ def _unresolved(failure: OSError, who: str, progress: Progress) -> tuple[str, st
 
 
 def _timed_out(who: str, progress: Progress) -> tuple[str, str, str | None]:
-    seconds = f"{progress.limit:.1f} s"
+    seconds = f"within {progress.limit:.1f} s" if progress.limit else "in time"
     if progress.phase == "tls":
         found = known_fault("tls.handshake-timeout")
         return found.code, f"{who}: {found.message}", found.remedy
     if progress.phase in ("dns", "tcp", "proxy"):
         return (
             "net.tcp.timeout",
-            f"{who} did not take the connection within {seconds}",
+            f"{who} did not take the connection {seconds}",
             "a firewall may drop the packets, or the address is wrong: try from another host",
         )
     if progress.phase == "write":
         return (
             "net.http.write-timeout",
-            f"{who} stopped taking the request within {seconds}; whether it was carried out is unknown",
+            f"{who} stopped taking the request {seconds}; whether it was carried out is unknown",
             "raise timeout, or send smaller batches; a repeat may duplicate",
         )
     return (
         "net.http.read-timeout",
-        f"{who} took the request and did not answer within {seconds}; whether it was carried out is unknown",
+        f"{who} took the request and did not answer {seconds}; whether it was carried out is unknown",
         "raise timeout, or send smaller batches; a repeat may duplicate",
     )
 
@@ -196,7 +196,7 @@ def _not_http(who: str, progress: Progress) -> tuple[str, str, str | None]:
     shown = _shown(first)
     return (
         "http.not-http",
-        f"{who} does not speak HTTP: it said {shown!r}",
+        f"{who} does not speak HTTP{f': it said {shown!r}' if shown else ''}",
         "check host and port: another service listens there",
     )
 

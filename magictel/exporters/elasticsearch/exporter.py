@@ -13,7 +13,16 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlencode
 
 from magictel.delivery.retry import Attempted
-from magictel.exporters.elasticsearch import deletion, documents, expectation, permission, preparation, probes, readback
+from magictel.exporters.elasticsearch import (
+    deletion,
+    documents,
+    expectation,
+    log_lines,
+    permission,
+    preparation,
+    probes,
+    readback,
+)
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
 from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
@@ -108,6 +117,14 @@ class SearchExporter(HttpExporter[S]):
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Status and every item decide."""
         return judge_bulk(payload, reply, self.clock.now(), ids=not self._mode.time_series)
+
+    def pasted(self, text: str, status: int | None) -> Reply | None:
+        """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""
+        return log_lines.reply_in(text, status)
+
+    def unproven(self, reply: Reply) -> str | None:
+        """A search or count that finds nothing: not refreshed yet, as far as it goes."""
+        return "es.read.not-yet-visible" if log_lines.found_nothing(reply) else None
 
     # ---- the ladder --------------------------------------------------------------------------------------------------
 

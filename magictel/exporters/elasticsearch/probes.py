@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from magictel.clock import Clock
@@ -21,7 +22,7 @@ def http(wire: Wire, opensearch: bool) -> Finding:
     """Is it Elasticsearch or OpenSearch at all? A 401 or 403 of its own passes: auth is the next rung's question."""
     reply = answered(wire)
     if isinstance(reply, Finding):
-        return reply
+        return _plain_http(reply, opensearch)
     found = product_of(reply)
     if found is not None:
         if not found.opensearch and found.version and found.version < _OLDEST:
@@ -39,7 +40,7 @@ def http(wire: Wire, opensearch: bool) -> Finding:
     trouble = read(reply.status, cause) if cause != Cause() else None
     if trouble is not None:
         return _failed(Rung.HTTP, trouble, wire, **seen)
-    if reply.json() is None:
+    if reply.json() is None and reply.body.strip():
         return Finding.failed(
             Rung.HTTP,
             "http.not-a-backend",
@@ -50,9 +51,18 @@ def http(wire: Wire, opensearch: bool) -> Finding:
     return Finding.failed(
         Rung.HTTP,
         "es.product.unknown",
-        f"{wire.endpoint.origin} answers {reply.status} in JSON, and names neither Elasticsearch nor OpenSearch",
+        f"{wire.endpoint.origin} answers {reply.status}, and names neither Elasticsearch nor OpenSearch",
         "check host, port and path; a proxy must let GET / through as it is",
         **seen,
+    )
+
+
+def _plain_http(finding: Finding, opensearch: bool) -> Finding:
+    """Elasticsearch closes a plain request to its TLS port without a word, where others reset it or answer 400."""
+    if opensearch or finding.code != "http.tls-port" or finding.evidence.get("failure") != "net.http.closed":
+        return finding
+    return replace(
+        finding, code="es.tls.http-on-https-port", message=f"{finding.message}: security is on there by default"
     )
 
 

@@ -139,6 +139,8 @@ def read(status: int, cause: Cause) -> Trouble | None:
         return Trouble("es.write.index-name", f"no index can have this name: {said}")
     if "media_type_header_exception" in kinds:
         return Trouble("es.client.version", f"a media type of another major version was sent: {said}")
+    if "api_not_available_exception" in kinds:
+        return Trouble("es.health.serverless", f"a serverless project has no such end point: {cause.reason}")
     if cause.says("require_data_stream"):
         return Trouble("es.write.require-data-stream-old", f"this version does not know require_data_stream: {said}")
     if "Content-Type header" in cause.reason and "is not supported" in cause.reason:

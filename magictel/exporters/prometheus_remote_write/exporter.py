@@ -147,6 +147,16 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             return TooLarge(row.code, row.message)
         return Rejected(row.code, row.message, row.remedy, " ".join(reply.text[:200].split()))
 
+    def unproven(self, reply: Reply) -> str | None:
+        """A bare 2xx to a write proves no storage; a query without a result may have come too early."""
+        body = reply.json()
+        data = body.get("data") if isinstance(body, dict) else None
+        if isinstance(data, dict) and data.get("result") == []:
+            return "vm.read.latency"
+        if reply.body.strip():
+            return None
+        return "vm.loss.labels" if is_victoriametrics(reply) else "prom.rw.loss-labels"
+
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once. After many refused points in a row nothing is halved any more: a whole replay may be too old."""
         attempted = super().attempt(payload, timeout)
