@@ -135,7 +135,7 @@ _magictel_check() {
         '--jobs[How many targets at once.]:value: ' \
         '--sandbox[Embedded backends in place of real ones.]' \
         '--format[How the result is written.]:value:(text json)' \
-        '*--report[Also write a report to a file\: json=PATH or junit=PATH.]:value: ' \
+        '*--report[Also write a report to a file\: json, junit, tap, github, nagios, prometheus, html.]:value: ' \
         '*--set[Set an option for this run; above every other layer.]:value: ' \
         '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
         '-h[Show help and exit.]' \
@@ -159,7 +159,7 @@ _magictel_send_sample() {
         '--jobs[How many targets at once.]:value: ' \
         '--sandbox[Embedded backends in place of real ones.]' \
         '--format[How the result is written.]:value:(text json)' \
-        '*--report[Also write a report to a file\: json=PATH or junit=PATH.]:value: ' \
+        '*--report[Also write a report to a file\: json, junit, tap, github, nagios, prometheus, html.]:value: ' \
         '*--set[Set an option for this run; above every other layer.]:value: ' \
         '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
         '-h[Show help and exit.]' \

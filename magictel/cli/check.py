@@ -77,7 +77,7 @@ def command(
         _check_skips(options.skip)
     with (
         Interrupts() as interrupts,
-        reporting(format_, report) as reports,
+        reporting(format_, report, "check", sandboxed.told if sandbox else None) as reports,
         sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
     ):
         interrupts.drive(check([one.job() for one in chosen], options), reports)

@@ -33,7 +33,11 @@ AllOption = Annotated[bool, typer.Option("--all", help="Every target of the file
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
 ReportOption = Annotated[
     list[str] | None,
-    typer.Option("--report", metavar="KIND=PATH", help="Also write a report to a file: json=PATH or junit=PATH."),
+    typer.Option(
+        "--report",
+        metavar="KIND=PATH",
+        help="Also write a report to a file: json, junit, tap, github, nagios, prometheus, html.",
+    ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 AllowMissingOption = Annotated[

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from magictel.cli import output
 from magictel.cli.environment import environment
 from magictel.cli.failure import mistake, stopped
 from magictel.cli.output import Format
+from magictel.cli.page import page
 from magictel.errors import MagictelError, UsageError
 from magictel.events import CheckFinished, Event, RunCleaned, SendFinished
-from magictel.reporters.json import JsonReporter, error_document, writer
+from magictel.reporters.json import JsonReporter
+from magictel.reporters.kinds import KINDS, FileReporter, make
 from magictel.reporters.reporter import Reporter, Reporters
 
 if TYPE_CHECKING:
-    from magictel.reporters.junit import JUnitReporter
     from magictel.reporters.sheet import Sheet
 
-_KINDS = ("json", "junit")
+_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 @contextmanager
-def reporting(how: Format, written: Sequence[str] | None) -> Iterator[Reports]:
+def reporting(
+    how: Format,
+    written: Sequence[str] | None,
+    command: str = "",
+    told: Callable[[Event], Event] | None = None,
+) -> Iterator[Reports]:
     """The reports of a command; what breaks it off before there is a result stands in the files too, and is raised on.
 
-    Raises `UsageError` for a file that cannot be written, before anything else happens.
+    `told` may put an event into other words before anybody hears of it (`sandboxed.told`). Raises `UsageError` for a file that
+    cannot be written, before anything else happens.
     """
-    reports = Reports(how, written)
+    reports = Reports(how, written, command, told)
     try:
         yield reports
     except MagictelError as failure:
@@ -47,19 +55,32 @@ def reporting(how: Format, written: Sequence[str] | None) -> Iterator[Reports]:
 class Reports:
     """What one run is reported to: standard output, and the files of `--report`. It keeps what the exit code is made of."""
 
-    def __init__(self, how: Format, written: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        how: Format,
+        written: Sequence[str] | None,
+        command: str = "",
+        told: Callable[[Event], Event] | None = None,
+    ) -> None:
         self.checked: CheckFinished | None = None
         self.sent: SendFinished | None = None
         self.cleaned: tuple[RunCleaned, ...] = ()
-        self._files: list[tuple[str, str, TextIO]] = []
-        for text in written or ():
-            kind, path = _split(text)
-            self._files.append((kind, path, _opened(path)))
+        self._told = told
+        self._files: list[_File] = []
+        try:
+            for kind, path in [_split(text) for text in written or ()]:
+                self._files.append(_File(kind, path, command))
+        except UsageError:
+            for file in self._files:
+                file.discard()
+            raise
         first = JsonReporter(output.document) if how is Format.JSON else _for_people()
-        self._all = Reporters([first, *(_to_file(kind, stream) for kind, _, stream in self._files)])
+        self._all = Reporters([first, *(file.reporter for file in self._files)])
 
     def on(self, event: Event) -> None:
         """Hand an event to each."""
+        if self._told is not None:
+            event = self._told(event)
         match event:
             case CheckFinished():
                 self.checked = event
@@ -75,8 +96,8 @@ class Reports:
         """Write what is still to be written, and close the files. Raises `UsageError` when a file did not take it all."""
         try:
             self._all.finish()
-            for _, _, stream in self._files:
-                stream.close()
+            for file in self._files:
+                file.close()
         except BrokenPipeError:
             raise
         except OSError as failure:
@@ -86,14 +107,44 @@ class Reports:
 
     def fail(self, failure: MagictelError) -> None:
         """Nothing could be asked: the files say why. Standard output is the caller's."""
-        for kind, _, stream in self._files:
-            if stream.closed:
-                continue
-            if kind == "json":
-                writer(stream)(error_document(failure))
-            else:
-                _junit(stream).fail(failure)
-            stream.close()
+        for file in self._files:
+            if not file.stream.closed:
+                file.reporter.fail(failure)
+                file.close()
+
+
+class _File:
+    """One file of `--report`: open, with its reporter.
+
+    A summary is added to what the file holds. What a collector reads at any moment is complete there or not at all: metrics are
+    written beside their place and moved to it.
+    """
+
+    def __init__(self, kind: str, path: str, command: str) -> None:
+        self._path: Path | None = None
+        opened = path
+        if kind == "prometheus" and not _special(path):
+            self._path, opened = Path(path), f"{path}.{os.getpid()}.tmp"
+        self.stream = _opened(opened, "a" if kind == "github" else "w", path)
+        self._opened = Path(opened)
+        self.reporter: FileReporter = make(kind, self.stream, command=command, annotations=sys.stderr)
+
+    def close(self) -> None:
+        """The file is complete."""
+        try:
+            self.stream.close()
+            if self._path is not None:
+                self._opened.replace(self._path)
+        except OSError:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Nothing came of it: what lies beside the file's place goes."""
+        with suppress(OSError):
+            self.stream.close()
+        if self._path is not None:
+            self._opened.unlink(missing_ok=True)
 
 
 def _for_people() -> Reporter:
@@ -102,41 +153,38 @@ def _for_people() -> Reporter:
     return TerminalReporter(page(), progress_for(sys.stderr, environment()))
 
 
-def page() -> Sheet:
-    """Standard output as a sheet."""
-    from magictel.reporters.terminal import sheet_for
-
-    sheet = sheet_for(sys.stdout, environment())
-    sheet.failed = output.unwritable
-    return sheet
-
-
-def _junit(stream: TextIO) -> JUnitReporter:
-    from magictel.reporters.junit import JUnitReporter
-
-    return JUnitReporter(stream)
-
-
-def _to_file(kind: str, stream: TextIO) -> Reporter:
-    return JsonReporter(writer(stream)) if kind == "json" else _junit(stream)
-
-
 def _split(text: str) -> tuple[str, str]:
     kind, equals, path = text.partition("=")
-    if not equals or not path or kind not in _KINDS:
+    if kind == "github" and not equals:
+        path = environment().get(_SUMMARY, "")
+        if not path:
+            raise UsageError(
+                "usage.report", f"--report github: {_SUMMARY} is not set here", "--report github=PATH names a file"
+            )
+    if kind not in KINDS:
         raise UsageError(
             "usage.report",
             f"--report {text}: write it as KIND=PATH",
-            f"--report {'=PATH or --report '.join(_KINDS)}=PATH",
+            f"kinds are {', '.join(KINDS)}: --report junit=PATH",
         )
+    if not path:
+        raise UsageError("usage.report", f"--report {text}: write it as KIND=PATH", f"--report {kind}=PATH")
     return kind, path
 
 
-def _opened(path: str) -> TextIO:
+def _special(path: str) -> bool:
+    """A pipe or a device: nothing can be moved to its place."""
     try:
-        return Path(path).open("w", encoding="utf-8", errors="backslashreplace")
+        return Path(path).exists() and not Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _opened(path: str, mode: Literal["a", "w"], named: str) -> TextIO:
+    try:
+        return Path(path).open(mode, encoding="utf-8", errors="backslashreplace")
     except (OSError, ValueError) as failure:
         why = failure.strerror if isinstance(failure, OSError) else "this is no path"
         raise UsageError(
-            "usage.report", f"--report: {path} cannot be written: {why}", "name a file in a folder that exists"
+            "usage.report", f"--report: {named} cannot be written: {why}", "name a file in a folder that exists"
         ) from None

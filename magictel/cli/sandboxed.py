@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from magictel.cli.environment import environment
 from magictel.cli.targets import Chosen, chosen_targets, config_file
+from magictel.events import (
+    CheckFinished,
+    CheckResult,
+    Event,
+    RunCleaned,
+    RungClimbed,
+    SendFinished,
+    SendResult,
+    TargetChecked,
+    TargetSent,
+)
+from magictel.finding import Finding
 from magictel.settings.select import TargetSpec
+
+_SANDBOX = "--sandbox"
+_COMMANDS = ("magictel check ", "magictel send-sample ", "magictel replay ")
 
 
 @contextmanager
@@ -46,6 +62,49 @@ def targets(
             extra=address,
             use_file=from_file,
         )
+
+
+def told(event: Event) -> Event:
+    """An event of the sandbox in words that are true there: a remedy's command would go to the real backend of that name."""
+    match event:
+        case TargetChecked(result=checked):
+            return replace(event, result=_checked(checked))
+        case CheckFinished(results=results):
+            return replace(event, results=tuple(map(_checked, results)))
+        case TargetSent(result=sent):
+            return replace(event, result=_sent(sent))
+        case SendFinished(results=sends):
+            return replace(event, results=tuple(map(_sent, sends)))
+        case RungClimbed(finding=finding):
+            return replace(event, finding=_finding(finding))
+        case RunCleaned(remedy=remedy):
+            return replace(event, remedy=_remedy(remedy))
+        case _:
+            return event
+
+
+def _checked(result: CheckResult) -> CheckResult:
+    return replace(result, rungs=tuple(map(_finding, result.rungs)))
+
+
+def _sent(result: SendResult) -> SendResult:
+    seen = result.verification
+    if seen is not None:
+        seen = replace(seen, remedy=_remedy(seen.remedy))
+    findings = tuple(map(_finding, result.findings))
+    return replace(result, remedy=_remedy(result.remedy), verification=seen, findings=findings)
+
+
+def _finding(finding: Finding) -> Finding:
+    return replace(finding, remedy=_remedy(finding.remedy))
+
+
+def _remedy(remedy: str | None) -> str | None:
+    if remedy is None or _SANDBOX in remedy:
+        return remedy
+    if remedy.startswith("magictel prepare "):
+        return f"nothing here: the sandbox forgets everything. For a real backend: {remedy}"
+    return f"{remedy} {_SANDBOX}" if remedy.startswith(_COMMANDS) else remedy
 
 
 def _exporters(named: Sequence[str], file: object) -> list[str]:

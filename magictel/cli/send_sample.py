@@ -94,7 +94,7 @@ def command(
     )
     with (
         Interrupts() as interrupts,
-        reporting(format_, report) as reports,
+        reporting(format_, report, "send-sample", sandboxed.told if sandbox else None) as reports,
         sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
     ):
         if run is None:

@@ -4,6 +4,14 @@ reporter    the protocol
 terminal    for people, at a terminal and in a pipe
 json        exactly one document, with frozen keys
 junit       one suite a target, one case a rung
+tap         a line a rung
+github      a summary in Markdown, annotations as workflow commands
+nagios      one line and performance data
+prometheus  a page for the textfile collector
+html        one self-contained page
+
+kinds       which of them `--report` knows
+results     what those need that write at the end; cases: the same, flat
 """
 
 from __future__ import annotations

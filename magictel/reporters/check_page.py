@@ -78,23 +78,26 @@ def verdict(result: CheckResult) -> str:
 
 def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> None:
     """The last line: the verdict over all, where one target's own is not the last already."""
+    if finished.interrupted:
+        sheet.row([(overall(targets, finished), "bold red")], right=span(finished.seconds))
+    elif len(finished.results) > 1:
+        sheet.row([(overall(targets, finished), f"bold {_COLOUR[finished.outcome]}")], right=span(finished.seconds))
+    sheet.flush()
+
+
+def overall(targets: Sequence[str], finished: CheckFinished) -> str:
+    """`all 3 targets hold, with warnings for canary`; `1 of 2 targets fail: prod-es`; of one target its own verdict."""
     done = finished.results
     if finished.interrupted:
-        sheet.row(
-            [(f"interrupted: {len(done)} of {many(len(targets), 'target')} checked", "bold red")],
-            right=span(finished.seconds),
-        )
-    elif len(done) > 1:
-        failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
-        warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
-        text = (
-            f"{every(len(done))} hold"
-            if not failed
-            else f"{len(failed)} of {len(done)} targets fail: {', '.join(failed)}"
-        )
-        text += f", {'with warnings for' if not failed else 'warnings for'} {', '.join(warned)}" if warned else ""
-        sheet.row([(text, f"bold {_COLOUR[finished.outcome]}")], right=span(finished.seconds))
-    sheet.flush()
+        return f"interrupted: {len(done)} of {many(len(targets), 'target')} checked"
+    if len(done) == 1:
+        return verdict(done[0])
+    failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
+    warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
+    text = (
+        f"{every(len(done))} hold" if not failed else f"{len(failed)} of {len(done)} targets fail: {', '.join(failed)}"
+    )
+    return text + (f", {'with warnings for' if not failed else 'warnings for'} {', '.join(warned)}" if warned else "")
 
 
 _COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome.FAIL: "red"}

@@ -59,6 +59,10 @@ class JsonReporter:
         if document is not None:
             self._write(plain(document))
 
+    def fail(self, failure: MagictelError) -> None:
+        """Nothing could be asked at all: the document says why."""
+        self._write(error_document(failure))
+
     def _document(self) -> Document | None:
         match self._finished:
             case CheckFinished():
@@ -226,6 +230,7 @@ def _reason(reason: Reason) -> Document:
         "count": reason.count,
         "example": reason.example,
         "fate": Fate(reason.fate).value,
+        "unknown": reason.unknown,
     }
 
 

@@ -19,6 +19,7 @@ from magictel.events import (
     SendStarted,
 )
 from magictel.finding import Finding, Held
+from magictel.reporters.cases import reason_text
 from magictel.reporters.evidence import lines
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -66,7 +67,7 @@ class JUnitReporter:
     def _write(self, suites: Iterable[ET.Element], seconds: float) -> None:
         root = ET.Element("testsuites", name="magictel", time=f"{seconds:.3f}")
         root.extend(suites)
-        for name in ("tests", "failures", "errors", "skipped"):
+        for name in ("tests", "failures", "errors"):  # the schema has no `skipped` here
             root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
         ET.indent(root)
         self._stream.write('<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n")
@@ -94,7 +95,7 @@ def _rung(result: CheckResult, finding: Finding) -> ET.Element:
 def _sent(result: SendResult) -> ET.Element:
     name = f"{result.target}.{result.exporter}"
     accepted, verified = _case(name, "accepted", result.receipt.seconds), _case(name, "verified", _visible(result))
-    told = [f"{reason.fate} {reason.count}: {reason.code}: {reason.message}" for reason in result.receipt.reasons]
+    told = [reason_text(reason) for reason in result.receipt.reasons]
     told += [result.remedy] if result.remedy else []
     seen = result.verification
     if result.outcome in _NOT_DELIVERED:

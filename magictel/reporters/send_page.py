@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from magictel.events import RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
 from magictel.finding import Held
 from magictel.outcome import Fate, Reason, Receipt
+from magictel.reporters.cases import MAY_BE_STORED, doubtful
 from magictel.reporters.check_page import write_header, write_rung
 from magictel.reporters.figures import every, many, span
 from magictel.reporters.sheet import Sheet
@@ -98,7 +99,7 @@ def write_end(
     seconds = None
     if finished is not None:
         held = Held.FAIL if finished.interrupted else _held(finished.outcome)
-        words.append(_verdict(targets, finished))
+        words.append(overall(targets, finished))
         seconds = finished.seconds
     if cleaned:
         left = [one.target for one in cleaned if not one.held]
@@ -115,11 +116,12 @@ def write_end(
     sheet.flush()
 
 
-def _verdict(targets: Sequence[str], finished: SendFinished) -> str:
+def overall(targets: Sequence[str], finished: SendFinished) -> str:
+    """`both targets verified`; `2 of 3 targets hold: staging-es rejected`; of one target its own verdict."""
     if finished.interrupted:
         return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
     if len(finished.results) == 1:
-        return _verdict_of(finished.results[0])
+        return verdict(finished.results[0])
     good = [result for result in finished.results if _held(result.outcome) is Held.PASS]
     if len(good) == len(finished.results):
         return f"{every(len(good))} {finished.outcome}"
@@ -127,7 +129,8 @@ def _verdict(targets: Sequence[str], finished: SendFinished) -> str:
     return f"{len(good)} of {len(finished.results)} targets hold: {rest}"
 
 
-def _verdict_of(result: SendResult) -> str:
+def verdict(result: SendResult) -> str:
+    """`verified`; `unverified: es.read.forbidden`; `not as sent: 1 rejected, 2 altered`."""
     match result.outcome:
         case SendOutcome.VERIFIED:
             return "verified"
@@ -200,6 +203,8 @@ def _write_reason(sheet: Sheet, reason: Reason, result: SendResult) -> None:
             reason.example if len(reason.example) <= _EXAMPLE else reason.example[:_EXAMPLE].rstrip() + sheet.signs.etc
         )
         said.append(f"for example {example}")
+    if doubtful(reason):
+        said.append(MAY_BE_STORED)
     remedy = result.remedy if reason.code == result.code else None
     _trouble(sheet, held, f"{reason.fate} {reason.count}", reason.code, said, remedy)
 

@@ -1,0 +1,193 @@
+"""For people who were not there: one self-contained page with the ladder, the ledger and the timing. Nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from importlib.resources import files
+
+from magictel.errors import MagictelError
+from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.finding import Held
+from magictel.reporters import check_page, send_page
+from magictel.reporters.cases import (
+    ACCEPTED,
+    VERIFIED,
+    Case,
+    cases,
+    checked_cases,
+    reason_text,
+    sent_cases,
+    undeclared,
+)
+from magictel.reporters.figures import many, span
+from magictel.reporters.results import ClosingReporter, Results
+from magictel.reporters.signs import DRAWN, printable
+from magictel.reporters.verdict import operation, sentence
+
+_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.WARN: Held.WARN, CheckOutcome.FAIL: Held.FAIL}
+_SENT = {SendOutcome.VERIFIED: Held.PASS, SendOutcome.ACCEPTED: Held.PASS, SendOutcome.UNVERIFIED: Held.WARN}
+_WORDS = {
+    Held.PASS: "holds",
+    Held.WARN: "warns",
+    Held.FAIL: "fails",
+    Held.SKIPPED: "not asked",
+    Held.BLOCKED: "blocked",
+}
+_DIFFERENCES = 200
+_CALM = frozenset({"sent", "delivered", "found", "equal", "withheld"})
+
+
+class HtmlReporter(ClosingReporter):
+    """Writes one HTML document."""
+
+    def text(self, results: Results) -> str:
+        """The page of a run."""
+        found = cases(results)
+        held = Held.FAIL if results.interrupted else _worst(results, found)
+        return _page(f"magictel {operation(results)}", sentence(results), held, _body(results), _facts(results))
+
+    def failure(self, failure: MagictelError) -> str:
+        """The page of a run that came to nothing."""
+        origin = f"<p>from {_text(failure.origin)}</p>" if failure.origin else ""
+        body = [f"<section>{origin}{_way_out(failure.code, failure.remedy)}</section>"]
+        return _page("magictel", failure.message, Held.FAIL, body, [failure.code])
+
+
+def _page(title: str, verdict: str, held: Held, body: Iterator[str] | list[str], facts: list[str]) -> str:
+    style = files("magictel.reporters").joinpath("page.css").read_text("utf-8")
+    return (
+        "<!DOCTYPE html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{_text(title)}: {_text(verdict)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f'<header class="{held.value}"><p class="what">{_text(title)}</p>'
+        f"<h1>{_sign(held)} {_text(verdict)}</h1><p>{' · '.join(map(_text, facts))}</p></header>\n<main>\n"
+        f"{''.join(body)}</main>\n</body>\n</html>\n"
+    )
+
+
+def _facts(results: Results) -> list[str]:
+    run = [f"run {results.send.run_id}"] if results.send else []
+    return [many(len(results.targets), "target"), *run, *([span(results.seconds)] if results.seconds else [])]
+
+
+def _body(results: Results) -> Iterator[str]:
+    for checked in results.check.results if results.check else ():
+        head = _head(checked, check_page.verdict(checked), _CHECKED[checked.outcome])
+        yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
+    for sent in results.send.results if results.send else ():
+        head = _head(sent, send_page.verdict(sent), _SENT.get(sent.outcome, Held.FAIL))
+        parts = [_ledger(sent), _steps(sent_cases(sent)), _reasons(sent), _differences(sent)]
+        yield f"<section>{head}{''.join(parts)}</section>\n"
+    for one in results.cleaned:
+        held = Held.PASS if one.held else Held.FAIL
+        said = f"{one.deleted} of {one.found or 0} items deleted{': ' + one.message if one.message else ''}"
+        body = f"<p>{_text(said)}</p>{_way_out(one.code, one.remedy)}"
+        yield f"<section><h2>{_sign(held)} {_text(one.target)}: clean-up</h2>{body}</section>\n"
+    for left in results.left:
+        yield f"<section><h2>{_sign(Held.FAIL)} {_text(left)}</h2><p>The run was broken off before it.</p></section>\n"
+
+
+def _head(result: CheckResult | SendResult, verdict: str, held: Held) -> str:
+    words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
+    where = f" at <code>{_text(result.endpoint)}</code>" if result.endpoint else ""
+    return f"<h2>{_sign(held)} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {span(result.seconds)}</p>"
+
+
+def _steps(found: list[Case]) -> str:
+    """The ladder: a row a rung with a bar for its share of the time; what is not good stands open under it."""
+    longest = max((case.seconds or 0.0 for case in found), default=0.0)
+    rows = []
+    for case in found:
+        asked = case.held in (Held.PASS, Held.WARN, Held.FAIL)
+        seconds = case.seconds if asked and case.seconds else None
+        share = 100 * seconds / longest if seconds and longest else 0.0
+        time = _time(seconds, share) if seconds else ""
+        detail = _detail(case) if case.code else ""
+        rows.append(
+            f"<li class='{case.held.value}'><span class='name'>{_sign(case.held)} {_text(case.name)}</span>"
+            f"<div class='said'><p>{_text(case.message)}</p>{detail}</div><span class='time'>{time}</span></li>"
+        )
+    return f"<ol class='steps'>{''.join(rows)}</ol>"
+
+
+def _time(seconds: float, share: float) -> str:
+    bar = f"<span class='track'><span class='bar' style='width:{share:.1f}%'></span></span>"
+    return f"{bar}<b>{span(seconds)}</b>"
+
+
+def _detail(case: Case) -> str:
+    told = case.told if case.name not in (ACCEPTED, VERIFIED) else ()  # these have tables of their own
+    lines = "".join(f"<p class='told'>{_text(line)}</p>" for line in told)
+    return lines + _way_out(case.code, case.remedy)
+
+
+def _way_out(code: str | None, remedy: str | None) -> str:
+    command = remedy is not None and remedy.startswith("magictel ")
+    said = f"<code>{_text(remedy)}</code>" if remedy and command else _text(remedy or "")
+    mend = f"<dt>mend</dt><dd>{said}</dd>" if remedy else ""
+    more = f"<dt>more</dt><dd><code>magictel explain {_text(code)}</code></dd>" if code else ""
+    return f"<dl>{mend}{more}</dl>" if mend or more else ""
+
+
+def _ledger(result: SendResult) -> str:
+    """Every point by what became of it; then, of those accepted, how they were read back."""
+    receipt, seen = result.receipt, result.verification
+    counts = {name: getattr(receipt, name) for name in ("sent", "delivered", "rejected", "withheld", "kept", "dropped")}
+    told = _figures("ledger", counts)
+    if seen is not None and (seen.found or not seen.code):
+        equal = max(0, seen.found - seen.altered - seen.unverified)
+        back = {"found": seen.found, "equal": equal, "missing": seen.missing, "altered": seen.altered}
+        told += _figures("read back", {**back, "duplicated": seen.duplicated, "unverified": seen.unverified})
+    return f"<div class='counts'>{told}</div>"
+
+
+def _figures(name: str, counts: Mapping[str, int]) -> str:
+    def mark(word: str, count: int) -> str:
+        return "zero" if not count else "" if word in _CALM else "bad"
+
+    cells = "".join(
+        f"<td class='{mark(word, count)}'><b>{count}</b> <span>{word}</span></td>" for word, count in counts.items()
+    )
+    return f"<table class='figures'><caption>{name}</caption><tr>{cells}</tr></table>"
+
+
+def _reasons(result: SendResult) -> str:
+    rows = "".join(f"<li>{_text(reason_text(reason))}</li>" for reason in result.receipt.reasons)
+    return f"<h3>Reasons</h3><ul>{rows}</ul>" if rows else ""
+
+
+def _differences(result: SendResult) -> str:
+    seen = result.verification
+    if seen is None:
+        return ""
+    rows = [
+        f"<tr><td>{_text(one.point)}</td><td>{_text(one.field)}</td><td><code>{_text(repr(one.sent))}</code></td>"
+        f"<td><code>{_text(repr(one.seen))}</code></td></tr>"
+        for one in undeclared(seen)[:_DIFFERENCES]
+    ]
+    head = "<tr><th>point</th><th>field</th><th>sent</th><th>queries see</th></tr>"
+    table = f"<h3>Altered</h3><div class='wide'><table>{head}{''.join(rows)}</table></div>" if rows else ""
+    lost = "".join(f"<li>{_text(point)}</li>" for point in seen.missing_points[:_DIFFERENCES])
+    table += f"<h3>Not shown in time</h3><ul>{lost}</ul>" if lost else ""
+    forms = ", ".join(dict.fromkeys(str(one.declared) for one in seen.differences if one.declared))
+    return table + (f"<p class='told'>As declared: {_text(forms)}</p>" if forms else "")
+
+
+def _worst(results: Results, found: list[Case]) -> Held:
+    held = {case.held for case in found}
+    unverified = results.send and any(one.outcome is SendOutcome.UNVERIFIED for one in results.send.results)
+    if Held.FAIL in held:
+        return Held.FAIL
+    return Held.WARN if Held.WARN in held or unverified else Held.PASS
+
+
+def _sign(held: Held) -> str:
+    """A sign for the eye, and its word for those who listen."""
+    return f"<span class='sign {held.value}' role='img' aria-label='{_WORDS[held]}'>{DRAWN.held[held]}</span>"
+
+
+def _text(text: str) -> str:
+    return escape(printable(str(text)), quote=True)

@@ -1,0 +1,138 @@
+"""For node_exporter's textfile collector: the Prometheus text format, 0.0.4.
+
+Every family is of magictel's own making and a gauge: a file describes one run, and its age is `node_textfile_mtime_seconds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from magictel.errors import MagictelError
+from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.finding import Held, Rung
+from magictel.outcome import Fate
+from magictel.reporters.cases import Case, checked_cases, sent_cases
+from magictel.reporters.results import ClosingReporter, Results
+from magictel.reporters.verdict import operation
+
+_HELP = {
+    "magictel_run_complete": "Whether the run came to an end (1) or was broken off (0).",
+    "magictel_run_error_info": "Why a run came to no result at all; always 1.",
+    "magictel_target_holds": "Whether everything holds for a target; 0 also when nobody could verify what was sent.",
+    "magictel_target_duration_seconds": "Wall time spent on a target.",
+    "magictel_problem_info": "A rung or step of a target that fails, warns or cannot be verified, with its code; always 1.",
+    "magictel_check_rung_holds": "Whether a rung of the ladder holds; rungs that were not asked are absent.",
+    "magictel_check_rung_duration_seconds": "Wall time of a rung.",
+    "magictel_check_certificate_left_seconds": "Time until the certificate of a target's endpoint expires.",
+    "magictel_send_points": "Points of the sample by what became of them: they add up to what was sent.",
+    "magictel_send_attempts": "Requests that delivery took.",
+    "magictel_send_body_bytes": "Request bodies as they travelled.",
+    "magictel_send_delivery_duration_seconds": "Wall time of delivery.",
+    "magictel_send_verified_points": "Accepted points by how they were read back.",
+    "magictel_send_visible_duration_seconds": "Time from the accepting reply until the last point was shown.",
+}
+_DAY = 86_400
+Sample = tuple[dict[str, str], float]
+
+
+class PrometheusReporter(ClosingReporter):
+    """Writes families with HELP and TYPE, each once; a family without a sample is left out.
+
+    The files of several commands may lie in one folder: every family carries `command`.
+    """
+
+    def __init__(self, stream: TextIO, command: str = "") -> None:
+        super().__init__(stream)
+        self._command = command
+
+    def text(self, results: Results) -> str:
+        """The families of a run."""
+        command = self._command or operation(results)
+        families = _Families(command)
+        families.add("magictel_run_complete", float(not results.interrupted))
+        for checked in results.check.results if results.check else ():
+            _check(families, checked)
+        for sent in results.send.results if results.send else ():
+            _send(families, sent)
+        return families.text()
+
+    def failure(self, failure: MagictelError) -> str:
+        """A run that is not complete, and why."""
+        families = _Families(self._command or "unknown")
+        families.add("magictel_run_complete", 0.0)
+        families.add("magictel_run_error_info", 1.0, code=failure.code)
+        return families.text()
+
+
+class _Families:
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._samples: dict[str, list[Sample]] = {name: [] for name in _HELP}
+
+    def add(self, name: str, value: float, **labels: str) -> None:
+        """One sample; a second one with the same labels would make the file invalid, so it is left out."""
+        sample = ({"command": self._command, **labels}, value)
+        if all(labelled != sample[0] for labelled, _ in self._samples[name]):
+            self._samples[name].append(sample)
+
+    def text(self) -> str:
+        return "".join(line for name, samples in self._samples.items() if samples for line in _family(name, samples))
+
+
+def _family(name: str, samples: list[Sample]) -> Iterator[str]:
+    yield f"# HELP {name} {_HELP[name]}\n# TYPE {name} gauge\n"
+    for labels, value in samples:
+        said = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        yield f"{name}{{{said}}} {value:.10g}\n"
+
+
+def _check(families: _Families, result: CheckResult) -> None:
+    labels = {"target": result.target, "exporter": result.exporter}
+    families.add("magictel_target_holds", float(result.outcome is not CheckOutcome.FAIL), **labels)
+    families.add("magictel_target_duration_seconds", result.seconds, **labels)
+    for finding in result.rungs:
+        if finding.outcome not in (Held.PASS, Held.WARN, Held.FAIL):
+            continue
+        rung = {**labels, "rung": finding.rung.value}
+        families.add("magictel_check_rung_holds", float(finding.outcome is not Held.FAIL), **rung)
+        if finding.seconds is not None:
+            families.add("magictel_check_rung_duration_seconds", finding.seconds, **rung)
+        days = finding.evidence.get("days_left")
+        if finding.rung is Rung.TLS and isinstance(days, int | float):
+            families.add("magictel_check_certificate_left_seconds", days * _DAY, **labels)
+    _problems(families, checked_cases(result))
+
+
+def _send(families: _Families, result: SendResult) -> None:
+    labels = {"target": result.target, "exporter": result.exporter}
+    receipt, seen = result.receipt, result.verification
+    families.add(
+        "magictel_target_holds", float(result.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED)), **labels
+    )
+    families.add("magictel_target_duration_seconds", result.seconds, **labels)
+    for fate in Fate:
+        families.add("magictel_send_points", getattr(receipt, fate.value), **labels, fate=fate.value)
+    families.add("magictel_send_attempts", receipt.attempts, **labels)
+    families.add("magictel_send_body_bytes", receipt.bytes, **labels)
+    families.add("magictel_send_delivery_duration_seconds", receipt.seconds, **labels)
+    if seen is not None:
+        for state in ("expected", "found", "missing", "altered", "duplicated", "unverified"):
+            families.add("magictel_send_verified_points", getattr(seen, state), **labels, state=state)
+        if seen.time_to_visible is not None:
+            families.add("magictel_send_visible_duration_seconds", seen.time_to_visible, **labels)
+    _problems(families, sent_cases(result))
+
+
+def _problems(families: _Families, found: list[Case]) -> None:
+    for case in found:
+        if case.code and case.held in (Held.FAIL, Held.WARN, Held.SKIPPED):
+            outcome = {Held.FAIL: "fail", Held.WARN: "warn"}.get(case.held, "unverified")
+            labels = {"target": case.target, "exporter": case.exporter, "step": case.name, "code": case.code}
+            families.add("magictel_problem_info", 1.0, **labels, outcome=outcome)
+
+
+def _escaped(text: str) -> str:
+    """A label's value: backslash, quote and line end have escapes, everything else stands as it is."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,28 @@
+"""One sentence over a whole run, whatever the operation."""
+
+from __future__ import annotations
+
+from magictel.reporters import check_page, send_page
+from magictel.reporters.figures import many
+from magictel.reporters.results import Results
+
+
+def operation(results: Results) -> str:
+    """The command's name."""
+    if results.check:
+        return "check"
+    return "replay" if hasattr(results.send, "source") else "send-sample"
+
+
+def sentence(results: Results) -> str:
+    """As in the terminal's last line."""
+    words = []
+    if results.check:
+        words.append(check_page.overall(results.targets, results.check))
+    if results.send:
+        words.append(send_page.overall(results.targets, results.send))
+    if results.cleaned:
+        left = [one.target for one in results.cleaned if not one.held]
+        gone = many(sum(one.deleted for one in results.cleaned), "item")
+        words.append(f"not cleaned: {', '.join(left)}" if left else f"cleaned, {gone} deleted")
+    return "; ".join(words) or "nothing was asked"
