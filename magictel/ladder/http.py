@@ -6,10 +6,13 @@ An exporter's own http probe calls `answered` and then decides whether it is *it
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from magictel.dial import left, reach
 from magictel.errors import WireError
 from magictel.finding import Finding, Held, Rung
+from magictel.front import Front, front_of, own_words
 from magictel.ladder.tls import answers_in_plaintext, speaks_tls
 from magictel.tls import known_fault
 from magictel.wire import Reply, Wire
@@ -75,22 +78,19 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP) -> Finding |
             "check host and port: another service listens there",
             **seen,
         )
+    front = front_of(reply)
+    if own_words(reply) == "http.tls-port" and not wire.endpoint.tls:
+        return _tls_port(wire, rung, **seen)
     if not reply.looks_like_html:
-        return None
-    front = server or "a proxy"
+        return _gateway(reply, front, rung, seen) if front.named and reply.json() is None else None
     if reply.status == 400 and wire.endpoint.tls:
         for said, code in _CLIENT_CERTIFICATE.items():
             if said in reply.text[:600]:
                 found = known_fault(code)
                 return Finding.failed(rung, code, f"{front}: {found.message}", found.remedy, **seen)
-    if reply.status in _GATEWAY:
-        return Finding.failed(
-            rung,
-            "http.bad-gateway",
-            f"{reply.status} from {front}, which stands before the backend and cannot reach it",
-            "check the backend behind it, and the address it forwards to",
-            **seen,
-        )
+    gateway = _gateway(reply, front, rung, seen)
+    if gateway is not None:
+        return gateway
     if reply.status in (401, 403):
         code = "http.unauthorized" if reply.status == 401 else "http.forbidden"
         return Finding.failed(
@@ -107,6 +107,27 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP) -> Finding |
         "check host, port and path: a user interface, a login page or another service listens there",
         **seen,
     )
+
+
+def _gateway(reply: Reply, front: Front, rung: Rung, seen: Mapping[str, Any]) -> Finding | None:
+    """The finding for what stands before the backend and says so itself."""
+    if reply.status in _GATEWAY:
+        return Finding.failed(
+            rung,
+            "http.bad-gateway",
+            f"{reply.status} from {seen.get('server') or front}, which stands before the backend and cannot reach it",
+            "check the backend behind it, and the address it forwards to",
+            **seen,
+        )
+    if reply.status == 429:
+        return Finding.failed(
+            rung,
+            "http.throttled",
+            f"429 from {seen.get('server') or front}: it asks to slow down",
+            "wait, or raise the limit there",
+            **seen,
+        )
+    return None
 
 
 def explain_wire_error(failure: WireError, wire: Wire, rung: Rung = Rung.HTTP) -> Finding:

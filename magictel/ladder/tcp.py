@@ -36,7 +36,7 @@ def tcp(
     if proxy is not None:
         return Finding.passed(
             Rung.TCP,
-            f"the proxy {proxy} (from {proxy.source}) answers; whether the backend does shows above",
+            f"the proxy {proxy} (from {proxy.source}) answers; whether the backend does, the next steps show",
             **evidence,
         )
     if len(attempts) == 1:

@@ -43,9 +43,17 @@ def tls(
     except SettingsError as failure:
         return Finding.failed(Rung.TLS, failure.code, failure.message, failure.remedy)
     try:
-        sock = handshake(
-            reach(endpoint, proxy, until), endpoint.host, options, context, lambda: reach(endpoint, proxy, until)
-        )
+        reached = reach(endpoint, proxy, until)
+    except ProxyRefused as refused:
+        return _proxy_refused(refused, proxy, endpoint)
+    except TimeoutError as failure:
+        if proxy is not None:
+            return _proxy_silent(proxy, endpoint)
+        return _failed(failure, endpoint, options, now, proxy, timeout)
+    except OSError as failure:
+        return _failed(failure, endpoint, options, now, proxy, timeout)
+    try:
+        sock = handshake(reached, endpoint.host, options, context, lambda: reach(endpoint, proxy, until))
         try:
             evidence = _evidence(sock, endpoint, options, now)
             _let_in(sock, endpoint, until)
@@ -91,12 +99,15 @@ def _failed(
     if found is None:
         found = known_fault("tls.handshake-timeout" if isinstance(failure, TimeoutError) else "tls.closed")
     evidence: dict[str, Any] = {}
-    if found.code in ("tls.handshake-timeout", "tls.closed"):
-        said = answers_in_plaintext(endpoint, proxy, min(timeout, 3.0))
-        if said:
+    if found.code in ("tls.handshake-timeout", "tls.closed", "tls.plaintext-server"):
+        first = _plain_answer(endpoint, proxy, min(timeout, 3.0))
+        other = _another_service(first, endpoint)
+        if other is not None:
+            return other
+        if first.startswith(b"HTTP/"):
             found = known_fault("tls.plaintext-server")
-            evidence["first_bytes"] = said
-    elif found.code not in ("tls.plaintext-server", "tls.protocol-version"):
+            evidence["first_bytes"] = _status_line(first)
+    elif found.code != "tls.protocol-version":
         evidence = _shown_anyway(endpoint, options, now, proxy, min(timeout, 5.0))
         if found.code == "tls.handshake" and evidence.get("client_certificate_asked") and not options.client_cert_file:
             found = known_fault("tls.client-cert-required")  # in TLS 1.2 its want shows as a failed handshake
@@ -225,16 +236,41 @@ def _let_in(sock: ssl.SSLSocket, endpoint: Endpoint, until: float) -> None:
 
 
 def answers_in_plaintext(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> str:
-    """The first bytes of an HTTP answer to a plain request on this port; empty: there is none."""
+    """The first line of an HTTP answer to a plain request on this port; empty: there is none."""
+    first = _plain_answer(endpoint, proxy, timeout)
+    return _status_line(first) if first.startswith(b"HTTP/") else ""
+
+
+def _status_line(first: bytes) -> str:
+    return first.split(b"\r\n")[0].decode("latin-1")
+
+
+def _another_service(first: bytes, endpoint: Endpoint) -> Finding | None:
+    """The finding for what answers in plain text, and not in HTTP."""
+    if not first or first.startswith((b"HTTP/", b"\x15\x03", b"\x16\x03")):  # the last two: it speaks TLS, after all
+        return None
+    said = "".join(one if one.isprintable() else "." for one in first.decode("latin-1")).strip(" .")
+    if b"This is not an HTTP port" in first:  # Elasticsearch's and OpenSearch's TcpTransport
+        code, why = "es.http.wrong-port", "is the port on which the nodes talk to each other, not the one for clients"
+        remedy = "use the HTTP port, 9200 unless it was changed"
+    elif first[:2] == b"\x00\x00" and first[3:4] == b"\x04":  # a SETTINGS frame, RFC 9113 §6.5
+        code, why = "tls.plaintext-server", "is a gRPC port without TLS (it speaks HTTP/2 at once)"
+        remedy = "use the backend's HTTP port; for OTLP that is 4318, not 4317"
+    else:
+        code, why = "http.not-http", f"speaks neither TLS nor HTTP: it said {said!r}"
+        remedy = "check host and port: another service listens there"
+    return Finding.failed(Rung.TLS, code, f"{endpoint.origin} {why}", remedy, first_bytes=said)
+
+
+def _plain_answer(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bytes:
     until = time.monotonic() + timeout
     try:
         with reach(endpoint, proxy, until) as sock:
             sock.settimeout(left(until))
             sock.sendall(f"HEAD / HTTP/1.0\r\nHost: {endpoint.host}\r\n\r\n".encode())
-            first = sock.recv(80)
+            return sock.recv(80)
     except (OSError, ProxyRefused):
-        return ""
-    return first.split(b"\r\n")[0].decode("latin-1") if first.startswith(b"HTTP/") else ""
+        return b""
 
 
 def speaks_tls(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bool:
@@ -266,6 +302,16 @@ def _proxy_refused(refused: ProxyRefused, proxy: Proxy | None, endpoint: Endpoin
         f"{who} does not connect to {endpoint.origin}: it answered {refused.status or 'something else than HTTP'}",
         "ask the proxy's owner to allow this host and port, or except it with NO_PROXY",
         status=refused.status,
+    )
+
+
+def _proxy_silent(proxy: Proxy, endpoint: Endpoint) -> Finding:
+    return Finding.failed(
+        Rung.TLS,
+        "http.proxy.refused",
+        f"the proxy {proxy} (from {proxy.source}) was asked for a tunnel to {endpoint.origin} and did not answer in time",
+        "the backend may not answer the proxy: ask the proxy's owner, or except this host with NO_PROXY",
+        status=0,
     )
 
 

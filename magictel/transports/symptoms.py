@@ -19,6 +19,8 @@ from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, P
 _SETTINGS_FRAME = 4  # RFC 9113 §6.5: the first frame an HTTP/2 server sends
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN}
 _RESTARTED = "it restarted, speaks another protocol on this port, or refuses what was sent"
+_BETWEEN = "look at what stands between: a proxy or gateway that compresses wrongly, or cuts the body"
+_ANOTHER = "check host, port and path: another service or a login proxy answers there"
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
 
 
@@ -101,16 +103,16 @@ def _read(failure: BaseException, progress: Progress) -> tuple[str, str, str | N
                 "a proxy's time limit or a restart of the server may have done it; a repeat may duplicate",
             )
         case BadEncoding():
-            return "http.bad-encoding", f"{who} sent a body that is not what its Content-Encoding says", None
+            return "http.bad-encoding", f"{who} sent a body that is not what its Content-Encoding says", _BETWEEN
         case HeaderTooLarge():
-            return "http.header-too-large", f"{who} sent more than 64 KiB of headers", None
+            return "http.header-too-large", f"{who} sent more than 64 KiB of headers", _ANOTHER
         case ReplyTooLarge():
-            return "http.reply-too-large", f"{who} sent a body over {failure.limit // 1024 // 1024} MiB", None
+            return "http.reply-too-large", f"{who} sent a body over {failure.limit // 1024 // 1024} MiB", _ANOTHER
         case EOFError():
             return _closed(who)
         case OSError():
             return _os_error(failure, who, progress)
-    return "http.protocol", f"{who}: {type(failure).__name__} in the middle of the exchange", None
+    return "http.protocol", f"{who}: {type(failure).__name__} in the middle of the exchange", _RESTARTED
 
 
 def _proxy_refused(failure: ProxyRefused, progress: Progress) -> tuple[str, str, str | None]:

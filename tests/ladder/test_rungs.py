@@ -233,6 +233,38 @@ def test_a_plain_server_that_waits_is_recognised_by_asking_it_plainly() -> None:
     assert finding.evidence["first_bytes"].startswith("HTTP/1.1 200")
 
 
+SAID_IN_THE_CLEAR = {
+    "SSH": (b"SSH-2.0-OpenSSH_9.6\r\n", "http.not-http", "SSH-2.0-OpenSSH_9.6"),
+    "the transport port": (b"This is not an HTTP port", "es.http.wrong-port", "nodes talk to each other"),
+    "gRPC": (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0d", "tls.plaintext-server", "gRPC port"),
+    "HTTP": (OK, "tls.plaintext-server", "does not speak TLS"),
+}
+
+
+@pytest.mark.parametrize("case", SAID_IN_THE_CLEAR)
+def test_what_answers_a_handshake_in_the_clear_is_named_by_what_it_says(case: str) -> None:
+    said, code, words = SAID_IN_THE_CLEAR[case]
+
+    def handle(sock: socket.socket) -> None:
+        sock.recv(4096)
+        sock.sendall(said)
+
+    with serving(handle) as server:
+        finding = shaken(server, TlsOptions())
+    assert (finding.outcome, finding.code) == (Held.FAIL, code)
+    assert words in finding.message
+    assert finding.remedy
+    assert ("http://" in finding.remedy) is (case == "HTTP")
+
+
+def test_a_proxy_that_does_not_answer_is_not_taken_for_a_slow_handshake() -> None:
+    with serving(lambda sock: sock.recv(4096) and time.sleep(1)) as one:
+        proxy = parse_proxy(one.http, "HTTPS_PROXY")
+        finding = tls(at("https://es.invalid:9200"), TlsOptions(), now=NOW, proxy=proxy, timeout=0.4)
+    assert finding.code == "http.proxy.refused"
+    assert "did not answer in time" in finding.message
+
+
 def test_a_proxy_that_refuses_the_tunnel_is_named(authority: Authority) -> None:
     with serving(once(b"HTTP/1.1 407 No\r\n\r\n")) as one:
         proxy = parse_proxy(one.http, "HTTPS_PROXY")
@@ -256,6 +288,8 @@ NOT_A_BACKEND = {
     "a page not found": (reply("404 Not Found", PAGE), "http.not-a-backend"),
     "a gateway": (reply("502 Bad Gateway", PAGE, Server="nginx/1.22"), "http.bad-gateway"),
     "a busy gateway": (reply("503 Unavailable", PAGE), "http.bad-gateway"),
+    "a gateway in plain words": (reply("503 Unavailable", b"no healthy upstream"), "http.bad-gateway"),
+    "a gateway's limit": (reply("429 Slow", b"slow down", Server="envoy"), "http.throttled"),
     "a login": (reply("302 Found", b"", Location="https://login.example/?next=x"), "http.redirect"),
     "a front that wants credentials": (reply("401 No", PAGE, Server="nginx"), "http.unauthorized"),
     "a front that refuses": (reply("403 No", PAGE, Server="nginx"), "http.forbidden"),
