@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from magictel.errors import MagictelError
 from magictel.finding import Finding, Held
 from magictel.outcome import Receipt
 from magictel.verification import Verification
@@ -152,6 +153,56 @@ class SendFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What was read of a replay's recordings. `points` are those that passed the filter, sent or not; `shift` in seconds.
+
+    `skipped` lines could not be read; `ended` points have no value (their series had ended), so there is nothing to send.
+    """
+
+    files: tuple[str, ...]
+    points: int = 0
+    series: int = 0
+    skipped: int = 0
+    shift: float = 0.0
+    ended: int = 0
+    examples: tuple[str, ...] = ()
+    """Why lines were skipped: the first few sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStarted:
+    """A replay begins: nothing was sent yet. `shift`: seconds that are added to every time."""
+
+    files: tuple[str, ...]
+    targets: tuple[str, ...]
+    shift: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayMoved:
+    """How far one target's replay is: points settled, of them rejected, points per second, fraction of the recording, seconds left."""
+
+    target: str
+    points: int
+    rejected: int
+    rate: float
+    fraction: float | None = None
+    left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFinished(SendFinished):
+    """The whole replay. `broken` is why reading ended early; `go_on`: the number of points that need not be sent again, where some do.
+
+    `go_on` counts points in the order of the recordings, filter applied; None: there is nothing to go on with.
+    """
+
+    source: SourceReport = field(default_factory=lambda: SourceReport(()))
+    broken: MagictelError | None = None
+    go_on: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunCounted:
     """A clean-up begins: this many items of a run are about to be deleted."""
 
@@ -193,6 +244,9 @@ Event = (
     | Accepted
     | TargetSent
     | SendFinished
+    | ReplayStarted
+    | ReplayMoved
+    | ReplayFinished
     | RunCounted
     | RunCleaned
 )

@@ -21,6 +21,14 @@ from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Verif
 
 _FIRST_RUNGS = (Rung.CONFIG, Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.AUTH, Rung.CLOCK)
 _POLL = 0.25
+_LOST = (
+    "see whether they come late, with --within 120s; else look for a filter, a pipeline or a quota behind the receiver"
+)
+_ALTERED = (
+    "look for what rewrites these fields on the way: the backend's mapping (magictel prepare shows what it should be), "
+    "a pipeline, a proxy"
+)
+_DUPLICATED = "look for a second way to the same place: another collector, a pipeline, replicas that are not merged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ def _deliver(
     result = SendResult(
         target, exporter.name, SendOutcome.VERIFIED, receipt, verification, endpoint=exporter.endpoint(), findings=noted
     )
-    return _judged(result, options)
+    return judged(result, options)
 
 
 def _expected(exporter: Exporter[Any], run: Sample) -> list[Expected]:
@@ -213,7 +221,7 @@ def _unverified(expected: int, why: Unreadable) -> Verification:
     return Verification(expected, unverified=expected, code=why.code, message=why.message, remedy=why.remedy)
 
 
-def _judged(result: SendResult, options: SendOptions) -> SendResult:
+def judged(result: SendResult, options: SendOptions) -> SendResult:
     """The first outcome present, with the code and sentence that explain it."""
     receipt, verification = result.receipt, result.verification
     bad = [reason for reason in receipt.reasons if reason.fate in (Fate.DROPPED, Fate.KEPT)]
@@ -230,14 +238,16 @@ def _judged(result: SendResult, options: SendOptions) -> SendResult:
     if verification.missing and not verification.code:
         names = ", ".join(verification.missing_points[:3]) + (", …" if verification.missing > 3 else "")
         message = f"{verification.missing} of {verification.expected} accepted points were not shown in time: {names}"
-        return replace(result, outcome=SendOutcome.LOST, code="verify.lost", message=message)
+        return replace(result, outcome=SendOutcome.LOST, code="verify.lost", message=message, remedy=_LOST)
     if verification.altered:
         first = next(one for one in verification.differences if one.declared is None)
         message = f"{first.point}: sent {first.field} = {first.sent!r}, queries see {first.seen!r}"
-        return replace(result, outcome=SendOutcome.ALTERED, code="verify.altered", message=message)
+        return replace(result, outcome=SendOutcome.ALTERED, code="verify.altered", message=message, remedy=_ALTERED)
     if verification.duplicated:
         message = f"{verification.duplicated} points are shown more than once"
-        return replace(result, outcome=SendOutcome.DUPLICATED, code="verify.duplicated", message=message)
+        return replace(
+            result, outcome=SendOutcome.DUPLICATED, code="verify.duplicated", message=message, remedy=_DUPLICATED
+        )
     if verification.code or verification.unverified:
         message = verification.message or f"{verification.unverified} points hold fields that the backend cannot show"
         return replace(

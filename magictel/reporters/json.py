@@ -14,6 +14,8 @@ from magictel.events import (
     CheckResult,
     CheckStarted,
     Event,
+    ReplayFinished,
+    ReplayStarted,
     RunCleaned,
     SendFinished,
     SendOutcome,
@@ -26,6 +28,7 @@ from magictel.verification import Difference, Verification
 
 CHECK = "magictel.check/1"
 SEND = "magictel.send/1"
+REPLAY = "magictel.replay/1"
 CLEAN = "magictel.clean/1"
 ERROR = "magictel.error/1"
 
@@ -44,7 +47,7 @@ class JsonReporter:
     def on(self, event: Event) -> None:
         """Take one event."""
         match event:
-            case CheckStarted(targets=targets) | SendStarted(targets=targets):
+            case CheckStarted(targets=targets) | SendStarted(targets=targets) | ReplayStarted(targets=targets):
                 self._targets = targets
             case CheckFinished() | SendFinished():
                 self._finished = event
@@ -67,6 +70,8 @@ class JsonReporter:
         match self._finished:
             case CheckFinished():
                 return check_document(self._finished, self._targets)
+            case ReplayFinished():
+                return replay_document(self._finished, self._targets)
             case SendFinished():
                 document = send_document(self._finished, self._targets)
                 _add_cleaned(document, self._cleaned)
@@ -120,6 +125,30 @@ def send_document(finished: SendFinished, targets: Iterable[str] = ()) -> Docume
         "not_asked": left,
         "seconds": finished.seconds,
         "targets": [_sent(result) for result in finished.results],
+    }
+
+
+def replay_document(finished: ReplayFinished, targets: Iterable[str] = ()) -> Document:
+    """`magictel.replay/1`: as `magictel.send/1`, and what was read. A recording that broke off was not replayed: undelivered."""
+    source = finished.source
+    document = send_document(finished, targets)
+    if finished.broken is not None or finished.interrupted:
+        document["outcome"] = SendOutcome.UNDELIVERED.value
+    return {
+        **document,
+        "schema": REPLAY,
+        "run_id": None,
+        "from_point": finished.go_on,
+        "source": {
+            "files": list(source.files),
+            "points": source.points,
+            "series": source.series,
+            "skipped": source.skipped,
+            "shift": source.shift,
+            "ended": source.ended,
+            "examples": list(source.examples),
+            "error": None if finished.broken is None else error_document(finished.broken),
+        },
     }
 
 

@@ -12,6 +12,8 @@ from magictel.events import (
     CheckResult,
     CheckStarted,
     Event,
+    ReplayMoved,
+    ReplayStarted,
     RunCleaned,
     RunCounted,
     RungClimbed,
@@ -53,6 +55,10 @@ class TerminalReporter:
                 self._progress.clear()
                 send_page.write_start(self._sheet, event)
                 self._begin(targets, "sending to")
+            case ReplayStarted(targets=targets):
+                self._begin(targets, "replaying to")
+            case ReplayMoved():
+                self._progress.bar(event)
             case Waited():
                 self._progress.show(event)
             case RungClimbed() | Accepted():

@@ -1,0 +1,198 @@
+"""`magictel replay`: recordings through the runtime's own exporters, with a ledger."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from magictel.cli.check import SandboxOption, StrictOption
+from magictel.cli.durations import seconds
+from magictel.cli.output import Format
+from magictel.cli.targets import AllOption, ConfigOption, FormatOption, ReportOption, SetOption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from magictel.events import Event, ReplayFinished
+
+
+def command(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Recordings; - is standard input, @node and @gateway are ours."),
+    ],
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="TARGET", help="Where to; may be repeated. Default: all enabled."),
+    ] = None,
+    all_: AllOption = False,
+    shift: Annotated[
+        str,
+        typer.Option(
+            "--shift",
+            metavar="now|keep|90s",
+            help="What is added to every time; now: the newest point is sent as of now.",
+        ),
+    ] = "now",
+    speed: Annotated[
+        str,
+        typer.Option("--speed", metavar="1|10|max", help="As fast as it was recorded, 10 times, as fast as it goes."),
+    ] = "max",
+    loop: Annotated[
+        int, typer.Option("--loop", metavar="N", min=1, help="Send the recordings N times, one after another.")
+    ] = 1,
+    filter_: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="KEY=PATTERN", help="Only what fits: 'name=http_*', 'zone=eu-*'."),
+    ] = None,
+    from_point: Annotated[
+        int,
+        typer.Option("--from-point", metavar="N", min=0, help="Pass over the first N points: they were sent before."),
+    ] = 0,
+    on_error: Annotated[str, typer.Option("--on-error", metavar="stop|skip", help="What a broken line does.")] = "stop",
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back (the default).")] = False,
+    deadline: Annotated[
+        float, typer.Option("--deadline", parser=seconds, metavar="30s", help="For each payload, retries included.")
+    ] = "30s",  # type: ignore[assignment] # typer parses the default as well
+    force: Annotated[
+        bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")
+    ] = False,
+    strict: StrictOption = False,
+    sandbox: SandboxOption = False,
+    format_: FormatOption = Format.TEXT,
+    report: ReportOption = None,
+    sets: SetOption = None,
+    config: ConfigOption = None,
+) -> int:
+    """Send recordings to the chosen targets: OTLP JSON lines or protobuf, Prometheus or OpenMetrics text, gateway request logs."""
+    from magictel.cli import sandboxed
+    from magictel.cli.exit_codes import Ending, Exit, after_send, exit_code
+    from magictel.cli.failure import tell
+    from magictel.cli.interrupts import Interrupts
+    from magictel.cli.reports import reporting
+    from magictel.clock import SystemClock
+    from magictel.events import ReplayFinished
+    from magictel.operations.replay import ReplayOptions, replay
+    from magictel.sources.filtering import Filter
+    from magictel.sources.recording import Recordings
+    from magictel.sources.trouble import SourceError
+
+    clock = SystemClock()
+    options = ReplayOptions(
+        shift=_shift(shift),
+        speed=_speed(speed),
+        loop=loop,
+        from_point=from_point,
+        filter=Filter(filter_ or ()),
+        deadline=deadline,
+        force=force,
+    )
+    twice = loop > 1 or options.speed is not None or options.shift == "now"
+    try:
+        with (
+            Interrupts() as interrupts,
+            reporting(format_, report) as reports,
+            Recordings(files, _skips(on_error), int(clock.now() * 1e9), twice) as recordings,
+            sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
+        ):
+            events = replay([one.job() for one in chosen], recordings, options, clock)
+            interrupts.drive(_saying_the_shift(events), reports)
+            reports.finish()
+            done = reports.sent
+            if not isinstance(done, ReplayFinished):
+                code = exit_code(Ending(interrupts.signal))
+            else:
+                code = after_send(done, strict=strict, signal=interrupts.signal)
+                if code in (Exit.HELD, Exit.DOUBTFUL) and done.broken is not None:
+                    code = Exit.FAILED
+                if done.broken is not None:
+                    tell(done.broken, format_, document=False)
+                _say_how_to_go_on(done, sys.argv[1:], files)
+    except SourceError as failure:
+        tell(failure, format_)
+        return Exit.FAILED
+    return interrupts.leave(code)
+
+
+def _saying_the_shift(events: Iterator[Event]) -> Iterator[Event]:
+    """Pass events on, and what the operation is told; before the first send the shift is said."""
+    from magictel.cli import output
+    from magictel.events import ReplayStarted
+
+    event = next(events, None)
+    while event is not None:
+        if isinstance(event, ReplayStarted):
+            output.note(f"shift {event.shift:.3f}s: this is added to every time")
+        try:
+            yield event
+        except KeyboardInterrupt as stop:
+            throw = getattr(events, "throw", None)
+            event = throw(stop) if throw is not None else None
+            continue
+        event = next(events, None)
+
+
+def _say_how_to_go_on(done: ReplayFinished, arguments: Sequence[str], files: Sequence[str]) -> None:
+    if done.go_on is None:
+        return
+    from magictel.cli import output
+
+    if "-" in files:
+        output.note(f"{done.go_on} points need not be sent again: go on with --from-point {done.go_on}")
+        return
+    output.note(f"go on:  magictel {_again(arguments, done.go_on, done.source.shift)}")
+
+
+def _again(arguments: Sequence[str], point: int, shift: float) -> str:
+    """The same command with where to go on and the shift that was applied."""
+    import shlex
+
+    kept: list[str] = []
+    over = False
+    for argument in arguments:
+        if over:
+            over = False
+        elif argument in ("--from-point", "--shift"):
+            over = True
+        elif not argument.startswith(("--from-point=", "--shift=")):
+            kept.append(argument)
+    return shlex.join([*kept, f"--shift={shift:.3f}s", f"--from-point={point}"])
+
+
+def _shift(text: str) -> float | str:
+    from magictel.errors import UsageError
+    from magictel.settings.units import parse_seconds
+
+    if text in ("now", "keep"):
+        return text
+    sign = -1.0 if text.startswith("-") else 1.0
+    try:
+        return sign * parse_seconds(text.lstrip("+-"))
+    except ValueError:
+        raise UsageError("usage.shift", f"--shift {text}: write now, keep or a duration", "--shift now") from None
+
+
+def _speed(text: str) -> float | None:
+    from magictel.errors import UsageError
+
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise UsageError(
+            "usage.speed", f"--speed {text}: write a number of times the recorded pace, or max", "--speed 10"
+        )
+    return speed
+
+
+def _skips(text: str) -> bool:
+    from magictel.errors import UsageError
+
+    if text not in ("stop", "skip"):
+        raise UsageError("usage.on-error", f"--on-error {text}: write stop or skip", "--on-error skip")
+    return text == "skip"

@@ -1,0 +1,124 @@
+"""Request logs of an AI gateway: one record for each request, as JSON lines or one JSON array, names in camel or snake case.
+
+Each record becomes plain gauges of what that request took: latency, tokens, sizes, cost. What was said in it, and who said it,
+stays where it is: neither messages nor users become attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.model import Kind
+from magictel.sources.parts import Head, Part, number_point
+from magictel.sources.trouble import broken
+
+PREFIX = "ai_gateway."
+_METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("request.latency", "ms", "How long the request took.", ("latency",)),
+    ("provider.latency", "ms", "How long the provider took.", ("provider_latency",)),
+    ("tokens.input", "{token}", "Tokens read.", ("tokens", "input")),
+    ("tokens.output", "{token}", "Tokens written.", ("tokens", "output")),
+    ("tokens.total", "{token}", "Tokens read and written.", ("tokens", "total")),
+    ("cost", "{USD}", "What the request cost.", ("cost",)),
+    ("request.size", "By", "Of the request's body.", ("request_size",)),
+    ("response.size", "By", "Of the response's body.", ("response_size",)),
+)
+_FROM_RECORD = ("provider", "model", "org_id", "project_id")
+_FROM_METADATA = ("project_id", "status", "path", "method", "status_code", "error_type", "provider_error_type")
+
+
+class GatewayLog:
+    """Decodes records. `shift` (nanoseconds) is added to every time."""
+
+    def __init__(self, name: str, shift: int = 0) -> None:
+        self.name = name
+        self._shift = shift
+        self._scope = InstrumentationScope("magictel.gateway-log")
+        self._resources: dict[tuple[tuple[str, str], ...], Resource] = {}
+        self._heads: dict[tuple[int, str], Head] = {}
+        self._attributes: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
+
+    def line(self, text: bytes, number: int) -> list[Part]:
+        """The parts of one record, or of an array of them. Raises `SourceError`."""
+        try:
+            records = msgspec.json.decode(text)
+        except RecursionError:
+            raise broken(self.name, number, None, "expected a request log record, got JSON nested too deep") from None
+        except (msgspec.DecodeError, ValueError) as failure:
+            at = str(failure).rpartition("(byte ")[2].rstrip(")")
+            column = int(at) + 1 if at.isdigit() else None
+            raise broken(self.name, number, column, "expected a request log record in JSON") from None
+        made = []
+        for record in records if isinstance(records, list) else [records]:
+            made += self._record(record, number)
+        return made
+
+    def _record(self, record: Any, number: int) -> list[Part]:
+        attributes = record.get("attributes") if isinstance(record, dict) else None
+        if not isinstance(attributes, dict):
+            raise broken(self.name, number, None, "expected a record with attributes")
+        if "metadata" not in attributes and "metadata" in record:
+            attributes = {**attributes, "metadata": record["metadata"]}
+        try:
+            moment = datetime.fromisoformat(str(record.get("timestamp")))
+        except ValueError:
+            raise broken(self.name, number, None, "expected a timestamp in ISO 8601") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+        time = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 + self._shift
+        metadata = _snake(attributes.get("metadata") or {})
+        own = self._own(_snake(attributes), metadata)
+        resource = self._resource(record.get("resource"))
+        made = []
+        for name, unit, description, path in _METRICS:
+            value: Any = metadata
+            for key in path:
+                value = value.get(key) if isinstance(value, Mapping) else None
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                head = self._head(resource, name, unit, description)
+                made.append(Part(head, [number_point(own, 0, time, float(value))], [hash(tuple(own.items()))]))
+        if not made:
+            raise broken(
+                self.name, number, None, "expected a record with latency, tokens, sizes or cost in its metadata"
+            )
+        return made
+
+    def _own(self, record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+        found = {key: record[key] for key in _FROM_RECORD if _plain(record.get(key))}
+        found |= {key: metadata[key] for key in _FROM_METADATA if key not in found and _plain(metadata.get(key))}
+        key = tuple(found.items())
+        if len(self._attributes) > 20_000:
+            self._attributes.clear()
+        return self._attributes.setdefault(key, found)
+
+    def _resource(self, given: Any) -> Resource:
+        found = tuple((str(key), str(value)) for key, value in given.items()) if isinstance(given, dict) else ()
+        if found not in self._resources:
+            if len(self._resources) > 1_000:
+                self._resources.clear()
+            self._resources[found] = Resource(dict(found))
+        return self._resources[found]
+
+    def _head(self, resource: Resource, name: str, unit: str, description: str) -> Head:
+        known = self._heads.get((id(resource), name))
+        if known is None or known.resource is not resource:
+            known = Head(resource, self._scope, "", "", PREFIX + name, description, unit, Kind.GAUGE, None, False)
+            self._heads[id(resource), name] = known
+        return known
+
+
+def _snake(given: Any) -> dict[str, Any]:
+    """`threadId` as `thread_id`."""
+    if not isinstance(given, dict):
+        return {}
+    return {"".join(f"_{one.lower()}" if one.isupper() else one for one in key): value for key, value in given.items()}
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and value != ""

@@ -1,0 +1,61 @@
+"""Lines of a recording, each of bounded length: the next line is never looked for further than a line may be long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from magictel.sources.trouble import SourceError
+
+LONGEST = 16 * 1024 * 1024
+"""Bytes of a line. The Collector writes one request on each: some megabytes at its largest batches."""
+
+
+def lines(name: str, blocks: Iterable[bytes], longest: int = LONGEST) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, with their numbers, without their line feeds. Raises `SourceError` for one that is too long."""
+    parts: list[bytes] = []
+    held = 0
+    number = 1
+    for block in blocks:
+        if not held and not block.strip(b"\r\n"):  # nothing but line ends
+            number += block.count(b"\n")
+            continue
+        first, feed, rest = block.partition(b"\n")
+        held += len(first)
+        if held > longest:
+            raise _too_long(name, number, longest)
+        parts.append(first)
+        if not feed:
+            continue
+        text = b"".join(parts)
+        if text and not text.isspace():
+            yield number, text
+        *whole, last = rest.split(b"\n")
+        for number, text in enumerate(whole, number + 1):  # noqa: B020 # goes on from where it was
+            if text and not text.isspace():
+                yield number, text
+        number += 1
+        parts, held = [last], len(last)
+    if held:
+        text = b"".join(parts)
+        if not text.isspace():
+            yield number, text
+
+
+def document(name: str, blocks: Iterable[bytes], longest: int = LONGEST) -> bytes:
+    """All of it, as far as it is no longer than a line may be."""
+    parts: list[bytes] = []
+    held = 0
+    for block in blocks:
+        held += len(block)
+        if held > longest:
+            message = f"{name} is one value of more than {longest // 1_048_576} MiB"
+            raise SourceError("source.line-too-long", message, "write one record on each line", whole=True)
+        parts.append(block)
+    return b"".join(parts)
+
+
+def _too_long(name: str, number: int, longest: int) -> SourceError:
+    message = f"{name}, line {number}: expected the line's end within {longest // 1_048_576} MiB"
+    return SourceError(
+        "source.line-too-long", message, "is this a recording? One request stands on each line", whole=True
+    )

@@ -1,0 +1,471 @@
+"""OTLP JSON, one request per line, as the Collector's file exporter writes it (and its flush format: one after another).
+
+Attributes stay undecoded until their bytes are new; a line becomes parts whose points are the SDK's own.
+"""
+
+# ruff: noqa: N815 # OTLP JSON's own names
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from sys import intern
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.model import Kind, Point
+from magictel.sources.parts import Head, Interned, Part, number_point
+from magictel.sources.trouble import broken
+
+_NOT_RECORDED = 1
+"""The flag of a point without a value (a series has ended): nothing that could be sent."""
+_TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
+_AT = re.compile(r"\(byte (\d+)\)")
+_PATH = re.compile(r"at `\$\.?(.*)`")
+
+
+class _Value(Struct, gc=False):
+    stringValue: str | UnsetType = UNSET
+    boolValue: bool | UnsetType = UNSET
+    intValue: int | UnsetType = UNSET
+    doubleValue: float | UnsetType = UNSET
+    bytesValue: str | UnsetType = UNSET
+    arrayValue: _Array | UnsetType = UNSET
+    kvlistValue: _Pairs | UnsetType = UNSET
+
+
+class _Array(Struct):
+    values: list[_Value] = []
+
+
+class _Pair(Struct, gc=False):
+    key: str = ""
+    value: _Value | None = None
+
+
+class _Pairs(Struct):
+    values: list[_Pair] = []
+
+
+class _Point(Struct, gc=False):
+    attributes: Raw = Raw(b"")
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
+    asDouble: float | None = None
+    asInt: int | None = None
+    exemplars: Raw = Raw(b"")
+    flags: int = 0
+
+
+class _Histogram(Struct, gc=False):
+    attributes: Raw = Raw(b"")
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
+    count: int = 0
+    sum: float | None = None
+    bucketCounts: list[int] = []
+    explicitBounds: list[float] = []
+    min: float | None = None
+    max: float | None = None
+    exemplars: Raw = Raw(b"")
+    flags: int = 0
+
+
+class _Buckets(Struct, gc=False):
+    offset: int = 0
+    bucketCounts: list[int] = []
+
+
+class _Exponential(Struct, gc=False):
+    attributes: Raw = Raw(b"")
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
+    count: int = 0
+    sum: float | None = None
+    scale: int = 0
+    zeroCount: int = 0
+    positive: _Buckets | None = None
+    negative: _Buckets | None = None
+    min: float | None = None
+    max: float | None = None
+    zeroThreshold: float = 0.0
+    exemplars: Raw = Raw(b"")
+    flags: int = 0
+
+
+class _Quantile(Struct, gc=False):
+    quantile: float = 0.0
+    value: float = 0.0
+
+
+class _Summary(Struct, gc=False):
+    attributes: Raw = Raw(b"")
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
+    count: int = 0
+    sum: float = 0.0
+    quantileValues: list[_Quantile] = []
+    flags: int = 0
+
+
+class _Gauges(Struct):
+    dataPoints: list[_Point] = []
+
+
+class _Sums(Struct):
+    dataPoints: list[_Point] = []
+    aggregationTemporality: int | str = 0
+    isMonotonic: bool = False
+
+
+class _Histograms(Struct):
+    dataPoints: list[_Histogram] = []
+    aggregationTemporality: int | str = 0
+
+
+class _Exponentials(Struct):
+    dataPoints: list[_Exponential] = []
+    aggregationTemporality: int | str = 0
+
+
+class _Summaries(Struct):
+    dataPoints: list[_Summary] = []
+
+
+class _Metric(Struct):
+    name: str = ""
+    description: str = ""
+    unit: str = ""
+    gauge: _Gauges | None = None
+    sum: _Sums | None = None
+    histogram: _Histograms | None = None
+    exponentialHistogram: _Exponentials | None = None
+    summary: _Summaries | None = None
+
+
+class _ScopeMetrics(Struct):
+    scope: Raw = Raw(b"")
+    metrics: list[_Metric] = []
+    schemaUrl: str = ""
+
+
+class _ResourceMetrics(Struct):
+    resource: Raw = Raw(b"")
+    scopeMetrics: list[_ScopeMetrics] = []
+    schemaUrl: str = ""
+
+
+class _Request(Struct):
+    resourceMetrics: list[_ResourceMetrics]
+
+
+class _Resource(Struct):
+    attributes: list[_Pair] = []
+
+
+class _Scope(Struct):
+    name: str = ""
+    version: str = ""
+    attributes: list[_Pair] = []
+
+
+class _Exemplar(Struct):
+    filteredAttributes: list[_Pair] = []
+    timeUnixNano: int = 0
+    asDouble: float | None = None
+    asInt: int | None = None
+    spanId: str = ""
+    traceId: str = ""
+
+
+_request = msgspec.json.Decoder(_Request, strict=False)  # 64-bit integers are text in OTLP JSON
+_pairs = msgspec.json.Decoder(list[_Pair], strict=False)
+_resource = msgspec.json.Decoder(_Resource, strict=False)
+_scope = msgspec.json.Decoder(_Scope, strict=False)
+_exemplars = msgspec.json.Decoder(list[_Exemplar], strict=False)
+_TEMPORALITY = {
+    0: None,
+    1: "delta",
+    2: "cumulative",
+    "AGGREGATION_TEMPORALITY_DELTA": "delta",
+    "AGGREGATION_TEMPORALITY_CUMULATIVE": "cumulative",
+    "1": "delta",
+    "2": "cumulative",
+}
+
+
+class OtlpJson:
+    """Decodes lines of one recording. `shift` (nanoseconds) is added to every time; `ended` counts points without a value."""
+
+    def __init__(self, name: str, shift: int = 0) -> None:
+        self.name = name
+        self.shift = shift
+        self.ended = 0
+        self._attributes = Interned(_attributes)
+        self._heads: dict[tuple[Any, ...], Head] = {}
+        self._resources: dict[bytes, Resource] = {}
+        self._scopes: dict[bytes, InstrumentationScope] = {}
+
+    def line(self, text: bytes, number: int) -> list[Part]:
+        """The parts of one line. Raises `SourceError` for one that is broken: then none of its points counts."""
+        try:
+            return list(self._parts(_request.decode(text)))
+        except RecursionError:
+            raise broken(
+                self.name, number, None, "expected an OTLP request, got JSON that is nested too deep"
+            ) from None
+        except msgspec.ValidationError as failure:
+            raise broken(self.name, number, None, _expected(str(failure))) from None
+        except msgspec.DecodeError as failure:
+            raise broken(self.name, number, _column(text, str(failure)), _syntax(text, str(failure))) from None
+        except (ValueError, OverflowError):
+            raise broken(self.name, number, None, "expected an OTLP request, got text that is not UTF-8") from None
+
+    def _parts(self, request: _Request) -> Iterator[Part]:
+        for resource_metrics in request.resourceMetrics:
+            resource = self._resource(bytes(resource_metrics.resource))
+            for scope_metrics in resource_metrics.scopeMetrics:
+                scope = self._scope(bytes(scope_metrics.scope))
+                around = resource, scope, resource_metrics.schemaUrl, scope_metrics.schemaUrl
+                for metric in scope_metrics.metrics:
+                    yield from self._metric(around, metric)
+
+    def _metric(self, around: tuple[Resource, InstrumentationScope, str, str], metric: _Metric) -> Iterator[Part]:
+        if metric.gauge is not None:
+            yield self._numbers(self._head(around, metric, Kind.GAUGE), metric.gauge.dataPoints)
+        elif metric.sum is not None:
+            own = metric.sum
+            head = self._head(around, metric, Kind.SUM, own.aggregationTemporality, own.isMonotonic)
+            yield self._numbers(head, own.dataPoints)
+        elif metric.histogram is not None:
+            head = self._head(around, metric, Kind.HISTOGRAM, metric.histogram.aggregationTemporality)
+            yield self._others(head, metric.histogram.dataPoints, self._histogram)
+        elif metric.exponentialHistogram is not None:
+            exponential = metric.exponentialHistogram
+            head = self._head(around, metric, Kind.EXPONENTIAL_HISTOGRAM, exponential.aggregationTemporality)
+            yield self._others(head, exponential.dataPoints, self._exponential)
+        elif metric.summary is not None:
+            yield from self._summaries(around, metric, metric.summary.dataPoints)
+
+    def _numbers(self, head: Head, given: list[_Point]) -> Part:
+        known, shift = self._attributes, self.shift
+        points: list[Point] = []
+        keys: list[int] = []
+        for one in given:
+            value = one.asDouble if one.asInt is None else one.asInt
+            if value is None:
+                if not one.flags & _NOT_RECORDED:
+                    raise msgspec.ValidationError("Expected a value (asDouble or asInt)")
+                self.ended += 1
+                continue
+            raw = bytes(one.attributes)
+            start = one.startTimeUnixNano
+            exemplars = _made_exemplars(one.exemplars, shift) if len(bytes(one.exemplars)) > 2 else ()
+            points.append(
+                number_point(known[raw], start + shift if start else 0, one.timeUnixNano + shift, value, exemplars)
+            )
+            keys.append(hash(raw))
+        return Part(head, points, keys)
+
+    def _others(self, head: Head, given: Iterable[Any], make: Any) -> Part:
+        points: list[Point] = []
+        keys: list[int] = []
+        for one in given:
+            if one.flags & _NOT_RECORDED:
+                self.ended += 1
+                continue
+            raw = bytes(one.attributes)
+            start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
+            exemplars = _made_exemplars(one.exemplars, self.shift) if len(bytes(one.exemplars)) > 2 else ()
+            points.append(make(one, self._attributes[raw], start, one.timeUnixNano + self.shift, exemplars))
+            keys.append(hash(raw))
+        return Part(head, points, keys)
+
+    @staticmethod
+    def _histogram(one: _Histogram, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
+        if one.bucketCounts and len(one.bucketCounts) != len(one.explicitBounds) + 1:
+            raise msgspec.ValidationError("Expected one bucket count more than there are bounds")
+        return HistogramDataPoint(
+            attributes,
+            start,
+            time,
+            one.count,
+            one.sum,  # type: ignore[arg-type] # OTLP has optional sums, minima and maxima
+            one.bucketCounts,
+            one.explicitBounds,
+            one.min,  # type: ignore[arg-type]
+            one.max,  # type: ignore[arg-type]
+            exemplars,
+        )
+
+    @staticmethod
+    def _exponential(one: _Exponential, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
+        positive, negative = one.positive or _Buckets(), one.negative or _Buckets()
+        return ExponentialHistogramDataPoint(
+            attributes,
+            start,
+            time,
+            one.count,
+            one.sum,  # type: ignore[arg-type]
+            one.scale,
+            one.zeroCount,
+            Buckets(positive.offset, positive.bucketCounts),
+            Buckets(negative.offset, negative.bucketCounts),
+            0,
+            one.min,  # type: ignore[arg-type]
+            one.max,  # type: ignore[arg-type]
+            exemplars,
+        )
+
+    def _summaries(self, around: Any, metric: _Metric, given: list[_Summary]) -> Iterator[Part]:
+        """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
+        for suffix in ("_count", "_sum"):
+            head = self._head(around, metric, Kind.SUM, 2, True, suffix, "" if suffix == "_count" else metric.unit)
+            points, keys = [], []
+            for one in given:
+                if one.flags & _NOT_RECORDED:
+                    self.ended += suffix == "_count"
+                    continue
+                raw = bytes(one.attributes)
+                start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
+                value = one.count if suffix == "_count" else one.sum
+                points.append(number_point(self._attributes[raw], start, one.timeUnixNano + self.shift, value))
+                keys.append(hash(raw))
+            yield Part(head, points, keys)
+        head = self._head(around, metric, Kind.GAUGE)
+        points, keys = [], []
+        for one in given:
+            raw = bytes(one.attributes)
+            for own in () if one.flags & _NOT_RECORDED else one.quantileValues:
+                attributes = {**self._attributes[raw], "quantile": f"{own.quantile:g}"}
+                points.append(number_point(attributes, 0, one.timeUnixNano + self.shift, own.value))
+                keys.append(hash((raw, own.quantile)))
+        yield Part(head, points, keys)
+
+    def _head(
+        self,
+        around: tuple[Resource, InstrumentationScope, str, str],
+        metric: _Metric,
+        kind: Kind,
+        temporality: int | str = 0,
+        monotonic: bool = False,
+        suffix: str = "",
+        unit: str | None = None,
+    ) -> Head:
+        if not metric.name:
+            raise msgspec.ValidationError("Expected a metric's name")
+        own_key = metric.name, metric.unit, metric.description, kind, temporality, monotonic, suffix
+        key = (id(around[0]), id(around[1]), *around[2:], *own_key)
+        known = self._heads.get(key)
+        if known is None or known.resource is not around[0] or known.scope is not around[1]:
+            if len(self._heads) > 10_000:
+                self._heads.clear()
+            own = metric.unit if unit is None else unit
+            known = Head(
+                *around, metric.name + suffix, metric.description, own, kind, _TEMPORALITY.get(temporality), monotonic
+            )
+            self._heads[key] = known
+        return known
+
+    def _resource(self, raw: bytes) -> Resource:
+        known = self._resources.get(raw)
+        if known is None:
+            if len(self._resources) > 1_000:
+                self._resources.clear()
+            known = Resource(_dict(_resource.decode(raw).attributes) if raw else {})
+            self._resources[raw] = known
+        return known
+
+    def _scope(self, raw: bytes) -> InstrumentationScope:
+        known = self._scopes.get(raw)
+        if known is None:
+            if len(self._scopes) > 1_000:
+                self._scopes.clear()
+            own = _scope.decode(raw) if raw else _Scope()
+            known = InstrumentationScope(own.name, own.version, None, _dict(own.attributes))
+            self._scopes[raw] = known
+        return known
+
+
+def times(line: bytes) -> tuple[int, int] | None:
+    """The oldest and the newest time in a line (Unix nanoseconds), without decoding it; None: it has none."""
+    found = _TIMES.findall(line)
+    if not found:
+        return None
+    low, high = min(found), max(found)
+    if len(low) == len(high) == 19 and all(len(one) == 19 for one in found):
+        return int(low), int(high)
+    numbers = [number for number in map(int, found) if number]
+    return (min(numbers), max(numbers)) if numbers else None
+
+
+def _attributes(raw: bytes) -> dict[str, Any]:
+    return _dict(_pairs.decode(raw)) if raw else {}
+
+
+def _dict(pairs: list[_Pair]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for pair in pairs:
+        value = pair.value
+        if value is None:
+            made[intern(pair.key)] = None
+        else:
+            text = value.stringValue
+            made[intern(pair.key)] = text if text is not UNSET else _plain(value)
+    return made
+
+
+def _plain(value: _Value) -> Any:
+    for plain in (value.stringValue, value.intValue, value.boolValue, value.doubleValue):
+        if plain is not UNSET:
+            return plain
+    if isinstance(value.arrayValue, _Array):
+        return [_plain(one) for one in value.arrayValue.values]
+    if isinstance(value.kvlistValue, _Pairs):
+        return _dict(value.kvlistValue.values)
+    return base64.b64decode(value.bytesValue) if isinstance(value.bytesValue, str) else None
+
+
+def _made_exemplars(raw: Raw, shift: int) -> list[Exemplar]:
+    return [
+        Exemplar(
+            _dict(one.filteredAttributes),
+            (one.asInt if one.asInt is not None else one.asDouble) or 0,
+            one.timeUnixNano + shift,
+            int(one.spanId, 16) if one.spanId else None,
+            int(one.traceId, 16) if one.traceId else None,
+        )
+        for one in _exemplars.decode(raw)
+    ]
+
+
+def _expected(said: str) -> str:
+    """Msgspec's `Expected `int`, got `str` - at `$.a`` as ours."""
+    path = _PATH.search(said)
+    text = said.split(" - at ")[0].replace("`", "").replace("Object missing required field", "expected the member")
+    text = text[:1].lower() + text[1:]
+    return f"{text}, in {path[1]}" if path and path[1] else text
+
+
+def _column(text: bytes, said: str) -> int | None:
+    at = _AT.search(said)
+    if at:
+        return int(at[1]) + 1
+    return len(text) + 1 if "truncated" in said else None
+
+
+def _syntax(text: bytes, said: str) -> str:
+    if "truncated" in said:
+        return "expected the rest of the JSON value, got the line's end"
+    why = said.partition(":")[2].split("(")[0].strip() or said
+    return (
+        f"expected JSON, got {'an ' if why[:1] in 'aeiou' else 'a '}{why}"
+        if why.startswith(("invalid", "obj"))
+        else f"expected JSON: {why}"
+    )

@@ -1,0 +1,386 @@
+"""OTLP in protobuf: one request as it travels, or many, each behind its length (four bytes, big-endian, as the Collector's file exporter).
+
+Read field by field from the wire (opentelemetry/proto/metrics/v1/metrics.proto), so that attributes are known again by their bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from sys import intern
+from typing import Any
+
+from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.model import Kind, Point
+from magictel.sources.lines import LONGEST, document
+from magictel.sources.parts import Head, Interned, Part, number_point
+from magictel.sources.trouble import SourceError, broken
+
+_TEMPORALITY = {1: "delta", 2: "cumulative"}
+_KINDS = {5: Kind.GAUGE, 7: Kind.SUM, 9: Kind.HISTOGRAM, 10: Kind.EXPONENTIAL_HISTOGRAM}
+_SUMMARY = 11
+_NOT_RECORDED = 1
+_DEEPEST = 32
+
+
+class _BadWireError(ValueError):
+    """The bytes are no such message."""
+
+
+def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The requests of a recording. Raises `SourceError` where it ends within one."""
+    held = b""
+    blocks = iter(blocks)
+    held = next(blocks, b"")
+    if held[:1] == b"\x0a":
+        yield document(name, _and_then(held, blocks))
+        return
+    number = 1
+    while held:
+        while len(held) < 4:
+            more = next(blocks, b"")
+            if not more:
+                raise _cut(name, number)
+            held += more
+        size = int.from_bytes(held[:4], "big")
+        if size > LONGEST:
+            message = f"{name}, message {number}: expected a length of at most {LONGEST // 1_048_576} MiB"
+            raise SourceError("source.line-too-long", message, "is this a recording?", whole=True)
+        parts, have = [held[4:]], len(held) - 4
+        while have < size:
+            more = next(blocks, b"")
+            if not more:
+                raise _cut(name, number)
+            parts.append(more)
+            have += len(more)
+        joined = b"".join(parts)
+        yield joined[:size]
+        held = joined[size:] or next(blocks, b"")
+        number += 1
+
+
+class OtlpProtobuf:
+    """Decodes requests. `shift` (nanoseconds) is added to every time; `ended` counts points without a value."""
+
+    def __init__(self, name: str, shift: int = 0) -> None:
+        self.name = name
+        self.shift = shift
+        self.ended = 0
+        self._attributes = Interned(_attributes)
+        self._resources: dict[bytes, Resource] = {}
+        self._scopes: dict[bytes, InstrumentationScope] = {}
+        self._heads: dict[tuple[Any, ...], Head] = {}
+
+    def message(self, raw: bytes, number: int) -> list[Part]:
+        """The parts of one request. Raises `SourceError`."""
+        try:
+            return list(self._request(raw))
+        except (_BadWireError, struct.error, ValueError, IndexError, TypeError):
+            why = "expected an OTLP metrics request in protobuf"
+            raise broken(self.name, number, None, why) from None
+
+    def _request(self, raw: bytes) -> Iterator[Part]:
+        for resource_metrics in _all(raw, 1):
+            inner = _gathered(resource_metrics)
+            resource = self._resource(_first(inner, 1))
+            for scope_metrics in inner.get(2, ()):
+                own = _gathered(scope_metrics)
+                around = resource, self._scope(_first(own, 1)), _text(inner, 3), _text(own, 3)
+                for metric in own.get(2, ()):
+                    yield from self._metric(around, _gathered(metric))
+
+    def _metric(self, around: Any, metric: dict[int, list[Any]]) -> Iterator[Part]:
+        for number, kind in _KINDS.items():
+            if number not in metric:
+                continue
+            data = _gathered(metric[number][0])
+            head = self._head(around, metric, kind, int(_number(data, 2)), bool(_number(data, 3)))
+            points: list[Point] = []
+            keys: list[int] = []
+            for raw in data.get(1, ()):
+                point, key = self._point(kind, raw)
+                if point is None:
+                    self.ended += 1
+                else:
+                    points.append(point)
+                    keys.append(key)
+            yield Part(head, points, keys)
+            return
+        if _SUMMARY in metric:
+            yield from self._summary(around, metric, _gathered(metric[_SUMMARY][0]).get(1, ()))
+
+    def _point(self, kind: Kind, raw: bytes) -> tuple[Point | None, int]:
+        fields = _gathered(raw)
+        times = _fixed(fields, 2), _fixed(fields, 3)
+        start, time = times[0] + self.shift if times[0] else 0, times[1] + self.shift
+        if kind in (Kind.GAUGE, Kind.SUM):
+            own, key = self._own(fields, 7)
+            if 4 in fields:
+                value: float = _double(fields, 4) or 0.0
+            elif 6 in fields:
+                value = int.from_bytes(fields[6][0], "little", signed=True)
+            else:
+                return None, 0
+            return number_point(own, start, time, value, self._exemplars(fields.get(5, ()))), key
+        if int(_number(fields, 10)) & _NOT_RECORDED:
+            return None, 0
+        if kind is Kind.HISTOGRAM:
+            own, key = self._own(fields, 9)
+            counts, bounds = _packed(fields, 6, "Q"), _packed(fields, 7, "d")
+            least, most = _double(fields, 11), _double(fields, 12)
+            exemplars = self._exemplars(fields.get(8, ()))
+            made: Any = HistogramDataPoint
+            total = _fixed(fields, 4), _double(fields, 5)
+            return made(own, start, time, *total, counts, bounds, least, most, exemplars), key
+        own, key = self._own(fields, 1)
+        sides = [_buckets(fields, 8), _buckets(fields, 9)]
+        exponential: Any = ExponentialHistogramDataPoint
+        numbers = _fixed(fields, 4), _double(fields, 5), _zigzag(_number(fields, 6)), _fixed(fields, 7)
+        extremes = _double(fields, 12), _double(fields, 13)
+        return exponential(own, start, time, *numbers, *sides, 0, *extremes, self._exemplars(fields.get(11, ()))), key
+
+    def _summary(self, around: Any, metric: dict[int, list[Any]], given: Iterable[bytes]) -> Iterator[Part]:
+        """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
+        heads = [self._head(around, metric, Kind.SUM, 2, True, suffix) for suffix in ("_count", "_sum")]
+        heads.append(self._head(around, metric, Kind.GAUGE, 0, False))
+        made: list[tuple[list[Point], list[int]]] = [([], []), ([], []), ([], [])]
+        for raw in given:
+            fields = _gathered(raw)
+            if int(_number(fields, 8)) & _NOT_RECORDED:
+                self.ended += 1
+                continue
+            own, key = self._own(fields, 7)
+            start, time = _fixed(fields, 2), _fixed(fields, 3) + self.shift
+            start = start + self.shift if start else 0
+            values: list[float] = [_fixed(fields, 4), _double(fields, 5) or 0.0]
+            for (points, keys), value in zip(made, values, strict=False):
+                points.append(number_point(own, start, time, value))
+                keys.append(key)
+            for quantile in map(_gathered, fields.get(6, ())):
+                which = _double(quantile, 1) or 0.0
+                attributes = {**own, "quantile": f"{which:g}"}
+                made[2][0].append(number_point(attributes, 0, time, _double(quantile, 2) or 0.0))
+                made[2][1].append(hash((key, which)))
+        for head, (points, keys) in zip(heads, made, strict=True):
+            yield Part(head, points, keys)
+
+    def _own(self, fields: dict[int, list[Any]], number: int) -> tuple[dict[str, Any], int]:
+        raw = b"".join(_framed(one) for one in fields.get(number, ()))
+        return self._attributes[raw], hash(raw)
+
+    def _exemplars(self, given: Iterable[bytes]) -> list[Exemplar] | tuple[()]:
+        made = []
+        for fields in map(_gathered, given):
+            whole = int.from_bytes(fields[6][0], "little", signed=True) if 6 in fields else None
+            value = whole if whole is not None else _double(fields, 3) or 0.0
+            span, trace = _first(fields, 4), _first(fields, 5)
+            made.append(
+                Exemplar(
+                    _pairs(fields.get(7, ())),
+                    value,
+                    _fixed(fields, 2) + self.shift,
+                    int.from_bytes(span, "big") if span else None,
+                    int.from_bytes(trace, "big") if trace else None,
+                )
+            )
+        return made or ()
+
+    def _head(
+        self,
+        around: tuple[Resource, InstrumentationScope, str, str],
+        metric: dict[int, list[Any]],
+        kind: Kind,
+        temporality: int,
+        monotonic: bool,
+        suffix: str = "",
+    ) -> Head:
+        name, description, unit = _text(metric, 1), _text(metric, 2), _text(metric, 3)
+        if not name:
+            raise _BadWireError
+        if kind is Kind.GAUGE:
+            temporality = 0
+        monotonic = monotonic and kind is Kind.SUM
+        unit = "" if suffix == "_count" else unit
+        key = (id(around[0]), id(around[1]), *around[2:], name, unit, description, kind, temporality, monotonic, suffix)
+        known = self._heads.get(key)
+        if known is None or known.resource is not around[0] or known.scope is not around[1]:
+            if len(self._heads) > 10_000:
+                self._heads.clear()
+            kept = kind, _TEMPORALITY.get(temporality), monotonic
+            known = Head(*around, name + suffix, description, unit, *kept)
+            self._heads[key] = known
+        return known
+
+    def _resource(self, raw: bytes) -> Resource:
+        if raw not in self._resources:
+            if len(self._resources) > 1_000:
+                self._resources.clear()
+            self._resources[raw] = Resource(_pairs(_all(raw, 1)))
+        return self._resources[raw]
+
+    def _scope(self, raw: bytes) -> InstrumentationScope:
+        if raw not in self._scopes:
+            if len(self._scopes) > 1_000:
+                self._scopes.clear()
+            own = _gathered(raw)
+            self._scopes[raw] = InstrumentationScope(_text(own, 1), _text(own, 2), None, _pairs(own.get(3, ())))
+        return self._scopes[raw]
+
+
+def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
+    """(number, content) of each field: bytes for fixed and length-delimited ones, an int for a varint."""
+    at, end = 0, len(raw)
+    while at < end:
+        tag, at = _varint(raw, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == 2:
+            size, at = _varint(raw, at)
+            stop = at + size
+        elif kind == 1:
+            stop = at + 8
+        elif kind == 5:
+            stop = at + 4
+        elif kind == 0:
+            value, at = _varint(raw, at)
+            yield number, value
+            continue
+        else:
+            raise _BadWireError
+        if stop > end or not number:
+            raise _BadWireError
+        yield number, raw[at:stop]
+        at = stop
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = raw[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise _BadWireError
+
+
+def _gathered(raw: bytes) -> dict[int, list[Any]]:
+    made: dict[int, list[Any]] = {}
+    for number, value in _fields(raw):
+        made.setdefault(number, []).append(value)
+    return made
+
+
+def _all(raw: bytes, number: int) -> list[bytes]:
+    return [value for one, value in _fields(raw) if one == number]
+
+
+def _first(fields: dict[int, list[Any]], number: int) -> bytes:
+    value = fields.get(number, (b"",))[-1]
+    if not isinstance(value, bytes):
+        raise _BadWireError
+    return value
+
+
+def _text(fields: dict[int, list[Any]], number: int) -> str:
+    return intern(_first(fields, number).decode())
+
+
+def _number(fields: dict[int, list[Any]], number: int) -> int:
+    value = fields.get(number, (0,))[-1]
+    if not isinstance(value, int):
+        raise _BadWireError
+    return value
+
+
+def _fixed(fields: dict[int, list[Any]], number: int) -> int:
+    return int.from_bytes(_first(fields, number), "little")
+
+
+def _double(fields: dict[int, list[Any]], number: int) -> float | None:
+    if number not in fields:
+        return None
+    value: float = struct.unpack("<d", _first(fields, number))[0]
+    return value
+
+
+def _zigzag(value: int) -> int:
+    return (value >> 1) ^ -(value & 1)
+
+
+def _packed(fields: dict[int, list[Any]], number: int, code: str) -> list[Any]:
+    raw = b"".join(fields.get(number, ()))
+    return list(struct.unpack(f"<{len(raw) // 8}{code}", raw))
+
+
+def _buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
+    own = _gathered(_first(fields, number))
+    counts: list[int] = []
+    for one in own.get(2, ()):
+        if isinstance(one, int):
+            counts.append(one)
+            continue
+        at = 0
+        while at < len(one):
+            value, at = _varint(one, at)
+            counts.append(value)
+    return Buckets(_zigzag(_number(own, 1)), counts)
+
+
+def _framed(raw: bytes) -> bytes:
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def _attributes(raw: bytes) -> dict[str, Any]:
+    pairs, at = [], 0
+    while at < len(raw):
+        size = int.from_bytes(raw[at : at + 4], "big")
+        pairs.append(raw[at + 4 : at + 4 + size])
+        at += 4 + size
+    return _pairs(pairs)
+
+
+def _pairs(given: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
+    made = {}
+    for raw in given:
+        own = _gathered(raw)
+        made[_text(own, 1)] = _value(_first(own, 2), depth) if 2 in own else None
+    return made
+
+
+def _value(raw: bytes, depth: int) -> Any:
+    if depth > _DEEPEST:
+        raise _BadWireError
+    found: Any = None
+    for number, value in _fields(raw):
+        match number:
+            case 1:
+                found = value.decode()
+            case 2:
+                found = bool(value)
+            case 3:
+                found = value - (1 << 64) if value >> 63 else value
+            case 4:
+                found = struct.unpack("<d", value)[0]
+            case 5:
+                found = [_value(one, depth + 1) for one in _all(value, 1)]
+            case 6:
+                found = _pairs(_all(value, 1), depth + 1)
+            case 7:
+                found = value
+    return found
+
+
+def _and_then(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _cut(name: str, number: int) -> SourceError:
+    message = f"{name}, message {number}: expected the rest of it, got the file's end"
+    return SourceError("source.truncated", message, "fetch the file again", whole=True)

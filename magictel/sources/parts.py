@@ -1,0 +1,229 @@
+"""What a decoder yields, and how it becomes slices of `MetricsData`: some thousand points at a time, neighbours of a metric together.
+
+Attributes that come again are the same objects again, so that the exporters' layouts hold for recordings too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import log
+from typing import Any, NamedTuple
+
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    Gauge,
+    Histogram,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.model import Attributes, Kind, Point
+
+SLICE = 4_000
+"""Points of a slice, about: lines are not cut."""
+_MOST_ENTRIES = 20_000
+_MOST_BYTES = 6 * 1024 * 1024
+_EXACT = 100_000
+_BITS = 1 << 24
+_TEMPORALITY = {"cumulative": AggregationTemporality.CUMULATIVE, "delta": AggregationTemporality.DELTA}
+
+
+class Head(NamedTuple):
+    """All that the points of one metric share. `resource` and `scope` are the same objects where they are equal."""
+
+    resource: Resource
+    scope: InstrumentationScope
+    resource_schema_url: str
+    scope_schema_url: str
+    name: str
+    description: str
+    unit: str
+    kind: Kind
+    temporality: str | None
+    monotonic: bool
+
+
+class Part(NamedTuple):
+    """Points of one metric, and for each a number that tells its attributes from others."""
+
+    head: Head
+    points: Sequence[Point]
+    keys: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A collection of neighbouring points, and where the last of them stands among all that are sent."""
+
+    data: MetricsData
+    points: int
+    until: int
+    newest: int
+    """Unix nanoseconds."""
+
+
+class Interned(dict[bytes, dict[str, Any]]):
+    """Decoded attributes by their bytes: two generations of bounded size, the older forgotten first."""
+
+    def __init__(self, decode: Callable[[bytes], dict[str, Any]]) -> None:
+        super().__init__()
+        self._decode = decode
+        self._old: dict[bytes, dict[str, Any]] = {}
+        self._bytes = 0
+
+    def __missing__(self, raw: bytes) -> dict[str, Any]:
+        known = self._old.get(raw)
+        if known is None:
+            known = self._decode(raw)
+        self._bytes += len(raw)
+        if len(self) >= _MOST_ENTRIES or self._bytes > _MOST_BYTES:
+            self._old = dict(self)
+            self.clear()
+            self._bytes = len(raw)
+        self[raw] = known
+        return known
+
+
+class SeriesCount:
+    """How many series there are: exact up to 100 000, beyond that an estimate in two megabytes (linear counting, within 1 %)."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        self._bits: bytearray | None = None
+        self._latest: dict[int, Sequence[int]] = {}
+
+    def add(self, head: Head, keys: Sequence[int]) -> None:
+        """Count the series of one metric's points."""
+        own = id(head)
+        if self._latest.get(own) == keys:
+            return
+        if len(self._latest) > 1_000:
+            self._latest.clear()
+        self._latest[own] = keys
+        identity = hash(head[4:]) ^ hash(head.resource.attributes.get("service.instance.id")) ^ id(head.resource)
+        for key in set(keys):
+            self._one(hash((identity, key)))
+
+    def _one(self, number: int) -> None:
+        if self._bits is None:
+            self._known.add(number)
+            if len(self._known) > _EXACT:
+                self._bits = bytearray(_BITS // 8)
+                for one in self._known:
+                    self._one(one)
+                self._known = set()
+            return
+        place = (number ^ number >> 40) & (_BITS - 1)
+        self._bits[place >> 3] |= 1 << (place & 7)
+
+    @property
+    def value(self) -> int:
+        """Series so far."""
+        if self._bits is None:
+            return len(self._known)
+        free = _BITS - int.from_bytes(self._bits).bit_count()
+        return round(-_BITS * log(max(1, free) / _BITS))
+
+
+@dataclass(slots=True)
+class Gathering:
+    """Makes slices of parts. `skip` points are passed over first (they were sent before)."""
+
+    skip: int = 0
+    points: int = 0
+    """Points seen so far, passed over or not."""
+    series: SeriesCount = field(default_factory=SeriesCount)
+
+    def slices(self, batches: Iterable[Iterable[Part]], size: int = SLICE) -> Iterator[Slice]:
+        """A slice ends with the batch (a line, a chunk) in which it reaches `size` points."""
+        held: dict[int, tuple[Head, list[Point], list[int]]] = {}
+        count = 0
+        for batch in batches:
+            for part in batch:
+                points, keys = part.points, part.keys
+                self.points += len(points)
+                over = self.skip - (self.points - len(points))
+                if over > 0:
+                    points, keys = points[over:], keys[over:]
+                if not points:
+                    continue
+                own = held.get(id(part.head))
+                if own is None:
+                    held[id(part.head)] = (part.head, list(points), list(keys))
+                else:
+                    own[1].extend(points)
+                    own[2].extend(keys)
+                count += len(points)
+            if count >= size:
+                yield self._slice(held, count)
+                held, count = {}, 0
+        if count:
+            yield self._slice(held, count)
+
+    def _slice(self, held: dict[int, tuple[Head, list[Point], list[int]]], count: int) -> Slice:
+        resources: dict[tuple[int, str], tuple[Head, dict[tuple[int, str], tuple[Head, list[Metric]]]]] = {}
+        newest = 0
+        for head, points, keys in held.values():
+            self.series.add(head, keys)
+            newest = max(newest, max(map(_time, points)))
+            _, scopes = resources.setdefault((id(head.resource), head.resource_schema_url), (head, {}))
+            _, metrics = scopes.setdefault((id(head.scope), head.scope_schema_url), (head, []))
+            metrics.append(Metric(head.name, head.description, head.unit, _data(head, points)))
+        made = [
+            ResourceMetrics(
+                first.resource,
+                [ScopeMetrics(one.scope, metrics, one.scope_schema_url) for one, metrics in scopes.values()],
+                first.resource_schema_url,
+            )
+            for first, scopes in resources.values()
+        ]
+        return Slice(MetricsData(made), count, self.points, newest)
+
+
+def number_point(attributes: Attributes, start: int, time: int, value: float, exemplars: Sequence[Any] = ()) -> Point:
+    """A `NumberDataPoint`, made without the five calls that its frozen `__init__` takes: recordings hold millions."""
+    point = _new(NumberDataPoint)
+    _fill(
+        point,
+        "__dict__",
+        {
+            "attributes": attributes,
+            "start_time_unix_nano": start,
+            "time_unix_nano": time,
+            "value": value,
+            "exemplars": exemplars,
+        },
+    )
+    return point
+
+
+_new = object.__new__
+_fill = object.__setattr__
+
+
+def _time(point: Point) -> int:
+    return point.time_unix_nano
+
+
+def _data(head: Head, points: list[Any]) -> Any:
+    match head.kind:
+        case Kind.GAUGE:
+            return Gauge(points)
+        case Kind.SUM:
+            return Sum(points, _temporality(head), head.monotonic)
+        case Kind.HISTOGRAM:
+            return Histogram(points, _temporality(head))
+        case Kind.EXPONENTIAL_HISTOGRAM:
+            return ExponentialHistogram(points, _temporality(head))
+
+
+def _temporality(head: Head) -> Any:
+    return _TEMPORALITY.get(head.temporality or "", 0)

@@ -1,0 +1,243 @@
+"""Recordings: files whose format shows in their content, read as batches of parts, with what could not be read counted.
+
+A recording may be read twice (once to know its times, once to send it); memory does not grow with its size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+from magictel.sources import bytestream
+from magictel.sources.bytestream import STDIN, Bytes
+from magictel.sources.gateway_log import GatewayLog
+from magictel.sources.lines import document, lines
+from magictel.sources.otlp_json import OtlpJson, times
+from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
+from magictel.sources.parts import Part
+from magictel.sources.prometheus_text import PrometheusText, decode
+from magictel.sources.trouble import SourceError
+
+_LOOK = 64 * 1024
+_EXPOSITION = re.compile(rb'\s*(#[ \t]*(HELP|TYPE|UNIT|EOF)\b|#|[A-Za-z_:][\w:.]*\s*[{ \t]|\{\s*")')
+_OTLP_KEY = b'"resourceMetrics"'
+FORMATS = "OTLP JSON lines, OTLP protobuf, Prometheus or OpenMetrics text, gateway request logs"
+
+Batch = list[Part]
+
+
+@dataclass(slots=True)
+class Span:
+    """The oldest and the newest time of the points (Unix nanoseconds); 0 where there are none."""
+
+    oldest: int = 0
+    newest: int = 0
+
+    def take(self, low: int, high: int) -> None:
+        """Widen."""
+        self.oldest = min(self.oldest or low, low)
+        self.newest = max(self.newest, high)
+
+
+@dataclass(slots=True)
+class Recordings:
+    """The named recordings, one after the other. `skip_broken`: a broken line is counted in `skipped` instead of raised.
+
+    `now` (Unix nanoseconds) is the time of points from standard input that have none of their own.
+    """
+
+    names: Sequence[str]
+    skip_broken: bool = False
+    now: int = 0
+    twice: bool = False
+    skipped: int = 0
+    ended: int = 0
+    """Points without a value: their series had ended."""
+    examples: list[str] = field(default_factory=list)
+    done: int = 0
+    """Bytes of the files read before the present one."""
+    present: Bytes | None = None
+    _spooled: IO[bytes] | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Recordings:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the bytes was read; None where their number is not known."""
+        if self.present is None or self.present.size is None or STDIN in self.names:
+            return None
+        whole = sum(_size(name) for name in self.names) or self.present.size
+        return min(1.0, (self.done + self.present.taken) / whole)
+
+    def batches(self, shift: int = 0) -> Iterator[Batch]:
+        """Parts line by line (or chunk by chunk), every time shifted by nanoseconds. Raises `SourceError`, `UsageError`."""
+        self.skipped = self.ended = self.done = 0
+        self.examples.clear()
+        for name in self.names:
+            with ExitStack() as stack:
+                opened = self._open(name, stack)
+                self.present = opened
+                yield from self._decoded(opened, name, shift)
+                self.done += opened.taken
+
+    def span(self, keep: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None) -> Span:
+        """The times, by reading all of it once; `keep` filters what counts."""
+        found = Span()
+        for name in self.names:
+            with ExitStack() as stack:
+                opened = self._open(name, stack)
+                kind, blocks = _recognised(opened)
+                if kind == "otlp-json" and keep is None:
+                    decoder = OtlpJson(opened.name)
+                    for number, text in lines(opened.name, blocks):
+                        self._scan(found, decoder, text, number)
+                    continue
+                batches: Iterable[Batch] = self._parts(kind, opened, blocks, name, 0)
+                for batch in batches if keep is None else keep(batches):
+                    for part in batch:
+                        moments = [point.time_unix_nano for point in part.points]
+                        if moments:
+                            found.take(min(moments), max(moments))
+        return found
+
+    def _scan(self, found: Span, decoder: OtlpJson, text: bytes, number: int) -> None:
+        if b'"exemplars"' not in text:
+            own = times(text)
+            if own is not None:
+                found.take(*own)
+            return
+        try:
+            for part in decoder.line(text, number):
+                for point in part.points:
+                    found.take(point.time_unix_nano, point.time_unix_nano)
+        except SourceError:
+            return  # said when it is read to be sent
+
+    def _open(self, name: str, stack: ExitStack) -> Bytes:
+        if name == STDIN and self.twice:
+            if self._spooled is None:
+                self._spooled = bytestream.spooled(self._stack)
+            self._spooled.seek(0)
+            return Bytes("standard input", self._spooled, None)
+        return bytestream.opened(name, stack)
+
+    def _decoded(self, opened: Bytes, name: str, shift: int) -> Iterator[Batch]:
+        kind, blocks = _recognised(opened)
+        yield from self._parts(kind, opened, blocks, name, shift)
+
+    def _parts(self, kind: str, opened: Bytes, blocks: Iterable[bytes], name: str, shift: int) -> Iterator[Batch]:
+        match kind:
+            case "otlp-json":
+                decoder = OtlpJson(opened.name, shift)
+                yield from self._by_line(lines(opened.name, blocks), decoder.line)
+                self.ended += decoder.ended
+            case "otlp-json-document":
+                decoder = OtlpJson(opened.name, shift)
+                yield from self._by_line([(1, document(opened.name, blocks))], decoder.line)
+                self.ended += decoder.ended
+            case "prometheus":
+                page = PrometheusText(opened.name, self._time_of(name), shift)
+                yield from decode(page, lines(opened.name, blocks), self._broken)
+            case "gateway":
+                yield from self._by_line(lines(opened.name, blocks), GatewayLog(opened.name, shift).line)
+            case "gateway-document":
+                yield from self._by_line([(1, document(opened.name, blocks))], GatewayLog(opened.name, shift).line)
+            case _:
+                protobuf = OtlpProtobuf(opened.name, shift)
+                yield from self._by_line(enumerate(messages(opened.name, blocks), 1), protobuf.message)
+                self.ended += protobuf.ended
+
+    def _time_of(self, name: str) -> int:
+        """When a page was made, as far as its file says: samples without a time have it, and it stays the same when sent again."""
+        if name == STDIN:
+            return self.now
+        path = bytestream.shipped(name) if name in bytestream.SHIPPED else Path(name).expanduser()
+        seconds = path.stat().st_mtime
+        return min(int(seconds * 1000) * 1_000_000, self.now)
+
+    def _by_line(self, given: Iterable[tuple[int, bytes]], decode: Callable[[bytes, int], Batch]) -> Iterator[Batch]:
+        for number, text in given:
+            try:
+                batch = decode(text, number)
+            except SourceError as failure:
+                self._broken(failure)
+                continue
+            yield batch
+
+    def _broken(self, failure: SourceError) -> None:
+        if failure.whole or not self.skip_broken:
+            raise failure
+        self.skipped += 1
+        if len(self.examples) < 3:
+            self.examples.append(failure.message)
+
+
+def _recognised(opened: Bytes) -> tuple[str, Iterator[bytes]]:
+    """The format by the first bytes, and all blocks."""
+    blocks = opened.blocks()
+    head: list[bytes] = []
+    size = 0
+    for block in blocks:
+        head.append(block)
+        size += len(block)
+        if size >= _LOOK:
+            break
+    first = b"".join(head)
+    return _kind(opened.name, first), chain(head, blocks)
+
+
+def _kind(name: str, first: bytes) -> str:
+    text = first.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not text:
+        raise SourceError("source.empty", f"{name} is empty: there is nothing to send", whole=True)
+    if text[:1] in (b"{", b"["):
+        line, feed, rest = text.partition(b"\n")
+        one_line = line.rstrip().endswith((b"}", b"]")) and len(line.rstrip()) > 1
+        several = bool(feed) and bool(rest.strip()) and not one_line
+        if text[:1] == b"{" and _OTLP_KEY in text:
+            return "otlp-json-document" if several else "otlp-json"
+        if b'"attributes"' in text and b'"timestamp"' in text:
+            return "gateway-document" if several or text[:1] == b"[" else "gateway"
+        if text[:1] == b"{" and not several and text[1:2] != b'"' and _EXPOSITION.match(text):
+            return "prometheus"
+        if text.startswith(b'{"') and _EXPOSITION.match(text) and b":" not in text[: text.find(b"}") + 1]:
+            return "prometheus"
+        return "otlp-json" if text[:1] == b"{" else _refuse(name)
+    if _EXPOSITION.match(text) and b"\0" not in first[:1000]:
+        return "prometheus"
+    if _looks_like_protobuf(first):
+        return "otlp-protobuf"
+    return _refuse(name)
+
+
+def _looks_like_protobuf(first: bytes) -> bool:
+    if first[:1] == b"\x0a":
+        return True
+    return len(first) > 4 and first[4] == 0x0A and 0 < int.from_bytes(first[:4], "big") < 1 << 28
+
+
+def _refuse(name: str) -> str:
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> SourceError:
+    return SourceError("source.format", f"{name} is none of: {FORMATS}", "magictel explain source.format", whole=True)
+
+
+def _size(name: str) -> int:
+    if name.startswith("@"):
+        return 0
+    try:
+        return Path(name).expanduser().stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,22 @@
+"""What is wrong with a recording: one sentence that names the file, the line, the column and what was expected there."""
+
+from __future__ import annotations
+
+from magictel.errors import MagictelError
+
+
+class SourceError(MagictelError):
+    """A recording cannot be read (any further). `whole`: no line after this one can be read, so nothing can be skipped."""
+
+    def __init__(self, code: str, message: str, remedy: str | None = None, *, whole: bool = False) -> None:
+        super().__init__(code, message, remedy)
+        self.whole = whole
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (SourceError, (self.code, self.message, self.remedy))
+
+
+def broken(file: str, line: int, column: int | None, expected: str) -> SourceError:
+    """One line cannot be read: `page.prom, line 7, column 12: expected a number`."""
+    place = f"{file}, line {line}" + (f", column {column}" if column is not None else "")
+    return SourceError("source.broken-line", f"{place}: {expected}", "mend the line, or --on-error skip")

@@ -1,0 +1,239 @@
+"""`magictel replay` from the command line: every format into the sandbox, and every way in which a recording can be bad."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from tests.cli.running import Ran, magictel, refused
+
+RW = "prometheus-remote-write"
+NOW = time.time_ns()
+
+
+def request(*values: float, name: str = "m", at: int = 1_700_000_000_000_000_000, **attributes: str) -> str:
+    """One line: a gauge with a point for each value, a second apart."""
+    pairs = [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]
+    points = [
+        {
+            "attributes": [*pairs, {"key": "n", "value": {"intValue": str(number)}}],
+            "timeUnixNano": str(at),
+            "asDouble": value,
+        }
+        for number, value in enumerate(values)
+    ]
+    metric = {"name": name, "gauge": {"dataPoints": points}}
+    return json.dumps({"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"scope": {}, "metrics": [metric]}]}]})
+
+
+def replayed(folder: Path, *arguments: str, to: str = RW) -> Ran:
+    return magictel("replay", *arguments, "--sandbox", "--to", to, "--format", "json", folder=folder)
+
+
+def to_file(folder: Path, *arguments: str, out: str = "out.jsonl") -> tuple[Ran, list[dict[str, Any]]]:
+    """Replay into a file; the points that stand in it, with their metric's name."""
+    ran = magictel("replay", *arguments, "--to", "file", "--set", f"path={out}", "--format", "json", folder=folder)
+    path = folder / out
+    lines = path.read_text().splitlines() if path.exists() else []
+    return ran, [
+        {"name": metric["name"], **point}
+        for line in lines
+        for resource in json.loads(line)["resourceMetrics"]
+        for scope in resource["scopeMetrics"]
+        for metric in scope["metrics"]
+        for kind in ("gauge", "sum", "histogram", "exponentialHistogram")
+        for point in metric.get(kind, {}).get("dataPoints", ())
+    ]
+
+
+@pytest.mark.parametrize("shipped", ["@node", "@gateway"])
+def test_what_comes_with_the_package_is_replayed_at_once(tmp_path: Path, shipped: str) -> None:
+    ran = magictel("replay", shipped, "--sandbox", folder=tmp_path)
+    assert ran.code == 0, ran
+    assert "all 3 targets accepted" in ran.last
+    assert ran.err.startswith("shift ")
+    assert "points/s" not in ran.err + ran.out
+
+
+def test_the_document_has_the_ledger_and_the_source(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text(request(1, 2) + "\n" + request(3, 4) + "\n")
+    ran = replayed(tmp_path, "r.jsonl", "--no-verify")
+    told = ran.document
+    assert (ran.code, told["schema"], told["outcome"]) == (0, "magictel.replay/1", "accepted")
+    source = told["source"]
+    assert (source["files"], source["points"], source["series"], source["skipped"]) == (["r.jsonl"], 4, 2, 0)
+    assert time.time() - source["shift"] == pytest.approx(1_700_000_000, abs=30)
+    receipt = told["targets"][0]["receipt"]
+    assert receipt["sent"] == receipt["delivered"] == 4
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"])
+def test_packing_is_seen_in_the_content_not_in_the_name(tmp_path: Path, pack: Any) -> None:
+    (tmp_path / "r").write_bytes(pack((request(1, 2) + "\n").encode()) * 2)
+    ran, points = to_file(tmp_path, "r", "--shift", "keep")
+    assert ran.code == 0, ran
+    assert [(one["name"], one["asDouble"], one["timeUnixNano"]) for one in points] == [
+        ("m", value, "1700000000000000000") for value in (1.0, 2.0, 1.0, 2.0)
+    ]
+
+
+def test_now_puts_the_newest_point_at_the_moment_of_sending_and_never_later(tmp_path: Path) -> None:
+    old = 1_600_000_000_000_000_000
+    (tmp_path / "r").write_text(request(1, at=old) + "\n" + request(2, at=old + 5_000_000_000) + "\n")
+    before = time.time_ns()
+    _, points = to_file(tmp_path, "r")
+    first, last = (int(one["timeUnixNano"]) for one in points)
+    assert before - 1_000_000_000 <= last <= time.time_ns()
+    assert last - first == 5_000_000_000
+
+
+def test_rounds_follow_each_other_and_the_last_one_lands_now(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(request(1) + "\n" + request(2, at=1_700_000_002_000_000_000) + "\n")
+    ran, points = to_file(tmp_path, "r", "--loop", "3")
+    times = [int(one["timeUnixNano"]) for one in points]
+    assert ran.document["source"]["points"] == 6
+    assert times == sorted(times)
+    assert len(set(times)) == 6
+    assert times[-1] <= time.time_ns()
+
+
+def test_a_filter_on_names_and_attributes_leaves_the_rest_out(tmp_path: Path) -> None:
+    lines = [
+        request(1, name="http_a", zone="eu"),
+        request(2, name="http_b", zone="us"),
+        request(3, name="cpu", zone="eu"),
+    ]
+    (tmp_path / "r").write_text("\n".join(lines))
+    ran, points = to_file(tmp_path, "r", "--filter", "name=http_*", "--filter", "zone=e?")
+    assert [one["name"] for one in points] == ["http_a"]
+    assert ran.document["source"]["points"] == 1
+
+
+def test_from_point_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(request(1, 2) + "\n" + request(3, 4) + "\n")
+    _, points = to_file(tmp_path, "r", "--from-point", "3")
+    assert [one["asDouble"] for one in points] == [4.0]
+
+
+def test_a_speed_keeps_the_pace(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(request(1) + "\n" + request(2, at=1_700_000_002_000_000_000) + "\n")
+    began = time.monotonic()
+    ran, points = to_file(tmp_path, "r", "--speed", "10")
+    assert time.monotonic() - began >= 0.2
+    assert ran.code == 0
+    assert [one["asDouble"] for one in points] == [1.0, 2.0]
+    assert int(points[-1]["timeUnixNano"]) <= time.time_ns()
+
+
+def test_standard_input_is_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shift in ("now", "keep"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(request(1, 2).encode())))
+        ran, _ = to_file(tmp_path, "-", "--shift", shift)
+        assert ran.code == 0, ran
+        assert ran.document["targets"][0]["receipt"]["delivered"] == 2
+
+
+BAD = {
+    "empty": (b"", "is empty"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\0\0", "is none of: OTLP JSON lines"),
+    "prose": (b"hello world\n", "line 1, column 7: expected a number"),
+    "a list of numbers": (b"[1, 2, 3]\n", "is none of"),
+    "JSON that breaks off": (request(1).encode()[:-9], "line 1, column"),
+    "a wrong type": (request(1).replace('"asDouble": 1', '"asDouble": "one"').encode(), "expected float"),
+    "deep JSON": (b'{"resourceMetrics":[],"x":' + b"[" * 200_000, "nested too deep"),
+    "no points": (b'{"resourceMetrics":[]}\n', "holds no point"),
+    "a truncated gzip": (
+        gzip.compress((request(*range(500)) + "\n").encode())[:-20],
+        "ends in the middle of its gzip data",
+    ),
+    "a damaged gzip": (gzip.compress(request(1).encode())[:12] + b"x" * 40, "gzip data is damaged"),
+    "a truncated zstd": (
+        zstandard.compress(request(*range(500)).encode())[:-20],
+        "ends in the middle of its zstd data",
+    ),
+    "a damaged zstd": (zstandard.compress(request(1).encode())[:9] + b"\xff" * 40, "zstd data"),
+    "a zip bomb": (gzip.compress(b"\0" * 80_000_000), "is none of"),
+    "a zip bomb of one line": (gzip.compress(b'{"resourceMetrics":' + b" " * 80_000_000), "more than 1000 times"),
+    "a zip bomb of lines": (gzip.compress(b'{"resourceMetrics":[]}\n' + b"\n" * 60_000_000), "more than 1000 times"),
+    "a line without end": (b'{"resourceMetrics":' + b" " * 17_000_000, "expected the line's end within 16 MiB"),
+    "half a protobuf": (b"\0\0\1\0\x0a\x05abc", "expected the rest of it"),
+    "protobuf of something else": (b"\x0a\x03abc\x10\x01", "OTLP metrics request in protobuf"),
+    "a bucket that shrinks": (
+        b'# TYPE h histogram\nh_bucket{le="1"} 5\nh_bucket{le="+Inf"} 3\n',
+        "line 2: expected a histogram whose buckets grow",
+    ),
+    "labels that do not end": (b'a{b="c" 1\n', "line 1, column 10: expected } after the labels"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_exit_1_and_nothing_is_sent(tmp_path: Path, case: str) -> None:
+    content, said = BAD[case]
+    (tmp_path / "r").write_bytes(content)
+    ran = magictel("replay", "r", "--to", "file", "--set", "path=out", folder=tmp_path)
+    assert ran.code == 1, ran
+    assert said in ran.err.splitlines()[0]
+    assert ran.err.startswith("r")
+    assert ran.out == ""
+    assert not (tmp_path / "out").exists()
+    told = magictel("replay", "r", "--to", "file", "--format", "json", folder=tmp_path)
+    assert (told.code, told.document["schema"]) == (1, "magictel.error/1")
+    assert told.document["code"].startswith("source.")
+
+
+def test_a_broken_line_after_a_slice_stops_with_the_ledger_so_far(tmp_path: Path) -> None:
+    good = request(*range(4_500))
+    (tmp_path / "r").write_text(f"{good}\n{{broken\n{good}\n")
+    ran, points = to_file(tmp_path, "r")
+    assert ran.code == 1
+    told = ran.document
+    assert told["outcome"] == "undelivered"
+    assert told["targets"][0]["receipt"]["delivered"] == len(points) == 4_500
+    assert told["source"]["error"]["message"].startswith("r, line 2, column 2: expected")
+    assert told["from_point"] == 4_500
+
+
+def test_skipped_lines_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(f"{request(1)}\n{{broken\n{request(2)}\n[]\n")
+    ran, points = to_file(tmp_path, "r", "--on-error", "skip")
+    assert ran.code == 0, ran
+    assert len(points) == 2
+    assert ran.document["source"]["skipped"] == 2
+    assert "line 2, column 2" in ran.document["source"]["examples"][0]
+
+
+def test_several_targets_have_a_ledger_each_and_one_that_is_down_costs_the_others_nothing(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(request(1, 2, 3) + "\n")
+    dead = {"ELASTICSEARCH_URL": f"http://127.0.0.1:{refused()}"}
+    ran = magictel(
+        "replay", "r", "--to", "elasticsearch", "--to", "file", "--format", "json", folder=tmp_path, environment=dead
+    )
+    first, second = ran.document["targets"]
+    assert ran.code == 1
+    assert (first["code"], first["receipt"]["sent"], first["receipt"]["dropped"]) == ("net.tcp.refused", 3, 3)
+    assert (second["outcome"], second["receipt"]["delivered"]) == ("accepted", 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("missing.jsonl",), "usage.recording"),
+        (("@none",), "usage.recording"),
+        (("@node", "--filter", "name"), "usage.filter"),
+        (("@node", "--shift", "soon"), "usage.shift"),
+        (("@node", "--speed", "fast"), "usage.speed"),
+        (("@node", "--speed", "0"), "usage.speed"),
+        (("@node", "--on-error", "ignore"), "usage.on-error"),
+    ],
+)
+def test_wrong_usage_is_exit_2(tmp_path: Path, arguments: tuple[str, ...], code: str) -> None:
+    ran = replayed(tmp_path, *arguments)
+    assert (ran.code, ran.document["code"]) == (2, code)
