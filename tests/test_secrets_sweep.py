@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from magictel.cli.main import run
+from magictel.reporters.kinds import KINDS
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator, Security
 from magictel.sandbox.server import Server
 
@@ -241,10 +242,10 @@ class Printed:
         self.codes: dict[str, int] = {}
 
     def by(self, *arguments: str) -> str:
-        reports = [self._folder / "report.json", self._folder / "report.xml"]
+        reports = [self._folder / f"report.{kind}" for kind in KINDS]
         asked = []
         if arguments[0] in ("check", "send-sample") and "--dry-run" not in arguments:
-            asked = [f"--report=json={reports[0]}", f"--report=junit={reports[1]}"]
+            asked = [f"--report={kind}={report}" for kind, report in zip(KINDS, reports, strict=True)]
         self._caplog.clear()
         self._capfd.readouterr()
         code = run([*arguments, *asked])

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import Literal, TextIO
 
 from magictel.cli import output
 from magictel.cli.environment import environment
@@ -19,9 +19,6 @@ from magictel.events import CheckFinished, Event, RunCleaned, SendFinished
 from magictel.reporters.json import JsonReporter
 from magictel.reporters.kinds import KINDS, FileReporter, make
 from magictel.reporters.reporter import Reporter, Reporters
-
-if TYPE_CHECKING:
-    from magictel.reporters.sheet import Sheet
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 

@@ -103,7 +103,7 @@ def _remedy(remedy: str | None) -> str | None:
     if remedy is None or _SANDBOX in remedy:
         return remedy
     if remedy.startswith("magictel prepare "):
-        return f"nothing here: the sandbox forgets everything. For a real backend: {remedy}"
+        return f"with a real backend: {remedy}"
     return f"{remedy} {_SANDBOX}" if remedy.startswith(_COMMANDS) else remedy
 
 

@@ -99,6 +99,7 @@ def test_what_a_backend_does_to_points_is_caught(
     assert result.outcome is outcome
     assert getattr(result.verification, count) > 0
     assert result.code == f"verify.{outcome}"
+    assert result.remedy
 
 
 def test_a_rejected_point_is_counted_and_is_not_looked_for() -> None:

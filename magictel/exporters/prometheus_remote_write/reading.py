@@ -107,15 +107,17 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
     if field in _NOT_CARRIED and seen is None:
         return "not carried by remote write 1.0"
     if field == "time_unix_nano" and isinstance(sent, int) and isinstance(seen, int):
-        return "milliseconds" if sent // 1_000_000 * 1_000_000 == seen else None
+        return "times have milliseconds" if sent // 1_000_000 * 1_000_000 == seen else None
     if field == "name":
-        return "normalised name" if seen in set(names.get(str(sent), ())) else None
+        return "normalised names" if seen in set(names.get(str(sent), ())) else None
     if field == "keys" and isinstance(sent, tuple) and isinstance(seen, tuple):
         return "normalised names" if sorted({label_name(key) for key in sent}) == sorted(seen) else None
     if field.startswith("labels."):
-        return "text" if label_value(list(sent) if isinstance(sent, tuple) else sent) == (seen or "") else None
+        return (
+            "labels are text" if label_value(list(sent) if isinstance(sent, tuple) else sent) == (seen or "") else None
+        )
     if isinstance(sent, int) and isinstance(seen, float):
-        return "float64" if float(sent) == seen else None
+        return "numbers are 64-bit floats" if float(sent) == seen else None
     return None
 
 
