@@ -51,12 +51,14 @@ def tell(failure: MagictelError, how: Format, *, target: str | None = None, docu
 
 def lines(failure: MagictelError, target: str | None = None) -> list[str]:
     """A failure for people: what, from where, what to do, and where more is said."""
+    from magictel.reporters.signs import printable
+
     lead = f"{target}: " if target else ""
-    told = [paint(f"{lead}{failure.message}", "bad", sys.stderr)]
+    told = [paint(printable(f"{lead}{failure.message}"), "bad", sys.stderr)]
     if failure.origin:
-        told.append(f"  from {failure.origin}")
+        told.append(printable(f"  from {failure.origin}"))
     if failure.remedy:
-        told += [line if line.startswith("  ") else f"  {line}" for line in failure.remedy.split("\n")]
+        told += [line if line.startswith("  ") else f"  {line}" for line in printable(failure.remedy).split("\n")]
     if not isinstance(failure, UsageError) and "\n" not in (failure.remedy or ""):
         told.append(f"  more:  magictel explain {failure.code}")
     return told

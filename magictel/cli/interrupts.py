@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -15,6 +16,12 @@ from magictel.events import Event
 from magictel.reporters.reporter import Reporter
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def interruptible() -> None:
+    """Let SIGINT interrupt, where a shell that started us in the background had it ignored: a sandbox must be stoppable."""
+    with contextlib.suppress(ValueError):  # not in the main thread: somebody else's process
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Interrupts:

@@ -37,6 +37,7 @@ def command(
     from magictel import sandbox
     from magictel.cli import output
     from magictel.cli.failure import exit_code
+    from magictel.cli.interrupts import interruptible
     from magictel.clock import SystemClock
 
     names = [name for text in only or () for name in text.split(",") if name.strip()]
@@ -50,6 +51,7 @@ def command(
         output.flush()
         if for_ is None:
             output.note("The sandbox runs until Ctrl-C.")
+        interruptible()
         try:
             SystemClock().wait(for_ if for_ is not None else threading.TIMEOUT_MAX, threading.Event())
         except KeyboardInterrupt as stop:  # the usual end: nothing to explain

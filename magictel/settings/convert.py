@@ -17,6 +17,7 @@ from magictel.settings.units import parse_bytes, parse_seconds
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _WHOLE = re.compile(r"-?[0-9][0-9_]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BEFORE_SCHEME = re.compile(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
@@ -29,12 +30,22 @@ def convert(field: Field, raw: Any) -> Any:
     shaped = _shape(field, raw)
     if shaped is None and field.optional:
         return None
+    if not field.address and not field.secret:
+        _no_controls(shaped)
     if isinstance(shaped, float) and not math.isfinite(shaped):
         raise Unfit(_not(field, raw))
     try:
         return msgspec.convert(shaped, field.type, dec_hook=_secret)
     except (msgspec.ValidationError, TypeError, ValueError):
         raise Unfit(_not(field, raw)) from None
+
+
+def _no_controls(shaped: Any) -> None:
+    """No name, path or pattern holds one, and what takes it (a file system, a header) refuses it late and oddly."""
+    for text in (shaped,) if isinstance(shaped, str) else shaped if isinstance(shaped, list) else ():
+        found = _CONTROL.search(text) if isinstance(text, str) else None
+        if found:
+            raise Unfit(f"character {found.start() + 1} of {len(text)} (U+{ord(found[0]):04X}) is a control character")
 
 
 def split_list(field: Field, text: str) -> list[str]:

@@ -14,6 +14,7 @@ from magictel.settings.names import TARGET_NAME, did_you_mean, normal
 from magictel.settings.origin import Origin, file_line
 from magictel.settings.place import locate
 
+_LARGEST = 1_048_576
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -50,17 +51,33 @@ def find(option: str | None, environment: Mapping[str, str], folder: Path) -> Co
     if said_by is None and not path.exists():
         return None
     try:
-        data = path.read_bytes()
+        with path.open("rb") as opened:
+            data = opened.read(_LARGEST + 1)
     except OSError as failure:
         missing = isinstance(failure, FileNotFoundError)
         why = "does not exist" if missing else f"cannot be read ({failure.strerror})"
         raise SettingsError(
             "config.file.missing" if missing else "config.file.unreadable",
             f"the file {shown} {why}",
-            f"write it with: magictel init --config {shown}" if missing else f"mend the rights of {shown}",
+            _remedy(failure, shown),
             said_by or shown,
         ) from None
+    if len(data) > _LARGEST:
+        raise SettingsError(
+            "config.file.unreadable",
+            f"the file {shown} is larger than 1 MiB",
+            "name a file of targets",
+            said_by or shown,
+        )
     return parse(data, path, shown)
+
+
+def _remedy(failure: OSError, shown: str) -> str:
+    if isinstance(failure, FileNotFoundError):
+        return f"write it with: magictel init --config {shown}"
+    if isinstance(failure, IsADirectoryError):
+        return f"name a file, as {shown.rstrip('/')}/magictel.toml"
+    return f"mend the rights of {shown}"
 
 
 def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:

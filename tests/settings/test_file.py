@@ -137,3 +137,16 @@ def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         find(None, {}, tmp_path)
     assert caught.value.code == "config.file.unreadable"
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(SettingsError) as caught:
+        find("/dev/zero", {}, Path())
+    assert caught.value.code == "config.file.unreadable"
+    assert "larger than 1 MiB" in caught.value.message
+
+
+def test_a_folder_is_told_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        find(str(tmp_path), {}, tmp_path)
+    assert (caught.value.remedy or "").startswith("name a file")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -110,7 +109,11 @@ class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_un
         Secret | None, option("API key, as id:key or in its encoded form.", example="VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNm")
     ] = None
     cloud_id: Annotated[
-        str | None, option("Cloud ID of an Elastic Cloud deployment, in place of url.", example="prod:ZXUtd2VzdC0x…")
+        str | None,
+        option(
+            "Cloud ID of an Elastic Cloud deployment, in place of url.",
+            example="prod:ZXUtd2VzdC0xLmF3cy5mb3VuZC5pbyQwYTFiMmMkM2Q0ZTVm",
+        ),
     ] = None
 
     def credentials(self) -> Mapping[str, str]:
@@ -152,7 +155,7 @@ def cloud_url(cloud_id: str) -> str:
     try:
         parts = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True).decode().split("$")
         host, cluster = parts[0], parts[1]
-    except (binascii.Error, UnicodeDecodeError, IndexError):
+    except (ValueError, IndexError):  # not base64, not ASCII, not UTF-8
         host = cluster = ""
     if not host or not cluster:
         raise SettingsError(
