@@ -93,7 +93,7 @@ def command(
     try:
         with (
             Interrupts() as interrupts,
-            reporting(format_, report) as reports,
+            reporting(format_, report, "replay", sandboxed.told if sandbox else None) as reports,
             Recordings(files, _skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
         ):

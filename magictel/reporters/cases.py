@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from magictel.events import CheckResult, RunCleaned, SendOutcome, SendResult
+from magictel.events import CheckResult, ReplayFinished, RunCleaned, SendOutcome, SendResult
 from magictel.finding import Finding, Held
 from magictel.outcome import Fate, Reason
 from magictel.reporters.evidence import lines
@@ -13,6 +13,8 @@ from magictel.reporters.figures import many
 from magictel.reporters.results import Results
 from magictel.verification import Difference, Verification
 
+RECORDING = "recording"
+READ = "read"
 ASKED = "asked"
 ACCEPTED = "accepted"
 VERIFIED = "verified"
@@ -44,7 +46,7 @@ class Case:
 
 def cases(results: Results) -> list[Case]:
     """Every case in the order of the targets; what was never asked fails at the end."""
-    found: list[Case] = []
+    found = source_cases(results)
     for checked in results.check.results if results.check else ():
         found += checked_cases(checked)
     for sent in results.send.results if results.send else ():
@@ -52,6 +54,21 @@ def cases(results: Results) -> list[Case]:
     found += map(_cleaned, results.cleaned)
     broken_off = "the run was broken off before this target was done"
     return found + [Case(left, "", ASKED, Held.FAIL, broken_off, "run.interrupted") for left in results.left]
+
+
+def source_cases(results: Results) -> list[Case]:
+    """What a replay read: it fails where reading broke off, and warns of lines that were passed over."""
+    if not isinstance(results.send, ReplayFinished):
+        return []
+    source, broken = results.send.source, results.send.broken
+    read = f"{many(source.points, 'point')} of {source.series} series from {', '.join(source.files)}"
+    if broken is not None:
+        code, remedy = broken.code, broken.remedy
+        return [Case(RECORDING, "", READ, Held.FAIL, broken.message, code, remedy, (read, *source.examples))]
+    if source.skipped:
+        left_out = f"{read}; {many(source.skipped, 'line')} passed over"
+        return [Case(RECORDING, "", READ, Held.WARN, left_out, "source.broken-line", None, source.examples)]
+    return [Case(RECORDING, "", READ, Held.PASS, read)]
 
 
 def checked_cases(result: CheckResult) -> list[Case]:

@@ -16,7 +16,7 @@ from magictel.errors import MagictelError
 from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
 from magictel.finding import Held
 from magictel.reporters import check_page, send_page
-from magictel.reporters.cases import VERIFIED, Case, cases, checked_cases, problems, sent_cases
+from magictel.reporters.cases import VERIFIED, Case, cases, checked_cases, problems, sent_cases, source_cases
 from magictel.reporters.figures import many, span
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.signs import printable
@@ -118,10 +118,12 @@ def _property(text: str) -> str:
 def _blocks(results: Results) -> Iterator[str]:
     found = cases(results)
     worst = Held.FAIL if results.interrupted else _worst(found)
-    run = f" · run {_code(results.send.run_id)}" if results.send else ""
+    run = f" · run {_code(results.send.run_id)}" if results.send and results.send.run_id else ""
     yield f"## {_SIGNS[worst]} magictel {operation(results)}: {_prose(sentence(results))}\n\n"
     if results.seconds:
         yield f"{many(len(results.targets), 'target')} in {span(results.seconds)}{run}\n\n"
+    for case in source_cases(results):
+        yield from _problem(case) if case.code else (f"{_prose(case.message)}\n\n",)
     for checked in results.check.results if results.check else ():
         yield from _target(checked, checked_cases(checked), check_page.verdict(checked), _CHECKED[checked.outcome])
     for sent in results.send.results if results.send else ():

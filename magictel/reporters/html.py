@@ -18,6 +18,7 @@ from magictel.reporters.cases import (
     checked_cases,
     reason_text,
     sent_cases,
+    source_cases,
     undeclared,
 )
 from magictel.reporters.figures import many, span
@@ -69,11 +70,13 @@ def _page(title: str, verdict: str, held: Held, body: Iterator[str] | list[str],
 
 
 def _facts(results: Results) -> list[str]:
-    run = [f"run {results.send.run_id}"] if results.send else []
+    run = [f"run {results.send.run_id}"] if results.send and results.send.run_id else []
     return [many(len(results.targets), "target"), *run, *([span(results.seconds)] if results.seconds else [])]
 
 
 def _body(results: Results) -> Iterator[str]:
+    if source := source_cases(results):
+        yield f"<section><h2>Recording</h2>{_steps(source)}</section>\n"
     for checked in results.check.results if results.check else ():
         head = _head(checked, check_page.verdict(checked), _CHECKED[checked.outcome])
         yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"

@@ -8,19 +8,11 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import (
-    CheckFinished,
-    CheckResult,
-    CheckStarted,
-    Event,
-    SendFinished,
-    SendOutcome,
-    SendResult,
-    SendStarted,
-)
+from magictel.events import CheckResult, Event, SendOutcome, SendResult
 from magictel.finding import Finding, Held
-from magictel.reporters.cases import reason_text
+from magictel.reporters.cases import Case, reason_text, source_cases
 from magictel.reporters.evidence import lines
+from magictel.reporters.results import Results
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 §2.2 has no character for."""
@@ -34,18 +26,11 @@ class JUnitReporter:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._targets: tuple[str, ...] = ()
-        self._finished: CheckFinished | SendFinished | None = None
+        self._results = Results()
 
     def on(self, event: Event) -> None:
         """Take one event."""
-        match event:
-            case CheckStarted(targets=targets) | SendStarted(targets=targets):
-                self._targets = targets
-            case CheckFinished() | SendFinished():
-                self._finished = event
-            case _:
-                pass
+        self._results.on(event)
 
     def fail(self, failure: MagictelError) -> None:
         """Nothing could be asked at all: one suite with one error."""
@@ -55,14 +40,12 @@ class JUnitReporter:
 
     def finish(self) -> None:
         """Write the document; with no result it holds no suite."""
-        finished = self._finished
-        if finished is None:
-            self._write([], 0.0)
-            return
-        suites = [_checked(result) if isinstance(result, CheckResult) else _sent(result) for result in finished.results]
-        done = {result.target for result in finished.results}
-        suites += [_never_asked(target) for target in self._targets if target not in done]
-        self._write(suites, finished.seconds)
+        results = self._results
+        suites = [_suite(case.target, 0.0, [_read(case)]) for case in source_cases(results)]
+        suites += [_checked(result) for result in (results.check.results if results.check else ())]
+        suites += [_sent(result) for result in (results.send.results if results.send else ())]
+        suites += [_never_asked(target) for target in results.left]
+        self._write(suites, results.seconds)
 
     def _write(self, suites: Iterable[ET.Element], seconds: float) -> None:
         root = ET.Element("testsuites", name="magictel", time=f"{seconds:.3f}")
@@ -72,6 +55,16 @@ class JUnitReporter:
         ET.indent(root)
         self._stream.write('<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n")
         self._stream.flush()
+
+
+def _read(case: Case) -> ET.Element:
+    """What a replay read."""
+    made = _case(case.target, case.name, None)
+    if case.held is Held.FAIL:
+        _verdict(made, "failure", case.code, case.message, case.told)
+    else:
+        _said(made, [case.message, *case.told])
+    return made
 
 
 def _checked(result: CheckResult) -> ET.Element:

@@ -12,7 +12,7 @@ from magictel.errors import MagictelError
 from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
 from magictel.finding import Held, Rung
 from magictel.outcome import Fate
-from magictel.reporters.cases import Case, checked_cases, sent_cases
+from magictel.reporters.cases import Case, checked_cases, sent_cases, source_cases
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.verdict import operation
 
@@ -55,6 +55,7 @@ class PrometheusReporter(ClosingReporter):
             _check(families, checked)
         for sent in results.send.results if results.send else ():
             _send(families, sent)
+        _problems(families, source_cases(results))
         return families.text()
 
     def failure(self, failure: MagictelError) -> str:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import CheckFinished, Event, RunCleaned, SendFinished
+from magictel.events import CheckFinished, CheckStarted, Event, ReplayStarted, RunCleaned, SendFinished, SendStarted
 
 
 class Results:
@@ -27,8 +27,10 @@ class Results:
                 self.send = event
             case RunCleaned():
                 self.cleaned += (event,)
+            case CheckStarted(targets=targets) | SendStarted(targets=targets) | ReplayStarted(targets=targets):
+                self.targets = targets
             case _:
-                self.targets = getattr(event, "targets", self.targets)  # whatever begins an operation names them
+                pass
 
     @property
     def left(self) -> tuple[str, ...]:

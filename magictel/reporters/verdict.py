@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from magictel.events import ReplayFinished
 from magictel.reporters import check_page, send_page
 from magictel.reporters.figures import many
 from magictel.reporters.results import Results
@@ -11,7 +12,7 @@ def operation(results: Results) -> str:
     """The command's name."""
     if results.check:
         return "check"
-    return "replay" if hasattr(results.send, "source") else "send-sample"
+    return "replay" if isinstance(results.send, ReplayFinished) else "send-sample"
 
 
 def sentence(results: Results) -> str:
@@ -19,6 +20,8 @@ def sentence(results: Results) -> str:
     words = []
     if results.check:
         words.append(check_page.overall(results.targets, results.check))
+    if isinstance(results.send, ReplayFinished) and results.send.broken is not None:
+        words.append(f"the recording broke off: {results.send.broken.code}")
     if results.send:
         words.append(send_page.overall(results.targets, results.send))
     if results.cleaned:

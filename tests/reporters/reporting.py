@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
-from magictel.errors import UsageError
-from magictel.events import Event, SendOutcome, SendResult
+from magictel.errors import MagictelError, UsageError
+from magictel.events import Event, ReplayFinished, ReplayStarted, SendOutcome, SendResult, SourceReport, TargetSent
 from magictel.finding import Finding, Rung
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.kinds import make
@@ -32,6 +32,14 @@ def failed(kind: str) -> tuple[str, str]:
     stream, beside = io.StringIO(), io.StringIO()
     make(kind, stream, command="check", annotations=beside).fail(FAILURE)
     return stream.getvalue(), beside.getvalue()
+
+
+def replay(*results: SendResult, skipped: int = 0, broken: MagictelError | None = None) -> list[Event]:
+    """A replay of one recording."""
+    targets = tuple(result.target for result in results)
+    source = SourceReport(("traffic.jsonl",), 192, 24, skipped, 60.0, examples=("traffic.jsonl:7: no JSON",) * skipped)
+    finished = ReplayFinished("", results, 1.0, source=source, broken=broken)
+    return [ReplayStarted(("traffic.jsonl",), targets, 60.0), *map(TargetSent, results), finished]
 
 
 def nasty_check() -> list[Event]:
