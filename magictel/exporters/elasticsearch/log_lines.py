@@ -19,6 +19,8 @@ _TRIES = 40
 _OPERATIONS = frozenset({"create", "index", "update", "delete"})
 _TYPE = re.compile(r"\b([a-z][a-z0-9_]*_(?:exception|error))\b['\"\]]*[:,=]?\s*(?:['\"]|reason[=:]\s*)*(.*)", re.DOTALL)
 _JAVA = re.compile(r"\b([A-Z][A-Za-z]+)Exception\b(?:\[|: ?)(.*)", re.DOTALL)
+_NO_PRODUCT = re.compile(r"X-Elastic-Product|UnsupportedProduct|server is not Elasticsearch", re.IGNORECASE)
+"""What Elastic's own clients say of an answer without the product's header."""
 _HEADERS = {"content-type": "application/json", "x-elastic-product": "Elasticsearch"}
 
 
@@ -29,6 +31,8 @@ def reply_in(text: str, status: int | None) -> Reply | None:
         found = _reply(value, status)
         if found is not None:
             return found
+    if status is None and _NO_PRODUCT.search(text):
+        return Reply(200, {"content-type": "application/json"}, b"{}")
     named = _TYPE.search(text)
     if named is not None:
         return _made({"error": {"type": named.group(1), "reason": _plain(named.group(2))}}, status or 400)

@@ -49,8 +49,8 @@ def refusal(reply: Reply) -> Refusal | None:
 
 def _mimir(status: int, error_id: str, short: str, said: str) -> Refusal:
     shown = said[:200]
-    if status == 429:
-        return Refusal("mimir.rate", f"429: {shown}", "ask for a higher limit, or export less often", "wait")
+    if status == 429 or short.endswith("-rate"):
+        return Refusal("mimir.rate", f"{status}: {shown}", "ask for a higher limit, or export less often", "wait")
     if "max-label-names" in short:
         return Refusal(
             "mimir.label-limit",

@@ -1,0 +1,141 @@
+"""The rows of the fault catalogue that concern these exporters, and how each is met on the three roads; empty cells say why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference"
+BACKENDS = {
+    "any": "elasticsearch",
+    "elasticsearch": "elasticsearch",
+    "opensearch": "opensearch",
+    "prometheus-remote-write": "prometheus-remote-write",
+    "mimir": "prometheus-remote-write",
+    "victoriametrics": "prometheus-remote-write",
+}
+_CODE_ONLY = re.compile(r"\b([2-5]\d\d)\b")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what is seen, the code and the class it must get, and the exporter that meets it."""
+
+    name: str
+    code: str
+    retry: str
+    exporter: str
+    phase: str
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    text: str = ""
+    transport: str = ""
+    """The words of the transport catalogue, where the row is one of it."""
+
+    def without(self, reasons: Mapping[str, str]) -> str | None:
+        """Why the row is not met on a road, by its name or its code."""
+        return reasons.get(self.name) or reasons.get(self.code)
+
+    @property
+    def config(self) -> bool:
+        return self.code.startswith("config.")
+
+
+def rows() -> list[Row]:
+    """Every row, in the order of the files; none where the catalogue is not here."""
+    if not REFERENCE.exists():
+        return []
+    answers = json.loads((REFERENCE / "fault_responses.json").read_text())["rows"]
+    transport = json.loads((REFERENCE / "transport_faults.json").read_text())
+    found = [_answer(row) for row in answers if row["backend"] in BACKENDS]
+    return found + [_transport(row) for row in transport if row["id"] and not row["id"].startswith("otlp.")]
+
+
+def _answer(row: Mapping[str, Any]) -> Row:
+    seen, body, code = row["seen"], row["body"], row["id"]
+    exporter = BACKENDS[row["backend"]]
+    status = _CODE_ONLY.search(seen)
+    said = Row(f"{code} ({row['backend']})", code, row["retry"], exporter, row["phase"])
+    if row["phase"] in ("config", "dns", "tcp", "tls") or status is None or "httpx" in seen:
+        given: dict[str, Any] = {"text": f"{seen}: {body}" if body else seen}
+        if code == "es.product.unknown":
+            given = {"status": 200}
+    else:
+        given = {"status": 200 if '"items"' in body else int(status.group()), "body": body.encode()}
+    if "text/html" in seen:
+        given["headers"] = {"Content-Type": "text/html"}
+    if code == "prom.rw.partial":
+        given["headers"] = {"X-Prometheus-Remote-Write-Samples-Written": "3"}
+    if code.startswith("vm."):
+        given["headers"] = {"X-Server-Hostname": "vm-1"}
+    return Row(**{**said.__dict__, **given})
+
+
+def _transport(row: Mapping[str, Any]) -> Row:
+    given: dict[str, Any] = {"transport": row["fault"]}
+    if "exception" in row:
+        given["text"] = " <- ".join(row["exception"])
+    elif "details" in row:
+        given["text"] = f"{row['code']}: {row['details']}"
+    else:
+        given |= {"status": row["status"], "headers": row.get("headers", {}), "body": row.get("body", "").encode()}
+    return Row(row["fault"], row["id"], row["retry"], "elasticsearch", "transport", **given)
+
+
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "config.url.bad-port": {"url": "http://localhost:abc"},
+    "config.url.unexpanded-variable": {"url": "http://$ES_HOST:9200"},
+    "config.url.no-scheme": {"url": "localhost:9200"},
+    "config.url.bad-scheme": {"url": "grpc://localhost:9200"},
+    "config.url.whitespace": {"url": "http://local host:9200"},
+    "config.secret.non-ascii": {"api_key": "abc\u00a0defgh"},
+    "config.secret.empty": {"api_key": " "},
+}
+"""The settings behind the rows that are met before any request."""
+
+LOOK_ALIKES = {
+    "config.url.unexpanded-variable",
+    "config.url.bad-port",
+    "config.url.whitespace",
+    "config.secret.empty",
+    "http.proxy.down",
+    "http.tls-port",
+    "http.not-http",
+    "es.tls.http-on-https-port",
+}
+"""Rows whose very text is another row's too: the diagnosis may name them as alternatives, the ladder decides."""
+
+ITEM = "only an item of a bulk answer says it: the ladder writes nothing"
+ONCE = "delivery asks no second time: the ladder's second probe tells this from a reset or a close"
+READ = "the ladder and delivery read no points back: send-sample's verification does"
+TRIMMED = "white space around a secret is taken off while settings are read, with a warning: no request fails for it"
+NO_LADDER: Mapping[str, str] = {
+    "config.secret.whitespace": TRIMMED,
+    "es.write.queue-full": ITEM,
+    "es.write.field-limit": ITEM,
+    "es.write.dynamic-template": ITEM,
+    "es.write.tsdb-window": ITEM,
+    "es.write.duplicate": ITEM,
+    "es.write.shard-unavailable": ITEM,
+    "es.write.too-large": "the ladder's requests are small",
+    "es.read.not-yet-visible": READ,
+    "prom.rw.loss-labels": READ,
+    "vm.loss.labels": READ,
+    "vm.read.latency": READ,
+}
+NO_DELIVERY: Mapping[str, str] = {
+    "config.secret.whitespace": TRIMMED,
+    "https URL, server speaks plain http": "a handshake that times out: delivery does not ask in plain http, the ladder does",
+    "http.tls-port": ONCE,
+    "es.tls.http-on-https-port": ONCE,
+    "es.product.unknown": "delivery asks for verdicts and gets none: es.write.no-verdict, sent again",
+    "es.read.not-yet-visible": READ,
+    "prom.rw.loss-labels": READ,
+    "vm.loss.labels": READ,
+    "vm.read.latency": READ,
+}

@@ -1,0 +1,109 @@
+"""Backends that give one answer: the fault catalogue's rows as bytes on a real socket, and the exporters that meet them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magictel.exporter import Exporter
+from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
+from magictel.finding import Held, Rung, SideEffect
+from magictel.ladder.climb import climb
+from tests.delivery.points import collection
+from tests.transports.servers import Handler, read_request, serving
+
+EXPORTERS: Mapping[str, type[Exporter[Any]]] = {
+    "elasticsearch": ElasticsearchExporter,
+    "opensearch": OpenSearchExporter,
+    "prometheus-remote-write": PrometheusRemoteWriteExporter,
+}
+_PRODUCTS = {
+    "elasticsearch": {"cluster_name": "c", "version": {"number": "8.19.0", "build_flavor": "default"}},
+    "opensearch": {"cluster_name": "c", "version": {"number": "3.2.0", "distribution": "opensearch"}},
+}
+
+
+def made(name: str, url: str, **settings: Any) -> Exporter[Any]:
+    """An exporter pointed at a server; no proxy of the environment stands between."""
+    exporter = EXPORTERS[name]
+    address = url + "/api/v1/write" if name == "prometheus-remote-write" else (url,)
+    given = {"trust_env": False, "backoff_initial": 30.0, "backoff_max": 60.0, **settings}
+    return exporter(exporter.Settings(url=address, **given))
+
+
+def raw(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A reply as bytes."""
+    head = {"Content-Type": "application/json" if body[:1] in b"{[" and body else "text/plain", **headers}
+    lines = [f"HTTP/1.1 {status} Scripted", *(f"{key}: {value}" for key, value in head.items())]
+    if status == 204:
+        return "\r\n".join([*lines, "", ""]).encode()
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def backend(name: str, states: Mapping[str, bytes]) -> Handler:
+    """Gives the answer whose key stands in the request line (the empty one in any); to all else a healthy backend's."""
+
+    def handle(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            line = request.split(b"\r\n", 1)[0].decode("latin-1")
+            answer = next((one for key, one in states.items() if key in line), None)
+            sock.sendall(_healthy(name, line) if answer is None else answer)
+
+    return handle
+
+
+def _healthy(name: str, line: str) -> bytes:
+    if line.startswith("GET / "):
+        return raw(200, {"X-Elastic-Product": "Elasticsearch"}, json.dumps(_PRODUCTS.get(name, {})).encode())
+    body = {"username": "u"} if "_cluster/health" not in line else {"status": "green", "number_of_data_nodes": 1}
+    return raw(200, {"X-Elastic-Product": "Elasticsearch"}, json.dumps(body).encode())
+
+
+@contextlib.contextmanager
+def answering(name: str, states: Mapping[str, bytes]) -> Iterator[str]:
+    """A server that behaves so; its address."""
+    with serving(backend(name, states)) as server:
+        yield server.http
+
+
+@contextlib.contextmanager
+def speaking(context: ssl.SSLContext) -> Iterator[str]:
+    """An Elasticsearch that speaks TLS and closes plain requests without a word; its address as http://."""
+
+    def handle(sock: socket.socket) -> None:
+        if sock.recv(1, socket.MSG_PEEK) == b"\x16":
+            with context.wrap_socket(sock, server_side=True) as secure:
+                read_request(secure)
+        else:
+            read_request(sock)
+
+    with serving(handle) as server:
+        yield server.http
+
+
+def climbed(exporter: Exporter[Any], *, seconds: float = 1.5) -> tuple[str | None, list[str]]:
+    """What the ladder finds: the code of the first rung that fails, else of the first that says anything; and all codes."""
+    exporter.allowed = frozenset(SideEffect)
+    try:
+        found = list(climb(exporter.steps(seconds), until=Rung.WRITE))
+    finally:
+        exporter.shutdown(0)
+    told = [one for one in found if one.code and one.outcome is not Held.BLOCKED]
+    first = next((one for one in told if one.outcome is Held.FAIL), told[0] if told else None)
+    return (first.code if first else None), [str(one.code) for one in told]
+
+
+def delivered(exporter: Exporter[Any], *, seconds: float = 0.4) -> list[str]:
+    """The codes under which one point was settled."""
+    try:
+        receipt = exporter.deliver(collection([0]), seconds=seconds)
+    finally:
+        exporter.shutdown(0)
+    assert receipt.balanced
+    assert receipt.sent == 1
+    return [one.code for one in receipt.reasons]

@@ -1,0 +1,199 @@
+"""Every known fault by three roads: diagnose, ladder and delivery give each row the same code, of the same retry class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel.catalogue import explain
+from magictel.operations.diagnose import STANDS_WITH
+from tests.cli.running import magictel
+from tests.diagnose.rows import LOOK_ALIKES, NO_DELIVERY, NO_LADDER, REFERENCE, SETTINGS, Row, rows
+from tests.diagnose.scripted import answering, climbed, delivered, made, raw, speaking
+from tests.ladder.test_transport_faults import FAULTS, Faced, Fault
+from tests.transports.servers import OK, Authority, answers, says, serving
+
+ROWS = rows()
+pytestmark = pytest.mark.skipif(not ROWS, reason=f"the fault catalogue is not here: {REFERENCE}")
+INDEX = "magicapi-metrics"
+
+
+@dataclass(frozen=True)
+class Road:
+    """What one road said to a row: the code, and whether it said so outright or as an alternative."""
+
+    code: str
+    outright: bool = True
+
+
+def by_diagnose(row: Row, folder: Path) -> Road:
+    """The command line, as somebody would type it."""
+    if row.config and row.code in SETTINGS:
+        found = diagnosed(row.exporter, folder, *settings(row))
+        assert found["outcome"] is None
+        assert found["code"] == row.code, found
+    if row.config and not row.text:
+        return Road(found["code"])
+    words: list[str] = []
+    if row.text:
+        words += ["--text", row.text]
+    else:
+        (folder / "body").write_bytes(row.body)
+        words += ["--status", str(row.status), "--body", str(folder / "body")]
+        words += [word for name, value in row.headers.items() for word in ("--header", f"{name}: {value}")]
+    during = {"auth": "auth", "permission": "write", "health": "health", "roundtrip": "read"}.get(row.phase)
+    found = diagnosed(row.exporter, folder, *words, *(["--during", during] if during else []))
+    assert found["outcome"] in STANDS_WITH[found["retry"]], found
+    assert found["message"]
+    assert found["remedy"]
+    if found["code"] == row.code:
+        return Road(found["code"])
+    assert row.code in LOOK_ALIKES, found
+    assert row.code in [one["code"] for one in found["alternatives"]], found
+    return Road(row.code, outright=row.config)
+
+
+def by_ladder(row: Row, authority: Authority, folder: Path) -> Road:
+    if row.config:
+        ran = magictel("check", row.exporter, "--format", "json", *settings(row), folder=folder)
+        return Road(ran.document["targets"][0]["rungs"][0]["code"])
+    with faced(row, authority, folder, writing=False) as exporter:
+        first, every = climbed(exporter)
+    return Road(row.code if row.code in every and row.phase == "health" else str(first))
+
+
+def by_delivery(row: Row, authority: Authority, folder: Path) -> Road:
+    if row.config:
+        ran = magictel("send-sample", row.exporter, "--format", "json", *settings(row), folder=folder)
+        return Road(ran.document["targets"][0]["code"])
+    with faced(row, authority, folder, writing=True) as exporter:
+        codes = delivered(exporter, seconds=1.0 if row.transport else 0.4)
+    return Road(row.code if row.code in codes else " ".join(codes))
+
+
+@contextmanager
+def faced(row: Row, authority: Authority, folder: Path, *, writing: bool) -> Iterator[Any]:
+    """An exporter in front of a backend that behaves like the row."""
+    with ExitStack() as stack:
+        fault = transport_fault(row)
+        if row.code == "es.tls.http-on-https-port":
+            yield made(row.exporter, stack.enter_context(speaking(authority.context())))
+        elif row.code == "es.http.wrong-port":
+            yield made(row.exporter, stack.enter_context(serving(says(row.body or b"This is not an HTTP port"))).http)
+        elif fault is not None:
+            met: Faced = stack.enter_context(fault.situation(authority, folder))
+            tls = {
+                key: value
+                for key in ("ca_file", "client_cert_file", "client_key_file")
+                if (value := getattr(met.tls, key))
+            }
+            limits = {"timeout": min(met.timeout, 1.0), **met.options}
+            # remote write asks nothing before it writes, so the very first exchange is the one that fails
+            yield made("prometheus-remote-write" if writing else row.exporter, met.url, **tls, **limits)
+        else:
+            answer = raw(row.status or 200, row.headers, row.body)
+            states = {"POST": answer} if writing else ladder_states(row, answer)
+            yield made(row.exporter, stack.enter_context(answering(row.exporter, states)))
+
+
+def transport_fault(row: Row) -> Fault | None:
+    """The socket of the transport's own tests that behaves like the row."""
+    if row.status is not None and not row.transport:
+        return None
+    if row.name == "tls.plaintext-server (any)":  # its words are those of a server that speaks at once
+        return next(one for one in FAULTS if one.row == "https client on a plaintext gRPC port")
+    same = [one for one in FAULTS if one.row == row.transport]
+    return next(iter(same or [one for one in FAULTS if one.code == row.code]), None)
+
+
+def ladder_states(row: Row, answer: bytes) -> Mapping[str, bytes]:
+    """What the backend answers to which requests, so that the ladder's own questions meet the row."""
+    rights = {"create_doc": True, "auto_configure": False, "read": True}
+    missing = raw(
+        404, {}, b'{"error": {"type": "index_not_found_exception", "reason": "no such index"}, "status": 404}'
+    )
+
+    def value(body: Any) -> bytes:
+        return raw(200, {}, json.dumps(body).encode())
+
+    match row.code:
+        case "es.authz.bulk":
+            return {"_has_privileges": value({"index": {INDEX: dict.fromkeys(rights, False)}})}
+        case "es.authz.auto-create":
+            return {"_has_privileges": value({"index": {INDEX: rights}}), f"/{INDEX}": missing, "_field_caps": missing}
+        case "os.authz.denied":
+            return {"perform_permission_check": answer}
+        case "es.write.flood-stage":
+            block = {INDEX: {"settings": {"index.blocks.read_only_allow_delete": "true"}}}
+            return {"_has_privileges": raw(400, {}, b"{}"), f"/{INDEX}/_settings": value(block)}
+        case "es.write.no-auto-create":
+            rule = value({"persistent": {"action": {"auto_create_index": "false"}}})
+            return {"_has_privileges": raw(400, {}, b"{}"), "/_cluster/settings": rule, f"/{INDEX}": missing}
+        case "es.authz.monitor" | "es.health.serverless" | "es.health.no-master":
+            return {"/_cluster/health": answer}
+    return {"": answer}
+
+
+def settings(row: Row) -> list[str]:
+    return [word for key, value in SETTINGS[row.code].items() for word in ("--set", f"{key}={value}")]
+
+
+def diagnosed(exporter: str, folder: Path, *words: str) -> dict[str, Any]:
+    given = [] if exporter != "prometheus-remote-write" else ["--set", "url=http://localhost:9090/api/v1/write"]
+    ran = magictel("diagnose", exporter, "--format", "json", *given, *words, folder=folder)
+    assert ran.code == 0, ran
+    found: dict[str, Any] = ran.document
+    assert found["schema"] == "magictel.diagnose/1"
+    assert found["exporter"] == exporter
+    return found
+
+
+def retry_of(code: str) -> str | None:
+    page = explain(code)
+    return page.retry if page else None
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_each_row_is_the_same_on_every_road(row: Row, authority: Authority, tmp_path: Path) -> None:
+    roads = {"diagnose": by_diagnose(row, tmp_path)}
+    if row.without(NO_LADDER) is None:
+        roads["ladder"] = by_ladder(row, authority, tmp_path)
+    if row.without(NO_DELIVERY) is None:
+        roads["delivery"] = by_delivery(row, authority, tmp_path)
+    assert {road: found.code for road, found in roads.items()} == dict.fromkeys(roads, row.code)
+    assert retry_of(row.code) == row.retry
+
+
+def test_the_table_counts_its_rows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Rows given, and rows that each road meets; the test above demands every one of them right."""
+    given = len(ROWS)
+    outright = sum(by_diagnose(row, tmp_path).outright for row in ROWS)
+    ladder = sum(row.without(NO_LADDER) is None for row in ROWS)
+    delivery = sum(row.without(NO_DELIVERY) is None for row in ROWS)
+    with capsys.disabled():
+        print(
+            f"\nfault table: {given} rows given; right by diagnose {given} ({outright} outright, "
+            f"{given - outright} as an alternative), by the ladder {ladder}, by delivery {delivery}"
+        )
+    assert outright >= given - 8
+    assert given >= 110
+    assert ladder >= given - 15
+    assert delivery >= given - 12
+    assert {*NO_LADDER, *NO_DELIVERY} <= {row.code for row in ROWS} | {row.name for row in ROWS}
+    assert all(NO_LADDER.values())
+    assert all(NO_DELIVERY.values())
+
+
+def test_a_healthy_backend_gets_none_of_the_codes(authority: Authority, tmp_path: Path) -> None:
+    """The counter-test: the scripted backend alone does not make the ladder or delivery fail."""
+    stored = raw(200, {}, b'{"errors": false, "items": [{"create": {"status": 201}}]}')
+    with answering("elasticsearch", {"POST": stored}) as url:
+        assert delivered(made("elasticsearch", url)) == []
+    with serving(answers(OK)) as server:
+        assert "es.write.flood-stage" not in climbed(made("elasticsearch", server.http))[1]
