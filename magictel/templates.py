@@ -123,7 +123,11 @@ class Layouts:
         parts, stride = layout.parts, layout.stride
         for hole, column in zip(layout.holes, filled.columns, strict=True):
             parts[hole::stride] = column
-        return Chunk(b"".join(parts), len(points), layout.sizes)
+        body = b"".join(parts)
+        empty = [b""] * len(points)
+        for hole in layout.holes:  # between two exports only constants are kept
+            parts[hole::stride] = empty
+        return Chunk(body, len(points), layout.sizes)
 
     def _make(
         self,

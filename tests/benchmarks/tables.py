@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-
 from magictel.exporter import Exporter
 from tests.benchmarks.data import Data
 from tests.benchmarks.measure import Row, cpu_per_export, cpu_per_million, held_bytes, instructions, transient_mib
@@ -120,7 +118,6 @@ def memory(port: int, points: int) -> Iterator[Table]:
     rows = [(name, transient_mib(lambda e=exporter: e.deliver(held))) for name, exporter in exporters.items()]  # type: ignore[misc]
     bulk = helpers_bulk(port, fast_json=True)
     rows.append(("elasticsearch-py helpers.bulk, orjson", transient_mib(lambda: bulk(held))))
-    rows.append(("OpenTelemetry's encode_metrics", transient_mib(lambda: encode_metrics(held).SerializeToString())))
     yield Table(f"Memory while {points} gauge points are sent", "MiB at the peak", rows)
     cached: list[tuple[str, float]] = []
     for kind in ("gauge", "histogram"):

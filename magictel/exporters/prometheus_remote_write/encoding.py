@@ -31,7 +31,7 @@ NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
 """The ordinary NaN, in the bits that Prometheus itself writes (model/value)."""
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
 _IDENTITY = ("service.namespace", "service.name", "service.instance.id")
-_MAX_CACHED = 100_000
+_MAX_CACHED = 10_000
 _values = attrgetter("value")
 _times = attrgetter("time_unix_nano")
 _sums = attrgetter("sum")
