@@ -89,6 +89,8 @@ _GUESSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 _ANYWHERE = Endpoint("https", "backend.invalid", 443)
 """Where replayed probes seem to ask. https: their second probes ask the network only where an address says http."""
 _LONGEST = 500
+_LONGEST_TEXT = 20_000
+"""Characters of a text, or of a body that is none of JSON's, that are looked at."""
 _STATUS = (
     re.compile(
         r"\b(?:HTTP(?:/\d(?:\.\d)?)?|HTTPError|status(?:[ _]?code)?|statusCode|code|response|returned|answered|responded|got)\b"
@@ -96,7 +98,7 @@ _STATUS = (
         re.IGNORECASE,
     ),
     re.compile(r"^\W*([3-5]\d\d)\b(?![.:]\d)"),
-    re.compile(r"\w+(?:Error|Exception)\(\W{0,3}(?:status=)?([3-5]\d\d)\b"),
+    re.compile(r"(?:Error|Exception)\(\W{0,3}(?:status=)?([3-5]\d\d)\b"),
     re.compile(r"[\[(](?:status=)?([45]\d\d)[\])]"),
 )
 _PHRASES = re.compile(
@@ -110,6 +112,7 @@ _ALONE = re.compile(
     re.IGNORECASE,
 )
 """Statuses by their phrase, where the number is not told."""
+_TUNNEL = re.compile(r"tunnel connection|proxyconnect|ProxyError", re.IGNORECASE)
 _PAGE = re.compile(r"<(?:!doctype )?html\b", re.IGNORECASE)
 _WORDS_AROUND = re.compile(
     r"\b(?:https?(?:/\d(?:\.\d)?)?|status|code|error|server|returned|response|answered|with|got|failed)\b|\W",
@@ -162,6 +165,8 @@ def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | N
     """Read what was pasted as the exporter would. `trouble`: why the target's own settings are unusable, named as an alternative."""
     if pasted.empty and trouble is not None:
         return Diagnosis(exporter.name, None, trouble.code, trouble.message, trouble.remedy)
+    if pasted.text is not None and len(pasted.text) > _LONGEST_TEXT:
+        pasted = replace(pasted, text=pasted.text[:_LONGEST_TEXT])
     found = _read(exporter, pasted)
     if trouble is not None and trouble.code != "config.required":
         known = (Alternative(trouble.code, f"the settings themselves cannot be used: {trouble.message}"),)
@@ -180,7 +185,7 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
                     other = Alternative(told.code, "a failure before any answer is worded like this too")
                     found = replace(found, alternatives=(*found.alternatives, other))
             return found
-    text = pasted.text if pasted.text is not None else (pasted.body or b"").decode("utf-8", "replace")
+    text = pasted.text if pasted.text is not None else (pasted.body or b"")[:_LONGEST_TEXT].decode("utf-8", "replace")
     return _symptom(exporter, text) or _phrase(exporter, text, pasted.during) or _unrecognised(exporter, text)
 
 
@@ -194,7 +199,7 @@ def _reply(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None, b
     status = pasted.status
     if status is None:
         status = _status_in(text)
-        if status == 407:  # a proxy's, whatever stands around it
+        if status == 407 or _TUNNEL.search(text):  # a proxy's, whatever stands around it
             return None, False
         if status is not None and pasted.body is None:
             body = _after_status(text, status).encode("utf-8", "surrogatepass")
@@ -235,7 +240,7 @@ def _answer(exporter: HttpExporter[Any], reply: Reply, during: During | None) ->
     found = replace(found, answered_by=exporter.redact(str(front)))
     open_question = exporter.unproven(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
-    if reading and (isinstance(outcome, Delivered) or during in (None, "read")):
+    if reading and (isinstance(outcome, Delivered) or (found.code in _VAGUE and during in (None, "read"))):
         assert open_question is not None
         return replace(
             found, outcome="delivered", code=open_question, message=_title(open_question), after=None, remedy=None

@@ -33,7 +33,8 @@ def made(name: str, url: str, **settings: Any) -> Exporter[Any]:
     exporter = EXPORTERS[name]
     address = url + "/api/v1/write" if name == "prometheus-remote-write" else (url,)
     given = {"trust_env": False, "backoff_initial": 30.0, "backoff_max": 60.0, **settings}
-    return exporter(exporter.Settings(url=address, **given))
+    model: Any = exporter.Settings
+    return exporter(model(url=address, **given))
 
 
 def raw(status: int, headers: Mapping[str, str], body: bytes) -> bytes:

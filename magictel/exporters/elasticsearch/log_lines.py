@@ -14,7 +14,8 @@ from typing import Any
 
 from magictel.wire import Reply
 
-_READ = 200_000
+_READ = 1_000_000
+_PROSE = 20_000
 _TRIES = 40
 _OPERATIONS = frozenset({"create", "index", "update", "delete"})
 _TYPE = re.compile(r"\b([a-z][a-z0-9_]*_(?:exception|error))\b['\"\]]*[:,=]?\s*(?:['\"]|reason[=:]\s*)*(.*)", re.DOTALL)
@@ -31,6 +32,7 @@ def reply_in(text: str, status: int | None) -> Reply | None:
         found = _reply(value, status)
         if found is not None:
             return found
+    text = text[:_PROSE]
     if status is None and _NO_PRODUCT.search(text):
         return Reply(200, {"content-type": "application/json"}, b"{}")
     named = _TYPE.search(text)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
+from magictel.front import front_of
 from magictel.http_exporter import judge_status
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
@@ -46,7 +47,7 @@ def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True) 
     try:
         bulk = _decode(reply.body)
     except msgspec.DecodeError:  # a proxy's page, a cut body, another service
-        if reply.looks_like_html:
+        if reply.looks_like_html or reply.content_type.startswith("application/grpc"):
             return judge_status(reply, now)
         return _no_verdict(f"{reply.status} without item verdicts: {_cut(reply.text)!r}")
     if len(bulk.items) > payload.points:
@@ -119,9 +120,13 @@ def _refused(payload: Payload, reply: Reply, now: float) -> Outcome:
     error = body.get("error") if isinstance(body, dict) else None
     cause = cause_of(error)
     if reply.status == 413:
-        return TooLarge(
-            "es.write.too-large", "413: over http.max_content_length, counted uncompressed, or a proxy's limit"
+        front = front_of(reply)
+        whose = (
+            f"over a limit of {front}"
+            if front.named
+            else "over http.max_content_length, counted uncompressed, or a proxy's limit"
         )
+        return TooLarge("es.write.too-large", f"413: {whose}")
     if isinstance(body, dict) and "Message" in body and "es:ESHttp" in str(body["Message"]):
         return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {_cut(str(body['Message']))}", None)
     trouble = read(reply.status, cause) if error is not None else None

@@ -1,0 +1,165 @@
+"""`magictel diagnose` as it is typed: its document, its page, wrong usage, settings that cannot be used; it never sends anything."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from magictel.catalogue import RETRY
+from magictel.operations import diagnose as operation
+from magictel.operations.diagnose import STANDS_WITH
+from tests.cli.running import magictel
+
+FLOOD = {
+    "items": [
+        {
+            "create": {
+                "status": 429,
+                "error": {
+                    "type": "cluster_block_exception",
+                    "reason": "index [m] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark];",
+                },
+            }
+        }
+    ],
+    "errors": True,
+}
+
+
+def test_the_document_has_its_keys_and_the_wait_that_the_answer_names(tmp_path: Path) -> None:
+    ran = magictel(
+        "diagnose",
+        "elasticsearch",
+        "--status",
+        "429",
+        "--header",
+        "Retry-After: 5",
+        "--format",
+        "json",
+        folder=tmp_path,
+    )
+    assert ran.code == 0
+    found = ran.document
+    assert list(found)[:9] == [
+        "schema",
+        "exporter",
+        "outcome",
+        "retry",
+        "after",
+        "code",
+        "message",
+        "remedy",
+        "alternatives",
+    ]
+    assert (found["schema"], found["outcome"], found["after"]) == ("magictel.diagnose/1", "throttled", 5.0)
+    assert (found["code"], found["retry"]) == ("http.throttled", "after-header")
+
+
+def test_a_body_comes_from_a_file_or_standard_input(tmp_path: Path) -> None:
+    (tmp_path / "answer.json").write_text(json.dumps(FLOOD))
+    words = ["diagnose", "elasticsearch", "--status", "200", "--format", "json", "--body"]
+    of_file = magictel(*words, "answer.json", folder=tmp_path).document
+    with patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(FLOOD).encode()))):
+        of_input = magictel(*words, "-", folder=tmp_path).document
+    assert of_file == of_input
+    assert (of_file["outcome"], of_file["code"], of_file["retry"]) == ("partial", "es.write.flood-stage", "slow")
+
+
+def test_items_of_several_kinds_name_the_commonest_and_the_others(tmp_path: Path) -> None:
+    def item(status: int, kind: str) -> dict[str, object]:
+        return {"create": {"status": status, "error": {"type": kind, "reason": "r"}}}
+
+    mixed = {"items": [item(429, "es_rejected_execution_exception"), *[item(403, "security_exception")] * 2]}
+    (tmp_path / "b").write_text(json.dumps(mixed))
+    found = magictel(
+        "diagnose", "elasticsearch", "--status", "200", "--body", "b", "--format", "json", folder=tmp_path
+    ).document
+    assert (found["outcome"], found["code"]) == ("partial", "es.authz.bulk")
+    assert {one["code"] for one in found["alternatives"]} == {"es.write.queue-full"}
+
+
+def test_the_page_fits_a_terminal_and_says_what_to_do(tmp_path: Path) -> None:
+    ran = magictel("diagnose", "elasticsearch", "--text", "[Errno 104] Connection reset by peer", folder=tmp_path)
+    assert ran.code == 0
+    assert ran.out.startswith("elasticsearch  unavailable")
+    for part in ("net.tcp.reset", "mend:", "again:", "or:     http.tls-port: ", "magictel explain net.tcp.reset"):
+        assert part in ran.out
+
+
+def test_stored_points_have_no_code(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text('{"errors": false, "items": [{"create": {"status": 201}}]}')
+    found = magictel(
+        "diagnose", "elasticsearch", "--status", "200", "--body", "b", "--format", "json", folder=tmp_path
+    ).document
+    assert (found["outcome"], found["code"], found["retry"]) == ("delivered", None, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--status", "ninety"],
+        ["--header", "no colon", "--status", "400"],
+        ["--body", "not-there", "--status", "400"],
+        ["--during", "lunch", "--status", "400"],
+    ],
+)
+def test_wrong_usage_is_exit_2_in_one_document(words: list[str], tmp_path: Path) -> None:
+    ran = magictel("diagnose", "elasticsearch", "--format", "json", *words, folder=tmp_path)
+    assert (ran.code, ran.document["schema"], ran.document["code"]) == (2, "magictel.error/1", "usage.command-line")
+    assert ran.document["remedy"]
+
+
+def test_an_unknown_exporter_is_wrong_usage(tmp_path: Path) -> None:
+    assert magictel("diagnose", "elasticsaerch", "--status", "400", folder=tmp_path).code == 2
+
+
+def test_settings_that_cannot_be_used_are_the_diagnosis_where_nothing_is_pasted(tmp_path: Path) -> None:
+    ran = magictel("diagnose", "elasticsearch", "--set", "url=http://h:abc", "--format", "json", folder=tmp_path)
+    assert (ran.code, ran.document["outcome"], ran.document["code"]) == (0, None, "config.url.bad-port")
+
+
+def test_settings_that_cannot_be_used_are_an_alternative_to_what_is_pasted(tmp_path: Path) -> None:
+    words = ["--set", "url=http://h:abc", "--text", "Connection refused", "--format", "json"]
+    found = magictel("diagnose", "elasticsearch", *words, folder=tmp_path).document
+    assert found["code"] == "net.tcp.refused"
+    assert found["alternatives"][0]["code"] == "config.url.bad-port"
+
+
+def test_an_exporter_without_settings_still_reads(tmp_path: Path) -> None:
+    words = ["--text", "HTTP status 400: out of order sample", "--format", "json"]
+    found = magictel("diagnose", "prometheus-remote-write", *words, folder=tmp_path).document
+    assert (found["outcome"], found["code"]) == ("rejected", "prom.rw.out-of-order")
+
+
+def test_a_target_of_the_file_is_read_as_its_exporter(tmp_path: Path) -> None:
+    (tmp_path / "magictel.toml").write_text('[targets.prod]\nexporter = "opensearch"\n')
+    found = magictel("diagnose", "prod", "--status", "401", "--format", "json", folder=tmp_path).document
+    assert (found["exporter"], found["code"]) == ("opensearch", "os.auth.unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "code"), [("red", "unavailable", "es.health.red"), ("green", "delivered", None)]
+)
+def test_a_health_answer_is_read_by_the_health_probe(status: str, outcome: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "b").write_text(json.dumps({"status": status, "number_of_data_nodes": 3, "unassigned_shards": 1}))
+    words = ["--status", "200", "--body", "b", "--during", "health", "--format", "json"]
+    found = magictel("diagnose", "elasticsearch", *words, folder=tmp_path).document
+    assert (found["outcome"], found["code"]) == (outcome, code)
+
+
+def test_the_published_table_is_the_one_that_holds() -> None:
+    """The docstring's rows and `STANDS_WITH` are the same, over every class of the catalogue."""
+    assert set(STANDS_WITH) == {*RETRY, None}
+    text = str(operation.__doc__)
+    for retry, outcomes in STANDS_WITH.items():
+        line = re.search(rf"^    {re.escape(retry or '(no code)')} +(.+)$", text, re.MULTILINE)
+        assert line, retry
+        told = {word.strip() for word in re.sub(r"\(.*?\)", "", line.group(1)).split(",")}
+        assert told == {one or "none" for one in outcomes}, retry
