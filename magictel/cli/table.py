@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("check", "Climb the ladder: at which step are metrics lost?", "check", "targets"),
     Command("send-sample", "Send one known sample and compare what arrives.", "send_sample", "targets"),
     Command("replay", "Send a recording: a file, a page, a gateway's log.", "replay", "targets"),
+    Command("record", "Write a recording from a scrape or another format.", "record"),
     Command("prepare", "What a backend should have before data comes.", "prepare", "target"),
     Command("diagnose", "What a line of a production log means, and what to do.", "diagnose", "exporter"),
     Command("explain", "What a finding means, and how to mend it.", "explain", "code"),

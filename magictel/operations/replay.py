@@ -173,14 +173,12 @@ def replay(
     """Yield events; the last is `ReplayFinished`. Raises `SourceError` or `UsageError` only where nothing was sent at all."""
     clock = clock or SystemClock()
     started = clock.monotonic()
-    span = _span(recordings, options)
-    shift = _shift(span, options, clock)
-    gathering = Gathering(options.from_point)
-    slices = gathering.slices(_rounds(recordings, options, span, shift), SLICE if options.speed is None else 1)
-    first = next(slices, None)  # a recording that cannot be read at all is said before anybody is asked
+    reading = opened(recordings, options, clock)
+    gathering = reading.gathering
+    first = next(reading.slices, None)  # a recording that cannot be read at all is said before anybody is asked
     if first is None and not gathering.points:
         raise SourceError("source.empty", _nothing(recordings, options), None, whole=True)
-    yield ReplayStarted(tuple(recordings.names), tuple(job.target for job in jobs), shift / 1000)
+    yield ReplayStarted(tuple(recordings.names), tuple(job.target for job in jobs), reading.shift / 1000)
     lanes = [_Lane(job, options, clock) for job in jobs]
     broken: MagictelError | None = None
     interrupted = False
@@ -188,7 +186,7 @@ def replay(
         for lane in lanes:
             lane.thread.start()
         try:
-            for piece in _paced(first, slices, span, shift, options, clock):
+            for piece in _paced(first, reading, options, clock):
                 yield from _handed(lanes, piece, recordings, options, clock, started)
                 if all(lane.ended.is_set() for lane in lanes) and any(lane.broke_off for lane in lanes):
                     break
@@ -217,15 +215,7 @@ def replay(
     results = tuple(lane.result(to_send) for lane in lanes)
     for result in results:
         yield TargetSent(result)
-    source = SourceReport(
-        tuple(recordings.names),
-        gathering.points,
-        gathering.series.value,
-        recordings.skipped,
-        shift / 1000,
-        recordings.ended,
-        tuple(recordings.examples),
-    )
+    source = reading.report(recordings)
     open_end = interrupted or broken is not None or any(lane.broke_off or lane.stopped for lane in lanes)
     settled = min((lane.settled for lane in lanes), default=0)
     yield ReplayFinished(
@@ -237,6 +227,37 @@ def replay(
         broken,
         settled if open_end else None,
     )
+
+
+@dataclass(slots=True)
+class Reading:
+    """Recordings about to be read: their slices, and the shift (milliseconds) that these have."""
+
+    span: Span
+    shift: int
+    gathering: Gathering
+    slices: Iterator[Slice]
+
+    def report(self, recordings: Recordings) -> SourceReport:
+        """What was read so far."""
+        return SourceReport(
+            tuple(recordings.names),
+            self.gathering.points,
+            self.gathering.series.value,
+            recordings.skipped,
+            self.shift / 1000,
+            recordings.ended,
+            tuple(recordings.examples),
+        )
+
+
+def opened(recordings: Recordings, options: ReplayOptions, clock: Clock) -> Reading:
+    """Find out the times, as far as they matter, and begin to read. Raises `SourceError` and `UsageError`."""
+    span = _span(recordings, options)
+    shift = _shift(span, options, clock)
+    gathering = Gathering(options.from_point)
+    size = SLICE if options.speed is None else 1
+    return Reading(span, shift, gathering, gathering.slices(_rounds(recordings, options, span, shift), size))
 
 
 def _span(recordings: Recordings, options: ReplayOptions) -> Span:
@@ -277,14 +298,13 @@ def _rounds(recordings: Recordings, options: ReplayOptions, span: Span, shift: i
         yield from options.filter(batches) if options.filter else batches
 
 
-def _paced(
-    first: Slice | None, slices: Iterator[Slice], span: Span, shift: int, options: ReplayOptions, clock: Clock
-) -> Iterator[Slice]:
+def _paced(first: Slice | None, reading: Reading, options: ReplayOptions, clock: Clock) -> Iterator[Slice]:
+    span, shift = reading.span, reading.shift
     if first is None:
         return
     begin: float | None = None
     oldest = span.oldest + shift * 1_000_000 - (options.loop - 1) * _period(span)
-    for piece in _chain(first, slices):
+    for piece in _chain(first, reading.slices):
         if options.speed is not None:
             due = (piece.newest - oldest) / _SECOND / options.speed
             if begin is None:

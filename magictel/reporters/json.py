@@ -21,14 +21,18 @@ from magictel.events import (
     SendOutcome,
     SendResult,
     SendStarted,
+    SourceReport,
 )
 from magictel.finding import Finding, Held
 from magictel.outcome import Fate, Reason, Receipt
+from magictel.reporters.timing import advice
+from magictel.stopwatch import Timing
 from magictel.verification import Difference, Verification
 
 CHECK = "magictel.check/1"
 SEND = "magictel.send/1"
 REPLAY = "magictel.replay/1"
+DRY_REPLAY = "magictel.dry-replay/1"
 CLEAN = "magictel.clean/1"
 ERROR = "magictel.error/1"
 
@@ -140,16 +144,28 @@ def replay_document(finished: ReplayFinished, targets: Iterable[str] = ()) -> Do
         "run_id": None,
         "from_point": finished.go_on,
         "source": {
-            "files": list(source.files),
-            "points": source.points,
-            "series": source.series,
-            "skipped": source.skipped,
-            "shift": source.shift,
-            "ended": source.ended,
-            "examples": list(source.examples),
+            **source_document(source),
             "error": None if finished.broken is None else error_document(finished.broken),
         },
     }
+
+
+def source_document(source: SourceReport) -> Document:
+    """What was read of recordings."""
+    return {
+        "files": list(source.files),
+        "points": source.points,
+        "series": source.series,
+        "skipped": source.skipped,
+        "shift": source.shift,
+        "ended": source.ended,
+        "examples": list(source.examples),
+    }
+
+
+def dry_replay_document(source: SourceReport, targets: Iterable[Document]) -> Document:
+    """`magictel.dry-replay/1`: what a replay would send, in numbers."""
+    return {"schema": DRY_REPLAY, "source": source_document(source), "targets": list(targets)}
 
 
 def clean_document(cleaned: Iterable[RunCleaned]) -> Document:
@@ -208,6 +224,21 @@ def verification_document(seen: Verification) -> Document:
     }
 
 
+def timing_document(timing: Timing) -> Document:
+    """Where the time of a delivery went, in seconds; null where there is no such step. `advice` says what dominates."""
+    return {
+        "encode": timing.encode,
+        "compress": timing.compress,
+        "queue": timing.queue,
+        "connect": timing.connect,
+        "first_byte": timing.first_byte,
+        "visible": timing.visible,
+        "requests": timing.requests,
+        "connections": timing.connections,
+        "advice": advice(timing),
+    }
+
+
 def plain(value: Any) -> Any:
     """A value JSON has: what it lacks becomes its text (NaN, infinities, bytes, objects)."""
     if isinstance(value, float):
@@ -237,6 +268,7 @@ def _checked(result: CheckResult) -> Document:
 
 
 def _sent(result: SendResult) -> Document:
+    timing = {} if result.timing is None else {"timing": timing_document(result.timing)}
     return {
         "target": result.target,
         "exporter": result.exporter,
@@ -249,6 +281,7 @@ def _sent(result: SendResult) -> Document:
         "receipt": receipt_document(result.receipt),
         "verification": None if result.verification is None else verification_document(result.verification),
         "findings": [rung_document(finding) for finding in result.findings],
+        **timing,
     }
 
 

@@ -26,6 +26,7 @@ from magictel.sources.trouble import broken
 _NOT_RECORDED = 1
 """The flag of a point without a value (a series has ended): nothing that could be sent."""
 _TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
+_TIME_KEY = b'"timeUnixNano":"'
 _AT = re.compile(r"\(byte (\d+)\)")
 _PATH = re.compile(r"at `\$\.?(.*)`")
 
@@ -53,13 +54,22 @@ class _Pairs(Struct):
     values: list[_Pair] = []
 
 
+class _Exemplar(Struct):
+    filteredAttributes: list[_Pair] = []
+    timeUnixNano: int = 0
+    asDouble: float | None = None
+    asInt: int | None = None
+    spanId: str = ""
+    traceId: str = ""
+
+
 class _Point(Struct, gc=False):
     attributes: Raw = Raw(b"")
     startTimeUnixNano: int = 0
     timeUnixNano: int = 0
     asDouble: float | None = None
     asInt: int | None = None
-    exemplars: Raw = Raw(b"")
+    exemplars: list[_Exemplar] | None = None
     flags: int = 0
 
 
@@ -73,7 +83,7 @@ class _Histogram(Struct, gc=False):
     explicitBounds: list[float] = []
     min: float | None = None
     max: float | None = None
-    exemplars: Raw = Raw(b"")
+    exemplars: list[_Exemplar] | None = None
     flags: int = 0
 
 
@@ -95,7 +105,7 @@ class _Exponential(Struct, gc=False):
     min: float | None = None
     max: float | None = None
     zeroThreshold: float = 0.0
-    exemplars: Raw = Raw(b"")
+    exemplars: list[_Exemplar] | None = None
     flags: int = 0
 
 
@@ -175,20 +185,10 @@ class _Scope(Struct):
     attributes: list[_Pair] = []
 
 
-class _Exemplar(Struct):
-    filteredAttributes: list[_Pair] = []
-    timeUnixNano: int = 0
-    asDouble: float | None = None
-    asInt: int | None = None
-    spanId: str = ""
-    traceId: str = ""
-
-
 _request = msgspec.json.Decoder(_Request, strict=False)  # 64-bit integers are text in OTLP JSON
 _pairs = msgspec.json.Decoder(list[_Pair], strict=False)
 _resource = msgspec.json.Decoder(_Resource, strict=False)
 _scope = msgspec.json.Decoder(_Scope, strict=False)
-_exemplars = msgspec.json.Decoder(list[_Exemplar], strict=False)
 _TEMPORALITY = {
     0: None,
     1: "delta",
@@ -254,23 +254,28 @@ class OtlpJson:
             yield from self._summaries(around, metric, metric.summary.dataPoints)
 
     def _numbers(self, head: Head, given: list[_Point]) -> Part:
-        known, shift = self._attributes, self.shift
+        shift = self.shift
+        raws = [bytes(one.attributes) for one in given]
+        keys = list(map(hash, raws))
         points: list[Point] = []
-        keys: list[int] = []
-        for one in given:
-            value = one.asDouble if one.asInt is None else one.asInt
+        add, empty = points.append, ()
+        ended: list[int] = []
+        for at, (one, own) in enumerate(zip(given, map(self._attributes.__getitem__, raws), strict=True)):
+            value = one.asDouble
             if value is None:
-                if not one.flags & _NOT_RECORDED:
-                    raise msgspec.ValidationError("Expected a value (asDouble or asInt)")
-                self.ended += 1
-                continue
-            raw = bytes(one.attributes)
+                value = one.asInt
+                if value is None:
+                    if not one.flags & _NOT_RECORDED:
+                        raise msgspec.ValidationError("Expected a value (asDouble or asInt)")
+                    ended.append(at)
+                    continue
             start = one.startTimeUnixNano
-            exemplars = _made_exemplars(one.exemplars, shift) if len(bytes(one.exemplars)) > 2 else ()
-            points.append(
-                number_point(known[raw], start + shift if start else 0, one.timeUnixNano + shift, value, exemplars)
-            )
-            keys.append(hash(raw))
+            exemplars = _made_exemplars(one.exemplars, shift) if one.exemplars else empty
+            add(number_point(own, start + shift if start else 0, one.timeUnixNano + shift, value, exemplars))
+        if ended:
+            self.ended += len(ended)
+            for at in reversed(ended):
+                del keys[at]
         return Part(head, points, keys)
 
     def _others(self, head: Head, given: Iterable[Any], make: Any) -> Part:
@@ -282,7 +287,7 @@ class OtlpJson:
                 continue
             raw = bytes(one.attributes)
             start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
-            exemplars = _made_exemplars(one.exemplars, self.shift) if len(bytes(one.exemplars)) > 2 else ()
+            exemplars = _made_exemplars(one.exemplars, self.shift) if one.exemplars else ()
             points.append(make(one, self._attributes[raw], start, one.timeUnixNano + self.shift, exemplars))
             keys.append(hash(raw))
         return Part(head, points, keys)
@@ -395,12 +400,19 @@ class OtlpJson:
 
 def times(line: bytes) -> tuple[int, int] | None:
     """The oldest and the newest time in a line (Unix nanoseconds), without decoding it; None: it has none."""
+    after = line.split(_TIME_KEY)
+    moments = {one[:20] for one in after[1:]}
+    texts = {moment[:19] for moment in moments}
+    if (
+        len(moments) == len(texts) > 0
+        and line.count(_TIME_KEY[:-2]) == len(after) - 1  # none is written in another way
+        and all(len(one) == 20 and one[19:] == b'"' for one in moments)
+        and all(map(bytes.isdigit, texts))
+    ):
+        return int(min(texts)), int(max(texts))
     found = _TIMES.findall(line)
     if not found:
         return None
-    low, high = min(found), max(found)
-    if len(low) == len(high) == 19 and all(len(one) == 19 for one in found):
-        return int(low), int(high)
     numbers = [number for number in map(int, found) if number]
     return (min(numbers), max(numbers)) if numbers else None
 
@@ -432,7 +444,7 @@ def _plain(value: _Value) -> Any:
     return base64.b64decode(value.bytesValue) if isinstance(value.bytesValue, str) else None
 
 
-def _made_exemplars(raw: Raw, shift: int) -> list[Exemplar]:
+def _made_exemplars(given: list[_Exemplar], shift: int) -> list[Exemplar]:
     return [
         Exemplar(
             _dict(one.filteredAttributes),
@@ -441,7 +453,7 @@ def _made_exemplars(raw: Raw, shift: int) -> list[Exemplar]:
             int(one.spanId, 16) if one.spanId else None,
             int(one.traceId, 16) if one.traceId else None,
         )
-        for one in _exemplars.decode(raw)
+        for one in given
     ]
 
 

@@ -193,7 +193,6 @@ def number_point(attributes: Attributes, start: int, time: int, value: float, ex
     point = _new(NumberDataPoint)
     _fill(
         point,
-        "__dict__",
         {
             "attributes": attributes,
             "start_time_unix_nano": start,
@@ -206,7 +205,7 @@ def number_point(attributes: Attributes, start: int, time: int, value: float, ex
 
 
 _new = object.__new__
-_fill = object.__setattr__
+_fill: Any = NumberDataPoint.__dict__["__dict__"].__set__
 
 
 def _time(point: Point) -> int:

@@ -5,6 +5,7 @@ A recording may be read twice (once to know its times, once to send it); memory 
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -55,6 +56,8 @@ class Recordings:
     skip_broken: bool = False
     now: int = 0
     twice: bool = False
+    time: int | None = None
+    """When pages were made (Unix nanoseconds), where it is known better than their files say."""
     skipped: int = 0
     ended: int = 0
     """Points without a value: their series had ended."""
@@ -89,6 +92,10 @@ class Recordings:
                 self.present = opened
                 yield from self._decoded(opened, name, shift)
                 self.done += opened.taken
+
+    def page(self, name: str, body: bytes) -> Iterator[Batch]:
+        """The parts of what was fetched from somewhere. Raises `SourceError`."""
+        yield from self._decoded(Bytes(name, io.BytesIO(body), len(body)), name, 0)
 
     def span(self, keep: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None) -> Span:
         """The times, by reading all of it once; `keep` filters what counts."""
@@ -159,6 +166,8 @@ class Recordings:
 
     def _time_of(self, name: str) -> int:
         """When a page was made, as far as its file says: samples without a time have it, and it stays the same when sent again."""
+        if self.time is not None:
+            return self.time
         if name == STDIN:
             return self.now
         path = bytestream.shipped(name) if name in bytestream.SHIPPED else Path(name).expanduser()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
+import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -13,10 +16,10 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.cli.running import Ran, magictel, refused
+from magictel import sandbox
+from tests.cli.running import Ran, magictel, refused, started
 
 RW = "prometheus-remote-write"
-NOW = time.time_ns()
 
 
 def request(*values: float, name: str = "m", at: int = 1_700_000_000_000_000_000, **attributes: str) -> str:
@@ -237,3 +240,82 @@ def test_several_targets_have_a_ledger_each_and_one_that_is_down_costs_the_other
 def test_wrong_usage_is_exit_2(tmp_path: Path, arguments: tuple[str, ...], code: str) -> None:
     ran = replayed(tmp_path, *arguments)
     assert (ran.code, ran.document["code"]) == (2, code)
+
+
+def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(request(1, 2, 3) + "\n")
+    ran = magictel("replay", "r", "--to", "file", "--set", "path=out", "--dry-run", "--format", "json", folder=tmp_path)
+    (target,) = ran.document["targets"]
+    assert (ran.code, ran.document["schema"]) == (0, "magictel.dry-replay/1")
+    assert (target["points"], target["payloads"]) == (3, 1)
+    assert target["bytes"] > 100
+    assert not (tmp_path / "out").exists()
+    assert "3 points in 1 payload" in magictel("replay", "r", "--to", "file", "--dry-run", folder=tmp_path).out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_with_the_ledger_and_the_command_that_goes_on(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    start = 1_700_000_000_000_000_000
+    lines = [request(step, at=start + step * 1_000_000_000) for step in range(200)]
+    (tmp_path / "r").write_text("\n".join(lines) + "\n")
+    arguments = ["replay", "r", "--to", "file", "--set", "path=out", "--speed", "10"]
+    with started(*arguments, "--format", "json", folder=tmp_path) as running:
+        out = tmp_path / "out"
+        while not out.exists() or out.read_bytes().count(b"\n") < 3:
+            time.sleep(0.05)
+        running.send_signal(number)
+        told, said = running.communicate(timeout=30)
+    document = json.loads(told)
+    sent = document["targets"][0]["receipt"]["sent"]
+    assert running.returncode == code
+    assert document["interrupted"] is True
+    assert 3 <= sent == document["from_point"] < 200
+    go_on = next(line for line in said.splitlines() if line.startswith("go on:"))
+    again = shlex.split(go_on.removeprefix("go on:  magictel "))
+    assert f"--from-point={sent}" in again
+    assert f"--shift={document['source']['shift']:.3f}s" in again
+    again[again.index("--speed") + 1] = "max"
+    assert magictel(*again, folder=tmp_path).code == 0
+    values = [point["asDouble"] for point in _points(out)]
+    assert values == list(range(200))
+    times = [int(point["timeUnixNano"]) for point in _points(out)]
+    assert {after - before for before, after in itertools.pairwise(times)} == {1_000_000_000}
+
+
+def test_a_backend_that_goes_away_stops_its_target_and_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text("\n".join(request(*range(4_000)) for _ in range(3)) + "\n")
+    with sandbox.start([RW], faults=[f"{RW}: ok x2, then 503 forever"]) as room:
+        ran = magictel(
+            "replay",
+            "r",
+            "--to",
+            RW,
+            "--deadline",
+            "1s",
+            "--shift",
+            "keep",
+            "--format",
+            "json",
+            folder=tmp_path,
+            environment=room.environment(),
+        )
+    (target,) = ran.document["targets"]
+    receipt = target["receipt"]
+    assert (ran.code, target["outcome"]) == (1, "undelivered")
+    assert receipt["sent"] == receipt["delivered"] + receipt["dropped"]
+    assert receipt["dropped"] > 0
+    assert ran.document["from_point"] == receipt["sent"] - 4_000
+    assert f"--from-point={ran.document['from_point']}" in ran.err
+
+
+def _points(path: Path) -> list[dict[str, Any]]:
+    return [
+        point
+        for line in path.read_text().splitlines()
+        for resource in json.loads(line)["resourceMetrics"]
+        for scope in resource["scopeMetrics"]
+        for metric in scope["metrics"]
+        for point in metric["gauge"]["dataPoints"]
+    ]

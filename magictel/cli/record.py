@@ -1,0 +1,90 @@
+"""`magictel record`: anything that can be scraped or read, as a recording that can be replayed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from magictel.cli.durations import seconds
+from magictel.cli.output import Format
+from magictel.cli.targets import FormatOption
+
+if TYPE_CHECKING:
+    from magictel.wire import Transport
+
+SCHEMA = "magictel.record/1"
+
+
+def command(
+    source: Annotated[
+        str, typer.Option("--from", metavar="URL|FILE|-", help="A page to scrape, or a recording in another format.")
+    ],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="A new file; .zst and .gz are packed.")],
+    every: Annotated[
+        float | None, typer.Option("--every", parser=seconds, metavar="15s", help="Scrape again and again.")
+    ] = None,
+    length: Annotated[
+        float | None,
+        typer.Option("--for", parser=seconds, metavar="5m", help="With --every: how long. Default: until interrupted."),
+    ] = None,
+    redact: Annotated[
+        list[str] | None, typer.Option("--redact", metavar="PATTERN", help="Mask the values of attributes by key.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", metavar="PATTERN", help="Leave attributes out by key.")
+    ] = None,
+    format_: FormatOption = Format.TEXT,
+) -> int:
+    """Write OTLP JSON lines, as the Collector's file exporter does, from a scrape or from a recording of any known format."""
+    from pathlib import Path
+
+    from magictel.cli import output
+    from magictel.cli.exit_codes import Exit
+    from magictel.cli.failure import tell
+    from magictel.clock import SystemClock
+    from magictel.operations.record import Recorded, RecordOptions, record
+    from magictel.reporters.figures import many
+
+    options = RecordOptions(source, Path(out).expanduser(), every, length, tuple(redact or ()), tuple(drop or ()))
+    done = Recorded()
+    stopped: KeyboardInterrupt | None = None
+    try:
+        record(options, done, _transport, SystemClock())
+    except KeyboardInterrupt as stop:  # the file is complete: an interrupt is how an endless recording ends
+        stopped = stop
+    code = Exit.HELD
+    if done.broke_off or done.failed or not done.points:
+        code = Exit.FAILED
+    if stopped is not None:
+        from magictel.cli.failure import exit_code
+
+        code = Exit(exit_code(stopped))
+    if format_ is Format.JSON:
+        output.document(
+            {
+                "schema": SCHEMA,
+                "out": out,
+                "points": done.points,
+                "series": done.series,
+                "scrapes": done.scrapes,
+                "failed": done.failed,
+                "skipped": done.skipped,
+                "code": done.failure.code if done.failure else None,
+                "message": done.failure.message if done.failure else None,
+            }
+        )
+        return code
+    if done.failure is not None:
+        tell(done.failure, format_)
+    if done.points or done.failure is None:
+        scraped = f" in {many(done.scrapes, 'scrape')}" if done.scrapes else ""
+        missed = f", {done.failed} brought nothing" if done.failed else ""
+        output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed} to {out}")
+    return code
+
+
+def _transport() -> Transport:
+    from magictel.transports.http import HttpTransport
+
+    return HttpTransport()

@@ -1,0 +1,58 @@
+"""`replay --dry-run`: everything is read and encoded for each target, and nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from magictel.clock import Clock
+from magictel.events import SourceReport
+from magictel.finding import Finding
+from magictel.operations.job import Job
+from magictel.operations.replay import ReplayOptions, opened
+from magictel.outcome import Reason, merge_reasons
+from magictel.sources.recording import Recordings
+
+
+@dataclass(slots=True)
+class DryTarget:
+    """What one target would be sent: points in payloads of so many bytes before compression. `config`: why it cannot be used."""
+
+    target: str
+    exporter: str
+    endpoint: str = ""
+    points: int = 0
+    payloads: int = 0
+    bytes: int = 0
+    withheld: tuple[Reason, ...] = field(default_factory=tuple)
+    config: Finding | None = None
+
+
+def dry_replay(
+    jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, clock: Clock
+) -> tuple[SourceReport, list[DryTarget]]:
+    """Raises `SourceError` and `UsageError`."""
+    reading = opened(recordings, options, clock)
+    made = [(job, *job.config()) for job in jobs]
+    told = [
+        DryTarget(
+            job.target, job.exporter, exporter.endpoint() if exporter else "", config=None if exporter else config
+        )
+        for job, exporter, config in made
+    ]
+    try:
+        for piece in reading.slices:
+            for (_, exporter, _), target in zip(made, told, strict=True):
+                if exporter is None:
+                    continue
+                withheld: list[Reason] = []
+                for payload in exporter.payloads(piece.data, withheld):
+                    target.payloads += 1
+                    target.points += payload.points
+                    target.bytes += len(exporter.frame(payload))
+                target.withheld = merge_reasons([*target.withheld, *withheld])
+    finally:
+        for _, exporter, _ in made:
+            if exporter is not None:
+                exporter.shutdown(0)
+    return reading.report(recordings), told

@@ -1,0 +1,139 @@
+"""`record`: a scrape, scrapes at a pace, or a recording in another format, as OTLP JSON lines; packed as the file's name says."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from magictel import registry
+from magictel.clock import Clock
+from magictel.errors import MagictelError, UsageError, WireError
+from magictel.sources.parts import Gathering
+from magictel.sources.recording import Batch, Recordings
+from magictel.sources.trouble import SourceError
+from magictel.wire import Request, Transport
+
+ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.6,application/x-protobuf;q=0.1,*/*;q=0.1"
+_TIMEOUT = 10.0
+_SCHEMES = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """`every` and `length` in seconds (None: one scrape); `redact` and `drop` are patterns over attribute keys."""
+
+    source: str
+    out: Path
+    every: float | None = None
+    length: float | None = None
+    redact: Sequence[str] = ()
+    drop: Sequence[str] = ()
+    skip_broken: bool = False
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What was written so far. `failed` scrapes brought nothing; `failure` is the latest's reason, or why it ended."""
+
+    points: int = 0
+    series: int = 0
+    scrapes: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failure: MagictelError | None = None
+    broke_off: bool = False
+
+
+def record(options: RecordOptions, done: Recorded, transport: Callable[[], Transport], clock: Clock) -> None:
+    """Write the recording, counting in `done`; an interrupt leaves a complete file behind. Raises `UsageError`."""
+    url = options.source.startswith(_SCHEMES)
+    if not url and (options.every is not None or options.length is not None):
+        raise UsageError("usage.record", "--every and --for belong to a URL", "leave them out")
+    if options.length is not None and options.every is None:
+        raise UsageError("usage.record", "--for needs --every", "--every 15s --for 5m")
+    settings: Any = registry.load("file").Settings(
+        redact_attributes=tuple(options.redact), drop_attributes=tuple(options.drop)
+    )
+    exporter = registry.load("file")(settings)
+    gathering = Gathering()
+    made = False
+    try:
+        with _written(options.out) as file:
+            made = True
+            pages = _scraped(options, done, transport(), clock) if url else _read(options, done, clock)
+            try:
+                for batches in pages:
+                    for piece in gathering.slices(batches):
+                        for payload in exporter.payloads(piece.data):
+                            file.write(exporter.frame(payload))
+                        done.points += piece.points
+                        done.series = gathering.series.value
+            except SourceError as failure:
+                done.failure, done.broke_off = failure, True
+    finally:
+        if made and not done.points:  # a file without a point would stand in the way of the next try
+            options.out.unlink(missing_ok=True)
+        exporter.shutdown(0)
+
+
+def _read(options: RecordOptions, done: Recorded, clock: Clock) -> Iterator[Iterator[Batch]]:
+    with Recordings((options.source,), options.skip_broken, int(clock.now() * 1e9)) as recordings:
+        yield recordings.batches()
+        done.skipped = recordings.skipped
+
+
+def _scraped(options: RecordOptions, done: Recorded, transport: Transport, clock: Clock) -> Iterator[Iterator[Batch]]:
+    began = clock.monotonic()
+    number = 0
+    while True:
+        try:
+            body, time = _fetched(options.source, transport, clock)
+        except (WireError, SourceError) as failure:
+            done.failed += 1
+            done.failure = failure
+            done.broke_off = options.every is None
+        else:
+            done.scrapes += 1
+            recordings = Recordings((options.source,), options.skip_broken, time, time=time)
+            yield recordings.page(options.source, body)
+            done.skipped += recordings.skipped
+        number += 1
+        if options.every is None or (options.length is not None and number * options.every > options.length):
+            return
+        clock.wait(max(0.0, began + number * options.every - clock.monotonic()))
+
+
+def _fetched(url: str, transport: Transport, clock: Clock) -> tuple[bytes, int]:
+    """The page and the moment it was asked for (Unix nanoseconds, whole milliseconds)."""
+    time = int(clock.now() * 1000) * 1_000_000
+    reply = transport.send(Request("GET", url, {"Accept": ACCEPT, "Accept-Encoding": "gzip"}), _TIMEOUT)
+    if reply.status != 200:
+        raise SourceError("source.scrape", f"{url} answers {reply.status}, expected 200", "look at it with curl")
+    return reply.body, time
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, packed with zstd or gzip where its name ends so."""
+    try:
+        raw = path.open("xb")
+    except FileExistsError:
+        raise UsageError("usage.record", f"{path} is there already", "name another file, or delete it") from None
+    except (OSError, ValueError) as failure:
+        why = (failure.strerror or "it cannot be written") if isinstance(failure, OSError) else "this is no path"
+        raise UsageError("usage.record", f"{path}: {why.lower()}", "name a file in a folder that exists") from None
+    with raw:
+        if path.suffix in (".zst", ".zstd"):
+            import zstandard
+
+            with zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(raw, closefd=False) as packed:
+                yield packed
+        elif path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=4, filename="", mtime=0) as packed_gzip:
+                yield packed_gzip  # type: ignore[misc] # it can be written to
+        else:
+            yield raw

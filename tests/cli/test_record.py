@@ -1,0 +1,80 @@
+"""`magictel record`: what is scraped or read can be replayed, and is what it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from tests.cli.running import Ran, magictel, refused
+
+PAGE = b'# TYPE hits counter\nhits_total{path="/"} 3\n# TYPE up gauge\nup 1\n# EOF\n'
+
+
+def recorded(folder: Path, *arguments: str) -> Ran:
+    return magictel("record", *arguments, "--format", "json", folder=folder)
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.zst", "r.jsonl.gz"])
+def test_a_page_becomes_a_recording_packed_as_its_name_says(tmp_path: Path, httpserver: HTTPServer, name: str) -> None:
+    asked: list[str] = []
+
+    def page(request: Request) -> Response:
+        asked.append(request.headers["Accept"])
+        return Response(PAGE, content_type="application/openmetrics-text; version=1.0.0")
+
+    httpserver.expect_request("/metrics").respond_with_handler(page)
+    ran = recorded(tmp_path, "--from", httpserver.url_for("/metrics"), "--out", name)
+    assert ran.code == 0, ran
+    assert (ran.document["schema"], ran.document["points"], ran.document["scrapes"]) == ("magictel.record/1", 2, 1)
+    assert "openmetrics" in asked[0]
+    replayed = magictel("replay", name, "--to", "file", "--set", "path=out", "--shift", "keep", folder=tmp_path)
+    assert replayed.code == 0, replayed
+    text = (tmp_path / "out").read_text()
+    assert '"name":"hits_total"' in text
+    assert '"isMonotonic":true' in text
+
+
+def test_a_pace_scrapes_again_and_a_scrape_that_fails_is_counted(tmp_path: Path, httpserver: HTTPServer) -> None:
+    answers = iter([Response(PAGE), Response("busy", status=503), Response(PAGE)])
+    httpserver.expect_request("/metrics").respond_with_handler(lambda _: next(answers))
+    url = httpserver.url_for("/metrics")
+    ran = recorded(tmp_path, "--from", url, "--out", "r.jsonl", "--every", "50ms", "--for", "100ms")
+    assert (ran.code, ran.document["scrapes"], ran.document["failed"], ran.document["points"]) == (1, 2, 1, 4)
+    assert ran.document["code"] == "source.scrape"
+
+
+def test_redaction_passes_through_the_one_place(tmp_path: Path) -> None:
+    ran = recorded(tmp_path, "--from", "@gateway", "--out", "r.jsonl", "--redact", "org_id", "--drop", "project*")
+    assert ran.code == 0, ran
+    text = (tmp_path / "r.jsonl").read_text()
+    assert "org_1" not in text
+    assert "project_id" not in text
+    assert json.loads(text.splitlines()[0])["resourceMetrics"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--from", "@node", "--out", "there"), 2),
+        (("--from", "@node", "--out", "no/folder"), 2),
+        (("--from", "@node", "--out", "new", "--every", "1s"), 2),
+        (("--from", "http://127.0.0.1:1/", "--out", "new", "--for", "1s"), 2),
+        (("--from", "missing", "--out", "new"), 2),
+        (("--from", "there", "--out", "new"), 1),
+    ],
+)
+def test_what_cannot_be_recorded_leaves_nothing_behind(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+    (tmp_path / "there").write_bytes(b"\x89PNG")
+    ran = recorded(tmp_path, *arguments)
+    assert ran.code == code, ran
+    assert {one.name for one in tmp_path.iterdir()} == {"there"}
+
+
+def test_nobody_at_the_address_is_exit_1(tmp_path: Path) -> None:
+    ran = recorded(tmp_path, "--from", f"http://127.0.0.1:{refused()}/metrics", "--out", "r.jsonl")
+    assert (ran.code, ran.document["code"]) == (1, "net.tcp.refused")
+    assert not (tmp_path / "r.jsonl").exists()

@@ -1,0 +1,231 @@
+"""Every format means the same points as its reference reader says: protobuf's own classes, and pages written by hand."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import Parse
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from magictel.model import Kind
+from magictel.sources.lines import lines
+from magictel.sources.otlp_json import OtlpJson, times
+from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
+from magictel.sources.parts import Part, SeriesCount
+from magictel.sources.recording import Recordings
+from magictel.sources.trouble import SourceError
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+EXAMPLES = ["opentelemetry-proto/metrics.json"]
+SUMMARY = """{"resourceMetrics":[{"resource":{"attributes":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":"-7"},
+{"kvlistValue":{"values":[{"key":"b","value":{"bytesValue":"AQI="}}]}}]}}}]},"schemaUrl":"r","scopeMetrics":[{"scope":{"name":"s",
+"version":"1"},"schemaUrl":"x","metrics":[{"name":"su","unit":"s","summary":{"dataPoints":[{"attributes":[{"key":"k","value":
+{"boolValue":true}}],"startTimeUnixNano":"5","timeUnixNano":"1700000000000000000","count":"9","sum":4.5,"quantileValues":[{"quantile":
+0.5,"value":1.5},{"quantile":0.99,"value":2}]}]}},{"name":"g","gauge":{"dataPoints":[{"timeUnixNano":"1700000000000000001","asInt":
+"-3","exemplars":[{"timeUnixNano":"7","asDouble":2,"spanId":"0000000000000001","traceId":"00000000000000000000000000000002"}]},
+{"timeUnixNano":"1700000000000000001","flags":1},{"timeUnixNano":"1700000000000000002","asDouble":"NaN"}]}}]}]}]}"""
+
+
+def told(parts: list[Part]) -> list[Any]:
+    """Parts in plain values; NaN equal to itself."""
+    return [
+        (
+            *part.head[4:],
+            dict(part.head.resource.attributes),
+            part.head.resource_schema_url,
+            part.head.scope.name,
+            part.head.scope.version,
+            part.head.scope_schema_url,
+            [repr(point).replace("exemplars=()", "exemplars=[]") for point in part.points],
+        )
+        for part in parts
+        if part.points
+    ]
+
+
+def as_protobuf(text: str) -> bytes:
+    # json_format reads identifiers as base64; OTLP writes them in hex.
+    fixed = text.replace('"0000000000000001"', '"AAAAAAAAAAE="')
+    fixed = fixed.replace('"00000000000000000000000000000002"', '"AAAAAAAAAAAAAAAAAAAAAg=="')
+    return Parse(fixed, ExportMetricsServiceRequest()).SerializeToString()
+
+
+def texts() -> list[str]:
+    found = [SUMMARY.replace("\n", "")]
+    found.extend((SHARED / name).read_text() for name in EXAMPLES if (SHARED / name).exists())
+    return found
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_protobuf_and_json_mean_the_same(number: int) -> None:
+    if number >= len(texts()):
+        pytest.skip("the examples of opentelemetry-proto are not here")
+    text = texts()[number]
+    json_decoder, protobuf = OtlpJson("j", 1000), OtlpProtobuf("p", 1000)
+    assert told(json_decoder.line(text.encode(), 1)) == told(protobuf.message(as_protobuf(text), 1))
+    assert json_decoder.ended == protobuf.ended == (1 if number == 0 else 0)
+
+
+def test_a_summary_is_two_sums_and_a_gauge_for_each_quantile() -> None:
+    parts = [part for part in OtlpJson("j").line(SUMMARY.replace("\n", "").encode(), 1) if part.points]
+    assert [(part.head.name, part.head.kind, part.head.monotonic) for part in parts[:3]] == [
+        ("su_count", Kind.SUM, True),
+        ("su_sum", Kind.SUM, True),
+        ("su", Kind.GAUGE, False),
+    ]
+    assert [point.value for part in parts[:3] for point in part.points] == [9, 4.5, 1.5, 2.0]  # type: ignore[union-attr]
+    assert [point.attributes["quantile"] for point in parts[2].points] == ["0.5", "0.99"]  # type: ignore[index]
+
+
+def test_attributes_that_come_again_are_the_same_objects() -> None:
+    decoder = OtlpJson("j")
+    text = SUMMARY.replace("\n", "").encode()
+    first, second = decoder.line(text, 1), decoder.line(text, 2)
+    assert first[0].points[0].attributes is second[0].points[0].attributes
+    assert first[0].head is second[0].head
+
+
+def test_framed_protobuf_is_read_whatever_the_blocks() -> None:
+    raw = as_protobuf(SUMMARY.replace("\n", ""))
+    framed = (len(raw).to_bytes(4, "big") + raw) * 3
+    for size in (1, 3, 7, len(raw), len(framed)):
+        blocks = [framed[at : at + size] for at in range(0, len(framed), size)]
+        assert list(messages("p", blocks)) == [raw] * 3
+
+
+def test_times_are_found_without_decoding() -> None:
+    text = SUMMARY.replace("\n", "").encode()
+    decoded = [point.time_unix_nano for part in OtlpJson("j").line(text, 1) for point in part.points]
+    line = b'{"timeUnixNano":"1700000000000000000"},{"startTimeUnixNano":"5","timeUnixNano": 1700000000000000009}'
+    assert times(line) == (1_700_000_000_000_000_000, 1_700_000_000_000_000_009)
+    assert times(b'{"timeUnixNano":"0"}') is None
+    assert times(b"{}") is None
+    assert max(decoded) == (times(text) or (0, 0))[1]
+
+
+def page(tmp_path: Path, text: str, shift: int = 0) -> list[Part]:
+    path = tmp_path / "page"
+    path.write_text(text)
+    os.utime(path, (1_700_000_000.5, 1_700_000_000.5))
+    with Recordings((str(path),), now=1_800_000_000_000_000_000) as recordings:
+        return [part for batch in recordings.batches(shift) for part in batch]
+
+
+def rows(parts: list[Part]) -> list[tuple[Any, ...]]:
+    return [
+        (part.head.name, part.head.kind.value, dict(point.attributes or {}), point.value, point.time_unix_nano)  # type: ignore[union-attr]
+        for part in parts
+        for point in part.points
+    ]
+
+
+def test_a_page_of_prometheus(tmp_path: Path) -> None:
+    made = page(
+        tmp_path,
+        "# a comment\n# HELP http_requests_total Served,\\nall.\n# TYPE http_requests_total counter\n"
+        'http_requests_total{method="post",path="a\\"}\\n\\\\"} 3 1700000001000\n'
+        "http_requests_total 1.5e3\n\nnothing_said NaN\n# TYPE u untyped\nu -Inf\n"
+        '{"dotted.name", "a.b"="c"} 2\n',
+    )
+    file_time = 1_700_000_000_500_000_000
+    found = rows(made)
+    assert found[0] == (
+        "http_requests_total", "sum", {"method": "post", "path": 'a"}\n\\'}, 3.0, 1_700_000_001_000_000_000
+    )  # fmt: skip
+    assert found[1] == ("http_requests_total", "sum", {}, 1500.0, file_time)
+    assert found[2][:2] == ("nothing_said", "gauge")
+    assert math.isnan(found[2][3])
+    assert found[3] == ("u", "gauge", {}, -math.inf, file_time)
+    assert found[4] == ("dotted.name", "gauge", {"a.b": "c"}, 2.0, file_time)
+    assert made[0].head.description == "Served,\nall."
+    assert made[0].head.temporality == "cumulative"
+
+
+def test_a_page_of_openmetrics(tmp_path: Path) -> None:
+    made = page(
+        tmp_path,
+        "# TYPE t_seconds histogram\n# UNIT t_seconds seconds\n"
+        't_seconds_bucket{le="0.5"} 2 1700000002.25 # {trace_id="a"} 0.3\nt_seconds_bucket{le="+Inf"} 5 1700000002.25\n'
+        "t_seconds_sum 7.5 1700000002.25\nt_seconds_count 5 1700000002.25\nt_seconds_created 1699999999.5\n"
+        '# TYPE q summary\nq{quantile="0.5"} 1\nq_sum 3\nq_count 2\n# TYPE i info\ni_info{v="1"} 1\n# EOF\n',
+        shift=1_000,
+    )
+    (histogram,) = made[0].points
+    assert made[0].head.unit == "seconds"
+    assert (histogram.bucket_counts, histogram.explicit_bounds) == ([2, 3], [0.5])  # type: ignore[union-attr]
+    assert (histogram.count, histogram.sum) == (5, 7.5)  # type: ignore[union-attr]
+    assert histogram.time_unix_nano == 1_700_000_002_250_001_000
+    assert histogram.start_time_unix_nano == 1_699_999_999_500_001_000
+    assert [(row[0], row[1], row[2], row[3]) for row in rows(made[1:])] == [
+        ("q", "gauge", {"quantile": "0.5"}, 1.0),
+        ("q_sum", "sum", {}, 3.0),
+        ("q_count", "sum", {}, 2.0),
+        ("i_info", "gauge", {"v": "1"}, 1.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a{b} 1", "line 2, column 4: expected a label's value in quotes"),
+        ('a{b="c" d="e"} 1', "line 2, column 9: expected a comma"),
+        ("a{b=", "line 2, column 5: expected } after the labels"),
+        ("a x", "line 2, column 3: expected a number, got 'x'"),
+        ("a 1 2 3", "line 2, column 7: expected the line's end"),
+        ("a", "line 2, column 2: expected a value"),
+        ("a 1 soon", "line 2, column 5: expected a time"),
+        ("# TYPE a thing", "line 2, column 10: expected a type, got 'thing'"),
+        ("9 1", "line 2, column 1: expected a metric's name"),
+    ],
+)
+def test_a_broken_line_of_a_page_says_where_and_what_was_expected(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(SourceError) as raised:
+        page(tmp_path, f"good 1\n{line}\n")
+    assert said in raised.value.message
+
+
+def test_both_spellings_of_a_gateway_log_are_the_same_metrics() -> None:
+    folder = SHARED / "gateway-request-logs"
+    if not folder.exists():
+        pytest.skip("the gateway's samples are not here")
+    with Recordings((str(folder / "request_logs.json"), str(folder / "es_document.json"))) as recordings:
+        made = [part for batch in recordings.batches() for part in batch]
+    names = {part.head.name for part in made}
+    assert names >= {
+        "ai_gateway.request.latency",
+        "ai_gateway.tokens.total",
+        "ai_gateway.cost",
+        "ai_gateway.request.size",
+    }
+    costs = [part for part in made if part.head.name == "ai_gateway.cost"]
+    assert len(costs) == 4
+    assert {one.points[0].attributes["project_id"] for one in costs} >= {"proj_design", "proj_education"}  # type: ignore[index]
+    assert "Sample request content" not in repr(made)
+    assert "user_456" not in repr(made)
+
+
+@given(st.lists(st.binary(max_size=8), max_size=12), st.integers(1, 9))
+def test_lines_have_their_numbers_whatever_the_blocks(given_lines: list[bytes], size: int) -> None:
+    clean = [one.replace(b"\n", b"") for one in given_lines]
+    text = b"\n".join(clean)
+    blocks = [text[at : at + size] for at in range(0, len(text), size)]
+    wanted = [(number, one) for number, one in enumerate(clean, 1) if one and not one.isspace()]
+    assert list(lines("f", blocks)) == wanted
+
+
+def test_series_are_counted_exactly_and_then_nearly(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = OtlpJson("j").line(SUMMARY.replace("\n", "").encode(), 1)[0].head
+    count = SeriesCount()
+    for start in range(0, 300_000, 1_000):
+        keys = [hash(str(number)) for number in range(start, start + 1_000)]
+        count.add(head, keys)
+        count.add(head, keys)
+        if start == 50_000:
+            assert count.value == 51_000
+    assert count.value == pytest.approx(300_000, rel=0.01)
