@@ -44,15 +44,19 @@ class CheckOptions:
 
 
 def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None) -> Iterator[Event]:
-    """Yield events; the last is `CheckFinished` with the results in the order of `jobs`."""
+    """Yield events; the last is `CheckFinished` with the results in the order of `jobs`.
+
+    Interrupted while it waits for a ladder to hold, a target's last climb is its result.
+    """
     clock = clock or SystemClock()
     started = clock.monotonic()
     yield CheckStarted(tuple(job.target for job in jobs))
     results: list[CheckResult | None] = [None] * len(jobs)
     watch = clock
+    latest: dict[str, CheckResult] = {}
 
     def work(job: Job, tell: Callable[[Event], None]) -> CheckResult:
-        return _climb_until_it_holds(job, options, watch, tell)
+        return _climb_until_it_holds(job, options, watch, tell, latest)
 
     interrupted = True
     try:
@@ -66,11 +70,14 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
         interrupted = False
     except KeyboardInterrupt:
         pass
-    done = tuple(result for result in results if result is not None)
+    known = [result or latest.get(job.target) for job, result in zip(jobs, results, strict=True)]
+    done = tuple(result for result in known if result is not None)
     yield CheckFinished(done, clock.monotonic() - started, interrupted)
 
 
-def _climb_until_it_holds(job: Job, options: CheckOptions, clock: Clock, tell: Callable[[Event], None]) -> CheckResult:
+def _climb_until_it_holds(
+    job: Job, options: CheckOptions, clock: Clock, tell: Callable[[Event], None], latest: dict[str, CheckResult]
+) -> CheckResult:
     started = clock.monotonic()
     while True:
         result = _climb_once(job, options, clock, started)
@@ -79,6 +86,7 @@ def _climb_until_it_holds(job: Job, options: CheckOptions, clock: Clock, tell: C
             for finding in result.rungs:
                 tell(RungClimbed(job.target, finding))
             return result
+        latest[job.target] = result
         first = next(finding for finding in result.rungs if finding.outcome is Held.FAIL)
         tell(Waited(job.target, f"{first.rung}: {first.message}", waited, options.wait))
         clock.wait(min(_AGAIN, options.wait - waited))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from threading import Event
 
 from magictel.errors import SettingsError
 from magictel.events import CheckFinished, CheckOutcome, CheckResult, Waited
@@ -104,6 +105,27 @@ def test_wait_gives_up_when_its_time_is_over() -> None:
     result = climbed(Backend(steps=steps), CheckOptions(wait=5.0))
     assert result.outcome is CheckOutcome.FAIL
     assert 5.0 <= result.seconds < 7.0
+
+
+def test_an_interrupt_while_it_waits_leaves_the_last_climb_as_the_result() -> None:
+    class Patient(QuickClock):
+        def wait(self, seconds: float, stop: Event | None = None) -> bool:
+            again.wait(30)  # the second and last climb comes when the test is over
+            return super().wait(100.0, stop)
+
+    again = Event()
+    steps = {Rung.TCP: Finding.failed(Rung.TCP, "net.tcp.refused", "nobody listens")}
+    job = Job("mem", "memory", lambda: MemoryExporter(Backend(steps=steps), clock=QuickClock()))
+    running = check([job], CheckOptions(wait=60.0), Patient())
+    assert isinstance(running, Generator)
+    try:
+        assert any(isinstance(event, Waited) for event in running)
+        finished = running.throw(KeyboardInterrupt)
+    finally:
+        again.set()
+    assert isinstance(finished, CheckFinished)
+    assert finished.interrupted
+    assert [(result.target, result.outcome) for result in finished.results] == [("mem", CheckOutcome.FAIL)]
 
 
 def test_targets_come_out_in_the_order_given() -> None:
