@@ -128,9 +128,9 @@ class Server:
                     self._threads.discard(threading.current_thread())
 
         thread = threading.Thread(target=run, name=f"sandbox-{self.emulator.name}", daemon=True)
-        with self._idle:
+        with self._idle:  # `stop` joins what it finds: a thread that has not started cannot be joined
             self._threads.add(thread)
-        thread.start()
+            thread.start()
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._stop.is_set():

@@ -1,0 +1,123 @@
+"""`magictel conformance`: the laws that every exporter must hold, tried on one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from magictel.cli import output
+from magictel.cli.output import Format
+from magictel.cli.targets import FormatOption
+from magictel.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magictel.conformance.law import Law
+    from magictel.conformance.run import Result
+    from magictel.conformance.subject import Subject
+
+_KINDS = ("json", "junit")
+
+
+def command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", show_default=False, help="An exporter. None: the laws are listed.")
+    ] = None,
+    law: Annotated[
+        list[str] | None, typer.Option("--law", metavar="ID", help="Only this law; may be given more than once.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="What chance goes by.")] = 0,
+    emulator: Annotated[
+        str | None,
+        typer.Option("--emulator", metavar="MODULE:NAME", help="The backend's emulator, where the sandbox has none."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A broken law that only should hold ends with exit code 3.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also show what was held, and why laws were skipped.")
+    ] = False,
+    format_: FormatOption = Format.TEXT,
+    report: Annotated[
+        list[str] | None,
+        typer.Option("--report", metavar="KIND=PATH", help="Also write a report to a file: json=PATH or junit=PATH."),
+    ] = None,
+) -> int:
+    """Try the laws that every exporter must hold on one: life cycle, faults, ledger, read-back, secrets.
+
+    Each law gets an exporter and an emulator of its own, on loopback; nothing else is asked, and no settings of yours are used.
+    """
+    from magictel.cli.exit_codes import Ending, exit_code
+    from magictel.conformance.laws import chosen
+    from magictel.conformance.report import document, lines, outcome
+    from magictel.conformance.run import run
+
+    laws = chosen(law or ())
+    if name is None:
+        _list(laws, format_)
+        return 0
+    paths = [_split(text) for text in report or ()]
+    subject = _subject(name, emulator)
+    results = list(run(subject, laws, seed))
+    for kind, path in paths:
+        _write(kind, path, subject.name, seed, results)
+    if format_ is Format.JSON:
+        output.document(document(subject.name, seed, results))
+    else:
+        for line in lines(subject.name, results, all_=verbose):
+            output.say(line)
+    came = outcome(results)
+    return exit_code(Ending(failed=came == "fail", doubtful=strict and came == "warn"))
+
+
+def _list(laws: Sequence[Law], how: Format) -> None:
+    if how is Format.JSON:
+        rows = [{"law": one.id, "level": one.level.value, "sentence": one.sentence} for one in laws]
+        output.document({"schema": "magictel.laws/1", "laws": rows})
+        return
+    for one in laws:
+        output.say(f"{one.id:<26} {one.level.value:<6} {one.sentence}")
+
+
+def _subject(name: str, emulator: str | None) -> Subject:
+    from magictel.conformance.subject import registered
+    from magictel.errors import PluginError
+
+    try:
+        return registered(name, emulator)
+    except PluginError as failure:
+        if failure.code == "plugin.unknown":
+            raise UsageError("usage.unknown-target", failure.message, failure.remedy) from None
+        raise
+
+
+def _split(text: str) -> tuple[str, Path]:
+    kind, equals, path = text.partition("=")
+    if not equals or not path or kind not in _KINDS:
+        raise UsageError(
+            "usage.report",
+            f"--report {text}: write it as KIND=PATH",
+            f"--report {'=PATH or --report '.join(_KINDS)}=PATH",
+        )
+    return kind, Path(path)
+
+
+def _write(kind: str, path: Path, exporter: str, seed: int, results: Sequence[Result]) -> None:
+    import json
+
+    from magictel.conformance.report import document, junit
+
+    made = (
+        junit(exporter, results) if kind == "junit" else json.dumps(document(exporter, seed, results), indent=2) + "\n"
+    )
+    try:
+        path.write_text(made, encoding="utf-8")
+    except OSError as failure:
+        raise UsageError(
+            "usage.report",
+            f"--report: {path} cannot be written: {failure.strerror}",
+            "name a file in a folder that exists",
+        ) from None

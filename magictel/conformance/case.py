@@ -1,0 +1,240 @@
+"""What one law works with: exporters made as it asks, the backend before them, and a clock on which waiting costs nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import random
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import MetricsData
+
+from magictel.clock import SystemClock
+from magictel.conformance.law import Broken, Need
+from magictel.conformance.subject import Place, Subject
+from magictel.exporter import Exporter
+from magictel.http_exporter import HttpExporter
+from magictel.model import Series, groups
+from magictel.sandbox.emulator import Emulator, RefusesItems
+from magictel.sandbox.faults import Faults, parse_faults
+from magictel.sandbox.server import Server
+from magictel.settings.fields import Field, fields_of
+from magictel.settings.model import ExporterSettings
+from magictel.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.wire import Request
+
+_QUICK = {
+    "timeout": 2.0,
+    "connect_timeout": 2.0,
+    "retry_budget": 0.5,
+    "backoff_initial": 0.01,
+    "backoff_max": 0.05,
+    "breaker_failures": 1000,
+}
+_LONG_ENOUGH = 30.0
+"""Seconds that the clock is moved before the backend is asked: longer than anything takes to become visible."""
+
+
+class LeapingClock(SystemClock):
+    """The machine's clock, on which a wait is over at once and the time has passed all the same."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        return super().now() + self._ahead
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps back."""
+        return super().monotonic() + self._ahead
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Leap over the wait; True if `stop` was set before."""
+        if stop is not None and stop.is_set():
+            return True
+        with self._lock:
+            self._ahead += max(0.0, seconds)
+        return False
+
+
+class Arrivals(deque[Request]):
+    """Requests as they come in, and when by the case's clock."""
+
+    def __init__(self, clock: LeapingClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.times: list[float] = []
+
+    def append(self, request: Request) -> None:
+        """Take note."""
+        self.times.append(self._clock.monotonic())
+        super().append(request)
+
+
+class Case:
+    """One law on one exporter with one seed; a context manager that ends everything it made."""
+
+    def __init__(self, subject: Subject, seed: int) -> None:
+        self.subject = subject
+        self.seed = seed
+        self.dice = random.Random(seed)
+        self.clock = LeapingClock()
+        self.logs: list[str] = []
+        self.printed = io.StringIO()
+        self.run_id = f"{self.dice.getrandbits(48):012x}"
+        self._stack = contextlib.ExitStack()
+        self._server: Server | None = None
+        self._made: list[Exporter[Any]] = []
+
+    def __enter__(self) -> Case:
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="magictel-")))
+        self._stack.enter_context(_collected(self.logs))
+        self._stack.enter_context(contextlib.redirect_stdout(self.printed))
+        self._stack.enter_context(contextlib.redirect_stderr(self.printed))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            for exporter in self._made:
+                exporter.shutdown(0)
+                exporter.close()  # a law may have asked the backend after its shutdown
+        finally:
+            self._made.clear()
+            with self._stack:
+                if self._server is not None:
+                    self._server.stop()
+
+    # ---- the backend ---------------------------------------------------------------------------------------------------
+
+    @property
+    def served(self) -> bool:
+        """True where there is a backend to script."""
+        return self.subject.emulator is not None
+
+    @property
+    def server(self) -> Server:
+        """The server around the emulator, started at first use."""
+        if self._server is None:
+            assert self.subject.emulator is not None
+            self._server = Server(self.subject.emulator(self.clock), record=True)
+            self._server.requests = Arrivals(self.clock)
+            self._server.start()
+        return self._server
+
+    @property
+    def emulator(self) -> Emulator:
+        """The backend itself."""
+        return self.server.emulator
+
+    def script(self, text: str) -> Faults:
+        """From now on the backend does this, write by write."""
+        self.server.faults = parse_faults(text)
+        return self.server.faults
+
+    def writes(self) -> list[tuple[float, Request]]:
+        """The writes that came in whole, each with its time by the case's clock."""
+        requests = self.server.requests
+        assert isinstance(requests, Arrivals)
+        return [pair for pair in zip(requests.times, requests, strict=False) if self.emulator.is_write(pair[1])]
+
+    # ---- the exporter ----------------------------------------------------------------------------------------------------
+
+    def exporter(self, **settings: Any) -> Exporter[Any]:
+        """A fresh exporter for this case's backend, with quick settings unless the law says otherwise."""
+        made = self.unkept(**settings)
+        self._made.append(made)
+        return made
+
+    def unkept(self, **settings: Any) -> Exporter[Any]:
+        """Like `exporter`, for a law that ends it itself."""
+        origin = self.server.origin if self.served else ""
+        environment = self.emulator.environment(origin) if self.served else {}
+        wanted = {**_QUICK, **settings}
+        return self.subject.exporter(Place(origin, self.folder, wanted, self.clock, environment))
+
+    def lacking(self, needs: Collection[Need]) -> Need | None:
+        """The first of these needs that is not met."""
+        for need in needs:
+            held = True
+            match need:
+                case Need.SERVER:
+                    held = self.served
+                case Need.ITEMS:
+                    held = self.served and isinstance(self.emulator, RefusesItems)
+                case Need.READ_BACK:
+                    held = _reads_back(self.exporter())
+                case Need.FORK:
+                    held = hasattr(os, "fork")
+                case Need.SECRETS:
+                    held = any(one.secret for one in options_of(self.exporter()))
+            if not held:
+                return need
+        return None
+
+    # ---- the way back ----------------------------------------------------------------------------------------------------
+
+    def expected(self, exporter: Exporter[Any], data: MetricsData) -> list[Expected]:
+        """Every point of a collection as the backend should show it; withheld ones are not among them."""
+        found = []
+        for group in exporter.scrub(groups(data)):
+            for point in group.points:
+                one = exporter.expect(Series(group.stream, point.attributes or {}), point)
+                if one is not None:
+                    found.append(one)
+        return found
+
+    def look(self, exporter: Exporter[Any], expected: Sequence[Expected]) -> Sequence[Seen]:
+        """What the backend shows of this case's points, once all late writes have landed. Raises `Broken` where it cannot be asked."""
+        if self.served and not self.server.settle(10):
+            raise Broken("the exporter left a request under way")
+        self.clock.wait(_LONG_ENOUGH)
+        now = self.clock.now()
+        seen = exporter.seen(SampleQuery(self.run_id, now - 86_400, now + 86_400, tuple(expected)))
+        if isinstance(seen, Unreadable):
+            if seen.final:
+                raise Broken(f"the backend could not be asked: {seen.code}: {seen.message}")
+            return ()
+        return seen
+
+
+def options_of(exporter: Exporter[Any]) -> Sequence[Field]:
+    """The options of an exporter's settings."""
+    model: type[ExporterSettings] = type(exporter.settings)
+    return fields_of(model)
+
+
+def _reads_back(exporter: Exporter[Any]) -> bool:
+    if isinstance(exporter, HttpExporter):
+        return type(exporter).read_back is not HttpExporter.read_back
+    return type(exporter).seen is not Exporter.seen
+
+
+@contextlib.contextmanager
+def _collected(lines: list[str]) -> Iterator[None]:
+    """What is logged under `magictel` goes into `lines`, and nowhere else."""
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    logger = logging.getLogger("magictel")
+    before = logger.level, logger.propagate
+    handler = Collect()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

@@ -1,0 +1,74 @@
+"""Laws on how much is sent, held and tried: deadline, breaker, bounded memory, batches."""
+
+from __future__ import annotations
+
+from magictel.conformance.case import Case
+from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.points import collection
+
+BOOK = Book()
+_BUSY = 1.0
+
+
+@BOOK.law("bounds.deadline", "deliver ends by its deadline, and names what it gave up.", Need.SERVER)
+def deadline(case: Case) -> Violation | None:
+    """The backend stays away, once for as long as it says itself."""
+    for script in ("503 forever", "429 retry-after=3600 forever"):
+        case.script(script)
+        exporter = case.exporter(backoff_max=2.0)
+        started = case.clock.monotonic()
+        receipt = exporter.deliver(collection(case.run_id, 3, case.clock.now()), seconds=3.0)
+        took = case.clock.monotonic() - started
+        found = first(
+            broken_unless(took < 3.0 + _BUSY, f"deliver was given 3 s and took {took:.1f} s ({script})"),
+            broken_unless(receipt.dropped == 3, f"{receipt.dropped} of 3 points count as dropped at the deadline"),
+            broken_unless(receipt.reasons and receipt.reasons[0].code, "points were given up without a reason"),
+        )
+        if found is not None:
+            return found
+    return None
+
+
+@BOOK.law("bounds.breaker", "A backend that keeps failing is left alone for a while.", Need.SERVER)
+def breaker(case: Case) -> Violation | None:
+    """Twenty exports, and three failures are enough."""
+    case.script("503 forever")
+    exporter = case.exporter(breaker_failures=3, breaker_cooldown=3600.0, retry_budget=0.0)
+    for turn in range(20):
+        exporter.export(collection(case.run_id, 2, case.clock.now(), first=2 * turn))
+    asked = len(case.writes())
+    return broken_unless(asked <= 5, f"a backend that had failed three times was asked {asked} times in 20 exports")
+
+
+@BOOK.law(
+    "bounds.outbox", "What waits for a backend that is away is bounded; what that pushes out is counted.", Need.SERVER
+)
+def outbox(case: Case) -> Violation | None:
+    """Twenty collections of ten points, room for fifty points."""
+    case.script("503 forever")
+    exporter = case.exporter(outbox_points=50, retry_budget=0.0)
+    for turn in range(20):
+        exporter.export(collection(case.run_id, 10, case.clock.now(), first=10 * turn))
+    ledger = exporter.ledger
+    return first(
+        broken_unless(ledger.kept <= 50, f"{ledger.kept} points wait where 50 have room"),
+        broken_unless(
+            ledger.kept + ledger.dropped == 200,
+            f"200 points were not delivered, {ledger.kept} kept and {ledger.dropped} dropped are counted",
+        ),
+    )
+
+
+@BOOK.law("bounds.batches", "No payload holds more points or bytes than the settings allow.")
+def batches(case: Case) -> Violation | None:
+    """Small batches of many points."""
+    data = collection(case.run_id, 60, case.clock.now())
+    counts = [one.points for one in case.exporter(max_batch_points=7).payloads(data)]
+    sizes = [len(one.body) for one in case.exporter(max_batch_bytes=4096).payloads(data) if one.points > 1]
+    return first(
+        broken_unless(max(counts, default=0) <= 7, f"a payload of {max(counts, default=0)} points where 7 are allowed"),
+        broken_unless(sum(counts) == 60, f"60 points became payloads of {sum(counts)}"),
+        broken_unless(
+            max(sizes, default=0) <= 4096, f"a payload of {max(sizes, default=0)} bytes where 4096 are allowed"
+        ),
+    )

@@ -1,0 +1,66 @@
+"""Laws on bytes: a template equals the plain encoding, items can be told apart, and encoding is the same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opentelemetry.sdk.metrics.export import MetricsData
+
+from magictel.conformance.case import Case
+from magictel.conformance.law import Book, Violation
+from magictel.conformance.points import collection, odd, shapes, together
+from magictel.exporter import Exporter
+
+BOOK = Book()
+
+
+@BOOK.law("encode.template", "A template's bytes equal those of encode, cold and warm.")
+def template(case: Case) -> Violation | None:
+    """The same collections by both ways; the second and third time the layouts are warm."""
+    fast, plain = case.exporter(), case.exporter()
+    plain.template = lambda: None  # type: ignore[method-assign] # the plain truth alone
+    for name, data in _collections(case):
+        for turn in ("cold", "warm", "warm again"):
+            if _body(fast, data) != _body(plain, data):
+                return Violation(f"{name}, {turn}: the template's bytes are not those of encode")
+    return None
+
+
+@BOOK.law("encode.items", "A payload's body is its items one after the other, and can be cut into them again.")
+def items(case: Case) -> Violation | None:
+    """Cut by the lengths or by `split`, put together again."""
+    exporter = case.exporter()
+    for name, data in _collections(case):
+        for payload in exporter.payloads(data):
+            found = payload.items()
+            if len(found) != payload.points:
+                return Violation(f"{name}: {payload.points} points, and the body is cut into {len(found)} items")
+            if b"".join(found) != payload.body:
+                return Violation(f"{name}: the items put together are not the body")
+            if payload.points > 1 and payload.only([1]).body != found[1]:
+                return Violation(f"{name}: a payload shrunk to its second item holds something else")
+    return None
+
+
+@BOOK.law("encode.repeatable", "The same points give the same bytes, in every exporter made with the same settings.")
+def repeatable(case: Case) -> Violation | None:
+    """A repeat by another process must be recognised by the backend."""
+    one, other = case.exporter(), case.exporter()
+    for name, data in _collections(case):
+        if _body(one, data) != _body(other, data):
+            return Violation(f"{name}: two exporters give the same points different bytes")
+    return None
+
+
+def _collections(case: Case) -> Iterator[tuple[str, MetricsData]]:
+    now = case.clock.now()
+    yield "everyday points", collection(case.run_id, 30, now)
+    yield "the same series later", collection(case.run_id, 30, now + 60)
+    yield from shapes(case.run_id, now)
+    yield from odd(case.run_id, now)
+    several = [collection(case.run_id, case.dice.randint(1, 9), now + n, first=n) for n in range(4)]
+    yield "several resources", together(several)
+
+
+def _body(exporter: Exporter[object], data: MetricsData) -> bytes:  # type: ignore[type-var]
+    return b"".join(payload.body for payload in exporter.payloads(data))

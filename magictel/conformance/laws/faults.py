@@ -1,0 +1,244 @@
+"""Laws on what a backend does wrong: each fault has the right consequence, and the ledger says what the backend holds."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from email.utils import formatdate
+from typing import Any
+
+from magictel.conformance.case import Case
+from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.points import collection
+from magictel.outcome import Fate, Receipt
+from magictel.sandbox.emulator import RefusesItems
+
+BOOK = Book()
+_PAGE = "<!doctype html><html><body>Please sign in</body></html>"
+
+
+@BOOK.law("retry.throttled", "429 is waited for and sent again: nothing is lost.", Need.SERVER)
+def throttled(case: Case) -> Violation | None:
+    """Three times, then the backend takes it."""
+    case.script("429 x3")
+    return _all_delivered(_delivered(case), "after three 429")
+
+
+@BOOK.law("retry.unavailable", "503 is waited for and sent again: nothing is lost.", Need.SERVER)
+def unavailable(case: Case) -> Violation | None:
+    """Three times, then the backend takes it."""
+    case.script("503 x3")
+    return _all_delivered(_delivered(case), "after three 503")
+
+
+@BOOK.law("retry.gateway", "A gateway's 502 and 504 are sent again: nothing is lost.", Need.SERVER)
+def gateway(case: Case) -> Violation | None:
+    """A proxy between us and the backend."""
+    case.script(f"502 body='{_PAGE}', then 504 body='{_PAGE}'")
+    return _all_delivered(_delivered(case), "after a gateway's 502 and 504")
+
+
+@BOOK.law("retry.refused", "A request refused for good is sent once, and its points count as rejected.", Need.SERVER)
+def refused(case: Case) -> Violation | None:
+    """One point: there is nothing to tell apart."""
+    case.script("400 forever")
+    receipt = _delivered(case, 1)
+    return first(
+        broken_unless(receipt.rejected == 1, f"a point refused with 400 counts as {_fate(receipt)}"),
+        broken_unless(len(case.writes()) == 1, f"a point refused with 400 was sent {len(case.writes())} times"),
+    )
+
+
+@BOOK.law("retry.after-seconds", "Retry-After in seconds is waited for.", Need.SERVER)
+def after_seconds(case: Case) -> Violation | None:
+    """Five seconds."""
+    case.script("429 retry-after=5")
+    return first(_all_delivered(_delivered(case), "after Retry-After: 5"), _waited(case, 5.0))
+
+
+@BOOK.law("retry.after-date", "Retry-After as a date is waited for.", Need.SERVER)
+def after_date(case: Case) -> Violation | None:
+    """Seven seconds from now; the header has whole seconds."""
+    case.script(f"429 retry-after='{formatdate(case.clock.now() + 8, usegmt=True)}'")
+    return first(_all_delivered(_delivered(case), "after a date in Retry-After"), _waited(case, 5.0))
+
+
+@BOOK.law("split.too-large", "A request that is too large is halved until it fits: nothing is lost.", Need.SERVER)
+def too_large(case: Case) -> Violation | None:
+    """413, twice."""
+    case.script("too-large x2")
+    return _all_delivered(_delivered(case, 12), "after 413 twice")
+
+
+@BOOK.law("split.single", "A single point that is too large is rejected, and sent once.", Need.SERVER)
+def single(case: Case) -> Violation | None:
+    """413, always."""
+    case.script("too-large forever")
+    receipt = _delivered(case, 1)
+    return first(
+        broken_unless(receipt.rejected == 1, f"a single point that is too large counts as {_fate(receipt)}"),
+        broken_unless(len(case.writes()) == 1, f"a single point that is too large was sent {len(case.writes())} times"),
+    )
+
+
+@BOOK.law(
+    "fault.reset", "A connection reset before or after the backend has stored: sent again, nothing lost.", Need.SERVER
+)
+def reset(case: Case) -> Violation | None:
+    """Before the answer, in its place, and closed without a word."""
+    case.script("reset, then reset-after, then close")
+    return _all_delivered(_delivered(case), "after a reset before the answer, one after it, and a close")
+
+
+@BOOK.law("fault.truncated", "An answer that breaks off is no verdict: sent again, counted once.", Need.SERVER)
+def truncated(case: Case) -> Violation | None:
+    """The backend has stored, and its answer is cut."""
+    case.script("truncated x1")
+    return _all_delivered(_delivered(case), "after an answer that broke off")
+
+
+@BOOK.law("fault.time-out", "An attempt ends at `timeout`, and is repeated.", Need.SERVER)
+def time_out(case: Case) -> Violation | None:
+    """The first answer would take far longer than one attempt may."""
+    case.script("slow 1.2 x1")
+    receipt = _delivered(case, timeout=0.15)
+    return first(
+        _all_delivered(receipt, "after an attempt that timed out"),
+        broken_unless(receipt.attempts >= 2, "an attempt waited for longer than `timeout`"),
+    )
+
+
+@BOOK.law("fault.web-page", "A 200 with a web page (a login, a captive portal) is not taken for delivery.", Need.SERVER)
+def web_page(case: Case) -> Violation | None:
+    """Something else than the backend answers."""
+    case.script(f"200 body='{_PAGE}' forever")
+    receipt = _delivered(case, 2, seconds=2.0)
+    return broken_unless(receipt.delivered == 0, "a web page was taken for the backend's answer")
+
+
+@BOOK.law("partial.items", "Of a partial answer each item has its own verdict.", Need.ITEMS, Need.READ_BACK)
+def items(case: Case) -> Violation | None:
+    """Every kind of item error that the backend has."""
+    assert isinstance(case.emulator, RefusesItems)
+    exporter = case.exporter()
+    total = Receipt()
+    expected = []
+    for turn, kind in enumerate(case.emulator.item_errors):
+        case.script(f"partial 40% {kind} x1")
+        data = collection(case.run_id, 10, case.clock.now(), first=10 * turn)
+        total += exporter.deliver(data, seconds=300.0)
+        expected += case.expected(exporter, data)
+        case.clock.wait(120.0)
+    seen = {one.key for one in case.look(exporter, expected)}
+    stored = sum(one.key in seen for one in expected)
+    return first(
+        broken_unless(total.balanced, "the receipt of a partial answer does not add up"),
+        broken_unless(
+            total.delivered == stored,
+            f"{total.delivered} points count as delivered, the backend shows {stored}, after partial answers",
+        ),
+    )
+
+
+@BOOK.law("partial.only-refused", "After a partial answer only what was refused is sent again.", Need.ITEMS)
+def only_refused(case: Case) -> Violation | None:
+    """A tenth is refused; the repeat must be much smaller."""
+    assert isinstance(case.emulator, RefusesItems)
+    for turn, kind in enumerate(case.emulator.item_errors):
+        case.script(f"partial 5% {kind} x1")
+        before = len(case.writes())
+        data = collection(case.run_id, 40, case.clock.now(), first=40 * turn)
+        case.exporter().deliver(data, seconds=300.0)
+        sizes = [len(request.body) for _, request in case.writes()[before:]]
+        if len(sizes) > 1 and sizes[1] > 0.7 * sizes[0]:
+            return Violation(f"after {kind} for a twentieth of the items a request of the same size was sent again")
+    return None
+
+
+@BOOK.law(
+    "ids.no-duplicates", "What was stored before its answer was lost is not stored twice.", Need.SERVER, Need.READ_BACK
+)
+def no_duplicates(case: Case) -> Violation | None:
+    """Stored, then reset; stored, then cut off."""
+    case.script("reset-after, then truncated")
+    exporter = case.exporter()
+    data = collection(case.run_id, 9, case.clock.now())
+    exporter.deliver(data)
+    counted = Counter(one.key for one in case.look(exporter, case.expected(exporter, data)))
+    twice = sum(count > 1 for count in counted.values())
+    return broken_unless(not twice, f"{twice} points are shown more than once after their answers were lost")
+
+
+@BOOK.law(
+    "ledger.identity", "The ledger says what the backend holds, whatever went wrong.", Need.SERVER, Need.READ_BACK
+)
+def identity(case: Case) -> Violation | None:
+    """Random faults by the seed, on the way that production takes."""
+    exporter = case.exporter(max_batch_points=case.dice.choice((4, 9, 100)), timeout=0.3)
+    expected: list[Any] = []
+    sent = 0
+    for _ in range(6):
+        case.script(_script(case))
+        size = case.dice.randint(1, 12)
+        data = collection(case.run_id, size, case.clock.now(), first=sent)
+        sent += size
+        expected += case.expected(exporter, data)
+        if case.dice.random() < 0.5:
+            exporter.export(data, timeout_millis=2000)
+        else:
+            exporter.deliver(data, seconds=2.0)
+        case.clock.wait(61.0)
+    case.script("ok")
+    exporter.shutdown(3000)
+    ledger = exporter.ledger
+    shown = {one.key for one in case.look(exporter, expected)}
+    stored = sum(one.key in shown for one in expected)
+    unknown = sum(one.count for one in ledger.reasons if one.unknown and one.fate is not Fate.DELIVERED)
+    return first(
+        broken_unless(ledger.balanced, f"the ledger does not add up: {_fate(ledger)} of {ledger.sent}"),
+        broken_unless(ledger.sent == sent, f"{sent} points were sent, the ledger says {ledger.sent}"),
+        broken_unless(ledger.kept == 0, f"{ledger.kept} points count as kept after shutdown"),
+        broken_unless(
+            ledger.delivered <= stored <= ledger.delivered + unknown,
+            f"{ledger.delivered} points count as delivered (and {unknown} as perhaps), the backend shows {stored}",
+        ),
+    )
+
+
+def _script(case: Case) -> str:
+    dice: random.Random = case.dice
+    kinds = [
+        "429 x2",
+        "503",
+        "500",
+        "504",
+        "reset",
+        "reset-after",
+        "close",
+        "truncated",
+        "too-large",
+        "slow 0.01",
+        "ok",
+    ]
+    if isinstance(case.emulator, RefusesItems):
+        kinds += ["partial 30% mixed", "partial 100% mixed"]
+    return ", then ".join(dice.choice(kinds) for _ in range(dice.randint(1, 3)))
+
+
+def _delivered(case: Case, count: int = 7, *, seconds: float = 30.0, **settings: Any) -> Receipt:
+    return case.exporter(**settings).deliver(collection(case.run_id, count, case.clock.now()), seconds=seconds)
+
+
+def _all_delivered(receipt: Receipt, when: str) -> Violation | None:
+    return broken_unless(receipt.delivered == receipt.sent, f"{when}: {_fate(receipt)} of {receipt.sent} points")
+
+
+def _waited(case: Case, least: float) -> Violation | None:
+    times = [time for time, _ in case.writes()]
+    waited = times[1] - times[0] if len(times) > 1 else 0.0
+    return broken_unless(waited >= least, f"the backend asked to wait, and the repeat came after {waited:.2f} s")
+
+
+def _fate(receipt: Receipt) -> str:
+    counts = {name: getattr(receipt, name) for name in ("delivered", "rejected", "withheld", "kept", "dropped")}
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing"

@@ -1,0 +1,289 @@
+"""Laws on the life of an exporter: from the first export to shutdown, and what happens beside that plan."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import MetricExportResult
+
+from magictel.clock import SystemClock
+from magictel.conformance.case import Case
+from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.points import EMPTY, collection
+
+BOOK = Book()
+_GIVEN = 120.0
+"""Milliseconds that a call is given where the backend lets it wait."""
+_SLACK = 1.5
+"""Seconds by which it may be late: a machine may be busy."""
+
+
+@BOOK.law("life.export", "export says SUCCESS when all has arrived, and returns at once for an empty collection.")
+def export(case: Case) -> Violation | None:
+    """A healthy backend."""
+    exporter = case.exporter()
+    told = exporter.export(collection(case.run_id, 6, case.clock.now()))
+    nothing = exporter.export(EMPTY)
+    return first(
+        broken_unless(told is MetricExportResult.SUCCESS, f"export said {told} with a healthy backend"),
+        broken_unless(nothing is MetricExportResult.SUCCESS, f"export said {nothing} of an empty collection"),
+    )
+
+
+@BOOK.law("life.odd-calls", "Negative and endless time-outs, unknown keywords and empty collections raise nothing.")
+def odd_calls(case: Case) -> Violation | None:
+    """What SDKs of all versions do."""
+    exporter = case.exporter()
+    data = collection(case.run_id, 2, case.clock.now())
+    for call in (
+        lambda: exporter.export(data, timeout_millis=-5),
+        lambda: exporter.export(data, timeout_millis=1e12),
+        lambda: exporter.export(EMPTY, timeout_millis=0, unknown=1),
+        lambda: exporter.force_flush(-1),
+        lambda: exporter.force_flush(timeout_millis=10, unknown=1),
+        lambda: exporter.shutdown(timeout=-1000.0),
+    ):
+        try:
+            call()
+        except Exception as failure:
+            return Violation(f"{type(failure).__name__} was raised by an odd call")
+    return None
+
+
+@BOOK.law(
+    "life.failure-is-told", "export says FAILURE when points were not delivered, and raises nothing.", Need.SERVER
+)
+def failure_is_told(case: Case) -> Violation | None:
+    """Nobody takes anything."""
+    case.script("503 forever")
+    told = case.exporter(retry_budget=0.05).export(collection(case.run_id, 3, case.clock.now()))
+    return broken_unless(told is MetricExportResult.FAILURE, f"export said {told} of points that were not delivered")
+
+
+@BOOK.law("life.export-after-shutdown", "An export after shutdown sends nothing, fails, and is counted as dropped.")
+def export_after_shutdown(case: Case) -> Violation | None:
+    """A reader that comes late."""
+    exporter = case.exporter()
+    exporter.shutdown()
+    before = len(case.writes()) if case.served else 0
+    told = exporter.export(collection(case.run_id, 4, case.clock.now()))
+    ledger = exporter.ledger
+    return first(
+        broken_unless(told is MetricExportResult.FAILURE, f"export after shutdown said {told}"),
+        broken_unless(ledger.dropped == 4, f"of 4 points after shutdown {ledger.dropped} are counted as dropped"),
+        broken_unless(not case.served or len(case.writes()) == before, "something was sent after shutdown"),
+    )
+
+
+@BOOK.law("life.shutdown-twice", "shutdown may be called twice, and by several threads at once.")
+def shutdown_twice(case: Case) -> Violation | None:
+    """One after the other and side by side."""
+    exporter = case.exporter()
+    exporter.export(collection(case.run_id, 2, case.clock.now()))
+    raised: list[str] = []
+
+    def end() -> None:
+        try:
+            exporter.shutdown(1000)
+        except Exception as failure:
+            raised.append(type(failure).__name__)
+
+    if not _together(end, 4):
+        return Violation("concurrent shutdowns did not end")
+    end()
+    return broken_unless(not raised, f"{', '.join(raised)} was raised by a second shutdown")
+
+
+@BOOK.law("life.shutdown-sends", "shutdown tries once more what waits.", Need.SERVER)
+def shutdown_sends(case: Case) -> Violation | None:
+    """The backend was away, and is back in the end."""
+    exporter = _waiting(case)
+    exporter.shutdown(5000)
+    ledger = exporter.ledger
+    return broken_unless(
+        (ledger.delivered, ledger.kept) == (3, 0),
+        f"of 3 points that waited {ledger.delivered} were delivered by shutdown, {ledger.dropped} dropped, {ledger.kept} kept",
+    )
+
+
+@BOOK.law("life.shutdown-in-time", "shutdown ends within the time it is given, whatever the backend does.", Need.SERVER)
+def shutdown_in_time(case: Case) -> Violation | None:
+    """The backend takes the request and says nothing."""
+    exporter = _waiting(case, timeout=4.0)
+    case.script("slow 6 forever")
+    return _in_time("shutdown", lambda: exporter.shutdown(_GIVEN))
+
+
+@BOOK.law("life.shutdown-counts", "What shutdown gives up is counted as dropped and said in the log.", Need.SERVER)
+def shutdown_counts(case: Case) -> Violation | None:
+    """The backend stays away."""
+    exporter = _waiting(case)
+    case.script("503 forever")
+    case.logs.clear()
+    exporter.shutdown(200)
+    ledger = exporter.ledger
+    return first(
+        broken_unless(
+            (ledger.dropped, ledger.kept) == (3, 0),
+            f"after shutdown {ledger.dropped} of 3 points are dropped, {ledger.kept} kept",
+        ),
+        broken_unless(case.logs, "shutdown dropped points and logged nothing"),
+    )
+
+
+@BOOK.law("life.never-shut-down", "An exporter that is forgotten says what it gives up with it.", Need.SERVER)
+def never_shut_down(case: Case) -> Violation | None:
+    """The last reference goes away."""
+    case.script("503 forever")
+    exporter: Any = case.unkept(retry_budget=0.05)
+    exporter.export(collection(case.run_id, 3, case.clock.now()))
+    case.logs.clear()
+    del exporter
+    gc.collect()
+    return broken_unless(case.logs, "points went away with a forgotten exporter, and nothing was logged")
+
+
+@BOOK.law("life.flush", "force_flush sends what waits, and is True only when nothing waits any longer.", Need.SERVER)
+def flush(case: Case) -> Violation | None:
+    """Away, still away, back."""
+    exporter = _waiting(case)
+    case.script("503 forever")
+    early = exporter.force_flush(100)
+    waited = exporter.ledger.kept
+    case.script("ok")
+    late = exporter.force_flush(5000)
+    ledger = exporter.ledger
+    return first(
+        broken_unless(not early and waited == 3, f"force_flush said {early} while {waited} points wait"),
+        broken_unless(
+            late and ledger.kept == 0, f"force_flush said {late} with {ledger.kept} points waiting at the end"
+        ),
+        broken_unless(ledger.delivered == 3, f"force_flush delivered {ledger.delivered} of 3 points"),
+    )
+
+
+@BOOK.law("life.flush-in-time", "force_flush ends within the time it is given.", Need.SERVER)
+def flush_in_time(case: Case) -> Violation | None:
+    """The backend takes the request and says nothing."""
+    exporter = _waiting(case, timeout=4.0)
+    case.script("slow 6 forever")
+    return _in_time("force_flush", lambda: exporter.force_flush(_GIVEN))
+
+
+@BOOK.law("life.export-in-time", "export ends within the time it is given.", Need.SERVER)
+def export_in_time(case: Case) -> Violation | None:
+    """The backend takes the request and says nothing."""
+    case.script("slow 6 forever")
+    exporter = case.exporter(timeout=4.0)
+    data = collection(case.run_id, 3, case.clock.now())
+    return _in_time("export", lambda: exporter.export(data, timeout_millis=_GIVEN))
+
+
+@BOOK.law("life.threads", "Exports from several threads at once are all counted, and all arrive.", Need.SERVER)
+def threads(case: Case) -> Violation | None:
+    """Four threads, four payloads in flight, a backend that takes its time."""
+    case.script("slow 0.02 forever")
+    exporter = case.exporter(in_flight=4, max_batch_points=5)
+    now = case.clock.now()
+    numbers = iter(range(4))
+
+    def work() -> None:
+        n = next(numbers)
+        exporter.export(collection(case.run_id, 20, now, first=20 * n), timeout_millis=20_000)
+
+    if not _together(work, 4):
+        return Violation("exports of several threads did not end")
+    ledger = exporter.ledger
+    case.script("ok")
+    stored = sum(len(request.body) > 0 for _, request in case.writes())
+    return first(
+        broken_unless(ledger.balanced, "the ledger does not add up after concurrent exports"),
+        broken_unless(ledger.sent == 80, f"80 points were exported, {ledger.sent} counted"),
+        broken_unless(ledger.delivered == 80, f"of 80 points {ledger.delivered} were delivered by concurrent exports"),
+        broken_unless(stored >= 16, f"16 payloads were told delivered, {stored} requests came in"),
+    )
+
+
+@BOOK.law(
+    "life.fork", "After a fork the child starts empty, with connections of its own; the parent goes on.", Need.FORK
+)
+def fork(case: Case) -> Violation | None:
+    """A worker of a pre-forking server."""
+    exporter = case.exporter(retry_budget=0.05)
+    if case.served:
+        case.script("503 x1")
+    exporter.export(collection(case.run_id, 3, case.clock.now()))
+    if case.served:
+        case.script("ok")
+    child = _fork(lambda: _as_child(exporter, case))
+    told = exporter.export(collection(case.run_id, 3, case.clock.now(), first=6))
+    return first(
+        broken_unless(child != 2, "the child inherited the parent's ledger or waiting points"),
+        broken_unless(child == 0, "the child could not export"),
+        broken_unless(told is MetricExportResult.SUCCESS, "the parent could not export after the fork"),
+    )
+
+
+def _as_child(exporter: Any, case: Case) -> int:
+    if exporter.ledger.sent or exporter.ledger.kept:
+        return 2
+    told = exporter.export(collection(case.run_id, 3, case.clock.now(), first=3), timeout_millis=5000)
+    return 0 if told is MetricExportResult.SUCCESS else 3
+
+
+def _fork(work: Callable[[], int]) -> int:
+    """The exit code of a child that does this; 9 where it did not end in ten seconds."""
+    import signal
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of a fork beside threads: that is the point
+        pid = os.fork()
+    if pid == 0:
+        code = 4
+        try:
+            code = work()
+        finally:
+            os._exit(code)
+    clock = SystemClock()
+    end = clock.monotonic() + 10.0
+    while clock.monotonic() < end:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        clock.wait(0.005)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return 9
+
+
+def _waiting(case: Case, **settings: Any) -> Any:
+    """An exporter with three points that wait: the backend was away for a moment."""
+    case.script("503 x1")
+    exporter = case.exporter(retry_budget=0.0, **settings)
+    exporter.export(collection(case.run_id, 3, case.clock.now()))
+    case.script("ok")
+    return exporter
+
+
+def _in_time(name: str, call: Callable[[], object]) -> Violation | None:
+    clock = SystemClock()
+    started = clock.monotonic()
+    call()
+    took = clock.monotonic() - started
+    given = _GIVEN / 1000
+    return broken_unless(took < given + _SLACK, f"{name} was given {given:g} s and took {took:.1f} s")
+
+
+def _together(work: Callable[[], None], count: int) -> bool:
+    """Run it in so many threads; False where one does not end."""
+    started = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    for one in started:
+        one.start()
+    for one in started:
+        one.join(20.0)
+    return not any(one.is_alive() for one in started)

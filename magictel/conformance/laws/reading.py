@@ -1,0 +1,167 @@
+"""Laws on the way back: what the backend lost, altered or doubled must show, and nothing else may."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import MetricsData
+
+from magictel.conformance.case import Case
+from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.exporter import Exporter
+from magictel.sources.sample import sample
+from magictel.verification import Verification, verify
+
+BOOK = Book()
+_A_BIT_MORE = 1 + 2**-22
+"""The least that an index of 32-bit floats still tells apart: it alters what is less, and read-back shows what is stored."""
+
+
+@BOOK.law("read-back.true", "What arrived as it was sent is found, equal, each point once.", Need.READ_BACK)
+def true(case: Case) -> Violation | None:
+    """The sample that `send-sample` sends."""
+    exporter, data = case.exporter(), _sample(case)
+    exporter.deliver(data)
+    found = _verified(case, exporter, data)
+    return first(
+        broken_unless(found.expected, "of the sample no point is expected back"),
+        broken_unless(not found.missing, f"stored and not found: {', '.join(found.missing_points[:3])}"),
+        broken_unless(not found.altered, f"stored as sent and called altered: {_differences(found)}"),
+        broken_unless(not found.duplicated, f"{found.duplicated} points stored once are called duplicated"),
+    )
+
+
+@BOOK.law("read-back.lost", "A point that the backend lost is missing.", Need.READ_BACK)
+def lost(case: Case) -> Violation | None:
+    """One point of the first and of the last metric never arrives."""
+    exporter, data = case.exporter(), _sample(case)
+    cut = copy.deepcopy(data)
+    for metric in (_metrics(cut)[0], _metrics(cut)[1]):
+        metric.data.data_points.pop()
+    exporter.deliver(cut)
+    missing = _verified(case, exporter, data).missing
+    return broken_unless(missing >= 2, f"2 points were lost, and {missing} called missing")
+
+
+@BOOK.law(
+    "read-back.altered", "A point that is not as it was sent is altered, in one bit of a value too.", Need.READ_BACK
+)
+def altered(case: Case) -> Violation | None:
+    """What is sent differs from what is asked for, in one place at a time."""
+    for turn, (name, change) in enumerate(_CHANGES):
+        case.run_id = f"{case.run_id[:10]}{turn:02d}"
+        exporter, data = case.exporter(), _sample(case)
+        changed = copy.deepcopy(data)
+        change(changed)
+        exporter.deliver(changed)
+        found = _verified(case, exporter, data)
+        if not found.altered and not found.missing:
+            return Violation(f"{name}: not noticed")
+    return None
+
+
+@BOOK.law("read-back.doubled", "A point that the backend shows twice is duplicated.", Need.READ_BACK)
+def doubled(case: Case) -> Violation | None:
+    """The same point once more, a second later."""
+    exporter, data = case.exporter(), _sample(case)
+    exporter.deliver(data)
+    again = copy.deepcopy(data)
+    metrics = _metrics(again)
+    del metrics[1:]
+    for metric in metrics:
+        metric.data.data_points[:] = [_later(point) for point in metric.data.data_points]
+    exporter.deliver(again)
+    found = _verified(case, exporter, data)
+    return broken_unless(found.duplicated >= 1, "a point that is stored twice is not called duplicated")
+
+
+@BOOK.law("read-back.other-runs", "Points of other runs are not taken for this run's.", Need.READ_BACK)
+def other_runs(case: Case) -> Violation | None:
+    """Another run's sample is there, this one's never came."""
+    exporter, data = case.exporter(), _sample(case)
+    own = case.run_id
+    case.run_id = own[::-1] if own[::-1] != own else own[1:] + "f"
+    exporter.deliver(_sample(case))
+    case.run_id = own
+    found = _verified(case, exporter, data)
+    return broken_unless(
+        found.found == 0 and not found.altered, f"{found.found} points of another run were taken for this run's"
+    )
+
+
+def _sample(case: Case) -> MetricsData:
+    return sample(case.run_id, case.clock.now()).data
+
+
+def _verified(case: Case, exporter: Exporter[Any], data: MetricsData) -> Verification:
+    expected = case.expected(exporter, data)
+    return verify(expected, case.look(exporter, expected), exporter.declared)
+
+
+def _metrics(data: MetricsData) -> list[Any]:
+    metrics: list[Any] = data.resource_metrics[0].scope_metrics[0].metrics  # type: ignore[assignment]
+    return metrics
+
+
+def _points(data: MetricsData) -> Iterator[Any]:
+    for metric in _metrics(data):
+        yield from metric.data.data_points
+
+
+def _named(data: MetricsData, ending: str) -> Any:
+    return next(metric for metric in _metrics(data) if metric.name.endswith(ending)).data.data_points
+
+
+def _replaced(points: list[Any], at: int, **fields: Any) -> None:
+    import dataclasses
+
+    points[at] = dataclasses.replace(points[at], **fields)
+
+
+def _later(point: Any) -> Any:
+    import dataclasses
+
+    return dataclasses.replace(point, time_unix_nano=point.time_unix_nano + 1_000_000_000)
+
+
+def _whole(data: MetricsData) -> None:
+    points = _named(data, "requests")
+    _replaced(points, 1, value=points[1].value + 1)
+
+
+def _last_bit(data: MetricsData) -> None:
+    points = _named(data, "temperature")
+    _replaced(points, 0, value=points[0].value * _A_BIT_MORE)
+
+
+def _sum(data: MetricsData) -> None:
+    points = _named(data, "latency")
+    _replaced(points, 0, sum=points[0].sum * _A_BIT_MORE)
+
+
+def _buckets(data: MetricsData) -> None:
+    points = _named(data, "latency")
+    counts = list(points[0].bucket_counts)
+    counts[0], counts[1] = counts[1], counts[0]
+    _replaced(points, 0, bucket_counts=counts)
+
+
+def _attribute(data: MetricsData) -> None:
+    points = _named(data, "connections")
+    _replaced(points, 0, attributes={**points[0].attributes, "magictel.sample.origin": "elsewhere"})
+
+
+_CHANGES: tuple[tuple[str, Callable[[MetricsData], None]], ...] = (
+    ("a whole number one higher", _whole),
+    ("one bit of a decimal", _last_bit),
+    ("one bit of a histogram's sum", _sum),
+    ("two buckets swapped", _buckets),
+    ("another attribute", _attribute),
+)
+
+
+def _differences(found: Verification) -> str:
+    shown = [f"{one.point} {one.field}: {one.sent!r} / {one.seen!r}" for one in found.differences if not one.declared]
+    return "; ".join(shown[:2])

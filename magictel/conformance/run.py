@@ -1,0 +1,78 @@
+"""Law after law, each on a fresh case: what was held, broken and skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from magictel.clock import SystemClock
+from magictel.conformance.case import Case
+from magictel.conformance.law import Broken, Law, Level
+from magictel.conformance.subject import Subject
+
+
+class Verdict(StrEnum):
+    """How a law came out."""
+
+    HELD = "held"
+    BROKEN = "broken"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One law on one exporter. `message`: how it was broken, or why it was skipped; None where it held."""
+
+    exporter: str
+    law: Law
+    seed: int
+    verdict: Verdict
+    message: str | None
+    seconds: float
+    reproduce: str
+
+    @property
+    def failed(self) -> bool:
+        """True where a law that must hold is broken."""
+        return self.verdict is Verdict.BROKEN and self.law.level is Level.MUST
+
+
+def run(subject: Subject, laws: Iterable[Law], seed: int = 0) -> Iterator[Result]:
+    """Try every law; yields a result as soon as there is one."""
+    for law in laws:
+        yield try_law(subject, law, seed)
+
+
+def try_law(subject: Subject, law: Law, seed: int) -> Result:
+    """Try one law. What the exporter raises breaks it."""
+    clock = SystemClock()
+    started = clock.monotonic()
+    verdict, message = _tried(subject, law, seed)
+    command = f"{subject.reproduce.format(name=subject.name)} --law {law.id} --seed {seed}"
+    return Result(subject.name, law, seed, verdict, message, clock.monotonic() - started, command)
+
+
+def _tried(subject: Subject, law: Law, seed: int) -> tuple[Verdict, str | None]:
+    try:
+        with Case(subject, seed) as case:
+            lacking = case.lacking(law.needs)
+            if lacking is not None:
+                return Verdict.SKIPPED, f"needs {lacking.value}"
+            violation = law.check(case)
+    except Broken as broken:
+        return Verdict.BROKEN, str(broken)
+    except Exception as failure:
+        # The type and the place, never the text: it may quote a secret.
+        return Verdict.BROKEN, f"{type(failure).__name__} was raised{_place(failure)}"
+    return (Verdict.HELD, None) if violation is None else (Verdict.BROKEN, violation.message)
+
+
+def _place(failure: BaseException) -> str:
+    trace = failure.__traceback__
+    where = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        where = f" in {code.co_name}, line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}"
+        trace = trace.tb_next
+    return where

@@ -1,0 +1,199 @@
+"""An exporter that holds every law, and its backend: JSON lines, a verdict for each, a line that comes again is the same line."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+from urllib.parse import quote, urlsplit
+
+from opentelemetry.sdk.metrics.export import NumberDataPoint
+
+from magictel.clock import Clock
+from magictel.finding import Finding, Rung
+from magictel.http_exporter import HttpExporter, judge_status
+from magictel.ladder.probe import probe
+from magictel.model import Attributes, Kind, Point, Series, Stream
+from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
+from magictel.payload import Payload, Route
+from magictel.sandbox.emulator import Emulator
+from magictel.secrets import Secret
+from magictel.settings.model import HttpSettings, option
+from magictel.sources.sample import POINT, RUN_ID
+from magictel.templates import Filled, Withheld
+from magictel.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.wire import Endpoint, Reply, Request, Wire
+
+
+class AcmeSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    env_prefix: ClassVar[str] = "ACME_"
+
+    url: Annotated[str, option("Where Acme listens.", example="http://localhost:8000", address=True)]
+    token: Annotated[Secret | None, option("The token.")] = None
+
+
+class AcmeExporter(HttpExporter[AcmeSettings]):
+    name = "acme"
+    summary = "Acme's collector of everything"
+    Settings = AcmeSettings
+    content_type = "application/x-ndjson"
+    limits = ("Nothing is refused or changed.",)
+    cost = "A line for each point."
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        if isinstance(point, NumberDataPoint):
+            value = json.dumps(point.value).encode()
+            return _lead(series) + str(point.time_unix_nano).encode() + b',"value":' + value + b"}\n"
+        return _lead(series) + str(point.time_unix_nano).encode() + b"," + json.dumps(_told(point)).encode()[1:] + b"\n"
+
+    def template(self) -> Any:
+        return AcmeTemplate()
+
+    def split(self, body: bytes) -> list[bytes]:
+        return body.splitlines(keepends=True)
+
+    def route(self) -> Route:
+        return Route("/points", self.settings.max_batch_points, self.settings.max_batch_bytes)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        parts = urlsplit(self.settings.url)
+        return (Endpoint(parts.scheme, parts.hostname or "", parts.port or 80),)
+
+    def headers(self) -> Mapping[str, str]:
+        token = self.settings.token
+        return {"Authorization": f"Bearer {token.reveal()}"} if token else {}
+
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        if reply.status != 200:
+            return judge_status(reply, self.clock.now())
+        said = reply.json()
+        if not isinstance(said, dict) or "refused" not in said:
+            return Rejected("acme.odd-answer", "something else than Acme answered")
+        refused = {index: ItemVerdict(f"acme.{why}", why) for index, why in said["refused"]}
+        again = {index: one for index, one in refused.items() if one.message == "busy"}
+        gone = {index: one for index, one in refused.items() if one.message != "busy"}
+        return Partial(gone, again) if refused else Delivered()
+
+    @probe(Rung.HEALTH, "Acme is well")
+    def health(self, wire: Wire) -> Finding:
+        reply = wire.get("/health")
+        if reply.ok:
+            return Finding.passed(Rung.HEALTH, reply.text)
+        return Finding.failed(Rung.HEALTH, "acme.ill", f"Acme answers {reply.status}")
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        item = self.encode(series, point)
+        assert isinstance(item, bytes)
+        shown = json.loads(item)
+        return Expected(_key(shown), f"{series.stream.name} {_key(shown)}", _fields(shown))
+
+    def item_key(self, item: bytes) -> str | None:
+        return _key(json.loads(item))
+
+    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        reply = wire.get(f"/points?run={quote(query.run_id)}")
+        if not reply.ok:
+            return Unreadable("acme.unreadable", f"Acme answers {reply.status}")
+        return [Seen(_key(one), _fields(one)) for one in map(json.loads, reply.text.splitlines())]
+
+    def visible_after(self, wire: Wire) -> float | Unreadable:
+        return 0.0
+
+
+class AcmeTemplate:
+    """The same bytes for numbers, by column."""
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        if stream.kind not in (Kind.GAUGE, Kind.SUM):
+            return None
+        times = [str(point.time_unix_nano).encode() for point in points]
+        return Filled("number", [times, [json.dumps(point.value).encode() for point in points]])  # type: ignore[union-attr]
+
+    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+        return lambda attributes: (_lead(Series(stream, attributes)), b',"value":', b"}\n")
+
+
+class AcmeEmulator:
+    """Acme in memory. `lines` is the store: a line that comes again is stored once."""
+
+    name = "acme"
+    item_errors = ("busy", "nonsense")
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.lines: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    def environment(self, origin: str) -> dict[str, str]:
+        return {"ACME_URL": origin}
+
+    def is_write(self, request: Request) -> bool:
+        return request.method == "POST" and request.path == "/points"
+
+    def handle(self, request: Request) -> Reply:
+        return self._handle(request, lambda number: None)
+
+    def handle_partially(self, request: Request, share: float, item_error: str) -> Reply:
+        every = max(1, round(1 / share))
+        kinds = self.item_errors if item_error == "mixed" else (item_error,)
+        return self._handle(request, lambda number: None if number % every else kinds[number // every % len(kinds)])
+
+    def _handle(self, request: Request, veto: Callable[[int], str | None]) -> Reply:
+        if request.path == "/health":
+            return Reply(200, {"content-type": "text/plain"}, b"well")
+        if request.path != "/points":
+            return Reply(404)
+        with self._lock:
+            if request.method == "GET":
+                wanted = request.query["run"]
+                shown = [line for line in self.lines if json.loads(line)["attributes"].get(RUN_ID) == wanted]
+                return Reply(200, {"content-type": "application/x-ndjson"}, "".join(shown).encode())
+            return self._store(request, veto)
+
+    def _store(self, request: Request, veto: Callable[[int], str | None]) -> Reply:
+        import gzip
+
+        body = gzip.decompress(request.body) if request.header("content-encoding") == "gzip" else request.body
+        refused = []
+        for number, line in enumerate(body.decode().splitlines(keepends=True)):
+            why = veto(number)
+            if why is not None:
+                refused.append((number, why))
+            else:
+                self.lines[line] = None
+        return Reply(200, {"content-type": "application/json"}, json.dumps({"refused": refused}).encode())
+
+
+def emulator(clock: Clock) -> Emulator:
+    return AcmeEmulator()
+
+
+def _lead(series: Series) -> bytes:
+    stream = series.stream
+    said = {
+        "name": stream.name,
+        "kind": [stream.kind, stream.temporality, stream.monotonic, stream.unit],
+        "resource": dict(stream.resource),
+        "attributes": dict(series.attributes),
+    }
+    return json.dumps(said, default=str).encode()[:-1] + b',"time":'
+
+
+def _told(point: Any) -> dict[str, Any]:
+    names = ("count", "sum", "min", "max", "bucket_counts", "explicit_bounds", "scale", "zero_count")
+    said = {name: getattr(point, name) for name in names if hasattr(point, name)}
+    for side in ("positive", "negative"):
+        if hasattr(point, side):
+            said[side] = [getattr(point, side).offset, *getattr(point, side).bucket_counts]
+    return {name: list(value) if isinstance(value, list | tuple) else value for name, value in said.items()}
+
+
+def _key(shown: Mapping[str, Any]) -> str:
+    return str(shown["attributes"].get(POINT, shown["name"]))
+
+
+def _fields(shown: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {**shown, **{f"attributes.{key}": value for key, value in shown["attributes"].items()}}
+    flat |= {f"resource.{key}": value for key, value in shown["resource"].items()}
+    del flat["attributes"], flat["resource"]
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in flat.items()}

@@ -1,0 +1,479 @@
+"""For each law an exporter that breaks it: Acme's, which holds all, with one member changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExportResult
+
+from magictel.delivery.retry import Attempted
+from magictel.errors import WireError
+from magictel.finding import Finding, Rung
+from magictel.ladder.probe import probe
+from magictel.model import Point, Series
+from magictel.outcome import Delivered, Outcome, Partial, Receipt, Rejected, Throttled, Unavailable
+from magictel.payload import Payload, Route
+from magictel.templates import Withheld
+from magictel.verification import SampleQuery, Seen, Unreadable
+from magictel.wire import Reply, Request, Wire
+from tests.conformance.acme import AcmeExporter, AcmeSettings, AcmeTemplate
+
+
+@dataclass(frozen=True)
+class Bad:
+    """`implied`: laws that cannot hold either where this one is broken in this way."""
+
+    law: str
+    exporter: type[AcmeExporter]
+    implied: frozenset[str]
+
+
+BAD: list[Bad] = []
+_BUSY = threading.Lock()
+
+
+def breaks(law: str, *implied: str) -> Callable[[type[AcmeExporter]], type[AcmeExporter]]:
+    def add(exporter: type[AcmeExporter]) -> type[AcmeExporter]:
+        BAD.append(Bad(law, exporter, frozenset(implied)))
+        return exporter
+
+    return add
+
+
+def _renamed(reply: Reply, **headers: str) -> Reply:
+    return dataclasses.replace(reply, headers={**reply.headers, **headers})
+
+
+# ---- declared ----------------------------------------------------------------------------------------------------------
+
+
+@breaks("describe.interface")
+class WithoutASummary(AcmeExporter):
+    summary = ""
+
+
+class Unexplained(AcmeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    mystery: int = 3
+
+
+@breaks("describe.options")
+class WithAnUnexplainedOption(AcmeExporter):
+    def __init__(self, settings: Any = None, **options: Any) -> None:
+        super().__init__(Unexplained(**msgspec.structs.asdict(settings)), **options)
+
+
+@breaks("describe.cost")
+class OfUnknownCost(AcmeExporter):
+    cost = ""
+
+
+@breaks("secrets.nowhere")
+class Talkative(AcmeExporter):
+    def __repr__(self) -> str:
+        return f"Acme({dict(self.headers())})"
+
+
+@breaks("probes.hold")
+class WithABrokenProbe(AcmeExporter):
+    @probe(Rung.HEALTH, "Acme is well")
+    def health(self, wire: Wire) -> Finding:
+        raise KeyError("status")
+
+
+@breaks("probes.side-effects")
+class WithAProbeThatWrites(AcmeExporter):
+    @probe(Rung.HEALTH, "Acme takes a line")
+    def health(self, wire: Wire) -> Finding:
+        wire.request("POST", "/points", body=b'{"attributes":{}}\n')
+        return Finding.passed(Rung.HEALTH, "it took one")
+
+
+# ---- bytes -------------------------------------------------------------------------------------------------------------
+
+
+class RoundedTemplate(AcmeTemplate):
+    def columns(self, stream: Any, points: Any) -> Any:
+        filled = super().columns(stream, points)
+        return filled and dataclasses.replace(filled, columns=[filled.columns[0], [b"0"] * len(points)])
+
+
+@breaks("encode.template", "read-back.true")
+class WithAnotherTemplate(AcmeExporter):
+    def template(self) -> Any:
+        return RoundedTemplate()
+
+
+@breaks("encode.items", "partial.items", "split.too-large", "ledger.identity")
+class ThatCutsElsewhere(AcmeExporter):
+    def split(self, body: bytes) -> list[bytes]:
+        return [part + b"," for part in body.split(b",")]
+
+
+_NUMBERS = itertools.count()
+
+
+@breaks("encode.repeatable", "encode.template", "read-back.true")
+class WithNumberedLines(AcmeExporter):
+    def encode(self, series: Series, point: Point) -> Any:
+        item = super().encode(series, point)
+        assert isinstance(item, bytes)
+        return item[:-2] + b',"number":%d}\n' % next(_NUMBERS)
+
+
+# ---- points ------------------------------------------------------------------------------------------------------------
+
+
+@breaks("input.not-mutated")
+class ThatLeavesNotes(AcmeExporter):
+    def encode(self, series: Series, point: Point) -> Any:
+        if isinstance(point, HistogramDataPoint):
+            point.exemplars.append(Exemplar({}, 1.0, 0, None, None))  # type: ignore[attr-defined]
+        return super().encode(series, point)
+
+
+@breaks("input.shapes")
+class ThatHoldsBackWithoutAWord(AcmeExporter):
+    def encode(self, series: Series, point: Point) -> Any:
+        if series.stream.name.endswith("delta_histogram"):
+            return Withheld("", "", "")
+        return super().encode(series, point)
+
+
+@breaks("input.odd-values")
+class ThatLetsNeighboursPay(AcmeExporter):
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        return Rejected("acme.odd", "NaN") if b"NaN" in payload.body else super().judge(payload, reply)
+
+
+@breaks("input.scrubbed")
+class ThatScrubsNothing(AcmeExporter):
+    def __init__(self, settings: Any = None, **options: Any) -> None:
+        super().__init__(settings, **options)
+        self.scrub = iter  # type: ignore[assignment]
+
+
+@breaks("input.fates")
+class ThatNamesNobody(AcmeExporter):
+    def deliver(self, data: Any, *, on_refused: Any = None, **options: Any) -> Receipt:  # type: ignore[misc]
+        return super().deliver(data, **options)
+
+
+# ---- delivery ----------------------------------------------------------------------------------------------------------
+
+
+@breaks("bounds.deadline")
+class ThatTakesItsTime(AcmeExporter):
+    def deliver(self, data: Any, *, seconds: float = 30.0, **options: Any) -> Receipt:  # type: ignore[misc]
+        return super().deliver(data, seconds=10 * seconds, **options)
+
+
+@breaks("bounds.breaker")
+class ThatNeverRests(AcmeExporter):
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        outcome = super().judge(payload, reply)
+        return Throttled(outcome.code, outcome.message) if isinstance(outcome, Unavailable) else outcome
+
+
+@breaks("bounds.outbox")
+class ThatKeepsAll(AcmeExporter):
+    def __init__(self, settings: Any = None, **options: Any) -> None:
+        super().__init__(msgspec.structs.replace(settings, outbox_points=10**6), **options)
+
+
+@breaks("bounds.batches", "life.threads")  # one payload is not many in flight
+class InOnePiece(AcmeExporter):
+    def route(self) -> Route:
+        return Route("/points", 10**6, 10**9)
+
+
+# ---- faults ------------------------------------------------------------------------------------------------------------
+
+
+def _judging(statuses: Sequence[int], change: Callable[[Outcome, Reply], Outcome]) -> Any:
+    def judge(self: Any, payload: Payload, reply: Reply) -> Outcome:
+        outcome = AcmeExporter.judge(self, payload, reply)
+        return change(outcome, reply) if reply.status in statuses else outcome
+
+    return judge
+
+
+def _rejected(outcome: Outcome, reply: Reply) -> Outcome:
+    return Rejected("acme.refused", f"{reply.status}")
+
+
+@breaks("retry.throttled", "retry.after-seconds", "retry.after-date", "bounds.deadline")
+class ThatGivesUpWhenThrottled(AcmeExporter):
+    judge = _judging([429], _rejected)
+
+
+@breaks(
+    "retry.unavailable",
+    *("life.shutdown-sends", "life.flush", "life.shutdown-counts"),
+    *("bounds.deadline", "bounds.breaker", "bounds.outbox"),
+)
+class ThatGivesUpWhenUnavailable(AcmeExporter):
+    judge = _judging([503], _rejected)
+
+
+@breaks("retry.gateway")
+class ThatGivesUpAtAGateway(AcmeExporter):
+    judge = _judging([502, 504], _rejected)
+
+
+@breaks("retry.refused")
+class ThatInsists(AcmeExporter):
+    judge = _judging([400], lambda outcome, reply: Unavailable("acme.refused", "400"))
+
+
+@breaks("retry.after-seconds")
+class ThatReadsNoSeconds(AcmeExporter):
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        digits = reply.headers.get("retry-after", "").isdigit()
+        return super().judge(payload, _renamed(reply, **{"retry-after": ""}) if digits else reply)
+
+
+@breaks("retry.after-date")
+class ThatReadsNoDates(AcmeExporter):
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        digits = reply.headers.get("retry-after", "").isdigit()
+        return super().judge(payload, reply if digits else _renamed(reply, **{"retry-after": ""}))
+
+
+@breaks("split.too-large")
+class ThatDoesNotHalve(AcmeExporter):
+    judge = _judging([413], _rejected)
+
+
+@breaks("split.single")
+class ThatInsistsOnOne(AcmeExporter):
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        outcome = super().judge(payload, reply)
+        return Throttled("acme.large", "413") if reply.status == 413 and payload.points == 1 else outcome
+
+
+@breaks("fault.reset")
+class ThatGivesUpAtAReset(AcmeExporter):
+    def unanswered(self, failure: WireError) -> Outcome:
+        return Rejected(failure.code, failure.message) if "reset" in failure.code else super().unanswered(failure)
+
+
+@breaks("fault.truncated", "ledger.identity")
+class ThatGivesUpAtACut(AcmeExporter):
+    def unanswered(self, failure: WireError) -> Outcome:
+        return Rejected(failure.code, failure.message) if "truncated" in failure.code else super().unanswered(failure)
+
+
+@breaks("fault.time-out")
+class Patient(AcmeExporter):
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        return super().attempt(payload, max(timeout, 1.5))
+
+
+@breaks("fault.web-page")
+class Gullible(AcmeExporter):
+    judge = _judging([200], lambda outcome, reply: Delivered() if reply.looks_like_html else outcome)
+
+
+@breaks("partial.items", "ledger.identity")
+class ThatReadsNoItems(AcmeExporter):
+    judge = _judging([200], lambda outcome, reply: Delivered() if isinstance(outcome, Partial) else outcome)
+
+
+@breaks("partial.only-refused")
+class ThatRepeatsAll(AcmeExporter):
+    judge = _judging(
+        [200],
+        lambda outcome, reply: (
+            Throttled("acme.busy", "") if isinstance(outcome, Partial) and outcome.retry else outcome
+        ),
+    )
+
+
+@breaks("ids.no-duplicates")
+class ThatNumbersItsRepeats(AcmeExporter):
+    def request(self, endpoint: Any, payload: Payload) -> Request:
+        if payload.attempted:
+            payload = dataclasses.replace(payload, body=payload.body.replace(b'"time":', b'"again":1,"time":'))
+        return super().request(endpoint, payload)
+
+
+@breaks("ledger.identity")
+class ThatBoasts(AcmeExporter):
+    @property
+    def ledger(self) -> Receipt:  # type: ignore[misc]
+        true = super().ledger
+        if true.sent in range(10) or true.sent == 80 or true.kept:
+            return true
+        return dataclasses.replace(true, sent=true.sent + 1, delivered=true.delivered + 1)
+
+
+# ---- the way back ------------------------------------------------------------------------------------------------------
+
+
+Read = Callable[[list[Seen], SampleQuery], list[Seen]]
+
+
+def _reading(change: Read) -> Any:
+    def read_back(self: Any, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        seen = AcmeExporter.read_back(self, wire, query)
+        return seen if isinstance(seen, Unreadable) else change(list(seen), query)
+
+    return read_back
+
+
+def _once(seen: list[Seen], query: SampleQuery) -> list[Seen]:
+    return list({one.key: one for one in seen}.values())
+
+
+def _as_hoped(seen: list[Seen], query: SampleQuery) -> list[Seen]:
+    hoped = {one.key: one.fields for one in query.expected}
+    return [dataclasses.replace(one, fields=hoped.get(one.key, one.fields)) for one in seen]
+
+
+def _all_there(seen: list[Seen], query: SampleQuery) -> list[Seen]:
+    keys = {one.key for one in seen}
+    return [*seen, *(Seen(one.key, one.fields) for one in query.expected if seen and one.key not in keys)]
+
+
+@breaks("read-back.true")
+class ThatOverlooksOne(AcmeExporter):
+    read_back = _reading(lambda seen, query: seen[:-1] if len(seen) == 12 else seen)
+
+
+@breaks("read-back.lost")
+class ThatFindsWhatIsNotThere(AcmeExporter):
+    read_back = _reading(lambda seen, query: _all_there(seen, query) if len(seen) == 10 else seen)
+
+
+@breaks("read-back.altered")
+class ThatSeesWhatItHopes(AcmeExporter):
+    read_back = _reading(_as_hoped)
+
+
+@breaks("read-back.doubled")
+class ThatSeesEachOnce(AcmeExporter):
+    read_back = _reading(lambda seen, query: _once(seen, query) if len(seen) > 12 else seen)
+
+
+@breaks("read-back.other-runs")
+class ThatMixesRuns(AcmeExporter):
+    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        own = super().read_back(wire, query)
+        if own or len(query.expected) != 12:
+            return own
+        return [Seen(one.key, one.fields) for one in query.expected]
+
+
+# ---- life --------------------------------------------------------------------------------------------------------------
+
+
+@breaks("life.export")
+class ThatReportsFailure(AcmeExporter):
+    def export(self, metrics_data: Any, timeout_millis: float = 10_000, **_: Any) -> Any:  # type: ignore[misc]
+        told = super().export(metrics_data, timeout_millis)
+        return told if metrics_data.resource_metrics else MetricExportResult.FAILURE
+
+
+@breaks("life.odd-calls")
+class ThatWantsTime(AcmeExporter):
+    def force_flush(self, timeout_millis: float = 10_000, **_: Any) -> bool:  # type: ignore[misc]
+        if timeout_millis < 0:
+            raise ValueError("negative")
+        return super().force_flush(timeout_millis)
+
+
+@breaks("life.failure-is-told")
+class Cheerful(AcmeExporter):
+    def export(self, metrics_data: Any, timeout_millis: float = 10_000, **_: Any) -> Any:  # type: ignore[misc]
+        super().export(metrics_data, timeout_millis)
+        return MetricExportResult.FAILURE if self._shut.is_set() else MetricExportResult.SUCCESS
+
+
+@breaks("life.export-after-shutdown")
+class Undead(AcmeExporter):
+    def _closed_because(self) -> tuple[str, str] | None:
+        return None
+
+
+@breaks("life.shutdown-twice")
+class ThatEndsOnce(AcmeExporter):
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # type: ignore[misc]
+        if self._shut.is_set() and timeout_millis == 1000:
+            raise RuntimeError("shut down already")
+        super().shutdown(timeout_millis, **kwargs)
+
+
+@breaks("life.shutdown-sends")
+class ThatLeavesAtOnce(AcmeExporter):
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # type: ignore[misc]
+        super().shutdown(0)
+
+
+@breaks("life.shutdown-in-time")
+class ThatLeavesLate(AcmeExporter):
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # type: ignore[misc]
+        super().shutdown(30 * max(0.0, timeout_millis), **kwargs)
+
+
+class _Silent:
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+@breaks("life.shutdown-counts", "life.never-shut-down")
+class ThatLeavesInSilence(AcmeExporter):
+    def _start_life(self) -> None:
+        super()._start_life()
+        self._delivery_log = _Silent()  # type: ignore[assignment]
+
+
+@breaks("life.never-shut-down")
+class ThatIsForgotten(AcmeExporter):
+    def __del__(self) -> None:
+        self.close()
+
+
+@breaks("life.flush")
+class ThatSaysYes(AcmeExporter):
+    def force_flush(self, timeout_millis: float = 10_000, **_: Any) -> bool:  # type: ignore[misc]
+        super().force_flush(timeout_millis)
+        return True
+
+
+@breaks("life.flush-in-time")
+class ThatFlushesLong(AcmeExporter):
+    def force_flush(self, timeout_millis: float = 10_000, **_: Any) -> bool:  # type: ignore[misc]
+        return super().force_flush(30 * timeout_millis)
+
+
+@breaks("life.export-in-time")
+class ThatExportsLong(AcmeExporter):
+    def export(self, metrics_data: Any, timeout_millis: float = 10_000, **_: Any) -> Any:  # type: ignore[misc]
+        if self.settings.timeout == 4.0 and timeout_millis < 1000:
+            time.sleep(2.5)
+        return super().export(metrics_data, timeout_millis)
+
+
+@breaks("life.threads")
+class ThatSendsOneAtATime(AcmeExporter):
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        if not _BUSY.acquire(blocking=False):
+            return Attempted(Delivered())
+        try:
+            return super().attempt(payload, timeout)
+        finally:
+            _BUSY.release()
+
+
+@breaks("life.fork")
+class ThatStaysItsParent(AcmeExporter):
+    def _after_fork(self) -> None:
+        pass

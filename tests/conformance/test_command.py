@@ -1,0 +1,69 @@
+"""`magictel conformance`: what it prints, writes and ends with."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from magictel.conformance import LAWS
+from tests.cli.running import Ran, magictel
+
+
+def run(*words: str) -> Ran:
+    return magictel(*words, folder=Path.cwd())
+
+
+def test_a_law_that_holds_ends_with_0() -> None:
+    done = run("conformance", "elasticsearch", "--law", "retry.throttled", "--law", "split.single")
+    assert done.code == 0
+    assert "elasticsearch holds all 2 laws" in done.out
+
+
+def test_the_document_names_every_law_once() -> None:
+    done = run("conformance", "file", "--format", "json")
+    shown = json.loads(done.out)
+    assert done.code == 0
+    assert (shown["schema"], shown["outcome"], shown["exporter"]) == ("magictel.conformance/1", "pass", "file")
+    assert [one["law"] for one in shown["laws"]] == [law.id for law in LAWS]
+    assert set(shown["laws"][0]) == {"law", "sentence", "level", "outcome", "message", "reproduce", "seconds"}
+    assert sum(shown["counts"].values()) == len(LAWS)
+
+
+def test_a_broken_law_ends_with_1_and_says_how_it_is_shown_again(tmp_path: Path) -> None:
+    report, junit = tmp_path / "r.json", tmp_path / "r.xml"
+    # This emulator never keeps anything.
+    done = run(
+        *("conformance", "elasticsearch", "--emulator", "tests.conformance.forgetful:Forgetful", "--seed", "3"),
+        *("--law", "read-back.true", "--report", f"json={report}", "--report", f"junit={junit}"),
+    )
+    again = "magictel conformance elasticsearch --emulator tests.conformance.forgetful:Forgetful --law read-back.true --seed 3"
+    assert done.code == 1
+    assert again in done.out
+    (law,) = json.loads(report.read_text())["laws"]
+    assert (law["outcome"], law["reproduce"]) == ("broken", again)
+    suites = ET.parse(junit).getroot()
+    assert (suites.get("tests"), suites.get("failures")) == ("1", "1")
+    assert suites.find("testsuite/testcase[@name='read-back.true']/failure") is not None
+
+
+def test_without_a_name_the_laws_are_listed() -> None:
+    done = run("conformance")
+    assert [line.split()[0] for line in done.out.splitlines()] == [law.id for law in LAWS]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("elastcsearch",), "elasticsearch"),
+        (("file", "--law", "life.nothing"), "life.export"),
+        (("file", "--report", "html"), "KIND=PATH"),
+        (("elasticsearch", "--emulator", "nowhere:Nobody"), "MODULE:NAME"),
+    ],
+)
+def test_wrong_words_end_with_2_and_name_what_is_meant(words: tuple[str, ...], said: str) -> None:
+    done = run("conformance", *words)
+    assert done.code == 2
+    assert said in done.err

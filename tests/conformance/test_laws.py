@@ -1,0 +1,111 @@
+"""The laws are held by every exporter of ours, and each is broken by one that was made to break it: the suite must see both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import magictel.conformance
+from magictel import registry
+from magictel.conformance import LAWS, Place, Subject, run
+from magictel.conformance.law import Need
+from magictel.conformance.run import Result, Verdict
+from magictel.conformance.subject import registered
+from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator
+from tests.conformance.bad import BAD, Bad
+
+IDS = [law.id for law in LAWS]
+SERVED = ("elasticsearch", "opensearch", "prometheus-remote-write")
+
+
+def subject(exporter: type[AcmeExporter] = AcmeExporter) -> Subject:
+    def made(place: Place) -> Any:
+        return exporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)
+
+    return Subject("acme", made, emulator)
+
+
+def told(results: list[Result]) -> dict[str, str | None]:
+    return {one.law.id: one.message for one in results if one.verdict is Verdict.BROKEN}
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_registered_exporter_holds_every_law(name: str) -> None:
+    results = list(run(registered(name), LAWS))
+    assert told(results) == {}
+    assert [one.law.id for one in results] == IDS
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_before_an_emulator_next_to_nothing_is_skipped(name: str) -> None:
+    skipped = [one.message for one in run(registered(name), LAWS) if one.verdict is Verdict.SKIPPED]
+    allowed = {f"needs {Need.ITEMS.value}"} if name == "prometheus-remote-write" else set()
+    assert set(skipped) == allowed
+
+
+@pytest.mark.parametrize("name", SERVED)
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_the_ledger_is_true_under_other_seeds(name: str, seed: int) -> None:
+    laws = [law for law in LAWS if law.id in ("ledger.identity", "encode.template")]
+    assert told(list(run(registered(name), laws, seed))) == {}
+
+
+def test_acme_holds_every_law_and_skips_none() -> None:
+    assert {one.verdict for one in run(subject(), LAWS)} == {Verdict.HELD}
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.law}-{bad.exporter.__name__}")
+def test_what_breaks_a_law_is_named_by_that_law_and_by_no_other(bad: Bad) -> None:
+    results = list(run(subject(bad.exporter), LAWS))
+    assert told(results).keys() == {bad.law, *bad.implied}, told(results)
+
+
+def test_every_law_has_somebody_who_breaks_it() -> None:
+    assert {bad.law for bad in BAD} == set(IDS)
+    assert len(IDS) == len(set(IDS))
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.exporter.__name__)
+def test_who_breaks_a_law_differs_in_one_member(bad: Bad) -> None:
+    own = {name for name in vars(bad.exporter) if name not in ("__module__", "__doc__", "__qualname__")}
+    own -= {
+        name
+        for name in own
+        if name.startswith(("__abstract", "_abc_", "__parameters", "__orig", "__static", "__first"))
+    }
+    assert len(own) == 1
+    assert bad.exporter.__mro__[1] is AcmeExporter
+
+
+def test_a_failure_says_how_it_is_shown_again() -> None:
+    bad = next(bad for bad in BAD if bad.law == "retry.throttled")
+    law = next(law for law in LAWS if law.id == bad.law)
+    (result,) = run(subject(bad.exporter), [law], 7)
+    assert result.reproduce == "magictel conformance acme --law retry.throttled --seed 7"
+    assert result.failed
+    assert result.message
+
+
+def test_no_secret_is_in_a_message_even_where_an_exporter_raises_it() -> None:
+    class Loud(AcmeExporter):
+        def encode(self, series: Any, point: Any) -> Any:
+            raise ValueError("the secret is hunter22")
+
+    law = next(law for law in LAWS if law.id == "encode.items")
+    (result,) = run(subject(Loud), [law])
+    assert result.verdict is Verdict.BROKEN
+    assert "hunter22" not in str(result.message)
+    assert "ValueError" in str(result.message)
+
+
+class TestAcme(magictel.conformance.ExporterSuite):
+    """As an author of an exporter would write it."""
+
+    @pytest.fixture
+    def exporter(self) -> Any:
+        return lambda place: AcmeExporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)
+
+    @pytest.fixture
+    def emulator(self) -> Any:
+        return emulator
