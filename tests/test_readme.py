@@ -71,7 +71,9 @@ def test_every_generated_part_is_what_the_code_says() -> None:
 
 def commands() -> set[tuple[str, ...]]:
     found = set()
-    for line in re.findall(r"^\$ (?:[A-Z_]+=\S+ )*magictel ([a-z-]+(?: (?:show|check)\b)?)", README.read_text(), re.MULTILINE):
+    for line in re.findall(
+        r"^\$ (?:[A-Z_]+=\S+ )*magictel ([a-z-]+(?: (?:show|check)\b)?)", README.read_text(), re.MULTILINE
+    ):
         words = tuple(line.split())
         found.add(words if words[0] == "config" else words[:1])
     return found
