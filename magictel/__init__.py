@@ -13,6 +13,7 @@ A guide to the house, top to bottom; a room imports those below it only (`lint-i
 
     cli           the command: a lazy table, one module for each command
     reporters     what a format makes of events        runtime     start-up for applications
+    conformance   the laws that every exporter must hold, for the command and for pytest
     operations    check, send, prepare, clean: generators of events
     registry      entry points: names, loading, what is broken
     exporters     one module or folder for each backend; nobody imports one by name

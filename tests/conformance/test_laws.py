@@ -35,13 +35,9 @@ def test_every_registered_exporter_holds_every_law(name: str) -> None:
     results = list(run(registered(name), LAWS))
     assert told(results) == {}
     assert [one.law.id for one in results] == IDS
-
-
-@pytest.mark.parametrize("name", SERVED)
-def test_before_an_emulator_next_to_nothing_is_skipped(name: str) -> None:
-    skipped = [one.message for one in run(registered(name), LAWS) if one.verdict is Verdict.SKIPPED]
-    allowed = {f"needs {Need.ITEMS.value}"} if name == "prometheus-remote-write" else set()
-    assert set(skipped) == allowed
+    if name in SERVED:  # before an emulator next to nothing is skipped
+        lacking = {f"needs {Need.ITEMS.value}"} if name == "prometheus-remote-write" else set()
+        assert {one.message for one in results if one.verdict is Verdict.SKIPPED} == lacking
 
 
 @pytest.mark.parametrize("name", SERVED)
