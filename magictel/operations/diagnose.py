@@ -242,9 +242,8 @@ def _answer(exporter: HttpExporter[Any], reply: Reply, during: During | None) ->
     reading = open_question is not None and explain(open_question) is not None
     if reading and (isinstance(outcome, Delivered) or (found.code in _VAGUE and during in (None, "read"))):
         assert open_question is not None
-        return replace(
-            found, outcome="delivered", code=open_question, message=_title(open_question), after=None, remedy=None
-        )
+        sentence = f"{reply.status} proves no storage; where points are missing: {_title(open_question)}"
+        return replace(found, outcome="delivered", code=open_question, message=sentence, after=None, remedy=None)
     specific = found.code is not None and not found.code.startswith("http.") and found.code not in _VAGUE
     page_of_its_own = (
         during == "health" and reply.ok and not reply.body.lstrip().startswith(b"<")

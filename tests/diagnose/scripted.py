@@ -32,7 +32,7 @@ def made(name: str, url: str, **settings: Any) -> Exporter[Any]:
     """An exporter pointed at a server; no proxy of the environment stands between."""
     exporter = EXPORTERS[name]
     address = url + "/api/v1/write" if name == "prometheus-remote-write" else (url,)
-    given = {"trust_env": False, "backoff_initial": 30.0, "backoff_max": 60.0, **settings}
+    given = {"trust_env": False, "backoff_initial": 3600.0, "backoff_max": 3600.0, **settings}
     model: Any = exporter.Settings
     return exporter(model(url=address, **given))
 
