@@ -9,6 +9,7 @@ from enum import StrEnum
 from magictel.errors import MagictelError
 from magictel.finding import Finding, Held
 from magictel.outcome import Receipt
+from magictel.stopwatch import Timing
 from magictel.verification import Verification
 
 
@@ -63,6 +64,8 @@ class SendResult:
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
     """Warnings of the rungs climbed before the write, and the one that stopped it."""
+    timing: Timing | None = None
+    """Where the time went, if that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

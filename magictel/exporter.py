@@ -40,6 +40,7 @@ from magictel.scrub import Scrub
 from magictel.secrets import Redactor
 from magictel.settings.load import Resolved, resolve
 from magictel.settings.model import ExporterSettings
+from magictel.stopwatch import Stopwatch
 from magictel.templates import Chunk, Layouts, Template, Withheld, chunks
 from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
 
@@ -93,6 +94,7 @@ class Exporter(MetricExporter, Generic[S]):
         super().__init__(_temporality(settings.temporality))
         self.redact = Redactor(self.secrets())
         self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
+        self.stopwatch: Stopwatch | None = None
         self._layouts = Layouts()
         self._careful = False
         self._start_life()
@@ -181,6 +183,10 @@ class Exporter(MetricExporter, Generic[S]):
 
     def close(self) -> None:
         """Free what the transport holds; may be called twice, and after a fork."""
+
+    def time_with(self, watch: Stopwatch | None) -> None:
+        """Measure what deliveries spend their time on, until this is called with None."""
+        self.stopwatch = watch
 
     def forked(self) -> None:
         """In a forked child: let go of what is the parent's, without a word on its connections. Default: `close`."""
@@ -298,7 +304,10 @@ class Exporter(MetricExporter, Generic[S]):
 
     def _lot(self, data: MetricsData) -> Lot:
         withheld: list[Reason] = []
-        return Lot(self.payloads(data, withheld), withheld, count_points(data))
+        payloads: Iterable[Payload] = self.payloads(data, withheld)
+        if self.stopwatch is not None:
+            payloads = self.stopwatch.each("encode", payloads)
+        return Lot(payloads, withheld, count_points(data))
 
     def _closed_because(self) -> tuple[str, str] | None:
         """Why nothing is sent at all: code and sentence."""

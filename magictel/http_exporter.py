@@ -21,6 +21,7 @@ from magictel.outcome import Delivered, Outcome, Partial, Reason, Rejected, Thro
 from magictel.payload import Payload
 from magictel.proxy import proxy_for
 from magictel.settings.model import HttpSettings
+from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions
 from magictel.transports.compression import gzip
 from magictel.transports.http import HttpTransport
@@ -197,7 +198,12 @@ class HttpExporter(Exporter[S]):
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
         """The request that carries a payload to an endpoint."""
-        body, encoding = self.compress(self.frame(payload))
+        framed = self.frame(payload)
+        if self.stopwatch is None:
+            body, encoding = self.compress(framed)
+        else:
+            with self.stopwatch.lap("compress"):
+                body, encoding = self.compress(framed)
         headers = {"Content-Type": self.content_type, **self._all_headers(), **encoding}
         return self.authorize(Request(self.method, endpoint.url(self.route().path), headers, body))
 
@@ -246,6 +252,13 @@ class HttpExporter(Exporter[S]):
         for transport in (self._given, self._made.pop("http", None)):
             if transport is not None:
                 transport.close()
+
+    def time_with(self, watch: Stopwatch | None) -> None:
+        """Adds what happens on the wire."""
+        super().time_with(watch)
+        transport = self.transport
+        if isinstance(transport, HttpTransport):
+            transport.stopwatch = watch
 
     def forked(self) -> None:
         """Nothing: the transport sees to its connections itself."""

@@ -61,6 +61,7 @@ def command(
     force: Annotated[
         bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")
     ] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Say where the time goes, and what to change.")] = False,
     strict: StrictOption = False,
     jobs: JobsOption = 8,
     sandbox: SandboxOption = False,
@@ -76,7 +77,7 @@ def command(
     from magictel.cli.reports import reporting
     from magictel.operations.send import SendOptions, send
 
-    _fits_together(dry_run=dry_run, clean=clean, run=run, report=report)
+    _fits_together(dry_run=dry_run, clean=clean, run=run, report=report, timing=timing)
     attributes = _attributes(attribute or ())
     if dry_run:
         from magictel.cli.dry_run import show
@@ -91,6 +92,7 @@ def command(
         deadline=deadline,
         force=force,
         jobs=jobs,
+        timing=timing,
     )
     with (
         Interrupts() as interrupts,
@@ -150,7 +152,7 @@ def _event(done: Cleaned) -> RunCleaned:
     )
 
 
-def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: Sequence[str] | None) -> None:
+def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: Sequence[str] | None, timing: bool) -> None:
     from magictel.errors import UsageError
 
     if run is not None and not clean:
@@ -163,6 +165,8 @@ def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: Seque
         raise UsageError(
             "usage.run", "--dry-run sends nothing, so there is nothing to --clean", "leave one of them out"
         )
+    if timing and (dry_run or run is not None):
+        raise UsageError("usage.run", "--timing: nothing is sent, so there is nothing to time", "leave --timing out")
     if dry_run and report:
         raise UsageError(
             "usage.report", "--dry-run has no result to report", "use --format json, or leave --report out"

@@ -17,6 +17,7 @@ from magictel.model import Series, count_points, groups
 from magictel.operations.job import Job, side_by_side
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.sample import Sample, new_run_id, sample
+from magictel.stopwatch import Stopwatch
 from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Verification, verify
 
 _FIRST_RUNGS = (Rung.CONFIG, Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.AUTH, Rung.CLOCK)
@@ -44,6 +45,7 @@ class SendOptions:
     timeout: float = 10.0
     skip: Collection[str] = ()
     jobs: int = 8
+    timing: bool = False
     run_id: str | None = None
 
 
@@ -130,9 +132,15 @@ def _deliver(
     noted: tuple[Finding, ...],
 ) -> SendResult:
     gone: list[bytes] = []
+    watch = Stopwatch(clock.monotonic) if options.timing else None
+    if watch is not None:
+        exporter.close()  # the checks left connections open: a delivery that is timed makes its own
+        exporter.time_with(watch)
     receipt = exporter.deliver(
         run.data, seconds=options.deadline, on_refused=lambda item, _: gone.append(item), on_dropped=gone.append
     )
+    if watch is not None:
+        exporter.time_with(None)
     tell(Accepted(target, receipt))
     verification = None
     if options.verify and receipt.delivered:
@@ -142,6 +150,9 @@ def _deliver(
     result = SendResult(
         target, exporter.name, SendOutcome.VERIFIED, receipt, verification, endpoint=exporter.endpoint(), findings=noted
     )
+    if watch is not None:
+        seen = verification.time_to_visible if verification is not None else None
+        result = replace(result, timing=watch.timing(receipt.seconds, seen))
     return judged(result, options)
 
 

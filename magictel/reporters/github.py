@@ -20,6 +20,7 @@ from magictel.reporters.cases import VERIFIED, Case, cases, checked_cases, probl
 from magictel.reporters.figures import many, span
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.signs import printable
+from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, sentence
 
 _MOST = 10
@@ -144,6 +145,9 @@ def _target(
     if result.endpoint:
         yield f"{_prose(result.exporter)} at {_code(result.endpoint)}\n\n"
     yield ledger
+    if isinstance(result, SendResult) and result.timing is not None:
+        times = ", ".join(f"{name} {span(seconds)}" for name, seconds in result.timing.steps())
+        yield f"Timing: {_prose(times)}. {_prose(advice(result.timing))}\n\n"
     for case in problems(found):
         yield from _problem(case)
     yield "<details><summary>Every step</summary>\n\n| | step | what was found | time |\n|---|---|---|---:|\n"

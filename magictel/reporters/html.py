@@ -24,6 +24,7 @@ from magictel.reporters.cases import (
 from magictel.reporters.figures import many, span
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.signs import DRAWN, printable
+from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, sentence
 
 _CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.WARN: Held.WARN, CheckOutcome.FAIL: Held.FAIL}
@@ -82,7 +83,7 @@ def _body(results: Results) -> Iterator[str]:
         yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
     for sent in results.send.results if results.send else ():
         head = _head(sent, send_page.verdict(sent), _SENT.get(sent.outcome, Held.FAIL))
-        parts = [_ledger(sent), _steps(sent_cases(sent)), _reasons(sent), _differences(sent)]
+        parts = [_ledger(sent), _steps(sent_cases(sent)), _timing(sent), _reasons(sent), _differences(sent)]
         yield f"<section>{head}{''.join(parts)}</section>\n"
     for one in results.cleaned:
         held = Held.PASS if one.held else Held.FAIL
@@ -155,6 +156,20 @@ def _figures(name: str, counts: Mapping[str, int]) -> str:
         f"<td class='{mark(word, count)}'><b>{count}</b> <span>{word}</span></td>" for word, count in counts.items()
     )
     return f"<table class='figures'><caption>{name}</caption><tr>{cells}</tr></table>"
+
+
+def _timing(result: SendResult) -> str:
+    """A bar for each step of the delivery."""
+    if result.timing is None:
+        return ""
+    steps = result.timing.steps()
+    longest = max(seconds for _, seconds in steps) or 1.0
+    rows = "".join(
+        f"<li><span class='name'>{name}</span><div class='said'></div>"
+        f"<span class='time'>{_time(seconds, 100 * seconds / longest)}</span></li>"
+        for name, seconds in steps
+    )
+    return f"<h3>Timing</h3><ol class='steps'>{rows}</ol><p class='told'>{_text(advice(result.timing))}</p>"
 
 
 def _reasons(result: SendResult) -> str:

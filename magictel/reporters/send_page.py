@@ -11,6 +11,8 @@ from magictel.reporters.cases import MAY_BE_STORED, doubtful
 from magictel.reporters.check_page import write_header, write_rung
 from magictel.reporters.figures import every, many, span
 from magictel.reporters.sheet import Sheet
+from magictel.reporters.timing import advice
+from magictel.stopwatch import Timing
 from magictel.verification import Difference, Value, Verification
 
 _SHOWN = 5
@@ -63,6 +65,8 @@ def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None
         _write_verification(sheet, result.verification, result)
     elif result.outcome is SendOutcome.UNVERIFIED:
         _trouble(sheet, Held.WARN, "unverified", result.code, [result.message or ""], result.remedy)
+    if result.timing is not None:
+        _write_timing(sheet, result.timing)
     sheet.flush()
 
 
@@ -261,6 +265,14 @@ def _write_declared(sheet: Sheet, differences: Iterable[Difference]) -> None:
         points = many(len({one.point for one in declared}), "point")
         lead = [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" as declared    ", "dim")]
         sheet.row(lead, f"{forms}, in {points}", style="dim")
+
+
+def _write_timing(sheet: Sheet, timing: Timing) -> None:
+    """A row for each step, then what to make of it."""
+    sheet.row([("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" timing", "")])
+    for name, seconds in timing.steps():
+        sheet.row([(f"      {name:<12}{span(seconds):>8}", "")])
+    sheet.note(6, advice(timing))
 
 
 def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:

@@ -92,12 +92,14 @@ class Sheet:
             room -= (self._cells(text) - len(text)) // max(1, self._cells(text) // room)
         lines: list[str] = []
         for paragraph in text.split("\n"):
-            lines += textwrap.wrap(
+            wrapped = textwrap.wrap(
                 paragraph,
                 width=max(20, room - before if not lines else room - hang),
+                subsequent_indent="" if lines else " " * max(0, hang - before),
                 break_long_words=False,
                 break_on_hyphens=False,
-            ) or [""]
+            )
+            lines += [line.lstrip() for line in wrapped] or [""]
         return lines
 
     def _clean(self, text: str) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from magictel.errors import WireError
 from magictel.proxy import Proxy, ProxyRefused, proxy_for
 from magictel.secrets import Redactor
+from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.encoding import decoded
 from magictel.transports.network import Backend, Exchange
@@ -82,6 +83,8 @@ class HttpTransport:
         self._keepalive = keepalive
         self._max_idle = max_idle
         self._body_limit = body_limit
+        self.stopwatch: Stopwatch | None = None
+        """Hears of every exchange, while there is one."""
         self._exchange = Exchange()
         self._backend = Backend(self._tls, connect_timeout, self._exchange)
         self._peers: dict[tuple[str, str], tuple[Endpoint, Proxy | None]] = {}
@@ -133,6 +136,8 @@ class HttpTransport:
 
         started = time.monotonic()
         asked = httpcore.Request(request.method, route.url, headers=_headers(request, route.host), content=request.body)
+        if self.stopwatch is not None:
+            asked.extensions = {"trace": self.stopwatch.tracer()}
         try:
             answered = pool.handle_request(asked)
             progress.limit = timeout

@@ -178,6 +178,7 @@ def test_every_exporter_has_a_dry_run_in_either_format(name: str, tmp_path: Path
         (["--clean", "--run", "*"], "no run id"),
         (["--clean", "--dry-run"], "--dry-run sends nothing"),
         (["--dry-run", "--report", "json=x"], "no result to report"),
+        (["--timing", "--dry-run"], "nothing to time"),
         (["--attribute", "env"], "KEY=VALUE"),
         (["--attribute", "magictel.run.id=x"], "take another name"),
         (["--within", "never"], "is no duration"),
@@ -205,3 +206,22 @@ def test_strict_counts_the_warnings_of_the_ladder(tmp_path: Path) -> None:
 
     assert "es.mapping.unprepared" in ran().out
     assert ran("--strict").code == 3
+
+
+def test_timing_says_where_the_time_goes_and_nothing_is_measured_without_it(tmp_path: Path) -> None:
+    ran = magictel("send-sample", "--sandbox", "--timing", "--format", "json", folder=tmp_path)
+    assert ran.code == 0, ran
+    for target in ran.document["targets"]:
+        timing = target["timing"]
+        steps = {"encode", "compress", "queue", "connect", "first_byte", "visible"}
+        assert timing.keys() == steps | {"requests", "connections", "advice"}
+        assert all(timing[step] >= 0 for step in steps)
+        assert (timing["requests"], timing["connections"]) == (1, 1)
+        assert timing["first_byte"] <= target["receipt"]["seconds"]
+        assert " % of " in timing["advice"]
+    shown = magictel("send-sample", "elasticsearch", "--sandbox", "--timing", folder=tmp_path)
+    assert [line.split()[:-2] for line in shown.out.splitlines() if line.startswith("      first byte")] == [
+        ["first", "byte"]
+    ]
+    plain = magictel("send-sample", "elasticsearch", "--sandbox", "--format", "json", folder=tmp_path)
+    assert "timing" not in plain.document["targets"][0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from magictel.events import (
     Accepted,
     CheckFinished,
@@ -21,6 +23,7 @@ from magictel.events import (
 )
 from magictel.finding import Finding, Held, Rung
 from magictel.outcome import Fate, Reason, Receipt
+from magictel.stopwatch import Timing
 from magictel.verification import Difference, Verification
 
 
@@ -309,6 +312,12 @@ ACCEPTED = SendResult(
 )
 
 
+TIMED = replace(
+    VERIFIED, target="timed", timing=Timing(0.0012, 0.0004, 0.0002, 0.031, 0.018, 1.0312, requests=1, connections=1)
+)
+TIMED_FILE = replace(ACCEPTED, target="lines", exporter="file", timing=Timing(0.004))
+
+
 def send_events(
     *results: SendResult,
     order: tuple[int, ...] | None = None,
@@ -356,6 +365,7 @@ CASES: dict[str, list[Event]] = {
     "send-lost": send_events(LOST, cleaned=(UNCLEAN,)),
     "send-accepted": send_events(ACCEPTED),
     "send-several": send_events(VERIFIED, MIXED, STOPPED, order=(1, 2, 0)),
+    "send-timed": send_events(TIMED, TIMED_FILE),
     "send-cleaned": send_events(VERIFIED, cleaned=(CLEANED,)),
     "send-interrupted": send_events(VERIFIED, MIXED, order=(0,), interrupted=True),
     "clean-later": [RunCounted("elasticsearch", RUN, 12), CLEANED],

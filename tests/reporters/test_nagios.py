@@ -39,6 +39,7 @@ def parsed(line: str) -> tuple[State, str, dict[str, str]]:
         ("check-interrupted", State.UNKNOWN),
         ("send-verified", State.OK),
         ("send-accepted", State.OK),
+        ("send-timed", State.OK),
         ("send-cleaned", State.OK),
         ("send-mixed", State.CRITICAL),
         ("send-stopped", State.CRITICAL),
