@@ -95,10 +95,18 @@ def lines(exporter: str, results: Sequence[Result], *, all_: bool = False) -> li
         if one.verdict is Verdict.SKIPPED and one.message:
             skipped[one.message] = skipped.get(one.message, 0) + 1
     if not all_:
-        told += [f"  · {count} laws skipped: {exporter} {why}" for why, count in skipped.items()]
+        told += [
+            f"  · {count} {'law' if count == 1 else 'laws'} skipped: {exporter} {why}" for why, count in skipped.items()
+        ]
     held = sum(one.verdict is Verdict.HELD for one in results)
     broken = sum(one.verdict is Verdict.BROKEN for one in results)
-    verdict = f"breaks {broken} of {held + broken} laws" if broken else f"holds all {held} laws"
+    verdict = (
+        f"breaks {broken} of {held + broken} laws"
+        if broken
+        else f"holds all {held} laws"
+        if held > 1
+        else f"holds {held} law"
+    )
     told.append(f"{exporter} {verdict}   {sum(one.seconds for one in results):.1f} s")
     return told
 
