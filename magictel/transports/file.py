@@ -7,7 +7,11 @@ import os
 import stat
 from pathlib import Path
 
+from magictel.clock import SystemClock
 from magictel.errors import WireError
+
+_LOCK_TRIES = 200
+_LOCK_PAUSE = 0.005
 
 _TROUBLE = {
     errno.ENOENT: ("file.no-directory", "the directory {folder} does not exist", "mkdir -p {folder}"),
@@ -73,14 +77,24 @@ def _may(path: Path, mode: int) -> bool:
 
 
 def _locked(file: int) -> bool:
-    """Nobody of ours writes while we look at the end; where somebody does, or nothing can be locked, we only append."""
+    """Nobody of ours writes while we look at the end; where somebody keeps the lock, or nothing can be locked, we only append.
+
+    A writer of ours holds it for one write; without waiting, the middle of that write would look like a line somebody died in.
+    """
     try:
         import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the descriptor
-    except (ImportError, OSError):
+    except ImportError:
         return False
-    return True
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the descriptor
+        except BlockingIOError:
+            SystemClock().wait(_LOCK_PAUSE)
+        except OSError:
+            return False
+        else:
+            return True
+    return False
 
 
 def writable(path: Path) -> bool:
