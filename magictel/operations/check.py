@@ -60,7 +60,7 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
 
     interrupted = True
     try:
-        for item in side_by_side(jobs, work, options.jobs):
+        for item in side_by_side(jobs, work, options.jobs, _broken):
             if isinstance(item, tuple):
                 index, result = item
                 results[index] = result
@@ -73,6 +73,10 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
     known = [result or latest.get(job.target) for job, result in zip(jobs, results, strict=True)]
     done = tuple(result for result in known if result is not None)
     yield CheckFinished(done, clock.monotonic() - started, interrupted)
+
+
+def _broken(job: Job, bug: Finding) -> CheckResult:
+    return CheckResult(job.target, job.exporter, CheckOutcome.FAIL, "", tuple(climb({Rung.CONFIG: lambda: bug})))
 
 
 def _climb_until_it_holds(

@@ -42,9 +42,14 @@ class Job:
 
 
 def side_by_side(
-    jobs: Sequence[Job], work: Callable[[Job, Callable[[Event], None]], R], threads: int
+    jobs: Sequence[Job],
+    work: Callable[[Job, Callable[[Event], None]], R],
+    threads: int,
+    broken: Callable[[Job, Finding], R],
 ) -> Iterator[Event | tuple[int, R]]:
     """Run `work` for every job in a pool; yield its events as they come and (index, result) pairs as jobs end.
+
+    A bug in one target's exporter is that target's result, made by `broken`; the others go on.
 
     Closing the generator (an interrupt) abandons what still runs; each job is bounded in time by itself.
     """
@@ -52,7 +57,11 @@ def side_by_side(
 
     def run(index: int, job: Job) -> None:
         try:
-            queue.put((index, work(job, queue.put)))
+            try:
+                result = work(job, queue.put)
+            except Exception as failure:  # the type alone: the text of a foreign exception may hold a secret
+                result = broken(job, _bug(type(failure).__name__))
+            queue.put((index, result))
         except BaseException as failure:  # handed to the caller's thread, which raises it
             queue.put(failure)
 
@@ -70,3 +79,13 @@ def side_by_side(
             yield item
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _bug(kind: str) -> Finding:
+    return Finding.failed(
+        Rung.CONFIG,
+        "internal.target",
+        f"the exporter itself broke: {kind}",
+        "this is a bug of magictel or of the exporter: please report it",
+        exception=kind,
+    )

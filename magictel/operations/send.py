@@ -62,9 +62,12 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
     def work(job: Job, tell: Callable[[Event], None]) -> SendResult:
         return _send_one(job, run, options, watch, tell)
 
+    def broken(job: Job, bug: Finding) -> SendResult:
+        return _stopped(job, "", bug, _all_dropped(count_points(run.data), bug), (bug,), 0.0)
+
     interrupted = True
     try:
-        for item in side_by_side(jobs, work, options.jobs):
+        for item in side_by_side(jobs, work, options.jobs, broken):
             if isinstance(item, tuple):
                 index, result = item
                 results[index] = result

@@ -10,8 +10,18 @@ from typing import Any
 import pytest
 
 from magictel.errors import SettingsError
-from magictel.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent
+from magictel.events import (
+    Accepted,
+    CheckFinished,
+    Event,
+    SendFinished,
+    SendOutcome,
+    SendResult,
+    SendStarted,
+    TargetSent,
+)
 from magictel.finding import Finding, Rung
+from magictel.operations.check import CheckOptions, check
 from magictel.operations.job import Job
 from magictel.operations.send import SendOptions, send
 from magictel.outcome import Delivered, ItemVerdict, Partial, Rejected, Unavailable
@@ -252,3 +262,26 @@ def test_a_copy_that_shows_late_is_found_where_something_was_sent_twice() -> Non
     result, _ = run(Backend(shows=doubled_later))
     assert result.receipt.attempts > 1
     assert result.outcome is SendOutcome.DUPLICATED
+
+
+def test_a_bug_in_one_target_is_that_targets_result_and_the_others_go_on() -> None:
+    class Buggy(MemoryExporter):
+        def endpoint(self) -> str:
+            raise ZeroDivisionError("the key is s3cret")
+
+    clock = QuickClock()
+    jobs = [
+        Job("bad", "memory", lambda: Buggy(Backend(), clock=clock)),
+        Job("good", "memory", lambda: MemoryExporter(Backend(), clock=clock)),
+    ]
+    finished = list(send(jobs, SendOptions(), clock))[-1]
+    assert isinstance(finished, SendFinished)
+    assert [(one.outcome, one.code) for one in finished.results] == [
+        (SendOutcome.UNDELIVERED, "internal.target"),
+        (SendOutcome.VERIFIED, None),
+    ]
+    assert "s3cret" not in repr(finished)
+    checked = list(check(jobs, CheckOptions(), clock))[-1]
+    assert isinstance(checked, CheckFinished)
+    assert [one.outcome.value for one in checked.results] == ["fail", "pass"]
+    assert checked.results[0].rungs[0].code == "internal.target"
