@@ -22,7 +22,7 @@ from magictel.payload import Payload
 from magictel.proxy import proxy_for
 from magictel.settings.model import HttpSettings
 from magictel.stopwatch import Stopwatch
-from magictel.tls import TlsOptions
+from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.compression import gzip
 from magictel.transports.http import HttpTransport
 from magictel.verification import SampleQuery, Seen, Unreadable
@@ -158,15 +158,13 @@ class HttpExporter(Exporter[S]):
 
     def tls_options(self) -> TlsOptions:
         """How TLS is spoken, for transport and ladder alike."""
-        own = self.settings
-        return TlsOptions(
-            ca_file=own.ca_file,
-            ca_fingerprint=own.ca_fingerprint,
-            client_cert_file=own.client_cert_file,
-            client_key_file=own.client_key_file,
-            verify=own.verify,
-            server_name=own.server_name,
-        )
+        return _tls_options(self.settings)
+
+    @classmethod
+    def check_settings(cls, settings: Any) -> None:
+        """The files of TLS are there and can be used; an exporter adds its own to this. Raises `SettingsError`."""
+        if settings.ca_file or settings.client_cert_file or settings.client_key_file:
+            ssl_context(_tls_options(settings))
 
     @property
     def transport(self) -> Transport:
@@ -345,3 +343,14 @@ def _told_to_wait(reply: Reply, now: float) -> float | None:
                 seconds = number if number < 1e9 else (number / 1000 if number > 1e12 else number) - now
                 return max(0.0, seconds)
     return None
+
+
+def _tls_options(settings: HttpSettings) -> TlsOptions:
+    return TlsOptions(
+        ca_file=settings.ca_file,
+        ca_fingerprint=settings.ca_fingerprint,
+        client_cert_file=settings.client_cert_file,
+        client_key_file=settings.client_key_file,
+        verify=settings.verify,
+        server_name=settings.server_name,
+    )

@@ -98,7 +98,7 @@ def validate(
             allow_missing_env=allow_missing_env,
             folder=folder(),
         )
-        check_settings(exporter, resolved)
+        check_settings(exporter, resolved, files_later=allow_missing_env)
     except SettingsError as failure:
         sentence = f"{target}: {failure.message}"
         raise SettingsError(failure.code, sentence, failure.remedy, failure.origin) from None

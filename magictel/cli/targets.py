@@ -50,6 +50,8 @@ __all__ = [
     "summary",
 ]
 
+_FILES = frozenset({"config.tls.ca-file", "config.tls.client-cert"})
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -114,10 +116,11 @@ def chosen_targets(
     ]
 
 
-def check_settings(exporter: type[Any], resolved: Resolved[Any]) -> None:
+def check_settings(exporter: type[Any], resolved: Resolved[Any], *, files_later: bool = False) -> None:
     """What the exporter's own check says, with the origin of the field that it names first. Raises `SettingsError`.
 
-    What it says of a value that is taken as given later does not count.
+    What it says of a value that is taken as given later does not count; with `files_later` (an image is being built, and its
+    files are mounted where it runs) neither does a file of TLS that cannot be read here.
     """
     check = getattr(exporter, "check_settings", None)
     if check is None:
@@ -126,7 +129,7 @@ def check_settings(exporter: type[Any], resolved: Resolved[Any]) -> None:
         check(resolved.settings)
     except SettingsError as failure:
         key = failure.message.partition(":")[0]
-        if key in resolved.later:
+        if key in resolved.later or (files_later and failure.code in _FILES):
             return
         if failure.origin is None:
             origin = resolved.origins.get(key)
@@ -168,7 +171,7 @@ def _choose(
             allow_missing_env=allow_missing_env,
             folder=folder(),
         )
-        check_settings(exporter, resolved)
+        check_settings(exporter, resolved, files_later=allow_missing_env)
     except MagictelError as failure:
         if failure.origin is None and file is not None and (table := file.table(spec.name)):
             failure.origin = str(table.exporter_by)

@@ -135,3 +135,19 @@ def test_a_target_of_an_exporter_that_does_not_exist_is_unusable(magictel: Magic
     assert 'a: no exporter is called "acmee". Did you mean acme?' in ran.err
     assert "from magictel.toml:2" in ran.err
     assert "b: settings are usable" in ran.out
+
+
+@pytest.mark.parametrize("key", ["ca_file", "client_cert_file"])
+def test_a_file_of_tls_that_is_not_there_is_unusable_unless_it_comes_later(
+    magictel: Magictel, folder: Path, key: str
+) -> None:
+    (folder / "magictel.toml").write_text(
+        f'[targets.es]\nexporter = "elasticsearch"\nurl = "https://localhost:1"\n{key} = "/nowhere/x.pem"\n'
+    )
+    ran = magictel("config", "check")
+    assert ran.code == 78
+    assert key in (ran.out + ran.err)
+    assert "/nowhere/x.pem" in (ran.out + ran.err)
+    assert "magictel.toml:4" in (ran.out + ran.err)
+    assert magictel("check").code == 78
+    assert magictel("config", "check", "--allow-missing-env").code == 0

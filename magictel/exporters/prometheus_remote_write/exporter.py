@@ -63,6 +63,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     @classmethod
     def check_settings(cls, settings: PrometheusRemoteWriteSettings) -> None:
         """The addresses parse, and the one for writing has a path."""
+        super().check_settings(settings)
         if not parse_endpoint(settings.url).endpoint.path:
             raise SettingsError(
                 "config.value",
