@@ -41,6 +41,7 @@ def command(
     from magictel.clock import SystemClock
 
     names = [name for text in only or () for name in text.split(",") if name.strip()]
+    interruptible()  # before anybody can read that it runs
     with sandbox.start(names or None, faults=fault or ()) as room:
         variables = room.environment()
         if format_ is Format.JSON:
@@ -51,7 +52,6 @@ def command(
         output.flush()
         if for_ is None:
             output.note("The sandbox runs until Ctrl-C.")
-        interruptible()
         try:
             SystemClock().wait(for_ if for_ is not None else threading.TIMEOUT_MAX, threading.Event())
         except KeyboardInterrupt as stop:  # the usual end: nothing to explain
