@@ -258,7 +258,7 @@ def test_with_basic_and_bearer_credentials() -> None:
         ("/401", "undelivered", "http.unauthorized"),
         ("/html", "undelivered", "http.not-a-backend"),
         ("/redirect", "undelivered", "http.redirect"),
-        ("/503", "undelivered", "http.server-error"),
+        ("/503", "undelivered", "http.bad-gateway"),
     ],
 )
 def test_a_front_that_is_no_backend_is_found_out_before_anything_is_sent(path: str, outcome: str, code: str) -> None:
