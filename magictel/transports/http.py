@@ -24,7 +24,7 @@ from magictel.secrets import Redactor
 from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.encoding import decoded
-from magictel.transports.network import Backend, Exchange
+from magictel.transports.network import Backend, Exchange, Stream
 from magictel.transports.protocol import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 from magictel.transports.quiet import redacted_logs
 from magictel.transports.symptoms import Progress, classify
@@ -144,6 +144,11 @@ class HttpTransport:
             try:
                 headers = _folded(answered.headers)
                 body = self._body(answered, headers)
+            except ProtocolError:
+                stream = answered.extensions.get("network_stream")
+                if isinstance(stream, Stream):
+                    stream.spoil()
+                raise
             finally:
                 answered.close()
         except httpcore.ProxyError as failure:

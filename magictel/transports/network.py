@@ -91,6 +91,10 @@ class Stream:
         self._ready = ready
         self._broken = False
 
+    def spoil(self) -> None:
+        """Nothing more is asked over this connection: who answers what cannot be read is not to be met half-way through a close."""
+        self._broken = True
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of it. A peer that closed may have answered before (a 413, the alert that wants a certificate): the read tells."""
         progress = self._exchange.progress

@@ -462,3 +462,15 @@ def test_a_proxy_that_opens_no_tunnel_is_told_from_the_backend(handler: Callable
     assert found.code in ("http.proxy.refused", "http.proxy.down")
     assert found.phase == "proxy"
     assert not found.maybe_delivered
+
+
+def test_a_connection_whose_answer_could_not_be_read_is_not_used_again() -> None:
+    unreadable = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\nno gzip"
+    with serving(answers(unreadable)) as server:
+        transport = HttpTransport(environment={})
+        for _ in range(3):
+            with pytest.raises(WireError) as caught:
+                transport.send(Request("POST", f"{server.http}/", {}, b"x"), 5.0)
+            assert caught.value.code == "http.bad-encoding"
+        assert server.accepted == 3
+        transport.close()
