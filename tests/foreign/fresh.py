@@ -47,9 +47,9 @@ class Fresh:
         return self.folder / "bin" / "python"
 
     def install(self, *wheels: Path) -> None:
-        """Install wheels with pip, from their files alone."""
-        pip = [sys.executable, "-m", "pip", "--python", str(self.python)]
-        quiet = ["install", "--no-index", "--no-deps", "--quiet", "--disable-pip-version-check"]
+        """Install wheels with pip, from their files alone; a magictel that the tests' own environment has does not count."""
+        pip = [sys.executable, "-m", "pip", "--python", str(self.python), "--disable-pip-version-check"]
+        quiet = ["install", "--no-index", "--no-deps", "--ignore-installed", "--quiet"]
         _run([*pip, *quiet, *map(str, wheels)], self.folder)
 
     def magictel(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
