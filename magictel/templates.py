@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter, is_
+from operator import is_
 from typing import Any, Protocol
 
-from magictel.model import Attributes, Group, Kind, Point, Series, Stream
+from magictel.model import Attributes, Group, Kind, Point, Series, Stream, attributes_of
 
 Column = Sequence[bytes]
 _PARTS = {Kind.HISTOGRAM: 4, Kind.EXPONENTIAL_HISTOGRAM: 4}
 """How many times more than a number's a point of this kind takes while it is encoded: slices are that much shorter."""
-_attributes = attrgetter("attributes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ class Layouts:
             stream.temporality,
             stream.monotonic,
         )
-        attributes = list(map(_attributes, points))
+        attributes = attributes_of(points)
         layout = self._layouts.get(key)
         if layout is not None and layout.variant == filled.variant and _same(attributes, layout.attributes):
             self._layouts.move_to_end(key)

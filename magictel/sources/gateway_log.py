@@ -14,8 +14,8 @@ import msgspec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind
-from magictel.sources.parts import Head, Part, number_point
+from magictel.model import Kind, number_point
+from magictel.sources.parts import Head, Part
 from magictel.sources.trouble import broken
 
 PREFIX = "ai_gateway."

@@ -15,9 +15,9 @@ from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPo
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, Point
+from magictel.model import Kind, Point, number_point
 from magictel.sources.lines import LONGEST, document
-from magictel.sources.parts import Head, Interned, Part, number_point
+from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.trouble import SourceError, broken
 
 _TEMPORALITY = {1: "delta", 2: "cumulative"}

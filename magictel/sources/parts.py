@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from math import log
 from typing import Any, NamedTuple
 
@@ -17,7 +18,6 @@ from opentelemetry.sdk.metrics.export import (
     Histogram,
     Metric,
     MetricsData,
-    NumberDataPoint,
     ResourceMetrics,
     ScopeMetrics,
     Sum,
@@ -25,7 +25,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Attributes, Kind, Point
+from magictel.model import Kind, Point, joined, times_of
 
 SLICE = 4_000
 """Points of a slice, about: lines are not cut."""
@@ -33,6 +33,7 @@ _MOST_ENTRIES = 20_000
 _MOST_BYTES = 6 * 1024 * 1024
 _EXACT = 100_000
 _BITS = 1 << 24
+_MASK = (_BITS >> 3) - 1
 _TEMPORALITY = {"cumulative": AggregationTemporality.CUMULATIVE, "delta": AggregationTemporality.DELTA}
 
 
@@ -103,26 +104,25 @@ class SeriesCount:
     def add(self, head: Head, keys: Sequence[int]) -> None:
         """Count the series of one metric's points."""
         own = id(head)
-        if self._latest.get(own) == keys:
+        latest = self._latest.get(own)
+        if latest is keys or latest == keys:
             return
         if len(self._latest) > 1_000:
             self._latest.clear()
         self._latest[own] = keys
         identity = hash(head[4:]) ^ hash(head.resource.attributes.get("service.instance.id")) ^ id(head.resource)
-        for key in set(keys):
-            self._one(hash((identity, key)))
-
-    def _one(self, number: int) -> None:
+        numbers = map(hash, zip(repeat(identity), keys))  # one of them has no end
         if self._bits is None:
-            self._known.add(number)
-            if len(self._known) > _EXACT:
-                self._bits = bytearray(_BITS // 8)
-                for one in self._known:
-                    self._one(one)
-                self._known = set()
-            return
-        place = (number ^ number >> 40) & (_BITS - 1)
-        self._bits[place >> 3] |= 1 << (place & 7)
+            self._known.update(numbers)
+            if len(self._known) <= _EXACT:
+                return
+            self._bits = bytearray(_BITS // 8)
+            numbers = map(int, self._known)
+            self._known = set()
+        bits = self._bits
+        for number in numbers:
+            place = number ^ number >> 40
+            bits[place >> 3 & _MASK] |= 1 << (place & 7)
 
     @property
     def value(self) -> int:
@@ -131,6 +131,9 @@ class SeriesCount:
             return len(self._known)
         free = _BITS - int.from_bytes(self._bits).bit_count()
         return round(-_BITS * log(max(1, free) / _BITS))
+
+
+_Held = dict[int, tuple[Head, list[Sequence[Point]], list[Sequence[int]]]]
 
 
 @dataclass(slots=True)
@@ -144,7 +147,7 @@ class Gathering:
 
     def slices(self, batches: Iterable[Iterable[Part]], size: int = SLICE) -> Iterator[Slice]:
         """A slice ends with the batch (a line, a chunk) in which it reaches `size` points."""
-        held: dict[int, tuple[Head, list[Point], list[int]]] = {}
+        held: _Held = {}
         count = 0
         for batch in batches:
             for part in batch:
@@ -157,10 +160,10 @@ class Gathering:
                     continue
                 own = held.get(id(part.head))
                 if own is None:
-                    held[id(part.head)] = (part.head, list(points), list(keys))
+                    held[id(part.head)] = (part.head, [points], [keys])
                 else:
-                    own[1].extend(points)
-                    own[2].extend(keys)
+                    own[1].append(points)
+                    own[2].append(keys)
                 count += len(points)
             if count >= size:
                 yield self._slice(held, count)
@@ -168,12 +171,14 @@ class Gathering:
         if count:
             yield self._slice(held, count)
 
-    def _slice(self, held: dict[int, tuple[Head, list[Point], list[int]]], count: int) -> Slice:
+    def _slice(self, held: _Held, count: int) -> Slice:
         resources: dict[tuple[int, str], tuple[Head, dict[tuple[int, str], tuple[Head, list[Metric]]]]] = {}
         newest = 0
-        for head, points, keys in held.values():
-            self.series.add(head, keys)
-            newest = max(newest, max(map(_time, points)))
+        for head, runs, keys in held.values():
+            points = joined(runs)
+            for own in keys:
+                self.series.add(head, own)
+            newest = max(newest, max(times_of(points)))
             _, scopes = resources.setdefault((id(head.resource), head.resource_schema_url), (head, {}))
             _, metrics = scopes.setdefault((id(head.scope), head.scope_schema_url), (head, []))
             metrics.append(Metric(head.name, head.description, head.unit, _data(head, points)))
@@ -188,31 +193,7 @@ class Gathering:
         return Slice(MetricsData(made), count, self.points, newest)
 
 
-def number_point(attributes: Attributes, start: int, time: int, value: float, exemplars: Sequence[Any] = ()) -> Point:
-    """A `NumberDataPoint`, made without the five calls that its frozen `__init__` takes: recordings hold millions."""
-    point = _new(NumberDataPoint)
-    _fill(
-        point,
-        {
-            "attributes": attributes,
-            "start_time_unix_nano": start,
-            "time_unix_nano": time,
-            "value": value,
-            "exemplars": exemplars,
-        },
-    )
-    return point
-
-
-_new = object.__new__
-_fill: Any = NumberDataPoint.__dict__["__dict__"].__set__
-
-
-def _time(point: Point) -> int:
-    return point.time_unix_nano
-
-
-def _data(head: Head, points: list[Any]) -> Any:
+def _data(head: Head, points: Any) -> Any:
     match head.kind:
         case Kind.GAUGE:
             return Gauge(points)

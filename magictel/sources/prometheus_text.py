@@ -17,8 +17,8 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, Point
-from magictel.sources.parts import Head, Interned, Part, number_point
+from magictel.model import Kind, Point, number_point
+from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.trouble import SourceError, broken
 
 _CHUNK = 1_000

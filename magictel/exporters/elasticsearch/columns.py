@@ -23,12 +23,9 @@ from magictel.exporters.elasticsearch.documents import (
     times_json,
 )
 from magictel.exporters.elasticsearch.rules import FLOAT32_MAX, INT64_MAX
-from magictel.model import Attributes, Kind, Point, Stream
+from magictel.model import Attributes, Kind, Point, Stream, starts_of, times_of, values_of
 from magictel.templates import Column, Filled
 
-_time = attrgetter("time_unix_nano")
-_start = attrgetter("start_time_unix_nano")
-_value = attrgetter("value")
 _distribution = attrgetter("count", "sum", "min", "max", "bucket_counts")
 _bounds = attrgetter("explicit_bounds")
 _last = itemgetter(-1)
@@ -92,7 +89,7 @@ _Values = tuple[tuple[bytes, bytes], Column, Column]
 
 def _times(points: Sequence[Point], letter: bytes, before: bytes) -> tuple[Column, Column]:
     """Times as hex with the letter behind, and times and starts as JSON up to the value; each distinct pair is written once."""
-    times, starts = list(map(_time, points)), list(map(_start, points))
+    times, starts = times_of(points), starts_of(points)
     first, start = times[0], starts[0]
     if times.count(first) == len(times):
         hexes = [time_hex(first) + letter] * len(times)
@@ -107,7 +104,7 @@ def _times(points: Sequence[Point], letter: bytes, before: bytes) -> tuple[Colum
 
 
 def _numbers(points: Sequence[Point]) -> _Values | None:
-    values: list[Any] = list(map(_value, points))
+    values: list[Any] = values_of(points)
     kinds = set(map(type, values))
     if kinds == {float}:
         decimals = _decimals(values)

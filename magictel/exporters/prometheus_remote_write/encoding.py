@@ -24,7 +24,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.exporters.prometheus_remote_write.names import label_name, label_value, labels, metric_name, number_text
-from magictel.model import Attributes, Group, Kind, Point, Series, Stream
+from magictel.model import Attributes, Group, Kind, Point, Series, Stream, times_of, values_of
 from magictel.templates import Column, Filled, Withheld
 
 NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
@@ -32,8 +32,6 @@ NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
 _IDENTITY = ("service.namespace", "service.name", "service.instance.id")
 _MAX_CACHED = 10_000
-_values = attrgetter("value")
-_times = attrgetter("time_unix_nano")
 _sums = attrgetter("sum")
 _counts = attrgetter("count")
 _buckets = attrgetter("bucket_counts")
@@ -95,7 +93,7 @@ class Encoder:
         others = labels({key: value for key, value in resource.items() if key not in _IDENTITY}, (*own, "__name__"))
         if not own or not others:
             return b""
-        time = milliseconds(max(map(_times, group.points)))
+        time = milliseconds(max(times_of(group.points)))
         return time_series({**others, **own, "__name__": "target_info"}, 1.0, time)
 
     # ---- the same bytes, by column -----------------------------------------------------------------------------------
@@ -104,15 +102,16 @@ class Encoder:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
         if _left_out(stream) is not None or self.name(stream) is None:
             return None
-        tails = {time: b"\x10" + _varint(milliseconds(time)) for time in set(map(_times, points))}
+        times = times_of(points)
+        tails = {time: b"\x10" + _varint(milliseconds(time)) for time in set(times)}
         first = next(iter(tails.values()))
         width = 8 + len(first)
         if len(tails) > 1 and any(len(tail) + 8 != width for tail in tails.values()):
             return None
-        each = first if len(tails) == 1 else [tails[time] for time in map(_times, points)]
+        each = first if len(tails) == 1 else list(map(tails.__getitem__, times))
         try:
             if stream.kind is not Kind.HISTOGRAM:
-                column = _column(list(map(_values, points)), each, width)
+                column = _column(values_of(points), each, width)
                 return None if column is None else Filled(width, [column], width)
             bounds = tuple(points[0].explicit_bounds)  # type: ignore[union-attr] # a histogram's points are histogram points
             columns = _histogram_columns(points, bounds, each, width)
