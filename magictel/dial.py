@@ -50,11 +50,19 @@ def connect_first(found: Sequence[tuple[Any, ...]], until: float) -> socket.sock
 
 
 def reach(endpoint: Endpoint, proxy: Proxy | None, until: float) -> socket.socket:
-    """A socket on which the endpoint itself listens: through the proxy's tunnel where one stands before it. Raises `OSError`."""
+    """A socket on which the endpoint itself listens: through the proxy's tunnel where one stands before it. Raises `OSError`.
+
+    The socket's timeout is what is left until the deadline.
+    """
     host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
     sock = connect_first(resolve(host, port, left(until)), until)
     if proxy is not None:
         tunnel(sock, endpoint, proxy, until)
+    try:
+        sock.settimeout(left(until))
+    except TimeoutError:
+        sock.close()
+        raise
     return sock
 
 

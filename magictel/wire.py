@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import email.utils
 import json
+import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from magictel.errors import WireError
 from magictel.secrets import Redactor
 
 _EVIDENCE_BYTES = 300
@@ -166,6 +168,10 @@ class Wire:
         self.redact = redact or Redactor()
         self.timeout = timeout
         self._authorize = authorize
+        self.until: float | None = None
+        """The moment of the monotonic clock by which every question through this wire has ended; None: each has its own `timeout`."""
+        self.proxied = False
+        """True where the ladder knows that a proxy stands before the endpoint."""
         self.exchanges: list[Exchange] = []
 
     def __repr__(self) -> str:
@@ -193,12 +199,26 @@ class Wire:
             request = self._authorize(request)
         url = self.redact(request.url)
         try:
-            reply = self._transport.send(request, timeout or self.timeout)
+            reply = self._transport.send(request, self._time_for(request, timeout or self.timeout))
         except Exception as failure:
             self.exchanges.append(Exchange(method, url, None, self.redact(str(failure)), 0.0))
             raise
         self.exchanges.append(Exchange(method, url, reply.status, self.first_bytes(reply), reply.seconds))
         return reply
+
+    def _time_for(self, request: Request, timeout: float) -> float:
+        if self.until is None:
+            return timeout
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise WireError(
+                "net.http.read-timeout",
+                f"{self.endpoint.origin}: earlier answers took all of the {self.timeout:.1f} s, "
+                f"so {request.method} {request.path} was not sent",
+                "raise --timeout, or look why the backend answers so slowly",
+                phase="read",
+            )
+        return min(timeout, left)
 
     def get(self, path: str, *, timeout: float | None = None) -> Reply:
         """GET `path`."""
@@ -214,7 +234,7 @@ class Wire:
 
     def at(self, endpoint: Endpoint) -> Wire:
         """The same wire to another endpoint of the backend, with a record of its own."""
-        return Wire(
+        other = Wire(
             self._transport,
             endpoint,
             self._headers,
@@ -222,3 +242,5 @@ class Wire:
             timeout=self.timeout,
             authorize=self._authorize,
         )
+        other.until = self.until
+        return other

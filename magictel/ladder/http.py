@@ -9,15 +9,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from magictel.dial import left, reach
 from magictel.errors import WireError
 from magictel.finding import Finding, Held, Rung
 from magictel.front import Front, front_of, own_words
-from magictel.ladder.tls import answers_in_plaintext, speaks_tls
-from magictel.tls import known_fault
+from magictel.ladder.meanwhile import Meanwhile, seconds_left
+from magictel.ladder.second_probe import answers_in_plaintext, banner, speaks_tls
+from magictel.tls_faults import known_fault
 from magictel.wire import Reply, Wire
 
-_SECOND_PROBE = 1.5
 _RESET_LIKE = frozenset(
     {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}
 )
@@ -31,15 +30,28 @@ _CLIENT_CERTIFICATE = {  # nginx answers over TLS, with a page (its 495 and 496,
 
 def answered(wire: Wire, path: str = "/", *, rung: Rung = Rung.HTTP) -> Reply | Finding:
     """The reply to a GET that may be a backend's own, or the failed finding. Redirects, pages for people and gateways are none."""
+    until = _end(wire)
+    second = Meanwhile(lambda seconds: _direct(wire) and speaks_tls(wire.endpoint, None, seconds), until)
     try:
-        reply = wire.get(path)
+        with second:
+            reply = wire.get(path)
     except WireError as failure:
-        return explain_wire_error(failure, wire, rung)
-    return not_a_backend(reply, wire, rung) or reply
+        return explain_wire_error(failure, wire, rung, until, second)
+    return not_a_backend(reply, wire, rung, until) or reply
 
 
-def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP) -> Finding | None:
-    """The failed finding for a reply that no metrics backend's API gives, or None."""
+def _end(wire: Wire) -> float:
+    """The moment by which every question through a wire has ended: where nobody set one, its time from now on."""
+    return wire.until if wire.until is not None else time.monotonic() + wire.timeout
+
+
+def _direct(wire: Wire) -> bool:
+    """True where a plain question may have met a port that speaks TLS: what a proxy says of the port is not what the port says."""
+    return not wire.endpoint.tls and not wire.proxied
+
+
+def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float | None = None) -> Finding | None:
+    """The failed finding for a reply that no metrics backend's API gives, or None. `until`: the end of a second probe (monotonic)."""
     seen = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     server = wire.redact(reply.headers.get("server", "")[:80])
     if server:
@@ -67,7 +79,8 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP) -> Finding |
         reply.status == 400
         and not wire.endpoint.tls
         and reply.json() is None
-        and speaks_tls(wire.endpoint, None, _SECOND_PROBE)
+        and (seconds := seconds_left(until if until is not None else _end(wire)))
+        and speaks_tls(wire.endpoint, None, seconds)
     ):
         return _tls_port(wire, rung, **seen)
     if reply.status >= 600:
@@ -130,31 +143,63 @@ def _gateway(reply: Reply, front: Front, rung: Rung, seen: Mapping[str, Any]) ->
     return None
 
 
-def explain_wire_error(failure: WireError, wire: Wire, rung: Rung = Rung.HTTP) -> Finding:
-    """The finding for a request without a complete reply; where several causes look alike, asked once more, without credentials."""
+def explain_wire_error(
+    failure: WireError,
+    wire: Wire,
+    rung: Rung = Rung.HTTP,
+    until: float | None = None,
+    meanwhile: Meanwhile[bool] | None = None,
+) -> Finding:
+    """The finding for a request without a complete reply; where several causes look alike, asked once more, without credentials.
+
+    Second probes end by `until` (monotonic); `meanwhile`: one was asked while the request was still silent. With no time left none is
+    made, and the evidence says under `not_tried` what might have been found out.
+    """
+    until = until if until is not None else _end(wire)
     evidence = dict(failure.evidence)
+    untried = []
     if "proxy" not in evidence:  # what a proxy says of the port is not what the port says
         endpoint = wire.endpoint
         if failure.code in _RESET_LIKE and not endpoint.tls:
-            if speaks_tls(endpoint, None, _SECOND_PROBE):
+            spoken = meanwhile.answer() if meanwhile is not None else None
+            if spoken is None and (seconds := seconds_left(until)):
+                spoken = speaks_tls(endpoint, None, seconds)
+            if spoken:
                 return _tls_port(wire, rung, failure=failure.code, **evidence)
+            if spoken is None:
+                untried.append("whether the port speaks TLS")
             if failure.code in ("net.tcp.reset", "net.http.closed"):
-                banner = _banner(wire)
-                if banner:
-                    evidence["first_bytes"] = banner
+                seconds = seconds_left(until)
+                said = banner(wire, seconds / 2) if seconds else ""
+                if said:
+                    evidence["first_bytes"] = said
                     return Finding.failed(
                         rung,
                         "http.not-http",
-                        f"{endpoint.origin} does not speak HTTP: it said {banner!r}",
+                        f"{endpoint.origin} does not speak HTTP: it said {said!r}",
                         "check host and port: another service listens there",
                         **evidence,
                     )
+                if not seconds:
+                    untried.append("what the port says unasked")
         if failure.code in ("tls.handshake-timeout", "tls.closed"):
-            said = answers_in_plaintext(endpoint, None, _SECOND_PROBE)
-            if said:
+            seconds = seconds_left(until)
+            line = answers_in_plaintext(endpoint, None, seconds) if seconds else ""
+            if line:
                 found = known_fault("tls.plaintext-server")
-                return Finding.failed(rung, found.code, found.message, found.remedy, **evidence | {"first_bytes": said})
-    return Finding(rung, Held.FAIL, failure.message, failure.code, failure.remedy, evidence)
+                return Finding.failed(rung, found.code, found.message, found.remedy, **evidence | {"first_bytes": line})
+            if not seconds:
+                untried.append("whether it answers in plain http")
+    if untried:
+        evidence["not_tried"] = f"{', '.join(untried)}: no time was left"
+    return Finding(rung, Held.FAIL, failure.message, failure.code, _of_a_probe(failure), evidence)
+
+
+def _of_a_probe(failure: WireError) -> str | None:
+    """The remedy for a question that writes nothing: it cannot duplicate anything, and no batch of it is too large."""
+    if failure.code in ("net.http.read-timeout", "net.http.write-timeout"):
+        return "raise --timeout, or look at the backend's load and at what stands before it: the connection was taken"
+    return failure.remedy
 
 
 def _tls_port(wire: Wire, rung: Rung, **evidence: object) -> Finding:
@@ -166,18 +211,3 @@ def _tls_port(wire: Wire, rung: Rung, **evidence: object) -> Finding:
         f"use {secure}",
         **evidence,
     )
-
-
-def _banner(wire: Wire) -> str:
-    """What a server says unasked, as SSH, SMTP and MySQL do; empty: nothing, or HTTP."""
-    until = time.monotonic() + _SECOND_PROBE / 2
-    try:
-        with reach(wire.endpoint, None, until) as sock:
-            sock.settimeout(left(until))
-            first = sock.recv(80)
-    except OSError:
-        return ""
-    if first.startswith(b"HTTP/"):
-        return ""
-    text = first.decode("latin-1")
-    return wire.redact("".join(one if one.isprintable() else "." for one in text).strip(" ."))

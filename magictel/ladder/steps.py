@@ -107,14 +107,14 @@ class _Climbing:
         )
 
     def http(self, endpoint: Endpoint, seconds: float) -> Finding:
-        reply = answered(self._exporter.wire(endpoint, seconds))
+        reply = answered(self._wire(endpoint, seconds))
         if isinstance(reply, Reply):
             return Finding.passed(Rung.HTTP, f"answers HTTP ({reply.status})", status=reply.status)
         return reply
 
     def clock(self, endpoint: Endpoint, seconds: float) -> Finding:
         try:
-            reply = self._exporter.wire(endpoint, seconds).get("/")
+            reply = self._wire(endpoint, seconds).get("/")
         except WireError:
             return clock(None, self._exporter.clock.now(), self._exporter.window())
         # The Date is of the middle of the exchange, as far as one can know.
@@ -125,7 +125,7 @@ class _Climbing:
         """A step that asks the exporter's own probes of a rung."""
 
         def ask(endpoint: Endpoint, seconds: float) -> Finding:
-            wire = self._exporter.wire(endpoint, seconds)
+            wire = self._wire(endpoint, seconds)
             found = [self._ask(probe, wire) for probe in probes]
             order = (Held.FAIL, Held.WARN, Held.PASS, Held.SKIPPED, Held.BLOCKED)
             return min(found, key=lambda finding: order.index(finding.outcome))
@@ -139,6 +139,13 @@ class _Climbing:
             return probe.climb(self._exporter, wire)
         except WireError as failure:
             return explain_wire_error(failure, wire, probe.rung)
+
+    def _wire(self, endpoint: Endpoint, seconds: float) -> Wire:
+        """A wire whose questions, all of them together, end within `seconds`."""
+        wire = self._exporter.wire(endpoint, seconds)
+        wire.until = time.monotonic() + seconds
+        wire.proxied = self._proxy(endpoint) is not None
+        return wire
 
     def _proxy(self, endpoint: Endpoint) -> Proxy | None:
         settings = self._exporter.settings

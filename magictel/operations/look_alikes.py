@@ -61,6 +61,13 @@ _LOOK_ALIKES: Mapping[str, tuple[Alternative, ...]] = {
             "a server without TLS waits for the rest of a request: the ladder asks in plain http",
         ),
     ),
+    "tls.handshake": (
+        Alternative(
+            "tls.client-cert-required",
+            "up to TLS 1.2 a server that wants a client certificate says no more than this: the ladder listens whether it asks for one",
+        ),
+        Alternative("tls.protocol-version", "some servers word a version that is too old like this"),
+    ),
     "tls.client-cert-required": (
         Alternative("tls.client-cert-rejected", "with a client certificate set, it is that one which is refused"),
     ),

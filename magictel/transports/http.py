@@ -18,12 +18,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from magictel.errors import WireError
 from magictel.proxy import Proxy, ProxyRefused, proxy_for
 from magictel.secrets import Redactor
 from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.encoding import decoded
+from magictel.transports.headers import folded, must_travel, travelling
 from magictel.transports.network import Backend, Exchange, Stream
 from magictel.transports.protocol import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 from magictel.transports.quiet import redacted_logs
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     import httpcore
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _EXCHANGE_FAILURES = (OSError, ProtocolError, ProxyRefused, EOFError)
-_FORBIDDEN = ("\r", "\n", "\0")
 _BODY_LIMIT = 64 * 1024 * 1024
 _HEADER_LIMIT = 64 * 1024
 _MOST_ROUTES = 256
@@ -98,10 +96,14 @@ class HttpTransport:
         from magictel.instrumentation import uninstrumented
 
         deadline = time.monotonic() + timeout
-        _must_travel(request)
+        must_travel(request)
         route = self._route(request.url)
         progress = Progress(
-            route.origin, route.proxy, client_certificate=bool(self._tls.client_cert_file), limit=timeout
+            route.origin,
+            route.proxy,
+            client_certificate=bool(self._tls.client_cert_file),
+            limit=timeout,
+            asks=request.method in _REPEATABLE,
         )
         with uninstrumented(), redacted_logs(self._redact):
             try:
@@ -109,9 +111,10 @@ class HttpTransport:
                 self._exchange.begin(progress, deadline, route.endpoint, route.proxy)
                 try:
                     return self._send(pool, route, request, progress, timeout)
-                except _EXCHANGE_FAILURES:
+                except _EXCHANGE_FAILURES as failure:
                     # The peer may close an idle connection in the very moment we use it: ask again where asking changes nothing.
-                    if self._exchange.fresh or progress.received or request.method not in _REPEATABLE:
+                    kept = not self._exchange.fresh and not progress.received and not isinstance(failure, TimeoutError)
+                    if not kept or not progress.asks:
                         raise
                 return self._send(pool, route, request, progress, timeout)
             except _EXCHANGE_FAILURES as failure:
@@ -135,14 +138,16 @@ class HttpTransport:
         import httpcore
 
         started = time.monotonic()
-        asked = httpcore.Request(request.method, route.url, headers=_headers(request, route.host), content=request.body)
+        asked = httpcore.Request(
+            request.method, route.url, headers=travelling(request, route.host), content=request.body
+        )
         if self.stopwatch is not None:
             asked.extensions = {"trace": self.stopwatch.tracer()}
         try:
             answered = pool.handle_request(asked)
             progress.limit = timeout
             try:
-                headers = _folded(answered.headers)
+                headers = folded(answered.headers)
                 body = self._body(answered, headers)
             except ProtocolError:
                 stream = answered.extensions.get("network_stream")
@@ -249,57 +254,6 @@ def _protocol_error(progress: Progress, said: str) -> BaseException:
     if "peer closed" in said or "disconnected" in said:
         return Truncated(f"{progress.received} bytes came")
     return NotHttp("no reply of HTTP/1.1")
-
-
-def _headers(request: Request, host: bytes) -> list[tuple[bytes, bytes]]:
-    """The request's headers as they travel, with those that every request has."""
-    given = [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
-    names = {name.lower() for name, _ in given}
-    headers = [] if b"host" in names else [(b"Host", host)]
-    if b"accept" not in names:
-        headers.append((b"Accept", b"*/*"))
-    headers += given
-    if (request.body or request.method in _WITH_BODY) and b"content-length" not in names:
-        headers.append((b"Content-Length", b"%d" % len(request.body)))
-    return headers
-
-
-def _folded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """A reply's headers as text under lower-case names; what comes twice is joined by a comma (RFC 9110 §5.3)."""
-    folded: dict[str, str] = {}
-    for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
-        folded[name] = f"{folded[name]}, {value}" if name in folded else value
-    return folded
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _must_travel(request: Request) -> None:
-    """Raises `WireError` for a header that cannot travel: it names the header and never shows the value."""
-    for name, value in request.headers.items():
-        if value.isascii() and value.isprintable() and name.isprintable():
-            continue
-        if any(character in value or character in name for character in _FORBIDDEN):
-            raise WireError(
-                "config.secret.whitespace", f"the value of the header {name} holds a line break", phase="write"
-            )
-        if not value.isascii():
-            position = next(index for index, character in enumerate(value) if not character.isascii())
-            raise WireError(
-                "config.secret.non-ascii",
-                f"character {position + 1} of the header {name} is not ASCII",
-                "paste the value again, from its source",
-                phase="write",
-            )
-    url = request.url
-    if not url.isascii() or any(character in url for character in _FORBIDDEN):
-        raise WireError("config.url.bad-path", "the path holds a character that cannot travel", phase="write")
 
 
 def _names_files(options: TlsOptions) -> bool:

@@ -13,11 +13,13 @@ from magictel.errors import Phase, WireError
 from magictel.proxy import Proxy, ProxyRefused
 from magictel.resolver import LookUpTimeout
 from magictel.secrets import Redactor
-from magictel.tls import TlsFault, fault, known_fault
+from magictel.tls_faults import TlsFault, fault, known_fault
 from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 
 _SETTINGS_FRAME = 4  # RFC 9113 §6.5: the first frame an HTTP/2 server sends
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN}
+_CUT = "a proxy's time limit or a restart of the server may have done it"
+_SLOW = "raise timeout, or look at the backend's load and at what stands before it"
 _RESTARTED = "it restarted, speaks another protocol on this port, or refuses what was sent"
 _BETWEEN = "look at what stands between: a proxy or gateway that compresses wrongly, or cuts the body"
 _ANOTHER = "check host, port and path: another service or a login proxy answers there"
@@ -36,6 +38,8 @@ class Progress:
     first_bytes: bytes = b""
     client_certificate: bool = False
     limit: float = 0.0
+    asks: bool = False
+    """The request only asks (GET, HEAD): nothing is carried out by it, and a repeat duplicates nothing."""
     broken: OSError | None = None
     """The write failed; whether an answer or an alert was there already, the read tells."""
 
@@ -97,10 +101,12 @@ def _read(failure: BaseException, progress: Progress) -> tuple[str, str, str | N
         case NotHttp():
             return _not_http(who, progress)
         case Truncated():
+            if progress.asks:
+                return "http.truncated", f"{who} cut its answer short: {failure}", _CUT
             return (
                 "http.truncated",
                 f"{who} cut its answer short: {failure}; whether the request was carried out is unknown",
-                "a proxy's time limit or a restart of the server may have done it; a repeat may duplicate",
+                f"{_CUT}; a repeat may duplicate",
             )
         case BadEncoding():
             return "http.bad-encoding", f"{who} sent a body that is not what its Content-Encoding says", _BETWEEN
@@ -163,11 +169,15 @@ def _timed_out(who: str, progress: Progress) -> tuple[str, str, str | None]:
             "a firewall may drop the packets, or the address is wrong: try from another host",
         )
     if progress.phase == "write":
+        if progress.asks:
+            return "net.http.write-timeout", f"{who} stopped taking the request {seconds}", _SLOW
         return (
             "net.http.write-timeout",
             f"{who} stopped taking the request {seconds}; whether it was carried out is unknown",
             "raise timeout, or send smaller batches; a repeat may duplicate",
         )
+    if progress.asks:
+        return "net.http.read-timeout", f"{who} took the request and did not answer {seconds}", _SLOW
     return (
         "net.http.read-timeout",
         f"{who} took the request and did not answer {seconds}; whether it was carried out is unknown",

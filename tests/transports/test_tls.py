@@ -98,6 +98,25 @@ def test_verify_off_takes_any_certificate(tmp_path: Path) -> None:
         assert status(server.https, TlsOptions(verify=False)) == 200
 
 
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_missing_client_certificate_is_named_whatever_the_version(
+    newest: ssl.TLSVersion, authority: Authority
+) -> None:
+    """TLS 1.2 has no alert of its own for it: a second handshake overhears that one was asked for."""
+    context = authority.context(clients=authority.ca)
+    context.maximum_version = newest
+    with serving(answers(OK), context) as server:
+        assert status(server.https, TlsOptions(ca_file=authority.file)) == "tls.client-cert-required"
+
+
+def test_a_handshake_that_fails_for_another_reason_is_not_laid_on_a_certificate(authority: Authority) -> None:
+    context = authority.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA")  # this side's default offers none without forward secrecy
+    with serving(answers(OK), context) as server:
+        assert status(server.https, TlsOptions(ca_file=authority.file)) == "tls.handshake"
+
+
 def test_a_client_certificate_opens_the_door(authority: Authority, tmp_path: Path) -> None:
     cert, key = authority.client_files()
     with serving(answers(OK), authority.context(clients=authority.ca)) as server:

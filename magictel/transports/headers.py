@@ -1,0 +1,60 @@
+"""Headers as they travel: what every request has, what cannot be sent, and a reply's as text."""
+
+from __future__ import annotations
+
+from magictel.errors import WireError
+from magictel.wire import Request
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_FORBIDDEN = ("\r", "\n", "\0")
+
+
+def travelling(request: Request, host: bytes) -> list[tuple[bytes, bytes]]:
+    """The request's headers as they travel, with those that every request has."""
+    given = [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
+    names = {name.lower() for name, _ in given}
+    headers = [] if b"host" in names else [(b"Host", host)]
+    if b"accept" not in names:
+        headers.append((b"Accept", b"*/*"))
+    headers += given
+    if (request.body or request.method in _WITH_BODY) and b"content-length" not in names:
+        headers.append((b"Content-Length", b"%d" % len(request.body)))
+    return headers
+
+
+def folded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """A reply's headers as text under lower-case names; what comes twice is joined by a comma (RFC 9110 §5.3)."""
+    folded: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
+        folded[name] = f"{folded[name]}, {value}" if name in folded else value
+    return folded
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def must_travel(request: Request) -> None:
+    """Raises `WireError` for a header that cannot travel: it names the header and never shows the value."""
+    for name, value in request.headers.items():
+        if value.isascii() and value.isprintable() and name.isprintable():
+            continue
+        if any(character in value or character in name for character in _FORBIDDEN):
+            raise WireError(
+                "config.secret.whitespace", f"the value of the header {name} holds a line break", phase="write"
+            )
+        if not value.isascii():
+            position = next(index for index, character in enumerate(value) if not character.isascii())
+            raise WireError(
+                "config.secret.non-ascii",
+                f"character {position + 1} of the header {name} is not ASCII",
+                "paste the value again, from its source",
+                phase="write",
+            )
+    url = request.url
+    if not url.isascii() or any(character in url for character in _FORBIDDEN):
+        raise WireError("config.url.bad-path", "the path holds a character that cannot travel", phase="write")
