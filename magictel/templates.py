@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import is_
+from operator import add, is_
 from typing import Any, Protocol
 
 from magictel.model import Attributes, Group, Kind, Point, Series, Stream, attributes_of
@@ -144,14 +144,14 @@ class Layouts:
             if position:
                 holes.append(len(columns))
                 columns.append(())
-            if any(constant):  # what is empty in every item needs no place
+            if any(map(len, constant)):  # what is empty in every item needs no place
                 columns.append(constant)
         stride = len(columns)
         parts: list[bytes] = [b""] * (stride * len(attributes))
         for place, column in enumerate(columns):
             if column:
                 parts[place::stride] = column
-        sizes = None if filled.width is None else tuple(sum(map(len, one)) + filled.width for one in around)
+        sizes = None if filled.width is None else _sizes(columns, filled.width, len(attributes))
         layout = _Layout(attributes, filled.variant, parts, tuple(holes), stride, group.source, sizes)
         known = self._layouts.pop(key, None)
         self._series += len(attributes) - (len(known.attributes) if known else 0)
@@ -160,6 +160,14 @@ class Layouts:
             _, old = self._layouts.popitem(last=False)
             self._series -= len(old.attributes)
         return layout
+
+
+def _sizes(columns: Iterable[Column], width: int, count: int) -> tuple[int, ...]:
+    sizes = [width] * count
+    for column in columns:
+        if column:
+            sizes = list(map(add, sizes, map(len, column)))
+    return tuple(sizes)
 
 
 def _same(attributes: list[Attributes], known: list[Attributes]) -> bool:

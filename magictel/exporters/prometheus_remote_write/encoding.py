@@ -18,8 +18,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import accumulate
-from operator import add, attrgetter
-from typing import Any
+from operator import add, attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
@@ -32,6 +32,8 @@ NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
 _IDENTITY = ("service.namespace", "service.name", "service.instance.id")
 _MAX_CACHED = 10_000
+_MAX_KNOWN = 4_000
+"""Attributes whose labels are held: as many as a slice of a recording has points, since its metrics often share them."""
 _sums = attrgetter("sum")
 _counts = attrgetter("count")
 _buckets = attrgetter("bucket_counts")
@@ -44,7 +46,10 @@ class Encoder:
     def __init__(self, *, suffixes: bool = True, scope_labels: bool = True) -> None:
         self.suffixes = suffixes
         self.scope_labels = scope_labels
-        self._pairs: dict[tuple[str, type, Any], tuple[str, bytes]] = {}
+        self._known: dict[int, _Labelled] = {}
+        self._keys: dict[tuple[str, ...], tuple[tuple[str, ...], list[_Values], bool]] = {}
+        self._values: dict[str, _Values] = {}
+        self._values_held = [0]
 
     # ---- the plain truth ---------------------------------------------------------------------------------------------
 
@@ -127,15 +132,7 @@ class Encoder:
         taken = frozenset(reserved(stream, fixed))
         if isinstance(variant, int):
             own.append(("__name__", _label("__name__", name)))
-            width = variant
-
-            def number(attributes: Attributes) -> Sequence[bytes]:
-                pairs = self._encoded(attributes, taken)
-                pairs += own
-                pairs.sort()
-                return _head(b"".join([encoded for _, encoded in pairs]), width), b""
-
-            return number
+            return self._number(own, taken, variant)
         assert isinstance(variant, tuple)
         width, bounds = variant
         heads = [(_label("__name__", name + suffix), _label("le", le) if le else b"") for suffix, le in _parts(bounds)]
@@ -152,31 +149,95 @@ class Encoder:
 
         return histogram
 
+    def _number(
+        self, own: list[tuple[str, bytes]], taken: frozenset[str], width: int
+    ) -> Callable[[Attributes], Sequence[bytes]]:
+        """Number points have one sample. Where the labels of a set of keys stand among the stream's own is found out once."""
+        written = tuple(encoded for _, encoded in own)
+        orders: dict[tuple[str, ...], Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] = {}
+        sample = b"\x12" + _varint(width + 1) + b"\x09"
+        behind = len(sample) + width
+        leads: dict[int, bytes] = {}
+        known, join = self._known, b"".join
+
+        def number(attributes: Attributes) -> Sequence[bytes]:
+            one = known.get(id(attributes)) or self._labelled(attributes)
+            order = orders.get(one.names)
+            if order is None:
+                if one.odd or not taken.isdisjoint(one.names):
+                    pairs = self._encoded(attributes, taken) + own
+                    pairs.sort()
+                    return _head(join([encoded for _, encoded in pairs]), width), b""
+                names = (*one.names, *(label for label, _ in own))
+                order = itemgetter(*sorted(range(len(names)), key=names.__getitem__), len(names))
+                orders[one.names] = order
+            labels = join(order((*one.labels, *written, b"")))
+            size = len(labels)
+            lead = leads.get(size)
+            if lead is None:
+                lead = leads[size] = b"\x0a" + _varint(size + behind)
+            return lead + labels + sample, b""
+
+        return number
+
     def _encoded(self, attributes: Attributes, reserved: frozenset[str]) -> list[tuple[str, bytes]]:
-        """Names and encoded labels, in no order. Pairs of key and value recur, so each is encoded once."""
-        known = self._pairs
-        pairs: list[tuple[str, bytes]] = []
-        try:
-            for key, value in attributes.items():
-                one = (key, value.__class__, value)  # True == 1 == 1.0: the type is part of the key
-                pair = known.get(one)
-                if pair is None:
-                    text = label_value(value)
-                    if not text:
-                        continue
-                    name = label_name(key)
-                    pair = name, _label(name, text)
-                    if value.__class__ is not float:  # 0.0 == -0.0
-                        if len(known) > _MAX_CACHED:
-                            known.clear()
-                        known[one] = pair
-                pairs.append(pair)
-        except TypeError:  # a list cannot be a key
-            return [(name, _label(name, text)) for name, text in labels(attributes, reserved).items()]
-        names = {name for name, _ in pairs}
-        if len(names) == len(pairs) and reserved.isdisjoint(names):
-            return pairs
+        """Names and encoded labels, in no order."""
+        one = self._known.get(id(attributes)) or self._labelled(attributes)
+        if not one.odd and reserved.isdisjoint(one.names):
+            return [pair for pair in zip(one.names, one.labels, strict=True) if pair[1]]
         return [(name, _label(name, text)) for name, text in labels(attributes, reserved).items()]
+
+    def _labelled(self, attributes: Attributes) -> _Labelled:
+        """Attributes that come for the first time. Their values recur, so each label is encoded once."""
+        if self._values_held[0] > _MAX_CACHED or len(self._keys) > _MAX_CACHED:
+            self._keys.clear()
+            self._values.clear()
+            self._values_held[0] = 0
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        keys = tuple(attributes)
+        known = self._keys.get(keys)
+        if known is None:
+            named = [(label_name(key), key) for key in keys]
+            names = tuple(name for name, _ in named)
+            tables = []
+            for name in names:
+                table = self._values.get(name)
+                if table is None:
+                    table = self._values[name] = _Values(name, self._values_held)
+                tables.append(table)
+            known = self._keys[keys] = names, tables, len(set(names)) < len(names)
+        names, tables, odd = known
+        encoded = [
+            table[value] if value.__class__ is str else table[label_value(value)]
+            for table, value in zip(tables, attributes.values(), strict=True)
+        ]
+        made = self._known[id(attributes)] = _Labelled(attributes, names, tuple(encoded), odd)
+        return made
+
+
+class _Labelled(NamedTuple):
+    """The labels of attributes (kept, as ids are reused); those without a value are empty. `odd`: two keys have one name."""
+
+    attributes: Attributes
+    names: tuple[str, ...]
+    labels: tuple[bytes, ...]
+    odd: bool
+
+
+class _Values(dict[str, bytes]):
+    """Encoded labels of one name, by their values as text. `held` counts those of all names."""
+
+    def __init__(self, name: str, held: list[int]) -> None:
+        super().__init__()
+        self._name = name
+        self._held = held
+
+    def __missing__(self, value: str) -> bytes:
+        text = label_value(value)
+        made = self[value] = _label(self._name, text) if text else b""
+        self._held[0] += 1
+        return made
 
 
 def identity(resource: Mapping[str, Any]) -> dict[str, str]:

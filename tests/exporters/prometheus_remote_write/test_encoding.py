@@ -292,3 +292,22 @@ def test_the_wire_bytes_of_a_gauge_are_these() -> None:
     zone = bytes([0x0A, 10, 0x0A, 4]) + b"zone" + bytes([0x12, 2]) + b"eu"
     value = bytes([0x12, 16, 0x09]) + bytes.fromhex("000000000000e03f") + bytes([0x10]) + bytes.fromhex("80d0dfb4ab33")
     assert made == bytes([0x0A, 68]) + name + zone + value
+
+
+def test_attributes_that_come_again_have_their_own_labels_under_each_metric() -> None:
+    shared = {"zone": "eu", "job": "mine", "Upper": True, "n": 1, "empty": ""}
+    plain = {"a.b": "1", "a_b": "2", "x": 1.0}
+    metrics = [
+        gauge(
+            *(NumberDataPoint(one, 0, NOW, 1.5) for one in (shared, plain, {}, {"n": True}, {"n": 1.0}, {"n": "1"})),
+            name=name,
+        )
+        for name in ("first", "second", "third")
+    ]
+    encoder = Encoder()
+    for resource in (RESOURCE, BARE, RESOURCE):
+        collected = collection(*metrics, resource=resource)
+        made = body(collected, encoder=encoder, layouts=Layouts())
+        assert made == body(collected, template=False)
+        assert decode(made)
+    assert not Encoder()._known  # noqa: SLF001 # each exporter knows its own
