@@ -12,29 +12,32 @@ LONGEST = 16 * 1024 * 1024
 
 def lines(name: str, blocks: Iterable[bytes], longest: int = LONGEST) -> Iterator[tuple[int, bytes]]:
     """Lines that are not blank, with their numbers, without their line feeds. Raises `SourceError` for one that is too long."""
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     held = 0
     number = 1
     for block in blocks:
         if not held and not block.strip(b"\r\n"):  # nothing but line ends
             number += block.count(b"\n")
             continue
-        first, feed, rest = block.partition(b"\n")
-        held += len(first)
+        end = block.find(b"\n")
+        held += len(block) if end < 0 else end
         if held > longest:
             raise _too_long(name, number, longest)
-        parts.append(first)
-        if not feed:
+        if end < 0:
+            parts.append(block)
             continue
+        view = memoryview(block)
+        parts.append(view[:end])
         text = b"".join(parts)
         if text and not text.isspace():
             yield number, text
-        *whole, last = rest.split(b"\n")
-        for number, text in enumerate(whole, number + 1):  # noqa: B020 # goes on from where it was
-            if text and not text.isspace():
-                yield number, text
+        last = block.rfind(b"\n")
+        if last > end:
+            for number, text in enumerate(block[end + 1 : last].split(b"\n"), number + 1):  # noqa: B020 # goes on from where it was
+                if text and not text.isspace():
+                    yield number, text
         number += 1
-        parts, held = [last], len(last)
+        parts, held = [view[last + 1 :]], len(block) - last - 1
     if held:
         text = b"".join(parts)
         if not text.isspace():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from sys import intern
 from typing import Any
 
@@ -26,7 +27,10 @@ from magictel.sources.trouble import broken
 _NOT_RECORDED = 1
 """The flag of a point without a value (a series has ended): nothing that could be sent."""
 _TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
-_TIME_KEY = b'"timeUnixNano":"'
+_TIME_NAME = b'"timeUnixNano"'
+_MOMENT = itemgetter(slice(0, 22))
+_PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
+"""A time behind its name, as the Collector writes it: of one length, so that texts sort as numbers do."""
 _AT = re.compile(r"\(byte (\d+)\)")
 _PATH = re.compile(r"at `\$\.?(.*)`")
 
@@ -421,16 +425,9 @@ class OtlpJson:
 
 def times(line: bytes) -> tuple[int, int] | None:
     """The oldest and the newest time in a line (Unix nanoseconds), without decoding it; None: it has none."""
-    after = line.split(_TIME_KEY)
-    moments = {one[:20] for one in after[1:]}
-    texts = {moment[:19] for moment in moments}
-    if (
-        len(moments) == len(texts) > 0
-        and line.count(_TIME_KEY[:-2]) == len(after) - 1  # none is written in another way
-        and all(len(one) == 20 and one[19:] == b'"' for one in moments)
-        and all(map(bytes.isdigit, texts))
-    ):
-        return int(min(texts)), int(max(texts))
+    moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
+    if moments and all(map(_PLAIN_MOMENT.fullmatch, moments)):
+        return int(min(moments)[2:-1]), int(max(moments)[2:-1])
     found = _TIMES.findall(line)
     if not found:
         return None

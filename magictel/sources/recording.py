@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
+from magictel.model import times_of
 from magictel.sources import bytestream
 from magictel.sources.bytestream import STDIN, Bytes
 from magictel.sources.gateway_log import GatewayLog
@@ -105,9 +106,12 @@ class Recordings:
                 opened = self._open(name, stack)
                 kind, blocks = _recognised(opened)
                 if kind == "otlp-json" and keep is None:
-                    decoder = OtlpJson(opened.name)
-                    for number, text in lines(opened.name, blocks):
-                        self._scan(found, decoder, text, number)
+                    own = _plain_span(lines(opened.name, blocks))
+                    if own is None:
+                        again = self._open(name, stack)
+                        own = self._scan(OtlpJson(again.name), lines(again.name, again.blocks()))
+                    if own.newest:
+                        found.take(own.oldest, own.newest)
                     continue
                 batches: Iterable[Batch] = self._parts(kind, opened, blocks, name, 0)
                 for batch in batches if keep is None else keep(batches):
@@ -117,18 +121,22 @@ class Recordings:
                             found.take(min(moments), max(moments))
         return found
 
-    def _scan(self, found: Span, decoder: OtlpJson, text: bytes, number: int) -> None:
-        if b'"exemplars"' not in text:
-            own = times(text)
-            if own is not None:
-                found.take(*own)
-            return
-        try:
-            for part in decoder.line(text, number):
-                for point in part.points:
-                    found.take(point.time_unix_nano, point.time_unix_nano)
-        except SourceError:
-            return  # said when it is read to be sent
+    def _scan(self, decoder: OtlpJson, given: Iterable[tuple[int, bytes]]) -> Span:
+        """The times of a recording with exemplars, whose times are not the points'."""
+        found = Span()
+        for number, text in given:
+            if b'"exemplars"' not in text:
+                own = times(text)
+                if own is not None:
+                    found.take(*own)
+                continue
+            try:
+                for part in decoder.line(text, number):
+                    for moment in set(times_of(part.points)):
+                        found.take(moment, moment)
+            except SourceError:
+                continue  # said when it is read to be sent
+        return found
 
     def _open(self, name: str, stack: ExitStack) -> Bytes:
         if name == STDIN and self.twice:
@@ -189,6 +197,21 @@ class Recordings:
         self.skipped += 1
         if len(self.examples) < 3:
             self.examples.append(failure.message)
+
+
+def _plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
+    """The times in lines, without decoding; None where the oldest or the newest may be an exemplar's."""
+    found = Span()
+    oldest = newest = b""
+    for _, text in given:
+        own = times(text)
+        if own is None:
+            continue
+        if own[0] < found.oldest or not found.oldest:
+            found.oldest, oldest = own[0], text
+        if own[1] > found.newest:
+            found.newest, newest = own[1], text
+    return None if b'"exemplars"' in oldest or b'"exemplars"' in newest else found
 
 
 def _recognised(opened: Bytes) -> tuple[str, Iterator[bytes]]:

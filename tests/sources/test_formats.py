@@ -229,3 +229,17 @@ def test_series_are_counted_exactly_and_then_nearly(monkeypatch: pytest.MonkeyPa
         if start == 50_000:
             assert count.value == 51_000
     assert count.value == pytest.approx(300_000, rel=0.01)
+
+
+@pytest.mark.parametrize("exemplar", [1_600_000_000_000_000_000, 1_700_000_000_000_000_005, 1_800_000_000_000_000_000])
+def test_the_times_of_a_recording_are_its_points_and_not_its_exemplars(tmp_path: Path, exemplar: int) -> None:
+    def line(time: int, more: str = "") -> str:
+        point = f'{{"timeUnixNano":"{time}","asDouble":1{more}}}'
+        return f'{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"m","gauge":{{"dataPoints":[{point}]}}}}]}}]}}]}}\n'
+
+    with_exemplar = line(1_700_000_000_000_000_005, f',"exemplars":[{{"timeUnixNano":"{exemplar}","asDouble":2}}]')
+    path = tmp_path / "recording.jsonl"
+    path.write_text(line(1_700_000_000_000_000_001) + with_exemplar + line(1_700_000_000_000_000_009))
+    with Recordings((str(path),)) as recordings:
+        span = recordings.span()
+    assert (span.oldest, span.newest) == (1_700_000_000_000_000_001, 1_700_000_000_000_000_009)

@@ -310,4 +310,3 @@ def test_attributes_that_come_again_have_their_own_labels_under_each_metric() ->
         made = body(collected, encoder=encoder, layouts=Layouts())
         assert made == body(collected, template=False)
         assert decode(made)
-    assert not Encoder()._known  # noqa: SLF001 # each exporter knows its own
