@@ -80,7 +80,7 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
         and not wire.endpoint.tls
         and reply.json() is None
         and (seconds := seconds_left(until if until is not None else _end(wire)))
-        and speaks_tls(wire.endpoint, None, seconds)
+        and speaks_tls(wire.endpoint, None, seconds / 2)  # the rung may have more to ask
     ):
         return _tls_port(wire, rung, **seen)
     if reply.status >= 600:
