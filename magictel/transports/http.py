@@ -234,11 +234,20 @@ class HttpTransport:
     def _start_life(self) -> None:
         self._lock = threading.Lock()
         self._pools: dict[tuple[bool, str], httpcore.ConnectionPool] = {}
+        # Held by the finalizer, pools are never garbage before their transport: no socket is found open by the collector.
+        self._forgotten = weakref.finalize(self, _close, self._pools)
+        self._forgotten.atexit = False
 
     def _after_fork(self) -> None:
         """The parent goes on using its sockets: the child drops its copies without a word on them."""
+        self._forgotten.detach()
         self._inherited = self._pools
         self._start_life()
+
+
+def _close(pools: dict[tuple[bool, str], httpcore.ConnectionPool]) -> None:
+    for pool in pools.values():
+        pool.close()
 
 
 def _protocol_error(progress: Progress, said: str) -> BaseException:
