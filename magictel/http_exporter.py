@@ -6,7 +6,7 @@ import contextlib
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -15,9 +15,9 @@ from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError, WireError
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
-from magictel.front import Front, Kind, failure_within, front_of, own_words, words_of
+from magictel.judgement import judge_status
 from magictel.ladder.steps import http_steps
-from magictel.outcome import Delivered, Outcome, Partial, Reason, Rejected, Throttled, TooLarge, Unavailable
+from magictel.outcome import Outcome, Reason, Unavailable
 from magictel.payload import Payload
 from magictel.proxy import proxy_for
 from magictel.settings.model import HttpSettings
@@ -28,23 +28,9 @@ from magictel.transports.http import HttpTransport
 from magictel.verification import SampleQuery, Seen, Unreadable
 from magictel.wire import Endpoint, Reply, Request, Transport, Wire
 
-S = TypeVar("S", bound=HttpSettings)
+__all__ = ["HttpExporter", "Preparation", "judge_status"]
 
-_RETRIED = frozenset({408, 425})
-_NEVER = frozenset({501, 505, 506, 508, 510, 511})
-"""5xx that say what the server cannot do at all."""
-_GATEWAY = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 561})
-"""What a proxy, a load balancer or Cloudflare (52x, 530) says of the backend behind it."""
-_UNKNOWN = frozenset({500, 502, 504, 520, 524, 598, 599})
-_ABOUT_THE_REQUEST = frozenset({400, 401, 404, 405, 406, 407, 408, 410, 411, 413, 414, 415, 422, 425, 431})
-_CODES = {
-    401: "http.unauthorized",
-    403: "http.forbidden",
-    404: "http.not-found",
-    405: "http.method",
-    407: "http.proxy.auth",
-    511: "http.not-a-backend",
-}
+S = TypeVar("S", bound=HttpSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,83 +252,6 @@ class HttpExporter(Exporter[S]):
 
         extra = {name: value.reveal() for name, value in self.settings.headers.items()}
         return {"User-Agent": f"magictel/{__version__}", **self.headers(), **extra}
-
-
-def judge_status(reply: Reply, now: float) -> Outcome:
-    """A verdict from status, headers, content type and who answered, for replies without item verdicts.
-
-    5xx are worth another try but those that say "never" (501, 505 and the like); 4xx are not, unless they name a time to wait.
-    A 2xx delivers, unless it is a page, comes from a gRPC service, or reports a failure in its own JSON.
-    """
-    status = reply.status
-    front = front_of(reply)
-    said = words_of(reply)
-    example = " ".join(reply.text[:200].split())
-    lead = f"{status} from {front}" if front.named else str(status)
-    told = f"{lead}: {said}" if said else f"{lead} without a word"
-    if 200 <= status < 300:
-        return _judge_success(reply, now, front, said, example)
-    if 300 <= status < 400:
-        where = reply.headers.get("location", "nowhere")
-        page = " (a login page)" if front.kind is Kind.LOGIN else ""
-        return Rejected(
-            "http.redirect", f"{status}: redirected to {where}{page}; credentials do not follow", None, example
-        )
-    if not 200 <= status < 600:
-        return Rejected("http.unknown-status", f"{told}: HTTP knows no such status", None, example)
-    own = own_words(reply)
-    if own is not None:
-        return Rejected(own, told, None, example)
-    after = _told_to_wait(reply, now)
-    if status == 413:
-        return TooLarge(
-            "http.too-large", f"{lead}: the request body is over a limit of the backend or of a proxy before it"
-        )
-    waits = after is not None and 400 <= status < 500 and status not in _ABOUT_THE_REQUEST
-    if status in (420, 429, 509) or waits:
-        return Throttled("http.throttled", f"{lead}: asked to slow down{': ' + said if said else ''}", after)
-    if status in _RETRIED or (status >= 500 and status not in _NEVER):
-        # Behind these the backend may have stored everything and answered too late, or lost the answer.
-        unknown = status in _UNKNOWN
-        if status in _GATEWAY and front.named:
-            return Unavailable("http.bad-gateway", f"{told} (not the backend itself)", after, unknown)
-        return Unavailable("http.server-error" if status >= 500 else "http.timeout", told, after, unknown)
-    return Rejected(_CODES.get(status, "http.refused"), told, None, example)
-
-
-def _judge_success(reply: Reply, now: float, front: Front, said: str, example: str) -> Outcome:
-    if reply.looks_like_html:
-        what = "a login page" if front.kind is Kind.LOGIN else "a web page"
-        return Rejected(
-            "http.not-a-backend", f"{reply.status} with {what}: something else than the backend answered", None, example
-        )
-    if front.kind is Kind.GRPC:
-        return Rejected(
-            "http.grpc-port",
-            f"{reply.status} from {front}: {said or 'it speaks gRPC'}; no plain HTTP is answered here",
-            None,
-            example,
-        )
-    within = failure_within(reply)
-    if within is None:
-        return Delivered()
-    inner = judge_status(Reply(within, reply.headers, reply.body), now)
-    assert not isinstance(inner, Delivered | Partial)
-    return replace(inner, message=f"{reply.status}, and its body reports a failure: {inner.message}")
-
-
-def _told_to_wait(reply: Reply, now: float) -> float | None:
-    """Seconds from Retry-After, or from the headers of a rate limit: seconds left, or the Unix time (s or ms) of its end."""
-    after = reply.retry_after(now)
-    if after is not None or reply.status not in (420, 429, 503):
-        return after
-    for name in ("ratelimit-reset", "x-ratelimit-reset-after", "x-ratelimit-reset", "x-rate-limit-reset"):
-        with contextlib.suppress(ValueError):
-            number = float(reply.headers.get(name, ""))
-            if number >= 0 and number < 1e14:
-                seconds = number if number < 1e9 else (number / 1000 if number > 1e12 else number) - now
-                return max(0.0, seconds)
-    return None
 
 
 def _tls_options(settings: HttpSettings) -> TlsOptions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
+from magictel.catalogue import explain
 from magictel.clock import Clock, SystemClock
 from magictel.errors import MagictelError, WireError
 from magictel.finding import NEEDS, Finding, Held, Rung
@@ -70,7 +71,20 @@ def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Findi
         )
     seconds = clock.monotonic() - started
     # A probe may answer for a rung in the name of another; the ladder shows each rung once.
-    return replace(finding, rung=rung, seconds=finding.seconds if finding.seconds is not None else seconds)
+    return replace(
+        finding,
+        rung=rung,
+        seconds=finding.seconds if finding.seconds is not None else seconds,
+        remedy=finding.remedy or _page_remedy(finding),
+    )
+
+
+def _page_remedy(finding: Finding) -> str | None:
+    """What the code's page says first about mending it, for a finding that says nothing itself."""
+    if finding.outcome not in (Held.FAIL, Held.WARN) or finding.code is None:
+        return None
+    page = explain(finding.code)
+    return page.mend[0].removeprefix("$ ") if page else f"look for {finding.code} in the exporter's own documentation"
 
 
 def failed_by(rung: Rung, failure: WireError) -> Finding:

@@ -11,9 +11,11 @@ from typing import Any
 
 from magictel.errors import WireError
 from magictel.finding import Finding, Held, Rung
-from magictel.front import Front, front_of, own_words
+from magictel.front import Front, front_of, own_words, words_of
+from magictel.judgement import judge_status
 from magictel.ladder.meanwhile import Meanwhile, seconds_left
 from magictel.ladder.second_probe import answers_in_plaintext, banner, speaks_tls
+from magictel.outcome import Throttled, Unavailable
 from magictel.tls_faults import known_fault
 from magictel.wire import Reply, Wire
 
@@ -21,7 +23,6 @@ _RESET_LIKE = frozenset(
     {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}
 )
 _TRANSPORT_PORT = "This is not an HTTP port"  # Elasticsearch's and OpenSearch's TcpTransport
-_GATEWAY = frozenset({502, 503, 504})
 _CLIENT_CERTIFICATE = {  # nginx answers over TLS, with a page (its 495 and 496, shown as 400), where others break the handshake off
     "No required SSL certificate was sent": "tls.client-cert-required",
     "The SSL certificate error": "tls.client-cert-rejected",
@@ -95,13 +96,13 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
     if own_words(reply) == "http.tls-port" and not wire.endpoint.tls:
         return _tls_port(wire, rung, **seen)
     if not reply.looks_like_html:
-        return _gateway(reply, front, rung, seen) if front.named and reply.json() is None else None
+        return _gateway(reply, wire, front, rung, seen) if front.named and reply.json() is None else None
     if reply.status == 400 and wire.endpoint.tls:
         for said, code in _CLIENT_CERTIFICATE.items():
             if said in reply.text[:600]:
                 found = known_fault(code)
                 return Finding.failed(rung, code, f"{front}: {found.message}", found.remedy, **seen)
-    gateway = _gateway(reply, front, rung, seen)
+    gateway = _gateway(reply, wire, front, rung, seen)
     if gateway is not None:
         return gateway
     if reply.status in (401, 403):
@@ -122,25 +123,51 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
     )
 
 
-def _gateway(reply: Reply, front: Front, rung: Rung, seen: Mapping[str, Any]) -> Finding | None:
+def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung = Rung.HTTP) -> Finding | None:
+    """The failed finding for a 429 or 5xx of a sender that nobody recognises, under delivery's code for it; None: it is neither.
+
+    `backend`: who was expected, for people.
+    """
+    outcome = judge_status(reply, now)
+    if reply.ok or not isinstance(outcome, Throttled | Unavailable):
+        return None
+    front = front_of(reply)
+    sender = (
+        str(front)
+        if front.named
+        else f"a proxy, a load balancer or a backend that only starts: not in {backend}'s words"
+    )
+    evidence = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
+    if outcome.after is not None:
+        evidence["retry_after"] = outcome.after
+    said = wire.redact(words_of(reply))
+    return Finding.failed(
+        rung,
+        outcome.code,
+        f"{wire.endpoint.origin} answers {reply.status}{f' ({said})' if said else ''}: {sender}",
+        "wait, or raise the limit there"
+        if isinstance(outcome, Throttled)
+        else "magictel check --wait 60s; if it stays so, look at what stands before the backend, and at its log",
+        **evidence,
+    )
+
+
+def _gateway(reply: Reply, wire: Wire, front: Front, rung: Rung, seen: Mapping[str, Any]) -> Finding | None:
     """The finding for what stands before the backend and says so itself."""
-    if reply.status in _GATEWAY:
-        return Finding.failed(
-            rung,
-            "http.bad-gateway",
-            f"{reply.status} from {seen.get('server') or front}, which stands before the backend and cannot reach it",
-            "check the backend behind it, and the address it forwards to",
-            **seen,
-        )
-    if reply.status == 429:
-        return Finding.failed(
-            rung,
-            "http.throttled",
-            f"429 from {seen.get('server') or front}: it asks to slow down",
-            "wait, or raise the limit there",
-            **seen,
-        )
-    return None
+    outcome = judge_status(reply, 0.0)
+    if reply.ok or not isinstance(outcome, Throttled | Unavailable):
+        return None
+    server = seen.get("server") or front
+    said = wire.redact(words_of(reply))
+    if isinstance(outcome, Throttled):
+        message, remedy = f"{reply.status} from {server}: it asks to slow down", "wait, or raise the limit there"
+    elif outcome.code == "http.bad-gateway":
+        message = f"{reply.status} from {server}, which stands before the backend and cannot reach it"
+        remedy = "check the backend behind it, and the address it forwards to"
+    else:
+        message = f"{reply.status} from {server}{f': {said}' if said else ''}"
+        remedy = "look at the backend's log, and at that of what stands before it"
+    return Finding.failed(rung, outcome.code, message, remedy, **seen)
 
 
 def explain_wire_error(

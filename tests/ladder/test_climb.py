@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magictel.catalogue import codes
 from magictel.errors import SettingsError, WireError
 from magictel.finding import NEEDS, Finding, Held, Rung
 from magictel.ladder.climb import climb
@@ -166,3 +168,22 @@ def test_no_ladder_hides_a_rung(steps: dict[Rung, Held | None], until: Rung | No
         if finding.outcome in (Held.PASS, Held.WARN, Held.FAIL):
             needs = NEEDS[finding.rung]
             assert all(by_rung[need].outcome not in (Held.FAIL, Held.BLOCKED) for need in needs)
+
+
+@pytest.mark.parametrize("code", codes())
+def test_whatever_fails_or_warns_says_what_to_do(code: str) -> None:
+    """A finding without a remedy of its own has that of its code's page."""
+    for outcome in (Held.FAIL, Held.WARN):
+        said = Finding(Rung.CONFIG, outcome, "it does not hold", code)
+        told = next(climb({Rung.CONFIG: lambda said=said: said}, until=Rung.CONFIG))
+        assert told.remedy
+        assert not told.remedy.startswith("$ ")
+        own = replace(said, remedy="mend it")
+        assert next(climb({Rung.CONFIG: lambda own=own: own}, until=Rung.CONFIG)).remedy == "mend it"
+
+
+def test_a_code_of_another_package_has_a_remedy_too() -> None:
+    said = Finding(Rung.CONFIG, Held.FAIL, "it does not hold", "acme.broken")
+    assert "acme.broken" in (next(climb({Rung.CONFIG: lambda: said})).remedy or "")
+    passed = Finding.passed(Rung.CONFIG, "it holds")
+    assert next(climb({Rung.CONFIG: lambda: passed})).remedy is None

@@ -131,7 +131,7 @@ class SearchExporter(HttpExporter[S]):
     @probe(Rung.HTTP, "Elasticsearch or OpenSearch answers")
     def product(self, wire: Wire) -> Finding:
         """Is it this kind of backend at all?"""
-        return probes.http(wire, self.opensearch)
+        return probes.http(wire, self.opensearch, self.clock.now())
 
     @probe(Rung.AUTH, "the cluster knows who we are")
     def authenticated(self, wire: Wire) -> Finding:

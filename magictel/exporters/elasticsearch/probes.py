@@ -10,7 +10,7 @@ from magictel.exporters.elasticsearch.product import ask_product, product_of
 from magictel.exporters.elasticsearch.trouble import Cause, Trouble, cause_of, read, unauthenticated
 from magictel.finding import Finding, Rung
 from magictel.ladder.clock import clock, time_of
-from magictel.ladder.http import answered
+from magictel.ladder.http import answered, unavailable
 from magictel.wire import Reply, Wire
 
 _OLDEST = (7,)
@@ -18,7 +18,7 @@ _NO_HANDLER = frozenset({400, 404, 405})
 """How a version without an API says so: real engines answer 400 and 405, a proxy 404."""
 
 
-def http(wire: Wire, opensearch: bool) -> Finding:
+def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     """Is it Elasticsearch or OpenSearch at all? A 401 or 403 of its own passes: auth is the next rung's question."""
     reply = answered(wire)
     if isinstance(reply, Finding):
@@ -40,6 +40,9 @@ def http(wire: Wire, opensearch: bool) -> Finding:
     trouble = read(reply.status, cause) if cause != Cause() else None
     if trouble is not None:
         return _failed(Rung.HTTP, trouble, wire, **seen)
+    busy = unavailable(reply, wire, now, _name(opensearch))
+    if busy is not None:
+        return busy
     if reply.json() is None and reply.body.strip():
         return Finding.failed(
             Rung.HTTP,
@@ -137,7 +140,11 @@ def health(wire: Wire) -> Finding:
             Rung.HEALTH, "this service has no cluster health", "es.health.serverless", status=reply.status, said=said
         )
     return Finding.failed(
-        Rung.HEALTH, "es.health.unreadable", f"{reply.status} to _cluster/health: {said}", status=reply.status
+        Rung.HEALTH,
+        "es.health.unreadable",
+        f"{reply.status} to _cluster/health: {said or 'nothing'}",
+        "ask it as this does: GET _cluster/health?pretty; a proxy before the cluster may not let it through",
+        status=reply.status,
     )
 
 

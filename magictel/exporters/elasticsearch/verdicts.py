@@ -13,7 +13,7 @@ import msgspec
 
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
 from magictel.front import front_of
-from magictel.http_exporter import judge_status
+from magictel.judgement import judge_status
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
 from magictel.wire import Reply

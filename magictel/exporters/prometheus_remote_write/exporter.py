@@ -23,7 +23,7 @@ from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_
 from magictel.exporters.prometheus_remote_write.reading import declared, expected, key_in, seen
 from magictel.exporters.prometheus_remote_write.refusals import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.http_exporter import judge_status
+from magictel.judgement import judge_status
 from magictel.model import Group, Point, Series
 from magictel.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge
 from magictel.payload import Payload, Route

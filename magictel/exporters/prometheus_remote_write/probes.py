@@ -8,7 +8,7 @@ from magictel.exporters.prometheus_remote_write.refusals import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.finding import Finding, Rung, SideEffect
 from magictel.http_exporter import HttpExporter
-from magictel.ladder.http import answered
+from magictel.ladder.http import answered, unavailable
 from magictel.ladder.probe import probe
 from magictel.payload import Payload
 from magictel.wire import Reply, Wire
@@ -41,16 +41,8 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return Finding.passed(Rung.HTTP, f"{product} answers, and asks who we are ({reply.status})", **seen)
         if reply.status == 405:
             return Finding.passed(Rung.HTTP, f"{product}, and the write path is there", **seen)
-        if reply.status >= 500:
-            return Finding.failed(
-                Rung.HTTP,
-                "http.server-error",
-                f"{product} answers {reply.status}",
-                None,
-                **seen,
-                body=wire.first_bytes(reply),
-            )
-        return Finding.passed(Rung.HTTP, f"{product} answers; its answer proves no write path", **seen)
+        busy = unavailable(reply, wire, self.clock.now(), "Prometheus") if refusal(reply) is None else None
+        return busy or Finding.passed(Rung.HTTP, f"{product} answers; its answer proves no write path", **seen)
 
     @probe(Rung.AUTH, "the credentials are taken")
     def credentials(self, wire: Wire) -> Finding:

@@ -10,8 +10,11 @@ import pytest
 
 from magictel.clock import Clock
 from magictel.exporters.elasticsearch import permission, preparation, probes
+from magictel.exporters.elasticsearch.verdicts import judge_bulk
 from magictel.finding import Finding, Held
 from magictel.http_exporter import Preparation
+from magictel.outcome import Throttled, Unavailable
+from magictel.payload import Payload
 from magictel.wire import Endpoint, Reply, Request, Wire
 from tests.exporters.elasticsearch.engines import SkippingClock
 
@@ -85,9 +88,40 @@ HTTP: list[tuple[str, Reply, tuple[str, str | None], str]] = [
 ]  # fmt: skip
 
 
+NGINX = {"content-type": "text/html", "server": "nginx"}
+PLAIN = {"content-type": "text/plain"}
+OTHERS: dict[str, tuple[Reply, str]] = {
+    "a plain 500": (Reply(500, PLAIN, b"Internal Server Error"), "http.server-error"),
+    "an empty 500": (Reply(500), "http.server-error"),
+    "a plain 503": (Reply(503, PLAIN, b"Service Unavailable"), "http.server-error"),
+    "a plain 429": (Reply(429, PLAIN, b"slow down"), "http.throttled"),
+    "an empty 429": (Reply(429, {"retry-after": "7"}), "http.throttled"),
+    "a 408": (Reply(408, PLAIN, b"Request Timeout"), "http.timeout"),
+    "nginx' 429": (Reply(429, NGINX, b"<html><center>nginx"), "http.throttled"),
+    "nginx' 500": (Reply(500, NGINX, b"<html><center>nginx"), "http.server-error"),
+    "nginx' 504": (Reply(504, NGINX, b"<html><center>nginx"), "http.bad-gateway"),
+    "Cloudflare's 522": (Reply(522, {"server": "cloudflare", "cf-ray": "x"}, b"error code: 522"), "http.bad-gateway"),
+    "Envoy's 503": (Reply(503, PLAIN | {"server": "envoy"}, b"no healthy upstream"), "http.bad-gateway"),
+    "JSON of a gateway": (answer(502, {"message": "An invalid response was received"}), "http.server-error"),
+    "JSON of another 503": (answer(503, {"error": "overloaded"}), "http.server-error"),
+    "JSON of another 429": (answer(429, {"message": "API rate limit exceeded"}), "http.throttled"),
+}
+
+
+@pytest.mark.parametrize(("reply", "code"), OTHERS.values(), ids=OTHERS)
+def test_a_refusal_of_an_unknown_sender_has_deliverys_code(reply: Reply, code: str) -> None:
+    finding = probes.http(wire({"GET /": reply}), False, 0.0)
+    assert told(finding) == ("fail", code), finding
+    assert finding.remedy
+    assert str(reply.status) in finding.message
+    outcome = judge_bulk(Payload(b"", 1, lambda _: []), reply, 0.0)
+    assert isinstance(outcome, Throttled | Unavailable)
+    assert outcome.code == code
+
+
 @pytest.mark.parametrize(("reply", "expected", "words"), [row[1:] for row in HTTP], ids=[row[0] for row in HTTP])
 def test_http(reply: Reply, expected: tuple[str, str | None], words: str) -> None:
-    finding = probes.http(wire({"GET /": reply}), False)
+    finding = probes.http(wire({"GET /": reply}), False, 0.0)
     assert told(finding) == expected
     assert words in finding.message
     assert finding.outcome is not Held.FAIL or finding.remedy
