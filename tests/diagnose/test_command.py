@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 
 from magictel.catalogue import RETRY
-from magictel.operations import diagnose as operation
+from magictel.operations import diagnosis as operation
 from magictel.operations.diagnose import STANDS_WITH
 from tests.cli.running import magictel
 

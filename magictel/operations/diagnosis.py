@@ -1,0 +1,99 @@
+"""A diagnosis as a value, and what was pasted for it.
+
+The retry class is the one of the code's page. Which outcomes each class may stand with:
+
+    no                rejected, partial, unavailable (nobody usable answers), none
+    backoff           unavailable, throttled, partial
+    after-header      throttled, unavailable, partial
+    split             too-large
+    slow              throttled, partial
+    verify            delivered
+    poll              delivered, unavailable, throttled (a read that fails says nothing of the points)
+    downgrade         rejected
+    treat-as-success  delivered
+    (no code)         delivered
+
+"none" is for what the settings hold: no request happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from magictel.catalogue import explain
+from magictel.operations.look_alikes import Alternative
+
+During = Literal["auth", "health", "write", "read"]
+Verdict = Literal["delivered", "partial", "throttled", "unavailable", "too-large", "rejected"]
+
+STANDS_WITH: Mapping[str | None, frozenset[Verdict | None]] = {
+    "no": frozenset({"rejected", "partial", "unavailable", None}),
+    "backoff": frozenset({"unavailable", "throttled", "partial"}),
+    "after-header": frozenset({"throttled", "unavailable", "partial"}),
+    "split": frozenset({"too-large"}),
+    "slow": frozenset({"throttled", "partial"}),
+    "verify": frozenset({"delivered"}),
+    "poll": frozenset({"delivered", "unavailable", "throttled"}),
+    "downgrade": frozenset({"rejected"}),
+    "treat-as-success": frozenset({"delivered"}),
+    None: frozenset({"delivered"}),
+}
+"""The table above: every diagnosis is one of these pairs."""
+
+UNRECOGNISED = "diagnose.unrecognised"
+BY_CLASS: Mapping[str, Verdict] = {
+    "no": "rejected",
+    "downgrade": "rejected",
+    "backoff": "unavailable",
+    "after-header": "throttled",
+    "slow": "throttled",
+    "split": "too-large",
+    "verify": "delivered",
+    "poll": "delivered",
+    "treat-as-success": "delivered",
+}
+"""The outcome of a code where nothing else decides it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """What a production log shows: an answer (`status`, `headers` in lower case, `body`), a `text`, or both; `during` which step."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    text: str | None = None
+    during: During | None = None
+
+    @property
+    def empty(self) -> bool:
+        """True where nothing was pasted."""
+        return self.status is None and self.body is None and self.text is None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The verdict: outcome (None: no request happened), the code with its class, seconds to wait, and what else it may be."""
+
+    exporter: str
+    outcome: Verdict | None
+    code: str | None
+    message: str
+    remedy: str | None = None
+    after: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    answered_by: str | None = None
+
+    @property
+    def retry(self) -> str | None:
+        """The class of the code in the catalogue."""
+        page = explain(self.code) if self.code else None
+        return page.retry if page else None
+
+
+def title_of(code: str) -> str:
+    """What the code's page is called."""
+    page = explain(code)
+    return page.title if page else code
