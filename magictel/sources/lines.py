@@ -16,7 +16,7 @@ def lines(name: str, blocks: Iterable[bytes], longest: int = LONGEST) -> Iterato
     held = 0
     number = 1
     for block in blocks:
-        if not held and not block.strip(b"\r\n"):  # nothing but line ends
+        if not held and not block.strip(b"\n"):  # nothing but line ends
             number += block.count(b"\n")
             continue
         end = block.find(b"\n")

@@ -22,6 +22,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, NumberPoints, Point, number_point
 from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.shapes import Shapes
 from magictel.sources.trouble import broken
 
 _NOT_RECORDED = 1
@@ -215,11 +216,12 @@ class OtlpJson:
         self._heads: dict[tuple[Any, ...], Head] = {}
         self._resources: dict[bytes, Resource] = {}
         self._scopes: dict[bytes, InstrumentationScope] = {}
+        self._shapes = Shapes(self._decoded, shift)
 
     def line(self, text: bytes, number: int) -> list[Part]:
         """The parts of one line. Raises `SourceError` for one that is broken: then none of its points counts."""
         try:
-            return list(self._parts(_request.decode(text)))
+            return self._shapes.parts(text)
         except RecursionError:
             raise broken(
                 self.name, number, None, "expected an OTLP request, got JSON that is nested too deep"
@@ -230,6 +232,9 @@ class OtlpJson:
             raise broken(self.name, number, _column(text, str(failure)), _syntax(text, str(failure))) from None
         except (ValueError, OverflowError):
             raise broken(self.name, number, None, "expected an OTLP request, got text that is not UTF-8") from None
+
+    def _decoded(self, text: bytes) -> list[Part]:
+        return list(self._parts(_request.decode(text)))
 
     def _parts(self, request: _Request) -> Iterator[Part]:
         for resource_metrics in request.resourceMetrics:
