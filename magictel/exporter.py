@@ -34,7 +34,7 @@ from magictel.errors import MagictelError, SettingsError
 from magictel.finding import Finding, Rung, SideEffect
 from magictel.instrumentation import uninstrumented
 from magictel.model import Group, Point, Series, count_points, groups, in_time_order
-from magictel.outcome import Fate, Reason, Receipt, Unavailable
+from magictel.outcome import Fate, Outcome, Reason, Receipt, Unavailable
 from magictel.payload import Payload, Route, pack
 from magictel.scrub import Scrub
 from magictel.secrets import Redactor
@@ -157,6 +157,14 @@ class Exporter(MetricExporter, Generic[S]):
         """How the backend should show a sent point; None: it cannot be looked for."""
         return None
 
+    def identify(self, series: Series, point: Point) -> Expected | None:
+        """As `expect`, for any point: its key is what the backend can be asked for. None: it is not sent, or has no identity."""
+        return None
+
+    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+        """What the backend shows now of some thousand points that `identify` gave, by their keys. Raises `WireError`."""
+        return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
+
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """The documented lossy form that explains a difference between sent and seen, or None: then the point is altered."""
         return None
@@ -180,6 +188,10 @@ class Exporter(MetricExporter, Generic[S]):
     def forget_run(self, run_id: str) -> int | Unreadable:
         """Delete exactly what a run wrote; how many items went. Raises `WireError`."""
         return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
+
+    def refused_by_system(self, failure: OSError) -> Outcome | None:
+        """The verdict on an error of the operating system (a full disk, a closed pipe), for `diagnose`; None: it means nothing here."""
+        return None
 
     def close(self) -> None:
         """Free what the transport holds; may be called twice, and after a fork."""

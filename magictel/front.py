@@ -113,6 +113,7 @@ _SENTENCES = (
     "errors",
     "fault",
     "faultstring",
+    "partialSuccess",
     "code",
     "status",
 )
@@ -181,11 +182,19 @@ def own_words(reply: Reply) -> str | None:
 def failure_within(reply: Reply) -> int | None:
     """The status of a failure that a 2xx reports in its JSON (400 where it names none), or None: it reports none.
 
-    `{"statusCode": 503}`, `{"status": "error"}`, `{"success": false}`, `{"errors": [...]}`, `{"error": {…}}`.
+    `{"statusCode": 503}`, `{"status": "error"}`, `{"success": false}`, `{"errors": [...]}`, `{"error": {…}}`,
+    OTLP's `partialSuccess`, `[{"status": 400}]`.
     """
     value = reply.json()
+    if isinstance(value, list):  # a verdict for each item, as some event APIs give them
+        worst = [one["status"] for one in value if isinstance(one, Mapping) and isinstance(one.get("status"), int)]
+        return max((status for status in worst if 400 <= status < 600), default=None)
     if not isinstance(value, Mapping):
         return None
+    partial = value.get("partialSuccess") or value.get("partial_success")
+    if isinstance(partial, Mapping):  # OTLP: the counts are texts in its JSON
+        refused = [count for name, count in partial.items() if str(name).lower().startswith("rejected")]
+        return 400 if any(str(count).isdigit() and int(count) for count in refused) else None
     for key in ("statusCode", "status_code", "httpStatusCode", "status", "code"):
         number = value.get(key)
         if isinstance(number, int) and 400 <= number < 600:

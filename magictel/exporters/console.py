@@ -12,7 +12,7 @@ from magictel.delivery.retry import Attempted
 from magictel.exporter import Exporter
 from magictel.exporters.otlp_json import OtlpJson, line
 from magictel.model import Point, Series
-from magictel.outcome import Delivered, Throttled
+from magictel.outcome import Delivered, Outcome, Throttled
 from magictel.payload import Payload, Route
 from magictel.settings.model import ExporterSettings, option
 from magictel.templates import Withheld
@@ -70,9 +70,13 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
         try:
             _write(stream, made)
         except (OSError, ValueError) as failure:  # ValueError: the program has closed it
-            reason = getattr(failure, "strerror", None) or "it is closed"
-            return Attempted(Throttled("console.closed", f"{self.settings.stream} takes nothing: {reason}", human=True))
+            return Attempted(self.refused_by_system(failure))
         return Attempted(Delivered(), len(made))
+
+    def refused_by_system(self, failure: Exception) -> Outcome:
+        """Whatever it is, the stream takes nothing."""
+        reason = getattr(failure, "strerror", None) or "it is closed"
+        return Throttled("console.closed", f"{self.settings.stream} takes nothing: {reason}", human=True)
 
 
 def text(series: Series, point: Point) -> str:

@@ -14,7 +14,7 @@ from magictel.exporters.otlp_json import OtlpJson, line
 from magictel.exporters.otlp_json_reading import expected, points
 from magictel.finding import Finding, Rung
 from magictel.model import Point, Series
-from magictel.outcome import Delivered, Throttled
+from magictel.outcome import Delivered, Outcome, Throttled
 from magictel.payload import Payload, Route
 from magictel.settings.model import ExporterSettings, option
 from magictel.templates import Withheld
@@ -76,6 +76,11 @@ class FileExporter(Exporter[FileSettings]):
         except WireError as failure:
             return Attempted(Throttled(failure.code, failure.message, human=True))
         return Attempted(Delivered(), len(made))
+
+    def refused_by_system(self, failure: OSError) -> Outcome:
+        """As `attempt` tells it."""
+        error = trouble(self._path, failure)
+        return Throttled(error.code, error.message, human=True)
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """Room is health, the right to append is write; nothing is written for it."""

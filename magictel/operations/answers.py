@@ -12,12 +12,13 @@ from typing import Any
 
 from magictel.catalogue import explain
 from magictel.errors import WireError
+from magictel.exporter import Exporter
 from magictel.finding import Finding, Held, Rung
 from magictel.front import front_of
 from magictel.http_exporter import HttpExporter
 from magictel.ladder.probe import probes_of
 from magictel.operations.diagnosis import BY_CLASS, STANDS_WITH, Diagnosis, During, Pasted, Verdict, title_of
-from magictel.operations.log_text import PAGE, TUNNEL, body_after, status_in, value_in
+from magictel.operations.log_text import PAGE, TUNNEL, body_after, status_in, status_within, value_in
 from magictel.operations.look_alikes import Alternative
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
@@ -75,6 +76,9 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
             reply = Reply(guess, pasted.headers, one)
             if one.strip() and _specific(exporter, reply):
                 return reply, True
+    told = status_within(inside) if inside else None
+    if told is not None:
+        return Reply(told, pasted.headers, inside.encode("utf-8", "surrogatepass")), True
     page = PAGE.search(text)
     if page is not None:
         return Reply(200, pasted.headers, text[page.start() :].encode("utf-8", "surrogatepass")), True
@@ -90,6 +94,9 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
     found = of_outcome(exporter, outcome)
     front = front_of(reply)
     found = replace(found, answered_by=exporter.redact(str(front)))
+    if found.code is None and reply.status == 202:
+        sentence = "202: taken for later, which proves no storage; magictel send-sample shows whether it arrives"
+        found = replace(found, message=sentence)
     open_question = exporter.unproven(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
     if reading and (isinstance(outcome, Delivered) or (found.code in _VAGUE and during in (None, "read"))):
@@ -131,7 +138,7 @@ def _verdicts(reply: Reply) -> int:
     return max([1, *lists])
 
 
-def of_outcome(exporter: HttpExporter[Any], outcome: Outcome) -> Diagnosis:
+def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
     """The diagnosis that an outcome of delivery amounts to."""
     name = exporter.name
     match outcome:

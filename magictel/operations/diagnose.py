@@ -16,10 +16,19 @@ from magictel.errors import MagictelError
 from magictel.exporter import Exporter
 from magictel.http_exporter import HttpExporter
 from magictel.operations.answers import ANYWHERE, of_outcome, read_answer, reply_in
-from magictel.operations.diagnosis import STANDS_WITH, UNRECOGNISED, Diagnosis, During, Pasted, Verdict, title_of
-from magictel.operations.log_text import ALONE
+from magictel.operations.diagnosis import (
+    BY_CLASS,
+    STANDS_WITH,
+    UNRECOGNISED,
+    Diagnosis,
+    During,
+    Pasted,
+    Verdict,
+    title_of,
+)
+from magictel.operations.log_text import named_status
 from magictel.operations.look_alikes import Alternative, look_alikes
-from magictel.transports.hearsay import Unsent, recognise
+from magictel.transports.hearsay import Unsent, recognise, system_error
 from magictel.wire import Reply
 
 __all__ = ["STANDS_WITH", "UNRECOGNISED", "Diagnosis", "During", "Pasted", "Verdict", "diagnose"]
@@ -64,6 +73,13 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
 
 def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
     """A failure without a complete answer, as the transport would have told it."""
+    system = system_error(text)
+    refused = exporter.refused_by_system(system) if system is not None else None
+    if refused is not None:
+        found = of_outcome(exporter, refused)
+        if found.outcome not in STANDS_WITH[found.retry]:
+            found = replace(found, outcome=BY_CLASS[found.retry or "no"])
+        return found
     certificate = bool(getattr(exporter.settings, "client_cert_file", None))
     told = recognise(text, exporter.endpoint() or exporter.name, client_certificate=certificate, redact=exporter.redact)
     if told is None:
@@ -82,10 +98,10 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
 
 def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagnosis | None:
     """A status that is only named."""
-    named = ALONE.search(text)
-    if named is None or named.lastgroup is None or not isinstance(exporter, HttpExporter):
+    status = named_status(text)
+    if status is None or not isinstance(exporter, HttpExporter):
         return None
-    return read_answer(exporter, Reply(int(named.lastgroup[1:]), {}, text.encode("utf-8", "surrogatepass")), during)
+    return read_answer(exporter, Reply(status, {}, text.encode("utf-8", "surrogatepass")), during)
 
 
 def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:

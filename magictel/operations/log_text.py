@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 _STATUS = (
@@ -18,17 +19,45 @@ _STATUS = (
     re.compile(r"[\[(](?:status=)?([45]\d\d)[\])]"),
 )
 _PHRASES = re.compile(
-    r"\b([3-5]\d\d):? (?:" + "|".join(re.escape(one.phrase) for one in http.HTTPStatus if one >= 300) + r")\b",
+    r"\b([3-5]\d\d):? \(?(?:" + "|".join(re.escape(one.phrase) for one in http.HTTPStatus if one >= 300) + r")\b",
     re.IGNORECASE,
 )
-ALONE = re.compile(
-    r"\b(?:(?P<s401>unauthori[sz]ed)|(?P<s403>forbidden|access denied)|(?P<s429>too many requests|rate limit(?:ed| exceeded))|"
-    r"(?P<s413>(?:request entity|payload|content) too large)|(?P<s502>bad gateway)|(?P<s504>gateway time-?out)|"
+_ALONE = re.compile(
+    r"\b(?:(?P<s401>unauthori[sz]ed|authentication failed)|"
+    r"(?P<s403>forbidden|access denied|authorization failed|(?<!Errno 13\] )permission denied)|"
+    r"(?P<s429>too many requests|rate limit(?:ed| exceeded))|"
+    r"(?P<s413>(?:request entity|payload|content) too large|(?:message|request|body|payload) (?:too long|larger than))|"
+    r"(?P<s502>bad gateway)|(?P<s504>gateway time-?out)|"
     r"(?P<s503>service unavailable)|(?P<s405>method not allowed)|(?P<s404>not found)|(?P<s500>internal server error))\b",
     re.IGNORECASE,
 )
 """Statuses by their phrase, where the number is not told."""
-TUNNEL = re.compile(r"tunnel connection|proxyconnect|ProxyError", re.IGNORECASE)
+_GRPC: Mapping[str, int] = {
+    "INVALID_ARGUMENT": 400,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+    "UNAUTHENTICATED": 401,
+}
+"""gRPC's statuses as HTTP's: google/rpc/code.proto."""
+_GRPC_NUMBERS = dict(zip((3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16), _GRPC.values(), strict=True))
+_GRPC_NAMED = re.compile(
+    r"\b("
+    + "|".join((*_GRPC, *(f"(?<=code = ){''.join(part.title() for part in name.split('_'))}" for name in _GRPC)))
+    + r")\b"
+)
+"""Their names in capitals, and as Go writes them: `rpc error: code = PermissionDenied`."""
+TUNNEL = re.compile(
+    r"(?:unsuccessful|connect) tunnel|tunnel connection|proxyconnect|ProxyError|from proxy", re.IGNORECASE
+)
 PAGE = re.compile(r"<(?:!doctype )?html\b", re.IGNORECASE)
 _WORDS_AROUND = re.compile(
     r"\b(?:https?(?:/\d(?:\.\d)?)?|status|code|error|server|returned|response|answered|with|got|failed)\b|\W",
@@ -43,6 +72,38 @@ def status_in(text: str) -> int | None:
         found = pattern.search(text)
         if found:
             return int(found.group(1))
+    return None
+
+
+def named_status(text: str) -> int | None:
+    """The status that a text names by a phrase of HTTP or a status of gRPC, or None."""
+    said = _ALONE.search(text)
+    if said is not None and said.lastgroup == "s413":  # whatever status a gRPC service puts around it
+        return 413
+    named = _GRPC_NAMED.search(text)
+    if named is not None:
+        return next(
+            status for name, status in _GRPC.items() if name.replace("_", "") == named[1].replace("_", "").upper()
+        )
+    return int(said.lastgroup[1:]) if said is not None and said.lastgroup is not None else None
+
+
+def status_within(body: str) -> int | None:
+    """The status that a JSON error names itself, or None.
+
+    `{"code": 14, "message": …}` (gRPC's), `{"error": {"code": 429}}`, `{"status": 503}`.
+    """
+    with suppress(ValueError, RecursionError):
+        value = json.loads(body)
+        for one in (value, value.get("error") if isinstance(value, dict) else None):
+            if not isinstance(one, dict):
+                continue
+            numbers = [one.get(key) for key in ("status", "code", "statusCode", "status_code", "httpStatusCode")]
+            for number in numbers:
+                if isinstance(number, int) and 400 <= number < 600:
+                    return number
+            if isinstance(one.get("code"), int) and "message" in one:
+                return _GRPC_NUMBERS.get(one["code"])
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import os
 import re
 import socket
 import ssl
@@ -16,82 +17,21 @@ from dataclasses import dataclass
 
 from magictel.errors import Phase, WireError
 from magictel.proxy import Proxy, ProxyRefused
+from magictel.resolver import LookUpTimeout
 from magictel.secrets import Redactor
 from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, Truncated
 from magictel.transports.symptoms import Progress, classify
+from magictel.transports.wordings import ALERTS, SETTINGS, VERIFY
 
 _SETTINGS_FRAME = bytes.fromhex("000006040000000000000500004000")
-_SETTINGS: tuple[tuple[str, str], ...] = (
-    (r"header value must be str or bytes, not .*NoneType|invalid header value.*\bNone\b", "config.secret.empty"),
-    (
-        r"illegal header value|invalid (leading whitespace|return character|header (value|content))",
-        "config.secret.whitespace",
-    ),
-    (r"\bUnicodeEncodeError\b|codec can't encode character|ERR_INVALID_CHAR", "config.secret.non-ascii"),
-    (
-        r"//[^\s/\"']*(\$\{|\$?%7B)|\$\{\w+\}.*(resolve|not known|no such host|getaddrinfo)",
-        "config.url.unexpanded-variable",
-    ),
-    (
-        r"invalid port|nonnumeric port|port (could not be cast|out of range)|ERR_SOCKET_BAD_PORT|too many colons in address",
-        "config.url.bad-port",
-    ),
-    (
-        (
-            r"is missing an 'https?://'|MissingSchema|no scheme supplied|unsupported protocol scheme \"\"|no protocol:|"
-            r"first path segment in URL cannot contain colon"
-        ),
-        "config.url.no-scheme",
-    ),
-    (r"unsupported protocol|InvalidSchema|no connection adapters|ERR_INVALID_PROTOCOL", "config.url.bad-scheme"),
-)
-"""Failures before any request: what the settings hold cannot be used."""
-
-_VERIFY: tuple[tuple[str, int], ...] = (  # OpenSSL's x509_vfy.h
-    (
-        r"not yet valid(?! *: *current time .* is after)|is before [0-9]{4}-|CertificateNotYetValid|CERT_NOT_YET_VALID|NotBefore:",
-        9,
-    ),
-    (r"certificate (has )?expired|CERT_HAS_EXPIRED|has expired or is not yet valid|CertificateExpired|NotAfter:", 10),
-    (
-        (
-            r"host ?name .*mismatch|(ip address|host ?name) mismatch|certificate is (not )?valid for|doesn't match|"
-            r"ALTNAME_INVALID|no (subject )?alternative|no name matching|does not match target host|cannot validate certificate for"
-        ),
-        62,
-    ),
-    (r"self[- _]signed certificate(?! in certificate chain)|DEPTH_ZERO_SELF_SIGNED", 18),
-    (
-        (
-            r"unable to get (local )?issuer|unknown authority|PKIX path|unable to find valid certification path|"
-            r"SELF_SIGNED_CERT_IN_CHAIN|self[- _]signed certificate in certificate chain|UNABLE_TO_(GET|VERIFY)|unable to verify the first"
-        ),
-        20,
-    ),
-    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLCertVerification", 1),
-)
-_ALERTS: tuple[tuple[str, str], ...] = (
-    (r"alert certificate required|tls: certificate required", "TLSV13_ALERT_CERTIFICATE_REQUIRED"),
-    (r"(alert|error: tls:) unknown (ca|certificate authority)", "TLSV1_ALERT_UNKNOWN_CA"),
-    (r"(alert|error: tls:) (bad certificate)", "SSLV3_ALERT_BAD_CERTIFICATE"),
-    (r"(alert|error: tls:) (unknown certificate|certificate unknown)", "SSLV3_ALERT_CERTIFICATE_UNKNOWN"),
-    (r"(alert|error: tls:) (expired certificate|certificate expired)", "SSLV3_ALERT_CERTIFICATE_EXPIRED"),
-    (
-        r"alert protocol version|protocol version not supported|unsupported protocol version|EPROTO.*version",
-        "TLSV1_ALERT_PROTOCOL_VERSION",
-    ),
-    (
-        (
-            r"first record does not look like a TLS handshake|not an SSL/TLS record|plaintext connection\?|wrong version number|"
-            r"server gave HTTP response to HTTPS client|packet length too long"
-        ),
-        "WRONG_VERSION_NUMBER",
-    ),
-    (r"handshake failure", "SSLV3_ALERT_HANDSHAKE_FAILURE"),
-)
 _REASON = re.compile(
     r"\[SSL: ([A-Z0-9_]+)\]|\b((?:TLSV1\d?|SSLV3)_ALERT_[A-Z_]+|WRONG_VERSION_NUMBER|UNSUPPORTED_PROTOCOL)\b"
 )
+_BROKEN_OFF = re.compile(
+    r"SSL_connect: .*(reset|closed|eof)|before secure TLS|terminated the handshake|EOF occurred in violation|SSLZeroReturn",
+    re.IGNORECASE,
+)
+"""The peer ended the connection while the handshake went on."""
 _QUOTED = re.compile(r"""b?(["'])((?:\\.|(?!\1).){1,400})\1""")
 
 Made = tuple[BaseException, Phase]
@@ -113,6 +53,7 @@ def _os(number: int) -> Callable[[], OSError]:
 
 _RULES: tuple[_Rule, ...] = (
     _rule(r"handshake .*timed out|(TLS|SSL) handshake time ?-?out|handshake timeout", "tls", TimeoutError),
+    _rule(r"\blookup \S+( on \S+)?: .*i/o timeout", "dns", lambda: LookUpTimeout("")),
     _rule(
         r"temporary failure in name resolution|EAI_AGAIN|server misbehaving|gaierror.*-3\b",
         "dns",
@@ -120,14 +61,16 @@ _RULES: tuple[_Rule, ...] = (
     ),
     _rule(
         r"gaierror|name or service not known|nodename nor servname|no such host|getaddrinfo|ENOTFOUND|UnknownHost|"
-        r"NameResolutionError|domain name not found|could not resolve|failed to resolve|no address associated|NXDOMAIN|"
+        r"NameResolutionError|domain name not found|could not resolve|failed to resolve|"
+        r"UnresolvedAddress|No such host is known|no address associated|NXDOMAIN|"
         r"name does not resolve",
         "dns",
         lambda: socket.gaierror(socket.EAI_NONAME, ""),
     ),
     _rule(
-        r"without sending complete message|IncompleteRead|ChunkedEncoding|InvalidChunk|premature (end|close)|unexpected EOF|"
-        r"payload is not completed|transfer closed with|TruncatedChunk|ERR_(CONTENT_LENGTH_MISMATCH|STREAM_PREMATURE)",
+        r"without sending complete message|IncompleteRead|ChunkedEncoding|InvalidChunk|premature (end|close)|"
+        r"unexpected EOF|payload is not completed|transfer closed with|TruncatedChunk|unexpected end of \w+ input|ended prematurely|"
+        r"ERR_(CONTENT_LENGTH_MISMATCH|STREAM_PREMATURE)",
         "read",
         lambda: Truncated("in the body"),
     ),
@@ -149,7 +92,9 @@ _RULES: tuple[_Rule, ...] = (
         lambda: NotHttp(""),
     ),
     _rule(
-        r"refused|ECONNREFUSED|\berrno 111\b|WinError 10061|No connection could be made", "tcp", _os(errno.ECONNREFUSED)
+        r"refused|ECONNREFUSED|\berrno 111\b|WinError 10061|No connection could be made|Connect call failed",
+        "tcp",
+        _os(errno.ECONNREFUSED),
     ),
     _rule(
         r"no route to host|network (is )?unreachable|host (is )?(unreachable|down)|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|"
@@ -159,7 +104,8 @@ _RULES: tuple[_Rule, ...] = (
     ),
     _rule(
         r"ConnectTimeout|connect(ion)?( attempt)? timed out|connect time ?-?out|ETIMEDOUT|\berrno 110\b|"
-        r"dial (tcp|udp).* i/o timeout|failed to connect .* timed? ?out|WinError 10060|HTTPConnectTimeout",
+        r"dial (tcp|udp).* i/o timeout|failed to connect .* timed? ?out|WinError 10060|"
+        r"connect error: deadline|waiting for connection|HTTPConnectTimeout",
         "tcp",
         TimeoutError,
     ),
@@ -172,14 +118,15 @@ _RULES: tuple[_Rule, ...] = (
     ),
     _rule(
         r"disconnected without sending|RemoteDisconnected|closed connection without|empty reply|socket hang up|"
-        r"NoHttpResponse|failed to respond|closed (the|idle) connection|connection (was )?closed|ServerDisconnected|\bEOF\b",
+        r"NoHttpResponse|failed to respond|closed (the|idle) connection|connection (was )?closed|ServerDisconnected|"
+        r"other side closed|UND_ERR_SOCKET|\bEOF\b",
         "read",
         EOFError,
     ),
     _rule(r"time[d ]? ?-?out|deadline ?exceeded|DEADLINE_EXCEEDED", "read", TimeoutError),
 )
 _PROXY = re.compile(r"\bproxy|tunnel", re.IGNORECASE)
-_PROXY_STATUS = re.compile(r"\b(407)\b|(?:tunnel|proxy)\D{0,60}\b([45]\d\d)\b", re.IGNORECASE)
+_PROXY_STATUS = re.compile(r"\b(407)\b|(?:tunnel|proxy)\D{0,60}\b(?<!port=)([45]\d\d)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +143,7 @@ def recognise(
 
     `client_certificate`: one is set here, so a refused certificate is that one.
     """
-    for says, code in _SETTINGS:
+    for says, code in SETTINGS:
         if re.search(says, text, re.IGNORECASE):
             return Unsent(code)
     progress = Progress(peer, client_certificate=client_certificate)
@@ -208,8 +155,11 @@ def _proxy(text: str, progress: Progress) -> BaseException | None:
     if not _PROXY.search(text):
         return None
     told = _PROXY_STATUS.search(text)
+    if told is None and re.search(r"proxy authentication required|unsuccessful tunnel", text, re.IGNORECASE):
+        progress.proxy, progress.phase = Proxy("proxy", 0, "the log"), "proxy"
+        return ProxyRefused(407 if "authentication" in text.lower() else 0)
     if told is None and not re.search(
-        r"proxyconnect|ProxyError|unable to connect to proxy|proxy .*refused", text, re.IGNORECASE
+        r"proxyconnect|ProxyError|(connect to|resolve) proxy|proxy .*refused", text, re.IGNORECASE
     ):
         return None
     progress.proxy = Proxy("proxy", 0, "the log")
@@ -224,15 +174,18 @@ def _tls(text: str, progress: Progress) -> BaseException | None:
     named = _REASON.search(text)
     reason = (named.group(1) or named.group(2)) if named else ""
     if reason in ("", "CERTIFICATE_VERIFY_FAILED"):
-        for says, number in _VERIFY:
+        for says, number in VERIFY:
             if re.search(says, text, re.IGNORECASE):
                 refused = ssl.SSLCertVerificationError(1, "")
                 refused.verify_code = number
                 refused.verify_message = ""
                 progress.phase = "tls"
                 return refused
-        flat = text.replace("_", " ")
-        reason = next((one for says, one in _ALERTS if re.search(says, flat, re.IGNORECASE)), "")
+        flat = re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", text)
+        reason = next((one for says, one in ALERTS if re.search(says, flat, re.IGNORECASE)), "")
+    if not reason and _BROKEN_OFF.search(text):
+        progress.phase = "tls"
+        return ssl.SSLEOFError(8, "")
     if not reason:
         return None
     progress.phase = "tls"
@@ -272,6 +225,35 @@ def _general(text: str, progress: Progress) -> BaseException | None:
             progress.sent = 1 if phase == "read" else 0
             return failure
     return None
+
+
+_NUMBERED = re.compile(r"\b(?:errno|os error)[ :=]{0,2}(\d{1,3})\b", re.IGNORECASE)
+_SYMBOL = re.compile(r"\b(E[A-Z0-9]{2,14})\b")
+_NETWORK = frozenset(
+    number
+    for number, symbol in errno.errorcode.items()
+    if symbol.startswith(("ECONN", "EHOST", "ENET", "EADDR", "ENOTCONN", "ETIMEDOUT", "EPROTO"))
+)
+"""What a file or a terminal never meets."""
+_WORDED = {os.strerror(number).lower(): number for number in sorted(errno.errorcode, reverse=True)}
+
+
+def system_error(text: str) -> OSError | None:
+    """The operating system's error that a text names: by its symbol, its number or its words; None: none, or one of a network."""
+    number = _system_number(text)
+    return None if number is None or number in _NETWORK else OSError(number, os.strerror(number))
+
+
+def _system_number(text: str) -> int | None:
+    for symbol in _SYMBOL.findall(text):
+        if symbol != "EOF" and (number := getattr(errno, symbol, None)) is not None:
+            return int(number)
+    numbered = _NUMBERED.search(text)
+    if numbered is not None and int(numbered[1]) in errno.errorcode:
+        return int(numbered[1])
+    said = text.lower()
+    found = max((words for words in _WORDED if words in said), key=len, default=None)
+    return None if found is None else _WORDED[found]
 
 
 def _unescaped(quoted: str) -> bytes:
