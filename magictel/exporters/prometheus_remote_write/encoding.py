@@ -17,6 +17,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from operator import add, attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -108,7 +109,7 @@ class Encoder:
         if _left_out(stream) is not None or self.name(stream) is None:
             return None
         times = times_of(points)
-        tails = {time: b"\x10" + _varint(milliseconds(time)) for time in set(times)}
+        tails = {time: _tail(time) for time in set(times)}
         first = next(iter(tails.values()))
         width = 8 + len(first)
         if len(tails) > 1 and any(len(tail) + 8 != width for tail in tails.values()):
@@ -331,6 +332,12 @@ def _histogram_columns(
     if total is None or sums is None:
         return None
     return [*columns, total, sums, total]
+
+
+@lru_cache(maxsize=1_000)
+def _tail(time: int) -> bytes:
+    """What stands behind a sample's value: its time."""
+    return b"\x10" + _varint(milliseconds(time))
 
 
 def _column(values: Sequence[float], tails: bytes | list[bytes], width: int) -> Column | None:
