@@ -28,7 +28,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, Point, joined, times_of
 
-SLICE = 5_000
+SLICE = 4_000
 """Points of a slice, about: lines are not cut."""
 _MOST_ENTRIES = 20_000
 _MOST_BYTES = 6 * 1024 * 1024
