@@ -70,6 +70,7 @@ _magictel() {
         "replay:--filter") :; return ;;
         "replay:--from-point") :; return ;;
         "replay:--on-error") :; return ;;
+        "replay:--within") :; return ;;
         "replay:--deadline") :; return ;;
         "replay:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
         "replay:--report") :; return ;;
@@ -118,7 +119,7 @@ _magictel() {
         'config check') flags='--all --config --set --allow-missing-env --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'check') flags='--all --until --skip --wait --timeout --strict --allow --round-trip --jobs --sandbox --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --within --deadline --force --timing --strict --jobs --sandbox --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
-        'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --no-verify --deadline --force --strict --sandbox --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
+        'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --within --deadline --force --timing --strict --sandbox --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'record') flags='--from --out --every --for --redact --drop --format --help' names='' ;;
         'prepare') flags='--apply --sandbox --format --set --config --help' names="$(_magictel_targets)" ;;
         'diagnose') flags='--status --header --body --text --during --format --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;

@@ -179,9 +179,12 @@ _magictel_replay() {
         '--from-point[Pass over the first N points\: they were sent before.]:value: ' \
         '--on-error[What a broken line does.]:value: ' \
         '--dry-run[Show what would be done, and do nothing.]' \
+        '--verify[Read every point back and compare it.]' \
         '--no-verify[Do not read back (the default).]' \
+        '--within[Wait this long for the points to show. Default\: three times the backend'\''s own delay, at least 5s.]:value: ' \
         '--deadline[For each payload, retries included.]:value: ' \
         '--force[Write even where the clocks are too far apart\: it can poison a backend.]' \
+        '--timing[Say where the time goes, and what to change.]' \
         '--strict[Warnings end with exit code 3.]' \
         '--sandbox[Embedded backends in place of real ones.]' \
         '--format[How the result is written.]:value:(text json)' \

@@ -80,6 +80,10 @@ class Verification:
     code: str | None = None
     message: str | None = None
     remedy: str | None = None
+    identity: str | None = None
+    """What a replay's points were told apart by: `point`, each by its own identity, or `metric`, counts only. None: a sample."""
+    as_declared: int | None = None
+    """Points with differences that are declared, where `differences` does not list all of them."""
 
 
 Declare = Callable[[str, Value, Value], str | None]

@@ -58,13 +58,24 @@ def command(
     ] = 0,
     on_error: Annotated[str, typer.Option("--on-error", metavar="stop|skip", help="What a broken line does.")] = "stop",
     dry_run: DryRunOption = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every point back and compare it.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back (the default).")] = False,
+    within: Annotated[
+        float | None,
+        typer.Option(
+            "--within",
+            parser=seconds,
+            metavar="30s",
+            help="Wait this long for the points to show. Default: three times the backend's own delay, at least 5s.",
+        ),
+    ] = None,
     deadline: Annotated[
         float, typer.Option("--deadline", parser=seconds, metavar="30s", help="For each payload, retries included.")
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
     force: Annotated[
         bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")
     ] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Say where the time goes, and what to change.")] = False,
     strict: StrictOption = False,
     sandbox: SandboxOption = False,
     format_: FormatOption = Format.TEXT,
@@ -85,6 +96,7 @@ def command(
     from magictel.sources.recording import Recordings
     from magictel.sources.trouble import SourceError
 
+    _fit_together(verify=verify, no_verify=no_verify, within=within, timing=timing, dry_run=dry_run)
     clock = SystemClock()
     options = ReplayOptions(
         shift=_shift(shift),
@@ -94,8 +106,11 @@ def command(
         filter=Filter(filter_ or ()),
         deadline=deadline,
         force=force,
+        verify=verify,
+        within=within,
+        timing=timing,
     )
-    twice = loop > 1 or options.speed is not None or options.shift == "now"
+    twice = verify or loop > 1 or options.speed is not None or options.shift == "now"
     try:
         with (
             Interrupts() as interrupts,
@@ -220,6 +235,20 @@ def _again(arguments: Sequence[str], point: int, shift: float) -> str:
         elif not argument.startswith(("--from-point=", "--shift=")):
             kept.append(argument)
     return shlex.join([*kept, f"--shift={shift:.3f}s", f"--from-point={point}"])
+
+
+def _fit_together(*, verify: bool, no_verify: bool, within: float | None, timing: bool, dry_run: bool) -> None:
+    from magictel.errors import UsageError
+
+    if verify and no_verify:
+        raise UsageError("usage.run", "--verify and --no-verify: only one of them can be", "leave one of them out")
+    if within is not None and not verify:
+        raise UsageError("usage.run", "--within: nothing is waited for unless it is verified", "add --verify")
+    if dry_run and (verify or timing):
+        what = "--verify" if verify else "--timing"
+        raise UsageError(
+            "usage.run", f"--dry-run sends nothing, so there is nothing to {what[2:]}", f"leave {what} out"
+        )
 
 
 def _shift(text: str) -> float | str:

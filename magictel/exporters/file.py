@@ -11,7 +11,7 @@ from magictel.delivery.retry import Attempted
 from magictel.errors import WireError
 from magictel.exporter import Exporter
 from magictel.exporters.otlp_json import OtlpJson, line
-from magictel.exporters.otlp_json_reading import expected, points
+from magictel.exporters.otlp_json_reading import every_point, expected, identified, points
 from magictel.finding import Finding, Rung
 from magictel.model import Point, Series
 from magictel.outcome import Delivered, Outcome, Throttled
@@ -51,6 +51,9 @@ class FileExporter(Exporter[FileSettings]):
         super().__init__(settings, **options)
         self._encoder = OtlpJson()
         self._path = Path(self.settings.path).expanduser()
+        self._began_at: int | None = None
+        """Bytes that stood in the file before the first line of this exporter."""
+        self._read_to: int | None = None
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """The point, with what encloses it."""
@@ -71,6 +74,8 @@ class FileExporter(Exporter[FileSettings]):
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Append one line. Trouble with a file is for a person: it does not pass by waiting."""
         made = self.frame(payload)
+        if self._began_at is None:
+            self._began_at = self._path.stat().st_size if self._path.exists() else 0
         try:
             append(self._path, made, sync=self.settings.sync)
         except WireError as failure:
@@ -97,6 +102,31 @@ class FileExporter(Exporter[FileSettings]):
         except OSError as failure:
             error = trouble(self._path, failure)
             return Unreadable("file.unreadable", f"what was written cannot be read back: {error.message}", error.remedy)
+
+    def identify(self, series: Series, point: Point) -> Expected | None:
+        """The point as it stands in the file, told from others by all but its numbers."""
+        return identified(series, point) if isinstance(self.encode(series, point), bytes) else None
+
+    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+        """From the lines that this exporter has written, on from where the last ones asked for ended."""
+        wanted = {one.key for one in expected}
+        open_keys, seen = set(wanted), []
+        try:
+            with self._path.open("rb") as file:
+                at = file.seek(self._read_to or self._began_at or 0)
+                for text in file:
+                    own = [one for one in every_point(text) if one.key in wanted]
+                    if not own and not open_keys:  # all are found, and what follows are others
+                        break
+                    seen += own
+                    open_keys.difference_update(one.key for one in own)
+                    at += len(text)
+        except OSError as failure:
+            error = trouble(self._path, failure)
+            return Unreadable("file.unreadable", f"what was written cannot be read back: {error.message}", error.remedy)
+        if not open_keys:
+            self._read_to = at
+        return seen
 
     def run_size(self, run_id: str) -> int | Unreadable:
         """Lines are not taken out of a file: others may be reading it."""

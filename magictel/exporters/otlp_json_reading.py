@@ -13,6 +13,7 @@ from magictel.model import Kind, Point, Series
 from magictel.sources.sample import POINT, RUN_ID
 from magictel.verification import Expected, Seen, Value
 
+_TELLING = ("attributes.", "resource.", "scope.")
 _KINDS = {
     "sum": Kind.SUM,
     "gauge": Kind.GAUGE,
@@ -20,6 +21,28 @@ _KINDS = {
     "exponentialHistogram": Kind.EXPONENTIAL_HISTOGRAM,
 }
 _TEMPORALITY = {0: None, 1: "delta", 2: "cumulative"}
+
+
+def identity(fields: Mapping[str, Value]) -> str:
+    """What tells a point from others: all but its numbers."""
+    told = sorted(
+        (name, repr(value))
+        for name, value in fields.items()
+        if name.startswith(_TELLING) or name in ("name", "unit", "kind", "temporality", "monotonic", "time_unix_nano")
+    )
+    return repr(told)
+
+
+def identified(series: Series, point: Point) -> Expected:
+    """As `expected`, for any point."""
+    one = expected(series, point)
+    return Expected(identity(one.fields), f"{series.stream.name} {dict(series.attributes)}"[:200], one.fields)
+
+
+def every_point(text: bytes) -> Iterator[Seen]:
+    """The points of one line by their identity, whoever wrote them; a line that is no request has none."""
+    for fields in _every(text):
+        yield Seen(identity(fields), fields)
 
 
 def expected(series: Series, point: Point) -> Expected:
@@ -62,6 +85,14 @@ def expected(series: Series, point: Point) -> Expected:
 
 def points(text: bytes, run_id: str) -> Iterator[Seen]:
     """The points of a run in one line; a line that is no request has none."""
+    for fields in _every(text):
+        if fields.get(f"attributes.{RUN_ID}") == run_id:
+            key = fields.get(f"attributes.{POINT}")
+            own = {name: value for name, value in fields.items() if name.startswith("attributes.")}
+            yield Seen(str(key or f"{fields['name']} {own}"), fields)
+
+
+def _every(text: bytes) -> Iterator[dict[str, Value]]:
     try:
         request = json.loads(text)
     except ValueError:
@@ -80,10 +111,7 @@ def points(text: bytes, run_id: str) -> Iterator[Seen]:
             }
             for metric in _list(scope_metrics, "metrics"):
                 for point, fields in _points(metric):
-                    own = _attributes("attributes", point)
-                    if own.get(f"attributes.{RUN_ID}") == run_id:
-                        key = own.get(f"attributes.{POINT}")
-                        yield Seen(str(key or f"{fields['name']} {own}"), {**around, **fields, **own})
+                    yield {**around, **fields, **_attributes("attributes", point)}
 
 
 def _points(metric: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, Value]]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
 from typing import Any
 
@@ -24,12 +25,15 @@ from magictel.exporter import Exporter
 from magictel.finding import Finding, Held, Rung
 from magictel.ladder.climb import climb
 from magictel.operations.job import Job
+from magictel.operations.replay_proof import Gone, Proof, prove
 from magictel.operations.send import SendOptions, judged
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.filtering import Filter
 from magictel.sources.parts import SLICE, Gathering, Slice
 from magictel.sources.recording import Batch, Recordings, Span
 from magictel.sources.trouble import SourceError
+from magictel.stopwatch import Stopwatch, Timing
+from magictel.verification import Verification
 
 _AHEAD = 2
 """Slices that are decoded before a target has sent what it has."""
@@ -41,7 +45,10 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """`shift`: seconds, `keep` or `now`; `speed`: times the recorded pace, None as fast as it goes; `deadline`: seconds for a payload."""
+    """`shift`: seconds, `keep` or `now`; `speed`: times the recorded pace, None as fast as it goes; `deadline`: seconds for a payload.
+
+    `within`: seconds that points may take to show (None: at least three times the backend's own delay).
+    """
 
     shift: float | str = "now"
     speed: float | None = None
@@ -51,6 +58,9 @@ class ReplayOptions:
     deadline: float = 30.0
     timeout: float = 10.0
     force: bool = False
+    verify: bool = False
+    within: float | None = None
+    timing: bool = False
 
 
 class _Lane:
@@ -64,6 +74,11 @@ class _Lane:
         self.settled = options.from_point
         """Points of the recordings that need not be sent again."""
         self.open: Slice | None = None
+        self.gone = Gone()
+        self.reached = 0
+        """Points of the recordings that were settled, whatever became of them."""
+        self.verification: Verification | None = None
+        self.watch = Stopwatch(clock.monotonic) if options.timing else None
         self.stopped: Finding | None = None
         """What kept the target from being sent to at all."""
         self.broke_off = False
@@ -109,16 +124,40 @@ class _Lane:
 
     def _send(self) -> None:
         assert self.exporter is not None
+        if self.watch is not None:
+            self.exporter.close()  # the checks left connections open: a delivery that is timed makes its own
+            self.exporter.time_with(self.watch)
         while (piece := self.queue.get()) is not None:
             self.open = piece
-            receipt = self.exporter.deliver(piece.data, seconds=self._options.deadline)
+            receipt = self._delivered(piece)
             self.receipt = self.receipt + receipt
             self.open = None
+            self.reached = piece.until
             if any(one.fate is Fate.DROPPED and not one.code.startswith("internal.") for one in receipt.reasons):
                 # What is in the recording is not lost: better to stop here than to give up slice after slice.
                 self.broke_off = True
                 return
             self.settled = piece.until
+
+    def _delivered(self, piece: Slice) -> Receipt:
+        assert self.exporter is not None
+        if not self._options.verify:
+            return self.exporter.deliver(piece.data, seconds=self._options.deadline)
+        gone = self.gone.add
+        return self.exporter.deliver(
+            piece.data, seconds=self._options.deadline, on_refused=lambda item, _: gone(item), on_dropped=gone
+        )
+
+    def _timing(self) -> Timing | None:
+        seen = self.verification
+        visible = seen.time_to_visible if seen is not None else None
+        return self.watch.timing(self.receipt.seconds, visible) if self.watch is not None else None
+
+    def proof(self) -> Proof | None:
+        """What there is to verify, once all is sent; None: nothing was delivered."""
+        if self.exporter is None or self.stopped is not None or not self.receipt.delivered:
+            return None
+        return Proof(self.job.target, self.exporter, self.gone, self.reached, self._options.within, self._clock)
 
     def put(self, piece: Slice | None) -> bool:
         """Hand over a slice, waiting for room a moment; False: not yet. A target that has ended takes everything."""
@@ -162,9 +201,17 @@ class _Lane:
             why = Reason("delivery.shutdown", "interrupted while it was sent", count, Fate.DROPPED, unknown=True)
             receipt = receipt + Receipt(sent=count, dropped=count, reasons=(why,))
         result = SendResult(
-            self.job.target, self.job.exporter, SendOutcome.VERIFIED, receipt, endpoint=endpoint, seconds=seconds
+            self.job.target,
+            self.job.exporter,
+            SendOutcome.VERIFIED,
+            receipt,
+            self.verification,
+            endpoint=endpoint,
+            seconds=seconds,
+            findings=self._findings,
+            timing=self._timing(),
         )
-        return replace(judged(replace(result, findings=self._findings), SendOptions(verify=False)))
+        return judged(result, SendOptions(verify=self._options.verify and self.verification is not None))
 
 
 def replay(
@@ -182,6 +229,7 @@ def replay(
     lanes = [_Lane(job, options, clock) for job in jobs]
     broken: MagictelError | None = None
     interrupted = False
+    source: SourceReport | None = None
     try:
         for lane in lanes:
             lane.thread.start()
@@ -197,6 +245,9 @@ def replay(
                 yield from _moved(lanes, recordings, options, clock, started)
         while not all(lane.ended.wait(_TICK) for lane in lanes):
             yield from _moved(lanes, recordings, options, clock, started)
+        source = reading.report(recordings)
+        if options.verify and not any(lane.failure for lane in lanes):
+            yield from _proved(lanes, reading, recordings, options)
     except KeyboardInterrupt:
         interrupted = True
         for lane in lanes:
@@ -215,7 +266,7 @@ def replay(
     results = tuple(lane.result(to_send) for lane in lanes)
     for result in results:
         yield TargetSent(result)
-    source = reading.report(recordings)
+    source = source or reading.report(recordings)
     open_end = interrupted or broken is not None or any(lane.broke_off or lane.stopped for lane in lanes)
     settled = min((lane.settled for lane in lanes), default=0)
     yield ReplayFinished(
@@ -227,6 +278,21 @@ def replay(
         broken,
         settled if open_end else None,
     )
+
+
+def _proved(lanes: list[_Lane], reading: Reading, recordings: Recordings, options: ReplayOptions) -> Iterator[Event]:
+    """Read everything once more, for the targets that took something."""
+    found = [(lane, lane.proof()) for lane in lanes]
+    proofs = [proof for _, proof in found if proof is not None]
+    if not proofs:
+        return
+    size = SLICE if options.speed is None else 1
+    again = Gathering(options.from_point).slices(_rounds(recordings, options, reading.span, reading.shift), size)
+    with suppress(SourceError):  # where the first pass broke off too: nothing behind it was sent
+        yield from prove(proofs, again)
+    for lane, proof in found:
+        if proof is not None:
+            lane.verification = proof.verification()
 
 
 @dataclass(slots=True)

@@ -221,6 +221,7 @@ def verification_document(seen: Verification) -> Document:
         "time_to_visible": _seconds(seen.time_to_visible),
         "missing_points": list(seen.missing_points),
         "differences": [_difference(one) for one in seen.differences],
+        **({} if seen.identity is None else {"identity": seen.identity, "as_declared": seen.as_declared or 0}),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from magictel.events import RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
 from magictel.finding import Held
@@ -238,7 +238,7 @@ def _write_verification(sheet: Sheet, seen: Verification, result: SendResult) ->
             said,
             seen.remedy,
         )
-    _write_declared(sheet, seen.differences)
+    _write_declared(sheet, seen)
 
 
 def _difference(one: Difference) -> str:
@@ -257,12 +257,13 @@ def _shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _write_declared(sheet: Sheet, differences: Iterable[Difference]) -> None:
+def _write_declared(sheet: Sheet, seen: Verification) -> None:
     """One line for all that the exporter says it changes: it is known, and costs nobody any sleep."""
-    declared = [one for one in differences if one.declared is not None]
+    declared = [one for one in seen.differences if one.declared is not None]
     if declared:
         forms = ", ".join(dict.fromkeys(str(one.declared) for one in declared))
-        points = many(len({one.point for one in declared}), "point")
+        count = len({one.point for one in declared}) if seen.as_declared is None else seen.as_declared
+        points = many(count, "point")
         lead = [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" as declared    ", "dim")]
         sheet.row(lead, f"{forms}, in {points}", style="dim")
 

@@ -29,6 +29,22 @@ def expected(series: Series, point: Point, item: bytes) -> Expected | None:
     key = (series.attributes or {}).get("magictel.sample.point")
     if not isinstance(key, str):
         return None
+    held = _fields(series, point)
+    held.pop(RUN_ID, None)
+    return Expected(key, f"{series.stream.name} {key}", held, document_id(item))
+
+
+def identified(series: Series, point: Point, item: bytes) -> Expected | None:
+    """As `expected`, for any point: its key is the `_id`."""
+    key = document_id(item)
+    if key is None:
+        return None
+    attributes = ", ".join(f"{name}={value}" for name, value in (series.attributes or {}).items())
+    moment = nanosecond_text(point.time_unix_nano)
+    return Expected(key, f"{series.stream.name}{{{attributes[:200]}}} at {moment}", _fields(series, point), key)
+
+
+def _fields(series: Series, point: Point) -> dict[str, Value]:
     stream = series.stream
     fields: dict[str, Value] = {
         "@timestamp": nanosecond_text(point.time_unix_nano),
@@ -48,9 +64,7 @@ def expected(series: Series, point: Point, item: bytes) -> Expected | None:
     fields |= dict(_attributes("attributes.", series.attributes))
     fields |= dict(_attributes("resource.attributes.", stream.resource))
     fields |= dict(_attributes("scope.attributes.", stream.scope_attributes))
-    fields.pop(RUN_ID, None)
-    held = {name: value for name, value in fields.items() if value is not None}
-    return Expected(key, f"{stream.name} {key}", held, document_id(item))
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def declared(field: str, sent: Value, seen: Value) -> str | None:

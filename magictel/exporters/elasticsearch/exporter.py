@@ -22,6 +22,7 @@ from magictel.exporters.elasticsearch import (
     preparation,
     probes,
     readback,
+    readback_points,
 )
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
@@ -164,6 +165,18 @@ class SearchExporter(HttpExporter[S]):
     def expect(self, series: Series, point: Point) -> Expected | None:
         """The document's fields, as they were meant."""
         return expectation.expected(series, point, self.encode(series, point))
+
+    def identify(self, series: Series, point: Point) -> Expected | None:
+        """The document's fields under its `_id`."""
+        item = self.encode(series, point)
+        return None if self._mode.time_series else expectation.identified(series, point, item)
+
+    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+        """By search on the `_id`s, and on metrics and times for the same point under another `_id`."""
+        if self._mode.time_series:
+            why = "a time-series index makes its own ids: its documents cannot be told apart by what was sent"
+            return Unreadable("verify.unsupported", why)
+        return readback_points.find(self.wire(), self.settings.index, expected, expectation.declared)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, cut texts, order and repeats of lists, flattened types."""

@@ -70,7 +70,7 @@ def _one_index(
     wanted = {one.key: one for one in query.expected}
     names = {name for one in query.expected for name in one.fields} | {POINT}
     shown = {name: by_name for name in names if (by_name := fields.shown_by(name))}
-    hits = _search(wire, index, which, shown, _lists(query.expected), _size(query))
+    hits = search(wire, index, which, shown, lists_of(query.expected), _size(query))
     if isinstance(hits, Unreadable):
         return hits
     hidden = fields.hidden(names)
@@ -143,7 +143,7 @@ def unreadable(reply: Reply, wire: Wire) -> Unreadable:
     return Unreadable("es.read.refused", f"{reply.status} to a search: {said}")
 
 
-def _search(
+def search(
     wire: Wire, index: str, which: Mapping[str, Any], shown: Mapping[str, str], lists: Sequence[str], size: int
 ) -> dict[str, dict[str, list[Any]]] | Unreadable:
     """Hits by id and index, each with the values of every shown field; lists in their order where `fields` proves it."""
@@ -188,7 +188,7 @@ def hits_of(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, 
     return [(f"{hit['_index']}/{hit['_id']}", hit.get("fields", {})) for hit in hits["hits"]]
 
 
-def _lists(expected: Sequence[Expected]) -> list[str]:
+def lists_of(expected: Sequence[Expected]) -> list[str]:
     """The numbers' lists that a point's value has; attributes' lists lose their order by declaration."""
     return sorted(
         {
@@ -212,13 +212,14 @@ def _seen(
     named = next(iter(hit.get(shown.get(POINT, POINT), ())), None)
     key = str(named) if named is not None else ids.get(hit_key.rpartition("/")[2], hit_key)
     want = wanted[key].fields if key in wanted else {}
-    fields = dict(_values(hit, shown, want))
+    fields = dict(values_of(hit, shown, want))
     return Seen(key, fields, {name: why for name, why in hidden.items() if name in want})
 
 
-def _values(
+def values_of(
     hit: Mapping[str, list[Any]], shown: Mapping[str, str], want: Mapping[str, Value]
 ) -> Iterator[tuple[str, Value]]:
+    """The fields that a hit shows, by the names they were sent under."""
     for name, by in shown.items():
         values = hit.get(by)
         if not values:

@@ -17,6 +17,7 @@ import cramjam
 from magictel.address import Address, parse_endpoint
 from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
+from magictel.exporters.prometheus_remote_write import reading_points
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
@@ -183,6 +184,15 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         if one is not None:
             self._names.setdefault(series.stream.name, set()).add(self._encoder.name(series.stream) or "")
         return one
+
+    def identify(self, series: Series, point: Point) -> Expected | None:
+        """The point's samples, each under its series."""
+        return reading_points.identified(self._encoder, series, point)
+
+    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+        """The raw samples of these metrics at these times."""
+        api = self._query_api(self.wire())
+        return api if isinstance(api, Unreadable) else reading_points.find(api, expected)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""

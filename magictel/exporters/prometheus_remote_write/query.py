@@ -32,7 +32,7 @@ class QueryApi:
         self, jobs: Sequence[str], instances: Sequence[str], since: float, until: float
     ) -> list[Any] | Unreadable:
         """The `target_info` of these jobs and instances, as rows of a `matrix`."""
-        wanted = f'__name__="target_info",job=~{_any_of(jobs)},instance=~{_any_of(instances)}'
+        wanted = f'__name__="target_info",job=~{any_of(jobs)},instance=~{any_of(instances)}'
         return self.samples(wanted, since, until)
 
     def samples(self, matchers: str, since: float, until: float) -> list[Any] | Unreadable:
@@ -104,7 +104,7 @@ def _encoded(parameters: Mapping[str, str | list[str]]) -> str:
     return urllib.parse.urlencode(parameters, doseq=True)
 
 
-def _any_of(values: Sequence[str]) -> str:
+def any_of(values: Sequence[str]) -> str:
     """A regular expression for exactly these values, as a PromQL string."""
     escaped = "|".join("".join(f"\\{one}" if one in r"\.+*?()|[]{}^$" else one for one in value) for value in values)
     return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'

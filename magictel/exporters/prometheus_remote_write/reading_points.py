@@ -1,0 +1,87 @@
+"""Any points in Prometheus' terms: a series and a time are an identity, and a histogram's parts belong to one point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, milliseconds, samples
+from magictel.exporters.prometheus_remote_write.query import QueryApi, any_of
+from magictel.model import Point, Series
+from magictel.verification import Expected, Seen, Unreadable, Value
+
+_NAMES = 2_000
+"""Characters of metric names that one query asks for."""
+_AT = "\n"
+
+
+def identified(encoder: Encoder, series: Series, point: Point) -> Expected | None:
+    """A point's samples, each under its whole series; None where the encoder leaves the point out."""
+    if not isinstance(encoder.encode(series, point), bytes):
+        return None
+    name, own = encoder.name(series.stream) or "", encoder.labels(series)
+    moment = milliseconds(point.time_unix_nano)
+    fields: dict[str, Value] = {
+        _series({**own, **extra, "__name__": f"{name}{suffix}"}): _double(value)
+        for suffix, extra, value in samples(point)
+    }
+    shown = f"{describe(series)} at {moment / 1000:.3f}"
+    # The metric's own name is part of the key: of two that become one name in Prometheus, one is not shown as it was sent.
+    return Expected(_AT.join((str(moment), series.stream.name, _series(own))), shown, fields)
+
+
+def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+    """What queries show of the points. Raises `WireError`."""
+    wanted: dict[tuple[str, int], list[str]] = {}
+    for one in expected:
+        moment = int(one.key.partition(_AT)[0])
+        for series in one.fields:
+            wanted.setdefault((series, moment), []).append(one.key)
+    moments = [moment for _, moment in wanted]
+    since, until = min(moments) / 1000 - 1, max(moments) / 1000 + 1
+    shown: dict[str, list[dict[str, Value]]] = {}
+    for names in _some(sorted({_name(series) for series, _ in wanted})):
+        rows = api.samples(f"__name__=~{any_of(names)}", since, until)
+        if isinstance(rows, Unreadable):
+            return rows
+        for row in rows:
+            series = _series(row["metric"])
+            for time, text in row["values"]:
+                for key in wanted.get((series, round(float(time) * 1000)), ()):
+                    _put(shown.setdefault(key, []), series, float(text))
+    return [Seen(key, fields) for key, copies in shown.items() for fields in copies]
+
+
+def _put(copies: list[dict[str, Value]], series: str, value: float) -> None:
+    """A second sample of one series and time is a second copy of the point."""
+    for fields in copies:
+        if series not in fields:
+            fields[series] = value
+            return
+    copies.append({series: value})
+
+
+def _some(names: Sequence[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    size = 0
+    for name in names:
+        if chunk and size + len(name) > _NAMES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(name)
+        size += len(name) + 1
+    yield chunk
+
+
+def _series(labels: dict[str, str]) -> str:
+    """`name{label=value, …}`, by which a series is recognised and shown; labels without a value are none."""
+    own: Iterable[Any] = sorted((name, value) for name, value in labels.items() if value and name != "__name__")
+    return f"{labels.get('__name__', '')}{{{', '.join(f'{name}={value}' for name, value in own)}}}"
+
+
+def _name(series: str) -> str:
+    return series.partition("{")[0]
+
+
+def _double(value: float) -> Value:
+    return float("nan") if value != value else float(value)

@@ -1,0 +1,204 @@
+"""`replay --verify`: a second pass over the recordings, slice by slice, that holds what each backend shows against what was sent.
+
+Memory does not grow with the recording: points are made again from it, with the same shift. Kept are eight bytes for each item
+that was refused or given up, which is not expected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+from magictel.clock import Clock
+from magictel.errors import WireError
+from magictel.events import Event, Waited
+from magictel.exporter import Exporter
+from magictel.model import Series, groups
+from magictel.sources.parts import Slice
+from magictel.verification import Difference, Expected, Unreadable, Verification, verify
+
+_POLL = 0.25
+_MOST_GONE = 500_000
+_SHOWN = 50
+"""Differences and missing points that are kept with the counts."""
+
+
+@dataclass(slots=True)
+class Gone:
+    """The items of a target that did not get through. Beyond half a million nobody knows which: `full`."""
+
+    known: set[int] = field(default_factory=set)
+    full: bool = False
+
+    def add(self, item: bytes) -> None:
+        """Note an item that was refused or given up."""
+        if len(self.known) < _MOST_GONE:
+            self.known.add(_digest(item))
+        else:
+            self.full = True
+
+    def holds(self, item: bytes) -> bool:
+        """Was it noted?"""
+        return _digest(item) in self.known
+
+
+class Proof:
+    """One target's verification, fed slice by slice. `until`: points of the recordings that were handed to the target."""
+
+    def __init__(
+        self, target: str, exporter: Exporter[Any], gone: Gone, until: int, within: float | None, clock: Clock
+    ) -> None:
+        self.target = target
+        self.until = until
+        self._exporter, self._gone, self._clock = exporter, gone, clock
+        self._within_asked = within
+        self._within = self._delay = 0.0
+        self._accepted = clock.monotonic()
+        self._visible: float | None = None
+        self._trouble: Unreadable | None = None
+        self._sum = Verification(0, identity="point")
+        self._forms: set[str] = set()
+
+    def begin(self) -> None:
+        """Ask how long the backend takes to show a point."""
+        try:
+            delay = self._exporter.visible_delay()
+        except WireError as failure:
+            delay = Unreadable(failure.code, failure.message, failure.remedy)
+        if isinstance(delay, Unreadable):
+            self._trouble = delay
+            return
+        self._delay = delay
+        self._within = max(5.0, 3 * delay) if self._within_asked is None else self._within_asked
+        if self._gone.full:
+            self._trouble = Unreadable(
+                "verify.unreadable", f"more than {_MOST_GONE} points were refused: which of them is not known any more"
+            )
+        elif delay > self._within or math.isinf(delay):
+            self._trouble = Unreadable(
+                "verify.delay-beyond-within",
+                f"the backend shows points after {delay:g} s, beyond the {self._within:g} s that were waited",
+                f"magictel replay --verify --within {math.ceil(3 * delay)}s" if math.isfinite(delay) else None,
+            )
+
+    def hold(self, piece: Slice) -> Iterator[Event]:
+        """Hold a slice against what is shown, and wait for it while there is time."""
+        expected = self._expected(piece)
+        if not expected:
+            return
+        if self._trouble is not None and self._trouble.final:
+            self._add(_unverified(expected, self._trouble))
+            return
+        asked, again, best = 0, False, None
+        trouble: Unreadable | None = None
+        while True:
+            try:
+                shown = self._exporter.find(expected)
+            except WireError as failure:
+                shown = Unreadable(failure.code, failure.message, failure.remedy, final=False)
+            asked += 1
+            waited = self._clock.monotonic() - self._accepted
+            if isinstance(shown, Unreadable):
+                trouble = shown
+            else:
+                best = verify(expected, shown, self._exporter.declared)
+                if not best.missing:
+                    # A point may be shown before all of it is: look once more before it is called altered.
+                    if again or waited >= self._within or not (best.altered or best.unverified):
+                        break
+                    again = True
+                    self._clock.wait(max(self._delay, _POLL))
+                    continue
+            if waited >= self._within or (trouble is not None and best is None and trouble.final):
+                break
+            found = self._sum.found + (best.found if best else 0)
+            said = f"{found} of {self._sum.expected + len(expected)} points are visible"
+            yield Waited(self.target, said, waited, self._within)
+            self._clock.wait(min(_POLL, max(0.01, self._within - waited)))
+        if best is None:
+            assert trouble is not None
+            self._trouble = trouble
+            best = _unverified(expected, trouble)
+        elif not best.missing and (asked > 1 + again or self._visible is None):
+            self._visible = waited
+        self._add(best)
+        yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", waited)
+
+    def verification(self) -> Verification:
+        """What was found, all slices together."""
+        made, trouble = self._sum, self._trouble
+        if made.missing or made.altered or made.duplicated or not made.unverified or trouble is None:
+            return replace(made, time_to_visible=None if made.missing else self._visible)
+        return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
+
+    def _expected(self, piece: Slice) -> list[Expected]:
+        """The points that were delivered, each once."""
+        made: dict[str, Expected] = {}
+        exporter = self._exporter
+        for group in exporter.scrub(groups(piece.data)):
+            lead = exporter.lead(group) if self._gone.known else b""
+            for point in group.points:
+                series = Series(group.stream, point.attributes or {})
+                if self._gone.known:
+                    item = exporter.encode(series, point)
+                    if (
+                        not isinstance(item, bytes)
+                        or self._gone.holds(item)
+                        or (lead and self._gone.holds(lead + item))
+                    ):
+                        continue
+                one = exporter.identify(series, point)
+                if one is not None:
+                    made.setdefault(one.key, one)
+        return list(made.values())
+
+    def _add(self, more: Verification) -> None:
+        so_far = self._sum
+        altered = [one for one in more.differences if one.declared is None]
+        kept = [*so_far.differences, *altered[: max(0, _SHOWN - len(so_far.differences))], *self._new_forms(more)]
+        declared = len({one.point for one in more.differences if one.declared is not None})
+        self._sum = replace(
+            so_far,
+            expected=so_far.expected + more.expected,
+            found=so_far.found + more.found,
+            missing=so_far.missing + more.missing,
+            altered=so_far.altered + more.altered,
+            duplicated=so_far.duplicated + more.duplicated,
+            unverified=so_far.unverified + more.unverified,
+            differences=tuple(kept),
+            missing_points=(*so_far.missing_points, *more.missing_points)[:_SHOWN],
+            as_declared=(so_far.as_declared or 0) + declared,
+        )
+
+    def _new_forms(self, more: Verification) -> list[Difference]:
+        """One difference for each declared form: they are all alike."""
+        found = []
+        for one in more.differences:
+            if one.declared is not None and one.declared not in self._forms:
+                self._forms.add(one.declared)
+                found.append(one)
+        return found
+
+
+def prove(proofs: list[Proof], slices: Iterator[Slice]) -> Iterator[Event]:
+    """The second pass. Raises `SourceError` where the first did."""
+    for proof in proofs:
+        proof.begin()
+    furthest = max((proof.until for proof in proofs), default=0)
+    for piece in slices:
+        for proof in proofs:
+            if piece.until <= proof.until:
+                yield from proof.hold(piece)
+        if piece.until >= furthest:
+            return
+
+
+def _unverified(expected: list[Expected], why: Unreadable) -> Verification:
+    return Verification(len(expected), unverified=len(expected), code=why.code, message=why.message)
+
+
+def _digest(item: bytes) -> int:
+    return int.from_bytes(blake2b(item, digest_size=8).digest())
