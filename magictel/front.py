@@ -97,6 +97,8 @@ _LOGIN = re.compile(
     re.IGNORECASE,
 )
 _TITLE = re.compile(r"<(?:title|h1)[^>]*>(.*?)</", re.IGNORECASE | re.DOTALL)
+_XML = re.compile(r"<(?:\w+:)?(?:Code|Message|faultstring|faultcode)\b[^>]*>([^<]+)</", re.IGNORECASE)
+"""Where the clouds' XML errors, and SOAP's, name what is wrong."""
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SENTENCES = (
     "message",
@@ -114,6 +116,7 @@ _SENTENCES = (
     "fault",
     "faultstring",
     "partialSuccess",
+    "text",
     "code",
     "status",
 )
@@ -166,6 +169,8 @@ def words_of(reply: Reply) -> str:
             from html import unescape  # a large table, seldom wanted
 
             told = unescape(_TAG.sub(" ", title.group(1) if title else text))
+        if not told and text.lstrip("\ufeff \r\n\t").startswith("<"):
+            told = ": ".join(one.strip() for one in _XML.findall(text)[:2])
         told = told or text
     flat = " ".join("".join(one if one.isprintable() else " " for one in told[:_READ]).split())
     return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"

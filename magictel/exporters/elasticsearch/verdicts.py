@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
-from magictel.front import front_of
+from magictel.front import front_of, words_of
 from magictel.judgement import judge_status
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
@@ -133,7 +133,7 @@ def _refused(payload: Payload, reply: Reply, now: float) -> Outcome:
     if trouble is None:
         if reply.status == 401 and not reply.looks_like_html:  # OpenSearch: plain text, or nothing
             return Rejected(
-                "os.auth.unauthorized", f"401: {_cut(reply.text) or 'no reason given'}", "check user and password"
+                "os.auth.unauthorized", f"401: {words_of(reply) or 'no reason given'}", "check user and password"
             )
         return judge_status(reply, now)
     if trouble.code == "es.write.breaker" and cause.limit is not None and len(payload.body) > cause.limit:
