@@ -249,7 +249,7 @@ def test_the_class_is_safe_and_the_sentence_readable(
     assert found.outcome in STANDS_WITH[found.retry]
     assert found.outcome != "delivered"
     assert found.remedy
-    assert not any(mark in found.message for mark in ("<", '{"', '"}')), found.message
+    assert not any(mark in found.message for mark in ("<", '{"')), found.message
 
 
 WORDS = [
