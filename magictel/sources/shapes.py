@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any
 
 import msgspec
@@ -192,7 +192,7 @@ class Shapes:
         except ValueError:  # also what msgspec raises
             return False
         read = shape.parts(line)
-        return read is not None and _plain(read) == _plain(meaning)
+        return read is not None and len(read) == len(meaning) and all(map(_same, read, meaning))
 
 
 def _shape(line: bytes, meaning: list[Part], shift: int) -> _Shape | None:
@@ -220,15 +220,16 @@ def _shape(line: bytes, meaning: list[Part], shift: int) -> _Shape | None:
     return _Shape(first, [same.setdefault(tail, tail) for tail in tails], runs, shift)
 
 
-def _plain(parts: list[Part] | None) -> list[Any] | None:
-    """Parts as what can be compared: 1 and 1.0 are two, and so are points of another head."""
-    if parts is None or not all(isinstance(part.points, NumberPoints) for part in parts):
-        return None
-    return [
-        (
-            id(part.head),
-            repr((part.points.attributes, part.points.starts, part.points.times, part.points.values)),  # type: ignore[attr-defined]
-            list(part.keys),
-        )
-        for part in parts
-    ]
+def _same(one: Part, other: Part) -> bool:
+    """The same heads and attributes (they are interned), and equal numbers of the same types."""
+    mine, theirs = one.points, other.points
+    return (
+        one.head is other.head
+        and list(one.keys) == list(other.keys)
+        and isinstance(mine, NumberPoints)
+        and isinstance(theirs, NumberPoints)
+        and len(mine) == len(theirs)
+        and all(map(is_, mine.attributes, theirs.attributes))
+        and (mine.starts, mine.times, mine.values) == (theirs.starts, theirs.times, theirs.values)
+        and list(map(type, mine.values)) == list(map(type, theirs.values))
+    )
