@@ -54,6 +54,8 @@ class FileExporter(Exporter[FileSettings]):
         self._began_at: int | None = None
         """Bytes that stood in the file before the first line of this exporter."""
         self._read_to: int | None = None
+        self._asked: tuple[set[str], int] = set(), 0
+        """The points that were asked for last, and where their lines begin."""
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """The point, with what encloses it."""
@@ -111,9 +113,11 @@ class FileExporter(Exporter[FileSettings]):
         """From the lines that this exporter has written, on from where the last ones asked for ended."""
         wanted = {one.key for one in expected}
         open_keys, seen = set(wanted), []
+        if wanted != self._asked[0]:  # who asks for the same again begins where it began
+            self._asked = wanted, self._read_to or self._began_at or 0
         try:
             with self._path.open("rb") as file:
-                at = file.seek(self._read_to or self._began_at or 0)
+                at = file.seek(self._asked[1])
                 for text in file:
                     own = [one for one in every_point(text) if one.key in wanted]
                     if not own and not open_keys:  # all are found, and what follows are others

@@ -7,7 +7,7 @@ that was refused or given up, which is not expected.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
@@ -18,7 +18,7 @@ from magictel.events import Event, Waited
 from magictel.exporter import Exporter
 from magictel.model import Series, groups
 from magictel.sources.parts import Slice
-from magictel.verification import Difference, Expected, Unreadable, Verification, verify
+from magictel.verification import Difference, Expected, Seen, Unreadable, Verification, verify
 
 _POLL = 0.25
 _MOST_GONE = 500_000
@@ -61,6 +61,7 @@ class Proof:
         self._trouble: Unreadable | None = None
         self._sum = Verification(0, identity="point")
         self._forms: set[str] = set()
+        self._nameless = 0
 
     def begin(self) -> None:
         """Ask how long the backend takes to show a point."""
@@ -86,7 +87,7 @@ class Proof:
 
     def hold(self, piece: Slice) -> Iterator[Event]:
         """Hold a slice against what is shown, and wait for it while there is time."""
-        expected = self._expected(piece)
+        expected, repeats = self._expected(piece)
         if not expected:
             return
         if self._trouble is not None and self._trouble.final:
@@ -104,7 +105,7 @@ class Proof:
             if isinstance(shown, Unreadable):
                 trouble = shown
             else:
-                best = verify(expected, shown, self._exporter.declared)
+                best = verify(expected, self._once(shown, repeats), self._exporter.declared)
                 if not best.missing:
                     # A point may be shown before all of it is: look once more before it is called altered.
                     if again or waited >= self._within or not (best.altered or best.unverified):
@@ -130,13 +131,43 @@ class Proof:
     def verification(self) -> Verification:
         """What was found, all slices together."""
         made, trouble = self._sum, self._trouble
+        if self._nameless:
+            count = made.unverified + self._nameless
+            made = replace(made, expected=made.expected + self._nameless, unverified=count)
+            trouble = trouble or self._why_nameless()
         if made.missing or made.altered or made.duplicated or not made.unverified or trouble is None:
             return replace(made, time_to_visible=None if made.missing else self._visible)
         return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
 
-    def _expected(self, piece: Slice) -> list[Expected]:
-        """The points that were delivered, each once."""
+    def _why_nameless(self) -> Unreadable:
+        why = self._exporter.find(())
+        if isinstance(why, Unreadable):
+            return why
+        return Unreadable("verify.unsupported", "these points have nothing that tells one from another")
+
+    def _once(self, shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]) -> Iterator[Seen]:
+        """A recording may hold an identity several times, with other values: to show each that was sent is not the backend's fault."""
+        copies: dict[str, list[Seen]] = {}
+        for seen in shown:
+            if seen.key in repeats:
+                copies.setdefault(seen.key, []).append(seen)
+            else:
+                yield seen
+        for key, own in copies.items():
+            as_sent = [one for one in own if any(self._same(want, one) for want in repeats[key])]
+            if len(as_sent) == len(own) <= len(repeats[key]):
+                yield Seen(key, repeats[key][0].fields)
+            else:
+                yield from own
+
+    def _same(self, want: Expected, seen: Seen) -> bool:
+        found = verify([want], [seen], self._exporter.declared)
+        return not (found.missing or found.altered)
+
+    def _expected(self, piece: Slice) -> tuple[list[Expected], dict[str, list[Expected]]]:
+        """The points that were delivered, each identity once; and those that the slice holds several times."""
         made: dict[str, Expected] = {}
+        repeats: dict[str, list[Expected]] = {}
         exporter = self._exporter
         for group in exporter.scrub(groups(piece.data)):
             lead = exporter.lead(group) if self._gone.known else b""
@@ -151,9 +182,11 @@ class Proof:
                     ):
                         continue
                 one = exporter.identify(series, point)
-                if one is not None:
-                    made.setdefault(one.key, one)
-        return list(made.values())
+                if one is None:
+                    self._nameless += isinstance(exporter.encode(series, point), bytes)
+                elif made.setdefault(one.key, one) is not one:
+                    repeats.setdefault(one.key, [made[one.key]]).append(one)
+        return list(made.values()), repeats
 
     def _add(self, more: Verification) -> None:
         so_far = self._sum

@@ -60,6 +60,8 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         self._encoder = Encoder(suffixes=self.settings.name_suffixes, scope_labels=self.settings.scope_labels)
         self._names: dict[str, set[str]] = {}
         self._refused_in_a_row = 0
+        self._decimal: bool | None = None
+        """Is it VictoriaMetrics? Known once it was asked."""
 
     @classmethod
     def check_settings(cls, settings: PrometheusRemoteWriteSettings) -> None:
@@ -191,12 +193,16 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """The raw samples of these metrics at these times."""
-        api = self._query_api(self.wire())
+        wire = self.wire()
+        api = self._query_api(wire)
+        if self._decimal is None:
+            self._decimal = is_victoriametrics(wire.get(""))
         return api if isinstance(api, Unreadable) else reading_points.find(api, expected)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""
-        return declared(field, sent, seen, self._names)
+        known = declared(field, sent, seen, self._names)
+        return reading_points.decimal(field, sent, seen) if known is None and self._decimal else known
 
     def item_key(self, item: bytes) -> str | None:
         """The sample's name for a point."""

@@ -12,6 +12,7 @@ from magictel.verification import Expected, Seen, Unreadable, Value
 
 _NAMES = 2_000
 """Characters of metric names that one query asks for."""
+_CUT = 1e-12
 _AT = "\n"
 
 
@@ -32,6 +33,8 @@ def identified(encoder: Encoder, series: Series, point: Point) -> Expected | Non
 
 def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
     """What queries show of the points. Raises `WireError`."""
+    if not expected:
+        return []
     wanted: dict[tuple[str, int], list[str]] = {}
     for one in expected:
         moment = int(one.key.partition(_AT)[0])
@@ -50,6 +53,13 @@ def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unread
                 for key in wanted.get((series, round(float(time) * 1000)), ()):
                     _put(shown.setdefault(key, []), series, float(text))
     return [Seen(key, fields) for key, copies in shown.items() for fields in copies]
+
+
+def decimal(field: str, sent: Value, seen: Value) -> str | None:
+    """VictoriaMetrics keeps numbers as decimals: what has more digits than it keeps comes back cut (measured: 1e-12 of the value)."""
+    if "{" not in field or not isinstance(sent, float) or not isinstance(seen, float):
+        return None
+    return "VictoriaMetrics keeps 12 digits" if abs(sent - seen) <= _CUT * abs(sent) else None
 
 
 def _put(copies: list[dict[str, Value]], series: str, value: float) -> None:

@@ -1,0 +1,224 @@
+"""`replay --verify` against backends that keep what they took, and against such as lose, alter or double it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel import sandbox
+from magictel.clock import Clock, SystemClock
+from magictel.events import ReplayFinished, SendOutcome, SendResult
+from magictel.exporter import Exporter
+from magictel.exporters.elasticsearch import ElasticsearchExporter
+from magictel.exporters.file import FileExporter
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
+from magictel.operations.job import Job
+from magictel.operations.prepare import prepare
+from magictel.operations.replay import ReplayOptions, replay
+from magictel.outcome import Delivered
+from magictel.payload import Payload
+from magictel.settings.load import resolve
+from magictel.sources.recording import Recordings
+from magictel.transports.file import append
+
+Change = Callable[[Payload], bytes]
+RECORDED = 10_000
+"""Points of the recording: three slices."""
+
+
+def recording(folder: Path, points: int = RECORDED) -> str:
+    """Gauges in lines of a hundred."""
+    lines = []
+    for start in range(0, points, 100):
+        given = [
+            {
+                "attributes": [{"key": "n", "value": {"intValue": str(number)}}],
+                "timeUnixNano": str(1_700_000_000_000_000_000 + start * 1_000_000),
+                "asDouble": number + 0.1,
+            }
+            for number in range(start, start + 100)
+        ]
+        metric = {"name": "proof", "gauge": {"dataPoints": given}}
+        lines.append(json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}))
+    path = folder / "recording.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+class Once:
+    """Says yes to the first who asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __call__(self) -> bool:
+        return self._lock.acquire(blocking=False)
+
+
+def search(change: Change | None, environment: dict[str, str], folder: Path) -> Exporter[Any]:
+    class Tampered(ElasticsearchExporter):
+        """Takes all, and stores what `change` makes of it."""
+
+        def attempt(self, payload: Payload, timeout: float) -> Any:
+            if change is None:
+                return super().attempt(payload, timeout)
+            items = self.split(change(payload))
+            made = replace(payload, body=b"".join(items), points=len(items), sizes=None)
+            attempted = super().attempt(made, timeout)
+            return replace(attempted, outcome=Delivered())
+
+    return Tampered(resolve("t", "elasticsearch", ElasticsearchExporter.Settings, environment=environment).settings)
+
+
+def to_file(change: Change | None, environment: dict[str, str], folder: Path) -> Exporter[Any]:
+    class Tampered(FileExporter):
+        """Writes what `change` makes of it."""
+
+        def attempt(self, payload: Payload, timeout: float) -> Any:
+            attempted = super().attempt(payload, timeout)
+            if change is not None:
+                text = self._path.read_bytes()
+                self._path.write_bytes(text[: len(text) - attempted.bytes])
+                append(self._path, change(replace(payload, body=text[len(text) - attempted.bytes :])))
+            return attempted
+
+    environment = {"MAGICTEL_FILE_PATH": str(folder / "out.jsonl")}
+    return Tampered(resolve("t", "file", FileExporter.Settings, environment=environment).settings)
+
+
+def remote_write(change: Change | None, environment: dict[str, str], folder: Path) -> Exporter[Any]:
+    class Tampered(PrometheusRemoteWriteExporter):
+        """Takes all, and stores what `change` makes of it."""
+
+        def compress(self, body: bytes) -> Any:
+            return super().compress(body if change is None else change(Payload(body, 1, lambda whole: [whole])))
+
+    kind = PrometheusRemoteWriteExporter
+    return Tampered(resolve("t", kind.name, kind.Settings, environment=environment).settings)
+
+
+def proved(
+    exporter: Exporter[Any], recordings: Sequence[str], clock: Clock | None = None, **options: Any
+) -> SendResult:
+    job = Job("t", exporter.name, lambda: exporter)
+    given = ReplayOptions(verify=True, **options)
+    with Recordings(recordings, False, 0, True) as opened:
+        last = list(replay([job], opened, given, clock or SystemClock()))[-1]
+    assert isinstance(last, ReplayFinished)
+    return last.results[0]
+
+
+def first_of(change: Callable[[bytes], bytes]) -> Change:
+    """Changes the first payload only."""
+    once = Once()
+    return lambda payload: change(payload.body) if once() else payload.body
+
+
+def without_first_pair(body: bytes) -> bytes:
+    return body.split(b"\n", 2)[2]
+
+
+def first_pair_twice(body: bytes) -> bytes:
+    action, document, _ = body.split(b"\n", 2)
+    other = action.replace(b'"_id":"', b'"_id":"x')
+    return b"\n".join((other, document, body))
+
+
+SEARCH = {
+    "nothing": (None, SendOutcome.VERIFIED, (0, 0, 0)),
+    "lost": (first_of(without_first_pair), SendOutcome.LOST, (1, 0, 0)),
+    "altered": (first_of(lambda body: body.replace(b":7.1,", b":7.2,", 1)), SendOutcome.ALTERED, (0, 1, 0)),
+    "doubled": (first_of(first_pair_twice), SendOutcome.DUPLICATED, (0, 0, 1)),
+}
+
+
+@pytest.mark.parametrize("what", SEARCH)
+def test_what_an_index_makes_of_the_points_is_seen(tmp_path: Path, what: str) -> None:
+    change, outcome, counts = SEARCH[what]
+    with sandbox.start(["elasticsearch"]) as room:
+        environment = room.environment()
+        plain = search(None, environment, tmp_path)
+        assert prepare(Job("t", "elasticsearch", lambda: plain), apply=True).trouble is None
+        result = proved(search(change, environment, tmp_path), [recording(tmp_path)], within=3.0)
+    seen = result.verification
+    assert seen is not None
+    assert (result.outcome, (seen.missing, seen.altered, seen.duplicated)) == (outcome, counts), result
+    assert (seen.expected, seen.identity) == (RECORDED, "point")
+    assert result.receipt.delivered == RECORDED
+
+
+FILE = {
+    "nothing": (None, SendOutcome.VERIFIED),
+    "lost": (first_of(lambda _: b""), SendOutcome.LOST),
+    "altered": (
+        first_of(lambda line: line.replace(b":7.1,", b":7.2,", 1).replace(b":7.1}", b":7.2}", 1)),
+        SendOutcome.ALTERED,
+    ),
+    "doubled": (first_of(lambda line: line + line), SendOutcome.DUPLICATED),
+}
+
+
+@pytest.mark.parametrize("what", FILE)
+def test_what_becomes_of_lines_in_a_file_is_seen(tmp_path: Path, what: str) -> None:
+    change, outcome = FILE[what]
+    before = proved(to_file(None, {}, tmp_path), [recording(tmp_path, 500)])
+    assert before.outcome is SendOutcome.VERIFIED
+    result = proved(to_file(change, {}, tmp_path), [recording(tmp_path)], within=0.5)
+    assert result.outcome is outcome, result
+
+
+REMOTE_WRITE = {
+    "nothing": (None, SendOutcome.VERIFIED),
+    "lost": (first_of(lambda _: b""), SendOutcome.LOST),
+    "altered": (
+        first_of(lambda body: body.replace(b"\x66\x66\x66\x66\x66\x66\x1c\x40", b"\0" * 8, 1)),
+        SendOutcome.ALTERED,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REMOTE_WRITE)
+def test_what_becomes_of_samples_is_seen(tmp_path: Path, what: str) -> None:
+    change, outcome = REMOTE_WRITE[what]
+    with sandbox.start(["prometheus-remote-write"]) as room:
+        exporter = remote_write(change, room.environment(), tmp_path)
+        result = proved(exporter, [recording(tmp_path)], within=0.5)
+    seen = result.verification
+    assert seen is not None
+    assert result.outcome is outcome, result
+    assert seen.expected == RECORDED
+
+
+def test_a_replay_of_what_is_there_already_is_verified(tmp_path: Path) -> None:
+    with sandbox.start(["prometheus-remote-write"]) as room:
+        for _ in range(2):
+            exporter = remote_write(None, room.environment(), tmp_path)
+            result = proved(exporter, [recording(tmp_path, 300)], shift="keep")
+            assert result.outcome is SendOutcome.VERIFIED, result
+
+
+def test_what_was_refused_is_not_expected(tmp_path: Path) -> None:
+    with sandbox.start(["elasticsearch"], faults=["elasticsearch: partial 10% document_parsing_exception"]) as room:
+        environment = room.environment()
+        plain = search(None, environment, tmp_path)
+        assert prepare(Job("t", "elasticsearch", lambda: plain), apply=True).trouble is None
+        result = proved(search(None, environment, tmp_path), [recording(tmp_path)], within=3.0)
+    seen = result.verification
+    assert seen is not None
+    assert result.outcome is SendOutcome.REJECTED
+    assert result.receipt.rejected > 0
+    assert (seen.expected, seen.missing) == (result.receipt.delivered, 0)
+
+
+def test_a_backend_that_cannot_be_asked_leaves_the_replay_unverified(tmp_path: Path) -> None:
+    from magictel.exporters.console import ConsoleExporter
+
+    exporter = ConsoleExporter(resolve("t", "console", ConsoleExporter.Settings, environment={}).settings)
+    result = proved(exporter, [recording(tmp_path, 100)])
+    assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unsupported")
