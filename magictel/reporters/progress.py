@@ -18,7 +18,7 @@ class Progress:
         self._stream = stream
         self._width = width
         self._shown = False
-        self._bars: dict[str, str] = {}
+        self._moved: dict[str, ReplayMoved] = {}
 
     def show(self, waited: Waited) -> None:
         """`elasticsearch  health: the cluster is red  4 s of 60 s`."""
@@ -26,11 +26,12 @@ class Progress:
         self.say(f"{waited.target}  {waited.message}", f"  {waited.seconds:.0f} s{of}")
 
     def bar(self, moved: ReplayMoved) -> None:
-        """`prod-es  ━━━━━━━╸    62 %  1.2 M points  410 k/s  rejected 3  18 s left`; a part for each target."""
+        """`prod-es  ━━━━━━━╸    62 %  1.2 M points  410 k/s  rejected 3  18 s left`; of several targets one bar, and each one's points."""
         if self._stream is None:
             return
-        self._bars[moved.target] = _bar(moved)
-        self.say(" | ".join(self._bars.values()), "")
+        self._moved[moved.target] = moved
+        every = list(self._moved.values())
+        self.say(_bar(moved) if len(every) == 1 else _together(every, self._width - 1), "")
 
     def say(self, text: str, tail: str = " …") -> None:
         """Put a sentence into the line, cut to the terminal's width."""
@@ -58,19 +59,50 @@ class Progress:
 
 
 _BAR = 16
+_SHORT_BAR = 8
+_SHORT_NAME = 12
 
 
 def _bar(moved: ReplayMoved) -> str:
     parts = [moved.target]
     if moved.fraction is not None:
-        full = round(moved.fraction * _BAR)
-        parts += ["━" * full + " " * (_BAR - full), f"{moved.fraction * 100:.0f} %"]
+        parts += _part_done(moved.fraction, _BAR)
     parts += [f"{_short(moved.points)} points", f"{_short(moved.rate)}/s"]
     if moved.rejected:
         parts.append(f"rejected {moved.rejected}")
     if moved.left is not None:
         parts.append(f"{span(moved.left)} left")
     return "  ".join(parts)
+
+
+def _together(every: list[ReplayMoved], room: int) -> str:
+    """`━━━       31 %  18 s left  elasticsearch 44 k  6 k/s  opensearch 40 k  5 k/s`; in less room without rates, with cut names."""
+    last = every[-1]
+    head = _part_done(last.fraction, _SHORT_BAR) if last.fraction is not None else []
+    left = [one.left for one in every if one.left is not None]
+    if left:
+        head.append(f"{span(max(left))} left")
+    line = ""
+    for rate, name in ((True, 0), (False, 0), (False, _SHORT_NAME)):
+        line = "  ".join([*head, *(_each(one, rate, name) for one in every)])
+        if len(line) <= room:
+            break
+    return line
+
+
+def _each(moved: ReplayMoved, rate: bool, cut: int) -> str:
+    name = f"{moved.target[: cut - 1]}…" if 0 < cut < len(moved.target) else moved.target
+    parts = [name, _short(moved.points)]
+    if rate:
+        parts.append(f"{_short(moved.rate)}/s")
+    if moved.rejected:
+        parts.append(f"rejected {_short(moved.rejected)}")
+    return " ".join(parts)
+
+
+def _part_done(fraction: float, width: int) -> list[str]:
+    full = round(fraction * width)
+    return ["━" * full + " " * (width - full), f"{fraction * 100:.0f} %"]
 
 
 def _short(count: float) -> str:
