@@ -235,6 +235,9 @@ def test_several_targets_have_a_ledger_each_and_one_that_is_down_costs_the_other
         (("@node", "--speed", "fast"), "usage.speed"),
         (("@node", "--speed", "0"), "usage.speed"),
         (("@node", "--on-error", "ignore"), "usage.on-error"),
+        (("@node", "--verify", "--no-verify"), "usage.run"),
+        (("@node", "--within", "9s"), "usage.run"),
+        (("@node", "--dry-run", "--verify"), "usage.run"),
     ],
 )
 def test_wrong_usage_is_exit_2(tmp_path: Path, arguments: tuple[str, ...], code: str) -> None:
