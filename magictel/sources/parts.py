@@ -5,10 +5,8 @@ Attributes that come again are the same objects again, so that the exporters' la
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from math import log
 from typing import Any, NamedTuple
 
@@ -111,17 +109,18 @@ class SeriesCount:
             self._latest.clear()
         self._latest[own] = keys
         identity = hash(head[4:]) ^ hash(head.resource.attributes.get("service.instance.id")) ^ id(head.resource)
-        numbers = map(identity.__xor__, keys)
-        if self._places is None:
-            self._known.update(numbers)
-            if len(self._known) <= _EXACT:
-                return
-            self._places = bytearray(_PLACES)
-            numbers = map(int, self._known)
-            self._known = set()
-        deque(
-            map(self._places.__setitem__, map((_PLACES - 1).__and__, numbers), repeat(1)), maxlen=0
-        )  # no loop of our own
+        places = self._places
+        if places is None:
+            self._known.update(map(identity.__xor__, keys))
+            if len(self._known) > _EXACT:
+                self._places = places = bytearray(_PLACES)
+                for number in self._known:
+                    places[number & _PLACES - 1] = 1
+                self._known = set()
+            return
+        last, own = _PLACES - 1, identity & _PLACES - 1
+        for key in keys:
+            places[key & last ^ own] = 1
 
     @property
     def value(self) -> int:
