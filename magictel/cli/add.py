@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from magictel import registry
-from magictel.cli.edits import begin, clear_secrets, finish, overridden, validate
+from magictel.cli.edits import begin, finish, overridden, say_clear_secrets, validate, written
 from magictel.cli.output import Format
 from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.errors import UsageError
@@ -48,24 +48,26 @@ def command(
             f"{name!r} cannot be a target's name",
             "use letters, digits, - and _, a letter or digit first",
         )
+    shadowed = find(name, registry.names())
+    if shadowed is not None and shadowed != known:
+        raise UsageError(
+            "usage.target-shadows",
+            f"{shadowed} is another exporter's name: `magictel check {shadowed}` would mean this {known} target instead",
+            f"take another name, as --as {known}-2 or --as prod-{known}",
+        )
     fields = field_map(registry.load(known).Settings)
     overrides = parse(sets or (), (name,))[name]
     values: dict[str, Any] = {}
-    for path, (text, _) in overrides.items():
+    for path, value in written(fields, overrides).items():
         key, dot, entry = path.partition(".")
         if dot:
-            values.setdefault(key, {})[entry] = text
+            values.setdefault(key, {})[entry] = value
         else:
-            values[key] = edit.toml_of(fields.get(key), text)
+            values[key] = value
     current = begin(config, must_exist=False)
     current.after = edit.add_target(current.before or edit.HEAD, name, known, values)
     validate(current, name, overrides=overrides, allow_missing_env=allow_missing_env)
-    table = current.file().table(name)
-    assert table is not None
-    for key in clear_secrets(table, [one.key for one in fields.values() if one.secret]):
-        current.notes.append(
-            f'{name}: {key} stands in clear in {current.shown}: "${{VARIABLE}}" or "file:PATH" keeps it out'
-        )
+    say_clear_secrets(current, name, fields)
     current.notes += overridden([name])
     said = f"added {name} to {current.shown}"
     return finish(current, format_, action="add", targets=[name], said=said, dry_run=dry_run)

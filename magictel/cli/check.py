@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from magictel.cli.durations import seconds
+from magictel.cli.durations import seconds, some_seconds
 from magictel.cli.output import Format
 from magictel.cli.targets import (
     AllOption,
@@ -40,7 +40,9 @@ def command(
         float,
         typer.Option("--wait", parser=seconds, metavar="60s", help="Climb again until the ladder holds, this long."),
     ] = "0s",  # type: ignore[assignment] # typer parses the default as well
-    timeout: Annotated[float, typer.Option("--timeout", parser=seconds, metavar="10s", help="For each rung.")] = "10s",  # type: ignore[assignment]
+    timeout: Annotated[
+        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="For each rung.")
+    ] = "10s",  # type: ignore[assignment]
     strict: StrictOption = False,
     allow: Annotated[
         list[SideEffect] | None,

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from magictel import registry
 from magictel.cli import output
-from magictel.cli.environment import environment
+from magictel.cli.environment import environment, folder
 from magictel.cli.targets import ConfigOption, config_file
 from magictel.errors import PluginError, UsageError
 
+if TYPE_CHECKING:
+    from magictel.settings.origin import Origin
+
 SCHEMA = "magictel.describe/1"
+
+
+SetShown = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Show an option at this value, if it is one that the option takes."
+    ),
+]
 
 
 class DescribeFormat(StrEnum):
@@ -30,31 +42,32 @@ def command(
     name: Annotated[
         str, typer.Argument(metavar="NAME", show_default=False, help="An exporter, or a target of the file.")
     ],
+    sets: SetShown = None,
     config: ConfigOption = None,
     format_: Annotated[
         DescribeFormat, typer.Option("--format", help="toml is a commented sample, json-schema is for editors.")
     ] = DescribeFormat.TEXT,
 ) -> int:
     """What an exporter is, and every option it has."""
-    exporter = _exporter(name, config)
+    exporter, given = _exporter(name, config, sets or ())
     match format_:
         case DescribeFormat.TEXT:
-            for line in text(exporter):
+            for line in text(exporter, given):
                 output.say(line)
         case DescribeFormat.JSON:
-            output.document(described(exporter))
+            output.document(described(exporter, given))
         case DescribeFormat.TOML:
             from magictel.settings.describe import sample_toml
 
-            output.say(sample_toml(exporter.Settings, exporter.name).rstrip())
+            output.say(sample_toml(exporter.Settings, exporter.name, given=given).rstrip())
         case DescribeFormat.JSON_SCHEMA:
             from magictel.settings.describe import json_schema
 
-            output.document(json_schema(exporter.Settings, exporter.name))
+            output.document(json_schema(exporter.Settings, exporter.name, given))
     return 0
 
 
-def described(exporter: type[Any]) -> dict[str, Any]:
+def described(exporter: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The document of `--format json`."""
     from dataclasses import asdict
 
@@ -69,7 +82,7 @@ def described(exporter: type[Any]) -> dict[str, Any]:
         "version": one.version,
         "interface": exporter.interface,
         "temporalities": list(getattr(exporter, "temporalities", ())),
-        "options": [asdict(row) for row in option_rows(exporter.Settings)],
+        "options": [asdict(row) for row in option_rows(exporter.Settings, given)],
         "limits": list(getattr(exporter, "limits", ())),
         "probes": [
             {"rung": str(probe.rung), "sentence": probe.sentence, "side_effect": str(probe.side_effect)}
@@ -79,7 +92,7 @@ def described(exporter: type[Any]) -> dict[str, Any]:
     }
 
 
-def text(exporter: type[Any]) -> list[str]:
+def text(exporter: type[Any], given: Mapping[str, Any]) -> list[str]:
     """The description for people, 80 columns wide."""
     from magictel.settings.describe import text_lines
 
@@ -87,7 +100,7 @@ def text(exporter: type[Any]) -> list[str]:
     lines = [f"{exporter.name}  {exporter.summary}"]
     lines.append(f"{one.package} {one.version}, interface {exporter.interface}")
     lines += ["", "Options (keys in magictel.toml; below each its variable)"]
-    lines += text_lines(exporter.Settings)
+    lines += text_lines(exporter.Settings, given=given)
     limits = getattr(exporter, "limits", ())
     if limits:
         lines += ["", "Limits"]
@@ -107,19 +120,37 @@ def text(exporter: type[Any]) -> list[str]:
     return lines
 
 
-def _exporter(name: str, config: str | None) -> type[Any]:
-    """The class of an exporter, or of a target's exporter. Unknown names are wrong usage."""
+def _exporter(name: str, config: str | None, sets: Sequence[str]) -> tuple[type[Any], Mapping[str, Any]]:
+    """The class of an exporter, or of a target's exporter, and what was given by `--set`. Unknown names are wrong usage."""
+    from magictel.settings.overrides import parse
     from magictel.settings.select import select
 
     names = registry.names()
     file = config_file(config)
     spec = select((name,), config=file, environment=environment(), exporters=names)[0]
+    overrides = parse(sets, (spec.name,), (*(file.tables if file else ()), *names))[spec.name]
     try:
-        return registry.load(spec.exporter)
+        exporter = registry.load(spec.exporter)
     except PluginError as failure:
         if failure.code == "plugin.unknown":
             raise UsageError("usage.unknown-target", failure.message, failure.remedy) from None
         raise PluginError(failure.code, f"{spec.exporter}: broken: {failure.message}", failure.remedy) from None
+    return exporter, _given(exporter, overrides) if overrides else {}
+
+
+def _given(exporter: type[Any], overrides: Mapping[str, tuple[str, Origin]]) -> Mapping[str, Any]:
+    """What `--set` says, as the file would hold it. Raises `SettingsError` for an unknown key and for a value that does not fit."""
+    from magictel.settings.edit import toml_of
+    from magictel.settings.fields import field_map
+    from magictel.settings.load import each_alone
+
+    each_alone(exporter.Settings, overrides, environment(), folder())
+    fields = field_map(exporter.Settings)
+    given: dict[str, Any] = {}
+    for path, (written, _) in overrides.items():
+        key, dot, entry = path.partition(".")
+        given[key] = {**given.get(key, {}), entry: written} if dot else toml_of(fields[key], written)
+    return given
 
 
 def _registered(exporter: type[Any]) -> registry.Registration:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from magictel.cli.enable import OneTarget, switch
+from magictel.cli.edits import begin
+from magictel.cli.enable import OneTarget, SetInTable, switch
 from magictel.cli.output import Format
-from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
+from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 
 
 def command(
     target: OneTarget,
+    sets: SetInTable = None,
     config: ConfigOption = None,
+    allow_missing_env: AllowMissingOption = False,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
     """Keep a target of magictel.toml without using it."""
-    return switch(target, False, config, dry_run, format_)
+    current = begin(config)
+    return switch(current, target, False, sets or (), allow_missing_env, dry_run, format_)

@@ -13,3 +13,10 @@ def seconds(text: str) -> float:
         return parse_seconds(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no duration: write it like 500ms, 10s or 2m") from None
+
+
+def some_seconds(text: str) -> float:
+    """Seconds, more than none: a limit of zero would forbid the very thing that it limits."""
+    if not (given := seconds(text)):
+        raise typer.BadParameter(f"{text!r} leaves no time: write more than 0, like 500ms or 10s")
+    return given

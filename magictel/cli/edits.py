@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magictel import registry
 from magictel.cli import output
@@ -20,6 +20,10 @@ from magictel.settings import edit, select
 from magictel.settings.file import ConfigFile, Table, parse
 from magictel.settings.names import find, lookup
 from magictel.settings.place import locate
+
+if TYPE_CHECKING:
+    from magictel.settings.fields import Field
+    from magictel.settings.origin import Origin
 
 SCHEMA = "magictel.edit/1"
 _SECRET_LIKE = re.compile(r"key|token|password|secret|auth|header|cookie|credential")
@@ -103,6 +107,23 @@ def validate(
         sentence = f"{target}: {failure.message}"
         raise SettingsError(failure.code, sentence, failure.remedy, failure.origin) from None
     edit_.notes += [f"{target}: {warning}" for warning in resolved.warnings]
+
+
+def written(fields: Mapping[str, Field], overrides: Mapping[str, tuple[str, Origin]]) -> dict[str, Any]:
+    """What `--set` says as values of the file, by path (`url`, `headers.X-A`)."""
+    return {
+        path: text if "." in path else edit.toml_of(fields.get(path), text) for path, (text, _) in overrides.items()
+    }
+
+
+def say_clear_secrets(edit_: Edit, target: str, fields: Mapping[str, Field]) -> None:
+    """Note every secret of a target that will stand in clear in the file."""
+    table = edit_.file().table(target)
+    assert table is not None
+    for key in clear_secrets(table, [one.key for one in fields.values() if one.secret]):
+        edit_.notes.append(
+            f'{target}: {key} stands in clear in {edit_.shown}: "${{VARIABLE}}" or "file:PATH" keeps it out'
+        )
 
 
 def finish(edit_: Edit, how: Format, *, action: str, targets: Sequence[str], said: str, dry_run: bool) -> int:

@@ -2,34 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from magictel.cli.edits import begin, finish, overridden
+from magictel import registry
+from magictel.cli.edits import Edit, begin, finish, overridden, say_clear_secrets, validate, written
 from magictel.cli.output import Format
-from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
+from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.settings import edit
 
 OneTarget = Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="A target of the file.")]
+SetInTable = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Also write an option into the target's table; its settings are then validated.",
+    ),
+]
 
 
 def command(
     target: OneTarget,
+    sets: SetInTable = None,
     config: ConfigOption = None,
+    allow_missing_env: AllowMissingOption = False,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
     """Let a target of magictel.toml count when none is named."""
-    return switch(target, True, config, dry_run, format_)
-
-
-def switch(target: str, enabled: bool, config: str | None, dry_run: bool, how: Format) -> int:
-    """Enable or disable a target; says when `ENABLED_EXPORTERS` decides instead."""
     current = begin(config)
+    return switch(current, target, True, sets or (), allow_missing_env, dry_run, format_)
+
+
+def switch(
+    current: Edit, target: str, enabled: bool, sets: Sequence[str], allow_missing_env: bool, dry_run: bool, how: Format
+) -> int:
+    """Enable or disable a target, with options set in the same edit; says when `ENABLED_EXPORTERS` decides instead."""
     current.after = edit.set_enabled(current.before, target, enabled)
+    if sets:
+        _set(current, target, sets, allow_missing_env)
     current.file()
     current.notes += overridden([target])
     word = "enabled" if enabled else "disabled"
     said = f"{target} is {word} in {current.shown}"
+    if sets:
+        said += f", with {len(sets)} option{'s' * (len(sets) > 1)} set"
     return finish(current, how, action="enable" if enabled else "disable", targets=[target], said=said, dry_run=dry_run)
+
+
+def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: bool) -> None:
+    from magictel.settings.fields import field_map
+    from magictel.settings.overrides import parse
+
+    file = current.file()
+    table = file.table(target)
+    assert table is not None
+    fields = field_map(registry.load(table.exporter).Settings)
+    overrides = parse(sets, (table.name,), file.tables)[table.name]
+    before = current.after
+    try:
+        current.after = edit.set_values(before, target, written(fields, overrides))
+    except ValueError:  # an entry of what is no table: validation says it better
+        current.after = before
+    validate(current, target, overrides=overrides, allow_missing_env=allow_missing_env)
+    say_clear_secrets(current, target, fields)

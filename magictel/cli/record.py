@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.durations import seconds
+from magictel.cli.durations import some_seconds
 from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
 
@@ -22,11 +22,13 @@ def command(
     ],
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="A new file; .zst and .gz are packed.")],
     every: Annotated[
-        float | None, typer.Option("--every", parser=seconds, metavar="15s", help="Scrape again and again.")
+        float | None, typer.Option("--every", parser=some_seconds, metavar="15s", help="Scrape again and again.")
     ] = None,
     length: Annotated[
         float | None,
-        typer.Option("--for", parser=seconds, metavar="5m", help="With --every: how long. Default: until interrupted."),
+        typer.Option(
+            "--for", parser=some_seconds, metavar="5m", help="With --every: how long. Default: until interrupted."
+        ),
     ] = None,
     redact: Annotated[
         list[str] | None, typer.Option("--redact", metavar="PATTERN", help="Mask the values of attributes by key.")

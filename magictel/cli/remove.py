@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
-from magictel.cli.edits import begin, finish
+from magictel import registry
+from magictel.cli.edits import Edit, begin, finish
+from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format
 from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
+from magictel.errors import MagictelError, UsageError
 from magictel.settings import edit
+
+SetAsGuard = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A guard: remove the target only if this is its value in force; otherwise exit 2, and nothing is changed.",
+    ),
+]
 
 
 def command(
     target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="A target of the file.")],
+    sets: SetAsGuard = None,
     config: ConfigOption = None,
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TEXT,
@@ -21,6 +35,53 @@ def command(
     """Take a target out of magictel.toml; the comments around it stay."""
     current = begin(config)
     current.after = edit.remove_target(current.before, target)
+    if sets:
+        _guard(current, target, sets)
     current.file()
     said = f"removed {target} from {current.shown}"
     return finish(current, format_, action="remove", targets=[target], said=said, dry_run=dry_run)
+
+
+def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
+    """Refuse unless the settings in force are the ones that were given. Values are not shown: they may be secret."""
+    from magictel.settings.file import parse as parse_file
+    from magictel.settings.load import resolve
+    from magictel.settings.overrides import parse
+
+    file = parse_file(current.before, current.path, current.shown)
+    table = file.table(target)
+    assert table is not None
+    overrides = parse(sets, (table.name,), file.tables)[table.name]
+    model = registry.load(table.exporter).Settings
+
+    def held(over: Any) -> Any:
+        return resolve(
+            table.name,
+            table.exporter,
+            model,
+            environment=environment(),
+            config=file,
+            overrides=over,
+            allow_missing_env=True,
+            folder=folder(),
+        )
+
+    try:
+        now, wanted = held({}), held(overrides)
+    except MagictelError as failure:
+        raise UsageError(
+            "usage.guard",
+            f"{table.name} is not removed, for its --set cannot be compared: {failure.message}",
+            failure.remedy or f"magictel config check {table.name} shows what is wrong",
+            failure.origin,
+        ) from None
+    for path in overrides:
+        key = path.partition(".")[0]
+        unknown = key in now.later or key in wanted.later
+        if unknown or getattr(now.settings, key) != getattr(wanted.settings, key):
+            said = "is not known here" if unknown else "has another value"
+            raise UsageError(
+                "usage.guard",
+                f"{table.name} is not removed: its {path} {said} (from {now.origins[key]})",
+                f"magictel config show {table.name} --origin shows what is in force",
+            )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from magictel.cli.durations import seconds
+from magictel.cli.durations import some_seconds
 from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
 
@@ -25,7 +25,7 @@ def command(
         ),
     ] = None,
     for_: Annotated[
-        float | None, typer.Option("--for", parser=seconds, metavar="60s", help="Stop by itself after this long.")
+        float | None, typer.Option("--for", parser=some_seconds, metavar="60s", help="Stop by itself after this long.")
     ] = None,
     only: Annotated[
         list[str] | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from magictel.cli.check import JobsOption, SandboxOption, StrictOption
-from magictel.cli.durations import seconds
+from magictel.cli.durations import some_seconds
 from magictel.cli.output import Format
 from magictel.cli.targets import (
     AllOption,
@@ -50,13 +50,13 @@ def command(
         float | None,
         typer.Option(
             "--within",
-            parser=seconds,
+            parser=some_seconds,
             metavar="30s",
             help="Wait this long for the points to show. Default: three times the backend's own delay, at least 5s.",
         ),
     ] = None,
     deadline: Annotated[
-        float, typer.Option("--deadline", parser=seconds, metavar="30s", help="For sending, retries included.")
+        float, typer.Option("--deadline", parser=some_seconds, metavar="30s", help="For sending, retries included.")
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
     force: Annotated[
         bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")

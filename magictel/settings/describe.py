@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +31,25 @@ class OptionRow:
     wanted: str
     bounds: tuple[str, ...]
     deprecated: str | None
+    value: str | None = None
+    """What was given in place of the default, as TOML; a secret masked."""
 
 
-def option_rows(model: type[msgspec.Struct]) -> tuple[OptionRow, ...]:
+Given = Mapping[str, Any]
+"""Values given in place of defaults, by key, as the file would hold them."""
+
+
+def option_rows(model: type[msgspec.Struct], given: Given | None = None) -> tuple[OptionRow, ...]:
     """A row for every option: the exporter's own first."""
-    return tuple(_row(one) for one in fields_of(model))
+    return tuple(_row(one, given or {}) for one in fields_of(model))
 
 
-def text_lines(model: type[msgspec.Struct], width: int = _WIDTH) -> Iterator[str]:
-    """Every option in a few lines: name, type and default; the sentence; variable and example."""
-    for row in option_rows(model):
+def text_lines(model: type[msgspec.Struct], width: int = _WIDTH, given: Given | None = None) -> Iterator[str]:
+    """Every option in a few lines: name, type, what was given, default; the sentence; variable and example."""
+    for row in option_rows(model, given):
         facts = [f"{row.type} ({row.unit})" if row.unit else row.type, *row.bounds]
+        if row.value is not None:
+            facts.append(f"set to {row.value}")
         if row.required:
             facts.append("required")
         elif row.default:
@@ -54,20 +63,28 @@ def text_lines(model: type[msgspec.Struct], width: int = _WIDTH) -> Iterator[str
         yield from _wrapped("      ", " or ".join(row.env) + (f"    e.g. {row.example}" if row.example else ""), width)
 
 
-def sample_toml(model: type[msgspec.Struct], exporter: str, target: str | None = None) -> str:
-    """A table for `magictel.toml` with every option commented out at its default, or at an example where it has none."""
+def sample_toml(
+    model: type[msgspec.Struct], exporter: str, target: str | None = None, given: Given | None = None
+) -> str:
+    """A table for `magictel.toml` with every option commented out at its default, or at an example where it has none.
+
+    What was given stands there uncommented; a secret by reference to its variable.
+    """
+    given = given or {}
     lines = [f"[targets.{target or exporter}]", f"exporter = {toml_value(exporter)}"]
     for one in fields_of(model):
-        row = _row(one)
+        row = _row(one, given)
         lines.append("")
         lines += [f"# {line}" for line in textwrap.wrap(f"{row.description} {_facts(row)}".strip(), _WIDTH - 2)]
-        if one.kind in ("secret", "secrets"):
+        if one.key in given and not (one.secret and _masks(one, given[one.key])):
+            shown = toml_value(given[one.key])
+        elif one.kind in ("secret", "secrets"):
             shown = f'"${{{row.env[0]}}}"' if one.kind == "secret" else row.example or "{}"
         elif one.default is not None and not one.required:
             shown = row.default
         else:
             shown = row.example or toml_value(one.nothing)
-        lines.append(f"{'' if one.required else '# '}{one.key} = {shown}")
+        lines.append(f"{'' if one.required or one.key in given else '# '}{one.key} = {shown}")
     return "\n".join(lines) + "\n"
 
 
@@ -82,14 +99,20 @@ def markdown_table(model: type[msgspec.Struct]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def json_schema(model: type[msgspec.Struct], exporter: str) -> dict[str, Any]:
-    """A JSON schema of the exporter's table in `magictel.toml`. Any value may be a text too: it may be `${VAR}` or `10s`."""
+def json_schema(model: type[msgspec.Struct], exporter: str, given: Given | None = None) -> dict[str, Any]:
+    """A JSON schema of the exporter's table in `magictel.toml`. Any value may be a text too: it may be `${VAR}` or `10s`.
+
+    What was given is the default there; a secret is not shown.
+    """
+    given = given or {}
     properties: dict[str, Any] = {
         "exporter": {"const": exporter},
         "enabled": {"type": "boolean", "default": True, "description": "Whether the target counts when none is named."},
     }
     for one in fields_of(model):
         properties[one.key] = _schema(one)
+        if one.key in given and not (one.secret and _masks(one, given[one.key])):
+            properties[one.key]["default"] = one.shown(given[one.key])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{exporter}: a target's table in magictel.toml",
@@ -100,7 +123,16 @@ def json_schema(model: type[msgspec.Struct], exporter: str) -> dict[str, Any]:
     }
 
 
-def _row(one: Field) -> OptionRow:
+def _masks(one: Field, value: Any) -> bool:
+    """Whether a secret's value stands in clear; a reference to a variable or file may be shown."""
+    if isinstance(value, Mapping):
+        return any(_masks(one, item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(_masks(one, item) for item in value)
+    return not (str(value).startswith("file:") or re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", str(value)))
+
+
+def _row(one: Field, given: Given) -> OptionRow:
     return OptionRow(
         name=one.key,
         type=one.type_name,
@@ -114,7 +146,14 @@ def _row(one: Field) -> OptionRow:
         wanted=one.wanted,
         bounds=one.limits,
         deprecated=one.deprecated,
+        value=_value(one, given[one.key]) if one.key in given else None,
     )
+
+
+def _value(one: Field, value: Any) -> str:
+    if one.secret and not _masks(one, value):
+        return toml_value(value)
+    return toml_value(one.shown(value))
 
 
 def _default(one: Field) -> str:

@@ -19,7 +19,7 @@ import tomlkit.items
 
 from magictel.errors import SettingsError, UsageError
 from magictel.settings import convert
-from magictel.settings.fields import Field
+from magictel.settings.fields import Field, toml_value
 from magictel.settings.lines import key_lines
 from magictel.settings.names import find
 
@@ -74,15 +74,47 @@ def set_enabled(text: str, name: str, enabled: bool) -> str:
     there = "enabled" in table
     table["enabled"] = enabled
     if not there:
-        line = key_lines(text).get(("targets", known, "exporter")) or key_lines(text).get(("targets", known), 0)
-        lines = text.splitlines(keepends=True)
-        if line and not lines[line - 1].endswith("\n"):
-            lines[line - 1] += "\n"
-        inserted = "".join([*lines[:line], f"enabled = {str(enabled).lower()}\n", *lines[line:]])
+        inserted = _inserted(text, known, {"enabled": enabled})
         if _reads(inserted, wanted):
             return inserted
     document = tomlkit.parse(text)
     document["targets"][known]["enabled"] = enabled
+    return _checked(tomlkit.dumps(document), wanted)
+
+
+def set_values(text: str, name: str, values: Mapping[str, Any]) -> str:
+    """The text with options of a target at these values; `headers.X-A` is one entry of a table. What is equal already stays as it is."""
+    known = _known(text, name)
+    fresh: dict[str, Any] = {}
+    for path, value in values.items():
+        wanted = tomllib.loads(text)
+        table = wanted["targets"][known]
+        plain, dot, entry = path.partition(".")
+        key = find(plain, table) or plain
+        held = table.get(key, fresh.get(key))
+        before = convert.split_mapping(held) if dot and isinstance(held, str) else held
+        new = {**(before or {}), entry: value} if dot else value
+        if key not in table:
+            fresh[key] = new
+        elif held != new:
+            table[key] = new
+            document = tomlkit.parse(text)
+            target: Any = document["targets"][known]
+            if dot and isinstance(held, Mapping):
+                target[key][entry] = value
+            else:
+                target[key] = _item(new)
+            text = _checked(tomlkit.dumps(document), wanted)
+    if not fresh:
+        return text
+    wanted = tomllib.loads(text)
+    wanted["targets"][known] |= fresh
+    inserted = _inserted(text, known, fresh)
+    if _reads(inserted, wanted):
+        return inserted
+    document = tomlkit.parse(text)
+    for key, value in fresh.items():
+        document["targets"][known][key] = _item(value)
     return _checked(tomlkit.dumps(document), wanted)
 
 
@@ -136,6 +168,16 @@ def _known(text: str, name: str) -> str:
         said = f'the file has no target "{name}"' + (f". {hint}" if hint else "")
         raise UsageError("usage.unknown-target", said, f"it has {', '.join(targets) or 'none'}")
     return known
+
+
+def _inserted(text: str, known: str, values: Mapping[str, Any]) -> str:
+    """The text with new keys behind the target's `exporter`, or its header."""
+    line = key_lines(text).get(("targets", known, "exporter")) or key_lines(text).get(("targets", known), 0)
+    lines = text.splitlines(keepends=True)
+    if line and not lines[line - 1].endswith("\n"):
+        lines[line - 1] += "\n"
+    new = [f"{key} = {toml_value(value)}\n" for key, value in values.items()]
+    return "".join([*lines[:line], *new, *lines[line:]])
 
 
 def _with(text: str, name: str, table: dict[str, Any]) -> dict[str, Any]:

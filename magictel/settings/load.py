@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from magictel.credentials import check_secret
 from magictel.errors import SettingsError
 from magictel.secrets import Redactor, Secret
@@ -93,6 +95,18 @@ def resolve(
     reading.stop_if_wrong()
     origins = {key: raw[key][1] if key in raw else DEFAULT for key in reading.fields}
     return Resolved(name, exporter, settings, origins, tuple(reading.warnings), frozenset(reading.later))
+
+
+def each_alone(
+    model: type[msgspec.Struct], overrides: Layer, environment: Mapping[str, str], folder: Path
+) -> dict[str, Any]:
+    """Each of these values converted, judged by itself: what the other layers say does not count. Raises `SettingsError`."""
+    reading = _Reading(field_map(model), environment, True, folder)
+    values: dict[str, Any] = {}
+    for key, given in reading.merge(iter((overrides,))).items():
+        reading.read(reading.fields[key], given, values)
+    reading.stop_if_wrong()
+    return values
 
 
 def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str]) -> Iterator[tuple[str, str, Origin]]:

@@ -138,7 +138,7 @@ import sys
 from magictel.cli import describe
 from magictel.cli.main import main
 
-def slow(_exporter):
+def slow(*_):
     import threading
     print("under way", file=sys.stderr, flush=True)
     threading.Event().wait(60)
