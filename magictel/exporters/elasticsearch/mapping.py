@@ -27,6 +27,7 @@ _FLOAT = {
 }
 _KEYWORD = frozenset({"keyword", "wildcard", "constant_keyword"})
 _TEXT = frozenset({"text", "match_only_text"}) | _KEYWORD
+_DATE = frozenset({"date", "date_nanos"})
 
 
 UNREADABLE = "unreadable"
@@ -108,7 +109,14 @@ def effects(fields: Fields) -> list[Effect]:
         _switch(fields, "monotonic"),
         *(_holder(fields, name) for name in ("attributes", "resource", "scope")),
     ]
-    order = ("es.write.mapping-type", "es.mapping.long", "es.mapping.text", "es.mapping.narrow", "es.mapping.float")
+    order = (
+        "es.write.mapping-type",
+        "es.mapping.long",
+        "es.mapping.date",
+        "es.mapping.text",
+        "es.mapping.narrow",
+        "es.mapping.float",
+    )
     return sorted((one for one in found if one is not None), key=lambda one: order.index(one.code))
 
 
@@ -135,6 +143,10 @@ def _whole(fields: Fields, name: str) -> Effect | None:
 def _number_as(name: str, kind: str) -> Effect:
     if kind in _TEXT:
         return Effect(name, kind, "es.mapping.text", "numbers are held as text: nothing can be computed of them")
+    if kind in _DATE:
+        return Effect(
+            name, kind, "es.mapping.date", "numbers are taken as times in whole milliseconds: 0.5 is found as 0"
+        )
     return Effect(name, kind, "es.write.mapping-type", "it takes no numbers of ours", True)
 
 
@@ -151,7 +163,7 @@ def _word(fields: Fields, name: str) -> Effect | None:
 
 def _moment(fields: Fields, name: str) -> Effect | None:
     kinds = fields.kinds(name)
-    if kinds <= {"date", "date_nanos"}:
+    if kinds <= _DATE:
         return None
     if kinds <= _TEXT:
         return Effect(name, _listed(kinds), "es.mapping.text", "times are held as text: no query by time finds them")

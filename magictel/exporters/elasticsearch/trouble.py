@@ -15,6 +15,8 @@ from typing import Any
 _BLOCK = re.compile(r"blocked by: \[([A-Z_]+)/(\d+)/")
 """`[TOO_MANY_REQUESTS/12/…]`: the status and the number of a cluster block (ES ClusterBlock.toString)."""
 _FLOOD_STAGE = "12"
+_WHOLE_CLUSTER = frozenset({"6", "13"})
+"""`cluster.blocks.read_only` and `cluster.blocks.read_only_allow_delete` (ES Metadata.java)."""
 _ACTION = re.compile(r"\[([a-z]+:[a-z_/\[\]*]+)\]")
 _FIELD = (
     re.compile(r"failed to parse field \[(.+?)\] of type \[(.+?)\]"),
@@ -219,6 +221,13 @@ def _blocked(status: int, cause: Cause) -> Trouble:
         )
     if status == 503 or (found and found.group(1) == "SERVICE_UNAVAILABLE"):
         return Trouble("es.health.no-master", f"the cluster takes no requests: {cause.reason}", Class.BACKOFF)
+    if number in _WHOLE_CLUSTER:
+        return Trouble(
+            "es.write.blocked",
+            f"the whole cluster is blocked for writing: {cause.reason}",
+            Class.SLOW,
+            "lift it: PUT _cluster/settings with cluster.blocks.read_only (or read_only_allow_delete): null",
+        )
     return Trouble(
         "es.write.blocked",
         f"the index is blocked for writing: {cause.reason}",

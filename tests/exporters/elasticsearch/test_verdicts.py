@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magictel.catalogue import explain
+from magictel.exporters.elasticsearch import trouble
 from magictel.exporters.elasticsearch.documents import split
 from magictel.exporters.elasticsearch.trouble import Class, cause_of, read
 from magictel.exporters.elasticsearch.verdicts import judge_bulk, judge_item
@@ -491,3 +494,30 @@ def test_any_json_gets_a_verdict(body: Any, status: int) -> None:
     if isinstance(outcome, Delivered):
         assert len(body["items"]) == 2
     read(status, cause_of(body))
+
+
+_PAGES = {"SUCCESS": "treat-as-success", "WITHOUT_ID": "no"}
+"""What the catalogue calls these classes: a repeat without an id is a second sending of ours, not a wait."""
+
+
+def test_every_trouble_has_the_retry_class_of_its_page() -> None:
+    tree = ast.parse(Path(trouble.__file__).read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Trouble"]
+    found = {}
+    for call in calls:
+        words = [ast.unparse(one) for one in (*call.args, *(word.value for word in call.keywords))]
+        classes = [word.removeprefix("Class.") for word in words if word.startswith("Class.")] or ["NO"]
+        found[ast.literal_eval(call.args[0])] = _PAGES.get(classes[0], classes[0].lower())
+    pages = {code: page.retry for code in found if (page := explain(code)) is not None}
+    assert len(found) > 30
+    assert found == pages
+
+
+@pytest.mark.parametrize("number", [6, 13])
+def test_a_blocked_cluster_is_told_apart_from_a_blocked_index(number: int) -> None:
+    reason = f"blocked by: [FORBIDDEN/{number}/cluster read-only (api)];"
+    found = read(403, cause_of({"type": "cluster_block_exception", "reason": reason}))
+    assert found is not None
+    assert (found.code, found.retry) == ("es.write.blocked", Class.SLOW)
+    assert "whole cluster" in found.message
+    assert "_cluster/settings" in (found.remedy or "")
