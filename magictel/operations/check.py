@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from magictel.clock import Clock, SystemClock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from magictel.operations.send import SendOptions
 
 _AGAIN = 1.0
+_CUT = "run.interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,21 @@ class CheckOptions:
     """How the round trip sends; None: the defaults."""
 
 
+@dataclass(slots=True)
+class _Climb:
+    """How far one target's ladder is climbed: written by its thread, read by the one that hears of an interrupt."""
+
+    since: float
+    """When the rung under way began."""
+    endpoint: str = ""
+    rungs: list[Finding] = field(default_factory=list)
+
+
 def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None) -> Iterator[Event]:
     """Yield events; the last is `CheckFinished` with the results in the order of `jobs`.
 
-    Interrupted while it waits for a ladder to hold, a target's last climb is its result.
+    Interrupted while it waits for a ladder to hold, a target's last climb is its result; in its first climb, the rungs so far, the
+    one under way failing with `run.interrupted` and those above it skipped.
     """
     clock = clock or SystemClock()
     started = clock.monotonic()
@@ -54,9 +66,10 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
     results: list[CheckResult | None] = [None] * len(jobs)
     watch = clock
     latest: dict[str, CheckResult] = {}
+    begun: dict[str, _Climb] = {}
 
     def work(job: Job, tell: Callable[[Event], None]) -> CheckResult:
-        return _climb_until_it_holds(job, options, watch, tell, latest)
+        return _climb_until_it_holds(job, options, watch, tell, latest, begun)
 
     interrupted = True
     try:
@@ -70,7 +83,11 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
         interrupted = False
     except KeyboardInterrupt:
         pass
-    known = [result or latest.get(job.target) for job, result in zip(jobs, results, strict=True)]
+    now = clock.monotonic()
+    known = [
+        result or latest.get(job.target) or _broken_off(job, begun.get(job.target), now)
+        for job, result in zip(jobs, results, strict=True)
+    ]
     done = tuple(result for result in known if result is not None)
     yield CheckFinished(done, clock.monotonic() - started, interrupted)
 
@@ -79,12 +96,35 @@ def _broken(job: Job, bug: Finding) -> CheckResult:
     return CheckResult(job.target, job.exporter, CheckOutcome.FAIL, "", tuple(climb({Rung.CONFIG: lambda: bug})))
 
 
+def _broken_off(job: Job, climb_: _Climb | None, now: float) -> CheckResult | None:
+    """The rungs that were climbed; None where there are none."""
+    if climb_ is None or not climb_.rungs:
+        return None
+    rungs, since = list(climb_.rungs), climb_.since
+    seconds = sum(finding.seconds or 0.0 for finding in rungs)
+    if len(rungs) < len(Rung):
+        under_way, *above = list(Rung)[len(rungs) :]
+        cut = Finding.failed(under_way, _CUT, "interrupted before it was answered", "run it again")
+        rungs += [
+            replace(cut, seconds=max(0.0, now - since)),
+            *(Finding.skipped(rung, "not asked: interrupted before") for rung in above),
+        ]
+        seconds += max(0.0, now - since)
+    return CheckResult(job.target, job.exporter, check_outcome(tuple(rungs)), climb_.endpoint, tuple(rungs), False, seconds)
+
+
 def _climb_until_it_holds(
-    job: Job, options: CheckOptions, clock: Clock, tell: Callable[[Event], None], latest: dict[str, CheckResult]
+    job: Job,
+    options: CheckOptions,
+    clock: Clock,
+    tell: Callable[[Event], None],
+    latest: dict[str, CheckResult],
+    begun: dict[str, _Climb],
 ) -> CheckResult:
     started = clock.monotonic()
     while True:
-        result = _climb_once(job, options, clock, started)
+        begun[job.target] = _Climb(clock.monotonic())
+        result = _climb_once(job, options, clock, started, begun[job.target])
         waited = clock.monotonic() - started
         if result.outcome is not CheckOutcome.FAIL or result.unusable or waited >= options.wait:
             for finding in result.rungs:
@@ -96,7 +136,7 @@ def _climb_until_it_holds(
         clock.wait(min(_AGAIN, options.wait - waited))
 
 
-def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float) -> CheckResult:
+def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float, so_far: _Climb) -> CheckResult:
     exporter, config = job.config()
     if exporter is None:
         blocked: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config}
@@ -105,6 +145,7 @@ def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float) -
         rungs = tuple(climb(blocked, until=options.until, clock=clock))
         return CheckResult(job.target, job.exporter, CheckOutcome.FAIL, "", rungs, True, clock.monotonic() - started)
     try:
+        so_far.endpoint = exporter.endpoint()
         exporter.allowed = frozenset(options.allow)
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
@@ -112,7 +153,10 @@ def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float) -
 
             sending = options.send or SendOptions()
             steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, sending, clock)
-        rungs = tuple(climb(steps, until=options.until, skip=options.skip, clock=clock))
+        for finding in climb(steps, until=options.until, skip=options.skip, clock=clock):
+            so_far.since = clock.monotonic()
+            so_far.rungs.append(finding)
+        rungs = tuple(so_far.rungs)
         return CheckResult(
             job.target,
             job.exporter,

@@ -12,6 +12,7 @@ from magictel.reporters.sheet import Sheet
 
 _NAME = 14
 """Columns of a rung's name: the longest, and room."""
+_CUT = "run.interrupted"
 
 
 def write_block(sheet: Sheet, result: CheckResult, *, alone: bool = True) -> None:
@@ -68,8 +69,11 @@ def write_more(sheet: Sheet, finding: Finding) -> None:
 
 def verdict(result: CheckResult) -> str:
     """`elasticsearch holds, with 1 warning`; `prod-es fails at tls: tls.expired`."""
-    failed = [finding for finding in result.rungs if finding.outcome is Held.FAIL]
+    failed = [finding for finding in result.rungs if finding.outcome is Held.FAIL and finding.code != _CUT]
     warned = sum(finding.outcome is Held.WARN for finding in result.rungs)
+    cut = _cut(result)
+    if cut and not failed:
+        return f"{result.target} was broken off at {cut.rung}"
     if failed:
         more = f", and at {', '.join(finding.rung for finding in failed[1:])}" if len(failed) > 1 else ""
         return f"{result.target} fails at {failed[0].rung}: {failed[0].code}{more}"
@@ -89,7 +93,8 @@ def overall(targets: Sequence[str], finished: CheckFinished) -> str:
     """`all 3 targets hold, with warnings for canary`; `1 of 2 targets fail: prod-es`; of one target its own verdict."""
     done = finished.results
     if finished.interrupted:
-        return f"interrupted: {len(done)} of {many(len(targets), 'target')} checked"
+        whole = sum(_cut(result) is None for result in done)
+        return f"interrupted: {whole} of {many(len(targets), 'target')} checked"
     if len(done) == 1:
         return verdict(done[0])
     failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
@@ -101,6 +106,11 @@ def overall(targets: Sequence[str], finished: CheckFinished) -> str:
 
 
 _COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome.FAIL: "red"}
+
+
+def _cut(result: CheckResult) -> Finding | None:
+    """The rung that an interrupt broke off."""
+    return next((finding for finding in result.rungs if finding.code == _CUT), None)
 
 
 def _lines(rungs: Sequence[Finding]) -> Iterator[list[Finding]]:

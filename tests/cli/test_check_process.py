@@ -38,8 +38,20 @@ def test_a_signal_ends_cleanly_with_the_report_so_far(number: int, code: int, co
     assert "Traceback" not in err
     told = json.loads(out)
     assert told["interrupted"] is True
-    assert told["not_asked"] == ["hangs"]
-    assert [target["target"] for target in told["targets"]] == ["dead"]
+    if command == "check":  # how far its first climb came
+        assert [target["target"] for target in told["targets"]] == ["dead", "hangs"]
+        assert (told["outcome"], told["not_asked"]) == ("fail", [])
+        rungs = {rung["rung"]: rung for rung in told["targets"][1]["rungs"]}
+        assert [rungs[name]["outcome"] for name in ("dns", "tcp", "http", "auth")] == [
+            "pass",
+            "pass",
+            "fail",
+            "skipped",
+        ]
+        assert rungs["http"]["code"] == "run.interrupted"
+    else:
+        assert told["not_asked"] == ["hangs"]
+        assert [target["target"] for target in told["targets"]] == ["dead"]
     assert json.loads((tmp_path / "report.json").read_text()) == told
     suites = ET.parse(tmp_path / "report.xml").getroot()
     assert [suite.attrib["name"] for suite in suites] == ["dead", "hangs"]

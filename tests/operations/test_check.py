@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from threading import Event
 
 from magictel.errors import SettingsError
-from magictel.events import CheckFinished, CheckOutcome, CheckResult, Waited
+from magictel.events import CheckFinished, CheckOutcome, CheckResult, TargetChecked, Waited
 from magictel.finding import Finding, Held, Rung
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.job import Job
@@ -126,6 +126,46 @@ def test_an_interrupt_while_it_waits_leaves_the_last_climb_as_the_result() -> No
     assert isinstance(finished, CheckFinished)
     assert finished.interrupted
     assert [(result.target, result.outcome) for result in finished.results] == [("mem", CheckOutcome.FAIL)]
+
+
+def test_an_interrupt_in_the_first_climb_leaves_the_rungs_so_far_as_the_result() -> None:
+    asked, again = Event(), Event()
+
+    class Stuck(MemoryExporter):
+        def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+            def never() -> Finding:
+                asked.set()
+                again.wait(30)
+                return Finding.passed(Rung.HTTP, "too late")
+
+            return {Rung.TCP: lambda: Finding.passed(Rung.TCP, "answers"), Rung.HTTP: never}
+
+    jobs = [
+        Job("quick", "memory", lambda: MemoryExporter(Backend(), clock=QuickClock())),
+        Job("stuck", "memory", lambda: Stuck(Backend(), clock=QuickClock())),
+        Job("waits", "memory", lambda: MemoryExporter(Backend(), clock=QuickClock())),
+    ]
+    running = check(jobs, CheckOptions(wait=60.0, jobs=1), QuickClock())
+    assert isinstance(running, Generator)
+    try:
+        assert any(isinstance(event, TargetChecked) for event in running)
+        assert asked.wait(30)
+        finished = running.throw(KeyboardInterrupt)
+    finally:
+        again.set()
+    assert isinstance(finished, CheckFinished)
+    assert finished.interrupted
+    quick, stuck = finished.results  # nothing was climbed of the third
+    assert (quick.outcome, stuck.target, stuck.outcome) == (CheckOutcome.PASS, "stuck", CheckOutcome.FAIL)
+    assert [finding.rung for finding in stuck.rungs] == list(Rung)
+    assert [outcomes(stuck)[rung] for rung in ("config", "tcp", "http", "auth", "write")] == [
+        "pass",
+        "pass",
+        "fail",
+        "skipped",
+        "skipped",
+    ]
+    assert [finding.code for finding in stuck.rungs if finding.code] == ["run.interrupted"]
 
 
 def test_targets_come_out_in_the_order_given() -> None:
