@@ -110,7 +110,9 @@ def _broken_off(job: Job, climb_: _Climb | None, now: float) -> CheckResult | No
             *(Finding.skipped(rung, "not asked: interrupted before") for rung in above),
         ]
         seconds += max(0.0, now - since)
-    return CheckResult(job.target, job.exporter, check_outcome(tuple(rungs)), climb_.endpoint, tuple(rungs), False, seconds)
+    return CheckResult(
+        job.target, job.exporter, check_outcome(tuple(rungs)), climb_.endpoint, tuple(rungs), False, seconds
+    )
 
 
 def _climb_until_it_holds(
