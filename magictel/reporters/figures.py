@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_FIGURE = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|%)(?!\w))")
 _MINUTE = 60.0
 _HOUR = 3600.0
 
@@ -19,6 +22,11 @@ def span(seconds: float) -> str:
     if seconds < 2 * _HOUR:
         return f"{seconds / _MINUTE:.0f} min"
     return f"{seconds / _HOUR:.0f} h"
+
+
+def bound(text: str, by: str) -> str:
+    """The text with `by` in place of each blank between a number and its unit, where a line must not break."""
+    return _FIGURE.sub(by, text)
 
 
 def many(count: int, one: str, several: str | None = None) -> str:

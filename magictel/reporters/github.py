@@ -147,7 +147,8 @@ def _target(
     yield ledger
     if isinstance(result, SendResult) and result.timing is not None:
         times = ", ".join(f"{name} {span(seconds)}" for name, seconds in result.timing.steps())
-        yield f"Timing: {_prose(times)}. {_prose(advice(result.timing))}\n\n"
+        said = advice(result.timing)
+        yield f"Timing: {_prose(times)}. {_prose(said[0].upper() + said[1:])}.\n\n"
     for case in problems(found):
         yield from _problem(case)
     yield "<details><summary>Every step</summary>\n\n| | step | what was found | time |\n|---|---|---|---:|\n"

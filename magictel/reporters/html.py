@@ -21,7 +21,7 @@ from magictel.reporters.cases import (
     source_cases,
     undeclared,
 )
-from magictel.reporters.figures import many, span
+from magictel.reporters.figures import bound, many, span
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.signs import DRAWN, printable
 from magictel.reporters.timing import advice
@@ -96,8 +96,9 @@ def _body(results: Results) -> Iterator[str]:
 
 def _head(result: CheckResult | SendResult, verdict: str, held: Held) -> str:
     words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
-    where = f" at <code>{_text(result.endpoint)}</code>" if result.endpoint else ""
-    return f"<h2>{_sign(held)} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {span(result.seconds)}</p>"
+    where = f" at <code>{_exact(result.endpoint)}</code>" if result.endpoint else ""
+    took = _text(span(result.seconds))
+    return f"<h2>{_sign(held)} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {took}</p>"
 
 
 def _steps(found: list[Case]) -> str:
@@ -119,7 +120,7 @@ def _steps(found: list[Case]) -> str:
 
 def _time(seconds: float, share: float) -> str:
     bar = f"<span class='track'><span class='bar' style='width:{share:.1f}%'></span></span>"
-    return f"{bar}<b>{span(seconds)}</b>"
+    return f"{bar}<b>{_text(span(seconds))}</b>"
 
 
 def _detail(case: Case) -> str:
@@ -130,9 +131,9 @@ def _detail(case: Case) -> str:
 
 def _way_out(code: str | None, remedy: str | None) -> str:
     command = remedy is not None and remedy.startswith("magictel ")
-    said = f"<code>{_text(remedy)}</code>" if remedy and command else _text(remedy or "")
+    said = f"<code>{_exact(remedy)}</code>" if remedy and command else _text(remedy or "")
     mend = f"<dt>mend</dt><dd>{said}</dd>" if remedy else ""
-    more = f"<dt>more</dt><dd><code>magictel explain {_text(code)}</code></dd>" if code else ""
+    more = f"<dt>more</dt><dd><code>magictel explain {_exact(code)}</code></dd>" if code else ""
     return f"<dl>{mend}{more}</dl>" if mend or more else ""
 
 
@@ -165,11 +166,10 @@ def _timing(result: SendResult) -> str:
     steps = result.timing.steps()
     longest = max(seconds for _, seconds in steps) or 1.0
     rows = "".join(
-        f"<li><span class='name'>{name}</span><div class='said'></div>"
-        f"<span class='time'>{_time(seconds, 100 * seconds / longest)}</span></li>"
+        f"<li><span class='name'>{name}</span><span class='time'>{_time(seconds, 100 * seconds / longest)}</span></li>"
         for name, seconds in steps
     )
-    return f"<h3>Timing</h3><ol class='steps'>{rows}</ol><p class='told'>{_text(advice(result.timing))}</p>"
+    return f"<h3>Timing</h3><ol class='steps spent'>{rows}</ol><p class='told'>{_text(advice(result.timing))}</p>"
 
 
 def _reasons(result: SendResult) -> str:
@@ -182,8 +182,8 @@ def _differences(result: SendResult) -> str:
     if seen is None:
         return ""
     rows = [
-        f"<tr><td>{_text(one.point)}</td><td>{_text(one.field)}</td><td><code>{_text(repr(one.sent))}</code></td>"
-        f"<td><code>{_text(repr(one.seen))}</code></td></tr>"
+        f"<tr><td>{_text(one.point)}</td><td>{_text(one.field)}</td><td><code>{_exact(repr(one.sent))}</code></td>"
+        f"<td><code>{_exact(repr(one.seen))}</code></td></tr>"
         for one in undeclared(seen)[:_DIFFERENCES]
     ]
     head = "<tr><th>point</th><th>field</th><th>sent</th><th>queries see</th></tr>"
@@ -208,4 +208,9 @@ def _sign(held: Held) -> str:
 
 
 def _text(text: str) -> str:
+    return bound(_exact(text), "\u00a0")
+
+
+def _exact(text: str) -> str:
+    """Text to be copied: every blank is one."""
     return escape(printable(str(text)), quote=True)

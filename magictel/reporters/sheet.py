@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from magictel.reporters.figures import bound
 from magictel.reporters.signs import Signs, printable, signs_for, writable
 
 Part = tuple[str, str]
@@ -18,6 +19,8 @@ Paint = Callable[[str, str], str]
 _WIDEST = 100
 """Beyond this many columns a figure at the right edge is too far from the text it belongs to."""
 _NARROWEST = 40
+_BOUND = "\x1f"
+"""Stands for a blank that no line breaks at: it is one column wide, and no text that is shown holds it."""
 _COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl", "curl ", "openssl ", "nc ")
 
 
@@ -93,13 +96,13 @@ class Sheet:
         lines: list[str] = []
         for paragraph in text.split("\n"):
             wrapped = textwrap.wrap(
-                paragraph,
+                bound(paragraph, _BOUND),
                 width=max(20, room - before if not lines else room - hang),
                 subsequent_indent="" if lines else " " * max(0, hang - before),
                 break_long_words=False,
                 break_on_hyphens=False,
             )
-            lines += [line.lstrip() for line in wrapped] or [""]
+            lines += [line.lstrip().replace(_BOUND, " ") for line in wrapped] or [""]
         return lines
 
     def _clean(self, text: str) -> str:

@@ -7,7 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.reporters.cases import CASES
+from magictel.finding import Finding, Rung
+from tests.reporters.cases import CASES, check_events, checked
 from tests.reporters.reporting import failed, nasty_check, nasty_send, report
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -65,6 +66,14 @@ def test_it_reads_on_a_phone_and_in_the_dark() -> None:
     assert ("content", "width=device-width, initial-scale=1") in Page(text).attributes
     assert "prefers-color-scheme: dark" in text
     assert "max-width: 40rem" in text
+
+
+def test_a_number_and_its_unit_stay_on_one_line_and_what_is_copied_has_its_own_blanks() -> None:
+    command = "magictel check t --wait 60 s"
+    warned = Finding.warned(Rung.DNS, "net.dns.slow", "the answer took 4 s", command)
+    text, _ = report("html", check_events(checked("t", "acme", "", warned)))
+    assert "the answer took 4\u00a0s" in text
+    assert command in text
 
 
 def test_the_ladder_stands_in_it_with_its_way_out() -> None:

@@ -71,6 +71,21 @@ def test_nothing_but_what_cannot_be_broken_is_wider_than_the_terminal(case: str)
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("width", [60, 70, 80, 90, 100])
+def test_no_line_ends_between_a_number_and_its_unit(case: str, width: int) -> None:
+    shown = text(CASES[case], width)
+    assert not re.search(r"\d\n +(ms|s|min|h|%)\b", shown)
+    assert "\x1f" not in shown
+
+
+def test_a_figure_at_the_very_edge_goes_to_the_next_line_whole() -> None:
+    for words in range(20, 90):
+        stream = io.StringIO()
+        Sheet(stream, width=80).row([("  ", "")], "x" * words + " visible after 0.02 s and more")
+        assert "0.02 s" in stream.getvalue()
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_a_pipe_gets_the_same_words_as_a_terminal(case: str) -> None:
     words = sorted(text(CASES[case]).split())
     assert words == sorted(text(CASES[case], 80).split()) == sorted(text(CASES[case], 120).split())
