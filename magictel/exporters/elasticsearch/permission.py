@@ -36,7 +36,7 @@ def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) ->
     right = _opensearch(wire, index, product, given) if product.opensearch else _elasticsearch(wire, index, given)
     if right.against is not None and right.against.outcome is Held.FAIL:
         return right.against
-    closed = _blocks(wire, index)
+    closed = _cluster_block(wire) or _blocks(wire, index)
     if closed is not None:
         return closed
     found = mapped(wire, index)
@@ -141,6 +141,34 @@ def _opensearch(wire: Wire, index: str, product: Product, given: bool) -> Right:
             Rung.WRITE, f"{reply.status} to the permission check: {wire.first_bytes(reply)}", "os.write.unprovable"
         ),
     )
+
+
+def _cluster_block(wire: Wire) -> Finding | None:
+    """A block on the whole cluster: it stands in the cluster's settings, and no index shows it."""
+    reply = wire.get("/_cluster/settings?filter_path=*.cluster.blocks")
+    body = reply.json()
+    if reply.status != 200 or not isinstance(body, dict):
+        return None  # not for these credentials to know
+    layers = [_inner(body, name, "cluster", "blocks") for name in ("transient", "persistent")]
+    for name in ("read_only", "read_only_allow_delete"):
+        block = f"cluster.blocks.{name}"
+        value = next((layer[name] for layer in layers if name in layer), "false")
+        if str(value).lower() == "true":
+            return Finding.failed(
+                Rung.WRITE,
+                "es.write.blocked",
+                f"the whole cluster is blocked for writing ({block})",
+                f'PUT _cluster/settings {{"persistent": {{"{block}": null}}, "transient": {{"{block}": null}}}}',
+                block=block,
+            )
+    return None
+
+
+def _inner(value: Any, *keys: str) -> Mapping[str, Any]:
+    """The object under these keys; an empty one where there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
 
 
 def _blocks(wire: Wire, index: str) -> Finding | None:

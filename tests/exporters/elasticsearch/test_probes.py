@@ -351,6 +351,31 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
         ("fail", "es.write.no-auto-create"),
         "-metrics,*",
     ),
+    (
+        "a cluster that is read-only",
+        {
+            CAPS: PREPARED,
+            "GET /_cluster/settings": answer(200, {"persistent": {"cluster": {"blocks": {"read_only": "true"}}}}),
+        },
+        ("fail", "es.write.blocked"),
+        "the whole cluster is blocked for writing (cluster.blocks.read_only)",
+    ),
+    (
+        "a cluster whose block is overruled",
+        {
+            CAPS: PREPARED,
+            "GET /_cluster/settings": answer(
+                200,
+                {
+                    "persistent": {"cluster": {"blocks": {"read_only_allow_delete": "true"}}},
+                    "transient": {"cluster": {"blocks": {"read_only_allow_delete": "false"}}},
+                },
+            ),
+        },
+        ("pass", None),
+        "allowed",
+    ),
+    ("cluster settings of another shape", {CAPS: PREPARED, "GET /_cluster/settings": answer(200, [])}, ("pass", None), "allowed"),
     ("nothing may be asked", {PRIVILEGES: answer(500, {})}, ("skipped", "es.write.unprovable"), "500"),
     ("wrong credentials", {PRIVILEGES: refusal(401, "unable to authenticate user [x]")}, ("fail", "es.auth.bad-password"), "x"),
 ]  # fmt: skip
