@@ -12,6 +12,7 @@ from urllib.parse import quote
 from magictel.exporters.elasticsearch.mapping import UNREADABLE, Mapped, effects, mapped
 from magictel.exporters.elasticsearch.probes import refused
 from magictel.exporters.elasticsearch.product import Product, ask_product
+from magictel.exporters.elasticsearch.trouble import Cause, cause_of, read
 from magictel.finding import Finding, Held, Rung
 from magictel.wire import Wire
 
@@ -175,6 +176,8 @@ def _blocks(wire: Wire, index: str) -> Finding | None:
     """A block on the index that is written to now: of a data stream or alias the newest."""
     reply = wire.get(f"/{quote(index)}/_settings?flat_settings=true")
     body = reply.json()
+    if reply.status >= 429 and isinstance(body, dict):
+        return _short(wire, reply.status, body)
     if reply.status != 200 or not isinstance(body, dict) or not body:
         return None  # not there yet, or not for these credentials to know
     name = max(body)
@@ -196,6 +199,15 @@ def _blocks(wire: Wire, index: str) -> Finding | None:
             Rung.WRITE, "es.write.blocked", f"{name} is blocked for writing (index.blocks.{block})", remedy, **evidence
         )
     return None
+
+
+def _short(wire: Wire, status: int, body: Mapping[str, Any]) -> Finding | None:
+    """What keeps the engine from any answer about an index keeps it from writing too: OpenSearch's `GET /` passes a tripped breaker."""
+    cause = cause_of(body.get("error"))
+    trouble = read(status, cause) if cause != Cause() else None
+    if trouble is None:
+        return None
+    return Finding.failed(Rung.WRITE, trouble.code, wire.redact(trouble.message)[:400], trouble.remedy, status=status)
 
 
 def _auto_create(wire: Wire, index: str) -> Finding | None:

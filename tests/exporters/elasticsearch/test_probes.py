@@ -375,6 +375,15 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
         ("pass", None),
         "allowed",
     ),
+    (
+        "a breaker that only lets GET / through",
+        {
+            CAPS: PREPARED,
+            SETTINGS: refusal(429, "[parent] Data too large", "circuit_breaking_exception"),
+        },
+        ("fail", "es.write.breaker"),
+        "short of memory",
+    ),
     ("cluster settings of another shape", {CAPS: PREPARED, "GET /_cluster/settings": answer(200, [])}, ("pass", None), "allowed"),
     ("nothing may be asked", {PRIVILEGES: answer(500, {})}, ("skipped", "es.write.unprovable"), "500"),
     ("wrong credentials", {PRIVILEGES: refusal(401, "unable to authenticate user [x]")}, ("fail", "es.auth.bad-password"), "x"),
