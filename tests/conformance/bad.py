@@ -38,6 +38,7 @@ class Bad:
 
 BAD: list[Bad] = []
 _BUSY = threading.Lock()
+_REMEMBERED: list[Any] = []
 
 
 def breaks(law: str, *implied: str) -> Callable[[type[AcmeExporter]], type[AcmeExporter]]:
@@ -188,6 +189,13 @@ class ThatKeepsAll(AcmeExporter):
         super().__init__(msgspec.structs.replace(settings, outbox_points=10**6), **options)
 
 
+@breaks("bounds.templates")
+class ThatRemembersAll(AcmeExporter):
+    def payloads(self, data: Any, withheld: Any = None) -> Any:
+        _REMEMBERED.append(data)
+        return super().payloads(data, withheld)
+
+
 @breaks("bounds.batches", "life.threads")  # one payload is not many in flight
 class InOnePiece(AcmeExporter):
     def route(self) -> Route:
@@ -226,6 +234,11 @@ class ThatGivesUpWhenUnavailable(AcmeExporter):
 @breaks("retry.gateway")
 class ThatGivesUpAtAGateway(AcmeExporter):
     judge = _judging([502, 504], _rejected)
+
+
+@breaks("fault.table")
+class ThatTakesAnyTypeForGood(AcmeExporter):
+    judge = _judging([415], lambda outcome, reply: Unavailable(outcome.code, outcome.message))
 
 
 @breaks("retry.refused")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
+from opentelemetry.sdk.resources import Resource
+
 from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Need, Violation, broken_unless, first
 from magictel.conformance.points import collection
+from magictel.templates import Layouts
 
 BOOK = Book()
 _BUSY = 1.0
@@ -72,3 +78,21 @@ def batches(case: Case) -> Violation | None:
             max(sizes, default=0) <= 4096, f"a payload of {max(sizes, default=0)} bytes where 4096 are allowed"
         ),
     )
+
+
+@BOOK.law("bounds.templates", "Of series that come no more nothing is remembered for ever: what is cached is bounded.")
+def templates(case: Case) -> Violation | None:
+    """Thirty resources come and go, where the constants of 60 series have room: three collections of twenty."""
+    exporter = case.exporter()
+    exporter._layouts = Layouts(60)  # noqa: SLF001 # the bound itself, 200 000 series, would take minutes
+    gone: list[weakref.ref[Resource]] = []
+    for turn in range(30):
+        resource = Resource({"service.name": "conformance", "service.instance.id": str(turn)})
+        gone.append(weakref.ref(resource))
+        data = collection(case.run_id, 20, case.clock.now(), resource=resource)
+        for _ in exporter.payloads(data):
+            pass
+        del data, resource
+    gc.collect()
+    alive = sum(one() is not None for one in gone)
+    return broken_unless(alive <= 10, f"{alive} of 30 collections are still held, where the series of 3 have room")

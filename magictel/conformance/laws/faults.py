@@ -7,13 +7,30 @@ from collections import Counter
 from email.utils import formatdate
 from typing import Any
 
+from magictel.catalogue import explain
 from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Need, Violation, broken_unless, first
 from magictel.conformance.points import collection
-from magictel.outcome import Fate, Receipt
+from magictel.exporter import Exporter
+from magictel.operations.diagnosis import STANDS_WITH, Verdict
+from magictel.outcome import Delivered, Fate, Outcome, Partial, Receipt, Rejected, Throttled, TooLarge, Unavailable
+from magictel.payload import Payload
 from magictel.sandbox.emulator import RefusesItems
+from magictel.wire import Reply
 
 BOOK = Book()
+_TABLE: tuple[tuple[int, bool | None], ...] = (
+    *((status, None) for status in (400, 429, 502, 503, 504)),
+    *((status, False) for status in (401, 403, 404, 405, 406, 410, 411, 414, 415, 422, 431, 501, 505, 511)),
+    *((status, True) for status in (408, 425, 500, 520, 524)),
+)
+"""Statuses without a word of a backend's own, and whether they pass by themselves; None: a law of its own says so."""
+_NAMES: dict[type[Outcome], Verdict] = {
+    Throttled: "throttled",
+    Unavailable: "unavailable",
+    TooLarge: "too-large",
+    Rejected: "rejected",
+}
 _PAGE = "<!doctype html><html><body>Please sign in</body></html>"
 
 
@@ -116,6 +133,29 @@ def web_page(case: Case) -> Violation | None:
     return broken_unless(receipt.delivered == 0, "a web page was taken for the backend's answer")
 
 
+@BOOK.law(
+    "fault.table",
+    "Each row of the table of statuses has a code, its class of retry, and in delivery the fate that belongs to it.",
+    Need.SERVER,
+)
+def table(case: Case) -> Violation | None:
+    """One point for each row, answered so for ever; what `judge` says of it must be what the receipt says."""
+    for turn, (status, again) in enumerate(_TABLE):
+        case.script(f"{status} body=no forever")
+        exporter = case.exporter()
+        judged: list[Outcome] = []
+        _overheard(exporter, judged)
+        before = len(case.writes())
+        receipt = exporter.deliver(collection(case.run_id, 1, case.clock.now(), first=turn), seconds=2.0)
+        asked = len(case.writes()) - before
+        if not judged:
+            return Violation(f"{status}: no verdict was asked for")
+        found = _row(status, again, judged[0], receipt, asked)
+        if found is not None:
+            return found
+    return None
+
+
 @BOOK.law("partial.items", "Of a partial answer each item has its own verdict.", Need.ITEMS, Need.READ_BACK)
 def items(case: Case) -> Violation | None:
     """Every kind of item error that the backend has."""
@@ -202,6 +242,45 @@ def identity(case: Case) -> Violation | None:
             ledger.delivered <= stored <= ledger.delivered + unknown,
             f"{ledger.delivered} points count as delivered (and {unknown} as perhaps), the backend shows {stored}",
         ),
+    )
+
+
+def _overheard(exporter: Exporter[Any], judged: list[Outcome]) -> None:
+    """From now on the verdicts of an exporter that has `judge` are noted down."""
+    judge = getattr(exporter, "judge", None)
+    if judge is None:
+        return
+
+    def noted(payload: Payload, reply: Reply) -> Outcome:
+        outcome: Outcome = judge(payload, reply)
+        judged.append(outcome)
+        return outcome
+
+    exporter.judge = noted  # type: ignore[attr-defined]
+
+
+def _row(status: int, again: bool | None, outcome: Outcome, receipt: Receipt, asked: int) -> Violation | None:
+    if isinstance(outcome, Delivered | Partial):
+        return Violation(f"{status} was taken for {type(outcome).__name__}")
+    waits = isinstance(outcome, Unavailable) or (isinstance(outcome, Throttled) and not outcome.human)
+    page = explain(outcome.code)
+    name = type(outcome).__name__
+    return first(
+        broken_unless(outcome.code, f"{status} has no code"),
+        broken_unless(
+            again is None or waits is again, f"{status} was judged {name}, which {'' if waits else 'no '}retry follows"
+        ),
+        broken_unless(
+            page is None or _NAMES[type(outcome)] in STANDS_WITH[page.retry],
+            f"{status} was judged {name} with {outcome.code}, whose page says another class of retry",
+        ),
+        broken_unless(receipt.delivered == 0, f"{status}: {_fate(receipt)}"),
+        broken_unless(
+            outcome.code in {reason.code for reason in receipt.reasons},
+            f"{status} was judged {outcome.code}, and the receipt does not say so",
+        ),
+        broken_unless(waits or asked == 1, f"{status}, which is for good, was sent {asked} times"),
+        broken_unless(not waits or asked > 1, f"{status}, which passes, was sent once"),
     )
 
 
