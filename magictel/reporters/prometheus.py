@@ -70,12 +70,14 @@ class _Families:
     def __init__(self, command: str) -> None:
         self._command = command
         self._samples: dict[str, list[Sample]] = {name: [] for name in _HELP}
+        self._seen: set[tuple[str, ...]] = set()
 
     def add(self, name: str, value: float, **labels: str) -> None:
         """One sample; a second one with the same labels would make the file invalid, so it is left out."""
-        sample = ({"command": self._command, **labels}, value)
-        if all(labelled != sample[0] for labelled, _ in self._samples[name]):
-            self._samples[name].append(sample)
+        key = (name, *(part for pair in sorted(labels.items()) for part in pair))
+        if key not in self._seen:
+            self._seen.add(key)
+            self._samples[name].append(({"command": self._command, **labels}, value))
 
     def text(self) -> str:
         return "".join(line for name, samples in self._samples.items() if samples for line in _family(name, samples))

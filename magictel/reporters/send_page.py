@@ -129,7 +129,8 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
     good = [result for result in finished.results if _held(result.outcome) is Held.PASS]
     if len(good) == len(finished.results):
         return f"{every(len(good))} {finished.outcome}"
-    rest = ", ".join(f"{result.target} {result.outcome}" for result in finished.results if result not in good)
+    bad = [result for result in finished.results if _held(result.outcome) is not Held.PASS]
+    rest = ", ".join(f"{result.target} {result.outcome}" for result in bad)
     return f"{len(good)} of {len(finished.results)} targets hold: {rest}"
 
 

@@ -27,7 +27,7 @@ BEGINS = {
 }
 
 
-@pytest.mark.parametrize("command", [["check"], ["send-sample"]])
+@pytest.mark.parametrize("command", [["check"], ["send-sample"], ["replay", "@node"]])
 def test_every_kind_in_one_run_beside_the_page(command: list[str], tmp_path: Path) -> None:
     ran = magictel(*command, "--sandbox", *ALL, folder=tmp_path)
     assert ran.code == 0, ran
@@ -78,6 +78,7 @@ def test_github_alone_takes_the_steps_own_summary_and_adds_to_it(tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("command", [["check"], ["send-sample"], ["replay", "@node"]])
 @pytest.mark.parametrize(
     ("report", "said"),
     [
@@ -89,11 +90,12 @@ def test_github_alone_takes_the_steps_own_summary_and_adds_to_it(tmp_path: Path)
     ],
 )
 def test_a_report_written_wrong_is_exit_2_before_anything_is_opened_or_left(
-    report: str, said: str, tmp_path: Path
+    report: str, said: str, command: list[str], tmp_path: Path
 ) -> None:
-    ran = magictel("check", "--sandbox", "--report=prometheus=a.prom", f"--report={report}", folder=tmp_path)
+    ran = magictel(*command, "--sandbox", "--report=prometheus=a.prom", f"--report={report}", folder=tmp_path)
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
+    assert ran.err.count("\n") == 2  # what is wrong, and how it is written
     assert list(tmp_path.iterdir()) == []
 
 
@@ -119,8 +121,8 @@ def test_a_device_or_a_pipe_takes_metrics_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool, of the Debian package prometheus")
 def test_promtool_takes_what_a_real_run_leaves(tmp_path: Path) -> None:
-    for command in ("check", "send-sample"):
-        assert magictel(command, "--sandbox", "--report=prometheus=a.prom", folder=tmp_path).code == 0
+    for command in (["check"], ["send-sample"], ["replay", "@node"]):
+        assert magictel(*command, "--sandbox", "--report=prometheus=a.prom", folder=tmp_path).code == 0
         judged = subprocess.run(
             ["promtool", "check", "metrics"],
             input=(tmp_path / "a.prom").read_bytes(),
