@@ -20,7 +20,8 @@ from magictel.reporters.kinds import KINDS
 
 ROOT = Path(__file__).parent.parent
 SECTION = (ROOT / "README.md").read_text().split("\n## In CI\n")[1].split("\n## ")[0]
-RECIPES = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)]
+BLOCKS = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
+RECIPES = [yaml.safe_load(block) for block in BLOCKS]
 INSTALL = "pip install magictel"
 
 
@@ -60,6 +61,19 @@ def given(variables: Mapping[str, str], backend: Mapping[str, str]) -> dict[str,
 
 def test_every_kind_of_report_is_told() -> None:
     assert re.findall(r"^\| `([a-z]+)` \|", SECTION, re.MULTILINE) == list(KINDS)
+
+
+@pytest.mark.parametrize(("key", "schema"), [("jobs", "github-workflows"), ("metrics-arrive", "gitlab-ci")])
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_recipe_is_valid_by_its_systems_own_schema(key: str, schema: str, broken: bool, tmp_path: Path) -> None:
+    """By the schemas that come with check-jsonschema: no network. A recipe that is spoiled is refused."""
+    (text,) = [text for text in BLOCKS if key in yaml.safe_load(text)]
+    spoiled = text.replace("runs-on:", "runs-where:").replace("exit_codes: [3]", "exit_codes: [unverified]")
+    assert spoiled != text
+    (tmp_path / "recipe.yml").write_text(spoiled if broken else text)
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", "recipe.yml"]
+    judged = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert judged.returncode == int(broken), judged.stdout + judged.stderr
 
 
 def test_the_workflow_for_github(tmp_path: Path, backend: Mapping[str, str]) -> None:
