@@ -44,6 +44,9 @@ def test_a_broken_law_ends_with_1_and_says_how_it_is_shown_again(tmp_path: Path)
     assert again in done.out
     (law,) = json.loads(report.read_text())["laws"]
     assert (law["outcome"], law["reproduce"]) == ("broken", again)
+    pasted = run(*again.split()[1:], "--format", "json")
+    (shown,) = json.loads(pasted.out)["laws"]
+    assert (pasted.code, shown["message"]) == (1, law["message"])
     suites = ET.parse(junit).getroot()
     assert (suites.get("tests"), suites.get("failures")) == ("1", "1")
     assert suites.find("testsuite/testcase[@name='read-back.true']/failure") is not None

@@ -1,0 +1,80 @@
+"""An author's own project, outside this tree: the suite runs there, and what it says of a failure shows the failure again when pasted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_SUITE = """
+import pytest
+import magictel.conformance
+from acme_metrics import AcmeEmulator, AcmeExporter, AcmeSettings
+from magictel.outcome import Delivered
+
+
+class Gullible(AcmeExporter):
+    def judge(self, payload, reply):
+        return Delivered()
+
+
+class TestAcme(magictel.conformance.ExporterSuite):
+    @pytest.fixture
+    def exporter(self):
+        return lambda place: AcmeExporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)
+
+    @pytest.fixture
+    def emulator(self):
+        return lambda clock: AcmeEmulator()
+
+
+class TestGullible(TestAcme):
+    @pytest.fixture
+    def exporter(self):
+        return lambda place: Gullible(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    package = tmp_path / "src" / "acme_metrics"
+    package.mkdir(parents=True)
+    shutil.copy(Path(__file__).with_name("acme.py"), package / "__init__.py")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_acme.py").write_text(_SUITE)
+    return tmp_path
+
+
+def ran(command: str, project: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": tools, "PYTHONPATH": str(project / "src"), **variables}
+    return subprocess.run(
+        command, shell=True, cwd=project, env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def test_an_author_fills_two_fixtures_and_every_law_asked_for_is_a_test(project: Path) -> None:
+    done = ran("pytest -q -k 'TestAcme and (describe or encode or retry or read-back)'", project)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b1[0-9] passed", done.stdout), done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_a_failure_names_law_and_seed_and_its_line_shows_it_again_when_pasted(project: Path) -> None:
+    done = ran("pytest -q -k 'TestGullible and fault.web-page'", project, MAGICTEL_CONFORMANCE_SEED="7")
+    said = "a web page was taken for the backend's answer"
+    assert done.returncode == 1
+    assert "fault.web-page (must, seed 7)" in done.stdout
+    assert said in done.stdout
+    again = re.search(r"again: (.+)", done.stdout)
+    assert again is not None
+    pasted = ran(again[1], project)
+    assert pasted.returncode == 1
+    assert "fault.web-page (must, seed 7)" in pasted.stdout
+    assert said in pasted.stdout
+    assert "1 failed" in pasted.stdout
