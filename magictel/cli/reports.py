@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -124,7 +125,7 @@ class _File:
             self._path, opened = Path(path), f"{path}.{os.getpid()}.tmp"
         self.stream = _opened(opened, "a" if kind == "github" else "w", path)
         self._opened = Path(opened)
-        self.reporter: FileReporter = make(kind, self.stream, command=command, annotations=sys.stderr)
+        self.reporter: FileReporter = make(kind, self.stream, command=command, annotations=_annotations())
 
     def close(self) -> None:
         """The file is complete."""
@@ -142,6 +143,12 @@ class _File:
             self.stream.close()
         if self._path is not None:
             self._opened.unlink(missing_ok=True)
+
+
+def _annotations() -> TextIO:
+    """Where workflow commands go: a person at a terminal has the page, whose last line is the verdict."""
+    somebody = sys.stderr.isatty() and environment().get("GITHUB_ACTIONS") != "true"
+    return io.StringIO() if somebody else sys.stderr
 
 
 def _for_people() -> Reporter:

@@ -107,6 +107,15 @@ def test_a_terminal_gets_colours_80_columns_and_progress_that_goes_away(tmp_path
     assert re.search(r"  √ dns           127\.0\.0\.1 is an address: nothing to look up +(<?\d+ ms|\d\.\d s)\n", plain)
 
 
+@pytest.mark.parametrize("runner", [{}, {"GITHUB_ACTIONS": "true"}])
+def test_workflow_commands_go_to_a_runner_and_not_to_a_person_at_a_terminal(
+    runner: dict[str, str], tmp_path: Path
+) -> None:
+    seen = _on_terminal(tmp_path, "check", "elasticsearch", "--report", "github=s.md", **runner, **_dead())
+    assert ("::error title=elasticsearch tcp" in seen) == bool(runner)
+    assert "net.tcp.refused" in (tmp_path / "s.md").read_text()
+
+
 def test_no_color_is_respected(tmp_path: Path) -> None:
     seen = _on_terminal(tmp_path, "check", "elasticsearch", NO_COLOR="1", **_dead())
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", seen)
