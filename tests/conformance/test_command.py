@@ -10,6 +10,7 @@ import pytest
 
 from magictel.conformance import LAWS
 from tests.cli.running import Ran, magictel
+from tests.reporters.test_junit import valid
 
 
 def run(*words: str) -> Ran:
@@ -49,6 +50,7 @@ def test_a_broken_law_ends_with_1_and_says_how_it_is_shown_again(tmp_path: Path)
     assert (pasted.code, shown["message"]) == (1, law["message"])
     suites = ET.parse(junit).getroot()
     assert (suites.get("tests"), suites.get("failures")) == ("1", "1")
+    valid(suites)
     assert suites.find("testsuite/testcase[@name='read-back.true']/failure") is not None
 
 

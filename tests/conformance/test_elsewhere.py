@@ -11,26 +11,14 @@ from pathlib import Path
 
 import pytest
 
-_SUITE = """
-import pytest
-import magictel.conformance
-from acme_metrics import AcmeEmulator, AcmeExporter, AcmeSettings
+_README = Path(__file__).parents[2] / "README.md"
+_GULLIBLE = """
 from magictel.outcome import Delivered
 
 
 class Gullible(AcmeExporter):
     def judge(self, payload, reply):
         return Delivered()
-
-
-class TestAcme(magictel.conformance.ExporterSuite):
-    @pytest.fixture
-    def exporter(self):
-        return lambda place: AcmeExporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)
-
-    @pytest.fixture
-    def emulator(self):
-        return lambda clock: AcmeEmulator()
 
 
 class TestGullible(TestAcme):
@@ -40,13 +28,21 @@ class TestGullible(TestAcme):
 """
 
 
+def shown() -> str:
+    """The suite as README shows it."""
+    (code,) = re.findall(
+        r"```python\n(.*?ExporterSuite.*?)```", _README.read_text().partition("## An exporter of your own")[2], re.S
+    )
+    return str(code)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     package = tmp_path / "src" / "acme_metrics"
     package.mkdir(parents=True)
     shutil.copy(Path(__file__).with_name("acme.py"), package / "__init__.py")
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    (tmp_path / "test_acme.py").write_text(_SUITE)
+    (tmp_path / "test_acme.py").write_text(shown() + _GULLIBLE)
     return tmp_path
 
 
