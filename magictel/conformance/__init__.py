@@ -1,6 +1,7 @@
 """The conformance suite: laws that every exporter must hold, ours and other people's.
 
     law         what a law is: id, sentence, level, and a function `(case) -> Violation | None`
+    need        what a law needs to be tried, and how one breaks from deep inside
     laws/       the laws themselves, by subject
     case        what a law works with: exporters under test, the backend before them, a clock on which waiting costs nothing
     points      collections whose points can be told apart wherever they end up, and the odd ones

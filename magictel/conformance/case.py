@@ -17,7 +17,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.clock import SystemClock
-from magictel.conformance.law import Broken, Need
+from magictel.conformance.need import Broken, Need
 from magictel.conformance.subject import Place, Subject
 from magictel.exporter import Exporter
 from magictel.http_exporter import HttpExporter

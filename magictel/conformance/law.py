@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from magictel.conformance.need import Need
+
 if TYPE_CHECKING:
     from magictel.conformance.case import Case
 
@@ -16,16 +18,6 @@ class Level(StrEnum):
 
     MUST = "must"
     SHOULD = "should"
-
-
-class Need(StrEnum):
-    """What a law needs of the exporter or its backend to be tried at all; without it the law is skipped, and says so."""
-
-    SERVER = "a backend whose answers can be scripted"
-    ITEMS = "a backend that judges item by item"
-    READ_BACK = "a way to ask what the backend holds"
-    FORK = "a system that forks"
-    SECRETS = "a secret among its options"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +39,6 @@ class Law:
     check: Check = field(repr=False)
     level: Level = Level.MUST
     needs: tuple[Need, ...] = ()
-
-
-class Broken(Exception):  # noqa: N818 # what a law raises where returning would be clumsy
-    """A law is broken, found deep inside its check."""
 
 
 class Book:

@@ -8,7 +8,8 @@ from enum import StrEnum
 
 from magictel.clock import SystemClock
 from magictel.conformance.case import Case
-from magictel.conformance.law import Broken, Law, Level
+from magictel.conformance.law import Law, Level
+from magictel.conformance.need import Broken
 from magictel.conformance.subject import Subject
 
 

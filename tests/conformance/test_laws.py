@@ -9,7 +9,7 @@ import pytest
 import magictel.conformance
 from magictel import registry
 from magictel.conformance import LAWS, Place, Subject, run
-from magictel.conformance.law import Need
+from magictel.conformance.need import Need
 from magictel.conformance.run import Result, Verdict
 from magictel.conformance.subject import registered
 from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator

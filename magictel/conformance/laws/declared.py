@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from magictel.conformance.case import Case, options_of
-from magictel.conformance.law import Book, Level, Need, Violation, broken_unless, first
+from magictel.conformance.law import Book, Level, Violation, broken_unless, first
+from magictel.conformance.need import Need
 from magictel.conformance.points import collection
 from magictel.exporter import INTERFACE, Exporter
 from magictel.finding import Finding, Held, Rung, SideEffect

@@ -8,7 +8,8 @@ import weakref
 from opentelemetry.sdk.resources import Resource
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.need import Need
 from magictel.conformance.points import collection
 from magictel.templates import Layouts
 

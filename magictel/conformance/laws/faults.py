@@ -9,7 +9,8 @@ from typing import Any
 
 from magictel.catalogue import explain
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.need import Need
 from magictel.conformance.points import collection
 from magictel.exporter import Exporter
 from magictel.operations.diagnosis import STANDS_WITH, Verdict

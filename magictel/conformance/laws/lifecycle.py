@@ -12,7 +12,8 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from magictel.clock import SystemClock
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.need import Need
 from magictel.conformance.points import EMPTY, collection
 
 BOOK = Book()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.need import Need
 from magictel.conformance.points import collection, odd, shapes, together
 from magictel.outcome import Fate
 

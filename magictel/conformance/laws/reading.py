@@ -9,7 +9,8 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Need, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.need import Need
 from magictel.exporter import Exporter
 from magictel.sources.sample import sample
 from magictel.verification import Verification, verify

@@ -1,0 +1,19 @@
+"""What a law may lack, and how it breaks from deep inside: what laws and cases both speak of."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Need(StrEnum):
+    """What a law needs of the exporter or its backend to be tried at all; without it the law is skipped, and says so."""
+
+    SERVER = "a backend whose answers can be scripted"
+    ITEMS = "a backend that judges item by item"
+    READ_BACK = "a way to ask what the backend holds"
+    FORK = "a system that forks"
+    SECRETS = "a secret among its options"
+
+
+class Broken(Exception):  # noqa: N818 # what a law raises where returning would be clumsy
+    """A law is broken, found deep inside its check."""
