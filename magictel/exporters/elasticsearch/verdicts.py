@@ -130,7 +130,7 @@ def _refused(payload: Payload, reply: Reply, now: float) -> Outcome:
     if isinstance(body, dict) and "Message" in body and "es:ESHttp" in str(body["Message"]):
         return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {_cut(str(body['Message']))}", None)
     trouble = read(reply.status, cause) if error is not None else None
-    if trouble is None:
+    if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
         if reply.status == 401 and not reply.looks_like_html:  # OpenSearch: plain text, or nothing
             return Rejected(
                 "os.auth.unauthorized", f"401: {words_of(reply) or 'no reason given'}", "check user and password"

@@ -521,3 +521,12 @@ def test_a_blocked_cluster_is_told_apart_from_a_blocked_index(number: int) -> No
     assert (found.code, found.retry) == ("es.write.blocked", Class.SLOW)
     assert "whole cluster" in found.message
     assert "_cluster/settings" in (found.remedy or "")
+
+
+@pytest.mark.parametrize("status", [400, 409, 429, 500, 503])
+def test_a_conflict_for_the_whole_request_proves_no_point_stored(status: int) -> None:
+    cause = {"type": "version_conflict_engine_exception", "reason": "version conflict, document already exists"}
+    body = json.dumps({"error": cause, "status": status}).encode()
+    outcome = judge_bulk(Payload(b"", 2, lambda _: []), Reply(status, {"content-type": "application/json"}, body), 0.0)
+    assert not isinstance(outcome, Delivered)
+    assert getattr(outcome, "code", None) != "es.write.duplicate"
