@@ -12,6 +12,9 @@ from magictel.outcome import Receipt
 from magictel.stopwatch import Timing
 from magictel.verification import Verification
 
+INTERRUPTED = "run.interrupted"
+"""The code of what an interrupt broke off."""
+
 
 class CheckOutcome(StrEnum):
     """How a target's whole ladder came out: the worst of its rungs, skipped and blocked aside."""

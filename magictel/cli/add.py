@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from magictel import registry
-from magictel.cli.edits import begin, finish, overridden, say_clear_secrets, validate, written
+from magictel.cli.edits import begin, finish, overridden, say_clear_secrets, validate
 from magictel.cli.output import Format
 from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.errors import UsageError
@@ -57,13 +57,7 @@ def command(
         )
     fields = field_map(registry.load(known).Settings)
     overrides = parse(sets or (), (name,))[name]
-    values: dict[str, Any] = {}
-    for path, value in written(fields, overrides).items():
-        key, dot, entry = path.partition(".")
-        if dot:
-            values.setdefault(key, {})[entry] = value
-        else:
-            values[key] = value
+    values = edit.nested(edit.written(fields, overrides))
     current = begin(config, must_exist=False)
     current.after = edit.add_target(current.before or edit.HEAD, name, known, values)
     validate(current, name, overrides=overrides, allow_missing_env=allow_missing_env)

@@ -140,17 +140,12 @@ def _exporter(name: str, config: str | None, sets: Sequence[str]) -> tuple[type[
 
 def _given(exporter: type[Any], overrides: Mapping[str, tuple[str, Origin]]) -> Mapping[str, Any]:
     """What `--set` says, as the file would hold it. Raises `SettingsError` for an unknown key and for a value that does not fit."""
-    from magictel.settings.edit import toml_of
+    from magictel.settings.edit import nested, written
     from magictel.settings.fields import field_map
     from magictel.settings.load import each_alone
 
     each_alone(exporter.Settings, overrides, environment(), folder())
-    fields = field_map(exporter.Settings)
-    given: dict[str, Any] = {}
-    for path, (written, _) in overrides.items():
-        key, dot, entry = path.partition(".")
-        given[key] = {**given.get(key, {}), entry: written} if dot else toml_of(fields[key], written)
-    return given
+    return nested(written(field_map(exporter.Settings), overrides))
 
 
 def _registered(exporter: type[Any]) -> registry.Registration:

@@ -23,7 +23,6 @@ from magictel.settings.place import locate
 
 if TYPE_CHECKING:
     from magictel.settings.fields import Field
-    from magictel.settings.origin import Origin
 
 SCHEMA = "magictel.edit/1"
 _SECRET_LIKE = re.compile(r"key|token|password|secret|auth|header|cookie|credential")
@@ -107,13 +106,6 @@ def validate(
         sentence = f"{target}: {failure.message}"
         raise SettingsError(failure.code, sentence, failure.remedy, failure.origin) from None
     edit_.notes += [f"{target}: {warning}" for warning in resolved.warnings]
-
-
-def written(fields: Mapping[str, Field], overrides: Mapping[str, tuple[str, Origin]]) -> dict[str, Any]:
-    """What `--set` says as values of the file, by path (`url`, `headers.X-A`)."""
-    return {
-        path: text if "." in path else edit.toml_of(fields.get(path), text) for path, (text, _) in overrides.items()
-    }
 
 
 def say_clear_secrets(edit_: Edit, target: str, fields: Mapping[str, Field]) -> None:

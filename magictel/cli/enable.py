@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from magictel import registry
-from magictel.cli.edits import Edit, begin, finish, overridden, say_clear_secrets, validate, written
+from magictel.cli.edits import Edit, begin, finish, overridden, say_clear_secrets, validate
 from magictel.cli.output import Format
 from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.settings import edit
@@ -64,7 +64,7 @@ def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: boo
     overrides = parse(sets, (table.name,), file.tables)[table.name]
     before = current.after
     try:
-        current.after = edit.set_values(before, target, written(fields, overrides))
+        current.after = edit.set_values(before, target, edit.written(fields, overrides))
     except ValueError:  # an entry of what is no table: validation says it better
         current.after = before
     validate(current, target, overrides=overrides, allow_missing_env=allow_missing_env)

@@ -113,7 +113,7 @@ def command(
 
 def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> Iterator[Event]:
     """Target by target: the count is said, then that much is deleted."""
-    from magictel.events import RunCleaned, RunCounted
+    from magictel.events import INTERRUPTED, RunCleaned, RunCounted
     from magictel.operations.clean import clean
 
     sent = {result.target: result.receipt for result in reports.sent.results} if reports.sent else {}
@@ -130,7 +130,7 @@ def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> It
             done = clean(one.job(), run_id, say=say, expected=receipt.delivered if receipt else None)
         except KeyboardInterrupt:
             message = "interrupted; what is left goes with --clean --run"
-            yield RunCleaned(one.name, one.spec.exporter, run_id, None, 0, "run.interrupted", message)
+            yield RunCleaned(one.name, one.spec.exporter, run_id, None, 0, INTERRUPTED, message)
             return
         yield _event(done)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from magictel.clock import Clock, SystemClock
 from magictel.events import (
+    INTERRUPTED,
     CheckFinished,
     CheckOutcome,
     CheckResult,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from magictel.operations.send import SendOptions
 
 _AGAIN = 1.0
-_CUT = "run.interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _broken_off(job: Job, climb_: _Climb | None, now: float) -> CheckResult | No
     seconds = sum(finding.seconds or 0.0 for finding in rungs)
     if len(rungs) < len(Rung):
         under_way, *above = list(Rung)[len(rungs) :]
-        cut = Finding.failed(under_way, _CUT, "interrupted before it was answered", "run it again")
+        cut = Finding.failed(under_way, INTERRUPTED, "interrupted before it was answered", "run it again")
         rungs += [
             replace(cut, seconds=max(0.0, now - since)),
             *(Finding.skipped(rung, "not asked: interrupted before") for rung in above),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from magictel.events import CheckResult, ReplayFinished, RunCleaned, SendOutcome, SendResult
+from magictel.events import INTERRUPTED, CheckResult, ReplayFinished, RunCleaned, SendOutcome, SendResult
 from magictel.finding import Finding, Held
 from magictel.outcome import Fate, Reason
 from magictel.reporters.evidence import lines
@@ -53,7 +53,7 @@ def cases(results: Results) -> list[Case]:
         found += sent_cases(sent)
     found += map(_cleaned, results.cleaned)
     broken_off = "the run was broken off before this target was done"
-    return found + [Case(left, "", ASKED, Held.FAIL, broken_off, "run.interrupted") for left in results.left]
+    return found + [Case(left, "", ASKED, Held.FAIL, broken_off, INTERRUPTED) for left in results.left]
 
 
 def source_cases(results: Results) -> list[Case]:

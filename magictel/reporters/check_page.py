@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from magictel.events import CheckFinished, CheckOutcome, CheckResult
+from magictel.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
 from magictel.finding import Finding, Held, Rung
 from magictel.reporters.evidence import lines
 from magictel.reporters.figures import every, many, span
@@ -12,7 +12,6 @@ from magictel.reporters.sheet import Sheet
 
 _NAME = 14
 """Columns of a rung's name: the longest, and room."""
-_CUT = "run.interrupted"
 
 
 def write_block(sheet: Sheet, result: CheckResult, *, alone: bool = True) -> None:
@@ -69,7 +68,7 @@ def write_more(sheet: Sheet, finding: Finding) -> None:
 
 def verdict(result: CheckResult) -> str:
     """`elasticsearch holds, with 1 warning`; `prod-es fails at tls: tls.expired`."""
-    failed = [finding for finding in result.rungs if finding.outcome is Held.FAIL and finding.code != _CUT]
+    failed = [finding for finding in result.rungs if finding.outcome is Held.FAIL and finding.code != INTERRUPTED]
     warned = sum(finding.outcome is Held.WARN for finding in result.rungs)
     cut = _cut(result)
     if cut and not failed:
@@ -110,7 +109,7 @@ _COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome
 
 def _cut(result: CheckResult) -> Finding | None:
     """The rung that an interrupt broke off."""
-    return next((finding for finding in result.rungs if finding.code == _CUT), None)
+    return next((finding for finding in result.rungs if finding.code == INTERRUPTED), None)
 
 
 def _lines(rungs: Sequence[Finding]) -> Iterator[list[Finding]]:

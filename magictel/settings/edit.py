@@ -22,6 +22,7 @@ from magictel.settings import convert
 from magictel.settings.fields import Field, toml_value
 from magictel.settings.lines import key_lines
 from magictel.settings.names import find
+from magictel.settings.origin import Origin
 
 _HEADER = re.compile(r"\s*\[")
 HEAD = """\
@@ -116,6 +117,20 @@ def set_values(text: str, name: str, values: Mapping[str, Any]) -> str:
     for key, value in fresh.items():
         document["targets"][known][key] = _item(value)
     return _checked(tomlkit.dumps(document), wanted)
+
+
+def written(fields: Mapping[str, Field], overrides: Mapping[str, tuple[str, Origin]]) -> dict[str, Any]:
+    """What `--set` says as values of the file, by path (`url`, `headers.X-A`)."""
+    return {path: text if "." in path else toml_of(fields.get(path), text) for path, (text, _) in overrides.items()}
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by path as a target's table: `headers.X-A` stands in the table `headers`."""
+    table: dict[str, Any] = {}
+    for path, value in values.items():
+        key, dot, entry = path.partition(".")
+        table[key] = {**table.get(key, {}), entry: value} if dot else value
+    return table
 
 
 def toml_of(field: Field | None, text: str) -> Any:

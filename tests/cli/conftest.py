@@ -18,6 +18,18 @@ from magictel import builtin
 from magictel.cli.main import run
 from tests.plugins import ACME, install
 
+FILE = """\
+# ours
+[targets.blue] # of prod
+exporter = "acme"
+token = "s3cr3t-in-clear"
+shards = 3
+
+# theirs
+[targets.green]
+exporter = "acme"
+"""
+"""A file of two targets, with comments and a secret in clear."""
 _OURS = ("MAGICTEL_", "ENABLED_EXPORTERS", "ACME_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
 
@@ -49,6 +61,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     work.mkdir()
     monkeypatch.chdir(work)
     return work
+
+
+@pytest.fixture
+def file(folder: Path) -> Path:
+    """`magictel.toml` with `FILE` in it."""
+    path = folder / "magictel.toml"
+    path.write_text(FILE)
+    return path
 
 
 @pytest.fixture

@@ -8,27 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Magictel
+from tests.cli.conftest import FILE, Magictel
 
 pytestmark = pytest.mark.usefixtures("acme")
-
-FILE = """\
-# ours
-[targets.blue] # of prod
-exporter = "acme"
-token = "s3cr3t-in-clear"
-
-# theirs
-[targets.green]
-exporter = "acme"
-"""
-
-
-@pytest.fixture
-def file(folder: Path) -> Path:
-    path = folder / "magictel.toml"
-    path.write_text(FILE)
-    return path
 
 
 def test_init_writes_what_the_environment_holds_and_leaves_secrets_there(magictel: Magictel, folder: Path) -> None:

@@ -6,55 +6,23 @@ test_provoked_faults.py.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from magictel.finding import Held
-from magictel.operations.diagnose import STANDS_WITH
-from magictel.wire import Reply, Request, Transport
-from tests.cli.running import magictel
-from tests.exporters.elasticsearch.collections_of_points import collection, gauge
-from tests.exporters.elasticsearch.engines import Engine, checked
+from tests.exporters.elasticsearch.engines import Engine
+from tests.real.provoking import Seen, put, seen
 
 SCRIPT = Path(__file__).parents[3] / "shared" / "real" / "start_search.sh"
 ENGINES = ("es8", "os2")
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
-
-
-@dataclass
-class Recording:
-    """A transport that keeps what answered the writes."""
-
-    inner: Transport
-    replies: list[Reply] = field(default_factory=list)
-
-    def send(self, request: Request, timeout: float) -> Reply:
-        reply = self.inner.send(request, timeout)
-        if "/_bulk?" in request.url:
-            self.replies.append(reply)
-        return reply
-
-    def close(self) -> None:
-        self.inner.close()
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What each road said: the ledger and its codes, `diagnose` of the first refusal, `check`'s codes, and the engine's count."""
-
-    receipt: Any
-    codes: tuple[str, ...]
-    told: Mapping[str, Any]
-    found: frozenset[str | None]
-    stored: int
 
 
 @pytest.fixture(scope="module")
@@ -92,47 +60,23 @@ def engine(request: pytest.FixtureRequest, nodes: Mapping[str, str]) -> Iterator
     made.close()
 
 
-def cluster(engine: Engine, settings: Mapping[str, Any]) -> None:
-    if not settings:  # the engines refuse an empty change
-        return
-    reply = engine.http.put("/_cluster/settings", json={"transient": settings})
-    assert reply.status_code == 200, reply.text
+def held(engine: Engine, folder: Path, settings: Mapping[str, Any], points: int = 3, wait: str = "") -> Seen:
+    """What is seen while the cluster has these settings, and, with `wait`, an index that shows this."""
 
+    def provoke() -> None:
+        if settings:  # the engines refuse an empty change
+            put(engine, "/_cluster/settings", {"transient": settings})
+        for _ in range(120 if wait else 0):
+            if wait in engine.http.get(f"/{engine.index}/_settings").text:
+                return
+            time.sleep(0.5)
+        assert not wait, "the engine did nothing for a minute"
 
-def held(engine: Engine, folder: Path, settings: Mapping[str, Any], points: int = 3) -> Seen:
-    """Deliver, diagnose and check while the cluster's settings stand; count when they are taken back."""
-    recorders: list[Recording] = []
+    def mend() -> None:
+        if settings:
+            put(engine, "/_cluster/settings", {"transient": dict.fromkeys(settings)})
 
-    def wrap(inner: Transport) -> Recording:
-        recorders.append(Recording(inner))
-        return recorders[-1]
-
-    cluster(engine, settings)
-    try:
-        exporter = engine.job(wrap, compression="none").build()
-        receipt = exporter.deliver(collection(gauge(*[number + 0.5 for number in range(points)])), seconds=3)
-        exporter.shutdown(0)
-        rungs = checked(engine.job(compression="none")).rungs
-    finally:
-        cluster(engine, dict.fromkeys(settings))
-    refused = next(reply for one in recorders for reply in one.replies if not reply.ok)
-    found = frozenset(one.code for one in rungs if one.outcome in (Held.FAIL, Held.WARN))
-    engine.http.post(f"/{engine.index}/_refresh")
-    stored = engine.http.get(f"/{engine.index}/_count").json()["count"]
-    codes = tuple(reason.code for reason in receipt.reasons)
-    return Seen(receipt, codes, diagnosed(engine, folder, refused), found, stored)
-
-
-def diagnosed(engine: Engine, folder: Path, reply: Reply) -> Mapping[str, Any]:
-    """What `diagnose` makes of the engine's own words."""
-    body = folder / "body"
-    body.write_bytes(reply.body)
-    headers = [word for name, value in reply.headers.items() for word in ("--header", f"{name}: {value}")]
-    given = ["--status", str(reply.status), *headers, "--body", str(body), "--format", "json"]
-    name = "opensearch" if engine.name.startswith("o") else "elasticsearch"
-    told: Mapping[str, Any] = magictel("diagnose", name, *given, folder=folder).document
-    assert told["outcome"] in STANDS_WITH[told["retry"]], told
-    return told
+    return seen(engine, folder, points, provoke=provoke, mend=mend)
 
 
 @pytest.mark.parametrize(
@@ -147,23 +91,38 @@ def diagnosed(engine: Engine, folder: Path, reply: Reply) -> Mapping[str, Any]:
 def test_a_clusters_fault_has_one_code_on_every_road(
     engine: Engine, tmp_path: Path, setting: Mapping[str, Any], code: str
 ) -> None:
-    seen = held(engine, tmp_path, setting)
-    assert seen.receipt.balanced
-    assert (seen.receipt.sent, seen.receipt.dropped, seen.receipt.delivered, seen.stored) == (3, 3, 0, 0)
-    assert (seen.codes, seen.told["code"]) == ((code,), code)
-    assert code in seen.found
+    what = held(engine, tmp_path, setting)
+    assert what.receipt.balanced
+    assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
+    assert (what.codes, what.told["code"]) == ((code,), code)
+    assert code in what.found
 
 
 def test_requests_in_flight_over_their_limit(engine: Engine, tmp_path: Path) -> None:
     """`check` sends nothing as large as this batch: only the roads that saw the answer can tell."""
-    seen = held(engine, tmp_path, {"network.breaker.inflight_requests.limit": "1kb"}, points=30)
-    assert seen.receipt.balanced
-    assert (seen.receipt.dropped, seen.stored) == (30, 0)
-    assert (seen.codes, seen.told["code"]) == (("es.write.breaker",), "es.write.breaker")
+    what = held(engine, tmp_path, {"network.breaker.inflight_requests.limit": "1kb"}, points=30)
+    assert what.receipt.balanced
+    assert (what.receipt.dropped, what.stored) == (30, 0)
+    assert (what.codes, what.told["code"]) == (("es.write.breaker",), "es.write.breaker")
 
 
 def test_a_request_over_the_largest_is_split_until_it_fits(engine: Engine, tmp_path: Path) -> None:
-    seen = held(engine, tmp_path, {}, points=1200)
-    assert seen.receipt.balanced
-    assert (seen.receipt.delivered, seen.stored) == (1200, 1200)
-    assert [seen.told[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
+    what = held(engine, tmp_path, {}, points=1200)
+    assert what.receipt.balanced
+    assert (what.receipt.delivered, what.stored) == (1200, 1200)
+    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
+
+
+@pytest.mark.skipif(not os.environ.get("MAGICTEL_WATERMARK"), reason="20 s an engine; MAGICTEL_WATERMARK=1 runs it")
+def test_a_disk_over_the_engines_own_flood_stage(engine: Engine, tmp_path: Path) -> None:
+    disk = "cluster.routing.allocation.disk."
+    levels = {f"{disk}watermark.{one}": "1%" for one in ("low", "high", "flood_stage")}
+    try:
+        what = held(engine, tmp_path, {f"{disk}threshold_enabled": True, **levels}, wait="read_only_allow_delete")
+    finally:
+        if engine.name == "os2":  # it then refuses new indices, by a block of its own
+            put(engine, "/_cluster/settings", {"persistent": {"cluster.blocks.create_index": None}})
+    assert what.receipt.balanced
+    assert (what.receipt.dropped, what.stored) == (3, 0)
+    assert (what.codes, what.told["code"]) == (("es.write.flood-stage",), "es.write.flood-stage")
+    assert "es.write.flood-stage" in what.found

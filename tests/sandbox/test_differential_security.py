@@ -133,7 +133,11 @@ def test_a_write_only_key_may_write_and_nothing_else(pair: Pair) -> None:
         ("GET", f"/{index}/_mapping", None),
         ("GET", f"/{index}/_settings", None),
         ("GET", f"/{index}", None),
-        ("GET", "/_cluster/settings?include_defaults=true&filter_path=*.action.auto_create_index", None),
+        (
+            "GET",
+            "/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks,*.action.auto_create_index",
+            None,
+        ),
         ("POST", f"/_index_template/_simulate_index/{index}", None),
         ("GET", "/_index_template/none", None),
         ("GET", "/_ingest/pipeline/none", None),

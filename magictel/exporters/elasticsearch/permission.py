@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import quote
 
+from magictel.exporters.elasticsearch import blocks
 from magictel.exporters.elasticsearch.mapping import UNREADABLE, Mapped, effects, mapped
 from magictel.exporters.elasticsearch.probes import refused
 from magictel.exporters.elasticsearch.product import Product, ask_product
-from magictel.exporters.elasticsearch.trouble import Cause, cause_of, read
 from magictel.finding import Finding, Held, Rung
 from magictel.wire import Wire
 
@@ -37,7 +35,8 @@ def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) ->
     right = _opensearch(wire, index, product, given) if product.opensearch else _elasticsearch(wire, index, given)
     if right.against is not None and right.against.outcome is Held.FAIL:
         return right.against
-    closed = _cluster_block(wire) or _blocks(wire, index)
+    settings = blocks.cluster_settings(wire)
+    closed = blocks.of_cluster(settings) or blocks.of_index(wire, index)
     if closed is not None:
         return closed
     found = mapped(wire, index)
@@ -45,7 +44,7 @@ def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) ->
     if missing and not right.may_create:
         return _may_not_create(index)
     if missing:
-        refusal = _auto_create(wire, index)
+        refusal = blocks.no_auto_create(settings, index)
         if refusal is not None:
             return refusal
     if found is not None and found.source == UNREADABLE:
@@ -142,101 +141,6 @@ def _opensearch(wire: Wire, index: str, product: Product, given: bool) -> Right:
             Rung.WRITE, f"{reply.status} to the permission check: {wire.first_bytes(reply)}", "os.write.unprovable"
         ),
     )
-
-
-def _cluster_block(wire: Wire) -> Finding | None:
-    """A block on the whole cluster: it stands in the cluster's settings, and no index shows it."""
-    reply = wire.get("/_cluster/settings?filter_path=*.cluster.blocks")
-    body = reply.json()
-    if reply.status != 200 or not isinstance(body, dict):
-        return None  # not for these credentials to know
-    layers = [_inner(body, name, "cluster", "blocks") for name in ("transient", "persistent")]
-    for name in ("read_only", "read_only_allow_delete"):
-        block = f"cluster.blocks.{name}"
-        value = next((layer[name] for layer in layers if name in layer), "false")
-        if str(value).lower() == "true":
-            return Finding.failed(
-                Rung.WRITE,
-                "es.write.blocked",
-                f"the whole cluster is blocked for writing ({block})",
-                f'PUT _cluster/settings {{"persistent": {{"{block}": null}}, "transient": {{"{block}": null}}}}',
-                block=block,
-            )
-    return None
-
-
-def _inner(value: Any, *keys: str) -> Mapping[str, Any]:
-    """The object under these keys; an empty one where there is none."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
-def _blocks(wire: Wire, index: str) -> Finding | None:
-    """A block on the index that is written to now: of a data stream or alias the newest."""
-    reply = wire.get(f"/{quote(index)}/_settings?flat_settings=true")
-    body = reply.json()
-    if reply.status >= 429 and isinstance(body, dict):
-        return _short(wire, reply.status, body)
-    if reply.status != 200 or not isinstance(body, dict) or not body:
-        return None  # not there yet, or not for these credentials to know
-    name = max(body)
-    settings = body[name].get("settings", {}) if isinstance(body[name], dict) else {}
-    for block in ("read_only_allow_delete", "write", "read_only"):
-        if str(settings.get(f"index.blocks.{block}", "false")).lower() != "true":
-            continue
-        remedy = f'PUT {name}/_settings {{"index.blocks.{block}": null}}'
-        evidence = {"index": name, "block": f"index.blocks.{block}"}
-        if block == "read_only_allow_delete":
-            return Finding.failed(
-                Rung.WRITE,
-                "es.write.flood-stage",
-                f"{name} is read-only: a disk was over the flood-stage watermark",
-                f"free disk or add nodes; since 7.4 the block goes by itself, before: {remedy}",
-                **evidence,
-            )
-        return Finding.failed(
-            Rung.WRITE, "es.write.blocked", f"{name} is blocked for writing (index.blocks.{block})", remedy, **evidence
-        )
-    return None
-
-
-def _short(wire: Wire, status: int, body: Mapping[str, Any]) -> Finding | None:
-    """What keeps the engine from any answer about an index keeps it from writing too: OpenSearch's `GET /` passes a tripped breaker."""
-    cause = cause_of(body.get("error"))
-    trouble = read(status, cause) if cause != Cause() else None
-    if trouble is None:
-        return None
-    return Finding.failed(Rung.WRITE, trouble.code, wire.redact(trouble.message)[:400], trouble.remedy, status=status)
-
-
-def _auto_create(wire: Wire, index: str) -> Finding | None:
-    """Would the first write make the index? `action.auto_create_index` is true, false, or patterns of which the first that fits counts."""
-    reply = wire.get("/_cluster/settings?include_defaults=true&filter_path=*.action.auto_create_index")
-    body = reply.json()
-    if reply.status != 200 or not isinstance(body, dict):
-        return None
-    layers = [
-        body.get(layer, {}).get("action", {}).get("auto_create_index")
-        for layer in ("transient", "persistent", "defaults")
-    ]
-    rule = str(next((one for one in layers if one is not None), "true")).strip()
-    if rule == "true" or (rule != "false" and _first_fitting(rule, index)):
-        return None
-    return Finding.failed(
-        Rung.WRITE,
-        "es.write.no-auto-create",
-        f"{index} does not exist, and writing does not make it: action.auto_create_index is {rule}",
-        f"PUT {index}, or name an index that the rule allows",
-        rule=rule,
-    )
-
-
-def _first_fitting(rule: str, index: str) -> bool:
-    for pattern in (part.strip() for part in rule.split(",")):
-        if fnmatchcase(index, pattern.lstrip("+-")):
-            return not pattern.startswith("-")
-    return False
 
 
 def _may_not_create(index: str) -> Finding:
