@@ -200,7 +200,8 @@ class ReplayMoved:
 class ReplayFinished(SendFinished):
     """The whole replay. `broken` is why reading ended early; `go_on`: the number of points that need not be sent again, where some do.
 
-    `go_on` counts points in the order of the recordings, filter applied; None: there is nothing to go on with.
+    `go_on` counts points in the order of the recordings, filter applied; None: there is nothing to go on with, all was sent (an interrupt
+    came while it was read back).
     """
 
     source: SourceReport = field(default_factory=lambda: SourceReport(()))

@@ -212,10 +212,14 @@ def _saying_the_shift(events: Iterator[Event]) -> Iterator[Event]:
 
 
 def _say_how_to_go_on(done: ReplayFinished, arguments: Sequence[str], files: Sequence[str]) -> None:
-    if done.go_on is None:
-        return
     from magictel.cli import output
 
+    if done.go_on is None:
+        if done.interrupted:
+            output.note(
+                "everything was sent; reading it back was interrupted, and what was not asked for is unverified"
+            )
+        return
     if "-" in files:
         output.note(f"{done.go_on} points need not be sent again: go on with --from-point {done.go_on}")
         return

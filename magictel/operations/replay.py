@@ -228,7 +228,7 @@ def replay(
     yield ReplayStarted(tuple(recordings.names), tuple(job.target for job in jobs), reading.shift / 1000)
     lanes = [_Lane(job, options, clock) for job in jobs]
     broken: MagictelError | None = None
-    interrupted = False
+    interrupted = sent = False
     source: SourceReport | None = None
     try:
         for lane in lanes:
@@ -246,6 +246,7 @@ def replay(
         while not all(lane.ended.wait(_TICK) for lane in lanes):
             yield from _moved(lanes, recordings, options, clock, started)
         source = reading.report(recordings)
+        sent = True
         if options.verify and not any(lane.failure for lane in lanes):
             yield from _proved(lanes, reading, recordings, options)
     except KeyboardInterrupt:
@@ -267,7 +268,7 @@ def replay(
     for result in results:
         yield TargetSent(result)
     source = source or reading.report(recordings)
-    open_end = interrupted or broken is not None or any(lane.broke_off or lane.stopped for lane in lanes)
+    open_end = (interrupted and not sent) or broken is not None or any(lane.broke_off or lane.stopped for lane in lanes)
     settled = min((lane.settled for lane in lanes), default=0)
     yield ReplayFinished(
         "",
@@ -288,11 +289,17 @@ def _proved(lanes: list[_Lane], reading: Reading, recordings: Recordings, option
         return
     size = SLICE if options.speed is None else 1
     again = Gathering(options.from_point).slices(_rounds(recordings, options, reading.span, reading.shift), size)
-    with suppress(SourceError):  # where the first pass broke off too: nothing behind it was sent
-        yield from prove(proofs, again)
-    for lane, proof in found:
-        if proof is not None:
-            lane.verification = proof.verification()
+    whole = False
+    try:
+        with suppress(SourceError):  # where the first pass broke off too: nothing behind it was sent
+            yield from prove(proofs, again)
+        whole = True
+    finally:
+        for lane, proof in found:
+            if proof is not None:
+                if not whole:
+                    proof.broken_off(lane.receipt.delivered)
+                lane.verification = proof.verification()
 
 
 @dataclass(slots=True)

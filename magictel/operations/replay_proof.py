@@ -62,6 +62,7 @@ class Proof:
         self._sum = Verification(0, identity="point")
         self._forms: set[str] = set()
         self._nameless = 0
+        self._repeated = 0
 
     def begin(self) -> None:
         """Ask how long the backend takes to show a point."""
@@ -128,6 +129,12 @@ class Proof:
         self._add(best)
         yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", waited)
 
+    def broken_off(self, delivered: int) -> None:
+        """End before everything was asked for: of the points that were delivered the others are unverified, never missing."""
+        left = max(0, delivered - self._sum.expected - self._nameless - self._repeated)
+        self._add(Verification(left, unverified=left))
+        self._trouble = Unreadable("verify.unverified", "reading back was interrupted: not every point was asked for")
+
     def verification(self) -> Verification:
         """What was found, all slices together."""
         made, trouble = self._sum, self._trouble
@@ -185,6 +192,7 @@ class Proof:
                 if one is None:
                     self._nameless += isinstance(exporter.encode(series, point), bytes)
                 elif made.setdefault(one.key, one) is not one:
+                    self._repeated += 1
                     repeats.setdefault(one.key, [made[one.key]]).append(one)
         return list(made.values()), repeats
 

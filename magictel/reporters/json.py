@@ -136,7 +136,7 @@ def replay_document(finished: ReplayFinished, targets: Iterable[str] = ()) -> Do
     """`magictel.replay/1`: as `magictel.send/1`, and what was read. A recording that broke off was not replayed: undelivered."""
     source = finished.source
     document = send_document(finished, targets)
-    if finished.broken is not None or finished.interrupted:
+    if finished.broken is not None or (finished.interrupted and finished.go_on is not None):
         document["outcome"] = SendOutcome.UNDELIVERED.value
     return {
         **document,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from magictel import sandbox
 from magictel.clock import Clock, SystemClock
-from magictel.events import ReplayFinished, SendOutcome, SendResult
+from magictel.events import ReplayFinished, SendOutcome, SendResult, Waited
 from magictel.exporter import Exporter
 from magictel.exporters.elasticsearch import ElasticsearchExporter
 from magictel.exporters.file import FileExporter
@@ -23,6 +23,7 @@ from magictel.operations.prepare import prepare
 from magictel.operations.replay import ReplayOptions, replay
 from magictel.outcome import Delivered
 from magictel.payload import Payload
+from magictel.reporters.json import replay_document
 from magictel.settings.load import resolve
 from magictel.sources.recording import Recordings
 from magictel.transports.file import append
@@ -222,3 +223,29 @@ def test_a_backend_that_cannot_be_asked_leaves_the_replay_unverified(tmp_path: P
     exporter = ConsoleExporter(resolve("t", "console", ConsoleExporter.Settings, environment={}).settings)
     result = proved(exporter, [recording(tmp_path, 100)])
     assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unsupported")
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [(None, 4000), (first_of(lambda _: b""), 0)],
+    ids=["between two slices", "while it waits for a slice"],
+)
+def test_an_interrupt_while_it_reads_back_keeps_what_was_found_and_calls_nothing_lost(
+    tmp_path: Path, change: Change | None, found: int
+) -> None:
+    job = Job("t", "file", lambda: to_file(change, {}, tmp_path))
+    with Recordings([recording(tmp_path)], False, 0, True) as opened:
+        running = replay([job], opened, ReplayOptions(verify=True, within=30.0), SystemClock())
+        assert isinstance(running, Generator)
+        assert any(isinstance(event, Waited) for event in running)
+        rest = [running.throw(KeyboardInterrupt), *running]
+    finished = rest[-1]
+    assert isinstance(finished, ReplayFinished)
+    (result,) = finished.results
+    seen = result.verification
+    assert seen is not None
+    assert (seen.expected, seen.found, seen.unverified, seen.missing) == (RECORDED, found, RECORDED - found, 0)
+    assert (result.outcome, seen.code) == (SendOutcome.UNVERIFIED, "verify.unverified")
+    assert result.receipt.delivered == RECORDED
+    document = replay_document(finished)
+    assert (document["outcome"], document["interrupted"], document["from_point"]) == ("unverified", True, None)
