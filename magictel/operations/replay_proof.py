@@ -108,8 +108,8 @@ class Proof:
             else:
                 best = verify(expected, self._once(shown, repeats), self._exporter.declared)
                 if not best.missing:
-                    # A point may be shown before all of it is: look once more before it is called altered.
-                    if again or waited >= self._within or not (best.altered or best.unverified):
+                    # A point may be shown before all of it is, and its second copy after the first: look once more.
+                    if again or waited >= self._within or not (best.altered or best.unverified or best.duplicated):
                         break
                     again = True
                     self._clock.wait(max(self._delay, _POLL))

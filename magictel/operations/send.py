@@ -216,9 +216,11 @@ def _look(
             answered = True
             best = verify(expected, [one for one in shown if one.key not in gone], exporter.declared)
             if not best.missing:
-                if visible is not None or not (best.altered or best.unverified or receipt.attempts > 1):
+                if visible is not None or not (
+                    best.altered or best.unverified or best.duplicated or receipt.attempts > 1
+                ):
                     return replace(best, time_to_visible=waited if visible is None else visible)
-                # A point may be shown before all of it is, and the second copy of a repeat after the first: look once more.
+                # A point may be shown before all of it is, and its second copy after the first: look once more.
                 visible = waited
                 clock.wait(max(delay, _POLL))
                 continue

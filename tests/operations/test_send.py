@@ -264,6 +264,20 @@ def test_a_copy_that_shows_late_is_found_where_something_was_sent_twice() -> Non
     assert result.outcome is SendOutcome.DUPLICATED
 
 
+def test_copies_that_show_one_after_the_other_are_all_counted() -> None:
+    looks = 0
+
+    def more_each_time(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        nonlocal looks
+        looks += 1
+        return shown + shown[: 2 if looks == 1 else 9]
+
+    result, _ = run(Backend(shows=more_each_time))
+    assert result.outcome is SendOutcome.DUPLICATED
+    assert result.verification is not None
+    assert result.verification.duplicated == 9
+
+
 def test_a_bug_in_one_target_is_that_targets_result_and_the_others_go_on() -> None:
     class Buggy(MemoryExporter):
         def endpoint(self) -> str:
