@@ -25,7 +25,7 @@ from magictel.operations.check import CheckOptions, check
 from magictel.operations.job import Job
 from magictel.operations.send import SendOptions, send
 from magictel.outcome import Delivered, ItemVerdict, Partial, Rejected, Unavailable
-from magictel.payload import Payload
+from magictel.payload import Payload, Route
 from magictel.verification import Unreadable
 from tests.operations.memory import Backend, MemoryExporter
 
@@ -272,8 +272,19 @@ def test_copies_that_show_one_after_the_other_are_all_counted() -> None:
         looks += 1
         return shown + shown[: 2 if looks == 1 else 9]
 
-    result, _ = run(Backend(shows=more_each_time))
-    assert result.outcome is SendOutcome.DUPLICATED
+    class Whole(MemoryExporter):
+        """Sends all in one request: nothing but the copies asks for a second look."""
+
+        def route(self) -> Route:
+            return Route("/", 100, 100_000)
+
+    clock = QuickClock()
+    finished = list(
+        send([Job("mem", "memory", lambda: Whole(Backend(shows=more_each_time), clock=clock))], SendOptions(), clock)
+    )[-1]
+    assert isinstance(finished, SendFinished)
+    (result,) = finished.results
+    assert (result.receipt.attempts, result.outcome) == (1, SendOutcome.DUPLICATED)
     assert result.verification is not None
     assert result.verification.duplicated == 9
 
