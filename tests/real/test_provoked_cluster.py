@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from magictel import sandbox
 from tests.exporters.elasticsearch.engines import Engine
 from tests.real.provoking import Seen, put, seen
 
@@ -96,6 +97,30 @@ def test_a_clusters_fault_has_one_code_on_every_road(
     assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
     assert (what.codes, what.told["code"]) == ((code,), code)
     assert code in what.found
+
+
+@pytest.mark.parametrize("name", ["read_only", "read_only_allow_delete"])
+def test_the_emulator_refuses_as_the_engine_does(engine: Engine, name: str) -> None:
+    block = f"cluster.blocks.{name}"
+    kind = "opensearch" if engine.name.startswith("o") else "elasticsearch"
+    answers = []
+    with sandbox.start([kind]) as room:
+        (url,) = room.environment().values()
+        emulated = Engine(engine.name, url, engine.index)
+        for one in (engine, emulated):
+            put(one, "/_cluster/settings", {"persistent": {block: True}})
+            try:
+                shown = one.http.get("/_cluster/settings?filter_path=*.cluster.blocks").json()
+                reply = one.http.post(
+                    f"/{one.index}/_bulk",
+                    content='{"create":{}}\n{"a":1}\n',
+                    headers={"Content-Type": "application/x-ndjson"},
+                )
+            finally:
+                put(one, "/_cluster/settings", {"persistent": {block: None}})
+            answers.append((reply.status_code, reply.json(), shown))
+        emulated.close()
+    assert answers[0] == answers[1]
 
 
 def test_requests_in_flight_over_their_limit(engine: Engine, tmp_path: Path) -> None:

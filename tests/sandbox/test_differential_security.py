@@ -135,7 +135,7 @@ def test_a_write_only_key_may_write_and_nothing_else(pair: Pair) -> None:
         ("GET", f"/{index}", None),
         (
             "GET",
-            "/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks,*.action.auto_create_index",
+            "/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks.read_only*,*.action.auto_create_index",
             None,
         ),
         ("POST", f"/_index_template/_simulate_index/{index}", None),

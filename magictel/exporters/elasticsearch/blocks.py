@@ -18,7 +18,9 @@ _LAYERS = ("transient", "persistent", "defaults")
 
 def cluster_settings(wire: Wire) -> ClusterSettings:
     """What the cluster's settings say of writing, asked once. Raises `WireError`."""
-    reply = wire.get("/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks,*.action.auto_create_index")
+    reply = wire.get(
+        "/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks.read_only*,*.action.auto_create_index"
+    )
     body = reply.json()
     if reply.status != 200 or not isinstance(body, dict):
         return {}

@@ -224,7 +224,8 @@ def cluster_settings(cluster: Cluster, *, defaults: bool) -> dict[str, Any]:
     """`GET _cluster/settings`."""
     shown: dict[str, Any] = {"persistent": nested_settings(cluster.settings), "transient": {}}
     if defaults:
-        unset = {"action.auto_create_index": "true", "cluster.name": cluster.name}
+        blocks = {f"cluster.blocks.{one}": "false" for one in ("read_only", "read_only_allow_delete")}
+        unset = {"action.auto_create_index": "true", "cluster.name": cluster.name, **blocks}
         shown["defaults"] = nested_settings(
             {name: value for name, value in unset.items() if name not in cluster.settings}
         )

@@ -54,7 +54,7 @@ def _cluster_settings(context: Context) -> Reply:
     body = context.asked.json()
     for group in ("persistent", "transient"):
         for name, value in body.get(group, {}).items():
-            context.cluster.settings[name] = value
+            context.cluster.settings[name] = str(value).lower() if isinstance(value, bool) else value
             if value is None:
                 del context.cluster.settings[name]
     return context.reply(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from magictel.sandbox.elasticsearch import actions, admin, bulk, capabilities, search
 from magictel.sandbox.elasticsearch.answers import Refused, illegal
+from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.context import Context, Routes
 from magictel.sandbox.elasticsearch.security import forbidden
 from magictel.wire import Reply
@@ -14,6 +15,12 @@ _OPERATIONS = {
     "index": ("indices:data/write/index:op_type/index",),
     "update": ("indices:data/write/index:op_type/index",),
     "delete": ("indices:data/write/delete",),
+}
+
+
+_CLUSTER_BLOCKS = {
+    "cluster.blocks.read_only": "FORBIDDEN/6/cluster read-only (api)",
+    "cluster.blocks.read_only_allow_delete": "FORBIDDEN/13/cluster read-only / allow delete (api)",
 }
 
 
@@ -36,6 +43,8 @@ def _bulk(context: Context, index: str | None = None) -> Reply:
             durability="TRANSIENT",
         )
     items = actions.read(cluster.dialect, asked.body, index)
+    if items:
+        _closed(cluster)
 
     def veto(position: int, item: actions.Item) -> Refused | None:
         return refused_item(context, item) or (asked.veto(position, item) if asked.veto else None)
@@ -165,3 +174,10 @@ def _permission_check(context: Context) -> Reply:
     return context.reply(
         {"accessAllowed": not missing, "missingPrivileges": ["indices:data/write/bulk[s]"] if missing else []}
     )
+
+
+def _closed(cluster: Cluster) -> None:
+    """A block on the whole cluster refuses the whole request."""
+    shut = [why for name, why in _CLUSTER_BLOCKS.items() if cluster.settings.get(name) == "true"]
+    if shut:
+        raise Refused(403, "cluster_block_exception", "".join(f"blocked by: [{why}];" for why in shut))

@@ -192,7 +192,9 @@ SCENARIOS: tuple[Scenario, ...] = (
             get("/{x}/_settings/index.refresh_interval?flat_settings=true&include_defaults=true"),
             get("/{x}/_field_caps?fields=*&ignore_unavailable=false"),
             Step("POST", "/_index_template/_simulate_index/{x}"),
-            get("/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks,*.action.auto_create_index"),
+            get(
+                "/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks.read_only*,*.action.auto_create_index"
+            ),
             bulk({"a": 1, "s": "x"}),
             get("/{x}?filter_path=*.mappings,*.aliases"),
             get("/{x}/_settings/index.mode?flat_settings=true"),
