@@ -46,11 +46,10 @@ def document(exporter: str, seed: int, results: Sequence[Result]) -> dict[str, A
 
 def junit(exporter: str, results: Sequence[Result]) -> str:
     """One suite, a case for each law; a law that only should hold passes, and its `system-out` says that it did not."""
-    suite = ET.Element("testsuite", name=f"conformance.{exporter}", time=f"{sum(one.seconds for one in results):.3f}")
+    name = _text(f"conformance.{exporter}")
+    suite = ET.Element("testsuite", name=name, time=f"{sum(one.seconds for one in results):.3f}")
     for one in results:
-        case = ET.SubElement(
-            suite, "testcase", classname=f"conformance.{exporter}", name=one.law.id, time=f"{one.seconds:.3f}"
-        )
+        case = ET.SubElement(suite, "testcase", classname=name, name=one.law.id, time=f"{one.seconds:.3f}")
         told = f"{one.law.sentence}\n{one.message}\nagain: {one.reproduce}"
         if one.failed:
             ET.SubElement(case, "failure", message=_text(one.message or ""), type=one.law.level.value).text = _text(
@@ -67,10 +66,10 @@ def junit(exporter: str, results: Sequence[Result]) -> str:
         "skipped": sum(one.verdict is Verdict.SKIPPED for one in results),
     }
     root = ET.Element("testsuites", name="magictel", time=suite.get("time", "0"))
-    for name, count in totals.items():
-        suite.set(name, str(count))
-        if name != "skipped":  # the schema has it on suites alone
-            root.set(name, str(count))
+    for attribute, count in totals.items():
+        suite.set(attribute, str(count))
+        if attribute != "skipped":  # the schema has it on suites alone
+            root.set(attribute, str(count))
     root.append(suite)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"

@@ -51,7 +51,7 @@ def cases(results: Results) -> list[Case]:
         found += checked_cases(checked)
     for sent in results.send.results if results.send else ():
         found += sent_cases(sent)
-    found += map(_cleaned, results.cleaned)
+    found += map(cleaned_case, results.cleaned)
     broken_off = "the run was broken off before this target was done"
     return found + [Case(left, "", ASKED, Held.FAIL, broken_off, INTERRUPTED) for left in results.left]
 
@@ -80,6 +80,13 @@ def sent_cases(result: SendResult) -> list[Case]:
     """What the rungs before the write had to say, then `accepted` and `verified`."""
     noted = [_rung(result.target, result.exporter, finding) for finding in result.findings]
     return [*noted, _accepted(result), _verified(result)]
+
+
+def cleaned_case(one: RunCleaned) -> Case:
+    """Whether a run's items are gone."""
+    held = Held.PASS if one.held else Held.FAIL
+    message = f"{one.deleted} of {one.found or 0} deleted" + (f": {one.message}" if one.message else "")
+    return Case(one.target, one.exporter, CLEANED, held, message, one.code, one.remedy)
 
 
 def reason_text(reason: Reason) -> str:
@@ -177,12 +184,6 @@ def _verified(result: SendResult) -> Case:
         f"{seen.found} of {many(seen.expected, 'point')} found, equal",
         seconds=seen.time_to_visible,
     )
-
-
-def _cleaned(one: RunCleaned) -> Case:
-    held = Held.PASS if one.held else Held.FAIL
-    message = f"{one.deleted} of {one.found or 0} deleted" + (f": {one.message}" if one.message else "")
-    return Case(one.target, one.exporter, CLEANED, held, message, one.code, one.remedy)
 
 
 def problems(found: list[Case]) -> Iterator[Case]:

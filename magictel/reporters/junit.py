@@ -10,7 +10,7 @@ from typing import TextIO
 from magictel.errors import MagictelError
 from magictel.events import CheckResult, Event, SendOutcome, SendResult
 from magictel.finding import Finding, Held
-from magictel.reporters.cases import Case, reason_text, source_cases
+from magictel.reporters.cases import Case, cleaned_case, reason_text, source_cases
 from magictel.reporters.evidence import lines
 from magictel.reporters.results import Results
 
@@ -41,9 +41,14 @@ class JUnitReporter:
     def finish(self) -> None:
         """Write the document; with no result it holds no suite."""
         results = self._results
-        suites = [_suite(case.target, 0.0, [_read(case)]) for case in source_cases(results)]
+        suites = [_suite(case.target, 0.0, [_told_case(case)]) for case in source_cases(results)]
         suites += [_checked(result) for result in (results.check.results if results.check else ())]
-        suites += [_sent(result) for result in (results.send.results if results.send else ())]
+        cleaned = {one.target: _told_case(cleaned_case(one)) for one in results.cleaned}
+        for sent in results.send.results if results.send else ():
+            suites.append(_sent(sent))
+            if sent.target in cleaned:
+                _add(suites[-1], cleaned.pop(sent.target))
+        suites += [_suite(target, 0.0, [case]) for target, case in cleaned.items()]
         suites += [_never_asked(target) for target in results.left]
         self._write(suites, results.seconds)
 
@@ -57,8 +62,8 @@ class JUnitReporter:
         self._stream.flush()
 
 
-def _read(case: Case) -> ET.Element:
-    """What a replay read."""
+def _told_case(case: Case) -> ET.Element:
+    """What a replay read, or what a clean-up came to."""
     made = _case(case.target, case.name, None)
     if case.held is Held.FAIL:
         _verdict(made, "failure", case.code, case.message, case.told)
@@ -132,6 +137,10 @@ def _visible(result: SendResult) -> float | None:
 
 def _suite(name: str, seconds: float, cases: Iterable[ET.Element]) -> ET.Element:
     suite = ET.Element("testsuite", name=_text(name), time=f"{seconds:.3f}")
+    return _add(suite, *cases)
+
+
+def _add(suite: ET.Element, *cases: ET.Element) -> ET.Element:
     suite.extend(cases)
     suite.set("tests", str(len(suite)))
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from magictel import sandbox
 from tests.cli.running import Ran, answering, html, magictel, refused
+from tests.reporters.junit_schema import judged
 
 RUNGS = ["config", "dns", "tcp", "tls", "http", "auth", "clock", "health", "write", "round-trip"]
 
@@ -173,7 +173,7 @@ def test_reports_stand_beside_the_page(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "a.json").read_text())
     assert told["schema"] == "magictel.check/1"
     assert (tmp_path / "c.json").read_text() == (tmp_path / "a.json").read_text()
-    suites = ET.parse(tmp_path / "b.xml").getroot()
+    suites = judged(tmp_path / "b.xml")
     assert [suite.attrib["name"] for suite in suites] == [target["target"] for target in told["targets"]]
 
 
@@ -181,7 +181,7 @@ def test_reports_say_why_there_is_nothing_to_report(tmp_path: Path) -> None:
     ran = magictel("check", "--report", "json=a.json", "--report", "junit=b.xml", folder=tmp_path)
     assert ran.code == 78
     assert json.loads((tmp_path / "a.json").read_text())["code"] == "config.nothing-enabled"
-    assert ET.parse(tmp_path / "b.xml").getroot().attrib["errors"] == "1"
+    assert judged(tmp_path / "b.xml").attrib["errors"] == "1"
 
 
 def test_an_unusable_target_does_not_keep_the_others_from_being_asked(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from magictel.reporters.kinds import KINDS
 from tests.cli.running import hanging, magictel, refused, started
+from tests.reporters.junit_schema import judged
 
 FILES = {kind: f"report.{kind}" for kind in KINDS}
 ALL = [f"--report={kind}={path}" for kind, path in FILES.items()]
@@ -36,6 +37,7 @@ def test_every_kind_in_one_run_beside_the_page(command: list[str], tmp_path: Pat
         text = (tmp_path / name).read_text()
         assert text.startswith(BEGINS[kind])
         assert "elasticsearch" in text
+    judged(tmp_path / FILES["junit"])
     assert (tmp_path / "report.prometheus").read_text().count(f'command="{command[0]}"') > 10
 
 
@@ -46,6 +48,7 @@ def test_every_kind_says_why_there_is_nothing_to_report(tmp_path: Path) -> None:
         text = (tmp_path / name).read_text()
         assert text.startswith(BEGINS[kind])
         assert "config.nothing-enabled" in text
+    assert judged(tmp_path / FILES["junit"]).attrib["errors"] == "1"
     assert "::error title=magictel run%3A config.nothing-enabled::" in ran.err
     assert ran.out == ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from magictel import sandbox
 from magictel.reporters.figures import every
 from magictel.wire import Request
 from tests.cli.running import Ran, hanging, magictel, refused
+from tests.reporters.junit_schema import judged
 
 EMULATED = sandbox.names()
 ES = "elasticsearch"
@@ -196,7 +196,7 @@ def test_reports_of_a_send(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "a.json").read_text())
     assert told["schema"] == "magictel.send/1"
     assert told["run_id"] in ran.out
-    suites = ET.parse(tmp_path / "b.xml").getroot()
+    suites = judged(tmp_path / "b.xml")
     assert [[case.attrib["name"] for case in suite] for suite in suites] == [["accepted", "verified"]] * len(EMULATED)
 
 
