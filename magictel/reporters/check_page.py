@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from magictel.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
 from magictel.finding import Finding, Held, Rung
 from magictel.reporters.evidence import lines
-from magictel.reporters.figures import every, many, span
+from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.sheet import Sheet
 
 _NAME = 14
@@ -98,10 +98,8 @@ def overall(targets: Sequence[str], finished: CheckFinished) -> str:
         return verdict(done[0])
     failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
     warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
-    text = (
-        f"{every(len(done))} hold" if not failed else f"{len(failed)} of {len(done)} targets fail: {', '.join(failed)}"
-    )
-    return text + (f", {'with warnings for' if not failed else 'warnings for'} {', '.join(warned)}" if warned else "")
+    text = f"{every(len(done))} hold" if not failed else f"{len(failed)} of {len(done)} targets fail: {named(failed)}"
+    return text + (f", {'with warnings for' if not failed else 'warnings for'} {named(warned)}" if warned else "")
 
 
 _COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome.FAIL: "red"}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _FIGURE = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|%)(?!\w))")
 _MINUTE = 60.0
 _HOUR = 3600.0
+_NAMED = 8
+"""Names in one sentence; beyond that it is no longer read."""
 
 
 def span(seconds: float) -> str:
@@ -37,3 +40,10 @@ def many(count: int, one: str, several: str | None = None) -> str:
 def every(count: int) -> str:
     """`both targets`, `all 3 targets`."""
     return "both targets" if count == 2 else f"all {count} targets"
+
+
+def named(names: Sequence[str]) -> str:
+    """`a, b, c`; of very many the first, `and 41 more`."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} more"

@@ -9,7 +9,7 @@ from magictel.finding import Held
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.cases import MAY_BE_STORED, doubtful
 from magictel.reporters.check_page import write_header, write_rung
-from magictel.reporters.figures import every, many, span
+from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.sheet import Sheet
 from magictel.reporters.timing import advice
 from magictel.stopwatch import Timing
@@ -109,7 +109,7 @@ def write_end(
         left = [one.target for one in cleaned if not one.held]
         held = Held.FAIL if left else held
         words.append(
-            f"not cleaned: {', '.join(left)}"
+            f"not cleaned: {named(left)}"
             if left
             else f"cleaned, {many(sum(one.deleted for one in cleaned), 'item')} deleted"
         )
@@ -121,7 +121,7 @@ def write_end(
 
 
 def overall(targets: Sequence[str], finished: SendFinished) -> str:
-    """`both targets verified`; `2 of 3 targets hold: staging-es rejected`; of one target its own verdict."""
+    """`both targets verified`; `1 of 3 targets fail: staging-es rejected`; of one target its own verdict."""
     if finished.interrupted:
         return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
     if len(finished.results) == 1:
@@ -129,9 +129,13 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
     good = [result for result in finished.results if _held(result.outcome) is Held.PASS]
     if len(good) == len(finished.results):
         return f"{every(len(good))} {finished.outcome}"
-    bad = [result for result in finished.results if _held(result.outcome) is not Held.PASS]
-    rest = ", ".join(f"{result.target} {result.outcome}" for result in bad)
-    return f"{len(good)} of {len(finished.results)} targets hold: {rest}"
+    worst = sorted(finished.results, key=lambda result: list(SendOutcome).index(result.outcome))
+    failed = [f"{result.target} {result.outcome}" for result in worst if _held(result.outcome) is Held.FAIL]
+    unsure = [result.target for result in worst if _held(result.outcome) is Held.WARN]
+    if not failed:
+        return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
+    rest = f", unverified: {named(unsure)}" if unsure else ""
+    return f"{len(failed)} of {len(worst)} targets fail: {named(failed)}{rest}"
 
 
 def verdict(result: SendResult) -> str:

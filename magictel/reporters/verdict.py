@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from magictel.events import ReplayFinished
 from magictel.reporters import check_page, send_page
-from magictel.reporters.figures import many
+from magictel.reporters.figures import many, named
 from magictel.reporters.results import Results
 
 
@@ -27,5 +27,5 @@ def sentence(results: Results) -> str:
     if results.cleaned:
         left = [one.target for one in results.cleaned if not one.held]
         gone = many(sum(one.deleted for one in results.cleaned), "item")
-        words.append(f"not cleaned: {', '.join(left)}" if left else f"cleaned, {gone} deleted")
+        words.append(f"not cleaned: {named(left)}" if left else f"cleaned, {gone} deleted")
     return "; ".join(words) or "nothing was asked"

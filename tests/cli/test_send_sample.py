@@ -68,7 +68,7 @@ def test_unusable_settings_are_exit_78_and_the_others_still_run(tmp_path: Path) 
     assert ran.code == 78
     assert "needs PROMETHEUS_REMOTE_WRITE_URL" in ran.out
     assert "found 12, equal 12" in ran.out
-    assert ran.last.startswith("1 of 2 targets hold: prometheus-remote-write undelivered")
+    assert ran.last.startswith("1 of 2 targets fail: prometheus-remote-write undelivered")
 
 
 def test_what_the_backend_refuses_is_counted_with_its_reason(tmp_path: Path) -> None:

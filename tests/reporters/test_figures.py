@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from magictel.reporters.figures import every, many, span
+from magictel.reporters.figures import every, many, named, span
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,9 @@ def test_plurals() -> None:
 
 def test_every_target() -> None:
     assert [every(2), every(3)] == ["both targets", "all 3 targets"]
+
+
+def test_very_many_names_are_counted() -> None:
+    assert named([]) == ""
+    assert named(list("abcdefgh")) == "a, b, c, d, e, f, g, h"
+    assert named(list("abcdefghi")) == "a, b, c, d, e, f, g and 2 more"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from magictel.events import SendResult
 from magictel.reporters.nagios import State
-from tests.reporters.cases import CASES, NODES, UNREADABLE, check_events, send_events
+from tests.reporters.cases import CASES, LOST, MIXED, NODES, STOPPED, UNREADABLE, VERIFIED, check_events, send_events
 from tests.reporters.reporting import failed, nasty_check, nasty_send, report
 
 LINE = re.compile(r"MAGICTEL (OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]+?)(?: \| ([^|\n]+))?\n")
@@ -73,6 +75,53 @@ def test_counts_of_a_send_are_performance_data_and_what_could_not_be_asked_is_ab
         "1",
     )
     assert "write-only lost" not in parsed(report("nagios", send_events(UNREADABLE))[0])[2]
+
+
+MANY = 10_000
+
+
+def every_fourth(number: int) -> SendResult:
+    one = [VERIFIED, LOST, MIXED, STOPPED][number % 4]
+    return replace(one, target=f"t{number}")
+
+
+@pytest.mark.parametrize("name", ["t{}", "größe-😀-{}", "n" * 300 + "{}", "n" * 9000 + "{}"])
+def test_very_many_targets_fit_what_nagios_and_the_kubelet_read_and_keep_their_totals(name: str) -> None:
+    results = [replace(every_fourth(number), target=name.format(number)) for number in range(MANY)]
+    line = report("nagios", send_events(*results))[0]
+    state, _, data = parsed(line)
+    assert len(line.encode()) <= 4000
+    assert state is State.CRITICAL
+    quarter = MANY // 4
+    totals = {"targets": MANY, "targets_failed": 3 * quarter, "sent": 12 * MANY, "delivered": (12 + 10 + 11) * quarter}
+    totals |= {"rejected": quarter, "undelivered": 12 * quarter, "lost": 3 * quarter, "altered": 2 * quarter}
+    assert {label: int(data[label]) for label in totals} == totals
+    listed = [label for label in data if label.endswith(" sent")]
+    assert int(data["unlisted"]) == MANY - len(listed)
+    for label in listed:  # whole targets: each has all of its data
+        assert {f"{label.removesuffix('sent')}{rest}" for rest in ("delivered", "rejected", "time")} <= data.keys()
+
+
+def test_the_worst_targets_are_named_first_and_the_rest_is_counted() -> None:
+    _, said, data = parsed(report("nagios", send_events(*map(every_fourth, range(MANY))))[0])
+    assert said.startswith(
+        "7500 of 10000 targets fail: t3 undelivered, t7 undelivered, t11 undelivered, t15 undelivered,"
+        " t19 undelivered, t23 undelivered, t27 undelivered and 7493 more; t3 tls: tls.expired: "
+    )
+    assert "(2500 targets)" in said
+    assert list(data)[-1] == "unlisted"
+    assert [label for label in data if label.endswith(" sent")][:3] == ["t3 sent", "t7 sent", "t11 sent"]
+
+
+def test_of_several_targets_each_cause_stands_with_its_own_target() -> None:
+    _, said, data = parsed(report("nagios", CASES["check-several"])[0])
+    assert said.startswith(
+        "1 of 3 targets fail: prod-es, warnings for elasticsearch, three-nodes; prod-es tls: tls.expired: the certificate"
+    )
+    assert "; elasticsearch write: es.mapping.unprepared: " in said
+    assert next(label for label in data if " " in label) == "prod-es failed"
+    assert (data["targets"], data["targets_failed"], data["targets_warned"]) == ("3", "1", "2")
+    assert "unlisted" not in data
 
 
 def test_nothing_that_a_server_says_breaks_the_line() -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,18 @@ from magictel.finding import Finding, Held, Rung
 from magictel.reporters.progress import Progress
 from magictel.reporters.sheet import Sheet
 from magictel.reporters.terminal import TerminalReporter, is_terminal, sheet_for
-from tests.reporters.cases import CASES, EXPIRED, GOOD, check_events, checked
+from tests.reporters.cases import (
+    CASES,
+    EXPIRED,
+    GOOD,
+    LOST,
+    STOPPED,
+    UNREADABLE,
+    VERIFIED,
+    check_events,
+    checked,
+    send_events,
+)
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "reporters"
 WRITE = os.environ.get("MAGICTEL_GOLDEN") == "write"
@@ -68,6 +80,27 @@ def test_whole_pages_are_as_in_the_golden_files(case: str, mode: str) -> None:
 def test_nothing_but_what_cannot_be_broken_is_wider_than_the_terminal(case: str) -> None:
     for line in text(CASES[case], 80).splitlines():
         assert len(line) <= 80 or len(line.split()[-1]) > 40 or "blocked by" in line or "not asked" in line, line
+
+
+@pytest.mark.parametrize(
+    ("events", "last"),
+    [
+        (
+            send_events(*(replace(UNREADABLE, target=f"t{number}") for number in range(300))),
+            "300 of 300 targets unverified: t0, t1, t2, t3, t4, t5, t6 and 293 more",
+        ),
+        (
+            send_events(VERIFIED, UNREADABLE, LOST, STOPPED),
+            "2 of 4 targets fail: prod-es undelivered, lossy lost, unverified: write-only",
+        ),
+        (
+            check_events(*(replace(EXPIRED, target=f"t{number}") for number in range(300))),
+            "300 of 300 targets fail: t0, t1, t2, t3, t4, t5, t6 and 293 more",
+        ),
+    ],
+)
+def test_the_verdict_over_many_names_the_worst_first_and_counts_the_rest(events: list[Event], last: str) -> None:
+    assert text(events, None).rstrip("\n").split("\n")[-1].rpartition("  ")[0] == last
 
 
 @pytest.mark.parametrize("case", CASES)
