@@ -125,6 +125,10 @@ class Exporter(MetricExporter, Generic[S]):
         """What a collection says once of a resource: it goes before the first item of each, as part of that item."""
         return b""
 
+    def distinct(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+        """A collection's groups without the points that the backend could not tell from others of it, and why each is left out."""
+        return groups
+
     @abstractmethod
     def route(self) -> Route:
         """Where payloads go, and the limits they are packed under."""
@@ -282,23 +286,32 @@ class Exporter(MetricExporter, Generic[S]):
         return self._pipeline.ledger
 
     @final
+    def going(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Group]:
+        """A collection as it is encoded: scrubbed, and `distinct`; what is left out on the way is appended to `withheld`."""
+        for one in self.distinct(self.scrub(groups(data))):
+            if isinstance(one, Group):
+                yield one
+            elif withheld is not None:
+                withheld.append(_reason(one))
+
+    @final
     def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:
         """The payloads a collection becomes, uncompressed, under the route's limits; withheld points are appended to `withheld`."""
         encode = self._encode_carefully if self._careful else self.encode
         route = self.route()
+        noted: list[Reason] = [] if withheld is None else withheld
 
         def only_chunks() -> Iterator[Chunk]:
-            scrubbed: Iterable[Group] = self.scrub(groups(data))
+            going: Iterable[Group] = self.going(data, noted)
             if self.in_time_order:
-                scrubbed = map(in_time_order, scrubbed)
+                going = map(in_time_order, going)
             points = min(_SLICE, route.max_points)
             lead = None if type(self).lead is Exporter.lead else self.lead
-            for one in chunks(scrubbed, encode, self.template(), self._layouts, points, lead):
+            for one in chunks(going, encode, self.template(), self._layouts, points, lead):
                 if isinstance(one, Chunk):
                     yield one
-                elif withheld is not None:
-                    fate = Fate.DROPPED if one.code == _BUG else Fate.WITHHELD
-                    withheld.append(Reason(one.code, one.message, 1, fate, one.point))
+                else:
+                    noted.append(_reason(one))
 
         try:
             yield from pack(only_chunks(), route, self.split)
@@ -411,6 +424,11 @@ def _end_with_the_process() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_in_child)
+
+
+def _reason(left_out: Withheld) -> Reason:
+    fate = Fate.DROPPED if left_out.code == _BUG else Fate.REJECTED if left_out.refused else Fate.WITHHELD
+    return Reason(left_out.code, left_out.message, 1, fate, left_out.point)
 
 
 def _unusable(failure: Exception) -> SettingsError:

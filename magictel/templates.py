@@ -52,11 +52,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A point left out by a documented rule: the code's page says which."""
+    """A point left out by a documented rule: the code's page says which. `refused`: that is a loss which somebody must mend."""
 
     code: str
     message: str
     point: str
+    refused: bool = False
 
 
 class Template(Protocol):

@@ -21,7 +21,7 @@ from magictel.conformance.need import Broken, Need
 from magictel.conformance.subject import Place, Subject
 from magictel.exporter import Exporter
 from magictel.http_exporter import HttpExporter
-from magictel.model import Series, groups
+from magictel.model import Series
 from magictel.sandbox.emulator import Emulator, RefusesItems
 from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.server import Server
@@ -171,7 +171,7 @@ class Case:
                 case Need.ITEMS:
                     held = self.served and isinstance(self.emulator, RefusesItems)
                 case Need.READ_BACK:
-                    held = _reads_back(self.exporter())
+                    held = reads_back(self.exporter())
                 case Need.FORK:
                     held = hasattr(os, "fork")
                 case Need.SECRETS:
@@ -185,7 +185,7 @@ class Case:
     def expected(self, exporter: Exporter[Any], data: MetricsData) -> list[Expected]:
         """Every point of a collection as the backend should show it; withheld ones are not among them."""
         found = []
-        for group in exporter.scrub(groups(data)):
+        for group in exporter.going(data):
             for point in group.points:
                 one = exporter.expect(Series(group.stream, point.attributes or {}), point)
                 if one is not None:
@@ -212,7 +212,8 @@ def options_of(exporter: Exporter[Any]) -> Sequence[Field]:
     return fields_of(model)
 
 
-def _reads_back(exporter: Exporter[Any]) -> bool:
+def reads_back(exporter: Exporter[Any]) -> bool:
+    """True where it has a way to ask what the backend holds."""
     if isinstance(exporter, HttpExporter):
         return type(exporter).read_back is not HttpExporter.read_back
     return type(exporter).seen is not Exporter.seen

@@ -221,10 +221,11 @@ class Pipeline:
     def _receipt(self, lot: Lot, total: Settled, source: _Source, started: float, code: str, why: str) -> Receipt:
         withheld = sum(reason.count for reason in lot.withheld if reason.fate is Fate.WITHHELD)
         lost = sum(reason.count for reason in lot.withheld if reason.fate is Fate.DROPPED)
+        refused = sum(reason.count for reason in lot.withheld if reason.fate is Fate.REJECTED)
         receipt = Receipt(
             sent=lot.sent,
             delivered=total.delivered,
-            rejected=total.rejected,
+            rejected=total.rejected + refused,
             withheld=withheld,
             dropped=lost,
             attempts=total.attempts,

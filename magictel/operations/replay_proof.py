@@ -16,7 +16,7 @@ from magictel.clock import Clock
 from magictel.errors import WireError
 from magictel.events import Event, Waited
 from magictel.exporter import Exporter
-from magictel.model import Series, groups
+from magictel.model import Series
 from magictel.sources.parts import Slice
 from magictel.verification import Difference, Expected, Seen, Unreadable, Verification, verify
 
@@ -176,7 +176,7 @@ class Proof:
         made: dict[str, Expected] = {}
         repeats: dict[str, list[Expected]] = {}
         exporter = self._exporter
-        for group in exporter.scrub(groups(piece.data)):
+        for group in exporter.going(piece.data):
             lead = exporter.lead(group) if self._gone.known else b""
             for point in group.points:
                 series = Series(group.stream, point.attributes or {})

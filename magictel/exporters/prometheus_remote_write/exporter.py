@@ -8,7 +8,7 @@ a stored sample again is no error. It also answers 204 for series it drops in si
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +18,7 @@ from magictel.address import Address, parse_endpoint
 from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write import reading_points
+from magictel.exporters.prometheus_remote_write.collisions import distinct
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
@@ -51,7 +52,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
         "Names and attribute keys become letters, digits and underscores; values become text; start times, minima and maxima stay behind.",
         "A point's own job, instance or le is kept as exported_job and so on.",
-        "Two metrics whose names become one are one to Prometheus: of two values at one time it keeps the first, and says nothing.",
+        "Points of a collection that become one series and time to Prometheus: the first is sent, the others are rejected beforehand.",
     )
     cost = "One series per number; a histogram of n buckets is n + 3 series. Prometheus' memory grows with the series, not the samples."
 
@@ -89,6 +90,10 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     def lead(self, group: Group) -> bytes:
         """The resource's `target_info`."""
         return self._encoder.target_info(group) if self.settings.target_info else b""
+
+    def distinct(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+        """Of points that are one sample to Prometheus the first."""
+        return distinct(self._encoder, groups)
 
     def route(self) -> Route:
         """The write path stands in the endpoint."""

@@ -1,0 +1,196 @@
+"""Points that become one series and time to Prometheus: the first is sent, the others are named and counted, nothing else is held up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
+from magictel.outcome import Fate, Reason
+from magictel.sandbox.prometheus_protobuf import WriteRequest
+from magictel.sources.sample import sample
+
+NOW = 1_764_000_000_000_000_000
+SHOP = Resource({"service.name": "shop", "service.instance.id": "i-1"})
+CODE = "prom.rw.collision"
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Iterator[PrometheusRemoteWriteExporter]:
+    made = PrometheusRemoteWriteExporter()
+    yield made
+    made.shutdown(0)
+
+
+def point(value: float = 1.0, time: int = NOW, **attributes: Any) -> NumberDataPoint:
+    return NumberDataPoint(attributes, 0, time, value)
+
+
+def gauge(name: str, *points: NumberDataPoint, unit: str = "", description: str = "") -> Metric:
+    return Metric(name, description, unit, Gauge(list(points)))
+
+
+def total(name: str, *points: NumberDataPoint) -> Metric:
+    return Metric(name, "", "", Sum(list(points), AggregationTemporality.CUMULATIVE, True))
+
+
+def histogram(name: str, **attributes: Any) -> Metric:
+    one = HistogramDataPoint(attributes, 0, NOW, 3, 4.5, [1, 2], [5.0], 0.5, 4.0)
+    return Metric(name, "", "", Histogram([one], AggregationTemporality.CUMULATIVE))
+
+
+def at(*metrics: Metric, resource: Resource = SHOP, scope: str = "lib", version: str = "1") -> ResourceMetrics:
+    return ResourceMetrics(resource, [ScopeMetrics(InstrumentationScope(scope, version), list(metrics), "")], "")
+
+
+def told(exporter: PrometheusRemoteWriteExporter, *resources: ResourceMetrics) -> tuple[list[Any], list[Reason]]:
+    """Samples that would travel, as (name, labels without the scope's, value); and what was left out."""
+    left_out: list[Reason] = []
+    rows = []
+    for payload in exporter.payloads(MetricsData(list(resources)), left_out):
+        for series in WriteRequest.FromString(exporter.frame(payload)).timeseries:
+            labels = {one.name: one.value for one in series.labels}
+            rows.append((labels["__name__"], labels, series.samples[0].value, series.samples[0].timestamp))
+    return rows, left_out
+
+
+def values(rows: list[Any], name: str) -> list[float]:
+    return sorted(row[2] for row in rows if row[0] == name)
+
+
+def test_of_two_metrics_whose_names_become_one_the_first_is_sent_and_the_other_named(
+    exporter: PrometheusRemoteWriteExporter,
+) -> None:
+    rows, left_out = told(
+        exporter,
+        at(
+            total("nfs.read", point(1.0, disk="a"), point(2.0, disk="b")),
+            total("nfs.read.total", point(3.0, disk="a"), point(4.0, disk="c")),
+        ),
+    )
+    assert values(rows, "nfs_read_total") == [1.0, 2.0, 4.0]
+    (one,) = left_out
+    assert (one.code, one.count, one.fate) == (CODE, 1, Fate.REJECTED)
+    assert one.example == "nfs.read and nfs.read.total are both nfs_read_total: nfs.read.total{disk=a}"
+
+
+def test_resources_without_job_and_instance_are_told_apart_by_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
+    pods = [Resource({"k8s.pod.name": f"secret-{number}", "k8s.pod.uid": str(number)}) for number in range(3)]
+    rows, left_out = told(exporter, *(at(gauge("memory", point(float(n))), resource=pod) for n, pod in enumerate(pods)))
+    assert values(rows, "memory") == [0.0]
+    assert [one.fate for one in left_out] == [Fate.REJECTED] * 2
+    assert left_out[0].example == (
+        "the resources differ only in k8s.pod.name, k8s.pod.uid, which are no labels: memory{}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "lost"),
+    [
+        (at(gauge("a_b", point())), at(gauge("a.b", point())), 1),
+        (at(gauge("size", point(), unit="By")), at(gauge("size_bytes", point())), 1),
+        (at(gauge("a", point(), unit="x")), at(gauge("a", point(), unit="{x}")), 0),
+        (at(gauge("a", point(), unit="{x}")), at(gauge("a", point(), unit="{y}")), 1),
+        (at(gauge("a_b", point())), at(gauge("a.b", point(time=NOW + 1_000_000))), 0),
+        (at(gauge("a_b", point())), at(gauge("a.b", point(time=NOW + 999_999))), 1),
+        (at(gauge("a_b", point(x="1"))), at(gauge("a.b", point(x="2"))), 0),
+        (at(gauge("a_b", point(x="1"))), at(gauge("a.b", point(x=1))), 1),
+        (at(gauge("a_b", point())), at(gauge("a.b", point()), scope="other"), 0),
+        (at(gauge("a_b", point())), at(gauge("a.b", point()), version="2"), 0),
+        (at(gauge("a_b", point())), at(gauge("a.b", point()), resource=Resource({"service.name": "till"})), 0),
+        (at(histogram("a")), at(gauge("a_count", point())), 1),
+        (at(gauge("a_count", point())), at(histogram("a")), 1),
+        (at(gauge("a_bucket", point(le="5"))), at(histogram("a")), 1),
+        (at(gauge("a_bucket", point(le="7"))), at(histogram("a")), 0),
+        (at(gauge("a", point())), at(histogram("a")), 0),
+        (at(gauge("a", point(), description="old")), at(gauge("a", point(), description="new")), 0),
+        (at(gauge("a", point())), at(gauge("a", point()), resource=Resource(dict(SHOP.attributes))), 0),
+    ],
+)
+def test_only_what_is_one_sample_to_prometheus_is_refused(
+    exporter: PrometheusRemoteWriteExporter, left: ResourceMetrics, right: ResourceMetrics, lost: int
+) -> None:
+    rows, left_out = told(exporter, left, right)
+    assert [(one.code, one.fate) for one in left_out] == [(CODE, Fate.REJECTED)] * lost
+    identities = {(row[3], frozenset(row[1].items())) for row in rows}
+    assert len(identities) == len(rows) or not lost
+
+
+def test_points_withheld_by_another_rule_claim_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
+    delta = Metric("a_b", "", "", Sum([point()], AggregationTemporality.DELTA, False))
+    rows, left_out = told(exporter, at(delta), at(gauge("a.b", point(2.0))))
+    assert values(rows, "a_b") == [2.0]
+    assert [(one.code, one.fate) for one in left_out] == [("prom.rw.delta", Fate.WITHHELD)]
+
+
+def test_the_sample_collides_with_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
+    run = sample("r" * 26, NOW / 1e9, thorough=True)
+    left_out: list[Reason] = []
+    list(exporter.payloads(run.data, left_out))
+    assert not [one for one in left_out if one.fate is Fate.REJECTED]
+
+
+names = st.sampled_from(["a.b", "a_b", "a-b", "a.b.total", "b", "b_sum", "b_count"])
+kinds = st.sampled_from([gauge, total])
+resources = st.sampled_from(
+    [SHOP, Resource({"host.name": "x"}), Resource({"host.name": "y"}), Resource({"service.name": "shop", "x": "1"})]
+)
+points = st.lists(
+    st.builds(
+        lambda label, time: point(1.0, NOW + time * 1_000_000, x=label), st.sampled_from("uv"), st.integers(0, 1)
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: (str(one.attributes), one.time_unix_nano),
+)
+metrics = st.builds(lambda make, name, some: make(name, *some), kinds, names, points) | st.builds(
+    lambda label: histogram("b", x=label), st.sampled_from("uv")
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(resources, metrics), max_size=6, unique_by=lambda one: (id(one[0]), one[1].name, type(one[1].data))
+    )
+)
+def test_what_travels_is_distinct_and_every_point_left_out_has_a_double_that_travels(
+    exporter: PrometheusRemoteWriteExporter, given_metrics: list[tuple[Resource, Metric]]
+) -> None:
+    rows, left_out = told(exporter, *(at(metric, resource=resource) for resource, metric in given_metrics))
+    travelling = [(frozenset(row[1].items()), row[3]) for row in rows if row[0] != "target_info"]
+    assert len(set(travelling)) == len(travelling)
+    sent = 0
+    samples = set(travelling)
+    for resource, metric in given_metrics:
+        for one in metric.data.data_points:
+            sent += 1
+            alone, _ = told(exporter, at(replace_points(metric, one), resource=resource))
+            own = {(frozenset(row[1].items()), row[3]) for row in alone if row[0] != "target_info"}
+            assert own & samples, "a point without any of its samples there was left out for nothing"
+    histograms = sum(1 for row in rows if row[0] == "b_bucket" and row[1].get("le") == "5")
+    numbers = sum(1 for row in rows if row[0] != "target_info") - 4 * histograms
+    assert numbers + histograms + len(left_out) == sent
+
+
+def replace_points(metric: Metric, one: Any) -> Metric:
+    return replace(metric, data=replace(metric.data, data_points=[one]))  # type: ignore[arg-type]
