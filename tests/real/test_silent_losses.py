@@ -1,78 +1,211 @@
-"""Losses behind a 2xx, on the real servers: what was accepted and is gone or changed is never called a success.
+"""Losses behind a 2xx, on the real engines: what was accepted and is gone or changed is never called a success by a command.
 
-Each row was measured; a server that keeps what another loses is in the table too, so that a loss is not merely assumed.
+Each command runs as a process of its own and is held against what the engine itself holds. The processes of this file run side by
+side, since most of their time they wait for what never shows.
+
+Run: `bash ../shared/real/start_prom3.sh -- bash ../shared/real/start_search.sh --with es7,es8,es9,os2,os3 -- bash
+../shared/real/start_real.sh --without rotel -- python -m pytest -m real tests/real/test_silent_losses.py`
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import subprocess
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
-from magictel.operations.send import SendOptions, send
-from tests.exporters.elasticsearch.engines import Engine, sent
-from tests.real.test_prometheus_real import job
+from tests.cli.running import process
+from tests.real.losses import (
+    ALL,
+    CAPTIVE,
+    CASES,
+    DAY,
+    GOOD,
+    LINES,
+    SEARCH,
+    VICTORIA,
+    Case,
+    Line,
+    Point,
+    Told,
+    recording,
+)
 
 HOW = "bash ../shared/real/start_real.sh --without rotel -- python -m pytest -m real tests/real/test_silent_losses.py"
-pytestmark = [pytest.mark.real, pytest.mark.timeout(90)]
-SAMPLES: Mapping[str, Mapping[str, str]] = {
-    "42 labels": {f"extra_{number:02d}": "v" for number in range(40)},
-    "a value of 5000 bytes": {"long": "x" * 5000},
-    "a value of 20 000 bytes": {"long": "x" * 20000},
-    "a label's name of 300 bytes": {"n" * 300: "v"},
+SCRIPT = Path(__file__).parents[3] / "shared" / "real" / "start_real.sh"
+LIST = Path(__file__).parents[3] / "shared" / "reference" / "real_servers.md"
+VARIABLES = {
+    "prometheus2": "MT_PROM_URL",
+    "prometheus3": "MT_PROM3_URL",
+    "victoriametrics-1.79": "MT_VM_URL",
+    "victoriametrics-1.151": "MT_VM3_URL",
+    CAPTIVE: "MT_FAULT_URL",
+    **{name: f"MT_{name.upper()}_URL" for name in SEARCH},
 }
-SEEN = [
-    ("MT_PROM_URL", ("verified", "verified", "verified", "verified")),
-    ("MT_PROM3_URL", ("verified", "verified", "verified", "verified")),
-    ("MT_VM_URL", ("lost", "verified", "altered", "altered")),
-    ("MT_VM3_URL", ("lost", "lost", "lost", "lost")),
-]
-"""VictoriaMetrics answers 204 to all of them: it drops or cuts what is beyond -maxLabelsPerTimeseries and -maxLabelValueLen."""
+ROWS = [(case, engine) for case, one in CASES.items() for engine in one.told]
+AT_ONCE = 6
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 
-@pytest.mark.parametrize(
-    ("variable", "sample", "outcome"),
-    [
-        pytest.param(variable, sample, outcome, id=f"{variable}-{sample}")
-        for variable, outcomes in SEEN
-        for sample, outcome in zip(SAMPLES, outcomes, strict=True)
-    ],
-)
-def test_what_the_server_drops_or_cuts_behind_a_204_is_told(variable: str, sample: str, outcome: str) -> None:
-    url = os.environ.get(variable)
-    if not url:
-        pytest.skip(f"{variable} is not set; {HOW}")
-    *_, last = send([job(f"{url}/api/v1/write")], SendOptions(attributes=SAMPLES[sample], within=6.0))
-    (result,) = last.results
-    assert result.receipt.delivered == 10
-    assert (result.outcome, last.outcome) == (outcome, outcome)
+@dataclass(frozen=True)
+class Ran:
+    """What a command said, and the samples or documents that the engine holds as they were sent."""
+
+    told: Told
+    document: Any
+    error: str
 
 
-ENGINES = {"es7": "MT_ES7_URL", "es8": "MT_ES8_URL", "es9": "MT_ES9_URL", "os2": "MT_OS2_URL", "os3": "MT_OS3_URL"}
-"""Elasticsearch 7 refuses one of the sample's decimals in a date field; the others alter it."""
-MAPPINGS = {
-    "long": {"type": "long"},
-    "date": {"type": "date"},
-    "ignore_malformed": {"type": "ip", "ignore_malformed": True},
-    "float": {"type": "half_float"},
-}
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[tuple[str, str], Future[Ran]]]:
+    """The commands of the rows that were asked for, under way."""
+    asked = [
+        (item.callspec.params["case"], item.callspec.params["engine"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and "case" in item.fixturenames
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            (case, engine): pool.submit(ran, CASES[case], engine, os.environ[VARIABLES[engine]], folder)
+            for case, engine in asked
+            if os.environ.get(VARIABLES[engine])
+            for folder in [tmp_path_factory.mktemp("run")]
+        }
+        pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS)
-@pytest.mark.parametrize("name", ENGINES)
-def test_what_a_mapping_changes_behind_a_201_is_altered(name: str, mapping: str) -> None:
-    url = os.environ.get(ENGINES[name])
-    if not url:
-        pytest.skip(f"{ENGINES[name]} is not set; {HOW.replace('start_real.sh --without rotel', 'start_search.sh')}")
-    engine = Engine(name, url, f"silent-{uuid.uuid4().hex[:8]}")
-    engine.make({"properties": {"value_double": MAPPINGS[mapping]}})
-    result = sent(engine.job())
-    engine.http.delete(f"/{engine.index}")
-    engine.close()
-    refused = 1 if (name, mapping) == ("es7", "date") else 0
-    assert (result.receipt.delivered, result.receipt.rejected) == (12 - refused, refused)
-    assert result.outcome == ("rejected" if refused else "altered")
-    assert result.verification is not None
-    assert result.verification.altered > 0
+@pytest.mark.parametrize(("case", "engine"), ROWS, ids=[f"{case}-{engine}" for case, engine in ROWS])
+def test_a_command_says_what_the_engine_holds(
+    case: str, engine: str, runs: Mapping[tuple[str, str], Future[Ran]]
+) -> None:
+    if (case, engine) not in runs:
+        pytest.skip(f"{VARIABLES[engine]} is not set; {HOW}")
+    seen = runs[case, engine].result()
+    if seen.told.whole < handed(CASES[case], engine, seen.told.delivered):
+        assert (seen.told.exit, seen.told.outcome) in ((1, "lost"), (1, "altered"), (1, "rejected")), seen
+    assert seen.told == CASES[case].told[engine], seen
+
+
+def test_a_future_sample_closes_prometheus_2_for_every_later_one_and_that_is_told(tmp_path: Path) -> None:
+    """On a server of its own, which is stopped afterwards. It keeps the sample, so the command that sent it succeeds."""
+    if not SCRIPT.exists():
+        pytest.skip("this needs a Prometheus of its own: no ../shared/real/start_real.sh here")
+    options = ["--without", "rotel,victoria,nginx", "--env-file", str(tmp_path / "env"), "--for", "60"]
+    with subprocess.Popen(["bash", str(SCRIPT), *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
+        try:
+            until = time.monotonic() + 20
+            while not (tmp_path / "env").exists() and server.poll() is None and time.monotonic() < until:
+                time.sleep(0.05)
+            found = re.search(r"MT_PROM_URL=(\S+)", (tmp_path / "env").read_text() if server.poll() is None else "")
+            if found is None:
+                pytest.skip("no Prometheus of our own came up")
+            ahead = Case({}, (GOOD, Point("silent.ahead", 2.5, 3 * DAY)))
+            told = [
+                ran(case, "prometheus2", found[1], tmp_path).told
+                for case in (ahead, CASES["sample, native histograms"])
+            ]
+        finally:
+            server.terminate()
+    assert told == [ALL, Told(1, "rejected", 0, rejected=10, withheld=2)]
+
+
+def handed(case: Case, engine: str, delivered: int) -> int:
+    """Samples or documents of what the command calls delivered: two of the sample's points are histograms of eight samples."""
+    return delivered + 14 * (case.command == "send-sample" and engine not in SEARCH and delivered > 0)
+
+
+def test_every_line_of_the_list_is_in_the_table() -> None:
+    if not LIST.exists():
+        pytest.skip("the list of silent losses is not here")
+    [table] = re.findall(r"### 2\.1 .*?\n((?:\|.*\n)+)", LIST.read_text())
+    listed = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in table.splitlines()[2:]]
+    assert [(line.server, line.sent) for line in LINES] == listed
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.server}-{line.sent}")
+def test_a_line_has_cases_or_a_reason_why_not(line: Line) -> None:
+    assert bool(line.cases) != bool(line.why_not)
+    assert all(CASES[case].told for case in line.cases)
+
+
+def ran(case: Case, engine: str, url: str, folder: Path) -> Ran:
+    """The command on this engine, as a shell would run it, and what is there afterwards."""
+    run = f"r{uuid.uuid4().hex[:10]}"
+    search = engine in SEARCH
+    exporter = ("elasticsearch" if engine.startswith("es") else "opensearch") if search else "prometheus-remote-write"
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
+        if search:
+            http.put(f"/{run}", json={"mappings": {"properties": {"value_double": case.mapping}}}).raise_for_status()
+            settings = [f"url={url}", f"index={run}"]
+        else:
+            settings = [f"url={url}{'/html' if engine == CAPTIVE else ''}/api/v1/write"]
+        words = [case.command]
+        if case.command == "replay":
+            (folder / "r.jsonl").write_text(recording(case, run))
+            words += ["r.jsonl", "--to", exporter, "--shift", "keep", "--verify"]
+        else:
+            given = {"a_run": run, **case.attributes}
+            words += [exporter, *(word for key in given for word in ("--attribute", f"{key}={given[key]}"))]
+        words += [word for setting in settings for word in ("--set", setting)]
+        command, environment = process(*words, *case.options, "--within", "6s", "--format", "json")
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=90)
+        document = json.loads(done.stdout)
+        whole = documents(http, run) if search else samples(http, engine, run, case)
+    if "targets" not in document:
+        return Ran(Told(done.returncode, document["code"], 0, whole=whole), document, done.stderr)
+    (target,) = document["targets"]
+    receipt, seen = target["receipt"], target["verification"] or {"missing": 0, "altered": 0}
+    counts = [receipt[key] for key in ("delivered", "rejected", "withheld")] + [seen["missing"], seen["altered"]]
+    return Ran(Told(done.returncode, document["outcome"], *counts, whole), document, done.stderr)
+
+
+def documents(http: httpx.Client, index: str) -> int:
+    """How many documents of the index are found with the decimal that was sent, or were sent without one."""
+    http.post(f"/{index}/_refresh")
+    body = {"size": 100, "query": {"match_all": {}}, "docvalue_fields": ["value_double"]}
+    hits = http.post(f"/{index}/_search", json=body).json()["hits"]["hits"]
+    http.delete(f"/{index}")
+    sent = [(hit["_source"].get("value_double"), hit.get("fields", {}).get("value_double")) for hit in hits]
+    return sum(value is None or shown == [value] for value, shown in sent)
+
+
+def samples(http: httpx.Client, engine: str, run: str, case: Case) -> int:
+    """How many samples of the run the engine holds with name, value and every label as they were sent."""
+    if engine == CAPTIVE:
+        return 0
+    if engine in VICTORIA:
+        http.get("/internal/force_flush")
+        found = http.get("/api/v1/export", params={"match[]": f'{{a_run="{run}"}}', "start": "1"}).text
+        rows = [(row["metric"], row["values"]) for row in map(json.loads, found.splitlines())]
+    else:
+        asked = {"query": f'{{a_run="{run}"}}[500d]', "time": f"{time.time() + 5 * DAY:.0f}"}
+        result = http.get("/api/v1/query", params=asked).json()["data"]["result"]
+        rows = [(row["metric"], [float(value) for _, value in row["values"]]) for row in result]
+    if case.command == "send-sample":
+        return sum(len(values) for labels, values in rows if case.attributes.items() <= labels.items())
+    return sum(
+        any(
+            labels.get("__name__") == plain(point.name)
+            and {plain(key): value for key, value in point.attributes.items()}.items() <= labels.items()
+            and str(float(point.value)) in map(str, values)
+            for labels, values in rows
+        )
+        for point in case.points
+    )
+
+
+def plain(name: str) -> str:
+    """A name as Prometheus has it."""
+    return re.sub(r"\W", "_", name)
