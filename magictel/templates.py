@@ -3,7 +3,7 @@
 Between two exports of the same series only values and times change. A series' constant bytes are made once; a *layout*
 keeps, for a slice of a stream, one list of parts in which constants and holes alternate; an export fills whole columns
 by slice assignment and joins. A layout holds while the source hands over the same attribute objects in the same order
-(the SDK does, collection after collection); otherwise it is made anew, which is the cold path.
+(the SDK does, collection after collection), or the first of them; otherwise it is made anew, which is the cold path.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from operator import add, is_
 from typing import Any, Protocol
 
@@ -116,18 +117,21 @@ class Layouts:
         )
         attributes = attributes_of(points)
         layout = self._layouts.get(key)
-        if layout is not None and layout.variant == filled.variant and _same(attributes, layout.attributes):
+        if layout is not None and layout.variant == filled.variant and _begins(attributes, layout.attributes):
             self._layouts.move_to_end(key)
         else:
             layout = self._make(key, group, attributes, filled, template)
-        parts, stride = layout.parts, layout.stride
+        parts, stride, sizes = layout.parts, layout.stride, layout.sizes
+        if len(attributes) < len(layout.attributes):
+            parts = parts[: stride * len(attributes)]
+            sizes = sizes and sizes[: len(attributes)]
         for hole, column in zip(layout.holes, filled.columns, strict=True):
             parts[hole::stride] = column
         body = b"".join(parts)
         empty = [b""] * len(points)
         for hole in layout.holes:  # between two exports only constants are kept
             parts[hole::stride] = empty
-        return Chunk(body, len(points), layout.sizes)
+        return Chunk(body, len(points), sizes)
 
     def _make(
         self,
@@ -138,7 +142,13 @@ class Layouts:
         template: Template,
     ) -> _Layout:
         constants = template.constants(group.stream, filled.variant)
-        around = list(map(constants, attributes))
+        if _recur(attributes):
+            made = {
+                place: constants(one) for place, one in dict(zip(map(id, attributes), attributes, strict=True)).items()
+            }
+            around = list(map(made.__getitem__, map(id, attributes)))
+        else:
+            around = list(map(constants, attributes))
         holes: list[int] = []
         columns: list[Column] = []
         for position, constant in enumerate(zip(*around, strict=True)):
@@ -171,9 +181,14 @@ def _sizes(columns: Iterable[Column], width: int, count: int) -> tuple[int, ...]
     return tuple(sizes)
 
 
-def _same(attributes: list[Attributes], known: list[Attributes]) -> bool:
-    """True for the same objects in the same order. Equal ones are not enough: 1 == True == 1.0."""
-    return len(attributes) == len(known) and all(map(is_, attributes, known))
+def _begins(attributes: list[Attributes], known: list[Attributes]) -> bool:
+    """True where these are the first of the known ones, the same objects in the same order. Equal ones are not enough: 1 == True == 1.0."""
+    return len(attributes) <= len(known) and all(map(is_, attributes, known))
+
+
+def _recur(attributes: list[Attributes]) -> bool:
+    """True where the first attributes come again, as in a recording's collections that stand behind each other."""
+    return any(map(is_, attributes[1:], repeat(attributes[0])))
 
 
 Encode = Callable[[Series, Point], "bytes | Withheld"]

@@ -37,12 +37,18 @@ class Lines:
         if len(kinds) != 1 or any(value != value for value in values):
             return None
         times = [str(point.time_unix_nano).encode() for point in points]
-        return Filled(kinds.pop().__name__, [[str(value).encode() for value in values], times])
+        columns = [[str(value).encode() for value in values], times]
+        widths = {len(value) + len(time) for value, time in zip(*columns, strict=True)}
+        width = widths.pop() if len(widths) == 1 else None
+        return Filled((kinds.pop().__name__, width), columns, width)
 
     def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+        assert isinstance(variant, tuple)
+        kind = variant[0]
+
         def one(attributes: Attributes) -> Sequence[bytes]:
             self.made += 1
-            return (f"{stream.name};{sorted(attributes.items())};{variant}=".encode(), b";", b"\n")
+            return (f"{stream.name};{sorted(attributes.items())};{kind}=".encode(), b";", b"\n")
 
         return one
 
@@ -71,7 +77,11 @@ def test_every_export_of_a_changing_source_is_encoded_as_if_it_were_the_first(
     layouts, template = Layouts(max_series=4), Lines()
     for run in runs:
         collected = data(*((attributes[which], value, time) for which, value, time in run))
-        assert body(collected, template, layouts, slice_points) == body(collected, None, Layouts())
+        made = list(chunks(groups(collected), encode, template, layouts, slice_points))
+        lines = [line for one in made if isinstance(one, Chunk) for line in one.body.splitlines(keepends=True)]
+        assert b"".join(lines) == body(collected, None, Layouts())
+        told = [one.sizes or map(len, one.body.splitlines(keepends=True)) for one in made if isinstance(one, Chunk)]
+        assert [size for sizes in told for size in sizes] == list(map(len, lines))
 
 
 def test_the_same_attribute_objects_are_not_encoded_again() -> None:
@@ -79,6 +89,23 @@ def test_the_same_attribute_objects_are_not_encoded_again() -> None:
     layouts, template = Layouts(), Lines()
     for export in range(3):
         body(data(*((attrs, 1.5 + export, export) for attrs in attributes)), template, layouts)
+    assert template.made == 2
+
+
+def test_the_first_of_the_known_series_need_no_new_layout_and_lose_none() -> None:
+    attributes = [{"k": "a"}, {"k": "b"}, {"k": "c"}]
+    layouts, template = Layouts(), Lines()
+    for count in (3, 2, 1, 3):
+        collected = data(*((one, 1.5, 7) for one in attributes[:count]))
+        assert body(collected, template, layouts) == body(collected, None, Layouts())
+    assert template.made == 3
+
+
+def test_series_that_come_several_times_in_a_collection_are_encoded_once() -> None:
+    attributes = [{"k": "a"}, {"k": "b"}]
+    template = Lines()
+    collected = data(*((one, 1.5, time) for time in range(4) for one in attributes))
+    assert body(collected, template, Layouts()) == body(collected, None, Layouts())
     assert template.made == 2
 
 

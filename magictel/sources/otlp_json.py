@@ -430,8 +430,15 @@ class OtlpJson:
 
 def times(line: bytes) -> tuple[int, int] | None:
     """The oldest and the newest time in a line (Unix nanoseconds), without decoding it; None: it has none."""
+    first = line.find(_TIME_NAME)
+    if first < 0:
+        return None
+    one = line[first : first + len(_TIME_NAME) + 22]
+    if _PLAIN_MOMENT.fullmatch(one, len(_TIME_NAME)) and line.count(one) == line.count(_TIME_NAME):
+        moment = int(one[len(_TIME_NAME) + 2 : -1])  # nearly always: a collection has one time
+        return moment, moment
     moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
-    if moments and all(map(_PLAIN_MOMENT.fullmatch, moments)):
+    if all(map(_PLAIN_MOMENT.fullmatch, moments)):
         return int(min(moments)[2:-1]), int(max(moments)[2:-1])
     found = _TIMES.findall(line)
     if not found:

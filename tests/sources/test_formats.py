@@ -104,6 +104,12 @@ def test_times_are_found_without_decoding() -> None:
     decoded = [point.time_unix_nano for part in OtlpJson("j").line(text, 1) for point in part.points]
     line = b'{"timeUnixNano":"1700000000000000000"},{"startTimeUnixNano":"5","timeUnixNano": 1700000000000000009}'
     assert times(line) == (1_700_000_000_000_000_000, 1_700_000_000_000_000_009)
+    one = b'{"timeUnixNano":"1700000000000000005"},{"timeUnixNano":"1700000000000000005"}'
+    assert times(one) == (1_700_000_000_000_000_005,) * 2
+    assert times(one + b',{"timeUnixNano":1700000000000000004}') == (
+        1_700_000_000_000_000_004,
+        1_700_000_000_000_000_005,
+    )
     assert times(b'{"timeUnixNano":"0"}') is None
     assert times(b"{}") is None
     assert max(decoded) == (times(text) or (0, 0))[1]
