@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import sys
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from magictel.outcome import Delivered, Outcome, Throttled
 from magictel.payload import Payload, Route
 from magictel.settings.model import ExporterSettings, option
 from magictel.templates import Withheld
+from magictel.transports.descriptor import write
 
 
 class ConsoleSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,13 +70,15 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
         made = self.frame(payload)
         stream = sys.stdout if self.settings.stream == "stdout" else sys.stderr
         try:
-            _write(stream, made)
+            _write(stream, made, timeout)
         except (OSError, ValueError) as failure:  # ValueError: the program has closed it
             return Attempted(self.refused_by_system(failure))
         return Attempted(Delivered(), len(made))
 
     def refused_by_system(self, failure: Exception) -> Outcome:
         """Whatever it is, the stream takes nothing."""
+        if isinstance(failure, TimeoutError | BlockingIOError):
+            return Throttled("console.stuck", f"{self.settings.stream} is a pipe that nobody reads", human=True)
         reason = getattr(failure, "strerror", None) or "it is closed"
         return Throttled("console.closed", f"{self.settings.stream} takes nothing: {reason}", human=True)
 
@@ -110,12 +114,30 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _write(stream: Any, made: bytes) -> None:
-    stream.flush()
+def _write(stream: Any, made: bytes, seconds: float) -> None:
+    """Past the stream's own buffer: what stays in there when a write fails would come out later, beside its repeat."""
+    if stream is None:  # the program was started with it closed
+        raise ValueError
+    number = _descriptor(stream)
+    if number is not None:
+        stream.flush()
+        _, failure = write(number, made, seconds)
+        if failure is not None:
+            raise failure
+        return
     buffer = getattr(stream, "buffer", None)
     if buffer is not None:
+        stream.flush()
         buffer.write(made)
         buffer.flush()
         return
     stream.write(made.decode("utf-8", "replace"))
     stream.flush()
+
+
+def _descriptor(stream: Any) -> int | None:
+    """The descriptor right under the stream; None for one that a program has put in its place."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if not isinstance(raw, io.FileIO):
+        return None
+    return raw.fileno()

@@ -77,9 +77,9 @@ class FileExporter(Exporter[FileSettings]):
         """Append one line. Trouble with a file is for a person: it does not pass by waiting."""
         made = self.frame(payload)
         if self._began_at is None:
-            self._began_at = self._path.stat().st_size if self._path.exists() else 0
+            self._began_at = self._size()
         try:
-            append(self._path, made, sync=self.settings.sync)
+            append(self._path, made, sync=self.settings.sync, seconds=timeout)
         except WireError as failure:
             return Attempted(Throttled(failure.code, failure.message, human=True))
         return Attempted(Delivered(), len(made))
@@ -139,6 +139,13 @@ class FileExporter(Exporter[FileSettings]):
     def forget_run(self, run_id: str) -> int | Unreadable:
         """As `run_size`."""
         return self.run_size(run_id)
+
+    def _size(self) -> int:
+        """Bytes in the file; 0 where there is none, or nothing may be known of it."""
+        try:
+            return self._path.stat().st_size if self._path.is_file() else 0
+        except OSError:
+            return 0
 
     def _lines(self, wanted: bytes) -> Iterator[bytes]:
         with self._path.open("rb") as file:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from magictel.clock import SystemClock
 from magictel.errors import WireError
+from magictel.transports.descriptor import write
 
-_LOCK_TRIES = 200
+_LOCK_SECONDS = 1.0
 _LOCK_PAUSE = 0.005
 
 _TROUBLE = {
@@ -22,23 +23,26 @@ _TROUBLE = {
     errno.EROFS: ("file.permission", "{path} is on a file system that is read-only", "name a file elsewhere"),
     errno.ENOSPC: ("file.full", "there is no room left for {path}", "make room, or name a file on another disk"),
     errno.EDQUOT: ("file.full", "this user's quota leaves no room for {path}", "make room, or name another file"),
+    errno.ENXIO: ("file.failed", "nobody reads {path}", "start its reader, or name a regular file"),
+    errno.ETIMEDOUT: ("file.failed", "nobody reads {path}", "see to its reader, or name a regular file"),
     errno.EFBIG: ("file.full", "{path} may not grow any further", "name another file, or raise the limit (ulimit -f)"),
 }
 
 
-def append(path: Path, lines: bytes, *, sync: bool = False) -> None:
+def append(path: Path, lines: bytes, *, sync: bool = False, seconds: float = 30.0) -> None:
     """Append complete lines in one write; what was written of them is taken back when not all of it could be.
 
     A last line without its line feed (somebody died in it) is ended first, so that ours stand by themselves.
-    `sync` waits until the disk has it. Raises `WireError`.
+    `sync` waits until the disk has it. A pipe or terminal is given `seconds` to take them. Raises `WireError`.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        file = os.open(path, _flags(path), 0o644)
     except OSError as failure:
         raise trouble(path, failure) from None
     try:
-        _append(file, lines)
-        if sync:
+        regular = stat.S_ISREG(os.fstat(file).st_mode)
+        _append(file, lines, seconds, regular)
+        if sync and regular:  # nothing else has a disk to wait for
             os.fsync(file)
     except OSError as failure:
         raise trouble(path, failure) from None
@@ -57,8 +61,24 @@ def trouble(path: Path, failure: OSError) -> WireError:
     return WireError(code, message.format(**names), remedy.format(**names), phase="write")
 
 
-def _append(file: int, lines: bytes) -> None:
-    size = os.lseek(file, 0, os.SEEK_END) if stat.S_ISREG(os.fstat(file).st_mode) and _locked(file) else None
+def _flags(path: Path) -> int:
+    """A named pipe that nobody reads must be an error: opened for reading too it would take lines, and lose them when closed."""
+    extra = getattr(os, "O_CLOEXEC", 0)
+    try:
+        if stat.S_ISFIFO(path.stat().st_mode):
+            return os.O_WRONLY | os.O_NONBLOCK | extra
+    except OSError:
+        pass  # `open` says it better
+    return os.O_RDWR | os.O_APPEND | os.O_CREAT | extra
+
+
+def _append(file: int, lines: bytes, seconds: float, regular: bool) -> None:
+    if not regular:
+        _, failure = write(file, lines, seconds)
+        if failure is not None:
+            raise failure
+        return
+    size = os.lseek(file, 0, os.SEEK_END) if _locked(file, min(seconds, _LOCK_SECONDS)) else None
     if size and os.pread(file, 1, size - 1) != b"\n":
         lines = b"\n" + lines
     written = 0
@@ -76,7 +96,7 @@ def _may(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _locked(file: int) -> bool:
+def _locked(file: int, seconds: float) -> bool:
     """Nobody of ours writes while we look at the end; where somebody keeps the lock, or nothing can be locked, we only append.
 
     A writer of ours holds it for one write; without waiting, the middle of that write would look like a line somebody died in.
@@ -85,7 +105,7 @@ def _locked(file: int) -> bool:
         import fcntl
     except ImportError:
         return False
-    for _ in range(_LOCK_TRIES):
+    for _ in range(1 + int(seconds / _LOCK_PAUSE)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the descriptor
         except BlockingIOError:

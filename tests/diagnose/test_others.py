@@ -149,7 +149,7 @@ SYSTEM = [
     (errno.EROFS, "file.permission", "slow"),
     (errno.ENOENT, "file.no-directory", "slow"),
     (errno.ENOTDIR, "file.no-directory", "slow"),
-    (errno.EISDIR, "file.is-directory", "no"),
+    (errno.EISDIR, "file.is-directory", "slow"),
     (errno.EIO, "file.failed", "backoff"),
     (errno.EMFILE, "file.failed", "backoff"),
 ]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics
@@ -112,3 +113,43 @@ def test_a_pipe_that_is_closed_is_one_clear_verdict() -> None:
         running.stdin.close()
         assert running.stderr.read().split() == ["12", "console.closed"]
         running.wait(60)
+
+
+def test_a_program_started_without_the_stream_is_told_that_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    exporter = ConsoleExporter(ConsoleSettings())
+    receipt = exporter.deliver(RUN.data)
+    exporter.shutdown(0)
+    assert (receipt.dropped, receipt.reasons[0].code) == (12, "console.closed")
+
+
+def test_a_pipe_that_nobody_reads_holds_nobody_up_and_is_written_in_whole_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, written = os.pipe()
+    with os.fdopen(written, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        exporter = ConsoleExporter(ConsoleSettings(outbox_points=10**6))
+        for _ in range(60):  # a pipe holds 64 KiB
+            receipt = exporter.deliver(RUN.data, seconds=0.3)
+            if receipt.dropped:
+                break
+        exporter.shutdown(0)
+        monkeypatch.undo()
+        os.set_blocking(read, False)
+        shown = os.read(read, 10**6)
+        os.close(read)
+    assert (receipt.dropped, receipt.reasons[0].code) == (12, "console.stuck")
+    assert shown.endswith(b"\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_what_could_not_be_shown_does_not_come_out_later_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        exporter = ConsoleExporter(ConsoleSettings())
+        receipt = exporter.deliver(RUN.data)
+        exporter.shutdown(0)
+        monkeypatch.undo()
+        stream.flush()  # nothing is left in it
+    assert (receipt.dropped, receipt.reasons[0].code) == (12, "console.closed")

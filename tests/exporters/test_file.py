@@ -425,3 +425,57 @@ def test_an_error_names_the_file_and_what_to_do(tmp_path: Path) -> None:
         append(tmp_path / "no" / "m.jsonl", b"x\n")
     assert failed.value.code == "file.no-directory"
     assert failed.value.remedy == f"mkdir -p {tmp_path / 'no'}"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_that_nobody_reads_takes_nothing_and_one_that_is_read_takes_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    alone = result(path)
+    assert (alone.outcome, alone.code, alone.receipt.dropped) == ("undelivered", "file.failed", 12)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        # fsync of a pipe is an error: what was written by then must not count as undelivered.
+        exporter = FileExporter(FileSettings(path=str(path), sync=True))
+        receipt = exporter.deliver(sample("0123456789ab", 1_764_000_000.0).data)
+        exporter.shutdown(0)
+        assert (receipt.delivered, receipt.reasons) == (12, ())
+        assert json.loads(os.read(reader, 100_000))["resourceMetrics"]
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_whose_reader_sleeps_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(WireError) as failed:
+            append(path, b"x\n" * 100_000, seconds=0.05)
+    finally:
+        os.close(reader)
+    assert (failed.value.code, failed.value.message) == ("file.failed", f"nobody reads {path}")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_no_bug_of_ours(tmp_path: Path) -> None:
+    sent = result(tmp_path / ("x" * 300))  # as root, the one way to make a look at the path fail
+    assert (sent.outcome, sent.code, sent.receipt.dropped) == ("undelivered", "file.failed", 12)
+
+
+def test_what_stood_at_the_path_when_it_could_not_be_written_hides_no_line_later(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.mkdir()
+    exporter = FileExporter(FileSettings(path=str(path)))
+    data = sample("0123456789ab", 1_764_000_000.0).data
+    assert exporter.deliver(data).dropped == 12
+    path.rmdir()
+    again = FileExporter(FileSettings(path=str(path)))
+    assert again.deliver(data).delivered == 12
+    series, point = next((Series(g.stream, p.attributes or {}), p) for g in groups(data) for p in g.points)
+    wanted = exporter.identify(series, point)
+    assert wanted is not None
+    found = exporter.find([wanted])
+    assert [one.key for one in found] == [wanted.key]  # type: ignore[union-attr]
+    for one in (exporter, again):
+        one.shutdown(0)
