@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.readback import MOST_HITS, fields_of, hits_of, of_run, unreadable
+from magictel.exporters.elasticsearch.readback import MOST_HITS, fields_of, of_run, unreadable, whole_hits
 from magictel.exporters.elasticsearch.trouble import cause_of
 from magictel.verification import Unreadable
 from magictel.wire import Wire
@@ -46,13 +46,12 @@ def delete(wire: Wire, index: str, run_id: str) -> int | Unreadable:
 
 
 def _delete_one_by_one(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
-    hits = hits_of(wire, index, {"query": dict(which), "_source": False, "size": MOST_HITS})
+    hits = whole_hits(wire, index, {"query": dict(which), "_source": False, "size": MOST_HITS})
     if isinstance(hits, Unreadable):
         return hits
     if not hits:
         return 0
-    where = [key.rpartition("/") for key, _ in hits]
-    lines = [json.dumps({"delete": {"_index": concrete, "_id": identity}}) for concrete, _, identity in where]
+    lines = [json.dumps({"delete": _where(hit)}) for hit in hits]
     body = ("\n".join(lines) + "\n").encode()
     reply = wire.request("POST", "/_bulk", body=body, headers={"Content-Type": "application/x-ndjson"}, timeout=60)
     answer = reply.json()
@@ -64,6 +63,12 @@ def _delete_one_by_one(wire: Wire, index: str, which: Mapping[str, Any]) -> int 
     if gone == 0 and refused is not None:
         return _no_delete(Unreadable("", str(cause_of(refused.get("error")))))
     return int(gone)
+
+
+def _where(hit: Mapping[str, Any]) -> dict[str, str]:
+    """What finds a hit again: with another routing a delete looks on another shard, answers 404 and takes nothing away."""
+    place = {"_index": hit["_index"], "_id": hit["_id"]}
+    return place if hit.get("_routing") is None else {**place, "routing": hit["_routing"]}
 
 
 def _no_delete(why: Unreadable) -> Unreadable:

@@ -175,7 +175,15 @@ def search(
 
 
 def hits_of(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, dict[str, list[Any]]]] | Unreadable:
-    """A search's hits: `index/id` of each, and its fields. An answer that lacks shards concludes nothing. Raises `WireError`."""
+    """A search's hits: `index/id` of each, and its fields. Raises `WireError`."""
+    hits = whole_hits(wire, index, body)
+    if isinstance(hits, Unreadable):
+        return hits
+    return [(f"{hit['_index']}/{hit['_id']}", hit.get("fields", {})) for hit in hits]
+
+
+def whole_hits(wire: Wire, index: str, body: Mapping[str, Any]) -> list[dict[str, Any]] | Unreadable:
+    """A search's hits as they come. An answer that lacks shards concludes nothing. Raises `WireError`."""
     reply = wire.post(f"/{quote(index)}/_search", body)
     answer = reply.json()
     hits = answer.get("hits") if isinstance(answer, dict) else None
@@ -185,7 +193,8 @@ def hits_of(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, 
     if shards.get("failed") or answer.get("timed_out"):
         said = "; ".join(str(cause_of(one.get("reason"))) for one in shards.get("failures", ())[:1])
         return Unreadable("es.read.partial", f"{shards.get('failed')} shards did not answer: {said}"[:300], final=False)
-    return [(f"{hit['_index']}/{hit['_id']}", hit.get("fields", {})) for hit in hits["hits"]]
+    found: list[dict[str, Any]] = hits["hits"]
+    return found
 
 
 def lists_of(expected: Sequence[Expected]) -> list[str]:

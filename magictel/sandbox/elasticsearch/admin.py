@@ -232,8 +232,8 @@ def cluster_settings(cluster: Cluster, *, defaults: bool) -> dict[str, Any]:
     return shown
 
 
-def get_document(cluster: Cluster, name: str, doc_id: str) -> dict[str, Any]:
-    """`GET /INDEX/_doc/ID`: in real time, visible or not."""
+def get_document(cluster: Cluster, name: str, doc_id: str, routing: str | None = None) -> dict[str, Any]:
+    """`GET /INDEX/_doc/ID`: in real time, visible or not; on the shard that the routing chooses."""
     try:
         indices = cluster.resolve(name)
     except Refused as refused:
@@ -241,8 +241,10 @@ def get_document(cluster: Cluster, name: str, doc_id: str) -> dict[str, Any]:
             refused.more = {**refused.more, "resource.type": "index_expression"}
         raise
     for index in indices:
-        if doc_id in index.documents:
-            document = index.documents[doc_id]
+        if routing is None and index.requires_routing:
+            raise index.routing_missing(doc_id)
+        document = index.documents.get(index.place(doc_id, routing))
+        if document is not None:
             return {
                 "_index": index.name,
                 **({"_type": "_doc"} if cluster.dialect.typed else {}),

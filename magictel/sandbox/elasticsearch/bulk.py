@@ -64,11 +64,13 @@ def run(
     return results
 
 
-def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
+def store(cluster: Cluster, index: Index, item: Item, routing: str | None = None) -> tuple[Document, bool]:
     """Parse and keep one document; False where it replaced one. Raises `Refused`."""
     dialect = cluster.dialect
-    if item.operation == "create" and item.id in index.documents and index.series is None and item.id is not None:
-        raise _conflict(index, f"[{item.id}]", index.documents[item.id].version)
+    if item.operation == "create" and index.series is None and item.id is not None:
+        standing = index.documents.get(index.place(item.id, routing))
+        if standing is not None:
+            raise _conflict(index, f"[{item.id}]", standing)
     source = load(dialect, item.line)
     if index.stream is not None:
         streams.check_series_time(index, source)
@@ -79,32 +81,33 @@ def store(cluster: Cluster, index: Index, item: Item) -> tuple[Document, bool]:
     described = f"in document with id '{doc_id}'"
     if index.series is not None:
         described = f"in a time series document at [{source.get('@timestamp')}]"
-    parsed = _parsed(index, source, described)
+    parsed = _parsed(index, index.place(doc_id, routing)[0], source, described)
     if index.stream is not None:
         streams.check_timestamp(dialect, parsed, source, described)
     label = f"[{doc_id}]"
     if index.series is not None:
         doc_id, label = streams.series_identity(index, index.series, item, parsed, source)
-    if item.operation == "create" and doc_id in index.documents:
-        refused = _conflict(index, label, index.documents[doc_id].version)
+    place = index.place(doc_id, routing)
+    if item.operation == "create" and place in index.documents:
+        refused = _conflict(index, label, index.documents[place])
         refused.made_id = doc_id
         raise refused
     parser.new_fields.apply(parsed.new)
-    before = index.documents.pop(doc_id, None)
+    before = index.documents.pop(place, None)
     visible_at = cluster.clock.monotonic() + index.refresh_interval
-    version = before.version + 1 if before else 1
-    document = Document(doc_id, item.line, parsed, index.next_seq_no, version, visible_at)
-    index.next_seq_no += 1
-    index.documents[doc_id] = document
+    version = before.version + 1 if before else index.gone.pop(place, 0) + 1
+    number = index.next_seq_no(place[0])
+    document = Document(doc_id, item.line, parsed, number, version, visible_at, routing, place[0])
+    index.documents[place] = document
     return document, before is None
 
 
-def _parsed(index: Index, source: Mapping[str, Any], described: str) -> Parsed:
+def _parsed(index: Index, shard: int, source: Mapping[str, Any], described: str) -> Parsed:
     try:
         return index.document_parser().parse(source, described)
     except Refused as refused:
         if (refused.reason or "").startswith("Document contains at least one immense term"):
-            index.next_seq_no += 1  # refused by Lucene, where the number is spent already
+            index.next_seq_no(shard)  # refused by Lucene, where the number is spent already
         raise
 
 
@@ -145,27 +148,30 @@ def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str], created: se
     routing = item.more.get("routing", item.more.get("_routing", parameters.get("routing")))
     if routing is not None and index.stream is not None and index.stream == item.index:
         raise streams.custom_routing(cluster, item.index)
+    routing = None if routing is None else str(routing)
+    if routing is None and index.requires_routing:
+        raise index.routing_missing(item.id or _new_id())
     check_blocks(cluster, index)
     if item.more.get("dynamic_templates"):
         _check_dynamic_templates(cluster.dialect, index, item)
     if item.operation == "delete":
-        gone = index.documents.pop(item.id or "", None)
-        result = _success(
-            cluster,
-            index,
-            item.id or "",
-            gone.version + 1 if gone else 1,
-            "deleted" if gone else "not_found",
-            index.next_seq_no,
-        )
-        index.next_seq_no += 1
-        return index, {**result, "status": 200 if gone else 404}
+        return index, _delete(cluster, index, item.id or "", routing)
     if item.operation == "update":
         raise illegal("the sandbox does not update")
-    document, fresh = store(cluster, index, item)
-    document.routing = None if routing is None else str(routing)
+    document, fresh = store(cluster, index, item, routing)
     result = _success(cluster, index, document.id, document.version, "created" if fresh else "updated", document.seq_no)
     return index, {**result, "status": 201 if fresh else 200}
+
+
+def _delete(cluster: Cluster, index: Index, doc_id: str, routing: str | None) -> dict[str, Any]:
+    """One document is taken from the shard that the routing chooses; on another one it stays."""
+    place = index.place(doc_id, routing)
+    gone = index.documents.pop(place, None)
+    version = (gone.version if gone else index.gone.get(place, 0)) + 1
+    index.gone[place] = version
+    number = index.next_seq_no(place[0])
+    result = _success(cluster, index, doc_id, version, "deleted" if gone else "not_found", number)
+    return {**result, "status": 200 if gone else 404}
 
 
 def _check_required(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> None:
@@ -232,13 +238,13 @@ def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
     }
 
 
-def _conflict(index: Index, label: str, version: int) -> Refused:
+def _conflict(index: Index, label: str, standing: Document) -> Refused:
     return Refused(
         409,
         "version_conflict_engine_exception",
-        f"{label}: version conflict, document already exists (current version [{version}])",
+        f"{label}: version conflict, document already exists (current version [{standing.version}])",
         index_uuid=index.uuid,
-        shard="0",
+        shard=str(standing.shard),
         index=index.name,
     )
 

@@ -73,7 +73,7 @@ def _doc(context: Context, index: str, id: str | None = None) -> Reply:  # noqa:
 @ROUTES.on("GET", "/{index}/_doc/(?P<id>[^/]+)")
 def _get_document(context: Context, index: str, id: str) -> Reply:  # noqa: A002
     context.may_index("indices:data/read/search", index)
-    found = admin.get_document(context.cluster, index, id)
+    found = admin.get_document(context.cluster, index, id, context.asked.query.get("routing"))
     return context.reply(found, 200 if found["found"] else 404)
 
 
@@ -117,7 +117,7 @@ def _delete_by_query(context: Context, index: str) -> Reply:
         if gone:
             bulk.check_blocks(context.cluster, one)
         for document in gone:
-            del one.documents[document.id]
+            del one.documents[document.shard, document.id]
         deleted += len(gone)
     return context.reply(
         {

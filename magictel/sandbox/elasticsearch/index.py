@@ -13,6 +13,7 @@ from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
 from magictel.sandbox.elasticsearch.new_fields import Limits
 from magictel.sandbox.elasticsearch.parsing import DocumentParser, Parsed
+from magictel.sandbox.elasticsearch.sharding import shard_of
 from magictel.sandbox.elasticsearch.timeseries import TimeSeries
 
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -30,19 +31,24 @@ class Document:
     version: int
     visible_at: float
     routing: str | None = None
+    shard: int = 0
 
 
 @dataclass(slots=True)
 class Index:
-    """One index: settings by their full names, mapping, documents by id in the order they came."""
+    """One index: settings by their full names, mapping, documents by shard and id in the order they came.
+
+    `gone`: the versions of deleted ones, from which the engine counts on when one comes again.
+    """
 
     name: str
     settings: dict[str, Any]
     mapping: IndexMapping
     created: float
     uuid: str = field(default_factory=lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
-    documents: dict[str, Document] = field(default_factory=dict)
-    next_seq_no: int = 0
+    documents: dict[tuple[int, str], Document] = field(default_factory=dict)
+    gone: dict[tuple[int, str], int] = field(default_factory=dict)
+    seq_nos: dict[int, int] = field(default_factory=dict)
     stream: str | None = None
     series: TimeSeries | None = None
     parser: DocumentParser | None = None
@@ -52,6 +58,28 @@ class Index:
         """Seconds until a write can be searched; infinite where it never is."""
         seconds = duration(str(self.settings.get("index.refresh_interval") or "1s"))
         return float("inf") if seconds < 0 else seconds
+
+    def place(self, doc_id: str, routing: str | None) -> tuple[int, str]:
+        """Where a document is looked for: the shard that its routing, or else its id, chooses, and its id."""
+        shards = int(self.settings.get("index.number_of_shards") or 1)
+        return (shard_of(routing or doc_id, shards) if shards > 1 else 0), doc_id
+
+    @property
+    def requires_routing(self) -> bool:
+        """Does the mapping refuse operations without one?"""
+        return str(self.mapping.top.get("_routing", {}).get("required", False)).lower() == "true"
+
+    def routing_missing(self, doc_id: str) -> Refused:
+        """Why an operation without routing is refused."""
+        kind = "[_doc]/" if self.mapping.dialect.typed else ""
+        reason = f"routing is required for [{self.name}]/{kind}[{doc_id}]"
+        return Refused(400, "routing_missing_exception", reason, index_uuid="_na_", index=self.name)
+
+    def next_seq_no(self, shard: int) -> int:
+        """The number of a shard's next operation, which is spent."""
+        number = self.seq_nos.get(shard, 0)
+        self.seq_nos[shard] = number + 1
+        return number
 
     def refresh(self, now: float) -> None:
         """Show everything that was written."""

@@ -14,7 +14,7 @@ from magictel.finding import Held, Rung
 from magictel.operations.clean import clean
 from magictel.operations.prepare import prepare
 from magictel.outcome import Fate
-from magictel.wire import Reply, Request
+from magictel.wire import Reply, Request, Transport
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine, Tampering, checked, rungs, sent, sent_side_by_side
 
@@ -252,6 +252,38 @@ def test_clean_deletes_exactly_the_run(engine: Engine) -> None:
     assert (said, cleaned.deleted, cleaned.held) == ([12], 12, True)
     engine.http.post(f"/{engine.index}/_refresh")
     assert engine.http.get(f"/{engine.index}/_count").json()["count"] == 1
+
+
+class NoDeleteByQuery:
+    """A transport to an engine without the module that deletes by query: what was found is then deleted one by one."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+
+    def send(self, request: Request, timeout: float) -> Reply:
+        if "/_delete_by_query" in request.url:
+            return Reply(400, {}, b'{"error":"no handler found for uri [/x/_delete_by_query] and method [POST]"}')
+        return self.inner.send(request, timeout)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@pytest.mark.parametrize("required", [True, False], ids=["routing required", "routing allowed"])
+def test_documents_that_were_routed_are_deleted_one_by_one_where_they_lie(engine: Engine, required: bool) -> None:
+    engine.make({"_routing": {"required": required}}, number_of_shards=3)
+    result = sent(engine.job(routing="a-tenant"), run_id="run-of-a-tenant")
+    assert (result.outcome, result.receipt.delivered) == (SendOutcome.VERIFIED, 12), result
+    cleaned = clean(
+        engine.job(NoDeleteByQuery, routing="a-tenant"),
+        "run-of-a-tenant",
+        say=lambda *_: None,
+        expected=12,
+        clock=engine.clock,
+    )
+    assert (cleaned.found, cleaned.deleted, cleaned.held) == (12, 12, True)
+    engine.http.post(f"/{engine.index}/_refresh")
+    assert engine.http.get(f"/{engine.index}/_count").json()["count"] == 0
 
 
 def test_the_sdk_reader_delivers_through_the_exporter(engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sandbox.scenarios.step import Scenario, Step, bulk, get, lines, search
+from tests.sandbox.scenarios.step import MAPPING, Scenario, Step, bulk, get, index, lines, search
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
@@ -126,6 +126,52 @@ SCENARIOS: tuple[Scenario, ...] = (
             bulk({"a": 1}, query="pipeline=nope"),
             bulk({"a": 1}, pipeline="nope"),
             bulk({"a": 1}, query="pipeline=_none"),
+        ),
+    ),
+    Scenario(
+        "routing chooses the shard of several, and an operation with another one misses",
+        (
+            index(settings={"number_of_shards": 3}),
+            lines(
+                *(
+                    part
+                    for number in range(6)
+                    for part in (
+                        {"create": {"_index": "{x}", "_id": str(number), "routing": f"r{number % 2}"}},
+                        {"n": number},
+                    )
+                )
+            ),
+            lines(
+                {"delete": {"_index": "{x}", "_id": "0", "routing": "b"}},
+                {"delete": {"_index": "{x}", "_id": "1"}},
+                {"delete": {"_index": "{x}", "_id": "2", "routing": "r0"}},
+                {"delete": {"_index": "{x}", "_id": "2", "routing": "r0"}},
+                {"create": {"_index": "{x}", "_id": "2", "routing": "r0"}},
+                {"n": 7},
+                {"create": {"_index": "{x}", "_id": "3", "routing": "b"}},
+                {"n": 8},
+                {"create": {"_index": "{x}", "_id": "3", "routing": "r1"}},
+                {"n": 9},
+            ),
+            lines({"delete": {"_id": "4"}}, path="/{x}/_bulk?routing=r0&refresh=true"),
+            search(sort=["n"], version=True, seq_no_primary_term=True),
+            get("/{x}/_doc/3"),
+            get("/{x}/_doc/3?routing=b"),
+            get("/{x}/_doc/3?routing=r1"),
+        ),
+    ),
+    Scenario(
+        "a mapping requires routing",
+        (
+            index({"_routing": {"required": True}}, {"number_of_shards": 3}),
+            bulk({"n": 0}),
+            bulk({"n": 0}, {"n": 1}, routing="r0"),
+            lines({"delete": {"_index": "{x}", "_id": "0"}}, {"delete": {"_index": "{x}", "_id": "1", "routing": "b"}}),
+            search(sort=["n"]),
+            get("/{x}/_doc/0"),
+            get("/{x}/_doc/0?routing=r0"),
+            MAPPING,
         ),
     ),
     Scenario(
