@@ -42,7 +42,7 @@ from magictel.settings.load import Resolved, resolve
 from magictel.settings.model import ExporterSettings
 from magictel.stopwatch import Stopwatch
 from magictel.templates import Chunk, Layouts, Template, Withheld, chunks
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
 
 S = TypeVar("S", bound=ExporterSettings)
 INTERFACE = 1
@@ -168,6 +168,15 @@ class Exporter(MetricExporter, Generic[S]):
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """What the backend shows now of some thousand points that `identify` gave, by their keys. Raises `WireError`."""
         return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
+
+    def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
+        """How many points of each metric the backend shows with times from `since` to `until`: for points that `identify` does not
+        tell apart. Raises `WireError`.
+        """
+        why = self.find(())
+        return (
+            why if isinstance(why, Unreadable) else Unreadable("verify.unsupported", f"{self.name} cannot count points")
+        )
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """The documented lossy form that explains a difference between sent and seen, or None: then the point is altered."""

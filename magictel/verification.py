@@ -62,6 +62,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Points of one metric that nothing tells apart: `expected` were delivered, with times from `since` to `until` (Unix nanoseconds,
+    both included), `shown` are there in this time, or None where nobody could tell. Their values were not compared.
+    """
+
+    metric: str
+    since: int
+    until: int
+    expected: int
+    shown: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """Found, missing, altered, duplicated. `time_to_visible` in seconds from the accepting reply until the last point was shown, or None.
 
@@ -84,6 +97,13 @@ class Verification:
     """What a replay's points were told apart by: `point`, each by its own identity, or `metric`, counts only. None: a sample."""
     as_declared: int | None = None
     """Points with differences that are declared, where `differences` does not list all of them."""
+    counted: tuple[Counted, ...] = ()
+    """The metrics of which points were counted only."""
+
+    @property
+    def by_count(self) -> int:
+        """Points of those found that were counted only."""
+        return sum(min(one.shown or 0, one.expected) for one in self.counted)
 
 
 Declare = Callable[[str, Value, Value], str | None]

@@ -157,7 +157,8 @@ class _Lane:
         """What there is to verify, once all is sent; None: nothing was delivered."""
         if self.exporter is None or self.stopped is not None or not self.receipt.delivered:
             return None
-        return Proof(self.job.target, self.exporter, self.gone, self.reached, self._options.within, self._clock)
+        noted = sum(one.count for one in self.receipt.reasons if one.fate is Fate.DELIVERED)
+        return Proof(self.job.target, self.exporter, self.gone, self.reached, self._options.within, self._clock, noted)
 
     def put(self, piece: Slice | None) -> bool:
         """Hand over a slice, waiting for room a moment; False: not yet. A target that has ended takes everything."""

@@ -17,6 +17,7 @@ from magictel.errors import WireError
 from magictel.events import Event, Waited
 from magictel.exporter import Exporter
 from magictel.model import Series
+from magictel.operations.replay_count import Tally
 from magictel.sources.parts import Slice
 from magictel.verification import Difference, Expected, Seen, Unreadable, Verification, verify
 
@@ -46,10 +47,19 @@ class Gone:
 
 
 class Proof:
-    """One target's verification, fed slice by slice. `until`: points of the recordings that were handed to the target."""
+    """One target's verification, fed slice by slice. `until`: points of the recordings that were handed to the target; `noted`:
+    points that the backend took with a note.
+    """
 
     def __init__(
-        self, target: str, exporter: Exporter[Any], gone: Gone, until: int, within: float | None, clock: Clock
+        self,
+        target: str,
+        exporter: Exporter[Any],
+        gone: Gone,
+        until: int,
+        within: float | None,
+        clock: Clock,
+        noted: int = 0,
     ) -> None:
         self.target = target
         self.until = until
@@ -61,7 +71,7 @@ class Proof:
         self._trouble: Unreadable | None = None
         self._sum = Verification(0, identity="point")
         self._forms: set[str] = set()
-        self._nameless = 0
+        self._tally = Tally(exporter, clock, noted)
         self._repeated = 0
 
     def begin(self) -> None:
@@ -129,28 +139,24 @@ class Proof:
         self._add(best)
         yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", waited)
 
+    def count(self) -> Iterator[Event]:
+        """Hold what cannot be told apart against the backend's own count, at the end."""
+        if self._trouble is None or not self._trouble.final:
+            yield from self._tally.count(self.target, self._accepted, self._within, self._delay)
+
     def broken_off(self, delivered: int) -> None:
         """End before everything was asked for: of the points that were delivered the others are unverified, never missing."""
-        left = max(0, delivered - self._sum.expected - self._nameless - self._repeated)
+        left = max(0, delivered - self._sum.expected - self._tally.points - self._repeated)
         self._add(Verification(left, unverified=left))
         self._trouble = Unreadable("verify.unverified", "reading back was interrupted: not every point was asked for")
 
     def verification(self) -> Verification:
         """What was found, all slices together."""
-        made, trouble = self._sum, self._trouble
-        if self._nameless:
-            count = made.unverified + self._nameless
-            made = replace(made, expected=made.expected + self._nameless, unverified=count)
-            trouble = trouble or self._why_nameless()
+        trouble = self._trouble
+        made = self._tally.into(self._sum)
         if made.missing or made.altered or made.duplicated or not made.unverified or trouble is None:
             return replace(made, time_to_visible=None if made.missing else self._visible)
         return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
-
-    def _why_nameless(self) -> Unreadable:
-        why = self._exporter.find(())
-        if isinstance(why, Unreadable):
-            return why
-        return Unreadable("verify.unsupported", "these points have nothing that tells one from another")
 
     def _once(self, shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]) -> Iterator[Seen]:
         """A recording may hold an identity several times, with other values: to show each that was sent is not the backend's fault."""
@@ -190,7 +196,8 @@ class Proof:
                         continue
                 one = exporter.identify(series, point)
                 if one is None:
-                    self._nameless += isinstance(exporter.encode(series, point), bytes)
+                    if isinstance(exporter.encode(series, point), bytes):
+                        self._tally.add(series.stream.name, point.time_unix_nano)
                 elif made.setdefault(one.key, one) is not one:
                     self._repeated += 1
                     repeats.setdefault(one.key, [made[one.key]]).append(one)
@@ -234,7 +241,9 @@ def prove(proofs: list[Proof], slices: Iterator[Slice]) -> Iterator[Event]:
             if piece.until <= proof.until:
                 yield from proof.hold(piece)
         if piece.until >= furthest:
-            return
+            break
+    for proof in proofs:
+        yield from proof.count()
 
 
 def _unverified(expected: list[Expected], why: Unreadable) -> Verification:

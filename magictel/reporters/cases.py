@@ -9,7 +9,7 @@ from magictel.events import INTERRUPTED, CheckResult, ReplayFinished, RunCleaned
 from magictel.finding import Finding, Held
 from magictel.outcome import Fate, Reason
 from magictel.reporters.evidence import lines
-from magictel.reporters.figures import many
+from magictel.reporters.figures import many, named
 from magictel.reporters.results import Results
 from magictel.verification import Difference, Verification
 
@@ -178,12 +178,19 @@ def _verified(result: SendResult) -> Case:
     if seen.code or seen.unverified:
         why = seen.message or f"{many(seen.unverified, 'point')} hold fields that the backend cannot show"
         return Case(*name, Held.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)
+    how = "equal" if not seen.counted else f"of them {counted_only(seen)}"
     return Case(
         *name,
         Held.PASS,
-        f"{seen.found} of {many(seen.expected, 'point')} found, equal",
+        f"{seen.found} of {many(seen.expected, 'point')} found, {how}",
         seconds=seen.time_to_visible,
     )
+
+
+def counted_only(seen: Verification) -> str:
+    """`12 points by their number only: a (9), b (3)`: their values were not compared."""
+    metrics = named([f"{one.metric} ({one.expected})" for one in seen.counted])
+    return f"{many(seen.by_count, 'point')} by their number only: {metrics}"
 
 
 def problems(found: list[Case]) -> Iterator[Case]:

@@ -37,7 +37,7 @@ _WORDS = {
     Held.BLOCKED: "blocked",
 }
 _DIFFERENCES = 200
-_CALM = frozenset({"sent", "delivered", "found", "equal", "withheld"})
+_CALM = frozenset({"sent", "delivered", "found", "equal", "counted", "withheld"})
 
 
 class HtmlReporter(ClosingReporter):
@@ -143,8 +143,9 @@ def _ledger(result: SendResult) -> str:
     counts = {name: getattr(receipt, name) for name in ("sent", "delivered", "rejected", "withheld", "kept", "dropped")}
     told = _figures("ledger", counts)
     if seen is not None and (seen.found or not seen.code):
-        equal = max(0, seen.found - seen.altered - seen.unverified)
-        back = {"found": seen.found, "equal": equal, "missing": seen.missing, "altered": seen.altered}
+        equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
+        counted = {"counted": seen.by_count} if seen.counted else {}
+        back = {"found": seen.found, "equal": equal, **counted, "missing": seen.missing, "altered": seen.altered}
         told += _figures("read back", {**back, "duplicated": seen.duplicated, "unverified": seen.unverified})
     return f"<div class='counts'>{told}</div>"
 

@@ -27,7 +27,7 @@ from magictel.finding import Finding, Held
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.timing import advice
 from magictel.stopwatch import Timing
-from magictel.verification import Difference, Verification
+from magictel.verification import Counted, Difference, Verification
 
 CHECK = "magictel.check/1"
 SEND = "magictel.send/1"
@@ -222,6 +222,7 @@ def verification_document(seen: Verification) -> Document:
         "missing_points": list(seen.missing_points),
         "differences": [_difference(one) for one in seen.differences],
         **({} if seen.identity is None else {"identity": seen.identity, "as_declared": seen.as_declared or 0}),
+        **({} if not seen.counted else {"counted": [_metric(one) for one in seen.counted]}),
     }
 
 
@@ -299,6 +300,10 @@ def _reason(reason: Reason) -> Document:
 
 def _difference(one: Difference) -> Document:
     return {"point": one.point, "field": one.field, "sent": one.sent, "seen": one.seen, "declared": one.declared}
+
+
+def _metric(one: Counted) -> Document:
+    return {"metric": one.metric, "expected": one.expected, "shown": one.shown}
 
 
 def _cleaned(one: RunCleaned) -> Document:

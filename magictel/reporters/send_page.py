@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from magictel.events import RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
 from magictel.finding import Held
 from magictel.outcome import Fate, Reason, Receipt
-from magictel.reporters.cases import MAY_BE_STORED, doubtful
+from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful
 from magictel.reporters.check_page import write_header, write_rung
 from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.sheet import Sheet
@@ -142,7 +142,8 @@ def verdict(result: SendResult) -> str:
     """`verified`; `unverified: es.read.forbidden`; `not as sent: 1 rejected, 2 altered`."""
     match result.outcome:
         case SendOutcome.VERIFIED:
-            return "verified"
+            seen = result.verification
+            return f"verified, {counted_only(seen)}" if seen is not None and seen.counted else "verified"
         case SendOutcome.ACCEPTED:
             return (
                 "accepted; whether it arrived was not asked"
@@ -172,11 +173,12 @@ def _way(sheet: Sheet, result: SendResult) -> str:
         return f"nothing was sent: all {many(receipt.sent, 'point')} undelivered"
     steps = [f"sent {receipt.sent}", _counted(accepted=receipt.delivered, **_fates(receipt))]
     if seen is not None and (seen.found or not seen.code):
-        equal = max(0, seen.found - seen.altered - seen.unverified)
+        equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
         steps.append(
             _counted(
                 found=seen.found,
                 equal=equal,
+                counted=seen.by_count,
                 missing=seen.missing,
                 altered=seen.altered,
                 duplicated=seen.duplicated,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from magictel import sandbox
@@ -215,6 +217,69 @@ def test_what_was_refused_is_not_expected(tmp_path: Path) -> None:
     assert result.outcome is SendOutcome.REJECTED
     assert result.receipt.rejected > 0
     assert (seen.expected, seen.missing) == (result.receipt.delivered, 0)
+
+
+TIME_SERIES = {
+    "settings": {"index.mode": "time_series", "index.routing_path": ["name"]},
+    "mappings": {
+        "properties": {
+            "@timestamp": {"type": "date"},
+            "name": {"type": "keyword", "time_series_dimension": True},
+            "attributes": {"properties": {"n": {"type": "long", "time_series_dimension": True}}},
+        }
+    },
+}
+
+
+def make_time_series(url: str) -> None:
+    """A data stream whose index makes the ids."""
+    template = {"index_patterns": ["series"], "priority": 400, "data_stream": {}, "template": TIME_SERIES}
+    with httpx.Client(base_url=url, trust_env=False) as http:
+        assert http.put("/_index_template/series", json=template).status_code == 200
+        assert http.put("/_data_stream/series").status_code == 200
+
+
+def twice(body: bytes) -> bytes:
+    return body + body.replace(b'"n":', b'"n":9')
+
+
+COUNTED = {
+    "nothing": (None, SendOutcome.VERIFIED, None, (0, 0)),
+    "lost": (first_of(lambda body: body.split(b"\n", 2)[2]), SendOutcome.LOST, "verify.lost", (1, 0)),
+    "more than were sent": (first_of(twice), SendOutcome.UNVERIFIED, "verify.count", (0, 2490)),
+}
+
+
+@pytest.mark.parametrize("what", COUNTED)
+def test_where_the_index_makes_the_ids_points_are_counted_by_metric(tmp_path: Path, what: str) -> None:
+    change, outcome, code, counts = COUNTED[what]
+    with sandbox.start(["elasticsearch"]) as room:
+        environment = {**room.environment(), "ELASTICSEARCH_INDEX": "series"}
+        make_time_series(environment["ELASTICSEARCH_URL"])
+        result = proved(search(change, environment, tmp_path), [recording(tmp_path)], within=3.0)
+    seen = result.verification
+    assert seen is not None
+    assert (result.outcome, result.code, (seen.missing, seen.unverified)) == (outcome, code, counts), result
+    assert (seen.expected, seen.identity) == (RECORDED, "metric")
+    assert [(one.metric, one.expected) for one in seen.counted] == [("proof", RECORDED)]
+    assert result.receipt.delivered == RECORDED
+
+
+def test_what_was_sent_before_is_counted_once(tmp_path: Path) -> None:
+    with sandbox.start(["elasticsearch"]) as room:
+        environment = {**room.environment(), "ELASTICSEARCH_INDEX": "series"}
+        make_time_series(environment["ELASTICSEARCH_URL"])
+        path = recording(tmp_path, 300)
+        shift = time.time() - 1_700_000_000 - 60
+        for _ in range(2):
+            result = proved(search(None, environment, tmp_path), [path], shift=shift)
+            assert result.outcome is SendOutcome.VERIFIED, result
+        again = proved(search(None, environment, tmp_path), [path, path], shift=shift)
+    seen = again.verification
+    assert seen is not None  # 300 are there: the other 300 are the same points once more, or were lost
+    assert (again.outcome, again.code, seen.missing, seen.unverified) == (
+        SendOutcome.UNVERIFIED, "verify.count", 0, 300,
+    )  # fmt: skip
 
 
 def test_a_backend_that_cannot_be_asked_leaves_the_replay_unverified(tmp_path: Path) -> None:

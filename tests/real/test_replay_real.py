@@ -231,3 +231,38 @@ def test_killed_in_the_middle_and_replayed_again_nothing_is_lost_and_nothing_dou
         )  # nothing is lost; what was sent twice is there twice
     else:
         assert settles(backend.count, lines * 200) == lines * 200
+
+
+def test_a_time_series_index_makes_its_own_ids_so_points_are_counted(tmp_path: Path) -> None:
+    url, index = url_of("MT_ES8_URL", "MT_ES_URL"), f"r{uuid.uuid4().hex[:10]}"
+    dimension = {"time_series_dimension": True}
+    properties = {"run": {"type": "keyword", **dimension}, "series": {"type": "long", **dimension}}
+    mappings = {"@timestamp": {"type": "date"}, "name": {"type": "keyword", **dimension}}
+    template = {
+        "settings": {"index.mode": "time_series", "index.routing_path": ["name"]},
+        "mappings": {"properties": {**mappings, "attributes": {"properties": properties}}},
+    }
+    lines = recording(index, 3)
+    (tmp_path / "r").write_text(lines)
+    (tmp_path / "clash").write_text(lines.replace('{"key": "series"', '{"key": "host"'))
+    to = ("--to", "elasticsearch", "--set", f"url={url}", "--set", f"index={index}", "--verify", "--format", "json")
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+        body = {"index_patterns": [index], "priority": 400, "data_stream": {}, "template": template}
+        assert http.put(f"/_index_template/{index}", json=body).status_code == 200
+        try:
+            for _ in range(2):  # the second time each is there already, and none is there twice
+                ran = magictel("replay", "r", *to, "--shift", "keep", folder=tmp_path)
+                assert (ran.code, ran.document["outcome"]) == (0, "verified"), ran
+                (target,) = ran.document["targets"]
+                seen = target["verification"]
+                assert seen["identity"] == "metric"
+                assert seen["counted"] == [{"metric": "replay_real", "expected": 600, "shown": 600}]
+                assert http.get(f"/{index}/_count").json()["count"] == 600
+            # Without the dimension 200 points a time are one to Elasticsearch: 409, which a repeat of the same point would be too.
+            ran = magictel("replay", "clash", *to, folder=tmp_path)
+            (target,) = ran.document["targets"]
+            assert (ran.code, ran.document["outcome"], target["code"]) == (3, "unverified", "verify.count"), ran
+            assert http.get(f"/{index}/_count").json()["count"] == 603
+        finally:
+            http.delete(f"/_data_stream/{index}")
+            http.delete(f"/_index_template/{index}")

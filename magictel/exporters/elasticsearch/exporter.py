@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from magictel.delivery.retry import Attempted
 from magictel.exporters.elasticsearch import (
+    counting,
     deletion,
     documents,
     expectation,
@@ -35,7 +36,7 @@ from magictel.ladder.probe import probe
 from magictel.model import Point, Series
 from magictel.outcome import Outcome
 from magictel.payload import Payload, Route
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.wire import Endpoint, Reply, Request, Wire
 
 S = TypeVar("S", bound=SearchSettings)
@@ -177,6 +178,10 @@ class SearchExporter(HttpExporter[S]):
             why = "a time-series index makes its own ids: its documents cannot be told apart by what was sent"
             return Unreadable("verify.unsupported", why)
         return readback_points.find(self.wire(), self.settings.index, expected, expectation.declared)
+
+    def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
+        """By search on names and times: in a time-series index that is all there is."""
+        return counting.count(self.wire(), self.settings.index, metrics)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, cut texts, order and repeats of lists, flattened types."""

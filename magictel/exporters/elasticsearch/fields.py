@@ -43,6 +43,13 @@ class Fields:
                 return parent
         return None
 
+    def holding(self, name: str, value: str) -> dict[str, Any] | None:
+        """The query for documents whose field is a text: by every field that holds it as a whole, in any index behind the name."""
+        names = [one for one in (name, f"{name}.keyword") if self.kinds(one) - {"text"} or self.flat_parent(one)]
+        if not names:
+            return None
+        return {"bool": {"should": [{"term": {one: value}} for one in names], "minimum_should_match": 1}}
+
     def shown_by(self, name: str) -> str | None:
         """The name under which doc values show a field; None where no doc values hold it."""
         if self.flat_parent(name):

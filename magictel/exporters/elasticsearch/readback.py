@@ -79,12 +79,7 @@ def _one_index(
 
 def of_run(fields: Fields, run_id: str) -> dict[str, Any] | None:
     """The query for a run's documents: by every field that holds its id as a whole, in any index behind the name."""
-    names = [
-        name for name in (RUN_ID, f"{RUN_ID}.keyword") if fields.kinds(name) - {"text"} or fields.flat_parent(name)
-    ]
-    if not names:
-        return None
-    return {"bool": {"should": [{"term": {name: run_id}} for name in names], "minimum_should_match": 1}}
+    return fields.holding(RUN_ID, run_id)
 
 
 def _size(query: SampleQuery) -> int:
