@@ -10,6 +10,7 @@ from magictel.finding import Finding, Held
 from magictel.outcome import Fate, Reason
 from magictel.reporters.evidence import lines
 from magictel.reporters.figures import many, named
+from magictel.reporters.remedies import known
 from magictel.reporters.results import Results
 from magictel.verification import Difference, Verification
 
@@ -146,7 +147,7 @@ def _accepted(result: SendResult) -> Case:
         Held.FAIL,
         f"{message}: {why}",
         result.code,
-        result.remedy,
+        result.remedy or known(result.code),
         told,
         float(receipt.seconds),
     )
@@ -174,7 +175,8 @@ def _verified(result: SendResult) -> Case:
             *(f"lost: {one}" for one in seen.missing_points),
         ]
         message = f"of {many(seen.expected, 'accepted point')}: {', '.join(bad)}"
-        return Case(*name, Held.FAIL, message, code, result.remedy if own else None, tuple(told), seen.time_to_visible)
+        remedy = (result.remedy if own else None) or known(code)
+        return Case(*name, Held.FAIL, message, code, remedy, tuple(told), seen.time_to_visible)
     if seen.code or seen.unverified:
         why = seen.message or f"{many(seen.unverified, 'point')} hold fields that the backend cannot show"
         return Case(*name, Held.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)

@@ -8,6 +8,7 @@ from magictel.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResul
 from magictel.finding import Finding, Held, Rung
 from magictel.reporters.evidence import lines
 from magictel.reporters.figures import every, many, named, span
+from magictel.reporters.remedies import parted
 from magictel.reporters.sheet import Sheet
 
 _NAME = 14
@@ -23,7 +24,7 @@ def write_block(sheet: Sheet, result: CheckResult, *, alone: bool = True) -> Non
         else:
             names = ", ".join(finding.rung for finding in group)
             _write_rung(sheet, group[0], f"{names}   ")
-    sheet.row([(verdict(result), f"bold {_COLOUR[result.outcome]}")], right=span(result.seconds))
+    write_verdict(sheet, verdict(result), _COLOUR[result.outcome], result.seconds)
     if not alone:
         sheet.blank()
     sheet.flush()
@@ -60,10 +61,20 @@ def write_more(sheet: Sheet, finding: Finding) -> None:
     """The lines under a finding: evidence, `mend:`, `more:`."""
     for line in lines(finding):
         sheet.note(6, line)
-    if finding.remedy:
-        sheet.note(6, finding.remedy, "mend:  ")
-    if finding.code:
-        sheet.note(6, f"magictel explain {finding.code}", "more:  ")
+    write_way_out(sheet, finding.code, finding.remedy)
+
+
+def write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
+    """`mend:`, a command in it alone on its line; `more:`."""
+    command, beside = parted(remedy or "")
+    label = "mend:  "
+    if command:
+        sheet.note(6, command, label)
+        label = " " * len(label)
+    if beside:
+        sheet.note(6, beside, label)
+    if code:
+        sheet.note(6, f"magictel explain {code}", "more:  ")
 
 
 def verdict(result: CheckResult) -> str:
@@ -82,10 +93,15 @@ def verdict(result: CheckResult) -> str:
 def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> None:
     """The last line: the verdict over all, where one target's own is not the last already."""
     if finished.interrupted:
-        sheet.row([(overall(targets, finished), "bold red")], right=span(finished.seconds))
+        write_verdict(sheet, overall(targets, finished), "red", finished.seconds)
     elif len(finished.results) > 1:
-        sheet.row([(overall(targets, finished), f"bold {_COLOUR[finished.outcome]}")], right=span(finished.seconds))
+        write_verdict(sheet, overall(targets, finished), _COLOUR[finished.outcome], finished.seconds)
     sheet.flush()
+
+
+def write_verdict(sheet: Sheet, text: str, colour: str, seconds: float | None) -> None:
+    """The line that ends a page or a block: bold, wrapped like any other, with the time at the right."""
+    sheet.row([], text, "" if seconds is None else span(seconds), style=f"bold {colour}", hang=2)
 
 
 def overall(targets: Sequence[str], finished: CheckFinished) -> str:

@@ -18,6 +18,7 @@ from magictel.finding import Held
 from magictel.reporters import check_page, send_page
 from magictel.reporters.cases import VERIFIED, Case, cases, checked_cases, problems, sent_cases, source_cases
 from magictel.reporters.figures import many, span
+from magictel.reporters.remedies import parted
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.signs import printable
 from magictel.reporters.timing import advice
@@ -164,8 +165,10 @@ def _problem(case: Case) -> Iterator[str]:
     for line in case.told:
         yield f"  - {_prose(line)}\n"
     if case.remedy:
-        mend = _code(case.remedy) if case.remedy.startswith("magictel ") else _prose(case.remedy)
-        yield f"  - mend: {mend}\n"
+        command, beside = parted(case.remedy)
+        mend = [_code(command)] if command else []
+        mend += [_prose(beside)] if beside else []
+        yield f"  - mend: {' '.join(mend)}\n"
     yield f"  - more: {_code(f'magictel explain {case.code}')}\n\n"
 
 

@@ -22,6 +22,7 @@ from magictel.reporters.cases import (
     undeclared,
 )
 from magictel.reporters.figures import bound, many, span
+from magictel.reporters.remedies import parted
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.signs import DRAWN, printable
 from magictel.reporters.timing import advice
@@ -130,8 +131,8 @@ def _detail(case: Case) -> str:
 
 
 def _way_out(code: str | None, remedy: str | None) -> str:
-    command = remedy is not None and remedy.startswith("magictel ")
-    said = f"<code>{_exact(remedy)}</code>" if remedy and command else _text(remedy or "")
+    command, beside = parted(remedy or "")
+    said = " ".join([f"<code>{_exact(command)}</code>"] * bool(command) + [_text(beside)] * bool(beside))
     mend = f"<dt>mend</dt><dd>{said}</dd>" if remedy else ""
     more = f"<dt>more</dt><dd><code>magictel explain {_exact(code)}</code></dd>" if code else ""
     return f"<dl>{mend}{more}</dl>" if mend or more else ""

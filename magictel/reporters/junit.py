@@ -12,6 +12,7 @@ from magictel.events import CheckResult, Event, SendOutcome, SendResult
 from magictel.finding import Finding, Held
 from magictel.reporters.cases import Case, cleaned_case, reason_text, source_cases
 from magictel.reporters.evidence import lines
+from magictel.reporters.remedies import known
 from magictel.reporters.results import Results
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -94,7 +95,8 @@ def _sent(result: SendResult) -> ET.Element:
     name = f"{result.target}.{result.exporter}"
     accepted, verified = _case(name, "accepted", result.receipt.seconds), _case(name, "verified", _visible(result))
     told = [reason_text(reason) for reason in result.receipt.reasons]
-    told += [result.remedy] if result.remedy else []
+    remedy = result.remedy or (known(result.code) if result.outcome in _NOT_DELIVERED else None)
+    told += [f"mend: {remedy}"] if remedy else []
     seen = result.verification
     if result.outcome in _NOT_DELIVERED:
         _verdict(accepted, "failure", result.code, result.message or result.outcome.value, told)

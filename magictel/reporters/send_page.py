@@ -8,8 +8,9 @@ from magictel.events import RunCleaned, RunCounted, SendFinished, SendOutcome, S
 from magictel.finding import Held
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful
-from magictel.reporters.check_page import write_header, write_rung
+from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
 from magictel.reporters.figures import every, many, named, span
+from magictel.reporters.remedies import known
 from magictel.reporters.sheet import Sheet
 from magictel.reporters.timing import advice
 from magictel.stopwatch import Timing
@@ -90,7 +91,7 @@ def write_cleaned(sheet: Sheet, cleaned: RunCleaned) -> None:
     sheet.row(
         [(cleaned.target, "bold"), ("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")], text
     )
-    _write_way_out(sheet, cleaned.code, cleaned.remedy)
+    write_way_out(sheet, cleaned.code, cleaned.remedy)
     sheet.flush()
 
 
@@ -116,7 +117,7 @@ def write_end(
     if words:
         if len(targets) > 1:
             sheet.blank()
-        sheet.row([("; ".join(words), f"bold {_COLOUR[held]}")], right="" if seconds is None else span(seconds))
+        write_verdict(sheet, "; ".join(words), _COLOUR[held], seconds)
     sheet.flush()
 
 
@@ -145,11 +146,9 @@ def verdict(result: SendResult) -> str:
             seen = result.verification
             return f"verified, {counted_only(seen)}" if seen is not None and seen.counted else "verified"
         case SendOutcome.ACCEPTED:
-            return (
-                "accepted; whether it arrived was not asked"
-                if result.receipt.delivered
-                else "nothing to send: all withheld"
-            )
+            if result.receipt.delivered:
+                return "accepted; whether it arrived was not asked"
+            return "nothing to send: all withheld" if result.receipt.withheld else "nothing was left to send"
         case SendOutcome.UNVERIFIED:
             return f"unverified: {result.code or 'the backend cannot be asked'}"
     receipt, seen = result.receipt, result.verification
@@ -169,6 +168,8 @@ def verdict(result: SendResult) -> str:
 def _way(sheet: Sheet, result: SendResult) -> str:
     """`sent 12 → accepted 11, rejected 1 → found 11, equal 9, altered 2   visible after 1.03 s`."""
     receipt, seen = result.receipt, result.verification
+    if not receipt.sent:
+        return "nothing was left to send"
     if not receipt.attempts and receipt.undelivered == receipt.sent:
         return f"nothing was sent: all {many(receipt.sent, 'point')} undelivered"
     steps = [f"sent {receipt.sent}", _counted(accepted=receipt.delivered, **_fates(receipt))]
@@ -291,14 +292,9 @@ def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequen
     )
     for line in said:
         sheet.note(6, line)
-    _write_way_out(sheet, None if held is Held.SKIPPED else code, remedy)
-
-
-def _write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
-    if remedy:
-        sheet.note(6, remedy, "mend:  ")
-    if code:
-        sheet.note(6, f"magictel explain {code}", "more:  ")
+    if held is Held.FAIL and not remedy:
+        remedy = known(code)
+    write_way_out(sheet, None if held is Held.SKIPPED else code, remedy)
 
 
 def _held(outcome: SendOutcome) -> Held:

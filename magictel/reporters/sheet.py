@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from magictel.reporters.figures import bound
+from magictel.reporters.remedies import COMMANDS
 from magictel.reporters.signs import Signs, printable, signs_for, writable
 
 Part = tuple[str, str]
@@ -21,7 +22,6 @@ _WIDEST = 100
 _NARROWEST = 40
 _BOUND = "\x1f"
 """Stands for a blank that no line breaks at: it is one column wide, and no text that is shown holds it."""
-_COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl", "curl ", "openssl ", "nc ")
 
 
 class Sheet:
@@ -67,7 +67,7 @@ class Sheet:
     def note(self, indent: int, text: str, label: str = "", style: str = "") -> None:
         """A sentence under a row; a command in it stays on one line, to be copied."""
         lead = " " * indent + label
-        if self._width is not None and text.startswith(_COMMANDS):
+        if self._width is not None and text.startswith(COMMANDS):
             self._write(lead + self._painted(self._clean(text), style))
             return
         self.row([(lead, "")], text, style=style, hang=indent + len(label) + (0 if label else 2))

@@ -103,6 +103,19 @@ def test_the_verdict_over_many_names_the_worst_first_and_counts_the_rest(events:
     assert text(events, None).rstrip("\n").split("\n")[-1].rpartition("  ")[0] == last
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_long_verdict_wraps_between_words(width: int) -> None:
+    for events in (
+        check_events(*(replace(EXPIRED, target=f"production-{number}") for number in range(6))),
+        send_events(*(replace(STOPPED, target=f"production-{number}") for number in range(6))),
+    ):
+        end = text(events, width).rstrip("\n").split("\n\n")[-1].splitlines()
+        assert 2 <= len(end) < 12
+        assert all(len(line) <= width for line in end)
+        assert all(line.startswith("  ") for line in end[1:])
+        assert "production-5" in " ".join(end)
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("width", [60, 70, 80, 90, 100])
 def test_no_line_ends_between_a_number_and_its_unit(case: str, width: int) -> None:

@@ -1,0 +1,78 @@
+"""The way out: a command stands alone, to be copied; what is said beside it follows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from magictel.catalogue import codes, explain
+from magictel.finding import Finding, Rung
+from magictel.outcome import Fate, Reason, Receipt
+from magictel.reporters.kinds import KINDS
+from magictel.reporters.remedies import known, parted
+from tests.reporters.cases import STOPPED, check_events, checked, send_events
+from tests.reporters.reporting import report
+from tests.reporters.test_terminal import text
+
+PREPARE = "magictel prepare es --apply, and then a new index: a field's type cannot be changed afterwards, not here"
+
+
+@pytest.mark.parametrize(
+    ("remedy", "command", "beside"),
+    [
+        ("magictel prepare es --apply", "magictel prepare es --apply", ""),
+        (PREPARE, "magictel prepare es --apply", PREPARE.partition(", ")[2]),
+        ("magictel check --wait 60s; if it stays so, ask", "magictel check --wait 60s", "if it stays so, ask"),
+        ("magictel check --wait 60s (it starts)", "magictel check --wait 60s", "(it starts)"),
+        ("magictel list shows them all", "magictel list", "shows them all"),
+        ("magictel replay f --filter 'a; b (c'", "magictel replay f --filter 'a; b (c'", ""),
+        ('PUT /i/_settings {"a": 1, "b": 2}', 'PUT /i/_settings {"a": 1, "b": 2}', ""),
+        ("start the backend; or check the port", "", "start the backend; or check the port"),
+        ("", "", ""),
+    ],
+)
+def test_a_command_is_parted_from_the_words_beside_it(remedy: str, command: str, beside: str) -> None:
+    assert parted(remedy) == (command, beside)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, None])
+def test_on_the_page_a_command_has_its_line_and_words_wrap_under_it(width: int | None) -> None:
+    finding = Finding.failed(Rung.WRITE, "es.mapping.long", "decimals are cut", PREPARE)
+    lines = text(check_events(checked("es", "es", "", finding)), width).splitlines()
+    (place,) = [number for number, line in enumerate(lines) if line == "      mend:  magictel prepare es --apply"]
+    assert lines[place + 1].startswith("             and then a new index")
+    assert all(len(line) <= (width or 999) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("github", "`magictel prepare es --apply` and then"), ("html", "</code> and then")]
+)
+def test_only_the_command_is_written_as_code(kind: str, said: str) -> None:
+    finding = Finding.failed(Rung.WRITE, "es.mapping.long", "decimals are cut", PREPARE)
+    assert said in report(kind, check_events(checked("es", "es", "", finding)))[0]
+
+
+def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
+    assert known("es.write.queue-full") == "send fewer and larger batches, or add nodes"
+    assert (
+        known("http.not-a-backend")
+        == "check host, port and path. User interfaces often live on another port than the API"
+    )
+    assert (known("no.such-code"), known(None)) == (None, None)
+    for code in codes():
+        page, said = explain(code), known(code)
+        assert page is not None
+        assert (said is None) == any(line.startswith("$ ") for line in page.mend), code
+        assert said is None or re.fullmatch(r"\S.*[^.:]", said), code
+
+
+@pytest.mark.parametrize(
+    "kind", ["terminal", *(kind for kind in KINDS if kind not in ("json", "nagios", "prometheus"))]
+)
+def test_a_loss_without_a_remedy_of_its_own_shows_the_catalogues(kind: str) -> None:
+    receipt = Receipt(12, dropped=12, reasons=(Reason("es.write.queue-full", "the queue is full", 12, Fate.DROPPED),))
+    lost = send_events(replace(STOPPED, code="es.write.queue-full", remedy=None, findings=(), receipt=receipt))
+    shown = text(lost) if kind == "terminal" else report(kind, lost)[0]
+    assert "end fewer and larger batches, or add nodes" in shown
