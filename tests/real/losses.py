@@ -146,6 +146,10 @@ CASES: dict[str, Case] = {
         {**each(PROMETHEUS, ONE_REFUSED), **each(VICTORIA, ONE_LOST)},
         (GOOD, Point("silent.seconds", 2.5, 1_795_616.0, epoch=True)),
     ),
+    "replay, time zero": Case(
+        {**each(PROMETHEUS, ONE_REFUSED), **each(VICTORIA, ONE_LOST)},
+        (GOOD, Point("silent.zero", 2.5, 0, epoch=True)),
+    ),
     "replay, 40 labels": Case(
         {**each(PROMETHEUS, ALL), **each(VICTORIA, ONE_LOST)}, (GOOD, Point("silent.labels", 2.5, 0, FORTY))
     ),
@@ -192,7 +196,7 @@ LINES = (
     Line(
         "VM",
         "ts older than retention / >2 d future",
-        ("replay, 400 days old", "replay, three days ahead", "replay, seconds for milliseconds"),
+        ("replay, 400 days old", "replay, three days ahead", "replay, seconds for milliseconds", "replay, time zero"),
     ),
     Line("VM", "40 labels", ("sample, 40 labels", "replay, 40 labels")),
     Line(

@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.running import process
+from tests.cli.running import magictel, process
 from tests.real.losses import (
     ALL,
     CAPTIVE,
@@ -132,6 +132,12 @@ def test_every_line_of_the_list_is_in_the_table() -> None:
     [table] = re.findall(r"### 2\.1 .*?\n((?:\|.*\n)+)", LIST.read_text())
     listed = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in table.splitlines()[2:]]
     assert [(line.server, line.sent) for line in LINES] == listed
+
+
+def test_what_never_leaves_is_said_beforehand(tmp_path: Path) -> None:
+    """Exemplars: nothing to read back, so the exporter's description is where they are told of."""
+    told = magictel("describe", "prometheus-remote-write", folder=tmp_path)
+    assert (told.code, "exemplars" in " ".join(told.out.split())) == (0, True)
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.server}-{line.sent}")

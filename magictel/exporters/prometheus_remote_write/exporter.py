@@ -50,7 +50,8 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     limits = (
         "Delta points and exponential histograms are withheld: remote write 1.0 can carry neither.",
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
-        "Names and attribute keys become letters, digits and underscores; values become text; start times, minima and maxima stay behind.",
+        "Names and attribute keys become letters, digits and underscores; values become text.",
+        "Start times, minima, maxima, exemplars and descriptions stay behind.",
         "A point's own job, instance or le is kept as exported_job and so on.",
         "Points of a collection that become one series and time to Prometheus: the first is sent, the others are rejected beforehand.",
     )
