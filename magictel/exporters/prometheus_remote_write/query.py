@@ -38,9 +38,8 @@ class QueryApi:
     def samples(self, matchers: str, since: float, until: float) -> list[Any] | Unreadable:
         """A range selector: the only query that shows samples with their own times."""
         end = math.ceil(until)
-        window = max(
-            1, end - max(0, math.floor(since))
-        )  # VictoriaMetrics 1.79 shows nothing of one that begins before 1970
+        # VictoriaMetrics 1.79 shows nothing of a window that begins before 1970.
+        window = max(1, end - max(0, math.floor(since)))
         return self._ask("/api/v1/query", {"query": f"{self._selector(matchers)}[{window}s]", "time": str(end)})
 
     def count(self, run_id: str) -> int | Unreadable:
