@@ -212,7 +212,8 @@ class _Lane:
             findings=self._findings,
             timing=self._timing(),
         )
-        return judged(result, SendOptions(verify=self._options.verify and self.verification is not None))
+        asked = self.verification is not None or not receipt.delivered
+        return judged(result, SendOptions(verify=self._options.verify and asked))
 
 
 def replay(
@@ -226,6 +227,13 @@ def replay(
     first = next(reading.slices, None)  # a recording that cannot be read at all is said before anybody is asked
     if first is None and not gathering.points:
         raise SourceError("source.empty", _nothing(recordings, options), None, whole=True)
+    if options.from_point > gathering.points and first is None:
+        raise UsageError(
+            "usage.run",
+            f"--from-point {options.from_point}: there are {gathering.points} points"
+            + (" that pass the filter" if options.filter else ""),
+            f"--from-point {gathering.points} is the end; leave it out to send all",
+        )
     yield ReplayStarted(tuple(recordings.names), tuple(job.target for job in jobs), reading.shift / 1000)
     lanes = [_Lane(job, options, clock) for job in jobs]
     broken: MagictelError | None = None

@@ -247,6 +247,10 @@ def judged(result: SendResult, options: SendOptions) -> SendResult:
     if receipt.rejected:
         return _because(result, SendOutcome.REJECTED, refused)
     if verification is None:
+        if options.verify and receipt.withheld and not receipt.delivered:
+            rules = ", ".join(dict.fromkeys(one.code for one in receipt.reasons if one.fate is Fate.WITHHELD))
+            message = f"every point is withheld ({rules}): nothing was sent, and nothing can be verified"
+            return replace(result, outcome=SendOutcome.UNVERIFIED, code="verify.nothing-sent", message=message)
         return replace(
             result,
             outcome=SendOutcome.ACCEPTED if not options.verify or not receipt.delivered else SendOutcome.UNVERIFIED,

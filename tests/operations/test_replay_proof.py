@@ -15,6 +15,7 @@ import pytest
 
 from magictel import sandbox
 from magictel.clock import Clock, SystemClock
+from magictel.errors import UsageError
 from magictel.events import ReplayFinished, SendOutcome, SendResult, Waited
 from magictel.exporter import Exporter
 from magictel.exporters.elasticsearch import ElasticsearchExporter
@@ -288,6 +289,26 @@ def test_a_backend_that_cannot_be_asked_leaves_the_replay_unverified(tmp_path: P
     exporter = ConsoleExporter(resolve("t", "console", ConsoleExporter.Settings, environment={}).settings)
     result = proved(exporter, [recording(tmp_path, 100)])
     assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unsupported")
+
+
+DELTA = {"timeUnixNano": "1764000000000000000", "asInt": "3"}
+
+
+def test_where_every_point_is_withheld_nothing_is_verified(tmp_path: Path) -> None:
+    metric = {"name": "orders", "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [DELTA]}}
+    (tmp_path / "r").write_text(json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}))
+    with sandbox.start(["prometheus-remote-write"]) as room:
+        result = proved(remote_write(None, room.environment(), tmp_path), [str(tmp_path / "r")])
+    assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.nothing-sent")
+    assert (result.receipt.sent, result.receipt.withheld) == (1, 1)
+
+
+def test_a_replay_from_the_end_has_nothing_left_and_from_beyond_it_is_refused(tmp_path: Path) -> None:
+    recorded = [recording(tmp_path, 100)]
+    result = proved(to_file(None, {}, tmp_path), recorded, from_point=100)
+    assert (result.outcome, result.receipt.sent) == (SendOutcome.ACCEPTED, 0)
+    with pytest.raises(UsageError, match="--from-point 101: there are 100 points"):
+        proved(to_file(None, {}, tmp_path), recorded, from_point=101)
 
 
 @pytest.mark.parametrize(
