@@ -5,6 +5,7 @@
     laws/       the laws themselves, by subject
     case        what a law works with: exporters under test, the backend before them, a clock on which waiting costs nothing
     points      collections whose points can be told apart wherever they end up, and the odd ones
+    hindrance   what the system does to an exporter that writes to a file or a stream
     subject     who is tested: a factory of exporters and one of emulators; of a registered name, or of one's own
     run         law after law, each on a fresh case
     report      what `--format json` and `--report junit=…` write
@@ -20,6 +21,8 @@ In an author's own tests, a law is a test and two fixtures are to be filled:
         @pytest.fixture
         def emulator(self):
             return lambda clock: AcmeEmulator()     # None, where there is nothing to script
+
+One that writes to a file or a stream fills `hindrances` instead of `emulator`: `magictel.conformance.of_file("acme.log")`.
 """
 
 from __future__ import annotations
@@ -31,15 +34,31 @@ _HOMES = {
     "Case": "magictel.conformance.case",
     "ExporterSuite": "magictel.conformance.plugin",
     "LAWS": "magictel.conformance.laws",
+    "Hindrance": "magictel.conformance.hindrance",
     "Law": "magictel.conformance.law",
     "Level": "magictel.conformance.law",
     "Place": "magictel.conformance.subject",
     "Subject": "magictel.conformance.subject",
     "Violation": "magictel.conformance.law",
+    "of_file": "magictel.conformance.hindrance",
+    "of_stream": "magictel.conformance.hindrance",
     "run": "magictel.conformance.run",
 }
 
-__all__ = ["LAWS", "Case", "ExporterSuite", "Law", "Level", "Place", "Subject", "Violation", "run"]
+__all__ = [
+    "LAWS",
+    "Case",
+    "ExporterSuite",
+    "Hindrance",
+    "Law",
+    "Level",
+    "Place",
+    "Subject",
+    "Violation",
+    "of_file",
+    "of_stream",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.clock import SystemClock
+from magictel.conformance.hindrance import Hindrance
 from magictel.conformance.need import Broken, Need
 from magictel.conformance.subject import Place, Subject
 from magictel.exporter import Exporter
@@ -40,6 +41,9 @@ _QUICK = {
 }
 _LONG_ENOUGH = 30.0
 """Seconds that the clock is moved before the backend is asked: longer than anything takes to become visible."""
+_MENDED = 90.0
+"""Seconds that a person takes to mend what the system refuses; until then it is not asked again."""
+_NO_ANSWERS = "a backend that answers, and what it writes to answers nothing"
 
 
 class LeapingClock(SystemClock):
@@ -94,6 +98,7 @@ class Case:
         self._stack = contextlib.ExitStack()
         self._server: Server | None = None
         self._made: list[Exporter[Any]] = []
+        self._hindered = contextlib.ExitStack()
 
     def __enter__(self) -> Case:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="magictel-")))
@@ -109,7 +114,7 @@ class Case:
                 exporter.close()  # a law may have asked the backend after its shutdown
         finally:
             self._made.clear()
-            with self._stack:
+            with self._stack, self._hindered:
                 if self._server is not None:
                     self._server.stop()
 
@@ -140,6 +145,37 @@ class Case:
         self.server.faults = parse_faults(text)
         return self.server.faults
 
+    def hindrances(self, kind: str = "refuses") -> list[Hindrance]:
+        """What of this kind can hinder an exporter that writes to this system."""
+        return [one for one in self.subject.hindrances if one.kind == kind]
+
+    def hinder(self, hindrance: Hindrance) -> None:
+        """From now on the system hinders it so."""
+        self._hindered.close()
+        self._hindered.enter_context(hindrance.begin(self.folder))
+
+    def away(self) -> None:
+        """From now on nobody takes anything."""
+        if self.served:
+            self.script("503 forever")
+        else:
+            self.hinder(self.hindrances()[0])
+
+    def stall(self) -> None:
+        """From now on what is sent or written is let wait, longer than any law gives."""
+        if self.served:
+            self.script("slow 6 forever")
+        else:
+            self.hinder(self.hindrances("waits")[0])
+
+    def back(self) -> None:
+        """From now on everything is taken again; where a person had to mend it, some time has passed."""
+        if self.served:
+            self.script("ok")
+        else:
+            self._hindered.close()
+            self.clock.wait(_MENDED)
+
     def writes(self) -> list[tuple[float, Request]]:
         """The writes that came in whole, each with its time by the case's clock."""
         requests = self.server.requests
@@ -161,13 +197,19 @@ class Case:
         wanted = {**_QUICK, **settings}
         return self.subject.exporter(Place(origin, self.folder, wanted, self.clock, environment))
 
-    def lacking(self, needs: Collection[Need]) -> Need | None:
-        """The first of these needs that is not met."""
+    def lacking(self, needs: Collection[Need]) -> str | None:
+        """The first of these needs that is not met, in words that are true of this exporter."""
         for need in needs:
             held = True
             match need:
                 case Need.SERVER:
                     held = self.served
+                case Need.AWAY:
+                    held = self.served or bool(self.hindrances())
+                case Need.STALL:
+                    held = self.served or bool(self.hindrances("waits"))
+                case Need.SYSTEM:
+                    held = bool(self.hindrances())
                 case Need.ITEMS:
                     held = self.served and isinstance(self.emulator, RefusesItems)
                 case Need.READ_BACK:
@@ -177,7 +219,7 @@ class Case:
                 case Need.SECRETS:
                     held = any(one.secret for one in options_of(self.exporter()))
             if not held:
-                return need
+                return _NO_ANSWERS if need is Need.SERVER and self.hindrances() else need.value
         return None
 
     # ---- the way back ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,9 @@ class Need(StrEnum):
     """What a law needs of the exporter or its backend to be tried at all; without it the law is skipped, and says so."""
 
     SERVER = "a backend whose answers can be scripted"
+    AWAY = "a backend, file or stream that can be taken away"
+    STALL = "a backend, file or stream that can let it wait"
+    SYSTEM = "a file or a stream of this system that it writes to"
     ITEMS = "a backend that judges item by item"
     READ_BACK = "a way to ask what the backend holds"
     FORK = "a system that forks"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from magictel.conformance.hindrance import Hindrance
 from magictel.conformance.law import Law, Level
 from magictel.conformance.laws import LAWS
 from magictel.conformance.run import Verdict, try_law
@@ -35,11 +36,23 @@ class ExporterSuite:
         """To be filled where there is one: `lambda clock: AcmeEmulator()`."""
         return None
 
+    @pytest.fixture
+    def hindrances(self) -> tuple[Hindrance, ...]:
+        """To be filled where the exporter writes to this system: `magictel.conformance.of_file(NAME)`, or `of_stream()`."""
+        return ()
+
     @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.id)
-    def test_law(self, law: Law, exporter: MakeExporter, emulator: MakeEmulator | None, request: Any) -> None:
+    def test_law(
+        self,
+        law: Law,
+        exporter: MakeExporter,
+        emulator: MakeEmulator | None,
+        hindrances: tuple[Hindrance, ...],
+        request: Any,
+    ) -> None:
         """One law."""
         again = f"{_SEED}={self.seed} pytest {request.node.nodeid!r}"
-        subject = Subject(type(self).__name__, exporter, emulator, "")
+        subject = Subject(type(self).__name__, exporter, emulator, "", hindrances)
         result = try_law(subject, law, self.seed)
         if result.verdict is Verdict.SKIPPED:
             pytest.skip(f"{law.id} {result.message}")

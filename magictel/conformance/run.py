@@ -59,7 +59,7 @@ def _tried(subject: Subject, law: Law, seed: int) -> tuple[Verdict, str | None]:
         with Case(subject, seed) as case:
             lacking = case.lacking(law.needs)
             if lacking is not None:
-                return Verdict.SKIPPED, f"needs {lacking.value}"
+                return Verdict.SKIPPED, f"needs {lacking}"
             violation = law.check(case)
     except Broken as broken:
         return Verdict.BROKEN, str(broken)

@@ -12,6 +12,7 @@ import msgspec
 
 from magictel import registry
 from magictel.clock import Clock
+from magictel.conformance.hindrance import Hindrance, hindrances
 from magictel.errors import UsageError
 from magictel.exporter import Exporter
 from magictel.sandbox.emulator import Emulator
@@ -40,13 +41,14 @@ MakeEmulator = Callable[[Clock], Emulator]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An exporter under test. `emulator` None: laws that need a scripted backend are skipped."""
+    """An exporter under test. `emulator` None: laws that need a scripted backend are skipped, `hindrances` likewise."""
 
     name: str
     exporter: MakeExporter
     emulator: MakeEmulator | None = None
     reproduce: str = "magictel conformance {name}"
     """The command that a failure is reproduced by, without law and seed."""
+    hindrances: tuple[Hindrance, ...] = ()
 
 
 def registered(name: str, emulator: str | None = None) -> Subject:
@@ -72,7 +74,7 @@ def registered(name: str, emulator: str | None = None) -> Subject:
         return Subject(exporter.name, built, _named(emulator), command)
     if exporter.name in EMULATORS:
         return Subject(exporter.name, built, lambda clock: make(exporter.name, clock), command)
-    return Subject(exporter.name, built, None, command)
+    return Subject(exporter.name, built, None, command, hindrances(exporter.name))
 
 
 def _named(text: str) -> MakeEmulator:

@@ -1,13 +1,15 @@
-"""For each law an exporter that breaks it: Acme's, which holds all, with one member changed."""
+"""For each law an exporter that breaks it: Acme's, or the one to a file, which hold all that concern them, with one member changed."""
 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 from opentelemetry.sdk.metrics import Exemplar
@@ -15,6 +17,8 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExportRes
 
 from magictel.delivery.retry import Attempted
 from magictel.errors import WireError
+from magictel.exporter import Exporter
+from magictel.exporters.file import FileExporter
 from magictel.finding import Finding, Rung
 from magictel.ladder.probe import probe
 from magictel.model import Point, Series
@@ -31,16 +35,17 @@ class Bad:
     """`law` is the one that it breaks: it holds all others."""
 
     law: str
-    exporter: type[AcmeExporter]
+    exporter: type[Exporter[Any]]
 
 
+E = TypeVar("E", bound=Exporter[Any])
 BAD: list[Bad] = []
 _BUSY = threading.Lock()
 _REMEMBERED: list[Any] = []
 
 
-def breaks(law: str) -> Callable[[type[AcmeExporter]], type[AcmeExporter]]:
-    def add(exporter: type[AcmeExporter]) -> type[AcmeExporter]:
+def breaks(law: str) -> Callable[[type[E]], type[E]]:
+    def add(exporter: type[E]) -> type[E]:
         BAD.append(Bad(law, exporter))
         return exporter
 
@@ -327,6 +332,43 @@ class ThatBoasts(AcmeExporter):
         if true.sent in range(10) or true.sent == 80 or true.kept:
             return true
         return dataclasses.replace(true, sent=true.sent + 1, delivered=true.delivered + 1)
+
+
+# ---- the system --------------------------------------------------------------------------------------------------------
+
+
+@breaks("system.refused")
+class ThatBelievesInAFullDisk(FileExporter):
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        attempted = super().attempt(payload, timeout)
+        full = getattr(attempted.outcome, "code", "") == "file.full"
+        return Attempted(Delivered()) if full and not self.ledger.sent else attempted
+
+
+@breaks("system.mended")
+class ThatGivesUpAtAFolder(FileExporter):
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        attempted = super().attempt(payload, timeout)
+        code = getattr(attempted.outcome, "code", "")
+        return Attempted(Rejected(code, "a folder")) if code == "file.is-directory" else attempted
+
+
+@breaks("system.partly")
+class ThatLeavesItsHalves(FileExporter):
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        line = self.frame(payload)
+        try:
+            with Path(self.endpoint()).open("ab", buffering=0) as file:
+                whole = file.write(line) == len(line)
+        except OSError as failure:
+            return Attempted(self.refused_by_system(failure))
+        return Attempted(Delivered() if whole else self.refused_by_system(OSError(errno.EFBIG, "")))
+
+
+@breaks("system.table")
+class ThatDiagnosesAnotherWay(FileExporter):
+    def refused_by_system(self, failure: OSError) -> Outcome:
+        return Rejected("file.full", "full") if failure.errno == errno.ENOSPC else super().refused_by_system(failure)
 
 
 # ---- the way back ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from magictel.conformance.law import Law
-from magictel.conformance.laws import declared, delivery, encoding, faults, lifecycle, points, reading
+from magictel.conformance.laws import declared, delivery, encoding, faults, lifecycle, points, reading, system
 from magictel.errors import UsageError
 
 LAWS: tuple[Law, ...] = (
@@ -14,6 +14,7 @@ LAWS: tuple[Law, ...] = (
     *points.BOOK.laws,
     *delivery.BOOK.laws,
     *faults.BOOK.laws,
+    *system.BOOK.laws,
     *reading.BOOK.laws,
     *lifecycle.BOOK.laws,
 )

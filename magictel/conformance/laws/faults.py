@@ -216,16 +216,14 @@ def no_duplicates(case: Case) -> Violation | None:
     return broken_unless(not twice, f"{twice} points are shown more than once after their answers were lost")
 
 
-@BOOK.law(
-    "ledger.identity", "The ledger says what the backend holds, whatever went wrong.", Need.SERVER, Need.READ_BACK
-)
+@BOOK.law("ledger.identity", "The ledger says what the backend holds, whatever went wrong.", Need.AWAY, Need.READ_BACK)
 def identity(case: Case) -> Violation | None:
     """Random faults by the seed, on the way that production takes."""
     exporter = case.exporter(max_batch_points=case.dice.choice((4, 9, 100)), timeout=0.3)
     expected: list[Any] = []
     sent = 0
     for _ in range(6):
-        case.script(_script(case))
+        _mishap(case)
         size = case.dice.randint(1, 12)
         data = collection(case.run_id, size, case.clock.now(), first=sent)
         sent += size
@@ -235,7 +233,7 @@ def identity(case: Case) -> Violation | None:
         else:
             exporter.deliver(data, seconds=2.0)
         case.clock.wait(61.0)
-    case.script("ok")
+    case.back()
     exporter.shutdown(3000)
     ledger = exporter.ledger
     shown = {one.key for one in case.look(exporter, expected)}
@@ -289,6 +287,17 @@ def _row(status: int, again: bool | None, outcome: Outcome, receipt: Receipt, as
         broken_unless(waits or asked == 1, f"{status}, which is for good, was sent {asked} times"),
         broken_unless(not waits or asked > 1, f"{status}, which passes, was sent once"),
     )
+
+
+def _mishap(case: Case) -> None:
+    """What goes wrong next: by script, or by what the system refuses, if anything."""
+    if case.served:
+        case.script(_script(case))
+        return
+    case.back()
+    hindrance = case.dice.choice([None, *case.hindrances()])
+    if hindrance is not None:
+        case.hinder(hindrance)
 
 
 def _script(case: Case) -> str:

@@ -56,12 +56,10 @@ def odd_calls(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law(
-    "life.failure-is-told", "export says FAILURE when points were not delivered, and raises nothing.", Need.SERVER
-)
+@BOOK.law("life.failure-is-told", "export says FAILURE when points were not delivered, and raises nothing.", Need.AWAY)
 def failure_is_told(case: Case) -> Violation | None:
     """Nobody takes anything."""
-    case.script("503 forever")
+    case.away()
     told = case.exporter(retry_budget=0.05).export(collection(case.run_id, 3, case.clock.now()))
     return broken_unless(told is MetricExportResult.FAILURE, f"export said {told} of points that were not delivered")
 
@@ -100,7 +98,7 @@ def shutdown_twice(case: Case) -> Violation | None:
     return broken_unless(not raised, f"{', '.join(raised)} was raised by a second shutdown")
 
 
-@BOOK.law("life.shutdown-sends", "shutdown tries once more what waits.", Need.SERVER)
+@BOOK.law("life.shutdown-sends", "shutdown tries once more what waits.", Need.AWAY)
 def shutdown_sends(case: Case) -> Violation | None:
     """The backend was away, and is back in the end."""
     exporter = _waiting(case)
@@ -112,19 +110,19 @@ def shutdown_sends(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.shutdown-in-time", "shutdown ends within the time it is given, whatever the backend does.", Need.SERVER)
+@BOOK.law("life.shutdown-in-time", "shutdown ends within the time it is given, whatever the backend does.", Need.STALL)
 def shutdown_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     exporter = _waiting(case, timeout=4.0)
-    case.script("slow 6 forever")
-    return _in_time("shutdown", lambda: exporter.shutdown(_GIVEN))
+    case.stall()
+    return _in_time(case, "shutdown", lambda: exporter.shutdown(_GIVEN))
 
 
-@BOOK.law("life.shutdown-counts", "What shutdown gives up is counted as dropped and said in the log.", Need.SERVER)
+@BOOK.law("life.shutdown-counts", "What shutdown gives up is counted as dropped and said in the log.", Need.AWAY)
 def shutdown_counts(case: Case) -> Violation | None:
     """The backend stays away."""
     exporter = _waiting(case)
-    case.script("503 forever")
+    case.away()
     case.logs.clear()
     exporter.shutdown(200)
     ledger = exporter.ledger
@@ -137,10 +135,10 @@ def shutdown_counts(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.never-shut-down", "An exporter that is forgotten says what it gives up with it.", Need.SERVER)
+@BOOK.law("life.never-shut-down", "An exporter that is forgotten says what it gives up with it.", Need.AWAY)
 def never_shut_down(case: Case) -> Violation | None:
     """The last reference goes away."""
-    case.script("503 forever")
+    case.away()
     exporter: Any = case.unkept(retry_budget=0.05)
     exporter.export(collection(case.run_id, 3, case.clock.now()))
     case.logs.clear()
@@ -149,14 +147,14 @@ def never_shut_down(case: Case) -> Violation | None:
     return broken_unless(case.logs, "points went away with a forgotten exporter, and nothing was logged")
 
 
-@BOOK.law("life.flush", "force_flush sends what waits, and is True only when nothing waits any longer.", Need.SERVER)
+@BOOK.law("life.flush", "force_flush sends what waits, and is True only when nothing waits any longer.", Need.AWAY)
 def flush(case: Case) -> Violation | None:
     """Away, still away, back."""
     exporter = _waiting(case)
-    case.script("503 forever")
+    case.away()
     early = exporter.force_flush(100)
     waited = exporter.ledger.kept
-    case.script("ok")
+    case.back()
     late = exporter.force_flush(5000)
     ledger = exporter.ledger
     return first(
@@ -168,21 +166,21 @@ def flush(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.flush-in-time", "force_flush ends within the time it is given.", Need.SERVER)
+@BOOK.law("life.flush-in-time", "force_flush ends within the time it is given.", Need.STALL)
 def flush_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     exporter = _waiting(case, timeout=4.0)
-    case.script("slow 6 forever")
-    return _in_time("force_flush", lambda: exporter.force_flush(_GIVEN))
+    case.stall()
+    return _in_time(case, "force_flush", lambda: exporter.force_flush(_GIVEN))
 
 
-@BOOK.law("life.export-in-time", "export ends within the time it is given.", Need.SERVER)
+@BOOK.law("life.export-in-time", "export ends within the time it is given.", Need.STALL)
 def export_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
-    case.script("slow 6 forever")
+    case.stall()
     exporter = case.exporter(timeout=4.0)
     data = collection(case.run_id, 3, case.clock.now())
-    return _in_time("export", lambda: exporter.export(data, timeout_millis=_GIVEN))
+    return _in_time(case, "export", lambda: exporter.export(data, timeout_millis=_GIVEN))
 
 
 @BOOK.law("life.threads", "Exports from several threads at once are all counted, and all arrive.")
@@ -218,12 +216,13 @@ def threads(case: Case) -> Violation | None:
 )
 def fork(case: Case) -> Violation | None:
     """A worker of a pre-forking server."""
-    exporter = case.exporter(retry_budget=0.05)
-    if case.served:
-        case.script("503 x1")
+    exporter = case.exporter(retry_budget=0.0)
+    fails = not case.lacking([Need.AWAY])
+    if fails:
+        case.away()
     exporter.export(collection(case.run_id, 3, case.clock.now()))
-    if case.served:
-        case.script("ok")
+    if fails:
+        case.back()
     child = _fork(lambda: _as_child(exporter, case))
     told = exporter.export(collection(case.run_id, 3, case.clock.now(), first=6))
     return first(
@@ -268,20 +267,33 @@ def _fork(work: Callable[[], int]) -> int:
 
 def _waiting(case: Case, **settings: Any) -> Any:
     """An exporter with three points that wait: the backend was away for a moment."""
-    case.script("503 x1")
+    case.away()
     exporter = case.exporter(retry_budget=0.0, **settings)
     exporter.export(collection(case.run_id, 3, case.clock.now()))
-    case.script("ok")
+    case.back()
     return exporter
 
 
-def _in_time(name: str, call: Callable[[], object]) -> Violation | None:
-    clock = SystemClock()
-    started = clock.monotonic()
-    call()
-    took = clock.monotonic() - started
+def _in_time(case: Case, name: str, call: Callable[[], object]) -> Violation | None:
+    """In a thread of its own: a call that never ends must be told as well."""
+    raised: list[Exception] = []
+
+    def called() -> None:
+        try:
+            call()
+        except Exception as failure:
+            raised.append(failure)
+
     given = _GIVEN / 1000
-    return broken_unless(took < given + _SLACK, f"{name} was given {given:g} s and took {took:.1f} s")
+    thread = threading.Thread(target=called, daemon=True)
+    thread.start()
+    thread.join(given + _SLACK)
+    late = thread.is_alive()
+    case.back()
+    thread.join(10.0)
+    if raised:
+        raise raised[0]
+    return broken_unless(not late, f"{name} was given {given:g} s, and {_SLACK:g} s later it had not ended")
 
 
 def _not_shown(case: Case, exporter: Any, expected: Sequence[Expected]) -> int:
