@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -59,11 +60,12 @@ def command(
     if name is None:
         _list(laws, format_)
         return 0
-    paths = [_split(text) for text in report or ()]
     subject = _subject(name, emulator)
-    results = list(run(subject, laws, seed))
-    for kind, path in paths:
-        _write(kind, path, subject.name, seed, results)
+    with contextlib.ExitStack() as opened:
+        files = [(kind, opened.enter_context(_opened(path))) for kind, path in map(_split, report or ())]
+        results = list(run(subject, laws, seed))
+        for kind, file in files:
+            _write(kind, file, subject.name, seed, results)
     if format_ is Format.JSON:
         output.document(document(subject.name, seed, results))
     else:
@@ -94,18 +96,34 @@ def _subject(name: str, emulator: str | None) -> Subject:
         raise
 
 
-def _split(text: str) -> tuple[str, Path]:
-    kind, equals, path = text.partition("=")
-    if not equals or not path or kind not in _KINDS:
-        raise UsageError(
-            "usage.report",
-            f"--report {text}: write it as KIND=PATH",
-            f"--report {'=PATH or --report '.join(_KINDS)}=PATH",
-        )
-    return kind, Path(path)
+def _split(text: str) -> tuple[str, str]:
+    from magictel.reporters.kinds import KINDS
+
+    kind, _, path = text.partition("=")
+    remedy = f"--report {'=PATH or --report '.join(_KINDS)}=PATH"
+    if kind in KINDS and kind not in _KINDS:
+        raise UsageError("usage.report", f"--report {text}: laws are reported as {' or '.join(_KINDS)}", remedy)
+    if not path or kind not in _KINDS:
+        raise UsageError("usage.report", f"--report {text}: write it as KIND=PATH", remedy)
+    return kind, path
 
 
-def _write(kind: str, path: Path, exporter: str, seed: int, results: Sequence[Result]) -> None:
+def _opened(path: str) -> TextIO:
+    """Before any law is tried: a run whose report nobody can read proves nothing."""
+    try:
+        return Path(path).open("w", encoding="utf-8")
+    except (OSError, ValueError) as failure:
+        raise _unwritten(path, failure) from None
+
+
+def _unwritten(path: str, failure: OSError | ValueError) -> UsageError:
+    why = failure.strerror if isinstance(failure, OSError) else "this is no path"
+    return UsageError(
+        "usage.report", f"--report: {path} cannot be written: {why}", "name a file in a folder that exists"
+    )
+
+
+def _write(kind: str, file: TextIO, exporter: str, seed: int, results: Sequence[Result]) -> None:
     import json
 
     from magictel.conformance.report import document, junit
@@ -114,10 +132,9 @@ def _write(kind: str, path: Path, exporter: str, seed: int, results: Sequence[Re
         junit(exporter, results) if kind == "junit" else json.dumps(document(exporter, seed, results), indent=2) + "\n"
     )
     try:
-        path.write_text(made, encoding="utf-8")
+        file.write(made)
+        file.flush()
     except OSError as failure:
-        raise UsageError(
-            "usage.report",
-            f"--report: {path} cannot be written: {failure.strerror}",
-            "name a file in a folder that exists",
-        ) from None
+        with contextlib.suppress(OSError):  # what is left in it cannot be written either
+            file.close()
+        raise _unwritten(file.name, failure) from None

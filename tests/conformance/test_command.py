@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from magictel.conformance import LAWS
+from magictel.reporters.kinds import KINDS
 from tests.cli.running import Ran, magictel
 from tests.reporters.junit_schema import judged
+
+GIVEN = ("json", "junit")
+FULL = ("/dev/full",)
 
 
 def run(*words: str) -> Ran:
@@ -52,6 +56,19 @@ def test_a_broken_law_ends_with_1_and_says_how_it_is_shown_again(tmp_path: Path)
     assert suites.find("testsuite/testcase[@name='read-back.true']/failure") is not None
 
 
+def test_held_and_skipped_laws_are_a_junit_that_the_checker_takes(tmp_path: Path) -> None:
+    junit = tmp_path / "r.xml"
+    done = run("conformance", "console", "--report", f"junit={junit}", "--report", f"json={tmp_path / 'r.json'}")
+    (suite,) = judged(junit)
+    shown = json.loads((tmp_path / "r.json").read_text())
+    assert done.code == 0
+    assert suite.get("tests") == str(len(LAWS))
+    assert suite.get("skipped") == str(shown["counts"]["skipped"])
+    told = {case.get("name"): case.find("skipped") for case in suite}
+    (reason,) = {one.get("message") for law, one in told.items() if law and law.startswith("retry.") and one is not None}
+    assert reason == "needs a backend that answers, and what it writes to answers nothing"
+
+
 def test_without_a_name_the_laws_are_listed() -> None:
     done = run("conformance")
     assert [line.split()[0] for line in done.out.splitlines()] == [law.id for law in LAWS]
@@ -62,7 +79,12 @@ def test_without_a_name_the_laws_are_listed() -> None:
     [
         (("elastcsearch",), "elasticsearch"),
         (("file", "--law", "life.nothing"), "life.export"),
-        (("file", "--report", "html"), "KIND=PATH"),
+        (("file", "--report", "json"), "KIND=PATH"),
+        (("file", "--report", "pdf=x"), "KIND=PATH"),
+        *((("file", "--report", f"{kind}=x"), "reported as json or junit") for kind in KINDS if kind not in GIVEN),
+        (("file", "--report", "github"), "reported as json or junit"),
+        (("file", "--report", "json=nowhere/x"), "nowhere/x cannot be written: No such file or directory"),
+        *((("file", "--report", f"json={full}"), "No space left on device") for full in FULL if Path(full).exists()),
         (("elasticsearch", "--emulator", "nowhere:Nobody"), "MODULE:NAME"),
     ],
 )
@@ -70,3 +92,5 @@ def test_wrong_words_end_with_2_and_name_what_is_meant(words: tuple[str, ...], s
     done = run("conformance", *words)
     assert done.code == 2
     assert said in done.err
+    assert done.out == ""
+    assert len(done.err.splitlines()) <= 3  # the sentence, what to do, where to read on

@@ -1,0 +1,76 @@
+"""What the system refuses `file` and `console`, from outside: a process that ends with 1, counts every point, says why, and shows no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import process
+
+_HERE = {
+    "a full disk": ("/dev/full", "file.full"),
+    "a missing folder": ("missing/m.jsonl", "file.no-directory"),
+    "a folder at its place": (".", "file.is-directory"),
+    "no right to write": ("/sys/kernel/notes", "file.permission"),
+    "a pipe that nobody reads": ("pipe", "file.failed"),
+    "a name that is too long": ("x" * 300, "file.failed"),
+}
+
+
+def sent(folder: Path, *words: str, stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    command, environment = process("send-sample", *words, "--format", "json")
+    return subprocess.run(
+        command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=60, check=False
+    )
+
+
+def undelivered(done: subprocess.CompletedProcess[str], code: str) -> None:
+    (target,) = json.loads(done.stdout)["targets"]
+    assert done.returncode == 1
+    assert (target["outcome"], target["code"]) == ("undelivered", code)
+    assert (target["receipt"]["delivered"], target["receipt"]["dropped"]) == (0, 12)
+    assert [(one["code"], one["count"]) for one in target["receipt"]["reasons"]] == [(code, 12)]
+    assert "Traceback" not in (done.stderr or "")
+
+
+@pytest.mark.parametrize("name", _HERE)
+def test_a_file_that_takes_nothing(name: str, tmp_path: Path) -> None:
+    path, code = _HERE[name]
+    if path == "pipe":
+        os.mkfifo(tmp_path / path)
+    elif path.startswith("/") and not Path(path).exists():
+        pytest.skip(f"this system has no {path}")
+    undelivered(sent(tmp_path, "file", "--set", f"path={path}"), code)
+
+
+def test_a_stream_on_a_full_disk(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with Path("/dev/full").open("w") as full:
+        undelivered(sent(tmp_path, "console", stderr=full.fileno()), "console.closed")
+
+
+def test_a_pipe_whose_reader_is_gone(tmp_path: Path) -> None:
+    read, written = os.pipe()
+    os.close(read)
+    try:
+        undelivered(sent(tmp_path, "console", stderr=written), "console.closed")
+    finally:
+        os.close(written)
+
+
+def test_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
+    read, written = os.pipe()
+    os.set_blocking(written, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(written, b"\n" * 4096)
+    try:
+        undelivered(sent(tmp_path, "console", "--deadline", "2s", stderr=written), "console.stuck")
+    finally:
+        os.close(read)
+        os.close(written)
