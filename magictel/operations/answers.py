@@ -107,7 +107,8 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
     page_of_its_own = (
         during == "health" and reply.ok and not reply.body.lstrip().startswith(b"<")
     )  # VictoriaMetrics' /health
-    if specific or (found.code in _NO_BACKEND and not page_of_its_own):
+    judged = isinstance(outcome, Partial) and during is None  # who answers item by item is no stranger
+    if specific or judged or (found.code in _NO_BACKEND and not page_of_its_own):
         return found
     if during == "read" and not reply.ok:
         told = _read_back(exporter, reply, found)

@@ -180,3 +180,12 @@ def test_an_error_of_the_file_system_is_read_as_the_file_exporter_meets_it(
 def test_a_closed_pipe_is_the_console_s(text: str) -> None:
     found = diagnose(ConsoleExporter(), Pasted(text=text))
     assert (found.code, found.outcome, found.retry) == ("console.closed", "throttled", "slow")
+
+
+@pytest.mark.parametrize("name", ["elasticsearch", "opensearch"])
+def test_an_item_refused_for_an_unknown_reason_is_still_an_answer_of_elasticsearchs(name: str) -> None:
+    refused = {"create": {"status": 400, "error": {"type": "new_exception", "reason": "something else"}}}
+    reply = json.dumps({"errors": True, "items": [refused, {"create": {"status": 201}}]}).encode()
+    found = diagnose(EXPORTER[name], Pasted(200, {"content-type": "application/json"}, reply))
+    assert (found.outcome, found.code, found.retry) == ("partial", "es.write.refused", "no")
+    assert "something else" in found.message

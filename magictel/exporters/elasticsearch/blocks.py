@@ -57,7 +57,7 @@ def no_auto_create(settings: ClusterSettings, index: str) -> Finding | None:
 
 
 def of_index(wire: Wire, index: str) -> Finding | None:
-    """A block on the index that is written to now: of a data stream or alias the newest."""
+    """A block on the index that is written to now, or that it is closed: of a data stream or alias the newest."""
     reply = wire.get(f"/{quote(index)}/_settings?flat_settings=true")
     body = reply.json()
     if reply.status >= 429 and isinstance(body, dict):
@@ -66,6 +66,12 @@ def of_index(wire: Wire, index: str) -> Finding | None:
         return None  # not there yet, or not for these credentials to know
     name = max(body)
     settings = body[name].get("settings", {}) if isinstance(body[name], dict) else {}
+    if (
+        str(settings.get("index.verified_before_close", "false")).lower() == "true"
+    ):  # it stands there until it is opened
+        return Finding.failed(
+            Rung.WRITE, "es.write.index-closed", f"{name} is closed", f"open it: POST {name}/_open", index=name
+        )
     for block in ("read_only_allow_delete", "write", "read_only"):
         if str(settings.get(f"index.blocks.{block}", "false")).lower() != "true":
             continue

@@ -68,6 +68,8 @@ def judge_item(status: int, error: Any) -> Trouble | None:
         return Trouble("es.write.server-error", f"item {status}: {said}", Class.BACKOFF)
     if status == 0:
         return Trouble("es.write.no-verdict", "the reply has no verdict on this item", Class.BACKOFF)
+    if "routing_missing_exception" in cause.types:
+        return Trouble("es.write.refused", f"the index wants a routing, which the option routing sets: {said}")
     return Trouble("es.write.refused", f"item {status}: {said}")
 
 

@@ -299,6 +299,12 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
         "watermark",
     ),
     (
+        "a closed index",
+        {SETTINGS: answer(200, {INDEX: {"settings": {"index.verified_before_close": "true"}}})},
+        ("fail", "es.write.index-closed"),
+        "is closed",
+    ),
+    (
         "an old backing index that is read-only",
         {
             SETTINGS: answer(

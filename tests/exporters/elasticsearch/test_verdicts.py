@@ -110,6 +110,12 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
     ("unknown 500", item(500, "null_pointer_exception", "x"), "es.write.server-error", Class.BACKOFF),
     ("unknown 400", item(400, "new_exception", "what"), "es.write.refused", Class.NO),
     (
+        "no routing",
+        item(400, "routing_missing_exception", "routing is required for [x]/[a]"),
+        "es.write.refused",
+        Class.NO,
+    ),
+    (
         "mapping, 8.x",
         item(
             400,
