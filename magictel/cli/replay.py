@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from magictel.events import Event, ReplayFinished
     from magictel.operations.job import Job
-    from magictel.operations.replay import ReplayOptions
+    from magictel.operations.replay_reading import ReplayOptions
     from magictel.sources.recording import Recordings
 
 
@@ -92,7 +92,8 @@ def command(
     from magictel.cli.reports import reporting
     from magictel.clock import SystemClock
     from magictel.events import ReplayFinished
-    from magictel.operations.replay import ReplayOptions, replay
+    from magictel.operations.replay import replay
+    from magictel.operations.replay_reading import ReplayOptions
     from magictel.sources.filtering import Filter
     from magictel.sources.recording import Recordings
     from magictel.sources.trouble import SourceError

@@ -9,7 +9,7 @@ from magictel.clock import Clock
 from magictel.events import SourceReport
 from magictel.finding import Finding
 from magictel.operations.job import Job
-from magictel.operations.replay import ReplayOptions, opened
+from magictel.operations.replay_reading import Reading, ReplayOptions
 from magictel.outcome import Reason, merge_reasons
 from magictel.sources.recording import Recordings
 
@@ -32,7 +32,7 @@ def dry_replay(
     jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, clock: Clock
 ) -> tuple[SourceReport, list[DryTarget]]:
     """Raises `SourceError` and `UsageError`."""
-    reading = opened(recordings, options, clock)
+    reading = Reading(recordings, options, clock)
     made = [(job, *job.config()) for job in jobs]
     told = [
         DryTarget(
@@ -41,7 +41,7 @@ def dry_replay(
         for job, exporter, config in made
     ]
     try:
-        for piece in reading.slices:
+        for piece in reading.slices():
             for (_, exporter, _), target in zip(made, told, strict=True):
                 if exporter is None:
                     continue
@@ -55,4 +55,4 @@ def dry_replay(
         for _, exporter, _ in made:
             if exporter is not None:
                 exporter.shutdown(0)
-    return reading.report(recordings), told
+    return reading.report(), told

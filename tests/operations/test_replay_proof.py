@@ -23,7 +23,8 @@ from magictel.exporters.file import FileExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.operations.job import Job
 from magictel.operations.prepare import prepare
-from magictel.operations.replay import ReplayOptions, replay
+from magictel.operations.replay import replay
+from magictel.operations.replay_reading import ReplayOptions
 from magictel.outcome import Delivered
 from magictel.payload import Payload
 from magictel.reporters.json import replay_document

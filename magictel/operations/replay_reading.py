@@ -1,0 +1,139 @@
+"""What a replay reads and when each slice is due: options, the shift of its times, rounds, and the recorded pace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from magictel.clock import Clock
+from magictel.errors import UsageError
+from magictel.events import (
+    SourceReport,
+)
+from magictel.sources.filtering import Filter
+from magictel.sources.parts import SLICE, Gathering, Slice
+from magictel.sources.recording import Batch, Recordings, Span
+from magictel.sources.trouble import SourceError
+
+_SECOND = 1_000_000_000
+_TICK = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """`shift`: seconds, `keep` or `now`; `speed`: times the recorded pace, None as fast as it goes; `deadline`: seconds for a payload.
+
+    `within`: seconds that points may take to show (None: at least three times the backend's own delay).
+    """
+
+    shift: float | str = "now"
+    speed: float | None = None
+    loop: int = 1
+    from_point: int = 0
+    filter: Filter = field(default_factory=lambda: Filter(()))
+    deadline: float = 30.0
+    timeout: float = 10.0
+    force: bool = False
+    verify: bool = False
+    within: float | None = None
+    timing: bool = False
+
+
+class Reading:
+    """Recordings about to be read: the shift that their times get, in milliseconds, and the points of their slices.
+
+    Finds out the times, as far as they matter. Raises `SourceError` and `UsageError`.
+    """
+
+    def __init__(self, recordings: Recordings, options: ReplayOptions, clock: Clock) -> None:
+        self._recordings, self._options, self._clock = recordings, options, clock
+        needed = options.shift == "now" or options.speed is not None or options.loop > 1
+        self._span = recordings.span(options.filter if options.filter else None) if needed else Span()
+        self.shift = self._shift()
+        self.gathering = Gathering(options.from_point)
+
+    def slices(self) -> Iterator[Slice]:
+        """The slices, the first of them read already. Raises `SourceError` and `UsageError` where nothing can be sent."""
+        found = self._cut(self.gathering)
+        first = next(found, None)
+        points, wanted = self.gathering.points, self._options.from_point
+        if first is not None:
+            return chain((first,), found)
+        passing = " that passes the filter" if self._options.filter else ""
+        names = ", ".join(self._recordings.names)
+        if not points and (skipped := self._recordings.skipped):
+            said = f"{names}: none of {skipped} lines can be read: {self._recordings.examples[0]}"
+            raise SourceError("source.empty", said, None, whole=True)
+        if not points:
+            raise SourceError("source.empty", f"{names} holds no point{passing}", None, whole=True)
+        if wanted > points:
+            raise UsageError(
+                "usage.run",
+                f"--from-point {wanted}: there are {points} points" + passing.replace("passes", "pass"),
+                f"--from-point {points} is the end; leave it out to send all",
+            )
+        return iter(())
+
+    def again(self) -> Iterator[Slice]:
+        """The same slices once more."""
+        return self._cut(Gathering(self._options.from_point))
+
+    def paced(self, slices: Iterator[Slice]) -> Iterator[Slice]:
+        """Each slice when it is due: at once, or at the recorded pace times `speed`."""
+        speed = self._options.speed
+        if speed is None:
+            yield from slices
+            return
+        begin: float | None = None
+        oldest = self._span.oldest + self.shift * 1_000_000 - (self._options.loop - 1) * self._period
+        for piece in slices:
+            due = (piece.newest - oldest) / _SECOND / speed
+            if begin is None:
+                begin = self._clock.monotonic() - (due if self._options.from_point else 0.0)
+            wait = begin + due - self._clock.monotonic()
+            while wait > 0:
+                self._clock.wait(min(wait, _TICK))
+                wait = begin + due - self._clock.monotonic()
+            yield piece
+
+    def report(self) -> SourceReport:
+        """What was read so far."""
+        return SourceReport(
+            tuple(self._recordings.names),
+            self.gathering.points,
+            self.gathering.series.value,
+            self._recordings.skipped,
+            self.shift / 1000,
+            self._recordings.ended,
+            tuple(self._recordings.examples),
+        )
+
+    @property
+    def _period(self) -> int:
+        """Nanoseconds from one round to the next."""
+        return self._span.newest - self._span.oldest + _SECOND
+
+    def _shift(self) -> int:
+        """`now`: the last round's newest point lands at the moment of its sending, and none ever later than it is sent."""
+        given, span, speed = self._options.shift, self._span, self._options.speed
+        if isinstance(given, float | int):
+            return round(given * 1000)
+        if given == "keep" or (given == "now" and not span.newest):
+            return 0
+        if given == "now":
+            whole = span.newest - span.oldest + (self._options.loop - 1) * self._period
+            takes = 0.0 if speed is None else whole / _SECOND / speed
+            return int((self._clock.now() + takes) * 1000) - -(-span.newest // 1_000_000)
+        raise UsageError("usage.shift", f"--shift {given}: write now, keep or a duration", "--shift now")
+
+    def _cut(self, gathering: Gathering) -> Iterator[Slice]:
+        return gathering.slices(self._rounds(), SLICE if self._options.speed is None else 1)
+
+    def _rounds(self) -> Iterator[Batch]:
+        """Round after round; the last one has the shift asked for, those before it lie before it."""
+        chosen = self._options.filter
+        for number in range(self._options.loop):
+            back = (self._options.loop - 1 - number) * self._period
+            batches: Iterator[Batch] = self._recordings.batches(self.shift * 1_000_000 - back)
+            yield from chosen(batches) if chosen else batches
