@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from magictel.events import INTERRUPTED, CheckResult, ReplayFinished, RunCleaned, SendOutcome, SendResult
@@ -107,6 +108,14 @@ def difference_text(one: Difference) -> str:
     return f"{one.point}: {one.field}: sent {one.sent!r}, seen {one.seen!r}"
 
 
+def telling(altered: Sequence[Difference]) -> list[Difference]:
+    """Of each metric's fields one difference: a field that is changed in every point must not hide the others."""
+    first: dict[tuple[str, str], Difference] = {}
+    for one in altered:
+        first.setdefault((re.split(r"[ {]", one.point, maxsplit=1)[0], one.field), one)
+    return list(first.values())
+
+
 def undeclared(seen: Verification) -> list[Difference]:
     """The differences that no documented form explains."""
     return [one for one in seen.differences if one.declared is None]
@@ -170,8 +179,12 @@ def _verified(result: SendResult) -> Case:
     if bad:
         own = result.outcome in (SendOutcome.LOST, SendOutcome.ALTERED, SendOutcome.DUPLICATED)
         code = result.code if own else f"verify.{bad[0].split()[1]}"
+        altered = undeclared(seen)
+        shown = telling(altered)[:_DIFFERENCES]
+        more = many(len(altered) - len(shown), "more difference")
         told = [
-            *map(difference_text, undeclared(seen)[:_DIFFERENCES]),
+            *map(difference_text, shown),
+            *([f"and {more}, all of them in the JSON report"] if len(altered) > len(shown) else []),
             *(f"lost: {one}" for one in seen.missing_points),
         ]
         message = f"of {many(seen.expected, 'accepted point')}: {', '.join(bad)}"

@@ -115,7 +115,9 @@ def overall(targets: Sequence[str], finished: CheckFinished) -> str:
     failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
     warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
     text = f"{every(len(done))} hold" if not failed else f"{len(failed)} of {len(done)} targets fail: {named(failed)}"
-    return text + (f", {'with warnings for' if not failed else 'warnings for'} {named(warned)}" if warned else "")
+    if not warned:
+        return text
+    return text + (f"; warnings for {named(warned)}" if failed else f", with warnings for {named(warned)}")
 
 
 _COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome.FAIL: "red"}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_FIGURE = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|%)(?!\w))")
+_FIGURE = re.compile(
+    r"(?<=\d) (?=(?:ms|s|min|h|%)(?!\w))|(?<=visible) (?=at once|after \d)|(?<=visible at) |(?<=visible after) "
+)
 _MINUTE = 60.0
 _HOUR = 3600.0
 _NAMED = 8
@@ -28,7 +30,7 @@ def span(seconds: float) -> str:
 
 
 def bound(text: str, by: str) -> str:
-    """The text with `by` in place of each blank between a number and its unit, where a line must not break."""
+    """The text with `by` in place of each blank between a number and its unit and in `visible after …`, where a line must not break."""
     return _FIGURE.sub(by, text)
 
 

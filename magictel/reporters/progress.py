@@ -9,6 +9,8 @@ from magictel.reporters.figures import span
 from magictel.reporters.signs import printable, writable
 
 _CLEAR = "\r\x1b[2K"
+_MARGIN = 3
+"""Columns left free: a terminal writes ^C behind the line, and what wraps is not cleared."""
 
 
 class Progress:
@@ -31,13 +33,13 @@ class Progress:
             return
         self._moved[moved.target] = moved
         every = list(self._moved.values())
-        self.say(_bar(moved) if len(every) == 1 else _together(every, self._width - 1), "")
+        self.say(_bar(moved) if len(every) == 1 else _together(every, self._width - _MARGIN), "")
 
     def say(self, text: str, tail: str = " …") -> None:
         """Put a sentence into the line, cut to the terminal's width."""
         if self._stream is None:
             return
-        room = max(10, self._width - 1 - len(tail))
+        room = max(10, self._width - _MARGIN - len(tail))
         text = printable(text.replace("\n", " "))
         line = (text if len(text) <= room else text[: room - 1] + "…") + tail
         self._write(_CLEAR + writable(line, getattr(self._stream, "encoding", None)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from magictel.events import RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
+from magictel.events import ReplayFinished, RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
 from magictel.finding import Held
 from magictel.outcome import Fate, Reason, Receipt
-from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful
+from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful, telling
 from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
 from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.remedies import known
@@ -20,6 +20,8 @@ _SHOWN = 5
 """Differences shown for each target; the JSON report has all."""
 _EXAMPLE = 130
 """Characters shown of a reason's example: it names one point."""
+_ATTRIBUTES = 60
+"""Characters shown of a point's attributes."""
 _VALUE = 40
 """Characters shown of a value that differs."""
 _AT_ONCE = 0.01
@@ -123,6 +125,12 @@ def write_end(
 
 def overall(targets: Sequence[str], finished: SendFinished) -> str:
     """`both targets verified`; `1 of 3 targets fail: staging-es rejected`; of one target its own verdict."""
+    if finished.interrupted and isinstance(finished, ReplayFinished):
+        if finished.go_on is None:
+            return "interrupted while it was read back: all of the recording was sent"
+        if not finished.go_on:
+            return "interrupted before any point was settled"
+        return f"interrupted: the first {many(finished.go_on, 'point')} of the recording need not be sent again"
     if finished.interrupted:
         return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
     if len(finished.results) == 1:
@@ -135,7 +143,7 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
     unsure = [result.target for result in worst if _held(result.outcome) is Held.WARN]
     if not failed:
         return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
-    rest = f", unverified: {named(unsure)}" if unsure else ""
+    rest = f"; unverified: {named(unsure)}" if unsure else ""
     return f"{len(failed)} of {len(worst)} targets fail: {named(failed)}{rest}"
 
 
@@ -229,9 +237,10 @@ def _write_verification(sheet: Sheet, seen: Verification, result: SendResult) ->
         _trouble(sheet, Held.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
     altered = [one for one in seen.differences if one.declared is None]
     if altered:
-        said = [_difference(one) for one in altered[:_SHOWN]]
-        if len(altered) > _SHOWN:
-            said.append(f"and {many(len(altered) - _SHOWN, 'more difference')}, all of them with --format json")
+        shown = telling(altered)[:_SHOWN]
+        said = [_difference(one) for one in shown]
+        if len(altered) > len(shown):
+            said.append(f"and {many(len(altered) - len(shown), 'more difference')}, all of them with --format json")
         _trouble(sheet, Held.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
     if seen.duplicated:
         said = ["Points are shown more than once: a sum over them counts them twice."]
@@ -250,7 +259,16 @@ def _write_verification(sheet: Sheet, seen: Verification, result: SendResult) ->
 
 
 def _difference(one: Difference) -> str:
-    return f"{one.point}: {one.field} was sent as {_shown(one.sent)}, queries see {_shown(one.seen)}"
+    return f"{_point(one.point)}: {one.field} was sent as {_shown(one.sent)}, queries see {_shown(one.seen)}"
+
+
+def _point(name: str) -> str:
+    """A point's name; of many attributes the first ones: `http.requests{route=/a, …} at 2026-11-25T14:45:08Z`."""
+    before, brace, rest = name.partition("{")
+    attributes, end, after = rest.rpartition("}")
+    if not brace or not end or len(attributes) <= _ATTRIBUTES:
+        return name
+    return f"{before}{{{attributes[:_ATTRIBUTES].rpartition(', ')[0] or attributes[:_ATTRIBUTES]}, …}}{after}"
 
 
 def _shown(value: Value) -> str:

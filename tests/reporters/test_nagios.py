@@ -116,7 +116,7 @@ def test_the_worst_targets_are_named_first_and_the_rest_is_counted() -> None:
 def test_of_several_targets_each_cause_stands_with_its_own_target() -> None:
     _, said, data = parsed(report("nagios", CASES["check-several"])[0])
     assert said.startswith(
-        "1 of 3 targets fail: prod-es, warnings for elasticsearch, three-nodes; prod-es tls: tls.expired: the certificate"
+        "1 of 3 targets fail: prod-es; warnings for elasticsearch, three-nodes; prod-es tls: tls.expired: the certificate"
     )
     assert "; elasticsearch write: es.mapping.unprepared: " in said
     assert next(label for label in data if " " in label) == "prod-es failed"

@@ -26,6 +26,13 @@ def test_it_is_one_line_that_fits(width: int) -> None:
     assert len(line(width)) < width
 
 
+@pytest.mark.parametrize("targets", [1, 2, 3])
+def test_what_an_interrupt_types_behind_it_does_not_wrap(targets: int) -> None:
+    """A line that wrapped is not cleared as a whole: `^C` has two columns."""
+    for width in range(40, 100):
+        assert len(line(width, tuple(f"target-{number}" * 3 for number in range(targets)))) + len("^C") < width
+
+
 def test_where_there_is_room_every_target_has_points_and_rate() -> None:
     shown = line(200)
     assert shown.startswith("━━━━      50 %  18 s left  elasticsearch 44 k 6 k/s  opensearch 44 k 6 k/s rejected 3  ")

@@ -91,7 +91,7 @@ def test_nothing_but_what_cannot_be_broken_is_wider_than_the_terminal(case: str)
         ),
         (
             send_events(VERIFIED, UNREADABLE, LOST, STOPPED),
-            "2 of 4 targets fail: prod-es undelivered, lossy lost, unverified: write-only",
+            "2 of 4 targets fail: prod-es undelivered, lossy lost; unverified: write-only",
         ),
         (
             check_events(*(replace(EXPIRED, target=f"t{number}") for number in range(300))),
