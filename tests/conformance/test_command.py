@@ -65,7 +65,9 @@ def test_held_and_skipped_laws_are_a_junit_that_the_checker_takes(tmp_path: Path
     assert suite.get("tests") == str(len(LAWS))
     assert suite.get("skipped") == str(shown["counts"]["skipped"])
     told = {case.get("name"): case.find("skipped") for case in suite}
-    (reason,) = {one.get("message") for law, one in told.items() if law and law.startswith("retry.") and one is not None}
+    (reason,) = {
+        one.get("message") for law, one in told.items() if law and law.startswith("retry.") and one is not None
+    }
     assert reason == "needs a backend that answers, and what it writes to answers nothing"
 
 
