@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.sdk.metrics.export import MetricsData
+
 from magictel.finding import Held
 from magictel.operations.diagnose import STANDS_WITH
 from magictel.outcome import Receipt
@@ -51,9 +53,15 @@ def put(engine: Engine, path: str, body: Mapping[str, Any]) -> None:
 
 
 def seen(
-    engine: Engine, folder: Path, points: int = 3, *, provoke: Callable[[], None], mend: Callable[[], None]
+    engine: Engine,
+    folder: Path,
+    points: int | MetricsData = 3,
+    *,
+    provoke: Callable[[], None],
+    mend: Callable[[], None],
 ) -> Seen:
-    """Deliver, diagnose and check while the fault stands; count when it is taken back."""
+    """Deliver (gauges, so many, or what is given), diagnose and check while the fault stands; count when it is taken back."""
+    data = collection(gauge(*[number + 0.5 for number in range(points)])) if isinstance(points, int) else points
     recorders: list[Recording] = []
 
     def wrap(inner: Transport) -> Recording:
@@ -63,7 +71,7 @@ def seen(
     try:
         provoke()
         exporter = engine.job(wrap, compression="none").build()
-        receipt = exporter.deliver(collection(gauge(*[number + 0.5 for number in range(points)])), seconds=3)
+        receipt = exporter.deliver(data, seconds=3)
         exporter.shutdown(0)
         rungs = checked(engine.job(compression="none")).rungs
     finally:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from magictel import sandbox
+from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine
 from tests.real.provoking import Seen, put, seen
 
@@ -81,21 +82,22 @@ def held(engine: Engine, folder: Path, settings: Mapping[str, Any], points: int 
 
 
 @pytest.mark.parametrize(
-    ("setting", "code"),
+    ("setting", "code", "verdict"),
     [
-        ({"cluster.blocks.read_only": True}, "es.write.blocked"),
-        ({"cluster.blocks.read_only_allow_delete": True}, "es.write.blocked"),
-        ({"indices.breaker.total.limit": "1kb"}, "es.write.breaker"),
+        ({"cluster.blocks.read_only": True}, "es.write.blocked", ["throttled", "slow"]),
+        ({"cluster.blocks.read_only_allow_delete": True}, "es.write.blocked", ["throttled", "slow"]),
+        ({"indices.breaker.total.limit": "1kb"}, "es.write.breaker", ["throttled", "backoff"]),
     ],
     ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
 )
 def test_a_clusters_fault_has_one_code_on_every_road(
-    engine: Engine, tmp_path: Path, setting: Mapping[str, Any], code: str
+    engine: Engine, tmp_path: Path, setting: Mapping[str, Any], code: str, verdict: list[str]
 ) -> None:
     what = held(engine, tmp_path, setting)
     assert what.receipt.balanced
     assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
     assert (what.codes, what.told["code"]) == ((code,), code)
+    assert [what.told[key] for key in ("outcome", "retry")] == verdict
     assert code in what.found
 
 
@@ -129,13 +131,30 @@ def test_requests_in_flight_over_their_limit(engine: Engine, tmp_path: Path) -> 
     assert what.receipt.balanced
     assert (what.receipt.dropped, what.stored) == (30, 0)
     assert (what.codes, what.told["code"]) == (("es.write.breaker",), "es.write.breaker")
+    assert [what.told[key] for key in ("outcome", "retry")] == ["throttled", "backoff"]
+    assert what.found <= {"es.mapping.unprepared"}
+
+
+def test_a_single_point_over_the_largest_request_is_rejected_and_its_neighbours_arrive(
+    engine: Engine, tmp_path: Path
+) -> None:
+    large = gauge(1.5, attributes={f"long_{number}": "x" * 1000 for number in range(300)}, name="large")
+    points = collection(gauge(0.5, name="before"), large, gauge(2.5, name="behind"))
+    what = seen(engine, tmp_path, points, provoke=lambda: None, mend=lambda: None)
+    assert what.receipt.balanced
+    assert (what.receipt.delivered, what.receipt.rejected, what.stored) == (2, 1, 2)
+    assert what.codes == ("es.write.too-large",)
+    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
+    assert what.found <= {"es.mapping.unprepared"}
 
 
 def test_a_request_over_the_largest_is_split_until_it_fits(engine: Engine, tmp_path: Path) -> None:
     what = held(engine, tmp_path, {}, points=1200)
     assert what.receipt.balanced
     assert (what.receipt.delivered, what.stored) == (1200, 1200)
+    assert what.codes == ()
     assert [what.told[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
+    assert what.found <= {"es.mapping.unprepared"}
 
 
 @pytest.mark.skipif(not os.environ.get("MAGICTEL_WATERMARK"), reason="20 s an engine; MAGICTEL_WATERMARK=1 runs it")
@@ -149,5 +168,6 @@ def test_a_disk_over_the_engines_own_flood_stage(engine: Engine, tmp_path: Path)
             put(engine, "/_cluster/settings", {"persistent": {"cluster.blocks.create_index": None}})
     assert what.receipt.balanced
     assert (what.receipt.dropped, what.stored) == (3, 0)
-    assert (what.codes, what.told["code"]) == (("es.write.flood-stage",), "es.write.flood-stage")
+    assert what.codes == ("es.write.flood-stage",)
+    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", "es.write.flood-stage", "slow"]
     assert "es.write.flood-stage" in what.found

@@ -53,11 +53,50 @@ def test_a_blocked_index_has_one_code_on_every_road(block: str, code: str, engin
     assert code in what.found
 
 
-def test_a_mapping_that_refuses_has_one_code_on_every_road(engine: Engine, tmp_path: Path) -> None:
-    engine.make({"properties": {"value_double": {"type": "ip"}}})
+def test_a_closed_index_has_one_code_on_every_road(engine: Engine, tmp_path: Path) -> None:
+    engine.make()
+
+    def now(does: str) -> None:
+        assert engine.http.post(f"/{engine.index}/{does}?wait_for_active_shards=1").status_code == 200
+
+    what = seen(engine, tmp_path, provoke=lambda: now("_close"), mend=lambda: now("_open"))
+    assert what.receipt.balanced
+    assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
+    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", "es.write.index-closed", "slow"]
+    assert what.codes == ("es.write.index-closed",)
+    assert "es.write.index-closed" in what.found
+
+
+REFUSING: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "ip": ({"properties": {"value_double": {"type": "ip"}}}, {}, "es.write.mapping-type", "es.write.mapping-type"),
+    "boolean": ({"properties": {"value_double": {"type": "boolean"}}}, {}, *("es.write.mapping-type",) * 2),
+    "object": (
+        {"properties": {"name": {"properties": {"a": {"type": "keyword"}}}}},
+        {},
+        *("es.write.mapping-type",) * 2,
+    ),
+    "format": (
+        {"properties": {"@timestamp": {"type": "date", "format": "epoch_millis"}}},
+        {},
+        "es.write.mapping-type",
+        "es.mapping.unprepared",
+    ),
+    "strict": ({"dynamic": "strict"}, {}, "es.write.mapping-strict", "es.mapping.unprepared"),
+    "fields": ({}, {"index.mapping.total_fields.limit": 3}, "es.write.field-limit", "es.mapping.unprepared"),
+    "depth": ({}, {"index.mapping.depth.limit": 1}, "es.write.mapping-type", "es.mapping.unprepared"),
+    "routing": ({"_routing": {"required": True}}, {}, "es.write.refused", "es.mapping.unprepared"),
+}
+"""Mapping and settings, the code of delivery and diagnosis, and that of `check`, which sees types and asks no index for more than
+its fields: where a fault is not a type's it can only say that the index is not prepared."""
+
+
+@pytest.mark.parametrize("fault", REFUSING)
+def test_a_mapping_that_refuses_has_one_code_on_every_road(engine: Engine, tmp_path: Path, fault: str) -> None:
+    mapping, settings, code, checked = REFUSING[fault]
+    engine.make(mapping, **settings)
     what = seen(engine, tmp_path, provoke=lambda: None, mend=lambda: None)
     assert what.receipt.balanced
     assert (what.receipt.sent, what.receipt.rejected, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
-    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", "es.write.mapping-type", "no"]
-    assert what.codes == ("es.write.mapping-type",)
-    assert "es.write.mapping-type" in what.found
+    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", code, "no"]
+    assert what.codes == (code,)
+    assert checked in what.found

@@ -66,9 +66,8 @@ def of_index(wire: Wire, index: str) -> Finding | None:
         return None  # not there yet, or not for these credentials to know
     name = max(body)
     settings = body[name].get("settings", {}) if isinstance(body[name], dict) else {}
-    if (
-        str(settings.get("index.verified_before_close", "false")).lower() == "true"
-    ):  # it stands there until it is opened
+    # This one stands there until the index is opened again.
+    if str(settings.get("index.verified_before_close", "false")).lower() == "true":
         return Finding.failed(
             Rung.WRITE, "es.write.index-closed", f"{name} is closed", f"open it: POST {name}/_open", index=name
         )
