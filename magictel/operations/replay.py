@@ -63,7 +63,8 @@ def replay(
     except KeyboardInterrupt:
         interrupted = True
         for lane in lanes:
-            lane.stop()
+            lane.halt(_PATIENCE)
+            _drained(lane)
         until = clock.monotonic() + _PATIENCE
         for lane in lanes:
             lane.ended.wait(max(0.0, until - clock.monotonic()))

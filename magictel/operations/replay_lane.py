@@ -56,6 +56,7 @@ class Lane:
         self._options, self._clock = options, clock
         self._began = clock.monotonic()
         self._seconds = 0.0
+        self._halted = threading.Event()
         self.thread = threading.Thread(target=self._work, name=f"magictel-replay-{job.target}", daemon=True)
 
     def _work(self) -> None:
@@ -94,7 +95,7 @@ class Lane:
         if self.watch is not None:
             self.exporter.close()  # the checks left connections open: a delivery that is timed makes its own
             self.exporter.time_with(self.watch)
-        while (piece := self.queue.get()) is not None:
+        while (piece := self.queue.get()) is not None and not self._halted.is_set():
             self.open = piece
             receipt = self._delivered(piece)
             self.receipt = self.receipt + receipt
@@ -137,8 +138,15 @@ class Lane:
             return False
         return True
 
+    def halt(self, patience: float) -> None:
+        """Let what is on the wire end within so many seconds, without waits for retries, and nothing new begin. Returns at once."""
+        self._halted.set()
+        if self.exporter is not None:
+            # A second more, so that whoever waits as long as this has told of the lane before its connections are cut.
+            threading.Thread(target=self.exporter.shutdown, args=((patience + 1) * 1000,), daemon=True).start()
+
     def stop(self) -> None:
-        """Let what is on the wire end, and nothing new begin."""
+        """Cut what is still on the wire."""
         if self.exporter is not None:
             self.exporter.shutdown(0)
 

@@ -287,6 +287,33 @@ def test_an_interrupt_ends_with_the_ledger_and_the_command_that_goes_on(
     assert {after - before for before, after in itertools.pairwise(times)} == {1_000_000_000}
 
 
+@pytest.mark.parametrize("seconds", ["0.7", "60"])
+def test_an_interrupt_lets_what_is_on_the_wire_end_and_names_itself_where_it_cannot(
+    tmp_path: Path, seconds: str
+) -> None:
+    (tmp_path / "r").write_text("\n".join(request(*range(2_000)) for _ in range(8)) + "\n")
+    with sandbox.start([RW], faults=[f"{RW}: ok, then slow {seconds} forever"]) as room:
+        arguments = ["replay", "r", "--to", RW, "--format", "json", "--set", "max_batch_points=2000"]
+        with started(*arguments, folder=tmp_path, **room.environment()) as running:
+            until = time.monotonic() + 30
+            while not room.servers[RW]._pending and time.monotonic() < until:
+                time.sleep(0.02)
+            running.send_signal(signal.SIGINT)
+            told, said = running.communicate(timeout=30)
+    document = json.loads(told)
+    receipt = document["targets"][0]["receipt"]
+    assert running.returncode == 130
+    assert receipt["sent"] < 16_000
+    if seconds == "0.7":
+        assert receipt["delivered"] == receipt["sent"] == document["from_point"]
+        assert receipt["reasons"] == []
+    else:
+        (reason,) = receipt["reasons"]
+        assert (reason["code"], reason["unknown"]) == ("delivery.shutdown", True)
+        assert document["from_point"] < receipt["sent"]
+    assert f"--from-point={document['from_point']}" in said
+
+
 def test_a_backend_that_goes_away_stops_its_target_and_says_how_to_go_on(tmp_path: Path) -> None:
     (tmp_path / "r").write_text("\n".join(request(*range(4_000)) for _ in range(3)) + "\n")
     with sandbox.start([RW], faults=[f"{RW}: ok x2, then 503 forever"]) as room:
