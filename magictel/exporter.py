@@ -1,9 +1,4 @@
-"""The plugin interface: what the author of an exporter writes (pure), and what every exporter inherits (final).
-
-An author gives a settings model, `encode` (the plain truth: one item on the wire), `judge` (the one place that reads a
-reply), probes for the ladder, and `expect` + `read_back` (how a sent point looks in the backend). Delivery, ledger, life
-cycle and the OpenTelemetry SDK's side are inherited and not overridden.
-"""
+"""What every exporter inherits and no author overrides: delivery, ledger, life cycle, the OpenTelemetry SDK's side."""
 
 from __future__ import annotations
 
@@ -12,9 +7,8 @@ import logging
 import os
 import threading
 import weakref
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar, final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, final
 
 from opentelemetry.sdk.metrics import (
     Counter,
@@ -26,47 +20,31 @@ from opentelemetry.sdk.metrics import (
 )
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, MetricExportResult, MetricsData
 
+from magictel.authored import INTERFACE as INTERFACE
+from magictel.authored import Authored, S
 from magictel.clock import Clock, SystemClock
 from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import Lot, OnDropped, OnRefused, Pipeline
 from magictel.delivery.retry import Attempted
 from magictel.errors import MagictelError, SettingsError
-from magictel.finding import Finding, Rung, SideEffect
+from magictel.finding import SideEffect
 from magictel.instrumentation import uninstrumented
 from magictel.model import Group, Point, Series, count_points, groups, in_time_order
-from magictel.outcome import Fate, Outcome, Reason, Receipt, Unavailable
-from magictel.payload import Payload, Route, pack
+from magictel.outcome import Fate, Reason, Receipt, Unavailable
+from magictel.payload import Payload, pack
 from magictel.scrub import Scrub
 from magictel.secrets import Redactor
 from magictel.settings.load import Resolved, resolve
-from magictel.settings.model import ExporterSettings
 from magictel.stopwatch import Stopwatch
-from magictel.templates import Chunk, Layouts, Template, Withheld, chunks
-from magictel.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
-
-S = TypeVar("S", bound=ExporterSettings)
-INTERFACE = 1
-"""The plugin interface's major version; an exporter that declares another is shown as broken."""
+from magictel.templates import Chunk, Layouts, Withheld, chunks
 
 _SLICE = 2_500
 """Points that are encoded at a time: what an encoder holds meanwhile stays small."""
 _BUG = "internal.export"
 
 
-class Exporter(MetricExporter, Generic[S]):
+class Exporter(Authored[S], MetricExporter):
     """A metric exporter: an `opentelemetry.sdk.metrics.export.MetricExporter` whose author-written half is pure."""
-
-    interface: ClassVar[int] = INTERFACE
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    Settings: ClassVar[type[ExporterSettings]]
-    limits: ClassVar[tuple[str, ...]] = ()
-    """Sentences on what the backend or the format refuses or changes; shown by `describe`."""
-    cost: ClassVar[str] = ""
-    """What a point costs at the backend; shown by `describe`."""
-    temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
-    in_time_order: ClassVar[bool] = False
-    """True: the points of a metric travel in the order of their times (a backend that refuses what is older than the newest)."""
 
     def __init__(
         self,
@@ -110,112 +88,6 @@ class Exporter(MetricExporter, Generic[S]):
         """An exporter that is forgotten with points in its outbox says so, like one that is shut down without time."""
         if getattr(self, "_ending", None) is not None and self._pid == os.getpid():
             self.shutdown(0)
-
-    # ---- the author's half -------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def encode(self, series: Series, point: Point) -> bytes | Withheld:
-        """One point as one item on the wire, or the documented rule by which it is left out."""
-
-    def template(self) -> Template | None:
-        """For speed: the template whose bytes equal `encode`'s. None: every point is encoded."""
-        return None
-
-    def lead(self, group: Group) -> bytes:
-        """What a collection says once of a resource: it goes before the first item of each, as part of that item."""
-        return b""
-
-    def distinct(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
-        """A collection's groups without the points that the backend could not tell from others of it, and why each is left out."""
-        return groups
-
-    @abstractmethod
-    def route(self) -> Route:
-        """Where payloads go, and the limits they are packed under."""
-
-    def split(self, body: bytes) -> list[bytes]:
-        """Cut a body into its items; needed where a template gives no item lengths."""
-        raise NotImplementedError
-
-    def frame(self, payload: Payload) -> bytes:
-        """The payload's items in their frame, as they travel before compression; where a format has none, the items."""
-        return payload.body
-
-    @abstractmethod
-    def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Send a payload once and judge the reply. Never raises for expected trouble."""
-
-    def secrets(self) -> Iterable[str]:
-        """Every secret value of the settings, for the redactor."""
-        return self.settings.secret_values()
-
-    def endpoint(self) -> str:
-        """Where data goes, for people: without credentials."""
-        return ""
-
-    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
-        """The rungs this exporter can climb below the round trip; a rung without a step is skipped."""
-        return {}
-
-    def expect(self, series: Series, point: Point) -> Expected | None:
-        """How the backend should show a sent point; None: it cannot be looked for."""
-        return None
-
-    def identify(self, series: Series, point: Point) -> Expected | None:
-        """As `expect`, for any point: its key is what the backend can be asked for. None: it is not sent, or has no identity."""
-        return None
-
-    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """What the backend shows now of some thousand points that `identify` gave, by their keys. Raises `WireError`."""
-        return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
-
-    def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
-        """How many points of each metric the backend shows with times from `since` to `until`: for points that `identify` does not
-        tell apart. Raises `WireError`.
-        """
-        why = self.find(())
-        return (
-            why if isinstance(why, Unreadable) else Unreadable("verify.unsupported", f"{self.name} cannot count points")
-        )
-
-    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """The documented lossy form that explains a difference between sent and seen, or None: then the point is altered."""
-        return None
-
-    def item_key(self, item: bytes) -> str | None:
-        """The key (`Expected.key`) of the sample's point in an encoded item, or None: names a refused point."""
-        return None
-
-    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """What the backend shows of a run's points now, as its users see them. Raises `WireError`."""
-        return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
-
-    def visible_delay(self) -> float | Unreadable:
-        """Seconds after acceptance until the backend shows a point, by its own settings. Raises `WireError`."""
-        return 0.0
-
-    def run_size(self, run_id: str) -> int | Unreadable:
-        """How many items of a run the backend holds; said before `forget_run`. Raises `WireError`."""
-        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
-
-    def forget_run(self, run_id: str) -> int | Unreadable:
-        """Delete exactly what a run wrote; how many items went. Raises `WireError`."""
-        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
-
-    def refused_by_system(self, failure: OSError) -> Outcome | None:
-        """The verdict on an error of the operating system (a full disk, a closed pipe), for `diagnose`; None: it means nothing here."""
-        return None
-
-    def close(self) -> None:
-        """Free what the transport holds; may be called twice, and after a fork."""
-
-    def time_with(self, watch: Stopwatch | None) -> None:
-        """Measure what deliveries spend their time on, until this is called with None."""
-        self.stopwatch = watch
-
-    def forked(self) -> None:
-        """In a forked child: let go of what is the parent's, without a word on its connections. Default: `close`."""
-        self.close()
 
     # ---- inherited by every exporter ---------------------------------------------------------------------------------
 
@@ -315,7 +187,7 @@ class Exporter(MetricExporter, Generic[S]):
             if self.in_time_order:
                 going = map(in_time_order, going)
             points = min(_SLICE, route.max_points)
-            lead = None if type(self).lead is Exporter.lead else self.lead
+            lead = None if type(self).lead is Authored.lead else self.lead
             for one in chunks(going, encode, self.template(), self._layouts, points, lead):
                 if isinstance(one, Chunk):
                     yield one
@@ -410,10 +282,6 @@ class Exporter(MetricExporter, Generic[S]):
             self.log.error(said, self.unusable.code, self.unusable.message, _origin(self.unusable))  # noqa: TRY400 # one sentence
             return self.Settings.unusable()  # type: ignore[return-value] # S's own defaults
         return settings
-
-    @classmethod
-    def check_settings(cls, settings: Any) -> None:
-        """Raise `SettingsError` for what the model alone cannot see (an address that does not parse)."""
 
 
 _ALIVE: weakref.WeakSet[Exporter[Any]] = weakref.WeakSet()
