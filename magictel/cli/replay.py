@@ -210,7 +210,7 @@ def _saying_the_shift(events: Iterator[Event]) -> Iterator[Event]:
     event = next(events, None)
     while event is not None:
         if isinstance(event, ReplayStarted):
-            output.note(f"shift {event.shift:.3f}s: this is added to every time")
+            output.note(f"shift {event.shift:.3f}s: {_shifted(event.shift)}")
         try:
             yield event
         except KeyboardInterrupt as stop:
@@ -218,6 +218,14 @@ def _saying_the_shift(events: Iterator[Event]) -> Iterator[Event]:
             event = throw(stop) if throw is not None else None
             continue
         event = next(events, None)
+
+
+def _shifted(seconds: float) -> str:
+    from magictel.reporters.figures import span
+
+    if not round(seconds, 3):
+        return "every time stays as it was recorded"
+    return f"every time is moved {span(abs(seconds))} {'on' if seconds > 0 else 'back'}"
 
 
 def _say_how_to_go_on(done: ReplayFinished, arguments: Sequence[str], files: Sequence[str]) -> None:

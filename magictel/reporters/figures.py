@@ -6,16 +6,17 @@ import re
 from collections.abc import Sequence
 
 _FIGURE = re.compile(
-    r"(?<=\d) (?=(?:ms|s|min|h|%)(?!\w))|(?<=visible) (?=at once|after \d)|(?<=visible at) |(?<=visible after) "
+    r"(?<=\d) (?=(?:ms|s|min|h|days|%)(?!\w))|(?<=visible) (?=at once|after \d)|(?<=visible at) |(?<=visible after) "
 )
 _MINUTE = 60.0
 _HOUR = 3600.0
+_DAY = 24 * _HOUR
 _NAMED = 8
 """Names in one sentence; beyond that it is no longer read."""
 
 
 def span(seconds: float) -> str:
-    """A duration with two significant digits or so: `<1 ms`, `41 ms`, `1.2 s`, `34 s`, `3 min`, `2 h`."""
+    """A duration with two significant digits or so: `<1 ms`, `41 ms`, `1.2 s`, `34 s`, `3 min`, `2 h`, `3 days`."""
     if seconds < 0.0005:
         return "<1 ms"
     if seconds < 0.0995:
@@ -26,7 +27,9 @@ def span(seconds: float) -> str:
         return f"{seconds:.0f} s"
     if seconds < 2 * _HOUR:
         return f"{seconds / _MINUTE:.0f} min"
-    return f"{seconds / _HOUR:.0f} h"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.0f} h"
+    return f"{seconds / _DAY:.0f} days"
 
 
 def bound(text: str, by: str) -> str:

@@ -23,6 +23,7 @@ from magictel.reporters.figures import every, many, named, span
         (119.0, "119 s"),
         (180.0, "3 min"),
         (7300.0, "2 h"),
+        (23_175_905.957, "268 days"),
     ],
 )
 def test_spans(seconds: float, told: str) -> None:
