@@ -38,9 +38,18 @@ class Columns:
 
     def __init__(self) -> None:
         self._frames: dict[Stream, tuple[Stream, Frame]] = {}
+        self._latest: tuple[Stream, Frame] | None = None
 
     def frame(self, stream: Stream) -> Frame:
         """The stream's frame, made once for as long as the source hands over the same resource and scope."""
+        latest = self._latest
+        if latest is not None and latest[0] is stream:
+            return latest[1]
+        made = self._frame(stream)
+        self._latest = stream, made
+        return made
+
+    def _frame(self, stream: Stream) -> Frame:
         known = self._frames.get(stream)
         if known is not None:
             of, made = known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -17,6 +18,8 @@ RUN_ID = "attributes.magictel.run.id"
 POINT = "attributes.magictel.sample.point"
 TIMES = ("@timestamp", "start_timestamp")
 ATTRIBUTES = ("attributes.", "resource.attributes.", "scope.attributes.")
+_MOST_FLATTENED = 5_000
+_flattened: dict[tuple[str, int], tuple[Attributes, Mapping[str, Value]]] = {}
 
 
 def expected(series: Series, point: Point, item: bytes) -> Expected | None:
@@ -61,9 +64,9 @@ def _fields(series: Series, point: Point) -> dict[str, Value]:
     if point.start_time_unix_nano:
         fields["start_timestamp"] = nanosecond_text(point.start_time_unix_nano)
     fields |= dict(_flat("", value_fields(point)))
-    fields |= dict(_attributes("attributes.", series.attributes))
-    fields |= dict(_attributes("resource.attributes.", stream.resource))
-    fields |= dict(_attributes("scope.attributes.", stream.scope_attributes))
+    fields |= _attributes("attributes.", series.attributes)
+    fields |= _attributes("resource.attributes.", stream.resource)
+    fields |= _attributes("scope.attributes.", stream.scope_attributes)
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -87,6 +90,7 @@ def as_text(value: Value) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
+@lru_cache(maxsize=1_024)
 def nanosecond_text(nanoseconds: int) -> str:
     """A time as ISO 8601 in UTC with nanoseconds."""
     return f"{time_text(nanoseconds)[:20]}{nanoseconds % 1_000_000_000:09d}Z"
@@ -109,8 +113,16 @@ def _sortable(item: Any) -> tuple[str, str]:
     return type(item).__name__, repr(item)
 
 
-def _attributes(prefix: str, given: Attributes) -> Iterator[tuple[str, Value]]:
-    return _flat(prefix, uncut(given or {}))
+def _attributes(prefix: str, given: Attributes) -> Mapping[str, Value]:
+    """Attributes by their fields' names, flattened once where the same object comes again (which is kept, as ids are reused)."""
+    if not given:
+        return {}
+    known = _flattened.get((prefix, id(given)))
+    if known is None:
+        if len(_flattened) >= _MOST_FLATTENED:
+            _flattened.clear()
+        known = _flattened[prefix, id(given)] = given, dict(_flat(prefix, uncut(given)))
+    return known[1]
 
 
 def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:

@@ -228,8 +228,9 @@ def values_of(
         values = hit.get(by)
         if not values:
             continue
-        listed = tuple(_nanoseconds(value) if name in TIMES else value for value in values)
-        yield name, listed if isinstance(want.get(name), tuple) or len(listed) > 1 else listed[0]
+        if name in TIMES:
+            values = [_nanoseconds(value) for value in values]
+        yield name, tuple(values) if len(values) > 1 or isinstance(want.get(name), tuple) else values[0]
 
 
 def _nanoseconds(shown: Any) -> Any:

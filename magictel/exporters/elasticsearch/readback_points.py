@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.fields import Fields
 from magictel.exporters.elasticsearch.readback import MOST_HITS, fields_of, hits_of, lists_of, search, values_of
 from magictel.verification import Declare, Expected, Seen, Unreadable, Value, identical
 from magictel.wire import Wire
@@ -27,16 +26,17 @@ def find(wire: Wire, index: str, expected: Sequence[Expected], declare: Declare)
         shown = _shown(wire, index, which, list(wanted.values()), 2 * len(wanted))
         if isinstance(shown, Unreadable):
             return shown
-        for key, names, fields, hit in shown:
+        for key, names, hidden, hit in shown:
             identity = key.rpartition("/")[2]
             if identity in wanted:
-                seen.append(_seen(identity, hit, names, fields, wanted[identity]))
+                seen.append(_seen(identity, hit, names, hidden, wanted[identity]))
     for one in seen:
         found[one.key] = found.get(one.key, 0) + 1
     return [*seen, *_doubles(wire, index, expected, found, declare)]
 
 
-_Shown = list[tuple[str, Mapping[str, str], Fields, Mapping[str, list[Any]]]]
+_Shown = list[tuple[str, Mapping[str, str], Mapping[str, str], Mapping[str, list[Any]]]]
+"""Hits by `index/id`: the names that show the fields, the fields that nothing shows and why, and the values."""
 
 
 def _shown(
@@ -62,12 +62,16 @@ def _shown(
         part = search(wire, one, which, shown, lists_of(wanted), size)
         if isinstance(part, Unreadable):
             return part
-        made += [(key, shown, own, hit) for key, hit in part.items()]
+        hidden = own.hidden(names)
+        made += [(key, shown, hidden, hit) for key, hit in part.items()]
     return made
 
 
-def _seen(key: str, hit: Mapping[str, list[Any]], shown: Mapping[str, str], fields: Fields, want: Expected) -> Seen:
-    return Seen(key, dict(values_of(hit, shown, want.fields)), fields.hidden(want.fields.keys()))
+def _seen(
+    key: str, hit: Mapping[str, list[Any]], shown: Mapping[str, str], hidden: Mapping[str, str], want: Expected
+) -> Seen:
+    unreadable = {name: why for name, why in hidden.items() if name in want.fields}
+    return Seen(key, dict(values_of(hit, shown, want.fields)), unreadable)
 
 
 def _doubles(
@@ -89,10 +93,10 @@ def _doubles(
         keys = {one.key for one in own}
         which = {"bool": {"filter": [at_these], "must_not": [{"ids": {"values": sorted(keys)}}]}}
         strangers = _shown(wire, index, which, own, _MOST_STRANGERS)
-        for _, names, fields, hit in () if isinstance(strangers, Unreadable) else strangers:
+        for _, names, hidden, hit in () if isinstance(strangers, Unreadable) else strangers:
             moment = next(iter(hit.get(names.get("@timestamp", ""), ())), None)
             for want in by_time.get(str(moment)[:23], ()):
-                seen = _seen(want.key, hit, names, fields, want)
+                seen = _seen(want.key, hit, names, hidden, want)
                 if _same(want, seen, declare):
                     yield seen
 

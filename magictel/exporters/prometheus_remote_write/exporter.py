@@ -60,6 +60,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     def __init__(self, settings: PrometheusRemoteWriteSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
         self._encoder = Encoder(suffixes=self.settings.name_suffixes, scope_labels=self.settings.scope_labels)
+        self._identities = reading_points.Identities(self._encoder)
         self._names: dict[str, set[str]] = {}
         self._refused_in_a_row = 0
         self._decimal: bool | None = None
@@ -195,7 +196,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def identify(self, series: Series, point: Point) -> Expected | None:
         """The point's samples, each under its series."""
-        return reading_points.identified(self._encoder, series, point)
+        return self._identities.of(series, point)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """The raw samples of these metrics at these times."""

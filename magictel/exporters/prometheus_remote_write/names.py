@@ -72,6 +72,7 @@ def unit_name(unit: str, *, utf8: bool = False) -> str:
     return "_".join(part for part in (main, per) if part).removeprefix("_").removesuffix("_")
 
 
+@lru_cache(maxsize=20_000)
 def label_name(key: str) -> str:
     """An attribute's key as a label name: `http.method` is `http_method`, `1st` is `key_1st`; `__reserved__` stays."""
     if key.startswith("__") and key.endswith("__") and key.strip("_").replace("_", "a").isalnum() and key.isascii():

@@ -2,33 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, milliseconds, samples
 from magictel.exporters.prometheus_remote_write.query import QueryApi, any_of
-from magictel.model import Point, Series
+from magictel.model import Attributes, Point, Series, Stream
 from magictel.verification import Expected, Seen, Unreadable, Value
 
 _NAMES = 2_000
 """Characters of metric names that one query asks for."""
+_MOST_HELD = 5_000
+"""Series that are remembered from one point to the next."""
 _CUT = 1e-12
 _AT = "\n"
 
 
-def identified(encoder: Encoder, series: Series, point: Point) -> Expected | None:
-    """A point's samples, each under its whole series; None where the encoder leaves the point out."""
-    if not isinstance(encoder.encode(series, point), bytes):
-        return None
-    name, own = encoder.name(series.stream) or "", encoder.labels(series)
-    moment = milliseconds(point.time_unix_nano)
-    fields: dict[str, Value] = {
-        _series({**own, **extra, "__name__": f"{name}{suffix}"}): _double(value)
-        for suffix, extra, value in samples(point)
-    }
-    shown = f"{describe(series)} at {moment / 1000:.3f}"
-    # The metric's own name is part of the key: of two that become one name in Prometheus, one is not shown as it was sent.
-    return Expected(_AT.join((str(moment), series.stream.name, _series(own))), shown, fields)
+class Identities:
+    """Points as `find` looks for them. What a series' points share is made once, where their attributes are the same objects again."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._streams: dict[Stream, tuple[Attributes, dict[int, _Known]]] = {}
+        self._stream: Stream | None = None
+        self._here: dict[int, _Known] = {}
+        self._held = 0
+
+    def of(self, series: Series, point: Point) -> Expected | None:
+        """A point's samples, each under its whole series; None where the encoder leaves the point out."""
+        if series.stream is not self._stream:
+            self._enter(series.stream)
+        known = self._here.get(id(series.attributes))
+        if known is None:
+            if not self._here and not isinstance(self._encoder.encode(series, point), bytes):
+                return None
+            known = self._made(series)
+        try:
+            values = samples(point)
+        except (
+            OverflowError,
+            ValueError,
+        ):  # of a stream that it does not leave out the encoder leaves out such a point
+            return None
+        fields: dict[str, Value] = {known.sample(suffix, extra): _double(value) for suffix, extra, value in values}
+        moment = milliseconds(point.time_unix_nano)
+        return Expected(f"{moment}{known.key}", f"{known.shown} at {moment / 1000:.3f}", fields)
+
+    def _enter(self, stream: Stream) -> None:
+        """The series of this stream; equal resources are not enough to share them: 1 == True == 1.0."""
+        resource, series = self._streams.get(stream, (None, {}))
+        if resource is not stream.resource:
+            series = {}
+            self._streams[stream] = stream.resource, series
+        self._stream, self._here = stream, series
+
+    def _made(self, series: Series) -> _Known:
+        if self._held >= _MOST_HELD or len(self._streams) > _MOST_HELD:
+            self._streams.clear()
+            self._held = 0
+            self._enter(series.stream)
+        self._held += 1
+        name, own = self._encoder.name(series.stream) or "", self._encoder.labels(series)
+        # The metric's own name is part of the key: of two that become one name in Prometheus, one is not shown as it was sent.
+        key = f"{_AT}{series.stream.name}{_AT}{_series(own)}"
+        made = self._here[id(series.attributes)] = _Known(series.attributes, name, own, key, describe(series), {})
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a series' points share. `attributes` are kept, as ids are reused; `samples` are texts by suffix and `le`."""
+
+    attributes: Attributes
+    name: str
+    own: Mapping[str, str]
+    key: str
+    shown: str
+    samples: dict[tuple[str, str | None], str]
+
+    def sample(self, suffix: str, extra: Mapping[str, str]) -> str:
+        """One sample's series."""
+        which = suffix, extra.get("le")
+        text = self.samples.get(which)
+        if text is None:
+            text = self.samples[which] = _series({**self.own, **extra, "__name__": f"{self.name}{suffix}"})
+        return text
 
 
 def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
