@@ -13,6 +13,7 @@ from magictel.clock import SystemClock
 from magictel.model import count_points, groups
 from magictel.operations.dry_run import DryRun, Planned, dry_run
 from magictel.operations.job import Job
+from magictel.outcome import Fate, Reason
 from magictel.reporters.figures import many
 from magictel.reporters.json import plain
 from magictel.sources.sample import new_run_id, sample
@@ -48,7 +49,7 @@ def _lines(dry: DryRun) -> Iterator[str]:
             yield f"      mend:  {dry.config.remedy}"
         yield f"      more:  magictel explain {dry.config.code}"
     for reason in dry.withheld:
-        yield f"  withheld {reason.count}  {reason.code}: {reason.message}"
+        yield f"  {reason.fate} {reason.count}  {reason.code}: {reason.message}"
     for planned in dry.requests:
         yield ""
         yield f"{planned.method} {planned.url}".strip()
@@ -110,8 +111,17 @@ def _document(dry: DryRun) -> dict[str, Any]:
         "message": dry.config.message if dry.config else None,
         "remedy": dry.config.remedy if dry.config else None,
         "requests": [_request(planned) for planned in dry.requests],
-        "withheld": [{"code": one.code, "message": one.message, "count": one.count} for one in dry.withheld],
+        **left_out(dry.withheld),
     }
+
+
+def left_out(reasons: Sequence[Reason]) -> dict[str, Any]:
+    """`withheld` and `rejected`: points that would not travel, by a rule or because they would be lost."""
+    told: dict[str, Any] = {}
+    for fate in (Fate.WITHHELD, Fate.REJECTED):
+        own = [one for one in reasons if one.fate is fate]
+        told[fate.value] = [{"code": one.code, "message": one.message, "count": one.count} for one in own]
+    return told
 
 
 def _request(planned: Planned) -> dict[str, Any]:

@@ -146,6 +146,7 @@ def command(
 def _dry(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, how: Format) -> int:
     """What would be sent, in numbers."""
     from magictel.cli import output
+    from magictel.cli.dry_run import left_out
     from magictel.cli.exit_codes import Ending, exit_code
     from magictel.clock import SystemClock
     from magictel.operations.dry_replay import dry_replay
@@ -162,7 +163,7 @@ def _dry(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, ho
                 "points": one.points,
                 "payloads": one.payloads,
                 "bytes": one.bytes,
-                "withheld": [{"code": why.code, "message": why.message, "count": why.count} for why in one.withheld],
+                **left_out(one.withheld),
                 "code": one.config.code if one.config else None,
                 "message": one.config.message if one.config else None,
             }
@@ -178,7 +179,7 @@ def _dry(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, ho
             parts = f"{many(one.points, 'point')} in {many(one.payloads, 'payload')} of {one.bytes} bytes before compression"
             output.say(f"{one.target}  {one.endpoint}  {parts}")
             for why in one.withheld:
-                output.say(f"  withheld {why.count}  {why.code}: {why.message}")
+                output.say(f"  {why.fate} {why.count}  {why.code}: {why.message}")
     return exit_code(Ending(unusable=any(one.config is not None for one in targets)))
 
 

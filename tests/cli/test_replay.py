@@ -256,6 +256,21 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(tmp_path: Path) -> 
     assert "3 points in 1 payload" in magictel("replay", "r", "--to", "file", "--dry-run", folder=tmp_path).out
 
 
+def test_of_points_that_are_one_sample_to_prometheus_one_is_sent_and_the_others_fail_the_run(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(request(1, 2, name="disk.read") + "\n" + request(3, name="disk_read") + "\n")
+    ran = replayed(tmp_path, "r", "--verify")
+    (target,) = ran.document["targets"]
+    assert (ran.code, ran.document["outcome"], target["code"]) == (1, "rejected", "prom.rw.collision")
+    assert (target["receipt"]["delivered"], target["receipt"]["rejected"]) == (2, 1)
+    assert (target["verification"]["expected"], target["verification"]["found"]) == (2, 2)
+    example = target["receipt"]["reasons"][0]["example"]
+    assert example.startswith("disk.read and disk_read are both disk_read: ")
+    dry = replayed(tmp_path, "r", "--dry-run")
+    (target,) = dry.document["targets"]
+    assert (dry.code, target["points"], target["withheld"]) == (0, 2, [])
+    assert [(why["code"], why["count"]) for why in target["rejected"]] == [("prom.rw.collision", 1)]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_ends_with_the_ledger_and_the_command_that_goes_on(
     tmp_path: Path, number: signal.Signals, code: int
