@@ -121,7 +121,7 @@ def _told(encoder: Encoder, first: Series, second: Series) -> str:
     if one.name != other.name:
         why = f"{one.name} and {other.name} are both {encoder.name(other)}"
     elif one.resource != other.resource:
-        why = f"the resources differ only in {_differing(one.resource, other.resource)}, which are no labels"
+        why = f"the resources differ only in what is no label ({_differing(one.resource, other.resource)})"
     else:
         why = "unit, kind or scope differ, which are no labels"
     return f"{why}: {describe(second)}"

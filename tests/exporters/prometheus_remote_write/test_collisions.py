@@ -99,7 +99,7 @@ def test_resources_without_job_and_instance_are_told_apart_by_nothing(exporter: 
     assert values(rows, "memory") == [0.0]
     assert [one.fate for one in left_out] == [Fate.REJECTED] * 2
     assert left_out[0].example == (
-        "the resources differ only in k8s.pod.name, k8s.pod.uid, which are no labels: memory{}"
+        "the resources differ only in what is no label (k8s.pod.name, k8s.pod.uid): memory{}"
     )
 
 
