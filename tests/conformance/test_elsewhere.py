@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-_README = Path(__file__).parents[2] / "README.md"
+from magictel.conformance import LAWS
+from tests.foreign.fresh import ROOT, build, fresh, missing_tools
+
+_README = ROOT / "README.md"
 _GULLIBLE = """
 from magictel.outcome import Delivered
 
@@ -46,8 +49,19 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ran(command: str, project: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The interpreter of an environment of its own, with magictel from a wheel."""
+    missing = missing_tools()
+    if missing:
+        pytest.skip(missing)
+    return fresh(tmp_path / "installed", build(ROOT, tmp_path / "wheels")).python
+
+
+def ran(
+    command: str, project: Path, python: str | Path = sys.executable, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    tools = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": tools, "PYTHONPATH": str(project / "src"), **variables}
     return subprocess.run(
         command, shell=True, cwd=project, env=environment, capture_output=True, text=True, timeout=90, check=False
@@ -74,3 +88,14 @@ def test_a_failure_names_law_and_seed_and_its_line_shows_it_again_when_pasted(pr
     assert "fault.web-page (must, seed 7)" in pasted.stdout
     assert said in pasted.stdout
     assert "1 failed" in pasted.stdout
+
+
+def test_the_suite_runs_from_an_installed_wheel(project: Path, installed: Path) -> None:
+    where = "import magictel.conformance, sys; print(magictel.conformance.__file__.startswith(sys.prefix))"
+    assert ran(f'python -c "{where}"', project, installed).stdout.strip() == "True"
+    done = ran("python -m pytest -q -k TestAcme -p no:cacheprovider", project, installed)
+    counts = {what: int(count) for count, what in re.findall(r"(\d+) (passed|skipped|failed)", done.stdout)}
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert counts == {"passed": len(LAWS) - 4, "skipped": 4}, done.stdout
+    held = ran("magictel conformance file --law system.refused", project, installed)
+    assert (held.returncode, held.stdout.split("   ")[0]) == (0, "file holds 1 law")
