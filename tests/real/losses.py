@@ -50,13 +50,17 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """`points`: a recording to replay, else the sample is sent. `attributes`: on every point of the sample. `told`: by engine."""
+    """`points`: a recording to replay, else the sample is sent. `attributes`: on every point of the sample. `told`: by engine.
+
+    `index`: what an index is made with; `field`: the one of its fields that is compared.
+    """
 
     told: Mapping[str, Told]
     points: tuple[Point, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
-    mapping: Mapping[str, object] | None = None
+    index: Mapping[str, object] | None = None
+    field: str = "value_double"
     replayed: bool = False
 
     @property
@@ -96,6 +100,13 @@ MAPPINGS: Mapping[str, Mapping[str, object]] = {
     "date": {"type": "date"},
     "ip, ignore_malformed": {"type": "ip", "ignore_malformed": True},
     "half_float": {"type": "half_float"},
+}
+ZONE: Mapping[str, Mapping[str, object]] = {
+    "cut by ignore_above": {
+        "properties": {"attributes": {"properties": {"zone": {"type": "keyword", "ignore_above": 5}}}}
+    },
+    "of an object that is not enabled": {"properties": {"attributes": {"type": "object", "enabled": False}}},
+    "that dynamic: false passes over": {"dynamic": False},
 }
 GOOD = Point("silent.good", 1.5)
 FORTY = {f"extra_{number:02d}": "v" for number in range(40)}
@@ -174,12 +185,33 @@ for kind, (from_sample, from_recording) in {
     changed = each(SEARCH, Told(1, "altered", 12, altered=from_sample, whole=12 - from_sample))
     if kind == "date":
         changed["es7"] = Told(1, "rejected", 11, rejected=1, altered=3, whole=8)
-    CASES[f"sample, decimals mapped as {kind}"] = Case(changed, mapping=MAPPINGS[kind])
+    made = {"mappings": {"properties": {"value_double": MAPPINGS[kind]}}}
+    CASES[f"sample, decimals mapped as {kind}"] = Case(changed, index=made)
     CASES[f"replay, decimals mapped as {kind}"] = Case(
         each(("es8", "os2"), Told(1, "altered", 2, altered=from_recording, whole=2 - from_recording)),
         (GOOD, Point("silent.decimal", 1234.3)),
-        mapping=MAPPINGS[kind],
+        index=made,
     )
+for kind in ZONE:
+    CASES[f"sample, an attribute {kind}"] = Case(
+        each(("es8", "os2"), Told(1, "altered", 12, altered=12)),
+        index={"mappings": ZONE[kind]},
+        field="attributes.zone",
+    )
+CASES["replay, an attribute of an object that is not enabled"] = Case(
+    each(("es8", "os2"), Told(1, "altered", 1, altered=1)),
+    (Point("silent.zone", 1.5, 0, {"zone": "eu"}),),
+    index={"mappings": ZONE["of an object that is not enabled"]},
+    field="attributes.zone",
+)
+CASES["sample, decimals as text"] = Case(
+    each(("es8", "os2"), Told(3, "unverified", 12)),
+    index={"mappings": {"properties": {"value_double": {"type": "text"}}}},
+)
+CASES["sample, an index that never shows"] = Case(
+    each(("es8", "os2"), Told(3, "unverified", 12, whole=12)),
+    index={"settings": {"refresh_interval": "-1"}},
+)
 
 LINES = (
     Line("Prom 2.42 **and** VM 1.79", "Remote-Write **2.0** request", ("sample, remote write 2.0",)),
