@@ -14,6 +14,7 @@ from magictel.exporter import Exporter
 from magictel.finding import Finding, Held, Rung
 from magictel.ladder.climb import climb
 from magictel.model import Series, count_points, groups
+from magictel.operations import altered
 from magictel.operations.job import Job, side_by_side
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.sample import Sample, new_run_id, sample
@@ -24,10 +25,6 @@ _FIRST_RUNGS = (Rung.CONFIG, Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.AUTH,
 _POLL = 0.25
 _LOST = (
     "see whether they come late, with --within 120s; else look for a filter, a pipeline or a quota behind the receiver"
-)
-_ALTERED = (
-    "look for what rewrites these fields on the way: the backend's mapping (magictel prepare shows what it should be), "
-    "a pipeline, a proxy"
 )
 _DUPLICATED = "look for a second way to the same place: another collector, a pipeline, replicas that are not merged"
 
@@ -262,7 +259,13 @@ def judged(result: SendResult, options: SendOptions) -> SendResult:
     if verification.altered:
         first = next(one for one in verification.differences if one.declared is None)
         message = f"{first.point}: sent {first.field} = {first.sent!r}, queries see {first.seen!r}"
-        return replace(result, outcome=SendOutcome.ALTERED, code="verify.altered", message=message, remedy=_ALTERED)
+        return replace(
+            result,
+            outcome=SendOutcome.ALTERED,
+            code="verify.altered",
+            message=message,
+            remedy=altered.remedy(result.target, verification.differences),
+        )
     if verification.duplicated:
         message = f"{verification.duplicated} points are shown more than once"
         return replace(

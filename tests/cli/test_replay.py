@@ -317,7 +317,7 @@ def test_an_interrupt_lets_what_is_on_the_wire_end_and_names_itself_where_it_can
             told, said = running.communicate(timeout=30)
     document = json.loads(told)
     receipt = document["targets"][0]["receipt"]
-    assert running.returncode == 130
+    assert running.returncode == 130, said + told
     assert receipt["sent"] < 16_000
     if seconds == "0.7":
         assert receipt["delivered"] == receipt["sent"] == document["from_point"]
