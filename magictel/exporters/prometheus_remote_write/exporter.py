@@ -19,7 +19,7 @@ from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write import reading_points
 from magictel.exporters.prometheus_remote_write.collisions import distinct
-from magictel.exporters.prometheus_remote_write.encoding import Encoder
+from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
 from magictel.exporters.prometheus_remote_write.reading import declared, expected, key_in, seen
@@ -59,7 +59,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def __init__(self, settings: PrometheusRemoteWriteSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self._encoder = Encoder(suffixes=self.settings.name_suffixes, scope_labels=self.settings.scope_labels)
+        self._encoder = ColumnEncoder(suffixes=self.settings.name_suffixes, scope_labels=self.settings.scope_labels)
         self._identities = reading_points.Identities(self._encoder)
         self._names: dict[str, set[str]] = {}
         self._refused_in_a_row = 0
@@ -85,7 +85,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         """The point's `TimeSeries` messages."""
         return self._encoder.encode(series, point)
 
-    def template(self) -> Encoder:
+    def template(self) -> ColumnEncoder:
         """The same bytes by column."""
         return self._encoder
 

@@ -25,7 +25,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.exporters.prometheus_remote_write.encoding import Encoder
+from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.model import groups, in_time_order
 from magictel.payload import Payload, Route, pack
 from magictel.sandbox.prometheus_protobuf import WriteRequest
@@ -71,9 +71,9 @@ def decode(body: bytes) -> Series:
 
 
 def items(
-    data: MetricsData, *, template: bool, encoder: Encoder | None = None, layouts: Layouts | None = None
+    data: MetricsData, *, template: bool, encoder: ColumnEncoder | None = None, layouts: Layouts | None = None
 ) -> list[Any]:
-    encoder = encoder or Encoder()
+    encoder = encoder or ColumnEncoder()
     ordered = map(in_time_order, groups(data))
     return list(
         chunks(ordered, encoder.encode, encoder if template else None, layouts or Layouts(), 100, encoder.target_info)
@@ -81,7 +81,7 @@ def items(
 
 
 def body(
-    data: MetricsData, *, template: bool = True, encoder: Encoder | None = None, layouts: Layouts | None = None
+    data: MetricsData, *, template: bool = True, encoder: ColumnEncoder | None = None, layouts: Layouts | None = None
 ) -> bytes:
     made = items(data, template=template, encoder=encoder, layouts=layouts)
     for chunk in made:
@@ -148,9 +148,9 @@ def test_the_template_makes_the_bytes_of_the_plain_encoding_and_protobuf_reads_t
     given_metrics: list[Metric], resource: Resource, suffixes: bool, scope: bool
 ) -> None:
     data = collection(*given_metrics, resource=resource)
-    encoder = Encoder(suffixes=suffixes, scope_labels=scope)
+    encoder = ColumnEncoder(suffixes=suffixes, scope_labels=scope)
     layouts = Layouts()
-    plain = body(data, template=False, encoder=Encoder(suffixes=suffixes, scope_labels=scope))
+    plain = body(data, template=False, encoder=ColumnEncoder(suffixes=suffixes, scope_labels=scope))
     assert body(data, encoder=encoder, layouts=layouts) == plain, "cold"
     assert body(data, encoder=encoder, layouts=layouts) == plain, "warm"
     left_out = [one for one in items(data, template=True, encoder=encoder) if isinstance(one, Withheld)]
@@ -287,7 +287,7 @@ def test_a_payload_can_be_cut_into_its_points() -> None:
 
 
 def test_the_wire_bytes_of_a_gauge_are_these() -> None:
-    made = body(collection(gauge(number(0.5, zone="eu")), resource=BARE), encoder=Encoder(scope_labels=False))
+    made = body(collection(gauge(number(0.5, zone="eu")), resource=BARE), encoder=ColumnEncoder(scope_labels=False))
     name = bytes([0x0A, 36, 0x0A, 8]) + b"__name__" + bytes([0x12, 24]) + b"room_temperature_celsius"
     zone = bytes([0x0A, 10, 0x0A, 4]) + b"zone" + bytes([0x12, 2]) + b"eu"
     value = bytes([0x12, 16, 0x09]) + bytes.fromhex("000000000000e03f") + bytes([0x10]) + bytes.fromhex("80d0dfb4ab33")
@@ -304,7 +304,7 @@ def test_attributes_that_come_again_have_their_own_labels_under_each_metric() ->
         )
         for name in ("first", "second", "third")
     ]
-    encoder = Encoder()
+    encoder = ColumnEncoder()
     for resource in (RESOURCE, BARE, RESOURCE):
         collected = collection(*metrics, resource=resource)
         made = body(collected, encoder=encoder, layouts=Layouts())

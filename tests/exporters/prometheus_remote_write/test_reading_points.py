@@ -55,7 +55,8 @@ def test_each_series_and_time_has_a_key_of_its_own_and_every_sample_is_looked_fo
     identities = Identities(Encoder())
     made = [identities.of(Series(stream, point.attributes or {}), point) for stream, point in POINTS[:4]]
     assert len({one.key for one in made if one}) == 4
-    assert made[0] is not None and made[2] is not None
+    assert made[0] is not None
+    assert made[2] is not None
     assert dict(made[0].fields) == {"m{job=s, k=a, otel_scope_name=scope}": 1.5}
     assert sorted(made[2].fields) == [
         "h_bucket{job=s, k=a, le=+Inf, otel_scope_name=scope}",
