@@ -83,7 +83,6 @@ REFUSING: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     ),
     "strict": ({"dynamic": "strict"}, {}, "es.write.mapping-strict", "es.mapping.unprepared"),
     "fields": ({}, {"index.mapping.total_fields.limit": 3}, "es.write.field-limit", "es.mapping.unprepared"),
-    "depth": ({}, {"index.mapping.depth.limit": 1}, "es.write.mapping-type", "es.mapping.unprepared"),
     "routing": ({"_routing": {"required": True}}, {}, "es.write.refused", "es.mapping.unprepared"),
 }
 """Mapping and settings, the code of delivery and diagnosis, and that of `check`, which sees types and asks no index for more than
