@@ -11,7 +11,7 @@ class Need(StrEnum):
     SERVER = "a backend whose answers can be scripted"
     AWAY = "a backend, file or stream that can be taken away"
     STALL = "a backend, file or stream that can let it wait"
-    SYSTEM = "a file or a stream of this system that it writes to"
+    SYSTEM = "a file or a stream to write to, whose trouble can be brought about"
     ITEMS = "a backend that judges item by item"
     READ_BACK = "a way to ask what the backend holds"
     FORK = "a system that forks"

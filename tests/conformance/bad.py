@@ -277,9 +277,9 @@ class ThatInsistsOnOne(AcmeExporter):
 
 
 @breaks("fault.reset")
-class ThatGivesUpAtAReset(AcmeExporter):
+class ThatGivesUpAtAClose(AcmeExporter):
     def unanswered(self, failure: WireError) -> Outcome:
-        return Rejected(failure.code, failure.message) if "reset" in failure.code else super().unanswered(failure)
+        return Rejected(failure.code, failure.message) if "closed" in failure.code else super().unanswered(failure)
 
 
 @breaks("fault.truncated")

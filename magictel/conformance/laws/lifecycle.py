@@ -216,7 +216,7 @@ def threads(case: Case) -> Violation | None:
 )
 def fork(case: Case) -> Violation | None:
     """A worker of a pre-forking server."""
-    exporter = case.exporter(retry_budget=0.0)
+    exporter = case.exporter(retry_budget=0.05)
     fails = not case.lacking([Need.AWAY])
     if fails:
         case.away()

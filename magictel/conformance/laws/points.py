@@ -74,9 +74,17 @@ def scrubbed(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("input.fates", "A point refused by the backend is named to whoever asks.", Need.SERVER)
+@BOOK.law("input.fates", "A point that is refused or given up is named to whoever asks.", Need.AWAY)
 def fates(case: Case) -> Violation | None:
-    """A request that is refused for good."""
+    """Nobody takes anything in time; where there is somebody to refuse, a request that is refused for good."""
+    lost: list[bytes] = []
+    case.away()
+    given_up = case.exporter().deliver(
+        collection(case.run_id, 3, case.clock.now()), seconds=1.0, on_dropped=lost.append
+    )
+    found = broken_unless(len(lost) == given_up.dropped, f"{given_up.dropped} points were given up, {len(lost)} named")
+    if found is not None or not case.served:
+        return found
     case.script("400 forever")
     gone: list[bytes] = []
     exporter = case.exporter()
