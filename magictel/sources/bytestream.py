@@ -7,6 +7,8 @@ memory is bounded anyway, but nobody's telemetry looks like that.
 from __future__ import annotations
 
 import io
+import re
+import stat
 import sys
 import tempfile
 import zlib
@@ -23,7 +25,9 @@ _BLOCK = 256 * 1024
 _FREE = 16 * 1024 * 1024
 """Bytes unpacked before the ratio counts."""
 _RATIO = 1000
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_GZIP = b"\x1f\x8b"
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+"""A frame, or one that is skipped (RFC 8878, section 3.1.2), which some tools write first."""
 STDIN = "-"
 SHIPPED = {"@node": "node.prom", "@gateway": "gateway.jsonl"}
 """Small recordings of our own making, by the names they are asked for."""
@@ -43,13 +47,10 @@ class Bytes:
         """The recording in blocks of at most 256 KiB, decompressed. Raises `SourceError`."""
         if self._first.startswith(_GZIP):
             yield from self._gzip()
-        elif self._first.startswith(_ZSTD):
+        elif _ZSTD.match(self._first):
             yield from self._zstd()
         else:
-            block = self._first
-            while block:
-                yield block
-                block = self._more()
+            yield from self.packed()
 
     def _more(self) -> bytes:
         try:
@@ -60,7 +61,8 @@ class Bytes:
         self.taken += len(block)
         return block
 
-    def _compressed(self) -> Iterator[bytes]:
+    def packed(self) -> Iterator[bytes]:
+        """The bytes as they are. Raises `SourceError`."""
         block = self._first
         while block:
             yield block
@@ -69,7 +71,7 @@ class Bytes:
     def _gzip(self) -> Iterator[bytes]:
         unpack = zlib.decompressobj(wbits=31)
         made = 0
-        for block in self._compressed():
+        for block in self.packed():
             rest = block
             while rest:
                 if unpack.eof:  # members may follow one another; zeros may fill a tape's last block
@@ -102,7 +104,7 @@ class Bytes:
 
         # A window beyond 128 MiB is not what a tool writes by default, and would have to be held in memory.
         unpack = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        source: Any = _Readable(self._compressed())
+        source: Any = _Readable(self.packed())
         made = 0
         try:
             # The reader's buffer bounds what is unpacked at a time; frames may follow one another.
@@ -202,6 +204,16 @@ def _zstd_ended(frames: _Frames) -> bool:
     return frames.ended
 
 
+def once_only(name: str) -> bool:
+    """True for what cannot be read a second time: standard input, a pipe (`<(zcat …)`), a device."""
+    if name == STDIN:
+        return True
+    try:
+        return not name.startswith("@") and not stat.S_ISREG(Path(name).expanduser().stat().st_mode)
+    except (OSError, ValueError, RuntimeError):
+        return False  # said when it is opened
+
+
 def opened(name: str, stack: ExitStack) -> Bytes:
     """Open a file, `-`, or a shipped recording. Raises `UsageError` for what is not there."""
     if name in SHIPPED:
@@ -212,15 +224,16 @@ def opened(name: str, stack: ExitStack) -> Bytes:
         raise UsageError("usage.recording", f"there is no recording {name} in magictel", f"it has {known}")
     if name == STDIN:
         return Bytes("standard input", sys.stdin.buffer, None)
-    path = Path(name).expanduser()
     try:
-        if path.is_dir():
+        path = Path(name).expanduser()
+        if name and path.is_dir():
             raise UsageError("usage.recording", f"{name} is a directory", "name the files in it")
         file = stack.enter_context(path.open("rb"))
         size = path.stat().st_size if path.is_file() else 0
-    except (OSError, ValueError) as failure:
-        why = (failure.strerror or "it cannot be read") if isinstance(failure, OSError) else "this is no path"
-        raise UsageError("usage.recording", f"{name}: {why.lower()}", "name a file that can be read") from None
+    except (OSError, ValueError, RuntimeError) as failure:  # no such file, a NUL in the name, no such user
+        why = (failure.strerror or "it cannot be read").lower() if name and isinstance(failure, OSError) else "no path"
+        message = f"{name or repr(name)}: {why}"
+        raise UsageError("usage.recording", message, "name a file that can be read") from None
     return Bytes(name, file, size or None)
 
 
@@ -229,9 +242,10 @@ def shipped(name: str) -> Path:
     return Path(str(resources.files("magictel") / "recordings" / SHIPPED[name]))
 
 
-def spooled(stack: ExitStack) -> IO[bytes]:
-    """Standard input in a temporary file, as it came, so that it can be read twice."""
+def spooled(name: str, stack: ExitStack) -> IO[bytes]:
+    """What can be read `once_only` in a temporary file, as it came, so that it can be read twice. Raises `SourceError`, `UsageError`."""
     held: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 # the stack closes it
-    while block := sys.stdin.buffer.read(_BLOCK):
-        held.write(block)
+    with ExitStack() as inner:
+        for block in opened(name, inner).packed():
+            held.write(block)
     return held

@@ -81,8 +81,14 @@ class GatewayLog:
             for key in path:
                 value = value.get(key) if isinstance(value, Mapping) else None
             if isinstance(value, int | float) and not isinstance(value, bool):
+                try:
+                    number_ = float(value)
+                except OverflowError:
+                    raise broken(
+                        self.name, number, None, f"expected a number for {path[-1]}, got too many digits"
+                    ) from None
                 head = self._head(resource, name, unit, description)
-                made.append(Part(head, [number_point(own, 0, time, float(value))], [hash(tuple(own.items()))]))
+                made.append(Part(head, [number_point(own, 0, time, number_)], [hash(tuple(own.items()))]))
         if not made:
             raise broken(
                 self.name, number, None, "expected a record with latency, tokens, sizes or cost in its metadata"

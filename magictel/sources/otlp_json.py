@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from sys import intern
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -34,6 +34,12 @@ _PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
 """A time behind its name, as the Collector writes it: of one length, so that texts sort as numbers do."""
 _AT = re.compile(r"\(byte (\d+)\)")
 _PATH = re.compile(r"at `\$\.?(.*)`")
+
+
+_LATEST = 2**63 - 1
+_Time = Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
+"""Unix nanoseconds, to the year 2262: what lies beyond is a mistake that would carry every other point away with it."""
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=_LATEST)]
 
 
 class _Value(Struct, gc=False):
@@ -61,27 +67,27 @@ class _Pairs(Struct):
 
 class _Exemplar(Struct):
     filteredAttributes: list[_Pair] = []
-    timeUnixNano: int = 0
+    timeUnixNano: _Time = 0
     asDouble: float | None = None
-    asInt: int | None = None
+    asInt: _Int64 | None = None
     spanId: str = ""
     traceId: str = ""
 
 
 class _Point(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: _Time = 0
+    timeUnixNano: _Time = 0
     asDouble: float | None = None
-    asInt: int | None = None
+    asInt: _Int64 | None = None
     exemplars: list[_Exemplar] | None = None
     flags: int = 0
 
 
 class _Histogram(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: _Time = 0
+    timeUnixNano: _Time = 0
     count: int = 0
     sum: float | None = None
     bucketCounts: list[int] = []
@@ -99,8 +105,8 @@ class _Buckets(Struct, gc=False):
 
 class _Exponential(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: _Time = 0
+    timeUnixNano: _Time = 0
     count: int = 0
     sum: float | None = None
     scale: int = 0
@@ -121,8 +127,8 @@ class _Quantile(Struct, gc=False):
 
 class _Summary(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: _Time = 0
+    timeUnixNano: _Time = 0
     count: int = 0
     sum: float = 0.0
     quantileValues: list[_Quantile] = []
@@ -435,15 +441,12 @@ def times(line: bytes) -> tuple[int, int] | None:
         return None
     one = line[first : first + len(_TIME_NAME) + 22]
     if _PLAIN_MOMENT.fullmatch(one, len(_TIME_NAME)) and line.count(one) == line.count(_TIME_NAME):
-        moment = int(one[len(_TIME_NAME) + 2 : -1])  # nearly always: a collection has one time
-        return moment, moment
-    moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
-    if all(map(_PLAIN_MOMENT.fullmatch, moments)):
-        return int(min(moments)[2:-1]), int(max(moments)[2:-1])
-    found = _TIMES.findall(line)
-    if not found:
-        return None
-    numbers = [number for number in map(int, found) if number]
+        found = [one[len(_TIME_NAME) + 2 : -1]]  # nearly always: a collection has one time
+    else:
+        moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
+        plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
+        found = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
+    numbers = [number for number in map(int, found) if 0 < number <= _LATEST]
     return (min(numbers), max(numbers)) if numbers else None
 
 
@@ -492,6 +495,8 @@ def _expected(said: str) -> str:
     path = _PATH.search(said)
     text = said.split(" - at ")[0].replace("`", "").replace("Object missing required field", "expected the member")
     text = text[:1].lower() + text[1:]
+    if path and path[1].endswith("imeUnixNano") and text.startswith("expected int "):
+        text = "expected a time of the years 1970 to 2262"
     return f"{text}, in {path[1]}" if path and path[1] else text
 
 

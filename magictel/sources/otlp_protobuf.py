@@ -31,6 +31,10 @@ class _BadWireError(ValueError):
     """The bytes are no such message."""
 
 
+class _BadTimeError(ValueError):
+    """A time that no clock shows: it would carry every other point away with it."""
+
+
 def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """The requests of a recording. Raises `SourceError` where it ends within one."""
     held = b""
@@ -79,9 +83,11 @@ class OtlpProtobuf:
         """The parts of one request. Raises `SourceError`."""
         try:
             return list(self._request(raw))
-        except (_BadWireError, struct.error, ValueError, IndexError, TypeError):
+        except _BadTimeError:
+            raise broken(self.name, number, None, "expected times before the year 2262", unit="message") from None
+        except (_BadWireError, struct.error, ValueError, IndexError, TypeError, AttributeError):
             why = "expected an OTLP metrics request in protobuf"
-            raise broken(self.name, number, None, why) from None
+            raise broken(self.name, number, None, why, unit="message") from None
 
     def _request(self, raw: bytes) -> Iterator[Part]:
         for resource_metrics in _all(raw, 1):
@@ -115,8 +121,7 @@ class OtlpProtobuf:
 
     def _point(self, kind: Kind, raw: bytes) -> tuple[Point | None, int]:
         fields = _gathered(raw)
-        times = _fixed(fields, 2), _fixed(fields, 3)
-        start, time = times[0] + self.shift if times[0] else 0, times[1] + self.shift
+        start, time = self._times(fields)
         if kind in (Kind.GAUGE, Kind.SUM):
             own, key = self._own(fields, 7)
             if 4 in fields:
@@ -143,6 +148,13 @@ class OtlpProtobuf:
         extremes = _double(fields, 12), _double(fields, 13)
         return exponential(own, start, time, *numbers, *sides, 0, *extremes, self._exemplars(fields.get(11, ()))), key
 
+    def _times(self, fields: dict[int, list[Any]]) -> tuple[int, int]:
+        """A point's start (0: none) and time."""
+        start, time = _fixed(fields, 2), _fixed(fields, 3)
+        if (start | time) >> 63:
+            raise _BadTimeError
+        return start + self.shift if start else 0, time + self.shift
+
     def _summary(self, around: Any, metric: dict[int, list[Any]], given: Iterable[bytes]) -> Iterator[Part]:
         """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
         heads = [self._head(around, metric, Kind.SUM, 2, True, suffix) for suffix in ("_count", "_sum")]
@@ -154,8 +166,7 @@ class OtlpProtobuf:
                 self.ended += 1
                 continue
             own, key = self._own(fields, 7)
-            start, time = _fixed(fields, 2), _fixed(fields, 3) + self.shift
-            start = start + self.shift if start else 0
+            start, time = self._times(fields)
             values: list[float] = [_fixed(fields, 4), _double(fields, 5) or 0.0]
             for (points, keys), value in zip(made, values, strict=False):
                 points.append(number_point(own, start, time, value))

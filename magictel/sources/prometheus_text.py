@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from sys import intern
 from typing import Any
@@ -22,6 +23,8 @@ from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.trouble import SourceError, broken
 
 _CHUNK = 1_000
+_LATEST = 2**63 - 1
+"""Nanoseconds, in the year 2262: a time beyond is a mistake that would carry every other point away with it."""
 _NAME = re.compile(rb"[A-Za-z_:][\w:]*")
 _LABEL = re.compile(rb'\s*(?:([A-Za-z_][\w.:]*)|"((?:[^"\\]|\\.)*)")\s*(=)?\s*(?:"((?:[^"\\]|\\.)*)")?\s*(,|$)?')
 _ESCAPE = re.compile(r"\\(.)")
@@ -134,7 +137,7 @@ class PrometheusText:
                 raise broken(self.name, number, text.find(b"{") + 2, "expected a metric's name in quotes")
             name, own = named, {key: value for key, value in own.items() if key != "__name__"}
         try:
-            value = float(words[0])
+            value = _number(words[0])
         except ValueError:
             column = text.find(words[0], at) + 1
             said = words[0][:40].decode("utf-8", "replace")
@@ -143,16 +146,13 @@ class PrometheusText:
         return self._take(name, labels, own, value, time + self._shift, number)
 
     def _moment(self, word: bytes, text: bytes, number: int) -> int:
-        try:
-            # Milliseconds in Prometheus' format, seconds with a fraction in OpenMetrics'.
-            return int(word) * 1_000_000 if abs(int(word)) > 100_000_000_000 else int(word) * 1_000_000_000
-        except ValueError:
-            pass
-        try:
-            return round(float(word) * 1000) * 1_000_000
-        except (ValueError, OverflowError):
+        moment = _LATEST + 1
+        with suppress(ValueError, OverflowError):
+            moment = _nanoseconds(word)
+        if abs(moment) > _LATEST:
             column = text.rfind(word) + 1
-            raise broken(self.name, number, column, "expected a time (a whole number of milliseconds)") from None
+            raise broken(self.name, number, column, "expected a time (milliseconds, before the year 2262)")
+        return moment
 
     def _take(self, name: str, raw: bytes, own: dict[str, Any], value: float, time: int, number: int) -> list[Part]:
         suffix = self._suffix(name)
@@ -242,6 +242,23 @@ class PrometheusText:
             known = Head(*around, intern(name), self._help, unit, kind, temporality, kind is Kind.SUM)
             self._heads[key] = known
         return known
+
+
+def _number(word: bytes) -> float:
+    """A sample's value; as Go reads it, so no underscores, and nothing that a 64-bit float does not hold. Raises `ValueError`."""
+    value = float(word)
+    if (value - value != 0 and not word.lstrip(b"+-")[:1].isalpha()) or b"_" in word:
+        raise ValueError
+    return value
+
+
+def _nanoseconds(word: bytes) -> int:
+    """Milliseconds in Prometheus' format, seconds with a fraction in OpenMetrics'."""
+    try:
+        whole = int(word)
+    except ValueError:
+        return round(float(word) * 1000) * 1_000_000
+    return whole * 1_000_000 if abs(whole) > 100_000_000_000 else whole * 1_000_000_000
 
 
 class _Histogram:

@@ -5,6 +5,7 @@ A recording may be read twice (once to know its times, once to send it); memory 
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
+from magictel.errors import UsageError
 from magictel.model import times_of
 from magictel.sources import bytestream
 from magictel.sources.bytestream import STDIN, Bytes
@@ -28,6 +30,9 @@ from magictel.sources.trouble import SourceError
 _LOOK = 64 * 1024
 _EXPOSITION = re.compile(rb'\s*(#[ \t]*(HELP|TYPE|UNIT|EOF)\b|#|[A-Za-z_:][\w:.]*\s*[{ \t]|\{\s*")')
 _OTLP_KEY = b'"resourceMetrics"'
+_BOM = codecs.BOM_UTF8
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""What editors and shells of Windows put before a text."""
 FORMATS = "OTLP JSON lines, OTLP protobuf, Prometheus or OpenMetrics text, gateway request logs"
 
 Batch = list[Part]
@@ -66,10 +71,12 @@ class Recordings:
     done: int = 0
     """Bytes of the files read before the present one."""
     present: Bytes | None = None
-    _spooled: IO[bytes] | None = None
+    _spooled: dict[str, IO[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Recordings:
+        if list(self.names).count(STDIN) > 1:
+            raise UsageError("usage.recording", "- is named twice: standard input can be read once", "name it once")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,12 +146,13 @@ class Recordings:
         return found
 
     def _open(self, name: str, stack: ExitStack) -> Bytes:
-        if name == STDIN and self.twice:
-            if self._spooled is None:
-                self._spooled = bytestream.spooled(self._stack)
-            self._spooled.seek(0)
-            return Bytes("standard input", self._spooled, None)
-        return bytestream.opened(name, stack)
+        if not self.twice or not bytestream.once_only(name):
+            return bytestream.opened(name, stack)
+        held = self._spooled.get(name)
+        if held is None:
+            held = self._spooled[name] = bytestream.spooled(name, self._stack)
+        held.seek(0)
+        return Bytes("standard input" if name == STDIN else name, held, None)
 
     def _decoded(self, opened: Bytes, name: str, shift: int) -> Iterator[Batch]:
         kind, blocks = _recognised(opened)
@@ -224,14 +232,16 @@ def _recognised(opened: Bytes) -> tuple[str, Iterator[bytes]]:
         size += len(block)
         if size >= _LOOK:
             break
-    first = b"".join(head)
-    return _kind(opened.name, first), chain(head, blocks)
+    first = b"".join(head).removeprefix(_BOM)
+    return _kind(opened.name, first), chain((first,), blocks)
 
 
 def _kind(name: str, first: bytes) -> str:
-    text = first.lstrip(b"\xef\xbb\xbf \t\r\n")
+    text = first.lstrip(b" \t\r\n")
     if not text:
         raise SourceError("source.empty", f"{name} is empty: there is nothing to send", whole=True)
+    if first.startswith(_UTF_16):
+        raise SourceError("source.format", f"{name} is UTF-16: expected UTF-8", "iconv -f UTF-16 -t UTF-8", whole=True)
     if text[:1] in (b"{", b"["):
         line, feed, rest = text.partition(b"\n")
         one_line = line.rstrip().endswith((b"}", b"]")) and len(line.rstrip()) > 1

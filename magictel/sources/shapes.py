@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import is_, itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -24,7 +24,7 @@ _MOMENT, _REST = itemgetter(slice(0, 20)), itemgetter(slice(20, None))
 _PLAIN = re.compile(rb'[1-9]\d{18}"')
 _OF_DECIMALS, _OF_INTEGERS = b"0123456789+-.eE,", b"0123456789-,"
 _decimals = msgspec.json.Decoder(list[float])
-_integers = msgspec.json.Decoder(list[int])
+_integers = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]])
 _MOST_BYTES = 8 * 1024 * 1024
 _POINT_BYTES = 300
 """What a shape holds for a point beside its bytes, about."""

@@ -16,7 +16,7 @@ class SourceError(MagictelError):
         return (SourceError, (self.code, self.message, self.remedy))
 
 
-def broken(file: str, line: int, column: int | None, expected: str) -> SourceError:
-    """One line cannot be read: `page.prom, line 7, column 12: expected a number`."""
-    place = f"{file}, line {line}" + (f", column {column}" if column is not None else "")
-    return SourceError("source.broken-line", f"{place}: {expected}", "mend the line, or --on-error skip")
+def broken(file: str, line: int, column: int | None, expected: str, unit: str = "line") -> SourceError:
+    """One line (or message) cannot be read: `page.prom, line 7, column 12: expected a number`."""
+    place = f"{file}, {unit} {line}" + (f", column {column}" if column is not None else "")
+    return SourceError("source.broken-line", f"{place}: {expected}", f"mend the {unit}, or --on-error skip")
