@@ -106,6 +106,7 @@ class Exporter(Authored[S], MetricExporter):
             closed = self._closed_because()
             if closed is not None:
                 return self._pipeline.drop(self._lot(data), *closed)
+            self._pipeline.time_with(self.stopwatch)
             return self._pipeline.deliver(self._lot(data), deadline, on_refused, on_dropped)
 
     @final

@@ -12,6 +12,37 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """The settings that decide where time goes, as they were in a run, and the number of points that it sent.
+
+    `together`: points that whoever sends hands over at once, whatever the batch limit is; None: all. `in_order`: one request
+    after the other, because the backend wants points in order. `compression` is None where nothing is compressed.
+    """
+
+    points: int
+    max_batch_points: int
+    max_batch_bytes: int
+    together: int | None = None
+    rate_limit: float = 0.0
+    in_flight: int = 1
+    in_order: bool = False
+    compression: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds that payloads waited before they were sent, and how often: for our own rate limit (`limited`), for a backend that takes
+    less than it is sent (`throttled`) or that cannot be reached or fails (`away`). `code` is the first refusal's.
+    """
+
+    limited: float = 0.0
+    throttled: float = 0.0
+    away: float = 0.0
+    refusals: int = 0
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds of one delivery by what they went into; None: there is no such step here.
 
@@ -29,6 +60,9 @@ class Timing:
     visible: float | None = None
     requests: int = 0
     connections: int = 0
+    waits: Waits = Waits()
+    """What `queue` is made of, our own bookkeeping aside."""
+    tuning: Tuning | None = None
 
     def steps(self) -> list[tuple[str, float]]:
         """The steps that there are, in order, by the names people read."""
@@ -51,6 +85,15 @@ class Stopwatch:
         self._lock = threading.Lock()
         self._seconds: dict[str, float] = {}
         self._times: dict[str, int] = {}
+        self._refusals: list[str] = []
+
+    @contextmanager
+    def wait(self, why: str, code: str | None = None) -> Iterator[None]:
+        """The time inside is one of `Waits`; a refusal has a code."""
+        with self._lock:
+            self._refusals += [] if code is None else [code]
+        with self.lap(why):
+            yield
 
     @contextmanager
     def lap(self, phase: str) -> Iterator[None]:
@@ -92,18 +135,27 @@ class Stopwatch:
 
         return hear
 
-    def timing(self, delivery: float, visible: float | None) -> Timing:
+    def timing(self, delivery: float, visible: float | None, tuning: Tuning | None = None) -> Timing:
         """What was measured of a delivery that took so many seconds in all."""
         spent, times = self._seconds, self._times
         encode = spent.get("encode", 0.0)
         requests = times.get("compress", 0)
         if not requests or "exchange" not in spent:
-            return Timing(encode, visible=visible)
+            return Timing(encode, visible=visible, tuning=tuning)
         compress = spent["compress"]
-        queue = max(0.0, delivery - encode - compress - spent["exchange"])
+        waited = sum(spent.get(why, 0.0) for why in ("limited", "throttled", "away"))
+        queue = max(waited, delivery - encode - compress - spent["exchange"])
         connect = spent.get("connect", 0.0) + spent.get("tls", 0.0)
         first_byte = spent.get("first_byte", 0.0)
-        return Timing(encode, compress, queue, connect, first_byte, visible, requests, times.get("connect", 0))
+        waits = Waits(
+            spent.get("limited", 0.0),
+            spent.get("throttled", 0.0),
+            spent.get("away", 0.0),
+            len(self._refusals),
+            next(iter(self._refusals), None),
+        )
+        connections = times.get("connect", 0)
+        return Timing(encode, compress, queue, connect, first_byte, visible, requests, connections, waits, tuning)
 
     def _add(self, phase: str, seconds: float) -> None:
         with self._lock:

@@ -18,6 +18,7 @@ from magictel.delivery.retry import NOT_BEGUN, Attempt, Deadline, Retry, Settled
 from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_reasons
 from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings
+from magictel.stopwatch import Stopwatch
 
 OnRefused = Callable[[bytes, ItemVerdict], None]
 """Told of every item that was refused for good."""
@@ -75,6 +76,10 @@ class Pipeline:
         self._booked = Receipt()
         self._trying: tuple[Waiting, ...] = ()
         self._lots = 0
+
+    def time_with(self, watch: Stopwatch | None) -> None:
+        """Measure what payloads wait for, until this is called with None."""
+        self._retry.watch = watch
 
     @property
     def ledger(self) -> Receipt:

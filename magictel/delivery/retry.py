@@ -26,6 +26,7 @@ from magictel.outcome import (
     Unavailable,
 )
 from magictel.payload import Payload
+from magictel.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class Retry:
     clock: Clock
     attempt_timeout: float
     stop: threading.Event
+    watch: Stopwatch | None = None
 
     def settle(self, payload: Payload, deadline: Deadline, *, at_least_once: bool = True) -> Settled:
         """Send `payload` until nothing of it is open or `deadline` would pass. Never raises: a bug in `judge` costs this payload only."""
@@ -123,13 +125,21 @@ class Retry:
                 why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
                 settled.lost.append(Waiting(replace(payload, attempted=True), "internal.export", why))
                 return settled
+            why = "away" if isinstance(outcome, Unavailable) else "throttled"
             payload, code, message, after, human = _open(outcome, payload)
             failures += 1
             wait = self.backoff.seconds(failures, after)
             late = self.clock.monotonic() + wait + _LEAST > deadline.retries
-            if human or self.stop.is_set() or late or self.clock.wait(wait, self.stop):
+            if human or self.stop.is_set() or late or self._wait(wait, why, code):
                 settled.left.append(Waiting(payload, code, message, tried=settled.attempts > 0))
                 return settled
+
+    def _wait(self, seconds: float, why: str, code: str | None = None) -> bool:
+        """Wait; True when the exporter shuts down meanwhile."""
+        if self.watch is None:
+            return self.clock.wait(seconds, self.stop)
+        with self.watch.wait(why, code):
+            return self.clock.wait(seconds, self.stop)
 
     def _may_begin(self, deadline: Deadline) -> bool:
         now = self.clock.monotonic() + _LEAST
@@ -140,7 +150,7 @@ class Retry:
         if closed is not None:
             return closed
         wait = self.rate_limit.reserve()
-        if wait and (self.clock.monotonic() + wait + _LEAST > deadline.end or self.clock.wait(wait, self.stop)):
+        if wait and (self.clock.monotonic() + wait + _LEAST > deadline.end or self._wait(wait, "limited")):
             self.rate_limit.give_back()
             self.breaker.release()
             return Throttled("delivery.rate-limit", f"our own rate limit asks to wait {wait:.1f} s", after=wait)

@@ -19,8 +19,9 @@ from magictel.operations.job import Job
 from magictel.operations.replay_proof import Gone, Proof
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.send import SendOptions, judged
+from magictel.operations.tuning import tuning
 from magictel.outcome import Fate, Reason, Receipt
-from magictel.sources.parts import Slice
+from magictel.sources.parts import SLICE, Slice
 from magictel.stopwatch import Stopwatch, Timing
 from magictel.verification import Verification
 
@@ -119,7 +120,10 @@ class Lane:
     def _timing(self) -> Timing | None:
         seen = self.verification
         visible = seen.time_to_visible if seen is not None else None
-        return self.watch.timing(self.receipt.seconds, visible) if self.watch is not None else None
+        if self.watch is None or self.exporter is None:
+            return None
+        together = SLICE if self._options.speed is None else 1
+        return self.watch.timing(self.receipt.seconds, visible, tuning(self.exporter, self.receipt.sent, together))
 
     def proof(self) -> Proof | None:
         """What there is to verify, once all is sent; None: nothing was delivered."""

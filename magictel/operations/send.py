@@ -16,6 +16,7 @@ from magictel.ladder.climb import climb
 from magictel.model import Series, count_points, groups
 from magictel.operations import altered
 from magictel.operations.job import Job, side_by_side
+from magictel.operations.tuning import tuning
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.sample import Sample, new_run_id, sample
 from magictel.stopwatch import Stopwatch
@@ -152,7 +153,7 @@ def _deliver(
     )
     if watch is not None:
         seen = verification.time_to_visible if verification is not None else None
-        result = replace(result, timing=watch.timing(receipt.seconds, seen))
+        result = replace(result, timing=watch.timing(receipt.seconds, seen, tuning(exporter, receipt.sent)))
     return judged(result, options)
 
 

@@ -1,11 +1,20 @@
-"""What dominates the time of a delivery, and what to change: one sentence. Waiting for the points to show is told apart."""
+"""What dominates the time of a delivery, and what to change: one sentence, with the setting as it is given on the command line.
+
+Waiting for the points to show is told apart. A change is named only where the run itself shows that it would do something: a larger
+batch only where the limit on points is what cut the batches, several at once only where the backend takes points in any order.
+"""
 
 from __future__ import annotations
 
+import math
+
 from magictel.reporters.figures import many, span
-from magictel.stopwatch import Timing
+from magictel.stopwatch import Timing, Tuning
 
 _VISIBLE = "visible"
+_LARGEST = 10_000
+"""Points in one request that are advised at most."""
+_AT_ONCE = 4
 
 
 def advice(timing: Timing) -> str:
@@ -29,31 +38,124 @@ def _change(name: str, timing: Timing) -> str:
         case "encode":
             return (
                 "a first collection makes the constant bytes of each series, later ones of the same process reuse them; "
-                "fewer series and attributes make it cheaper"
+                "fewer series and attributes make it cheaper (drop_attributes)"
             )
         case "compress":
-            return "where the network is fast and the backend takes it, compression = none saves this"
-        case "queue" if timing.requests < 2:
-            return "nothing had to wait: this is our own work around one request, most of it paid once in a process"
+            return _compressed(timing)
         case "queue":
-            return (
-                "the backend or rate_limit made it wait between attempts; raise rate_limit, or send fewer requests with a "
-                "larger max_batch_points"
-            )
+            return _queued(timing)
         case "connect":
-            return (
-                f"{many(timing.connections, 'connection')} for {many(timing.requests, 'request')}, which a running application "
-                "makes once and keeps; magictel check times its parts: names, TCP, TLS"
-            )
+            return _connected(timing)
         case "first byte":
-            if timing.requests > 1:
-                return (
-                    f"{many(timing.requests, 'round trip')}; a larger max_batch_points makes fewer of them, "
-                    "in_flight sends several at once"
-                )
-            return "one round trip and the backend's own work, which no batch size changes"
+            return _answered(timing)
         case _:
             return (
                 "the backend's own delay until queries show a point (a refresh interval, a cache), which only a setting there "
                 "makes shorter"
             )
+
+
+def _compressed(timing: Timing) -> str:
+    if timing.tuning is None or timing.tuning.compression == "gzip":
+        return "where the network is fast, --set compression=none saves this"
+    return "the protocol asks for it: only fewer points or attributes save this"
+
+
+def _queued(timing: Timing) -> str:
+    """The waits that the queue is made of: the longest kind."""
+    waits, requests = timing.waits, many(timing.requests, "request")
+    queue = timing.queue or 0.0
+    own = queue - waits.limited - waits.throttled - waits.away
+    longest = max(waits.limited, waits.throttled, waits.away, own)
+    fewer = _fewer(timing)
+    if longest == own:
+        said = "nothing had to wait: this is our own work around " + (
+            "one request" if timing.requests < 2 else requests
+        )
+        return f"{said}, most of it paid once in a process" + (f"; {fewer}" if fewer else "")
+    if longest == waits.limited:
+        rate = timing.tuning.rate_limit if timing.tuning else 0.0
+        more = f"--set rate_limit={2 * rate:g} where the backend takes more"
+        return f"our own rate_limit = {rate:g} made {requests} wait {span(longest)}: {f'{fewer}; or ' if fewer else ''}{more}"
+    refused = f"{many(waits.refusals, 'time')} ({waits.code})"
+    if longest == waits.away:
+        return (
+            f"the backend failed or was away {refused}, and the pauses before the next attempts took {span(longest)}: "
+            f"magictel explain {waits.code}"
+        )
+    said = f"the backend refused to take more {refused}, and the pauses that it wants took {span(longest)}: "
+    taken = timing.requests - waits.refusals
+    if taken < 2:
+        return f"{said}one request is too much for it at this moment: only a higher limit there, or sending less often, helps"
+    # The last burst was taken without the pause that would have followed it.
+    taking = _delivery(timing) + waits.throttled / max(1, waits.refusals)
+    slower = f"--set rate_limit={_rate(taken / taking)} sends no faster than it took"
+    return said + (f"{fewer}; or {slower}" if fewer else slower)
+
+
+def _connected(timing: Timing) -> str:
+    made = f"{many(timing.connections, 'connection')} for {many(timing.requests, 'request')}"
+    at_once = timing.tuning.in_flight if timing.tuning else 1
+    if timing.connections > at_once and 2 * timing.connections > timing.requests:
+        fewer = _fewer(timing)
+        return (
+            f"{made}: the backend, or a proxy before it, closes them after each answer; let it keep them open (keep-alive)"
+            + (f"; {fewer}" if fewer else "")
+        )
+    return f"{made}, which a running application makes once and keeps; magictel check times its parts: names, TCP, TLS"
+
+
+def _answered(timing: Timing) -> str:
+    tuning = timing.tuning
+    if timing.requests < 2:
+        return "one round trip and the backend's own work, which no batch size changes"
+    each = f"{timing.requests} round trips of {span((timing.first_byte or 0.0) / timing.requests)}"
+    if tuning is None:
+        return each
+    ways = [_fewer(timing)]
+    if not tuning.in_order and tuning.in_flight == 1:
+        ways.append(f"--set in_flight={_AT_ONCE} sends {_AT_ONCE} at once")
+    named = [way for way in ways if way]
+    if named:
+        return f"{each}: {'; '.join(named)}"
+    order = "one after the other, as it wants points in order" if tuning.in_order else f"{tuning.in_flight} at once"
+    return f"{each}, {order}: this is the backend's own work on about {_mean(timing, tuning)} points a request"
+
+
+def _fewer(timing: Timing) -> str:
+    """The setting that makes fewer requests of the same points; empty where none would."""
+    tuning = timing.tuning
+    taken = timing.requests - timing.waits.refusals
+    if tuning is None or taken < 2 or not tuning.points:
+        return ""
+    if tuning.together == 1:
+        return "--speed max sends what --speed sends moment by moment in batches"
+    if taken > 2 * _requests(tuning, tuning.max_batch_points):
+        return f"--set max_batch_bytes={2 * tuning.max_batch_bytes} makes fewer requests, where the backend takes larger bodies"
+    largest = min(tuning.together or tuning.points, tuning.points, _LARGEST)
+    after = _requests(tuning, largest)
+    if largest <= tuning.max_batch_points or after >= taken:
+        return ""
+    return f"--set max_batch_points={largest} makes {many(after, 'request')} of {taken}"
+
+
+def _requests(tuning: Tuning, limit: int) -> int:
+    """How many requests the points fill under a limit, slice by slice."""
+    together = tuning.together or tuning.points
+    whole, rest = divmod(tuning.points, together)
+    return whole * math.ceil(together / limit) + math.ceil(rest / limit)
+
+
+def _mean(timing: Timing, tuning: Tuning) -> int:
+    return round(tuning.points / max(1, timing.requests - timing.waits.refusals))
+
+
+def _delivery(timing: Timing) -> float:
+    return max(0.001, sum(seconds for name, seconds in timing.steps() if name != _VISIBLE))
+
+
+def _rate(seen: float) -> str:
+    """A rate that is met: two digits, cut."""
+    if seen >= 10:
+        return f"{math.floor(seen)}"
+    return f"{max(0.01, math.floor(seen * 10) / 10 if seen >= 1 else math.floor(seen * 100) / 100):g}"

@@ -1,0 +1,23 @@
+"""The settings that decide where a delivery's time goes, as an exporter has them: what the advice of `--timing` weighs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magictel.exporter import Exporter
+from magictel.stopwatch import Tuning
+
+
+def tuning(exporter: Exporter[Any], points: int, together: int | None = None) -> Tuning:
+    """What held while so many points were sent, at most `together` of them at once."""
+    own = exporter.settings
+    return Tuning(
+        points,
+        own.max_batch_points,
+        own.max_batch_bytes,
+        together,
+        own.rate_limit,
+        own.in_flight,
+        exporter.in_time_order,
+        getattr(own, "compression", None),
+    )
