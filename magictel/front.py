@@ -69,13 +69,33 @@ _SERVERS: tuple[tuple[str, Kind, str], ...] = (
     ("akamai", Kind.NETWORK, "Akamai"),
     ("kong", Kind.GATEWAY, "Kong"),
     ("apigee", Kind.GATEWAY, "Apigee"),
+    ("zscaler", Kind.PROXY, "Zscaler"),
+    ("vegur", Kind.BALANCER, "Heroku's router"),
 )
+_OWN_SERVER = frozenset(
+    {
+        "awselb",
+        "kong",
+        "apigee",
+        "akamai",
+        "cloudfront",
+        "squid",
+        "varnish",
+        "zscaler",
+        "microsoft-azure-application-gateway",
+    }
+)
+"""Of these, who leave the backend's own Server header alone: where it names them, they answered themselves, in JSON as well."""
+_VIA = (("google", "google frontend"), ("cloudfront", "cloudfront"), ("heroku", "vegur"))
+"""How `Via` names those whose Server header is another word."""
 _HEADERS: tuple[tuple[str, Kind, str], ...] = (
     ("cf-ray", Kind.NETWORK, "Cloudflare"),
     ("x-amz-cf-id", Kind.NETWORK, "CloudFront"),
     ("x-azure-ref", Kind.NETWORK, "Azure Front Door"),
     ("x-amz-apigw-id", Kind.GATEWAY, "AWS API Gateway"),
+    ("x-amzn-errortype", Kind.GATEWAY, "AWS"),
     ("x-kong-response-latency", Kind.GATEWAY, "Kong"),
+    ("x-squid-error", Kind.PROXY, "Squid"),
     ("x-envoy-upstream-service-time", Kind.BACKEND, ""),
 )
 _BODIES: tuple[tuple[str, Kind, str], ...] = (
@@ -90,12 +110,21 @@ _BODIES: tuple[tuple[str, Kind, str], ...] = (
     ("<center>openresty", Kind.PROXY, "openresty"),
     ("<hr><address>apache", Kind.PROXY, "Apache"),
     ("error code: 1", Kind.NETWORK, "Cloudflare"),
+    ("varnish cache server", Kind.PROXY, "Varnish"),
 )
+_HAPROXY = re.compile(r"<html><body><h1>\d{3} [^<]+</h1>\n[^<]+\n</body></html>\s*")
+"""The whole of every page that HAProxy makes (its http_msg.c), whatever the status."""
 _LOGIN = re.compile(
     r"type=[\"']?password|samlrequest|name=[\"']?samlresponse|oauth2/authorize|openid-connect|/login\b|"
     r"\b(sign|log)[ -]?in\b|single sign-on",
     re.IGNORECASE,
 )
+_LOGIN_AT = re.compile(
+    r"\b(?:log|sign)[-_]?[io]n\b|oauth|openid|\bsaml|[?&]samlrequest=|\bsso\b|/adfs/|\bwsignin|/cas/|/realms/|/authorize\b|"
+    r"//(?:accounts|auth|idp|sts)\.",
+    re.IGNORECASE,
+)
+"""Where a redirect leads that wants somebody to log in: by the protocols' own words, and by what such hosts are called."""
 _TITLE = re.compile(r"<(?:title|h1)[^>]*>(.*?)</", re.IGNORECASE | re.DOTALL)
 _XML = re.compile(r"<(?:\w+:)?(?:Code|Message|faultstring|faultcode)\b[^>]*>([^<]+)</", re.IGNORECASE)
 """Where the clouds' XML errors, and SOAP's, name what is wrong."""
@@ -141,19 +170,60 @@ def front_of(reply: Reply) -> Front:
     page = reply.looks_like_html
     if page and _LOGIN.search(text):
         return Front(Kind.LOGIN)
-    if _LOGIN.search(reply.headers.get("location", "")):
+    if _LOGIN_AT.search(reply.headers.get("location", "")):
         return Front(Kind.LOGIN)
-    server = reply.headers.get("server", "").lower()
-    told = next((one for one in _SERVERS if one[0] in server), None)
+    value = reply.json()
+    if isinstance(value, Mapping) and not reply.ok:
+        if "__type" in value:  # AWS's JSON protocol
+            return Front(Kind.GATEWAY, "AWS")
+        if value.get("kind") == "Status" and "apiVersion" in value:
+            return Front(Kind.GATEWAY, "Kubernetes")
+    told = _named_server(reply.headers.get("server", "").lower())
     named = next((one for one in _HEADERS if one[0] in reply.headers and one[1] is not Kind.BACKEND), None)
     body = next((one for one in _BODIES if one[0] in text[:2_000].lower()), None)
     if body or named:
         _, found, product = body or named or ("", Kind.PAGE, "")
         return Front(found, product)
-    structured = not page and reply.json() is not None
-    if told and (page or not structured):  # a proxy passes the backend's own JSON on under its own Server header
+    if _HAPROXY.fullmatch(text):
+        return Front(Kind.PROXY, "HAProxy")
+    structured = not page and value is not None
+    # a proxy passes the backend's own JSON on under its own Server header
+    if told and (page or not structured or told[0] in _OWN_SERVER):
         return Front(told[1], told[2])
-    return Front(Kind.PAGE) if page else Front(Kind.BACKEND)
+    passed = _named_server(_via(reply)) if page else None  # no backend of metrics answers with a page
+    if passed:
+        return Front(passed[1], passed[2])
+    away = 300 <= reply.status < 400 and "://" in reply.headers.get("location", "")
+    return Front(Kind.PAGE) if page or away else Front(Kind.BACKEND)
+
+
+def _named_server(named: str) -> tuple[str, Kind, str] | None:
+    return next((one for one in _SERVERS if one[0] in named), None)
+
+
+def _via(reply: Reply) -> str:
+    via = reply.headers.get("via", "").lower()
+    return " ".join([via, *(server for said, server in _VIA if said in via)])
+
+
+def error_type(reply: Reply) -> str:
+    """The machine's own name for what is wrong, where a reply has one: `ThrottlingException`, `RESOURCE_EXHAUSTED`, `SlowDown`.
+
+    From AWS's header, from the JSON's type, code or status (its own, or of the object under `error`), or from XML's Code.
+    """
+    header = reply.headers.get("x-amzn-errortype", "")
+    if header:
+        return header.partition(":")[0]
+    value = reply.json()
+    for one in (value, value.get("error") if isinstance(value, Mapping) else None):
+        if isinstance(one, Mapping):
+            keys = ("__type", "type", "code", "status", "Code")
+            told = [str(one[key]) for key in keys if isinstance(one.get(key), str)]
+            named = [text for text in told if not text.isdigit() and "://" not in text]
+            if named:
+                return named[-1] if "__type" not in one else named[0].rpartition("#")[2]
+    coded = re.search(r"<(?:\w+:)?Code>([^<]{1,100})</", reply.text[:_READ])
+    return coded.group(1) if coded else ""
 
 
 def words_of(reply: Reply) -> str:
@@ -197,9 +267,8 @@ def failure_within(reply: Reply) -> int | None:
     if not isinstance(value, Mapping):
         return None
     partial = value.get("partialSuccess") or value.get("partial_success")
-    if isinstance(partial, Mapping):  # OTLP: the counts are texts in its JSON
-        refused = [count for name, count in partial.items() if str(name).lower().startswith("rejected")]
-        return 400 if any(str(count).isdigit() and int(count) for count in refused) else None
+    if isinstance(partial, Mapping):
+        return 400 if counts_refused(partial) else None
     for key in ("statusCode", "status_code", "httpStatusCode", "status", "code"):
         number = value.get(key)
         if isinstance(number, int) and 400 <= number < 600:
@@ -212,6 +281,12 @@ def failure_within(reply: Reply) -> int | None:
         or bool(value.get("errors"))
     )
     return 400 if bad else None
+
+
+def counts_refused(value: Mapping[Any, Any]) -> bool:
+    """True where JSON counts what was refused, as OTLP's partial success does (as texts), and logs of it: `rejectedDataPoints: "2"`."""
+    counted = [count for name, count in value.items() if re.match(r"(?:num_?)?(?:rejected|dropped)", str(name), re.I)]
+    return any(str(count).isdigit() and int(count) for count in counted)
 
 
 def _sentence(value: Any, depth: int) -> str:

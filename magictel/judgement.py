@@ -6,15 +6,26 @@ One reading for delivery, ladder and diagnoses: whatever an exporter's own `judg
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from magictel.front import Front, Kind, failure_within, front_of, own_words, words_of
+from magictel.front import Front, Kind, error_type, failure_within, front_of, own_words, words_of
 from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.wire import Reply
 
-_RETRIED = frozenset({408, 425})
+_RETRIED = frozenset({408, 425, 499})
+"""4xx about one attempt only: it came too slowly, too early, or was cancelled on the way (499: nginx, and Google for CANCELLED)."""
+_THROTTLED = re.compile(
+    r"throttl|too_?many_?requests|slow_?down|server_?(?:is_?)?busy|rate_?(?:limit|exceeded)|request_?limit|resource_?exhausted",
+    re.IGNORECASE,
+)
+"""How the types of errors say that it was too much at once: AWS, Azure and Google say it under other statuses than 429 as well."""
 _NEVER = frozenset({501, 505, 506, 508, 510, 511})
 """5xx that say what the server cannot do at all."""
+_NO_LOGIN = "a page to log in is for people: use an address that takes API credentials, or have this path excepted from the login"
+_LET_PASS = "set the credentials that it wants, have it let this path pass, or use the backend's own address"
 _GATEWAY = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 561})
 """What a proxy, a load balancer or Cloudflare (52x, 530) says of the backend behind it."""
 _UNKNOWN = frozenset({500, 502, 504, 520, 524, 598, 599})
@@ -46,8 +57,9 @@ def judge_status(reply: Reply, now: float) -> Outcome:
     if 300 <= status < 400:
         where = reply.headers.get("location", "nowhere")
         page = " (a login page)" if front.kind is Kind.LOGIN else ""
+        remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
         return Rejected(
-            "http.redirect", f"{status}: redirected to {where}{page}; credentials do not follow", None, example
+            "http.redirect", f"{status}: redirected to {where}{page}; credentials do not follow", remedy, example
         )
     if not 200 <= status < 600:
         return Rejected("http.unknown-status", f"{told}: HTTP knows no such status", None, example)
@@ -60,6 +72,7 @@ def judge_status(reply: Reply, now: float) -> Outcome:
             "http.too-large", f"{lead}: the request body is over a limit of the backend or of a proxy before it"
         )
     waits = after is not None and 400 <= status < 500 and status not in _ABOUT_THE_REQUEST
+    waits = waits or (status in (400, 403, 409) and _THROTTLED.search(error_type(reply)) is not None)
     if status in (420, 429, 509) or waits:
         return Throttled("http.throttled", f"{lead}: asked to slow down{': ' + said if said else ''}", after)
     if status in _RETRIED or (status >= 500 and status not in _NEVER):
@@ -68,15 +81,22 @@ def judge_status(reply: Reply, now: float) -> Outcome:
         if status in _GATEWAY and front.named:
             return Unavailable("http.bad-gateway", f"{told} (not the backend itself)", after, unknown)
         return Unavailable("http.server-error" if status >= 500 else "http.timeout", told, after, unknown)
-    return Rejected(_CODES.get(status, "http.refused"), told, None, example)
+    remedy = None
+    if status in (401, 403, 511) and front.named and front.kind is not Kind.GRPC:
+        remedy = (
+            _NO_LOGIN
+            if front.kind is Kind.LOGIN
+            else f"{front.product or front.kind} refuses it before the backend is asked: {_LET_PASS}"
+        )
+    return Rejected(_CODES.get(status, "http.refused"), told, remedy, example)
 
 
 def _judge_success(reply: Reply, now: float, front: Front, said: str, example: str) -> Outcome:
     if reply.looks_like_html:
         what = "a login page" if front.kind is Kind.LOGIN else "a web page"
-        return Rejected(
-            "http.not-a-backend", f"{reply.status} with {what}: something else than the backend answered", None, example
-        )
+        remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
+        told = f"{reply.status} with {what}: something else than the backend answered"
+        return Rejected("http.not-a-backend", told, remedy, example)
     if front.kind is Kind.GRPC:
         return Rejected(
             "http.grpc-port",
@@ -93,14 +113,31 @@ def _judge_success(reply: Reply, now: float, front: Front, said: str, example: s
 
 
 def _told_to_wait(reply: Reply, now: float) -> float | None:
-    """Seconds from Retry-After, or from the headers of a rate limit: seconds left, or the Unix time (s or ms) of its end."""
+    """Seconds from Retry-After, the headers of a rate limit (seconds left, or the Unix time of its end), or google.rpc.RetryInfo."""
     after = reply.retry_after(now)
-    if after is not None or reply.status not in (420, 429, 503):
+    if after is not None:
         return after
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        with contextlib.suppress(ValueError):
+            milliseconds = float(reply.headers.get(name, ""))
+            if 0 <= milliseconds < 1e9:
+                return milliseconds / 1000
+    if reply.status not in (420, 429, 503):
+        return None
     for name in ("ratelimit-reset", "x-ratelimit-reset-after", "x-ratelimit-reset", "x-rate-limit-reset"):
         with contextlib.suppress(ValueError):
             number = float(reply.headers.get(name, ""))
             if number >= 0 and number < 1e14:
                 seconds = number if number < 1e9 else (number / 1000 if number > 1e12 else number) - now
                 return max(0.0, seconds)
-    return None
+    return next(_retry_delays(reply.json()), None)
+
+
+def _retry_delays(value: Any) -> Iterator[float]:
+    """`retryDelay` of the details of a gRPC status, in its JSON: seconds with an `s` behind (protobuf's Duration)."""
+    for one in (value, value.get("error") if isinstance(value, Mapping) else None):
+        details = one.get("details") if isinstance(one, Mapping) else None
+        for detail in details if isinstance(details, list) else ():
+            told = detail.get("retryDelay") if isinstance(detail, Mapping) else None
+            if isinstance(told, str) and re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?s", told):
+                yield float(told[:-1])

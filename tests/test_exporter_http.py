@@ -109,7 +109,7 @@ PAGE = {"content-type": "text/html", "server": "nginx"}
     [
         (Reply(200), Delivered()),
         (Reply(204), Delivered()),
-        (Reply(200, PAGE, b"<html>login"), Rejected("http.not-a-backend", "", None, "<html>login")),
+        (Reply(200, PAGE, b"<html>hello"), Rejected("http.not-a-backend", "", None, "<html>hello")),
         (Reply(301, {"location": "https://x/"}), Rejected("http.redirect", "", None, "")),
         (Reply(400, {}, b"bad line"), Rejected("http.refused", "", None, "bad line")),
         (Reply(401), Rejected("http.unauthorized", "", None, "")),

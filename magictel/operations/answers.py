@@ -5,6 +5,7 @@ The probes ask over a transport that gives this very answer to whatever is asked
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -14,11 +15,11 @@ from magictel.catalogue import explain
 from magictel.errors import WireError
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Held, Rung
-from magictel.front import front_of
+from magictel.front import counts_refused, front_of, words_of
 from magictel.http_exporter import HttpExporter
 from magictel.ladder.probe import probes_of
 from magictel.operations.diagnosis import BY_CLASS, STANDS_WITH, Diagnosis, During, Pasted, Verdict, title_of
-from magictel.operations.log_text import PAGE, TUNNEL, body_after, status_in, status_within, value_in
+from magictel.operations.log_text import PAGE, TUNNEL, body_after, status_in, status_within, value_in, wait_in
 from magictel.operations.look_alikes import Alternative
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
@@ -56,7 +57,11 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
         if status is not None and pasted.body is None:
             body = body_after(text, status).encode("utf-8", "surrogatepass")
     if status is not None:
-        reply = Reply(status, pasted.headers, body)
+        headers = pasted.headers
+        wait = wait_in(text) if pasted.text is not None and "retry-after" not in headers else None
+        if wait is not None and status in (429, 503):
+            headers = {**headers, "retry-after": wait}
+        reply = Reply(status, headers, body)
         shaped = (
             exporter.pasted(text, status)
             if not _specific(exporter, reply) and not reply.ok | (reply.body == b"")
@@ -85,6 +90,9 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
     found = Reply(200, pasted.headers, inside.encode("utf-8", "surrogatepass"))
     if inside and (pasted.body is not None or exporter.unproven(found)):
         return found, True
+    value = found.json() if inside else None
+    if isinstance(value, Mapping) and "error" not in value and counts_refused(value):  # a log of OTLP's partial success
+        return replace(found, body=json.dumps({**value, "success": False}).encode()), True
     return None, True
 
 
@@ -95,8 +103,9 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
     front = front_of(reply)
     found = replace(found, answered_by=exporter.redact(str(front)))
     if found.code is None and reply.status == 202:
-        sentence = "202: taken for later, which proves no storage; magictel send-sample shows whether it arrives"
-        found = replace(found, message=sentence)
+        said = words_of(reply) if reply.json() is None else ""
+        what = f"202, and it says: {said}; a 2xx" if said else "202: taken for later, which"
+        found = replace(found, message=f"{what} proves no storage; magictel send-sample shows whether it arrives")
     open_question = exporter.unproven(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
     if reading and (isinstance(outcome, Delivered) or (found.code in _VAGUE and during in (None, "read"))):

@@ -26,9 +26,9 @@ from magictel.operations.diagnosis import (
     Verdict,
     title_of,
 )
-from magictel.operations.log_text import named_status
+from magictel.operations.log_text import named_status, unwrapped
 from magictel.operations.look_alikes import Alternative, look_alikes
-from magictel.transports.hearsay import Unsent, recognise, system_error
+from magictel.transports.hearsay import UNNAMED, Unsent, recognise, system_error
 from magictel.wire import Reply
 
 __all__ = ["STANDS_WITH", "UNRECOGNISED", "Diagnosis", "During", "Pasted", "Verdict", "diagnose"]
@@ -47,8 +47,8 @@ def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | N
     """Read what was pasted as the exporter would. `trouble`: why the target's own settings are unusable, named as an alternative."""
     if pasted.empty and trouble is not None:
         return Diagnosis(exporter.name, None, trouble.code, trouble.message, trouble.remedy)
-    if pasted.text is not None and len(pasted.text) > _LONGEST_TEXT:
-        pasted = replace(pasted, text=pasted.text[:_LONGEST_TEXT])
+    if pasted.text is not None:
+        pasted = replace(pasted, text=unwrapped(pasted.text[:_LONGEST_TEXT]))
     found = _read(exporter, pasted)
     if trouble is not None and trouble.code != "config.required":
         known = (Alternative(trouble.code, f"the settings themselves cannot be used: {trouble.message}"),)
@@ -115,7 +115,7 @@ def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
 def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
     def shown(text: str) -> str:
         told = _CREDENTIALS.sub(lambda one: f"{one['head'] or one['url']}***", exporter.redact(text))
-        told = told.replace(ANYWHERE.origin, "the backend")
+        told = told.replace(ANYWHERE.origin, "the backend").replace(f"{UNNAMED} (from {UNNAMED.source})", "of the log")
         return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
     page = explain(found.code) if found.code else None

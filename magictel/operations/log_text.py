@@ -17,6 +17,7 @@ _STATUS = (
     re.compile(r"^\W*([3-5]\d\d)\b(?![.:]\d)"),
     re.compile(r"(?:Error|Exception)\(\W{0,3}(?:status=)?([3-5]\d\d)\b"),
     re.compile(r"[\[(](?:status=)?([45]\d\d)[\])]"),
+    re.compile(r"\w: ([45]\d\d)(?=[;,:] )"),
 )
 _PHRASES = re.compile(
     r"\b([3-5]\d\d):? \(?(?:" + "|".join(re.escape(one.phrase) for one in http.HTTPStatus if one >= 300) + r")\b",
@@ -56,9 +57,16 @@ _GRPC_NAMED = re.compile(
 )
 """Their names in capitals, and as Go writes them: `rpc error: code = PermissionDenied`."""
 TUNNEL = re.compile(
-    r"(?:unsuccessful|connect) tunnel|tunnel connection|proxyconnect|ProxyError|from proxy", re.IGNORECASE
+    r"(?:unsuccessful|connect) tunnel|tunneling socket|tunnel connection|proxyconnect|ProxyError|from proxy",
+    re.IGNORECASE,
 )
 PAGE = re.compile(r"<(?:!doctype )?html\b", re.IGNORECASE)
+_WAIT = re.compile(
+    r"(?:retry[-_ ]?after|throttled?|try again in|retry in)\W{0,4}(\d{1,6}(?:\.\d{1,6})?) ?(ms|s\b|sec|$|\W)",
+    re.IGNORECASE,
+)
+_LOGGERS = frozenset({"level", "severity", "caller", "logger", "ts", "time", "@timestamp", "log.level"})
+_ERRORS = ("err", "error", "exception", "error.message", "message", "msg")
 _WORDS_AROUND = re.compile(
     r"\b(?:https?(?:/\d(?:\.\d)?)?|status|code|error|server|returned|response|answered|with|got|failed)\b|\W",
     re.IGNORECASE,
@@ -73,6 +81,14 @@ def status_in(text: str) -> int | None:
         if found:
             return int(found.group(1))
     return None
+
+
+def wait_in(text: str) -> str | None:
+    """The seconds that a text tells to wait, as Retry-After's value, or None."""
+    found = _WAIT.search(text[:20_000])
+    if found is None:
+        return None
+    return f"{float(found[1]) / 1000:g}" if found[2].lower() == "ms" else found[1]
 
 
 def named_status(text: str) -> int | None:
@@ -118,8 +134,23 @@ def body_after(text: str, status: int) -> str:
     before, _, rest = text.partition(str(status))
     for phrase in (one.phrase for one in http.HTTPStatus if one == status):
         rest = re.sub(rf"^\W*{re.escape(phrase)}", "", rest, flags=re.IGNORECASE)
-    told = rest.strip(" :,-)]>\t\n")
+    told = rest.strip(" :,;.-)]>\t\n")
     return told or ("" if not _WORDS_AROUND.sub("", before) else before)
+
+
+def unwrapped(text: str) -> str:
+    """The error that a log's line in JSON holds, or the text itself; what a logger quoted with backslashes is unquoted."""
+    if text.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            line = json.loads(text)
+            if isinstance(line, dict) and _LOGGERS & {str(key).lower() for key in line}:
+                text = next((line[key] for key in _ERRORS if isinstance(line.get(key), str) and line[key]), text)
+    quoted = re.search(r'"((?:<|\{\\")(?:\\.|[^"\\]){2,})"', text)  # "<html>…", "{\"code\":…"
+    if quoted is not None:
+        with suppress(ValueError):
+            inside = str(json.loads(f'"{quoted[1]}"'))
+            text = f"{text[: quoted.start()]}{inside}{text[quoted.end() :]}"
+    return text
 
 
 def value_in(text: str) -> str:

@@ -21,7 +21,7 @@ from magictel.resolver import LookUpTimeout
 from magictel.secrets import Redactor
 from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, Truncated
 from magictel.transports.symptoms import Progress, classify
-from magictel.transports.wordings import ALERTS, SETTINGS, VERIFY
+from magictel.transports.wordings import ALERTS, HANDSHAKE, NAME, PEER, REFUSED, SETTINGS, VERIFY
 
 _SETTINGS_FRAME = bytes.fromhex("000006040000000000000500004000")
 _REASON = re.compile(
@@ -32,6 +32,8 @@ _BROKEN_OFF = re.compile(
     re.IGNORECASE,
 )
 """The peer ended the connection while the handshake went on."""
+UNNAMED = Proxy("proxy", 0, "the log")
+"""A proxy that a log speaks of."""
 _QUOTED = re.compile(r"""b?(["'])((?:\\.|(?!\1).){1,400})\1""")
 
 Made = tuple[BaseException, Phase]
@@ -48,7 +50,7 @@ def _rule(says: str, phase: Phase, make: Callable[[], BaseException]) -> _Rule:
 
 
 def _os(number: int) -> Callable[[], OSError]:
-    return lambda: OSError(number, "")  # Python makes the right class of it
+    return lambda: OSError(number, os.strerror(number))  # Python makes the right class of it
 
 
 _RULES: tuple[_Rule, ...] = (
@@ -66,6 +68,22 @@ _RULES: tuple[_Rule, ...] = (
         r"name does not resolve",
         "dns",
         lambda: socket.gaierror(socket.EAI_NONAME, ""),
+    ),
+    _rule(
+        r"\bquery[A-Z]\w* E[A-Z]{4,}|no records found for|name resolver error",
+        "dns",
+        lambda: socket.gaierror(socket.EAI_AGAIN, ""),
+    ),
+    _rule(
+        r"REFUSED_STREAM|RST_STREAM|\bstream error\b|HTTP/?2 (stream|framing|error)|HTTP2 framing|\bHttp2, Error|GOAWAY|"
+        r"ENHANCE_YOUR_CALM",
+        "read",
+        _os(errno.ECONNRESET),
+    ),
+    _rule(
+        r"prematurely closed|PrematureClos|Premature\w*Closure|unexpected end of stream|IncompleteMessage",
+        "read",
+        EOFError,
     ),
     _rule(
         r"without sending complete message|IncompleteRead|ChunkedEncoding|InvalidChunk|premature (end|close)|"
@@ -87,21 +105,25 @@ _RULES: tuple[_Rule, ...] = (
     ),
     _rule(
         r"illegal (request|status) line|BadStatusLine|malformed HTTP|not a valid HTTP|invalid HTTP (response|version|status)|"
-        r"HPE_INVALID|Parse Error: Expected HTTP|HTTP/0\.9|failed parsing HTTP",
+        r"HPE_INVALID|Parse Error: Expected HTTP|HTTP/0\.9|failed parsing HTTP|reading server preface|http2: frame too large",
         "read",
         lambda: NotHttp(""),
     ),
     _rule(
-        r"refused|ECONNREFUSED|\berrno 111\b|WinError 10061|No connection could be made|Connect call failed",
+        r"\b(connection|actively|connect\w*:?) refused|ConnectionRefused|refused (the |our |to )?connect|ECONNREFUSED|\berrno 111\b|"
+        r"WinError 10061|No connection could be made|Connect call failed",
         "tcp",
         _os(errno.ECONNREFUSED),
     ),
+    _rule(r"network (is )?unreachable|ENETUNREACH|WinError 1005[01]", "tcp", _os(errno.ENETUNREACH)),
+    _rule(r"cannot assign requested address|EADDRNOTAVAIL", "tcp", _os(errno.EADDRNOTAVAIL)),
     _rule(
-        r"no route to host|network (is )?unreachable|host (is )?(unreachable|down)|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|"
-        r"cannot assign requested address|EADDRNOTAVAIL|WinError 1005[01]|WinError 10065",
+        r"no route to host|host (is )?(unreachable|down)|EHOSTUNREACH|EHOSTDOWN|WinError 10065",
         "tcp",
         _os(errno.EHOSTUNREACH),
     ),
+    _rule(r"\b(EMFILE|ENFILE)\b|too many open files", "tcp", _os(errno.EMFILE)),
+    _rule(r"connect.*(operation not permitted|\bEPERM\b|\berrno 1\b)", "tcp", _os(errno.EPERM)),
     _rule(
         r"ConnectTimeout|connect(ion)?( attempt)? timed out|connect time ?-?out|ETIMEDOUT|\berrno 110\b|"
         r"dial (tcp|udp).* i/o timeout|failed to connect .* timed? ?out|WinError 10060|"
@@ -112,13 +134,13 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"WriteTimeout|write (operation )?timed out|write.*: i/o timeout", "write", TimeoutError),
     _rule(
         r"reset by peer|ECONNRESET|connection ?reset|\berrno (104|32)\b|WinError 1005[34]|forcibly closed|broken pipe|EPIPE|"
-        r"connection aborted|ECONNABORTED|stream (was )?reset|GOAWAY",
+        r"connection aborted|ECONNABORTED|stream (was )?reset",
         "read",
         _os(errno.ECONNRESET),
     ),
     _rule(
         r"disconnected without sending|RemoteDisconnected|closed connection without|empty reply|socket hang up|"
-        r"NoHttpResponse|failed to respond|closed (the|idle) connection|connection (was )?closed|ServerDisconnected|"
+        r"NoHttpResponse|failed to respond|closed (the|idle) connection|connection (was |is )?closed|ServerDisconnected|"
         r"other side closed|UND_ERR_SOCKET|\bEOF\b",
         "read",
         EOFError,
@@ -146,9 +168,24 @@ def recognise(
     for says, code in SETTINGS:
         if re.search(says, text, re.IGNORECASE):
             return Unsent(code)
-    progress = Progress(peer, client_certificate=client_certificate)
+    progress = Progress(peer_in(text) or peer, client_certificate=client_certificate)
     failure = _proxy(text, progress) or _tls(text, progress) or _first_bytes(text, progress) or _general(text, progress)
     return None if failure is None else classify(failure, progress, redact or Redactor())
+
+
+def peer_in(text: str) -> str | None:
+    """The other side as a log names it: an address without credentials, or `//NAME:` of a name that does not resolve; or None."""
+    name = NAME.search(text)
+    if name is not None and name["name"].lower() != "host":
+        return f"//{name['name']}:"
+    found = PEER.search(text)
+    if found is None:
+        return None
+    told = found["to"] or found["dialled"] or found["named"]
+    if told:
+        return str(told)
+    scheme, _, rest = found["url"].partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}".rstrip(":.")
 
 
 def _proxy(text: str, progress: Progress) -> BaseException | None:
@@ -156,13 +193,13 @@ def _proxy(text: str, progress: Progress) -> BaseException | None:
         return None
     told = _PROXY_STATUS.search(text)
     if told is None and re.search(r"proxy authentication required|unsuccessful tunnel", text, re.IGNORECASE):
-        progress.proxy, progress.phase = Proxy("proxy", 0, "the log"), "proxy"
+        progress.proxy, progress.phase = UNNAMED, "proxy"
         return ProxyRefused(407 if "authentication" in text.lower() else 0)
     if told is None and not re.search(
         r"proxyconnect|ProxyError|(connect to|resolve) proxy|proxy .*refused", text, re.IGNORECASE
     ):
         return None
-    progress.proxy = Proxy("proxy", 0, "the log")
+    progress.proxy = UNNAMED
     progress.phase = "proxy"
     if told is not None:
         return ProxyRefused(int(told.group(1) or told.group(2)))
@@ -172,20 +209,24 @@ def _proxy(text: str, progress: Progress) -> BaseException | None:
 
 def _tls(text: str, progress: Progress) -> BaseException | None:
     named = _REASON.search(text)
+    flat = re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", text)
     reason = (named.group(1) or named.group(2)) if named else ""
     if reason in ("", "CERTIFICATE_VERIFY_FAILED"):
         for says, number in VERIFY:
             if re.search(says, text, re.IGNORECASE):
                 refused = ssl.SSLCertVerificationError(1, "")
                 refused.verify_code = number
-                refused.verify_message = ""
+                why = REFUSED.search(text)
+                refused.verify_message = why["why"].strip() if why else ""
                 progress.phase = "tls"
                 return refused
-        flat = re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", text)
         reason = next((one for says, one in ALERTS if re.search(says, flat, re.IGNORECASE)), "")
     if not reason and _BROKEN_OFF.search(text):
         progress.phase = "tls"
         return ssl.SSLEOFError(8, "")
+    if not reason and (general := HANDSHAKE.search(flat)) is not None:
+        words = str(general["why"] or "handshake failure")
+        reason = re.sub(r"\W+", "_", words.strip()).upper()
     if not reason:
         return None
     progress.phase = "tls"

@@ -23,6 +23,15 @@ _SLOW = "raise timeout, or look at the backend's load and at what stands before 
 _RESTARTED = "it restarted, speaks another protocol on this port, or refuses what was sent"
 _BETWEEN = "look at what stands between: a proxy or gateway that compresses wrongly, or cuts the body"
 _ANOTHER = "check host, port and path: another service or a login proxy answers there"
+_NO_DESCRIPTORS = "this process has as many files and sockets open as it may: ulimit -n"
+_FORBIDDEN_HERE = "a firewall or security policy of this machine forbids it, not the backend: look at its rules"
+_OF_THIS_MACHINE = {
+    errno.EMFILE: _NO_DESCRIPTORS,
+    errno.ENFILE: _NO_DESCRIPTORS,
+    errno.EPERM: _FORBIDDEN_HERE,
+    errno.EACCES: _FORBIDDEN_HERE,
+    errno.EADDRNOTAVAIL: "no local port or address is left for it: ss -s shows how many connections wait to end",
+}
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
 
 
@@ -222,6 +231,12 @@ def _os_error(failure: OSError, who: str, progress: Progress) -> tuple[str, str,
         )
     if _is_reset(failure) and progress.phase == "tcp":
         return "net.tcp.reset", f"{who} took the connection and reset it at once", _RESTARTED
+    if failure.errno in _OF_THIS_MACHINE:
+        return (
+            "net.tcp.unreachable",
+            f"no connection to {who} could be made from here: {_why(failure, progress)}",
+            _OF_THIS_MACHINE[failure.errno],
+        )
     if progress.phase in ("dns", "tcp") or failure.errno in _UNREACHABLE:
         return (
             "net.tcp.unreachable",

@@ -5,6 +5,8 @@ Looked for without regard to case, in this order; alerts in a text whose undersc
 
 from __future__ import annotations
 
+import re
+
 SETTINGS: tuple[tuple[str, str], ...] = (
     (r"header value must be str or bytes, not .*NoneType|invalid header value.*\bNone\b", "config.secret.empty"),
     (
@@ -30,6 +32,14 @@ SETTINGS: tuple[tuple[str, str], ...] = (
             r"first path segment in URL cannot contain colon"
         ),
         "config.url.no-scheme",
+    ),
+    (r"\(77\) |(setting|set|load|loading) certificate verify locations|load_verify_locations", "config.tls.ca-file"),
+    (
+        (
+            r"\b(open|read|stat) \S+\.(key|pem|crt|cer|p12|pfx): |KEY_VALUES_MISMATCH|private key does not match|failed to find any PEM|"
+            r"(load|set|use|read) (the )?(PEM )?(client|private) (certificate|key|cert)\b"
+        ),
+        "config.tls.client-cert",
     ),
     (
         (
@@ -67,11 +77,17 @@ VERIFY: tuple[tuple[str, int], ...] = (  # OpenSSL's x509_vfy.h
         (
             r"unable to get (local )?issuer|unknown authority|PKIX path|unable to find valid certification path|"
             r"SELF_SIGNED_CERT_IN_CHAIN|self[- _]signed certificate in certificate chain|UNABLE_TO_(GET|VERIFY)|unable to verify the first|"
-            r"Unknown ?Issuer|UntrustedRoot|PartialChain"
+            r"Unknown ?Issuer|UntrustedRoot|PartialChain|trust ?anchors"
         ),
         20,
     ),
-    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLCertVerification", 1),
+    (
+        (
+            r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLCertVerification|\bx509: |invalid peer certificate|"
+            r"failed to (verify|parse) certificate|java\.security\.cert\.|remote certificate (is|was)"
+        ),
+        1,
+    ),
 )
 ALERTS: tuple[tuple[str, str], ...] = (
     (r"alert:? certificate required|tls: certificate required", "TLSV13_ALERT_CERTIFICATE_REQUIRED"),
@@ -93,3 +109,27 @@ ALERTS: tuple[tuple[str, str], ...] = (
     ),
     (r"handshake failure", "SSLV3_ALERT_HANDSHAKE_FAILURE"),
 )
+HANDSHAKE = re.compile(
+    r"(?:(?:remote|local) error: tls: |received fatal alert:? |ssl routines:[\w ]*:|\berr ssl |ssl ?handshake ?exception: |"
+    r"\bno shared cipher|ssl alert number|handshake (?:failed|exception):?|\[ssl\] )(?P<why>[a-z][a-z0-9 ]{3,60})?",
+    re.IGNORECASE,
+)
+"""Any alert or refusal in the form that a library of TLS gives it, and its words; looked for when no other pattern fits."""
+REFUSED = re.compile(
+    r"(?:x509: (?:certificate )?|invalid peer certificate: |certificate verify failed: |Certificate\w*Exception: )(?P<why>[^\n:;]{3,90})",
+    re.IGNORECASE,
+)
+"""Why a certificate does not pass, in a library's own words."""
+PEER = re.compile(
+    r"->(?P<to>[\w.\[\]:-]+:\d{1,5})\b|\bdial (?:tcp|udp)\d? (?P<dialled>[\w.\[\]:-]+:\d{1,5})|"
+    r"\b(?:post|get|put|head|url|to|on|from|of|request)\b[\s:=\"'(]{0,4}(?P<url>https?://(?:[^\s/@'\"]*@)?[\w.\[\]:-]+)|"
+    r"\b(?:E[A-Z]{4,}|connect(?:ing|ed)? to(?: host)?|host) (?P<named>[\w.-]+:\d{1,5})\b",
+    re.IGNORECASE,
+)
+"""Whom a log names as the other side."""
+NAME = re.compile(
+    r"(?:\blookup(?! address\b)|ENOTFOUND|EAI_AGAIN|resolve(?: host)?:?|UnknownHostException:|query[A-Z]\w* E[A-Z]+) '?"
+    r"(?P<name>[a-z][\w.-]*)",
+    re.IGNORECASE,
+)
+"""The name that a log says does not resolve."""

@@ -68,7 +68,7 @@ FAMILIES: list[tuple[str, Answer, set[str], str]] = [
     ("AWS ALB 561", (561, {"server": "awselb/2.0"}, ""), SAFE, "ELB"),
     ("AWS API gateway", (403, {**JSON, "x-amz-apigw-id": "a"}, '{"message":"Forbidden"}'), {"no"}, "Forbidden"),
     ("AWS API gateway slow", (504, JSON, '{"message": "Endpoint request timed out"}'), SAFE, "timed out"),
-    ("AWS throttling", (400, JSON, '{"__type":"ThrottlingException","message":"Rate exceeded"}'), {"no"}, "Rate"),
+    ("AWS throttling", (400, JSON, '{"__type":"ThrottlingException","message":"Rate exceeded"}'), SAFE, "Rate"),
     ("Google's balancer", (502, *page("502 Server Error", server="Google Frontend")), SAFE, "Google"),
     ("Azure gateway", (502, *page("502", server="Microsoft-Azure-Application-Gateway/v2")), SAFE, "Azure"),
     ("Cloudflare 522", (522, {"server": "cloudflare", "cf-ray": "8-X"}, "error code: 522"), SAFE, "Cloudflare"),

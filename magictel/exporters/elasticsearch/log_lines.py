@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from magictel.exporters.elasticsearch.trouble import cause_of, read
 from magictel.wire import Reply
 
 _READ = 1_000_000
@@ -19,7 +20,8 @@ _PROSE = 20_000
 _TRIES = 40
 _OPERATIONS = frozenset({"create", "index", "update", "delete"})
 _TYPE = re.compile(r"\b([a-z][a-z0-9_]*_(?:exception|error))\b['\"\]]*[:,=]?\s*(?:['\"]|reason[=:]\s*)*(.*)", re.DOTALL)
-_JAVA = re.compile(r"\b([A-Z][A-Za-z]+)Exception\b(?:\[|: ?)(.*)", re.DOTALL)
+_JAVA = re.compile(r"\b([A-Z][A-Za-z]{2,60})Exception\b(?:\[|: ?)")
+_ENGINE = ("Elasticsearch", "OpenSearch", "Cluster", "Es", "Circuit")
 _NO_PRODUCT = re.compile(r"X-Elastic-Product|UnsupportedProduct|server is not Elasticsearch", re.IGNORECASE)
 """What Elastic's own clients say of an answer without the product's header."""
 _HEADERS = {"content-type": "application/json", "x-elastic-product": "Elasticsearch"}
@@ -37,11 +39,14 @@ def reply_in(text: str, status: int | None) -> Reply | None:
         return Reply(200, {"content-type": "application/json"}, b"{}")
     named = _TYPE.search(text)
     if named is not None:
-        return _made({"error": {"type": named.group(1), "reason": _plain(named.group(2))}}, status or 400)
-    java = _JAVA.search(text)
-    if java is not None and java.group(1).startswith(("Elasticsearch", "OpenSearch", "Cluster", "Es", "Circuit")):
+        reason = _plain(named.group(2)).strip("[]") or _plain(text[: named.start()])  # Go's client names the type last
+        return _made({"error": {"type": named.group(1), "reason": reason}}, status or 400)
+    causes = list(_JAVA.finditer(text))
+    for java in reversed(causes):  # the deepest says most
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", java.group(1)).lower().removeprefix("open_search_") + "_exception"
-        return _made({"error": {"type": kind, "reason": _plain(java.group(2))}}, status or 400)
+        cause = {"type": kind, "reason": _plain(text[java.end() :])}
+        if java.group(1).startswith(_ENGINE) or read(status or 500, cause_of(cause)) is not None:
+            return _made({"error": cause}, status or 400)
     return None
 
 
@@ -64,7 +69,11 @@ def _reply(value: Any, status: int | None) -> Reply | None:
     if isinstance(value.get("items"), list):
         return _made(value, 200)  # item verdicts come with no other status
     if "error" in value and not _is_verdict(value):
-        number = value.get("status")
+        number, error = value.get("status"), value["error"]
+        if isinstance(error, str) and not isinstance(number, int):  # any logger's own field is called so
+            inside = next((found for one in _values(error) if (found := _reply(one, status)) is not None), None)
+            if inside is not None or (status is None and read(400, cause_of(error)) is None):
+                return inside
         return _made(value, status or (number if isinstance(number, int) else 400))
     item = _item(value)
     if item is not None:

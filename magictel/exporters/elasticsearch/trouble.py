@@ -30,6 +30,9 @@ _FIELD = (
     re.compile(r"field \[(.+?)\]"),
 )
 _TYPED = re.compile(r"failed to parse field \[.+?\] of type \[(.+?)\]")
+_PROCESSORS = frozenset({"fail_processor_exception", "ingest_processor_exception", "script_exception"})
+_SHARDS = re.compile(r"this action would add \[\d+\] (?:\w+ )?shards")
+_LIMIT = re.compile(r"\bLimit of (?:total|mapping) \w+")
 _PARSING = frozenset({"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"})
 
 
@@ -139,6 +142,22 @@ def read(status: int, cause: Cause) -> Trouble | None:
         return Trouble("es.write.index-closed", f"the index is closed: {said}", Class.SLOW)
     if "invalid_index_name_exception" in kinds:
         return Trouble("es.write.index-name", f"no index can have this name: {said}")
+    if any(_SHARDS.search(text) for text in cause.texts):  # a validation_exception, an illegal argument inside an item
+        return Trouble(
+            "es.write.shard-limit",
+            f"the write needs a new index, and the cluster has as many shards as it may: {said}",
+            Class.SLOW,
+            "delete old indices, or raise cluster.max_shards_per_node",
+        )
+    if cause.says("write index is defined for") or cause.says("more than one write index"):
+        return Trouble(
+            "es.write.alias",
+            f"the alias does not say which of its indices takes new documents: {said}",
+            Class.SLOW,
+            "set is_write_index: true on exactly one of the alias's indices",
+        )
+    if _PROCESSORS & kinds or (cause.type == "exception" and "illegal_argument_exception" in kinds):  # 500 before 7.5
+        return Trouble("es.write.pipeline", f"the ingest pipeline fails on this document: {said}")
     if "media_type_header_exception" in kinds:
         return Trouble("es.client.version", f"a media type of another major version was sent: {said}")
     if "api_not_available_exception" in kinds:
@@ -177,7 +196,7 @@ def _document(status: int, cause: Cause) -> Trouble | None:
         return Trouble("es.write.tsdb-window", f"the time is outside of the time-series index's window: {said}")
     if cause.says("Error extracting routing") or cause.says("didn't contain any routing fields"):
         return Trouble("es.write.tsdb-dimension", f"the document has none of the index's dimensions: {said}")
-    if cause.says("Limit of total fields"):
+    if any(_LIMIT.search(text) for text in cause.texts):
         return Trouble("es.write.field-limit", f"the index has as many fields as it may: {said}")
     if cause.says("find dynamic template"):
         return Trouble("es.write.dynamic-template", f"the index has no such template: {said}")

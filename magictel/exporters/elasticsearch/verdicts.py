@@ -129,8 +129,8 @@ def _refused(payload: Payload, reply: Reply, now: float) -> Outcome:
             else "over http.max_content_length, counted uncompressed, or a proxy's limit"
         )
         return TooLarge("es.write.too-large", f"413: {whose}")
-    if isinstance(body, dict) and "Message" in body and "es:ESHttp" in str(body["Message"]):
-        return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {_cut(str(body['Message']))}", None)
+    if isinstance(body, dict) and "es:ESHttp" in (said := str(body.get("Message"))) and "anonymous" in said:
+        return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {_cut(said)}", None)
     trouble = read(reply.status, cause) if error is not None else None
     if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
         if reply.status == 401 and not reply.looks_like_html:  # OpenSearch: plain text, or nothing

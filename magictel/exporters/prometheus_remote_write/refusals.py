@@ -36,6 +36,8 @@ def refusal(reply: Reply) -> Refusal | None:
         return None
     said = " ".join(reply.text[:2000].split())
     mimir = _MIMIR.search(said)
+    if mimir is not None and reply.status >= 500:  # a limit of one of its instances: the very same may be taken later
+        return None
     if mimir is not None:
         return _mimir(reply.status, mimir.group(0), mimir.group(1), said)
     written = reply.headers.get("x-prometheus-remote-write-samples-written")
@@ -48,9 +50,12 @@ def refusal(reply: Reply) -> Refusal | None:
 
 
 def _mimir(status: int, error_id: str, short: str, said: str) -> Refusal:
+    """Its ids end in what they limit: `…-rate` passes by itself, `…-size` is over by the request as a whole."""
     shown = said[:200]
     if status == 429 or short.endswith("-rate"):
         return Refusal("mimir.rate", f"{status}: {shown}", "ask for a higher limit, or export less often", "wait")
+    if status == 413 or short.endswith("-size"):
+        return Refusal("prom.rw.too-large", f"{status}: {shown}", None, "halve")
     if "max-label-names" in short:
         return Refusal(
             "mimir.label-limit",
