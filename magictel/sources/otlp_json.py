@@ -3,7 +3,6 @@
 Attributes stay undecoded until their bytes are new; a line becomes parts whose points are the SDK's own.
 """
 
-# ruff: noqa: N815 # OTLP JSON's own names
 from __future__ import annotations
 
 import base64
@@ -11,16 +10,18 @@ import re
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from sys import intern
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, NumberPoints, Point, number_point
+from magictel.sources import otlp_messages as otlp
+from magictel.sources.json_trouble import undecoded
 from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.shapes import Shapes
 from magictel.sources.trouble import broken
@@ -32,174 +33,6 @@ _TIME_NAME = b'"timeUnixNano"'
 _MOMENT = itemgetter(slice(0, 22))
 _PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
 """A time behind its name, as the Collector writes it: of one length, so that texts sort as numbers do."""
-_AT = re.compile(r"\(byte (\d+)\)")
-_PATH = re.compile(r"at `\$\.?(.*)`")
-
-
-_LATEST = 2**63 - 1
-_Time = Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
-"""Unix nanoseconds, to the year 2262: what lies beyond is a mistake that would carry every other point away with it."""
-_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=_LATEST)]
-
-
-class _Value(Struct, gc=False):
-    stringValue: str | UnsetType = UNSET
-    boolValue: bool | UnsetType = UNSET
-    intValue: int | UnsetType = UNSET
-    doubleValue: float | UnsetType = UNSET
-    bytesValue: str | UnsetType = UNSET
-    arrayValue: _Array | UnsetType = UNSET
-    kvlistValue: _Pairs | UnsetType = UNSET
-
-
-class _Array(Struct):
-    values: list[_Value] = []
-
-
-class _Pair(Struct, gc=False):
-    key: str = ""
-    value: _Value | None = None
-
-
-class _Pairs(Struct):
-    values: list[_Pair] = []
-
-
-class _Exemplar(Struct):
-    filteredAttributes: list[_Pair] = []
-    timeUnixNano: _Time = 0
-    asDouble: float | None = None
-    asInt: _Int64 | None = None
-    spanId: str = ""
-    traceId: str = ""
-
-
-class _Point(Struct, gc=False):
-    attributes: Raw = Raw(b"")
-    startTimeUnixNano: _Time = 0
-    timeUnixNano: _Time = 0
-    asDouble: float | None = None
-    asInt: _Int64 | None = None
-    exemplars: list[_Exemplar] | None = None
-    flags: int = 0
-
-
-class _Histogram(Struct, gc=False):
-    attributes: Raw = Raw(b"")
-    startTimeUnixNano: _Time = 0
-    timeUnixNano: _Time = 0
-    count: int = 0
-    sum: float | None = None
-    bucketCounts: list[int] = []
-    explicitBounds: list[float] = []
-    min: float | None = None
-    max: float | None = None
-    exemplars: list[_Exemplar] | None = None
-    flags: int = 0
-
-
-class _Buckets(Struct, gc=False):
-    offset: int = 0
-    bucketCounts: list[int] = []
-
-
-class _Exponential(Struct, gc=False):
-    attributes: Raw = Raw(b"")
-    startTimeUnixNano: _Time = 0
-    timeUnixNano: _Time = 0
-    count: int = 0
-    sum: float | None = None
-    scale: int = 0
-    zeroCount: int = 0
-    positive: _Buckets | None = None
-    negative: _Buckets | None = None
-    min: float | None = None
-    max: float | None = None
-    zeroThreshold: float = 0.0
-    exemplars: list[_Exemplar] | None = None
-    flags: int = 0
-
-
-class _Quantile(Struct, gc=False):
-    quantile: float = 0.0
-    value: float = 0.0
-
-
-class _Summary(Struct, gc=False):
-    attributes: Raw = Raw(b"")
-    startTimeUnixNano: _Time = 0
-    timeUnixNano: _Time = 0
-    count: int = 0
-    sum: float = 0.0
-    quantileValues: list[_Quantile] = []
-    flags: int = 0
-
-
-class _Gauges(Struct):
-    dataPoints: list[_Point] = []
-
-
-class _Sums(Struct):
-    dataPoints: list[_Point] = []
-    aggregationTemporality: int | str = 0
-    isMonotonic: bool = False
-
-
-class _Histograms(Struct):
-    dataPoints: list[_Histogram] = []
-    aggregationTemporality: int | str = 0
-
-
-class _Exponentials(Struct):
-    dataPoints: list[_Exponential] = []
-    aggregationTemporality: int | str = 0
-
-
-class _Summaries(Struct):
-    dataPoints: list[_Summary] = []
-
-
-class _Metric(Struct):
-    name: str = ""
-    description: str = ""
-    unit: str = ""
-    gauge: _Gauges | None = None
-    sum: _Sums | None = None
-    histogram: _Histograms | None = None
-    exponentialHistogram: _Exponentials | None = None
-    summary: _Summaries | None = None
-
-
-class _ScopeMetrics(Struct):
-    scope: Raw = Raw(b"")
-    metrics: list[_Metric] = []
-    schemaUrl: str = ""
-
-
-class _ResourceMetrics(Struct):
-    resource: Raw = Raw(b"")
-    scopeMetrics: list[_ScopeMetrics] = []
-    schemaUrl: str = ""
-
-
-class _Request(Struct):
-    resourceMetrics: list[_ResourceMetrics]
-
-
-class _Resource(Struct):
-    attributes: list[_Pair] = []
-
-
-class _Scope(Struct):
-    name: str = ""
-    version: str = ""
-    attributes: list[_Pair] = []
-
-
-_request = msgspec.json.Decoder(_Request, strict=False)  # 64-bit integers are text in OTLP JSON
-_pairs = msgspec.json.Decoder(list[_Pair], strict=False)
-_resource = msgspec.json.Decoder(_Resource, strict=False)
-_scope = msgspec.json.Decoder(_Scope, strict=False)
 _TEMPORALITY = {
     0: None,
     1: "delta",
@@ -232,17 +65,15 @@ class OtlpJson:
             raise broken(
                 self.name, number, None, "expected an OTLP request, got JSON that is nested too deep"
             ) from None
-        except msgspec.ValidationError as failure:
-            raise broken(self.name, number, None, _expected(str(failure))) from None
         except msgspec.DecodeError as failure:
-            raise broken(self.name, number, _column(text, str(failure)), _syntax(text, str(failure))) from None
+            raise undecoded(self.name, number, text, failure) from None
         except (ValueError, OverflowError):
             raise broken(self.name, number, None, "expected an OTLP request, got text that is not UTF-8") from None
 
     def _decoded(self, text: bytes) -> list[Part]:
-        return list(self._parts(_request.decode(text)))
+        return list(self._parts(otlp.REQUEST.decode(text)))
 
-    def _parts(self, request: _Request) -> Iterator[Part]:
+    def _parts(self, request: otlp.Request) -> Iterator[Part]:
         for resource_metrics in request.resourceMetrics:
             resource = self._resource(bytes(resource_metrics.resource))
             for scope_metrics in resource_metrics.scopeMetrics:
@@ -251,7 +82,7 @@ class OtlpJson:
                 for metric in scope_metrics.metrics:
                     yield from self._metric(around, metric)
 
-    def _metric(self, around: tuple[Resource, InstrumentationScope, str, str], metric: _Metric) -> Iterator[Part]:
+    def _metric(self, around: tuple[Resource, InstrumentationScope, str, str], metric: otlp.Metric) -> Iterator[Part]:
         if metric.gauge is not None:
             yield self._numbers(self._head(around, metric, Kind.GAUGE), metric.gauge.dataPoints)
         elif metric.sum is not None:
@@ -268,7 +99,7 @@ class OtlpJson:
         elif metric.summary is not None:
             yield from self._summaries(around, metric, metric.summary.dataPoints)
 
-    def _numbers(self, head: Head, given: list[_Point]) -> Part:
+    def _numbers(self, head: Head, given: list[otlp.Point]) -> Part:
         raws = [bytes(one.attributes) for one in given]
         keys = list(map(hash, raws))
         attributes = list(map(self._attributes.__getitem__, raws))
@@ -291,7 +122,7 @@ class OtlpJson:
             return [moments[0] + shift if moments[0] != unset else moments[0]] * len(moments)
         return [moment + shift if moment != unset else moment for moment in moments]
 
-    def _mixed(self, head: Head, given: list[_Point], attributes: list[Any], keys: list[int]) -> Part:
+    def _mixed(self, head: Head, given: list[otlp.Point], attributes: list[Any], keys: list[int]) -> Part:
         """Numbers with exemplars, of both types, or without a value."""
         shift = self.shift
         points: list[Point] = []
@@ -329,7 +160,7 @@ class OtlpJson:
         return Part(head, points, keys)
 
     @staticmethod
-    def _histogram(one: _Histogram, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
+    def _histogram(one: otlp.Histogram, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
         if one.bucketCounts and len(one.bucketCounts) != len(one.explicitBounds) + 1:
             raise msgspec.ValidationError("Expected one bucket count more than there are bounds")
         return HistogramDataPoint(
@@ -346,8 +177,8 @@ class OtlpJson:
         )
 
     @staticmethod
-    def _exponential(one: _Exponential, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
-        positive, negative = one.positive or _Buckets(), one.negative or _Buckets()
+    def _exponential(one: otlp.Exponential, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
+        positive, negative = one.positive or otlp.Buckets(), one.negative or otlp.Buckets()
         return ExponentialHistogramDataPoint(
             attributes,
             start,
@@ -364,7 +195,7 @@ class OtlpJson:
             exemplars,
         )
 
-    def _summaries(self, around: Any, metric: _Metric, given: list[_Summary]) -> Iterator[Part]:
+    def _summaries(self, around: Any, metric: otlp.Metric, given: list[otlp.Summary]) -> Iterator[Part]:
         """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
         for suffix in ("_count", "_sum"):
             head = self._head(around, metric, Kind.SUM, 2, True, suffix, "" if suffix == "_count" else metric.unit)
@@ -392,7 +223,7 @@ class OtlpJson:
     def _head(
         self,
         around: tuple[Resource, InstrumentationScope, str, str],
-        metric: _Metric,
+        metric: otlp.Metric,
         kind: Kind,
         temporality: int | str = 0,
         monotonic: bool = False,
@@ -419,7 +250,7 @@ class OtlpJson:
         if known is None:
             if len(self._resources) > 1_000:
                 self._resources.clear()
-            known = Resource(_dict(_resource.decode(raw).attributes) if raw else {})
+            known = Resource(_dict(otlp.RESOURCE.decode(raw).attributes) if raw else {})
             self._resources[raw] = known
         return known
 
@@ -428,7 +259,7 @@ class OtlpJson:
         if known is None:
             if len(self._scopes) > 1_000:
                 self._scopes.clear()
-            own = _scope.decode(raw) if raw else _Scope()
+            own = otlp.SCOPE.decode(raw) if raw else otlp.Scope()
             known = InstrumentationScope(own.name, own.version, None, _dict(own.attributes))
             self._scopes[raw] = known
         return known
@@ -446,15 +277,15 @@ def times(line: bytes) -> tuple[int, int] | None:
         moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
         plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
         found = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
-    numbers = [number for number in map(int, found) if 0 < number <= _LATEST]
+    numbers = [number for number in map(int, found) if 0 < number <= otlp.LATEST]
     return (min(numbers), max(numbers)) if numbers else None
 
 
 def _attributes(raw: bytes) -> dict[str, Any]:
-    return _dict(_pairs.decode(raw)) if raw else {}
+    return _dict(otlp.ATTRIBUTES.decode(raw)) if raw else {}
 
 
-def _dict(pairs: list[_Pair]) -> dict[str, Any]:
+def _dict(pairs: list[otlp.Pair]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
@@ -466,18 +297,18 @@ def _dict(pairs: list[_Pair]) -> dict[str, Any]:
     return made
 
 
-def _plain(value: _Value) -> Any:
+def _plain(value: otlp.Value) -> Any:
     for plain in (value.stringValue, value.intValue, value.boolValue, value.doubleValue):
         if plain is not UNSET:
             return plain
-    if isinstance(value.arrayValue, _Array):
+    if isinstance(value.arrayValue, otlp.Array):
         return [_plain(one) for one in value.arrayValue.values]
-    if isinstance(value.kvlistValue, _Pairs):
+    if isinstance(value.kvlistValue, otlp.Pairs):
         return _dict(value.kvlistValue.values)
     return base64.b64decode(value.bytesValue) if isinstance(value.bytesValue, str) else None
 
 
-def _made_exemplars(given: list[_Exemplar], shift: int) -> list[Exemplar]:
+def _made_exemplars(given: list[otlp.Exemplar], shift: int) -> list[Exemplar]:
     return [
         Exemplar(
             _dict(one.filteredAttributes),
@@ -488,31 +319,3 @@ def _made_exemplars(given: list[_Exemplar], shift: int) -> list[Exemplar]:
         )
         for one in given
     ]
-
-
-def _expected(said: str) -> str:
-    """Msgspec's `Expected `int`, got `str` - at `$.a`` as ours."""
-    path = _PATH.search(said)
-    text = said.split(" - at ")[0].replace("`", "").replace("Object missing required field", "expected the member")
-    text = text[:1].lower() + text[1:]
-    if path and path[1].endswith("imeUnixNano") and text.startswith("expected int "):
-        text = "expected a time of the years 1970 to 2262"
-    return f"{text}, in {path[1]}" if path and path[1] else text
-
-
-def _column(text: bytes, said: str) -> int | None:
-    at = _AT.search(said)
-    if at:
-        return int(at[1]) + 1
-    return len(text) + 1 if "truncated" in said else None
-
-
-def _syntax(text: bytes, said: str) -> str:
-    if "truncated" in said:
-        return "expected the rest of the JSON value, got the line's end"
-    why = said.partition(":")[2].split("(")[0].strip() or said
-    return (
-        f"expected JSON, got {'an ' if why[:1] in 'aeiou' else 'a '}{why}"
-        if why.startswith(("invalid", "obj"))
-        else f"expected JSON: {why}"
-    )

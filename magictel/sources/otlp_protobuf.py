@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from sys import intern
 from typing import Any
 
 from opentelemetry.sdk.metrics import Exemplar
@@ -18,6 +17,20 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.model import Kind, Point, number_point
 from magictel.sources.lines import LONGEST, document
 from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.protobuf_wire import (
+    BadWireError,
+    all_of,
+    double,
+    fields_of,
+    first,
+    fixed,
+    gathered,
+    number_in,
+    packed,
+    text,
+    varint,
+    zigzag,
+)
 from magictel.sources.trouble import SourceError, broken
 
 _TEMPORALITY = {1: "delta", 2: "cumulative"}
@@ -25,10 +38,6 @@ _KINDS = {5: Kind.GAUGE, 7: Kind.SUM, 9: Kind.HISTOGRAM, 10: Kind.EXPONENTIAL_HI
 _SUMMARY = 11
 _NOT_RECORDED = 1
 _DEEPEST = 32
-
-
-class _BadWireError(ValueError):
-    """The bytes are no such message."""
 
 
 class _BadTimeError(ValueError):
@@ -85,26 +94,26 @@ class OtlpProtobuf:
             return list(self._request(raw))
         except _BadTimeError:
             raise broken(self.name, number, None, "expected times before the year 2262", unit="message") from None
-        except (_BadWireError, struct.error, ValueError, IndexError, TypeError, AttributeError):
+        except (BadWireError, struct.error, ValueError, IndexError, TypeError, AttributeError):
             why = "expected an OTLP metrics request in protobuf"
             raise broken(self.name, number, None, why, unit="message") from None
 
     def _request(self, raw: bytes) -> Iterator[Part]:
-        for resource_metrics in _all(raw, 1):
-            inner = _gathered(resource_metrics)
-            resource = self._resource(_first(inner, 1))
+        for resource_metrics in all_of(raw, 1):
+            inner = gathered(resource_metrics)
+            resource = self._resource(first(inner, 1))
             for scope_metrics in inner.get(2, ()):
-                own = _gathered(scope_metrics)
-                around = resource, self._scope(_first(own, 1)), _text(inner, 3), _text(own, 3)
+                own = gathered(scope_metrics)
+                around = resource, self._scope(first(own, 1)), text(inner, 3), text(own, 3)
                 for metric in own.get(2, ()):
-                    yield from self._metric(around, _gathered(metric))
+                    yield from self._metric(around, gathered(metric))
 
     def _metric(self, around: Any, metric: dict[int, list[Any]]) -> Iterator[Part]:
         for number, kind in _KINDS.items():
             if number not in metric:
                 continue
-            data = _gathered(metric[number][0])
-            head = self._head(around, metric, kind, int(_number(data, 2)), bool(_number(data, 3)))
+            data = gathered(metric[number][0])
+            head = self._head(around, metric, kind, int(number_in(data, 2)), bool(number_in(data, 3)))
             points: list[Point] = []
             keys: list[int] = []
             for raw in data.get(1, ()):
@@ -117,40 +126,40 @@ class OtlpProtobuf:
             yield Part(head, points, keys)
             return
         if _SUMMARY in metric:
-            yield from self._summary(around, metric, _gathered(metric[_SUMMARY][0]).get(1, ()))
+            yield from self._summary(around, metric, gathered(metric[_SUMMARY][0]).get(1, ()))
 
     def _point(self, kind: Kind, raw: bytes) -> tuple[Point | None, int]:
-        fields = _gathered(raw)
+        fields = gathered(raw)
         start, time = self._times(fields)
         if kind in (Kind.GAUGE, Kind.SUM):
             own, key = self._own(fields, 7)
             if 4 in fields:
-                value: float = _double(fields, 4) or 0.0
+                value: float = double(fields, 4) or 0.0
             elif 6 in fields:
                 value = int.from_bytes(fields[6][0], "little", signed=True)
             else:
                 return None, 0
             return number_point(own, start, time, value, self._exemplars(fields.get(5, ()))), key
-        if int(_number(fields, 10)) & _NOT_RECORDED:
+        if int(number_in(fields, 10)) & _NOT_RECORDED:
             return None, 0
         if kind is Kind.HISTOGRAM:
             own, key = self._own(fields, 9)
-            counts, bounds = _packed(fields, 6, "Q"), _packed(fields, 7, "d")
-            least, most = _double(fields, 11), _double(fields, 12)
+            counts, bounds = packed(fields, 6, "Q"), packed(fields, 7, "d")
+            least, most = double(fields, 11), double(fields, 12)
             exemplars = self._exemplars(fields.get(8, ()))
             made: Any = HistogramDataPoint
-            total = _fixed(fields, 4), _double(fields, 5)
+            total = fixed(fields, 4), double(fields, 5)
             return made(own, start, time, *total, counts, bounds, least, most, exemplars), key
         own, key = self._own(fields, 1)
         sides = [_buckets(fields, 8), _buckets(fields, 9)]
         exponential: Any = ExponentialHistogramDataPoint
-        numbers = _fixed(fields, 4), _double(fields, 5), _zigzag(_number(fields, 6)), _fixed(fields, 7)
-        extremes = _double(fields, 12), _double(fields, 13)
+        numbers = fixed(fields, 4), double(fields, 5), zigzag(number_in(fields, 6)), fixed(fields, 7)
+        extremes = double(fields, 12), double(fields, 13)
         return exponential(own, start, time, *numbers, *sides, 0, *extremes, self._exemplars(fields.get(11, ()))), key
 
     def _times(self, fields: dict[int, list[Any]]) -> tuple[int, int]:
         """A point's start (0: none) and time."""
-        start, time = _fixed(fields, 2), _fixed(fields, 3)
+        start, time = fixed(fields, 2), fixed(fields, 3)
         if (start | time) >> 63:
             raise _BadTimeError
         return start + self.shift if start else 0, time + self.shift
@@ -161,20 +170,20 @@ class OtlpProtobuf:
         heads.append(self._head(around, metric, Kind.GAUGE, 0, False))
         made: list[tuple[list[Point], list[int]]] = [([], []), ([], []), ([], [])]
         for raw in given:
-            fields = _gathered(raw)
-            if int(_number(fields, 8)) & _NOT_RECORDED:
+            fields = gathered(raw)
+            if int(number_in(fields, 8)) & _NOT_RECORDED:
                 self.ended += 1
                 continue
             own, key = self._own(fields, 7)
             start, time = self._times(fields)
-            values: list[float] = [_fixed(fields, 4), _double(fields, 5) or 0.0]
+            values: list[float] = [fixed(fields, 4), double(fields, 5) or 0.0]
             for (points, keys), value in zip(made, values, strict=False):
                 points.append(number_point(own, start, time, value))
                 keys.append(key)
-            for quantile in map(_gathered, fields.get(6, ())):
-                which = _double(quantile, 1) or 0.0
+            for quantile in map(gathered, fields.get(6, ())):
+                which = double(quantile, 1) or 0.0
                 attributes = {**own, "quantile": f"{which:g}"}
-                made[2][0].append(number_point(attributes, 0, time, _double(quantile, 2) or 0.0))
+                made[2][0].append(number_point(attributes, 0, time, double(quantile, 2) or 0.0))
                 made[2][1].append(hash((key, which)))
         for head, (points, keys) in zip(heads, made, strict=True):
             yield Part(head, points, keys)
@@ -185,15 +194,15 @@ class OtlpProtobuf:
 
     def _exemplars(self, given: Iterable[bytes]) -> list[Exemplar] | tuple[()]:
         made = []
-        for fields in map(_gathered, given):
+        for fields in map(gathered, given):
             whole = int.from_bytes(fields[6][0], "little", signed=True) if 6 in fields else None
-            value = whole if whole is not None else _double(fields, 3) or 0.0
-            span, trace = _first(fields, 4), _first(fields, 5)
+            value = whole if whole is not None else double(fields, 3) or 0.0
+            span, trace = first(fields, 4), first(fields, 5)
             made.append(
                 Exemplar(
                     _pairs(fields.get(7, ())),
                     value,
-                    _fixed(fields, 2) + self.shift,
+                    fixed(fields, 2) + self.shift,
                     int.from_bytes(span, "big") if span else None,
                     int.from_bytes(trace, "big") if trace else None,
                 )
@@ -209,9 +218,9 @@ class OtlpProtobuf:
         monotonic: bool,
         suffix: str = "",
     ) -> Head:
-        name, description, unit = _text(metric, 1), _text(metric, 2), _text(metric, 3)
+        name, description, unit = text(metric, 1), text(metric, 2), text(metric, 3)
         if not name:
-            raise _BadWireError
+            raise BadWireError
         if kind is Kind.GAUGE:
             temporality = 0
         monotonic = monotonic and kind is Kind.SUM
@@ -230,107 +239,20 @@ class OtlpProtobuf:
         if raw not in self._resources:
             if len(self._resources) > 1_000:
                 self._resources.clear()
-            self._resources[raw] = Resource(_pairs(_all(raw, 1)))
+            self._resources[raw] = Resource(_pairs(all_of(raw, 1)))
         return self._resources[raw]
 
     def _scope(self, raw: bytes) -> InstrumentationScope:
         if raw not in self._scopes:
             if len(self._scopes) > 1_000:
                 self._scopes.clear()
-            own = _gathered(raw)
-            self._scopes[raw] = InstrumentationScope(_text(own, 1), _text(own, 2), None, _pairs(own.get(3, ())))
+            own = gathered(raw)
+            self._scopes[raw] = InstrumentationScope(text(own, 1), text(own, 2), None, _pairs(own.get(3, ())))
         return self._scopes[raw]
 
 
-def _fields(raw: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, content) of each field: bytes for fixed and length-delimited ones, an int for a varint."""
-    at, end = 0, len(raw)
-    while at < end:
-        tag, at = _varint(raw, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == 2:
-            size, at = _varint(raw, at)
-            stop = at + size
-        elif kind == 1:
-            stop = at + 8
-        elif kind == 5:
-            stop = at + 4
-        elif kind == 0:
-            value, at = _varint(raw, at)
-            yield number, value
-            continue
-        else:
-            raise _BadWireError
-        if stop > end or not number:
-            raise _BadWireError
-        yield number, raw[at:stop]
-        at = stop
-
-
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = raw[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise _BadWireError
-
-
-def _gathered(raw: bytes) -> dict[int, list[Any]]:
-    made: dict[int, list[Any]] = {}
-    for number, value in _fields(raw):
-        made.setdefault(number, []).append(value)
-    return made
-
-
-def _all(raw: bytes, number: int) -> list[bytes]:
-    return [value for one, value in _fields(raw) if one == number]
-
-
-def _first(fields: dict[int, list[Any]], number: int) -> bytes:
-    value = fields.get(number, (b"",))[-1]
-    if not isinstance(value, bytes):
-        raise _BadWireError
-    return value
-
-
-def _text(fields: dict[int, list[Any]], number: int) -> str:
-    return intern(_first(fields, number).decode())
-
-
-def _number(fields: dict[int, list[Any]], number: int) -> int:
-    value = fields.get(number, (0,))[-1]
-    if not isinstance(value, int):
-        raise _BadWireError
-    return value
-
-
-def _fixed(fields: dict[int, list[Any]], number: int) -> int:
-    return int.from_bytes(_first(fields, number), "little")
-
-
-def _double(fields: dict[int, list[Any]], number: int) -> float | None:
-    if number not in fields:
-        return None
-    value: float = struct.unpack("<d", _first(fields, number))[0]
-    return value
-
-
-def _zigzag(value: int) -> int:
-    return (value >> 1) ^ -(value & 1)
-
-
-def _packed(fields: dict[int, list[Any]], number: int, code: str) -> list[Any]:
-    raw = b"".join(fields.get(number, ()))
-    return list(struct.unpack(f"<{len(raw) // 8}{code}", raw))
-
-
 def _buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
-    own = _gathered(_first(fields, number))
+    own = gathered(first(fields, number))
     counts: list[int] = []
     for one in own.get(2, ()):
         if isinstance(one, int):
@@ -338,9 +260,9 @@ def _buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
             continue
         at = 0
         while at < len(one):
-            value, at = _varint(one, at)
+            value, at = varint(one, at)
             counts.append(value)
-    return Buckets(_zigzag(_number(own, 1)), counts)
+    return Buckets(zigzag(number_in(own, 1)), counts)
 
 
 def _framed(raw: bytes) -> bytes:
@@ -359,16 +281,16 @@ def _attributes(raw: bytes) -> dict[str, Any]:
 def _pairs(given: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
     made = {}
     for raw in given:
-        own = _gathered(raw)
-        made[_text(own, 1)] = _value(_first(own, 2), depth) if 2 in own else None
+        own = gathered(raw)
+        made[text(own, 1)] = _value(first(own, 2), depth) if 2 in own else None
     return made
 
 
 def _value(raw: bytes, depth: int) -> Any:
     if depth > _DEEPEST:
-        raise _BadWireError
+        raise BadWireError
     found: Any = None
-    for number, value in _fields(raw):
+    for number, value in fields_of(raw):
         match number:
             case 1:
                 found = value.decode()
@@ -379,9 +301,9 @@ def _value(raw: bytes, depth: int) -> Any:
             case 4:
                 found = struct.unpack("<d", value)[0]
             case 5:
-                found = [_value(one, depth + 1) for one in _all(value, 1)]
+                found = [_value(one, depth + 1) for one in all_of(value, 1)]
             case 6:
-                found = _pairs(_all(value, 1), depth + 1)
+                found = _pairs(all_of(value, 1), depth + 1)
             case 7:
                 found = value
     return found
