@@ -30,7 +30,7 @@ _TROUBLE = {
 
 
 def append(path: Path, lines: bytes, *, sync: bool = False, seconds: float = 30.0) -> None:
-    """Append complete lines in one write; what was written of them is taken back when not all of it could be.
+    """Append complete lines in one write; what was written of them is taken back when not all of it could be, or reached the disk.
 
     A last line without its line feed (somebody died in it) is ended first, so that ours stand by themselves.
     `sync` waits until the disk has it. A pipe or terminal is given `seconds` to take them. Raises `WireError`.
@@ -40,10 +40,7 @@ def append(path: Path, lines: bytes, *, sync: bool = False, seconds: float = 30.
     except OSError as failure:
         raise trouble(path, failure) from None
     try:
-        regular = stat.S_ISREG(os.fstat(file).st_mode)
-        _append(file, lines, seconds, regular)
-        if sync and regular:  # nothing else has a disk to wait for
-            os.fsync(file)
+        _append(file, lines, seconds, sync)
     except OSError as failure:
         raise trouble(path, failure) from None
     finally:
@@ -72,8 +69,8 @@ def _flags(path: Path) -> int:
     return os.O_RDWR | os.O_APPEND | os.O_CREAT | extra
 
 
-def _append(file: int, lines: bytes, seconds: float, regular: bool) -> None:
-    if not regular:
+def _append(file: int, lines: bytes, seconds: float, sync: bool) -> None:
+    if not stat.S_ISREG(os.fstat(file).st_mode):  # it has no disk to wait for
         _, failure = write(file, lines, seconds)
         if failure is not None:
             raise failure
@@ -85,6 +82,8 @@ def _append(file: int, lines: bytes, seconds: float, regular: bool) -> None:
     try:
         while written < len(lines):
             written += os.write(file, lines[written:] if written else lines)
+        if sync:
+            os.fsync(file)
     except OSError:
         # Only where nobody else has written behind us: their lines are theirs.
         if size is not None and written and os.fstat(file).st_size == size + written:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -392,6 +393,25 @@ def test_a_line_that_does_not_fit_leaves_no_part_of_itself_behind(tmp_path: Path
     )
     assert done.stdout.split() == ["file.full"]
     assert path.read_bytes() == b"x" * 999 + b"\n"
+
+
+def test_a_line_that_the_disk_does_not_confirm_is_taken_back_and_written_once_when_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(b"x\n")
+
+    def broken(number: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(WireError) as failed:
+        append(path, b"y\n", sync=True)
+    assert failed.value.code == "file.failed"
+    assert path.read_bytes() == b"x\n"
+    monkeypatch.undo()
+    append(path, b"y\n", sync=True)
+    assert path.read_bytes() == b"x\ny\n"
 
 
 def test_a_line_somebody_died_in_is_ended_before_ours(tmp_path: Path) -> None:
