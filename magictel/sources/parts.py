@@ -95,7 +95,8 @@ class SeriesCount:
     """How many series there are: exact up to 100 000, beyond that an estimate in two megabytes (linear counting, within 1 %)."""
 
     def __init__(self) -> None:
-        self._known: set[int] = set()
+        self._known: dict[int, set[int]] = {}
+        self._held = 0
         self._places: bytearray | None = None
         self._latest: dict[int, Sequence[int]] = {}
 
@@ -109,25 +110,31 @@ class SeriesCount:
             self._latest.clear()
         self._latest[own] = keys
         identity = hash(head[4:]) ^ hash(head.resource.attributes.get("service.instance.id")) ^ id(head.resource)
-        places = self._places
-        if places is None:
-            self._known.update(map(identity.__xor__, keys))
-            if len(self._known) > _EXACT:
-                self._places = places = bytearray(_PLACES)
-                for number in self._known:
-                    places[number & _PLACES - 1] = 1
-                self._known = set()
+        if self._places is not None:
+            _mark(self._places, identity, keys)
             return
-        last, own = _PLACES - 1, identity & _PLACES - 1
-        for key in keys:
-            places[key & last ^ own] = 1
+        known = self._known.setdefault(identity, set())
+        before = len(known)
+        known.update(keys)
+        self._held += len(known) - before
+        if self._held > _EXACT:
+            self._places = bytearray(_PLACES)
+            for identity, counted in self._known.items():
+                _mark(self._places, identity, counted)
+            self._known = {}
 
     @property
     def value(self) -> int:
         """Series so far."""
         if self._places is None:
-            return len(self._known)
+            return self._held
         return round(-_PLACES * log(max(1, self._places.count(0)) / _PLACES))
+
+
+def _mark(places: bytearray, identity: int, keys: Iterable[int]) -> None:
+    last, own = _PLACES - 1, identity & _PLACES - 1
+    for key in keys:
+        places[key & last ^ own] = 1
 
 
 _Held = dict[int, tuple[Head, list[Sequence[Point]], list[Sequence[int]]]]
