@@ -6,7 +6,7 @@ Read from shapes: headers that only such software sets, the few bodies that it w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -149,6 +149,8 @@ _SENTENCES = (
     "code",
     "status",
 )
+_TYPES = ("__type", "type", "code", "Code", "status", "reason", "errorcode", "errorCode")
+"""Under which JSON names the type of an error, for machines."""
 _OWN_WORDS = (
     ("This is not an HTTP port", "es.http.wrong-port"),
     ("plain HTTP request was sent to HTTPS port", "http.tls-port"),
@@ -206,24 +208,33 @@ def _via(reply: Reply) -> str:
     return " ".join([via, *(server for said, server in _VIA if said in via)])
 
 
-def error_type(reply: Reply) -> str:
-    """The machine's own name for what is wrong, where a reply has one: `ThrottlingException`, `RESOURCE_EXHAUSTED`, `SlowDown`.
+def error_types(reply: Reply) -> str:
+    """The machine's own names for what is wrong, where a reply has any, with blanks between: `ThrottlingException`, `SlowDown`.
 
-    From AWS's header, from the JSON's type, code or status (its own, or of the object under `error`), or from XML's Code.
+    From AWS's header, from XML's Code, and from JSON: single words under the keys by which APIs name a type, wherever they stand.
     """
     header = reply.headers.get("x-amzn-errortype", "")
     if header:
         return header.partition(":")[0]
     value = reply.json()
-    for one in (value, value.get("error") if isinstance(value, Mapping) else None):
-        if isinstance(one, Mapping):
-            keys = ("__type", "type", "code", "status", "Code")
-            told = [str(one[key]) for key in keys if isinstance(one.get(key), str)]
-            named = [text for text in told if not text.isdigit() and "://" not in text]
-            if named:
-                return named[-1] if "__type" not in one else named[0].rpartition("#")[2]
-    coded = re.search(r"<(?:\w+:)?Code>([^<]{1,100})</", reply.text[:_READ])
-    return coded.group(1) if coded else ""
+    if isinstance(value, Mapping):
+        return " ".join(_type_names(value, 0))
+    return " ".join(re.findall(r"<(?:\w+:)?Code>([^<]{1,100})</", reply.text[:_READ])[:5])
+
+
+def _type_names(value: Any, depth: int) -> Iterator[str]:
+    if depth > 4:
+        return
+    if isinstance(value, list):
+        for one in value[:5]:
+            yield from _type_names(one, depth + 1)
+    elif isinstance(value, Mapping):
+        for key in _TYPES:
+            told = value.get(key)
+            if isinstance(told, str) and re.fullmatch(r"[\w.#/ -]{1,120}", told) and told.count(" ") < 3:
+                yield told
+        for key in ("error", "errors", "fault", "detail"):
+            yield from _type_names(value.get(key), depth + 1)
 
 
 def words_of(reply: Reply) -> str:

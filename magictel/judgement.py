@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from magictel.front import Front, Kind, error_type, failure_within, front_of, own_words, words_of
+from magictel.front import Front, Kind, error_types, failure_within, front_of, own_words, words_of
 from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.wire import Reply
 
@@ -24,11 +24,23 @@ _THROTTLED = re.compile(
 """How the types of errors say that it was too much at once: AWS, Azure and Google say it under other statuses than 429 as well."""
 _NEVER = frozenset({501, 505, 506, 508, 510, 511})
 """5xx that say what the server cannot do at all."""
+_PASSING = re.compile(
+    r"(?:request|operation|gateway)_?timed?_?out|service_?unavailable|internal_?(?:server_?)?(?:error|failure)|try_?again|transient",
+    re.IGNORECASE,
+)
+"""How types say that it was not the request's fault, under whatever status."""
+_OVERSIZED = re.compile(
+    r"\b(?:request|body|payload|message|batch|content)\b[^.]{0,80}?(?:\btoo (?:big|large|long)|exceed|larger than|over (?:the )?limit)"
+    r"(?=.*\b(?:bytes|size|max)\b)|"
+    r"\btoo (?:big|large|long)\b[^.]{0,20}\b(?:request|body|payload|message|batch)\b",
+    re.IGNORECASE,
+)
+"""A sentence that the request as a whole is too large. Halving what has another fault ends in the same refusal, point by point."""
 _NO_LOGIN = "a page to log in is for people: use an address that takes API credentials, or have this path excepted from the login"
 _LET_PASS = "set the credentials that it wants, have it let this path pass, or use the backend's own address"
 _GATEWAY = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 561})
 """What a proxy, a load balancer or Cloudflare (52x, 530) says of the backend behind it."""
-_UNKNOWN = frozenset({500, 502, 504, 520, 524, 598, 599})
+_UNKNOWN = frozenset({499, 500, 502, 504, 520, 524, 598, 599})
 _ABOUT_THE_REQUEST = frozenset({400, 401, 404, 405, 406, 407, 408, 410, 411, 413, 414, 415, 422, 425, 431})
 _CODES = {
     401: "http.unauthorized",
@@ -67,15 +79,15 @@ def judge_status(reply: Reply, now: float) -> Outcome:
     if own is not None:
         return Rejected(own, told, None, example)
     after = _told_to_wait(reply, now)
-    if status == 413:
-        return TooLarge(
-            "http.too-large", f"{lead}: the request body is over a limit of the backend or of a proxy before it"
-        )
+    if status == 413 or (status in (400, 422) and _OVERSIZED.search(said)):
+        limit = f"{lead}: the request body is over a limit of the backend or of a proxy before it"
+        return TooLarge("http.too-large", limit if status == 413 else f"{limit}: {said}")
     waits = after is not None and 400 <= status < 500 and status not in _ABOUT_THE_REQUEST
-    waits = waits or (status in (400, 403, 409) and _THROTTLED.search(error_type(reply)) is not None)
+    typed = error_types(reply) if status in (400, 403, 409) else ""
+    waits = waits or _THROTTLED.search(typed) is not None
     if status in (420, 429, 509) or waits:
         return Throttled("http.throttled", f"{lead}: asked to slow down{': ' + said if said else ''}", after)
-    if status in _RETRIED or (status >= 500 and status not in _NEVER):
+    if status in _RETRIED or _PASSING.search(typed) or (status >= 500 and status not in _NEVER):
         # Behind these the backend may have stored everything and answered too late, or lost the answer.
         unknown = status in _UNKNOWN
         if status in _GATEWAY and front.named:

@@ -28,7 +28,8 @@ _REASON = re.compile(
     r"\[SSL: ([A-Z0-9_]+)\]|\b((?:TLSV1\d?|SSLV3)_ALERT_[A-Z_]+|WRONG_VERSION_NUMBER|UNSUPPORTED_PROTOCOL)\b"
 )
 _BROKEN_OFF = re.compile(
-    r"SSL_connect: .*(reset|closed|eof)|before secure TLS|terminated the handshake|EOF occurred in violation|SSLZeroReturn",
+    r"SSL_connect: .*(reset|closed|eof)|before secure TLS|terminated the handshake|EOF occurred in violation|SSLZeroReturn|"
+    r"non-properly terminated",
     re.IGNORECASE,
 )
 """The peer ended the connection while the handshake went on."""
@@ -65,7 +66,7 @@ _RULES: tuple[_Rule, ...] = (
         r"gaierror|name or service not known|nodename nor servname|no such host|getaddrinfo|ENOTFOUND|UnknownHost|"
         r"NameResolutionError|domain name not found|could not resolve|failed to resolve|"
         r"UnresolvedAddress|No such host is known|no address associated|NXDOMAIN|"
-        r"name does not resolve",
+        r"name does not resolve|resolution (failed|failure)",
         "dns",
         lambda: socket.gaierror(socket.EAI_NONAME, ""),
     ),
@@ -141,14 +142,16 @@ _RULES: tuple[_Rule, ...] = (
     _rule(
         r"disconnected without sending|RemoteDisconnected|closed connection without|empty reply|socket hang up|"
         r"NoHttpResponse|failed to respond|closed (the|idle) connection|connection (was |is )?closed|ServerDisconnected|"
-        r"other side closed|UND_ERR_SOCKET|\bEOF\b",
+        r"other side closed|use of closed|UND_ERR_SOCKET|\bEOF\b",
         "read",
         EOFError,
     ),
     _rule(r"time[d ]? ?-?out|deadline ?exceeded|DEADLINE_EXCEEDED", "read", TimeoutError),
 )
 _PROXY = re.compile(r"\bproxy|tunnel", re.IGNORECASE)
-_PROXY_STATUS = re.compile(r"\b(407)\b|(?:tunnel|proxy)\D{0,60}\b(?<!port=)([45]\d\d)\b", re.IGNORECASE)
+_PROXY_STATUS = re.compile(
+    r"\b(407|[45]\d\d(?= from proxy))\b|(?:tunnel|proxy)\D{0,60}\b(?<!port=)([45]\d\d)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,13 +77,14 @@ VERIFY: tuple[tuple[str, int], ...] = (  # OpenSSL's x509_vfy.h
         (
             r"unable to get (local )?issuer|unknown authority|PKIX path|unable to find valid certification path|"
             r"SELF_SIGNED_CERT_IN_CHAIN|self[- _]signed certificate in certificate chain|UNABLE_TO_(GET|VERIFY)|unable to verify the first|"
-            r"Unknown ?Issuer|UntrustedRoot|PartialChain|trust ?anchors"
+            r"Unknown ?Issuer|Untrusted_?Root|PartialChain|trust ?anchors"
         ),
         20,
     ),
     (
         (
-            r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLCertVerification|\bx509: |invalid peer certificate|"
+            r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSL certificate problem|SSLCertVerification|"
+            r"\bx509: |invalid peer certificate|"
             r"failed to (verify|parse) certificate|java\.security\.cert\.|remote certificate (is|was)"
         ),
         1,
@@ -110,13 +111,15 @@ ALERTS: tuple[tuple[str, str], ...] = (
     (r"handshake failure", "SSLV3_ALERT_HANDSHAKE_FAILURE"),
 )
 HANDSHAKE = re.compile(
-    r"(?:(?:remote|local) error: tls: |received fatal alert:? |ssl routines:[\w ]*:|\berr ssl |ssl ?handshake ?exception: |"
+    r"(?:(?:remote|local) error: tls: |received fatal alert:? |tls alert\b|gnutls handshake|\bsec e |mbed ?tls: |"
+    r"ssl routines:[\w ]*:|\berr ssl |ssl ?handshake ?exception: |"
     r"\bno shared cipher|ssl alert number|handshake (?:failed|exception):?|\[ssl\] )(?P<why>[a-z][a-z0-9 ]{3,60})?",
     re.IGNORECASE,
 )
 """Any alert or refusal in the form that a library of TLS gives it, and its words; looked for when no other pattern fits."""
 REFUSED = re.compile(
-    r"(?:x509: (?:certificate )?|invalid peer certificate: |certificate verify failed: |Certificate\w*Exception: )(?P<why>[^\n:;]{3,90})",
+    r"(?:x509: (?:certificate )?|invalid peer certificate: |certificate verify failed: |SSL certificate problem: |"
+    r"Certificate\w*Exception: )(?P<why>[^\n:;]{3,90})",
     re.IGNORECASE,
 )
 """Why a certificate does not pass, in a library's own words."""
