@@ -31,7 +31,8 @@ class Page:
     """What is known of a code.
 
     `title`: one sentence. `meaning`, `why`: what was seen, and why it matters. `mend`: lines, of which those that begin with `$ `
-    are commands to copy. `again`: how to see it again. `related`: codes that look alike or come along.
+    are commands to copy. `again`: how to see it again where it was met; `here`: on any machine, without that server. `related`: codes
+    that look alike or come along.
     """
 
     code: str
@@ -42,11 +43,12 @@ class Page:
     mend: tuple[str, ...]
     again: str
     related: tuple[str, ...] = ()
+    here: str | None = None
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """The commands of `mend` and `again`, to copy."""
-        return tuple(line[2:] for line in (*self.mend, self.again) if line.startswith("$ "))
+        """The commands of `mend`, `again` and `here`, to copy."""
+        return tuple(line[2:] for line in (*self.mend, self.again, self.here or "") if line.startswith("$ "))
 
 
 def explain(code: str) -> Page | None:
@@ -92,4 +94,5 @@ def _page(code: str, entry: Mapping[str, Any]) -> Page:
         tuple(entry["mend"]),
         entry["again"],
         tuple(entry.get("related", ())),
+        entry.get("here"),
     )

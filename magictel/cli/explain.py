@@ -64,7 +64,7 @@ def text(page: Page) -> list[str]:
         ("Why it matters", (page.why,)),
         ("How to mend it", page.mend),
         ("Sending again", (RETRY.get(page.retry, page.retry),)),
-        ("See it again", (page.again,)),
+        ("See it again", (page.again, *(("Or right here, without that server:", page.here) if page.here else ()))),
         ("Related", (", ".join(page.related),)),
     ):
         if not any(content):
@@ -87,6 +87,7 @@ def _document(page: Page) -> dict[str, Any]:
         "why": page.why,
         "mend": list(page.mend),
         "again": page.again,
+        "here": page.here,
         "related": list(page.related),
         "commands": list(page.commands),
     }

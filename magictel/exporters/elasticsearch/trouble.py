@@ -273,6 +273,10 @@ def _denied(status: int, cause: Cause) -> Trouble:
             f"the first write makes the index, and the credentials may not: {said}",
             remedy="grant auto_configure on it, or have somebody make it beforehand",
         )
+    if action.startswith("indices:data/read"):
+        return Trouble(
+            "es.read.forbidden", f"the credentials may not read the index: {said}", remedy="grant read on it"
+        )
     if action.startswith("cluster:monitor"):
         return Trouble("es.authz.monitor", f"the credentials may not read the cluster's state: {said}")
     return Trouble(

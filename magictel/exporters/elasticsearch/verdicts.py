@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
-from magictel.front import front_of, words_of
+from magictel.front import Kind, front_of, words_of
 from magictel.judgement import judge_status
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
@@ -47,7 +47,7 @@ def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True) 
     try:
         bulk = _decode(reply.body)
     except msgspec.DecodeError:  # a proxy's page, a cut body, another service
-        if reply.looks_like_html or reply.content_type.startswith("application/grpc"):
+        if reply.looks_like_html or front_of(reply).kind is Kind.GRPC:
             return judge_status(reply, now)
         return _no_verdict(f"{reply.status} without item verdicts: {_cut(reply.text)!r}")
     if len(bulk.items) > payload.points:
