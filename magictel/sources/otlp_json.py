@@ -22,6 +22,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.model import Kind, NumberPoints, Point, number_point
 from magictel.sources import otlp_messages as otlp
 from magictel.sources.json_trouble import undecoded
+from magictel.sources.once import shifted
 from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.shapes import Shapes
 from magictel.sources.trouble import broken
@@ -111,16 +112,9 @@ class OtlpJson:
             values = integers  # type: ignore[assignment] # an int is as good
         if any([one.exemplars for one in given]):  # noqa: C419 # a generator takes three times as long
             return self._mixed(head, given, attributes, keys)
-        starts = self._shifted([one.startTimeUnixNano for one in given], unset=0)
-        times = self._shifted([one.timeUnixNano for one in given])
+        starts = shifted([one.startTimeUnixNano for one in given], self.shift, unset=0)
+        times = shifted([one.timeUnixNano for one in given], self.shift)
         return Part(head, NumberPoints(attributes, starts, times, values), keys)
-
-    def _shifted(self, moments: list[int], unset: int | None = None) -> list[int]:
-        """Times as they are sent; `unset` is no time."""
-        shift = self.shift
-        if moments and moments.count(moments[0]) == len(moments):
-            return [moments[0] + shift if moments[0] != unset else moments[0]] * len(moments)
-        return [moment + shift if moment != unset else moment for moment in moments]
 
     def _mixed(self, head: Head, given: list[otlp.Point], attributes: list[Any], keys: list[int]) -> Part:
         """Numbers with exemplars, of both types, or without a value."""

@@ -1,6 +1,6 @@
 """Recordings: files whose format shows in their content, read as batches of parts, with what could not be read counted.
 
-A recording may be read twice (once to know its times, once to send it); memory does not grow with its size.
+A recording may be read twice (once to know its times, once to send it), a small one is decoded once; memory does not grow with size.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from magictel.sources import bytestream
 from magictel.sources.bytestream import STDIN, Bytes
 from magictel.sources.gateway_log import GatewayLog
 from magictel.sources.lines import document, lines
+from magictel.sources.once import SMALL, Once
 from magictel.sources.otlp_json import OtlpJson, times
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.parts import Part
@@ -71,6 +72,8 @@ class Recordings:
     done: int = 0
     """Bytes of the files read before the present one."""
     present: Bytes | None = None
+    _once: Once | None = None
+    """The points themselves, where they are few: then nothing is read a second time."""
     _spooled: dict[str, IO[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -85,6 +88,8 @@ class Recordings:
     @property
     def fraction(self) -> float | None:
         """How much of the bytes was read; None where their number is not known."""
+        if self._once is not None:
+            return self._once.fraction
         if self.present is None or self.present.size is None or STDIN in self.names:
             return None
         whole = sum(_size(name) for name in self.names) or self.present.size
@@ -94,6 +99,9 @@ class Recordings:
         """Parts line by line (or chunk by chunk), every time shifted by nanoseconds. Raises `SourceError`, `UsageError`."""
         self.skipped = self.ended = self.done = 0
         self.examples.clear()
+        if self._once is not None:
+            yield from self._once.shifted(shift)
+            return
         for name in self.names:
             with ExitStack() as stack:
                 opened = self._open(name, stack)
@@ -107,6 +115,9 @@ class Recordings:
 
     def span(self, keep: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None) -> Span:
         """The times, by reading all of it once; `keep` filters what counts."""
+        self._once = self._small() if keep is None else None
+        if self._once is not None:
+            return Span(self._once.oldest, self._once.newest)
         found = Span()
         for name in self.names:
             with ExitStack() as stack:
@@ -127,6 +138,28 @@ class Recordings:
                         if moments:
                             found.take(min(moments), max(moments))
         return found
+
+    def _small(self) -> Once | None:
+        """All points, where they are few and plain numbers in OTLP JSON; what is wrong with a line is said when it is read again."""
+        if sum(map(_size, self.names)) > SMALL:
+            return None
+        held = Once()
+        for name in self.names:
+            with ExitStack() as stack:
+                opened = self._open(name, stack)
+                kind, blocks = _recognised(opened)
+                if kind != "otlp-json":
+                    return None
+                decoder = OtlpJson(opened.name)
+                try:
+                    for number, text in lines(opened.name, blocks):
+                        if not held.take(decoder.line(text, number), len(text)):
+                            return None
+                except SourceError:
+                    return None
+                if decoder.ended:
+                    return None
+        return held
 
     def _scan(self, decoder: OtlpJson, given: Iterable[tuple[int, bytes]]) -> Span:
         """The times of a recording with exemplars, whose times are not the points'."""
