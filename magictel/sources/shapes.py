@@ -51,13 +51,18 @@ class _Run:
     def numbers(self, told: list[bytes]) -> list[Any] | None:
         """The values in what stands between times and constant bytes; None where that is anything but one plain number each."""
         text = (b"\n" + b"\n".join(told)).replace(self.lead, b",") if told else b""
-        if text.translate(None, _OF_INTEGERS if self.whole else _OF_DECIMALS):
-            return None
-        try:
-            numbers: list[Any] = (_integers if self.whole else _decimals).decode(b"[%b]" % text[1:])
-        except msgspec.DecodeError:
-            return None
-        return numbers if len(numbers) == len(told) else None
+        return _numbers(text[1:], self.whole, len(told))
+
+
+def _numbers(text: bytes, whole: bool, count: int) -> list[Any] | None:
+    """Plain numbers between commas; None where there are others, or not so many."""
+    if text.translate(None, _OF_INTEGERS if whole else _OF_DECIMALS):
+        return None
+    try:
+        numbers: list[Any] = (_integers if whole else _decimals).decode(b"[%b]" % text)
+    except msgspec.DecodeError:
+        return None
+    return numbers if len(numbers) == count else None
 
 
 class _Shape:
@@ -68,6 +73,9 @@ class _Shape:
         self.tails = tails
         self.runs = runs
         self.shift = shift
+        alike = {(run.lead[1:], run.whole) for run in runs if run.stop > run.start}
+        self.lead, self.whole = next(iter(alike)) if len(alike) == 1 else (b"", False)
+        """What stands before every value, and whether all are integers; nothing where points differ in it."""
         self.size = sum({id(one): len(one) for one in tails}.values()) + _POINT_BYTES * len(tails)
 
     def parts(self, line: bytes) -> list[Part] | None:
@@ -75,6 +83,11 @@ class _Shape:
         at = len(self.first)
         if not line.startswith(self.first) or not line.startswith(_TIME, at):
             return None
+        if self.lead and line.startswith(self.lead, at + len(_TIME) + 20):
+            read = self._alike(line, line[at + len(_TIME) : at + len(_TIME) + 20])
+            if read is not None:
+                return read
+            self.lead = b""  # it has several times, and so will the next
         _, *after = line.split(line[at : at + len(_TIME) + 20])  # most lines have one time
         times = [line[at + len(_TIME) : at + len(_TIME) + 20]]
         if len(after) != len(self.tails):
@@ -85,8 +98,8 @@ class _Shape:
         told = set(times)
         if not all(map(_PLAIN.fullmatch, told)):
             return None
-        read = {moment: int(moment[:19]) + self.shift for moment in told}
-        moments = list(map(read.__getitem__, times))
+        known = {moment: int(moment[:19]) + self.shift for moment in told}
+        moments = list(map(known.__getitem__, times))
         texts = list(
             map(bytes.removesuffix, after, self.tails)
         )  # what has another tail keeps it, and is no number then
@@ -97,6 +110,22 @@ class _Shape:
                 return None
             own = moments * len(numbers) if len(moments) == 1 else moments[run.start : run.stop]
             made.append(Part(run.head, NumberPoints(run.attributes, run.starts, own, numbers), run.keys))
+        return made
+
+    def _alike(self, line: bytes, moment: bytes) -> list[Part] | None:
+        """What a line of one time means whose points differ in their values alone, as most are; None where it is none."""
+        _, *after = line.split(b"%b%b%b" % (_TIME, moment, self.lead))
+        if len(after) != len(self.tails) or not _PLAIN.fullmatch(moment):
+            return None
+        numbers = _numbers(b",".join(map(bytes.removesuffix, after, self.tails)), self.whole, len(after))
+        if numbers is None:
+            return None
+        time = int(moment[:19]) + self.shift
+        made = []
+        for run in self.runs:
+            count = run.stop - run.start
+            points = NumberPoints(run.attributes, run.starts, [time] * count, numbers[run.start : run.stop])
+            made.append(Part(run.head, points, run.keys))
         return made
 
     def line(self, values: list[bytes]) -> bytes:
