@@ -8,6 +8,7 @@ the one of the code's page.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -112,6 +113,14 @@ def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     )
 
 
+def _first_of(mend: Sequence[str]) -> str:
+    """The first thing to do on a page: its sentence, and the command that stands under it."""
+    first, *rest = mend
+    if first.startswith("$ ") or not rest or not rest[0].startswith("$ "):
+        return first.removeprefix("$ ")
+    return f"{first.rstrip('.:')}: {rest[0].removeprefix('$ ')}"
+
+
 def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
     def shown(text: str) -> str:
         told = _CREDENTIALS.sub(lambda one: f"{one['head'] or one['url']}***", exporter.redact(text))
@@ -119,7 +128,7 @@ def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
         return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
     page = explain(found.code) if found.code else None
-    remedy = found.remedy or (page.mend[0].removeprefix("$ ") if page else None)
+    remedy = found.remedy or (_first_of(page.mend) if page else None)
     others = look_alikes(found.code, exporter.name, found.alternatives)
     return replace(
         found,

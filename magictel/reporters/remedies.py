@@ -26,10 +26,16 @@ def parted(remedy: str) -> tuple[str, str]:
 
 
 def known(code: str | None) -> str | None:
-    """The catalogue's sentence on how to mend a code, as a remedy is written; None where its page has commands, which need its context."""
+    """How the catalogue mends a code, as a remedy is written: the first sentence that leads to no command, which need its context."""
     page = explain(code) if code else None
-    if page is None or not page.mend or any(line.startswith("$ ") for line in page.mend):
+    lines = page.mend if page else ()
+    alone = (
+        line
+        for line, after in zip(lines, (*lines[1:], ""), strict=False)
+        if not line.startswith("$ ") and not after.startswith("$ ") and not line.endswith(":")
+    )
+    said = next(alone, None)
+    if said is None:
         return None
-    said = page.mend[0]
     begun = said[0].lower() if said[1:2].islower() or said[1:2] == " " else said[0]
     return begun + said[1:].removesuffix(".")
