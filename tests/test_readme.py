@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from magictel import registry
+from magictel.catalogue.pages import RETRY
+from magictel.cli.explain import outcomes
 from magictel.settings.describe import OptionRow, option_rows
 from magictel.settings.model import ExporterSettings, HttpSettings
 
@@ -48,6 +50,10 @@ def generated(name: str) -> str:
             [sys.executable, "-m", "magictel", "--help"], capture_output=True, text=True, timeout=60, check=True
         )
         return f"```\n{ran.stdout.rstrip()}\n```\n"
+    if name == "retry":
+        lines = ["| class | sending the same again helps | stands with |", "|---|---|---|"]
+        lines += [f"| `{one}` | {means} | {', '.join(outcomes(one))} |" for one, means in RETRY.items()]
+        return "\n".join(lines) + "\n"
     return own(name.removeprefix("settings-"))
 
 
@@ -65,6 +71,7 @@ def test_every_generated_part_is_what_the_code_says() -> None:
         "settings-http",
         "settings-delivery",
         "help",
+        "retry",
     }
     assert text == fresh(text), "run: python -m tests.test_readme"
 

@@ -58,12 +58,15 @@ def text(page: Page) -> list[str]:
     """A page for people, 80 columns wide; commands to copy stand alone on their lines."""
     from magictel.catalogue.pages import RETRY
 
+    again = (
+        f"{RETRY.get(page.retry, page.retry)} (class {page.retry}; with the outcome {', '.join(outcomes(page.retry))})"
+    )
     lines = [page.code, *textwrap.wrap(page.title, 80)]
     for heading, content in (
         ("What it means", (page.meaning,)),
         ("Why it matters", (page.why,)),
         ("How to mend it", page.mend),
-        ("Sending again", (RETRY.get(page.retry, page.retry),)),
+        ("Sending again", (again,)),
         ("See it again", (page.again, *(("Or right here, without that server:", page.here) if page.here else ()))),
         ("Related", (", ".join(page.related),)),
     ):
@@ -74,8 +77,22 @@ def text(page: Page) -> list[str]:
             if part.startswith("$ "):
                 lines.append(f"  {part}")
             else:
-                lines += textwrap.wrap(part, 80, initial_indent="  ", subsequent_indent="  ", break_long_words=False)
+                lines += textwrap.wrap(
+                    part,
+                    80,
+                    initial_indent="  ",
+                    subsequent_indent="  ",
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
     return lines
+
+
+def outcomes(retry: str) -> list[str]:
+    """The outcomes of a delivery that a retry class may stand with; `none`: no request happened."""
+    from magictel.operations.diagnosis import STANDS_WITH
+
+    return sorted((one or "none" for one in STANDS_WITH[retry]), key=lambda one: (one == "none", one))
 
 
 def _document(page: Page) -> dict[str, Any]:
@@ -83,6 +100,7 @@ def _document(page: Page) -> dict[str, Any]:
         "code": page.code,
         "title": page.title,
         "retry": page.retry,
+        "outcomes": outcomes(page.retry),
         "meaning": page.meaning,
         "why": page.why,
         "mend": list(page.mend),

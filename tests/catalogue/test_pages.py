@@ -96,6 +96,22 @@ def test_every_known_fault_has_a_page_of_the_same_retry_class() -> None:
     assert told == wanted
 
 
+def test_the_published_table_is_the_one_that_every_diagnosis_is_held_to() -> None:
+    """README and `explain` show it; the tests of `diagnose` assert that no verdict stands outside of it."""
+    from magictel.cli.explain import outcomes, text
+    from magictel.operations.diagnosis import BY_CLASS, STANDS_WITH
+
+    assert set(STANDS_WITH) == {*catalogue.RETRY, None}
+    written = (ROOT / "README.md").read_text()
+    for retry in catalogue.RETRY:
+        assert set(outcomes(retry)) == {one or "none" for one in STANDS_WITH[retry]}
+        assert BY_CLASS[retry] in STANDS_WITH[retry]
+        assert f"| {', '.join(outcomes(retry))} |" in written
+    for page in pages():
+        told = " ".join(" ".join(text(page)).split())
+        assert f"(class {page.retry}; with the outcome {', '.join(outcomes(page.retry))})" in told
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
