@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import is_, itemgetter
 from typing import Annotated, Any
 
@@ -76,6 +77,7 @@ class _Shape:
         alike = {(run.lead[1:], run.whole) for run in runs if run.stop > run.start}
         self.lead, self.whole = next(iter(alike)) if len(alike) == 1 else (b"", False)
         """What stands before every value, and whether all are integers; nothing where points differ in it."""
+        self.unlike = 0
         self.size = sum({id(one): len(one) for one in tails}.values()) + _POINT_BYTES * len(tails)
 
     def parts(self, line: bytes) -> list[Part] | None:
@@ -83,11 +85,11 @@ class _Shape:
         at = len(self.first)
         if not line.startswith(self.first) or not line.startswith(_TIME, at):
             return None
-        if self.lead and line.startswith(self.lead, at + len(_TIME) + 20):
+        if self.unlike <= _MISSES and self.lead and line.startswith(self.lead, at + len(_TIME) + 20):
             read = self._alike(line, line[at + len(_TIME) : at + len(_TIME) + 20])
             if read is not None:
                 return read
-            self.lead = b""  # it has several times, and so will the next
+            self.unlike += 1  # it has several times, and so may the next
         _, *after = line.split(line[at : at + len(_TIME) + 20])  # most lines have one time
         times = [line[at + len(_TIME) : at + len(_TIME) + 20]]
         if len(after) != len(self.tails):
@@ -131,11 +133,9 @@ class _Shape:
     def line(self, values: list[bytes]) -> bytes:
         """The line of this shape with these values, each at another time."""
         leads = [run.lead[1:] for run in self.runs for _ in range(run.start, run.stop)]
-        points = (
-            _TIME + b'%d"' % (10**18 + 7 * at) + lead + value + tail
-            for at, (lead, value, tail) in enumerate(zip(leads, values, self.tails, strict=True))
-        )
-        return self.first + b"".join(points)
+        times = [b'"timeUnixNano":"%d"' % moment for moment in range(10**18, 10**18 + 7 * len(values), 7)]
+        points = zip(times, leads, values, self.tails, strict=True)
+        return self.first + b"".join(chain.from_iterable(points))
 
 
 @dataclass(slots=True)

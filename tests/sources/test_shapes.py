@@ -139,6 +139,30 @@ def test_the_third_line_of_a_shape_is_read_by_it() -> None:
     assert [one.attributes for one in part.points] == [{"k": 0}, {"k": 1}]
 
 
+def test_a_line_of_one_time_is_read_with_one_look_for_time_and_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = OtlpJson("j", SHIFT)
+    line = numbers_line("1", "2")
+    for _ in range(3):
+        decoder.line(line, 1)
+    monkeypatch.delattr("magictel.sources.shapes._Run.numbers")
+    (part,) = decoder.line(numbers_line("7", "8.5", time="1700000000000000009"), 1)
+    assert list(part.points) == list(
+        OtlpJson("j", SHIFT).line(numbers_line("7", "8.5", time="1700000000000000009"), 1)[0].points
+    )
+    assert used(decoder) == 2
+
+
+def test_lines_that_have_several_times_are_no_longer_looked_at_as_if_they_had_one() -> None:
+    decoder, at = OtlpJson("j", SHIFT), "1700000000000000000"
+    several = numbers_line("1", "2", time=at).replace(at.encode(), b"1700000000000000001", 1)
+    for number in range(8):
+        assert same(told(decoder, several), plain(several)), number
+    (known,) = decoder._shapes._known.values()
+    assert known.shape is not None
+    assert known.shape.unlike == 3
+    assert same(told(decoder, numbers_line("1", "2")), plain(numbers_line("1", "2")))
+
+
 @pytest.mark.parametrize(
     ("member", "values"),
     [
