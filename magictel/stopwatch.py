@@ -63,6 +63,8 @@ class Timing:
     waits: Waits = Waits()
     """What `queue` is made of, our own bookkeeping aside."""
     tuning: Tuning | None = None
+    payloads: int = 0
+    """What the points became: more requests than these are repeats and halves. 0: not counted."""
 
     def steps(self) -> list[tuple[str, float]]:
         """The steps that there are, in order, by the names people read."""
@@ -86,6 +88,7 @@ class Stopwatch:
         self._seconds: dict[str, float] = {}
         self._times: dict[str, int] = {}
         self._refusals: list[str] = []
+        self._passed = 0
 
     @contextmanager
     def wait(self, why: str, code: str | None = None) -> Iterator[None]:
@@ -113,6 +116,8 @@ class Stopwatch:
                     item = next(source)
                 except StopIteration:
                     return
+            with self._lock:
+                self._passed += 1
             yield item
 
     def tracer(self) -> Callable[[str, Any], None]:
@@ -155,7 +160,9 @@ class Stopwatch:
             next(iter(self._refusals), None),
         )
         connections = times.get("connect", 0)
-        return Timing(encode, compress, queue, connect, first_byte, visible, requests, connections, waits, tuning)
+        return Timing(
+            encode, compress, queue, connect, first_byte, visible, requests, connections, waits, tuning, self._passed
+        )
 
     def _add(self, phase: str, seconds: float) -> None:
         with self._lock:

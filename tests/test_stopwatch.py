@@ -35,6 +35,10 @@ def test_making_items_counts_and_using_them_does_not() -> None:
     for _ in watch.each("encode", items()):
         hand.turn(10)
     assert watch.timing(33, None).encode == 3
+    with watch.lap("compress"):
+        pass
+    watch.tracer()("connection.connect_tcp.started", {})
+    assert watch.timing(33, None).payloads == 3
 
 
 def test_a_delivery_is_taken_apart_into_its_steps() -> None:

@@ -17,7 +17,7 @@ from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
 from magictel.finding import Held
 from magictel.reporters import check_page, send_page
 from magictel.reporters.cases import VERIFIED, Case, cases, checked_cases, problems, sent_cases, source_cases
-from magictel.reporters.figures import many, span
+from magictel.reporters.figures import bound, many, span
 from magictel.reporters.remedies import parted
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.signs import printable
@@ -147,17 +147,22 @@ def _target(
         yield f"{_prose(result.exporter)} at {_code(result.endpoint)}\n\n"
     yield ledger
     if isinstance(result, SendResult) and result.timing is not None:
-        times = ", ".join(f"{name} {span(seconds)}" for name, seconds in result.timing.steps())
+        times = ", ".join(f"{name} {_time(seconds)}" for name, seconds in result.timing.steps())
         said = advice(result.timing)
-        yield f"Timing: {_prose(times)}. {_prose(said[0].upper() + said[1:])}.\n\n"
+        yield f"Timing: {times}. {_prose(said[0].upper() + said[1:])}.\n\n"
     for case in problems(found):
         yield from _problem(case)
     yield "<details><summary>Every step</summary>\n\n| | step | what was found | time |\n|---|---|---|---:|\n"
     for case in found:
         asked = case.held not in (Held.SKIPPED, Held.BLOCKED)
-        time = span(case.seconds) if asked and case.seconds is not None else ""
+        time = _time(case.seconds) if asked and case.seconds is not None else ""
         yield f"| {_SIGNS[case.held]} | {_prose(case.name)} | {_prose(case.message)} | {time} |\n"
     yield "\n</details>\n\n"
+
+
+def _time(seconds: float) -> str:
+    """A figure that no narrow cell breaks from its unit."""
+    return bound(_prose(span(seconds)), "\u00a0")
 
 
 def _problem(case: Case) -> Iterator[str]:

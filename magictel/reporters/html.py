@@ -184,8 +184,9 @@ def _differences(result: SendResult) -> str:
     if seen is None:
         return ""
     rows = [
-        f"<tr><td>{_text(one.point)}</td><td>{_text(one.field)}</td><td><code>{_exact(repr(one.sent))}</code></td>"
-        f"<td><code>{_exact(repr(one.seen))}</code></td></tr>"
+        f"<tr><td>{_text(one.point)}</td><td>{_text(one.field)}</td>"
+        f"<td data-name='sent'><code>{_exact(repr(one.sent))}</code></td>"
+        f"<td data-name='queries see'><code>{_exact(repr(one.seen))}</code></td></tr>"
         for one in undeclared(seen)[:_DIFFERENCES]
     ]
     head = "<tr><th>point</th><th>field</th><th>sent</th><th>queries see</th></tr>"

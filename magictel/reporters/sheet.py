@@ -5,6 +5,7 @@ With a width (a terminal) rows wrap and figures line up; without one (a pipe, a 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import TextIO
@@ -20,6 +21,8 @@ Paint = Callable[[str, str], str]
 _WIDEST = 100
 """Beyond this many columns a figure at the right edge is too far from the text it belongs to."""
 _NARROWEST = 40
+_OPTION = re.compile(r"(?<=--set) (?=\w+=)")
+"""A blank within what is copied as a whole. It stays a blank: a shell takes no other."""
 _BOUND = "\x1f"
 """Stands for a blank that no line breaks at: it is one column wide, and no text that is shown holds it."""
 
@@ -96,7 +99,7 @@ class Sheet:
         lines: list[str] = []
         for paragraph in text.split("\n"):
             wrapped = textwrap.wrap(
-                bound(paragraph, _BOUND),
+                _OPTION.sub(_BOUND, bound(paragraph, _BOUND)),
                 width=max(20, room - before if not lines else room - hang),
                 subsequent_indent="" if lines else " " * max(0, hang - before),
                 break_long_words=False,

@@ -84,7 +84,7 @@ def _queued(timing: Timing) -> str:
             f"magictel explain {waits.code}"
         )
     said = f"the backend refused to take more {refused}, and the pauses that it wants took {span(longest)}: "
-    taken = timing.requests - waits.refusals
+    taken = _payloads(timing)
     if taken < 2:
         return f"{said}one request is too much for it at this moment: only a higher limit there, or sending less often, helps"
     # The last burst was taken without the pause that would have followed it.
@@ -125,7 +125,7 @@ def _answered(timing: Timing) -> str:
 def _fewer(timing: Timing) -> str:
     """The setting that makes fewer requests of the same points; empty where none would."""
     tuning = timing.tuning
-    taken = timing.requests - timing.waits.refusals
+    taken = _payloads(timing)
     if tuning is None or taken < 2 or not tuning.points:
         return ""
     if tuning.together == 1:
@@ -139,6 +139,11 @@ def _fewer(timing: Timing) -> str:
     return f"--set max_batch_points={largest} makes {many(after, 'request')} of {taken}"
 
 
+def _payloads(timing: Timing) -> int:
+    """Requests, repeats aside."""
+    return timing.payloads or timing.requests - timing.waits.refusals
+
+
 def _requests(tuning: Tuning, limit: int) -> int:
     """How many requests the points fill under a limit, slice by slice."""
     together = tuning.together or tuning.points
@@ -147,7 +152,7 @@ def _requests(tuning: Tuning, limit: int) -> int:
 
 
 def _mean(timing: Timing, tuning: Tuning) -> int:
-    return round(tuning.points / max(1, timing.requests - timing.waits.refusals))
+    return round(tuning.points / max(1, _payloads(timing)))
 
 
 def _delivery(timing: Timing) -> float:

@@ -220,6 +220,11 @@ def test_one_request_that_is_refused_is_nothing_that_a_setting_here_changes(tmp_
     assert not named(advice)
 
 
+def test_items_that_are_refused_again_and_again_are_no_reason_to_send_one_request_more_slowly(tmp_path: Path) -> None:
+    advice = scripted(tmp_path, "partial 10% x3", 35, to=ES)["advice"]
+    assert "rate_limit" not in advice
+
+
 def test_a_backend_that_was_away_is_not_told_to_be_sent_to_more_slowly(tmp_path: Path) -> None:
     advice = scripted(tmp_path, "503 x1 retry-after=1", 35)["advice"]
     code = re.search(r"failed or was away 1 time \(([\w.-]+)\)", advice)

@@ -110,3 +110,10 @@ def test_a_run_that_never_began_is_one_error_and_one_section() -> None:
     assert "there is | no <such> target" in re.sub(r"&#124;|&amp;", "|", rendered(text)).replace("&lt;", "<").replace(
         "&gt;", ">"
     )
+
+
+def test_no_figure_in_a_narrow_cell_is_broken_from_its_unit() -> None:
+    text = report("github", CASES["send-timed"])[0]
+    assert "| 45\u00a0ms |" in text
+    assert "first byte 18\u00a0ms" in text
+    assert not re.search(r"\| <?\d[\d.]* (ms|s|min) \|", text)

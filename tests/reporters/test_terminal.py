@@ -124,6 +124,13 @@ def test_no_line_ends_between_a_number_and_its_unit(case: str, width: int) -> No
     assert "\x1f" not in shown
 
 
+def test_an_option_to_copy_is_not_broken_and_its_blank_is_one() -> None:
+    for words in range(20, 90):
+        stream = io.StringIO()
+        Sheet(stream, width=80).row([("  ", "")], "x" * words + " --set max_batch_points=4000 makes 3 of 5")
+        assert "--set max_batch_points=4000" in stream.getvalue()
+
+
 def test_a_figure_at_the_very_edge_goes_to_the_next_line_whole() -> None:
     for words in range(20, 90):
         stream = io.StringIO()
