@@ -95,6 +95,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "config.url.whitespace": {"url": "http://local host:9200"},
     "config.secret.non-ascii": {"api_key": "abc\u00a0defgh"},
     "config.secret.empty": {"api_key": " "},
+    "config.secret.whitespace": {"api_key": "abc\ndefgh"},
 }
 """The settings behind the rows that are met before any request."""
 
@@ -110,26 +111,30 @@ LOOK_ALIKES = {
 }
 """Rows whose very text is another row's too: the diagnosis may name them as alternatives, the ladder decides."""
 
-ITEM = "only an item of a bulk answer says it: the ladder writes nothing"
 ONCE = "delivery asks no second time: the ladder's second probe tells this from a reset or a close"
-READ = "the ladder and delivery read no points back: send-sample's verification does"
-TRIMMED = "white space around a secret is taken off while settings are read, with a warning: no request fails for it"
+READ = (
+    "what one read-back shows, or a 2xx that proves nothing: the round-trip rung waits and asks again, and says verify.lost or "
+    "verify.delay-beyond-within, whose pages lead to it; delivery reads nothing back"
+)
+ROUND_TRIP = frozenset(
+    {
+        "es.write.queue-full",
+        "es.write.field-limit",
+        "es.write.dynamic-template",
+        "es.write.tsdb-window",
+        "es.write.shard-unavailable",
+        "es.write.too-large",
+    }
+)
+"""What only a write meets: on the ladder, its last rung (`check --round-trip`)."""
 NO_LADDER: Mapping[str, str] = {
-    "config.secret.whitespace": TRIMMED,
-    "es.write.queue-full": ITEM,
-    "es.write.field-limit": ITEM,
-    "es.write.dynamic-template": ITEM,
-    "es.write.tsdb-window": ITEM,
-    "es.write.duplicate": ITEM,
-    "es.write.shard-unavailable": ITEM,
-    "es.write.too-large": "the ladder's requests are small",
+    "es.write.duplicate": "the point is there: counted as delivered, so the round-trip rung goes on to read it back",
     "es.read.not-yet-visible": READ,
     "prom.rw.loss-labels": READ,
     "vm.loss.labels": READ,
     "vm.read.latency": READ,
 }
 NO_DELIVERY: Mapping[str, str] = {
-    "config.secret.whitespace": TRIMMED,
     "https URL, server speaks plain http": "a handshake that times out: delivery does not ask in plain http, the ladder does",
     "http.tls-port": ONCE,
     "es.tls.http-on-https-port": ONCE,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from magictel.clock import SystemClock
 from magictel.exporter import Exporter
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.finding import Held, Rung, SideEffect
 from magictel.ladder.climb import climb
+from magictel.operations.send import SendOptions, round_trip
 from tests.delivery.points import collection
 from tests.transports.servers import Handler, read_request, serving
 
@@ -63,6 +66,32 @@ def _healthy(name: str, line: str) -> bytes:
         return raw(200, {"X-Elastic-Product": "Elasticsearch"}, json.dumps(_PRODUCTS.get(name, {})).encode())
     body = {"username": "u"} if "_cluster/health" not in line else {"status": "green", "number_of_data_nodes": 1}
     return raw(200, {"X-Elastic-Product": "Elasticsearch"}, json.dumps(body).encode())
+
+
+def refusing(name: str, answer: bytes) -> Handler:
+    """Gives every document of a bulk request the verdict of the answer's first item; an answer without items as it is."""
+    body = answer.partition(b"\r\n\r\n")[2]
+    items = json.loads(body).get("items") if body[:1] == b"{" else None
+
+    def handle(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            line = request.split(b"\r\n", 1)[0].decode("latin-1")
+            if "_bulk" not in line:
+                sock.sendall(_healthy(name, line))
+                continue
+            sent = gzip.decompress(request.partition(b"\r\n\r\n")[2]).count(b"\n") // 2
+            verdicts = json.dumps({"errors": True, "items": items * sent}).encode() if items else b""
+            sock.sendall(raw(200, {}, verdicts) if items else answer)
+
+    return handle
+
+
+def round_tripped(exporter: Exporter[Any]) -> str | None:
+    """The code of the ladder's last rung, which writes."""
+    try:
+        return round_trip(exporter, SendOptions(deadline=0.5, within=0.1, timeout=1.0), SystemClock()).code
+    finally:
+        exporter.shutdown(0)
 
 
 @contextlib.contextmanager
