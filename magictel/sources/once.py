@@ -30,9 +30,11 @@ class Once:
             return False
         for part in batch:
             assert isinstance(part.points, NumberPoints)
-            for moment in set(part.points.times) - {0}:
-                self.oldest = min(self.oldest or moment, moment)
-                self.newest = max(self.newest, moment)
+            times = part.points.times
+            for moment in () if not times else times[:1] if times.count(times[0]) == len(times) else set(times):
+                if moment:
+                    self.oldest = min(self.oldest or moment, moment)
+                    self.newest = max(self.newest, moment)
         self.batches.append(batch)
         return True
 

@@ -182,7 +182,8 @@ class Gathering:
             points = joined(runs)
             for own in keys:
                 self.series.add(head, own)
-            newest = max(newest, max(times_of(points)))
+            for times in map(times_of, runs):
+                newest = max(newest, times[0] if times.count(times[0]) == len(times) else max(times))
             _, scopes = resources.setdefault((id(head.resource), head.resource_schema_url), (head, {}))
             _, metrics = scopes.setdefault((id(head.scope), head.scope_schema_url), (head, []))
             metrics.append(Metric(head.name, head.description, head.unit, _data(head, points)))
