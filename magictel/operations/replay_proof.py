@@ -7,7 +7,7 @@ that was refused or given up, which is not expected.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
@@ -116,7 +116,7 @@ class Proof:
             if isinstance(shown, Unreadable):
                 trouble = shown
             else:
-                best = verify(expected, self._once(shown, repeats), self._exporter.declared)
+                best = self._held(expected, shown, repeats)
                 if not best.missing:
                     # A point may be shown before all of it is, and its second copy after the first: look once more.
                     if again or waited >= self._within or not (best.altered or best.unverified or best.duplicated):
@@ -136,6 +136,7 @@ class Proof:
             best = _unverified(expected, trouble)
         elif not best.missing and (asked > 1 + again or self._visible is None):
             self._visible = waited
+        self._repeated -= best.expected - len(expected)
         self._add(best)
         yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", waited)
 
@@ -158,20 +159,36 @@ class Proof:
             return replace(made, time_to_visible=None if made.missing else self._visible)
         return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
 
-    def _once(self, shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]) -> Iterator[Seen]:
-        """A recording may hold an identity several times, with other values: to show each that was sent is not the backend's fault."""
+    def _held(
+        self, expected: Sequence[Expected], shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]
+    ) -> Verification:
+        """A recording may hold an identity several times: to show each that was sent is right, and a value that is not shown is lost."""
+        once: list[Seen] = []
         copies: dict[str, list[Seen]] = {}
         for seen in shown:
             if seen.key in repeats:
                 copies.setdefault(seen.key, []).append(seen)
             else:
-                yield seen
+                once.append(seen)
+        lost: list[str] = []
         for key, own in copies.items():
-            as_sent = [one for one in own if any(self._same(want, one) for want in repeats[key])]
-            if len(as_sent) == len(own) <= len(repeats[key]):
-                yield Seen(key, repeats[key][0].fields)
-            else:
-                yield from own
+            sent = repeats[key]
+            as_sent = [one for one in own if any(self._same(want, one) for want in sent)]
+            once += [Seen(key, sent[0].fields)] if len(as_sent) == len(own) <= len(sent) else own
+            values = list({tuple(sorted(want.fields.items(), key=str)): want for want in sent}.values())
+            absent = [want for want in values if not any(self._same(want, one) for one in own)]
+            # An id that the exporter chose names one value. Where none is as sent it is altered, and the others are nobody's.
+            if as_sent and sent[0].id is None:
+                lost += [f"{want.point}: the recording holds {len(values)} values for this time" for want in absent]
+        found = verify(expected, once, self._exporter.declared)
+        if not lost:
+            return found
+        return replace(
+            found,
+            expected=found.expected + len(lost),
+            missing=found.missing + len(lost),
+            missing_points=(*found.missing_points, *lost),
+        )
 
     def _same(self, want: Expected, seen: Seen) -> bool:
         found = verify([want], [seen], self._exporter.declared)

@@ -292,6 +292,37 @@ def test_a_backend_that_cannot_be_asked_leaves_the_replay_unverified(tmp_path: P
     assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unsupported")
 
 
+def contradictory(folder: Path) -> str:
+    """Three values of one series at one time, the first of them twice; and a point of another time."""
+    points = [{"timeUnixNano": str(1_700_000_000_000_000_000 + at), "asInt": n} for n, at in CONTRADICTORY]
+    metric = {"name": "contradictory", "gauge": {"dataPoints": points}}
+    (folder / "r").write_text(json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}))
+    return str(folder / "r")
+
+
+CONTRADICTORY = [("1", 0), ("2", 0), ("1", 0), ("3", 0), ("4", 1_000_000_000)]
+
+
+def test_values_of_one_series_and_time_of_which_one_is_kept_are_lost_by_name(tmp_path: Path) -> None:
+    with sandbox.start(["prometheus-remote-write"]) as room:
+        result = proved(remote_write(None, room.environment(), tmp_path), [contradictory(tmp_path)], within=0.5)
+    seen = result.verification
+    assert seen is not None
+    assert (result.outcome, seen.expected, seen.found, seen.missing) == (SendOutcome.LOST, 4, 2, 2), result
+    assert all("the recording holds 3 values for this time" in point for point in seen.missing_points)
+    assert result.receipt.delivered == 5
+
+
+def test_where_every_value_of_one_series_and_time_is_shown_none_is_lost(tmp_path: Path) -> None:
+    path = contradictory(tmp_path)
+    assert proved(to_file(None, {}, tmp_path), [path], within=0.5).outcome is SendOutcome.VERIFIED
+    with sandbox.start(["elasticsearch"]) as room:  # its ids tell values apart
+        exporter = search(None, room.environment(), tmp_path)
+        assert prepare(Job("t", "elasticsearch", lambda: exporter), apply=True).trouble is None
+        result = proved(search(None, room.environment(), tmp_path), [path], within=2.0)
+    assert result.outcome is SendOutcome.VERIFIED, result
+
+
 DELTA = {"timeUnixNano": "1764000000000000000", "asInt": "3"}
 
 
