@@ -118,6 +118,14 @@ def test_where_no_request_is_made_there_are_no_steps_of_one() -> None:
             "--set max_batch_points=7000 makes 1 request of 7; --set in_flight=4 sends 4 at once",
         ),
         (
+            Timing(0.0, 0.0, 0.0, 0.1, 9.0, None, 7, 1, tuning=Tuning(7000, 1000, 5_000_000)),
+            "7 round trips of 1.3 s: --set in_flight=4 sends 4 at once",
+        ),
+        (
+            Timing(0.0, 0.0, 0.0, 0.1, 9.0, None, 7, 1, tuning=Tuning(35, 5, 5_000_000, in_order=True)),
+            "7 round trips of 1.3 s: --set max_batch_points=35 makes 1 request of 7",
+        ),
+        (
             Timing(0.0, 0.0, 0.0, 0.1, 0.9, None, 7, 1, tuning=Tuning(7000, 5000, 100, in_order=True)),
             "--set max_batch_bytes=200 makes fewer requests",
         ),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from magictel.exporter import Exporter
     from magictel.operations.diagnose import Diagnosis
 
+_MEND = "mend:   "
 SCHEMA = "magictel.diagnose/1"
 _MOST = 8 * 1024 * 1024
 
@@ -53,6 +54,7 @@ def command(
     from magictel.cli import output
     from magictel.cli.environment import environment
     from magictel.operations.diagnose import Pasted, diagnose
+    from magictel.reporters.check_page import write_remedy
     from magictel.reporters.terminal import sheet_for
 
     read = None if body is None else _body(body)
@@ -73,8 +75,11 @@ def command(
     else:
         sheet = sheet_for(sys.stdout, environment())
         sheet.row([(f"{found.exporter}  ", "bold")], found.outcome or "no request happened", found.code or "")
-        for indent, label, line in _lines(found):
-            sheet.note(indent, line, label)
+        for label, line in _lines(found):
+            if label == _MEND:
+                write_remedy(sheet, 2, line, label)
+            else:
+                sheet.note(2, line, label)
     return 0
 
 
@@ -94,19 +99,19 @@ def document(found: Diagnosis) -> dict[str, Any]:
     }
 
 
-def _lines(found: Diagnosis) -> Iterator[tuple[int, str, str]]:
+def _lines(found: Diagnosis) -> Iterator[tuple[str, str]]:
     from magictel.catalogue import RETRY
 
-    yield 2, "", found.message
+    yield "", found.message
     if found.remedy:
-        yield 2, "mend:   ", found.remedy
+        yield _MEND, found.remedy
     if found.retry:
         wait = f" (asked to wait {found.after:g} s)" if found.after is not None else ""
-        yield 2, "again:  ", f"{RETRY[found.retry]}{wait}"
+        yield "again:  ", f"{RETRY[found.retry]}{wait}"
     for one in found.alternatives:
-        yield 2, "or:     ", f"{one.code}: {one.why}"
+        yield "or:     ", f"{one.code}: {one.why}"
     if found.code:
-        yield 2, "more:   ", f"magictel explain {found.code}"
+        yield "more:   ", f"magictel explain {found.code}"
 
 
 def _exporter(name: str, config: str | None, sets: Sequence[str] | None) -> tuple[Exporter[Any], MagictelError | None]:

@@ -66,15 +66,16 @@ def write_more(sheet: Sheet, finding: Finding) -> None:
 
 def write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
     """`mend:`, a command in it alone on its line; `more:`."""
-    command, beside = parted(remedy or "")
-    label = "mend:  "
-    if command:
-        sheet.note(6, command, label)
-        label = " " * len(label)
-    if beside:
-        sheet.note(6, beside, label)
+    write_remedy(sheet, 6, remedy or "", "mend:  ")
     if code:
         sheet.note(6, f"magictel explain {code}", "more:  ")
+
+
+def write_remedy(sheet: Sheet, indent: int, remedy: str, label: str) -> None:
+    """Its words, and its command alone on a line."""
+    for text, _ in parted(remedy):
+        sheet.note(indent, text, label)
+        label = " " * len(label)
 
 
 def verdict(result: CheckResult) -> str:

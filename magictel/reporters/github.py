@@ -170,9 +170,7 @@ def _problem(case: Case) -> Iterator[str]:
     for line in case.told:
         yield f"  - {_prose(line)}\n"
     if case.remedy:
-        command, beside = parted(case.remedy)
-        mend = [_code(command)] if command else []
-        mend += [_prose(beside)] if beside else []
+        mend = [_code(text) if command else _prose(text) for text, command in parted(case.remedy)]
         yield f"  - mend: {' '.join(mend)}\n"
     yield f"  - more: {_code(f'magictel explain {case.code}')}\n\n"
 

@@ -131,8 +131,8 @@ def _detail(case: Case) -> str:
 
 
 def _way_out(code: str | None, remedy: str | None) -> str:
-    command, beside = parted(remedy or "")
-    said = " ".join([f"<code>{_exact(command)}</code>"] * bool(command) + [_text(beside)] * bool(beside))
+    parts = parted(remedy or "")
+    said = " ".join(f"<code>{_exact(text)}</code>" if command else _text(text) for text, command in parts)
     mend = f"<dt>mend</dt><dd>{said}</dd>" if remedy else ""
     more = f"<dt>more</dt><dd><code>magictel explain {_exact(code)}</code></dd>" if code else ""
     return f"<dl>{mend}{more}</dl>" if mend or more else ""

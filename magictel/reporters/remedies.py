@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from magictel.catalogue import explain
 
 COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl", "curl ", "openssl ", "nc ")
 """What a command begins with."""
+_SHORT = 66
+"""Characters of a remedy that stand on one line of 80 columns."""
 _BESIDE = re.compile(r"; |, (?=and |then )| (?=\()| (?=shows )|, (?=or )")
 
 
-def parted(remedy: str) -> tuple[str, str]:
-    """The command of a remedy and the words beside it; either is empty where there is none.
+class Part(NamedTuple):
+    """A stretch of a remedy: words, or a command to copy."""
 
-    `magictel check --wait 60s; if it stays so, look at the log` is a command and a sentence.
+    text: str
+    command: bool
+
+
+def parted(remedy: str) -> list[Part]:
+    """Words and command of a remedy, in order. A short one that only ends with a command stays whole.
+
+    `magictel check --wait 60s; if it stays so, look at the log` is a command and words; `see which it is: curl -s URL` the reverse.
     """
-    if not remedy.startswith(COMMANDS):
-        return "", remedy
-    for found in _BESIDE.finditer(remedy):
-        command = remedy[: found.start()]
-        if command.count("'") % 2 == 0 and command.count('"') % 2 == 0:  # not within a quoted word
-            return command, remedy[found.end() :]
-    return remedy, ""
+    if not remedy:
+        return []
+    if remedy.startswith(COMMANDS):
+        for found in _BESIDE.finditer(remedy):
+            command = remedy[: found.start()]
+            if command.count("'") % 2 == 0 and command.count('"') % 2 == 0:  # not within a quoted word
+                return [Part(command, True), Part(remedy[found.end() :], False)]
+        return [Part(remedy, True)]
+    before, _, after = _last(remedy)
+    if after and len(remedy) > _SHORT:
+        return [Part(before, False), *parted(after)]
+    return [Part(remedy, False)]
+
+
+def _last(remedy: str) -> tuple[str, str, str]:
+    """Cut where a command begins behind a colon."""
+    for found in re.finditer(r"(?<=:) ", remedy):
+        if remedy[found.end() :].startswith(COMMANDS):
+            return remedy[: found.start()], " ", remedy[found.end() :]
+    return remedy, "", ""
 
 
 def known(code: str | None) -> str | None:

@@ -19,22 +19,31 @@ from tests.reporters.test_terminal import text
 PREPARE = "magictel prepare es --apply, and then a new index: a field's type cannot be changed afterwards, not here"
 
 
+REJECTS = 'see which node rejects, and whether it is still growing: curl -s "$ELASTICSEARCH_URL/_cat/thread_pool?v"'
+SANDBOX = (
+    "with a real backend: magictel prepare es --apply, and then a new index: the values came back as 32-bit floats"
+)
+
+
 @pytest.mark.parametrize(
-    ("remedy", "command", "beside"),
+    ("remedy", "parts"),
     [
-        ("magictel prepare es --apply", "magictel prepare es --apply", ""),
-        (PREPARE, "magictel prepare es --apply", PREPARE.partition(", ")[2]),
-        ("magictel check --wait 60s; if it stays so, ask", "magictel check --wait 60s", "if it stays so, ask"),
-        ("magictel check --wait 60s (it starts)", "magictel check --wait 60s", "(it starts)"),
-        ("magictel list shows them all", "magictel list", "shows them all"),
-        ("magictel replay f --filter 'a; b (c'", "magictel replay f --filter 'a; b (c'", ""),
-        ('PUT /i/_settings {"a": 1, "b": 2}', 'PUT /i/_settings {"a": 1, "b": 2}', ""),
-        ("start the backend; or check the port", "", "start the backend; or check the port"),
-        ("", "", ""),
+        ("magictel prepare es --apply", ["$ magictel prepare es --apply"]),
+        (PREPARE, ["$ magictel prepare es --apply", PREPARE.partition(", ")[2]]),
+        ("magictel check --wait 60s; if it stays so, ask", ["$ magictel check --wait 60s", "if it stays so, ask"]),
+        ("magictel check --wait 60s (it starts)", ["$ magictel check --wait 60s", "(it starts)"]),
+        ("magictel list shows them all", ["$ magictel list", "shows them all"]),
+        ("magictel replay f --filter 'a; b (c'", ["$ magictel replay f --filter 'a; b (c'"]),
+        ('PUT /i/_settings {"a": 1, "b": 2}', ['$ PUT /i/_settings {"a": 1, "b": 2}']),
+        ("start the backend; or check the port", ["start the backend; or check the port"]),
+        (REJECTS, [REJECTS.partition(" curl")[0], "$ curl" + REJECTS.partition(" curl")[2]]),
+        (SANDBOX, ["with a real backend:", "$ magictel prepare es --apply", SANDBOX.partition(", ")[2]]),
+        ("with a real backend: magictel prepare es --apply", ["with a real backend: magictel prepare es --apply"]),
+        ("", []),
     ],
 )
-def test_a_command_is_parted_from_the_words_beside_it(remedy: str, command: str, beside: str) -> None:
-    assert parted(remedy) == (command, beside)
+def test_a_command_is_parted_from_the_words_beside_it(remedy: str, parts: list[str]) -> None:
+    assert [f"$ {text}" if command else text for text, command in parted(remedy)] == parts
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, None])
