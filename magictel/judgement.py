@@ -67,7 +67,7 @@ def judge_status(reply: Reply, now: float) -> Outcome:
     if 200 <= status < 300:
         return _judge_success(reply, now, front, said, example)
     if 300 <= status < 400:
-        where = reply.headers.get("location", "nowhere")
+        where = reply.headers.get("location", "a place that it does not name")
         page = " (a login page)" if front.kind is Kind.LOGIN else ""
         remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
         return Rejected(

@@ -134,7 +134,7 @@ def body_after(text: str, status: int) -> str:
     before, _, rest = text.partition(str(status))
     for phrase in (one.phrase for one in http.HTTPStatus if one == status):
         rest = re.sub(rf"^\W*{re.escape(phrase)}", "", rest, flags=re.IGNORECASE)
-    told = rest.strip(" :,;.-)]>\t\n")
+    told = rest.strip(" :,;.-'\"[)]>\t\n")
     return told or ("" if not _WORDS_AROUND.sub("", before) else before)
 
 

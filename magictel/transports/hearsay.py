@@ -126,7 +126,7 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"\b(EMFILE|ENFILE)\b|too many open files", "tcp", _os(errno.EMFILE)),
     _rule(r"connect.*(operation not permitted|\bEPERM\b|\berrno 1\b)", "tcp", _os(errno.EPERM)),
     _rule(
-        r"ConnectTimeout|connect(ion)?( attempt)? timed out|connect time ?-?out|ETIMEDOUT|\berrno 110\b|"
+        r"ConnectTimeout|connect(ion)?:?( attempt| operation)? timed out|connect time ?-?out|ETIMEDOUT|\berrno 110\b|"
         r"dial (tcp|udp).* i/o timeout|failed to connect .* timed? ?out|WinError 10060|"
         r"connect error: deadline|waiting for connection|HTTPConnectTimeout",
         "tcp",
@@ -184,6 +184,8 @@ def peer_in(text: str) -> str | None:
     found = PEER.search(text)
     if found is None:
         return None
+    if found["host"]:
+        return f"{found['host']}:{found['port']}"
     told = found["to"] or found["dialled"] or found["named"]
     if told:
         return str(told)

@@ -125,6 +125,7 @@ REFUSED = re.compile(
 """Why a certificate does not pass, in a library's own words."""
 PEER = re.compile(
     r"->(?P<to>[\w.\[\]:-]+:\d{1,5})\b|\bdial (?:tcp|udp)\d? (?P<dialled>[\w.\[\]:-]+:\d{1,5})|"
+    r"\bhost='(?P<host>[\w.-]+)', port=(?P<port>\d{1,5})|"
     r"\b(?:post|get|put|head|url|to|on|from|of|request)\b[\s:=\"'(]{0,4}(?P<url>https?://(?:[^\s/@'\"]*@)?[\w.\[\]:-]+)|"
     r"\b(?:E[A-Z]{4,}|connect(?:ing|ed)? to(?: host)?|host) (?P<named>[\w.-]+:\d{1,5})\b",
     re.IGNORECASE,

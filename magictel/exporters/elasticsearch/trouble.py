@@ -17,6 +17,8 @@ _BLOCK = re.compile(r"blocked by: \[([A-Z_]+)/(\d+)/")
 _FLOOD_STAGE = "12"
 _WHOLE_CLUSTER = frozenset({"6", "13"})
 """`cluster.blocks.read_only` and `cluster.blocks.read_only_allow_delete` (ES Metadata.java)."""
+_NEW_INDICES = "10"
+"""OpenSearch's `cluster.blocks.create_index`."""
 _ACTION = re.compile(r"\[([a-z]+:[a-z_/\[\]*]+)\]")
 _FIELD = (
     re.compile(r"failed to parse field \[(.+?)\] of type \[(.+?)\]"),
@@ -114,7 +116,7 @@ def read(status: int, cause: Cause) -> Trouble | None:
         return Trouble("es.write.duplicate", "the backend held it already", Class.SUCCESS)
     if cause.says("_id must be unset or set to"):
         return Trouble("es.write.time-series-id", "a time-series index makes its own ids", Class.WITHOUT_ID)
-    if "cluster_block_exception" in kinds:
+    if "cluster_block_exception" in kinds or any(_BLOCK.search(text) for text in cause.texts):
         return _blocked(status, cause)
     if "es_rejected_execution_exception" in kinds or "rejected_execution_exception" in kinds:
         return Trouble("es.write.queue-full", f"the write queue is full: {said}", Class.BACKOFF)
@@ -246,6 +248,13 @@ def _blocked(status: int, cause: Cause) -> Trouble:
             f"the whole cluster is blocked for writing: {cause.reason}",
             Class.SLOW,
             "lift it: PUT _cluster/settings with cluster.blocks.read_only (or read_only_allow_delete): null",
+        )
+    if number == _NEW_INDICES:
+        return Trouble(
+            "es.write.blocked",
+            f"no index may be made in this cluster: {cause.reason}",
+            Class.SLOW,
+            "lift it: PUT _cluster/settings with cluster.blocks.create_index: null; Amazon sets it where disk or memory is short",
         )
     return Trouble(
         "es.write.blocked",

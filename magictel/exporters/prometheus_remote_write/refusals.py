@@ -132,7 +132,7 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Refusal], ...] = (
     ((400, 500), "empty labelset", _LABELS),
     ((400, 500), "is not unique", _LABELS),
     (
-        (400, 500),
+        (400, 422, 500),
         "native histograms are disabled",
         Refusal("prom.rw.native", "native histograms are disabled", "prometheus --enable-feature=native-histograms"),
     ),
