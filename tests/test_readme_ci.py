@@ -93,6 +93,33 @@ def test_the_workflow_for_github(tmp_path: Path, backend: Mapping[str, str]) -> 
     assert {path.name for path in tmp_path.glob(upload["with"]["path"])} == {"sample.xml", "sample.html"}
 
 
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        ({"ELASTICSEARCH_URL": "http://127.0.0.1:9"}, 1, "net.tcp.refused"),
+        ({"ELASTICSEARCH_API_KEY": ""}, 78, "config.secret.empty"),  # a pull request from a fork
+    ],
+)
+def test_the_workflow_where_nothing_arrives(
+    given: dict[str, str], code: int, says: str, tmp_path: Path, backend: Mapping[str, str]
+) -> None:
+    """Each step ends as it must, says why where the runner reads it, and leaves what the last step uploads."""
+    (job,) = recipe("jobs")["jobs"].values()
+    runs = [step["run"] for step in job["steps"] if "run" in step][1:]
+    environment = {"ENABLED_EXPORTERS": "elasticsearch", **backend, **given}
+    for number, run in enumerate(runs):
+        summary = tmp_path / f"summary-{number}.md"
+        ran = shell(
+            run.replace("--wait 60s", "--wait 1s"), tmp_path, {**environment, "GITHUB_STEP_SUMMARY": str(summary)}
+        )
+        assert ran.returncode == code, ran
+        assert f": {says}" in summary.read_text() or f"`{says}`" in summary.read_text()
+        assert f"%3A {says}::" in ran.stderr
+        assert "\x1b" not in ran.stdout + ran.stderr
+    judged(tmp_path / "sample.xml")
+    assert (tmp_path / "sample.html").read_text().endswith("</html>\n")
+
+
 def test_the_job_for_gitlab(tmp_path: Path, backend: Mapping[str, str]) -> None:
     job = recipe("metrics-arrive")["metrics-arrive"]
     assert job["script"][0] == INSTALL
@@ -104,16 +131,62 @@ def test_the_job_for_gitlab(tmp_path: Path, backend: Mapping[str, str]) -> None:
     assert job["allow_failure"] == {"exit_codes": [3]}  # unverified
 
 
-def test_the_init_container_for_kubernetes(tmp_path: Path, backend: Mapping[str, str]) -> None:
+# Fields of core/v1 and apps/v1, those that a recipe may want; the API server drops an unknown one in silence (or refuses it, if strict).
+POD = {
+    "initContainers",
+    "containers",
+    "volumes",
+    "serviceAccountName",
+    "restartPolicy",
+    "terminationGracePeriodSeconds",
+}
+CONTAINER = {"name", "image", "command", "args", "env", "envFrom", "volumeMounts", "resources", "securityContext"}
+CONTAINER |= {"terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "workingDir"}
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def test_the_deployment_has_the_shape_that_kubernetes_wants() -> None:
+    made = recipe("kind")
+    assert (made["apiVersion"], made["kind"], made.keys()) == (
+        "apps/v1",
+        "Deployment",
+        {"apiVersion", "kind", "metadata", "spec"},
+    )
+    assert LABEL.fullmatch(made["metadata"]["name"])
+    assert made["spec"].keys() == {"selector", "template"}
+    template = made["spec"]["template"]
+    assert made["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert template["spec"].keys() <= POD
+    names = []
+    for container in template["spec"]["initContainers"] + template["spec"]["containers"]:
+        assert {"name", "image"} <= container.keys() <= CONTAINER
+        assert LABEL.fullmatch(container["name"])
+        names.append(container["name"])
+        assert all(
+            isinstance(word, str) for word in container.get("command", [])
+        )  # 120s is text; a bare 120 would be refused
+        for source in container.get("envFrom", []):
+            ((kind, named),) = source.items()
+            assert (kind in ("secretRef", "configMapRef"), named.keys()) == (True, {"name"})
+            assert LABEL.fullmatch(named["name"])
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_the_init_container_for_kubernetes(reachable: bool, tmp_path: Path, backend: Mapping[str, str]) -> None:
     pod = recipe("kind")["spec"]["template"]["spec"]
     (waits,) = pod["initContainers"]
     told = tmp_path / "termination-log"
     told.touch()  # the kubelet's file is there before the container begins
-    script = shlex.join(waits["command"]).replace("/dev/termination-log", str(told))
-    ran = shell(script, tmp_path, {**backend, "ENABLED_EXPORTERS": "elasticsearch"})
-    assert ran.returncode == 0, ran
-    assert told.read_text().startswith("MAGICTEL WARNING - elasticsearch holds, with 1 warning: ")
-    assert len(told.read_text()) < 4096  # what the kubelet keeps
+    command = [told.as_posix().join(word.split("/dev/termination-log")) for word in waits["command"]]
+    if not reachable:
+        command = ["1s" if word == "120s" else word for word in command]
+    address = backend if reachable else {"ELASTICSEARCH_URL": "http://127.0.0.1:9"}
+    ran = shell(shlex.join(command), tmp_path, {**address, "ENABLED_EXPORTERS": "elasticsearch"})
+    assert ran.returncode == (0 if reachable else 1), ran
+    said = "WARNING - elasticsearch holds, with 1 warning: " if reachable else "CRITICAL - elasticsearch fails at tcp: "
+    assert told.read_text().startswith(f"MAGICTEL {said}")
+    assert len(told.read_bytes()) < 4096  # what the kubelet keeps
 
 
 @pytest.mark.parametrize(("reachable", "code", "word"), [(True, 1, "WARNING"), (False, 2, "CRITICAL")])
