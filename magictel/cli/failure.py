@@ -50,18 +50,36 @@ def tell(failure: MagictelError, how: Format, *, target: str | None = None, docu
 
 
 def lines(failure: MagictelError, target: str | None = None) -> list[str]:
-    """A failure for people: what, from where, what to do, and where more is said."""
+    """A failure for people: what, from where, what to do, and where more is said. On a terminal sentences wrap, commands do not."""
+    from magictel.cli.environment import environment
     from magictel.reporters.signs import printable
+    from magictel.reporters.terminal import width_of
 
+    width = width_of(sys.stderr, environment())
     lead = f"{target}: " if target else ""
-    told = [paint(printable(f"{lead}{failure.message}"), "bad", sys.stderr)]
+    told = [paint(line, "bad", sys.stderr) for line in _wrapped(printable(f"{lead}{failure.message}"), width)]
     if failure.origin:
-        told.append(printable(f"  from {failure.origin}"))
-    if failure.remedy:
-        told += [line if line.startswith("  ") else f"  {line}" for line in printable(failure.remedy).split("\n")]
+        told += _wrapped(printable(f"  from {failure.origin}"), width)
+    for line in printable(failure.remedy).split("\n") if failure.remedy else ():
+        told += [line] if line.startswith("  ") else _wrapped(f"  {line}", width)
     if not isinstance(failure, UsageError) and "\n" not in (failure.remedy or ""):
         told.append(f"  more:  magictel explain {failure.code}")
     return told
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """Lines of a sentence between words; what begins as a command is copied, and stays one line."""
+    import textwrap
+
+    from magictel.reporters.remedies import COMMANDS
+
+    if width is None or len(text) < width or text.lstrip().startswith(COMMANDS):
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    wrap = textwrap.TextWrapper(
+        max(20, width - 1), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return [part for line in text.split("\n") for part in wrap.wrap(line) or [""]]
 
 
 def stopped(failure: KeyboardInterrupt) -> MagictelError:

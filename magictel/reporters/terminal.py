@@ -140,6 +140,11 @@ def is_terminal(stream: TextIO, environment: Mapping[str, str]) -> bool:
         return False
 
 
+def width_of(stream: TextIO, environment: Mapping[str, str]) -> int | None:
+    """The columns of a terminal; None for anything else."""
+    return _columns(stream, environment) if is_terminal(stream, environment) else None
+
+
 def _columns(stream: TextIO, environment: Mapping[str, str]) -> int:
     given = environment.get("COLUMNS", "")
     if given.isdigit() and int(given):

@@ -13,7 +13,10 @@ import pytest
 
 from magictel.cli import describe as describe_command
 from magictel.cli import table
+from magictel.cli.failure import lines
+from magictel.errors import MagictelError
 from tests.cli.conftest import Magictel
+from tests.reporters.test_terminal import Screen
 
 ERROR_KEYS = {"schema", "code", "message", "remedy", "origin"}
 
@@ -221,3 +224,27 @@ def test_every_command_that_takes_a_target_takes_set() -> None:
     for one in spelled():
         if one.takes in ("targets", "target") and one.words[0] not in ("remove", "enable", "disable"):
             assert any("--set" in flag.names for flag in one.flags), one.words
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_on_a_terminal_a_sentence_wraps_between_words_and_a_command_does_not(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = (
+        "http://127.0.0.1:9 refuses the connection: nothing listens there, and nothing ever did as far as anybody knows"
+    )
+    command = f"magictel replay {'a-recording-with-a-long-name.jsonl ' * 3}--to prod-es"
+    table = "  name an exporter:          magictel check elasticsearch, which is wider than the terminal by far"
+    failure = MagictelError("net.tcp.refused", said, f"{said}\n{command}\n{table}", "magictel.toml:7")
+    whole = lines(failure)  # to a pipe: nothing wraps
+    assert whole == [said, "  from magictel.toml:7", f"  {said}", f"  {command}", table]
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    told = lines(failure)
+    assert f"  {command}" in told
+    assert table in told
+    assert all(len(line) < width for line in told if line not in (f"  {command}", table))
+    assert " ".join(" ".join(told).split()) == " ".join(" ".join(whole).split())
