@@ -178,4 +178,6 @@ def test_listing_imports_no_exporter_no_sdk_and_no_http_client(tmp_path: Path) -
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     loaded = json.loads(output.stdout)
     for name in loaded:
-        assert not name.startswith(("opentelemetry", "httpx", "magictel.authored", "magictel.exporter", "stevedore", "msgspec")), name
+        assert not name.startswith(
+            ("opentelemetry", "httpx", "magictel.authored", "magictel.exporter", "stevedore", "msgspec")
+        ), name
