@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from magictel.sources.recording import Recordings
 
 
+_FARTHEST = 100 * 365.25 * 86_400
+"""Seconds of a shift: farther, and times would leave what 64 bits of nanoseconds, or a calendar, can say."""
+
+
 def command(
     files: Annotated[
         list[str],
@@ -282,9 +286,12 @@ def _shift(text: str) -> float | str:
         return text
     sign = -1.0 if text.startswith("-") else 1.0
     try:
-        return sign * parse_seconds(text.lstrip("+-"))
+        seconds = parse_seconds(text.lstrip("+-"))
     except ValueError:
         raise UsageError("usage.shift", f"--shift {text}: write now, keep or a duration", "--shift now") from None
+    if seconds > _FARTHEST:
+        raise UsageError("usage.shift", f"--shift {text}: that is more than a hundred years", "--shift now")
+    return sign * seconds
 
 
 def _speed(text: str) -> float | None:

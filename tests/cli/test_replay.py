@@ -232,6 +232,7 @@ def test_several_targets_have_a_ledger_each_and_one_that_is_down_costs_the_other
         (("@none",), "usage.recording"),
         (("@node", "--filter", "name"), "usage.filter"),
         (("@node", "--shift", "soon"), "usage.shift"),
+        (("@node", "--shift", "-99999999999s"), "usage.shift"),
         (("@node", "--speed", "fast"), "usage.speed"),
         (("@node", "--speed", "0"), "usage.speed"),
         (("@node", "--on-error", "ignore"), "usage.on-error"),
