@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from queue import Full, Queue
 from typing import Any
 
@@ -13,9 +12,9 @@ from magictel.events import (
     SendResult,
 )
 from magictel.exporter import Exporter
-from magictel.finding import Finding, Held, Rung
-from magictel.ladder.climb import climb
+from magictel.finding import Finding
 from magictel.operations.job import Job
+from magictel.operations.readiness import readiness
 from magictel.operations.replay_proof import Gone, Proof
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.send import SendOptions, judged
@@ -76,19 +75,10 @@ class Lane:
         if exporter is None:
             self._unusable, self.stopped, self._findings = True, config, (config,)
             return False
-        steps: dict[Rung, Callable[[], Finding]] = {
-            Rung.CONFIG: lambda: config,
-            **exporter.steps(self._options.timeout),
-        }
-        noted = tuple(
-            finding
-            for finding in climb(steps, until=Rung.CLOCK, clock=self._clock)
-            if finding.outcome in (Held.WARN, Held.FAIL)
+        options = self._options
+        self._findings, self.stopped = readiness(
+            exporter, config, self._clock, timeout=options.timeout, force=options.force
         )
-        self._findings = noted
-        stop = next((finding for finding in noted if finding.outcome is Held.FAIL), None)
-        if stop is not None and not (stop.rung is Rung.CLOCK and self._options.force):
-            self.stopped = stop
         return self.stopped is None
 
     def _send(self) -> None:

@@ -11,11 +11,11 @@ from magictel.clock import Clock, SystemClock
 from magictel.errors import WireError
 from magictel.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent, Waited
 from magictel.exporter import Exporter
-from magictel.finding import Finding, Held, Rung
-from magictel.ladder.climb import climb
+from magictel.finding import Finding, Rung
 from magictel.model import Series, count_points, groups
 from magictel.operations import altered
 from magictel.operations.job import Job, side_by_side
+from magictel.operations.readiness import readiness
 from magictel.operations.tuning import tuning
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.sample import Sample, new_run_id, sample
@@ -105,18 +105,12 @@ def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: C
         receipt = _all_dropped(count_points(run.data), config)
         return _stopped(job, "", config, receipt, (config,), clock.monotonic() - started, unusable=True)
     try:
-        steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
-        climbed = tuple(climb(steps, until=Rung.CLOCK, skip=options.skip, clock=clock))
-        noted = tuple(finding for finding in climbed if finding.outcome in (Held.WARN, Held.FAIL))
-        stop = next((finding for finding in noted if finding.outcome is Held.FAIL), None)
-        if stop is not None and not (stop.rung is Rung.CLOCK and options.force):
+        noted, stop = readiness(
+            exporter, config, clock, timeout=options.timeout, force=options.force, skip=options.skip
+        )
+        if stop is not None:
             receipt = _all_dropped(count_points(run.data), stop)
             return _stopped(job, exporter.endpoint(), stop, receipt, noted, clock.monotonic() - started)
-        write = exporter.steps(options.timeout).get(Rung.WRITE)
-        if write is not None:
-            written = write()
-            # What the mapping will do to the values is worth saying; whether the write is refused, the write itself shows.
-            noted += (written,) if written.outcome is Held.WARN else ()
         result = _deliver(exporter, job.target, run, options, clock, tell, noted)
         return replace(result, exporter=job.exporter, seconds=clock.monotonic() - started)
     finally:
