@@ -123,7 +123,7 @@ def effects(fields: Fields) -> list[Effect]:
 def _decimal(fields: Fields, name: str) -> Effect | None:
     for kind in sorted(fields.kinds(name) - {"double"}):
         if kind in _LONG:
-            return Effect(name, kind, "es.mapping.long", "its decimals are cut off: 0.5 is found as 0")
+            return Effect(name, kind, "es.mapping.long", "decimals are cut off: 0.5 is found as 0")
         if kind in _FLOAT:
             return Effect(name, kind, "es.mapping.float", f"a decimal {_FLOAT[kind]}")
         return _number_as(name, kind)
