@@ -98,18 +98,20 @@ class SeriesCount:
         self._known: dict[int, set[int]] = {}
         self._held = 0
         self._places: bytearray | None = None
-        self._latest: dict[int, Sequence[int]] = {}
+        self._latest: dict[int, tuple[Head, Sequence[int]]] = {}
+        self._resources: dict[int, tuple[Resource, int]] = {}
+        """By their ids, and kept, as ids are reused: several pages have equal resources that are not the same."""
 
     def add(self, head: Head, keys: Sequence[int]) -> None:
         """Count the series of one metric's points."""
         own = id(head)
         latest = self._latest.get(own)
-        if latest is keys or latest == keys:
+        if latest is not None and (latest[1] is keys or latest[1] == keys):
             return
         if len(self._latest) > 1_000:
             self._latest.clear()
-        self._latest[own] = keys
-        identity = hash(head[4:]) ^ hash(head.resource.attributes.get("service.instance.id")) ^ id(head.resource)
+        self._latest[own] = head, keys
+        identity = hash(head[4:]) ^ self._told_apart(head.resource)
         if self._places is not None:
             _mark(self._places, identity, keys)
             return
@@ -122,6 +124,15 @@ class SeriesCount:
             for identity, counted in self._known.items():
                 _mark(self._places, identity, counted)
             self._known = {}
+
+    def _told_apart(self, resource: Resource) -> int:
+        known = self._resources.get(id(resource))
+        if known is None:
+            if len(self._resources) > 1_000:
+                self._resources.clear()
+            made = hash(repr(sorted(resource.attributes.items(), key=str)))
+            known = self._resources[id(resource)] = resource, made
+        return known[1]
 
     @property
     def value(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
@@ -17,7 +18,7 @@ from magictel.model import Kind
 from magictel.sources.lines import lines
 from magictel.sources.otlp_json import OtlpJson, times
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
-from magictel.sources.parts import Part, SeriesCount
+from magictel.sources.parts import Gathering, Part, SeriesCount
 from magictel.sources.recording import Recordings
 from magictel.sources.trouble import SourceError
 
@@ -235,6 +236,22 @@ def test_series_are_counted_exactly_and_then_nearly(monkeypatch: pytest.MonkeyPa
         if start == 50_000:
             assert count.value == 51_000
     assert count.value == pytest.approx(300_000, rel=0.01)
+
+
+def test_a_series_of_several_files_is_one_and_one_of_another_resource_is_another(tmp_path: Path) -> None:
+    for name in ("a.prom", "b.prom"):
+        (tmp_path / name).write_text('up{job="x"} 1\nup{job="y"} 0\n')
+    metric = {"name": "m", "gauge": {"dataPoints": [{"timeUnixNano": "1700000000000000000", "asInt": "1"}]}}
+    for name, pod in (("c.jsonl", "a"), ("d.jsonl", "b"), ("e.jsonl", "a")):
+        resource = {"attributes": [{"key": "pod", "value": {"stringValue": pod}}]}
+        line = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]}
+        (tmp_path / name).write_text(json.dumps(line) + "\n")
+    gathering = Gathering()
+    with Recordings(
+        [str(tmp_path / name) for name in ("a.prom", "b.prom", "c.jsonl", "d.jsonl", "e.jsonl")]
+    ) as recordings:
+        points = sum(piece.points for piece in gathering.slices(recordings.batches(0)))
+    assert (points, gathering.series.value) == (7, 4)
 
 
 @pytest.mark.parametrize("exemplar", [1_600_000_000_000_000_000, 1_700_000_000_000_000_005, 1_800_000_000_000_000_000])
