@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from magictel.conformance.law import Law
-    from magictel.conformance.run import Result
     from magictel.conformance.subject import Subject
+    from magictel.conformance.trial import Result
 
 _KINDS = ("json", "junit")
 
@@ -54,7 +54,7 @@ def command(
     from magictel.cli.exit_codes import Ending, exit_code
     from magictel.conformance.laws import chosen
     from magictel.conformance.report import document, lines, outcome
-    from magictel.conformance.run import run
+    from magictel.conformance.trial import run
 
     laws = chosen(law or ())
     if name is None:

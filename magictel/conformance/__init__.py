@@ -7,7 +7,8 @@
     points      collections whose points can be told apart wherever they end up, and the odd ones
     hindrance   what the system does to an exporter that writes to a file or a stream
     subject     who is tested: a factory of exporters and one of emulators; of a registered name, or of one's own
-    run         law after law, each on a fresh case
+    timekeeping whether an emulator keeps time by the clock it is given
+    trial       law after law, each on a fresh case
     report      what `--format json` and `--report junit=…` write
     plugin      `ExporterSuite` for pytest; the only module here that knows pytest
 
@@ -20,7 +21,7 @@ In an author's own tests, a law is a test and two fixtures are to be filled:
 
         @pytest.fixture
         def emulator(self):
-            return lambda clock: AcmeEmulator()     # None, where there is nothing to script
+            return lambda clock: AcmeEmulator(clock=clock)      # None, where there is nothing to script
 
 One that writes to a file or a stream fills `hindrances` instead of `emulator`: `magictel.conformance.of_file("acme.log")`.
 """
@@ -42,7 +43,7 @@ _HOMES = {
     "Violation": "magictel.conformance.law",
     "of_file": "magictel.conformance.hindrance",
     "of_stream": "magictel.conformance.hindrance",
-    "run": "magictel.conformance.run",
+    "run": "magictel.conformance.trial",
 }
 
 __all__ = [

@@ -19,7 +19,8 @@ from opentelemetry.sdk.metrics.export import MetricsData
 from magictel.clock import SystemClock
 from magictel.conformance.hindrance import Hindrance
 from magictel.conformance.need import Broken, Need
-from magictel.conformance.subject import Place, Subject
+from magictel.conformance.subject import NOWHERE, Place, Subject, addresses
+from magictel.conformance.timekeeping import keeps_own_time
 from magictel.exporter import Exporter
 from magictel.http_exporter import HttpExporter
 from magictel.model import Series
@@ -96,6 +97,7 @@ class Case:
         self.printed = io.StringIO()
         self.run_id = f"{self.dice.getrandbits(48):012x}"
         self._stack = contextlib.ExitStack()
+        self.own_time = False
         self._server: Server | None = None
         self._made: list[Exporter[Any]] = []
         self._hindered = contextlib.ExitStack()
@@ -130,7 +132,9 @@ class Case:
         """The server around the emulator, started at first use."""
         if self._server is None:
             assert self.subject.emulator is not None
-            self._server = Server(self.subject.emulator(self.clock), record=True)
+            emulator = self.subject.emulator(self.clock)
+            self.own_time = keeps_own_time(emulator, self.clock)
+            self._server = Server(emulator, record=True)
             self._server.requests = Arrivals(self.clock)
             self._server.start()
         return self._server
@@ -192,7 +196,7 @@ class Case:
 
     def unkept(self, **settings: Any) -> Exporter[Any]:
         """Like `exporter`, for a law that ends it itself."""
-        origin = self.server.origin if self.served else ""
+        origin = self.server.origin if self.served else NOWHERE
         environment = self.emulator.environment(origin) if self.served else {}
         wanted = {**_QUICK, **settings}
         return self.subject.exporter(Place(origin, self.folder, wanted, self.clock, environment))
@@ -202,6 +206,8 @@ class Case:
         for need in needs:
             held = True
             match need:
+                case Need.BACKEND:
+                    held = self.served or not sends_over_a_network(self.exporter())
                 case Need.SERVER:
                     held = self.served
                 case Need.AWAY:
@@ -252,6 +258,11 @@ def options_of(exporter: Exporter[Any]) -> Sequence[Field]:
     """The options of an exporter's settings."""
     model: type[ExporterSettings] = type(exporter.settings)
     return fields_of(model)
+
+
+def sends_over_a_network(exporter: Exporter[Any]) -> bool:
+    """True where it sends to an address that is among its settings."""
+    return isinstance(exporter, HttpExporter) or bool(addresses(type(exporter.settings)))
 
 
 def reads_back(exporter: Exporter[Any]) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 class Need(StrEnum):
     """What a law needs of the exporter or its backend to be tried at all; without it the law is skipped, and says so."""
 
+    BACKEND = "an emulator that takes what is sent, and none was given"
     SERVER = "a backend whose answers can be scripted"
     AWAY = "a backend, file or stream that can be taken away"
     STALL = "a backend, file or stream that can let it wait"

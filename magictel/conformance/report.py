@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from magictel.conformance.law import Level
-from magictel.conformance.run import Result, Verdict
+from magictel.conformance.trial import Result, Verdict
 
 SCHEMA = "magictel.conformance/1"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -95,20 +95,18 @@ def lines(exporter: str, results: Sequence[Result], *, all_: bool = False) -> li
         if one.verdict is Verdict.SKIPPED and one.message:
             skipped[one.message] = skipped.get(one.message, 0) + 1
     if not all_:
-        told += [
-            f"  · {count} {'law' if count == 1 else 'laws'} skipped: {exporter} {why}" for why, count in skipped.items()
-        ]
+        told += [f"  · {_laws(count)} skipped: {exporter} {why}" for why, count in skipped.items()]
     held = sum(one.verdict is Verdict.HELD for one in results)
     broken = sum(one.verdict is Verdict.BROKEN for one in results)
     verdict = (
-        f"breaks {broken} of {held + broken} laws"
-        if broken
-        else f"holds all {held} laws"
-        if held > 1
-        else f"holds {held} law"
+        f"breaks {broken} of {_laws(held + broken)}" if broken else f"holds {'all ' if held > 1 else ''}{_laws(held)}"
     )
     told.append(f"{exporter} {verdict}   {sum(one.seconds for one in results):.1f} s")
     return told
+
+
+def _laws(count: int) -> str:
+    return f"{count} law" if count == 1 else f"{count} laws"
 
 
 def _text(text: str) -> str:

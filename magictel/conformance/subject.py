@@ -17,12 +17,17 @@ from magictel.errors import UsageError
 from magictel.exporter import Exporter
 from magictel.sandbox.emulator import Emulator
 from magictel.sandbox.table import EMULATORS, make
+from magictel.settings.fields import Field, fields_of
 from magictel.settings.load import resolve
+from magictel.settings.model import ExporterSettings, HttpSettings
+
+NOWHERE = "http://127.0.0.1:9"
+"""An address that exporters can be made with where there is no emulator. No law sends anything to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an exporter is to send: the emulator's origin (`http://127.0.0.1:PORT`, empty without one), or a folder of its own.
+    """Where an exporter is to send: the emulator's origin (`http://127.0.0.1:PORT`; `NOWHERE` without one), or a folder of its own.
 
     `settings` are options that the law sets; `clock` goes to the exporter, else waiting takes its time.
     """
@@ -60,8 +65,9 @@ def registered(name: str, emulator: str | None = None) -> Subject:
 
     def built(place: Place) -> Exporter[Any]:
         own = {"MAGICTEL_FILE_PATH": str(place.folder / "metrics.jsonl")}
+        reached = place.environment or {one.env[0]: place.origin for one in addresses(exporter.Settings)}
         resolved = resolve(
-            exporter.name, exporter.name, exporter.Settings, environment={**place.environment, **own}, overrides={}
+            exporter.name, exporter.name, exporter.Settings, environment={**reached, **own}, overrides={}
         )
         known = set(exporter.Settings.__struct_fields__)
         wanted = {"trust_env": False, **place.settings}
@@ -75,6 +81,11 @@ def registered(name: str, emulator: str | None = None) -> Subject:
     if exporter.name in EMULATORS:
         return Subject(exporter.name, built, lambda clock: make(exporter.name, clock), command)
     return Subject(exporter.name, built, None, command, hindrances(exporter.name))
+
+
+def addresses(model: type[ExporterSettings]) -> list[Field]:
+    """The options that say where the backend is: none for an exporter that asks nobody over a network."""
+    return [one for one in fields_of(model) if one.address and one.key not in HttpSettings.__struct_fields__]
 
 
 def _named(text: str) -> MakeEmulator:

@@ -12,8 +12,8 @@ from magictel import registry
 from magictel.conformance import LAWS, Place, Subject, run
 from magictel.conformance.hindrance import of_file
 from magictel.conformance.need import Need
-from magictel.conformance.run import Result, Verdict
 from magictel.conformance.subject import registered
+from magictel.conformance.trial import Result, Verdict
 from magictel.exporter import Exporter
 from magictel.exporters.file import FileExporter, FileSettings
 from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator

@@ -10,7 +10,7 @@ import pytest
 
 from magictel.conformance.law import Law
 from magictel.conformance.report import junit
-from magictel.conformance.run import Result, Verdict
+from magictel.conformance.trial import Result, Verdict
 from magictel.errors import MagictelError, UsageError
 from magictel.events import Event, RunCleaned, SendOutcome, SendResult
 from magictel.finding import Finding, Rung

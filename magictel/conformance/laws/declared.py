@@ -62,6 +62,7 @@ def cost(case: Case) -> Violation | None:
     "secrets.nowhere",
     "No secret shows in repr, logs, receipts or findings, even where the backend says it back.",
     Need.SECRETS,
+    Need.BACKEND,
 )
 def secrets(case: Case) -> Violation | None:
     """Each secret option by itself, planted; the backend answers with what it was sent."""
@@ -85,7 +86,7 @@ def secrets(case: Case) -> Violation | None:
     return broken_unless(tried, "no secret could be planted")
 
 
-@BOOK.law("probes.hold", "Before a healthy backend no rung of its ladder fails, and no probe breaks.")
+@BOOK.law("probes.hold", "Before a healthy backend no rung of its ladder fails, and no probe breaks.", Need.BACKEND)
 def probes_hold(case: Case) -> Violation | None:
     """All rungs that it can climb."""
     for found in _climbed(case.exporter()):
@@ -94,7 +95,7 @@ def probes_hold(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("probes.side-effects", "Probes do no more than they declare: read-only ones write nothing.")
+@BOOK.law("probes.side-effects", "Probes do no more than they declare: read-only ones write nothing.", Need.BACKEND)
 def side_effects(case: Case) -> Violation | None:
     """A backend that takes notes."""
     exporter = case.exporter()

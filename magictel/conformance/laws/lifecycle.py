@@ -24,7 +24,11 @@ _SLACK = 1.5
 """Seconds by which it may be late: a machine may be busy."""
 
 
-@BOOK.law("life.export", "export says SUCCESS when all has arrived, and returns at once for an empty collection.")
+@BOOK.law(
+    "life.export",
+    "export says SUCCESS when all has arrived, and returns at once for an empty collection.",
+    Need.BACKEND,
+)
 def export(case: Case) -> Violation | None:
     """A healthy backend."""
     exporter = case.exporter()
@@ -36,7 +40,11 @@ def export(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.odd-calls", "Negative and endless time-outs, unknown keywords and empty collections raise nothing.")
+@BOOK.law(
+    "life.odd-calls",
+    "Negative and endless time-outs, unknown keywords and empty collections raise nothing.",
+    Need.BACKEND,
+)
 def odd_calls(case: Case) -> Violation | None:
     """What SDKs of all versions do."""
     exporter = case.exporter()
@@ -79,7 +87,7 @@ def export_after_shutdown(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.shutdown-twice", "shutdown may be called twice, and by several threads at once.")
+@BOOK.law("life.shutdown-twice", "shutdown may be called twice, and by several threads at once.", Need.BACKEND)
 def shutdown_twice(case: Case) -> Violation | None:
     """One after the other and side by side."""
     exporter = case.exporter()
@@ -183,7 +191,7 @@ def export_in_time(case: Case) -> Violation | None:
     return _in_time(case, "export", lambda: exporter.export(data, timeout_millis=_GIVEN))
 
 
-@BOOK.law("life.threads", "Exports from several threads at once are all counted, and all arrive.")
+@BOOK.law("life.threads", "Exports from several threads at once are all counted, and all arrive.", Need.BACKEND)
 def threads(case: Case) -> Violation | None:
     """Four threads, four payloads in flight, a backend that takes its time; it is asked for them where it can be."""
     if case.served:
@@ -212,7 +220,10 @@ def threads(case: Case) -> Violation | None:
 
 
 @BOOK.law(
-    "life.fork", "After a fork the child starts empty, with connections of its own; the parent goes on.", Need.FORK
+    "life.fork",
+    "After a fork the child starts empty, with connections of its own; the parent goes on.",
+    Need.FORK,
+    Need.BACKEND,
 )
 def fork(case: Case) -> Violation | None:
     """A worker of a pre-forking server."""

@@ -13,7 +13,9 @@ from magictel.outcome import Fate
 BOOK = Book()
 
 
-@BOOK.law("input.not-mutated", "What is exported is not changed: other readers are handed the same objects.")
+@BOOK.law(
+    "input.not-mutated", "What is exported is not changed: other readers are handed the same objects.", Need.BACKEND
+)
 def not_mutated(case: Case) -> Violation | None:
     """All shapes and odd values, compared by their text before and after."""
     now = case.clock.now()
@@ -24,7 +26,7 @@ def not_mutated(case: Case) -> Violation | None:
     return broken_unless(_told(data) == before, "the collection was changed by exporting it")
 
 
-@BOOK.law("input.shapes", "Every shape of point is delivered, or withheld by a named rule.")
+@BOOK.law("input.shapes", "Every shape of point is delivered, or withheld by a named rule.", Need.BACKEND)
 def every_shape(case: Case) -> Violation | None:
     """One by one."""
     exporter = case.exporter()
@@ -39,7 +41,9 @@ def every_shape(case: Case) -> Violation | None:
 
 
 @BOOK.law(
-    "input.odd-values", "No odd value breaks an export: each has a fate with a reason, and no neighbour shares it."
+    "input.odd-values",
+    "No odd value breaks an export: each has a fate with a reason, and no neighbour shares it.",
+    Need.BACKEND,
 )
 def odd_values(case: Case) -> Violation | None:
     """Each beside everyday points."""

@@ -20,7 +20,9 @@ _A_BIT_MORE = 1 + 2**-22
 """The least that an index of 32-bit floats still tells apart: it alters what is less, and read-back shows what is stored."""
 
 
-@BOOK.law("read-back.true", "What arrived as it was sent is found, equal, each point once.", Need.READ_BACK)
+@BOOK.law(
+    "read-back.true", "What arrived as it was sent is found, equal, each point once.", Need.BACKEND, Need.READ_BACK
+)
 def true(case: Case) -> Violation | None:
     """The sample that `send-sample` sends."""
     exporter, data = case.exporter(), _sample(case)
@@ -34,7 +36,7 @@ def true(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("read-back.lost", "A point that the backend lost is missing.", Need.READ_BACK)
+@BOOK.law("read-back.lost", "A point that the backend lost is missing.", Need.BACKEND, Need.READ_BACK)
 def lost(case: Case) -> Violation | None:
     """One point of the first and of the last metric never arrives."""
     exporter, data = case.exporter(), _sample(case)
@@ -47,7 +49,10 @@ def lost(case: Case) -> Violation | None:
 
 
 @BOOK.law(
-    "read-back.altered", "A point that is not as it was sent is altered, in one bit of a value too.", Need.READ_BACK
+    "read-back.altered",
+    "A point that is not as it was sent is altered, in one bit of a value too.",
+    Need.BACKEND,
+    Need.READ_BACK,
 )
 def altered(case: Case) -> Violation | None:
     """What is sent differs from what is asked for, in one place at a time."""
@@ -63,7 +68,7 @@ def altered(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("read-back.doubled", "A point that the backend shows twice is duplicated.", Need.READ_BACK)
+@BOOK.law("read-back.doubled", "A point that the backend shows twice is duplicated.", Need.BACKEND, Need.READ_BACK)
 def doubled(case: Case) -> Violation | None:
     """The same point once more, a second later."""
     exporter, data = case.exporter(), _sample(case)
@@ -78,7 +83,7 @@ def doubled(case: Case) -> Violation | None:
     return broken_unless(found.duplicated >= 1, "a point that is stored twice is not called duplicated")
 
 
-@BOOK.law("read-back.other-runs", "Points of other runs are not taken for this run's.", Need.READ_BACK)
+@BOOK.law("read-back.other-runs", "Points of other runs are not taken for this run's.", Need.BACKEND, Need.READ_BACK)
 def other_runs(case: Case) -> Violation | None:
     """Another run's sample is there, this one's never came."""
     exporter, data = case.exporter(), _sample(case)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from magictel.clock import SystemClock
@@ -11,6 +11,7 @@ from magictel.conformance.case import Case
 from magictel.conformance.law import Law, Level
 from magictel.conformance.need import Broken
 from magictel.conformance.subject import Subject
+from magictel.conformance.timekeeping import OWN_TIME
 
 
 class Verdict(StrEnum):
@@ -41,8 +42,21 @@ class Result:
 
 def run(subject: Subject, laws: Iterable[Law], seed: int = 0) -> Iterator[Result]:
     """Try every law; yields a result as soon as there is one."""
+    told: set[str] = set()
     for law in laws:
-        yield try_law(subject, law, seed)
+        yield once(try_law(subject, law, seed), told)
+
+
+def once(result: Result, told: set[str]) -> Result:
+    """A trouble of the emulator breaks the first law that meets it, and is noted in `told`; for it the others are skipped."""
+    if result.message != OWN_TIME:
+        return result
+    if result.message in told:
+        return replace(
+            result, verdict=Verdict.SKIPPED, message="needs an emulator that keeps time by the clock it is given"
+        )
+    told.add(OWN_TIME)
+    return result
 
 
 def try_law(subject: Subject, law: Law, seed: int) -> Result:
@@ -55,18 +69,22 @@ def try_law(subject: Subject, law: Law, seed: int) -> Result:
 
 
 def _tried(subject: Subject, law: Law, seed: int) -> tuple[Verdict, str | None]:
+    case = Case(subject, seed)
     try:
-        with Case(subject, seed) as case:
+        with case:
             lacking = case.lacking(law.needs)
             if lacking is not None:
                 return Verdict.SKIPPED, f"needs {lacking}"
             violation = law.check(case)
+            message = violation.message if violation else None
     except Broken as broken:
-        return Verdict.BROKEN, str(broken)
+        message = str(broken)
     except Exception as failure:
         # The type and the place, never the text: it may quote a secret.
-        return Verdict.BROKEN, f"{type(failure).__name__} was raised{_place(failure)}"
-    return (Verdict.HELD, None) if violation is None else (Verdict.BROKEN, violation.message)
+        message = f"{type(failure).__name__} was raised{_place(failure)}"
+    if message is None:
+        return Verdict.HELD, None
+    return Verdict.BROKEN, OWN_TIME if case.own_time and law.level is Level.MUST else message
 
 
 def _place(failure: BaseException) -> str:

@@ -1,0 +1,176 @@
+"""What the suite says where an author left something out: no emulator, or one that keeps time by a clock of its own."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel.clock import Clock, SystemClock
+from magictel.conformance import LAWS, Place, Subject, run
+from magictel.conformance.report import lines
+from magictel.conformance.subject import NOWHERE, registered
+from magictel.conformance.timekeeping import OWN_TIME, keeps_own_time
+from magictel.conformance.trial import Result, Verdict
+from magictel.exporters.elasticsearch import ElasticsearchExporter
+from magictel.exporters.elasticsearch.settings import ElasticsearchSettings
+from magictel.sandbox.elasticsearch import ElasticsearchEmulator
+from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
+from tests.conformance.acme import AcmeEmulator, AcmeExporter, AcmeSettings
+from tests.conformance.bad import BAD
+from tests.conformance.test_elsewhere import ran
+from tests.foreign.fresh import ROOT
+
+SEND_NOTHING = {
+    law.id
+    for law in LAWS
+    if law.id.startswith(("describe.", "encode."))
+    or law.id in ("bounds.batches", "bounds.templates", "input.scrubbed", "life.export-after-shutdown")
+}
+
+
+def search(place: Place) -> ElasticsearchExporter:
+    settings: Any = {"url": (place.origin,), **place.settings}
+    return ElasticsearchExporter(ElasticsearchSettings(**settings), clock=place.clock)
+
+
+def acme(place: Place) -> AcmeExporter:
+    settings: Any = {"url": place.origin, **place.settings}
+    return AcmeExporter(AcmeSettings(**settings), clock=place.clock)
+
+
+def ids(results: list[Result], verdict: Verdict) -> list[str]:
+    return [one.law.id for one in results if one.verdict is verdict]
+
+
+@pytest.mark.parametrize("made", [search, acme])
+def test_without_an_emulator_what_sends_is_skipped_and_the_rest_is_tried(made: Any) -> None:
+    results = list(run(Subject("mine", made), LAWS))
+    assert ids(results, Verdict.BROKEN) == []
+    assert set(ids(results, Verdict.HELD)) == SEND_NOTHING
+    said = {one.law.id: one.message for one in results}
+    assert (
+        said["read-back.lost"] == said["life.export"] == "needs an emulator that takes what is sent, and none was given"
+    )
+    assert all(one.message and one.message.startswith("needs a") for one in results if one.verdict is Verdict.SKIPPED)
+
+
+def test_without_an_emulator_nothing_is_sent_whatever_the_address() -> None:
+    """A default of `localhost` must not reach what happens to listen there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+        def made(place: Place) -> AcmeExporter:
+            assert place.origin == NOWHERE
+            settings: Any = {**place.settings, "url": url}
+            return AcmeExporter(AcmeSettings(**settings), clock=place.clock)
+
+        assert ids(list(run(Subject("mine", made), LAWS)), Verdict.BROKEN) == []
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+def test_an_installed_one_without_an_emulator_is_made_with_an_address_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Acme's address is required, and no variable of the reader's is used."""
+    ours = EntryPoint("acme", "tests.conformance.acme:AcmeExporter", "magictel.exporters")
+    monkeypatch.setattr("magictel.registry.entry_points", lambda group: [ours] if group == ours.group else [])
+    results = list(run(registered("acme"), LAWS))
+    assert ids(results, Verdict.BROKEN) == []
+    assert set(ids(results, Verdict.HELD)) == SEND_NOTHING
+
+
+def test_a_clock_of_its_own_breaks_one_law_and_the_others_that_fall_with_it_are_skipped() -> None:
+    results = list(run(Subject("mine", search, lambda clock: ElasticsearchEmulator()), LAWS))
+    (broken,) = [one for one in results if one.verdict is Verdict.BROKEN]
+    assert broken.message == OWN_TIME
+    assert broken.failed
+    skipped = [one.law.id for one in results if one.message and "keeps time by the clock" in one.message]
+    assert {"read-back.true", "ledger.identity", "life.threads"} <= set(skipped)
+    assert (
+        ids(list(run(Subject("mine", search, lambda clock: ElasticsearchEmulator(clock=clock)), LAWS)), Verdict.BROKEN)
+        == []
+    )
+
+
+SUITE = """
+import pytest
+import magictel.conformance
+from magictel.sandbox.elasticsearch import ElasticsearchEmulator
+from tests.conformance.test_what_an_author_left_out import search
+
+
+class TestMine(magictel.conformance.ExporterSuite):
+    excused = {"partial.items": "an excuse does not cover the emulator"}
+
+    @pytest.fixture
+    def exporter(self):
+        return search
+
+    @pytest.fixture
+    def emulator(self):
+        return lambda clock: ElasticsearchEmulator()
+"""
+
+
+@pytest.mark.parametrize("asked", ["", "read-back"])
+def test_under_pytest_too_it_is_one_failure_whichever_laws_are_asked_for(asked: str, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "test_mine.py").write_text(SUITE)
+    done = ran(f"pytest -q -p no:cacheprovider -k '{asked}'", tmp_path, PYTHONPATH=str(ROOT))
+    assert re.search(r"^1 failed", done.stdout, re.M), done.stdout
+    assert "xfailed" not in done.stdout
+    assert done.stdout.count(OWN_TIME) == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "own"),
+    [
+        (lambda clock: AcmeEmulator(clock), False),  # it keeps no time
+        (lambda clock: ElasticsearchEmulator(clock=clock), False),
+        (lambda clock: ElasticsearchEmulator(), True),  # two attributes deep
+        (lambda clock: PrometheusRemoteWriteEmulator(clock=clock), False),
+        (lambda clock: PrometheusRemoteWriteEmulator(), True),
+    ],
+)
+def test_a_clock_of_its_own_is_seen(made: Any, own: bool) -> None:
+    clock: Clock = SystemClock()
+    assert keeps_own_time(made(clock), clock) is own
+
+
+def test_run_is_the_function_whatever_was_loaded_before() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "import magictel.conformance as c; c.ExporterSuite; print(callable(c.run))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "True\n"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_laws_are_counted_in_the_right_number(count: int) -> None:
+    said = {0: "0 laws", 1: "1 law", 2: "2 laws"}[count]
+    bad = next(one for one in BAD if one.law == "retry.throttled").exporter
+    held = list(run(Subject("mine", acme, lambda clock: AcmeEmulator()), LAWS[:count]))
+    assert lines("mine", held)[-1].startswith(f"mine holds {'all ' if count > 1 else ''}{said}   ")
+    skipped = list(run(Subject("mine", acme), [law for law in LAWS if law.id.startswith("retry.")][:count]))
+    assert lines("mine", skipped)[-1].startswith("mine holds 0 laws   ")
+    assert [one for one in lines("mine", skipped) if "skipped" in one] == (
+        [f"  · {said} skipped: mine needs a backend whose answers can be scripted"] if count else []
+    )
+    if count:
+        some = [law for law in LAWS if law.id in ("retry.throttled", "retry.refused")][:count]
+
+        def made(place: Place) -> Any:
+            settings: Any = {"url": place.origin, **place.settings}
+            return bad(AcmeSettings(**settings), clock=place.clock)  # type: ignore[arg-type]
+
+        broken = list(run(Subject("mine", made, lambda clock: AcmeEmulator()), some))
+        assert lines("mine", broken)[-1].startswith(f"mine breaks 1 of {said}   ")
