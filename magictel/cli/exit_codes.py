@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from enum import IntEnum
 
-from magictel.events import CheckFinished, CheckOutcome, RunCleaned, SendFinished, SendOutcome
+from magictel.events import CheckFinished, CheckOutcome, ReplayFinished, RunCleaned, SendFinished, SendOutcome
 from magictel.finding import Held
 
 
@@ -71,6 +71,8 @@ def after_send(
     """The code of a `send-sample`, with the clean-up that followed it."""
     outcomes = {result.outcome for result in finished.results}
     warned = any(finding.outcome is Held.WARN for result in finished.results for finding in result.findings)
+    if isinstance(finished, ReplayFinished):
+        warned = warned or finished.source.skipped > 0
     fine = {SendOutcome.VERIFIED, SendOutcome.ACCEPTED, SendOutcome.UNVERIFIED}
     return exit_code(
         Ending(

@@ -17,7 +17,7 @@ from magictel.cli.targets import AllOption, ConfigOption, DryRunOption, FormatOp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from magictel.events import Event, ReplayFinished
+    from magictel.events import Event
     from magictel.operations.job import Job
     from magictel.operations.replay_reading import ReplayOptions
     from magictel.sources.recording import Recordings
@@ -92,6 +92,7 @@ def command(
     from magictel.cli import sandboxed
     from magictel.cli.exit_codes import Ending, Exit, after_send, exit_code
     from magictel.cli.failure import tell
+    from magictel.cli.go_on import say_how_to_go_on
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import reporting
     from magictel.clock import SystemClock
@@ -102,7 +103,9 @@ def command(
     from magictel.sources.recording import Recordings
     from magictel.sources.trouble import SourceError
 
-    _fit_together(verify=verify, no_verify=no_verify, within=within, timing=timing, dry_run=dry_run)
+    _fit_together(
+        verify=verify, no_verify=no_verify, within=within, timing=timing, dry_run=dry_run, reported=bool(report)
+    )
     _keep_freed_memory()
     clock = SystemClock()
     options = ReplayOptions(
@@ -140,7 +143,7 @@ def command(
                     code = Exit.FAILED
                 if done.broken is not None:
                     tell(done.broken, format_, document=False)
-                _say_how_to_go_on(done, sys.argv[1:], files)
+                say_how_to_go_on(done, sys.argv[1:], files, chosen, from_point)
     except SourceError as failure:
         tell(failure, format_)
         return Exit.FAILED
@@ -233,44 +236,19 @@ def _shifted(seconds: float) -> str:
     return f"every time is moved {span(abs(seconds))} {'on' if seconds > 0 else 'back'}"
 
 
-def _say_how_to_go_on(done: ReplayFinished, arguments: Sequence[str], files: Sequence[str]) -> None:
-    from magictel.cli import output
-
-    if done.go_on is None:
-        if done.interrupted:
-            output.note(
-                "everything was sent; reading it back was interrupted, and what was not asked for is unverified"
-            )
-        return
-    if "-" in files:
-        output.note(f"{done.go_on} points need not be sent again: go on with --from-point {done.go_on}")
-        return
-    output.note(f"go on:  magictel {_again(arguments, done.go_on, done.source.shift)}")
-
-
-def _again(arguments: Sequence[str], point: int, shift: float) -> str:
-    """The same command with where to go on and the shift that was applied."""
-    import shlex
-
-    kept: list[str] = []
-    over = False
-    for argument in arguments:
-        if over:
-            over = False
-        elif argument in ("--from-point", "--shift"):
-            over = True
-        elif not argument.startswith(("--from-point=", "--shift=")):
-            kept.append(argument)
-    return shlex.join([*kept, f"--shift={shift:.3f}s", f"--from-point={point}"])
-
-
-def _fit_together(*, verify: bool, no_verify: bool, within: float | None, timing: bool, dry_run: bool) -> None:
+def _fit_together(
+    *, verify: bool, no_verify: bool, within: float | None, timing: bool, dry_run: bool, reported: bool
+) -> None:
     from magictel.errors import UsageError
 
     if verify and no_verify:
         raise UsageError("usage.run", "--verify and --no-verify: only one of them can be", "leave one of them out")
     if within is not None and not verify:
         raise UsageError("usage.run", "--within: nothing is waited for unless it is verified", "add --verify")
+    if dry_run and reported:
+        raise UsageError(
+            "usage.report", "--dry-run has no result to report", "use --format json, or leave --report out"
+        )
     if dry_run and (verify or timing):
         what = "--verify" if verify else "--timing"
         raise UsageError(

@@ -66,7 +66,7 @@ class Reports:
         self._told = told
         self._files: list[_File] = []
         try:
-            for kind, path in [_split(text) for text in written or ()]:
+            for kind, path in _each_its_own([_split(text) for text in written or ()]):
                 self._files.append(_File(kind, path, command))
         except UsageError:
             for file in self._files:
@@ -155,6 +155,20 @@ def _for_people() -> Reporter:
     from magictel.reporters.terminal import TerminalReporter, progress_for
 
     return TerminalReporter(page(), progress_for(sys.stderr, environment()))
+
+
+def _each_its_own(files: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    seen: dict[str, str] = {}
+    for kind, path in files:
+        place = os.path.realpath(path)
+        if place in seen and not _special(path):
+            raise UsageError(
+                "usage.report",
+                f"--report {kind}={path}: the {seen[place]} report goes to the same file",
+                "give each report a file of its own",
+            )
+        seen[place] = kind
+    return files
 
 
 def _split(text: str) -> tuple[str, str]:

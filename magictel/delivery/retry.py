@@ -153,6 +153,8 @@ class Retry:
         if wait and (self.clock.monotonic() + wait + _LEAST > deadline.end or self._wait(wait, "limited")):
             self.rate_limit.give_back()
             self.breaker.release()
+            if self.stop.is_set():
+                return Throttled("delivery.shutdown", "stopped before our own rate limit let it be sent")
             return Throttled("delivery.rate-limit", f"our own rate limit asks to wait {wait:.1f} s", after=wait)
         began = self.clock.monotonic()
         left = deadline.retries - began

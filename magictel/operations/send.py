@@ -243,10 +243,10 @@ def judged(result: SendResult, options: SendOptions) -> SendResult:
             rules = ", ".join(dict.fromkeys(one.code for one in receipt.reasons if one.fate is Fate.WITHHELD))
             message = f"every point is withheld ({rules}): nothing was sent, and nothing can be verified"
             return replace(result, outcome=SendOutcome.UNVERIFIED, code="verify.nothing-sent", message=message)
-        return replace(
-            result,
-            outcome=SendOutcome.ACCEPTED if not options.verify or not receipt.delivered else SendOutcome.UNVERIFIED,
-        )
+        if not options.verify or not receipt.delivered:
+            return replace(result, outcome=SendOutcome.ACCEPTED)
+        why = "the run was interrupted before these points were read back"
+        return replace(result, outcome=SendOutcome.UNVERIFIED, code="verify.unverified", message=why)
     if verification.missing and not verification.code:
         names = ", ".join(verification.missing_points[:3]) + (", …" if verification.missing > 3 else "")
         message = f"{verification.missing} of {verification.expected} accepted points were not shown in time: {names}"

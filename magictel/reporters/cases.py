@@ -168,7 +168,7 @@ def _verified(result: SendResult) -> Case:
     if seen is None:
         if result.outcome is SendOutcome.UNVERIFIED:
             return Case(*name, Held.SKIPPED, result.message or "nobody could be asked", result.code, result.remedy)
-        return Case(*name, Held.SKIPPED, "not asked" if receipt.delivered else "nothing was accepted")
+        return Case(*name, Held.SKIPPED, "not read back" if receipt.delivered else "nothing was accepted")
     bad = [
         f"{count} {word}"
         for count, word in ((seen.missing, "lost"), (seen.altered, "altered"), (seen.duplicated, "duplicated"))

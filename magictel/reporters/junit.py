@@ -107,7 +107,7 @@ def _sent(result: SendResult) -> ET.Element:
             verified,
             "skipped",
             None,
-            "nothing was accepted" if result.outcome in _NOT_DELIVERED else "not asked, or not to be asked",
+            "nothing was accepted" if result.outcome in _NOT_DELIVERED else "not read back",
         )
     elif result.outcome in _NOT_VERIFIED or seen.missing or seen.altered or seen.duplicated:
         if seen.code and not seen.found:

@@ -116,6 +116,9 @@ def write_end(
             if left
             else f"cleaned, {many(sum(one.deleted for one in cleaned), 'item')} deleted"
         )
+    if isinstance(finished, ReplayFinished) and (skipped := finished.source.skipped):
+        said = [f"{many(skipped, 'line')} could not be read, for example", *finished.source.examples[:1]]
+        _trouble(sheet, Held.WARN, f"passed over {skipped}", "source.broken-line", said, None)
     if words:
         if len(targets) > 1:
             sheet.blank()
@@ -129,7 +132,8 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
         if finished.go_on is None:
             return "interrupted while it was read back: all of the recording was sent"
         if not finished.go_on:
-            return "interrupted before any point was settled"
+            some = any(result.receipt.delivered for result in finished.results)
+            return "interrupted: go on from the beginning" + (", some points are sent again" if some else "")
         return f"interrupted: the first {many(finished.go_on, 'point')} of the recording need not be sent again"
     if finished.interrupted:
         return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
@@ -305,7 +309,7 @@ def _write_timing(sheet: Sheet, timing: Timing) -> None:
 def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:
     style = sheet.signs.style[held]
     sheet.row(
-        [("  ", ""), (sheet.signs.held[held], style), (f" {what:<14}", "dim" if held is Held.SKIPPED else "")],
+        [("  ", ""), (sheet.signs.held[held], style), (f" {what:<13} ", "dim" if held is Held.SKIPPED else "")],
         code or "",
     )
     for line in said:

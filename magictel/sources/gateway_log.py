@@ -80,12 +80,14 @@ class GatewayLog:
             value: Any = metadata
             for key in path:
                 value = value.get(key) if isinstance(value, Mapping) else None
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if value is not None:
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    raise broken(self.name, number, None, f"expected a number for {'.'.join(path)}")
                 try:
                     number_ = float(value)
                 except OverflowError:
                     raise broken(
-                        self.name, number, None, f"expected a number for {path[-1]}, got too many digits"
+                        self.name, number, None, f"expected a number for {'.'.join(path)}, got too many digits"
                     ) from None
                 head = self._head(resource, name, unit, description)
                 made.append(Part(head, [number_point(own, 0, time, number_)], [hash(tuple(own.items()))]))

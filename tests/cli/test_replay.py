@@ -213,6 +213,43 @@ def test_skipped_lines_are_counted(tmp_path: Path) -> None:
     assert "line 2, column 2" in ran.document["source"]["examples"][0]
 
 
+@pytest.mark.parametrize(("strict", "code"), [((), 0), (("--strict",), 3)])
+def test_skipped_lines_are_said_on_the_page_and_count_under_strict(
+    tmp_path: Path, strict: tuple[str, ...], code: int
+) -> None:
+    (tmp_path / "r").write_text(f"{request(1)}\n{{broken\n{request(2)}\n")
+    arguments = ("r", "--to", "file", "--set", "path=out", "--on-error", "skip", *strict)
+    ran = magictel("replay", *arguments, folder=tmp_path)
+    assert ran.code == code, ran
+    assert "passed over 1 source.broken-line" in ran.out
+    assert "r, line 2, column 2" in ran.out
+
+
+@pytest.mark.parametrize("bad", ['"slow"', "true", "[1]"])
+def test_a_gateway_record_with_a_field_of_another_kind_is_a_broken_line(tmp_path: Path, bad: str) -> None:
+    text = '{"timestamp":"2025-03-05T16:03:20Z","attributes":{"metadata":{"latency":%s,"cost":0.5}}}'
+    (tmp_path / "r").write_text("\n".join([text.replace("%s", one) for one in ("1", bad, "null")]) + "\n")
+    ran = replayed(tmp_path, "r")
+    assert (ran.code, ran.document["code"]) == (1, "source.broken-line"), ran
+    assert "r, line 2: expected a number for latency" in ran.document["message"]
+    again = replayed(tmp_path, "r", "--on-error", "skip")
+    assert (again.code, again.document["source"]["points"], again.document["source"]["skipped"]) == (0, 3, 1)
+
+
+def test_a_dry_run_has_no_report_and_leaves_those_there_are_alone(tmp_path: Path) -> None:
+    (tmp_path / "old.xml").write_text("keep")
+    ran = magictel("replay", "@node", "--to", "file", "--dry-run", "--report", "junit=old.xml", folder=tmp_path)
+    assert (ran.code, (tmp_path / "old.xml").read_text()) == (2, "keep")
+    assert "--dry-run has no result to report" in ran.err
+
+
+def test_two_reports_do_not_share_a_file(tmp_path: Path) -> None:
+    reports = ["--report", "json=a", "--report", "junit=./a"]
+    ran = magictel("replay", "@node", "--to", "file", "--set", "path=out", *reports, folder=tmp_path)
+    assert (ran.code, (tmp_path / "a").exists(), (tmp_path / "out").exists()) == (2, False, False)
+    assert "the json report goes to the same file" in ran.err
+
+
 def test_several_targets_have_a_ledger_each_and_one_that_is_down_costs_the_others_nothing(tmp_path: Path) -> None:
     (tmp_path / "r").write_text(request(1, 2, 3) + "\n")
     dead = {"ELASTICSEARCH_URL": f"http://127.0.0.1:{refused()}"}

@@ -62,7 +62,7 @@ def test_of_many_attributes_the_first_are_shown_and_the_time() -> None:
     ("go_on", "said"),
     [
         (8000, "interrupted: the first 8000 points of the recording need not be sent again"),
-        (0, "interrupted before any point was settled"),
+        (0, "interrupted: go on from the beginning, some points are sent again"),
         (None, "interrupted while it was read back: all of the recording was sent"),
     ],
 )

@@ -1,0 +1,88 @@
+"""How a replay that ended early is gone on with: by a command to copy, in which no secret stands."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from magictel import sandbox
+from magictel.cli.go_on import again
+from tests.cli.running import refused, started
+
+SETS = (
+    "api_key=abc:SECRETKEY",
+    "elasticsearch.headers=x-a=SECRETHEADER",
+    "headers.X-Token=SECRETENTRY",
+    "url=http://me:SECRETLOGIN@127.0.0.1:{port}",
+)
+
+
+def ended(*arguments: str, folder: Path) -> tuple[int, str, str]:
+    """A command as a process of its own, since it names its own arguments: code, output, errors."""
+    with started(*arguments, folder=folder) as running:
+        told, said = running.communicate(timeout=60)
+    return running.returncode, told, said
+
+
+@pytest.mark.parametrize("joined", [False, True], ids=["--set X", "--set=X"])
+@pytest.mark.parametrize("given", SETS)
+def test_the_command_that_goes_on_shows_no_secret(tmp_path: Path, given: str, joined: bool) -> None:
+    port = refused()
+    given = given.format(port=port)
+    sets = [f"--set={given}"] if joined else ["--set", given]
+    if not given.startswith("url="):
+        sets += ["--set", f"url=http://127.0.0.1:{port}"]
+    code, told, said = ended("replay", "@node", "--to", "elasticsearch", *sets, folder=tmp_path)
+    assert code == 1, said
+    assert "go on:  magictel replay @node --to elasticsearch " in said
+    assert "SECRET" not in told + said
+    assert "*** stands for a secret that is not shown" in said
+
+
+def test_a_secret_of_an_unusable_target_is_not_shown_either(tmp_path: Path) -> None:
+    sets = ["--set", "password=SECRET", "--set", "username="]
+    _, told, said = ended(
+        "replay", "@node", "--to", "elasticsearch", *sets, "--set", "url=nonsense://", folder=tmp_path
+    )
+    assert "go on:" in said
+    assert "SECRET" not in told + said
+
+
+def test_what_only_says_where_a_secret_is_stays() -> None:
+    arguments = [
+        "replay",
+        "r",
+        "--shift",
+        "now",
+        "--set",
+        "api_key=file:/run/key",
+        "--from-point=3",
+        "--set",
+        "index=a",
+    ]
+    command = again(arguments, 8, 1.5, ())
+    assert command == "replay r --set api_key=file:/run/key --set index=a --shift=1.500s --from-point=8"
+
+
+def test_a_wait_for_our_own_rate_limit_ends_with_the_interrupt_and_is_not_blamed(tmp_path: Path) -> None:
+    with sandbox.start(["elasticsearch"]) as room:
+        options = ["--set", "rate_limit=2", "--set", "max_batch_points=5", "--format", "json"]
+        with started(
+            "replay", "@gateway", "--to", "elasticsearch", *options, folder=tmp_path, **room.environment()
+        ) as run:
+            assert run.stderr is not None
+            run.stderr.readline()  # the shift: it is about to send
+            time.sleep(1.5)  # the burst is over, and most of the 39 requests wait
+            run.send_signal(signal.SIGINT)
+            told, said = run.communicate(timeout=30)
+    assert run.returncode == 130, said
+    assert '"delivery.shutdown"' in told
+    assert "delivery.rate-limit" not in told
+    (target,) = json.loads(told)["targets"]
+    assert target["receipt"]["delivered"] > 0
+    assert f"elasticsearch took {target['receipt']['delivered']} points of those that are sent again" in said
+    assert "--from-point=0" in said
