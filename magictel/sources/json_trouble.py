@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from json import JSONDecoder
 
 import msgspec
 
@@ -10,14 +11,59 @@ from magictel.sources.trouble import SourceError, broken
 
 _AT = re.compile(r"\(byte (\d+)\)")
 _PATH = re.compile(r"at `\$\.?(.*)`")
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_SPACE = re.compile(r"[ \t\r\n]*")
+_VALUE = JSONDecoder()
 
 
 def undecoded(name: str, number: int, text: bytes, failure: msgspec.DecodeError) -> SourceError:
     """Line `number` of a recording is no JSON (its column is known then), or JSON of another kind (its member is)."""
     said = str(failure)
     if isinstance(failure, msgspec.ValidationError):
-        return broken(name, number, None, _expected(said))
+        path = _PATH.search(said)
+        return broken(name, number, column_of(text, path[1] if path else ""), _expected(said))
     return broken(name, number, _column(text, said), _syntax(said))
+
+
+def column_of(text: bytes, path: str) -> int | None:
+    """Where the value at a path (`resourceMetrics[0].resource`, empty: the whole) begins in a line of JSON; None where there is none.
+
+    A path within attributes begins at them (they are decoded when they come for the first time), so it is not found.
+    """
+    try:
+        line = text.decode()
+        at = _after(line, 0)
+        for step in _STEP.finditer(path):
+            at = _inside(line, at, step[1] if step[1] is not None else int(step[2]))
+    except (ValueError, LookupError, RecursionError):
+        return None
+    return len(line[:at].encode()) + 1
+
+
+def _inside(line: str, at: int, wanted: str | int) -> int:
+    """Where a member of the object, or an element of the array, that begins at `at` begins."""
+    if line[at] != ("[" if isinstance(wanted, int) else "{"):
+        raise LookupError
+    at, number = _after(line, at + 1), 0
+    while line[at] not in "]}":
+        if isinstance(wanted, str):
+            key, at = _VALUE.raw_decode(line, at)
+            at = _after(line, _after(line, at) + 1)
+            found = key == wanted
+        else:
+            found = number == wanted
+        if found:
+            return at
+        _, at = _VALUE.raw_decode(line, at)
+        at, number = _after(line, at), number + 1
+        if line[at] == ",":
+            at = _after(line, at + 1)
+    raise LookupError
+
+
+def _after(line: str, at: int) -> int:
+    """Past white space."""
+    return _SPACE.match(line, at).end()  # type: ignore[union-attr] # it matches nothing, too
 
 
 def _expected(said: str) -> str:
