@@ -7,12 +7,14 @@ that tells two series apart makes them one series for the backend: that is the c
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from magictel.model import Attributes, Group, Point
 from magictel.secrets import MASK
+
+_HOLDING = (Mapping, list, tuple)
 
 
 class Scrub:
@@ -39,10 +41,18 @@ class Scrub:
     def attributes(self, attributes: Attributes) -> Attributes:
         """The attributes with dropped keys gone and redacted values masked."""
         return {
-            key: MASK if _matches(key, self._redact) else value
+            key: MASK if _matches(key, self._redact) else self._value(value)
             for key, value in attributes.items()
             if not _matches(key, self._drop)
         }
+
+    def _value(self, value: Any) -> Any:
+        """A value that holds attributes itself, scrubbed like them."""
+        if isinstance(value, Mapping):
+            return self.attributes(value)
+        if isinstance(value, list | tuple):
+            return [self._value(one) for one in value] if any(isinstance(one, _HOLDING) for one in value) else value
+        return value
 
     def _point(self, point: Point) -> Point:
         scrubbed = replace(point, attributes=self._cached(point.attributes))

@@ -72,3 +72,11 @@ def test_every_exporter_s_bytes_and_dry_run_have_passed_it(option: str) -> None:
     assert b"s3cr3t" not in body
     assert b"ada" not in body
     assert b"shop" in body
+
+
+def test_attributes_within_a_value_are_scrubbed_like_those_beside_it() -> None:
+    inner = {"host.name": "SECRET", "kept": 1, "gone": 2}
+    scrub = Scrub(["host.name"], ["gone"])
+    made = scrub.attributes({"a": inner, "b": [inner, [inner]], "c": ["x", 1]})
+    clean = {"host.name": "***", "kept": 1}
+    assert made == {"a": clean, "b": [clean, [clean]], "c": ["x", 1]}

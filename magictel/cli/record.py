@@ -82,7 +82,8 @@ def command(
     if done.points or done.failure is None:
         scraped = f" in {many(done.scrapes, 'scrape')}" if done.scrapes else ""
         missed = f", {done.failed} brought nothing" if done.failed else ""
-        output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed} to {out}")
+        where = f" to {out}" if done.points else f"; {out} was not made"
+        output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed}{where}")
     return code
 
 

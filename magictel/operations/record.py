@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from magictel import registry
 from magictel.clock import Clock
@@ -62,16 +63,18 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[], Trans
     gathering = Gathering()
     made = False
     try:
-        with _written(options.out) as file:
+        with _new(options.out) as raw:
             made = True
             pages = _scraped(options, done, transport(), clock) if url else _read(options, done, clock)
             try:
                 for batches in pages:
-                    for piece in gathering.slices(batches):
-                        for payload in exporter.payloads(piece.data):
-                            file.write(exporter.frame(payload))
-                        done.points += piece.points
-                        done.series = gathering.series.value
+                    with _packed(raw, options.out.suffix) as file:
+                        for piece in gathering.slices(batches):
+                            for payload in exporter.payloads(piece.data):
+                                file.write(exporter.frame(payload))
+                            done.points += piece.points
+                            done.series = gathering.series.value
+                    raw.flush()  # what was scraped cannot be asked for again
             except SourceError as failure:
                 done.failure, done.broke_off = failure, True
     finally:
@@ -98,8 +101,9 @@ def _scraped(options: RecordOptions, done: Recorded, transport: Transport, clock
             done.broke_off = options.every is None
         else:
             done.scrapes += 1
-            recordings = Recordings((options.source,), options.skip_broken, time, time=time)
-            yield recordings.page(options.source, body)
+            name = _shown(options.source)
+            recordings = Recordings((name,), options.skip_broken, time, time=time)
+            yield recordings.page(name, body)
             done.skipped += recordings.skipped
         number += 1
         if options.every is None or (options.length is not None and number * options.every > options.length):
@@ -112,28 +116,47 @@ def _fetched(url: str, transport: Transport, clock: Clock) -> tuple[bytes, int]:
     time = int(clock.now() * 1000) * 1_000_000
     reply = transport.send(Request("GET", url, {"Accept": ACCEPT, "Accept-Encoding": "gzip"}), _TIMEOUT)
     if reply.status != 200:
-        raise SourceError("source.scrape", f"{url} answers {reply.status}, expected 200", "look at it with curl")
+        told = f", to {reply.headers['location']}" if reply.headers.get("location") else ""
+        raise SourceError(
+            "source.scrape", f"{_shown(url)} answers {reply.status}{told}, expected 200", "look at it with curl"
+        )
+    openmetrics = "openmetrics-text" in reply.headers.get("content-type", "")
+    if openmetrics and not reply.body.rstrip().endswith(b"# EOF"):
+        raise SourceError(
+            "source.scrape",
+            f"{_shown(url)} broke off: an OpenMetrics page ends with # EOF, and this one does not",
+            "look at it with curl",
+        )
     return reply.body, time
 
 
-@contextmanager
-def _written(path: Path) -> Iterator[IO[bytes]]:
-    """A new file, packed with zstd or gzip where its name ends so."""
+def _shown(url: str) -> str:
+    """An address without its login, and without what stands in its query, which may be a token."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, query="…" if parts.query else "", fragment=""))
+
+
+def _new(path: Path) -> IO[bytes]:
     try:
-        raw = path.open("xb")
+        return path.open("xb")
     except FileExistsError:
         raise UsageError("usage.record", f"{path} is there already", "name another file, or delete it") from None
     except (OSError, ValueError) as failure:
         why = (failure.strerror or "it cannot be written") if isinstance(failure, OSError) else "this is no path"
         raise UsageError("usage.record", f"{path}: {why.lower()}", "name a file in a folder that exists") from None
-    with raw:
-        if path.suffix in (".zst", ".zstd"):
-            import zstandard
 
-            with zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(raw, closefd=False) as packed:
-                yield packed
-        elif path.suffix == ".gz":
-            with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=4, filename="", mtime=0) as packed_gzip:
-                yield packed_gzip  # type: ignore[misc] # it can be written to
-        else:
-            yield raw
+
+@contextmanager
+def _packed(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
+    """One frame of zstd or one member of gzip, as the file's name says: whole ones behind each other can be read even after a kill."""
+    if suffix in (".zst", ".zstd"):
+        import zstandard
+
+        with zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(raw, closefd=False) as packed:
+            yield packed
+    elif suffix == ".gz":
+        with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=4, filename="", mtime=0) as packed_gzip:
+            yield packed_gzip  # type: ignore[misc] # it can be written to
+    else:
+        yield raw

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tests.cli.running import Ran, magictel, refused
+from tests.cli.running import Ran, magictel, refused, started
 
 PAGE = b'# TYPE hits counter\nhits_total{path="/"} 3\n# TYPE up gauge\nup 1\n# EOF\n'
 
@@ -78,3 +79,36 @@ def test_nobody_at_the_address_is_exit_1(tmp_path: Path) -> None:
     ran = recorded(tmp_path, "--from", f"http://127.0.0.1:{refused()}/metrics", "--out", "r.jsonl")
     assert (ran.code, ran.document["code"]) == (1, "net.tcp.refused")
     assert not (tmp_path / "r.jsonl").exists()
+
+
+def test_an_openmetrics_page_that_broke_off_is_no_recording(tmp_path: Path, httpserver: HTTPServer) -> None:
+    whole = Response(PAGE.replace(b"# EOF\n", b""), content_type="application/openmetrics-text; version=1.0.0")
+    httpserver.expect_request("/metrics").respond_with_response(whole)
+    ran = recorded(tmp_path, "--from", httpserver.url_for("/metrics"), "--out", "r.jsonl")
+    assert (ran.code, ran.document["code"], ran.document["points"]) == (1, "source.scrape", 0)
+    assert "# EOF" in ran.document["message"]
+
+
+def test_a_token_in_the_address_is_shown_to_nobody(tmp_path: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/metrics").respond_with_data("<html>login</html>", content_type="text/html")
+    httpserver.expect_request("/moved").respond_with_data("", status=302, headers={"Location": "/login"})
+    for path, said in (("/metrics", "is none of"), ("/moved", "answers 302, to /login")):
+        url = httpserver.url_for(path).replace("://", "://me:SECRET@") + "?token=SECRET"
+        ran = magictel("record", "--from", url, "--out", "r.jsonl", folder=tmp_path)
+        assert ran.code == 1, ran
+        assert said in ran.err
+        assert "SECRET" not in ran.out + ran.err, ran
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.zst", "r.jsonl.gz"])
+def test_what_was_scraped_outlives_a_kill(tmp_path: Path, httpserver: HTTPServer, name: str) -> None:
+    httpserver.expect_request("/metrics").respond_with_data(PAGE)
+    arguments = ["record", "--from", httpserver.url_for("/metrics"), "--out", name, "--every", "100ms"]
+    with started(*arguments, folder=tmp_path) as running:
+        until = time.monotonic() + 30
+        while len(httpserver.log) < 4 and time.monotonic() < until:
+            time.sleep(0.02)
+        running.kill()
+        running.wait(10)
+    replayed = magictel("replay", name, "--to", "file", "--set", "path=out", "--shift", "keep", folder=tmp_path)
+    assert (tmp_path / "out").read_text().count('"timeUnixNano"') >= 4, replayed
