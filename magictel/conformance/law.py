@@ -68,6 +68,11 @@ def broken_unless(held: object, message: str) -> Violation | None:
     return None if held else Violation(message)
 
 
+def points(count: int, one: str = "", more: str = "") -> str:
+    """So many points, with the verb that goes with them: `1 point is`, `2 points are`."""
+    return f"{count} point {one}".rstrip() if count == 1 else f"{count} points {more}".rstrip()
+
+
 def first(*found: Violation | None) -> Violation | None:
     """The first violation among several."""
     return next((one for one in found if one is not None), None)

@@ -14,6 +14,7 @@ import pytest
 
 from magictel.clock import Clock, SystemClock
 from magictel.conformance import LAWS, Place, Subject, run
+from magictel.conformance.law import points
 from magictel.conformance.report import lines
 from magictel.conformance.subject import NOWHERE, registered
 from magictel.conformance.timekeeping import OWN_TIME, keeps_own_time
@@ -174,3 +175,8 @@ def test_laws_are_counted_in_the_right_number(count: int) -> None:
 
         broken = list(run(Subject("mine", made, lambda clock: AcmeEmulator()), some))
         assert lines("mine", broken)[-1].startswith(f"mine breaks 1 of {said}   ")
+
+
+def test_points_are_counted_in_the_right_number() -> None:
+    assert [points(count, "is", "are") for count in (0, 1, 2)] == ["0 points are", "1 point is", "2 points are"]
+    assert points(1) == "1 point"

@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
 from magictel.conformance.points import collection
 from magictel.delivery.retry import Attempted
@@ -66,7 +66,7 @@ def outbox(case: Case) -> Violation | None:
         exporter.export(collection(case.run_id, 10, case.clock.now(), first=10 * turn))
     ledger = exporter.ledger
     return first(
-        broken_unless(ledger.kept <= 50, f"{ledger.kept} points wait where 50 have room"),
+        broken_unless(ledger.kept <= 50, f"{points(ledger.kept, 'waits', 'wait')} where 50 have room"),
         broken_unless(
             ledger.kept + ledger.dropped == 200,
             f"200 points were not delivered, {ledger.kept} kept and {ledger.dropped} dropped are counted",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation
+from magictel.conformance.law import Book, Violation, points
 from magictel.conformance.points import collection, odd, shapes, together
 from magictel.exporter import Exporter
 
@@ -34,7 +34,7 @@ def items(case: Case) -> Violation | None:
         for payload in exporter.payloads(data):
             found = payload.items()
             if len(found) != payload.points:
-                return Violation(f"{name}: {payload.points} points, and the body is cut into {len(found)} items")
+                return Violation(f"{name}: {points(payload.points)}, and items cut from the body: {len(found)}")
             if b"".join(found) != payload.body:
                 return Violation(f"{name}: the items put together are not the body")
             if payload.points > 1 and payload.only([1]).body != found[1]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from magictel.catalogue import explain
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
 from magictel.conformance.points import collection
 from magictel.exporter import Exporter
@@ -182,7 +182,7 @@ def items(case: Case) -> Violation | None:
         broken_unless(total.balanced, "the receipt of a partial answer does not add up"),
         broken_unless(
             total.delivered == stored,
-            f"{total.delivered} points count as delivered, the backend shows {stored}, after partial answers",
+            f"{points(total.delivered, 'counts', 'count')} as delivered, the backend shows {stored}, after partial answers",
         ),
     )
 
@@ -213,7 +213,7 @@ def no_duplicates(case: Case) -> Violation | None:
     exporter.deliver(data)
     counted = Counter(one.key for one in case.look(exporter, case.expected(exporter, data)))
     twice = sum(count > 1 for count in counted.values())
-    return broken_unless(not twice, f"{twice} points are shown more than once after their answers were lost")
+    return broken_unless(not twice, f"{points(twice, 'is', 'are')} shown more than once after answers were lost")
 
 
 @BOOK.law("ledger.identity", "The ledger says what the backend holds, whatever went wrong.", Need.AWAY, Need.READ_BACK)
@@ -241,11 +241,11 @@ def identity(case: Case) -> Violation | None:
     unknown = sum(one.count for one in ledger.reasons if one.unknown and one.fate is not Fate.DELIVERED)
     return first(
         broken_unless(ledger.balanced, f"the ledger does not add up: {_fate(ledger)} of {ledger.sent}"),
-        broken_unless(ledger.sent == sent, f"{sent} points were sent, the ledger says {ledger.sent}"),
-        broken_unless(ledger.kept == 0, f"{ledger.kept} points count as kept after shutdown"),
+        broken_unless(ledger.sent == sent, f"{points(sent, 'was', 'were')} sent, the ledger says {ledger.sent}"),
+        broken_unless(ledger.kept == 0, f"{points(ledger.kept, 'counts', 'count')} as kept after shutdown"),
         broken_unless(
             ledger.delivered <= stored <= ledger.delivered + unknown,
-            f"{ledger.delivered} points count as delivered (and {unknown} as perhaps), the backend shows {stored}",
+            f"{points(ledger.delivered, 'counts', 'count')} as delivered (and {unknown} as perhaps), the backend shows {stored}",
         ),
     )
 

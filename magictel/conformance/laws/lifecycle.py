@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from magictel.clock import SystemClock
 from magictel.conformance.case import Case, reads_back
-from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
 from magictel.conformance.points import EMPTY, collection
 from magictel.verification import Expected
@@ -166,9 +166,9 @@ def flush(case: Case) -> Violation | None:
     late = exporter.force_flush(5000)
     ledger = exporter.ledger
     return first(
-        broken_unless(not early and waited == 3, f"force_flush said {early} while {waited} points wait"),
+        broken_unless(not early and waited == 3, f"force_flush said {early} while {points(waited, 'waits', 'wait')}"),
         broken_unless(
-            late and ledger.kept == 0, f"force_flush said {late} with {ledger.kept} points waiting at the end"
+            late and ledger.kept == 0, f"force_flush said {late} with {points(ledger.kept)} waiting at the end"
         ),
         broken_unless(ledger.delivered == 3, f"force_flush delivered {ledger.delivered} of 3 points"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
 from magictel.conformance.points import collection, odd, shapes, together
 from magictel.outcome import Fate
@@ -86,7 +86,9 @@ def fates(case: Case) -> Violation | None:
     given_up = case.exporter().deliver(
         collection(case.run_id, 3, case.clock.now()), seconds=1.0, on_dropped=lost.append
     )
-    found = broken_unless(len(lost) == given_up.dropped, f"{given_up.dropped} points were given up, {len(lost)} named")
+    found = broken_unless(
+        len(lost) == given_up.dropped, f"{points(given_up.dropped, 'was', 'were')} given up, {len(lost)} named"
+    )
     if found is not None or not case.served:
         return found
     case.script("400 forever")
@@ -97,7 +99,9 @@ def fates(case: Case) -> Violation | None:
     )
     reasons = [one for one in receipt.reasons if one.fate is Fate.REJECTED]
     return first(
-        broken_unless(len(gone) == receipt.rejected, f"{receipt.rejected} points were refused, {len(gone)} named"),
+        broken_unless(
+            len(gone) == receipt.rejected, f"{points(receipt.rejected, 'was', 'were')} refused, {len(gone)} named"
+        ),
         broken_unless(not receipt.rejected or (reasons and reasons[0].message), "points were refused without a reason"),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
 from magictel.exporter import Exporter
 from magictel.sources.sample import sample
@@ -32,7 +32,7 @@ def true(case: Case) -> Violation | None:
         broken_unless(found.expected, "of the sample no point is expected back"),
         broken_unless(not found.missing, f"stored and not found: {', '.join(found.missing_points[:3])}"),
         broken_unless(not found.altered, f"stored as sent and called altered: {_differences(found)}"),
-        broken_unless(not found.duplicated, f"{found.duplicated} points stored once are called duplicated"),
+        broken_unless(not found.duplicated, f"{points(found.duplicated)} stored once and called duplicated"),
     )
 
 
@@ -93,7 +93,7 @@ def other_runs(case: Case) -> Violation | None:
     case.run_id = own
     found = _verified(case, exporter, data)
     return broken_unless(
-        found.found == 0 and not found.altered, f"{found.found} points of another run were taken for this run's"
+        found.found == 0 and not found.altered, f"{points(found.found)} of another run taken for this run's"
     )
 
 

@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from magictel.catalogue import explain
 from magictel.conformance.case import Case, reads_back
-from magictel.conformance.law import Book, Violation, broken_unless, first
+from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
 from magictel.conformance.points import collection
 from magictel.exporter import Exporter
@@ -47,7 +47,7 @@ def refused(case: Case) -> Violation | None:
         bugs = [one.code for one in receipt.reasons if one.code.startswith("internal.")]
         found = first(
             broken_unless(
-                not receipt.delivered, f"with {hindrance.name} {receipt.delivered} points are told delivered"
+                not receipt.delivered, f"with {hindrance.name} {points(receipt.delivered, 'is', 'are')} told delivered"
             ),
             broken_unless(not bugs, f"with {hindrance.name}: {', '.join(bugs)}"),
             broken_unless(
@@ -118,7 +118,9 @@ def partly(case: Case) -> Violation | None:
         exporter.export(three[2])
         late = Counter(one.key for one in case.look(exporter, everything))
         found = first(
-            broken_unless(delivered == 3, f"with {hindrance.name} {delivered} points are told delivered, 3 were"),
+            broken_unless(
+                delivered == 3, f"with {hindrance.name} {points(delivered, 'is', 'are')} told delivered, 3 were"
+            ),
             broken_unless(
                 early == {one.key for one in expected[0]},
                 f"with {hindrance.name} other points are shown than those that were delivered",
