@@ -6,13 +6,14 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
+from magictel.address import printable
 from magictel.cli import output
 from magictel.cli.targets import Chosen
 from magictel.events import ReplayFinished
 from magictel.secrets import MASK, Redactor
 from magictel.settings.fields import field_map
 
-_USERINFO = re.compile(r"//[^/@\s]*@")
+_ADDRESSES = re.compile(r",(?=[a-z]+://)")
 _ELSEWHERE = ("file:", "${")
 """How a value begins that only says where a secret is."""
 
@@ -81,4 +82,5 @@ def _setting(text: str, secret: set[str]) -> str:
         return text
     if not secret.isdisjoint(path.strip().replace("-", "_").split(".")):
         return f"{path}={MASK}"
-    return _USERINFO.sub(f"//{MASK}@", text)
+    shown = ",".join(map(printable, _ADDRESSES.split(value))) if "://" in value else value
+    return f"{path}={shown}"

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from magictel import registry
+from magictel.address import printable
 from magictel.clock import Clock
 from magictel.errors import MagictelError, UsageError, WireError
 from magictel.sources.parts import Gathering
@@ -132,9 +132,8 @@ def _fetched(url: str, transport: Transport, clock: Clock) -> tuple[bytes, int]:
 
 def _shown(url: str) -> str:
     """An address without its login, and without what stands in its query, which may be a token."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query="…" if parts.query else "", fragment=""))
+    address, mark, _ = printable(url).partition("?")
+    return address + mark + ("…" if mark else "")
 
 
 def _new(path: Path) -> IO[bytes]:

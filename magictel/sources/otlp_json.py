@@ -23,7 +23,7 @@ from magictel.model import Kind, NumberPoints, Point, number_point
 from magictel.sources import otlp_messages as otlp
 from magictel.sources.json_trouble import undecoded
 from magictel.sources.once import shifted
-from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.parts import LATEST, Head, Interned, Part
 from magictel.sources.shapes import Shapes
 from magictel.sources.trouble import broken
 
@@ -271,7 +271,7 @@ def times(line: bytes) -> tuple[int, int] | None:
         moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
         plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
         found = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
-    numbers = [number for number in map(int, found) if 0 < number <= otlp.LATEST]
+    numbers = [number for number in map(int, found) if 0 < number <= LATEST]
     return (min(numbers), max(numbers)) if numbers else None
 
 

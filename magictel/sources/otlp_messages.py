@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-LATEST = 2**63 - 1
+from magictel.sources.parts import LATEST
+
 Time = Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
 """Unix nanoseconds, to the year 2262: what lies beyond is a mistake that would carry every other point away with it."""
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=LATEST)]

@@ -16,7 +16,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, Point, number_point
 from magictel.sources.lines import LONGEST, document
-from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.parts import LATEST, Head, Interned, Part
 from magictel.sources.protobuf_wire import (
     BadWireError,
     all_of,
@@ -160,7 +160,7 @@ class OtlpProtobuf:
     def _times(self, fields: dict[int, list[Any]]) -> tuple[int, int]:
         """A point's start (0: none) and time."""
         start, time = fixed(fields, 2), fixed(fields, 3)
-        if (start | time) >> 63:
+        if start > LATEST or time > LATEST:
             raise _BadTimeError
         return start + self.shift if start else 0, time + self.shift
 

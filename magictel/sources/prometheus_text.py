@@ -19,12 +19,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, Point, number_point
-from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.parts import LATEST, Head, Interned, Part
 from magictel.sources.trouble import SourceError, broken
 
 _CHUNK = 1_000
-_LATEST = 2**63 - 1
-"""Nanoseconds, in the year 2262: a time beyond is a mistake that would carry every other point away with it."""
 _NAME = re.compile(rb"[A-Za-z_:][\w:]*")
 _LABEL = re.compile(rb'\s*(?:([A-Za-z_][\w.:]*)|"((?:[^"\\]|\\.)*)")\s*(=)?\s*(?:"((?:[^"\\]|\\.)*)")?\s*(,|$)?')
 _ESCAPE = re.compile(r"\\(.)")
@@ -146,10 +144,10 @@ class PrometheusText:
         return self._take(name, labels, own, value, time + self._shift, number)
 
     def _moment(self, word: bytes, text: bytes, number: int) -> int:
-        moment = _LATEST + 1
+        moment = LATEST + 1
         with suppress(ValueError, OverflowError):
             moment = _nanoseconds(word)
-        if abs(moment) > _LATEST:
+        if abs(moment) > LATEST:
             column = text.rfind(word) + 1
             raise broken(self.name, number, column, "expected a time (milliseconds, before the year 2262)")
         return moment

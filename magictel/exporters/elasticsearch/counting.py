@@ -27,14 +27,15 @@ def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] |
                 "es.read.unsearchable", f"the metric's name is in no field of {index} that can be searched"
             )
         times = {"gte": _text(one.since // 1_000_000), "lt": _text(one.until // 1_000_000 + 1)}
-        number = _total(wire, index, {"bool": {"filter": [named, {"range": {"@timestamp": times}}]}})
+        number = total(wire, index, {"bool": {"filter": [named, {"range": {"@timestamp": times}}]}})
         if isinstance(number, Unreadable):
             return number
         found.append(number)
     return found
 
 
-def _total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
+def total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
+    """How many documents a query finds. Raises `WireError`."""
     reply = wire.post(f"/{quote(index)}/_search", {"query": which, "size": 0, "track_total_hits": True})
     answer = reply.json()
     hits = answer.get("hits") if reply.ok and isinstance(answer, dict) else None
@@ -42,8 +43,8 @@ def _total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable
         return unreadable(reply, wire)
     if answer.get("_shards", {}).get("failed") or answer.get("timed_out"):
         return Unreadable("es.read.partial", "not all shards answered the count", final=False)
-    total = hits.get("total")
-    value = total.get("value") if isinstance(total, dict) else total
+    found = hits.get("total")
+    value = found.get("value") if isinstance(found, dict) else found
     return value if isinstance(value, int) else Unreadable("es.read.refused", "a search answered without a total")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
+from magictel.exporters.elasticsearch.counting import total
 from magictel.exporters.elasticsearch.readback import MOST_HITS, fields_of, hits_of, lists_of, search, values_of
 from magictel.verification import Declare, Expected, Seen, Unreadable, Value, identical
 from magictel.wire import Wire
@@ -86,8 +86,10 @@ def _doubles(
         chunk = times[start : start + _TIMES]
         own = [one for time in chunk for one in by_time[time]]
         at_these = {"terms": {"@timestamp": [f"{time}Z" for time in chunk]}}
-        count = _count(wire, index, at_these)
-        strange = (count or 0) - sum(found.get(one.key, 0) for one in own)
+        count = total(wire, index, at_these)
+        if isinstance(count, Unreadable):  # no date, no right: then nothing is doubled for all we know
+            continue
+        strange = count - sum(found.get(one.key, 0) for one in own)
         if not 0 < strange <= _MOST_STRANGERS:
             continue
         keys = {one.key for one in own}
@@ -108,13 +110,3 @@ def _same(want: Expected, seen: Seen, declare: Declare) -> bool:
         return name in seen.unreadable or identical(sent, got) or declare(name, sent, got) is not None
 
     return all(held(name, want.fields.get(name), seen.fields.get(name)) for name in names)
-
-
-def _count(wire: Wire, index: str, which: Mapping[str, Any]) -> int | None:
-    """How many documents a query finds; None where it cannot be asked (no date, no right): then nothing is doubled for all we know."""
-    reply = wire.post(f"/{quote(index)}/_search", {"query": dict(which), "size": 0, "track_total_hits": True})
-    answer = reply.json()
-    hits = answer.get("hits") if reply.ok and isinstance(answer, dict) else None
-    total = hits.get("total") if isinstance(hits, dict) else None
-    value = total.get("value") if isinstance(total, dict) else total
-    return value if isinstance(value, int) else None
