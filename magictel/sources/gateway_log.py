@@ -6,7 +6,7 @@ stays where it is: neither messages nor users become attributes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, number_point
+from magictel.sources.json_trouble import column_of
 from magictel.sources.parts import Head, Part
 from magictel.sources.trouble import broken
 
@@ -31,6 +32,14 @@ _METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 )
 _FROM_RECORD = ("provider", "model", "org_id", "project_id")
 _FROM_METADATA = ("project_id", "status", "path", "method", "status_code", "error_type", "provider_error_type")
+
+
+class _UnexpectedError(ValueError):
+    """A record is not as it should be, at a path of it (empty: the whole)."""
+
+    def __init__(self, path: str, expected: str) -> None:
+        super().__init__(expected)
+        self.path, self.expected = path, expected
 
 
 class GatewayLog:
@@ -55,20 +64,25 @@ class GatewayLog:
             column = int(at) + 1 if at.isdigit() else None
             raise broken(self.name, number, column, "expected a request log record in JSON") from None
         made = []
-        for record in records if isinstance(records, list) else [records]:
-            made += self._record(record, number)
+        for index, record in enumerate(records if isinstance(records, list) else [records]):
+            try:
+                made += self._record(record)
+            except _UnexpectedError as failure:
+                path = f"[{index}].{failure.path}" if isinstance(records, list) else failure.path
+                raise broken(self.name, number, column_of(text, path), failure.expected) from None
         return made
 
-    def _record(self, record: Any, number: int) -> list[Part]:
+    def _record(self, record: Any) -> list[Part]:
         attributes = record.get("attributes") if isinstance(record, dict) else None
         if not isinstance(attributes, dict):
-            raise broken(self.name, number, None, "expected a record with attributes")
-        if "metadata" not in attributes and "metadata" in record:
+            raise _UnexpectedError("", "expected a record with attributes")
+        above = "" if "metadata" not in attributes and "metadata" in record else "attributes."
+        if not above:
             attributes = {**attributes, "metadata": record["metadata"]}
         try:
             moment = datetime.fromisoformat(str(record.get("timestamp")))
         except ValueError:
-            raise broken(self.name, number, None, "expected a timestamp in ISO 8601") from None
+            raise _UnexpectedError("timestamp", "expected a timestamp in ISO 8601") from None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         since = moment - datetime(1970, 1, 1, tzinfo=UTC)
         time = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 + self._shift
@@ -78,22 +92,21 @@ class GatewayLog:
         made = []
         for name, unit, description, path in _METRICS:
             value: Any = metadata
+            above_it: Any = metadata
             for key in path:
-                value = value.get(key) if isinstance(value, Mapping) else None
-            if value is not None:
-                if isinstance(value, bool) or not isinstance(value, int | float):
-                    raise broken(self.name, number, None, f"expected a number for {'.'.join(path)}")
+                above_it, value = value, value.get(key) if isinstance(value, Mapping) else None
+            if value is not None or not (above_it is None or isinstance(above_it, Mapping)):
                 try:
-                    number_ = float(value)
-                except OverflowError:
-                    raise broken(
-                        self.name, number, None, f"expected a number for {'.'.join(path)}, got too many digits"
-                    ) from None
+                    number = _number(value)
+                except ValueError as why:
+                    place = ".".join((f"{above}metadata", *_as_written(attributes["metadata"], path)))
+                    raise _UnexpectedError(place, f"expected a number for {'.'.join(path)}{why}") from None
                 head = self._head(resource, name, unit, description)
-                made.append(Part(head, [number_point(own, 0, time, number_)], [hash(tuple(own.items()))]))
+                made.append(Part(head, [number_point(own, 0, time, number)], [hash(tuple(own.items()))]))
         if not made:
-            raise broken(
-                self.name, number, None, "expected a record with latency, tokens, sizes or cost in its metadata"
+            raise _UnexpectedError(
+                f"{above}metadata" if metadata else "",
+                "expected a record with latency, tokens, sizes or cost in its metadata",
             )
         return made
 
@@ -126,6 +139,21 @@ def _snake(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         return {}
     return {"".join(f"_{one.lower()}" if one.isupper() else one for one in key): value for key, value in given.items()}
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError  # noqa: TRY004 # the caller's only exception
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(", got too many digits") from None
+
+
+def _as_written(metadata: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    """A path's names in the log's own spelling; only the first is spelled in two ways."""
+    yield next(key for key in metadata if path[0] in _snake({key: None}))
+    yield from path[1:]
 
 
 def _plain(value: Any) -> bool:

@@ -231,9 +231,18 @@ def test_a_gateway_record_with_a_field_of_another_kind_is_a_broken_line(tmp_path
     (tmp_path / "r").write_text("\n".join([text.replace("%s", one) for one in ("1", bad, "null")]) + "\n")
     ran = replayed(tmp_path, "r")
     assert (ran.code, ran.document["code"]) == (1, "source.broken-line"), ran
-    assert "r, line 2: expected a number for latency" in ran.document["message"]
+    assert "r, line 2, column 73: expected a number for latency" in ran.document["message"]
     again = replayed(tmp_path, "r", "--on-error", "skip")
     assert (again.code, again.document["source"]["points"], again.document["source"]["skipped"]) == (0, 3, 1)
+
+
+def test_a_gateway_record_whose_tokens_are_no_object_is_a_broken_line(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text(
+        '{"timestamp":"2025-03-05T16:03:20Z","attributes":{"metadata":{"cost":1,"tokens":5}}}\n'
+    )
+    ran = replayed(tmp_path, "r")
+    assert (ran.code, ran.document["code"]) == (1, "source.broken-line"), ran
+    assert "r, line 1: expected a number for tokens.input" in ran.document["message"]
 
 
 def test_a_dry_run_has_no_report_and_leaves_those_there_are_alone(tmp_path: Path) -> None:
