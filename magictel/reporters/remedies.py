@@ -11,6 +11,11 @@ COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl",
 """What a command begins with."""
 _SHORT = 66
 """Characters of a remedy that stand on one line of 80 columns."""
+_WHOLE = ("curl ", "getent ", "timedatectl", "openssl ")
+"""What a command begins with that is true of every target: one of magictel names its own."""
+_BLANK = re.compile(r"\b(?:HOST|PORT|INDEX|ALIAS|ADDRESS)\b|localhost|\.crt\b")
+"""What a reader fills in."""
+_LEADS = re.compile(r"^(?:See|Ask|Compare|Read it|Set one of these)\b|\bbelow\b|:$")
 _BESIDE = re.compile(r"; |, (?=and |then )| (?=\()| (?=shows )|, (?=or )")
 
 
@@ -49,16 +54,25 @@ def _last(remedy: str) -> tuple[str, str, str]:
 
 
 def known(code: str | None) -> str | None:
-    """How the catalogue mends a code, as a remedy is written: the first sentence that leads to no command, which need its context."""
+    """How the catalogue mends a code, as a remedy is written: the first sentence that leads to no command, else the first one.
+
+    Its command goes with it where nothing is to be filled in; a sentence that only leads to another command says nothing alone.
+    """
     page = explain(code) if code else None
     lines = page.mend if page else ()
-    alone = (
-        line
-        for line, after in zip(lines, (*lines[1:], ""), strict=False)
-        if not line.startswith("$ ") and not after.startswith("$ ") and not line.endswith(":")
-    )
-    said = next(alone, None)
-    if said is None:
+    pairs = [(line, after) for line, after in zip(lines, (*lines[1:], ""), strict=False) if not line.startswith("$ ")]
+    for line, after in pairs:
+        if not after.startswith("$ ") and not line.endswith(":"):
+            return _begun(line)
+    if not pairs or lines[0].startswith("$ "):
         return None
-    begun = said[0].lower() if said[1:2].islower() or said[1:2] == " " else said[0]
-    return begun + said[1:].removesuffix(".")
+    line, after = pairs[0]
+    command = after.removeprefix("$ ")
+    if command.startswith(_WHOLE) and not _BLANK.search(command):
+        return f"{_begun(line)}: {command}"
+    return None if _LEADS.search(line) else _begun(line.partition("; see ")[0])
+
+
+def _begun(line: str) -> str:
+    begun = line[0].lower() if line[1:2].islower() or line[1:2] == " " else line[0]
+    return begun + line[1:].rstrip(".:")

@@ -24,6 +24,17 @@ CODE = re.compile(rf"^({PARTS})\.[a-z0-9.-]*[a-z0-9]$")
 NO_CODES = re.compile(r"\.(toml|py|json|jsonl|example\.[a-z]+)$|^es\.example\.|^os\.name$|^file\.name$")
 OTHERS = {"--web", "--enable-feature"}
 """Options of the backends' own commands."""
+NOTHING = "nothing is wrong"
+CODE_OF_THE_READER = "only the code that records the number can change it, and no recording can hold it"
+WITHOUT_COMMAND = {
+    "delivery.no-fork": NOTHING,
+    "es.health.serverless": NOTHING,
+    "es.write.time-series-id": NOTHING,
+    "prom.health.forbidden": NOTHING,
+    "prom.rw.get": NOTHING,
+    "otlp.number": CODE_OF_THE_READER,
+    "prom.rw.number": CODE_OF_THE_READER,
+}
 BACKENDS = {
     "any",
     "elasticsearch",
@@ -72,9 +83,23 @@ def test_every_page_is_complete_and_of_one_shape() -> None:
         assert len(page.title) <= 110, page.code
 
 
+def test_every_page_has_a_command_to_mend_it_with_or_a_reason_why_there_is_none() -> None:
+    """The reason is the page's own, for people too: each of these says that nothing is wrong, or whose work it is."""
+    without = {page.code for page in pages() if not any(line.startswith("$ ") for line in page.mend)}
+    assert without == set(WITHOUT_COMMAND)
+    for page in pages():
+        commands = [line for line in page.mend if line.startswith("$ ")]
+        assert len(set(commands)) == len(commands), page.code
+        assert all(len(line) > 2 and line.strip() == line for line in commands), page.code
+        if WITHOUT_COMMAND.get(page.code) == NOTHING:
+            assert page.mend[0].startswith("Nothing to mend."), page.code
+
+
 def test_related_codes_exist_and_are_others() -> None:
     known = set(catalogue.codes())
     for page in pages():
+        assert page.related, page.code
+        assert len(set(page.related)) == len(page.related), page.code
         assert page.code not in page.related, page.code
         assert set(page.related) <= known, (page.code, set(page.related) - known)
 

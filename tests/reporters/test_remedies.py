@@ -67,13 +67,26 @@ def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
     assert known("es.write.queue-full") == (  # the sentence that leads to no command
         "send fewer and larger requests (max_batch_points, a longer export interval), or add nodes"
     )
+    assert known("es.health.red") == 'see why: curl -s "$ELASTICSEARCH_URL/_cluster/allocation/explain"'
+    assert known("clock.skew") == "set the clock on whichever side is wrong: timedatectl status"
+    assert known("http.tls-port") == (  # its command is to be filled in
+        "write https:// in the address. For a private CA set ca_file or ca_fingerprint as well"
+    )
+    assert known("es.write.long-value") == "let the template cut what is indexed"  # `see first …` goes with the command
+    assert known("prom.rw.collision") == (
+        "give each resource its own service.name or service.instance.id (the Collector's resource processor can copy "
+        "k8s.pod.uid to it); of two metrics whose names become one, rename one"
+    )
+    assert known("file.no-directory") is None  # a command alone, to be filled in
     assert known("es.write.unprovable") is None  # a command alone, which needs the target's name
     assert known("es.write.time-series-id") == "nothing to mend"
     assert (known("no.such-code"), known(None)) == (None, None)
     for code in codes():
         page, said = explain(code), known(code)
         assert page is not None
-        assert said is None or said[1:] in " ".join(page.mend), code
+        sentence, _, command = (said or "").partition(": curl ")
+        assert said is None or sentence[1:] in " ".join(page.mend) or said.endswith(": timedatectl status"), code
+        assert command in " ".join(page.mend), code
         assert said is not None or any(line.startswith("$ ") for line in page.mend), code
         assert said is None or re.fullmatch(r"\S.*[^.:]", said), code
 
