@@ -5,6 +5,7 @@
     laws/       the laws themselves, by subject
     case        what a law works with: exporters under test, the backend before them, a clock on which waiting costs nothing
     points      collections whose points can be told apart wherever they end up, and the odd ones
+    page        whether a verdict and the page of its code agree
     hindrance   what the system does to an exporter that writes to a file or a stream
     subject     who is tested: a factory of exporters and one of emulators; of a registered name, or of one's own
     timekeeping whether an emulator keeps time by the clock it is given

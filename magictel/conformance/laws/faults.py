@@ -7,14 +7,13 @@ from collections import Counter
 from email.utils import formatdate
 from typing import Any
 
-from magictel.catalogue import explain
 from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
+from magictel.conformance.page import against_its_page
 from magictel.conformance.points import collection
 from magictel.exporter import Exporter
-from magictel.operations.diagnosis import STANDS_WITH, Verdict
-from magictel.outcome import Delivered, Fate, Outcome, Partial, Receipt, Rejected, Throttled, TooLarge, Unavailable
+from magictel.outcome import Delivered, Fate, Outcome, Partial, Receipt, Throttled, Unavailable
 from magictel.payload import Payload
 from magictel.sandbox.emulator import RefusesItems
 from magictel.wire import Reply
@@ -26,12 +25,6 @@ _TABLE: tuple[tuple[int, bool | None], ...] = (
     *((status, True) for status in (408, 425, 500, 520, 524)),
 )
 """Statuses without a word of a backend's own, and whether they pass by themselves; None: a law of its own says so."""
-_NAMES: dict[type[Outcome], Verdict] = {
-    Throttled: "throttled",
-    Unavailable: "unavailable",
-    TooLarge: "too-large",
-    Rejected: "rejected",
-}
 _PAGE = "<!doctype html><html><body>Please sign in</body></html>"
 
 
@@ -268,17 +261,13 @@ def _row(status: int, again: bool | None, outcome: Outcome, receipt: Receipt, as
     if isinstance(outcome, Delivered | Partial):
         return Violation(f"{status} was taken for {type(outcome).__name__}")
     waits = isinstance(outcome, Unavailable) or (isinstance(outcome, Throttled) and not outcome.human)
-    page = explain(outcome.code)
     name = type(outcome).__name__
     return first(
         broken_unless(outcome.code, f"{status} has no code"),
         broken_unless(
             again is None or waits is again, f"{status} was judged {name}, which {'' if waits else 'no '}retry follows"
         ),
-        broken_unless(
-            page is None or _NAMES[type(outcome)] in STANDS_WITH[page.retry],
-            f"{status} was judged {name} with {outcome.code}, whose page says another class of retry",
-        ),
+        against_its_page(str(status), outcome),
         broken_unless(receipt.delivered == 0, f"{status}: {_fate(receipt)}"),
         broken_unless(
             outcome.code in {reason.code for reason in receipt.reasons},

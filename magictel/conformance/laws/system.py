@@ -9,13 +9,12 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricExportResult
 
-from magictel.catalogue import explain
 from magictel.conformance.case import Case, reads_back
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
+from magictel.conformance.page import against_its_page
 from magictel.conformance.points import collection
 from magictel.exporter import Exporter
-from magictel.operations.diagnosis import STANDS_WITH, Verdict
 from magictel.outcome import Outcome, Rejected, Throttled, Unavailable
 
 BOOK = Book()
@@ -23,11 +22,6 @@ _ERRORS = (
     *(errno.ENOSPC, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
     *(errno.EPIPE, errno.EIO, errno.EBADF, errno.EMFILE, errno.ELOOP, errno.ENXIO, errno.ETIMEDOUT),
 )
-_NAMES: dict[type[Outcome], Verdict] = {
-    Throttled: "throttled",
-    Unavailable: "unavailable",
-    Rejected: "rejected",
-}
 
 
 @BOOK.law(
@@ -170,11 +164,7 @@ def _code(exporter: Exporter[Any], number: int) -> str:
 def _row(name: str, outcome: Outcome | None) -> Violation | None:
     if not isinstance(outcome, Throttled | Unavailable | Rejected):
         return Violation(f"{name} was taken for {type(outcome).__name__}")
-    page = explain(outcome.code)
     return first(
         broken_unless(outcome.code and outcome.message, f"{name} has no code or no sentence"),
-        broken_unless(
-            page is None or _NAMES[type(outcome)] in STANDS_WITH[page.retry],
-            f"{name} is {type(outcome).__name__} with {outcome.code}, whose page says another class of retry",
-        ),
+        against_its_page(name, outcome),
     )
