@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from magictel import registry
-from magictel.clock import Clock
+from magictel.clock import Clock, SystemClock
 from magictel.conformance.hindrance import Hindrance, hindrances
 from magictel.errors import UsageError
 from magictel.exporter import Exporter
@@ -92,7 +93,8 @@ def _named(text: str) -> MakeEmulator:
     module, _, attribute = text.partition(":")
     try:
         factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as failure:
+        inspect.signature(factory).bind(clock=SystemClock())
+    except (ImportError, AttributeError, ValueError, TypeError) as failure:
         raise UsageError(
             "usage.emulator",
             f"--emulator {text}: {type(failure).__name__}",

@@ -88,6 +88,8 @@ def test_without_a_name_the_laws_are_listed() -> None:
         (("file", "--report", "json=nowhere/x"), "nowhere/x cannot be written: No such file or directory"),
         *((("file", "--report", f"json={full}"), "No space left on device") for full in FULL if Path(full).exists()),
         (("elasticsearch", "--emulator", "nowhere:Nobody"), "MODULE:NAME"),
+        (("elasticsearch", "--emulator", "json:dumps"), "takes clock="),
+        (("elasticsearch", "--emulator", "json:__name__"), "takes clock="),
     ],
 )
 def test_wrong_words_end_with_2_and_name_what_is_meant(words: tuple[str, ...], said: str) -> None:
