@@ -125,13 +125,16 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
     asked = list(_climbed(exporter, reply, _RUNGS.get(during or "", (Rung.HTTP,))))
     failed = next((one for one in asked if one.code and one.outcome in (Held.FAIL, Held.WARN, Held.SKIPPED)), None)
     if during in _RUNGS:
+        if failed is not None and failed.outcome is Held.SKIPPED and found.code is not None:
+            astray = f"{title_of(found.code)} A wrong path, or a proxy's prefix, gets the same answer"
+            return _of_finding(found, failed, Alternative(found.code, astray))
         if failed is not None:
             return _of_finding(found, failed)
         if reply.ok and asked:
             return replace(found, outcome="delivered", code=None, message=asked[-1].message, after=None, remedy=None)
     elif failed is not None and failed.code and reply.ok and found.code is not None:
         if during is None and failed.code == "es.product.unknown":
-            return _of_finding(found, failed)
+            return _of_finding(found, failed, Alternative(found.code, f"as the answer to a write: {found.message}"))
         other = Alternative(failed.code, exporter.redact(failed.message))
         return replace(found, alternatives=(*found.alternatives, other))
     return found
@@ -184,12 +187,13 @@ def _commonest(items: Mapping[int, ItemVerdict]) -> tuple[str, str]:
     return code, next(one.message for one in items.values() if one.code == code)
 
 
-def _of_finding(found: Diagnosis, finding: Finding) -> Diagnosis:
+def _of_finding(found: Diagnosis, finding: Finding, *others: Alternative) -> Diagnosis:
     page = explain(finding.code or "")
     outcome = BY_CLASS[page.retry] if page else found.outcome
     if found.outcome in STANDS_WITH[page.retry if page else "no"]:
         outcome = found.outcome
-    return replace(found, outcome=outcome, code=finding.code, message=finding.message, remedy=finding.remedy)
+    told = replace(found, outcome=outcome, code=finding.code, message=finding.message, remedy=finding.remedy)
+    return replace(told, alternatives=(*found.alternatives, *others))
 
 
 class _Same:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from magictel.catalogue import explain
-from magictel.errors import MagictelError
+from magictel.errors import MagictelError, UsageError
 from magictel.exporter import Exporter
 from magictel.http_exporter import HttpExporter
 from magictel.operations.answers import ANYWHERE, of_outcome, read_answer, reply_in
@@ -45,9 +45,18 @@ _CREDENTIALS = re.compile(
 
 
 def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | None = None) -> Diagnosis:
-    """Read what was pasted as the exporter would. `trouble`: why the target's own settings are unusable, named as an alternative."""
+    """Read what was pasted as the exporter would. `trouble`: why the target's own settings are unusable, named as an alternative.
+
+    Raises `UsageError` where nothing but a status is pasted for an exporter that speaks no HTTP.
+    """
     if pasted.empty and trouble is not None:
         return Diagnosis(exporter.name, None, trouble.code, trouble.message, trouble.remedy)
+    if not isinstance(exporter, HttpExporter) and pasted.text is None and not pasted.body:
+        raise UsageError(
+            "usage.command-line",
+            f"{exporter.name} gets no HTTP answers: a status says nothing about it",
+            f"magictel diagnose {exporter.name} --text 'the error as the log shows it'",
+        )
     if pasted.text is not None:
         pasted = replace(pasted, text=unwrapped(pasted.text[:_LONGEST_TEXT]))
     found = _read(exporter, pasted)

@@ -92,15 +92,13 @@ _LOOK_ALIKES: Mapping[str, tuple[Alternative, ...]] = {
         Alternative("prom.rw.loss-labels", "the series may have been dropped for invalid labels"),
     ),
     "es.read.not-yet-visible": (Alternative("verify.lost", "if it does not show later either, it was lost"),),
-    "es.write.no-verdict": (
-        Alternative(
-            "es.product.unknown", "every answer of Elasticsearch names it: another service may have given this one"
-        ),
-    ),
     "os.auth.unauthorized": (_EMPTY_SECRET,),
     "es.auth.missing": (_EMPTY_SECRET,),
     "es.auth.refused": (_EMPTY_SECRET,),
-    "http.unauthorized": (_EMPTY_SECRET,),
+    "http.unauthorized": (
+        _EMPTY_SECRET,
+        Alternative("os.auth.unauthorized", "OpenSearch says 401 in plain text or without a word, as others do"),
+    ),
     "http.forbidden": (_EMPTY_SECRET,),
     "mimir.token": (_EMPTY_SECRET,),
 }

@@ -118,7 +118,8 @@ class SearchExporter(HttpExporter[S]):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Status and every item decide."""
-        return judge_bulk(payload, reply, self.clock.now(), ids=not self._mode.time_series)
+        ids = not self._mode.time_series
+        return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch)
 
     def pasted(self, text: str, status: int | None) -> Reply | None:
         """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""

@@ -43,6 +43,8 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     busy = unavailable(reply, wire, now, _name(opensearch))
     if busy is not None:
         return busy
+    if reply.ok and reply.headers.get("x-elastic-product") == "Elasticsearch":
+        return Finding.passed(Rung.HTTP, "Elasticsearch, by its header; its version is not told", **seen)
     if reply.json() is None and reply.body.strip():
         return Finding.failed(
             Rung.HTTP,
@@ -54,7 +56,7 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     return Finding.failed(
         Rung.HTTP,
         "es.product.unknown",
-        f"{wire.endpoint.origin} answers {reply.status}, and names neither Elasticsearch nor OpenSearch",
+        f"{wire.endpoint.origin} answers {reply.status}, and its body names neither Elasticsearch nor OpenSearch",
         "check host, port and path; a proxy must let GET / through as it is",
         **seen,
     )
@@ -103,10 +105,11 @@ def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
 def refused(wire: Wire, reply: Reply, opensearch: bool, given: bool) -> Finding:
     """The finding for a 401."""
     cause = _cause(reply)
-    if cause == Cause() or opensearch:
+    if cause == Cause() or opensearch:  # Elasticsearch's own names an error
+        code = "os.auth.unauthorized" if opensearch else "http.unauthorized"
         said = wire.first_bytes(reply) or "no reason given"
         remedy = "check user and password" if given else "set username and password"
-        return Finding.failed(Rung.AUTH, "os.auth.unauthorized", f"401: {said}", remedy, status=401)
+        return Finding.failed(Rung.AUTH, code, f"401: {said}", remedy, status=401)
     return _failed(Rung.AUTH, unauthenticated(cause), wire, status=401)
 
 

@@ -38,18 +38,22 @@ class _Bulk(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Bulk).decode
 
 
-def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True) -> Outcome:
-    """The outcome of one bulk request. `ids`: the items carried ids of ours, so a 409 is about the very same point."""
+def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True, opensearch: bool = False) -> Outcome:
+    """The outcome of one bulk request. `ids`: the items carried ids of ours, so a 409 is about the very same point.
+
+    `opensearch`: it is OpenSearch that was asked, whose 401 is plain text or nothing; Elasticsearch's own names an error.
+    """
     if reply.status == 200 and reply.body == _all_created(payload.points):
         return Delivered()
     if not reply.ok:
-        return _refused(payload, reply, now)
+        return _refused(payload, reply, now, opensearch)
     try:
         bulk = _decode(reply.body)
     except msgspec.DecodeError:  # a proxy's page, a cut body, another service
         if reply.looks_like_html or front_of(reply).kind is Kind.GRPC:
             return judge_status(reply, now)
-        return _no_verdict(f"{reply.status} without item verdicts: {_cut(reply.text)!r}")
+        said = repr(_cut(reply.text)) if reply.body.strip() else "its body is empty"
+        return _no_verdict(f"{reply.status} without item verdicts: {said}")
     if len(bulk.items) > payload.points:
         return _no_verdict(f"{len(bulk.items)} item verdicts for {payload.points} items")
     return _items(payload, bulk.items, ids)
@@ -116,7 +120,7 @@ def _duplicate(payload: Payload, ids: bool) -> ItemVerdict:
     )
 
 
-def _refused(payload: Payload, reply: Reply, now: float) -> Outcome:
+def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Outcome:
     """A reply that is about the whole request."""
     body = reply.json()
     error = body.get("error") if isinstance(body, dict) else None
@@ -133,7 +137,7 @@ def _refused(payload: Payload, reply: Reply, now: float) -> Outcome:
         return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {_cut(said)}", None)
     trouble = read(reply.status, cause) if error is not None else None
     if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
-        if reply.status == 401 and not reply.looks_like_html:  # OpenSearch: plain text, or nothing
+        if opensearch and reply.status == 401 and not reply.looks_like_html:
             return Rejected(
                 "os.auth.unauthorized", f"401: {words_of(reply) or 'no reason given'}", "check user and password"
             )

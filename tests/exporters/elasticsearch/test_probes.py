@@ -78,6 +78,7 @@ HTTP: list[tuple[str, Reply, tuple[str, str | None], str]] = [
     ("OpenSearch's 401", Reply(401, {"content-type": "text/plain"}, b"Unauthorized"), ("pass", None), "answers 401"),
     ("an empty 401", Reply(401), ("pass", None), "answers 401"),
     ("another JSON", answer(200, {"status": "success"}), ("fail", "es.product.unknown"), "names neither"),
+    ("a header alone", Reply(200, {"x-elastic-product": "Elasticsearch"}), ("pass", None), "by its header"),
     ("a text", Reply(200, {"content-type": "text/plain"}, b"OK"), ("fail", "http.not-a-backend"), "not in JSON"),
     ("a page", Reply(200, {"content-type": "text/html"}, b"<html>"), ("fail", "http.not-a-backend"), "web page"),
     ("a page's 401", Reply(401, {"content-type": "text/html"}, b"<html>"), ("fail", "http.unauthorized"), "web page"),
@@ -160,8 +161,14 @@ AUTH: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
     ("OpenSearch without the plugin", {"GET /": OPENSEARCH}, ("pass", None), "security is off"),
     (
         "OpenSearch's refusal",
-        {"GET /": Reply(401, {}, b"Unauthorized"), AUTHENTICATE: Reply(401, {}, b"Unauthorized")},
+        {"GET /": OPENSEARCH, AUTHINFO: Reply(401, {}, b"Unauthorized")},
         ("fail", "os.auth.unauthorized"),
+        "Unauthorized",
+    ),
+    (
+        "the refusal of nobody known",
+        {"GET /": Reply(401, {}, b"Unauthorized"), AUTHENTICATE: Reply(401, {}, b"Unauthorized")},
+        ("fail", "http.unauthorized"),
         "Unauthorized",
     ),
     (

@@ -389,8 +389,8 @@ REQUESTS: list[tuple[str, Reply, type[Outcome], str]] = [
     ("bad gateway", reply(502, b"<html>502", content_type="text/html"), Unavailable, "http.bad-gateway"),
     ("503 without a body", reply(503), Unavailable, "http.server-error"),
     ("no credentials", denied(401, "missing authentication credentials for REST request [/]"), Rejected, "es.auth.missing"),
-    ("OpenSearch's 401", reply(401, b"Unauthorized", content_type="text/plain"), Rejected, "os.auth.unauthorized"),
-    ("an empty 401", reply(401), Rejected, "os.auth.unauthorized"),
+    ("a plain 401", reply(401, b"Unauthorized", content_type="text/plain"), Rejected, "http.unauthorized"),
+    ("an empty 401", reply(401), Rejected, "http.unauthorized"),
     ("no right", denied(403, "action [indices:data/write/bulk] is unauthorized for user [ro]"), Rejected, "es.authz.bulk"),
     ("unsigned", reply(403, {"Message": "User: anonymous may not: es:ESHttpPost because …"}), Rejected, "os.aws.unsigned"),
     ("wrong path", said(400, "no handler found for uri [/x/_bulk] and method [POST]"), Rejected, "es.write.wrong-path"),
@@ -407,6 +407,13 @@ def test_a_request_is_refused_for_a_reason_of_its_own(answer: Reply, kind: type[
     outcome = judged(answer)
     assert isinstance(outcome, kind)
     assert outcome.code == code  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("answer", [reply(401), reply(401, b"Unauthorized", content_type="text/plain")])
+def test_a_401_without_an_error_is_opensearchs_own(answer: Reply) -> None:
+    outcome = judged(answer, opensearch=True)
+    assert isinstance(outcome, Rejected)
+    assert outcome.code == "os.auth.unauthorized"
 
 
 def test_retry_after_is_obeyed() -> None:
@@ -460,7 +467,7 @@ def test_the_catalogue_row_gets_its_code_and_its_retry_class(row: dict[str, Any]
     in_items = row["seen"].startswith(("item", "200 item"))
     status = 200 if '"items"' in row["body"] else seen[0]
     answer = reply(status, row["body"].encode(), content_type="application/json")
-    outcome = judged(answer, 1)
+    outcome = judged(answer, 1, opensearch=row["backend"] == "opensearch")
     expected: dict[str, tuple[type[Any], ...]] = {
         "no": (Rejected,),
         "backoff": (Throttled, Unavailable),
