@@ -62,13 +62,9 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
         if wait is not None and status in (429, 503):
             headers = {**headers, "retry-after": wait}
         reply = Reply(status, headers, body)
-        shaped = (
-            exporter.pasted(text, status)
-            if not _specific(exporter, reply) and not reply.ok | (reply.body == b"")
-            else None
-        )
-        if shaped is None and reply.ok and pasted.body is None:
-            shaped = exporter.pasted(text, status)
+        unknown = not reply.ok and reply.body != b"" and not _specific(exporter, reply)
+        # the words alone may be known too, and say less than a type that stands with them
+        shaped = exporter.pasted(text, status) if unknown or pasted.body is None else None
         if shaped is not None and _specific(exporter, shaped):
             return replace(shaped, headers={**shaped.headers, **pasted.headers}), False
         return reply, False

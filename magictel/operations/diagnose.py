@@ -27,7 +27,7 @@ from magictel.operations.diagnosis import (
     Verdict,
     title_of,
 )
-from magictel.operations.log_text import named_status, unwrapped
+from magictel.operations.log_text import lone_number, named_status, unwrapped
 from magictel.operations.look_alikes import Alternative, look_alikes
 from magictel.transports.hearsay import UNNAMED, Unsent, recognise, system_error
 from magictel.wire import Reply
@@ -91,7 +91,7 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
             found = replace(found, outcome=BY_CLASS[found.retry or "no"])
         return found
     certificate = bool(getattr(exporter.settings, "client_cert_file", None))
-    told = recognise(text, exporter.endpoint() or exporter.name, client_certificate=certificate, redact=exporter.redact)
+    told = recognise(text, ANYWHERE.origin, client_certificate=certificate, redact=exporter.redact)
     if told is None:
         return None
     if isinstance(told, Unsent):
@@ -117,9 +117,14 @@ def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagno
 def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     shown = " ".join(text.split())[:120]
     message = "it names no status, no error of a connection and no error of this backend that is known here"
-    return Diagnosis(
-        exporter.name, "unavailable", UNRECOGNISED, f"{message}: {shown}" if shown else "nothing was pasted"
-    )
+    told = f"{message}: {shown}" if shown else "nothing was pasted"
+    found = Diagnosis(exporter.name, "unavailable", UNRECOGNISED, told)
+    number = lone_number(text)
+    if number is None or not isinstance(exporter, HttpExporter):
+        return found
+    code = read_answer(exporter, Reply(number), None).code or UNRECOGNISED
+    why = f"if the {number} in it is the status of the answer: diagnose again with --status {number}"
+    return replace(found, alternatives=(Alternative(code, why),))
 
 
 def _first_of(mend: Sequence[str]) -> str:
@@ -131,9 +136,10 @@ def _first_of(mend: Sequence[str]) -> str:
 
 
 def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
-    def shown(text: str) -> str:
+    def shown(text: str, host: str = "the backend's host") -> str:
         told = _CREDENTIALS.sub(lambda one: f"{one['head'] or one['url']}***", exporter.redact(text))
-        told = told.replace(ANYWHERE.origin, "the backend").replace(f"{UNNAMED} (from {UNNAMED.source})", "of the log")
+        told = told.replace(ANYWHERE.origin, "the backend").replace(ANYWHERE.host, host)
+        told = told.replace(f"{UNNAMED} (from {UNNAMED.source})", "of the log")
         return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
     page = explain(found.code) if found.code else None
@@ -142,6 +148,6 @@ def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
     return replace(
         found,
         message=shown(found.message),
-        remedy=shown(remedy) if remedy else None,
+        remedy=shown(remedy, "HOST") if remedy else None,
         alternatives=tuple(Alternative(one.code, shown(one.why)) for one in others if explain(one.code)),
     )

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
+from magictel.front import unquoted
+
 _STATUS = (
     re.compile(
         r"\b(?:HTTP(?:/\d(?:\.\d)?)?|HTTPError|status(?:[ _]?code)?|statusCode|code|response|returned|answered|responded|got)\b"
@@ -65,6 +67,10 @@ _WAIT = re.compile(
     r"(?:retry[-_ ]?after|throttled?|try again in|retry in)\W{0,4}(\d{1,6}(?:\.\d{1,6})?) ?(ms|s\b|sec|$|\W)",
     re.IGNORECASE,
 )
+_LONE = re.compile(
+    r"(?<![\w.,:/#=+-])[45]\d\d(?![\w/%]|[.,:-]\d| ?(?:[num\u00b5]?s|[kmgt]i?b|bytes|b)\b)", re.IGNORECASE
+)
+_KNOWN = frozenset(one.value for one in http.HTTPStatus if one >= 400)
 _LOGGERS = frozenset({"level", "severity", "caller", "logger", "ts", "time", "@timestamp", "log.level"})
 _ERRORS = ("err", "error", "exception", "error.message", "message", "msg")
 _WORDS_AROUND = re.compile(
@@ -81,6 +87,12 @@ def status_in(text: str) -> int | None:
         if found:
             return int(found.group(1))
     return None
+
+
+def lone_number(text: str) -> int | None:
+    """The one number in a text that could be a status and is nothing else by its looks; what it counts is not told."""
+    found = {int(one) for one in _LONE.findall(text[:20_000])}
+    return found.pop() if len(found) == 1 and found <= _KNOWN else None
 
 
 def wait_in(text: str) -> str | None:
@@ -134,7 +146,7 @@ def body_after(text: str, status: int) -> str:
     before, _, rest = text.partition(str(status))
     for phrase in (one.phrase for one in http.HTTPStatus if one == status):
         rest = re.sub(rf"^\W*{re.escape(phrase)}", "", rest, flags=re.IGNORECASE)
-    told = rest.strip(" :,;.-'\"[)]>\t\n")
+    told = unquoted(rest, ":,;.-'\"")
     return told or ("" if not _WORDS_AROUND.sub("", before) else before)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from magictel.front import clipped, unquoted
 from magictel.operations.diagnose import Diagnosis, During, Pasted, diagnose
 from tests.cli.running import magictel
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
@@ -68,3 +73,124 @@ def test_a_health_that_is_not_there_may_be_a_path_that_is_not_there() -> None:
     assert [(one.code, "prefix" in one.why) for one in found.alternatives] == [("http.not-found", True)]
     certain = b'{"error":{"type":"api_not_available_exception","reason":"not in serverless mode"},"status":410}'
     assert codes(diagnose(EXPORTER["elasticsearch"], Pasted(410, {}, certain, during="health"))) == []
+
+
+DENIED = "no permissions for [indices:data/write/bulk] and User [name=x, roles=[a]]"
+WRITE = "action [indices:data/write/bulk[s]] is unauthorized for user [ro]"
+
+
+def wrappings(said: str) -> dict[str, Pasted]:
+    """One refusal in the frames in which clients and proxies hand it on."""
+    error = {"error": {"type": "security_exception", "reason": said}, "status": 403}
+    return {
+        "answer": Pasted(403, {"content-type": "application/json"}, json.dumps(error).encode()),
+        "answer in plain text": Pasted(403, {"content-type": "text/plain"}, said.encode()),
+        "answer with a bare error": Pasted(403, {}, json.dumps({"error": said, "status": 403}).encode()),
+        "message alone": Pasted(text=f'TransportError(403, "{said}")'),
+        "type and message": Pasted(text=f"AuthorizationException(403, 'security_exception', '{said}')"),
+        "another class": Pasted(text=f'AuthorizationException(403, "{said}")'),
+        "status line": Pasted(text=f"bulk failed: HTTP 403 Forbidden: {said}"),
+    }
+
+
+@pytest.mark.parametrize("said", [DENIED, WRITE])
+@pytest.mark.parametrize("frame", wrappings(""))
+def test_a_refused_action_is_the_same_in_every_frame(frame: str, said: str) -> None:
+    found = diagnose(EXPORTER["opensearch"], wrappings(said)[frame])
+    assert (found.outcome, found.code) == ("rejected", "os.authz.denied" if said is DENIED else "es.authz.bulk")
+    assert found.message.endswith(said)
+
+
+def test_delivery_reads_the_same_refusal_in_plain_text() -> None:
+    with answering("opensearch", {"POST": raw(403, {}, DENIED.encode())}) as url:
+        assert delivered(made("opensearch", url)) == ["os.authz.denied"]
+
+
+UNNAMED = ["Name or service not known", "x509: certificate signed by unknown authority", "certificate has expired",
+           "connection refused", "read timed out", "TLS handshake timeout", "HTTP/1.1 401"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", UNNAMED)
+@pytest.mark.parametrize("name", ["elasticsearch", "prometheus-remote-write", "file"])
+def test_no_host_is_named_that_the_log_does_not_name(name: str, text: str, tmp_path: Path) -> None:
+    given = ["--set", "path=m.jsonl"] if name == "file" else []
+    found: dict[str, Any] = magictel(
+        "diagnose", name, "--text", text, "--format", "json", *given, folder=tmp_path
+    ).document
+    assert not any(host in json.dumps(found) for host in ("localhost:", "example", "invalid", "getent hosts localhost"))
+
+
+def test_a_name_that_nobody_told_is_the_backends() -> None:
+    found = diagnose(EXPORTER["elasticsearch"], Pasted(text="Name or service not known"))
+    assert found.message == "the backend's host does not resolve: there is no such name here"
+    assert found.remedy == "getent hosts HOST"
+    named = diagnose(EXPORTER["elasticsearch"], Pasted(text="lookup es.prod on 10.0.0.1:53: no such host"))
+    assert named.message.startswith("es.prod does not resolve")
+
+
+QUOTED = [
+    ("elasticsearch", "TransportError(429, 'circuit_breaking_exception', '[parent] Data too large, data for [<http_request>]')",
+     "circuit_breaking_exception: [parent] Data too large, data for [<http_request>]"),
+    ("elasticsearch", 'HTTP 418 "no tea (only [coffee])"', "no tea (only [coffee])"),
+    ("prometheus-remote-write", "HTTP 429: the tenant is over its limit (err-mimir-tenant-max-ingestion-rate)",
+     "429: the tenant is over its limit (err-mimir-tenant-max-ingestion-rate)"),
+    ("prometheus-remote-write", "HTTP 400: err-mimir-max-series-per-user", "400: err-mimir-max-series-per-user"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "message"), QUOTED, ids=[one[1][:30] for one in QUOTED])
+def test_a_quotation_keeps_its_brackets_and_is_told_once(name: str, text: str, message: str) -> None:
+    told = diagnose(EXPORTER[name], Pasted(text=text)).message
+    assert told.endswith(message)
+    assert told.count("err-mimir") == message.count("err-mimir")
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("'[parent] too large [x]')", "[parent] too large [x]"),
+        ("] reason [a", "reason [a"),
+        ("(all of it)", "all of it"),
+        ("(a) and (b)", "(a) and (b)"),
+        ("a -> b]", "a -> b"),
+        ("[a < b]", "a < b"),
+        ("no [", "no"),
+        (")](", ""),
+    ],
+)
+def test_brackets_without_a_partner_go_from_the_ends(text: str, bare: str) -> None:
+    assert unquoted(text, "'") == bare
+
+
+@given(st.text(alphabet="ab ()[]<>'", max_size=30))
+def test_bare_text_stays_as_it_is(text: str) -> None:
+    bare = unquoted(text, "'")
+    assert unquoted(bare, "'") == bare
+    assert bare in text
+
+
+def test_a_cut_does_not_end_behind_a_bracket_that_opens() -> None:
+    assert clipped("limit (err", 8) == "limit…"
+    assert clipped("limit (e)", 9) == "limit (e)"
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Der Server meldet 503 und will nicht", 503),
+        ("le serveur dit: 429.", 429),
+        ("es dauerte 500 ms", None),
+        ("puerto :503 cerrado", None),
+        ("took 500s", None),
+        ("es waren 413 KiB", None),
+        ("Zeile 443", None),
+        ("erst 503 und dann 504", None),
+        ("5.503 Punkte", None),
+    ],
+)
+def test_a_lone_number_is_an_alternative_and_no_verdict(text: str, status: int | None) -> None:
+    found = diagnose(EXPORTER["elasticsearch"], Pasted(text=text))
+    assert (found.code, found.outcome) == ("diagnose.unrecognised", "unavailable")
+    expected = [diagnose(EXPORTER["elasticsearch"], Pasted(status)).code] if status else []
+    assert codes(found) == expected
+    assert all(f"--status {status}" in one.why for one in found.alternatives)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from magictel.exporters.elasticsearch.trouble import cause_of, read
+from magictel.front import unquoted
 from magictel.wire import Reply
 
 _READ = 1_000_000
@@ -39,7 +40,7 @@ def reply_in(text: str, status: int | None) -> Reply | None:
         return Reply(200, {"content-type": "application/json"}, b"{}")
     named = _TYPE.search(text)
     if named is not None:
-        reason = _plain(named.group(2)).strip("[]") or _plain(text[: named.start()])  # Go's client names the type last
+        reason = _plain(named.group(2)) or _plain(text[: named.start()])  # Go's client names the type last
         return _made({"error": {"type": named.group(1), "reason": reason}}, status or 400)
     causes = list(_JAVA.finditer(text))
     for java in reversed(causes):  # the deepest says most
@@ -128,4 +129,4 @@ def _literal(text: str, at: int) -> tuple[Any, int]:
 
 
 def _plain(reason: str) -> str:
-    return " ".join(reason.split())[:2_000].strip("'\"), ")
+    return unquoted(" ".join(reason.split())[:2_000], "'\",")

@@ -127,7 +127,7 @@ def read(status: int, cause: Cause) -> Trouble | None:
             Class.BACKOFF,
             "lower max_batch_points, or give the node more heap",
         )
-    if "security_exception" in kinds:
+    if "security_exception" in kinds or (status == 403 and any(_ACTION.search(text) for text in cause.texts)):
         return _denied(status, cause)
     if {"master_not_discovered_exception", "not_master_exception", "cluster_manager_not_discovered_exception"} & kinds:
         return Trouble(

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
-from magictel.front import Kind, front_of, words_of
+from magictel.front import Kind, clipped, front_of, words_of
 from magictel.judgement import judge_status
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
@@ -20,6 +20,7 @@ from magictel.wire import Reply
 
 FILTER = "filter_path=errors,error,status,items.*.status,items.*.error"
 _EXAMPLE = 300
+_WORDS = 2_000
 _RETRIED_ITEMS = frozenset({429, 500, 502, 503, 504})
 _VAGUE = frozenset({0, 500, 502, 504})
 """Item statuses that do not say whether the item was stored."""
@@ -52,7 +53,7 @@ def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True, 
     except msgspec.DecodeError:  # a proxy's page, a cut body, another service
         if reply.looks_like_html or front_of(reply).kind is Kind.GRPC:
             return judge_status(reply, now)
-        said = repr(_cut(reply.text)) if reply.body.strip() else "its body is empty"
+        said = repr(clipped(reply.text, _EXAMPLE)) if reply.body.strip() else "its body is empty"
         return _no_verdict(f"{reply.status} without item verdicts: {said}")
     if len(bulk.items) > payload.points:
         return _no_verdict(f"{len(bulk.items)} item verdicts for {payload.points} items")
@@ -89,7 +90,7 @@ def _items(payload: Payload, items: list[dict[str, _Item]], ids: bool) -> Outcom
         trouble = judge_item(item.status, item.error)
         assert trouble is not None
         vague = item.status in _VAGUE
-        verdict = ItemVerdict(trouble.code, trouble.message, _cut(str(cause_of(item.error))), vague)
+        verdict = ItemVerdict(trouble.code, trouble.message, clipped(str(cause_of(item.error)), _EXAMPLE), vague)
         match trouble.retry:
             case Class.SUCCESS:
                 notes[index] = _duplicate(payload, ids)
@@ -124,6 +125,8 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
     """A reply that is about the whole request."""
     body = reply.json()
     error = body.get("error") if isinstance(body, dict) else None
+    if body is None and reply.status != 405 and not reply.looks_like_html:
+        error = clipped(reply.text, _WORDS) or None  # the words alone, without the JSON around them
     cause = cause_of(error)
     if reply.status == 413:
         front = front_of(reply)
@@ -134,7 +137,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
         )
         return TooLarge("es.write.too-large", f"413: {whose}")
     if isinstance(body, dict) and "es:ESHttp" in (said := str(body.get("Message"))) and "anonymous" in said:
-        return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {_cut(said)}", None)
+        return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {clipped(said, _EXAMPLE)}", None)
     trouble = read(reply.status, cause) if error is not None else None
     if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
         if opensearch and reply.status == 401 and not reply.looks_like_html:
@@ -153,7 +156,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
         case Class.BACKOFF:
             return Unavailable(trouble.code, trouble.message, after)
         case _:
-            return Rejected(trouble.code, trouble.message, trouble.remedy, _cut(str(cause)))
+            return Rejected(trouble.code, trouble.message, trouble.remedy, clipped(str(cause), _EXAMPLE))
 
 
 def _no_verdict(why: str) -> Unavailable:
@@ -164,8 +167,3 @@ def _no_verdict(why: str) -> Unavailable:
 def _all_created(items: int) -> bytes:
     """The reply, byte for byte, in which every item was created: compared as a whole, so it need not be decoded."""
     return b'{"errors":false,"items":[' + b",".join([b'{"create":{"status":201}}'] * items) + b"]}"
-
-
-def _cut(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _EXAMPLE else flat[: _EXAMPLE - 1] + "…"

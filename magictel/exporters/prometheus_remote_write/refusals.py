@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from magictel.front import clipped
 from magictel.wire import Reply
 
 Act = Literal["isolate", "reject", "halve", "wait"]
@@ -42,7 +43,7 @@ def refusal(reply: Reply) -> Refusal | None:
         return _mimir(reply.status, mimir.group(0), mimir.group(1), said)
     written = reply.headers.get("x-prometheus-remote-write-samples-written")
     if reply.status == 400 and written is not None:
-        return Refusal("prom.rw.partial", f"only {written} samples were taken: {said[:200]}", None)
+        return Refusal("prom.rw.partial", f"only {written} samples were taken: {clipped(said, 200)}", None)
     for statuses, marker, row in _TABLE:
         if reply.status in statuses and marker in said:
             return Refusal(row.code, f"{reply.status}: {row.message}", row.remedy, row.act)
@@ -51,7 +52,7 @@ def refusal(reply: Reply) -> Refusal | None:
 
 def _mimir(status: int, error_id: str, short: str, said: str) -> Refusal:
     """Its ids end in what they limit: `…-rate` passes by itself, `…-size` is over by the request as a whole."""
-    shown = said[:200]
+    shown = clipped(said, 200)
     if status == 429 or short.endswith("-rate"):
         return Refusal("mimir.rate", f"{status}: {shown}", "ask for a higher limit, or export less often", "wait")
     if status == 413 or short.endswith("-size"):
@@ -63,7 +64,8 @@ def _mimir(status: int, error_id: str, short: str, said: str) -> Refusal:
             "drop attributes: drop_attributes, or scope_labels = false",
             "isolate",
         )
-    return Refusal("mimir.refused", f"{error_id}: {shown}", f"look up {error_id} in Mimir's runbooks", "isolate")
+    named = shown if error_id in shown else f"{error_id}: {shown}"
+    return Refusal("mimir.refused", f"{status}: {named}", f"look up {error_id} in Mimir's runbooks", "isolate")
 
 
 _ORDER = Refusal(
