@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from magictel.quotation import clipped
 from magictel.wire import Reply
 
 _LONGEST = 200
-_BRACKETS = {")": "(", "]": "[", ">": "<"}
-_UNWRAPPED = ("(", "[")
 _READ = 20_000
 
 
@@ -256,44 +255,6 @@ def words_of(reply: Reply) -> str:
             told = ": ".join(one.strip() for one in _XML.findall(text)[:2])
         told = told or text
     return clipped("".join(one if one.isprintable() else " " for one in told[:_READ]), _LONGEST)
-
-
-def clipped(text: str, longest: int) -> str:
-    """A text on one line, cut at so many characters, and not behind a bracket that opens."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= longest else flat[: longest - 1].rstrip("".join(_BRACKETS.values()) + " ") + "…"
-
-
-def unquoted(text: str, marks: str) -> str:
-    """A quotation without what stands around it: blanks, `marks`, brackets around all of it, and those that have lost their partner."""
-    while True:
-        text = text.strip(f"{marks} \t\n")
-        partners = _partners(text)
-        if text[:1] in _UNWRAPPED and partners.get(0) == len(text) - 1:
-            text = text[1:-1]
-        elif partners.get(len(text) - 1, 0) < 0:
-            text = text[:-1]
-        elif partners.get(0, 0) < 0:
-            text = text[1:]
-        else:
-            return text
-
-
-def _partners(text: str) -> dict[int, int]:
-    """Where each bracket's partner stands; -1 for one that has none."""
-    found: dict[int, int] = {}
-    opened: list[int] = []
-    for at, one in enumerate(text):
-        if one in _BRACKETS.values():
-            found[at] = -1
-            opened.append(at)
-        elif one in _BRACKETS:
-            found[at] = -1
-            depth = next((n for n in range(len(opened) - 1, -1, -1) if text[opened[n]] == _BRACKETS[one]), None)
-            if depth is not None:
-                found[at], found[opened[depth]] = opened[depth], at
-                del opened[depth:]
-    return found
 
 
 def own_words(reply: Reply) -> str | None:

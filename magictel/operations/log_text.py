@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
-from magictel.front import unquoted
+from magictel.quotation import unquoted
 
 _STATUS = (
     re.compile(

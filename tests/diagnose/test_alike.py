@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from magictel.front import clipped, unquoted
 from magictel.operations.diagnose import Diagnosis, During, Pasted, diagnose
 from tests.cli.running import magictel
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
@@ -101,6 +98,11 @@ def test_a_refused_action_is_the_same_in_every_frame(frame: str, said: str) -> N
     assert found.message.endswith(said)
 
 
+def test_a_stranger_s_plain_words_are_no_engine_s() -> None:
+    found = diagnose(EXPORTER["elasticsearch"], Pasted(400, {}, b"timestamp out of range"))
+    assert (found.code, found.message) == ("http.refused", "400: timestamp out of range")
+
+
 def test_delivery_reads_the_same_refusal_in_plain_text() -> None:
     with answering("opensearch", {"POST": raw(403, {}, DENIED.encode())}) as url:
         assert delivered(made("opensearch", url)) == ["os.authz.denied"]
@@ -143,35 +145,6 @@ def test_a_quotation_keeps_its_brackets_and_is_told_once(name: str, text: str, m
     told = diagnose(EXPORTER[name], Pasted(text=text)).message
     assert told.endswith(message)
     assert told.count("err-mimir") == message.count("err-mimir")
-
-
-@pytest.mark.parametrize(
-    ("text", "bare"),
-    [
-        ("'[parent] too large [x]')", "[parent] too large [x]"),
-        ("] reason [a", "reason [a"),
-        ("(all of it)", "all of it"),
-        ("(a) and (b)", "(a) and (b)"),
-        ("a -> b]", "a -> b"),
-        ("[a < b]", "a < b"),
-        ("no [", "no"),
-        (")](", ""),
-    ],
-)
-def test_brackets_without_a_partner_go_from_the_ends(text: str, bare: str) -> None:
-    assert unquoted(text, "'") == bare
-
-
-@given(st.text(alphabet="ab ()[]<>'", max_size=30))
-def test_bare_text_stays_as_it_is(text: str) -> None:
-    bare = unquoted(text, "'")
-    assert unquoted(bare, "'") == bare
-    assert bare in text
-
-
-def test_a_cut_does_not_end_behind_a_bracket_that_opens() -> None:
-    assert clipped("limit (err", 8) == "limit…"
-    assert clipped("limit (e)", 9) == "limit (e)"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from magictel.exporters.elasticsearch.trouble import cause_of, read
-from magictel.front import unquoted
+from magictel.quotation import unquoted
 from magictel.wire import Reply
 
 _READ = 1_000_000

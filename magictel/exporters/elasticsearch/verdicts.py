@@ -6,21 +6,25 @@ diagnoses read replies through `judge_bulk` and `judge_item`.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
-from magictel.front import Kind, clipped, front_of, words_of
+from magictel.front import Kind, front_of, words_of
 from magictel.judgement import judge_status
 from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
+from magictel.quotation import clipped
 from magictel.wire import Reply
 
 FILTER = "filter_path=errors,error,status,items.*.status,items.*.error"
 _EXAMPLE = 300
 _WORDS = 2_000
+_NAMES = re.compile(r"\[[^\[\]\s][^\[\]]*\]")
+"""How the engines write the names in their sentences, where others' plain texts have none."""
 _RETRIED_ITEMS = frozenset({429, 500, 502, 503, 504})
 _VAGUE = frozenset({0, 500, 502, 504})
 """Item statuses that do not say whether the item was stored."""
@@ -125,8 +129,8 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
     """A reply that is about the whole request."""
     body = reply.json()
     error = body.get("error") if isinstance(body, dict) else None
-    if body is None and reply.status != 405 and not reply.looks_like_html:
-        error = clipped(reply.text, _WORDS) or None  # the words alone, without the JSON around them
+    if body is None and not reply.looks_like_html and _NAMES.search(reply.text[:_WORDS]):
+        error = clipped(reply.text, _WORDS)  # the words alone, without the JSON around them
     cause = cause_of(error)
     if reply.status == 413:
         front = front_of(reply)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from magictel.front import clipped
+from magictel.quotation import clipped
 from magictel.wire import Reply
 
 Act = Literal["isolate", "reject", "halve", "wait"]
