@@ -46,6 +46,14 @@ class Page:
     here: str | None = None
 
     @property
+    def first(self) -> str:
+        """The first thing to do about it: a sentence, and the command that stands under it."""
+        first, *rest = self.mend
+        if first.startswith("$ ") or not rest or not rest[0].startswith("$ "):
+            return first.removeprefix("$ ")
+        return f"{first.rstrip('.:')}: {rest[0].removeprefix('$ ')}"
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """The commands of `mend`, `again` and `here`, to copy."""
         return tuple(line[2:] for line in (*self.mend, self.again, self.here or "") if line.startswith("$ "))

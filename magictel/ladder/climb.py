@@ -84,7 +84,7 @@ def _page_remedy(finding: Finding) -> str | None:
     if finding.outcome not in (Held.FAIL, Held.WARN) or finding.code is None:
         return None
     page = explain(finding.code)
-    return page.mend[0].removeprefix("$ ") if page else f"look for {finding.code} in the exporter's own documentation"
+    return page.first if page else f"look for {finding.code} in the exporter's own documentation"
 
 
 def failed_by(rung: Rung, failure: WireError) -> Finding:

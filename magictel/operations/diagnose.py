@@ -8,7 +8,6 @@ the one of the code's page.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,14 +126,6 @@ def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     return replace(found, alternatives=(Alternative(code, why),))
 
 
-def _first_of(mend: Sequence[str]) -> str:
-    """The first thing to do on a page: its sentence, and the command that stands under it."""
-    first, *rest = mend
-    if first.startswith("$ ") or not rest or not rest[0].startswith("$ "):
-        return first.removeprefix("$ ")
-    return f"{first.rstrip('.:')}: {rest[0].removeprefix('$ ')}"
-
-
 def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
     def shown(text: str, host: str = "the backend's host") -> str:
         told = _CREDENTIALS.sub(lambda one: f"{one['head'] or one['url']}***", exporter.redact(text))
@@ -143,7 +134,7 @@ def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
         return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
     page = explain(found.code) if found.code else None
-    remedy = found.remedy or (_first_of(page.mend) if page else None)
+    remedy = found.remedy or (page.first if page else None)
     others = look_alikes(found.code, exporter.name, found.alternatives)
     return replace(
         found,
