@@ -124,7 +124,7 @@ class TestMine(magictel.conformance.ExporterSuite):
 def test_under_pytest_too_it_is_one_failure_whichever_laws_are_asked_for(asked: str, tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_mine.py").write_text(SUITE)
-    done = ran(f"pytest -q -p no:cacheprovider -k '{asked}'", tmp_path, PYTHONPATH=str(ROOT))
+    done = ran(f"pytest -q -rN -p no:cacheprovider -k '{asked}'", tmp_path, PYTHONPATH=str(ROOT))
     assert re.search(r"^1 failed", done.stdout, re.M), done.stdout
     assert "xfailed" not in done.stdout
     assert done.stdout.count(OWN_TIME) == 1
