@@ -27,7 +27,7 @@ complete -c magictel -n __fish_use_subcommand -a replay -d 'Send a recording: a 
 complete -c magictel -n __fish_use_subcommand -a record -d 'Write a recording from a scrape or another format.'
 complete -c magictel -n __fish_use_subcommand -a prepare -d 'What a backend should have before data comes.'
 complete -c magictel -n __fish_use_subcommand -a diagnose -d 'What a line of a production log means, and what to do.'
-complete -c magictel -n __fish_use_subcommand -a explain -d 'What a finding means, and how to mend it.'
+complete -c magictel -n __fish_use_subcommand -a explain -d 'What a finding means, and how to fix it.'
 complete -c magictel -n __fish_use_subcommand -a conformance -d 'The laws that every exporter must hold, tried on one.'
 complete -c magictel -n __fish_use_subcommand -a sandbox -d 'Embedded backends on loopback, to try things without a server.'
 complete -c magictel -n '__fish_seen_subcommand_from list' -l all -d 'Also what other packages put into OpenTelemetry'\''s group of exporters.'

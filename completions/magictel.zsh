@@ -293,7 +293,7 @@ _magictel() {
         'record:Write a recording from a scrape or another format.'
         'prepare:What a backend should have before data comes.'
         'diagnose:What a line of a production log means, and what to do.'
-        'explain:What a finding means, and how to mend it.'
+        'explain:What a finding means, and how to fix it.'
         'conformance:The laws that every exporter must hold, tried on one.'
         'sandbox:Embedded backends on loopback, to try things without a server.'
     )

@@ -10,7 +10,7 @@ from magictel.secrets import Secret
 
 @dataclass(frozen=True, slots=True)
 class CheckedSecret:
-    """A usable credential. `note` is a sentence for people if something was mended on loading, with its code."""
+    """A usable credential. `note` is a sentence for people if something was fixed on loading, with its code."""
 
     secret: Secret
     note: str | None = None

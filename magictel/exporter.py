@@ -279,7 +279,7 @@ class Exporter(Authored[S], MetricExporter):
             self.check_settings(settings)
         except Exception as failure:  # whatever it is, traces and logs must live
             self.unusable = _unusable(failure)
-            said = "%s: %s: every metric is dropped until this is mended%s"
+            said = "%s: %s: every metric is dropped until this is fixed%s"
             self.log.error(said, self.unusable.code, self.unusable.message, _origin(self.unusable))  # noqa: TRY400 # one sentence
             return self.Settings.unusable()  # type: ignore[return-value] # S's own defaults
         return settings

@@ -32,7 +32,7 @@ class Partial:
     """Some items were taken. Indices count the payload's items.
 
     `rejected` are refused for good; `retry` may be sent again, all under one reason, after `after` seconds; the rest are delivered.
-    `notes` as in `Delivered`. `human` is True when only a person can mend what keeps `retry` out (a full disk).
+    `notes` as in `Delivered`. `human` is True when only a person can fix what keeps `retry` out (a full disk).
     """
 
     rejected: Mapping[int, ItemVerdict] = field(default_factory=dict)

@@ -191,9 +191,9 @@ def _load(point: EntryPoint) -> type[Any]:
         with redirect_stdout(sys.stderr):  # a plugin that prints while it is imported must not spoil a document
             extensions = Fresh(GROUP, on_load_failure_callback=failed).extensions
     except _Failed as failure:
-        raise PluginError("plugin.broken", failure.reason, f"mend or uninstall {_named(point)}") from failure
+        raise PluginError("plugin.broken", failure.reason, f"fix or uninstall {_named(point)}") from failure
     except (SystemExit, Exception) as failure:  # a plugin may even try to end the process
-        raise PluginError("plugin.broken", _reason(failure), f"mend or uninstall {_named(point)}") from None
+        raise PluginError("plugin.broken", _reason(failure), f"fix or uninstall {_named(point)}") from None
     found = extensions[0].plugin
     _fits(found, point)
     exporter: type[Any] = found
@@ -202,7 +202,7 @@ def _load(point: EntryPoint) -> type[Any]:
 
 def _fits(found: Any, point: EntryPoint) -> None:
     """Refuse what is no exporter of this interface."""
-    remedy = f"mend or uninstall {_named(point)}"
+    remedy = f"fix or uninstall {_named(point)}"
     if not isinstance(found, type):
         raise PluginError("plugin.broken", f"{point.value} is not a class", remedy)
     interface = getattr(found, "interface", None)

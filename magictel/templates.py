@@ -53,7 +53,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A point left out by a documented rule: the code's page says which. `refused`: that is a loss which somebody must mend."""
+    """A point left out by a documented rule: the code's page says which. `refused`: that is a loss which somebody must fix."""
 
     code: str
     message: str

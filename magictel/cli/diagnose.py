@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from magictel.exporter import Exporter
     from magictel.operations.diagnose import Diagnosis
 
-_MEND = "mend:   "
+_MEND = "fix:    "
 SCHEMA = "magictel.diagnose/1"
 _MOST = 8 * 1024 * 1024
 

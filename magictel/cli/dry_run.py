@@ -46,7 +46,7 @@ def _lines(dry: DryRun) -> Iterator[str]:
         if dry.config.evidence.get("origin"):
             yield f"      from {dry.config.evidence['origin']}"
         if dry.config.remedy:
-            yield f"      mend:  {dry.config.remedy}"
+            yield f"      fix:   {dry.config.remedy}"
         yield f"      more:  magictel explain {dry.config.code}"
     for reason in dry.withheld:
         yield f"  {reason.fate} {reason.count}  {reason.code}: {reason.message}"

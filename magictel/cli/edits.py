@@ -73,7 +73,7 @@ def begin(config: str | None, *, must_exist: bool = True) -> Edit:
         return Edit(path, shown, "", "", True)
     except OSError as failure:
         raise SettingsError(
-            "config.file.unreadable", f"{shown} cannot be read ({failure.strerror})", f"mend the rights of {shown}"
+            "config.file.unreadable", f"{shown} cannot be read ({failure.strerror})", f"fix the permissions of {shown}"
         ) from None
     except UnicodeDecodeError:
         raise SettingsError("config.file.syntax", f"{shown} is not UTF-8 text", "save it as UTF-8", shown) from None

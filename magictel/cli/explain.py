@@ -25,7 +25,7 @@ def command(
     list_: Annotated[bool, typer.Option("--list", help="Every code, with one sentence.")] = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """What a finding means, and how to mend it."""
+    """What a finding means, and how to fix it."""
     from magictel.catalogue.pages import codes, explain, near
 
     if list_ == (code is not None):
@@ -65,7 +65,7 @@ def text(page: Page) -> list[str]:
     for heading, content in (
         ("What it means", (page.meaning,)),
         ("Why it matters", (page.why,)),
-        ("How to mend it", page.mend),
+        ("How to fix it", page.mend),
         ("Sending again", (again,)),
         ("See it again", (page.again, *(("Or right here, without that server:", page.here) if page.here else ()))),
         ("Related", (", ".join(page.related),)),

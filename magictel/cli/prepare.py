@@ -91,7 +91,7 @@ def _trouble(code: str | None, message: str, remedy: str | None, origin: Any) ->
     if origin:
         yield f"      from {origin}"
     if remedy:
-        yield f"      mend:  {remedy}"
+        yield f"      fix:   {remedy}"
     yield f"      more:  magictel explain {code}"
 
 

@@ -39,7 +39,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("record", "Write a recording from a scrape or another format.", "record"),
     Command("prepare", "What a backend should have before data comes.", "prepare", "target"),
     Command("diagnose", "What a line of a production log means, and what to do.", "diagnose", "exporter"),
-    Command("explain", "What a finding means, and how to mend it.", "explain", "code"),
+    Command("explain", "What a finding means, and how to fix it.", "explain", "code"),
     Command("conformance", "The laws that every exporter must hold, tried on one.", "conformance", "exporter"),
     Command("sandbox", "Embedded backends on loopback, to try things without a server.", "sandbox"),
 )

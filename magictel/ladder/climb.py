@@ -80,7 +80,7 @@ def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Findi
 
 
 def _page_remedy(finding: Finding) -> str | None:
-    """What the code's page says first about mending it, for a finding that says nothing itself."""
+    """What the code's page says first about fixing it, for a finding that says nothing itself."""
     if finding.outcome not in (Held.FAIL, Held.WARN) or finding.code is None:
         return None
     page = explain(finding.code)

@@ -38,7 +38,7 @@ def write_header(sheet: Sheet, target: str, exporter: str, endpoint: str) -> Non
 
 
 def write_rung(sheet: Sheet, finding: Finding) -> None:
-    """A rung's line and, where it is not good, what was seen, how to mend it, and where to read more."""
+    """A rung's line and, where it is not good, what was seen, how to fix it, and where to read more."""
     _write_rung(sheet, finding, f"{finding.rung:<{_NAME}}")
 
 
@@ -58,15 +58,15 @@ def _write_rung(sheet: Sheet, finding: Finding, name: str) -> None:
 
 
 def write_more(sheet: Sheet, finding: Finding) -> None:
-    """The lines under a finding: evidence, `mend:`, `more:`."""
+    """The lines under a finding: evidence, `fix:`, `more:`."""
     for line in lines(finding):
         sheet.note(6, line)
     write_way_out(sheet, finding.code, finding.remedy)
 
 
 def write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
-    """`mend:`, a command in it alone on its line; `more:`."""
-    write_remedy(sheet, 6, remedy or "", "mend:  ")
+    """`fix:`, a command in it alone on its line; `more:`."""
+    write_remedy(sheet, 6, remedy or "", "fix:   ")
     if code:
         sheet.note(6, f"magictel explain {code}", "more:  ")
 

@@ -104,9 +104,9 @@ def _annotation(case: Case, origin: str) -> str:
     properties = {"file": place[1], "line": place[2]} if place and not place[1].startswith("/") else {}
     properties["title"] = f"{case.target} {case.name}: {case.code}"
     given = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    mend = [f"mend: {case.remedy}"] if case.remedy else []
+    fix = [f"fix: {case.remedy}"] if case.remedy else []
     more = [f"more: magictel explain {case.code}"]
-    return f"::{_level(case)} {given}::{_data(chr(10).join([case.message, *case.told, *mend, *more]))}"
+    return f"::{_level(case)} {given}::{_data(chr(10).join([case.message, *case.told, *fix, *more]))}"
 
 
 def _data(text: str) -> str:
@@ -170,8 +170,8 @@ def _problem(case: Case) -> Iterator[str]:
     for line in case.told:
         yield f"  - {_prose(line)}\n"
     if case.remedy:
-        mend = [_code(text) if command else _prose(text) for text, command in parted(case.remedy)]
-        yield f"  - mend: {' '.join(mend)}\n"
+        fix = [_code(text) if command else _prose(text) for text, command in parted(case.remedy)]
+        yield f"  - fix: {' '.join(fix)}\n"
     yield f"  - more: {_code(f'magictel explain {case.code}')}\n\n"
 
 

@@ -133,9 +133,9 @@ def _detail(case: Case) -> str:
 def _way_out(code: str | None, remedy: str | None) -> str:
     parts = parted(remedy or "")
     said = " ".join(f"<code>{_exact(text)}</code>" if command else _text(text) for text, command in parts)
-    mend = f"<dt>mend</dt><dd>{said}</dd>" if remedy else ""
+    fix = f"<dt>fix</dt><dd>{said}</dd>" if remedy else ""
     more = f"<dt>more</dt><dd><code>magictel explain {_exact(code)}</code></dd>" if code else ""
-    return f"<dl>{mend}{more}</dl>" if mend or more else ""
+    return f"<dl>{fix}{more}</dl>" if fix or more else ""
 
 
 def _ledger(result: SendResult) -> str:

@@ -96,7 +96,7 @@ def _sent(result: SendResult) -> ET.Element:
     accepted, verified = _case(name, "accepted", result.receipt.seconds), _case(name, "verified", _visible(result))
     told = [reason_text(reason) for reason in result.receipt.reasons]
     remedy = result.remedy or (known(result.code) if result.outcome in _NOT_DELIVERED else None)
-    told += [f"mend: {remedy}"] if remedy else []
+    told += [f"fix: {remedy}"] if remedy else []
     seen = result.verification
     if result.outcome in _NOT_DELIVERED:
         _verdict(accepted, "failure", result.code, result.message or result.outcome.value, told)
@@ -165,7 +165,7 @@ def _said(case: ET.Element, told: Iterable[str]) -> None:
 
 
 def _told(finding: Finding) -> list[str]:
-    remedy = [f"mend: {finding.remedy}"] if finding.remedy else []
+    remedy = [f"fix: {finding.remedy}"] if finding.remedy else []
     more = [f"more: magictel explain {finding.code}"] if finding.code else []
     return [*lines(finding), *remedy, *more]
 

@@ -24,7 +24,7 @@ class CountingExporter(MetricExporter):
         self._ledger = Receipt()
         origin = f" (from {why.origin})" if why.origin else ""
         log = logging.getLogger(f"magictel.{target}")
-        log.error("%s: %s: every metric is dropped until this is mended%s", why.code, why.message, origin)
+        log.error("%s: %s: every metric is dropped until this is fixed%s", why.code, why.message, origin)
 
     @property
     def ledger(self) -> Receipt:

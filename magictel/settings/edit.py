@@ -169,7 +169,7 @@ def write(path: Path, text: str) -> None:
             raise
     except OSError as failure:
         raise SettingsError(
-            "config.file.unwritable", f"{path} cannot be written ({failure.strerror})", "mend the folder's rights"
+            "config.file.unwritable", f"{path} cannot be written ({failure.strerror})", "fix the folder's permissions"
         ) from None
 
 

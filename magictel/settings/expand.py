@@ -73,7 +73,10 @@ def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str],
     except OSError as failure:
         why = "does not exist" if isinstance(failure, FileNotFoundError) else f"cannot be read ({failure.strerror})"
         raise SettingsError(
-            "config.secret.file", f"{field}: the file {path} {why}", f"mend the path or the rights of {path}", origin
+            "config.secret.file",
+            f"{field}: the file {path} {why}",
+            f"correct the path or the permissions of {path}",
+            origin,
         ) from None
     except ValueError:
         text = None

@@ -77,7 +77,7 @@ def _remedy(failure: OSError, shown: str) -> str:
         return f"write it with: magictel init --config {shown}"
     if isinstance(failure, IsADirectoryError):
         return f"name a file, as {shown.rstrip('/')}/magictel.toml"
-    return f"mend the rights of {shown}"
+    return f"fix the permissions of {shown}"
 
 
 def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
@@ -172,6 +172,6 @@ def _syntax(failure: ValueError, text: str, shown: str) -> SettingsError:
     return SettingsError(
         "config.file.syntax",
         f"{shown} is not valid TOML: {why[:1].lower()}{why[1:]}",
-        f"mend line {line}; texts stand in quotes",
+        f"fix line {line}; strings need quotes",
         str(file_line(shown, line)),
     )

@@ -41,7 +41,7 @@ class UnusableSettings(SettingsError):  # noqa: N818 # named by what it says of 
 
 @dataclass(frozen=True, slots=True)
 class Resolved(Generic[S]):
-    """A target's settings, where each came from, and sentences on what was mended or should be."""
+    """A target's settings, where each came from, and sentences on what was fixed or should be."""
 
     name: str
     exporter: str

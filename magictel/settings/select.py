@@ -107,7 +107,7 @@ def _listed(name: str, config: ConfigFile | None, exporters: Collection[str]) ->
         raise SettingsError(
             "config.unknown-target",
             unknown_name(name, config, exporters),
-            f"mend {ENABLED}; magictel list shows every name",
+            f"correct {ENABLED}; magictel list shows every name",
             ENABLED,
         )
     return spec

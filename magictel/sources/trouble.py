@@ -19,4 +19,4 @@ class SourceError(MagictelError):
 def broken(file: str, line: int, column: int | None, expected: str, unit: str = "line") -> SourceError:
     """One line (or message) cannot be read: `page.prom, line 7, column 12: expected a number`."""
     place = f"{file}, {unit} {line}" + (f", column {column}" if column is not None else "")
-    return SourceError("source.broken-line", f"{place}: {expected}", f"mend the {unit}, or --on-error skip")
+    return SourceError("source.broken-line", f"{place}: {expected}", f"fix the {unit}, or --on-error skip")

@@ -92,7 +92,7 @@ def test_every_page_has_a_command_to_mend_it_with_or_a_reason_why_there_is_none(
         assert len(set(commands)) == len(commands), page.code
         assert all(len(line) > 2 and line.strip() == line for line in commands), page.code
         if WITHOUT_COMMAND.get(page.code) == NOTHING:
-            assert page.mend[0].startswith("Nothing to mend."), page.code
+            assert page.mend[0].startswith("Nothing to fix."), page.code
 
 
 def test_related_codes_exist_and_are_others() -> None:

@@ -60,7 +60,7 @@ def test_each_trouble_has_its_rung_code_remedy_and_exit_code(
     assert ran.err == ""
     assert ran.last.startswith(f"elasticsearch fails at {rung}: {code}")
     assert said in ran.out
-    assert "      mend:  " in ran.out
+    assert "      fix:   " in ran.out
     assert f"      more:  magictel explain {code}\n" in ran.out
     assert magictel("explain", code, folder=tmp_path).code == 0
 

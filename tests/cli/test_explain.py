@@ -23,7 +23,7 @@ def test_every_page_fits_80_columns_and_commands_stand_alone(code: str) -> None:
 def test_a_page_as_text_and_as_a_document(magictel: Magictel) -> None:
     ran = magictel("explain", "tls.expired")
     assert (ran.code, ran.err) == (0, "")
-    assert "How to mend it" in ran.out
+    assert "How to fix it" in ran.out
     document = magictel("explain", "tls.expired", "--format", "json").document
     assert (document["schema"], document["code"]) == ("magictel.explain/1", "tls.expired")
     assert document["mend"]

@@ -87,7 +87,7 @@ def test_what_cannot_be_shown_in_time_is_unverified_and_exit_3(tmp_path: Path) -
         )
     assert ran.code == 3, ran
     assert ran.last.startswith("unverified: ")
-    assert "mend:  " in ran.out
+    assert "fix:   " in ran.out
 
 
 def put(room: sandbox.Sandbox, method: str, path: str, body: object) -> None:

@@ -345,7 +345,7 @@ class ThatBelievesInAFullDisk(FileExporter):
         return Attempted(Delivered()) if full and not self.ledger.sent else attempted
 
 
-@breaks("system.mended")
+@breaks("system.fixed")
 class ThatGivesUpAtAFolder(FileExporter):
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         attempted = super().attempt(payload, timeout)

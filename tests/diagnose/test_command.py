@@ -88,7 +88,7 @@ def test_the_page_fits_a_terminal_and_says_what_to_do(tmp_path: Path) -> None:
     ran = magictel("diagnose", "elasticsearch", "--text", "[Errno 104] Connection reset by peer", folder=tmp_path)
     assert ran.code == 0
     assert ran.out.startswith("elasticsearch  unavailable")
-    for part in ("net.tcp.reset", "mend:", "again:", "or:     http.tls-port: ", "magictel explain net.tcp.reset"):
+    for part in ("net.tcp.reset", "fix:", "again:", "or:     http.tls-port: ", "magictel explain net.tcp.reset"):
         assert part in ran.out
 
 

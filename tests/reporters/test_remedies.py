@@ -50,7 +50,7 @@ def test_a_command_is_parted_from_the_words_beside_it(remedy: str, parts: list[s
 def test_on_the_page_a_command_has_its_line_and_words_wrap_under_it(width: int | None) -> None:
     finding = Finding.failed(Rung.WRITE, "es.mapping.long", "decimals are cut", PREPARE)
     lines = text(check_events(checked("es", "es", "", finding)), width).splitlines()
-    (place,) = [number for number, line in enumerate(lines) if line == "      mend:  magictel prepare es --apply"]
+    (place,) = [number for number, line in enumerate(lines) if line == "      fix:   magictel prepare es --apply"]
     assert lines[place + 1].startswith("             and then a new index")
     assert all(len(line) <= (width or 999) for line in lines)
 
@@ -79,7 +79,7 @@ def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
     )
     assert known("file.no-directory") is None  # a command alone, to be filled in
     assert known("es.write.unprovable") is None  # a command alone, which needs the target's name
-    assert known("es.write.time-series-id") == "nothing to mend"
+    assert known("es.write.time-series-id") == "nothing to fix"
     assert (known("no.such-code"), known(None)) == (None, None)
     for code in codes():
         page, said = explain(code), known(code)

@@ -9,7 +9,7 @@ from magictel.reporters.kinds import KINDS
 from tests.reporters.cases import ACCEPTED
 from tests.reporters.reporting import replay, report
 
-BROKEN = MagictelError("source.broken-line", "traffic.jsonl:7:3: expected a value", "mend the line, or --on-error skip")
+BROKEN = MagictelError("source.broken-line", "traffic.jsonl:7:3: expected a value", "fix the line, or --on-error skip")
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("nagios", "prometheus")])

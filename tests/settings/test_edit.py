@@ -29,7 +29,7 @@ url = [ # both
 # about canary
 [targets.canary]
 exporter = "elasticsearch"
-enabled = false   # until it is mended
+enabled = false   # until it is fixed
 
 [targets.canary.headers]
 X-A = "1"  # a header

@@ -59,8 +59,8 @@ def refused(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("system.mended", "What the system refused is written once it is mended, each point once.", Need.SYSTEM)
-def mended(case: Case) -> Violation | None:
+@BOOK.law("system.fixed", "What the system refused is written once it is fixed, each point once.", Need.SYSTEM)
+def fixed(case: Case) -> Violation | None:
     """By each of its refusals, behind points that it took."""
     for turn, hindrance in enumerate(case.hindrances()):
         exporter = case.exporter()

@@ -186,9 +186,9 @@ def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Fin
     if found.prepared:
         return None
     would = f"32-bit floats (7 digits) hold {', '.join(one.field for one in every)}" if every else _would(found)
-    mend = f"{prepare}, and then a new index: a field's type cannot be changed" if found.exists else prepare
+    remedy = f"{prepare}, and then a new index: a field's type cannot be changed" if found.exists else prepare
     return Finding.warned(
-        Rung.WRITE, "es.mapping.unprepared", f"{allowed}; no template for this index: {would}", mend, **evidence
+        Rung.WRITE, "es.mapping.unprepared", f"{allowed}; no template for this index: {would}", remedy, **evidence
     )
 
 
