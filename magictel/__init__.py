@@ -27,7 +27,7 @@ A guide to the house, top to bottom; a room imports those below it only (`lint-i
     sandbox       embedded backends, beside all this: they decode with code of their own
 
 The data's path: `MetricsData` → `scrub` → `encode` or template → `pack` under the route's limits → pipeline → `judge` → `Receipt`,
-in which `sent = delivered + rejected + withheld + kept + dropped` at every moment, whatever breaks.
+in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment, whatever breaks.
 
 Where the code departs from the architecture plan, and why:
 
@@ -60,7 +60,7 @@ _HOMES = {
     "magictel.model": ("Group", "Kind", "Point", "Series", "Stream"),
     "magictel.outcome": (
         *("Delivered", "Fate", "ItemVerdict", "Outcome", "Partial", "Reason", "Receipt"),
-        *("Rejected", "Throttled", "TooLarge", "Unavailable"),
+        *("Rejected", "Throttled", "TooLarge", "Unavailable", "Unconfirmed"),
     ),
     "magictel.payload": ("Payload", "Route"),
     "magictel.secrets": ("Secret",),
@@ -113,6 +113,7 @@ __all__ = [
     "TooLarge",
     "Transport",
     "Unavailable",
+    "Unconfirmed",
     "Unreadable",
     "UsageError",
     "Wire",

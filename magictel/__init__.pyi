@@ -47,6 +47,7 @@ from magictel.outcome import (
     Throttled,
     TooLarge,
     Unavailable,
+    Unconfirmed,
 )
 from magictel.payload import (
     Payload,
@@ -122,6 +123,7 @@ __all__ = [
     "TooLarge",
     "Transport",
     "Unavailable",
+    "Unconfirmed",
     "Unreadable",
     "UsageError",
     "Wire",

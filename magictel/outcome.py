@@ -1,4 +1,4 @@
-"""The verdict on one attempt (six outcomes) and the ledger of one delivery (`Receipt`)."""
+"""The verdict on one attempt (seven outcomes) and the ledger of one delivery (`Receipt`)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ class ItemVerdict:
 class Partial:
     """Some items were taken. Indices count the payload's items.
 
-    `rejected` are refused for good; `retry` may be sent again, all under one reason, after `after` seconds; the rest are delivered.
-    `notes` as in `Delivered`. `human` is True when only a person can fix what keeps `retry` out (a full disk).
+    `rejected` are refused for good; `retry` may be sent again, all under one reason, after `after` seconds; `unconfirmed` got a
+    success that does not say that they are stored; the rest are delivered. `notes` as in `Delivered`. `human` is True when only a
+    person can fix what keeps `retry` out (a full disk).
     """
 
     rejected: Mapping[int, ItemVerdict] = field(default_factory=dict)
@@ -40,6 +41,20 @@ class Partial:
     notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
     after: float | None = None
     human: bool = False
+    unconfirmed: Mapping[int, ItemVerdict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A success that does not look like the backend's own: nothing says that it was stored, and nothing that it was not.
+
+    Not sent again: where a repeat is harmless, `judge` answers the first time with `Unavailable(unknown=True)`, and with this once
+    `payload.attempted`. The points are neither delivered nor lost; a read-back decides, and without one they are unverified.
+    """
+
+    code: str
+    message: str
+    example: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +95,14 @@ class Rejected:
     example: str | None = None
 
 
-Outcome = Delivered | Partial | Throttled | Unavailable | TooLarge | Rejected
+Outcome = Delivered | Partial | Unconfirmed | Throttled | Unavailable | TooLarge | Rejected
 
 
 class Fate(StrEnum):
-    """What finally became of a point; the five sum to what was sent."""
+    """What finally became of a point; the six sum to what was sent."""
 
     DELIVERED = "delivered"
+    UNCONFIRMED = "unconfirmed"
     REJECTED = "rejected"
     WITHHELD = "withheld"
     KEPT = "kept"
@@ -110,8 +126,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of every point of one delivery: `sent = delivered + rejected + withheld + kept + dropped`.
+    """What became of every point of one delivery: `sent = delivered + unconfirmed + rejected + withheld + kept + dropped`.
 
+    `unconfirmed`: the answer was a success, and does not say that these are stored.
     Points are SDK data points (a histogram is one). `bytes` are request bodies as they travelled, over all attempts; `seconds` wall time.
     """
 
@@ -125,11 +142,17 @@ class Receipt:
     bytes: int = 0
     seconds: float = 0.0
     reasons: tuple[Reason, ...] = ()
+    unconfirmed: int = 0
 
     @property
     def balanced(self) -> bool:
         """True when every point is accounted for."""
-        return self.sent == self.delivered + self.rejected + self.withheld + self.kept + self.dropped
+        return self.sent == self.readable + self.rejected + self.withheld + self.kept + self.dropped
+
+    @property
+    def readable(self) -> int:
+        """Points that a read-back looks for: delivered + unconfirmed."""
+        return self.delivered + self.unconfirmed
 
     @property
     def undelivered(self) -> int:
@@ -148,6 +171,7 @@ class Receipt:
             self.bytes + other.bytes,
             self.seconds + other.seconds,
             merge_reasons([*self.reasons, *other.reasons]),
+            self.unconfirmed + other.unconfirmed,
         )
 
 

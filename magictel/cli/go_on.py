@@ -29,7 +29,7 @@ def say_how_to_go_on(
             )
         return
     for result in done.results:
-        again_too = from_point + result.receipt.delivered - done.go_on
+        again_too = from_point + result.receipt.readable - done.go_on
         if again_too > 0:
             output.note(f"{result.target} took {again_too} points of those that are sent again")
     if "-" in files:

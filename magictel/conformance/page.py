@@ -5,17 +5,20 @@ from __future__ import annotations
 from magictel.catalogue import explain
 from magictel.conformance.law import Violation, broken_unless
 from magictel.operations.diagnosis import STANDS_WITH, Verdict
-from magictel.outcome import Outcome, Rejected, Throttled, TooLarge, Unavailable
+from magictel.outcome import Outcome, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 
 _NAMES: dict[type[Outcome], Verdict] = {
     Throttled: "throttled",
     Unavailable: "unavailable",
     TooLarge: "too-large",
+    Unconfirmed: "unconfirmed",
     Rejected: "rejected",
 }
 
 
-def against_its_page(what: str, outcome: Throttled | Unavailable | TooLarge | Rejected) -> Violation | None:
+def against_its_page(
+    what: str, outcome: Throttled | Unavailable | Unconfirmed | TooLarge | Rejected
+) -> Violation | None:
     """None where they agree, or the code is another's and has no page here."""
     page = explain(outcome.code)
     return broken_unless(

@@ -29,7 +29,7 @@ class DeliveryLog:
         """One export ended; `ledger` is the exporter's, of this moment."""
         now = self._clock.monotonic()
         new, self._seen = _since(ledger, self._seen), ledger
-        bad = bool(new.rejected or new.dropped or ledger.kept)
+        bad = bool(new.rejected or new.unconfirmed or new.dropped or ledger.kept)
         self._untold = self._untold or bad
         if self._untold and (self._last is None or now - self._last >= EVERY):
             since = _since(ledger, self._told)
@@ -75,12 +75,13 @@ def _since(now: Receipt, before: Receipt) -> Receipt:
         kept=now.kept,
         dropped=now.dropped - before.dropped,
         reasons=tuple(reasons),
+        unconfirmed=now.unconfirmed - before.unconfirmed,
     )
 
 
 def _sentence(receipt: Receipt) -> str:
     parts = [f"sent {receipt.sent}", f"delivered {receipt.delivered}"]
-    for fate in (Fate.REJECTED, Fate.WITHHELD, Fate.KEPT, Fate.DROPPED):
+    for fate in (Fate.UNCONFIRMED, Fate.REJECTED, Fate.WITHHELD, Fate.KEPT, Fate.DROPPED):
         count = getattr(receipt, fate.value)
         if count:
             parts.append(f"{fate.value} {count}")

@@ -237,9 +237,10 @@ class Pipeline:
             bytes=total.bytes,
             seconds=self._clock.monotonic() - started,
             reasons=tuple(map(self._clean, merge_reasons([*lot.withheld, *total.reasons]))),
+            unconfirmed=total.unconfirmed,
         )
         receipt = self._dropping(receipt, total.lost)
-        missing = receipt.sent - receipt.delivered - receipt.rejected - withheld - receipt.dropped - _points(total.left)
+        missing = receipt.sent - receipt.readable - receipt.rejected - withheld - receipt.dropped - _points(total.left)
         if missing <= 0:
             return receipt
         interrupted = code == "delivery.shutdown"

@@ -24,6 +24,7 @@ from magictel.outcome import (
     Throttled,
     TooLarge,
     Unavailable,
+    Unconfirmed,
 )
 from magictel.payload import Payload
 from magictel.stopwatch import Stopwatch
@@ -74,6 +75,7 @@ class Settled:
     """What became of one payload: counts, reasons, what is still open and why (`left`), what was given up by a bug of ours (`lost`)."""
 
     delivered: int = 0
+    unconfirmed: int = 0
     rejected: int = 0
     reasons: list[Reason] = field(default_factory=list)
     left: list[Waiting] = field(default_factory=list)
@@ -85,6 +87,7 @@ class Settled:
     def add(self, other: Settled) -> None:
         """Take another settlement in."""
         self.delivered += other.delivered
+        self.unconfirmed += other.unconfirmed
         self.rejected += other.rejected
         self.attempts += other.attempts
         self.bytes += other.bytes
@@ -200,11 +203,15 @@ class Retry:
                 else:
                     for half in payload.halves():
                         settled.add(self.settle(half, deadline, at_least_once=False))
-            case Partial(rejected, retry, notes):
-                _check(rejected, retry, payload)
+            case Unconfirmed(code, message, example):
+                verdict = ItemVerdict(code, message, example)
+                _leave_unconfirmed(settled, dict.fromkeys(range(payload.points), verdict))
+            case Partial(rejected, retry, notes, unconfirmed=unconfirmed):
+                _check(payload, rejected, retry, unconfirmed)
                 _reject(settled, payload, rejected)
+                _leave_unconfirmed(settled, unconfirmed)
                 _count(settled, notes, Fate.DELIVERED)
-                settled.delivered += payload.points - len(rejected) - len(retry)
+                settled.delivered += payload.points - len(rejected) - len(retry) - len(unconfirmed)
                 return not retry
             case Throttled() | Unavailable():
                 return False
@@ -228,12 +235,13 @@ def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float 
             raise AssertionError(outcome)
 
 
-def _check(rejected: Mapping[int, ItemVerdict], retry: Mapping[int, ItemVerdict], payload: Payload) -> None:
+def _check(payload: Payload, *verdicts: Mapping[int, ItemVerdict]) -> None:
     """Before anything is counted: verdicts must speak of items that there are, each once."""
     items = payload.items()
     if len(items) != payload.points:
         raise ValueError(f"the payload splits into {len(items)} items, not {payload.points}")
-    if rejected.keys() & retry.keys() or not all(0 <= index < len(items) for index in (*rejected, *retry)):
+    indices = [index for part in verdicts for index in part]
+    if len(set(indices)) != len(indices) or not all(0 <= index < len(items) for index in indices):
         raise ValueError("verdicts on items that are not in the payload, or two on one")
 
 
@@ -244,6 +252,11 @@ def _reject(settled: Settled, payload: Payload, verdicts: Mapping[int, ItemVerdi
     settled.refused += [(items[index], verdict) for index, verdict in verdicts.items()]
     settled.rejected += len(verdicts)
     _count(settled, verdicts, Fate.REJECTED, unknown=payload.attempted)
+
+
+def _leave_unconfirmed(settled: Settled, verdicts: Mapping[int, ItemVerdict]) -> None:
+    settled.unconfirmed += len(verdicts)
+    _count(settled, verdicts, Fate.UNCONFIRMED, unknown=True)
 
 
 def _reject_all(settled: Settled, payload: Payload, verdict: ItemVerdict) -> None:

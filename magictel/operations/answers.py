@@ -21,7 +21,17 @@ from magictel.ladder.probe import probes_of
 from magictel.operations.diagnosis import BY_CLASS, STANDS_WITH, Diagnosis, During, Pasted, Verdict, title_of
 from magictel.operations.log_text import PAGE, TUNNEL, body_after, status_in, status_within, value_in, wait_in
 from magictel.operations.look_alikes import Alternative
-from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
+from magictel.outcome import (
+    Delivered,
+    ItemVerdict,
+    Outcome,
+    Partial,
+    Rejected,
+    Throttled,
+    TooLarge,
+    Unavailable,
+    Unconfirmed,
+)
 from magictel.payload import Payload
 from magictel.wire import Endpoint, Reply, Request, Wire
 
@@ -157,12 +167,16 @@ def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
                 return Diagnosis(name, "delivered", code, message)
             return Diagnosis(name, "delivered", None, "taken, and nothing in the answer speaks against it")
         case Partial():
-            refused = outcome.rejected or outcome.retry
+            refused = outcome.rejected or outcome.retry or outcome.unconfirmed
             code, message = _commonest(refused)
             counts = f"{len(outcome.rejected)} refused, {len(outcome.retry)} to be sent again"
-            rest = {one.code for one in (*outcome.rejected.values(), *outcome.retry.values())} - {code}
+            rest = {
+                one.code for one in (*outcome.rejected.values(), *outcome.retry.values(), *outcome.unconfirmed.values())
+            } - {code}
             more = tuple(Alternative(one, f"other items of the same answer ({counts})") for one in sorted(rest))
             return Diagnosis(name, "partial", code, message, None, outcome.after, more)
+        case Unconfirmed():
+            return Diagnosis(name, "unconfirmed", outcome.code, outcome.message)
         case Throttled(after=after) | Unavailable(after=after):
             kind: Verdict = "throttled" if isinstance(outcome, Throttled) else "unavailable"
             return Diagnosis(name, kind, outcome.code, outcome.message, None, after)

@@ -26,15 +26,15 @@ from magictel.catalogue import explain
 from magictel.operations.look_alikes import Alternative
 
 During = Literal["auth", "health", "write", "read"]
-Verdict = Literal["delivered", "partial", "throttled", "unavailable", "too-large", "rejected"]
+Verdict = Literal["delivered", "partial", "throttled", "unavailable", "too-large", "rejected", "unconfirmed"]
 
 STANDS_WITH: Mapping[str | None, frozenset[Verdict | None]] = {
     "no": frozenset({"rejected", "partial", "unavailable", None}),
-    "backoff": frozenset({"unavailable", "throttled", "partial"}),
+    "backoff": frozenset({"unavailable", "throttled", "partial", "unconfirmed"}),
     "after-header": frozenset({"throttled", "unavailable", "partial"}),
     "split": frozenset({"too-large"}),
     "slow": frozenset({"throttled", "partial"}),
-    "verify": frozenset({"delivered"}),
+    "verify": frozenset({"delivered", "unconfirmed"}),
     "poll": frozenset({"delivered", "unavailable", "throttled"}),
     "downgrade": frozenset({"rejected"}),
     "treat-as-success": frozenset({"delivered"}),

@@ -108,7 +108,7 @@ def _proved(lanes: list[Lane], reading: Reading) -> Iterator[Event]:
         for lane, proof in found:
             if proof is not None:
                 if not whole:
-                    proof.broken_off(lane.receipt.delivered)
+                    proof.broken_off(lane.receipt.readable)
                 lane.verification = proof.verification()
 
 

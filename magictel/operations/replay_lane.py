@@ -117,7 +117,7 @@ class Lane:
 
     def proof(self) -> Proof | None:
         """What there is to verify, once all is sent; None: nothing was delivered."""
-        if self.exporter is None or self.stopped is not None or not self.receipt.delivered:
+        if self.exporter is None or self.stopped is not None or not self.receipt.readable:
             return None
         noted = sum(one.count for one in self.receipt.reasons if one.fate is Fate.DELIVERED)
         return Proof(self.job.target, self.exporter, self.gone, self.reached, self._options.within, self._clock, noted)

@@ -138,7 +138,7 @@ def _deliver(
         exporter.time_with(None)
     tell(Accepted(target, receipt))
     verification = None
-    if options.verify and receipt.delivered:
+    if options.verify and receipt.readable:
         expected, gone_keys = _expected(exporter, run), {exporter.item_key(item) for item in gone}
         expected = [one for one in expected if one.key not in gone_keys]
         verification = _look(exporter, target, run, expected, gone_keys, receipt, options, clock, tell)
@@ -239,6 +239,9 @@ def judged(result: SendResult, options: SendOptions) -> SendResult:
     if receipt.rejected:
         return _because(result, SendOutcome.REJECTED, refused)
     if verification is None:
+        unconfirmed = [reason for reason in receipt.reasons if reason.fate is Fate.UNCONFIRMED]
+        if unconfirmed:
+            return _because(result, SendOutcome.UNVERIFIED, unconfirmed)
         if options.verify and receipt.withheld and not receipt.delivered:
             rules = ", ".join(dict.fromkeys(one.code for one in receipt.reasons if one.fate is Fate.WITHHELD))
             message = f"every point is withheld ({rules}): nothing was sent, and nothing can be verified"

@@ -178,8 +178,9 @@ def _problem(case: Case) -> Iterator[str]:
 def _ledger(result: SendResult) -> str:
     """Every point by what became of it, and by how it was read back."""
     receipt, seen = result.receipt, result.verification
-    heads = ["sent", "delivered", "rejected", "withheld", "kept", "dropped"]
-    cells = [receipt.sent, receipt.delivered, receipt.rejected, receipt.withheld, receipt.kept, receipt.dropped]
+    heads = ["sent", "delivered", "unconfirmed", "rejected", "withheld", "kept", "dropped"]
+    heads = [name for name in heads if name != "unconfirmed" or receipt.unconfirmed]
+    cells = [getattr(receipt, name) for name in heads]
     if seen is not None and (seen.found or not seen.code):
         heads += ["found", "missing", "altered", "duplicated", "unverified"]
         cells += [seen.found, seen.missing, seen.altered, seen.duplicated, seen.unverified]

@@ -141,7 +141,9 @@ def _way_out(code: str | None, remedy: str | None) -> str:
 def _ledger(result: SendResult) -> str:
     """Every point by what became of it; then, of those accepted, how they were read back."""
     receipt, seen = result.receipt, result.verification
-    counts = {name: getattr(receipt, name) for name in ("sent", "delivered", "rejected", "withheld", "kept", "dropped")}
+    unconfirmed = ("unconfirmed",) if receipt.unconfirmed else ()
+    names = ("sent", "delivered", *unconfirmed, "rejected", "withheld", "kept", "dropped")
+    counts = {name: getattr(receipt, name) for name in names}
     told = _figures("ledger", counts)
     if seen is not None and (seen.found or not seen.code):
         equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)

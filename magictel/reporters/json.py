@@ -198,6 +198,7 @@ def receipt_document(receipt: Receipt) -> Document:
     return {
         "sent": receipt.sent,
         "delivered": receipt.delivered,
+        "unconfirmed": receipt.unconfirmed,
         "rejected": receipt.rejected,
         "withheld": receipt.withheld,
         "kept": receipt.kept,

@@ -33,6 +33,7 @@ _HELD = {
 }
 _COLOUR = {Held.PASS: "green", Held.WARN: "yellow", Held.FAIL: "red"}
 _FATES = {
+    Fate.UNCONFIRMED: Held.WARN,
     Fate.REJECTED: Held.FAIL,
     Fate.DROPPED: Held.FAIL,
     Fate.KEPT: Held.FAIL,
@@ -132,7 +133,7 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
         if finished.go_on is None:
             return "interrupted while it was read back: all of the recording was sent"
         if not finished.go_on:
-            some = any(result.receipt.delivered for result in finished.results)
+            some = any(result.receipt.readable for result in finished.results)
             return "interrupted: go on from the beginning" + (", some points are sent again" if some else "")
         return f"interrupted: the first {many(finished.go_on, 'point')} of the recording need not be sent again"
     if finished.interrupted:
@@ -207,6 +208,7 @@ def _way(sheet: Sheet, result: SendResult) -> str:
 
 def _fates(receipt: Receipt) -> dict[str, int]:
     return {
+        "unconfirmed": receipt.unconfirmed,
         "rejected": receipt.rejected,
         "withheld": receipt.withheld,
         "kept": receipt.kept,

@@ -17,6 +17,7 @@ from magictel.outcome import (
     Throttled,
     TooLarge,
     Unavailable,
+    Unconfirmed,
 )
 from magictel.payload import Payload
 from tests.delivery.rig import REFUSED, Rig, payload
@@ -77,6 +78,20 @@ def test_every_verdict_is_counted(script: list[Outcome], counts: tuple[int, int,
     assert receipt.bytes == sum(map(len, rig.bodies))
 
 
+FOREIGN = Unconfirmed("es.write.no-verdict", "200 without item verdicts", "{}")
+
+
+def test_a_success_that_does_not_confirm_is_counted_as_neither_delivered_nor_lost() -> None:
+    rig = Rig([FOREIGN, Partial({0: BAD}, {1: NO}, unconfirmed={3: VAGUE})])
+    receipt = rig.deliver(payload(2, "a"), payload(4, "b"))
+    assert (receipt.delivered, receipt.unconfirmed, receipt.rejected, receipt.dropped) == (2, 3, 1, 0)
+    assert receipt.balanced
+    assert receipt.readable == 5
+    unconfirmed = [reason for reason in receipt.reasons if reason.fate is Fate.UNCONFIRMED]
+    assert [(reason.code, reason.count, reason.unknown) for reason in unconfirmed] == [(FOREIGN.code, 3, True)]
+    assert len(rig.made) == 3  # only the item with a full queue was sent again
+
+
 def test_a_payload_whose_end_is_unknown_says_so_when_it_is_tried_again() -> None:
     rig = Rig([REFUSED, LOST, Throttled("http.throttled", "429")], breaker_failures=9)
     rig.deliver(payload())
@@ -105,7 +120,14 @@ def test_a_bug_in_judge_costs_its_payload_only_and_says_that_it_is_one() -> None
 
 
 @pytest.mark.parametrize(
-    "nonsense", [Partial({9: BAD}), Partial({}, {4: NO}), Partial({0: BAD}, {0: NO}), Partial({-1: BAD})]
+    "nonsense",
+    [
+        Partial({9: BAD}),
+        Partial({}, {4: NO}),
+        Partial({0: BAD}, {0: NO}),
+        Partial({-1: BAD}),
+        Partial({0: BAD}, unconfirmed={0: VAGUE}),
+    ],
 )
 def test_verdicts_on_items_that_are_not_there_are_a_bug_and_break_no_count(nonsense: Partial) -> None:
     receipt = Rig([nonsense]).deliver(payload(4))

@@ -21,7 +21,7 @@ CHECK_TARGET = {"target", "exporter", "outcome", "endpoint", "rungs"}
 RUNG = {"rung", "outcome", "code", "message", "remedy", "blocked_by", "seconds", "evidence"}
 SEND = {"schema", "outcome", "run_id", "targets"}
 SEND_TARGET = {"target", "exporter", "outcome", "code", "message", "remedy", "receipt", "verification"}
-COUNTS = ("sent", "delivered", "rejected", "withheld", "kept", "dropped", "attempts", "bytes")
+COUNTS = ("sent", "delivered", "unconfirmed", "rejected", "withheld", "kept", "dropped", "attempts", "bytes")
 RECEIPT = {*COUNTS, "seconds", "reasons"}
 REASON = {"code", "message", "count", "example"}
 SEEN_COUNTS = ("expected", "found", "missing", "altered", "duplicated")
@@ -74,7 +74,7 @@ def test_send_has_the_frozen_keys(case: str) -> None:
         assert set(receipt) >= RECEIPT
         assert all(type(receipt[count]) is int for count in COUNTS)
         assert receipt["sent"] == sum(
-            receipt[fate] for fate in ("delivered", "rejected", "withheld", "kept", "dropped")
+            receipt[fate] for fate in ("delivered", "unconfirmed", "rejected", "withheld", "kept", "dropped")
         )
         assert isinstance(receipt["seconds"], float)
         for reason in receipt["reasons"]:

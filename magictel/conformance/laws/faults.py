@@ -324,5 +324,7 @@ def _waited(case: Case, least: float) -> Violation | None:
 
 
 def _fate(receipt: Receipt) -> str:
-    counts = {name: getattr(receipt, name) for name in ("delivered", "rejected", "withheld", "kept", "dropped")}
+    counts = {
+        name: getattr(receipt, name) for name in ("delivered", "unconfirmed", "rejected", "withheld", "kept", "dropped")
+    }
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing"
