@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from magictel.amazon import SIGN, unsigned, without_echo
 from magictel.front import Front, Kind, error_types, failure_within, front_of, own_words, words_of
 from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.wire import Reply
@@ -78,6 +79,9 @@ def judge_status(reply: Reply, now: float) -> Outcome:
     own = own_words(reply)
     if own is not None:
         return Rejected(own, told, None, example)
+    if unsigned(reply):
+        words = f"{status}: Amazon requires signed requests (SigV4): {without_echo(said)}"
+        return Rejected("http.aws.unsigned", words, SIGN, without_echo(example))
     after = _told_to_wait(reply, now)
     if status == 413 or (status in (400, 422) and _OVERSIZED.search(said)):
         limit = f"{lead}: the request body is over a limit of the backend or of a proxy before it"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from magictel.amazon import SIGN, unsigned, without_echo
 from magictel.clock import Clock
 from magictel.exporters.elasticsearch.product import ask_product, product_of
 from magictel.exporters.elasticsearch.trouble import Cause, Trouble, cause_of, read, unauthenticated
@@ -87,14 +88,9 @@ def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
             Rung.AUTH, f"security is off: anyone may write{ignored}", security="off", status=reply.status
         )
     said = wire.first_bytes(reply)
-    body = reply.json()
-    if isinstance(body, dict) and "es:ESHttp" in str(body.get("Message")):
-        return Finding.failed(
-            Rung.AUTH,
-            "os.aws.unsigned",
-            f"Amazon wants signed requests: {said}",
-            "use a user of fine-grained access control, or a policy that allows this address",
-        )
+    if unsigned(reply):
+        words = f"Amazon requires signed requests (SigV4): {without_echo(said)}"
+        return Finding.failed(Rung.AUTH, "os.aws.unsigned", words, SIGN, status=reply.status)
     if reply.status == 403:
         return Finding.warned(
             Rung.AUTH, "es.auth.unknown", f"403: who we are cannot be asked: {said}", None, status=reply.status

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from magictel.amazon import SIGN, unsigned, without_echo
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
 from magictel.front import Kind, front_of, words_of
 from magictel.judgement import judge_status
@@ -140,8 +141,9 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
             else "over http.max_content_length, counted uncompressed, or a proxy's limit"
         )
         return TooLarge("es.write.too-large", f"413: {whose}")
-    if isinstance(body, dict) and "es:ESHttp" in (said := str(body.get("Message"))) and "anonymous" in said:
-        return Rejected("os.aws.unsigned", f"Amazon wants signed requests: {clipped(said, _EXAMPLE)}", None)
+    if unsigned(reply):
+        said = without_echo(words_of(reply))
+        return Rejected("os.aws.unsigned", f"{reply.status}: Amazon requires signed requests (SigV4): {said}", SIGN)
     trouble = read(reply.status, cause) if error is not None else None
     if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
         if opensearch and reply.status == 401 and not reply.looks_like_html:
