@@ -25,9 +25,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, Point, joined, times_of
+from magictel.sources.validity import LATEST as LATEST
 
-LATEST = 2**63 - 1
-"""Unix nanoseconds, in the year 2262: a time beyond is a mistake that would carry every other point away with it."""
 SLICE = 4_000
 """Points of a slice, about: lines are not cut."""
 _MOST_ENTRIES = 20_000

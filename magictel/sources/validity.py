@@ -1,0 +1,152 @@
+"""What a point must be to be possible, whatever format carries it: pure functions that return the first `Problem`, or None.
+
+The rules are those of opentelemetry/proto/metrics/v1/metrics.proto and of the data model ("Metric points"). Every reader and,
+for data that comes from the SDK, every exporter asks here, so that JSON, protobuf, pages and the library judge alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, isfinite
+from operator import lt
+from typing import NamedTuple
+
+LATEST = 2**63 - 1
+"""Unix nanoseconds, in the year 2262: a time beyond is a mistake that would carry every other point away with it."""
+NO_RECORDED_VALUE = 1
+"""The flag of a point whose series has ended: whatever value stands beside it is none."""
+_MOST = 2**64 - 1
+_SCALES = range(-10, 21)
+"""Of exponential histograms: at -10 one bucket reaches to the largest 64-bit float, beyond 20 an index leaves 32 bits."""
+_LARGEST_EXPONENT, _SMALLEST_EXPONENT = 1024, -1075
+_UNITS = ((10**11, "seconds"), (10**14, "milliseconds"), (10**17, "microseconds"))
+
+
+class Problem(NamedTuple):
+    """Why a point is impossible: the member of OTLP that shows it (`bucketCounts[2]`), and a clause to stand behind it."""
+
+    field: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.why}"
+
+
+def time(nanoseconds: int) -> Problem | None:
+    """A point's own time (Unix nanoseconds)."""
+    if not nanoseconds:
+        return Problem("timeUnixNano", "is 0 or missing: the point has no time")
+    return None if 0 < nanoseconds <= LATEST else Problem("timeUnixNano", "is not a time of the years 1970 to 2262")
+
+
+def mistaken_unit(nanoseconds: int) -> str | None:
+    """The unit that a time was probably written in where it is no likely number of nanoseconds (before March 1973)."""
+    if nanoseconds > 10**17:
+        return None
+    return next((unit for most, unit in _UNITS if 10**8 <= nanoseconds < most), None)
+
+
+def histogram(
+    bounds: Sequence[float],
+    counts: Sequence[float],
+    count: float,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Problem | None:
+    """An explicit histogram: `counts` of each bucket on its own, one more than `bounds`; or neither."""
+    if counts or bounds:
+        if len(counts) != len(bounds) + 1:
+            why = f"has {len(counts)} counts for {len(bounds)} bounds, expected {len(bounds) + 1}"
+            return Problem("bucketCounts", why)
+        if not all(map(lt, bounds, bounds[1:])) or (bounds and not (bounds[0] < inf and bounds[-1] < inf)):
+            return _bounds(bounds)
+    problem = _count("count", count) or _counts("bucketCounts", counts)
+    return problem or (_total(count, sum(counts)) if counts else None) or _extremes(count, minimum, maximum)
+
+
+def exponential_histogram(
+    scale: int,
+    zero_count: float,
+    positive: tuple[int, Sequence[float]],
+    negative: tuple[int, Sequence[float]],
+    count: float,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    zero_threshold: float = 0.0,
+) -> Problem | None:
+    """An exponential histogram; each side is the offset of its first bucket, and its buckets' counts."""
+    if scale not in _SCALES:
+        return Problem("scale", f"is {scale}, expected {_SCALES[0]} to {_SCALES[-1]}")
+    if not (isfinite(zero_threshold) and zero_threshold >= 0):
+        return Problem("zeroThreshold", f"is {zero_threshold:g}, expected a number that is not negative")
+    problem = _count("zeroCount", zero_count)
+    for side, (offset, counts) in (("positive", positive), ("negative", negative)):
+        problem = problem or _counts(f"{side}.bucketCounts", counts) or _range(side, scale, offset, counts)
+    total = sum(positive[1]) + sum(negative[1]) + zero_count
+    return problem or _count("count", count) or _total(count, total) or _extremes(count, minimum, maximum)
+
+
+def summary(count: float, quantiles: Sequence[float]) -> Problem | None:
+    """A summary: its count, and the quantiles (0 to 1) that it has values of."""
+    known: set[float] = set()
+    for at, quantile in enumerate(quantiles):
+        if not 0 <= quantile <= 1:
+            return Problem(f"quantileValues[{at}].quantile", f"is {quantile:g}, expected 0 to 1")
+        if quantile in known:
+            return Problem(f"quantileValues[{at}].quantile", f"is {quantile:g} for the second time")
+        known.add(quantile)
+    return _count("count", count)
+
+
+def _bounds(bounds: Sequence[float]) -> Problem:
+    for at, bound in enumerate(bounds):
+        field = f"explicitBounds[{at}]"
+        if bound != bound:
+            return Problem(field, "is NaN")
+        if bound == inf:
+            return Problem(field, "is infinite: the last bucket has no bound of its own")
+        if at and not bounds[at - 1] < bound:
+            return Problem(field, f"is {bound:g} after {bounds[at - 1]:g}: bounds must increase")
+    raise AssertionError("bounds that increase are no problem")
+
+
+def _count(field: str, count: float) -> Problem | None:
+    if not 0 <= count <= _MOST:
+        return Problem(field, f"is {_exact(count)}, expected a count from 0 to 2^64-1")
+    return None if type(count) is int or count == int(count) else Problem(field, f"is {count:g}: a count is whole")
+
+
+def _exact(count: float) -> str:
+    return str(count) if isinstance(count, int) else f"{count:.15g}"
+
+
+def _counts(field: str, counts: Sequence[float]) -> Problem | None:
+    for at, count in enumerate(counts):
+        problem = _count(f"{field}[{at}]", count)
+        if problem:
+            return problem
+    return None
+
+
+def _total(count: float, total: float) -> Problem | None:
+    return (
+        None if count == total else Problem("count", f"is {_exact(count)}, but the buckets add up to {_exact(total)}")
+    )
+
+
+def _range(side: str, scale: int, offset: int, counts: Sequence[float]) -> Problem | None:
+    """Buckets with something in them lie where 64-bit floats are."""
+    taken = [at for at, count in enumerate(counts, offset) if count]
+    if not taken:
+        return None
+    width = 2.0**-scale
+    if taken[-1] * width < _LARGEST_EXPONENT and (taken[0] + 1) * width > _SMALLEST_EXPONENT:
+        return None
+    return Problem(f"{side}.offset", f"is {offset}: its buckets lie beyond every 64-bit float at scale {scale}")
+
+
+def _extremes(count: float, minimum: float | None, maximum: float | None) -> Problem | None:
+    """An empty histogram's extremes say nothing, whatever stands there."""
+    if count and minimum is not None and maximum is not None and minimum > maximum:
+        return Problem("min", f"is {minimum:g}, more than max, {maximum:g}")
+    return None
