@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, overload
@@ -19,6 +20,7 @@ from opentelemetry.sdk.metrics.export import (
     Gauge,
     Histogram,
     HistogramDataPoint,
+    Metric,
     MetricsData,
     NumberDataPoint,
     Sum,
@@ -26,6 +28,12 @@ from opentelemetry.sdk.metrics.export import (
 
 Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 Attributes = Mapping[str, Any]
+Metadata = tuple[tuple[str, str], ...]
+"""OTLP's `Metric.metadata`: what is known of a metric beside its points, as pairs of text."""
+PROMETHEUS_TYPE = "prometheus.type"
+"""Metadata key: the metric comes from a Prometheus page and has this type there, so its names are Prometheus' own (the Collector's key)."""
+SUMMARY_NAME, SUMMARY_UNIT = "magictel.summary.name", "magictel.summary.unit"
+"""Metadata keys: the metric is a part of this OTLP summary (its `_count`, its `_sum` or its quantiles)."""
 
 
 class Kind(StrEnum):
@@ -55,6 +63,14 @@ class Stream:
     scope_version: str
     scope_attributes: Attributes = field(hash=False)
     scope_schema_url: str
+    metadata: Metadata = ()
+
+
+@dataclass(frozen=True)
+class MetricWithMetadata(Metric):
+    """The SDK's `Metric` with OTLP's metadata, which the SDK's own type has no field for."""
+
+    metadata: Metadata = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +122,16 @@ def groups(data: MetricsData) -> Iterator[Group]:
                     (scope.version if scope else None) or "",
                     (scope.attributes if scope else None) or {},
                     scope_metrics.schema_url or (scope.schema_url if scope else None) or "",
+                    metric.metadata if isinstance(metric, MetricWithMetadata) else (),
                 )
                 yield Group(stream, inner.data_points, (resource, scope))
+
+
+def summary_part(metadata: Metadata, name: str, unit: str) -> Metadata:
+    """Return the metadata of one part of an OTLP summary; a summary from a Prometheus page has Prometheus' names already."""
+    if any(key == PROMETHEUS_TYPE for key, _ in metadata):
+        return metadata
+    return (*metadata, (SUMMARY_NAME, name), (SUMMARY_UNIT, unit))
 
 
 def in_time_order(group: Group) -> Group:
@@ -139,6 +163,14 @@ def _kind(data: Sum | Gauge | Histogram | ExponentialHistogram) -> Kind:
         case ExponentialHistogram():
             return Kind.EXPONENTIAL_HISTOGRAM
     raise TypeError(f"unknown metric data {type(data).__name__}")
+
+
+def number_text(number: float) -> str:
+    """Return a bucket's bound or a quantile as Prometheus writes it: shortest digits, never an exponent, no `.0`."""
+    if number - number != 0:
+        return "NaN" if number != number else "+Inf" if number > 0 else "-Inf"
+    text = format(Decimal(repr(float(number))), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def number_point(

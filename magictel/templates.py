@@ -114,6 +114,7 @@ class Layouts:
             stream.unit,
             stream.temporality,
             stream.monotonic,
+            stream.metadata,
         )
         attributes = attributes_of(points)
         layout = self._layouts.get(key)

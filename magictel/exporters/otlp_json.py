@@ -75,7 +75,9 @@ def _around(stream: Stream) -> tuple[Sequence[bytes], Sequence[bytes]]:
     if stream.scope_attributes:
         scope["attributes"] = list(_attributes(stream.scope_attributes))
     metric = {"name": stream.name, "description": stream.description, "unit": stream.unit}
-    known = {key: _text(value) for key, value in metric.items() if value}
+    known: dict[str, Any] = {key: _text(value) for key, value in metric.items() if value}
+    if stream.metadata:
+        known["metadata"] = list(_attributes(dict(stream.metadata)))
     more: dict[str, Any] = {}
     if stream.kind is not Kind.GAUGE:
         more["aggregationTemporality"] = _TEMPORALITY[stream.temporality]

@@ -19,7 +19,7 @@ from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPo
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, NumberPoints, Point, number_point
+from magictel.model import Kind, Metadata, NumberPoints, Point, number_point, number_text, summary_part
 from magictel.sources import otlp_messages as otlp
 from magictel.sources.json_trouble import undecoded
 from magictel.sources.once import shifted
@@ -209,7 +209,7 @@ class OtlpJson:
         for one in given:
             raw = bytes(one.attributes)
             for own in () if one.flags & _NOT_RECORDED else one.quantileValues:
-                attributes = {**self._attributes[raw], "quantile": f"{own.quantile:g}"}
+                attributes = {**self._attributes[raw], "quantile": number_text(own.quantile)}
                 points.append(number_point(attributes, 0, one.timeUnixNano + self.shift, own.value))
                 keys.append(hash((raw, own.quantile)))
         yield Part(head, points, keys)
@@ -226,16 +226,19 @@ class OtlpJson:
     ) -> Head:
         if not metric.name:
             raise msgspec.ValidationError("Expected a metric's name")
-        own_key = metric.name, metric.unit, metric.description, kind, temporality, monotonic, suffix
+        raw = bytes(metric.metadata)
+        own_key = metric.name, metric.unit, metric.description, kind, temporality, monotonic, suffix, raw
         key = (id(around[0]), id(around[1]), *around[2:], *own_key)
         known = self._heads.get(key)
         if known is None or known.resource is not around[0] or known.scope is not around[1]:
             if len(self._heads) > 10_000:
                 self._heads.clear()
             own = metric.unit if unit is None else unit
-            known = Head(
-                *around, metric.name + suffix, metric.description, own, kind, _TEMPORALITY.get(temporality), monotonic
-            )
+            metadata = _metadata(raw) if raw not in (b"", b"null") else ()
+            if metric.summary is not None:
+                metadata = summary_part(metadata, metric.name, metric.unit)
+            kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
+            known = Head(*around, metric.name + suffix, metric.description, own, *kept)
             self._heads[key] = known
         return known
 
@@ -277,6 +280,11 @@ def times(line: bytes) -> tuple[int, int] | None:
 
 def _attributes(raw: bytes) -> dict[str, Any]:
     return _dict(otlp.ATTRIBUTES.decode(raw)) if raw else {}
+
+
+def _metadata(raw: bytes) -> Metadata:
+    """A metric's metadata, what is text of it."""
+    return tuple((key, value) for key, value in _attributes(raw).items() if isinstance(value, str))
 
 
 def _dict(pairs: list[otlp.Pair]) -> dict[str, Any]:

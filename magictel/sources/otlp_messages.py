@@ -144,6 +144,7 @@ class Metric(Struct):
     histogram: Histograms | None = None
     exponentialHistogram: Exponentials | None = None
     summary: Summaries | None = None
+    metadata: Raw = Raw(b"")
 
 
 class ScopeMetrics(Struct):

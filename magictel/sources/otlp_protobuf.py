@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPo
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, Point, number_point
+from magictel.model import Kind, Point, number_point, number_text, summary_part
 from magictel.sources.lines import LONGEST, document
 from magictel.sources.parts import LATEST, Head, Interned, Part
 from magictel.sources.protobuf_wire import (
@@ -35,7 +35,7 @@ from magictel.sources.trouble import SourceError, broken
 
 _TEMPORALITY = {1: "delta", 2: "cumulative"}
 _KINDS = {5: Kind.GAUGE, 7: Kind.SUM, 9: Kind.HISTOGRAM, 10: Kind.EXPONENTIAL_HISTOGRAM}
-_SUMMARY = 11
+_SUMMARY, _METADATA = 11, 12
 _NOT_RECORDED = 1
 _DEEPEST = 32
 
@@ -182,7 +182,7 @@ class OtlpProtobuf:
                 keys.append(key)
             for quantile in map(gathered, fields.get(6, ())):
                 which = double(quantile, 1) or 0.0
-                attributes = {**own, "quantile": f"{which:g}"}
+                attributes = {**own, "quantile": number_text(which)}
                 made[2][0].append(number_point(attributes, 0, time, double(quantile, 2) or 0.0))
                 made[2][1].append(hash((key, which)))
         for head, (points, keys) in zip(heads, made, strict=True):
@@ -225,12 +225,17 @@ class OtlpProtobuf:
             temporality = 0
         monotonic = monotonic and kind is Kind.SUM
         unit = "" if suffix == "_count" else unit
-        key = (id(around[0]), id(around[1]), *around[2:], name, unit, description, kind, temporality, monotonic, suffix)
+        raw = tuple(metric.get(_METADATA, ()))
+        own_key = name, unit, description, kind, temporality, monotonic, suffix, raw
+        key = (id(around[0]), id(around[1]), *around[2:], *own_key)
         known = self._heads.get(key)
         if known is None or known.resource is not around[0] or known.scope is not around[1]:
             if len(self._heads) > 10_000:
                 self._heads.clear()
-            kept = kind, _TEMPORALITY.get(temporality), monotonic
+            metadata = tuple((key, value) for key, value in _pairs(raw).items() if isinstance(value, str))
+            if _SUMMARY in metric:
+                metadata = summary_part(metadata, name, text(metric, 3))
+            kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
             known = Head(*around, name + suffix, description, unit, *kept)
             self._heads[key] = known
         return known

@@ -24,7 +24,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, Point, joined, times_of
+from magictel.model import Kind, Metadata, MetricWithMetadata, Point, joined, times_of
 from magictel.sources.validity import LATEST as LATEST
 
 SLICE = 4_000
@@ -49,6 +49,7 @@ class Head(NamedTuple):
     kind: Kind
     temporality: str | None
     monotonic: bool
+    metadata: Metadata = ()
 
 
 class Part(NamedTuple):
@@ -198,7 +199,9 @@ class Gathering:
                 newest = max(newest, times[0] if times.count(times[0]) == len(times) else max(times))
             _, scopes = resources.setdefault((id(head.resource), head.resource_schema_url), (head, {}))
             _, metrics = scopes.setdefault((id(head.scope), head.scope_schema_url), (head, []))
-            metrics.append(Metric(head.name, head.description, head.unit, _data(head, points)))
+            metrics.append(
+                MetricWithMetadata(head.name, head.description, head.unit, _data(head, points), head.metadata)
+            )
         made = [
             ResourceMetrics(
                 first.resource,

@@ -18,7 +18,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, Point, number_point
+from magictel.model import PROMETHEUS_TYPE, Kind, Point, number_point
 from magictel.sources.parts import LATEST, Head, Interned, Part
 from magictel.sources.trouble import SourceError, broken
 
@@ -230,14 +230,15 @@ class PrometheusText:
         return parts
 
     def _head(self, name: str, kind: Kind, unit: str) -> Head:
-        key = (name, kind, unit, self._help)
+        key = (name, kind, unit, self._help, self._type)
         known = self._heads.get(key)
         if known is None:
             if len(self._heads) > 20_000:
                 self._heads.clear()
             temporality = None if kind is Kind.GAUGE else "cumulative"
             around = (self._resource, self._scope, "", "")
-            known = Head(*around, intern(name), self._help, unit, kind, temporality, kind is Kind.SUM)
+            metadata = ((PROMETHEUS_TYPE, self._type),)
+            known = Head(*around, intern(name), self._help, unit, kind, temporality, kind is Kind.SUM, metadata)
             self._heads[key] = known
         return known
 

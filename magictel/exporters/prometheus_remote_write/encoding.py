@@ -19,8 +19,8 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.exporters.prometheus_remote_write.names import label_value, labels, metric_name, number_text
-from magictel.model import Group, Kind, Point, Series, Stream, times_of
+from magictel.exporters.prometheus_remote_write.names import label_value, labels, metric_name
+from magictel.model import Group, Kind, Point, Series, Stream, number_text, times_of
 from magictel.templates import Withheld
 
 NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]

@@ -11,7 +11,6 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -117,14 +116,6 @@ def labels(attributes: Mapping[str, Any], reserved: Iterable[str]) -> dict[str, 
             name = "exported_" + name
         made[name] = f"{made[name]};{value}" if name in made else value
     return made
-
-
-def number_text(number: float) -> str:
-    """A bucket's bound as Prometheus writes it: shortest digits, never an exponent, no `.0`."""
-    if number in (float("inf"), float("-inf")):
-        return "+Inf" if number > 0 else "-Inf"
-    text = format(Decimal(repr(float(number))), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _unit_suffixes(unit: str) -> tuple[str, str]:

@@ -14,9 +14,9 @@ from magictel.exporters.prometheus_remote_write.names import (
     label_value,
     labels,
     metric_name,
-    number_text,
     unit_name,
 )
+from magictel.model import number_text
 
 _TABLE = Path(__file__).parents[4] / "shared/data/otlp-prometheus-names/metric_namer_unit_cases.json"
 _STRATEGIES = {  # strategy: (utf8, suffixes)
