@@ -17,9 +17,10 @@ from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
 from magictel.judgement import judge_status
 from magictel.ladder.steps import http_steps
-from magictel.outcome import Outcome, Reason, Unavailable
+from magictel.outcome import Delivered, Outcome, Partial, Reason, Unavailable
 from magictel.payload import Payload
 from magictel.proxy import proxy_for
+from magictel.reply import MISREAD, malformed
 from magictel.settings.model import HttpSettings
 from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
@@ -214,9 +215,19 @@ class HttpExporter(Exporter[S]):
                 self._first = (number + 1) % len(endpoints)  # the next attempt may have no time for this one again
                 continue
             self._first = number
-            return Attempted(self.judge(payload, reply), travelled + len(request.body))
+            return Attempted(self.verdict(payload, reply), travelled + len(request.body))
         assert failure is not None
         return Attempted(self.unanswered(failure), travelled)
+
+    def verdict(self, payload: Payload, reply: Reply) -> Outcome:
+        """`judge` of the reply as it enters: masked, and read wrongly by nobody. What it trips over is an answer without a verdict."""
+        reply = reply.masked(self.redact)
+        try:
+            return self.judge(payload, reply)
+        except MISREAD as failure:
+            if not reply.ok and not isinstance(general := judge_status(reply, self.clock.now()), Delivered | Partial):
+                return general
+            return self.unanswered(malformed(f"{self.method} {self.route().path or '/'}", failure))
 
     def unanswered(self, failure: WireError) -> Outcome:
         """The verdict on a request without a complete reply: nobody answered, and the items may have arrived or not."""

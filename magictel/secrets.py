@@ -88,6 +88,15 @@ class Redactor:
     def __repr__(self) -> str:
         return f"Redactor({len(self._needles)} spellings)"
 
+    def echoed(self, text: str) -> str:
+        """A server's text without the secrets that it said back."""
+        return self(text)
+
+    def echoed_value(self, data: Any, body: bytes) -> Any:
+        """What a server's `body` was read into, without the secrets that it said back."""
+        text = body.decode("utf-8", "replace")
+        return data if self(text) == text else self.value(data)
+
     def value(self, data: Any) -> Any:
         """Redact every text inside a JSON-like value, keys included."""
         if isinstance(data, str):

@@ -6,7 +6,6 @@ exchange, redacted, as evidence.
 
 from __future__ import annotations
 
-import email.utils
 import json
 import time
 import urllib.parse
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from magictel.errors import WireError
+from magictel.reply import Reply as Reply
+from magictel.reply import asking
 from magictel.secrets import Redactor
 
 _EVIDENCE_BYTES = 300
@@ -71,59 +72,6 @@ class Request:
         """A header's value whatever its case, or an empty text."""
         wanted = name.lower()
         return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A complete HTTP reply. Header names are lower case; `body` is decompressed; `seconds` from first byte out to last byte in."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    seconds: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        """A 2xx. It proves that something answered, never that anything was stored."""
-        return 200 <= self.status < 300
-
-    @property
-    def content_type(self) -> str:
-        """The media type, lower case, without parameters."""
-        return self.headers.get("content-type", "").split(";")[0].strip().lower()
-
-    @property
-    def text(self) -> str:
-        """The body as text; bytes that are no UTF-8 are replaced."""
-        return self.body.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """The body's JSON value, or None where it is not JSON."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
-
-    def retry_after(self, now: float) -> float | None:
-        """The Retry-After header in seconds from `now` (Unix time): a number or an HTTP date (RFC 9110 §10.2.3); None without."""
-        text = self.headers.get("retry-after", "").strip()
-        if not text:
-            return None
-        try:
-            seconds = float(text)
-        except ValueError:
-            try:
-                seconds = email.utils.parsedate_to_datetime(text).timestamp() - now
-            except (ValueError, TypeError):
-                return None
-        return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
-
-    @property
-    def looks_like_html(self) -> bool:
-        """True for a page made for people: by its content type or its first bytes."""
-        return self.content_type in {"text/html", "application/xhtml+xml"} or self.body[
-            :64
-        ].lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 class Transport(Protocol):
@@ -198,8 +146,9 @@ class Wire:
         if credentials and self._authorize is not None:
             request = self._authorize(request)
         url = self.redact(request.url)
+        asking(method, self.redact(request.path))
         try:
-            reply = self._transport.send(request, self._time_for(request, timeout or self.timeout))
+            reply = self._transport.send(request, self._time_for(request, timeout or self.timeout)).masked(self.redact)
         except Exception as failure:
             self.exchanges.append(Exchange(method, url, None, self.redact(str(failure)), 0.0))
             raise
@@ -230,7 +179,7 @@ class Wire:
 
     def first_bytes(self, reply: Reply) -> str:
         """The start of a reply's body, redacted, on one line: evidence for people."""
-        return self.redact(" ".join(reply.text[: _EVIDENCE_BYTES * 2].split()))[:_EVIDENCE_BYTES]
+        return self.redact(" ".join(reply.masked(self.redact).text[: _EVIDENCE_BYTES * 2].split()))[:_EVIDENCE_BYTES]
 
     def at(self, endpoint: Endpoint) -> Wire:
         """The same wire to another endpoint of the backend, with a record of its own."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from magictel.finding import Finding, Rung, SideEffect
+from magictel.reply import reading
 from magictel.wire import Wire
 
 F = TypeVar("F", bound=Callable[..., Finding])
@@ -23,8 +24,9 @@ class ProbeInfo:
     method: str
 
     def climb(self, exporter: Any, wire: Wire) -> Finding:
-        """Ask: the probe's own finding. Raises what the probe raises, `WireError` among it."""
-        finding: Finding = getattr(exporter, self.method)(wire)
+        """Ask: the probe's own finding. Raises what the probe raises; `WireError` too for an answer of another shape."""
+        with reading():
+            finding: Finding = getattr(exporter, self.method)(wire)
         return finding
 
 

@@ -147,7 +147,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
 
 
 def _judge(exporter: HttpExporter[Any], reply: Reply) -> Outcome:
-    return exporter.judge(Payload(b"", _verdicts(reply), lambda _: []), reply)
+    return exporter.verdict(Payload(b"", _verdicts(reply), lambda _: []), reply)
 
 
 def _verdicts(reply: Reply) -> int:

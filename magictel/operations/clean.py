@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
-from magictel.errors import WireError
 from magictel.exporter import Exporter
 from magictel.finding import Finding
+from magictel.operations.asking import ask
 from magictel.operations.job import Job
 from magictel.verification import Unreadable
 
@@ -47,14 +47,10 @@ def clean(
         if isinstance(found, Unreadable):
             return Cleaned(job.target, job.exporter, run_id, trouble=found)
         say(job.target, found)
-        gone: int | Unreadable = exporter.forget_run(run_id) if found else 0
+        gone = ask(exporter.forget_run, run_id) if found else 0
         if isinstance(gone, Unreadable):
             return Cleaned(job.target, job.exporter, run_id, found, 0, gone)
         return Cleaned(job.target, job.exporter, run_id, found, gone)
-    except WireError as failure:
-        return Cleaned(
-            job.target, job.exporter, run_id, trouble=Unreadable(failure.code, failure.message, failure.remedy)
-        )
     finally:
         exporter.shutdown(0)
 
@@ -62,7 +58,7 @@ def clean(
 def _count(exporter: Exporter[Any], run_id: str, expected: int | None, clock: Clock) -> int | Unreadable:
     deadline = clock.monotonic() + 30.0
     while True:
-        found = exporter.run_size(run_id)
+        found = ask(exporter.run_size, run_id)
         if isinstance(found, Unreadable) or expected is None or found >= expected or clock.monotonic() >= deadline:
             return found
         clock.wait(_SETTLE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from magictel.errors import WireError
 from magictel.finding import Finding
 from magictel.http_exporter import HttpExporter, Preparation
+from magictel.operations.asking import ask
 from magictel.operations.job import Job
 from magictel.verification import Unreadable
 
@@ -48,10 +48,7 @@ def prepare(job: Job, *, apply: bool) -> Plan:
         if not isinstance(exporter, HttpExporter):
             return Plan(job.target, job.exporter, exporter.endpoint())
         wire = exporter.wire()
-        try:
-            planned = exporter.preparations(wire)
-        except WireError as failure:
-            planned = Unreadable(failure.code, failure.message, failure.remedy)
+        planned = ask(exporter.preparations, wire)
         if isinstance(planned, Unreadable):
             return Plan(job.target, job.exporter, exporter.endpoint(), trouble=planned)
         if not apply:
@@ -59,10 +56,9 @@ def prepare(job: Job, *, apply: bool) -> Plan:
         done: list[Prepared] = []
         trouble = None
         for one in planned:
-            try:
-                reply = wire.request(one.method, one.path, json_body=one.body)
-            except WireError as failure:
-                trouble = Unreadable(failure.code, failure.message, failure.remedy)
+            reply = ask(wire.request, one.method, one.path, json_body=one.body)
+            if isinstance(reply, Unreadable):
+                trouble = reply
                 break
             done.append(Prepared(one, reply.status, wire.first_bytes(reply)))
             if done[-1].refused:

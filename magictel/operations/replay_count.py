@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from magictel.clock import Clock
-from magictel.errors import WireError
 from magictel.events import Waited
 from magictel.exporter import Exporter
+from magictel.operations.asking import ask
 from magictel.verification import Counted, Unreadable, Verification
 
 _MOST_METRICS = 10_000
@@ -52,10 +52,7 @@ class Tally:
         best = {name: Counted(name, since, until, count) for name, (count, since, until) in self._metrics.items()}
         short, again = list(best.values()), False
         while short:
-            try:
-                shown = self._exporter.count(short)
-            except WireError as failure:
-                shown = Unreadable(failure.code, failure.message, failure.remedy, final=False)
+            shown = ask(self._exporter.count, short)
             waited = self._clock.monotonic() - accepted
             if isinstance(shown, Unreadable):
                 self.trouble = shown

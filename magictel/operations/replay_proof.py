@@ -13,10 +13,10 @@ from hashlib import blake2b
 from typing import Any
 
 from magictel.clock import Clock
-from magictel.errors import WireError
 from magictel.events import Event, Waited
 from magictel.exporter import Exporter
 from magictel.model import Series
+from magictel.operations.asking import ask
 from magictel.operations.replay_count import Tally
 from magictel.sources.parts import Slice
 from magictel.verification import Difference, Expected, Seen, Unreadable, Verification, verify
@@ -76,10 +76,7 @@ class Proof:
 
     def begin(self) -> None:
         """Ask how long the backend takes to show a point."""
-        try:
-            delay = self._exporter.visible_delay()
-        except WireError as failure:
-            delay = Unreadable(failure.code, failure.message, failure.remedy)
+        delay = ask(self._exporter.visible_delay)
         if isinstance(delay, Unreadable):
             self._trouble = delay
             return
@@ -107,10 +104,7 @@ class Proof:
         asked, again, best = 0, False, None
         trouble: Unreadable | None = None
         while True:
-            try:
-                shown = self._exporter.find(expected)
-            except WireError as failure:
-                shown = Unreadable(failure.code, failure.message, failure.remedy, final=False)
+            shown = ask(self._exporter.find, expected)
             asked += 1
             waited = self._clock.monotonic() - self._accepted
             if isinstance(shown, Unreadable):

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
-from magictel.errors import WireError
 from magictel.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent, Waited
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
 from magictel.model import Series, count_points, groups
 from magictel.operations import altered
+from magictel.operations.asking import ask
 from magictel.operations.job import Job, side_by_side
 from magictel.operations.readiness import readiness
 from magictel.operations.tuning import tuning
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.sample import Sample, new_run_id, sample
 from magictel.stopwatch import Stopwatch
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Verification, verify
+from magictel.verification import Expected, SampleQuery, Unreadable, Verification, verify
 
 _FIRST_RUNGS = (Rung.CONFIG, Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.AUTH, Rung.CLOCK)
 _POLL = 0.25
@@ -176,10 +176,7 @@ def _look(
     """Ask until every expected point is shown, or the time is over. Points in `gone` are nobody's: some may have arrived."""
     accepted = clock.monotonic()
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
-    try:
-        delay = exporter.visible_delay()
-    except WireError as failure:
-        delay = Unreadable(failure.code, failure.message, failure.remedy)
+    delay = ask(exporter.visible_delay)
     if isinstance(delay, Unreadable):
         return _unverified(len(expected), delay)
     within = max(5.0, 3 * delay) if options.within is None else options.within
@@ -197,10 +194,7 @@ def _look(
     visible: float | None = None
     best = Verification(len(expected), 0, len(expected), missing_points=tuple(one.point for one in expected))
     while True:
-        try:
-            shown: Sequence[Seen] | Unreadable = exporter.seen(query)
-        except WireError as failure:
-            shown = Unreadable(failure.code, failure.message, failure.remedy)
+        shown = ask(exporter.seen, query)
         waited = clock.monotonic() - accepted
         if isinstance(shown, Unreadable):
             trouble = shown

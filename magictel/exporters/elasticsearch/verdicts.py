@@ -53,9 +53,8 @@ def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True, 
         return Delivered()
     if not reply.ok:
         return _refused(payload, reply, now, opensearch)
-    try:
-        bulk = _decode(reply.body)
-    except msgspec.DecodeError:  # a proxy's page, a cut body, another service
+    bulk = reply.decoded(_decode)
+    if bulk is None:  # a proxy's page, a cut body, another service
         if reply.looks_like_html or front_of(reply).kind is Kind.GRPC:
             return judge_status(reply, now)
         said = repr(clipped(reply.text, _EXAMPLE)) if reply.body.strip() else "its body is empty"
