@@ -45,8 +45,9 @@ Where the code departs from the architecture plan, and why:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+TYPE_CHECKING = False  # `import magictel` alone imports nothing: the command listens to signals before anything else
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -127,6 +128,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The public face, loaded when it is asked for: `import magictel` alone costs nothing."""
+    from importlib import import_module
+
     for home, names in _HOMES.items():
         if name in names:
             value = getattr(import_module(home), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -10,13 +11,10 @@ from typing import Any
 from magictel.cli import output
 from magictel.cli.exit_codes import Exit
 from magictel.cli.output import Format, paint
+from magictel.cli.signals import REMEDY, STOPPED, Terminated
 from magictel.errors import MagictelError, UsageError
 
 SCHEMA = "magictel.error/1"
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came. Whoever ends cleanly on an interrupt ends cleanly on this; only the exit code differs."""
 
 
 def exit_code(failure: BaseException) -> int:
@@ -84,9 +82,8 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 def stopped(failure: KeyboardInterrupt) -> MagictelError:
     """An interrupt in a failure's clothes."""
-    if isinstance(failure, Terminated):
-        return MagictelError("run.terminated", "terminated before the end", "run it again")
-    return MagictelError("run.interrupted", "interrupted before the end", "run it again")
+    code, message = STOPPED[signal.SIGTERM if isinstance(failure, Terminated) else signal.SIGINT]
+    return MagictelError(code, message, REMEDY)
 
 
 def mistake(failure: BaseException) -> MagictelError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -10,18 +9,9 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from magictel.cli import output
-from magictel.cli.failure import Terminated
+from magictel.cli import output, signals
 from magictel.events import Event
 from magictel.reporters.reporter import Reporter
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def interruptible() -> None:
-    """Let SIGINT interrupt, where a shell that started us in the background had it ignored: a sandbox must be stoppable."""
-    with contextlib.suppress(ValueError):  # not in the main thread: somebody else's process
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Interrupts:
@@ -36,17 +26,13 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        try:
-            self._before = {number: signal.signal(number, self._came) for number in _SIGNALS}
-        except ValueError:  # not in the main thread: somebody else's process
-            self._before = {}
+        self._before = signals.listen(self._came)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        signals.unlisten(self._before)
 
     def drive(self, events: Iterator[Event], reporter: Reporter) -> None:
         """Feed the reporter. After a signal the operation still says how far it came, if it can."""
@@ -84,17 +70,12 @@ class Interrupts:
         if throw is None:
             return None
         try:
-            event: Event = throw(self._interruption())
+            event: Event = throw(signals.interruption(self.signal or signal.SIGINT))
         except StopIteration:
             return None
         return event
 
-    def _interruption(self) -> KeyboardInterrupt:
-        return Terminated() if self.signal == signal.SIGTERM else KeyboardInterrupt()
-
-    def _came(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is not None:
-            os._exit(128 + number)
+    def _came(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
-        if not self._deaf:
-            raise self._interruption()
+        if signals.first(number, frame) and not self._deaf:
+            raise signals.interruption(number)

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
 
-from magictel.cli import output
-from magictel.cli.output import Format
-
+TYPE_CHECKING = False  # nothing is imported before the process listens to signals
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import Sequence
+    from typing import Any, NoReturn
+
+    from magictel.cli.output import Format
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code."""
-    code = run(list(sys.argv[1:] if arguments is None else arguments))
-    sys.exit(output.end(code))
+    from magictel.cli import signals
+
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    signals.end_at_once(json=_wants_json(given))
+    code = run(given)
+    from magictel.cli import output
+
+    code = output.end(signals.exit_code(code))
+    signals.end_at_once(quiet=True)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Nothing is raised, no traceback is shown."""
+    from magictel.cli import output
+    from magictel.cli.output import Format
+
     output.begin()
     if arguments == ["--version"]:
         _say_version()  # without importing the parser
         return 0
     how = Format.JSON if _wants_json(arguments) else Format.TEXT
-    _listen_to_sigterm()
     try:
         return _run(arguments, how)
     except BrokenPipeError:
@@ -102,17 +109,8 @@ def _wants_json(arguments: list[str]) -> bool:
     return False
 
 
-def _listen_to_sigterm() -> None:
-    def terminated(_number: int, _frame: FrameType | None) -> None:
-        from magictel.cli.failure import Terminated
-
-        raise Terminated
-
-    with contextlib.suppress(ValueError):  # not in the main thread: somebody else's process
-        signal.signal(signal.SIGTERM, terminated)
-
-
 def _say_version() -> None:
     from magictel import __version__
+    from magictel.cli import output
 
     output.say(f"magictel {__version__}")

@@ -44,6 +44,7 @@ def command(
     from magictel.cli import output
     from magictel.cli.exit_codes import Exit
     from magictel.cli.failure import tell
+    from magictel.cli.signals import raising
     from magictel.clock import SystemClock
     from magictel.operations.record import Recorded, RecordOptions, record
     from magictel.reporters.figures import many
@@ -52,7 +53,8 @@ def command(
     done = Recorded()
     stopped: KeyboardInterrupt | None = None
     try:
-        record(options, done, _transport, SystemClock())
+        with raising():
+            record(options, done, _transport, SystemClock())
     except KeyboardInterrupt as stop:  # the file is complete: an interrupt is how an endless recording ends
         stopped = stop
     code = Exit.HELD

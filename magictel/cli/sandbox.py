@@ -37,12 +37,11 @@ def command(
     from magictel import sandbox
     from magictel.cli import output
     from magictel.cli.failure import exit_code
-    from magictel.cli.interrupts import interruptible
+    from magictel.cli.signals import raising
     from magictel.clock import SystemClock
 
     names = [name for text in only or () for name in text.split(",") if name.strip()]
-    interruptible()  # before anybody can read that it runs
-    with sandbox.start(names or None, faults=fault or ()) as room:
+    with raising(), sandbox.start(names or None, faults=fault or ()) as room:
         variables = room.environment()
         if format_ is Format.JSON:
             output.document({"schema": SCHEMA, "environment": variables})

@@ -1,0 +1,154 @@
+"""SIGINT and SIGTERM from the first moment of the process to its last, so that they always mean exit code 130 and 143.
+
+Until a command says that it has something to finish, a signal ends the process at once: nothing is raised, because an exception
+in the middle of an import leaves half a module behind, and one in a callback of the interpreter is printed and forgotten.
+`raising` and `Interrupts` are for commands that finish their report or their file first.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+    from typing import Any
+else:
+    import _signal as signal  # `signal` itself imports enum and re: thousands of steps in which no handler is installed
+
+SIGNALS: tuple[int, int] = (signal.SIGINT, signal.SIGTERM)
+STOPPED: dict[int, tuple[str, str]] = {
+    signal.SIGINT: ("run.interrupted", "interrupted before the end"),
+    signal.SIGTERM: ("run.terminated", "terminated before the end"),
+}
+"""Code and sentence of a run that was stopped."""
+REMEDY = "run it again"
+_SOON = 0.01
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came. What ends cleanly on an interrupt ends cleanly on this; only the exit code differs."""
+
+
+class _Process:
+    """What this process has heard: the last signal that was raised, and whether the next one is that one once more."""
+
+    came: int | None = None
+    repeated = False
+    json = False
+    quiet = False
+
+
+def end_at_once(*, json: bool = False, quiet: bool = False) -> None:
+    """Let SIGINT and SIGTERM end the process from now on; `json`: with the one document; `quiet`: without a word."""
+    _Process.json, _Process.quiet = json, quiet
+    try:
+        for number in SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGTERM:
+                signal.signal(number, _end)
+    except ValueError:  # not in the main thread: another program's process
+        return
+    sys.unraisablehook = _unraisable
+
+
+def exit_code(code: int) -> int:
+    """The process's exit code: a signal that some library swallowed still counts."""
+    return code if _Process.came is None else 128 + _Process.came
+
+
+def interruption(number: int) -> KeyboardInterrupt:
+    """The exception that a signal is raised as."""
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+
+
+def first(number: int, frame: FrameType | None) -> bool:
+    """Whether a handler may raise now. False while a module is imported: the signal then comes once more in a moment.
+
+    A second signal ends the process here.
+    """
+    repeated, _Process.repeated = _Process.repeated, False
+    if _Process.came is not None and not repeated:
+        os._exit(128 + number)
+    _Process.came = number
+    if not _importing(frame):
+        return True
+    _Process.repeated = True
+    _thread.start_new_thread(_once_more, (number,))
+    return False
+
+
+class raising:  # noqa: N801 # reads as a with statement's words
+    """While this context lasts, the first signal raises `KeyboardInterrupt` or `Terminated`; a second one ends the process.
+
+    SIGINT interrupts even where a shell that started us in the background had it ignored: a sandbox must be stoppable.
+    """
+
+    def __enter__(self) -> None:
+        self._before = listen(self._came)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        unlisten(self._before)
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        if first(number, frame):
+            raise interruption(number)
+
+
+def listen(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """Install a handler for both; what was installed before. Outside of the main thread nothing is."""
+    _Process.came, _Process.repeated = None, False
+    try:
+        return {number: signal.signal(number, handler) for number in SIGNALS}
+    except ValueError:  # not in the main thread: another program's process
+        return {}
+
+
+def unlisten(before: dict[int, Any]) -> None:
+    """Put back what `listen` returned."""
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    code, message = STOPPED[number]
+    output = sys.modules.get("magictel.cli.output")
+    documented = getattr(output, "documented", bool)()
+    try:
+        if _Process.json and not documented:
+            fields = {"schema": "magictel.error/1", "code": code, "message": message, "remedy": REMEDY}
+            lines = "".join(f'  "{name}": "{value}",\n' for name, value in fields.items())
+            os.write(1, f'{{\n{lines}  "origin": null\n}}\n'.encode())
+        elif not _Process.quiet and not _Process.json:
+            os.write(2, f"{message}\n  {REMEDY}\n  more:  magictel explain {code}\n".encode())
+    except OSError:  # nobody reads: the exit code still says it
+        pass
+    os._exit(128 + number)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _once_more(number: int) -> None:
+    time.sleep(_SOON)  # noqa: TID251 # no clock can be handed to a signal
+    _thread.interrupt_main(number)  # type: ignore[arg-type] # a number will do
+
+
+def _unraisable(told: Any) -> None:
+    """A signal that struck in a callback of the interpreter (a finalizer) would be printed and forgotten: it comes once more."""
+    if isinstance(told.exc_value, KeyboardInterrupt) or told.exc_type is KeyboardInterrupt:
+        _Process.repeated = True
+        _thread.start_new_thread(_once_more, (_Process.came or signal.SIGINT,))
+        return
+    sys.__unraisablehook__(told)
