@@ -79,8 +79,18 @@ class CheckStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ClimbStarted:
+    """A climb of one target's ladder begins. `final`: its rungs are the result; else it may be climbed again (`--wait`)."""
+
+    target: str
+    exporter: str
+    endpoint: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RungClimbed:
-    """One rung of one target was climbed."""
+    """One rung of one target was climbed, in the climb that began last."""
 
     target: str
     finding: Finding
@@ -94,6 +104,11 @@ class Waited:
     message: str
     seconds: float
     of: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """About a second passed in which nothing else happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +258,10 @@ class RunCleaned:
 
 Event = (
     CheckStarted
+    | ClimbStarted
     | RungClimbed
     | Waited
+    | Ticked
     | TargetChecked
     | CheckFinished
     | SendStarted

@@ -184,7 +184,7 @@ def test_the_init_container_for_kubernetes(reachable: bool, tmp_path: Path, back
     address = backend if reachable else {"ELASTICSEARCH_URL": "http://127.0.0.1:9"}
     ran = shell(shlex.join(command), tmp_path, {**address, "ENABLED_EXPORTERS": "elasticsearch"})
     assert ran.returncode == (0 if reachable else 1), ran
-    said = "WARNING - elasticsearch holds, with 1 warning: " if reachable else "CRITICAL - elasticsearch fails at tcp: "
+    said = "WARNING - elasticsearch OK, 1 warning: " if reachable else "CRITICAL - elasticsearch FAILED at tcp: "
     assert told.read_text().startswith(f"MAGICTEL {said}")
     assert len(told.read_bytes()) < 4096  # what the kubelet keeps
 

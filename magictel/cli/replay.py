@@ -232,8 +232,8 @@ def _shifted(seconds: float) -> str:
     from magictel.reporters.figures import span
 
     if not round(seconds, 3):
-        return "every time stays as it was recorded"
-    return f"every time is moved {span(abs(seconds))} {'on' if seconds > 0 else 'back'}"
+        return "timestamps are not shifted"
+    return f"timestamps shifted {'forward' if seconds > 0 else 'back'} by {span(abs(seconds))}"
 
 
 def _fit_together(

@@ -13,8 +13,8 @@ from magictel.finding import NEEDS, Finding, Held, Rung
 Steps = Mapping[Rung, Callable[[], Finding]]
 """What climbs each rung; a rung without a step is skipped, and says so."""
 
-_NOT_ASKED = {
-    Rung.ROUND_TRIP: "not asked: add --round-trip",
+_OPT_IN = {
+    Rung.ROUND_TRIP: "skipped (add --round-trip)",
 }
 
 
@@ -36,11 +36,11 @@ def climb(
     for rung in Rung:
         finding = _blocked(rung, held)
         if beyond:
-            finding = Finding.skipped(rung, f"not asked: beyond --until {until}")
+            finding = Finding.skipped(rung, f"skipped (after --until {until})")
         elif rung.value in skip:
-            finding = Finding.skipped(rung, f"not asked: --skip {rung}")
-        elif rung in _NOT_ASKED and rung not in steps:
-            finding = Finding.skipped(rung, _NOT_ASKED[rung])  # what was not asked for is not blocked either
+            finding = Finding.skipped(rung, f"skipped (--skip {rung})")
+        elif rung in _OPT_IN and rung not in steps:
+            finding = Finding.skipped(rung, _OPT_IN[rung])  # what was not asked for is not blocked either
         elif finding is None:
             finding = _step(rung, steps.get(rung), clock)
             if finding.code in skip and finding.outcome in (Held.FAIL, Held.WARN):
@@ -52,7 +52,7 @@ def climb(
 
 def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Finding:
     if step is None:
-        return Finding.skipped(rung, "not asked: this exporter has no such step")
+        return Finding.skipped(rung, "skipped (this exporter has no such step)")
     started = clock.monotonic()
     try:
         finding = step()

@@ -134,7 +134,7 @@ class _Climbing:
 
     def _ask(self, probe: ProbeInfo, wire: Wire) -> Finding:
         if probe.side_effect is not SideEffect.READ_ONLY and probe.side_effect not in self._exporter.allowed:
-            return Finding.skipped(probe.rung, f"not asked: add --allow {probe.side_effect}")
+            return Finding.skipped(probe.rung, f"skipped (add --allow {probe.side_effect})")
         try:
             return probe.climb(self._exporter, wire)
         except WireError as failure:

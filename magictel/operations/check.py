@@ -13,6 +13,7 @@ from magictel.events import (
     CheckOutcome,
     CheckResult,
     CheckStarted,
+    ClimbStarted,
     Event,
     RungClimbed,
     TargetChecked,
@@ -107,7 +108,7 @@ def _broken_off(job: Job, climb_: _Climb | None, now: float) -> CheckResult | No
         cut = Finding.failed(under_way, INTERRUPTED, "interrupted before it was answered", "run it again")
         rungs += [
             replace(cut, seconds=max(0.0, now - since)),
-            *(Finding.skipped(rung, "not asked: interrupted before") for rung in above),
+            *(Finding.skipped(rung, "skipped (interrupted before)") for rung in above),
         ]
         seconds += max(0.0, now - since)
     return CheckResult(
@@ -126,11 +127,9 @@ def _climb_until_it_holds(
     started = clock.monotonic()
     while True:
         begun[job.target] = _Climb(clock.monotonic())
-        result = _climb_once(job, options, clock, started, begun[job.target])
+        result = _climb_once(job, options, clock, started, begun[job.target], tell)
         waited = clock.monotonic() - started
         if result.outcome is not CheckOutcome.FAIL or result.unusable or waited >= options.wait:
-            for finding in result.rungs:
-                tell(RungClimbed(job.target, finding))
             return result
         latest[job.target] = result
         first = next(finding for finding in result.rungs if finding.outcome is Held.FAIL)
@@ -138,16 +137,27 @@ def _climb_until_it_holds(
         clock.wait(min(_AGAIN, options.wait - waited))
 
 
-def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float, so_far: _Climb) -> CheckResult:
+def _climb_once(
+    job: Job,
+    options: CheckOptions,
+    clock: Clock,
+    started: float,
+    so_far: _Climb,
+    tell: Callable[[Event], None],
+) -> CheckResult:
     exporter, config = job.config()
     if exporter is None:
+        tell(ClimbStarted(job.target, job.exporter, "", final=True))
         blocked: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config}
         if options.round_trip:
             blocked[Rung.ROUND_TRIP] = blocked[Rung.CONFIG]
         rungs = tuple(climb(blocked, until=options.until, clock=clock))
+        for finding in rungs:
+            tell(RungClimbed(job.target, finding))
         return CheckResult(job.target, job.exporter, CheckOutcome.FAIL, "", rungs, True, clock.monotonic() - started)
     try:
         so_far.endpoint = exporter.endpoint()
+        tell(ClimbStarted(job.target, job.exporter, so_far.endpoint, final=options.wait <= 0))
         exporter.allowed = frozenset(options.allow)
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
@@ -158,6 +168,7 @@ def _climb_once(job: Job, options: CheckOptions, clock: Clock, started: float, s
         for finding in climb(steps, until=options.until, skip=options.skip, clock=clock):
             so_far.since = clock.monotonic()
             so_far.rungs.append(finding)
+            tell(RungClimbed(job.target, finding))
         rungs = tuple(so_far.rungs)
         return CheckResult(
             job.target,

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from magictel.errors import MagictelError
-from magictel.events import Event
+from magictel.events import Event, Ticked
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
 
 R = TypeVar("R")
+_TICK = 1.0
+"""Seconds of silence after which `Ticked` is yielded: somebody may be looking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def side_by_side(
     threads: int,
     broken: Callable[[Job, Finding], R],
 ) -> Iterator[Event | tuple[int, R]]:
-    """Run `work` for every job in a pool; yield its events as they come and (index, result) pairs as jobs end.
+    """Run `work` for every job in a pool; yield its events as they come and (index, result) pairs as jobs end, `Ticked` in between.
 
     A bug in one target's exporter is that target's result, made by `broken`; the others go on.
 
@@ -71,7 +73,11 @@ def side_by_side(
             pool.submit(run, index, job)
         open_jobs = len(jobs)
         while open_jobs:
-            item = queue.get()
+            try:
+                item = queue.get(timeout=_TICK)
+            except Empty:
+                yield Ticked()
+                continue
             if isinstance(item, BaseException):
                 raise item
             if isinstance(item, tuple):

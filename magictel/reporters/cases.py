@@ -59,7 +59,7 @@ def cases(results: Results) -> list[Case]:
 
 
 def source_cases(results: Results) -> list[Case]:
-    """What a replay read: it fails where reading broke off, and warns of lines that were passed over."""
+    """What a replay read: it fails where reading broke off, and warns of skipped lines."""
     if not isinstance(results.send, ReplayFinished):
         return []
     source, broken = results.send.source, results.send.broken
@@ -68,7 +68,7 @@ def source_cases(results: Results) -> list[Case]:
         code, remedy = broken.code, broken.remedy
         return [Case(RECORDING, "", READ, Held.FAIL, broken.message, code, remedy, (read, *source.examples))]
     if source.skipped:
-        left_out = f"{read}; {many(source.skipped, 'line')} passed over"
+        left_out = f"{read}; {many(source.skipped, 'line')} skipped"
         return [Case(RECORDING, "", READ, Held.WARN, left_out, "source.broken-line", None, source.examples)]
     return [Case(RECORDING, "", READ, Held.PASS, read)]
 

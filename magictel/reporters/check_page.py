@@ -13,21 +13,57 @@ from magictel.reporters.sheet import Sheet
 
 _NAME = 14
 """Columns of a rung's name: the longest, and room."""
+_ANSWERED = (Held.PASS, Held.WARN, Held.FAIL)
+_SENTENCE = 200
+"""Characters of a finding's sentence in the last line; the whole stands at its rung."""
+
+
+class Ladder:
+    """One target's ladder, written rung by rung as it is climbed: every rung once; rungs skipped for one reason share a line."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._rungs: list[Finding] = []
+        self._written = 0
+
+    def begin(self, target: str, exporter: str, endpoint: str) -> None:
+        """Write the header."""
+        write_header(self._sheet, target, exporter, endpoint)
+        self._sheet.flush()
+
+    def add(self, finding: Finding) -> bool:
+        """Take one finding; True when something was written. A skipped rung waits for the next one, which may share its line."""
+        self._rungs.append(finding)
+        groups = list(_lines(self._rungs))
+        done = len(groups) if finding.outcome in _ANSWERED else len(groups) - 1
+        return self._write(groups[:done])
+
+    def end(self, result: CheckResult, *, alone: bool = True) -> None:
+        """Write what is still missing, and the verdict; an empty line follows where other targets do."""
+        self._write(list(_lines(result.rungs)))
+        write_verdict(self._sheet, verdict(result), _COLOUR[result.outcome], result.seconds)
+        if not alone:
+            self._sheet.blank()
+        self._sheet.flush()
+
+    def _write(self, groups: list[list[Finding]]) -> bool:
+        new = groups[self._written :]
+        for group in new:
+            if len(group) == 1:
+                write_rung(self._sheet, group[0])
+            else:
+                names = ", ".join(finding.rung for finding in group)
+                _write_rung(self._sheet, group[0], f"{names}   ")
+        self._written += len(new)
+        self._sheet.flush()
+        return bool(new)
 
 
 def write_block(sheet: Sheet, result: CheckResult, *, alone: bool = True) -> None:
-    """One target's ladder: every rung once; those that were not asked for one reason share a line. An empty line ends it among others."""
-    write_header(sheet, result.target, result.exporter, result.endpoint)
-    for group in _lines(result.rungs):
-        if len(group) == 1:
-            write_rung(sheet, group[0])
-        else:
-            names = ", ".join(finding.rung for finding in group)
-            _write_rung(sheet, group[0], f"{names}   ")
-    write_verdict(sheet, verdict(result), _COLOUR[result.outcome], result.seconds)
-    if not alone:
-        sheet.blank()
-    sheet.flush()
+    """One target's whole ladder. An empty line ends it among others."""
+    ladder = Ladder(sheet)
+    ladder.begin(result.target, result.exporter, result.endpoint)
+    ladder.end(result, alone=alone)
 
 
 def write_header(sheet: Sheet, target: str, exporter: str, endpoint: str) -> None:
@@ -44,7 +80,7 @@ def write_rung(sheet: Sheet, finding: Finding) -> None:
 
 def _write_rung(sheet: Sheet, finding: Finding, name: str) -> None:
     held = finding.outcome
-    asked = held in (Held.PASS, Held.WARN, Held.FAIL)
+    asked = held in _ANSWERED
     timed = asked and finding.seconds is not None and finding.rung is not Rung.CONFIG
     sign, style = sheet.signs.held[held], sheet.signs.style[held]
     sheet.row(
@@ -79,16 +115,28 @@ def write_remedy(sheet: Sheet, indent: int, remedy: str, label: str) -> None:
 
 
 def verdict(result: CheckResult) -> str:
-    """`elasticsearch holds, with 1 warning`; `prod-es fails at tls: tls.expired`."""
-    failed = [finding for finding in result.rungs if finding.outcome is Held.FAIL and finding.code != INTERRUPTED]
+    """`elasticsearch OK, 1 warning`; `prod-es FAILED at tls: the certificate expired 3 days ago (tls.expired)`."""
+    failed = _failed(result)
     warned = sum(finding.outcome is Held.WARN for finding in result.rungs)
     cut = _cut(result)
     if cut and not failed:
-        return f"{result.target} was broken off at {cut.rung}"
+        return f"{result.target} was interrupted at {cut.rung}"
     if failed:
-        more = f", and at {', '.join(finding.rung for finding in failed[1:])}" if len(failed) > 1 else ""
-        return f"{result.target} fails at {failed[0].rung}: {failed[0].code}{more}"
-    return f"{result.target} holds" + (f", with {many(warned, 'warning')}" if warned else "")
+        more = f"; also at {', '.join(finding.rung for finding in failed[1:])}" if len(failed) > 1 else ""
+        return f"{result.target} FAILED at {failed[0].rung}: {sentence(failed[0].message, failed[0].code)}{more}"
+    return f"{result.target} OK" + (f", {many(warned, 'warning')}" if warned else "")
+
+
+def sentence(message: str, code: str | None) -> str:
+    """What happened, with its code behind it: `the certificate expired 3 days ago (tls.expired)`."""
+    text = " ".join(message.split())
+    if len(text) > _SENTENCE:
+        text = text[:_SENTENCE].rpartition(" ")[0] + "…"
+    return f"{text} ({code})" if code else text
+
+
+def _failed(result: CheckResult) -> list[Finding]:
+    return [finding for finding in result.rungs if finding.outcome is Held.FAIL and finding.code != INTERRUPTED]
 
 
 def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> None:
@@ -106,19 +154,25 @@ def write_verdict(sheet: Sheet, text: str, colour: str, seconds: float | None) -
 
 
 def overall(targets: Sequence[str], finished: CheckFinished) -> str:
-    """`all 3 targets hold, with warnings for canary`; `1 of 2 targets fail: prod-es`; of one target its own verdict."""
+    """`all 3 targets OK, warnings for canary`; `1 of 2 targets FAILED: prod-es at tls (tls.expired)`; of one target its own verdict."""
     done = finished.results
     if finished.interrupted:
         whole = sum(_cut(result) is None for result in done)
         return f"interrupted: {whole} of {many(len(targets), 'target')} checked"
     if len(done) == 1:
         return verdict(done[0])
-    failed = [result.target for result in done if result.outcome is CheckOutcome.FAIL]
+    failed = [_where(result) for result in done if result.outcome is CheckOutcome.FAIL]
     warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
-    text = f"{every(len(done))} hold" if not failed else f"{len(failed)} of {len(done)} targets fail: {named(failed)}"
+    text = f"{every(len(done))} OK" if not failed else f"{len(failed)} of {len(done)} targets FAILED: {named(failed)}"
     if not warned:
         return text
-    return text + (f"; warnings for {named(warned)}" if failed else f", with warnings for {named(warned)}")
+    return text + (f"; warnings for {named(warned)}" if failed else f", warnings for {named(warned)}")
+
+
+def _where(result: CheckResult) -> str:
+    """`prod-es at tls (tls.expired)`."""
+    failed = _failed(result)
+    return f"{result.target} at {failed[0].rung} ({failed[0].code})" if failed else result.target
 
 
 _COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome.FAIL: "red"}

@@ -45,10 +45,10 @@ _FOR_MACHINES = frozenset(
 """What is told in another form, or is of use to programs alone."""
 _ANSWERS = ("first_bytes", "body", "said")
 _FAILED = {
-    Held.FAIL.value: "fails",
-    Held.WARN.value: "warns",
-    Held.BLOCKED.value: "not asked",
-    Held.SKIPPED.value: "not asked",
+    Held.FAIL.value: "failed",
+    Held.WARN.value: "warning",
+    Held.BLOCKED.value: "skipped",
+    Held.SKIPPED.value: "skipped",
 }
 
 
@@ -74,7 +74,7 @@ def _lines(evidence: Mapping[str, Any], message: str) -> Iterator[str]:
     nodes = evidence.get("endpoints")
     if isinstance(nodes, list):
         for node in nodes:
-            verdict = _FAILED.get(str(node.get("outcome")), "holds")
+            verdict = _FAILED.get(str(node.get("outcome")), "OK")
             if str(node.get("message")) not in message or len(nodes) > 1:
                 yield f"{node.get('endpoint')} {verdict}: {node.get('message')}"
     for key, value in evidence.items():

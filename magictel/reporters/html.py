@@ -31,10 +31,10 @@ from magictel.reporters.verdict import operation, sentence
 _CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.WARN: Held.WARN, CheckOutcome.FAIL: Held.FAIL}
 _SENT = {SendOutcome.VERIFIED: Held.PASS, SendOutcome.ACCEPTED: Held.PASS, SendOutcome.UNVERIFIED: Held.WARN}
 _WORDS = {
-    Held.PASS: "holds",
-    Held.WARN: "warns",
-    Held.FAIL: "fails",
-    Held.SKIPPED: "not asked",
+    Held.PASS: "OK",
+    Held.WARN: "warning",
+    Held.FAIL: "FAILED",
+    Held.SKIPPED: "skipped",
     Held.BLOCKED: "blocked",
 }
 _DIFFERENCES = 200

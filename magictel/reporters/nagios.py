@@ -85,6 +85,8 @@ def _said(results: Results) -> str:
         return said
     if len(rank) < 2:
         first = found[0]
+        if " ".join(first.message.split()) in said:
+            return said
         named = first.code and first.code in said
         return f"{said}: {first.message}" if named else f"{said}: {_lead(first, said)}{first.code}: {first.message}"
     alike: dict[str | None, list[Case]] = {}

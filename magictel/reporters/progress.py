@@ -1,10 +1,13 @@
-"""One line on stderr that says what is awaited, and is gone before the result comes."""
+"""One line on stderr that says what is awaited and for how long; it is gone before the result comes."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TextIO
 
 from magictel.events import ReplayMoved, Waited
+from magictel.finding import Rung
 from magictel.reporters.figures import span
 from magictel.reporters.signs import printable, writable
 
@@ -14,18 +17,49 @@ _MARGIN = 3
 
 
 class Progress:
-    """A line that is written over; with no stream it says nothing."""
+    """A line that is written over; with no stream it says nothing. `now` counts seconds from anywhere."""
 
-    def __init__(self, stream: TextIO | None, width: int = 80) -> None:
+    def __init__(self, stream: TextIO | None, width: int = 80, now: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._width = width
+        self._now = now
         self._shown = False
+        self._text: str | None = None
+        self._since = 0.0
+        self._climbs: dict[str, Rung] = {}
         self._moved: dict[str, ReplayMoved] = {}
 
     def show(self, waited: Waited) -> None:
         """`elasticsearch  health: the cluster is red  4 s of 60 s`."""
         of = "" if waited.of is None else f" of {waited.of:.0f} s"
+        self._climbs.pop(waited.target, None)
         self.say(f"{waited.target}  {waited.message}", f"  {waited.seconds:.0f} s{of}")
+        self._text = None
+
+    def climb(self, target: str) -> None:
+        """A climb of this target begins."""
+        self._climbs[target] = Rung.CONFIG
+        self._await()
+
+    def climbed(self, target: str, rung: Rung) -> None:
+        """The rung is done; the next one is under way."""
+        rungs = list(Rung)
+        above = rungs.index(rung) + 1
+        if above < len(rungs):
+            self._climbs[target] = rungs[above]
+        else:
+            self._climbs.pop(target, None)
+        self._await()
+
+    def tick(self) -> None:
+        """Time passed: `elasticsearch  health …  4 s`, from the first full second on."""
+        seconds = self._now() - self._since
+        if self._text is not None and seconds >= 1:
+            self._put(self._text, f" …  {seconds:.0f} s")
+
+    def _await(self) -> None:
+        under_way = [f"{target}  {rung}" for target, rung in self._climbs.items()]
+        self._text, self._since = "   ".join(under_way) or None, self._now()
 
     def bar(self, moved: ReplayMoved) -> None:
         """`prod-es  ━━━━━━━╸    62 %  1.2 M points  410 k/s  rejected 3  18 s left`; of several targets one bar, and each one's points."""
@@ -33,10 +67,15 @@ class Progress:
             return
         self._moved[moved.target] = moved
         every = list(self._moved.values())
-        self.say(_bar(moved) if len(every) == 1 else _together(every, self._width - _MARGIN), "")
+        self._text = None
+        self._put(_bar(moved) if len(every) == 1 else _together(every, self._width - _MARGIN), "")
 
     def say(self, text: str, tail: str = " …") -> None:
         """Put a sentence into the line, cut to the terminal's width."""
+        self._text, self._since = text, self._now()
+        self._put(text, tail)
+
+    def _put(self, text: str, tail: str) -> None:
         if self._stream is None:
             return
         room = max(10, self._width - _MARGIN - len(tail))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from magictel.events import ReplayFinished, RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
-from magictel.finding import Held
+from magictel.finding import Held, Rung
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful, telling
-from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
+from magictel.reporters.check_page import sentence, write_header, write_rung, write_verdict, write_way_out
 from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.remedies import known
 from magictel.reporters.sheet import Sheet
@@ -32,6 +33,7 @@ _HELD = {
     SendOutcome.UNVERIFIED: Held.WARN,
 }
 _COLOUR = {Held.PASS: "green", Held.WARN: "yellow", Held.FAIL: "red"}
+_ORDER = (Held.FAIL, Held.BLOCKED, Held.WARN, Held.PASS, Held.SKIPPED)
 _FATES = {
     Fate.UNCONFIRMED: Held.WARN,
     Fate.REJECTED: Held.FAIL,
@@ -53,25 +55,37 @@ def write_start(sheet: Sheet, started: SendStarted) -> None:
 
 
 def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None:
-    """One target: where, the way of the points, then what is not good. An empty line comes before it among others."""
+    """One target: where, the way of the points, then what failed, what warns, and what is only worth knowing.
+
+    An empty line comes before it among others.
+    """
     if not alone:
         sheet.blank()
     write_header(sheet, result.target, result.exporter, result.endpoint)
     held = _held(result.outcome)
     sheet.row([("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")], _way(sheet, result))
-    for finding in result.findings:
-        write_rung(sheet, finding)
-    stopped = {finding.code for finding in result.findings if finding.outcome is Held.FAIL}
-    for reason in result.receipt.reasons:
-        if reason.fate is not Fate.DROPPED or reason.code not in stopped:
-            _write_reason(sheet, reason, result)
-    if result.verification is not None:
-        _write_verification(sheet, result.verification, result)
-    elif result.outcome is SendOutcome.UNVERIFIED:
-        _trouble(sheet, Held.WARN, "unverified", result.code, [result.message or ""], result.remedy)
+    for _, write in sorted(_notes(result), key=lambda note: _ORDER.index(note[0])):
+        write(sheet)
     if result.timing is not None:
         _write_timing(sheet, result.timing)
     sheet.flush()
+
+
+def _notes(result: SendResult) -> Iterator[tuple[Held, Callable[[Sheet], None]]]:
+    """What stands under the way of the points, each with how bad it is."""
+    stopped = {finding.code for finding in result.findings if finding.outcome is Held.FAIL}
+    for finding in result.findings:
+        # What a backend would do to values is no advice while it takes none.
+        if result.receipt.delivered or finding.outcome is Held.FAIL or finding.rung is not Rung.WRITE:
+            yield finding.outcome, partial(write_rung, finding=finding)
+    for reason in result.receipt.reasons:
+        if reason.fate is not Fate.DROPPED or reason.code not in stopped:
+            yield _FATES[reason.fate], partial(_write_reason, reason=reason, result=result)
+    if result.verification is not None:
+        yield from _verification(result.verification, result)
+    elif result.outcome is SendOutcome.UNVERIFIED:
+        said = [result.message or ""]
+        yield Held.WARN, _note(Held.WARN, "unverified", result.code, said, result.remedy)
 
 
 def write_counted(sheet: Sheet, counted: RunCounted) -> None:
@@ -119,7 +133,7 @@ def write_end(
         )
     if isinstance(finished, ReplayFinished) and (skipped := finished.source.skipped):
         said = [f"{many(skipped, 'line')} could not be read, for example", *finished.source.examples[:1]]
-        _trouble(sheet, Held.WARN, f"passed over {skipped}", "source.broken-line", said, None)
+        _trouble(sheet, Held.WARN, f"skipped {skipped}", "source.broken-line", said, None)
     if words:
         if len(targets) > 1:
             sheet.blank()
@@ -131,10 +145,10 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
     """`both targets verified`; `1 of 3 targets fail: staging-es rejected`; of one target its own verdict."""
     if finished.interrupted and isinstance(finished, ReplayFinished):
         if finished.go_on is None:
-            return "interrupted while it was read back: all of the recording was sent"
+            return "interrupted while reading back: the whole recording was sent"
         if not finished.go_on:
             some = any(result.receipt.readable for result in finished.results)
-            return "interrupted: go on from the beginning" + (", some points are sent again" if some else "")
+            return "interrupted: start again from the beginning" + ("; some points will be sent twice" if some else "")
         return f"interrupted: the first {many(finished.go_on, 'point')} of the recording need not be sent again"
     if finished.interrupted:
         return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
@@ -144,29 +158,34 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
     if len(good) == len(finished.results):
         return f"{every(len(good))} {finished.outcome}"
     worst = sorted(finished.results, key=lambda result: list(SendOutcome).index(result.outcome))
-    failed = [f"{result.target} {result.outcome}" for result in worst if _held(result.outcome) is Held.FAIL]
+    failed = [_failure(result) for result in worst if _held(result.outcome) is Held.FAIL]
     unsure = [result.target for result in worst if _held(result.outcome) is Held.WARN]
     if not failed:
         return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
     rest = f"; unverified: {named(unsure)}" if unsure else ""
-    return f"{len(failed)} of {len(worst)} targets fail: {named(failed)}{rest}"
+    return f"{len(failed)} of {len(worst)} targets FAILED: {named(failed)}{rest}"
+
+
+def _failure(result: SendResult) -> str:
+    """`prod-es undelivered (tls.expired)`."""
+    return f"{result.target} {result.outcome}" + (f" ({result.code})" if result.code else "")
 
 
 def verdict(result: SendResult) -> str:
-    """`verified`; `unverified: es.read.forbidden`; `not as sent: 1 rejected, 2 altered`."""
+    """`verified`; `unverified: the key may not read (es.read.forbidden)`; `FAILED: 1 rejected, 2 altered (es.write.mapping-type)`."""
     match result.outcome:
         case SendOutcome.VERIFIED:
             seen = result.verification
             return f"verified, {counted_only(seen)}" if seen is not None and seen.counted else "verified"
         case SendOutcome.ACCEPTED:
             if result.receipt.delivered:
-                return "accepted; whether it arrived was not asked"
-            return "nothing to send: all withheld" if result.receipt.withheld else "nothing was left to send"
+                return "accepted, but not verified: nothing was read back"
+            return "nothing to send: all points are withheld" if result.receipt.withheld else "nothing was left to send"
         case SendOutcome.UNVERIFIED:
-            return f"unverified: {result.code or 'the backend cannot be asked'}"
+            return f"unverified: {sentence(result.message or 'the backend cannot be queried', result.code)}"
     receipt, seen = result.receipt, result.verification
     if not receipt.attempts and receipt.undelivered:
-        return f"nothing was sent: {result.code}"
+        return f"FAILED: nothing was sent: {sentence(_why(result), result.code)}"
     counts = [
         (receipt.undelivered, "undelivered"),
         (receipt.rejected, "rejected"),
@@ -175,7 +194,13 @@ def verdict(result: SendResult) -> str:
         (seen.duplicated if seen else 0, "duplicated"),
     ]
     said = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return f"not as sent: {said or result.outcome}"
+    return f"FAILED: {sentence(said or str(result.outcome), result.code)}"
+
+
+def _why(result: SendResult) -> str:
+    """The sentence of the rung that stopped it, or of the whole result."""
+    failed = next((finding.message for finding in result.findings if finding.outcome is Held.FAIL), None)
+    return failed or result.message or "the backend cannot be reached"
 
 
 def _way(sheet: Sheet, result: SendResult) -> str:
@@ -235,33 +260,27 @@ def _write_reason(sheet: Sheet, reason: Reason, result: SendResult) -> None:
     _trouble(sheet, held, f"{reason.fate} {reason.count}", reason.code, said, remedy)
 
 
-def _write_verification(sheet: Sheet, seen: Verification, result: SendResult) -> None:
+def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Held, Callable[[Sheet], None]]]:
     remedy = result.remedy
     if seen.missing and not seen.code:
-        names = ", ".join(seen.missing_points[:_SHOWN]) + (f" {sheet.signs.etc}" if seen.missing > _SHOWN else "")
-        said = ["The backend accepted these points, answers queries, and did not show them in time:", names]
-        _trouble(sheet, Held.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
+        names = ", ".join(seen.missing_points[:_SHOWN]) + (" …" if seen.missing > _SHOWN else "")
+        said = ["The backend accepted these points and answers queries, but did not show them in time:", names]
+        yield Held.FAIL, _note(Held.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
     altered = [one for one in seen.differences if one.declared is None]
     if altered:
         shown = telling(altered)[:_SHOWN]
         said = [_difference(one) for one in shown]
         if len(altered) > len(shown):
-            said.append(f"and {many(len(altered) - len(shown), 'more difference')}, all of them with --format json")
-        _trouble(sheet, Held.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
+            said.append(f"and {many(len(altered) - len(shown), 'more difference')} (--format json shows all)")
+        yield Held.FAIL, _note(Held.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
     if seen.duplicated:
         said = ["Points are shown more than once: a sum over them counts them twice."]
-        _trouble(sheet, Held.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", said, remedy)
+        yield Held.FAIL, _note(Held.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", said, remedy)
     if seen.code or seen.unverified:
-        said = [seen.message or "The backend holds fields that it cannot show, so they cannot be compared."]
-        _trouble(
-            sheet,
-            Held.WARN,
-            f"unverified {seen.unverified or seen.expected}",
-            seen.code or "verify.unreadable",
-            said,
-            seen.remedy,
-        )
-    _write_declared(sheet, seen)
+        said = [seen.message or "The backend stores fields that it cannot show, so they cannot be compared."]
+        what, code = f"unverified {seen.unverified or seen.expected}", seen.code or "verify.unreadable"
+        yield Held.WARN, _note(Held.WARN, what, code, said, seen.remedy)
+    yield Held.SKIPPED, partial(_write_declared, seen=seen)
 
 
 def _difference(one: Difference) -> str:
@@ -290,14 +309,14 @@ def _shown(value: Value) -> str:
 
 
 def _write_declared(sheet: Sheet, seen: Verification) -> None:
-    """One line for all that the exporter says it changes: it is known, and costs nobody any sleep."""
+    """One line for everything that the exporter declares it changes: no failure."""
     declared = [one for one in seen.differences if one.declared is not None]
     if declared:
         forms = ", ".join(dict.fromkeys(str(one.declared) for one in declared))
         count = len({one.point for one in declared}) if seen.as_declared is None else seen.as_declared
         points = many(count, "point")
-        lead = [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" as declared    ", "dim")]
-        sheet.row(lead, f"{forms}, in {points}", style="dim")
+        lead = [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" expected loss  ", "dim")]
+        sheet.row(lead, f"{forms} ({points})", style="dim")
 
 
 def _write_timing(sheet: Sheet, timing: Timing) -> None:
@@ -306,6 +325,10 @@ def _write_timing(sheet: Sheet, timing: Timing) -> None:
     for name, seconds in timing.steps():
         sheet.row([(f"      {name:<12}{span(seconds):>8}", "")])
     sheet.note(6, advice(timing))
+
+
+def _note(held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> Callable[[Sheet], None]:
+    return partial(_trouble, held=held, what=what, code=code, said=said, remedy=remedy)
 
 
 def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:

@@ -47,6 +47,8 @@ class Sheet:
         self._cells = cells
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self.signs: Signs = signs_for(self._encoding)
+        self.live = width is not None
+        """Whether somebody sees rows at the moment they are written: a terminal."""
         self.broken = False
         self.failed: Callable[[OSError], None] = lambda failure: None
         """Told when the stream takes no more for a reason that is not its reader's."""

@@ -11,6 +11,7 @@ from magictel.events import (
     CheckFinished,
     CheckResult,
     CheckStarted,
+    ClimbStarted,
     Event,
     ReplayMoved,
     ReplayStarted,
@@ -22,6 +23,7 @@ from magictel.events import (
     SendStarted,
     TargetChecked,
     TargetSent,
+    Ticked,
     Waited,
 )
 from magictel.reporters import check_page, send_page
@@ -45,6 +47,7 @@ class TerminalReporter:
         self._check: CheckFinished | None = None
         self._send: SendFinished | None = None
         self._cleaned: list[RunCleaned] = []
+        self._ladder: check_page.Ladder | None = None
 
     def on(self, event: Event) -> None:
         """Take one event."""
@@ -61,7 +64,13 @@ class TerminalReporter:
                 self._progress.bar(event)
             case Waited():
                 self._progress.show(event)
-            case RungClimbed() | Accepted():
+            case ClimbStarted():
+                self._climb(event)
+            case RungClimbed():
+                self._climbed(event)
+            case Ticked():
+                self._progress.tick()
+            case Accepted():
                 pass
             case TargetChecked(result=result):
                 self._take(result)
@@ -97,6 +106,19 @@ class TerminalReporter:
         self._waiting = list(targets)
         self._progress.say(f"{verb} {targets[0] if len(targets) == 1 else many(len(targets), 'target')}")
 
+    def _climb(self, event: ClimbStarted) -> None:
+        self._progress.climb(event.target)
+        if self._sheet.live and event.final and len(self._targets) == 1:
+            self._progress.clear()
+            self._ladder = check_page.Ladder(self._sheet)
+            self._ladder.begin(event.target, event.exporter, event.endpoint)
+
+    def _climbed(self, event: RungClimbed) -> None:
+        if self._ladder is not None:
+            self._progress.clear()
+            self._ladder.add(event.finding)
+        self._progress.climbed(event.target, event.finding.rung)
+
     def _take(self, result: CheckResult | SendResult) -> None:
         self._done[result.target] = result
         while self._waiting and self._waiting[0] in self._done:
@@ -112,7 +134,9 @@ class TerminalReporter:
 
     def _write(self, result: CheckResult | SendResult) -> None:
         self._progress.clear()
-        if isinstance(result, CheckResult):
+        if isinstance(result, CheckResult) and self._ladder is not None:
+            self._ladder.end(result)
+        elif isinstance(result, CheckResult):
             check_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
         else:
             send_page.write_block(self._sheet, result, alone=len(self._targets) == 1)

@@ -221,7 +221,7 @@ def test_skipped_lines_are_said_on_the_page_and_count_under_strict(
     arguments = ("r", "--to", "file", "--set", "path=out", "--on-error", "skip", *strict)
     ran = magictel("replay", *arguments, folder=tmp_path)
     assert ran.code == code, ran
-    assert "passed over 1 source.broken-line" in ran.out
+    assert "skipped 1     source.broken-line" in ran.out
     assert "r, line 2, column 2" in ran.out
 
 

@@ -76,7 +76,7 @@ def test_github_alone_takes_the_steps_own_summary_and_adds_to_it(tmp_path: Path)
         assert ran.code == 0, ran
     heads = [line for line in summary.read_text().splitlines() if line.startswith("## ")]
     assert heads == [
-        "## ⚠️ magictel check: elasticsearch holds, with 1 warning",
+        "## ⚠️ magictel check: elasticsearch OK, 1 warning",
         "## ⚠️ magictel send-sample: verified",
     ]
 

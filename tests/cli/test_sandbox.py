@@ -61,6 +61,6 @@ def test_it_stays_with_its_faults_until_a_signal_comes(number: int, code: int, t
         )
         running.send_signal(number)
         out, err = running.communicate(timeout=30)
-    assert ran.last.startswith("not as sent: 6 rejected"), ran
+    assert ran.last.startswith("FAILED: 6 rejected"), ran
     assert (running.returncode, out) == (code, "")
     assert "Traceback" not in err

@@ -49,7 +49,8 @@ def test_a_ladder_that_stops_it_sends_nothing(tmp_path: Path) -> None:
     ran = magictel("send-sample", ES, folder=tmp_path, environment=dead)
     assert ran.code == 1
     assert "× tcp           nothing listens" in ran.out
-    assert ran.last.startswith("nothing was sent: net.tcp.refused")
+    assert ran.last.startswith("FAILED: nothing was sent: ")
+    assert "(net.tcp.refused)" in ran.last
     told = magictel("send-sample", ES, "--format", "json", folder=tmp_path, environment=dead)
     (target,) = told.document["targets"]
     assert (target["outcome"], target["code"], target["verification"]) == ("undelivered", "net.tcp.refused", None)
@@ -68,14 +69,14 @@ def test_unusable_settings_are_exit_78_and_the_others_still_run(tmp_path: Path) 
     assert ran.code == 78
     assert "needs PROMETHEUS_REMOTE_WRITE_URL" in ran.out
     assert "found 12, equal 12" in ran.out
-    assert ran.last.startswith("1 of 2 targets fail: prometheus-remote-write undelivered")
+    assert ran.last.startswith("1 of 2 targets FAILED: prometheus-remote-write undelivered")
 
 
 def test_what_the_backend_refuses_is_counted_with_its_reason(tmp_path: Path) -> None:
     with sandbox.start([ES], faults=[f"{ES}: partial 20% document_parsing_exception"]) as room:
         ran = magictel("send-sample", ES, folder=tmp_path, environment=room.environment())
     assert ran.code == 1, ran
-    assert ran.last.startswith("not as sent: 3 rejected")
+    assert ran.last.startswith("FAILED: 3 rejected")
     assert "× rejected 3    es.write." in ran.out
 
 

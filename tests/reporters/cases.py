@@ -70,7 +70,7 @@ GOOD = checked(
         ),
         0.009,
     ),
-    Finding.skipped(Rung.ROUND_TRIP, "not asked: add --round-trip"),
+    Finding.skipped(Rung.ROUND_TRIP, "skipped (add --round-trip)"),
 )
 
 EXPIRED = checked(
@@ -164,7 +164,7 @@ NODES = checked(
     ),
     Finding.skipped(Rung.TLS, "not used: the address is http://"),
     timed(Finding.passed(Rung.HTTP, "Elasticsearch 9.1.2, cluster c"), 0.004),
-    *(Finding.skipped(rung, "not asked: beyond --until http") for rung in list(Rung)[5:]),
+    *(Finding.skipped(rung, "skipped (after --until http)") for rung in list(Rung)[5:]),
 )
 
 

@@ -81,7 +81,7 @@ def test_the_ladder_stands_in_it_with_its_way_out() -> None:
     assert page.tags.count("section") == 3
     assert page.tags.count("li") == 30
     for said in (
-        "1 of 3 targets fail: prod-es",
+        "1 of 3 targets FAILED: prod-es at tls (tls.expired)",
         "the certificate of CN=es.example.net expired 3 days ago",
         "magictel explain tls.expired",
         "magictel prepare elasticsearch --apply",
@@ -107,5 +107,5 @@ def test_the_ledger_and_every_difference_stand_in_it() -> None:
 def test_colours_only_repeat_what_words_say() -> None:
     page = Page(report("html", CASES["check-several"])[0])
     signs = [value for name, value in page.attributes if name == "aria-label"]
-    assert signs.count("fails") == 3  # the page's own, the target's, the rung's
-    assert set(signs) <= {"holds", "warns", "fails", "not asked", "blocked"}
+    assert signs.count("FAILED") == 3  # the page's own, the target's, the rung's
+    assert set(signs) <= {"OK", "warning", "FAILED", "skipped", "blocked"}

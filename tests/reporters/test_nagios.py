@@ -61,7 +61,7 @@ def test_the_states_are_what_a_plugin_exits_with() -> None:
 
 def test_the_line_names_target_code_and_cause_once() -> None:
     _, said, data = parsed(report("nagios", CASES["check-expired"])[0])
-    assert said.startswith("prod-es fails at tls: tls.expired: the certificate of CN=es.example.net expired 3 days ago")
+    assert said.startswith("prod-es FAILED at tls: the certificate of CN=es.example.net expired 3 days ago")
     assert said.count("tls.expired") == 1
     assert data == {"prod-es failed": "1", "prod-es warned": "0", "prod-es time": "0.125"}
 
@@ -105,9 +105,9 @@ def test_very_many_targets_fit_what_nagios_and_the_kubelet_read_and_keep_their_t
 def test_the_worst_targets_are_named_first_and_the_rest_is_counted() -> None:
     _, said, data = parsed(report("nagios", send_events(*map(every_fourth, range(MANY))))[0])
     assert said.startswith(
-        "7500 of 10000 targets fail: t3 undelivered, t7 undelivered, t11 undelivered, t15 undelivered,"
-        " t19 undelivered, t23 undelivered, t27 undelivered and 7493 more; t3 tls: tls.expired: "
+        "7500 of 10000 targets FAILED: t3 undelivered (tls.expired), t7 undelivered (tls.expired), t11 undelivered (tls.expired),"
     )
+    assert " and 7493 more; t3 tls: tls.expired: " in said
     assert "(2500 targets)" in said
     assert list(data)[-1] == "unlisted"
     assert [label for label in data if label.endswith(" sent")][:3] == ["t3 sent", "t7 sent", "t11 sent"]
@@ -116,7 +116,8 @@ def test_the_worst_targets_are_named_first_and_the_rest_is_counted() -> None:
 def test_of_several_targets_each_cause_stands_with_its_own_target() -> None:
     _, said, data = parsed(report("nagios", CASES["check-several"])[0])
     assert said.startswith(
-        "1 of 3 targets fail: prod-es; warnings for elasticsearch, three-nodes; prod-es tls: tls.expired: the certificate"
+        "1 of 3 targets FAILED: prod-es at tls (tls.expired); warnings for elasticsearch, three-nodes; "
+        "prod-es tls: tls.expired: the certificate"
     )
     assert "; elasticsearch write: es.mapping.unprepared: " in said
     assert next(label for label in data if " " in label) == "prod-es failed"

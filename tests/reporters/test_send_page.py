@@ -38,7 +38,7 @@ def test_a_field_that_differs_everywhere_does_not_hide_the_others() -> None:
     assert telling(samples) == samples[:1]
     shown = text(send_events(SENT))
     assert shown.count("gateway.cost{") == 2
-    assert "and 23 more differences, all of them with --format json" in shown
+    assert "and 23 more differences (--format json shows all)" in shown
 
 
 @pytest.mark.parametrize("kind", ["github", "tap"])
@@ -62,8 +62,8 @@ def test_of_many_attributes_the_first_are_shown_and_the_time() -> None:
     ("go_on", "said"),
     [
         (8000, "interrupted: the first 8000 points of the recording need not be sent again"),
-        (0, "interrupted: go on from the beginning, some points are sent again"),
-        (None, "interrupted while it was read back: all of the recording was sent"),
+        (0, "interrupted: start again from the beginning; some points will be sent twice"),
+        (None, "interrupted while reading back: the whole recording was sent"),
     ],
 )
 def test_an_interrupted_replay_says_how_far_it_came(go_on: int | None, said: str) -> None:
