@@ -60,7 +60,7 @@ class GithubReporter(ClosingReporter):
         if len(blocks.encode()) > _LONGEST_SUMMARY:
             blocks = blocks.encode()[:_LONGEST_SUMMARY].decode(errors="ignore").rpartition("\n")[0]
             blocks += "\n\n…cut: GitHub takes 1 MiB.\n\n"
-        return blocks
+        return blocks + (f"<sub>{_prose(str(self.info))}</sub>\n\n" if self.info is not None else "")
 
     def failure(self, failure: MagictelError) -> str:
         """A section of one sentence."""

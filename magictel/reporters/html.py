@@ -48,13 +48,17 @@ class HtmlReporter(ClosingReporter):
         """The page of a run."""
         found = cases(results)
         held = Held.FAIL if results.interrupted else _worst(results, found)
-        return _page(f"magictel {operation(results)}", sentence(results), held, _body(results), _facts(results))
+        facts = [*_facts(results), *self._about()]
+        return _page(f"magictel {operation(results)}", sentence(results), held, _body(results), facts)
 
     def failure(self, failure: MagictelError) -> str:
         """The page of a run that came to nothing."""
         origin = f"<p>from {_text(failure.origin)}</p>" if failure.origin else ""
         body = [f"<section>{origin}{_way_out(failure.code, failure.remedy)}</section>"]
-        return _page("magictel", failure.message, Held.FAIL, body, [failure.code])
+        return _page("magictel", failure.message, Held.FAIL, body, [failure.code, *self._about()])
+
+    def _about(self) -> list[str]:
+        return [] if self.info is None else [str(self.info)]
 
 
 def _page(title: str, verdict: str, held: Held, body: Iterator[str] | list[str], facts: list[str]) -> str:

@@ -23,6 +23,7 @@ from magictel.secrets import Redactor
 from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.encoding import decoded
+from magictel.transports.exchange_log import log_failure, log_reply, log_request
 from magictel.transports.headers import folded, must_travel, travelling
 from magictel.transports.network import Backend, Exchange, Stream
 from magictel.transports.protocol import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
@@ -105,6 +106,7 @@ class HttpTransport:
             limit=timeout,
             asks=request.method in _REPEATABLE,
         )
+        log_request(request, self._redact)
         with uninstrumented(), redacted_logs(self._redact):
             try:
                 pool = self._pool(route)
@@ -118,7 +120,9 @@ class HttpTransport:
                         raise
                 return self._send(pool, route, request, progress, timeout)
             except _EXCHANGE_FAILURES as failure:
-                raise classify(failure, progress, self._redact) from None
+                error = classify(failure, progress, self._redact)
+                log_failure(request, error.code, error.message, self._redact)
+                raise error from None
 
     def close(self) -> None:
         """Close pooled connections; may be called twice. A later send makes new ones."""
@@ -166,7 +170,9 @@ class HttpTransport:
         if answered.status == 407 and progress.proxy is not None:
             progress.phase = "proxy"
             raise ProxyRefused(407)
-        return Reply(answered.status, headers, body, time.monotonic() - started)
+        reply = Reply(answered.status, headers, body, time.monotonic() - started)
+        log_reply(request, reply, self._redact)
+        return reply
 
     def _body(self, answered: httpcore.Response, headers: Mapping[str, str]) -> bytes:
         """The decompressed body, bounded before it is in memory."""
