@@ -25,7 +25,7 @@ from magictel.sources.once import SMALL, Once
 from magictel.sources.otlp_json import OtlpJson, times
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.parts import Part
-from magictel.sources.prometheus_text import PrometheusText, decode
+from magictel.sources.prometheus_text import PrometheusText
 from magictel.sources.trouble import SourceError
 
 _LOOK = 64 * 1024
@@ -202,8 +202,7 @@ class Recordings:
                 yield from self._by_line([(1, document(opened.name, blocks))], decoder.line)
                 self.ended += decoder.ended
             case "prometheus":
-                page = PrometheusText(opened.name, self._time_of(name), shift)
-                yield from decode(page, lines(opened.name, blocks), self._broken)
+                yield from PrometheusText(opened.name, self._time_of(name), shift).read(blocks, self._broken)
             case "gateway":
                 yield from self._by_line(lines(opened.name, blocks), GatewayLog(opened.name, shift).line)
             case "gateway-document":
