@@ -35,23 +35,19 @@ def _labels_end(line: bytes, begin: int, *, openmetrics: bool) -> int | LineErro
             return at + 1
         text = QUOTE.match(line, at)
         if text is None:
-            return _earlier(line, begin, line[begin:at] + b'""', at, openmetrics=openmetrics) or OpenQuoteError(
-                at, "expected a quote that closes this one"
-            )
+            error = OpenQuoteError(at, "expected a quote that closes this one")
+            return _earlier(line[begin:at], begin, openmetrics=openmetrics) or error
         at = text.end()
-    end = len(line)
-    return _earlier(line, begin, line[begin:], end, openmetrics=openmetrics) or LineError(
-        end, "expected } after the labels"
-    )
+    return LineError(at, "expected } after the labels")
 
 
-def _earlier(line: bytes, begin: int, raw: bytes, end: int, *, openmetrics: bool) -> LineError | None:
-    """What is wrong with the labels before a byte, where they do not end."""
+def _earlier(raw: bytes, begin: int, *, openmetrics: bool) -> LineError | None:
+    """What is wrong with the labels before a quote that nothing closes: where it is one too many, an earlier one lacks a backslash."""
     try:
-        labels(raw, openmetrics=openmetrics)
-    except LineError as failure:
-        if begin + failure.at < end:
-            return LineError(begin + failure.at, failure.expected)
+        labels(raw + b'""', openmetrics=openmetrics)
+    except LineError as error:
+        if error.at < len(raw):
+            return LineError(begin + error.at, error.expected)
     return None
 
 

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.model import Point
+from magictel.model import Point, number_text
 from magictel.sources import validity
 from magictel.sources.prometheus_families import Membership
-from magictel.sources.prometheus_number import open_metrics
 
 
 class Counted(NamedTuple):
@@ -59,7 +58,7 @@ class Gathered:
         """Return the histogram, whose buckets count for themselves. Raises `HistogramError`."""
         family = self.of.family
         named = [
-            (f'{family}_bucket{{le="{open_metrics(bound)}"}}', self.buckets[bound]) for bound in sorted(self.buckets)
+            (f'{family}_bucket{{le="{number_text(bound)}"}}', self.buckets[bound]) for bound in sorted(self.buckets)
         ]
         last = None
         for name, counted in named:
