@@ -136,22 +136,26 @@ class Exporter(Authored[S], MetricExporter):
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Try what waits once more within the time given and `shutdown_timeout`; count and log the rest as dropped. Idempotent.
 
+        A backend that is busy is waited for; one that let us wait in vain is asked once more, within a fair share of the time.
         The SDK (1.45) calls `shutdown(timeout=…)`, and with a negative value when its own time is over: then nothing is tried.
-        Waits for retries end at once. A second caller waits for the first, not longer than its own time.
+        Other waits for retries end at once. A second caller waits for the first, not longer than its own time.
         """
         given = float(kwargs.get("timeout", timeout_millis)) / 1000
         seconds = max(0.0, min(given, self.settings.shutdown_timeout))
-        deadline = self.clock.monotonic() + seconds
         if not self._ending.acquire(blocking=False):
             self._ended.wait(seconds)
             return
         self._shut.set()
         self._pipeline.stop.set()
+        if self._pipeline.in_vain:
+            # A backend that let us wait in vain a moment ago may do so again: others have to end within the same time.
+            others = sum(not exporter._shut.is_set() for exporter in list(_ALIVE))  # noqa: SLF001 # this file's own
+            seconds = min(seconds, max(0.0, given) / (1 + others))
+        deadline = self.clock.monotonic() + seconds
         held = self._sending.acquire(timeout=seconds)
         try:
-            # A backend that let us wait in vain a moment ago is not asked again: others may still have to end.
-            if held and seconds > 0 and self.unusable is None and not self._pipeline.in_vain:
-                self._pipeline.drain(deadline)
+            if held and seconds > 0 and self.unusable is None:
+                self._pipeline.drain(deadline, closing=True)
             dropped = self._pipeline.close()
             self._delivery_log.ended(self._pipeline.ledger, dropped)
         finally:
