@@ -270,7 +270,8 @@ class Exporter(Authored[S], MetricExporter):
 
     def _after_fork(self) -> None:
         """The child starts empty, with locks and connections of its own: the parent's points are the parent's."""
-        self._layouts.clear()
+        self._layouts = Layouts()
+        self.stopwatch = None
         self._start_life()
         self.forked()
 
