@@ -14,8 +14,8 @@ from magictel.delivery.outbox import Outbox, Waiting
 from magictel.delivery.patience import Patience
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
-from magictel.delivery.retry import NOT_BEGUN, Attempt, Deadline, Retry, Settled
-from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_reasons
+from magictel.delivery.retry import NOT_BEGUN, STRIKES, Attempt, Deadline, Retry, Settled
+from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
 from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings
 from magictel.stopwatch import Stopwatch
@@ -136,8 +136,9 @@ class Pipeline:
         still = self._reasons((one for one in left if id(one.payload) not in gone), Fate.KEPT)
         return self._dropping(replace(receipt, kept=kept - _points(pushed), reasons=receipt.reasons + still), pushed)
 
-    def drain(self, deadline: float) -> bool:
-        """Try what waits once more; True when nothing waits any longer."""
+    def drain(self, deadline: float, *, closing: bool = False) -> bool:
+        """Try what waits once more; True when nothing waits any longer. `closing`: as `Retry.closing`."""
+        self._retry.closing = closing
         self._again(Deadline.at(deadline))
         return self.outbox.points == 0
 
@@ -162,8 +163,8 @@ class Pipeline:
         """Send what waits; returns the first that still does, where order matters."""
         waited = self.outbox.take()
         if not self._in_order:
-            # Who was only held back goes first: a payload that nobody can take must not spend every half-open trial.
-            waited.sort(key=lambda one: one.tried)
+            # What was only held back goes first: a payload that nobody can take must not spend every trial.
+            waited.sort(key=lambda one: one.strikes >= STRIKES)
         self._trying = tuple(waited)
         if not waited:
             return None
@@ -238,6 +239,8 @@ class Pipeline:
             seconds=self._clock.monotonic() - started,
             reasons=tuple(map(self._clean, merge_reasons([*lot.withheld, *total.reasons]))),
             unconfirmed=total.unconfirmed,
+            failed=merge_failed(total.failed),
+            waited=total.waited,
         )
         receipt = self._dropping(receipt, total.lost)
         missing = receipt.sent - receipt.readable - receipt.rejected - withheld - receipt.dropped - _points(total.left)
@@ -320,7 +323,7 @@ def _as_before(now: Waiting, before: Waiting) -> Waiting:
     """A payload that was open already: of its lot, and under what kept it out, not that its turn did not come again."""
     if now.code == NOT_BEGUN:
         return replace(now, lot=before.lot, code=before.code, message=before.message)
-    return replace(now, lot=before.lot)
+    return replace(now, lot=before.lot, strikes=before.strikes + now.strikes if now.strikes else 0)
 
 
 def _pushed_out(waiting: Waiting) -> Waiting:

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from magictel import registry
@@ -19,6 +18,7 @@ from magictel.errors import MagictelError, SettingsError
 from magictel.exporter import Exporter
 from magictel.outcome import Receipt
 from magictel.runtime.counting import CountingExporter
+from magictel.runtime.reader import Reader
 from magictel.settings.file import ConfigFile, find
 from magictel.settings.load import resolve
 from magictel.settings.names import normal
@@ -78,10 +78,7 @@ def start(
         exporters.setdefault(name, made)
     if not exporters:
         _log.warning("%s No metric is exported.", nothing_chosen().message)
-    readers = [
-        PeriodicExportingMetricReader(exporter, export_interval_millis=interval * 1000)
-        for exporter in exporters.values()
-    ]
+    readers = [Reader(exporter, export_interval_millis=interval * 1000) for exporter in exporters.values()]
     provider = MeterProvider(metric_readers=readers, resource=resource or Resource.create())
     metrics.set_meter_provider(provider)
     return Runtime(provider, exporters)

@@ -127,7 +127,7 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     shutdown_timeout: Annotated[
         float,
         option("Time that shutdown may spend on what still waits.", unit="seconds", example=10, ge=0, le=3600),
-    ] = 5.0
+    ] = 10.0
 
     def __repr__(self) -> str:
         from magictel.settings.fields import fields_of

@@ -93,10 +93,13 @@ class HttpTransport:
         os.register_at_fork(after_in_child=lambda: _call(forked))
 
     def send(self, request: Request, timeout: float) -> Reply:
-        """Return the complete reply or raise `WireError`; never longer than `timeout` seconds, however slowly the bytes trickle."""
+        """Return the complete reply or raise `WireError`.
+
+        The peer is waited for no longer than `timeout` seconds, however slowly the bytes trickle; what is imported or made for
+        the first send does not count.
+        """
         from magictel.instrumentation import uninstrumented
 
-        deadline = time.monotonic() + timeout
         must_travel(request)
         route = self._route(request.url)
         progress = Progress(
@@ -110,7 +113,7 @@ class HttpTransport:
         with uninstrumented(), redacted_logs(self._redact):
             try:
                 pool = self._pool(route)
-                self._exchange.begin(progress, deadline, route.endpoint, route.proxy)
+                self._exchange.begin(progress, time.monotonic() + timeout, route.endpoint, route.proxy)
                 try:
                     return self._send(pool, route, request, progress, timeout)
                 except _EXCHANGE_FAILURES as failure:
@@ -123,6 +126,12 @@ class HttpTransport:
                 error = classify(failure, progress, self._redact)
                 log_failure(request, error.code, error.message, self._redact)
                 raise error from None
+
+    def prepare(self, urls: Iterable[str]) -> None:
+        """Make what sends to these addresses reuse: routes, pools, the TLS context. No connection. Raises `SettingsError`."""
+        import_all()
+        for url in urls:
+            self._pool(self._route(url))
 
     def close(self) -> None:
         """Close pooled connections; may be called twice. A later send makes new ones."""
@@ -249,6 +258,18 @@ class HttpTransport:
         self._forgotten.detach()
         self._inherited = self._pools
         self._start_life()
+
+
+def import_all() -> None:
+    """Import what only a send needs; with the command line in mind it is not imported before an exporter is made."""
+    import encodings.idna  # what `socket.getaddrinfo` imports
+
+    import httpcore
+    import httpx
+
+    import magictel.instrumentation
+
+    del encodings, httpcore, httpx, magictel
 
 
 def _close(pools: dict[tuple[bool, str], httpcore.ConnectionPool]) -> None:
