@@ -174,20 +174,57 @@ class SendFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedReason:
+    """Why so many points (or lines, whose points cannot be counted) of a recording were not sent. `lost`: there was something to send."""
+
+    code: str
+    count: int
+    unit: str
+    """`point` or `line`."""
+    text: str
+    lost: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'s' * (self.count > 1)}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class SourceReport:
     """What was read of a replay's recordings. `points` are those that passed the filter, sent or not; `shift` in seconds.
 
-    `skipped` lines could not be read; `ended` points have no value (their series had ended), so there is nothing to send.
+    `ended` points have no value (their series had ended), so there is nothing to send.
     """
 
     files: tuple[str, ...]
     points: int = 0
     series: int = 0
-    skipped: int = 0
+    reasons: tuple[SkippedReason, ...] = ()
+    """What was skipped, by reason."""
     shift: float = 0.0
-    ended: int = 0
     examples: tuple[str, ...] = ()
-    """Why lines were skipped: the first few sentences."""
+    """What could not be read: the first few sentences."""
+    warnings: tuple[str, ...] = ()
+    """What was sent, and probably not as it was meant."""
+
+    @property
+    def skipped(self) -> int:
+        """Everything that was not sent: points, and lines whose points cannot be counted."""
+        return sum(reason.count for reason in self.reasons)
+
+    @property
+    def lost(self) -> int:
+        """What of `skipped` could not be read."""
+        return sum(reason.count for reason in self.reasons if reason.lost)
+
+    @property
+    def code(self) -> str | None:
+        """Of the first reason that is a loss."""
+        return next((f"source.{reason.code}" for reason in self.reasons if reason.lost), None)
+
+    @property
+    def ended(self) -> int:
+        """Points without a value: their series had ended."""
+        return sum(reason.count for reason in self.reasons if reason.code == "ended")
 
 
 @dataclass(frozen=True, slots=True)

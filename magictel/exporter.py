@@ -28,6 +28,7 @@ from magictel.delivery.pipeline import Lot, OnDropped, OnRefused, Pipeline
 from magictel.delivery.retry import Attempted
 from magictel.errors import MagictelError, SettingsError
 from magictel.finding import SideEffect
+from magictel.impossible import possible
 from magictel.instrumentation import uninstrumented
 from magictel.model import Group, Point, Series, count_points, groups, in_time_order
 from magictel.outcome import Fate, Reason, Receipt, Unavailable
@@ -173,12 +174,16 @@ class Exporter(Authored[S], MetricExporter):
 
     @final
     def going(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Group]:
-        """A collection as it is encoded: scrubbed, and `distinct`; what is left out on the way is appended to `withheld`."""
-        for one in self.distinct(self.scrub(groups(data))):
-            if isinstance(one, Group):
-                yield one
-            elif withheld is not None:
-                withheld.append(_reason(one))
+        """A collection as it is encoded: possible, scrubbed, and `distinct`; what is left out on the way is appended to `withheld`."""
+
+        def groups_only(given: Iterable[Group | Withheld]) -> Iterator[Group]:
+            for one in given:
+                if isinstance(one, Group):
+                    yield one
+                elif withheld is not None:
+                    withheld.append(_reason(one))
+
+        yield from groups_only(self.distinct(groups_only(possible(self.scrub(groups(data))))))
 
     @final
     def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:

@@ -72,7 +72,7 @@ def after_send(
     outcomes = {result.outcome for result in finished.results}
     warned = any(finding.outcome is Held.WARN for result in finished.results for finding in result.findings)
     if isinstance(finished, ReplayFinished):
-        warned = warned or finished.source.skipped > 0
+        warned = warned or finished.source.lost > 0 or bool(finished.source.warnings)
     fine = {SendOutcome.VERIFIED, SendOutcome.ACCEPTED, SendOutcome.UNVERIFIED}
     return exit_code(
         Ending(

@@ -195,6 +195,10 @@ def _dry(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, ho
         output.document(dry_replay_document(source, rows))
     else:
         output.say(f"{many(source.points, 'point')} of {source.series} series; nothing is sent")
+        for reason in source.reasons:
+            output.say(f"skipped {reason}")
+        for warning in source.warnings:
+            output.say(f"doubtful: {warning}")
         for one in targets:
             if one.config is not None:
                 output.say(f"{one.target}  {one.config.message}")

@@ -13,8 +13,10 @@ from magictel import registry
 from magictel.address import printable
 from magictel.clock import Clock
 from magictel.errors import MagictelError, UsageError, WireError
+from magictel.events import SkippedReason
 from magictel.sources.parts import Gathering
 from magictel.sources.recording import Batch, Recordings
+from magictel.sources.skips import Skips
 from magictel.sources.trouble import SourceError
 from magictel.wire import Request, Transport
 
@@ -44,7 +46,9 @@ class Recorded:
     series: int = 0
     scrapes: int = 0
     failed: int = 0
-    skipped: int = 0
+    reasons: tuple[SkippedReason, ...] = ()
+    """What was skipped, by reason."""
+    warnings: tuple[str, ...] = ()
     failure: MagictelError | None = None
     broke_off: bool = False
 
@@ -85,13 +89,16 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[], Trans
 
 def _read(options: RecordOptions, done: Recorded, clock: Clock) -> Iterator[Iterator[Batch]]:
     with Recordings((options.source,), options.skip_broken, int(clock.now() * 1e9)) as recordings:
-        yield recordings.batches()
-        done.skipped = recordings.skipped
+        try:
+            yield recordings.batches()
+        finally:
+            done.reasons, done.warnings = recordings.skips.reasons(), recordings.skips.warnings()
 
 
 def _scraped(options: RecordOptions, done: Recorded, transport: Transport, clock: Clock) -> Iterator[Iterator[Batch]]:
     began = clock.monotonic()
     number = 0
+    skips = Skips()
     while True:
         try:
             body, time = _fetched(options.source, transport, clock)
@@ -102,9 +109,9 @@ def _scraped(options: RecordOptions, done: Recorded, transport: Transport, clock
         else:
             done.scrapes += 1
             name = _shown(options.source)
-            recordings = Recordings((name,), options.skip_broken, time, time=time)
+            recordings = Recordings((name,), options.skip_broken, time, time=time, skips=skips)
             yield recordings.page(name, body)
-            done.skipped += recordings.skipped
+            done.reasons, done.warnings = skips.reasons(), skips.warnings()
         number += 1
         if options.every is None or (options.length is not None and number * options.every > options.length):
             return

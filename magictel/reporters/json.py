@@ -21,6 +21,7 @@ from magictel.events import (
     SendOutcome,
     SendResult,
     SendStarted,
+    SkippedReason,
     SourceReport,
 )
 from magictel.finding import Finding, Held
@@ -166,9 +167,22 @@ def source_document(source: SourceReport) -> Document:
         "points": source.points,
         "series": source.series,
         "skipped": source.skipped,
+        "skipped_reasons": [skipped_document(reason) for reason in source.reasons],
         "shift": source.shift,
         "ended": source.ended,
         "examples": list(source.examples),
+        "warnings": list(source.warnings),
+    }
+
+
+def skipped_document(reason: SkippedReason) -> Document:
+    """Why so many points or lines of a recording were not sent. `lost`: there was something to send."""
+    return {
+        "code": reason.code,
+        "count": reason.count,
+        "unit": reason.unit,
+        "message": reason.text,
+        "lost": reason.lost,
     }
 
 

@@ -70,7 +70,7 @@ def test_protobuf_and_json_mean_the_same(number: int) -> None:
     text = texts()[number]
     json_decoder, protobuf = OtlpJson("j", 1000), OtlpProtobuf("p", 1000)
     assert told(json_decoder.line(text.encode(), 1)) == told(protobuf.message(as_protobuf(text), 1))
-    assert json_decoder.ended == protobuf.ended == (1 if number == 0 else 0)
+    assert json_decoder.skips.ended == protobuf.skips.ended == (1 if number == 0 else 0)
 
 
 def test_a_summary_is_two_sums_and_a_gauge_for_each_quantile() -> None:
