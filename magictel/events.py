@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from magictel.errors import MagictelError
-from magictel.finding import Finding, Held
+from magictel.finding import NO_STEP, UNPROVEN, Finding, Held, Rung
 from magictel.outcome import Receipt
 from magictel.stopwatch import Timing
 from magictel.verification import Verification
@@ -17,10 +17,14 @@ INTERRUPTED = "run.interrupted"
 
 
 class CheckOutcome(StrEnum):
-    """How a target's whole ladder came out: the worst of its rungs, skipped and blocked aside."""
+    """How a target's whole ladder came out: the worst of its rungs.
+
+    *unverified*: no rung failed, and what was skipped leaves it open whether the backend would take anything.
+    """
 
     PASS = "pass"
     WARN = "warn"
+    UNVERIFIED = "unverified"
     FAIL = "fail"
 
 
@@ -314,16 +318,31 @@ Event = (
 
 
 def worst(outcomes: Iterable[CheckOutcome]) -> CheckOutcome:
-    """Fail before warn before pass."""
-    present = set(outcomes)
-    if CheckOutcome.FAIL in present:
-        return CheckOutcome.FAIL
-    return CheckOutcome.WARN if CheckOutcome.WARN in present else CheckOutcome.PASS
+    """Fail before unverified before warn before pass."""
+    order = list(CheckOutcome)
+    return max(outcomes, key=order.index, default=CheckOutcome.PASS)
 
 
-def check_outcome(rungs: tuple[Finding, ...]) -> CheckOutcome:
-    """A ladder's outcome from its rungs."""
+def check_outcome(rungs: tuple[Finding, ...], until: Rung | None = None) -> CheckOutcome:
+    """A ladder's outcome from its rungs; `until`: the last one that was asked for."""
     held = {finding.outcome for finding in rungs}
     if Held.FAIL in held:
         return CheckOutcome.FAIL
+    if not _proved(rungs, until):
+        return CheckOutcome.UNVERIFIED
     return CheckOutcome.WARN if Held.WARN in held else CheckOutcome.PASS
+
+
+def _proved(rungs: tuple[Finding, ...], until: Rung | None) -> bool:
+    """True where the backend itself answered and takes the credentials, or took a write, as far as that was asked for."""
+    order = list(Rung)
+    held = {finding.rung: finding for finding in rungs}
+    answered = [held[rung] for rung in (Rung.HTTP, Rung.AUTH) if rung in held]
+    if until is not None:
+        answered = [finding for finding in answered if order.index(finding.rung) <= order.index(until)]
+    wrote = any(_good(held[rung]) for rung in (Rung.WRITE, Rung.ROUND_TRIP) if rung in held)
+    return wrote or all(_good(finding) or finding.message == NO_STEP for finding in answered)
+
+
+def _good(finding: Finding) -> bool:
+    return finding.outcome in (Held.PASS, Held.WARN) and finding.code != UNPROVEN

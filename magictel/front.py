@@ -102,6 +102,7 @@ _HEADERS: tuple[tuple[str, Kind, str], ...] = (
 _BODIES: tuple[tuple[str, Kind, str], ...] = (
     ("upstream connect error or disconnect/reset before headers", Kind.PROXY, "Envoy"),
     ("no healthy upstream", Kind.PROXY, "Envoy"),
+    ("rbac: access denied", Kind.PROXY, "Envoy"),
     ("upstream request timeout", Kind.PROXY, "Envoy"),
     ("no server is available to handle this request", Kind.PROXY, "HAProxy"),
     ("default backend - 404", Kind.PROXY, "Kubernetes ingress"),

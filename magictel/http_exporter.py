@@ -49,6 +49,8 @@ class HttpExporter(Exporter[S]):
 
     method: ClassVar[str] = "POST"
     content_type: ClassVar[str] = "application/json"
+    products: ClassVar[tuple[str, ...]] = ()
+    """The backend's names in `magictel.products`: a server that names another product fails at http."""
 
     def __init__(self, settings: S | None = None, *, transport: Transport | None = None, **options: Any) -> None:
         self._given = transport

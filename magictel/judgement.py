@@ -64,7 +64,7 @@ def judge_status(reply: Reply, now: float) -> Outcome:
     said = words_of(reply)
     example = " ".join(reply.text[:200].split())
     lead = f"{status} from {front}" if front.named else str(status)
-    told = f"{lead}: {said}" if said else f"{lead} without a word"
+    told = f"{lead}: {said}" if said else f"{lead} with an empty body"
     if 200 <= status < 300:
         return _judge_success(reply, now, front, said, example)
     if 300 <= status < 400:

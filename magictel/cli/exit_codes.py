@@ -60,7 +60,7 @@ def after_check(finished: CheckFinished, *, strict: bool, signal: int | None = N
             _signal(finished.interrupted, signal),
             unusable=any(result.unusable for result in finished.results),
             failed=finished.outcome is CheckOutcome.FAIL,
-            doubtful=strict and finished.outcome is CheckOutcome.WARN,
+            doubtful=finished.outcome is CheckOutcome.UNVERIFIED or (strict and finished.outcome is CheckOutcome.WARN),
         )
     )
 

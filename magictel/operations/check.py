@@ -158,7 +158,8 @@ def _climb_once(
     try:
         so_far.endpoint = exporter.endpoint()
         tell(ClimbStarted(job.target, job.exporter, so_far.endpoint, final=options.wait <= 0))
-        exporter.allowed = frozenset(options.allow)
+        sample = {SideEffect.CANARY_WRITE} if options.round_trip else set()
+        exporter.allowed = frozenset(options.allow) | sample
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
             from magictel.operations.send import SendOptions, round_trip  # only here: it costs start-up
@@ -173,7 +174,7 @@ def _climb_once(
         return CheckResult(
             job.target,
             job.exporter,
-            check_outcome(rungs),
+            check_outcome(rungs, options.until),
             exporter.endpoint(),
             rungs,
             False,

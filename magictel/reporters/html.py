@@ -28,7 +28,7 @@ from magictel.reporters.signs import DRAWN, printable
 from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, sentence
 
-_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.WARN: Held.WARN, CheckOutcome.FAIL: Held.FAIL}
+_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.FAIL: Held.FAIL}
 _SENT = {SendOutcome.VERIFIED: Held.PASS, SendOutcome.ACCEPTED: Held.PASS, SendOutcome.UNVERIFIED: Held.WARN}
 _WORDS = {
     Held.PASS: "OK",
@@ -84,7 +84,7 @@ def _body(results: Results) -> Iterator[str]:
     if source := source_cases(results):
         yield f"<section><h2>Recording</h2>{_steps(source)}</section>\n"
     for checked in results.check.results if results.check else ():
-        head = _head(checked, check_page.verdict(checked), _CHECKED[checked.outcome])
+        head = _head(checked, check_page.verdict(checked), _CHECKED.get(checked.outcome, Held.WARN))
         yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
     for sent in results.send.results if results.send else ():
         head = _head(sent, send_page.verdict(sent), _SENT.get(sent.outcome, Held.FAIL))

@@ -101,7 +101,7 @@ def _family(name: str, samples: list[Sample]) -> Iterator[str]:
 
 def _check(families: _Families, result: CheckResult) -> None:
     labels = {"target": result.target, "exporter": result.exporter}
-    families.add("magictel_target_holds", float(result.outcome is not CheckOutcome.FAIL), **labels)
+    families.add("magictel_target_holds", float(result.outcome in (CheckOutcome.PASS, CheckOutcome.WARN)), **labels)
     families.add("magictel_target_duration_seconds", result.seconds, **labels)
     for finding in result.rungs:
         if finding.outcome not in (Held.PASS, Held.WARN, Held.FAIL):

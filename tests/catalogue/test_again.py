@@ -56,6 +56,7 @@ def test_most_findings_of_an_answer_or_a_connection_can_be_seen_without_a_server
         "prom.rw.number",
         "prom.rw.buckets",
         "prom.rw.path",  # the ladder's
+        "http.write-path",
         "tls.expires-soon",
         "tls.pin-mismatch",
         "tls.unverified",
