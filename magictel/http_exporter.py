@@ -82,7 +82,7 @@ class HttpExporter(Exporter[S]):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Read a reply, once, into an outcome. The default reads status and Retry-After; a backend with item verdicts overrides it."""
-        return judge_status(reply, self.clock.now())
+        return judge_status(reply, self.clock.now(), self.products)
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """What the backend shows of a run's points, as its users see them. Raises `WireError`."""

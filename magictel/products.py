@@ -54,9 +54,9 @@ def product_in(reply: Reply) -> str | None:
 
 
 def another_product(reply: Reply, own: Collection[str]) -> str | None:
-    """The product that a reply names where it is none of `own`."""
-    product = product_in(reply)
-    if product is None or product in own or (product == ENGINE and set(own) & {"Elasticsearch", "OpenSearch"}):
+    """The product that a reply names where it is none of `own`; None as well where `own` is empty: the backend's names are not known."""
+    product = product_in(reply) if own else None
+    if product is None or product in own or (product == ENGINE and {"Elasticsearch", "OpenSearch"} & set(own)):
         return None
     return product
 

@@ -228,9 +228,9 @@ FOREIGN: list[Foreign] = [
         "cortex HA dedupe",
         202,
         "replicas did not mach, rejecting sample: replica=replica2, elected=replica1\n",
-        "none",
-        r".*",
-        "delivered",
+        "no",
+        "prom.rw.replica",
+        "rejected",
     ),
     rw(
         "cortex context canceled",
@@ -3678,7 +3678,7 @@ FOREIGN: list[Foreign] = [
         BACKEND,
         exporters=(ES,),
     ),
-    front("206", 206, TEXT, "partial", "none|verify", ".*", "delivered", None, exporters=(RW,)),
+    front("206", 206, TEXT, "partial", "verify", "http.unconfirmed", "unconfirmed", None, exporters=(RW,)),
     front("304", 304, {}, "", "no", "http.redirect", "rejected", None),
     front("102?", 103, {}, "", "no|backoff", ".*", None, None),
     front(

@@ -23,7 +23,7 @@ from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
 from magictel.exporters.prometheus_remote_write.reading import declared, expected, key_in, seen
-from magictel.exporters.prometheus_remote_write.refusals import refusal
+from magictel.exporters.prometheus_remote_write.refusals import discarded, empty, refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.judgement import judge_status
 from magictel.model import Group, Point, Series
@@ -155,10 +155,10 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     # ---- verdicts ------------------------------------------------------------------------------------------------------
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """A 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
-        row = refusal(reply)
+        """An empty 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
+        row = refusal(reply) or discarded(reply, payload.points)
         if row is None:
-            return judge_status(reply, self.clock.now())
+            return judge_status(reply, self.clock.now(), self.products, empty)
         if row.act == "wait":
             return Throttled(row.code, row.message, reply.retry_after(self.clock.now()))
         if row.act in ("isolate", "halve"):
