@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-
 _LONGEST = 10.0
 
 
