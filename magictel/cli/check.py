@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from magictel.cli.debug import DebugOption
 from magictel.cli.durations import seconds, some_seconds
-from magictel.cli.output import ResultFormat
+from magictel.cli.output import Format
 from magictel.cli.targets import (
     AllOption,
     ConfigOption,
-    QuietOption,
+    FormatOption,
     ReportOption,
-    ResultFormatOption,
     SetOption,
     TargetsArgument,
 )
@@ -53,9 +51,7 @@ def command(
     round_trip: Annotated[bool, typer.Option("--round-trip", help="Also send a sample and read it back.")] = False,
     jobs: JobsOption = 8,
     sandbox: SandboxOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-    format_: ResultFormatOption = ResultFormat.TEXT,
+    format_: FormatOption = Format.TEXT,
     report: ReportOption = None,
     sets: SetOption = None,
     config: ConfigOption = None,
@@ -83,7 +79,7 @@ def command(
         _check_skips(options.skip)
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "check", sandboxed.told if sandbox else None, quiet=quiet) as reports,
+        reporting(format_, report, "check", sandboxed.told if sandbox else None) as reports,
         sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
     ):
         interrupts.drive(check([one.job() for one in chosen], options), reports)

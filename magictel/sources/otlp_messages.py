@@ -1,7 +1,6 @@
-"""The messages of OTLP JSON (opentelemetry/proto/metrics/v1/metrics.proto) with all their members, and their decoders.
+"""The messages of OTLP JSON (opentelemetry/proto/metrics/v1/metrics.proto), as far as they are read, and their decoders.
 
-Attributes, resources and scopes stay undecoded within a request, since most come again. An unknown member is an error here, so that
-`otlp_members` looks at whether data points are lost with it.
+Attributes, resources and scopes stay undecoded within a request, since most come again.
 """
 
 # ruff: noqa: N815, D101 # OTLP JSON's own names, which say what they are
@@ -14,10 +13,12 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from magictel.sources.parts import LATEST
 
+Time = Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
+"""Unix nanoseconds, to the year 2262: what lies beyond is a mistake that would carry every other point away with it."""
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=LATEST)]
 
 
-class Value(Struct, gc=False, forbid_unknown_fields=True):
+class Value(Struct, gc=False):
     stringValue: str | UnsetType = UNSET
     boolValue: bool | UnsetType = UNSET
     intValue: int | UnsetType = UNSET
@@ -27,42 +28,42 @@ class Value(Struct, gc=False, forbid_unknown_fields=True):
     kvlistValue: Pairs | UnsetType = UNSET
 
 
-class Array(Struct, forbid_unknown_fields=True):
+class Array(Struct):
     values: list[Value] = []
 
 
-class Pair(Struct, gc=False, forbid_unknown_fields=True):
+class Pair(Struct, gc=False):
     key: str = ""
     value: Value | None = None
 
 
-class Pairs(Struct, forbid_unknown_fields=True):
+class Pairs(Struct):
     values: list[Pair] = []
 
 
-class Exemplar(Struct, forbid_unknown_fields=True):
+class Exemplar(Struct):
     filteredAttributes: list[Pair] = []
-    timeUnixNano: int = 0
+    timeUnixNano: Time = 0
     asDouble: float | None = None
     asInt: Int64 | None = None
     spanId: str = ""
     traceId: str = ""
 
 
-class Point(Struct, gc=False, forbid_unknown_fields=True):
+class Point(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: Time = 0
+    timeUnixNano: Time = 0
     asDouble: float | None = None
     asInt: Int64 | None = None
     exemplars: list[Exemplar] | None = None
     flags: int = 0
 
 
-class Histogram(Struct, gc=False, forbid_unknown_fields=True):
+class Histogram(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: Time = 0
+    timeUnixNano: Time = 0
     count: int = 0
     sum: float | None = None
     bucketCounts: list[int] = []
@@ -73,15 +74,15 @@ class Histogram(Struct, gc=False, forbid_unknown_fields=True):
     flags: int = 0
 
 
-class Buckets(Struct, gc=False, forbid_unknown_fields=True):
+class Buckets(Struct, gc=False):
     offset: int = 0
     bucketCounts: list[int] = []
 
 
-class Exponential(Struct, gc=False, forbid_unknown_fields=True):
+class Exponential(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: Time = 0
+    timeUnixNano: Time = 0
     count: int = 0
     sum: float | None = None
     scale: int = 0
@@ -95,46 +96,46 @@ class Exponential(Struct, gc=False, forbid_unknown_fields=True):
     flags: int = 0
 
 
-class Quantile(Struct, gc=False, forbid_unknown_fields=True):
+class Quantile(Struct, gc=False):
     quantile: float = 0.0
     value: float = 0.0
 
 
-class Summary(Struct, gc=False, forbid_unknown_fields=True):
+class Summary(Struct, gc=False):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: int = 0
-    timeUnixNano: int = 0
+    startTimeUnixNano: Time = 0
+    timeUnixNano: Time = 0
     count: int = 0
     sum: float = 0.0
     quantileValues: list[Quantile] = []
     flags: int = 0
 
 
-class Gauges(Struct, forbid_unknown_fields=True):
+class Gauges(Struct):
     dataPoints: list[Point] = []
 
 
-class Sums(Struct, forbid_unknown_fields=True):
+class Sums(Struct):
     dataPoints: list[Point] = []
     aggregationTemporality: int | str = 0
     isMonotonic: bool = False
 
 
-class Histograms(Struct, forbid_unknown_fields=True):
+class Histograms(Struct):
     dataPoints: list[Histogram] = []
     aggregationTemporality: int | str = 0
 
 
-class Exponentials(Struct, forbid_unknown_fields=True):
+class Exponentials(Struct):
     dataPoints: list[Exponential] = []
     aggregationTemporality: int | str = 0
 
 
-class Summaries(Struct, forbid_unknown_fields=True):
+class Summaries(Struct):
     dataPoints: list[Summary] = []
 
 
-class Metric(Struct, forbid_unknown_fields=True):
+class Metric(Struct):
     name: str = ""
     description: str = ""
     unit: str = ""
@@ -146,37 +147,33 @@ class Metric(Struct, forbid_unknown_fields=True):
     metadata: Raw = Raw(b"")
 
 
-class ScopeMetrics(Struct, forbid_unknown_fields=True):
+class ScopeMetrics(Struct):
     scope: Raw = Raw(b"")
     metrics: list[Metric] = []
     schemaUrl: str = ""
 
 
-class ResourceMetrics(Struct, forbid_unknown_fields=True):
+class ResourceMetrics(Struct):
     resource: Raw = Raw(b"")
     scopeMetrics: list[ScopeMetrics] = []
     schemaUrl: str = ""
 
 
-class Request(Struct, forbid_unknown_fields=True):
-    resourceMetrics: list[ResourceMetrics] = []
+class Request(Struct):
+    resourceMetrics: list[ResourceMetrics]
 
 
-class Resource(Struct, forbid_unknown_fields=True):
+class Resource(Struct):
     attributes: list[Pair] = []
-    droppedAttributesCount: Raw = Raw(b"")
-    entityRefs: Raw = Raw(b"")
 
 
-class Scope(Struct, forbid_unknown_fields=True):
+class Scope(Struct):
     name: str = ""
     version: str = ""
     attributes: list[Pair] = []
-    droppedAttributesCount: Raw = Raw(b"")
 
 
 REQUEST = msgspec.json.Decoder(Request, strict=False)  # 64-bit integers are text in OTLP JSON
-REQUESTS = msgspec.json.Decoder(list[Request], strict=False)
 ATTRIBUTES = msgspec.json.Decoder(list[Pair], strict=False)
 RESOURCE = msgspec.json.Decoder(Resource, strict=False)
 SCOPE = msgspec.json.Decoder(Scope, strict=False)

@@ -27,7 +27,6 @@ from magictel.exporters.elasticsearch import (
 )
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
-from magictel.exporters.elasticsearch.places import Places
 from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
 from magictel.exporters.elasticsearch.verdicts import FILTER, judge_bulk
@@ -41,8 +40,6 @@ from magictel.verification import Counted, Expected, SampleQuery, Seen, Unreadab
 from magictel.wire import Endpoint, Reply, Request, Wire
 
 S = TypeVar("S", bound=SearchSettings)
-_LEAST = 0.2
-"""Seconds to ask where documents went, however little of the attempt's time is left."""
 _TIME_SERIES_WINDOW = (7200.0, 1800.0)
 """index.look_back_time and index.look_ahead_time as they are by default."""
 
@@ -65,10 +62,6 @@ class SearchExporter(HttpExporter[S]):
         self._columns = Columns()
         self._mode = IndexMode()
         super().__init__(settings, **options)
-
-    @cached_property
-    def _places(self) -> Places:
-        return Places(self.settings.index)
 
     @cached_property
     def _endpoints(self) -> tuple[Endpoint, ...]:
@@ -116,19 +109,17 @@ class SearchExporter(HttpExporter[S]):
         return super().request(endpoint, payload)
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Send once, knowing the index's mode or learning it, and where the documents went."""
+        """Send once, knowing the index's mode or learning it."""
         started = self.clock.monotonic()
         self._mode.ask_once(self.wire, self.settings.index, timeout)
         attempted = super().attempt(payload, timeout - (self.clock.monotonic() - started))
         self._mode.learn(attempted.outcome)
-        left = timeout - (self.clock.monotonic() - started)
-        return replace(attempted, outcome=self._places.settle(attempted.outcome, self.wire, max(_LEAST, left)))
+        return attempted
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Status and every item decide."""
         ids = not self._mode.time_series
-        index = self.settings.index if payload.body else None  # an answer from a log belongs to no request
-        return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch, index=index)
+        return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch)
 
     def pasted(self, text: str, status: int | None) -> Reply | None:
         """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""
@@ -187,11 +178,11 @@ class SearchExporter(HttpExporter[S]):
         if self._mode.time_series:
             why = "a time-series index makes its own ids: its documents cannot be told apart by what was sent"
             return Unreadable("verify.unsupported", why)
-        return readback_points.find(self.wire(), self._places.read, expected, expectation.declared)
+        return readback_points.find(self.wire(), self.settings.index, expected, expectation.declared)
 
     def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
         """By search on names and times: in a time-series index that is all there is."""
-        return counting.count(self.wire(), self._places.read, metrics)
+        return counting.count(self.wire(), self.settings.index, metrics)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, cut texts, order and repeats of lists, flattened types."""
@@ -203,19 +194,19 @@ class SearchExporter(HttpExporter[S]):
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """By search on the run id, from doc values."""
-        return readback.read_back(wire, self._places.read, query)
+        return readback.read_back(wire, self.settings.index, query)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
         """The index's refresh_interval."""
-        return readback.refresh_interval(wire, self._places.read)
+        return readback.refresh_interval(wire, self.settings.index)
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """How many documents of a run can be found."""
-        return deletion.count(wire, self._places.read, run_id)
+        return deletion.count(wire, self.settings.index, run_id)
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """Delete them."""
-        return deletion.delete(wire, self._places.read, run_id)
+        return deletion.delete(wire, self.settings.index, run_id)
 
 
 class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):
