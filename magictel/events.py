@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from magictel.errors import MagictelError
-from magictel.finding import Finding, Held
+from magictel.finding import NO_STEP, UNPROVEN, Finding, Held, Rung
 from magictel.outcome import Receipt
 from magictel.stopwatch import Timing
 from magictel.verification import Verification
@@ -17,10 +17,14 @@ INTERRUPTED = "run.interrupted"
 
 
 class CheckOutcome(StrEnum):
-    """How a target's whole ladder came out: the worst of its rungs, skipped and blocked aside."""
+    """How a target's whole ladder came out: the worst of its rungs.
+
+    *unverified*: no rung failed, and what was skipped leaves it open whether the backend would take anything.
+    """
 
     PASS = "pass"
     WARN = "warn"
+    UNVERIFIED = "unverified"
     FAIL = "fail"
 
 
@@ -174,20 +178,57 @@ class SendFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedReason:
+    """Why so many points (or lines, whose points cannot be counted) of a recording were not sent. `lost`: there was something to send."""
+
+    code: str
+    count: int
+    unit: str
+    """`point` or `line`."""
+    text: str
+    lost: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'s' * (self.count > 1)}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class SourceReport:
     """What was read of a replay's recordings. `points` are those that passed the filter, sent or not; `shift` in seconds.
 
-    `skipped` lines could not be read; `ended` points have no value (their series had ended), so there is nothing to send.
+    `ended` points have no value (their series had ended), so there is nothing to send.
     """
 
     files: tuple[str, ...]
     points: int = 0
     series: int = 0
-    skipped: int = 0
+    reasons: tuple[SkippedReason, ...] = ()
+    """What was skipped, by reason."""
     shift: float = 0.0
-    ended: int = 0
     examples: tuple[str, ...] = ()
-    """Why lines were skipped: the first few sentences."""
+    """What could not be read: the first few sentences."""
+    warnings: tuple[str, ...] = ()
+    """What was sent, and probably not as it was meant."""
+
+    @property
+    def skipped(self) -> int:
+        """Everything that was not sent: points, and lines whose points cannot be counted."""
+        return sum(reason.count for reason in self.reasons)
+
+    @property
+    def lost(self) -> int:
+        """What of `skipped` could not be read."""
+        return sum(reason.count for reason in self.reasons if reason.lost)
+
+    @property
+    def code(self) -> str | None:
+        """Of the first reason that is a loss."""
+        return next((f"source.{reason.code}" for reason in self.reasons if reason.lost), None)
+
+    @property
+    def ended(self) -> int:
+        """Points without a value: their series had ended."""
+        return sum(reason.count for reason in self.reasons if reason.code == "ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,16 +318,31 @@ Event = (
 
 
 def worst(outcomes: Iterable[CheckOutcome]) -> CheckOutcome:
-    """Fail before warn before pass."""
-    present = set(outcomes)
-    if CheckOutcome.FAIL in present:
-        return CheckOutcome.FAIL
-    return CheckOutcome.WARN if CheckOutcome.WARN in present else CheckOutcome.PASS
+    """Fail before unverified before warn before pass."""
+    order = list(CheckOutcome)
+    return max(outcomes, key=order.index, default=CheckOutcome.PASS)
 
 
-def check_outcome(rungs: tuple[Finding, ...]) -> CheckOutcome:
-    """A ladder's outcome from its rungs."""
+def check_outcome(rungs: tuple[Finding, ...], until: Rung | None = None) -> CheckOutcome:
+    """A ladder's outcome from its rungs; `until`: the last one that was asked for."""
     held = {finding.outcome for finding in rungs}
     if Held.FAIL in held:
         return CheckOutcome.FAIL
+    if not _proved(rungs, until):
+        return CheckOutcome.UNVERIFIED
     return CheckOutcome.WARN if Held.WARN in held else CheckOutcome.PASS
+
+
+def _proved(rungs: tuple[Finding, ...], until: Rung | None) -> bool:
+    """True where the backend itself answered and takes the credentials, or took a write, as far as that was asked for."""
+    order = list(Rung)
+    held = {finding.rung: finding for finding in rungs}
+    answered = [held[rung] for rung in (Rung.HTTP, Rung.AUTH) if rung in held]
+    if until is not None:
+        answered = [finding for finding in answered if order.index(finding.rung) <= order.index(until)]
+    wrote = any(_good(held[rung]) for rung in (Rung.WRITE, Rung.ROUND_TRIP) if rung in held)
+    return wrote or all(_good(finding) or finding.message == NO_STEP for finding in answered)
+
+
+def _good(finding: Finding) -> bool:
+    return finding.outcome in (Held.PASS, Held.WARN) and finding.code != UNPROVEN

@@ -28,12 +28,13 @@ from magictel.delivery.pipeline import Lot, OnDropped, OnRefused, Pipeline
 from magictel.delivery.retry import Attempted
 from magictel.errors import MagictelError, SettingsError
 from magictel.finding import SideEffect
+from magictel.impossible import possible
 from magictel.instrumentation import uninstrumented
 from magictel.model import Group, Point, Series, count_points, groups, in_time_order
 from magictel.outcome import Fate, Reason, Receipt, Unavailable
 from magictel.payload import Payload, pack
-from magictel.redactor import Redactor
 from magictel.scrub import Scrub
+from magictel.secrets import Redactor
 from magictel.settings.load import Resolved, resolve
 from magictel.stopwatch import Stopwatch
 from magictel.templates import Chunk, Layouts, Withheld, chunks
@@ -70,7 +71,7 @@ class Exporter(Authored[S], MetricExporter):
             settings = self._from_environment(os.environ if environment is None else environment)  # noqa: TID251
         self.settings: S = settings
         super().__init__(_temporality(settings.temporality))
-        self.redact = Redactor(self.secrets(), settings.plain_values())
+        self.redact = Redactor(self.secrets())
         self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
         self.stopwatch: Stopwatch | None = None
         self._layouts = Layouts()
@@ -136,22 +137,26 @@ class Exporter(Authored[S], MetricExporter):
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Try what waits once more within the time given and `shutdown_timeout`; count and log the rest as dropped. Idempotent.
 
+        A backend that is busy is waited for; one that let us wait in vain is asked once more, within a fair share of the time.
         The SDK (1.45) calls `shutdown(timeout=…)`, and with a negative value when its own time is over: then nothing is tried.
-        Waits for retries end at once. A second caller waits for the first, not longer than its own time.
+        Other waits for retries end at once. A second caller waits for the first, not longer than its own time.
         """
         given = float(kwargs.get("timeout", timeout_millis)) / 1000
         seconds = max(0.0, min(given, self.settings.shutdown_timeout))
-        deadline = self.clock.monotonic() + seconds
         if not self._ending.acquire(blocking=False):
             self._ended.wait(seconds)
             return
         self._shut.set()
         self._pipeline.stop.set()
+        if self._pipeline.in_vain:
+            # A backend that let us wait in vain a moment ago may do so again: others have to end within the same time.
+            others = sum(not exporter._shut.is_set() for exporter in list(_ALIVE))  # noqa: SLF001 # this file's own
+            seconds = min(seconds, max(0.0, given) / (1 + others))
+        deadline = self.clock.monotonic() + seconds
         held = self._sending.acquire(timeout=seconds)
         try:
-            # A backend that let us wait in vain a moment ago is not asked again: others may still have to end.
-            if held and seconds > 0 and self.unusable is None and not self._pipeline.in_vain:
-                self._pipeline.drain(deadline)
+            if held and seconds > 0 and self.unusable is None:
+                self._pipeline.drain(deadline, closing=True)
             dropped = self._pipeline.close()
             self._delivery_log.ended(self._pipeline.ledger, dropped)
         finally:
@@ -169,12 +174,16 @@ class Exporter(Authored[S], MetricExporter):
 
     @final
     def going(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Group]:
-        """A collection as it is encoded: scrubbed, and `distinct`; what is left out on the way is appended to `withheld`."""
-        for one in self.distinct(self.scrub(groups(data))):
-            if isinstance(one, Group):
-                yield one
-            elif withheld is not None:
-                withheld.append(_reason(one))
+        """A collection as it is encoded: possible, scrubbed, and `distinct`; what is left out on the way is appended to `withheld`."""
+
+        def groups_only(given: Iterable[Group | Withheld]) -> Iterator[Group]:
+            for one in given:
+                if isinstance(one, Group):
+                    yield one
+                elif withheld is not None:
+                    withheld.append(_reason(one))
+
+        yield from groups_only(self.distinct(groups_only(possible(self.scrub(groups(data))))))
 
     @final
     def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:
@@ -266,7 +275,8 @@ class Exporter(Authored[S], MetricExporter):
 
     def _after_fork(self) -> None:
         """The child starts empty, with locks and connections of its own: the parent's points are the parent's."""
-        self._layouts.clear()
+        self._layouts = Layouts()
+        self.stopwatch = None
         self._start_life()
         self.forked()
 

@@ -38,6 +38,12 @@ NEEDS: Mapping[Rung, tuple[Rung, ...]] = {
 """A rung whose need failed or was blocked is *blocked by* it; a skipped or warned need holds (red health does not block write)."""
 
 
+NO_STEP = "skipped (this exporter has no such step)"
+"""Why a rung is skipped that an exporter does not have: nothing is left unproved by it."""
+UNPROVEN = "http.write-path"
+"""The code of an http rung whose answer proves no write path."""
+
+
 class Held(StrEnum):
     """How a rung came out."""
 

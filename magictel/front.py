@@ -102,6 +102,7 @@ _HEADERS: tuple[tuple[str, Kind, str], ...] = (
 _BODIES: tuple[tuple[str, Kind, str], ...] = (
     ("upstream connect error or disconnect/reset before headers", Kind.PROXY, "Envoy"),
     ("no healthy upstream", Kind.PROXY, "Envoy"),
+    ("rbac: access denied", Kind.PROXY, "Envoy"),
     ("upstream request timeout", Kind.PROXY, "Envoy"),
     ("no server is available to handle this request", Kind.PROXY, "HAProxy"),
     ("default backend - 404", Kind.PROXY, "Kubernetes ingress"),
@@ -150,6 +151,10 @@ _SENTENCES = (
     "code",
     "status",
 )
+_REFUSED_COUNT = re.compile(
+    r"(?:^|_|(?<=[a-z])(?=[A-Z]))(?:num_?)?(?:rejected|dropped|discarded|failed|invalid|ignored)", re.IGNORECASE
+)
+"""Names under which JSON counts what was not taken."""
 _TYPES = ("__type", "type", "code", "Code", "status", "reason", "errorcode", "errorCode")
 """Under which JSON names the type of an error, for machines."""
 _OWN_WORDS = (
@@ -273,8 +278,10 @@ def failure_within(reply: Reply) -> int | None:
     """
     value = reply.json()
     if isinstance(value, list):  # a verdict for each item, as some event APIs give them
-        worst = [one["status"] for one in value if isinstance(one, Mapping) and isinstance(one.get("status"), int)]
-        return max((status for status in worst if 400 <= status < 600), default=None)
+        verdicts = [item for item in value if isinstance(item, Mapping)]
+        worst = [item["status"] for item in verdicts if isinstance(item.get("status"), int)]
+        refused = 400 if any(counts_refused(item) for item in verdicts) else None
+        return max((status for status in worst if 400 <= status < 600), default=refused)
     if not isinstance(value, Mapping):
         return None
     partial = value.get("partialSuccess") or value.get("partial_success")
@@ -290,13 +297,22 @@ def failure_within(reply: Reply) -> int | None:
         or value.get("ok") is False
         or bool(value.get("error"))
         or bool(value.get("errors"))
+        or counts_refused(value)
+        or any(isinstance(item, Mapping) and counts_refused(item) for item in _items(value.get("status")))
     )
     return 400 if bad else None
 
 
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def counts_refused(value: Mapping[Any, Any]) -> bool:
-    """True where JSON counts what was refused, as OTLP's partial success does (as texts), and logs of it: `rejectedDataPoints: "2"`."""
-    counted = [count for name, count in value.items() if re.match(r"(?:num_?)?(?:rejected|dropped)", str(name), re.I)]
+    """True where JSON counts what was refused, as OTLP's partial success does (as texts), and logs of it: `rejectedDataPoints: "2"`.
+
+    Also `failedMetricsCount: 1`, `linesInvalid: 3`, `num_points_dropped: 2`.
+    """
+    counted = [count for name, count in value.items() if _REFUSED_COUNT.search(str(name))]
     return any(str(count).isdigit() and int(count) for count in counted)
 
 

@@ -25,7 +25,7 @@ from magictel.settings.model import HttpSettings
 from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.compression import gzip
-from magictel.transports.http import HttpTransport
+from magictel.transports.http import HttpTransport, import_all
 from magictel.verification import SampleQuery, Seen, Unreadable
 from magictel.wire import Endpoint, Reply, Request, Transport, Wire
 
@@ -49,12 +49,16 @@ class HttpExporter(Exporter[S]):
 
     method: ClassVar[str] = "POST"
     content_type: ClassVar[str] = "application/json"
+    products: ClassVar[tuple[str, ...]] = ()
+    """The backend's names in `magictel.products`: a server that names another product fails at http."""
 
     def __init__(self, settings: S | None = None, *, transport: Transport | None = None, **options: Any) -> None:
         self._given = transport
         self._made: dict[str, Transport] = {}
         self._first = 0
         super().__init__(settings, **options)
+        if transport is None and self.unusable is None:
+            self._prepare()
 
     # ---- the author's half -------------------------------------------------------------------------------------------
 
@@ -78,7 +82,7 @@ class HttpExporter(Exporter[S]):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Read a reply, once, into an outcome. The default reads status and Retry-After; a backend with item verdicts overrides it."""
-        return judge_status(reply, self.clock.now())
+        return judge_status(reply, self.clock.now(), self.products)
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """What the backend shows of a run's points, as its users see them. Raises `WireError`."""
@@ -193,31 +197,38 @@ class HttpExporter(Exporter[S]):
         return self.authorize(Request(self.method, endpoint.url(self.route().path), headers, body))
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Send once: to the endpoint that answered last, failing over on errors before a connection stood."""
-        deadline = self.clock.monotonic() + timeout
+        """Send once: to the endpoint that answered last, failing over on errors before a connection stood.
+
+        `timeout` bounds what the backend takes, not our own work: on a slow CPU that alone may take longer.
+        """
         endpoints = self.endpoints()
         travelled = 0
+        waited = 0.0
         failure: WireError | None = None
         first = self._first
         for offset in range(len(endpoints)):
             number = (first + offset) % len(endpoints)
             request = self.request(endpoints[number], payload)
-            left = deadline - self.clock.monotonic()
+            left = timeout - waited
             if left <= 0 and failure is not None:
                 break
+            transport = self.transport
+            began = self.clock.monotonic()
             try:
-                reply = self.transport.send(request, max(0.001, left))
+                reply = transport.send(request, max(0.001, left))
             except WireError as error:
+                waited += self.clock.monotonic() - began
                 failure = error
                 if error.maybe_delivered or error.phase in ("write", "read"):
                     travelled += len(request.body)
                     break
                 self._first = (number + 1) % len(endpoints)  # the next attempt may have no time for this one again
                 continue
+            waited += self.clock.monotonic() - began
             self._first = number
-            return Attempted(self.verdict(payload, reply), travelled + len(request.body))
+            return Attempted(self.verdict(payload, reply), travelled + len(request.body), reply.status, waited)
         assert failure is not None
-        return Attempted(self.unanswered(failure), travelled)
+        return Attempted(self.unanswered(failure), travelled, None, waited)
 
     def verdict(self, payload: Payload, reply: Reply) -> Outcome:
         """`judge` of the reply as it enters: masked, and read wrongly by nobody. What it trips over is an answer without a verdict."""
@@ -257,6 +268,18 @@ class HttpExporter(Exporter[S]):
 
     def forked(self) -> None:
         """Nothing: the transport sees to its connections itself."""
+
+    def _prepare(self) -> None:
+        """Import what a send needs, and make what it reuses: in a first send it would take the time of the attempt, and a process
+        that forks meanwhile would leave its child the import's lock for ever.
+        """
+        import_all()
+        with contextlib.suppress(
+            Exception
+        ):  # a file of TLS that is not there yet, say: the first send says what is wrong
+            transport = self.transport
+            if isinstance(transport, HttpTransport):
+                transport.prepare(endpoint.url("/") for endpoint in self.endpoints())
 
     def _all_headers(self) -> dict[str, str]:
         from magictel import __version__

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from magictel.amazon import SIGN, unsigned, without_echo
 from magictel.front import Front, Kind, error_types, failure_within, front_of, own_words, words_of
-from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
+from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
+from magictel.products import another_product
 from magictel.wire import Reply
 
 _RETRIED = frozenset({408, 425, 499})
@@ -37,6 +38,22 @@ _OVERSIZED = re.compile(
     re.IGNORECASE,
 )
 """A sentence that the request as a whole is too large. Halving what has another fault ends in the same refusal, point by point."""
+_AFFIRMED = re.compile(r"\W*(?:ok|accepted|success(?:ful)?|created|done|\d{3} (?:ok|accepted))\W*", re.IGNORECASE)
+_DISCARDED = re.compile(
+    r"\b(?:dropp(?:ed|ing)|discard(?:ed|ing|s)?|reject(?:ed|ing|s)?|ignor(?:ed|ing)|thrown away|out of (?:bounds|order)|"
+    r"too (?:old|new|late)\b|too far in (?:the )?(?:future|past)|in the future|"
+    r"not (?:been )?(?:stored|ingested|written|accepted|indexed|recorded|saved|persisted|processed)|"
+    r"(?:failed|unable|cannot|could not) (?:to )?(?:be )?(?:store|write|ingest|append|parse|accept|process)|"
+    r"(?:exceed(?:s|ed|ing)?|over|reached) .{0,40}\b(?:limits?|quota)|(?:limit|quota)\b.{0,20}\b(?:exceeded|reached)|"
+    r"duplicate (?:sample|timestamp)|invalid (?:sample|label|metric|series|point)|retention (?:period|policy|window))",
+    re.IGNORECASE,
+)
+"""How a success says that it threw something away: the receivers' own refusals, which some send under 200 and 202."""
+_NOTHING_LOST = re.compile(
+    r"\b(?:no|not|none|nothing|0|zero|without)\b[^.;,]{0,25}\b(?:dropped|discarded|rejected|ignored)|"
+    r"\b(?:dropped|discarded|rejected|ignored)\W{0,3}(?:0|none)\b",
+    re.IGNORECASE,
+)
 _NO_LOGIN = "a page to log in is for people: use an address that takes API credentials, or have this path excepted from the login"
 _LET_PASS = "set the credentials that it wants, have it let this path pass, or use the backend's own address"
 _GATEWAY = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 561})
@@ -53,20 +70,28 @@ _CODES = {
 }
 
 
-def judge_status(reply: Reply, now: float) -> Outcome:
+def plain_success(reply: Reply) -> bool:
+    """True for a success as most APIs word it: no body, JSON, or a word such as OK."""
+    return not reply.body.strip() or reply.json() is not None or _AFFIRMED.fullmatch(reply.text[:100]) is not None
+
+
+def judge_status(
+    reply: Reply, now: float, own: Collection[str] = (), confirms: Callable[[Reply], bool] = plain_success
+) -> Outcome:
     """A verdict from status, headers, content type and who answered, for replies without item verdicts.
 
     5xx are worth another try but those that say "never" (501, 505 and the like); 4xx are not, unless they name a time to wait.
-    A 2xx delivers, unless it is a page, comes from a gRPC service, or reports a failure in its own JSON.
+    A 2xx delivers where the backend `confirms` it. It is refused where it is a page, comes from a gRPC service or another product
+    (none of `own`, in `magictel.products`), reports a failure in its JSON, or says that data was thrown away; else it is unconfirmed.
     """
     status = reply.status
     front = front_of(reply)
     said = words_of(reply)
     example = " ".join(reply.text[:200].split())
     lead = f"{status} from {front}" if front.named else str(status)
-    told = f"{lead}: {said}" if said else f"{lead} without a word"
+    told = f"{lead}: {said}" if said else f"{lead} with an empty body"
     if 200 <= status < 300:
-        return _judge_success(reply, now, front, said, example)
+        return _judge_success(reply, now, front, said, example, own, confirms)
     if 300 <= status < 400:
         where = reply.headers.get("location", "a place that it does not name")
         page = " (a login page)" if front.kind is Kind.LOGIN else ""
@@ -76,12 +101,15 @@ def judge_status(reply: Reply, now: float) -> Outcome:
         )
     if not 200 <= status < 600:
         return Rejected("http.unknown-status", f"{told}: HTTP knows no such status", None, example)
-    own = own_words(reply)
-    if own is not None:
-        return Rejected(own, told, None, example)
+    connection = own_words(reply)
+    if connection is not None:
+        return Rejected(connection, told, None, example)
     if unsigned(reply):
         words = f"{status}: Amazon requires signed requests (SigV4): {without_echo(said)}"
         return Rejected("http.aws.unsigned", words, SIGN, without_echo(example))
+    product = another_product(reply, own) if status in _ABOUT_THE_REQUEST else None
+    if product is not None:
+        return Rejected("http.other-product", f"{told} ({product} answers, another product)", None, example)
     after = _told_to_wait(reply, now)
     if status == 413 or (status in (400, 422) and _OVERSIZED.search(said)):
         limit = f"{lead}: the request body is over a limit of the backend or of a proxy before it"
@@ -107,8 +135,16 @@ def judge_status(reply: Reply, now: float) -> Outcome:
     return Rejected(_CODES.get(status, "http.refused"), told, remedy, example)
 
 
-def _judge_success(reply: Reply, now: float, front: Front, said: str, example: str) -> Outcome:
-    if reply.looks_like_html:
+def _judge_success(
+    reply: Reply,
+    now: float,
+    front: Front,
+    said: str,
+    example: str,
+    own: Collection[str],
+    confirms: Callable[[Reply], bool],
+) -> Outcome:
+    if reply.looks_like_html and reply.status != 204:  # Flask calls an empty 204 text/html
         what = "a login page" if front.kind is Kind.LOGIN else "a web page"
         remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
         told = f"{reply.status} with {what}: something else than the backend answered"
@@ -122,10 +158,35 @@ def _judge_success(reply: Reply, now: float, front: Front, said: str, example: s
         )
     within = failure_within(reply)
     if within is None:
-        return Delivered()
+        return _confirmed(reply, said, example, own, confirms)
     inner = judge_status(Reply(within, reply.headers, reply.body), now)
-    assert not isinstance(inner, Delivered | Partial)
+    assert not isinstance(inner, Delivered | Partial | Unconfirmed)
     return replace(inner, message=f"{reply.status}, and its body reports a failure: {inner.message}")
+
+
+def _confirmed(
+    reply: Reply, said: str, example: str, own: Collection[str], confirms: Callable[[Reply], bool]
+) -> Outcome:
+    product = another_product(reply, own)
+    if product is not None:
+        message = f"{reply.status} from {product}, which is another product"
+        return Rejected("http.other-product", message, None, example)
+    if discards(reply):
+        return Rejected("http.discarded", f"{reply.status}, and it says that data was discarded: {said}", None, example)
+    if not confirms(reply):
+        return Unconfirmed(
+            "http.unconfirmed", f"{reply.status}, and not as the backend answers a write: {said}", example
+        )
+    return Delivered()
+
+
+def discards(reply: Reply) -> bool:
+    """True for a success whose words say that what was sent was thrown away: `out of bounds`, `sample dropped`, `quota exceeded`."""
+    if not reply.body.strip() or reply.looks_like_html:
+        return False
+    words = words_of(reply)
+    structured = reply.json() is not None and words.lstrip()[:1] in ("{", "[")  # names of fields, not a sentence
+    return not structured and _DISCARDED.search(words) is not None and not _NOTHING_LOST.search(words)
 
 
 def _told_to_wait(reply: Reply, now: float) -> float | None:

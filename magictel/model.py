@@ -127,6 +127,20 @@ def groups(data: MetricsData) -> Iterator[Group]:
                 yield Group(stream, inner.data_points, (resource, scope))
 
 
+_PROMETHEUS_RECEIVERS = frozenset(
+    (
+        "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/prometheusreceiver",
+        "otelcol/prometheusreceiver",
+    )
+)
+"""The scopes of what the OpenTelemetry Collector has scraped: older ones write no metadata."""
+
+
+def named_by_prometheus(stream: Stream) -> bool:
+    """Return whether a stream comes from a Prometheus page: its metric and label names are Prometheus' own already."""
+    return any(key == PROMETHEUS_TYPE for key, _ in stream.metadata) or stream.scope_name in _PROMETHEUS_RECEIVERS
+
+
 def summary_part(metadata: Metadata, name: str, unit: str) -> Metadata:
     """Return the metadata of one part of an OTLP summary; a summary from a Prometheus page has Prometheus' names already."""
     if any(key == PROMETHEUS_TYPE for key, _ in metadata):

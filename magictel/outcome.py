@@ -125,11 +125,21 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedAttempts:
+    """How many attempts ended in the same way, with something to be sent again: code, and the reply's status where that says it."""
+
+    code: str
+    status: int | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of every point of one delivery: `sent = delivered + unconfirmed + rejected + withheld + kept + dropped`.
 
     `unconfirmed`: the answer was a success, and does not say that these are stored.
     Points are SDK data points (a histogram is one). `bytes` are request bodies as they travelled, over all attempts; `seconds` wall time.
+    `failed` are those of the `attempts` after which something was to be sent again; `waited`: seconds spent waiting before that.
     """
 
     sent: int = 0
@@ -143,6 +153,8 @@ class Receipt:
     seconds: float = 0.0
     reasons: tuple[Reason, ...] = ()
     unconfirmed: int = 0
+    failed: tuple[FailedAttempts, ...] = ()
+    waited: float = 0.0
 
     @property
     def balanced(self) -> bool:
@@ -172,6 +184,8 @@ class Receipt:
             self.seconds + other.seconds,
             merge_reasons([*self.reasons, *other.reasons]),
             self.unconfirmed + other.unconfirmed,
+            merge_failed([*self.failed, *other.failed]),
+            self.waited + other.waited,
         )
 
 
@@ -187,3 +201,12 @@ def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
             else replace(known, count=known.count + reason.count, example=known.example or reason.example)
         )
     return tuple(merged.values())
+
+
+def merge_failed(attempts: Iterable[FailedAttempts]) -> tuple[FailedAttempts, ...]:
+    """Add up attempts that ended in the same way, in order of first appearance."""
+    merged: dict[tuple[str, int | None], int] = {}
+    for attempt in attempts:
+        key = (attempt.code, attempt.status)
+        merged[key] = merged.get(key, 0) + attempt.count
+    return tuple(FailedAttempts(code, status, count) for (code, status), count in merged.items())

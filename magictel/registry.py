@@ -44,10 +44,10 @@ class Registration:
 
     @property
     def says(self) -> str:
-        """The state for people: `ready`, `needs ACME_URL`, `broken: No module named 'acme_sdk'`."""
+        """The state for people: `configured`, `needs ACME_URL`, `broken: No module named 'acme_sdk'`."""
         if self.state == "needs":
             return f"needs {self.reason}"
-        return f"broken: {self.reason}" if self.state == "broken" else self.state
+        return f"broken: {self.reason}" if self.state == "broken" else "configured"
 
 
 def names() -> tuple[str, ...]:

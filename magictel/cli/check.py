@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from magictel.cli.debug import DebugOption
 from magictel.cli.durations import seconds, some_seconds
-from magictel.cli.output import Format
+from magictel.cli.output import ResultFormat
 from magictel.cli.targets import (
     AllOption,
     ConfigOption,
-    FormatOption,
+    QuietOption,
     ReportOption,
+    ResultFormatOption,
     SetOption,
     TargetsArgument,
 )
@@ -51,7 +53,9 @@ def command(
     round_trip: Annotated[bool, typer.Option("--round-trip", help="Also send a sample and read it back.")] = False,
     jobs: JobsOption = 8,
     sandbox: SandboxOption = False,
-    format_: FormatOption = Format.TEXT,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+    format_: ResultFormatOption = ResultFormat.TEXT,
     report: ReportOption = None,
     sets: SetOption = None,
     config: ConfigOption = None,
@@ -79,7 +83,7 @@ def command(
         _check_skips(options.skip)
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "check", sandboxed.told if sandbox else None) as reports,
+        reporting(format_, report, "check", sandboxed.told if sandbox else None, quiet=quiet) as reports,
         sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
     ):
         interrupts.drive(check([one.job() for one in chosen], options), reports)

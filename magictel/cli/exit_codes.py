@@ -60,7 +60,7 @@ def after_check(finished: CheckFinished, *, strict: bool, signal: int | None = N
             _signal(finished.interrupted, signal),
             unusable=any(result.unusable for result in finished.results),
             failed=finished.outcome is CheckOutcome.FAIL,
-            doubtful=strict and finished.outcome is CheckOutcome.WARN,
+            doubtful=finished.outcome is CheckOutcome.UNVERIFIED or (strict and finished.outcome is CheckOutcome.WARN),
         )
     )
 
@@ -72,7 +72,7 @@ def after_send(
     outcomes = {result.outcome for result in finished.results}
     warned = any(finding.outcome is Held.WARN for result in finished.results for finding in result.findings)
     if isinstance(finished, ReplayFinished):
-        warned = warned or finished.source.skipped > 0
+        warned = warned or finished.source.lost > 0 or bool(finished.source.warnings)
     fine = {SendOutcome.VERIFIED, SendOutcome.ACCEPTED, SendOutcome.UNVERIFIED}
     return exit_code(
         Ending(

@@ -10,8 +10,7 @@ from magictel.address import printable
 from magictel.cli import output
 from magictel.cli.targets import Chosen
 from magictel.events import ReplayFinished
-from magictel.redactor import Redactor
-from magictel.secrets import MASK
+from magictel.secrets import MASK, Redactor
 from magictel.settings.fields import field_map
 
 _ADDRESSES = re.compile(r",(?=[a-z]+://)")

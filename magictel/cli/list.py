@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "magictel.list/1"
 _SLOW = 1.0
+_COLUMNS = 80
+_NARROW = 60
+"""Below this many columns the summary has no room beside the state."""
 _COLOURS = {"ready": "good", "needs": "odd", "broken": "bad"}
 
 
@@ -48,7 +52,7 @@ def command(
         unknown = [{**_target(spec), "exporter": spec.exporter} for spec in strays]
         output.document({"schema": SCHEMA, "exporters": rows, "unknown": unknown})
         return 0
-    for line in _text(found, others, targets, file.shown if file else None):
+    for line in _text(found, others, targets, file.shown if file else None, _columns()):
         output.say(line)
     for spec in strays:
         output.note(f"{spec.name}: {select.unknown_name(spec.exporter, None, registry.names())}")
@@ -100,14 +104,18 @@ def _target(spec: TargetSpec) -> dict[str, Any]:
 
 
 def _text(
-    found: Sequence[Registration], others: Sequence[Registration], targets: Sequence[TargetSpec], shown: str | None
+    found: Sequence[Registration],
+    others: Sequence[Registration],
+    targets: Sequence[TargetSpec],
+    shown: str | None,
+    columns: int,
 ) -> list[str]:
     rows = [*found, *others]
     names = max((len(one.name) for one in rows), default=0)
     states = max((len(one.says) for one in rows if len(one.says) <= 20), default=0)
     lines = []
     for one in found:
-        lines += _lines(one, names, states)
+        lines += _lines(one, names, states, columns)
     if others:
         lines += ["", "Exporters that other packages registered with OpenTelemetry:"]
         for one in others:
@@ -122,31 +130,42 @@ def _text(
     return lines
 
 
-def _lines(one: Registration, names: int, states: int) -> list[str]:
+def _columns() -> int:
+    """The terminal's width; in a pipe 80."""
+    from magictel.reporters.terminal import width_of
+
+    return width_of(sys.stdout, environment()) or _COLUMNS
+
+
+def _lines(one: Registration, names: int, states: int, columns: int) -> list[str]:
     package = "" if one.package == "magictel" else f"({one.package} {one.version})"
     remarks = [one.reason if one.state == "ready" and one.reason else ""]
     if one.seconds is not None and one.seconds >= _SLOW:
         remarks.append(f"its import takes {one.seconds:.1f} s")
     head = f"  {one.name:<{names}}  "
     said = paint(f"{one.says:<{states}}", _COLOURS[one.state])
-    column = len(head) + states + 2
-    rest = _wrapped("  ".join(filter(None, (one.summary, package))), 80 - column)
+    column = len(head) + states + 2 if columns >= _NARROW else 6
+    rest = _wrapped("  ".join(filter(None, (one.summary, package))), columns - column)
     if len(rest) > 1:
-        rest = [*_wrapped(one.summary, 80 - column), *([package] if package else [])]
+        rest = [*_wrapped(one.summary, columns - column), *([package] if package else [])]
     lines = []
     if len(one.says) > states:  # it takes its own line, and more than one if it must
-        reason = _wrapped(one.says, 80 - len(head))
+        reason = _wrapped(one.says, columns - len(head))
         lines = [f"{head}{paint(reason[0], _COLOURS[one.state])}", *(f"{'':<{len(head)}}{more}" for more in reason[1:])]
-    elif rest:
+    elif rest and columns >= _NARROW:
         lines = [f"{head}{said}  {rest.pop(0)}"]
     else:
         lines = [f"{head}{said}".rstrip()]
     return lines + [
-        f"{'':<{column}}{more}" for more in (*rest, *_wrapped("; ".join(filter(None, remarks)), 80 - column))
+        f"{'':<{column}}{more}" for more in (*rest, *_wrapped("; ".join(filter(None, remarks)), columns - column))
     ]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
-    return [text] if 0 < len(text) <= width else textwrap.wrap(text, max(width, 20))
+    return (
+        [text]
+        if 0 < len(text) <= width
+        else textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from magictel.cli.environment import environment, folder
-from magictel.cli.output import Format
+from magictel.cli.output import Format, ResultFormat
 from magictel.settings.place import locate
 
 if TYPE_CHECKING:
@@ -31,12 +31,16 @@ SetOption = Annotated[
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Every target of the file, enabled or not.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
+ResultFormatOption = Annotated[ResultFormat, typer.Option("--format", help="How the result is written.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print nothing unless a target failed, warns or is unverified.")
+]
 ReportOption = Annotated[
     list[str] | None,
     typer.Option(
         "--report",
         metavar="KIND=PATH",
-        help="Also write a report to a file: json, junit, tap, github, nagios, prometheus, html.",
+        help="Also write a report: json, junit, tap, github, nagios, prometheus, html. PATH - is standard output.",
     ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]

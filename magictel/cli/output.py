@@ -17,6 +17,24 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class ResultFormat(StrEnum):
+    """How the result of a check, a send or a replay is written on standard output: every kind of `--report`, and the page."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    TAP = "tap"
+    GITHUB = "github"
+    NAGIOS = "nagios"
+    PROMETHEUS = "prometheus"
+    HTML = "html"
+
+    @property
+    def plain(self) -> Format:
+        """How a failure is written: as JSON where the result is, else as text."""
+        return Format.JSON if self is ResultFormat.JSON else Format.TEXT
+
+
 class _Written:
     """Whether standard output has its one document already, and why it takes no more, if it is not a closed pipe."""
 

@@ -11,7 +11,6 @@ from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
 
 if TYPE_CHECKING:
-    from magictel.redactor import Redactor
     from magictel.wire import Transport
 
 SCHEMA = "magictel.record/1"
@@ -49,6 +48,7 @@ def command(
     from magictel.clock import SystemClock
     from magictel.operations.record import Recorded, RecordOptions, record
     from magictel.reporters.figures import many
+    from magictel.reporters.json import skipped_document
 
     options = RecordOptions(source, Path(out).expanduser(), every, length, tuple(redact or ()), tuple(drop or ()))
     done = Recorded()
@@ -74,7 +74,9 @@ def command(
                 "series": done.series,
                 "scrapes": done.scrapes,
                 "failed": done.failed,
-                "skipped": done.skipped,
+                "skipped": sum(reason.count for reason in done.reasons),
+                "skipped_reasons": [skipped_document(reason) for reason in done.reasons],
+                "warnings": list(done.warnings),
                 "code": done.failure.code if done.failure else None,
                 "message": done.failure.message if done.failure else None,
             }
@@ -86,11 +88,14 @@ def command(
         scraped = f" in {many(done.scrapes, 'scrape')}" if done.scrapes else ""
         missed = f", {done.failed} brought nothing" if done.failed else ""
         where = f" to {out}" if done.points else f"; {out} was not made"
-        output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed}{where}")
+        skipped = f"; skipped {', '.join(map(str, done.reasons))}" if done.reasons else ""
+        output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed}{where}{skipped}")
+    for warning in done.warnings:
+        output.say(f"warning: {warning}")
     return code
 
 
-def _transport(redact: Redactor) -> Transport:
+def _transport() -> Transport:
     from magictel.transports.http import HttpTransport
 
-    return HttpTransport(redact=redact)
+    return HttpTransport()

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from magictel.cli.check import SandboxOption, StrictOption
+from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
-from magictel.cli.output import Format
-from magictel.cli.targets import AllOption, ConfigOption, DryRunOption, FormatOption, ReportOption, SetOption
+from magictel.cli.output import Format, ResultFormat
+from magictel.cli.targets import (
+    AllOption,
+    ConfigOption,
+    DryRunOption,
+    QuietOption,
+    ReportOption,
+    ResultFormatOption,
+    SetOption,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +92,9 @@ def command(
     timing: Annotated[bool, typer.Option("--timing", help="Say where the time goes, and what to change.")] = False,
     strict: StrictOption = False,
     sandbox: SandboxOption = False,
-    format_: FormatOption = Format.TEXT,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+    format_: ResultFormatOption = ResultFormat.TEXT,
     report: ReportOption = None,
     sets: SetOption = None,
     config: ConfigOption = None,
@@ -94,7 +105,7 @@ def command(
     from magictel.cli.failure import tell
     from magictel.cli.go_on import say_how_to_go_on
     from magictel.cli.interrupts import Interrupts
-    from magictel.cli.reports import reporting
+    from magictel.cli.reports import reported, reporting
     from magictel.clock import SystemClock
     from magictel.events import ReplayFinished
     from magictel.operations.replay import replay
@@ -104,7 +115,12 @@ def command(
     from magictel.sources.trouble import SourceError
 
     _fit_together(
-        verify=verify, no_verify=no_verify, within=within, timing=timing, dry_run=dry_run, reported=bool(report)
+        verify=verify,
+        no_verify=no_verify,
+        within=within,
+        timing=timing,
+        dry_run=dry_run,
+        reported=reported(format_, report),
     )
     _keep_freed_memory()
     clock = SystemClock()
@@ -124,13 +140,13 @@ def command(
     try:
         with (
             Interrupts() as interrupts,
-            reporting(format_, report, "replay", sandboxed.told if sandbox else None) as reports,
+            reporting(format_, report, "replay", sandboxed.told if sandbox else None, quiet=quiet) as reports,
             _rarely_collected(),
             Recordings(files, _skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
         ):
             if dry_run:
-                return _dry([one.job() for one in chosen], recordings, options, format_)
+                return _dry([one.job() for one in chosen], recordings, options, format_.plain)
             events = replay([one.job() for one in chosen], recordings, options, clock)
             interrupts.drive(_saying_the_shift(events), reports)
             reports.finish()
@@ -142,10 +158,10 @@ def command(
                 if code in (Exit.HELD, Exit.DOUBTFUL) and done.broken is not None:
                     code = Exit.FAILED
                 if done.broken is not None:
-                    tell(done.broken, format_, document=False)
+                    tell(done.broken, format_.plain, document=False)
                 say_how_to_go_on(done, sys.argv[1:], files, chosen, from_point)
     except SourceError as failure:
-        tell(failure, format_)
+        tell(failure, format_.plain)
         return Exit.FAILED
     return interrupts.leave(code)
 
@@ -179,6 +195,10 @@ def _dry(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, ho
         output.document(dry_replay_document(source, rows))
     else:
         output.say(f"{many(source.points, 'point')} of {source.series} series; nothing is sent")
+        for reason in source.reasons:
+            output.say(f"skipped {reason}")
+        for warning in source.warnings:
+            output.say(f"doubtful: {warning}")
         for one in targets:
             if one.config is not None:
                 output.say(f"{one.target}  {one.config.message}")

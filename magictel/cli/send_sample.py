@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from magictel.cli.check import JobsOption, SandboxOption, StrictOption
+from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
-from magictel.cli.output import Format
+from magictel.cli.output import ResultFormat
 from magictel.cli.targets import (
     AllOption,
     ConfigOption,
     DryRunOption,
-    FormatOption,
+    QuietOption,
     ReportOption,
+    ResultFormatOption,
     SetOption,
     TargetsArgument,
 )
@@ -65,7 +67,9 @@ def command(
     strict: StrictOption = False,
     jobs: JobsOption = 8,
     sandbox: SandboxOption = False,
-    format_: FormatOption = Format.TEXT,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+    format_: ResultFormatOption = ResultFormat.TEXT,
     report: ReportOption = None,
     sets: SetOption = None,
     config: ConfigOption = None,
@@ -74,16 +78,16 @@ def command(
     from magictel.cli import sandboxed
     from magictel.cli.exit_codes import after_clean, after_send
     from magictel.cli.interrupts import Interrupts
-    from magictel.cli.reports import reporting
+    from magictel.cli.reports import reported, reporting
     from magictel.operations.send import SendOptions, send
 
-    _fits_together(dry_run=dry_run, clean=clean, run=run, report=report, timing=timing)
+    _fits_together(dry_run=dry_run, clean=clean, run=run, report=reported(format_, report), timing=timing)
     attributes = _attributes(attribute or ())
     if dry_run:
         from magictel.cli.dry_run import show
 
         with sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen:
-            return show([one.job() for one in chosen], format_, thorough=thorough, attributes=attributes)
+            return show([one.job() for one in chosen], format_.plain, thorough=thorough, attributes=attributes)
     options = SendOptions(
         verify=not no_verify,
         thorough=thorough,
@@ -96,7 +100,7 @@ def command(
     )
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "send-sample", sandboxed.told if sandbox else None) as reports,
+        reporting(format_, report, "send-sample", sandboxed.told if sandbox else None, quiet=quiet) as reports,
         sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
     ):
         if run is None:
@@ -152,7 +156,7 @@ def _event(done: Cleaned) -> RunCleaned:
     )
 
 
-def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: Sequence[str] | None, timing: bool) -> None:
+def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: bool, timing: bool) -> None:
     from magictel.errors import UsageError
 
     if run is not None and not clean:

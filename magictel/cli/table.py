@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import typer
 
-Takes = Literal["nothing", "targets", "target", "exporter", "code"]
+Takes = Literal["nothing", "targets", "target", "exporter", "code", "recordings", "shell"]
 
 
 class Command(NamedTuple):
@@ -35,12 +35,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("config", "Show settings with their origins, or validate them offline.", "config"),
     Command("check", "Climb the ladder: at which step are metrics lost?", "check", "targets"),
     Command("send-sample", "Send one known sample and compare what arrives.", "send_sample", "targets"),
-    Command("replay", "Send a recording: a file, a page, a gateway's log.", "replay", "targets"),
+    Command("replay", "Send a recording: a file, a page, a gateway's log.", "replay", "recordings"),
     Command("record", "Write a recording from a scrape or another format.", "record"),
     Command("prepare", "What a backend should have before data comes.", "prepare", "target"),
     Command("diagnose", "What a line of a production log means, and what to do.", "diagnose", "exporter"),
     Command("explain", "What a finding means, and how to fix it.", "explain", "code"),
     Command("conformance", "The laws that every exporter must hold, tried on one.", "conformance", "exporter"),
+    Command("completion", "Print the completion script of bash, zsh or fish.", "completion", "shell"),
     Command("sandbox", "Embedded backends on loopback, to try things without a server.", "sandbox"),
 )
 

@@ -1,15 +1,18 @@
 """A circuit breaker: after several attempts in a row that nobody answered, stop asking for a while.
 
 429 and item errors do not trip it: the backend is alive. What the backend asked for (Retry-After) is another matter: `hold`
-keeps every attempt back until then, whichever payload was told, and across exports.
+keeps every attempt back until then, whichever payload was refused, and across exports. A backend that is busy and names no time
+(`slow_down`) is left alone for longer with each refusal in a row, and then asked by one request at a time until it takes one.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
 from magictel.clock import Clock
-from magictel.outcome import Outcome, Unavailable
+from magictel.outcome import Outcome, Partial, Throttled, Unavailable
 
 LONGEST_HOLD = 300.0
 """Seconds: a proxy's mistaken date must not silence an exporter for a day."""
@@ -33,17 +36,22 @@ class Breaker:
         self._trial = False
         self._reason: Unavailable | None = None
         self._held_until = 0.0
-        self._held: Unavailable | None = None
+        self._held: Throttled | Unavailable | None = None
+        self._refusals = 0
+        self._busy: Throttled | None = None
 
-    def allow(self) -> Unavailable | None:
+    def allow(self) -> Throttled | Unavailable | None:
         """None: go ahead. Else the verdict that stands for the attempt: the time left, under the code that began it."""
         with self._lock:
             now = self._clock.monotonic()
             if self._held is not None:
                 if now < self._held_until:
-                    return Unavailable(self._held.code, self._held.message, after=self._held_until - now)
+                    return replace(self._held, after=self._held_until - now)
                 self._held = None
             if self._reason is None:
+                if self._busy is not None and self._trial:
+                    return self._busy
+                self._trial = self._busy is not None
                 return None
             if now < self._open_until:
                 return Unavailable(self._reason.code, self._reason.message, after=self._open_until - now)
@@ -61,6 +69,10 @@ class Breaker:
         """Learn from an attempt that was made; `of` is the same object for attempts on one payload (None: on another each time)."""
         with self._lock:
             self._trial = False
+            if not isinstance(outcome, Throttled | Unavailable) and not (
+                isinstance(outcome, Partial) and outcome.retry
+            ):
+                self._refusals, self._busy = 0, None
             if not isinstance(outcome, Unavailable):
                 self._failed, self._payloads, self._latest, self._reason = 0, 0, None, None
                 return
@@ -73,9 +85,29 @@ class Breaker:
                 self._reason = outcome
                 self._open_until = self._clock.monotonic() + self._cooldown
 
-    def hold(self, seconds: float, code: str, message: str) -> None:
+    def hold(self, seconds: float, verdict: Throttled | Unavailable) -> None:
         """Keep every attempt back for `seconds` (at most `LONGEST_HOLD`): the backend asked for it, or waiting alone will not help."""
         with self._lock:
-            until = self._clock.monotonic() + min(seconds, LONGEST_HOLD)
-            if until > self._held_until or self._held is None:
-                self._held, self._held_until = Unavailable(code, message), until
+            self._hold(seconds, verdict)
+
+    def slow_down(self, pause: Callable[[int], float], verdict: Throttled, *, took_some: bool = False) -> None:
+        """Keep every attempt back for `pause(refusals in a row)` seconds: the backend is busy, and named no time.
+
+        Refusals of requests that were under way together count once; so do those of a backend that took some of the items.
+        """
+        with self._lock:
+            if self._held is not None and self._clock.monotonic() < self._held_until:
+                return
+            self._refusals = 1 if took_some else self._refusals + 1
+            self._busy = verdict
+            self._hold(pause(self._refusals), verdict)
+
+    def held(self) -> float:
+        """Seconds for which every attempt is still kept back."""
+        with self._lock:
+            return 0.0 if self._held is None else max(0.0, self._held_until - self._clock.monotonic())
+
+    def _hold(self, seconds: float, verdict: Throttled | Unavailable) -> None:
+        until = self._clock.monotonic() + min(seconds, LONGEST_HOLD)
+        if until > self._held_until or self._held is None:
+            self._held, self._held_until = verdict, until

@@ -13,14 +13,15 @@ from magictel.payload import Payload
 class Waiting:
     """A payload that is open, with the code and sentence of what kept it out of the backend.
 
-    `lot`: the export it came with. `tried`: it was sent in the latest export, and not merely held back with the others.
+    `lot`: the export it came with. `strikes`: how much speaks for the payload itself being what the backend cannot take, and not
+    only being held back with the others.
     """
 
     payload: Payload
     code: str
     message: str
     lot: int = 0
-    tried: bool = False
+    strikes: int = 0
 
 
 class Outbox:

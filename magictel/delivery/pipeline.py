@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from magictel.clock import Clock
 from magictel.delivery.backoff import Backoff
@@ -15,8 +14,8 @@ from magictel.delivery.outbox import Outbox, Waiting
 from magictel.delivery.patience import Patience
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
-from magictel.delivery.retry import NOT_BEGUN, Attempt, Deadline, Retry, Settled
-from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_reasons
+from magictel.delivery.retry import NOT_BEGUN, STRIKES, Attempt, Deadline, Retry, Settled
+from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
 from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings
 from magictel.stopwatch import Stopwatch
@@ -35,9 +34,6 @@ class Lot:
     payloads: Iterable[Payload]
     withheld: list[Reason]
     sent: int
-
-
-V = TypeVar("V", Reason, ItemVerdict)
 
 
 class Pipeline:
@@ -140,8 +136,9 @@ class Pipeline:
         still = self._reasons((one for one in left if id(one.payload) not in gone), Fate.KEPT)
         return self._dropping(replace(receipt, kept=kept - _points(pushed), reasons=receipt.reasons + still), pushed)
 
-    def drain(self, deadline: float) -> bool:
-        """Try what waits once more; True when nothing waits any longer."""
+    def drain(self, deadline: float, *, closing: bool = False) -> bool:
+        """Try what waits once more; True when nothing waits any longer. `closing`: as `Retry.closing`."""
+        self._retry.closing = closing
         self._again(Deadline.at(deadline))
         return self.outbox.points == 0
 
@@ -157,7 +154,7 @@ class Pipeline:
 
     def drop(self, lot: Lot, code: str, message: str) -> Receipt:
         """Count a lot as dropped without sending it (after shutdown, or with unusable settings)."""
-        why = (self._clean(Reason(code, message, lot.sent, Fate.DROPPED)),) if lot.sent else ()
+        why = (Reason(code, self._redact(message), lot.sent, Fate.DROPPED),) if lot.sent else ()
         receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=why)
         self._book(receipt)
         return receipt
@@ -166,8 +163,8 @@ class Pipeline:
         """Send what waits; returns the first that still does, where order matters."""
         waited = self.outbox.take()
         if not self._in_order:
-            # Who was only held back goes first: a payload that nobody can take must not spend every half-open trial.
-            waited.sort(key=lambda one: one.tried)
+            # What was only held back goes first: a payload that nobody can take must not spend every trial.
+            waited.sort(key=lambda one: one.strikes >= STRIKES)
         self._trying = tuple(waited)
         if not waited:
             return None
@@ -214,7 +211,7 @@ class Pipeline:
                 total.add(settled)
                 if on_refused is not None:
                     for item, verdict in refused:
-                        on_refused(item, self._clean(verdict))
+                        on_refused(item, verdict)
         except BaseException:  # an interrupt, or the listener's bug: the count must hold all the same
             receipt = self._receipt(lot, total, source, started, "delivery.shutdown", "interrupted")
             receipt = self._dropping(receipt, total.left)
@@ -242,13 +239,15 @@ class Pipeline:
             seconds=self._clock.monotonic() - started,
             reasons=tuple(map(self._clean, merge_reasons([*lot.withheld, *total.reasons]))),
             unconfirmed=total.unconfirmed,
+            failed=merge_failed(total.failed),
+            waited=total.waited,
         )
         receipt = self._dropping(receipt, total.lost)
         missing = receipt.sent - receipt.readable - receipt.rejected - withheld - receipt.dropped - _points(total.left)
         if missing <= 0:
             return receipt
         interrupted = code == "delivery.shutdown"
-        reason = self._clean(Reason(code, why, missing, Fate.DROPPED, None, interrupted))
+        reason = Reason(code, self._redact(why), missing, Fate.DROPPED, None, interrupted)
         return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
 
     def _settle_all(
@@ -296,7 +295,7 @@ class Pipeline:
             )
         )
 
-    def _clean(self, reason: V) -> V:
+    def _clean(self, reason: Reason) -> Reason:
         """A reason quotes what the backend said, and a backend may say back what we sent."""
         example = None if reason.example is None else self._redact(reason.example)
         return replace(reason, message=self._redact(reason.message), example=example)
@@ -324,7 +323,7 @@ def _as_before(now: Waiting, before: Waiting) -> Waiting:
     """A payload that was open already: of its lot, and under what kept it out, not that its turn did not come again."""
     if now.code == NOT_BEGUN:
         return replace(now, lot=before.lot, code=before.code, message=before.message)
-    return replace(now, lot=before.lot)
+    return replace(now, lot=before.lot, strikes=before.strikes + now.strikes if now.strikes else 0)
 
 
 def _pushed_out(waiting: Waiting) -> Waiting:

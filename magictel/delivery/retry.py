@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -15,6 +15,7 @@ from magictel.delivery.patience import Patience
 from magictel.delivery.rate_limit import RateLimit
 from magictel.outcome import (
     Delivered,
+    FailedAttempts,
     Fate,
     ItemVerdict,
     Outcome,
@@ -32,16 +33,23 @@ from magictel.stopwatch import Stopwatch
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """The verdict on one send, and how many body bytes travelled for it."""
+    """The verdict on one send, and how many body bytes travelled for it.
+
+    `status`: the reply's, where there was one. `waited`: seconds that the backend took; None: all that the attempt took.
+    """
 
     outcome: Outcome
     bytes: int = 0
+    status: int | None = None
+    waited: float | None = None
 
 
 Attempt = Callable[[Payload, float], Attempted]
 """One send of one payload within so many seconds; never raises for expected trouble."""
 
 NOT_BEGUN = "delivery.deadline"
+STRIKES = 3
+"""Refusals after which a payload waits behind those that were only held back: it may be one that nobody can take."""
 _HUMAN_PAUSE = 60.0
 _LEAST = 0.05
 """Seconds: an attempt with less is not begun, since it would end as "perhaps stored" for nothing."""
@@ -83,6 +91,8 @@ class Settled:
     refused: list[tuple[bytes, ItemVerdict]] = field(default_factory=list)
     attempts: int = 0
     bytes: int = 0
+    failed: list[FailedAttempts] = field(default_factory=list)
+    waited: float = 0.0
 
     def add(self, other: Settled) -> None:
         """Take another settlement in."""
@@ -91,6 +101,8 @@ class Settled:
         self.rejected += other.rejected
         self.attempts += other.attempts
         self.bytes += other.bytes
+        self.failed += other.failed
+        self.waited += other.waited
         self.reasons += other.reasons
         self.left += other.left
         self.lost += other.lost
@@ -99,7 +111,11 @@ class Settled:
 
 @dataclass(slots=True)
 class Retry:
-    """The loop around attempt, rate limit and breaker. `stop` ends waits (shutdown): each payload then has one attempt."""
+    """The loop around attempt, rate limit and breaker.
+
+    `stop` ends waits (shutdown): each payload then has one attempt. `closing`: the last chance, for which a backend that is only
+    busy is waited for all the same.
+    """
 
     attempt: Attempt
     breaker: Breaker
@@ -110,6 +126,7 @@ class Retry:
     attempt_timeout: float
     stop: threading.Event
     watch: Stopwatch | None = None
+    closing: bool = False
 
     def settle(self, payload: Payload, deadline: Deadline, *, at_least_once: bool = True) -> Settled:
         """Send `payload` until nothing of it is open or `deadline` would pass. Never raises: a bug in `judge` costs this payload only."""
@@ -128,21 +145,26 @@ class Retry:
                 why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
                 settled.lost.append(Waiting(replace(payload, attempted=True), "internal.export", why))
                 return settled
-            why = "away" if isinstance(outcome, Unavailable) else "throttled"
+            away = isinstance(outcome, Unavailable)
             payload, code, message, after, human = _open(outcome, payload)
             failures += 1
-            wait = self.backoff.seconds(failures, after)
+            wait = self.backoff.seconds(failures, max(after or 0.0, self.breaker.held()))
             late = self.clock.monotonic() + wait + _LEAST > deadline.retries
-            if human or self.stop.is_set() or late or self._wait(wait, why, code):
-                settled.left.append(Waiting(payload, code, message, tried=settled.attempts > 0))
+            stop = None if self.closing and not away else self.stop
+            ended = stop is not None and stop.is_set()
+            began = self.clock.monotonic()
+            if human or ended or late or self._wait(wait, "away" if away else "throttled", stop, code):
+                strikes = 0 if not settled.attempts else STRIKES if away else 1
+                settled.left.append(Waiting(payload, code, message, strikes=strikes))
                 return settled
+            settled.waited += self.clock.monotonic() - began
 
-    def _wait(self, seconds: float, why: str, code: str | None = None) -> bool:
+    def _wait(self, seconds: float, why: str, stop: threading.Event | None, code: str | None = None) -> bool:
         """Wait; True when the exporter shuts down meanwhile."""
         if self.watch is None:
-            return self.clock.wait(seconds, self.stop)
+            return self.clock.wait(seconds, stop)
         with self.watch.wait(why, code):
-            return self.clock.wait(seconds, self.stop)
+            return self.clock.wait(seconds, stop)
 
     def _may_begin(self, deadline: Deadline) -> bool:
         now = self.clock.monotonic() + _LEAST
@@ -153,7 +175,7 @@ class Retry:
         if closed is not None:
             return closed
         wait = self.rate_limit.reserve()
-        if wait and (self.clock.monotonic() + wait + _LEAST > deadline.end or self._wait(wait, "limited")):
+        if wait and (self.clock.monotonic() + wait + _LEAST > deadline.end or self._wait(wait, "limited", self.stop)):
             self.rate_limit.give_back()
             self.breaker.release()
             if self.stop.is_set():
@@ -164,30 +186,39 @@ class Retry:
         if not failures:
             left = max(left, min(deadline.patience, deadline.end - began))
         given = min(self.attempt_timeout, max(_LEAST, left))
-        attempted = self.attempt(payload, given)
+        try:
+            attempted = self.attempt(payload, given)
+        except BaseException:
+            self.breaker.release()
+            raise
+        outcome = attempted.outcome
         settled.attempts += 1
         settled.bytes += attempted.bytes
-        self.breaker.record(attempted.outcome, settled)
-        self.patience.learn(attempted.outcome, self.clock.monotonic() - began, given)
-        self._heed(attempted.outcome)
-        return attempted.outcome
+        settled.failed += _failed(attempted)
+        self.breaker.record(outcome, settled)
+        took = self.clock.monotonic() - began if attempted.waited is None else attempted.waited
+        self.patience.learn(outcome, took, given)
+        self._heed(outcome, payload)
+        return outcome
 
-    def _heed(self, outcome: Outcome) -> None:
+    def _heed(self, outcome: Outcome, payload: Payload) -> None:
         """What the backend asked of one payload holds for all."""
+        verdict: Throttled | Unavailable
         match outcome:
             case Partial(retry=retry, after=after, human=human) if retry:
                 first = next(iter(retry.values()))
-                code, message = first.code, first.message
-            case Throttled(code, message, after, human):
-                pass
-            case Unavailable(code, message, after):
-                human = False
+                verdict = Throttled(first.code, first.message, after, human)
+            case Throttled() | Unavailable():
+                verdict = outcome
             case _:
                 return
-        if human:
-            self.breaker.hold(_HUMAN_PAUSE, code, message)
-        elif after:
-            self.breaker.hold(after, code, message)
+        if isinstance(verdict, Throttled) and verdict.human:
+            self.breaker.hold(_HUMAN_PAUSE, replace(verdict, human=False))
+        elif verdict.after:
+            self.breaker.hold(verdict.after, verdict)
+        elif isinstance(verdict, Throttled):
+            took_some = isinstance(outcome, Partial) and len(outcome.retry) < payload.points
+            self.breaker.slow_down(self.backoff.pause, verdict, took_some=took_some)
 
     def _done(self, outcome: Outcome, payload: Payload, deadline: Deadline, settled: Settled) -> bool:
         """Count what the verdict settles; False when some of the payload is still open."""
@@ -218,6 +249,19 @@ class Retry:
             case _:
                 assert_never(outcome)
         return True
+
+
+def _failed(attempted: Attempted) -> Iterator[FailedAttempts]:
+    """An attempt that left something to be sent again: under the reply's status, unless that was a success, and the code."""
+    match attempted.outcome:
+        case Partial(retry=retry) if retry:
+            code = next(iter(retry.values())).code
+        case Throttled(code) | Unavailable(code) | TooLarge(code):
+            pass
+        case _:
+            return
+    status = attempted.status
+    yield FailedAttempts(code, status if status is not None and not 200 <= status < 300 else None)
 
 
 def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float | None, bool]:

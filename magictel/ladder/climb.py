@@ -8,7 +8,7 @@ from dataclasses import replace
 from magictel.catalogue import explain
 from magictel.clock import Clock, SystemClock
 from magictel.errors import MagictelError, WireError
-from magictel.finding import NEEDS, Finding, Held, Rung
+from magictel.finding import NEEDS, NO_STEP, Finding, Held, Rung
 
 Steps = Mapping[Rung, Callable[[], Finding]]
 """What climbs each rung; a rung without a step is skipped, and says so."""
@@ -52,7 +52,7 @@ def climb(
 
 def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Finding:
     if step is None:
-        return Finding.skipped(rung, "skipped (this exporter has no such step)")
+        return Finding.skipped(rung, NO_STEP)
     started = clock.monotonic()
     try:
         finding = step()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from magictel.clock import Clock
 from magictel.errors import WireError
@@ -13,10 +13,13 @@ from magictel.finding import Finding, Held, Rung, SideEffect
 from magictel.ladder.clock import clock, time_of
 from magictel.ladder.dns import dns
 from magictel.ladder.endpoints import merge
-from magictel.ladder.http import answered, explain_wire_error
+from magictel.ladder.http import explain_wire_error, unavailable
 from magictel.ladder.probe import ProbeInfo, probes_of
 from magictel.ladder.tcp import tcp
 from magictel.ladder.tls import tls
+from magictel.ladder.write_path import REFUSED, refused, unproven, write_decides, write_path
+from magictel.outcome import Outcome
+from magictel.payload import Payload, Route
 from magictel.proxy import Proxy, proxy_for
 from magictel.tls import TlsOptions
 from magictel.wire import Endpoint, Reply, Wire
@@ -27,6 +30,9 @@ _ASKED = (Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE)
 class HttpLadder(Protocol):
     """What the ladder needs of an exporter (`magictel.http_exporter.HttpExporter` has it)."""
 
+    name: ClassVar[str]
+    products: ClassVar[tuple[str, ...]]
+    target: str
     settings: Any
     clock: Clock
     allowed: frozenset[SideEffect]
@@ -41,6 +47,14 @@ class HttpLadder(Protocol):
 
     def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
         """A wire to one of them."""
+        ...
+
+    def route(self) -> Route:
+        """Where payloads go."""
+        ...
+
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        """The verdict on a reply to a write."""
         ...
 
     def window(self) -> tuple[float, float]:
@@ -61,6 +75,7 @@ def http_steps(exporter: HttpLadder, timeout: float) -> Mapping[Rung, Callable[[
         if own:
             steps[rung] = climbing.probed(rung, own)
     steps.setdefault(Rung.HTTP, lambda: climbing.each(Rung.HTTP, climbing.http))
+    steps.setdefault(Rung.AUTH, lambda: climbing.each(Rung.AUTH, climbing.auth))
     steps.setdefault(Rung.CLOCK, lambda: climbing.each(Rung.CLOCK, climbing.clock))
     return steps
 
@@ -73,6 +88,9 @@ class _Climbing:
         self._timeout = timeout
         self._standing = list(exporter.endpoints())
         self._gone: dict[Endpoint, Finding] = {}
+        self._wires: dict[Endpoint, list[Wire]] = {}
+        """What was asked of each endpoint for http and auth."""
+        self._writes_next = bool({SideEffect.EMPTY_WRITE, SideEffect.CANARY_WRITE} & exporter.allowed)
 
     def each(self, rung: Rung, ask: Callable[[Endpoint, float], Finding]) -> Finding:
         """Ask every endpoint that still stands, each with its share of the time that is left."""
@@ -107,10 +125,37 @@ class _Climbing:
         )
 
     def http(self, endpoint: Endpoint, seconds: float) -> Finding:
-        reply = answered(self._wire(endpoint, seconds))
-        if isinstance(reply, Reply):
+        """Without probes of its own: a GET on the write path."""
+        exporter = self._exporter
+        wire = self._wire(endpoint, seconds, Rung.HTTP)
+        reply = write_path(wire, exporter.route().path, exporter.name, exporter.products)
+        if isinstance(reply, Finding):
+            return self._decided(reply)
+        if reply.status in REFUSED:
             return Finding.passed(Rung.HTTP, f"answers HTTP ({reply.status})", status=reply.status)
-        return reply
+        remedy = f"magictel check {exporter.target} --round-trip"
+        busy = None if reply.status == 501 else unavailable(reply, wire, exporter.clock.now(), exporter.name)
+        return busy or unproven(reply, wire, exporter.name, remedy, exporter.products)
+
+    def auth(self, endpoint: Endpoint, seconds: float) -> Finding:
+        """Without probes of its own: is the GET on the write path refused?"""
+        failed = self._refused(self._wire(endpoint, seconds, Rung.AUTH))
+        return failed or Finding.passed(Rung.AUTH, "the credentials are not refused")
+
+    def _refused_everywhere(self, endpoint: Endpoint, wire: Wire) -> Finding | None:
+        """The finding where every request so far was answered with 401 or 403: nobody may write here."""
+        asked = {exchange.status for known in self._wires.get(endpoint, ()) for exchange in known.exchanges}
+        return self._refused(wire) if asked and asked <= REFUSED else None
+
+    def _refused(self, wire: Wire) -> Finding | None:
+        reply = wire.get(self._exporter.route().path)
+        if reply.status not in REFUSED:
+            return None
+        verdict = self._exporter.judge(Payload(b"", 1, lambda _: []), reply)
+        return self._decided(refused(reply, wire, verdict))
+
+    def _decided(self, finding: Finding) -> Finding:
+        return write_decides(finding) if self._writes_next else finding
 
     def clock(self, endpoint: Endpoint, seconds: float) -> Finding:
         try:
@@ -125,10 +170,13 @@ class _Climbing:
         """A step that asks the exporter's own probes of a rung."""
 
         def ask(endpoint: Endpoint, seconds: float) -> Finding:
-            wire = self._wire(endpoint, seconds)
-            found = [self._ask(probe, wire) for probe in probes]
+            wire = self._wire(endpoint, seconds, rung)
+            findings = [self._decided(self._ask(probe, wire)) for probe in probes]
             order = (Held.FAIL, Held.WARN, Held.PASS, Held.SKIPPED, Held.BLOCKED)
-            return min(found, key=lambda finding: order.index(finding.outcome))
+            worst = min(findings, key=lambda finding: order.index(finding.outcome))
+            if rung is not Rung.AUTH or worst.outcome is Held.FAIL:
+                return worst
+            return self._refused_everywhere(endpoint, wire) or worst
 
         return lambda: self.each(rung, ask)
 
@@ -140,9 +188,11 @@ class _Climbing:
         except WireError as failure:
             return explain_wire_error(failure, wire, probe.rung)
 
-    def _wire(self, endpoint: Endpoint, seconds: float) -> Wire:
+    def _wire(self, endpoint: Endpoint, seconds: float, rung: Rung | None = None) -> Wire:
         """A wire whose questions, all of them together, end within `seconds`."""
         wire = self._exporter.wire(endpoint, seconds)
+        if rung in (Rung.HTTP, Rung.AUTH):
+            self._wires.setdefault(endpoint, []).append(wire)
         wire.until = time.monotonic() + seconds
         wire.proxied = self._proxy(endpoint) is not None
         return wire

@@ -48,7 +48,7 @@ _NO_BACKEND = frozenset(
     }
 )
 """Answers that no backend gives, whatever was asked."""
-_VAGUE = frozenset({"es.write.no-verdict", "es.write.refused", "es.write.server-error"})
+_VAGUE = frozenset({"es.write.no-verdict", "es.write.refused", "es.write.server-error", "http.unconfirmed"})
 _GUESSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 """Statuses under which an exporter may know a text that was pasted without one."""
 ANYWHERE = Endpoint("https", "backend.invalid", 443)

@@ -22,7 +22,7 @@ from magictel.events import (
 )
 from magictel.finding import Finding, Held, Rung, SideEffect
 from magictel.ladder.climb import climb
-from magictel.operations.job import Job, leaving, side_by_side
+from magictel.operations.job import Job, side_by_side
 
 if TYPE_CHECKING:
     from magictel.operations.send import SendOptions
@@ -55,7 +55,6 @@ class _Climb:
     rungs: list[Finding] = field(default_factory=list)
 
 
-@leaving
 def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None) -> Iterator[Event]:
     """Yield events; the last is `CheckFinished` with the results in the order of `jobs`.
 
@@ -159,7 +158,8 @@ def _climb_once(
     try:
         so_far.endpoint = exporter.endpoint()
         tell(ClimbStarted(job.target, job.exporter, so_far.endpoint, final=options.wait <= 0))
-        exporter.allowed = frozenset(options.allow)
+        sample = {SideEffect.CANARY_WRITE} if options.round_trip else set()
+        exporter.allowed = frozenset(options.allow) | sample
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
             from magictel.operations.send import SendOptions, round_trip  # only here: it costs start-up
@@ -174,7 +174,7 @@ def _climb_once(
         return CheckResult(
             job.target,
             job.exporter,
-            check_outcome(rungs),
+            check_outcome(rungs, options.until),
             exporter.endpoint(),
             rungs,
             False,

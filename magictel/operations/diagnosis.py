@@ -3,11 +3,11 @@
 The retry class is the one of the code's page. Which outcomes each class may stand with:
 
     no                rejected, partial, unavailable (nobody usable answers), none
-    backoff           unavailable, throttled, partial
+    backoff           unavailable, throttled, partial, unconfirmed (a repeat said no more)
     after-header      throttled, unavailable, partial
     split             too-large
     slow              throttled, partial
-    verify            delivered
+    verify            delivered, unconfirmed
     poll              delivered, unavailable, throttled (a read that fails says nothing of the points)
     downgrade         rejected
     treat-as-success  delivered

@@ -9,6 +9,7 @@ from magictel.clock import Clock
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Held, Rung
 from magictel.ladder.climb import climb
+from magictel.ladder.write_path import write_decides
 
 
 def readiness(
@@ -22,7 +23,7 @@ def readiness(
 ) -> tuple[tuple[Finding, ...], Finding | None]:
     """Warnings and failures, and the failure that keeps from sending; `force`: a wrong clock keeps nobody."""
     steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(timeout)}
-    climbed = climb(steps, until=Rung.CLOCK, skip=skip, clock=clock)
+    climbed = map(write_decides, climb(steps, until=Rung.CLOCK, skip=skip, clock=clock))
     noted = tuple(finding for finding in climbed if finding.outcome in (Held.WARN, Held.FAIL))
     stop = next((finding for finding in noted if finding.outcome is Held.FAIL), None)
     if stop is not None and not (stop.rung is Rung.CLOCK and force):

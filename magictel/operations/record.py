@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from magictel import registry
-from magictel.address import parse_endpoint, printable
+from magictel.address import printable
 from magictel.clock import Clock
-from magictel.errors import MagictelError, SettingsError, UsageError, WireError
-from magictel.redactor import Redactor
+from magictel.errors import MagictelError, UsageError, WireError
+from magictel.events import SkippedReason
 from magictel.sources.parts import Gathering
 from magictel.sources.recording import Batch, Recordings
+from magictel.sources.skips import Skips
 from magictel.sources.trouble import SourceError
 from magictel.wire import Request, Transport
 
@@ -47,42 +46,17 @@ class Recorded:
     series: int = 0
     scrapes: int = 0
     failed: int = 0
-    skipped: int = 0
+    reasons: tuple[SkippedReason, ...] = ()
+    """What was skipped, by reason."""
+    warnings: tuple[str, ...] = ()
     failure: MagictelError | None = None
     broke_off: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What is scraped: the address without its login, which travels as a header; `shown` has no query either, it may be a token."""
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    shown: str
-    redact: Redactor
-
-    @classmethod
-    def at(cls, source: str) -> Page:
-        """Take an address apart. Raises `UsageError` for one that is none."""
-        address, mark, query = source.partition("?")
-        try:
-            known = parse_endpoint(address, field="--from")
-        except SettingsError as failure:
-            raise UsageError("usage.record", failure.message, failure.remedy) from None
-        parts = urllib.parse.urlsplit(source)
-        url = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
-        user, password = known.username, known.password.reveal() if known.password else ""
-        login = f"{user}:{password}"
-        encoded = base64.b64encode(login.encode()).decode()
-        headers = {} if user is None else {"Authorization": f"Basic {encoded}"}
-        secrets = [login, password, *(value for _, value in urllib.parse.parse_qsl(query))]
-        return cls(url, headers, printable(address) + mark + ("…" if mark else ""), Redactor(secrets))
-
-
-def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor], Transport], clock: Clock) -> None:
+def record(options: RecordOptions, done: Recorded, transport: Callable[[], Transport], clock: Clock) -> None:
     """Write the recording, counting in `done`; an interrupt leaves a complete file behind. Raises `UsageError`."""
-    page = Page.at(options.source) if options.source.startswith(_SCHEMES) else None
-    if page is None and (options.every is not None or options.length is not None):
+    url = options.source.startswith(_SCHEMES)
+    if not url and (options.every is not None or options.length is not None):
         raise UsageError("usage.record", "--every and --for belong to a URL", "leave them out")
     if options.length is not None and options.every is None:
         raise UsageError("usage.record", "--for needs --every", "--every 15s --for 5m")
@@ -95,9 +69,7 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
     try:
         with _new(options.out) as raw:
             made = True
-            pages = (
-                _scraped(page, options, done, transport(page.redact), clock) if page else _read(options, done, clock)
-            )
+            pages = _scraped(options, done, transport(), clock) if url else _read(options, done, clock)
             try:
                 for batches in pages:
                     with _packed(raw, options.out.suffix) as file:
@@ -117,51 +89,58 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
 
 def _read(options: RecordOptions, done: Recorded, clock: Clock) -> Iterator[Iterator[Batch]]:
     with Recordings((options.source,), options.skip_broken, int(clock.now() * 1e9)) as recordings:
-        yield recordings.batches()
-        done.skipped = recordings.skipped
+        try:
+            yield recordings.batches()
+        finally:
+            done.reasons, done.warnings = recordings.skips.reasons(), recordings.skips.warnings()
 
 
-def _scraped(
-    page: Page, options: RecordOptions, done: Recorded, transport: Transport, clock: Clock
-) -> Iterator[Iterator[Batch]]:
+def _scraped(options: RecordOptions, done: Recorded, transport: Transport, clock: Clock) -> Iterator[Iterator[Batch]]:
     began = clock.monotonic()
     number = 0
+    skips = Skips()
     while True:
         try:
-            body, time = _fetched(page, transport, clock)
+            body, time = _fetched(options.source, transport, clock)
         except (WireError, SourceError) as failure:
             done.failed += 1
             done.failure = failure
             done.broke_off = options.every is None
         else:
             done.scrapes += 1
-            recordings = Recordings((page.shown,), options.skip_broken, time, time=time)
-            yield recordings.page(page.shown, body)
-            done.skipped += recordings.skipped
+            name = _shown(options.source)
+            recordings = Recordings((name,), options.skip_broken, time, time=time, skips=skips)
+            yield recordings.page(name, body)
+            done.reasons, done.warnings = skips.reasons(), skips.warnings()
         number += 1
         if options.every is None or (options.length is not None and number * options.every > options.length):
             return
         clock.wait(max(0.0, began + number * options.every - clock.monotonic()))
 
 
-def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int]:
+def _fetched(url: str, transport: Transport, clock: Clock) -> tuple[bytes, int]:
     """The page and the moment it was asked for (Unix nanoseconds, whole milliseconds)."""
     time = int(clock.now() * 1000) * 1_000_000
-    headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **page.headers}
-    reply = transport.send(Request("GET", page.url, headers), _TIMEOUT).masked(page.redact)
+    reply = transport.send(Request("GET", url, {"Accept": ACCEPT, "Accept-Encoding": "gzip"}), _TIMEOUT)
     if reply.status != 200:
         told = f", to {reply.headers['location']}" if reply.headers.get("location") else ""
         raise SourceError(
-            "source.scrape", f"{page.shown} answers {reply.status}{told}, expected 200", "look at it with curl"
+            "source.scrape", f"{_shown(url)} answers {reply.status}{told}, expected 200", "look at it with curl"
         )
     openmetrics = "openmetrics-text" in reply.headers.get("content-type", "")
     if openmetrics and not reply.body.rstrip().endswith(b"# EOF"):
         raise SourceError(
             "source.scrape",
-            f"{page.shown} broke off: an OpenMetrics page ends with # EOF, and this one does not",
+            f"{_shown(url)} broke off: an OpenMetrics page ends with # EOF, and this one does not",
             "look at it with curl",
         )
     return reply.body, time
+
+
+def _shown(url: str) -> str:
+    """An address without its login, and without what stands in its query, which may be a token."""
+    address, mark, _ = printable(url).partition("?")
+    return address + mark + ("…" if mark else "")
 
 
 def _new(path: Path) -> IO[bytes]:

@@ -62,11 +62,13 @@ class Reading:
             return chain((first,), found)
         passing = " that passes the filter" if self._options.filter else ""
         names = ", ".join(self._recordings.names)
-        if not points and (skipped := self._recordings.skipped):
-            said = f"{names}: none of {skipped} lines can be read: {self._recordings.examples[0]}"
+        skips = self._recordings.skips
+        if not points and skips.lost:
+            said = f"{names}: nothing can be read ({skips}): {skips.examples[0]}"
             raise SourceError("source.empty", said, None, whole=True)
         if not points:
-            raise SourceError("source.empty", f"{names} holds no point{passing}", None, whole=True)
+            skipped = f" (skipped: {skips})" if skips.reasons() else ""
+            raise SourceError("source.empty", f"{names} holds no point{passing}{skipped}", None, whole=True)
         if wanted > points:
             raise UsageError(
                 "usage.run",
@@ -103,10 +105,10 @@ class Reading:
             tuple(self._recordings.names),
             self.gathering.points,
             self.gathering.series.value,
-            self._recordings.skipped,
+            self._recordings.skips.reasons(),
             self.shift / 1000,
-            self._recordings.ended,
-            tuple(self._recordings.examples),
+            tuple(self._recordings.skips.examples),
+            self._recordings.skips.warnings(),
         )
 
     @property

@@ -67,10 +67,12 @@ def source_cases(results: Results) -> list[Case]:
     if broken is not None:
         code, remedy = broken.code, broken.remedy
         return [Case(RECORDING, "", READ, Held.FAIL, broken.message, code, remedy, (read, *source.examples))]
-    if source.skipped:
-        left_out = f"{read}; {many(source.skipped, 'line')} skipped"
-        return [Case(RECORDING, "", READ, Held.WARN, left_out, "source.broken-line", None, source.examples)]
-    return [Case(RECORDING, "", READ, Held.PASS, read)]
+    skipped = [f"skipped {reason}" for reason in source.reasons]
+    message = "; ".join([read, *skipped, *source.warnings])
+    if source.lost or source.warnings:
+        code = source.code or "source.doubtful"
+        return [Case(RECORDING, "", READ, Held.WARN, message, code, None, source.examples)]
+    return [Case(RECORDING, "", READ, Held.PASS, message)]
 
 
 def checked_cases(result: CheckResult) -> list[Case]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from magictel.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
-from magictel.finding import Finding, Held, Rung
+from magictel.finding import UNPROVEN, Finding, Held, Rung
 from magictel.reporters.evidence import lines
 from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.remedies import parted
@@ -124,6 +124,10 @@ def verdict(result: CheckResult) -> str:
     if failed:
         more = f"; also at {', '.join(finding.rung for finding in failed[1:])}" if len(failed) > 1 else ""
         return f"{result.target} FAILED at {failed[0].rung}: {sentence(failed[0].message, failed[0].code)}{more}"
+    if result.outcome is CheckOutcome.UNVERIFIED:
+        why = next((one for one in result.rungs if one.code == UNPROVEN), None)
+        reason = sentence(why.message, why.code) if why else "what was skipped leaves open whether it takes data"
+        return f"{result.target} UNVERIFIED: {reason}"
     return f"{result.target} OK" + (f", {many(warned, 'warning')}" if warned else "")
 
 
@@ -162,6 +166,9 @@ def overall(targets: Sequence[str], finished: CheckFinished) -> str:
     if len(done) == 1:
         return verdict(done[0])
     failed = [_where(result) for result in done if result.outcome is CheckOutcome.FAIL]
+    unverified = [result.target for result in done if result.outcome is CheckOutcome.UNVERIFIED]
+    if unverified and not failed:
+        return f"{len(unverified)} of {len(done)} targets UNVERIFIED: {named(unverified)}"
     warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
     text = f"{every(len(done))} OK" if not failed else f"{len(failed)} of {len(done)} targets FAILED: {named(failed)}"
     if not warned:
@@ -175,7 +182,12 @@ def _where(result: CheckResult) -> str:
     return f"{result.target} at {failed[0].rung} ({failed[0].code})" if failed else result.target
 
 
-_COLOUR = {CheckOutcome.PASS: "green", CheckOutcome.WARN: "yellow", CheckOutcome.FAIL: "red"}
+_COLOUR = {
+    CheckOutcome.PASS: "green",
+    CheckOutcome.WARN: "yellow",
+    CheckOutcome.UNVERIFIED: "yellow",
+    CheckOutcome.FAIL: "red",
+}
 
 
 def _cut(result: CheckResult) -> Finding | None:

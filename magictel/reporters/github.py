@@ -29,7 +29,7 @@ _MOST = 10
 _LONGEST_SUMMARY = 900_000
 """Bytes of a section: GitHub refuses a step's whole summary beyond 1 MiB."""
 _SIGNS = {Held.PASS: "✅", Held.WARN: "⚠️", Held.FAIL: "❌", Held.SKIPPED: "➖", Held.BLOCKED: "➖"}
-_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.WARN: Held.WARN, CheckOutcome.FAIL: Held.FAIL}
+_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.FAIL: Held.FAIL}
 _PLACE = re.compile(r"([^\s:=]+\.toml):(\d+)")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~#@]")
 _LINE = 1200
@@ -60,7 +60,7 @@ class GithubReporter(ClosingReporter):
         if len(blocks.encode()) > _LONGEST_SUMMARY:
             blocks = blocks.encode()[:_LONGEST_SUMMARY].decode(errors="ignore").rpartition("\n")[0]
             blocks += "\n\n…cut: GitHub takes 1 MiB.\n\n"
-        return blocks
+        return blocks + (f"<sub>{_prose(str(self.info))}</sub>\n\n" if self.info is not None else "")
 
     def failure(self, failure: MagictelError) -> str:
         """A section of one sentence."""
@@ -127,7 +127,9 @@ def _blocks(results: Results) -> Iterator[str]:
     for case in source_cases(results):
         yield from _problem(case) if case.code else (f"{_prose(case.message)}\n\n",)
     for checked in results.check.results if results.check else ():
-        yield from _target(checked, checked_cases(checked), check_page.verdict(checked), _CHECKED[checked.outcome])
+        yield from _target(
+            checked, checked_cases(checked), check_page.verdict(checked), _CHECKED.get(checked.outcome, Held.WARN)
+        )
     for sent in results.send.results if results.send else ():
         yield from _target(sent, sent_cases(sent), send_page.verdict(sent), _sent_held(sent), _ledger(sent))
     for one in results.cleaned:

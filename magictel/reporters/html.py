@@ -28,7 +28,7 @@ from magictel.reporters.signs import DRAWN, printable
 from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, sentence
 
-_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.WARN: Held.WARN, CheckOutcome.FAIL: Held.FAIL}
+_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.FAIL: Held.FAIL}
 _SENT = {SendOutcome.VERIFIED: Held.PASS, SendOutcome.ACCEPTED: Held.PASS, SendOutcome.UNVERIFIED: Held.WARN}
 _WORDS = {
     Held.PASS: "OK",
@@ -48,13 +48,17 @@ class HtmlReporter(ClosingReporter):
         """The page of a run."""
         found = cases(results)
         held = Held.FAIL if results.interrupted else _worst(results, found)
-        return _page(f"magictel {operation(results)}", sentence(results), held, _body(results), _facts(results))
+        facts = [*_facts(results), *self._about()]
+        return _page(f"magictel {operation(results)}", sentence(results), held, _body(results), facts)
 
     def failure(self, failure: MagictelError) -> str:
         """The page of a run that came to nothing."""
         origin = f"<p>from {_text(failure.origin)}</p>" if failure.origin else ""
         body = [f"<section>{origin}{_way_out(failure.code, failure.remedy)}</section>"]
-        return _page("magictel", failure.message, Held.FAIL, body, [failure.code])
+        return _page("magictel", failure.message, Held.FAIL, body, [failure.code, *self._about()])
+
+    def _about(self) -> list[str]:
+        return [] if self.info is None else [str(self.info)]
 
 
 def _page(title: str, verdict: str, held: Held, body: Iterator[str] | list[str], facts: list[str]) -> str:
@@ -80,7 +84,7 @@ def _body(results: Results) -> Iterator[str]:
     if source := source_cases(results):
         yield f"<section><h2>Recording</h2>{_steps(source)}</section>\n"
     for checked in results.check.results if results.check else ():
-        head = _head(checked, check_page.verdict(checked), _CHECKED[checked.outcome])
+        head = _head(checked, check_page.verdict(checked), _CHECKED.get(checked.outcome, Held.WARN))
         yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
     for sent in results.send.results if results.send else ():
         head = _head(sent, send_page.verdict(sent), _SENT.get(sent.outcome, Held.FAIL))

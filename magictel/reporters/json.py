@@ -21,10 +21,12 @@ from magictel.events import (
     SendOutcome,
     SendResult,
     SendStarted,
+    SkippedReason,
     SourceReport,
 )
 from magictel.finding import Finding, Held
 from magictel.outcome import Fate, Reason, Receipt
+from magictel.reporters.run_info import RunInfo
 from magictel.reporters.timing import advice
 from magictel.stopwatch import Timing
 from magictel.verification import Counted, Difference, Verification
@@ -42,8 +44,12 @@ Document = dict[str, Any]
 class JsonReporter:
     """Writes exactly one document when the operation is over; broken off before any result nothing, and the caller says why."""
 
-    def __init__(self, write: Callable[[Document], None]) -> None:
+    info: RunInfo | None = None
+    """What is said about the run itself, if anything."""
+
+    def __init__(self, write: Callable[[Document], None], info: RunInfo | None = None) -> None:
         self._write = write
+        self.info = info
         self._finished: CheckFinished | SendFinished | None = None
         self._targets: tuple[str, ...] = ()
         self._cleaned: list[RunCleaned] = []
@@ -64,11 +70,11 @@ class JsonReporter:
         """Write the document."""
         document = self._document()
         if document is not None:
-            self._write(plain(document))
+            self._write(plain({**document, **_about(self.info)}))
 
     def fail(self, failure: MagictelError) -> None:
         """Nothing could be asked at all: the document says why."""
-        self._write(error_document(failure))
+        self._write({**error_document(failure), **_about(self.info)})
 
     def _document(self) -> Document | None:
         match self._finished:
@@ -82,6 +88,10 @@ class JsonReporter:
                 return document
             case None:
                 return clean_document(self._cleaned) if self._cleaned else None
+
+
+def _about(info: RunInfo | None) -> Document:
+    return {} if info is None else {"version": info.version, "host": info.host, "started": info.timestamp}
 
 
 def writer(stream: TextIO) -> Callable[[Document], None]:
@@ -157,9 +167,22 @@ def source_document(source: SourceReport) -> Document:
         "points": source.points,
         "series": source.series,
         "skipped": source.skipped,
+        "skipped_reasons": [skipped_document(reason) for reason in source.reasons],
         "shift": source.shift,
         "ended": source.ended,
         "examples": list(source.examples),
+        "warnings": list(source.warnings),
+    }
+
+
+def skipped_document(reason: SkippedReason) -> Document:
+    """Why so many points or lines of a recording were not sent. `lost`: there was something to send."""
+    return {
+        "code": reason.code,
+        "count": reason.count,
+        "unit": reason.unit,
+        "message": reason.text,
+        "lost": reason.lost,
     }
 
 

@@ -14,6 +14,7 @@ from magictel.reporters.cases import Case, cleaned_case, reason_text, source_cas
 from magictel.reporters.evidence import lines
 from magictel.reporters.remedies import known
 from magictel.reporters.results import Results
+from magictel.reporters.run_info import RunInfo
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 §2.2 has no character for."""
@@ -24,6 +25,9 @@ _NOT_VERIFIED = (SendOutcome.LOST, SendOutcome.ALTERED, SendOutcome.DUPLICATED)
 
 class JUnitReporter:
     """Writes one document when the operation is over. A warning passes and is printed in the case's `system-out`."""
+
+    info: RunInfo | None = None
+    """What is said about the run itself, if anything."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -56,6 +60,13 @@ class JUnitReporter:
     def _write(self, suites: Iterable[ET.Element], seconds: float) -> None:
         root = ET.Element("testsuites", name="magictel", time=f"{seconds:.3f}")
         root.extend(suites)
+        if self.info is not None:
+            for suite in root:
+                suite.set("timestamp", f"{self.info.started:%Y-%m-%dT%H:%M:%S}")
+                suite.set("hostname", self.info.host)
+                properties = ET.Element("properties")
+                ET.SubElement(properties, "property", name="magictel.version", value=self.info.version)
+                suite.insert(0, properties)
         for name in ("tests", "failures", "errors"):  # the schema has no `skipped` here
             root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
         ET.indent(root)

@@ -8,6 +8,7 @@ from typing import Protocol, TextIO
 
 from magictel.errors import MagictelError
 from magictel.reporters.reporter import Reporter
+from magictel.reporters.run_info import RunInfo
 
 KINDS: Mapping[str, str] = {
     "json": "the documents of --format json",
@@ -28,8 +29,8 @@ class FileReporter(Reporter, Protocol):
         ...
 
 
-def make(kind: str, stream: TextIO, *, command: str, annotations: TextIO) -> FileReporter:
-    """The reporter of a kind, writing to `stream`. `annotations` is what a CI system reads workflow commands from."""
+def make(kind: str, stream: TextIO, *, command: str, annotations: TextIO, info: RunInfo | None = None) -> FileReporter:
+    """Return the reporter of a kind, writing to `stream`. `annotations` is what a CI system reads workflow commands from."""
     module = importlib.import_module(f"magictel.reporters.{kind}")
     match kind:
         case "json":
@@ -42,5 +43,6 @@ def make(kind: str, stream: TextIO, *, command: str, annotations: TextIO) -> Fil
             made = module.PrometheusReporter(stream, command)
         case _:
             made = getattr(module, f"{kind.capitalize()}Reporter")(stream)
+    made.info = info
     reporter: FileReporter = made
     return reporter

@@ -151,6 +151,7 @@ def _totals(ranked: Iterable[CheckResult | SendResult], seconds: float) -> Itera
     yield _datum("targets", count)
     yield _datum("targets_failed", failed, crit="0", top=count)
     if checked:
+        yield _datum("targets_unproved", outcomes.count(CheckOutcome.UNVERIFIED), warn="0", top=count)
         yield _datum("targets_warned", outcomes.count(CheckOutcome.WARN), warn="0", top=count)
     if sent:
         receipts = [one.receipt for one in sent]

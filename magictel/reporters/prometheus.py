@@ -18,6 +18,8 @@ from magictel.reporters.verdict import operation
 
 _HELP = {
     "magictel_run_complete": "Whether the run came to an end (1) or was broken off (0).",
+    "magictel_run_info": "Which version of magictel made the file, on which host; always 1.",
+    "magictel_run_start_timestamp_seconds": "When the run started, in seconds since the epoch.",
     "magictel_run_error_info": "Why a run came to no result at all; always 1.",
     "magictel_target_holds": "Whether everything holds for a target; 0 also when nobody could verify what was sent.",
     "magictel_target_duration_seconds": "Wall time spent on a target.",
@@ -51,6 +53,7 @@ class PrometheusReporter(ClosingReporter):
         command = self._command or operation(results)
         families = _Families(command)
         families.add("magictel_run_complete", float(not results.interrupted))
+        self._about(families)
         for checked in results.check.results if results.check else ():
             _check(families, checked)
         for sent in results.send.results if results.send else ():
@@ -62,8 +65,14 @@ class PrometheusReporter(ClosingReporter):
         """A run that is not complete, and why."""
         families = _Families(self._command or "unknown")
         families.add("magictel_run_complete", 0.0)
+        self._about(families)
         families.add("magictel_run_error_info", 1.0, code=failure.code)
         return families.text()
+
+    def _about(self, families: _Families) -> None:
+        if self.info is not None:
+            families.add("magictel_run_info", 1.0, version=self.info.version, host=self.info.host)
+            families.add("magictel_run_start_timestamp_seconds", self.info.started.timestamp())
 
 
 class _Families:
@@ -92,7 +101,7 @@ def _family(name: str, samples: list[Sample]) -> Iterator[str]:
 
 def _check(families: _Families, result: CheckResult) -> None:
     labels = {"target": result.target, "exporter": result.exporter}
-    families.add("magictel_target_holds", float(result.outcome is not CheckOutcome.FAIL), **labels)
+    families.add("magictel_target_holds", float(result.outcome in (CheckOutcome.PASS, CheckOutcome.WARN)), **labels)
     families.add("magictel_target_duration_seconds", result.seconds, **labels)
     for finding in result.rungs:
         if finding.outcome not in (Held.PASS, Held.WARN, Held.FAIL):

@@ -7,6 +7,7 @@ from typing import TextIO
 
 from magictel.errors import MagictelError
 from magictel.events import CheckFinished, CheckStarted, Event, ReplayStarted, RunCleaned, SendFinished, SendStarted
+from magictel.reporters.run_info import RunInfo
 
 
 class Results:
@@ -52,6 +53,9 @@ class Results:
 
 class ClosingReporter(ABC):
     """A reporter that writes once, at the end: a text made of the results, or of the failure that kept a run from having any."""
+
+    info: RunInfo | None = None
+    """What is said about the run itself, if anything."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from magictel.events import ReplayFinished, RunCleaned, RunCounted, SendFinished, SendOutcome, SendResult, SendStarted
+from magictel.events import (
+    ReplayFinished,
+    RunCleaned,
+    RunCounted,
+    SendFinished,
+    SendOutcome,
+    SendResult,
+    SendStarted,
+    SourceReport,
+)
 from magictel.finding import Held, Rung
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful, telling
@@ -131,14 +140,24 @@ def write_end(
             if left
             else f"cleaned, {many(sum(one.deleted for one in cleaned), 'item')} deleted"
         )
-    if isinstance(finished, ReplayFinished) and (skipped := finished.source.skipped):
-        said = [f"{many(skipped, 'line')} could not be read, for example", *finished.source.examples[:1]]
-        _trouble(sheet, Held.WARN, f"skipped {skipped}", "source.broken-line", said, None)
+    if isinstance(finished, ReplayFinished):
+        _write_source(sheet, finished.source)
     if words:
         if len(targets) > 1:
             sheet.blank()
         write_verdict(sheet, "; ".join(words), _COLOUR[held], seconds)
     sheet.flush()
+
+
+def _write_source(sheet: Sheet, source: SourceReport) -> None:
+    """What of a recording was not sent, or probably not as it was meant."""
+    if source.skipped:
+        held = Held.WARN if source.lost else Held.SKIPPED
+        examples = [f"for example {example}" for example in source.examples[:1]]
+        said = [*map(str, source.reasons), *examples]
+        _trouble(sheet, held, f"skipped {source.skipped}", source.code, said, None)
+    for warning in source.warnings:
+        _trouble(sheet, Held.WARN, "doubtful", "source.doubtful", [warning], None)
 
 
 def overall(targets: Sequence[str], finished: SendFinished) -> str:

@@ -21,6 +21,8 @@ class TapReporter(ClosingReporter):
         lines = ["TAP version 13", f"1..{len(found)}"]
         for number, case in enumerate(found, 1):
             lines += _lines(number, case)
+        if self.info is not None:
+            lines.append(f"# {_flat(str(self.info))}")
         return "\n".join(lines) + "\n"
 
     def failure(self, failure: MagictelError) -> str:

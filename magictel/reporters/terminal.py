@@ -9,16 +9,19 @@ from typing import TextIO
 from magictel.events import (
     Accepted,
     CheckFinished,
+    CheckOutcome,
     CheckResult,
     CheckStarted,
     ClimbStarted,
     Event,
+    ReplayFinished,
     ReplayMoved,
     ReplayStarted,
     RunCleaned,
     RunCounted,
     RungClimbed,
     SendFinished,
+    SendOutcome,
     SendResult,
     SendStarted,
     TargetChecked,
@@ -36,10 +39,14 @@ _COLUMNS = 80
 
 
 class TerminalReporter:
-    """Writes a page: blocks in the order the targets were given, each when it is complete; the verdict in the last line."""
+    """Writes a page: blocks in the order the targets were given, each when it is complete; the verdict in the last line.
 
-    def __init__(self, sheet: Sheet, progress: Progress | None = None) -> None:
+    `quiet` leaves out what is good, and writes nothing at all where everything is.
+    """
+
+    def __init__(self, sheet: Sheet, progress: Progress | None = None, *, quiet: bool = False) -> None:
         self._sheet = sheet
+        self._quiet = quiet
         self._progress = progress or Progress(None)
         self._targets: tuple[str, ...] = ()
         self._waiting: list[str] = []
@@ -56,7 +63,8 @@ class TerminalReporter:
                 self._begin(targets, "checking")
             case SendStarted(targets=targets):
                 self._progress.clear()
-                send_page.write_start(self._sheet, event)
+                if not self._quiet:
+                    send_page.write_start(self._sheet, event)
                 self._begin(targets, "sending to")
             case ReplayStarted(targets=targets):
                 self._begin(targets, "replaying to")
@@ -95,11 +103,20 @@ class TerminalReporter:
     def finish(self) -> None:
         """The verdict."""
         self._progress.clear()
+        if self._quiet and self._all_good():
+            return
         if self._check is not None:
             check_page.write_end(self._sheet, self._targets, self._check)
         if self._send is not None or self._cleaned:
             send_page.write_end(self._sheet, self._targets, self._send, self._cleaned)
         self._sheet.flush()
+
+    def _all_good(self) -> bool:
+        finished = [event for event in (self._check, self._send) if event is not None]
+        results = [result for event in finished for result in event.results]
+        broken = any(event.interrupted for event in finished) or any(not cleaned.held for cleaned in self._cleaned)
+        read = not isinstance(self._send, ReplayFinished) or not (self._send.broken or self._send.source.skipped)
+        return bool(finished or self._cleaned) and not broken and read and all(map(_good, results))
 
     def _begin(self, targets: tuple[str, ...], verb: str) -> None:
         self._targets = targets
@@ -108,7 +125,7 @@ class TerminalReporter:
 
     def _climb(self, event: ClimbStarted) -> None:
         self._progress.climb(event.target)
-        if self._sheet.live and event.final and len(self._targets) == 1:
+        if self._sheet.live and not self._quiet and event.final and len(self._targets) == 1:
             self._progress.clear()
             self._ladder = check_page.Ladder(self._sheet)
             self._ladder.begin(event.target, event.exporter, event.endpoint)
@@ -134,12 +151,20 @@ class TerminalReporter:
 
     def _write(self, result: CheckResult | SendResult) -> None:
         self._progress.clear()
+        if self._quiet and _good(result):
+            return
         if isinstance(result, CheckResult) and self._ladder is not None:
             self._ladder.end(result)
         elif isinstance(result, CheckResult):
             check_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
         else:
             send_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
+
+
+def _good(result: CheckResult | SendResult) -> bool:
+    if isinstance(result, CheckResult):
+        return result.outcome is CheckOutcome.PASS
+    return result.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED)
 
 
 def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:

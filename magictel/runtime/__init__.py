@@ -4,6 +4,8 @@
 
     running = runtime.start()
 
+or, for FastAPI, Starlette and others that uvicorn serves, `FastAPI(lifespan=runtime.lifespan)`.
+
 `ENABLED_EXPORTERS` and `magictel.toml` say where to, as for the command line. What cannot be used is logged in one sentence and
 counted; it never stops the application. Without code the same exporters work under `opentelemetry-instrument`
 (`OTEL_METRICS_EXPORTER=magictel_elasticsearch`).
@@ -11,6 +13,6 @@ counted; it never stops the application. Without code the same exporters work un
 
 from __future__ import annotations
 
-from magictel.runtime.application import Runtime, start
+from magictel.runtime.application import Runtime, lifespan, start
 
-__all__ = ["Runtime", "start"]
+__all__ = ["Runtime", "lifespan", "start"]

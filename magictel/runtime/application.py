@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from magictel import registry
@@ -19,12 +22,16 @@ from magictel.errors import MagictelError, SettingsError
 from magictel.exporter import Exporter
 from magictel.outcome import Receipt
 from magictel.runtime.counting import CountingExporter
+from magictel.runtime.reader import Reader
+from magictel.runtime.sigterm import LastCollection
 from magictel.settings.file import ConfigFile, find
 from magictel.settings.load import resolve
 from magictel.settings.names import normal
 from magictel.settings.select import TargetSpec, enabled_names, nothing_chosen, select, targets
 
 _log = logging.getLogger("magictel.runtime")
+_GRACE = 5.0
+"""Seconds that SIGTERM waits for the last collection: supervisors send SIGKILL after ten or more."""
 
 
 class Runtime:
@@ -33,23 +40,30 @@ class Runtime:
     def __init__(self, provider: MeterProvider, exporters: Mapping[str, Exporter[Any] | CountingExporter]) -> None:
         self.provider = provider
         self.exporters = exporters
-        self._ended = False
+        self._ending = threading.Lock()
+        self._ended = threading.Event()
+        atexit.register(self.shutdown)
 
     def ledgers(self) -> dict[str, Receipt]:
         """What became of every point so far, by target."""
         return {name: exporter.ledger for name, exporter in self.exporters.items()}
 
     def shutdown(self, timeout: float = 30.0) -> None:
-        """Collect and send a last time, at most `timeout` seconds for all targets together. Never raises; twice is once."""
-        if self._ended:
+        """Collect and send a last time, at most `timeout` seconds for all targets together. Never raises; twice is once.
+
+        Called at the end of the process as well. A second caller waits for the first, not longer than its own time.
+        """
+        if not self._ending.acquire(blocking=False):
+            self._ended.wait(max(0.0, timeout))
             return
-        self._ended = True
         try:
             self.provider.shutdown(timeout_millis=timeout * 1000)
         except Exception as failure:  # the SDK raises when readers had no time left
             _log.error("%s", " ".join(str(failure).split()))
         for exporter in self.exporters.values():
             exporter.shutdown(0)  # those whose turn did not come
+        self._ended.set()
+        atexit.unregister(self.shutdown)
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +80,15 @@ def start(
     config: str | Path | None = None,
     resource: Resource | None = None,
     interval: float = 60.0,
+    sigterm: bool = True,
 ) -> Runtime:
     """Send this process's metrics to every enabled target, every `interval` seconds, and at its end.
 
     Targets: those that `ENABLED_EXPORTERS` names, else the enabled ones of the file `config` (default: `MAGICTEL_CONFIG`, else
     `magictel.toml` in the working folder). `environment` replaces the process's own. Sets OpenTelemetry's global MeterProvider.
+
+    `sigterm`: where the process has no handler of its own, SIGTERM sends what there is, for a few seconds at most, before it ends
+    the process as it would have; see `magictel.runtime.lifespan` for servers that end by themselves.
     """
     held: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
     exporters: dict[str, Exporter[Any] | CountingExporter] = {}
@@ -78,13 +96,24 @@ def start(
         exporters.setdefault(name, made)
     if not exporters:
         _log.warning("%s No metric is exported.", nothing_chosen().message)
-    readers = [
-        PeriodicExportingMetricReader(exporter, export_interval_millis=interval * 1000)
-        for exporter in exporters.values()
-    ]
+    readers = [Reader(exporter, export_interval_millis=interval * 1000) for exporter in exporters.values()]
     provider = MeterProvider(metric_readers=readers, resource=resource or Resource.create())
     metrics.set_meter_provider(provider)
-    return Runtime(provider, exporters)
+    running = Runtime(provider, exporters)
+    if sigterm:
+        LastCollection(partial(running.shutdown, _GRACE)).listen()
+    return running
+
+
+@asynccontextmanager
+async def lifespan(_app: object) -> AsyncIterator[None]:
+    """`start` as the lifespan of an ASGI application: `FastAPI(lifespan=runtime.lifespan)`.
+
+    uvicorn handles SIGTERM while it imports an application, and afterwards ends the process by that signal, so that nothing else
+    that Python does at its end takes place.
+    """
+    with start():
+        yield
 
 
 def _exporters(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,9 +16,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, number_point
-from magictel.sources.json_trouble import column_of
+from magictel.sources import validity
+from magictel.sources.json_trouble import broken_at, column_of, undecodable
 from magictel.sources.parts import Head, Part
-from magictel.sources.trouble import broken
+from magictel.sources.skips import Skips
+from magictel.sources.trouble import SourceError, broken
 
 PREFIX = "ai_gateway."
 _METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
@@ -45,32 +48,39 @@ class _UnexpectedError(ValueError):
 class GatewayLog:
     """Decodes records. `shift` (nanoseconds) is added to every time."""
 
-    def __init__(self, name: str, shift: int = 0) -> None:
+    def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
         self.name = name
         self._shift = shift
+        self._skips = skips or Skips()
         self._scope = InstrumentationScope("magictel.gateway-log")
         self._resources: dict[tuple[tuple[str, str], ...], Resource] = {}
         self._heads: dict[tuple[int, str], Head] = {}
         self._attributes: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
 
     def line(self, text: bytes, number: int) -> list[Part]:
-        """The parts of one record, or of an array of them. Raises `SourceError`."""
+        """The parts of one record, or of an array of them. Raises `SourceError`, or counts the record that is broken."""
         try:
             records = msgspec.json.decode(text)
         except RecursionError:
             raise broken(self.name, number, None, "expected a request log record, got JSON nested too deep") from None
         except (msgspec.DecodeError, ValueError) as failure:
+            if "UTF-8" in str(failure):
+                raise undecodable(self.name, number, text) from None
             at = str(failure).rpartition("(byte ")[2].rstrip(")")
             column = int(at) + 1 if at.isdigit() else None
-            raise broken(self.name, number, column, "expected a request log record in JSON") from None
+            why = "expected a request log record in JSON"
+            raise broken_at(self.name, number, text, column, why) from None
         made = []
         for index, record in enumerate(records if isinstance(records, list) else [records]):
             try:
                 made += self._record(record)
             except _UnexpectedError as failure:
                 path = f"[{index}].{failure.path}" if isinstance(records, list) else failure.path
-                raise broken(self.name, number, column_of(text, path), failure.expected) from None
+                self._skips.record(partial(self._broken, number, text, path, failure.expected))
         return made
+
+    def _broken(self, number: int, text: bytes, path: str, expected: str) -> SourceError:
+        return broken_at(self.name, number, text, column_of(text, path), expected)
 
     def _record(self, record: Any) -> list[Part]:
         attributes = record.get("attributes") if isinstance(record, dict) else None
@@ -85,7 +95,10 @@ class GatewayLog:
             raise _UnexpectedError("timestamp", "expected a timestamp in ISO 8601") from None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-        time = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 + self._shift
+        recorded = ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+        if validity.time(recorded) is not None:
+            raise _UnexpectedError("timestamp", "expected a time of the years 1970 to 2262")
+        time = recorded + self._shift
         metadata = _snake(attributes.get("metadata") or {})
         own = self._own(_snake(attributes), metadata)
         resource = self._resource(record.get("resource"))

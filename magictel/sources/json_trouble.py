@@ -14,6 +14,8 @@ _PATH = re.compile(r"at `\$\.?(.*)`")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _VALUE = JSONDecoder()
+_HALF = re.compile(rb"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f][0-9a-f]{2}", re.IGNORECASE)
+"""Half a surrogate pair."""
 
 
 def undecoded(name: str, number: int, text: bytes, failure: msgspec.DecodeError) -> SourceError:
@@ -21,8 +23,41 @@ def undecoded(name: str, number: int, text: bytes, failure: msgspec.DecodeError)
     said = str(failure)
     if isinstance(failure, msgspec.ValidationError):
         path = _PATH.search(said)
-        return broken(name, number, column_of(text, path[1] if path else ""), _expected(said))
-    return broken(name, number, _column(text, said), _syntax(said))
+        return broken_at(name, number, text, column_of(text, path[1] if path else ""), _expected(said))
+    try:
+        msgspec.json.decode(text)  # attributes are decoded apart, and the place is one of theirs
+    except msgspec.DecodeError as whole:
+        said = str(whole)
+    if "UTF-8" in said or ("truncated" in said and _HALF.search(text)):
+        return undecodable(name, number, text)
+    return broken_at(name, number, text, _column(text, said), _syntax(said))
+
+
+def broken_at(name: str, number: int, text: bytes, column: int | None, expected: str) -> SourceError:
+    """A value that begins on line `number` cannot be read; its `column` is counted from there, and may be on a later line."""
+    return broken(name, *place(number, text, column), expected)
+
+
+def place(number: int, text: bytes, column: int | None) -> tuple[int, int | None]:
+    """Line and column of what is at a column of a value that begins on line `number`."""
+    if column is None:
+        return number, None
+    return number + text.count(b"\n", 0, column - 1), column - 1 - text.rfind(b"\n", 0, column - 1)
+
+
+def undecodable(name: str, number: int, text: bytes) -> SourceError:
+    """A line that neither decoder takes: mostly one that is not UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError as failure:
+        why = f"expected UTF-8, got the byte 0x{text[failure.start]:02x}"
+        return broken_at(name, number, text, failure.start + 1, why)
+    half = _HALF.search(text)
+    if half:
+        return broken_at(
+            name, number, text, half.start() + 1, f"expected a character, got half of one: {half[0].decode()}"
+        )
+    return broken_at(name, number, text, None, "expected an OTLP request in JSON")
 
 
 def column_of(text: bytes, path: str) -> int | None:

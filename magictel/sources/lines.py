@@ -22,7 +22,7 @@ def lines(name: str, blocks: Iterable[bytes], longest: int = LONGEST) -> Iterato
         end = block.find(b"\n")
         held += len(block) if end < 0 else end
         if held > longest:
-            raise _too_long(name, number, longest)
+            raise too_long(name, number, longest)
         if end < 0:
             parts.append(block)
             continue
@@ -57,7 +57,8 @@ def document(name: str, blocks: Iterable[bytes], longest: int = LONGEST) -> byte
     return b"".join(parts)
 
 
-def _too_long(name: str, number: int, longest: int) -> SourceError:
+def too_long(name: str, number: int, longest: int) -> SourceError:
+    """Return the error for a line that does not end within its bound."""
     message = f"{name}, line {number}: expected the line's end within {longest // 1_048_576} MiB"
     return SourceError(
         "source.line-too-long", message, "is this a recording? One request stands on each line", whole=True

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from operator import itemgetter
 from sys import intern
 from typing import Any
@@ -21,21 +22,27 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, Metadata, NumberPoints, Point, number_point, number_text, summary_part
 from magictel.sources import otlp_messages as otlp
-from magictel.sources.json_trouble import undecoded
+from magictel.sources import validity
+from magictel.sources.json_trouble import broken_at, column_of, place, undecodable, undecoded
 from magictel.sources.once import shifted
-from magictel.sources.parts import LATEST, Head, Interned, Part
+from magictel.sources.otlp_members import MemberError, canonical
+from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.shapes import Shapes
-from magictel.sources.trouble import broken
+from magictel.sources.skips import LOST_THRESHOLD, UNREADABLE_IDENTIFIER, LineNotes, Skips
+from magictel.sources.trouble import SourceError, broken, impossible
+from magictel.sources.validity import EARLY, LATEST, NO_RECORDED_VALUE, Problem
 
-_NOT_RECORDED = 1
-"""The flag of a point without a value (a series has ended): nothing that could be sent."""
+_HEX = re.compile("[0-9a-fA-F]+")
 _TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
 _TIME_NAME = b'"timeUnixNano"'
+_TIME_MEMBER = b'"timeUnixNano":'
 _MOMENT = itemgetter(slice(0, 22))
 _PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
 """A time behind its name, as the Collector writes it: of one length, so that texts sort as numbers do."""
 _TEMPORALITY = {
     0: None,
+    "0": None,
+    "AGGREGATION_TEMPORALITY_UNSPECIFIED": None,
     1: "delta",
     2: "cumulative",
     "AGGREGATION_TEMPORALITY_DELTA": "delta",
@@ -46,42 +53,78 @@ _TEMPORALITY = {
 
 
 class OtlpJson:
-    """Decodes lines of one recording. `shift` (nanoseconds) is added to every time; `ended` counts points without a value."""
+    """Decodes lines of one recording. `shift` (nanoseconds) is added to every time; `skips` counts what is not sent."""
 
-    def __init__(self, name: str, shift: int = 0) -> None:
+    def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
         self.name = name
         self.shift = shift
-        self.ended = 0
+        self.skips = skips or Skips()
         self._attributes = Interned(_attributes)
         self._heads: dict[tuple[Any, ...], Head] = {}
         self._resources: dict[bytes, Resource] = {}
         self._scopes: dict[bytes, InstrumentationScope] = {}
         self._shapes = Shapes(self._decoded, shift)
+        self._text, self._number = b"", 0
+        self._notes = LineNotes()
+        self._metric_path = ""
 
     def line(self, text: bytes, number: int) -> list[Part]:
         """The parts of one line. Raises `SourceError` for one that is broken: then none of its points counts."""
+        self._text, self._number = text, number
         try:
             return self._shapes.parts(text)
         except RecursionError:
             raise broken(
                 self.name, number, None, "expected an OTLP request, got JSON that is nested too deep"
             ) from None
+        except MemberError as failure:
+            column = column_of(text, failure.path)
+            raise broken_at(self.name, number, text, column, _at(str(failure), failure.path)) from None
         except msgspec.DecodeError as failure:
             raise undecoded(self.name, number, text, failure) from None
         except (ValueError, OverflowError):
-            raise broken(self.name, number, None, "expected an OTLP request, got text that is not UTF-8") from None
+            raise undecodable(self.name, number, text) from None
 
     def _decoded(self, text: bytes) -> list[Part]:
-        return list(self._parts(otlp.REQUEST.decode(text)))
+        self._notes = LineNotes()
+        try:
+            request = otlp.REQUEST.decode(text)
+            parts = list(self._parts([request])) if _has_all_times(request, text) else None
+        except msgspec.ValidationError:
+            parts = None
+        if parts is None:
+            parts = self._carefully(text)
+        self._notes.settle(self.skips, self._impossible)
+        return parts
 
-    def _parts(self, request: otlp.Request) -> Iterator[Part]:
-        for resource_metrics in request.resourceMetrics:
-            resource = self._resource(bytes(resource_metrics.resource))
-            for scope_metrics in resource_metrics.scopeMetrics:
-                scope = self._scope(bytes(scope_metrics.scope))
-                around = resource, scope, resource_metrics.schemaUrl, scope_metrics.schemaUrl
-                for metric in scope_metrics.metrics:
-                    yield from self._metric(around, metric)
+    def _carefully(self, text: bytes) -> list[Part]:
+        """The parts of a line that has other members than the usual, or not as many times as points."""
+        self._notes = LineNotes()
+        others: list[str] = []
+        made = canonical(text, others.append)
+        several = made.startswith(b"[")
+        requests = otlp.REQUESTS.decode(made) if several else [otlp.REQUEST.decode(made)]
+        parts = list(self._parts(requests, several=several))
+        for name in dict.fromkeys(others):
+            self.skips.other_signals[name] += 1
+        return parts
+
+    def _impossible(self, path: str, name: str, problem: Problem) -> SourceError:
+        """A point cannot be: where its line shows it."""
+        column = column_of(self._text, f"{path}.{problem.field}") or column_of(self._text, path)
+        return impossible(self.name, *place(self._number, self._text, column), f"{name}: {problem}, in {path}")
+
+    def _parts(self, requests: list[otlp.Request], *, several: bool = False) -> Iterator[Part]:
+        for first, request in enumerate(requests):
+            start = f"[{first}].resourceMetrics" if several else "resourceMetrics"
+            for second, resource_metrics in enumerate(request.resourceMetrics):
+                resource = self._resource(bytes(resource_metrics.resource))
+                for third, scope_metrics in enumerate(resource_metrics.scopeMetrics):
+                    scope = self._scope(bytes(scope_metrics.scope))
+                    around = resource, scope, resource_metrics.schemaUrl, scope_metrics.schemaUrl
+                    for fourth, metric in enumerate(scope_metrics.metrics):
+                        self._metric_path = f"{start}[{second}].scopeMetrics[{third}].metrics[{fourth}]"
+                        yield from self._metric(around, metric)
 
     def _metric(self, around: tuple[Resource, InstrumentationScope, str, str], metric: otlp.Metric) -> Iterator[Part]:
         if metric.gauge is not None:
@@ -92,11 +135,11 @@ class OtlpJson:
             yield self._numbers(head, own.dataPoints)
         elif metric.histogram is not None:
             head = self._head(around, metric, Kind.HISTOGRAM, metric.histogram.aggregationTemporality)
-            yield self._others(head, metric.histogram.dataPoints, self._histogram)
+            yield self._others(head, metric.histogram.dataPoints, self._histogram, "histogram")
         elif metric.exponentialHistogram is not None:
             exponential = metric.exponentialHistogram
             head = self._head(around, metric, Kind.EXPONENTIAL_HISTOGRAM, exponential.aggregationTemporality)
-            yield self._others(head, exponential.dataPoints, self._exponential)
+            yield self._others(head, exponential.dataPoints, self._exponential, "exponentialHistogram")
         elif metric.summary is not None:
             yield from self._summaries(around, metric, metric.summary.dataPoints)
 
@@ -105,58 +148,54 @@ class OtlpJson:
         keys = list(map(hash, raws))
         attributes = list(map(self._attributes.__getitem__, raws))
         values: list[float | None] = [one.asDouble for one in given]
-        if None in values:
-            integers = [one.asInt for one in given]
-            if None in integers or values.count(None) < len(values):
-                return self._mixed(head, given, attributes, keys)
-            values = integers  # type: ignore[assignment] # an int is as good
-        if any([one.exemplars for one in given]):  # noqa: C419 # a generator takes three times as long
+        integers = [one.asInt for one in given]
+        if not any(values) and values.count(None) == len(values):
+            values, integers = integers, values  # type: ignore[assignment] # an int is as good
+        moments, starts = [one.timeUnixNano for one in given], [one.startTimeUnixNano for one in given]
+        odd = None in values or integers.count(None) < len(integers) or not _plain_times(moments, starts)
+        if odd or any([one.flags or one.exemplars for one in given]):  # noqa: C419 # a generator takes three times as long
             return self._mixed(head, given, attributes, keys)
-        starts = shifted([one.startTimeUnixNano for one in given], self.shift, unset=0)
-        times = shifted([one.timeUnixNano for one in given], self.shift)
-        return Part(head, NumberPoints(attributes, starts, times, values), keys)
+        starts = shifted(starts, self.shift, unset=0)
+        return Part(head, NumberPoints(attributes, starts, shifted(moments, self.shift), values), keys)
 
     def _mixed(self, head: Head, given: list[otlp.Point], attributes: list[Any], keys: list[int]) -> Part:
-        """Numbers with exemplars, of both types, or without a value."""
+        """Numbers with exemplars, of both types, without a value, or with odd times."""
         shift = self.shift
         points: list[Point] = []
-        ended: list[int] = []
+        kept: list[int] = []
         for at, (one, own) in enumerate(zip(given, attributes, strict=True)):
-            value = one.asDouble
-            if value is None:
-                value = one.asInt
-                if value is None:
-                    if not one.flags & _NOT_RECORDED:
-                        raise msgspec.ValidationError("Expected a value (asDouble or asInt)")
-                    ended.append(at)
-                    continue
+            if not self._possible(head.kind, head.name, at, one, _number_problem(one)):
+                continue
+            value: float = one.asDouble if one.asDouble is not None else one.asInt or 0
             start = one.startTimeUnixNano
-            exemplars = _made_exemplars(one.exemplars, shift) if one.exemplars else ()
+            exemplars = self._exemplars(one.exemplars) if one.exemplars else ()
             points.append(number_point(own, start + shift if start else 0, one.timeUnixNano + shift, value, exemplars))
-        if ended:
-            self.ended += len(ended)
-            for at in reversed(ended):
-                del keys[at]
-        return Part(head, points, keys)
+            kept.append(keys[at])
+        return Part(head, points, kept)
 
-    def _others(self, head: Head, given: Iterable[Any], make: Any) -> Part:
+    def _others(self, head: Head, given: Iterable[Any], make: Any, kind: str) -> Part:
         points: list[Point] = []
         keys: list[int] = []
-        for one in given:
-            if one.flags & _NOT_RECORDED:
-                self.ended += 1
+        for at, one in enumerate(given):
+            if not self._possible(kind, head.name, at, one, _PROBLEMS[kind](one)):
                 continue
             raw = bytes(one.attributes)
             start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
-            exemplars = _made_exemplars(one.exemplars, self.shift) if one.exemplars else ()
+            exemplars = self._exemplars(one.exemplars) if one.exemplars else ()
             points.append(make(one, self._attributes[raw], start, one.timeUnixNano + self.shift, exemplars))
             keys.append(hash(raw))
         return Part(head, points, keys)
 
+    def _possible(self, kind: str, name: str, at: int, one: Any, problem: Problem | None) -> bool:
+        """Whether a point is to be sent; else it is counted."""
+        if one.flags & NO_RECORDED_VALUE:
+            self._notes.ended += 1
+            return False
+        path = f"{self._metric_path}.{kind}.dataPoints[{at}]"
+        return self._notes.possible(path, name, problem, one.timeUnixNano, one.startTimeUnixNano)
+
     @staticmethod
     def _histogram(one: otlp.Histogram, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
-        if one.bucketCounts and len(one.bucketCounts) != len(one.explicitBounds) + 1:
-            raise msgspec.ValidationError("Expected one bucket count more than there are bounds")
         return HistogramDataPoint(
             attributes,
             start,
@@ -170,9 +209,10 @@ class OtlpJson:
             exemplars,
         )
 
-    @staticmethod
-    def _exponential(one: otlp.Exponential, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
+    def _exponential(self, one: otlp.Exponential, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
         positive, negative = one.positive or otlp.Buckets(), one.negative or otlp.Buckets()
+        if one.zeroThreshold > 0:
+            self._notes.doubts[LOST_THRESHOLD] += 1
         return ExponentialHistogramDataPoint(
             attributes,
             start,
@@ -189,30 +229,42 @@ class OtlpJson:
             exemplars,
         )
 
-    def _summaries(self, around: Any, metric: otlp.Metric, given: list[otlp.Summary]) -> Iterator[Part]:
+    def _summaries(self, around: Any, metric: otlp.Metric, points: list[otlp.Summary]) -> Iterator[Part]:
         """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
+        given = [
+            one
+            for at, one in enumerate(points)
+            if self._possible("summary", metric.name, at, one, _PROBLEMS["summary"](one))
+        ]
         for suffix in ("_count", "_sum"):
             head = self._head(around, metric, Kind.SUM, 2, True, suffix, "" if suffix == "_count" else metric.unit)
-            points, keys = [], []
+            numbers, keys = [], []
             for one in given:
-                if one.flags & _NOT_RECORDED:
-                    self.ended += suffix == "_count"
-                    continue
                 raw = bytes(one.attributes)
                 start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
                 value = one.count if suffix == "_count" else one.sum
-                points.append(number_point(self._attributes[raw], start, one.timeUnixNano + self.shift, value))
+                numbers.append(number_point(self._attributes[raw], start, one.timeUnixNano + self.shift, value))
                 keys.append(hash(raw))
-            yield Part(head, points, keys)
+            yield Part(head, numbers, keys)
         head = self._head(around, metric, Kind.GAUGE)
-        points, keys = [], []
+        numbers, keys = [], []
         for one in given:
             raw = bytes(one.attributes)
-            for own in () if one.flags & _NOT_RECORDED else one.quantileValues:
+            for own in one.quantileValues:
                 attributes = {**self._attributes[raw], "quantile": number_text(own.quantile)}
-                points.append(number_point(attributes, 0, one.timeUnixNano + self.shift, own.value))
+                numbers.append(number_point(attributes, 0, one.timeUnixNano + self.shift, own.value))
                 keys.append(hash((raw, own.quantile)))
-        yield Part(head, points, keys)
+        yield Part(head, numbers, keys)
+
+    def _exemplars(self, given: list[otlp.Exemplar]) -> list[Exemplar]:
+        exemplars = []
+        for one in given:
+            span, trace = _identifier(one.spanId, 8), _identifier(one.traceId, 16)
+            if (one.spanId and span is None) or (one.traceId and trace is None):
+                self._notes.doubts[UNREADABLE_IDENTIFIER] += 1
+            value = (one.asInt if one.asInt is not None else one.asDouble) or 0
+            exemplars.append(Exemplar(_dict(one.filteredAttributes), value, one.timeUnixNano + self.shift, span, trace))
+        return exemplars
 
     def _head(
         self,
@@ -225,7 +277,9 @@ class OtlpJson:
         unit: str | None = None,
     ) -> Head:
         if not metric.name:
-            raise msgspec.ValidationError("Expected a metric's name")
+            raise MemberError(self._metric_path, "expected a metric's name")
+        if isinstance(temporality, str) and temporality not in _TEMPORALITY:
+            raise MemberError(self._metric_path, f"unknown aggregationTemporality {temporality[:40]!r}")
         raw = bytes(metric.metadata)
         own_key = metric.name, metric.unit, metric.description, kind, temporality, monotonic, suffix, raw
         key = (id(around[0]), id(around[1]), *around[2:], *own_key)
@@ -310,14 +364,73 @@ def _plain(value: otlp.Value) -> Any:
     return base64.b64decode(value.bytesValue) if isinstance(value.bytesValue, str) else None
 
 
-def _made_exemplars(given: list[otlp.Exemplar], shift: int) -> list[Exemplar]:
-    return [
-        Exemplar(
-            _dict(one.filteredAttributes),
-            (one.asInt if one.asInt is not None else one.asDouble) or 0,
-            one.timeUnixNano + shift,
-            int(one.spanId, 16) if one.spanId else None,
-            int(one.traceId, 16) if one.traceId else None,
-        )
-        for one in given
+def _at(why: str, path: str) -> str:
+    return f"{why}, in {path}" if path else why
+
+
+def _has_all_times(request: otlp.Request, text: bytes) -> bool:
+    """Whether a request has as many times as its text: else points were lost with a member that stands twice."""
+    lists: list[list[Any]] = [
+        data.dataPoints
+        for resource_metrics in request.resourceMetrics
+        for scope_metrics in resource_metrics.scopeMetrics
+        for metric in scope_metrics.metrics
+        for data in (metric.gauge, metric.sum, metric.histogram, metric.exponentialHistogram, metric.summary)
+        if data is not None
     ]
+    count = sum(map(len, lists))
+    if text.count(_TIME_MEMBER) == count:
+        return True
+    exemplars = [getattr(point, "exemplars", None) or () for points in lists for point in points]
+    return text.count(_TIME_NAME) == count + sum(map(len, exemplars))
+
+
+def _plain_times(moments: list[int], starts: list[int]) -> bool:
+    """Whether no time may be missing, written in another unit than nanoseconds, or beyond all clocks."""
+    return all(
+        low < given[0] <= LATEST if given.count(given[0]) == len(given) else low < min(given) <= max(given) <= LATEST
+        for low, given in ((EARLY, moments), (-1, starts))
+        if given
+    )
+
+
+def _number_problem(one: otlp.Point) -> Problem | None:
+    if one.asDouble is None:
+        return Problem("asDouble", "and asInt are missing: the point has no value") if one.asInt is None else None
+    return None if one.asInt is None else Problem("asInt", "stands beside asDouble: a point has one value")
+
+
+def _histogram_problem(one: otlp.Histogram) -> Problem | None:
+    return validity.histogram(one.explicitBounds, one.bucketCounts, one.count, one.min, one.max)
+
+
+def _exponential_problem(one: otlp.Exponential) -> Problem | None:
+    positive, negative = one.positive or otlp.Buckets(), one.negative or otlp.Buckets()
+    sides = (positive.offset, positive.bucketCounts), (negative.offset, negative.bucketCounts)
+    return validity.exponential_histogram(
+        one.scale, one.zeroCount, *sides, one.count, one.min, one.max, one.zeroThreshold
+    )
+
+
+def _summary_problem(one: otlp.Summary) -> Problem | None:
+    return validity.summary(one.count, [own.quantile for own in one.quantileValues])
+
+
+_PROBLEMS: dict[str, Callable[[Any], Problem | None]] = {
+    "histogram": _histogram_problem,
+    "exponentialHistogram": _exponential_problem,
+    "summary": _summary_problem,
+}
+
+
+def _identifier(text: str, size: int) -> int | None:
+    """A trace's or span's identifier of so many bytes: hex as OTLP has it, or base64 as other encoders of protobuf write it."""
+    if not text:
+        return None
+    if len(text) <= 2 * size and _HEX.fullmatch(text):
+        return int(text, 16)
+    with suppress(ValueError):
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        if len(raw) == size:
+            return int.from_bytes(raw, "big")
+    return None

@@ -1,6 +1,7 @@
-"""The messages of OTLP JSON (opentelemetry/proto/metrics/v1/metrics.proto), as far as they are read, and their decoders.
+"""The messages of OTLP JSON (opentelemetry/proto/metrics/v1/metrics.proto) with all their members, and their decoders.
 
-Attributes, resources and scopes stay undecoded within a request, since most come again.
+Attributes, resources and scopes stay undecoded within a request, since most come again. An unknown member is an error here, so that
+`otlp_members` looks at whether data points are lost with it.
 """
 
 # ruff: noqa: N815, D101 # OTLP JSON's own names, which say what they are
@@ -13,12 +14,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from magictel.sources.parts import LATEST
 
-Time = Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
-"""Unix nanoseconds, to the year 2262: what lies beyond is a mistake that would carry every other point away with it."""
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=LATEST)]
 
 
-class Value(Struct, gc=False):
+class Value(Struct, gc=False, forbid_unknown_fields=True):
     stringValue: str | UnsetType = UNSET
     boolValue: bool | UnsetType = UNSET
     intValue: int | UnsetType = UNSET
@@ -28,42 +27,42 @@ class Value(Struct, gc=False):
     kvlistValue: Pairs | UnsetType = UNSET
 
 
-class Array(Struct):
+class Array(Struct, forbid_unknown_fields=True):
     values: list[Value] = []
 
 
-class Pair(Struct, gc=False):
+class Pair(Struct, gc=False, forbid_unknown_fields=True):
     key: str = ""
     value: Value | None = None
 
 
-class Pairs(Struct):
+class Pairs(Struct, forbid_unknown_fields=True):
     values: list[Pair] = []
 
 
-class Exemplar(Struct):
+class Exemplar(Struct, forbid_unknown_fields=True):
     filteredAttributes: list[Pair] = []
-    timeUnixNano: Time = 0
+    timeUnixNano: int = 0
     asDouble: float | None = None
     asInt: Int64 | None = None
     spanId: str = ""
     traceId: str = ""
 
 
-class Point(Struct, gc=False):
+class Point(Struct, gc=False, forbid_unknown_fields=True):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: Time = 0
-    timeUnixNano: Time = 0
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
     asDouble: float | None = None
     asInt: Int64 | None = None
     exemplars: list[Exemplar] | None = None
     flags: int = 0
 
 
-class Histogram(Struct, gc=False):
+class Histogram(Struct, gc=False, forbid_unknown_fields=True):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: Time = 0
-    timeUnixNano: Time = 0
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
     count: int = 0
     sum: float | None = None
     bucketCounts: list[int] = []
@@ -74,15 +73,15 @@ class Histogram(Struct, gc=False):
     flags: int = 0
 
 
-class Buckets(Struct, gc=False):
+class Buckets(Struct, gc=False, forbid_unknown_fields=True):
     offset: int = 0
     bucketCounts: list[int] = []
 
 
-class Exponential(Struct, gc=False):
+class Exponential(Struct, gc=False, forbid_unknown_fields=True):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: Time = 0
-    timeUnixNano: Time = 0
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
     count: int = 0
     sum: float | None = None
     scale: int = 0
@@ -96,46 +95,46 @@ class Exponential(Struct, gc=False):
     flags: int = 0
 
 
-class Quantile(Struct, gc=False):
+class Quantile(Struct, gc=False, forbid_unknown_fields=True):
     quantile: float = 0.0
     value: float = 0.0
 
 
-class Summary(Struct, gc=False):
+class Summary(Struct, gc=False, forbid_unknown_fields=True):
     attributes: Raw = Raw(b"")
-    startTimeUnixNano: Time = 0
-    timeUnixNano: Time = 0
+    startTimeUnixNano: int = 0
+    timeUnixNano: int = 0
     count: int = 0
     sum: float = 0.0
     quantileValues: list[Quantile] = []
     flags: int = 0
 
 
-class Gauges(Struct):
+class Gauges(Struct, forbid_unknown_fields=True):
     dataPoints: list[Point] = []
 
 
-class Sums(Struct):
+class Sums(Struct, forbid_unknown_fields=True):
     dataPoints: list[Point] = []
     aggregationTemporality: int | str = 0
     isMonotonic: bool = False
 
 
-class Histograms(Struct):
+class Histograms(Struct, forbid_unknown_fields=True):
     dataPoints: list[Histogram] = []
     aggregationTemporality: int | str = 0
 
 
-class Exponentials(Struct):
+class Exponentials(Struct, forbid_unknown_fields=True):
     dataPoints: list[Exponential] = []
     aggregationTemporality: int | str = 0
 
 
-class Summaries(Struct):
+class Summaries(Struct, forbid_unknown_fields=True):
     dataPoints: list[Summary] = []
 
 
-class Metric(Struct):
+class Metric(Struct, forbid_unknown_fields=True):
     name: str = ""
     description: str = ""
     unit: str = ""
@@ -147,33 +146,37 @@ class Metric(Struct):
     metadata: Raw = Raw(b"")
 
 
-class ScopeMetrics(Struct):
+class ScopeMetrics(Struct, forbid_unknown_fields=True):
     scope: Raw = Raw(b"")
     metrics: list[Metric] = []
     schemaUrl: str = ""
 
 
-class ResourceMetrics(Struct):
+class ResourceMetrics(Struct, forbid_unknown_fields=True):
     resource: Raw = Raw(b"")
     scopeMetrics: list[ScopeMetrics] = []
     schemaUrl: str = ""
 
 
-class Request(Struct):
-    resourceMetrics: list[ResourceMetrics]
+class Request(Struct, forbid_unknown_fields=True):
+    resourceMetrics: list[ResourceMetrics] = []
 
 
-class Resource(Struct):
+class Resource(Struct, forbid_unknown_fields=True):
     attributes: list[Pair] = []
+    droppedAttributesCount: Raw = Raw(b"")
+    entityRefs: Raw = Raw(b"")
 
 
-class Scope(Struct):
+class Scope(Struct, forbid_unknown_fields=True):
     name: str = ""
     version: str = ""
     attributes: list[Pair] = []
+    droppedAttributesCount: Raw = Raw(b"")
 
 
 REQUEST = msgspec.json.Decoder(Request, strict=False)  # 64-bit integers are text in OTLP JSON
+REQUESTS = msgspec.json.Decoder(list[Request], strict=False)
 ATTRIBUTES = msgspec.json.Decoder(list[Pair], strict=False)
 RESOURCE = msgspec.json.Decoder(Resource, strict=False)
 SCOPE = msgspec.json.Decoder(Scope, strict=False)

@@ -15,8 +15,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, Point, number_point, number_text, summary_part
+from magictel.sources import validity
 from magictel.sources.lines import LONGEST, document
-from magictel.sources.parts import LATEST, Head, Interned, Part
+from magictel.sources.otlp_members import MemberError
+from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.protobuf_wire import (
     BadWireError,
     all_of,
@@ -25,23 +27,29 @@ from magictel.sources.protobuf_wire import (
     first,
     fixed,
     gathered,
+    merged,
     number_in,
     packed,
     text,
     varint,
     zigzag,
 )
-from magictel.sources.trouble import SourceError, broken
+from magictel.sources.skips import LOST_THRESHOLD, LineNotes, Skips
+from magictel.sources.trouble import SourceError, broken, impossible
+from magictel.sources.validity import NO_RECORDED_VALUE, Problem
 
 _TEMPORALITY = {1: "delta", 2: "cumulative"}
 _KINDS = {5: Kind.GAUGE, 7: Kind.SUM, 9: Kind.HISTOGRAM, 10: Kind.EXPONENTIAL_HISTOGRAM}
 _SUMMARY, _METADATA = 11, 12
-_NOT_RECORDED = 1
+_NAMES = {
+    Kind.GAUGE: "gauge",
+    Kind.SUM: "sum",
+    Kind.HISTOGRAM: "histogram",
+    Kind.EXPONENTIAL_HISTOGRAM: "exponentialHistogram",
+}
+_PLAIN_FIELDS = (1, 2, 3, _METADATA)
+_OLDER = {4: ", intGauge of OTLP before 0.9", 6: ", intSum of OTLP before 0.9", 8: ", intHistogram of OTLP before 0.9"}
 _DEEPEST = 32
-
-
-class _BadTimeError(ValueError):
-    """A time that no clock shows: it would carry every other point away with it."""
 
 
 def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -77,114 +85,150 @@ def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class OtlpProtobuf:
-    """Decodes requests. `shift` (nanoseconds) is added to every time; `ended` counts points without a value."""
+    """Decodes requests. `shift` (nanoseconds) is added to every time; `skips` counts what is not sent."""
 
-    def __init__(self, name: str, shift: int = 0) -> None:
+    def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
         self.name = name
         self.shift = shift
-        self.ended = 0
+        self.skips = skips or Skips()
         self._attributes = Interned(_attributes)
         self._resources: dict[bytes, Resource] = {}
         self._scopes: dict[bytes, InstrumentationScope] = {}
         self._heads: dict[tuple[Any, ...], Head] = {}
+        self._notes = LineNotes()
+        self._path = ""
 
     def message(self, raw: bytes, number: int) -> list[Part]:
         """The parts of one request. Raises `SourceError`."""
+        self._notes = LineNotes()
+        self._path = ""
         try:
-            return list(self._request(raw))
-        except _BadTimeError:
-            raise broken(self.name, number, None, "expected times before the year 2262", unit="message") from None
-        except (BadWireError, struct.error, ValueError, IndexError, TypeError, AttributeError):
-            why = "expected an OTLP metrics request in protobuf"
+            parts = list(self._request(raw))
+        except MemberError as failure:
+            raise broken(self.name, number, None, f"{failure}, in {failure.path}", unit="message") from None
+        except (BadWireError, struct.error, ValueError, IndexError, TypeError, AttributeError) as failure:
+            why = "text that is not UTF-8" if isinstance(failure, UnicodeDecodeError) else "bytes that are none"
+            where = f", in {self._path}" if self._path else ""
+            why = f"expected an OTLP metrics request in protobuf, got {why}{where}"
             raise broken(self.name, number, None, why, unit="message") from None
 
+        def error(path: str, name: str, problem: Problem) -> SourceError:
+            return impossible(self.name, number, None, f"{name}: {problem}, in {path}", unit="message")
+
+        self._notes.settle(self.skips, error)
+        return parts
+
     def _request(self, raw: bytes) -> Iterator[Part]:
-        for resource_metrics in all_of(raw, 1):
+        for at, resource_metrics in enumerate(all_of(raw, 1)):
             inner = gathered(resource_metrics)
-            resource = self._resource(first(inner, 1))
-            for scope_metrics in inner.get(2, ()):
+            resource = self._resource(merged(inner, 1))
+            for second, scope_metrics in enumerate(inner.get(2, ())):
                 own = gathered(scope_metrics)
-                around = resource, self._scope(first(own, 1)), text(inner, 3), text(own, 3)
-                for metric in own.get(2, ()):
+                around = resource, self._scope(merged(own, 1)), text(inner, 3), text(own, 3)
+                for third, metric in enumerate(own.get(2, ())):
+                    self._path = f"resourceMetrics[{at}].scopeMetrics[{second}].metrics[{third}]"
                     yield from self._metric(around, gathered(metric))
 
     def _metric(self, around: Any, metric: dict[int, list[Any]]) -> Iterator[Part]:
-        for number, kind in _KINDS.items():
-            if number not in metric:
-                continue
-            data = gathered(metric[number][0])
-            head = self._head(around, metric, kind, int(number_in(data, 2)), bool(number_in(data, 3)))
-            points: list[Point] = []
-            keys: list[int] = []
-            for raw in data.get(1, ()):
-                point, key = self._point(kind, raw)
-                if point is None:
-                    self.ended += 1
-                else:
-                    points.append(point)
-                    keys.append(key)
-            yield Part(head, points, keys)
+        kinds = [number for number in metric if number in _KINDS or number == _SUMMARY]
+        if not kinds:
+            self._known(metric)
             return
-        if _SUMMARY in metric:
-            yield from self._summary(around, metric, gathered(metric[_SUMMARY][0]).get(1, ()))
+        data = gathered(merged(metric, kinds[-1]))
+        if kinds[-1] == _SUMMARY:
+            yield from self._summary(around, metric, data.get(1, ()))
+            return
+        kind = _KINDS[kinds[-1]]
+        head = self._head(around, metric, kind, int(number_in(data, 2)), bool(number_in(data, 3)))
+        path = f"{self._path}.{_NAMES[kind]}"
+        points: list[Point] = []
+        keys: list[int] = []
+        for at, raw in enumerate(data.get(1, ())):
+            point, key = self._point(kind, head.name, raw, f"{path}.dataPoints[{at}]")
+            if point is not None:
+                points.append(point)
+                keys.append(key)
+        yield Part(head, points, keys)
 
-    def _point(self, kind: Kind, raw: bytes) -> tuple[Point | None, int]:
+    def _known(self, metric: dict[int, list[Any]]) -> None:
+        """Raises for a metric that has data of a kind that is not known; one without any data has no points."""
+        odd = [number for number in metric if number not in _PLAIN_FIELDS]
+        if odd:
+            which = ", ".join(f"{number}{_OLDER.get(number, '')}" for number in odd)
+            raise MemberError(self._path, f"unknown kind of metric (field {which}), of {text(metric, 1)}")
+
+    def _point(self, kind: Kind, name: str, raw: bytes, path: str) -> tuple[Point | None, int]:
         fields = gathered(raw)
-        start, time = self._times(fields)
-        if kind in (Kind.GAUGE, Kind.SUM):
-            own, key = self._own(fields, 7)
-            if 4 in fields:
-                value: float = double(fields, 4) or 0.0
-            elif 6 in fields:
-                value = int.from_bytes(fields[6][0], "little", signed=True)
-            else:
-                return None, 0
-            return number_point(own, start, time, value, self._exemplars(fields.get(5, ()))), key
-        if int(number_in(fields, 10)) & _NOT_RECORDED:
+        number = kind in (Kind.GAUGE, Kind.SUM)
+        if int(number_in(fields, 8 if number else 10)) & NO_RECORDED_VALUE:
+            self._notes.ended += 1
             return None, 0
-        if kind is Kind.HISTOGRAM:
-            own, key = self._own(fields, 9)
-            counts, bounds = packed(fields, 6, "Q"), packed(fields, 7, "d")
-            least, most = double(fields, 11), double(fields, 12)
-            exemplars = self._exemplars(fields.get(8, ()))
-            made: Any = HistogramDataPoint
-            total = fixed(fields, 4), double(fields, 5)
-            return made(own, start, time, *total, counts, bounds, least, most, exemplars), key
-        own, key = self._own(fields, 1)
-        sides = [_buckets(fields, 8), _buckets(fields, 9)]
-        exponential: Any = ExponentialHistogramDataPoint
-        numbers = fixed(fields, 4), double(fields, 5), zigzag(number_in(fields, 6)), fixed(fields, 7)
-        extremes = double(fields, 12), double(fields, 13)
-        return exponential(own, start, time, *numbers, *sides, 0, *extremes, self._exemplars(fields.get(11, ()))), key
-
-    def _times(self, fields: dict[int, list[Any]]) -> tuple[int, int]:
-        """A point's start (0: none) and time."""
         start, time = fixed(fields, 2), fixed(fields, 3)
-        if start > LATEST or time > LATEST:
-            raise _BadTimeError
-        return start + self.shift if start else 0, time + self.shift
+        shifted_start = start + self.shift if start else 0
+        if number:
+            value = _value_of(fields)
+            missing = "and asInt are missing: the point has no value"
+            problem = Problem("asDouble", missing) if value is None else None
+            if not self._notes.possible(path, name, problem, time, start):
+                return None, 0
+            own, key = self._own(fields, 7)
+            exemplars = self._exemplars(fields.get(5, ()))
+            return number_point(own, shifted_start, time + self.shift, value or 0, exemplars), key
+        if kind is Kind.HISTOGRAM:
+            counts, bounds = packed(fields, 6, "Q"), packed(fields, 7, "d")
+            extremes = double(fields, 11), double(fields, 12)
+            count = fixed(fields, 4)
+            problem = validity.histogram(bounds, counts, count, *extremes)
+            if not self._notes.possible(path, name, problem, time, start):
+                return None, 0
+            own, key = self._own(fields, 9)
+            made: Any = HistogramDataPoint
+            exemplars = self._exemplars(fields.get(8, ()))
+            total = count, double(fields, 5)
+            return made(own, shifted_start, time + self.shift, *total, counts, bounds, *extremes, exemplars), key
+        sides = [_buckets(fields, 8), _buckets(fields, 9)]
+        positive, negative = ((side.offset, side.bucket_counts) for side in sides)
+        extremes = double(fields, 12), double(fields, 13)
+        count, scale, zeros = fixed(fields, 4), zigzag(number_in(fields, 6)), fixed(fields, 7)
+        threshold = double(fields, 14) or 0.0
+        problem = validity.exponential_histogram(scale, zeros, positive, negative, count, *extremes, threshold)
+        if not self._notes.possible(path, name, problem, time, start):
+            return None, 0
+        if threshold:
+            self._notes.doubts[LOST_THRESHOLD] += 1
+        own, key = self._own(fields, 1)
+        exponential: Any = ExponentialHistogramDataPoint
+        numbers = count, double(fields, 5), scale, zeros
+        exemplars = self._exemplars(fields.get(11, ()))
+        return exponential(own, shifted_start, time + self.shift, *numbers, *sides, 0, *extremes, exemplars), key
 
     def _summary(self, around: Any, metric: dict[int, list[Any]], given: Iterable[bytes]) -> Iterator[Part]:
         """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
         heads = [self._head(around, metric, Kind.SUM, 2, True, suffix) for suffix in ("_count", "_sum")]
         heads.append(self._head(around, metric, Kind.GAUGE, 0, False))
         made: list[tuple[list[Point], list[int]]] = [([], []), ([], []), ([], [])]
-        for raw in given:
+        for at, raw in enumerate(given):
             fields = gathered(raw)
-            if int(number_in(fields, 8)) & _NOT_RECORDED:
-                self.ended += 1
+            if int(number_in(fields, 8)) & NO_RECORDED_VALUE:
+                self._notes.ended += 1
+                continue
+            start, time, count = fixed(fields, 2), fixed(fields, 3), fixed(fields, 4)
+            quantiles = [
+                (double(quantile, 1) or 0.0, double(quantile, 2) or 0.0)
+                for quantile in map(gathered, fields.get(6, ()))
+            ]
+            problem = validity.summary(count, [quantile for quantile, _ in quantiles])
+            if not self._notes.possible(f"{self._path}.summary.dataPoints[{at}]", heads[2].name, problem, time, start):
                 continue
             own, key = self._own(fields, 7)
-            start, time = self._times(fields)
-            values: list[float] = [fixed(fields, 4), double(fields, 5) or 0.0]
+            values: list[float] = [count, double(fields, 5) or 0.0]
             for (points, keys), value in zip(made, values, strict=False):
-                points.append(number_point(own, start, time, value))
+                points.append(number_point(own, start + self.shift if start else 0, time + self.shift, value))
                 keys.append(key)
-            for quantile in map(gathered, fields.get(6, ())):
-                which = double(quantile, 1) or 0.0
-                attributes = {**own, "quantile": number_text(which)}
-                made[2][0].append(number_point(attributes, 0, time, double(quantile, 2) or 0.0))
-                made[2][1].append(hash((key, which)))
+            for quantile, value in quantiles:
+                attributes = {**own, "quantile": number_text(quantile)}
+                made[2][0].append(number_point(attributes, 0, time + self.shift, value))
+                made[2][1].append(hash((key, quantile)))
         for head, (points, keys) in zip(heads, made, strict=True):
             yield Part(head, points, keys)
 
@@ -220,7 +264,7 @@ class OtlpProtobuf:
     ) -> Head:
         name, description, unit = text(metric, 1), text(metric, 2), text(metric, 3)
         if not name:
-            raise BadWireError
+            raise MemberError(self._path, "expected a metric's name")
         if kind is Kind.GAUGE:
             temporality = 0
         monotonic = monotonic and kind is Kind.SUM
@@ -256,8 +300,16 @@ class OtlpProtobuf:
         return self._scopes[raw]
 
 
+def _value_of(fields: dict[int, list[Any]]) -> float | None:
+    """A number point's value: of two the last (they are one field with two types), None for none."""
+    last = next((number for number in reversed(fields) if number in (4, 6)), 0)
+    if last == 6:
+        return int.from_bytes(first(fields, 6), "little", signed=True)
+    return double(fields, 4) if last else None
+
+
 def _buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
-    own = gathered(first(fields, number))
+    own = gathered(merged(fields, number))
     counts: list[int] = []
     for one in own.get(2, ()):
         if isinstance(one, int):

@@ -75,6 +75,11 @@ def first(fields: dict[int, list[Any]], number: int) -> bytes:
     return value
 
 
+def merged(fields: dict[int, list[Any]], number: int) -> bytes:
+    """A message within a message: of several the union, as protobuf merges them."""
+    return b"".join(fields.get(number, ()))
+
+
 def text(fields: dict[int, list[Any]], number: int) -> str:
     """A string."""
     return intern(first(fields, number).decode())

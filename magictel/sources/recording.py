@@ -23,9 +23,11 @@ from magictel.sources.gateway_log import GatewayLog
 from magictel.sources.lines import document, lines
 from magictel.sources.once import SMALL, Once
 from magictel.sources.otlp_json import OtlpJson, times
+from magictel.sources.otlp_members import OTHER_SIGNALS
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.parts import Part
-from magictel.sources.prometheus_text import PrometheusText, decode
+from magictel.sources.prometheus_text import PrometheusText
+from magictel.sources.skips import Skips
 from magictel.sources.trouble import SourceError
 
 _LOOK = 64 * 1024
@@ -54,7 +56,7 @@ class Span:
 
 @dataclass(slots=True)
 class Recordings:
-    """The named recordings, one after the other. `skip_broken`: a broken line is counted in `skipped` instead of raised.
+    """The named recordings, one after the other. `skip_broken`: a broken line is counted in `skips` instead of raised.
 
     `now` (Unix nanoseconds) is the time of points from standard input that have none of their own.
     """
@@ -65,10 +67,8 @@ class Recordings:
     twice: bool = False
     time: int | None = None
     """When pages were made (Unix nanoseconds), where it is known better than their files say."""
-    skipped: int = 0
-    ended: int = 0
-    """Points without a value: their series had ended."""
-    examples: list[str] = field(default_factory=list)
+    skips: Skips = field(default_factory=Skips)
+    """What is not sent, and why."""
     done: int = 0
     """Bytes of the files read before the present one."""
     present: Bytes | None = None
@@ -76,6 +76,9 @@ class Recordings:
     """The points themselves, where they are few: then nothing is read a second time."""
     _spooled: dict[str, IO[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.skips.go_on = self.skip_broken
 
     def __enter__(self) -> Recordings:
         if list(self.names).count(STDIN) > 1:
@@ -97,8 +100,8 @@ class Recordings:
 
     def batches(self, shift: int = 0) -> Iterator[Batch]:
         """Parts line by line (or chunk by chunk), every time shifted by nanoseconds. Raises `SourceError`, `UsageError`."""
-        self.skipped = self.ended = self.done = 0
-        self.examples.clear()
+        self.skips.clear()
+        self.done = 0
         if self._once is not None:
             yield from self._once.shifted(shift)
             return
@@ -127,7 +130,9 @@ class Recordings:
                     own = _plain_span(lines(opened.name, blocks))
                     if own is None:
                         again = self._open(name, stack)
-                        own = self._scan(OtlpJson(again.name), lines(again.name, again.blocks()))
+                        own = self._scan(
+                            OtlpJson(again.name, 0, Skips(self.skip_broken)), lines(again.name, again.blocks())
+                        )
                     if own.newest:
                         found.take(own.oldest, own.newest)
                     continue
@@ -157,7 +162,7 @@ class Recordings:
                             return None
                 except SourceError:
                     return None
-                if decoder.ended:
+                if not decoder.skips.clean:
                     return None
         return held
 
@@ -166,7 +171,7 @@ class Recordings:
         found = Span()
         for number, text in given:
             if b'"exemplars"' not in text:
-                own = times(text)
+                own = times(text) if _OTLP_KEY in text else None
                 if own is not None:
                     found.take(*own)
                 continue
@@ -194,24 +199,22 @@ class Recordings:
     def _parts(self, kind: str, opened: Bytes, blocks: Iterable[bytes], name: str, shift: int) -> Iterator[Batch]:
         match kind:
             case "otlp-json":
-                decoder = OtlpJson(opened.name, shift)
+                decoder = OtlpJson(opened.name, shift, self.skips)
                 yield from self._by_line(lines(opened.name, blocks), decoder.line)
-                self.ended += decoder.ended
             case "otlp-json-document":
-                decoder = OtlpJson(opened.name, shift)
-                yield from self._by_line([(1, document(opened.name, blocks))], decoder.line)
-                self.ended += decoder.ended
+                decoder = OtlpJson(opened.name, shift, self.skips)
+                yield from self._by_line(_documents(document(opened.name, blocks)), decoder.line)
             case "prometheus":
-                page = PrometheusText(opened.name, self._time_of(name), shift)
-                yield from decode(page, lines(opened.name, blocks), self._broken)
+                yield from PrometheusText(opened.name, self._time_of(name), shift).read(blocks, self.skips.line)
             case "gateway":
-                yield from self._by_line(lines(opened.name, blocks), GatewayLog(opened.name, shift).line)
+                log = GatewayLog(opened.name, shift, self.skips)
+                yield from self._by_line(lines(opened.name, blocks), log.line)
             case "gateway-document":
-                yield from self._by_line([(1, document(opened.name, blocks))], GatewayLog(opened.name, shift).line)
+                log = GatewayLog(opened.name, shift, self.skips)
+                yield from self._by_line(_documents(document(opened.name, blocks)), log.line)
             case _:
-                protobuf = OtlpProtobuf(opened.name, shift)
+                protobuf = OtlpProtobuf(opened.name, shift, self.skips)
                 yield from self._by_line(enumerate(messages(opened.name, blocks), 1), protobuf.message)
-                self.ended += protobuf.ended
 
     def _time_of(self, name: str) -> int:
         """When a page was made, as far as its file says: samples without a time have it, and it stays the same when sent again."""
@@ -228,16 +231,9 @@ class Recordings:
             try:
                 batch = decode(text, number)
             except SourceError as failure:
-                self._broken(failure)
+                self.skips.line(failure)
                 continue
             yield batch
-
-    def _broken(self, failure: SourceError) -> None:
-        if failure.whole or not self.skip_broken:
-            raise failure
-        self.skipped += 1
-        if len(self.examples) < 3:
-            self.examples.append(failure.message)
 
 
 def _plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
@@ -245,7 +241,7 @@ def _plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
     found = Span()
     oldest = newest = b""
     for _, text in given:
-        own = times(text)
+        own = times(text) if _OTLP_KEY in text else None  # lines of other signals have times as well
         if own is None:
             continue
         if own[0] < found.oldest or not found.oldest:
@@ -277,9 +273,8 @@ def _kind(name: str, first: bytes) -> str:
         raise SourceError("source.format", f"{name} is UTF-16: expected UTF-8", "iconv -f UTF-16 -t UTF-8", whole=True)
     if text[:1] in (b"{", b"["):
         line, feed, rest = text.partition(b"\n")
-        one_line = line.rstrip().endswith((b"}", b"]")) and len(line.rstrip()) > 1
-        several = bool(feed) and bool(rest.strip()) and not one_line
-        if text[:1] == b"{" and _OTLP_KEY in text:
+        several = bool(feed) and _goes_on(line.rstrip(), rest.lstrip())
+        if _OTLP_KEY in text:
             return "otlp-json-document" if several else "otlp-json"
         if b'"attributes"' in text and b'"timestamp"' in text:
             return "gateway-document" if several or text[:1] == b"[" else "gateway"
@@ -287,12 +282,30 @@ def _kind(name: str, first: bytes) -> str:
             return "prometheus"
         if text.startswith(b'{"') and _EXPOSITION.match(text) and b":" not in text[: text.find(b"}") + 1]:
             return "prometheus"
-        return "otlp-json" if text[:1] == b"{" else _refuse(name)
+        if text[:1] == b"[" and not any(f'"{signal}"'.encode() in text for signal in OTHER_SIGNALS):
+            return _refuse(name)
+        return "otlp-json-document" if several else "otlp-json"
     if _EXPOSITION.match(text) and b"\0" not in first[:1000]:
         return "prometheus"
     if _looks_like_protobuf(first):
         return "otlp-protobuf"
     return _refuse(name)
+
+
+def _goes_on(line: bytes, rest: bytes) -> bool:
+    """Whether a JSON value that begins on the first line goes on in the next, as one printed for people does."""
+    if not rest or (line.endswith((b"}", b"]")) and len(line) > 1):
+        return False
+    return line.endswith((b"{", b"[", b",")) or rest[:1] not in b"{["
+
+
+def _documents(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Values printed for people behind each other, with the number of their first lines: within one, lines are indented."""
+    number = 1
+    for piece in re.split(rb"\n(?=\{)", text) if text.lstrip()[:1] == b"{" else (text,):
+        if piece.strip():
+            yield number, piece
+        number += piece.count(b"\n") + 1
 
 
 def _looks_like_protobuf(first: bytes) -> bool:

@@ -20,3 +20,9 @@ def broken(file: str, line: int, column: int | None, expected: str, unit: str = 
     """One line (or message) cannot be read: `page.prom, line 7, column 12: expected a number`."""
     place = f"{file}, {unit} {line}" + (f", column {column}" if column is not None else "")
     return SourceError("source.broken-line", f"{place}: {expected}", f"fix the {unit}, or --on-error skip")
+
+
+def impossible(file: str, line: int, column: int | None, why: str, unit: str = "line") -> SourceError:
+    """A point of a line (or message) cannot be, though its syntax is sound: `r.jsonl, line 7, column 12: h: bounds must increase`."""
+    failure = broken(file, line, column, why, unit)
+    return SourceError("source.impossible-point", failure.message, failure.remedy)

@@ -15,11 +15,14 @@ LATEST = 2**63 - 1
 """Unix nanoseconds, in the year 2262: a time beyond is a mistake that would carry every other point away with it."""
 NO_RECORDED_VALUE = 1
 """The flag of a point whose series has ended: whatever value stands beside it is none."""
+EARLY = 10**17
+"""Unix nanoseconds, in March 1973: a time before it was probably written in another unit."""
+_NO_TIME = "is not a time of the years 1970 to 2262"
 _MOST = 2**64 - 1
 _SCALES = range(-10, 21)
 """Of exponential histograms: at -10 one bucket reaches to the largest 64-bit float, beyond 20 an index leaves 32 bits."""
 _LARGEST_EXPONENT, _SMALLEST_EXPONENT = 1024, -1075
-_UNITS = ((10**11, "seconds"), (10**14, "milliseconds"), (10**17, "microseconds"))
+_UNITS = ((10**11, "seconds"), (10**14, "milliseconds"), (EARLY, "microseconds"))
 
 
 class Problem(NamedTuple):
@@ -32,16 +35,18 @@ class Problem(NamedTuple):
         return f"{self.field} {self.why}"
 
 
-def time(nanoseconds: int) -> Problem | None:
-    """A point's own time (Unix nanoseconds)."""
+def time(nanoseconds: int, start: int = 0) -> Problem | None:
+    """A point's own time and the start of its series (Unix nanoseconds; a start of 0 is none)."""
     if not nanoseconds:
         return Problem("timeUnixNano", "is 0 or missing: the point has no time")
-    return None if 0 < nanoseconds <= LATEST else Problem("timeUnixNano", "is not a time of the years 1970 to 2262")
+    if not 0 < nanoseconds <= LATEST:
+        return Problem("timeUnixNano", _NO_TIME)
+    return None if 0 <= start <= LATEST else Problem("startTimeUnixNano", _NO_TIME)
 
 
 def mistaken_unit(nanoseconds: int) -> str | None:
-    """The unit that a time was probably written in where it is no likely number of nanoseconds (before March 1973)."""
-    if nanoseconds > 10**17:
+    """The unit that a time was probably written in where it is no likely number of nanoseconds ."""
+    if nanoseconds > EARLY:
         return None
     return next((unit for most, unit in _UNITS if 10**8 <= nanoseconds < most), None)
 

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from magictel.proxy import Proxy, ProxyRefused, proxy_for
-from magictel.redactor import Redactor
+from magictel.secrets import Redactor
 from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.encoding import decoded
+from magictel.transports.exchange_log import log_failure, log_reply, log_request
 from magictel.transports.headers import folded, must_travel, travelling
 from magictel.transports.network import Backend, Exchange, Stream
 from magictel.transports.protocol import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
@@ -92,10 +93,13 @@ class HttpTransport:
         os.register_at_fork(after_in_child=lambda: _call(forked))
 
     def send(self, request: Request, timeout: float) -> Reply:
-        """Return the complete reply or raise `WireError`; never longer than `timeout` seconds, however slowly the bytes trickle."""
+        """Return the complete reply or raise `WireError`.
+
+        The peer is waited for no longer than `timeout` seconds, however slowly the bytes trickle; what is imported or made for
+        the first send does not count.
+        """
         from magictel.instrumentation import uninstrumented
 
-        deadline = time.monotonic() + timeout
         must_travel(request)
         route = self._route(request.url)
         progress = Progress(
@@ -105,10 +109,11 @@ class HttpTransport:
             limit=timeout,
             asks=request.method in _REPEATABLE,
         )
+        log_request(request, self._redact)
         with uninstrumented(), redacted_logs(self._redact):
             try:
                 pool = self._pool(route)
-                self._exchange.begin(progress, deadline, route.endpoint, route.proxy)
+                self._exchange.begin(progress, time.monotonic() + timeout, route.endpoint, route.proxy)
                 try:
                     return self._send(pool, route, request, progress, timeout)
                 except _EXCHANGE_FAILURES as failure:
@@ -118,7 +123,15 @@ class HttpTransport:
                         raise
                 return self._send(pool, route, request, progress, timeout)
             except _EXCHANGE_FAILURES as failure:
-                raise classify(failure, progress, self._redact) from None
+                error = classify(failure, progress, self._redact)
+                log_failure(request, error.code, error.message, self._redact)
+                raise error from None
+
+    def prepare(self, urls: Iterable[str]) -> None:
+        """Make what sends to these addresses reuse: routes, pools, the TLS context. No connection. Raises `SettingsError`."""
+        import_all()
+        for url in urls:
+            self._pool(self._route(url))
 
     def close(self) -> None:
         """Close pooled connections; may be called twice. A later send makes new ones."""
@@ -166,7 +179,9 @@ class HttpTransport:
         if answered.status == 407 and progress.proxy is not None:
             progress.phase = "proxy"
             raise ProxyRefused(407)
-        return Reply(answered.status, headers, body, time.monotonic() - started)
+        reply = Reply(answered.status, headers, body, time.monotonic() - started)
+        log_reply(request, reply, self._redact)
+        return reply
 
     def _body(self, answered: httpcore.Response, headers: Mapping[str, str]) -> bytes:
         """The decompressed body, bounded before it is in memory."""
@@ -207,7 +222,7 @@ class HttpTransport:
         }
         if proxy is None:
             return httpcore.ConnectionPool(**options)
-        headers = [(b"Proxy-Authorization", proxy.authorization.reveal().encode())] if proxy.authorization else []
+        headers = [(b"Proxy-Authorization", proxy.authorization.encode())] if proxy.authorization else []
         return httpcore.HTTPProxy(proxy_url=f"http://{proxy}", proxy_headers=headers, **options)
 
     def _route(self, url: str) -> _Route:
@@ -243,6 +258,18 @@ class HttpTransport:
         self._forgotten.detach()
         self._inherited = self._pools
         self._start_life()
+
+
+def import_all() -> None:
+    """Import what only a send needs; with the command line in mind it is not imported before an exporter is made."""
+    import encodings.idna  # what `socket.getaddrinfo` imports
+
+    import httpcore
+    import httpx
+
+    import magictel.instrumentation
+
+    del encodings, httpcore, httpx, magictel
 
 
 def _close(pools: dict[tuple[bool, str], httpcore.ConnectionPool]) -> None:

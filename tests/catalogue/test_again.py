@@ -44,6 +44,7 @@ def test_most_findings_of_an_answer_or_a_connection_can_be_seen_without_a_server
     assert without == {
         "es.auth.unknown",  # the ladder's own question, and what it means that it is not answered
         "es.write.unprovable",
+        "es.write.elsewhere",  # only beside the request: where were the documents sent?
         "os.write.unprovable",
         "http.protocol",  # what has no name cannot be named
         "http.malformed-reply",  # what an exporter's own code trips over; those of this house read whatever comes
@@ -55,6 +56,7 @@ def test_most_findings_of_an_answer_or_a_connection_can_be_seen_without_a_server
         "prom.rw.number",
         "prom.rw.buckets",
         "prom.rw.path",  # the ladder's
+        "http.write-path",
         "tls.expires-soon",
         "tls.pin-mismatch",
         "tls.unverified",

@@ -219,7 +219,7 @@ def test_version_is_said(magictel: Magictel) -> None:
 
 
 def test_every_command_that_takes_a_target_takes_set() -> None:
-    from magictel.cli.completion import spelled
+    from magictel.cli.shell_scripts.spelled import spelled
 
     for one in spelled():
         if one.takes in ("targets", "target") and one.words[0] not in ("remove", "enable", "disable"):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from magictel import builtin
+from magictel.cli.main import run
 from tests.cli.conftest import Magictel
 from tests.plugins import install
+from tests.reporters.test_terminal import Screen
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "cli"
 _WRITE = bool(os.environ.get("WRITE_GOLDEN"))
@@ -146,3 +149,20 @@ def test_describe_of_a_broken_exporter_says_why(broken: None, magictel: Magictel
     ran = magictel("describe", "zebra")
     assert (ran.code, ran.out) == (78, "")
     assert "broken: No module named 'zebra_sdk'" in ran.err
+
+
+@pytest.mark.parametrize("columns", [50, 70, 100, 140])
+def test_list_fits_the_terminal_and_breaks_no_variable(
+    columns: int, acme: None, broken: None, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout", Screen())
+    assert run(["list"]) == 0
+    assert isinstance(sys.stdout, Screen)
+    shown = sys.stdout.getvalue()
+    assert "PROMETHEUS_REMOTE_WRITE_URL\n" in shown
+    assert "configured" in shown
+    for line in shown.splitlines():
+        assert len(line) <= columns or "PROMETHEUS_REMOTE_WRITE_URL" in line, line

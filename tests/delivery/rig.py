@@ -105,6 +105,8 @@ class Rig:
                     retry.breaker = self.pipeline._breaker = _Restless(*self._breaker())
                 case "hold":
                     retry.breaker = self.pipeline._breaker = _Restless(*self._breaker())
+                case "slow down":
+                    retry.breaker = self.pipeline._breaker = _Hasty(*self._breaker())
                 case "breaker":
                     retry.breaker = self.pipeline._breaker = Breaker(0, 0.0, self.clock)
                 case "rate limit":
@@ -135,7 +137,12 @@ class _Deaf(Backoff):
 
 
 class _Restless(Breaker):
-    def hold(self, seconds: float, code: str, message: str) -> None:
+    def hold(self, seconds: float, verdict: Throttled | Unavailable) -> None:
+        pass
+
+
+class _Hasty(Breaker):
+    def slow_down(self, pause: Any, verdict: Throttled, *, took_some: bool = False) -> None:
         pass
 
 

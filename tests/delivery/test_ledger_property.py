@@ -146,7 +146,8 @@ def compare(seen: Run) -> None:
     assert max(stored.values(), default=0) <= 1, "a point is stored twice"
     assert stored.keys() <= seen.sent
     assert ledger.delivered <= len(stored) <= ledger.delivered + _uncertain(ledger)
-    assert _certain(ledger, Fate.REJECTED, Fate.DROPPED) + _uncertain(ledger) == ledger.rejected + ledger.dropped
+    not_delivered = ledger.rejected + ledger.dropped + ledger.unconfirmed
+    assert _certain(ledger, Fate.REJECTED, Fate.DROPPED) + _uncertain(ledger) == not_delivered
     if not any(one.unknown for one in ledger.reasons if one.fate is Fate.REJECTED):
         assert not stored.keys() & seen.refused, "a point named as refused is stored"
 

@@ -122,8 +122,8 @@ def test_a_backend_that_answers_does_not_trip_the_breaker(alive: Outcome) -> Non
 def test_no_hold_is_longer_than_five_minutes_and_a_shorter_one_does_not_shorten_it() -> None:
     clock = FakeClock()
     breaker = Breaker(5, 30.0, clock)
-    breaker.hold(86_400.0, "http.throttled", "come back tomorrow")
-    breaker.hold(1.0, "http.throttled", "or in a second")
+    breaker.hold(86_400.0, Throttled("http.throttled", "come back tomorrow"))
+    breaker.hold(1.0, Throttled("http.throttled", "or in a second"))
     said = breaker.allow()
     assert said is not None
     assert said.after == LONGEST_HOLD

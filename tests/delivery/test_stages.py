@@ -103,6 +103,18 @@ def what_one_payload_is_told_holds_for_the_next_export(without: list[str]) -> No
     assert rig.bodies[1:] == [payload(name=name).body for name in "abc"], "what waited leads"
 
 
+def a_backend_that_is_busy_gets_few_requests_however_much_waits(without: list[str]) -> None:
+    rig = Rig([Throttled("http.throttled", "429")] * 999, without)
+    asked = []
+    for number in range(40):
+        before = len(rig.made)
+        rig.export(payload(name=f"{number:02d}"))
+        asked.append(len(rig.made) - before)
+        rig.clock.pass_time(60)
+    assert max(asked) <= 6, asked
+    assert max(asked[5:]) <= 2, asked
+
+
 def several_payloads_are_under_way_at_once(without: list[str]) -> None:
     import threading
 
@@ -149,6 +161,7 @@ STAGES: dict[str, Callable[[list[str]], None]] = {
     "shrinking": only_what_may_be_repeated_is_repeated,
     "human": when_only_a_person_can_help_everything_pauses,
     "hold": what_one_payload_is_told_holds_for_the_next_export,
+    "slow down": a_backend_that_is_busy_gets_few_requests_however_much_waits,
     "in-flight": several_payloads_are_under_way_at_once,
     "stop": shutdown_ends_a_wait,
     "patience": a_slow_backend_gets_more_time_with_each_try,

@@ -167,3 +167,31 @@ def test_a_lone_number_is_an_alternative_and_no_verdict(text: str, status: int |
     expected = [diagnose(EXPORTER["elasticsearch"], Pasted(status)).code] if status else []
     assert codes(found) == expected
     assert all(f"--status {status}" in one.why for one in found.alternatives)
+
+
+CONFLICT = '{"type":"version_conflict_engine_exception","reason":"[x]: version conflict, document already exists (current version [1])"}'
+
+
+@pytest.mark.parametrize("name", ["elasticsearch", "opensearch"])
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        ("--text", "[409] version_conflict_engine_exception: [x]: version conflict, document already exists"),
+        ("--text", CONFLICT),
+        ("--text", f'{{"error":{CONFLICT},"status":409}}'),
+        ("--text", f'failed: {{"_index":"m","_id":"x","status":409,"error":{CONFLICT}}}'),
+        (
+            "--text",
+            "ConflictError(409, 'version_conflict_engine_exception', '[x]: version conflict, document already exists')",
+        ),
+        ("--status", "409", "--text", CONFLICT),
+        ("--status", "409", "--text", f'{{"error":{CONFLICT},"status":409}}'),
+        (
+            "--text",
+            "ElasticsearchStatusException[type=version_conflict_engine_exception, reason=[x]: version conflict]",
+        ),
+    ],
+)
+def test_a_version_conflict_is_our_own_repeat_by_any_road(name: str, pasted: tuple[str, ...], tmp_path: Path) -> None:
+    found = magictel("diagnose", name, *pasted, "--format", "json", folder=tmp_path).document
+    assert (found["code"], found["outcome"], found["retry"]) == ("es.write.duplicate", "delivered", "treat-as-success")

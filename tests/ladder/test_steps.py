@@ -11,18 +11,24 @@ import pytest
 from magictel.address import parse_endpoint
 from magictel.clock import SystemClock
 from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.judgement import judge_status
 from magictel.ladder.climb import climb
 from magictel.ladder.http import answered
 from magictel.ladder.probe import probe, probes_of
 from magictel.ladder.steps import http_steps
+from magictel.outcome import Outcome
+from magictel.payload import Payload, Route
 from magictel.tls import TlsOptions
 from magictel.transports.http import HttpTransport
-from magictel.wire import Endpoint, Wire
+from magictel.wire import Endpoint, Reply, Wire
 from tests.transports.servers import OK, answers, free_port, serving
 
 
 class Exporter:
     """As much of an exporter as the ladder asks for."""
+
+    name = target = "acme"
+    products = ("Acme",)
 
     def __init__(self, *urls: str, allowed: Sequence[SideEffect] = (), proxy: str | None = "") -> None:
         self.settings: Any = types.SimpleNamespace(proxy=proxy, trust_env=False)
@@ -42,6 +48,12 @@ class Exporter:
 
     def window(self) -> tuple[float, float]:
         return float("inf"), 600.0
+
+    def route(self) -> Route:
+        return Route("/write", 100, 1_000_000)
+
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        return judge_status(reply, self.clock.now())
 
     @probe(Rung.HTTP, "it is a backend")
     def product(self, wire: Wire) -> Finding:

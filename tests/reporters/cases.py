@@ -44,8 +44,10 @@ def blocked(by: Rung, *rungs: Rung) -> tuple[Finding, ...]:
     return tuple(Finding(rung, Held.BLOCKED, f"blocked by {by}", blocked_by=by) for rung in rungs)
 
 
-def checked(target: str, exporter: str, endpoint: str, *rungs: Finding, unusable: bool = False) -> CheckResult:
-    return CheckResult(target, exporter, check_outcome(rungs), endpoint, rungs, unusable, 0.125)
+def checked(
+    target: str, exporter: str, endpoint: str, *rungs: Finding, unusable: bool = False, until: Rung | None = None
+) -> CheckResult:
+    return CheckResult(target, exporter, check_outcome(rungs, until), endpoint, rungs, unusable, 0.125)
 
 
 GOOD = checked(
@@ -165,6 +167,7 @@ NODES = checked(
     Finding.skipped(Rung.TLS, "not used: the address is http://"),
     timed(Finding.passed(Rung.HTTP, "Elasticsearch 9.1.2, cluster c"), 0.004),
     *(Finding.skipped(rung, "skipped (after --until http)") for rung in list(Rung)[5:]),
+    until=Rung.HTTP,
 )
 
 

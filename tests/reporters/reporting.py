@@ -6,7 +6,16 @@ import io
 from collections.abc import Iterable
 
 from magictel.errors import MagictelError, UsageError
-from magictel.events import Event, ReplayFinished, ReplayStarted, SendOutcome, SendResult, SourceReport, TargetSent
+from magictel.events import (
+    Event,
+    ReplayFinished,
+    ReplayStarted,
+    SendOutcome,
+    SendResult,
+    SkippedReason,
+    SourceReport,
+    TargetSent,
+)
 from magictel.finding import Finding, Rung
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.reporters.kinds import make
@@ -37,7 +46,8 @@ def failed(kind: str) -> tuple[str, str]:
 def replay(*results: SendResult, skipped: int = 0, broken: MagictelError | None = None) -> list[Event]:
     """A replay of one recording."""
     targets = tuple(result.target for result in results)
-    source = SourceReport(("traffic.jsonl",), 192, 24, skipped, 60.0, examples=("traffic.jsonl:7: no JSON",) * skipped)
+    reasons = (SkippedReason("broken-line", skipped, "line", "cannot be read", lost=True),) if skipped else ()
+    source = SourceReport(("traffic.jsonl",), 192, 24, reasons, 60.0, ("traffic.jsonl:7: no JSON",) * skipped)
     finished = ReplayFinished("", results, 1.0, source=source, broken=broken)
     return [ReplayStarted(("traffic.jsonl",), targets, 60.0), *map(TargetSent, results), finished]
 

@@ -36,9 +36,9 @@ def test_a_recording_that_broke_off_is_a_failure_in_every_report(kind: str) -> N
     [
         ("tap", "ok 1 - recording read\n  ---\n  severity: warning"),
         ("nagios", "MAGICTEL WARNING - "),
-        ("github", "2 lines skipped"),
-        ("html", "2 lines skipped"),
-        ("junit", "2 lines skipped"),
+        ("github", "skipped 2 lines"),
+        ("html", "skipped 2 lines"),
+        ("junit", "skipped 2 lines"),
     ],
 )
 def test_lines_that_were_passed_over_are_a_warning(kind: str, said: str) -> None:

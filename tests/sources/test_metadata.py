@@ -44,7 +44,9 @@ def test_series_of_a_page_bear_the_type_they_have_there(tmp_path: Path) -> None:
         "waits": "summary",
         "waits_sum": "summary",
         "waits_count": "summary",
-        "sizes": "gaugehistogram",
+        "sizes_bucket": "gaugehistogram",
+        "sizes_gcount": "gaugehistogram",
+        "sizes_gsum": "gaugehistogram",
         "plain": "unknown",
     }
     assert told(page) == {name: (("prometheus.type", kind),) for name, kind in expected.items()}

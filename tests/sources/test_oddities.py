@@ -85,7 +85,7 @@ BAD = {
     "something behind gzip": (gzip.compress(TWO) + b"more", "r: its gzip data is damaged"),
     "something behind zstd": (zstandard.compress(TWO) + b"more than that", "r: its zstd data is damaged"),
     "gzip in gzip": (gzip.compress(gzip.compress(TWO)), "r is none of"),
-    "Latin-1": (TWO.replace(b'"m"', b'"\xe9"', 1), "r, line 1: expected an OTLP request, got text that is not UTF-8"),
+    "Latin-1": (TWO.replace(b'"m"', b'"\xe9"', 1), "r, line 1, column 63: expected UTF-8, got the byte 0xe9"),
     "a number beyond a double": (
         TWO.replace(b"2.5", b"1e400"),
         "r, line 2, column 144: number out of range, in resourceMetrics",
@@ -100,25 +100,25 @@ BAD = {
     ),
     "a time beyond": (
         request(timeUnixNano=str(2**64 - 1)).encode(),
-        "r, line 1, column 109: expected a time of the years 1970 to",
+        "r, line 1, column 109: m: timeUnixNano is not a time of the years 1970 to",
     ),
     "a time before": (
         request(timeUnixNano="-5").encode(),
-        "r, line 1, column 109: expected a time of the years 1970 to 2262, in res",
+        "r, line 1, column 109: m: timeUnixNano is not a time of the years 1970 to 2262, in res",
     ),
     "a start beyond": (
         request(startTimeUnixNano=str(2**63)).encode(),
-        "r, line 1, column 170: expected a time of the years",
+        "r, line 1, column 170: m: startTimeUnixNano is not a time of the years",
     ),
     "a message's time beyond": (
         MESSAGE.replace(TIME.to_bytes(8, "little"), b"\xff" * 8),
-        "r, message 1: expected times before the year 2262",
+        "r, message 1: m: timeUnixNano is not a time of the years 1970 to 2262, in resourceMetrics[0].sc",
     ),
     "a sample's time beyond": (b"g 1 9223372036854775807\n", "r, line 1, column 5: expected a time"),
     "a sample's time that is none": (b"# TYPE g gauge\ng 1 NaN\n", "r, line 2, column 5: expected a time"),
     "a sample beyond a double": (b"g 1\ng 1e400\n", "r, line 2, column 3: expected a number, got '1e400'"),
     "a sample as Python writes it": (b"g 1_000\n", "r, line 1, column 3: expected a number, got '1_000'"),
-    "other signals": (b'{"resourceSpans":[]}\n', "r, line 1, column 1: expected the member resourceMetrics"),
+    "another JSON": (b'{"message":"hi"}\n', "r, line 1, column 1: expected the member resourceMetrics, got message"),
 }
 
 

@@ -27,6 +27,7 @@ from magictel.exporters.elasticsearch import (
 )
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
+from magictel.exporters.elasticsearch.places import Places
 from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
 from magictel.exporters.elasticsearch.verdicts import FILTER, judge_bulk
@@ -40,6 +41,8 @@ from magictel.verification import Counted, Expected, SampleQuery, Seen, Unreadab
 from magictel.wire import Endpoint, Reply, Request, Wire
 
 S = TypeVar("S", bound=SearchSettings)
+_LEAST = 0.2
+"""Seconds to ask where documents went, however little of the attempt's time is left."""
 _TIME_SERIES_WINDOW = (7200.0, 1800.0)
 """index.look_back_time and index.look_ahead_time as they are by default."""
 
@@ -62,6 +65,10 @@ class SearchExporter(HttpExporter[S]):
         self._columns = Columns()
         self._mode = IndexMode()
         super().__init__(settings, **options)
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places(self.settings.index)
 
     @cached_property
     def _endpoints(self) -> tuple[Endpoint, ...]:
@@ -109,17 +116,19 @@ class SearchExporter(HttpExporter[S]):
         return super().request(endpoint, payload)
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Send once, knowing the index's mode or learning it."""
+        """Send once, knowing the index's mode or learning it, and where the documents went."""
         started = self.clock.monotonic()
         self._mode.ask_once(self.wire, self.settings.index, timeout)
         attempted = super().attempt(payload, timeout - (self.clock.monotonic() - started))
         self._mode.learn(attempted.outcome)
-        return attempted
+        left = timeout - (self.clock.monotonic() - started)
+        return replace(attempted, outcome=self._places.settle(attempted.outcome, self.wire, max(_LEAST, left)))
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Status and every item decide."""
         ids = not self._mode.time_series
-        return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch)
+        index = self.settings.index if payload.body else None  # an answer from a log belongs to no request
+        return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch, index=index)
 
     def pasted(self, text: str, status: int | None) -> Reply | None:
         """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""
@@ -178,11 +187,11 @@ class SearchExporter(HttpExporter[S]):
         if self._mode.time_series:
             why = "a time-series index makes its own ids: its documents cannot be told apart by what was sent"
             return Unreadable("verify.unsupported", why)
-        return readback_points.find(self.wire(), self.settings.index, expected, expectation.declared)
+        return readback_points.find(self.wire(), self._places.read, expected, expectation.declared)
 
     def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
         """By search on names and times: in a time-series index that is all there is."""
-        return counting.count(self.wire(), self.settings.index, metrics)
+        return counting.count(self.wire(), self._places.read, metrics)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, cut texts, order and repeats of lists, flattened types."""
@@ -194,19 +203,19 @@ class SearchExporter(HttpExporter[S]):
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """By search on the run id, from doc values."""
-        return readback.read_back(wire, self.settings.index, query)
+        return readback.read_back(wire, self._places.read, query)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
         """The index's refresh_interval."""
-        return readback.refresh_interval(wire, self.settings.index)
+        return readback.refresh_interval(wire, self._places.read)
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """How many documents of a run can be found."""
-        return deletion.count(wire, self.settings.index, run_id)
+        return deletion.count(wire, self._places.read, run_id)
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """Delete them."""
-        return deletion.delete(wire, self.settings.index, run_id)
+        return deletion.delete(wire, self._places.read, run_id)
 
 
 class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):

@@ -99,6 +99,9 @@ def _is_verdict(value: Mapping[str, Any]) -> bool:
 
 
 def _made(body: Mapping[str, Any], status: int) -> Reply:
+    if "version_conflict_engine_exception" in cause_of(body.get("error")).types:
+        # About one document, however it was written: no bulk request as a whole is refused so.
+        body, status = {"errors": True, "items": [{"create": {"status": 409, "error": body["error"]}}]}, 200
     return Reply(status, _HEADERS, json.dumps(body, default=str).encode())
 
 

@@ -1,27 +1,42 @@
 """The one place that reads a bulk reply: status and every item, into an outcome.
 
-A 2xx alone proves nothing here; an item without a verdict is unknown, never delivered. The ladder, delivery and later
-diagnoses read replies through `judge_bulk` and `judge_item`.
+A 2xx alone proves nothing here, and neither does an item's: a pipeline may have dropped the document, a failure store may hold
+it, another index may have it. An item without a verdict is sent again once, which its id makes harmless; if it has none then, it
+is unconfirmed, never delivered. Ladder, delivery and diagnoses read replies through `judge_bulk` and `judge_item`.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from magictel.amazon import SIGN, unsigned, without_echo
+from magictel.exporters.elasticsearch.places import belongs, elsewhere, is_failure_store
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
 from magictel.front import Kind, front_of, words_of
 from magictel.judgement import judge_status
-from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
+from magictel.outcome import (
+    Delivered,
+    ItemVerdict,
+    Outcome,
+    Partial,
+    Rejected,
+    Throttled,
+    TooLarge,
+    Unavailable,
+    Unconfirmed,
+)
 from magictel.payload import Payload
 from magictel.quotation import clipped
 from magictel.wire import Reply
 
-FILTER = "filter_path=errors,error,status,items.*.status,items.*.error"
+FILTER = (
+    "filter_path=errors,error,status,items.*.status,items.*.error,items.*.result,items.*._index,items.*.failure_store"
+)
 _EXAMPLE = 300
 _WORDS = 2_000
 _NAMES = re.compile(r"\[[^\[\]\s][^\[\]]*\]")
@@ -31,25 +46,48 @@ _VAGUE = frozenset({0, 500, 502, 504})
 """Item statuses that do not say whether the item was stored."""
 
 
-class _Item(msgspec.Struct):
+_STORED = frozenset({"created", "updated"})
+_NOT_ON_ITS_ERROR = {
+    "failed": "; the data stream's failure store could not keep it either",
+    "not_enabled": "; the data stream's failure store is not enabled",
+}
+"""What `failure_store` adds to an error (ES IndexDocFailureStoreStatus)."""
+
+
+class Item(msgspec.Struct):
+    """What a bulk reply says of one document."""
+
     status: int = 0
     error: Any = None
+    result: str | None = None
+    index: str | None = msgspec.field(name="_index", default=None)
+    failure_store: str | None = None
 
 
 class _Bulk(msgspec.Struct):
-    items: list[dict[str, _Item]]
+    items: list[dict[str, Item]]
     errors: bool = True
 
 
 _decode = msgspec.json.Decoder(_Bulk).decode
+_decode_item = msgspec.json.Decoder(dict[str, Item]).decode
 
 
-def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True, opensearch: bool = False) -> Outcome:
+def judge_bulk(
+    payload: Payload,
+    reply: Reply,
+    now: float,
+    *,
+    ids: bool = True,
+    opensearch: bool = False,
+    index: str | None = None,
+) -> Outcome:
     """The outcome of one bulk request. `ids`: the items carried ids of ours, so a 409 is about the very same point.
 
     `opensearch`: it is OpenSearch that was asked, whose 401 is plain text or nothing; Elasticsearch's own names an error.
+    `index` is where the documents were sent; None: not known (an answer from a log).
     """
-    if reply.status == 200 and reply.body == _all_created(payload.points):
+    if reply.status == 200 and _all_stored_alike(reply.body, payload.points, index):
         return Delivered()
     if not reply.ok:
         return _refused(payload, reply, now, opensearch)
@@ -58,16 +96,42 @@ def judge_bulk(payload: Payload, reply: Reply, now: float, *, ids: bool = True, 
         if reply.looks_like_html or front_of(reply).kind is Kind.GRPC:
             return judge_status(reply, now)
         said = repr(clipped(reply.text, _EXAMPLE)) if reply.body.strip() else "its body is empty"
-        return _no_verdict(f"{reply.status} without item verdicts: {said}")
+        return _no_verdict(payload, f"{reply.status} without item verdicts: {said}")
     if len(bulk.items) > payload.points:
-        return _no_verdict(f"{len(bulk.items)} item verdicts for {payload.points} items")
-    return _items(payload, bulk.items, ids)
+        return _no_verdict(payload, f"{len(bulk.items)} item verdicts for {payload.points} items")
+    return _items(payload, bulk.items, ids, index)
 
 
-def judge_item(status: int, error: Any) -> Trouble | None:
+def judge_item(item: Item) -> Trouble | None:
     """What one item's verdict means; None: it was stored."""
-    if 200 <= status < 300 and error is None:
+    if 200 <= item.status < 300 and item.error is None:
+        return _success(item)
+    trouble = _failure(item.status, item.error)
+    more = _NOT_ON_ITS_ERROR.get(item.failure_store or "", "")
+    return replace(trouble, message=f"{trouble.message}{more}") if more else trouble
+
+
+def _success(item: Item) -> Trouble | None:
+    """A success is read as closely as an error: only a new or replaced document in the index itself was stored."""
+    if item.failure_store in ("used", "failed") or is_failure_store(item.index or ""):
+        kept = f": {item.index}" if item.index else ""
+        said = f"the document is not in the data stream but in its failure store{kept}"
+        if item.failure_store == "failed":
+            said = "the data stream did not take the document, and its failure store could not keep it either"
+        return Trouble("es.write.failure-store", said)
+    if item.result == "noop":
+        return Trouble("es.write.pipeline-drop", "an ingest pipeline dropped the document (its result is noop)")
+    known = item.result in _STORED or (item.result is None and item.status == 201)
+    if known and item.failure_store in (None, "not_applicable_or_unknown"):
         return None
+    words = f"result {item.result!r}" if item.result is not None else f"status {item.status} without a result"
+    if item.failure_store is not None:
+        words += f", failure_store {item.failure_store!r}"
+    said = f"the reply does not say that the document was stored: {clipped(words, _EXAMPLE)}"
+    return Trouble("es.write.no-verdict", said, Class.BACKOFF)
+
+
+def _failure(status: int, error: Any) -> Trouble:
     cause = cause_of(error)
     known = read(status, cause)
     if known is not None:
@@ -82,34 +146,44 @@ def judge_item(status: int, error: Any) -> Trouble | None:
     return Trouble("es.write.refused", f"item {status}: {said}")
 
 
-def _items(payload: Payload, items: list[dict[str, _Item]], ids: bool) -> Outcome:
+def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str | None) -> Outcome:
     rejected: dict[int, ItemVerdict] = {}
     waiting: dict[int, ItemVerdict] = {}
+    unconfirmed: dict[int, ItemVerdict] = {}
     notes: dict[int, ItemVerdict] = {}
     human: list[bool] = []
+    away: dict[str, ItemVerdict] = {}
     for index, operation in enumerate(items):
-        item = next(iter(operation.values()), _Item())
-        if item.error is None and 200 <= item.status < 300:
+        item = next(iter(operation.values()), Item())
+        trouble = judge_item(item)
+        if trouble is None:
+            if item.index and asked is not None and not belongs(item.index, asked):
+                notes[index] = away.setdefault(item.index, elsewhere(item.index, asked))
             continue
-        trouble = judge_item(item.status, item.error)
-        assert trouble is not None
-        vague = item.status in _VAGUE
-        verdict = ItemVerdict(trouble.code, trouble.message, clipped(str(cause_of(item.error)), _EXAMPLE), vague)
+        vague = item.status in _VAGUE or trouble.code == "es.write.no-verdict"
+        example = clipped(str(cause_of(item.error)), _EXAMPLE) or None
+        verdict = ItemVerdict(trouble.code, trouble.message, example, vague)
         match trouble.retry:
             case Class.SUCCESS:
                 notes[index] = _duplicate(payload, ids)
+            case Class.BACKOFF if trouble.code == "es.write.no-verdict" and payload.attempted:
+                unconfirmed[index] = verdict
             case Class.BACKOFF | Class.SLOW | Class.WITHOUT_ID:
                 waiting[index] = verdict
                 human.append(trouble.retry is Class.SLOW)
             case _:
                 rejected[index] = verdict
+    missing = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", unknown=True)
     for index in range(len(items), payload.points):
-        waiting[index] = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", unknown=True)
-        human.append(False)
-    if not rejected and not waiting:
+        if payload.attempted:
+            unconfirmed[index] = missing
+        else:
+            waiting[index] = missing
+            human.append(False)
+    if not rejected and not waiting and not unconfirmed:
         return Delivered(notes)
     immediate = bool(waiting) and all(one.code == "es.write.time-series-id" for one in waiting.values())
-    return Partial(rejected, waiting, notes, 0.0 if immediate else None, bool(human) and all(human))
+    return Partial(rejected, waiting, notes, 0.0 if immediate else None, bool(human) and all(human), unconfirmed)
 
 
 def _duplicate(payload: Payload, ids: bool) -> ItemVerdict:
@@ -164,11 +238,33 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
             return Rejected(trouble.code, trouble.message, trouble.remedy, clipped(str(cause), _EXAMPLE))
 
 
-def _no_verdict(why: str) -> Unavailable:
+def _no_verdict(payload: Payload, why: str) -> Outcome:
+    if payload.attempted:
+        return Unconfirmed("es.write.no-verdict", why)
     return Unavailable("es.write.no-verdict", why, unknown=True)
 
 
+_HEAD = b'{"errors":false,"items":['
+
+
+def _all_stored_alike(body: bytes, items: int, index: str | None) -> bool:
+    """True for a reply whose items are one and the same success, byte for byte: compared as a whole, so it need not be decoded."""
+    end = body.find(b"}}", len(_HEAD)) + 2
+    first = body[len(_HEAD) : end]
+    return _stored(first, index) and body == _repeated(first, items)
+
+
 @lru_cache(maxsize=8)
-def _all_created(items: int) -> bytes:
-    """The reply, byte for byte, in which every item was created: compared as a whole, so it need not be decoded."""
-    return b'{"errors":false,"items":[' + b",".join([b'{"create":{"status":201}}'] * items) + b"]}"
+def _repeated(item: bytes, items: int) -> bytes:
+    return _HEAD + b",".join([item] * items) + b"]}"
+
+
+@lru_cache(maxsize=8)
+def _stored(written: bytes, index: str | None) -> bool:
+    """True where this item alone says that its document was stored in the index."""
+    try:
+        operation = _decode_item(written)
+    except msgspec.DecodeError:
+        return False
+    item = next(iter(operation.values()), Item())
+    return judge_item(item) is None and (not item.index or index is None or belongs(item.index, index))

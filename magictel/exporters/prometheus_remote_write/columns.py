@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from operator import add, attrgetter, itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from magictel.exporters.prometheus_remote_write.encoding import (
     Encoder,
@@ -21,7 +21,7 @@ from magictel.exporters.prometheus_remote_write.encoding import (
     reserved,
     varint,
 )
-from magictel.exporters.prometheus_remote_write.names import label_name, label_value, labels
+from magictel.exporters.prometheus_remote_write.names import label_value, labels
 from magictel.model import Attributes, Kind, Point, Stream, times_of, values_of
 from magictel.templates import Column, Filled
 
@@ -37,12 +37,9 @@ _bounds = attrgetter("explicit_bounds")
 class ColumnEncoder(Encoder):
     """An encoder that is an exporter's template as well."""
 
-    def __init__(self, *, suffixes: bool = True, scope_labels: bool = True) -> None:
-        super().__init__(suffixes=suffixes, scope_labels=scope_labels)
-        self._known: dict[int, _Labelled] = {}
-        self._keys: dict[tuple[str, ...], tuple[tuple[str, ...], list[_Values], bool]] = {}
-        self._values: dict[str, _Values] = {}
-        self._values_held = [0]
+    def __init__(self, **choices: Any) -> None:
+        super().__init__(**choices)
+        self._labellers: dict[Callable[[str], str], _Labeller] = {}
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
@@ -73,7 +70,7 @@ class ColumnEncoder(Encoder):
         taken = frozenset(reserved(stream, fixed))
         if isinstance(variant, int):
             own.append(("__name__", encoded_label("__name__", name)))
-            return self._number(own, taken, variant)
+            return self._number(own, taken, variant, self._labeller(stream))
         assert isinstance(variant, tuple)
         width, bounds = variant
         heads = [
@@ -81,8 +78,10 @@ class ColumnEncoder(Encoder):
             for suffix, le in parts(bounds)
         ]
 
+        encode = self._labeller(stream).encoded
+
         def histogram(attributes: Attributes) -> Sequence[bytes]:
-            pairs = self._encoded(attributes, taken)
+            pairs = encode(attributes, taken)
             pairs += own
             pairs.sort()
             first, second = bisect_left(pairs, ("__name__",)), bisect_left(pairs, ("le",))
@@ -94,7 +93,7 @@ class ColumnEncoder(Encoder):
         return histogram
 
     def _number(
-        self, own: list[tuple[str, bytes]], taken: frozenset[str], width: int
+        self, own: list[tuple[str, bytes]], taken: frozenset[str], width: int, labeller: _Labeller
     ) -> Callable[[Attributes], Sequence[bytes]]:
         """Number points have one sample. Where the labels of a set of keys stand among the stream's own is found out once."""
         written = tuple(encoded for _, encoded in own)
@@ -102,14 +101,14 @@ class ColumnEncoder(Encoder):
         sample = b"\x12" + varint(width + 1) + b"\x09"
         behind = len(sample) + width
         leads: dict[int, bytes] = {}
-        known, join = self._known, b"".join
+        known, encode, join = labeller.known, labeller.labelled, b"".join
 
         def number(attributes: Attributes) -> Sequence[bytes]:
-            one = known.get(id(attributes)) or self._labelled(attributes)
+            one = known.get(id(attributes)) or encode(attributes)
             order = orders.get(one.names)
             if order is None:
                 if one.odd or not taken.isdisjoint(one.names):
-                    pairs = self._encoded(attributes, taken) + own
+                    pairs = labeller.encoded(attributes, taken) + own
                     pairs.sort()
                     return _head(join([encoded for _, encoded in pairs]), width), b""
                 names = (*one.names, *(label for label, _ in own))
@@ -124,26 +123,41 @@ class ColumnEncoder(Encoder):
 
         return number
 
-    def _encoded(self, attributes: Attributes, reserved: frozenset[str]) -> list[tuple[str, bytes]]:
+    def _labeller(self, stream: Stream) -> _Labeller:
+        """One for each way to name labels: attributes of pages and others may be the same objects."""
+        named = self.named(stream)
+        return self._labellers.setdefault(named, _Labeller(named))
+
+
+class _Labeller:
+    """Encodes attributes as labels named by `named`. `known` are attributes by their ids."""
+
+    def __init__(self, named: Callable[[str], str]) -> None:
+        self._named = named
+        self.known: dict[int, _Labelled] = {}
+        self._keys: dict[tuple[str, ...], tuple[tuple[str, ...], list[_Values], bool]] = {}
+        self._values: dict[str, _Values] = {}
+        self._values_held = [0]
+
+    def encoded(self, attributes: Attributes, reserved: frozenset[str]) -> list[tuple[str, bytes]]:
         """Names and encoded labels, in no order."""
-        one = self._known.get(id(attributes)) or self._labelled(attributes)
+        one = self.known.get(id(attributes)) or self.labelled(attributes)
         if not one.odd and reserved.isdisjoint(one.names):
             return [pair for pair in zip(one.names, one.labels, strict=True) if pair[1]]
-        return [(name, encoded_label(name, text)) for name, text in labels(attributes, reserved).items()]
+        return [(name, encoded_label(name, text)) for name, text in labels(attributes, reserved, self._named).items()]
 
-    def _labelled(self, attributes: Attributes) -> _Labelled:
+    def labelled(self, attributes: Attributes) -> _Labelled:
         """Attributes that come for the first time. Their values recur, so each label is encoded once."""
         if self._values_held[0] > _MAX_CACHED or len(self._keys) > _MAX_CACHED:
             self._keys.clear()
             self._values.clear()
             self._values_held[0] = 0
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
+        if len(self.known) >= _MAX_KNOWN:
+            self.known.clear()
         keys = tuple(attributes)
         known = self._keys.get(keys)
         if known is None:
-            named = [(label_name(key), key) for key in keys]
-            names = tuple(name for name, _ in named)
+            names = tuple(map(self._named, keys))
             tables = []
             for name in names:
                 table = self._values.get(name)
@@ -156,7 +170,7 @@ class ColumnEncoder(Encoder):
             table[value] if value.__class__ is str else table[label_value(value)]
             for table, value in zip(tables, attributes.values(), strict=True)
         ]
-        made = self._known[id(attributes)] = _Labelled(attributes, names, tuple(encoded), odd)
+        made = self.known[id(attributes)] = _Labelled(attributes, names, tuple(encoded), odd)
         return made
 
 

@@ -13,14 +13,26 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.exporters.prometheus_remote_write.names import label_value, labels, metric_name
-from magictel.model import Group, Kind, Point, Series, Stream, number_text, times_of
+from magictel.exporters.prometheus_remote_write.names import LabelNames, label_name, label_value, labels, metric_name
+from magictel.model import (
+    SUMMARY_NAME,
+    SUMMARY_UNIT,
+    Group,
+    Kind,
+    Point,
+    Series,
+    Stream,
+    named_by_prometheus,
+    number_text,
+    times_of,
+)
 from magictel.templates import Withheld
 
 NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
@@ -30,14 +42,40 @@ _IDENTITY = ("service.namespace", "service.name", "service.instance.id")
 
 
 class Encoder:
-    """Encodes points. `suffixes`: unit and type in names; `scope_labels`: `otel_scope_name` and `_version`."""
+    """Encodes points. `suffixes`: unit and type in names; `scope_labels`: `otel_scope_name` and so on; `label_names`: whose
+    rules; `page_names`: series of a Prometheus page keep their names and labels.
+    """
 
-    def __init__(self, *, suffixes: bool = True, scope_labels: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        suffixes: bool = True,
+        scope_labels: bool = True,
+        label_names: LabelNames = "prometheus",
+        page_names: bool = True,
+    ) -> None:
         self.suffixes = suffixes
         self.scope_labels = scope_labels
+        self.page_names = page_names
+        self._label_name: Callable[[str], str] = partial(label_name, style=label_names)
+
+    def verbatim(self, stream: Stream) -> bool:
+        """Return whether a stream keeps its names and gets no label: it is named by Prometheus already."""
+        return self.page_names and named_by_prometheus(stream)
+
+    def named(self, stream: Stream) -> Callable[[str], str]:
+        """Return what makes label names of a stream's keys."""
+        return str if self.verbatim(stream) else self._label_name
 
     def name(self, stream: Stream) -> str | None:
         """The metric's name in Prometheus."""
+        if self.verbatim(stream):
+            return stream.name or None
+        summary = dict(stream.metadata)
+        whole = summary.get(SUMMARY_NAME, "")
+        if whole and stream.name.startswith(whole):
+            name = metric_name(whole, summary.get(SUMMARY_UNIT, ""), suffixes=self.suffixes)
+            return name and name + stream.name.removeprefix(whole)
         return metric_name(
             stream.name, stream.unit, counter=stream.monotonic, gauge=stream.kind is Kind.GAUGE, suffixes=self.suffixes
         )
@@ -45,15 +83,21 @@ class Encoder:
     def fixed(self, stream: Stream) -> dict[str, str]:
         """The labels that every series of a stream carries: job and instance, and the scope."""
         made = identity(stream.resource)
-        if self.scope_labels:
-            scope = {"otel_scope_name": stream.scope_name, "otel_scope_version": stream.scope_version}
-            made.update({name: label_value(value) for name, value in scope.items() if value})
+        if self.scope_labels and stream.scope_name and not self.verbatim(stream):
+            made |= self._scope(stream)
         return made
+
+    def _scope(self, stream: Stream) -> dict[str, str]:
+        """As Prometheus promotes them: attributes, then name, version and schema, which nothing may hide."""
+        told = {self._label_name(f"otel_scope_{key}"): value for key, value in stream.scope_attributes.items()}
+        told |= {"otel_scope_name": stream.scope_name, "otel_scope_version": stream.scope_version}
+        told["otel_scope_schema_url"] = stream.scope_schema_url
+        return {name: text for name, value in told.items() if (text := label_value(value))}
 
     def labels(self, series: Series) -> dict[str, str]:
         """The labels of a point without `__name__` and `le`, unsorted."""
         fixed = self.fixed(series.stream)
-        return {**labels(series.attributes, reserved(series.stream, fixed)), **fixed}
+        return {**labels(series.attributes, reserved(series.stream, fixed), self.named(series.stream)), **fixed}
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """The point's `TimeSeries` messages, or why it is left out."""
@@ -74,13 +118,18 @@ class Encoder:
         except ValueError as failure:
             return Withheld("prom.rw.buckets", str(failure), describe(series))
 
+    def resource_labels(self, resource: Mapping[str, Any]) -> dict[str, str]:
+        """Return the labels of `target_info`: a resource's attributes beyond job and instance."""
+        others = {key: value for key, value in resource.items() if key not in _IDENTITY}
+        return labels(others, (*identity(resource), "__name__"), self._label_name)
+
     def target_info(self, group: Group) -> bytes:
         """The series that carries a resource's other attributes, at the time of the group's last point; empty without any."""
         resource = group.stream.resource
         own = identity(resource)
-        others = labels({key: value for key, value in resource.items() if key not in _IDENTITY}, (*own, "__name__"))
-        if not own or not others:
+        if not own or resource.keys() <= set(_IDENTITY) or self.verbatim(group.stream):
             return b""
+        others = self.resource_labels(resource)
         time = milliseconds(max(times_of(group.points)))
         return time_series({**others, **own, "__name__": "target_info"}, 1.0, time)
 
@@ -88,7 +137,7 @@ class Encoder:
 def identity(resource: Mapping[str, Any]) -> dict[str, str]:
     """`job` (`namespace/name`) and `instance` of a resource, where it names them."""
     namespace, name, instance = (label_value(resource.get(key)) for key in _IDENTITY)
-    job = f"{namespace}/{name}" if namespace and name else name
+    job = f"{namespace}/{name}" if _IDENTITY[0] in resource and _IDENTITY[1] in resource else name
     return {label: value for label, value in (("job", job), ("instance", instance)) if value}
 
 

@@ -23,7 +23,7 @@ from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
 from magictel.exporters.prometheus_remote_write.reading import declared, expected, key_in, seen
-from magictel.exporters.prometheus_remote_write.refusals import refusal
+from magictel.exporters.prometheus_remote_write.refusals import discarded, empty, refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.judgement import judge_status
 from magictel.model import Group, Point, Series
@@ -50,7 +50,8 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     limits = (
         "Delta points and exponential histograms are withheld: remote write 1.0 can carry neither.",
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
-        "Names and attribute keys become letters, digits and underscores; values become text.",
+        "Names and attribute keys become letters, digits and underscores, as Prometheus 3 names the same OTLP data; values become text.",
+        "Series of a Prometheus page keep their names and labels, and get no otel_scope labels (page_names).",
         "Start times, minima, maxima, exemplars and descriptions stay behind.",
         "A point's own job, instance or le is kept as exported_job and so on.",
         "Points of a collection that become one series and time to Prometheus: the first is sent, the others are rejected beforehand.",
@@ -59,7 +60,13 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def __init__(self, settings: PrometheusRemoteWriteSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self._encoder = ColumnEncoder(suffixes=self.settings.name_suffixes, scope_labels=self.settings.scope_labels)
+        own = self.settings
+        self._encoder = ColumnEncoder(
+            suffixes=own.name_suffixes,
+            scope_labels=own.scope_labels,
+            label_names=own.label_names,
+            page_names=own.page_names,
+        )
         self._identities = reading_points.Identities(self._encoder)
         self._names: dict[str, set[str]] = {}
         self._refused_in_a_row = 0
@@ -148,10 +155,10 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     # ---- verdicts ------------------------------------------------------------------------------------------------------
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """A 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
-        row = refusal(reply)
+        """An empty 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
+        row = refusal(reply) or discarded(reply, payload.points)
         if row is None:
-            return judge_status(reply, self.clock.now())
+            return judge_status(reply, self.clock.now(), self.products, empty)
         if row.act == "wait":
             return Throttled(row.code, row.message, reply.retry_after(self.clock.now()))
         if row.act in ("isolate", "halve"):

@@ -1,8 +1,8 @@
 """OpenTelemetry names as Prometheus knows them: metrics, labels, label values and bucket bounds.
 
-The rules are those of OpenTelemetry's "Prometheus and OpenMetrics compatibility" specification, as prometheus/otlptranslator
-follows them. Two gaps in them are closed here without loss: a key without a letter or digit becomes `key_`, and a point's own
-`job`, `instance` or `le` is kept as `exported_job` and so on, as Prometheus does when it scrapes.
+The rules are those of Prometheus 3's own OTLP door (prometheus/otlptranslator). Two gaps in them are closed here without loss: a
+key without a letter or digit becomes `key_`, and a point's own `job`, `instance` or `le` is kept as `exported_job` and so on, as
+Prometheus does when it scrapes.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
+
+from magictel.model import number_text
 
 _MAIN = {
     "d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
@@ -24,7 +26,12 @@ _MAIN = {
 _PER = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 _NOT_METRIC = re.compile(r"[^a-zA-Z0-9:_]+")
 _NOT_METRIC_TOKEN = re.compile(r"[^a-zA-Z0-9:]+")
+_NO_LABEL_CHARACTER = re.compile(r"[^a-zA-Z0-9]")
 _NOT_LABEL = re.compile(r"[^a-zA-Z0-9]+")
+_ESCAPED_BY_GO = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})
+LabelNames = Literal["prometheus", "specification"]
+"""`prometheus`: what Prometheus 3 does by default, `a..b` is `a__b` and `_a` is `key_a`. `specification`: what OpenTelemetry's
+specification says, `a..b` is `a_b` and `_a` stays."""
 
 
 @lru_cache(maxsize=20_000)
@@ -72,18 +79,29 @@ def unit_name(unit: str, *, utf8: bool = False) -> str:
 
 
 @lru_cache(maxsize=20_000)
-def label_name(key: str) -> str:
-    """An attribute's key as a label name: `http.method` is `http_method`, `1st` is `key_1st`; `__reserved__` stays."""
-    if key.startswith("__") and key.endswith("__") and key.strip("_").replace("_", "a").isalnum() and key.isascii():
-        return key
-    made = _NOT_LABEL.sub("_", key) or "_"
-    if made[0].isdigit():
-        return "key_" + made
-    return "key" + made if made[0] == "_" else made
+def label_name(key: str, style: LabelNames = "prometheus") -> str:
+    """Return an attribute's key as a label name, by the rules of Prometheus 3 or those of OpenTelemetry's specification.
+
+    A key without a letter or digit, for which Prometheus refuses the whole metric, becomes `key_`.
+    """
+    if style == "prometheus":
+        name = _NO_LABEL_CHARACTER.sub("_", key)
+    elif len(key) >= 4 and key.startswith("__") and key.endswith("__"):
+        name = f"__{_NOT_LABEL.sub('_', key[2:-2])}__"
+    else:
+        name = _NOT_LABEL.sub("_", key)
+    if name[:1].isdigit():
+        return "key_" + name
+    if not name.strip("_"):
+        return "key" + (name or "_")
+    return "key" + name if style == "prometheus" and name[0] == "_" and name[1] != "_" else name
 
 
 def label_value(value: Any) -> str:
-    """An attribute's value as text: `true`, `7`, `0.5`, lists and maps as JSON, bytes in base64; an absent one is empty."""
+    """Return an attribute's value as Prometheus' OTLP door writes it: `true`, `7`, `0.5`, lists and maps as JSON, bytes in base64.
+
+    An absent one is empty.
+    """
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if value is None:
@@ -91,31 +109,54 @@ def label_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value).removesuffix(".0")
+        return _double(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, list | tuple | Mapping):
-        return label_value(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+        return label_value(_json(value))
     return str(value)
 
 
-def labels(attributes: Mapping[str, Any], reserved: Iterable[str]) -> dict[str, str]:
-    """Labels of a point's attributes, unsorted. Keys that become one name have their values joined by `;`, in the keys' order.
+def labels(
+    attributes: Mapping[str, Any], reserved: Iterable[str], named: Callable[[str], str] = label_name
+) -> dict[str, str]:
+    """Return the labels of a point's attributes, unsorted. Keys that become one name have their values joined by `;`, in the keys' order.
 
     A name that is `reserved` (because the metric, its resource or its buckets need it) is kept behind `exported_`. An empty
-    value is no label, and not joined either: Prometheus cannot tell it from an absent one.
+    value is no label: Prometheus cannot tell it from an absent one.
     """
     taken = set(reserved)
     made: dict[str, str] = {}
     for key in sorted(attributes):
         value = label_value(attributes[key])
-        if not value:
-            continue
-        name = label_name(key)
+        name = named(key)
         if name in taken:
             name = "exported_" + name
-        made[name] = f"{made[name]};{value}" if name in made else value
-    return made
+        made[name] = f"{made[name]};{value}" if made.get(name) else value
+    return {name: value for name, value in made.items() if value}
+
+
+def _double(number: float) -> str:
+    """A double as JSON and ECMAScript write it: an exponent only below 1e-6 and from 1e21 on."""
+    if number - number != 0:
+        return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        return number_text(number)
+    return repr(number).replace("e-0", "e-")
+
+
+def _json(value: Any) -> str:
+    """A value as JSON, as Go writes it: keys in order, no white space."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_json(str(key))}:{_json(value[key])}" for key in sorted(value, key=str)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int | float):
+        return label_value(value)
+    text = value if isinstance(value, str) else label_value(value)
+    return json.dumps(text, ensure_ascii=False).translate(_ESCAPED_BY_GO)
 
 
 def _unit_suffixes(unit: str) -> tuple[str, str]:

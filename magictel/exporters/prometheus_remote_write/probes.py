@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 
+from magictel.amazon import unsigned
 from magictel.exporters.prometheus_remote_write.refusals import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.finding import Finding, Rung, SideEffect
+from magictel.front import front_of
 from magictel.http_exporter import HttpExporter
-from magictel.ladder.http import answered, unavailable
+from magictel.ladder.http import unavailable
 from magictel.ladder.probe import probe
+from magictel.ladder.write_path import refused, unproven, write_path
 from magictel.payload import Payload
-from magictel.wire import Reply, Wire
+from magictel.wire import Endpoint, Reply, Wire
+
+_EXPECTED = "a remote-write receiver"
+_READS_BODIES = frozenset({"prom.rw.snappy", "prom.rw.protobuf"})
+"""What a receiver says that takes a GET for a write, and finds no body."""
+_NOTHING = Payload(b"", 0, lambda _: [])
 
 
 class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
     """The probes; `PrometheusRemoteWriteExporter` is all the rest."""
+
+    products = ("VictoriaMetrics",)
 
     @abstractmethod
     def reading(self, wire: Wire) -> Wire | None:
@@ -23,26 +34,42 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
 
     @probe(Rung.HTTP, "remote write is spoken at this address")
     def door(self, wire: Wire) -> Finding:
-        """GET on the write path writes nothing: 405 says that it is there (Prometheus, Mimir)."""
-        reply = answered(wire, "")
+        """GET on the write path writes nothing. Prometheus and Mimir answer 405 there, VictoriaMetrics takes it for an empty write."""
+        reply = write_path(wire, "", _EXPECTED, self.products)
         if isinstance(reply, Finding):
             return reply
         product = self._product(wire, reply)
         seen = {"status": reply.status, "product": product}
-        if reply.status == 404:
+        named = product or "the backend"
+        if (reply.status == 404 and product) or "unsupported path requested" in reply.text[:2_000]:
             return Finding.failed(
                 Rung.HTTP,
                 "prom.rw.path",
-                f"{wire.endpoint} is no remote-write path: {product} answers 404",
-                "Prometheus' is /api/v1/write, Mimir's /api/v1/push, VictoriaMetrics' /api/v1/write",
+                f"{wire.endpoint} is not a remote-write path: {named} answers {reply.status}",
+                "Prometheus takes remote write at /api/v1/write, Mimir at /api/v1/push, VictoriaMetrics at /api/v1/write",
                 **seen,
             )
         if reply.status in (401, 403):
-            return Finding.passed(Rung.HTTP, f"{product} answers, and asks who we are ({reply.status})", **seen)
-        if reply.status == 405:
-            return Finding.passed(Rung.HTTP, f"{product}, and the write path is there", **seen)
-        busy = unavailable(reply, wire, self.clock.now(), "Prometheus") if refusal(reply) is None else None
-        return busy or Finding.passed(Rung.HTTP, f"{product} answers; its answer proves no write path", **seen)
+            return Finding.passed(
+                Rung.HTTP, f"{named} answers {reply.status}: it asks for credentials or rights", **seen
+            )
+        if product and (reply.ok or reply.status == 405):
+            return Finding.passed(Rung.HTTP, f"{named}, and the write path is there", **seen)
+        row = refusal(reply)
+        if row is not None and row.code in _READS_BODIES:
+            return Finding.passed(Rung.HTTP, f"{named} reads remote-write bodies at this path", **seen)
+        if reply.ok and reply.body.strip():
+            return Finding.failed(
+                Rung.HTTP,
+                "http.not-a-backend",
+                f"{reply.status} to a GET on the write path with a body, which is not how {_EXPECTED} answers",
+                "check host, port and path: another service listens there",
+                first_bytes=wire.first_bytes(reply),
+                **seen,
+            )
+        busy = None if row is not None or reply.status == 501 else unavailable(reply, wire, self.clock.now(), _EXPECTED)
+        remedy = f"magictel check {self.target} --allow empty-write"
+        return busy or unproven(reply, wire, _EXPECTED, remedy, self.products)
 
     @probe(Rung.AUTH, "the credentials are taken")
     def credentials(self, wire: Wire) -> Finding:
@@ -89,7 +116,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 return Finding.warned(
                     Rung.HEALTH, "prom.health.forbidden", f"{path} may not be read ({reply.status})", None
                 )
-            if reply.status >= 500:
+            if reply.status >= 500 and reply.status != 501:  # 501: it takes no GET at all
                 return Finding.failed(
                     Rung.HEALTH,
                     "prom.health.not-ready",
@@ -129,7 +156,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return Finding.passed(Rung.WRITE, f"an empty write is taken ({reply.status})", status=reply.status)
         if reply.status in (401, 403):
             return self._refused(Rung.WRITE, wire, reply, "Authorization" in self._all_headers())
-        verdict = self.judge(Payload(b"", 0, lambda _: []), reply)
+        verdict = self.judge(_NOTHING, reply)
         return Finding.failed(
             Rung.WRITE,
             getattr(verdict, "code", "http.not-a-backend"),
@@ -144,8 +171,8 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         seen = {"status": reply.status, "body": wire.first_bytes(reply)}
         if row is not None:
             return Finding.failed(rung, row.code, row.message, row.remedy, **seen)
-        if reply.status == 403:
-            return Finding.failed(rung, "http.forbidden", "these credentials may not do this (403)", None, **seen)
+        if reply.status == 403 or unsigned(reply) or front_of(reply).named:
+            return replace(refused(reply, wire, self.judge(_NOTHING, reply)), rung=rung)
         if given:
             remedy = "check username and password, or bearer_token"
             return Finding.failed(rung, "http.unauthorized", "the credentials are refused (401)", remedy, **seen)
@@ -158,15 +185,17 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         )
 
     def _product(self, wire: Wire, reply: Reply) -> str:
-        """Which product answers, by its own words; "the backend" where it says none."""
+        """Which product answers, by its own words; empty where it says none."""
         if is_victoriametrics(reply):
             return "VictoriaMetrics"
-        reading = self.reading(wire)
-        told = reading.get("/api/v1/status/buildinfo").json() if reading is not None else None
-        info = told.get("data") if isinstance(told, dict) else None
-        if not isinstance(info, dict) or "version" not in info:
-            return "the backend"
-        return f"{info.get('application') or 'Prometheus'} {info['version']}"
+        here = wire.endpoint
+        origin = wire.at(Endpoint(here.scheme, here.host, here.port, ""))
+        for asked in filter(None, (self.reading(wire), origin if reply.status == 404 else None)):
+            build = asked.get("/api/v1/status/buildinfo").json()
+            info = build.get("data") if isinstance(build, dict) else None
+            if isinstance(info, dict) and "version" in info:
+                return f"{info.get('application') or 'Prometheus'} {info['version']}".strip()
+        return ""
 
 
 def is_victoriametrics(reply: Reply) -> bool:

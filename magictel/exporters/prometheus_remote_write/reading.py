@@ -13,14 +13,13 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, identity, reserved, samples
-from magictel.exporters.prometheus_remote_write.names import label_name, label_value, labels
+from magictel.exporters.prometheus_remote_write.names import label_name, label_value
 from magictel.model import Point, Series
 from magictel.sources.sample import POINT
 from magictel.verification import Expected, Seen, Value
 
 _POINT = label_name(POINT)
 _NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})
-_OF_RESOURCE = ("service.namespace", "service.name", "service.instance.id")
 
 
 def expected(encoder: Encoder, series: Series, point: Point, *, target_info: bool) -> Expected | None:
@@ -35,15 +34,15 @@ def expected(encoder: Encoder, series: Series, point: Point, *, target_info: boo
         "start_time_unix_nano": point.start_time_unix_nano,
         **{f"labels.{name}": value for name, value in own.items()},
     }
-    single = {label_name(key): key for key in series.attributes}
+    named = encoder.named(series.stream)
+    single = {named(key): key for key in series.attributes}
     if len(single) == len(series.attributes):  # no two keys share a name: the value as it was sent, not as text
         taken = reserved(series.stream, encoder.fixed(series.stream))
         for name, key in single.items():
             fields[f"labels.exported_{name}" if name in taken else f"labels.{name}"] = _value(series.attributes[key])
     resource = series.stream.resource
     if target_info and identity(resource):
-        others = {key: value for key, value in resource.items() if key not in _OF_RESOURCE}
-        fields.update({f"target_info.{name}": value for name, value in labels(others, identity(resource)).items()})
+        fields.update({f"target_info.{name}": value for name, value in encoder.resource_labels(resource).items()})
     fields.update(_numbers(point))
     point_name = own.get(_POINT)
     return Expected(key_of(own), f"{series.stream.name} {point_name}" if point_name else describe(series), fields)

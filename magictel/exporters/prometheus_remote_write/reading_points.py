@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, milliseconds, samples
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, identity, milliseconds, samples
+from magictel.exporters.prometheus_remote_write.names import label_value
 from magictel.exporters.prometheus_remote_write.query import QueryApi, any_of
 from magictel.model import Attributes, Point, Series, Stream
 from magictel.verification import Expected, Seen, Unreadable, Value
@@ -17,6 +19,10 @@ _MOST_HELD = 5_000
 """Series that are remembered from one point to the next."""
 _CUT = 1e-12
 _AT = "\n"
+_UNCLEAR = re.compile(r'[,="\\]')
+_BRACE = re.compile(r"[{\\]")
+_UP_TO_LABELS = re.compile(r"(?:[^{\\]|\\.)*", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)")
 
 
 class Identities:
@@ -63,11 +69,19 @@ class Identities:
             self._held = 0
             self._enter(series.stream)
         self._held += 1
-        name, own = self._encoder.name(series.stream) or "", self._encoder.labels(series)
+        name, own = self._wanted(series)
         # The metric's own name is part of the key: of two that become one name in Prometheus, one is not shown as it was sent.
         key = f"{_AT}{series.stream.name}{_AT}{_series(own)}"
         made = self._here[id(series.attributes)] = _Known(series.attributes, name, own, key, describe(series), {})
         return made
+
+    def _wanted(self, series: Series) -> tuple[str, Mapping[str, str]]:
+        """The name and the labels that a user looks for. A page says its own: what the encoder renames is lost."""
+        stream = series.stream
+        if not self._encoder.verbatim(stream):
+            return self._encoder.name(stream) or "", self._encoder.labels(series)
+        own = {key: label_value(value) for key, value in series.attributes.items() if value != ""}
+        return stream.name, own | identity(stream.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +156,21 @@ def _some(names: Sequence[str]) -> Iterator[list[str]]:
     yield chunk
 
 
-def _series(labels: dict[str, str]) -> str:
+def _series(labels: Mapping[str, str]) -> str:
     """`name{label=value, …}`, by which a series is recognised and shown; labels without a value are none."""
-    own: Iterable[Any] = sorted((name, value) for name, value in labels.items() if value and name != "__name__")
-    return f"{labels.get('__name__', '')}{{{', '.join(f'{name}={value}' for name, value in own)}}}"
+    own = sorted((name, _told(value)) for name, value in labels.items() if value and name != "__name__")
+    name = _BRACE.sub(r"\\\g<0>", labels.get("__name__", ""))
+    return f"{name}{{{', '.join(f'{name}={value}' for name, value in own)}}}"
+
+
+def _told(value: str) -> str:
+    """A label's value, quoted where it could be taken for something else."""
+    return json.dumps(value, ensure_ascii=False) if _UNCLEAR.search(value) else value
 
 
 def _name(series: str) -> str:
-    return series.partition("{")[0]
+    name = _UP_TO_LABELS.match(series)
+    return _ESCAPE.sub(r"\1", name[0]) if name else series
 
 
 def _double(value: float) -> Value:

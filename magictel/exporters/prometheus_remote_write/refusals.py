@@ -8,9 +8,10 @@ Status alone misleads: Prometheus says 500 for labels it will never take, and 40
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from magictel.judgement import discards
 from magictel.quotation import clipped
 from magictel.wire import Reply
 
@@ -18,6 +19,8 @@ Act = Literal["isolate", "reject", "halve", "wait"]
 """isolate: the receiver takes all or nothing, so halves find the bad points · reject: nothing of it will ever be taken ·
 halve: too large · wait: asked to slow down."""
 
+_REPLICA = re.compile(r"rejecting sample: replica=|replicas did not mat?ch")
+"""What the HA trackers of Cortex ("mach") and Mimir say, under 202, to the samples of a replica that is not elected."""
 _MIMIR = re.compile(r"\berr-(?:mimir|cortex)-([a-z0-9-]+)")
 
 
@@ -48,6 +51,30 @@ def refusal(reply: Reply) -> Refusal | None:
         if reply.status in statuses and marker in said:
             return Refusal(row.code, f"{reply.status}: {row.message}", row.remedy, row.act)
     return None
+
+
+def empty(reply: Reply) -> bool:
+    """True for a success as every receiver words it: with no body (200 Mimir and Thanos, 204 Prometheus and VictoriaMetrics)."""
+    return not reply.body.strip()
+
+
+def discarded(reply: Reply, points: int) -> Refusal | None:
+    """The row of a 2xx that took less than all: in a receiver's own words, or by the counts of its Written headers; else None."""
+    if not reply.ok or reply.looks_like_html:
+        return None
+    said = " ".join(reply.text[:2000].split())
+    if _REPLICA.search(said):
+        return Refusal(
+            "prom.rw.replica",
+            f"{reply.status}: another replica is elected, and this one's samples are dropped: {clipped(said, 200)}",
+            "send without the labels cluster and __replica__, or leave it to the elected replica",
+        )
+    written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
+    counts = [int(count) for count in written if count.isdigit()]
+    if counts and sum(counts) < points:
+        act: Act = "isolate" if sum(counts) else "reject"
+        return Refusal("prom.rw.partial", f"{reply.status}, and only {sum(counts)} samples were taken", None, act)
+    return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(said) else None
 
 
 def _mimir(status: int, error_id: str, short: str, said: str) -> Refusal:
@@ -129,6 +156,15 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Refusal], ...] = (
         _CLIENT_ERRORS,
         "unexpected EOF",
         Refusal("prom.rw.protobuf", "the body could not be read as protobuf", _ENCODING.remedy),
+    ),
+    (
+        (*_CLIENT_ERRORS, 500),
+        "invalid temporality and type combination",
+        Refusal(
+            "prom.rw.delta",
+            "a metric has delta temporality, and Prometheus needs cumulative points",
+            'set temporality = "cumulative" where the metric is made',
+        ),
     ),
     ((400, 500), "invalid metric name or labels", _LABELS),
     ((400, 500), "empty labelset", _LABELS),

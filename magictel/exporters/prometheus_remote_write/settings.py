@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
+from magictel.exporters.prometheus_remote_write.names import LabelNames
 from magictel.secrets import Secret
 from magictel.settings.model import HttpSettings, Problem, option
 
@@ -40,8 +41,24 @@ class PrometheusRemoteWriteSettings(HttpSettings, frozen=True, kw_only=True, for
     name_suffixes: Annotated[
         bool, option("Whether a metric's name ends in its unit and type, as in _seconds and _total.")
     ] = True
+    label_names: Annotated[
+        LabelNames,
+        option(
+            "How attribute keys become label names. prometheus: as Prometheus 3's OTLP receiver does by default (a..b is a__b, _a is"
+            " key_a). specification: as OpenTelemetry's specification says (a..b is a_b, _a stays)."
+        ),
+    ] = "prometheus"
+    page_names: Annotated[
+        bool,
+        option(
+            "Whether series of a Prometheus page keep their names and labels; if not, they are renamed as OpenTelemetry's are."
+        ),
+    ] = True
     scope_labels: Annotated[
-        bool, option("Whether series carry otel_scope_name and otel_scope_version; two scopes may share a name.")
+        bool,
+        option(
+            "Whether series carry their scope: otel_scope_name, _version, _schema_url and its attributes. Two scopes may share a metric."
+        ),
     ] = True
     target_info: Annotated[
         bool, option("Whether a resource's attributes beyond job and instance are sent, as the series target_info.")

@@ -15,7 +15,7 @@ from magictel.catalogue import explain
 from magictel.exporters.elasticsearch import trouble
 from magictel.exporters.elasticsearch.documents import split
 from magictel.exporters.elasticsearch.trouble import Class, cause_of, read
-from magictel.exporters.elasticsearch.verdicts import judge_bulk, judge_item
+from magictel.exporters.elasticsearch.verdicts import Item, judge_bulk, judge_item
 from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
 from magictel.wire import Reply
@@ -276,7 +276,7 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
 @pytest.mark.parametrize(("answer", "code", "retry"), [row[1:] for row in ITEMS], ids=[row[0] for row in ITEMS])
 def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, retry: Class) -> None:
     inner = answer["create"]
-    trouble = judge_item(inner["status"], inner["error"])
+    trouble = judge_item(Item(inner["status"], inner["error"]))
     assert trouble is not None
     assert (trouble.code, trouble.retry) == (code, retry)
     outcome = judged(bulk(STORED, answer))
@@ -496,7 +496,21 @@ def test_the_catalogue_row_gets_its_code_and_its_retry_class(row: dict[str, Any]
         lambda inner: (
             st.lists(inner)
             | st.dictionaries(
-                st.sampled_from(["type", "reason", "caused_by", "error", "status", "items", "create"]), inner
+                st.sampled_from(
+                    [
+                        "type",
+                        "reason",
+                        "caused_by",
+                        "error",
+                        "status",
+                        "items",
+                        "create",
+                        "result",
+                        "_index",
+                        "failure_store",
+                    ]
+                ),
+                inner,
             )
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -71,22 +72,28 @@ def test_a_metric_is_named_by_its_unit_and_kind(
 
 
 @pytest.mark.parametrize(
-    ("key", "name"),
-    [
-        ("http.request.method", "http_request_method"),
-        ("a--b__c", "a_b_c"),
-        ("1st", "key_1st"),
-        ("_private", "key_private"),
-        ("__reserved__", "__reserved__"),
-        ("größe", "gr_e"),
-        ("", "key_"),
-        ("ä", "key_"),
-        ("__ä__", "key_"),
-        ("__name__", "__name__"),
+    ("key", "prometheus", "specification"),
+    [  # as Prometheus 3 answered, with its defaults and with both of its label options off
+        ("http.request.method", "http_request_method", "http_request_method"),
+        ("a..b", "a__b", "a_b"),
+        ("a--b__c", "a__b__c", "a_b_c"),
+        ("1st", "key_1st", "key_1st"),
+        ("_a", "key_a", "_a"),
+        (".a", "key_a", "_a"),
+        ("__a", "__a", "_a"),
+        ("a.b__", "a_b__", "a_b_"),
+        ("__a.b__", "__a_b__", "__a_b__"),
+        ("__a__b__", "__a__b__", "__a_b__"),
+        ("__name__", "__name__", "__name__"),
+        ("größe", "gr__e", "gr_e"),
+        # Prometheus refuses these; they are kept here
+        ("", "key_", "key_"),
+        ("ä", "key_", "key_"),
+        ("__ä__", "key_____", "key_____"),
     ],
 )
-def test_a_label_is_named_by_its_key(key: str, name: str) -> None:
-    assert label_name(key) == name
+def test_a_label_is_named_by_its_key_and_by_the_rules_chosen(key: str, prometheus: str, specification: str) -> None:
+    assert (label_name(key), label_name(key, "specification")) == (prometheus, specification)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +106,15 @@ def test_a_label_is_named_by_its_key(key: str, name: str) -> None:
         (2.0, "2"),
         (["a", "ß"], '["a","ß"]'),
         ((1, 2.5, True), "[1,2.5,true]"),
+        ([2.0, 1e-9, None, b"\xff", "<&>"], '[2,1e-9,null,"/w==","<&>"]'),
+        ({"z": 1, "a": [True]}, '{"a":[true],"z":1}'),
+        (1e-7, "1e-7"),
+        (0.000001, "0.000001"),
+        (1e16, "10000000000000000"),
+        (1e21, "1e+21"),
+        (-0.0, "-0"),
+        (math.nan, "NaN"),
+        (-math.inf, "-Infinity"),
         (b"\x00\xff", "AP8="),
         (None, ""),
         ("half \ud800 pair", "half ��� pair"),
@@ -123,6 +139,7 @@ def test_a_name_that_is_needed_elsewhere_is_kept_beside_it() -> None:
 def test_an_empty_value_is_no_label() -> None:
     assert labels({"a": "", "b": None, "c": "x"}, ()) == {"c": "x"}
     assert labels({"a.b": "", "a_b": "x", "c.d": "", "c_d": ""}, ()) == {"a_b": "x"}
+    assert labels({"a.b": "x", "a_b": ""}, ()) == {"a_b": "x;"}  # as Prometheus joins them
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
-from magictel.outcome import Delivered, Rejected, Throttled, TooLarge, Unavailable
+from magictel.outcome import Delivered, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 from magictel.payload import Payload
 from magictel.wire import Reply
 
@@ -86,6 +86,61 @@ def test_a_reply_has_one_verdict(
     assert getattr(outcome, "code", None) == code
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "verdict", "code"),
+    [
+        # thrown away, and said so: as it would be under a 400
+        (202, "out of bounds\n", TooLarge, "prom.rw.out-of-bounds"),
+        (200, "out of order sample\n", TooLarge, "prom.rw.out-of-order"),
+        (202, "too old sample; dropped", TooLarge, "prom.rw.too-old"),
+        (202, "user=a: duplicate sample for timestamp", TooLarge, "prom.rw.duplicate"),
+        (202, "rejected (err-mimir-sample-timestamp-too-old). The affected sample has …", TooLarge, "mimir.refused"),
+        (202, "replicas did not mach, rejecting sample: replica=b, elected=a\n", Rejected, "prom.rw.replica"),
+        (202, "replicas did not match, rejecting sample: replica=b, elected=a", Rejected, "prom.rw.replica"),
+        (202, "accepted, but 2 samples were dropped by a relabelling rule", Rejected, "http.discarded"),
+        (200, '{"message": "metrics discarded: quota exceeded"}', Rejected, "http.discarded"),
+        (200, "the samples were not stored: retention period", Rejected, "http.discarded"),
+        (200, '{"status": "ok", "rejected": 3}', Rejected, "http.refused"),
+        (200, '{"code": 200, "status": [{"name": "up", "successful": 0, "failed": 1}]}', Rejected, "http.refused"),
+        (200, '{"linesOk": 1, "linesInvalid": 2}', Rejected, "http.refused"),
+        (200, '{"status": "error", "error": "bad_data"}', Rejected, "http.refused"),
+        # nobody's answer to a remote write
+        (200, "OK", Unconfirmed, "http.unconfirmed"),
+        (200, "Hello, world", Unconfirmed, "http.unconfirmed"),
+        (200, "{}", Unconfirmed, "http.unconfirmed"),
+        (200, '{"took": 3, "errors": false, "items": []}', Unconfirmed, "http.unconfirmed"),
+        (200, "no samples dropped", Unconfirmed, "http.unconfirmed"),
+        (200, '{"couchdb": "Welcome"}', Rejected, "http.other-product"),
+        # its own
+        (200, "\n", Delivered, None),
+    ],
+)  # fmt: skip
+def test_what_a_success_itself_says_is_read(
+    exporter: PrometheusRemoteWriteExporter, status: int, body: str, verdict: type, code: str | None
+) -> None:
+    outcome = judged(exporter, status, body)
+    assert (type(outcome), getattr(outcome, "code", None)) == (verdict, code), outcome
+
+
+@pytest.mark.parametrize(
+    ("headers", "verdict", "code"),
+    [
+        ({"x-elastic-product": "Elasticsearch", "content-type": "application/json"}, Rejected, "http.other-product"),
+        ({"x-prometheus-remote-write-samples-written": "0"}, Rejected, "prom.rw.partial"),
+        ({"x-prometheus-remote-write-samples-written": "1"}, TooLarge, "prom.rw.partial"),
+        ({"x-prometheus-remote-write-samples-written": "2"}, Delivered, None),
+        ({"x-prometheus-remote-write-samples-written": "0", "x-prometheus-remote-write-histograms-written": "2"}, Delivered, None),
+        ({"x-server-hostname": "vm"}, Delivered, None),
+        ({"content-type": "text/html"}, Delivered, None),
+    ],
+)  # fmt: skip
+def test_what_the_headers_of_a_success_say_is_read(
+    exporter: PrometheusRemoteWriteExporter, headers: dict[str, str], verdict: type, code: str | None
+) -> None:
+    outcome = judged(exporter, 204, "", headers)
+    assert (type(outcome), getattr(outcome, "code", None)) == (verdict, code), outcome
+
+
 def test_a_web_page_is_nobodys_acceptance(exporter: PrometheusRemoteWriteExporter) -> None:
     assert judged(exporter, 200, "<!doctype html>", _HTML).code == "http.not-a-backend"
     assert judged(exporter, 400, "<html>out of order sample</html>", _HTML).code == "http.refused"
@@ -115,7 +170,12 @@ def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: Promet
         if row["backend"] in ("prometheus-remote-write", "mimir", "victoriametrics")
     ]
     assert len(rows) >= 12
-    expected = {"no": (Rejected, TooLarge), "after-header": (Throttled,), "verify": (Delivered,), "poll": (Delivered,)}
+    expected = {
+        "no": (Rejected, TooLarge),
+        "after-header": (Throttled,),
+        "verify": (Delivered,),
+        "poll": (Delivered, Unconfirmed),
+    }
     for row in rows:
         status = int(row["seen"].split()[0])
         headers = dict(_TEXT)
@@ -123,5 +183,5 @@ def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: Promet
             headers["x-prometheus-remote-write-samples-written"] = "1"
         outcome = judged(exporter, status, row["body"], headers)
         assert isinstance(outcome, expected[row["retry"]]), row
-        if not isinstance(outcome, Delivered):
+        if not isinstance(outcome, Delivered | Unconfirmed):
             assert outcome.code == row["id"], row

@@ -1,0 +1,30 @@
+"""The completions for bash, zsh and fish, made from the commands themselves: static files, no Python at TAB.
+
+`python -m magictel.cli.shell_scripts` writes them into a folder (default `completions`); a test keeps them fresh.
+Names of targets are read from `magictel.toml` by the shell itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from magictel.cli.shell_scripts.bash import bash
+from magictel.cli.shell_scripts.fish import fish
+from magictel.cli.shell_scripts.spelled import Spelled, spelled
+from magictel.cli.shell_scripts.zsh import zsh
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def script(shell: str, commands: tuple[Spelled, ...] | None = None) -> str:
+    """Return the completion script of a shell."""
+    makers = {"bash": bash, "zsh": zsh, "fish": fish}
+    return makers[shell](spelled() if commands is None else commands)
+
+
+def write(folder: Path) -> None:
+    """Write all three scripts into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    commands = spelled()
+    for shell in SHELLS:
+        (folder / f"magictel.{shell}").write_text(script(shell, commands), "utf-8")

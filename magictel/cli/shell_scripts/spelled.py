@@ -1,0 +1,94 @@
+"""Every command as a shell sees it: its words, its flags, and what each value can be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from magictel.cli import table
+from magictel.cli.table import Takes
+
+Value = Literal["none", "any", "file", "choice", "targets", "report", "code"]
+"""What an option's value is. `report`: `KIND=` and then a file."""
+MADE = "Made by `python -m magictel.cli.shell_scripts`: static, no Python at TAB; a test keeps it fresh."
+RECORDINGS = ("@node", "@gateway", "-")
+"""What `replay` takes beside files."""
+_VALUES: Mapping[str, Value] = {
+    "--config": "file",
+    "--from": "file",
+    "--out": "file",
+    "--body": "file",
+    "--to": "targets",
+    "--report": "report",
+    "--skip": "code",
+}
+_CHOICES = re.compile(r"\w+(\|\w+)+")
+"""A metavar that lists its values: `stop|skip`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One option of a command: its spellings, its sentence, what its value is, whether it may come again."""
+
+    names: tuple[str, ...]
+    help: str
+    value: Value
+    choices: tuple[str, ...] = ()
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """A command by its words (`config show`), what its arguments are, its flags, and the commands under it."""
+
+    words: tuple[str, ...]
+    summary: str
+    takes: Takes
+    flags: tuple[Flag, ...]
+    under: tuple[str, ...] = field(default=())
+
+
+def spelled() -> tuple[Spelled, ...]:
+    """Return every command, with those under another behind it. Imports them all."""
+    return tuple(one for command in table.COMMANDS for one in _spell(command, table.load(command)))
+
+
+def identifier(words: tuple[str, ...]) -> str:
+    """Return the words as part of a function's name."""
+    return "_".join(words).replace("-", "_")
+
+
+def single_quoted(text: str) -> str:
+    """Return a text as one word of a shell."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _spell(command: table.Command, loaded: Any) -> Iterator[Spelled]:
+    under = getattr(loaded, "commands", None)
+    if under is None:
+        yield Spelled((command.name,), command.summary, command.takes, _flags(loaded))
+        return
+    yield Spelled((command.name,), command.summary, "nothing", (), tuple(under))
+    for name, inner in under.items():
+        summary = (inner.help or "").partition("\n")[0]
+        yield Spelled((command.name, name), summary, "targets", _flags(inner))
+
+
+def _flags(command: Any) -> tuple[Flag, ...]:
+    flags = []
+    for option in command.params:
+        if option.param_type_name != "option" or option.hidden:
+            continue
+        names = tuple(option.opts)
+        choices = tuple(str(getattr(choice, "value", choice)) for choice in getattr(option.type, "choices", ()))
+        if not choices and not option.is_flag and _CHOICES.fullmatch(option.metavar or ""):
+            choices = tuple(option.metavar.split("|"))
+        value: Value = "none" if option.is_flag else "choice" if choices else "any"
+        value = next((_VALUES[name] for name in names if name in _VALUES), value)
+        sentence = " ".join((option.help or "").split())
+        flags.append(Flag(names, sentence, value, choices, bool(option.multiple)))
+        if option.secondary_opts:
+            flags.append(Flag(tuple(option.secondary_opts), sentence, "none"))
+    return (*flags, Flag(("-h", "--help"), "Show help and exit.", "none"))

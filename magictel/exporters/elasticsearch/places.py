@@ -1,0 +1,78 @@
+"""Where documents went: into the index that was named, an index behind its name, or another one (reroute, date_index_name)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from urllib.parse import quote
+
+from magictel.errors import WireError
+from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial
+from magictel.wire import Wire
+
+ELSEWHERE = "es.write.elsewhere"
+_FAILURE_STORE = re.compile(r"\.fs-.+-\d{6,}")
+_LONGEST = 2.0
+
+
+def is_failure_store(concrete: str) -> bool:
+    """True for a backing index of a data stream's failure store."""
+    return _FAILURE_STORE.fullmatch(concrete) is not None
+
+
+def belongs(concrete: str, index: str) -> bool:
+    """True where the name alone shows that `concrete` is the index, a backing index of it, or what its date math makes."""
+    if concrete == index or re.fullmatch(rf"\.ds-{re.escape(index)}-(?:[\d.]+-)?\d{{6,}}", concrete):
+        return True
+    return index.startswith("<") and concrete.startswith(index[1:].partition("{")[0])
+
+
+def elsewhere(concrete: str, index: str) -> ItemVerdict:
+    """The note on a document that was stored in another index."""
+    why = f"the document went to {concrete}, not {index}: a pipeline sent it there, or {index} is an alias"
+    return ItemVerdict(ELSEWHERE, why, concrete)
+
+
+class Places:
+    """The indices that an exporter's documents went to. Threads may race: both would learn the same."""
+
+    def __init__(self, index: str) -> None:
+        self._index = index
+        self._behind: frozenset[str] = frozenset()
+        self._elsewhere: dict[str, None] = {}
+        self._missing = False
+
+    @property
+    def read(self) -> str:
+        """What a read-back asks: the index, and every other one that documents went to."""
+        return ",".join([*([] if self._missing and self._elsewhere else [self._index]), *self._elsewhere])
+
+    def settle(self, outcome: Outcome, wire: Callable[[], Wire], timeout: float) -> Outcome:
+        """Drop the notes on documents that went where the index's name (an alias) points; remember the other places."""
+        if not isinstance(outcome, Delivered | Partial):
+            return outcome
+        strange = {note.example for note in outcome.notes.values() if note.code == ELSEWHERE and note.example}
+        if not strange:
+            return outcome
+        if strange - self._behind - self._elsewhere.keys():
+            self._ask(wire, min(_LONGEST, timeout))
+        for name in sorted(strange - self._behind):
+            self._elsewhere[name] = None
+        notes: Mapping[int, ItemVerdict] = {
+            index: note
+            for index, note in outcome.notes.items()
+            if note.code != ELSEWHERE or note.example not in self._behind
+        }
+        return replace(outcome, notes=notes)
+
+    def _ask(self, wire: Callable[[], Wire], timeout: float) -> None:
+        """Which indices are behind the name now; without an answer or the right to it nothing is concluded."""
+        try:
+            reply = wire().get(f"/{quote(self._index)}/_settings/index.uuid?flat_settings=true", timeout=timeout)
+        except WireError:
+            return
+        body = reply.json()
+        if reply.status == 200 and isinstance(body, dict):
+            self._behind |= frozenset(body)
+        self._missing = reply.status == 404

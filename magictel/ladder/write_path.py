@@ -1,0 +1,99 @@
+"""The http and auth rungs of a backend that has a write path and no more: what a GET proves, and what only the write decides.
+
+Servers that route by method (actix, Express, Rocket, http.server) answer 404, 405 or 501 to a GET on a path that takes POST. An
+exporter's own probes use the same reading; an exporter without probes of these rungs gets it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from magictel.errors import WireError
+from magictel.finding import UNPROVEN, Finding, Held, Rung
+from magictel.front import Kind, front_of, words_of
+from magictel.ladder.http import explain_wire_error, not_a_backend
+from magictel.outcome import Outcome, Rejected
+from magictel.products import another_product
+from magictel.wire import Endpoint, Reply, Wire
+
+_BY_METHOD = frozenset({404, 405, 501})
+REFUSED = frozenset({401, 403})
+_WRITE_DECIDES = frozenset({"http.forbidden", "http.aws.unsigned", "os.aws.unsigned"})
+"""Codes of a 403 to a GET: a path may take POST alone, so whoever writes next may try."""
+_AUTHENTICATE = "set the credentials, or correct the ones that are set"
+_AUTHORIZE = "grant these credentials the right to write, or let what is in front of the backend pass this path"
+
+
+def write_path(wire: Wire, path: str, backend: str, own: Collection[str] = ()) -> Reply | Finding:
+    """The reply to a GET on the write path, or the http rung's finding where no backend gives such a reply.
+
+    `backend`: what is expected, for people. `own`: the names that `magictel.products` has for it.
+    """
+    try:
+        reply = wire.get(path)
+    except WireError as failure:
+        return explain_wire_error(failure, wire)
+    product = another_product(reply, own)
+    if product is not None:
+        return _other(reply, wire, backend, product)
+    if reply.status in _BY_METHOD and front_of(reply).kind is not Kind.LOGIN:
+        return reply
+    return not_a_backend(reply, wire) or reply
+
+
+def unproven(reply: Reply, wire: Wire, backend: str, remedy: str, own: Collection[str] = ()) -> Finding:
+    """The warning for a reply to a GET that says nothing about POST; a failure where the server's root names another product."""
+    here = wire.endpoint
+    if here.path or reply.status == 404:
+        try:
+            product = another_product(wire.at(Endpoint(here.scheme, here.host, here.port, "")).get("/"), own)
+        except WireError:
+            product = None
+        if product is not None:
+            return _other(reply, wire, backend, product)
+    return Finding.warned(
+        Rung.HTTP,
+        UNPROVEN,
+        f"{reply.status} to a GET on the write path: this does not show whether it takes a POST",
+        remedy,
+        status=reply.status,
+        first_bytes=wire.first_bytes(reply),
+    )
+
+
+def _other(reply: Reply, wire: Wire, backend: str, product: str) -> Finding:
+    return Finding.failed(
+        Rung.HTTP,
+        "http.other-product",
+        f"{wire.endpoint.origin} is {product}, not {backend}",
+        "correct the address, or use the exporter for this product",
+        status=reply.status,
+        product=product,
+        first_bytes=wire.first_bytes(reply),
+    )
+
+
+def refused(reply: Reply, wire: Wire, verdict: Outcome) -> Finding:
+    """The auth rung's failed finding for a 401 or 403, in the words of the exporter's own verdict on it."""
+    missing = reply.status == 401
+    code = "http.unauthorized" if missing else "http.forbidden"
+    message, remedy = f"{reply.status}: {words_of(reply)}", None
+    if isinstance(verdict, Rejected):
+        code, message, remedy = verdict.code, verdict.message, verdict.remedy
+    return Finding.failed(
+        Rung.AUTH,
+        code,
+        f"every request is refused: {wire.redact(message)}",
+        remedy or (_AUTHENTICATE if missing else _AUTHORIZE),
+        status=reply.status,
+        answered_by=wire.redact(str(front_of(reply))),
+        first_bytes=wire.first_bytes(reply),
+    )
+
+
+def write_decides(finding: Finding) -> Finding:
+    """A 403 to a GET as a warning, for whoever writes next; any other finding as it is."""
+    if finding.outcome is Held.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH) and finding.code in _WRITE_DECIDES:
+        return replace(finding, outcome=Held.WARN)
+    return finding

@@ -1,0 +1,23 @@
+"""Which program made a report, on which host, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The version of magictel, the host's name, and the time at which the run started (with a time zone)."""
+
+    version: str
+    host: str
+    started: datetime
+
+    @property
+    def timestamp(self) -> str:
+        """The start in ISO 8601, to the second: `2026-11-29T11:02:05+00:00`."""
+        return self.started.isoformat(timespec="seconds")
+
+    def __str__(self) -> str:
+        return f"magictel {self.version} on {self.host}, {self.started:%Y-%m-%d %H:%M:%S} {self.started.tzname()}"

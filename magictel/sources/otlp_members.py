@@ -1,0 +1,193 @@
+"""OTLP JSON member by member, for the lines that are not plainly canonical: what is legal becomes so, what would be lost is named.
+
+`null` is an unset field (ProtoJSON). An unknown member is ignored, as OTLP asks of receivers, unless data points are lost with it.
+A field's original name (`data_points`) is no valid member: "The keys of JSON objects are field names converted to lowerCamelCase.
+Original field names are not valid" (OTLP, "JSON Protobuf Encoding").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from math import isinf
+from typing import Any
+
+import msgspec
+
+from magictel.sources import otlp_messages as otlp
+
+KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
+OTHER_SIGNALS = ("resourceSpans", "resourceLogs", "resourceProfiles")
+_POINTS = frozenset({"datapoints", "timeunixnano"})
+_OLDER = {
+    "instrumentationLibraryMetrics": "OTLP has scopeMetrics since 0.16",
+    **dict.fromkeys(("intGauge", "doubleGauge"), "OTLP has gauge since 0.9"),
+    **dict.fromkeys(("intSum", "doubleSum"), "OTLP has sum since 0.9"),
+    **dict.fromkeys(("intHistogram", "doubleHistogram"), "OTLP has histogram since 0.9"),
+}
+_INNER: dict[type, dict[str, type]] = {
+    otlp.Request: {"resourceMetrics": otlp.ResourceMetrics},
+    otlp.ResourceMetrics: {"resource": otlp.Resource, "scopeMetrics": otlp.ScopeMetrics},
+    otlp.ScopeMetrics: {"scope": otlp.Scope, "metrics": otlp.Metric},
+    otlp.Metric: {
+        "gauge": otlp.Gauges,
+        "sum": otlp.Sums,
+        "histogram": otlp.Histograms,
+        "exponentialHistogram": otlp.Exponentials,
+        "summary": otlp.Summaries,
+        "metadata": otlp.Pair,
+    },
+    otlp.Gauges: {"dataPoints": otlp.Point},
+    otlp.Sums: {"dataPoints": otlp.Point},
+    otlp.Histograms: {"dataPoints": otlp.Histogram},
+    otlp.Exponentials: {"dataPoints": otlp.Exponential},
+    otlp.Summaries: {"dataPoints": otlp.Summary},
+    otlp.Point: {"attributes": otlp.Pair, "exemplars": otlp.Exemplar},
+    otlp.Histogram: {"attributes": otlp.Pair, "exemplars": otlp.Exemplar},
+    otlp.Exponential: {
+        "attributes": otlp.Pair,
+        "exemplars": otlp.Exemplar,
+        "positive": otlp.Buckets,
+        "negative": otlp.Buckets,
+    },
+    otlp.Summary: {"attributes": otlp.Pair, "quantileValues": otlp.Quantile},
+    otlp.Exemplar: {"filteredAttributes": otlp.Pair},
+    otlp.Resource: {"attributes": otlp.Pair},
+    otlp.Scope: {"attributes": otlp.Pair},
+    otlp.Pair: {"value": otlp.Value},
+    otlp.Value: {"arrayValue": otlp.Array, "kvlistValue": otlp.Pairs},
+    otlp.Array: {"values": otlp.Value},
+    otlp.Pairs: {"values": otlp.Pair},
+}
+"""The messages within each message; what is not here has members that are plain values."""
+
+
+class MemberError(ValueError):
+    """A line cannot be taken, because of what stands at a path of it."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
+
+
+class _Twice(dict[str, Any]):
+    """An object in which a member stands twice."""
+
+    member = ""
+
+
+def canonical(text: bytes, other_signal: Callable[[str], None]) -> bytes:
+    """A line's request, or array of them, in canonical members; `other_signal` gets the names of other signals on it.
+
+    Raises `MemberError`, and `ValueError` for what is no JSON.
+    """
+    tree = json.loads(text, object_pairs_hook=_object, parse_float=_float, parse_int=_int)
+    several = isinstance(tree, list)
+    if several and not tree:
+        raise MemberError("", "expected an OTLP request, got an empty array")
+    requests = []
+    for at, request in enumerate(tree if several else [tree]):
+        path = f"[{at}]" if several else ""
+        if not isinstance(request, dict):
+            raise MemberError(path, "expected an OTLP request (an object)")
+        others = [name for name in OTHER_SIGNALS if name in request]
+        for name in others:
+            other_signal(name)
+        own = {key: value for key, value in request.items() if key not in others}
+        requests.append(_message(own, otlp.Request, path, request))
+    return msgspec.json.encode(requests if several else requests[0])
+
+
+def _message(given: dict[str, Any], kind: type, path: str, whole: dict[str, Any] | None = None) -> dict[str, Any]:
+    if isinstance(given, _Twice):
+        raise MemberError(path, f"the member {given.member} stands twice in one object")
+    fields: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined] # of a msgspec struct
+    inner = _INNER.get(kind, {})
+    known: dict[str, Any] = {}
+    strange: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in fields:
+            strange[key] = value
+        elif value is not None:
+            own = inner.get(key)
+            known[key] = value if own is None else _member(value, own, f"{path}.{key}" if path else key)
+    _lost(strange, fields, path)
+    if kind is otlp.Metric:
+        _one_kind(known, strange, path)
+    if kind is otlp.Request and strange and not known and (whole is None or len(whole) == len(given)):
+        raise MemberError(path, f"expected the member resourceMetrics, got {', '.join(strange)[:80]}")
+    return known
+
+
+def _member(value: Any, kind: type, path: str) -> Any:
+    if isinstance(value, dict):
+        return _message(value, kind, path)
+    if not isinstance(value, list):
+        return value  # of another type than expected: said by the decoder
+    made = []
+    for at, element in enumerate(value):
+        if element is None:
+            raise MemberError(f"{path}[{at}]", "expected an element, got null")
+        made.append(_message(element, kind, f"{path}[{at}]") if isinstance(element, dict) else element)
+    return made
+
+
+def _lost(strange: dict[str, Any], fields: tuple[str, ...], path: str) -> None:
+    """Raises for an unknown member that is a known field's original name, or that has data points in it."""
+    for key, value in strange.items():
+        where = f"{path}.{key}" if path else key
+        meant = next((field for field in fields if _plain(field) == _plain(key)), None)
+        if meant is not None:
+            raise MemberError(where, f"unknown member {key}: OTLP JSON has {meant}")
+        if any(map(_POINTS.__contains__, map(_plain, _names(value)))):
+            raise MemberError(where, f"unknown member {key}, with data points in it" + _hint(key))
+
+
+def _one_kind(known: dict[str, Any], strange: dict[str, Any], path: str) -> None:
+    kinds = [kind for kind in KINDS if kind in known]
+    name = str(known.get("name", ""))
+    if len(kinds) > 1:
+        raise MemberError(path, f"the metric {name} is {' and '.join(kinds)}, expected one of them")
+    odd = next((key for key, value in strange.items() if isinstance(value, dict)), None)
+    if not kinds and odd is not None:
+        raise MemberError(f"{path}.{odd}", f"unknown kind of metric {odd}, of {name}" + _hint(odd))
+
+
+def _hint(key: str) -> str:
+    return f" ({_OLDER[key]})" if key in _OLDER else ""
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The names of all members in a value."""
+    open_values = [value]
+    while open_values:
+        value = open_values.pop()
+        if isinstance(value, dict):
+            yield from value
+            open_values += value.values()
+        elif isinstance(value, list):
+            open_values += value
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    twice = _Twice(made)
+    names: set[str] = set()
+    twice.member = next(name for name, _ in pairs if name in names or names.add(name))  # type: ignore[func-returns-value]
+    return twice
+
+
+def _float(text: str) -> float | str:
+    """As text where it is beyond a double, so that the decoder refuses it."""
+    value = float(text)
+    return text if isinf(value) else value
+
+
+def _int(text: str) -> int | str:
+    return int(text) if len(text) < 400 else text

@@ -1,0 +1,125 @@
+"""What lines of a Prometheus page are made of, in both formats: names, quoted texts and labels; and where one is not right."""
+
+from __future__ import annotations
+
+import re
+
+NAME = rb"[A-Za-z_:][\w:]*+"
+QUOTED = rb'"(?:[^"\\]++|\\[^\n\0])*+"'
+SPACE, NO_SPACE = re.compile(rb"[ \t]*+"), re.compile(rb"")
+QUOTE = re.compile(QUOTED)
+_LABEL_NAME = re.compile(rb"[A-Za-z_]\w*+")
+ESCAPE = re.compile(r'\\([\\n"])')
+_ESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
+_AFTER_VALUE = r"expected , or } after this quote, which ends the label's value (a quote within one is written \")"
+
+
+class LineError(ValueError):
+    """What was expected in a line, and at which byte of it (from 0)."""
+
+    def __init__(self, at: int, expected: str) -> None:
+        super().__init__(expected)
+        self.at = at
+        self.expected = expected
+
+
+class OpenQuoteError(LineError):
+    """A quoted text does not end in its line: it may go on in the next one."""
+
+
+def labels(raw: bytes, *, openmetrics: bool, exemplar: bool = False) -> tuple[str | None, dict[str, str]]:
+    """Return the metric's name, where it stands between the braces, and the labels. Raises `LineError`.
+
+    A label whose value is empty is left out, as Prometheus has no such label.
+    """
+    space = NO_SPACE if openmetrics else SPACE
+    metric: str | None = None
+    names: set[str] = set()
+    values: dict[str, str] = {}
+    at = past(space, raw, 0)
+    while at < len(raw):
+        begin = at
+        key = _LABEL_NAME.match(raw, at) or QUOTE.match(raw, at)
+        if key is None:
+            raise LineError(at, "expected a label's name")
+        quoted = raw[begin : begin + 1] == b'"'
+        name = _name(key[0], begin) if quoted else key[0].decode()
+        at = past(space, raw, key.end())
+        if quoted and not exemplar and raw[at : at + 1] in (b",", b""):
+            if metric is not None or not name:
+                got = "a second one" if name else "an empty one"
+                raise LineError(begin, f"expected the metric's name, got {got}")
+            metric = name
+        else:
+            if raw[at : at + 1] != b"=":
+                raise LineError(at, "expected a label's value in quotes")
+            at = past(space, raw, at + 1)
+            value = QUOTE.match(raw, at)
+            if value is None or (openmetrics and b"\n" in value[0]):
+                raise LineError(at, "expected a label's value in quotes")
+            text = unquoted(value[0], at)
+            if not exemplar:
+                _allowed(name, text, names, begin)
+            elif "\0" in text:
+                raise LineError(at, "expected an exemplar's label without the character NUL")
+            names.add(name)
+            if text:
+                values[name] = text
+            at = past(space, raw, value.end())
+            if at < len(raw) and raw[at : at + 1] != b"," and (openmetrics or not _begins_label(raw, at)):
+                raise LineError(value.end() - 1, _AFTER_VALUE)
+        if raw[at : at + 1] == b",":
+            at = past(space, raw, at + 1)
+    return metric, values
+
+
+def past(space: re.Pattern[bytes], raw: bytes, at: int) -> int:
+    """Return where white space that may begin at a byte ends."""
+    return space.match(raw, at).end()  # type: ignore[union-attr] # it matches nothing, too
+
+
+def unquoted(raw: bytes, at: int) -> str:
+    """Return what quotes enclose that begin at byte `at` of a line. Raises `LineError` for what is not UTF-8."""
+    return unescaped(decoded(raw[1:-1], at + 1), ESCAPE)
+
+
+def decoded(raw: bytes, at: int) -> str:
+    """Return the bytes that begin at byte `at` of a line as text. Raises `LineError` with the place of the first that is not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as failure:
+        wrong = failure.start
+        raise LineError(at + wrong, f"expected UTF-8, got the byte 0x{raw[wrong]:02X}") from None
+
+
+def unescaped(text: str, escape: re.Pattern[str]) -> str:
+    """Return a text with what its escapes say; other backslashes are themselves."""
+    return escape.sub(lambda match: _ESCAPED[match[1]], text) if "\\" in text else text
+
+
+def _name(raw: bytes, at: int) -> str:
+    name = unquoted(raw, at)
+    if "\0" in name:
+        raise LineError(at, "expected a name without the character NUL")
+    return name
+
+
+def _allowed(name: str, text: str, names: set[str], at: int) -> None:
+    if name == "__name__":
+        raise LineError(at, "expected a label, got __name__: a sample has one name")
+    if name in names:
+        raise LineError(at, f"expected labels of different names, got {name[:80]!r} twice")
+    if not name and text:
+        raise LineError(at, "expected a label's name, got an empty one")
+
+
+def _begins_label(raw: bytes, at: int) -> bool:
+    """Whether a label, or the metric's name, begins here: in text 0.0.4 they need no comma between them."""
+    key = _LABEL_NAME.match(raw, at)
+    if key is not None:
+        return raw.startswith(b"=", past(SPACE, raw, key.end()))
+    key = QUOTE.match(raw, at)
+    if key is None:
+        return False
+    end = past(SPACE, raw, key.end())
+    return end == len(raw) or raw.startswith((b"=", b","), end)

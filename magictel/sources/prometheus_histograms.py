@@ -1,0 +1,103 @@
+"""The histograms of a page: samples of one family, gathered wherever they stand, become points when the page is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, NamedTuple
+
+from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
+
+from magictel.model import Point, number_text
+from magictel.sources import validity
+from magictel.sources.prometheus_families import Membership
+
+
+class Counted(NamedTuple):
+    """A sample of a histogram: its value, and where it stands."""
+
+    value: float
+    line: int
+    column: int
+
+
+class HistogramError(ValueError):
+    """Why samples are no histogram, and the sample that shows it."""
+
+    def __init__(self, why: str, shown_by: Counted) -> None:
+        super().__init__(why)
+        self.line, self.column = shown_by.line, shown_by.column
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The samples of one histogram: one family, one set of labels beside `le`, one time."""
+
+    of: Membership
+    attributes: dict[str, Any]
+    key: int
+    """Tells the attributes from others."""
+    time: int
+    buckets: dict[float, Counted] = field(default_factory=dict)
+    sum: Counted | None = None
+    count: Counted | None = None
+    exemplars: list[Exemplar] = field(default_factory=list)
+
+    def take(self, suffix: str, bound: float | None, counted: Counted) -> bool:
+        """Keep a sample; False where there is such a one already."""
+        if bound is not None:
+            return self.buckets.setdefault(bound, counted) is counted
+        if suffix == "_sum":
+            taken, self.sum = self.sum is None, self.sum or counted
+        else:
+            taken, self.count = self.count is None, self.count or counted
+        return taken
+
+    def point(self, start: int) -> Point:
+        """Return the histogram, whose buckets count for themselves. Raises `HistogramError`."""
+        family = self.of.family
+        named = [
+            (f'{family}_bucket{{le="{number_text(bound)}"}}', self.buckets[bound]) for bound in sorted(self.buckets)
+        ]
+        last = None
+        for name, counted in named:
+            _count(name, counted)
+            if last is not None and counted.value < last.value:
+                raise HistogramError(f"{name} is {counted.value:.15g}, less than the bucket below it", counted)
+            last = counted
+        assert last is not None, "the reader leaves out what has no buckets"
+        infinite = self.buckets.get(inf)
+        total = infinite or self.count
+        if total is None:
+            raise HistogramError(f'{family} has neither a bucket of le="+Inf" nor {family}_count', last)
+        if self.count is not None:
+            _count(f"{family}_count", self.count)
+            if self.count.value != last.value if infinite else self.count.value < last.value:
+                figures = f"{family}_count is {self.count.value:.15g}, but {named[-1][0]} is {last.value:.15g}"
+                raise HistogramError(figures, self.count)
+        bounds = sorted(bound for bound in self.buckets if bound != inf)
+        grown = [int(self.buckets[bound].value) for bound in bounds] + [int(total.value)]
+        counts = [after - before for before, after in zip([0, *grown], grown, strict=False)]
+        problem = validity.histogram(bounds, counts, grown[-1])
+        if problem is not None:
+            raise HistogramError(f"{family}: {problem}", total)
+        none: Any = None  # a page has no minimum and no maximum
+        return HistogramDataPoint(
+            self.attributes,
+            start,
+            self.time,
+            grown[-1],
+            self.sum.value if self.sum is not None else none,
+            counts,
+            bounds,
+            none,
+            none,
+            self.exemplars,
+        )
+
+
+def _count(name: str, counted: Counted) -> None:
+    problem = validity.histogram((), (), counted.value)
+    if problem is not None:
+        raise HistogramError(f"{name} {problem.why}", counted)

@@ -1,0 +1,126 @@
+"""The lines of a Prometheus page, text 0.0.4 and OpenMetrics 1.0, as Prometheus' own parser takes them (model/textparse).
+
+A sample that is right is one match of one pattern, in time linear in its length.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from magictel.sources.prometheus_fault import fault
+from magictel.sources.prometheus_grammar import (
+    ESCAPE,
+    NAME,
+    QUOTE,
+    QUOTED,
+    LineError,
+    OpenQuoteError,
+    decoded,
+    unescaped,
+)
+
+_LABELS = rb"\{((?:[^\"}]++|" + QUOTED + rb")*+)\}"
+_TEXT = re.compile(
+    rb"[ \t]*+(" + NAME + rb")?+[ \t]*+(?:" + _LABELS + rb"[ \t]*+)?+([^{ \t\n]++)[ \t]*+(?:(\d++)[ \t]*+)?+"
+)
+_OPENMETRICS = re.compile(
+    rb"(" + NAME + rb")?+(?:" + _LABELS + rb")?+ ([^ \n]++)(?: (?!# \{)([^ \n]++))?+"
+    rb"(?: # " + _LABELS + rb" ([^ \n]++)(?: ([^ \n]++))?+)?+"
+)
+_SUBJECT = rb"(" + NAME + rb"|" + QUOTED + rb")"
+_TEXT_KEYWORD = re.compile(rb"[ \t]*+#[ \t]++(HELP|TYPE)[ \t]++")
+_TEXT_SUBJECT = re.compile(_SUBJECT + rb"[^\n\0]?+([^\n]*+)")
+"""One byte of any kind stands between the name and what is said of it."""
+_OPENMETRICS_KEYWORD = re.compile(rb"# (HELP|TYPE|UNIT) ")
+_OPENMETRICS_SUBJECT = re.compile(_SUBJECT + rb" ([^\n]*+)")
+_UNIT_COMMENT = re.compile(rb"# UNIT " + _SUBJECT + rb" (\w++)[ \t]*+")
+_HELP_ESCAPE = re.compile(r"\\([\\n])")
+_TEXT_TYPES = frozenset({"counter", "gauge", "histogram", "summary", "untyped"})
+_OPENMETRICS_TYPES = frozenset(
+    {"counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"}
+)
+
+
+class Words(NamedTuple):
+    """Labels, value and time as they are written, and where each begins."""
+
+    labels: bytes
+    labels_at: int
+    value: bytes
+    value_at: int
+    time: bytes | None
+    time_at: int
+
+
+class Sample(NamedTuple):
+    """A sample's line. `name` is None where it stands between the braces."""
+
+    name: bytes | None
+    words: Words
+    exemplar: Words | None
+
+
+class Metadata(NamedTuple):
+    """A line of metadata: `TYPE`, `HELP` or `UNIT`, the metric's name, and the text."""
+
+    keyword: str
+    name: str
+    text: str
+
+
+def sample(line: bytes, *, openmetrics: bool) -> Sample:
+    """Return a sample's words. Raises `LineError`."""
+    match = (_OPENMETRICS if openmetrics else _TEXT).fullmatch(line)
+    if match is None or (match[1] is None and match[2] is None):
+        raise fault(line, openmetrics=openmetrics)
+    start = match.start
+    words = Words(match[2] or b"", start(2), match[3], start(3), match[4], start(4))
+    if not openmetrics or match[5] is None:
+        return Sample(match[1], words, None)
+    return Sample(match[1], words, Words(match[5], start(5), match[6], start(6), match[7], start(7)))
+
+
+def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None:
+    """Return what a line that begins with `#` says of a metric; None: it is a comment. Raises `LineError`.
+
+    Not `strict`: in text 0.0.4 the types of OpenMetrics are taken as well.
+    """
+    keyed = (_OPENMETRICS_KEYWORD if openmetrics else _TEXT_KEYWORD).match(line)
+    if keyed is None:
+        if openmetrics:
+            raise LineError(
+                0, "expected # HELP, # TYPE, # UNIT or # EOF and single spaces: OpenMetrics has no comments"
+            )
+        return _unit_comment(line)
+    match = (_OPENMETRICS_SUBJECT if openmetrics else _TEXT_SUBJECT).fullmatch(line, keyed.end())
+    if match is None:
+        if line.startswith(b'"', keyed.end()) and not QUOTE.match(line, keyed.end()):
+            raise OpenQuoteError(keyed.end(), "expected a quote that closes this one")
+        raise LineError(keyed.end(), "expected a metric's name" + (" and one space" if openmetrics else ""))
+    keyword, name, raw, at = keyed[1].decode(), _subject(match[1]), match[2], match.start(2)
+    if keyword == "HELP":
+        text = decoded(raw, at) if openmetrics or raw.strip(b" \t") else ""
+        return Metadata(keyword, name, unescaped(text, ESCAPE if openmetrics else _HELP_ESCAPE))
+    text = raw.decode(errors="replace")
+    if keyword == "TYPE":
+        types = _OPENMETRICS_TYPES if openmetrics else _TEXT_TYPES if strict else _TEXT_TYPES | _OPENMETRICS_TYPES
+        if text not in types:
+            raise LineError(at, f"expected one of the types {', '.join(sorted(types))}, got {text[:40]!r}")
+    if keyword == "UNIT" and text and not name.endswith(f"_{text}"):
+        raise LineError(at, f"expected the unit that the metric's name ends with, got {text[:40]!r}")
+    return Metadata(keyword, name, text)
+
+
+def _unit_comment(line: bytes) -> Metadata | None:
+    """In text 0.0.4 a unit is a comment like others; where it fits the name, it is true all the same."""
+    match = _UNIT_COMMENT.fullmatch(line)
+    if match is None:
+        return None
+    name, unit = _subject(match[1]), match[2].decode()
+    return Metadata("UNIT", name, unit) if name.endswith(f"_{unit}") else None
+
+
+def _subject(raw: bytes) -> str:
+    """The name that a line of metadata is about; one that is not UTF-8 is no sample's."""
+    return unescaped(raw[1:-1].decode(errors="surrogateescape"), ESCAPE) if raw[:1] == b'"' else raw.decode()

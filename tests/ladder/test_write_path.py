@@ -1,0 +1,203 @@
+"""What a GET proves about a write path, for exporters with probes of their own and without: refusals, other products, other methods."""
+
+# ruff: noqa: E501 # answers are as long as they are
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel.events import CheckOutcome, check_outcome
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
+from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.ladder.climb import climb
+from tests.cli.running import Ran, magictel
+from tests.diagnose.scripted import answering, made, raw
+
+PAGE = {"Content-Type": "text/html"}
+PLAIN = {"Content-Type": "text/plain"}
+EMPTY = raw(200, {}, b"")
+ELASTIC = json.dumps({"cluster_name": "c", "version": {"number": "8.1.0"}, "tagline": "You Know, for Search"}).encode()
+OPENSEARCH = json.dumps({"cluster_name": "c", "version": {"number": "3.0.0", "distribution": "opensearch"}}).encode()
+NO_HANDLER = b'{"error":"no handler found for uri [/api/v1/write] and method [GET]"}'
+
+
+class Plain(PrometheusRemoteWriteExporter):
+    """An exporter whose author wrote no probes: the ladder's own reading."""
+
+    name = "plain"
+    door = credentials = ready = receiver = empty_write = None  # type: ignore[assignment]
+
+
+def of(name: str, url: str) -> Any:
+    if name != "plain":
+        return made(name, url)
+    return Plain(Plain.Settings(url=f"{url}/api/v1/write", trust_env=False))
+
+
+def climbed(
+    name: str, states: Mapping[str, bytes], *allowed: SideEffect, skip: tuple[str, ...] = (), until: Rung = Rung.WRITE
+) -> dict[Rung, Finding]:
+    with answering(name, states) as url:
+        exporter = of(name, url)
+        exporter.allowed = frozenset(allowed)
+        try:
+            return {one.rung: one for one in climb(exporter.steps(5.0), until=until, skip=skip)}
+        finally:
+            exporter.shutdown(0)
+
+
+def outcome(rungs: Mapping[Rung, Finding], until: Rung | None = None) -> CheckOutcome:
+    return check_outcome(tuple(rungs.values()), until)
+
+
+REFUSALS = {
+    "an empty 403": (raw(403, {}, b""), "http.forbidden", ""),
+    "Envoy's": (raw(403, PLAIN | {"Server": "envoy"}, b"RBAC: access denied"), "http.forbidden", "Envoy"),
+    "Istio's sidecar": (raw(403, PLAIN | {"Server": "istio-envoy"}, b"RBAC: access denied"), "http.forbidden", "Envoy"),
+    "Envoy's without its header": (raw(403, PLAIN, b"RBAC: access denied"), "http.forbidden", "Envoy"),
+    "an API gateway's": (raw(403, {"x-amzn-ErrorType": "ForbiddenException"}, b'{"message":"Forbidden"}'), "http.forbidden", "AWS"),
+    "JSON without a name": (raw(403, {}, b'{"message":"Forbidden"}'), "http.forbidden", ""),
+    "a plain word": (raw(403, PLAIN, b"Forbidden"), "http.forbidden", ""),
+    "nginx' page": (raw(403, PAGE | {"Server": "nginx"}, b"<html><center>nginx</center></html>"), "http.forbidden", "nginx"),
+    "Kubernetes'": (raw(403, {}, b'{"kind":"Status","apiVersion":"v1","reason":"Forbidden","code":403}'), r"http\.(forbidden|other-product)|es.product.unknown", ""),
+    "an unsigned request": (raw(403, {}, b'{"message":"Missing Authentication Token"}'), "(http|os).aws.unsigned", "SigV4"),
+    "Amazon, in small letters": (raw(403, {}, b'{"message":"User: anonymous is not authorized to perform: es:ESHttpGet"}'), "(http|os).aws.unsigned", "SigV4"),
+    "an empty 401": (raw(401, {}, b""), "(http|os.auth).unauthorized", ""),
+    "a gateway's 401": (raw(401, {}, b'{"message":"Unauthorized"}'), "(http|os.auth).unauthorized", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["elasticsearch", "opensearch", "prometheus-remote-write", "plain"])
+@pytest.mark.parametrize(("answer", "code", "words"), REFUSALS.values(), ids=REFUSALS)
+def test_a_server_that_refuses_every_request_fails(name: str, answer: bytes, code: str, words: str) -> None:
+    rungs = climbed(name, {"": answer})
+    failed = next(one for one in rungs.values() if one.outcome is Held.FAIL)
+    assert failed.rung in (Rung.HTTP, Rung.AUTH)
+    assert failed.code is not None
+    assert re.fullmatch(code, failed.code), failed
+    assert words in failed.message
+    assert failed.remedy
+    assert "TARGET" not in failed.remedy
+    assert rungs[Rung.WRITE].outcome is Held.BLOCKED
+
+
+OTHERS = {
+    "Elasticsearch": {"GET": raw(400, {"X-Elastic-Product": "Elasticsearch"}, NO_HANDLER)},
+    "OpenSearch": {"GET": raw(400, {}, NO_HANDLER)},
+    "Elasticsearch 7": {"GET / ": raw(200, {}, ELASTIC), "GET": raw(404, {}, b'{"found":false}')},
+    "OpenSearch behind 405": {"GET / ": raw(200, {}, OPENSEARCH), "GET": raw(405, {}, b"{}")},
+    "InfluxDB": {"GET": raw(404, {"X-Influxdb-Version": "2.7"}, b'{"code":"not found"}')},
+    "ClickHouse": {"GET": raw(404, {"X-ClickHouse-Summary": "{}"}, b"There is no handle /api/v1/write")},
+    "CouchDB": {"GET / ": raw(200, {}, b'{"couchdb":"Welcome"}'), "GET": raw(404, {}, b'{"error":"not_found"}')},
+}
+
+
+@pytest.mark.parametrize("name", ["prometheus-remote-write", "plain"])
+@pytest.mark.parametrize("states", OTHERS.values(), ids=OTHERS)
+def test_another_product_fails_by_its_name(name: str, states: Mapping[str, bytes]) -> None:
+    finding = climbed(name, states)[Rung.HTTP]
+    assert (finding.outcome, finding.code) == (Held.FAIL, "http.other-product")
+    assert finding.evidence["product"] in finding.message
+
+
+APPS = {
+    "a page": raw(200, PAGE, b"<!doctype html><p>Welcome"),
+    "a login page": raw(200, PAGE, b"<html><input type=password>"),
+    "a page where a 404 should be, to log in": raw(404, PAGE, b"<html><form action=/login><input type=password>"),
+    "JSON": raw(200, {}, b'{"hello":"world"}'),
+    "a text": raw(200, PLAIN, b"Hello, world"),
+    "a redirect": raw(302, {"Location": "/login"}, b""),
+}
+
+
+@pytest.mark.parametrize("answer", APPS.values(), ids=APPS)
+def test_a_plain_web_application_is_no_remote_write_receiver(answer: bytes) -> None:
+    rungs = climbed("prometheus-remote-write", {"": answer})
+    assert rungs[Rung.HTTP].outcome is Held.FAIL
+    assert rungs[Rung.HTTP].code in ("http.not-a-backend", "http.redirect")
+
+
+BY_METHOD = {
+    "actix": raw(404, {}, b""),
+    "Express": raw(404, PAGE, b"<!DOCTYPE html><html><body><pre>Cannot GET /api/v1/write</pre></body></html>"),
+    "Go": raw(404, PLAIN, b"404 page not found\n"),
+    "JSON": raw(404, {}, b'{"detail":"Not Found"}'),
+    "Flask": raw(405, PAGE, b"<!doctype html><title>405 Method Not Allowed</title>"),
+    "an empty 405": raw(405, {"Allow": "POST"}, b""),
+    "http.server": raw(501, PAGE, b"<html><p>Error code: 501. Unsupported method ('GET')"),
+    "nginx": raw(404, PAGE | {"Server": "nginx"}, b"<html><center>nginx</center></html>"),
+    "an empty 200": EMPTY,
+    "a 400": raw(400, PLAIN, b"no body"),
+}
+
+
+@pytest.mark.parametrize("name", ["prometheus-remote-write", "plain"])
+@pytest.mark.parametrize("answer", BY_METHOD.values(), ids=BY_METHOD)
+def test_an_answer_to_a_get_that_says_nothing_of_post_warns_and_proves_nothing(name: str, answer: bytes) -> None:
+    rungs = climbed(name, {"GET": answer, "POST": EMPTY})
+    assert (rungs[Rung.HTTP].outcome, rungs[Rung.HTTP].code) == (Held.WARN, "http.write-path")
+    assert outcome(rungs) is CheckOutcome.UNVERIFIED
+    assert outcome(rungs, Rung.TCP) is CheckOutcome.WARN
+    skipped = climbed(name, {"GET": answer, "POST": EMPTY}, skip=("http.write-path",))
+    assert outcome(skipped) is CheckOutcome.UNVERIFIED
+
+
+@pytest.mark.parametrize("answer", [*BY_METHOD.values(), raw(403, {}, b'{"message":"Missing Authentication Token"}')])
+def test_an_allowed_write_decides(answer: bytes) -> None:
+    taken = climbed("prometheus-remote-write", {"GET": answer, "POST": EMPTY}, SideEffect.EMPTY_WRITE)
+    assert taken[Rung.WRITE].outcome is Held.PASS
+    assert outcome(taken) is CheckOutcome.WARN
+    refused = climbed("prometheus-remote-write", {"POST": raw(404, {}, b""), "": answer}, SideEffect.EMPTY_WRITE)
+    assert refused[Rung.WRITE].outcome is Held.FAIL
+
+
+def test_a_remote_write_receiver_is_known_by_its_own_words() -> None:
+    reads = raw(400, PLAIN, b"cannot decompress request with length 0: snappy: corrupt input")
+    assert climbed("prometheus-remote-write", {"GET": reads})[Rung.HTTP].outcome is Held.PASS
+    astray = raw(400, PLAIN | {"X-Server-Hostname": "vm"}, b'unsupported path requested: "/api/v1/write"')
+    finding = climbed("prometheus-remote-write", {"GET": astray})[Rung.HTTP]
+    assert (finding.outcome, finding.code) == (Held.FAIL, "prom.rw.path")
+
+
+def sent(states: Mapping[str, bytes], folder: Path, *words: str) -> Ran:
+    with answering("prometheus-remote-write", states) as url:
+        environment = {"PROMETHEUS_REMOTE_WRITE_URL": f"{url}/api/v1/push"}
+        return magictel(*words, "--format", "json", folder=folder, environment=environment)
+
+
+SEND = ("send-sample", "prometheus-remote-write", "--no-verify")
+REPLAY = ("replay", "@gateway", "--to", "prometheus-remote-write")
+
+
+@pytest.mark.parametrize("words", [SEND, REPLAY], ids=["send-sample", "replay"])
+@pytest.mark.parametrize("answer", [raw(404, {}, b""), raw(405, {}, b""), raw(403, {}, b'{"message":"Forbidden"}')])
+def test_a_send_lets_its_write_decide(words: tuple[str, ...], answer: bytes, tmp_path: Path) -> None:
+    assert sent({"GET": answer, "POST": EMPTY}, tmp_path, *words).code == 0
+    refused = sent({"": answer}, tmp_path, *words)
+    assert refused.code == 1
+    assert refused.document["targets"][0]["receipt"]["attempts"] >= 1
+
+
+@pytest.mark.parametrize("words", [SEND, REPLAY], ids=["send-sample", "replay"])
+def test_a_401_keeps_a_send_from_trying(words: tuple[str, ...], tmp_path: Path) -> None:
+    refused = sent({"GET": raw(401, {}, b""), "POST": EMPTY}, tmp_path, *words)
+    assert refused.code == 1
+    target = refused.document["targets"][0]
+    assert (target["code"], target["receipt"]["attempts"]) == ("http.unauthorized", 0)
+
+
+def test_the_command_exits_with_3_where_nothing_is_proved_and_0_once_a_write_proves_it(tmp_path: Path) -> None:
+    states = {"GET": raw(404, {}, b""), "POST": EMPTY}
+    open_ = sent(states, tmp_path, "check", "prometheus-remote-write")
+    assert (open_.code, open_.document["outcome"]) == (3, "unverified")
+    assert sent(states, tmp_path, "check", "prometheus-remote-write", "--allow", "empty-write").code == 0
+    forbidden = {"GET": raw(403, {}, b""), "POST": EMPTY}
+    assert sent(forbidden, tmp_path, "check", "prometheus-remote-write").code == 1
+    assert sent(forbidden, tmp_path, "check", "prometheus-remote-write", "--skip", "http.forbidden").code == 3
+    assert sent(forbidden, tmp_path, "check", "prometheus-remote-write", "--until", "tcp").code == 0
