@@ -45,14 +45,14 @@ class Gathered:
     exemplars: list[Exemplar] = field(default_factory=list)
 
     def take(self, suffix: str, bound: float | None, counted: Counted) -> bool:
-        """Keep a sample; False where there is such a one already."""
+        """Keep a sample; False where there is one already that says another value."""
         if bound is not None:
-            return self.buckets.setdefault(bound, counted) is counted
-        if suffix == "_sum":
-            taken, self.sum = self.sum is None, self.sum or counted
+            known = self.buckets.setdefault(bound, counted)
+        elif suffix == "_sum":
+            known = self.sum = self.sum or counted
         else:
-            taken, self.count = self.count is None, self.count or counted
-        return taken
+            known = self.count = self.count or counted
+        return known.value == counted.value or known is counted
 
     def point(self, start: int) -> Point:
         """Return the histogram, whose buckets count for themselves. Raises `HistogramError`."""

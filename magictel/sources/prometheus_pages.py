@@ -102,13 +102,14 @@ class Page:
 
 def pages(name: str, file: IO[bytes], openmetrics: bool | None, on_fault: OnFault) -> Iterator[Page]:
     """Yield the pages of a file. `openmetrics` is known of a scrape, which is one page; else `# EOF` ends a page of OpenMetrics."""
+    ends = b"\r\n" if openmetrics is None else b"\n"
     begin = above = 0
     earlier = False
     while True:
         file.seek(begin)
         count, blank, ended = 0, True, False
         for text in _lines(file, name, above):
-            if text[:5] == _END and openmetrics is not False and text.rstrip(b"\r\n") == _END:
+            if text[:5] == _END and openmetrics is not False and text.rstrip(ends) == _END:
                 ended = True
                 break
             count += 1

@@ -186,7 +186,9 @@ class PrometheusText:
         if gathered is None:
             gathered = self._gathered[of.family, key, time] = Gathered(of, attributes, key, time)
         if not gathered.take(of.suffix, bound, Counted(decoded.value, number, decoded.value_at + 1)):
-            return LineError(0, f"expected one {decoded.name} of these labels and this time, got a second one")
+            return LineError(
+                0, f"expected one value of {decoded.name} with these labels and this time, got another one"
+            )
         gathered.exemplars += exemplars
         return None
 
