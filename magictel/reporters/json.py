@@ -217,7 +217,9 @@ def rung_document(finding: Finding) -> Document:
 
 
 def receipt_document(receipt: Receipt) -> Document:
-    """The ledger of one delivery; counts are SDK data points."""
+    """The ledger of one delivery; counts are SDK data points. `failed_attempts`: those after which something was sent again or left;
+    `status` is null where there was no reply, or one whose status is a success.
+    """
     return {
         "sent": receipt.sent,
         "delivered": receipt.delivered,
@@ -229,6 +231,10 @@ def receipt_document(receipt: Receipt) -> Document:
         "attempts": receipt.attempts,
         "bytes": receipt.bytes,
         "seconds": float(receipt.seconds),
+        "failed_attempts": [
+            {"status": failed.status, "code": failed.code, "count": failed.count} for failed in receipt.failed
+        ],
+        "waited_seconds": float(receipt.waited),
         "reasons": [_reason(reason) for reason in receipt.reasons],
     }
 

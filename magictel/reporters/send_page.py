@@ -21,6 +21,7 @@ from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful, tell
 from magictel.reporters.check_page import sentence, write_header, write_rung, write_verdict, write_way_out
 from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.remedies import known
+from magictel.reporters.retries import retried
 from magictel.reporters.sheet import Sheet
 from magictel.reporters.timing import advice
 from magictel.stopwatch import Timing
@@ -90,6 +91,8 @@ def _notes(result: SendResult) -> Iterator[tuple[Held, Callable[[Sheet], None]]]
     for reason in result.receipt.reasons:
         if reason.fate is not Fate.DROPPED or reason.code not in stopped:
             yield _FATES[reason.fate], partial(_write_reason, reason=reason, result=result)
+    if (attempts := retried(result.receipt)) is not None:
+        yield Held.SKIPPED, _note(Held.SKIPPED, "retried", attempts, (), None)
     if result.verification is not None:
         yield from _verification(result.verification, result)
     elif result.outcome is SendOutcome.UNVERIFIED:
