@@ -10,7 +10,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from magictel.errors import SettingsError
-from magictel.secrets import MASK, Secret
+from magictel.secrets import MASK, Secret, revealed
 from magictel.wire import Endpoint
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -43,6 +43,7 @@ def parse_endpoint(
     def bad(code: str, why: str, remedy: str) -> SettingsError:
         return SettingsError(code, f"{field}: {why}", remedy, origin=origin)
 
+    url = revealed(url)
     shown = printable(url)
     if not url.strip():
         raise bad("config.url.empty", "the address is empty", f"set {field} to something like http://localhost:9200")

@@ -74,7 +74,7 @@ def tunnel(sock: socket.socket, endpoint: Endpoint, proxy: Proxy, until: float) 
     where = endpoint.origin.partition("://")[2]
     lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
     if proxy.authorization is not None:
-        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+        lines.append(f"Proxy-Authorization: {proxy.authorization.reveal()}")
     try:
         sock.settimeout(left(until))
         sock.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))

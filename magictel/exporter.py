@@ -33,8 +33,8 @@ from magictel.instrumentation import uninstrumented
 from magictel.model import Group, Point, Series, count_points, groups, in_time_order
 from magictel.outcome import Fate, Reason, Receipt, Unavailable
 from magictel.payload import Payload, pack
+from magictel.redactor import Redactor
 from magictel.scrub import Scrub
-from magictel.secrets import Redactor
 from magictel.settings.load import Resolved, resolve
 from magictel.stopwatch import Stopwatch
 from magictel.templates import Chunk, Layouts, Withheld, chunks
@@ -71,7 +71,7 @@ class Exporter(Authored[S], MetricExporter):
             settings = self._from_environment(os.environ if environment is None else environment)  # noqa: TID251
         self.settings: S = settings
         super().__init__(_temporality(settings.temporality))
-        self.redact = Redactor(self.secrets())
+        self.redact = Redactor(self.secrets(), settings.plain_values())
         self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
         self.stopwatch: Stopwatch | None = None
         self._layouts = Layouts()

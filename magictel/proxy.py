@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from magictel.errors import SettingsError
+from magictel.secrets import Secret, revealed
 from magictel.wire import Endpoint
 
 
@@ -19,7 +20,7 @@ class Proxy:
     host: str
     port: int
     source: str
-    authorization: str | None = field(default=None, repr=False)
+    authorization: Secret | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -29,7 +30,9 @@ class Proxy:
         """What a redactor must know of this proxy."""
         if self.authorization is None:
             return ()
-        user_and_password = base64.b64decode(self.authorization.removeprefix("Basic ")).decode("utf-8", "replace")
+        user_and_password = base64.b64decode(self.authorization.reveal().removeprefix("Basic ")).decode(
+            "utf-8", "replace"
+        )
         return (user_and_password, user_and_password.partition(":")[2])
 
 
@@ -65,7 +68,7 @@ def proxy_for(
 
 def parse_proxy(url: str, source: str) -> Proxy:
     """A proxy from its URL; raises `SettingsError`, whose text holds no credentials."""
-    text = url.strip()
+    text = revealed(url).strip()
     parts = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
     remedy = "write it as http://host:port or http://user:password@host:port"
     if parts.scheme != "http":
@@ -81,7 +84,7 @@ def parse_proxy(url: str, source: str) -> Proxy:
     authorization = None
     if parts.username is not None:
         pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+        authorization = Secret("Basic " + base64.b64encode(pair.encode()).decode())
     return Proxy(parts.hostname, port, source, authorization)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from magictel.errors import WireError
-from magictel.secrets import Redactor
+from magictel.redactor import Redactor
 
 T = TypeVar("T")
 MISREAD = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)

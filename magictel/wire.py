@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from magictel.errors import WireError
+from magictel.redactor import Redactor
 from magictel.reply import Reply as Reply
 from magictel.reply import asking
-from magictel.secrets import Redactor
 
 _EVIDENCE_BYTES = 300
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from magictel.exporter import Exporter
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
-from magictel.secrets import MASK, Redactor, Secret
+from magictel.redactor import Redactor
+from magictel.secrets import MASK, Secret
 from magictel.wire import Reply, Request
 from tests.delivery.points import collection
 
@@ -65,7 +66,7 @@ def test_every_spelling_is_found(spelled: str) -> None:
 
 
 @given(
-    st.text("abcdefghij/+=%&", min_size=8, max_size=30),
+    st.text("abcdefghij/+=%&", min_size=8, max_size=30).map(lambda value: f"{value[:4]}7{value[4:]}"),
     st.text(max_size=30),
     st.integers(6, 30),
     st.sampled_from(["", "…", "'", '")', "..."]),
@@ -78,7 +79,7 @@ def test_a_secret_that_a_cut_goes_through_is_masked(value: str, before: str, len
 def test_words_that_begin_like_a_login_stay() -> None:
     redact = Redactor(["elastic:changeme-please", "changeme-please"])
     assert redact("the cluster knows us as elastic") == "the cluster knows us as elastic"
-    assert redact("it said elastic:change") == "it said ***"
+    assert redact("it said elastic:change") == "it said elastic:***"
 
 
 def test_values_inside_json_are_redacted_keys_too() -> None:

@@ -15,7 +15,8 @@ from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format
 from magictel.cli.targets import check_settings
 from magictel.errors import PluginError, SettingsError
-from magictel.secrets import Redactor, Secret
+from magictel.redactor import Redactor
+from magictel.secrets import Secret
 from magictel.settings import edit, select
 from magictel.settings.file import ConfigFile, Table, parse
 from magictel.settings.names import find, lookup

@@ -10,7 +10,8 @@ from magictel.address import printable
 from magictel.cli import output
 from magictel.cli.targets import Chosen
 from magictel.events import ReplayFinished
-from magictel.secrets import MASK, Redactor
+from magictel.redactor import Redactor
+from magictel.secrets import MASK
 from magictel.settings.fields import field_map
 
 _ADDRESSES = re.compile(r",(?=[a-z]+://)")

@@ -11,6 +11,7 @@ from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
 
 if TYPE_CHECKING:
+    from magictel.redactor import Redactor
     from magictel.wire import Transport
 
 SCHEMA = "magictel.record/1"
@@ -95,7 +96,7 @@ def command(
     return code
 
 
-def _transport() -> Transport:
+def _transport(redact: Redactor) -> Transport:
     from magictel.transports.http import HttpTransport
 
-    return HttpTransport()
+    return HttpTransport(redact=redact)

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from magictel.clock import Clock
 from magictel.delivery.backoff import Backoff
@@ -34,6 +35,9 @@ class Lot:
     payloads: Iterable[Payload]
     withheld: list[Reason]
     sent: int
+
+
+V = TypeVar("V", Reason, ItemVerdict)
 
 
 class Pipeline:
@@ -154,7 +158,7 @@ class Pipeline:
 
     def drop(self, lot: Lot, code: str, message: str) -> Receipt:
         """Count a lot as dropped without sending it (after shutdown, or with unusable settings)."""
-        why = (Reason(code, self._redact(message), lot.sent, Fate.DROPPED),) if lot.sent else ()
+        why = (self._clean(Reason(code, message, lot.sent, Fate.DROPPED)),) if lot.sent else ()
         receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=why)
         self._book(receipt)
         return receipt
@@ -211,7 +215,7 @@ class Pipeline:
                 total.add(settled)
                 if on_refused is not None:
                     for item, verdict in refused:
-                        on_refused(item, verdict)
+                        on_refused(item, self._clean(verdict))
         except BaseException:  # an interrupt, or the listener's bug: the count must hold all the same
             receipt = self._receipt(lot, total, source, started, "delivery.shutdown", "interrupted")
             receipt = self._dropping(receipt, total.left)
@@ -247,7 +251,7 @@ class Pipeline:
         if missing <= 0:
             return receipt
         interrupted = code == "delivery.shutdown"
-        reason = Reason(code, self._redact(why), missing, Fate.DROPPED, None, interrupted)
+        reason = self._clean(Reason(code, why, missing, Fate.DROPPED, None, interrupted))
         return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
 
     def _settle_all(
@@ -295,7 +299,7 @@ class Pipeline:
             )
         )
 
-    def _clean(self, reason: Reason) -> Reason:
+    def _clean(self, reason: V) -> V:
         """A reason quotes what the backend said, and a backend may say back what we sent."""
         example = None if reason.example is None else self._redact(reason.example)
         return replace(reason, message=self._redact(reason.message), example=example)

@@ -54,12 +54,12 @@ def _direct(wire: Wire) -> bool:
 def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float | None = None) -> Finding | None:
     """The failed finding for a reply that no metrics backend's API gives, or None. `until`: the end of a second probe (monotonic)."""
     seen = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
-    server = wire.redact(reply.headers.get("server", "")[:80])
+    server = reply.headers.get("server", "")[:80]
     if server:
         seen["server"] = server
     who = wire.endpoint.origin
     if 300 <= reply.status < 400:
-        where = wire.redact(reply.headers.get("location", "")[:200]) or "nowhere"
+        where = reply.headers.get("location", "")[:200] or "nowhere"
         return Finding.failed(
             rung,
             "http.redirect",
@@ -140,7 +140,7 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
     evidence = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     if outcome.after is not None:
         evidence["retry_after"] = outcome.after
-    said = wire.redact(words_of(reply))
+    said = words_of(reply)
     return Finding.failed(
         rung,
         outcome.code,
@@ -158,7 +158,7 @@ def _gateway(reply: Reply, wire: Wire, front: Front, rung: Rung, seen: Mapping[s
     if reply.ok or not isinstance(outcome, Throttled | Unavailable):
         return None
     server = seen.get("server") or front
-    said = wire.redact(words_of(reply))
+    said = words_of(reply)
     if isinstance(outcome, Throttled):
         message, remedy = f"{reply.status} from {server}: it asks to slow down", "wait, or raise the limit there"
     elif outcome.code == "http.bad-gateway":

@@ -22,7 +22,7 @@ from magictel.events import (
 )
 from magictel.finding import Finding, Held, Rung, SideEffect
 from magictel.ladder.climb import climb
-from magictel.operations.job import Job, side_by_side
+from magictel.operations.job import Job, leaving, side_by_side
 
 if TYPE_CHECKING:
     from magictel.operations.send import SendOptions
@@ -55,6 +55,7 @@ class _Climb:
     rungs: list[Finding] = field(default_factory=list)
 
 
+@leaving
 def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None) -> Iterator[Event]:
     """Yield events; the last is `CheckFinished` with the results in the order of `jobs`.
 

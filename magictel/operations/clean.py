@@ -38,7 +38,10 @@ def clean(
     job: Job, run_id: str, *, say: Callable[[str, int], None], clock: Clock | None = None, expected: int | None = None
 ) -> Cleaned:
     """Count, `say(target, count)`, delete. With `expected` items just written, wait until they can be seen (at most 30 s) before that."""
-    clock = clock or SystemClock()
+    return job.shown(_clean(job, run_id, say, clock or SystemClock(), expected))
+
+
+def _clean(job: Job, run_id: str, say: Callable[[str, int], None], clock: Clock, expected: int | None) -> Cleaned:
     exporter, config = job.config()
     if exporter is None:
         return Cleaned(job.target, job.exporter, run_id, config=config)

@@ -46,6 +46,10 @@ class DryRun:
 
 def dry_run(job: Job, run: Sample) -> DryRun:
     """Encode the sample through the target's own exporter, and send nothing."""
+    return job.shown(_dry_run(job, run))
+
+
+def _dry_run(job: Job, run: Sample) -> DryRun:
     exporter, config = job.config()
     if exporter is None:
         return DryRun(job.target, job.exporter, "", config=config)
@@ -68,11 +72,8 @@ def _planned(exporter: Exporter[Any], run: Sample, withheld: list[Reason]) -> li
 
 def _masked(exporter: HttpExporter[Any], request: Request, body: bytes) -> Planned:
     secret = _CREDENTIALS | {name.lower() for name in exporter.settings.headers}
-    headers = {
-        name: _shape(value) if name.lower() in secret else exporter.redact(value)
-        for name, value in request.headers.items()
-    }
-    return Planned(request.method, exporter.redact(request.url), headers, _redacted(exporter, body), len(request.body))
+    headers = {name: _shape(value) if name.lower() in secret else value for name, value in request.headers.items()}
+    return Planned(request.method, request.url, headers, _redacted(exporter, body), len(request.body))
 
 
 def _shape(value: str) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from magictel.errors import MagictelError
 from magictel.events import Event, Ticked
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
+from magictel.redactor import Redactor
 
+P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 _TICK = 1.0
 """Seconds of silence after which `Ticked` is yielded: somebody may be looking."""
 
@@ -30,6 +35,7 @@ class Job:
     build: Callable[[], Exporter[Any]] = field(repr=False)
     summary: str = "settings are usable"
     warnings: tuple[str, ...] = ()
+    _redactors: list[Redactor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def config(self) -> tuple[Exporter[Any] | None, Finding]:
         """Make the exporter and the finding of the config rung."""
@@ -38,9 +44,41 @@ class Job:
         except MagictelError as failure:
             evidence = {"origin": failure.origin} if failure.origin else {}
             return None, Finding.failed(Rung.CONFIG, failure.code, failure.message, failure.remedy, **evidence)
+        self._redactors.append(made.redact)
         if self.warnings:
             return made, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings))
         return made, Finding.passed(Rung.CONFIG, self.summary)
+
+    def shown(self, value: T) -> T:
+        """A value as it may leave: without the secrets of the exporters that were made."""
+        for redact in self._redactors:
+            value = redact.value(value)
+        return value
+
+
+def leaving(
+    operation: Callable[Concatenate[Sequence[Job], P], Iterator[Event]],
+) -> Callable[Concatenate[Sequence[Job], P], Iterator[Event]]:
+    """The door of an operation: every event that it yields leaves without the secrets of its jobs."""
+
+    @functools.wraps(operation)
+    def shown(jobs: Sequence[Job], /, *arguments: P.args, **options: P.kwargs) -> Iterator[Event]:
+        events = cast(Generator[Event, None, None], operation(jobs, *arguments, **options))
+        with contextlib.closing(events), contextlib.suppress(StopIteration):
+            event = next(events)
+            while True:
+                for job in jobs:
+                    event = job.shown(event)
+                try:
+                    yield event
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:  # an interrupt is for the operation to hear of
+                    event = events.throw(thrown)
+                else:
+                    event = next(events)
+
+    return shown
 
 
 def side_by_side(

@@ -41,6 +41,10 @@ class Plan:
 
 def prepare(job: Job, *, apply: bool) -> Plan:
     """Ask the exporter for its plan; with `apply`, do it request by request and stop at the first that is refused."""
+    return job.shown(_prepare(job, apply=apply))
+
+
+def _prepare(job: Job, *, apply: bool) -> Plan:
     exporter, config = job.config()
     if exporter is None:
         return Plan(job.target, job.exporter, "", config=config)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from magictel import registry
-from magictel.address import printable
+from magictel.address import parse_endpoint, printable
 from magictel.clock import Clock
-from magictel.errors import MagictelError, UsageError, WireError
+from magictel.errors import MagictelError, SettingsError, UsageError, WireError
 from magictel.events import SkippedReason
+from magictel.redactor import Redactor
 from magictel.sources.parts import Gathering
 from magictel.sources.recording import Batch, Recordings
 from magictel.sources.skips import Skips
@@ -53,10 +56,37 @@ class Recorded:
     broke_off: bool = False
 
 
-def record(options: RecordOptions, done: Recorded, transport: Callable[[], Transport], clock: Clock) -> None:
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is scraped: the address without its login, which travels as a header; `shown` has no query either, it may be a token."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    shown: str
+    redact: Redactor
+
+    @classmethod
+    def at(cls, source: str) -> Page:
+        """Take an address apart. Raises `UsageError` for one that is none."""
+        address, mark, query = source.partition("?")
+        try:
+            known = parse_endpoint(address, field="--from")
+        except SettingsError as failure:
+            raise UsageError("usage.record", failure.message, failure.remedy) from None
+        parts = urllib.parse.urlsplit(source)
+        url = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+        user, password = known.username, known.password.reveal() if known.password else ""
+        login = f"{user}:{password}"
+        encoded = base64.b64encode(login.encode()).decode()
+        headers = {} if user is None else {"Authorization": f"Basic {encoded}"}
+        secrets = [login, password, *(value for _, value in urllib.parse.parse_qsl(query))]
+        return cls(url, headers, printable(address) + mark + ("…" if mark else ""), Redactor(secrets))
+
+
+def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor], Transport], clock: Clock) -> None:
     """Write the recording, counting in `done`; an interrupt leaves a complete file behind. Raises `UsageError`."""
-    url = options.source.startswith(_SCHEMES)
-    if not url and (options.every is not None or options.length is not None):
+    page = Page.at(options.source) if options.source.startswith(_SCHEMES) else None
+    if page is None and (options.every is not None or options.length is not None):
         raise UsageError("usage.record", "--every and --for belong to a URL", "leave them out")
     if options.length is not None and options.every is None:
         raise UsageError("usage.record", "--for needs --every", "--every 15s --for 5m")
@@ -69,7 +99,9 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[], Trans
     try:
         with _new(options.out) as raw:
             made = True
-            pages = _scraped(options, done, transport(), clock) if url else _read(options, done, clock)
+            pages = (
+                _scraped(page, options, done, transport(page.redact), clock) if page else _read(options, done, clock)
+            )
             try:
                 for batches in pages:
                     with _packed(raw, options.out.suffix) as file:
@@ -95,22 +127,23 @@ def _read(options: RecordOptions, done: Recorded, clock: Clock) -> Iterator[Iter
             done.reasons, done.warnings = recordings.skips.reasons(), recordings.skips.warnings()
 
 
-def _scraped(options: RecordOptions, done: Recorded, transport: Transport, clock: Clock) -> Iterator[Iterator[Batch]]:
+def _scraped(
+    page: Page, options: RecordOptions, done: Recorded, transport: Transport, clock: Clock
+) -> Iterator[Iterator[Batch]]:
     began = clock.monotonic()
     number = 0
     skips = Skips()
     while True:
         try:
-            body, time = _fetched(options.source, transport, clock)
+            body, time = _fetched(page, transport, clock)
         except (WireError, SourceError) as failure:
             done.failed += 1
             done.failure = failure
             done.broke_off = options.every is None
         else:
             done.scrapes += 1
-            name = _shown(options.source)
-            recordings = Recordings((name,), options.skip_broken, time, time=time, skips=skips)
-            yield recordings.page(name, body)
+            recordings = Recordings((page.shown,), options.skip_broken, time, time=time, skips=skips)
+            yield recordings.page(page.shown, body)
             done.reasons, done.warnings = skips.reasons(), skips.warnings()
         number += 1
         if options.every is None or (options.length is not None and number * options.every > options.length):
@@ -118,29 +151,24 @@ def _scraped(options: RecordOptions, done: Recorded, transport: Transport, clock
         clock.wait(max(0.0, began + number * options.every - clock.monotonic()))
 
 
-def _fetched(url: str, transport: Transport, clock: Clock) -> tuple[bytes, int]:
+def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int]:
     """The page and the moment it was asked for (Unix nanoseconds, whole milliseconds)."""
     time = int(clock.now() * 1000) * 1_000_000
-    reply = transport.send(Request("GET", url, {"Accept": ACCEPT, "Accept-Encoding": "gzip"}), _TIMEOUT)
+    headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **page.headers}
+    reply = transport.send(Request("GET", page.url, headers), _TIMEOUT).masked(page.redact)
     if reply.status != 200:
         told = f", to {reply.headers['location']}" if reply.headers.get("location") else ""
         raise SourceError(
-            "source.scrape", f"{_shown(url)} answers {reply.status}{told}, expected 200", "look at it with curl"
+            "source.scrape", f"{page.shown} answers {reply.status}{told}, expected 200", "look at it with curl"
         )
     openmetrics = "openmetrics-text" in reply.headers.get("content-type", "")
     if openmetrics and not reply.body.rstrip().endswith(b"# EOF"):
         raise SourceError(
             "source.scrape",
-            f"{_shown(url)} broke off: an OpenMetrics page ends with # EOF, and this one does not",
+            f"{page.shown} broke off: an OpenMetrics page ends with # EOF, and this one does not",
             "look at it with curl",
         )
     return reply.body, time
-
-
-def _shown(url: str) -> str:
-    """An address without its login, and without what stands in its query, which may be a token."""
-    address, mark, _ = printable(url).partition("?")
-    return address + mark + ("…" if mark else "")
 
 
 def _new(path: Path) -> IO[bytes]:

@@ -16,7 +16,7 @@ from magictel.events import (
     SourceReport,
     TargetSent,
 )
-from magictel.operations.job import Job
+from magictel.operations.job import Job, leaving
 from magictel.operations.replay_lane import TICK, Lane
 from magictel.operations.replay_proof import prove
 from magictel.operations.replay_reading import Reading, ReplayOptions
@@ -28,6 +28,7 @@ _PATIENCE = 3.0
 """Seconds that an interrupt waits for what is on the wire."""
 
 
+@leaving
 def replay(
     jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, clock: Clock | None = None
 ) -> Iterator[Event]:

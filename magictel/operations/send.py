@@ -14,7 +14,7 @@ from magictel.finding import Finding, Rung
 from magictel.model import Series, count_points, groups
 from magictel.operations import altered
 from magictel.operations.asking import ask
-from magictel.operations.job import Job, side_by_side
+from magictel.operations.job import Job, leaving, side_by_side
 from magictel.operations.readiness import readiness
 from magictel.operations.tuning import tuning
 from magictel.outcome import Fate, Reason, Receipt
@@ -47,6 +47,7 @@ class SendOptions:
     run_id: str | None = None
 
 
+@leaving
 def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) -> Iterator[Event]:
     """Yield events; the last is `SendFinished` with the results in the order of `jobs`."""
     clock = clock or SystemClock()

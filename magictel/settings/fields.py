@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from magictel.secrets import MASK, Secret
+from magictel.secrets import MASK, Secret, SecretUrl, revealed
 from magictel.settings.names import either
 from magictel.settings.units import bytes_text, seconds_text
 
@@ -166,13 +166,31 @@ def secret_values(settings: msgspec.Struct) -> Iterator[str]:
         yield f"{name}:{password.reveal()}"  # how it travels: the redactor knows its base64
 
 
+def hide_logins(settings: msgspec.Struct) -> None:
+    """Put a `SecretUrl` in the place of every address that holds credentials."""
+    from magictel.address import printable
+
+    def hidden(value: Any) -> Any:
+        if isinstance(value, list):
+            return [hidden(item) for item in value]
+        if not isinstance(value, str) or isinstance(value, SecretUrl) or (shown := printable(value)) == value:
+            return value
+        return SecretUrl(value, shown)
+
+    for field in fields_of(type(settings)):
+        if field.address:
+            msgspec.structs.force_setattr(settings, field.key, hidden(getattr(settings, field.key)))
+
+
 def _secrets_in(value: Any) -> Iterator[str]:
     if isinstance(value, Secret):
         if value:
             yield value.reveal()
     elif isinstance(value, Mapping):
-        for item in value.values():
+        for name, item in value.items():
             yield from _secrets_in(item)
+            if isinstance(item, Secret) and str(name).lower() == "cookie":
+                yield from (pair.partition("=")[2].strip() for pair in item.reveal().split(";"))
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _secrets_in(item)
@@ -182,7 +200,7 @@ def _secrets_in(value: Any) -> Iterator[str]:
 
 def userinfo_secrets(text: str) -> Iterator[str]:
     """The password in an address, in the spellings it stands and travels in."""
-    _, separator, rest = text.partition("://")
+    _, separator, rest = revealed(text).partition("://")
     userinfo, at, _ = rest.rpartition("@")
     if not separator or not at or not userinfo:
         return

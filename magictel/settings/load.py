@@ -18,7 +18,8 @@ import msgspec
 
 from magictel.credentials import check_secret
 from magictel.errors import SettingsError
-from magictel.secrets import Redactor, Secret
+from magictel.redactor import Redactor
+from magictel.secrets import Secret
 from magictel.settings import convert
 from magictel.settings.expand import Malformed, Unset, expand, near_variables, read_secret_file
 from magictel.settings.fields import Field, field_map, masked

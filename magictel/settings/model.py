@@ -140,6 +140,11 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
         return [(one.key, one.shown(getattr(self, one.key))) for one in fields_of(type(self))]
 
+    def __post_init__(self) -> None:
+        from magictel.settings.fields import hide_logins
+
+        hide_logins(self)
+
     def problems(self) -> Iterable[Problem]:
         """What no single field can see; an exporter's model extends it: `yield from super().problems()`."""
         if self.backoff_max < self.backoff_initial:
@@ -155,6 +160,16 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         from magictel.settings.fields import secret_values
 
         return secret_values(self)
+
+    def plain_values(self) -> Iterator[str]:
+        """Every text in these settings that is no secret and no address: what a backend may rightly say."""
+        from magictel.settings.fields import fields_of
+
+        return (
+            value
+            for field in fields_of(type(self))
+            if not field.secret and not field.address and isinstance(value := getattr(self, field.key), str)
+        )
 
     @classmethod
     def unusable(cls) -> Self:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import zlib
 
+from magictel.redactor import Redactor
 from magictel.reply import Reply
-from magictel.secrets import MASK, Redactor
+from magictel.secrets import MASK
 from magictel.wire import Request
 
 _LOG = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _asked(request: Request) -> str:
 
 
 def _log(lines: list[str], redact: Redactor) -> None:
-    _LOG.debug("%s", redact.echoed("\n".join(lines)))
+    _LOG.debug("%s", redact("\n".join(lines)))
 
 
 def _start(body: bytes, coding: str, redact: Redactor) -> str:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from magictel.errors import Phase, WireError
 from magictel.proxy import Proxy, ProxyRefused
+from magictel.redactor import Redactor
 from magictel.resolver import LookUpTimeout
-from magictel.secrets import Redactor
 from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, Truncated
 from magictel.transports.symptoms import Progress, classify
 from magictel.transports.wordings import ALERTS, HANDSHAKE, NAME, PEER, REFUSED, SETTINGS, VERIFY

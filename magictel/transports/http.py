@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from magictel.proxy import Proxy, ProxyRefused, proxy_for
-from magictel.secrets import Redactor
+from magictel.redactor import Redactor
 from magictel.stopwatch import Stopwatch
 from magictel.tls import TlsOptions, ssl_context
 from magictel.transports.encoding import decoded
@@ -222,7 +222,7 @@ class HttpTransport:
         }
         if proxy is None:
             return httpcore.ConnectionPool(**options)
-        headers = [(b"Proxy-Authorization", proxy.authorization.encode())] if proxy.authorization else []
+        headers = [(b"Proxy-Authorization", proxy.authorization.reveal().encode())] if proxy.authorization else []
         return httpcore.HTTPProxy(proxy_url=f"http://{proxy}", proxy_headers=headers, **options)
 
     def _route(self, url: str) -> _Route:

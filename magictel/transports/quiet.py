@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from magictel.secrets import Redactor
+from magictel.redactor import Redactor
 
 _NAMES = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
 _LOGGERS = tuple(map(logging.getLogger, _NAMES))

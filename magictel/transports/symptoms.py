@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from magictel.errors import Phase, WireError
 from magictel.proxy import Proxy, ProxyRefused
+from magictel.redactor import Redactor
 from magictel.resolver import LookUpTimeout
-from magictel.secrets import Redactor
 from magictel.tls_faults import TlsFault, fault, known_fault
 from magictel.transports.protocol import BadEncoding, HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -112,3 +114,34 @@ def test_what_was_scraped_outlives_a_kill(tmp_path: Path, httpserver: HTTPServer
         running.wait(10)
     replayed = magictel("replay", name, "--to", "file", "--set", "path=out", "--shift", "keep", folder=tmp_path)
     assert (tmp_path / "out").read_text().count('"timeUnixNano"') >= 4, replayed
+
+
+@pytest.mark.parametrize("password", ["s3cret-word", "p/%+&=: ä"])
+def test_a_login_in_the_address_travels_and_is_shown_nowhere(
+    tmp_path: Path, httpserver: HTTPServer, password: str
+) -> None:
+    heard: list[str] = []
+
+    def answer(request: Request) -> Response:
+        heard.append(request.headers.get("Authorization", ""))
+        return Response("a 1\n" if len(heard) == 1 else f"you sent {request.headers}", 200 if len(heard) == 1 else 401)
+
+    httpserver.expect_request("/metrics").respond_with_handler(answer)
+    url = httpserver.url_for("/metrics?x=1").replace("://", f"://me:{quote(password, safe='')}@")
+    ran = recorded(tmp_path, "--from", url, "--out", "r.jsonl")
+    assert ran.code == 0, ran
+    assert base64.b64decode(heard[0].removeprefix("Basic ")).decode() == f"me:{password}"
+    refused_ = recorded(tmp_path, "--from", url, "--out", "s.jsonl")
+    assert refused_.code == 1
+    written = (tmp_path / "r.jsonl").read_text()
+    for text in (ran.out, ran.err, refused_.out, refused_.err, written):
+        assert password not in text
+        assert quote(password, safe="") not in text
+        assert heard[0][-12:] not in text
+
+
+@pytest.mark.parametrize("address", ["http://me:se/cret@h/", "http://me:secret@h:99999/", "http://me:secret@/"])
+def test_an_address_that_is_none_is_wrong_usage_without_its_login(tmp_path: Path, address: str) -> None:
+    ran = recorded(tmp_path, "--from", address, "--out", "r.jsonl")
+    assert ran.code == 2
+    assert "cret" not in ran.out + ran.err

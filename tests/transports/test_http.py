@@ -16,7 +16,7 @@ import pytest
 from opentelemetry import context
 
 from magictel.errors import WireError
-from magictel.secrets import Redactor
+from magictel.redactor import Redactor
 from magictel.transports.http import HttpTransport
 from magictel.wire import Reply, Request
 from tests.transports.servers import OK, Authority, answers, free_port, once, read_request, reset, says, serving

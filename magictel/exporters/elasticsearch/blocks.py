@@ -96,7 +96,7 @@ def _short(wire: Wire, status: int, body: Mapping[str, Any]) -> Finding | None:
     trouble = read(status, cause) if cause != Cause() else None
     if trouble is None:
         return None
-    return Finding.failed(Rung.WRITE, trouble.code, wire.redact(trouble.message)[:400], trouble.remedy, status=status)
+    return Finding.failed(Rung.WRITE, trouble.code, trouble.message[:400], trouble.remedy, status=status)
 
 
 def _in_force(settings: ClusterSettings, *keys: str, otherwise: str) -> str:

@@ -194,7 +194,7 @@ def _health(body: dict[str, Any]) -> Finding:
 
 
 def _failed(rung: Rung, trouble: Trouble, wire: Wire, **evidence: Any) -> Finding:
-    return Finding.failed(rung, trouble.code, wire.redact(trouble.message)[:400], trouble.remedy, **evidence)
+    return Finding.failed(rung, trouble.code, trouble.message[:400], trouble.remedy, **evidence)
 
 
 def _cause(reply: Reply) -> Cause:

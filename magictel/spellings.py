@@ -1,0 +1,129 @@
+"""Other people's spellings of a text, undone layer by layer: percent, HTML, JSON and repr escapes, and white space.
+
+A server says back what it was sent in a spelling of its own: form-encoded inside JSON, as HTML, wrapped. What was undone is
+remembered, so that a place in the readable text is a place in the original. Everything takes time linear in the text.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+
+Span = tuple[int, int]
+_DEEPEST = 5
+"""Layers: an address in HTML in JSON in JSON, as `repr` shows it."""
+_LONGEST = 4_194_304
+"""Characters of a text of which every layer is undone; a longer one is read as it is."""
+_ESCAPE = re.compile(
+    r"(?:%[cdefCDEF][0-9a-fA-F](?:%[89abAB][0-9a-fA-F])+)"
+    r"|%[0-9a-fA-F]{2}"
+    r"|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});"
+    r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|\\u[0-9a-fA-F]{4}"
+    r"|\\x[cdefCDEF][0-9a-fA-F](?:\\x[89abAB][0-9a-fA-F])+"
+    r"|\\x[0-9a-fA-F]{2}"
+    r"|\\[^ux]",
+    re.DOTALL,
+)
+_BLANKS = re.compile(r"[\s+]+")
+"""Runs of white space, which servers collapse and wrap, and `+`: white space in forms, and turned into it by whoever reads one."""
+_NAMED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+class View:
+    """A text after `pattern` was replaced in another, and where its characters come from."""
+
+    __slots__ = ("_ends", "_lengths", "_raw_ends", "_raw_starts", "_starts", "text")
+
+    def __init__(self, pattern: re.Pattern[str], replacement: Callable[[str], str], text: str) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._raw_starts: list[int] = []
+        self._raw_ends: list[int] = []
+        shift = 0
+
+        def replaced(match: re.Match[str]) -> str:
+            nonlocal shift
+            new = replacement(match.group())
+            start, end = match.span()
+            self._starts.append(start + shift)
+            self._ends.append(start + shift + len(new))
+            self._raw_starts.append(start)
+            self._raw_ends.append(end)
+            shift += len(new) - (end - start)
+            return new
+
+        self.text = pattern.sub(replaced, text)
+
+    @classmethod
+    def without_blanks(cls, text: str) -> View:
+        """A text without its blanks."""
+        return cls(_BLANKS, lambda _: "", text)
+
+    def source(self, span: Span) -> Span:
+        """Where a part of this text stands in the text that it was made from."""
+        return self._source(span[0])[0], self._source(span[1] - 1)[1]
+
+    def _source(self, at: int) -> Span:
+        number = bisect_right(self._starts, at) - 1
+        if number < 0:
+            return at, at + 1
+        if at < self._ends[number]:
+            return self._raw_starts[number], self._raw_ends[number]
+        raw = self._raw_ends[number] + at - self._ends[number]
+        return raw, raw + 1
+
+
+def views(text: str) -> Iterator[tuple[str, Callable[[Span], Span]]]:
+    """Every layer of a text, and what gives the place in `text` of a part of it."""
+    layers = [text]
+
+    @functools.cache
+    def below(depth: int) -> View:
+        return View(_ESCAPE, _undone, layers[depth])
+
+    def source(depth: int, span: Span) -> Span:
+        for number in range(depth - 1, -1, -1):
+            span = below(number).source(span)
+        return span
+
+    for depth in range(_DEEPEST):
+        yield layers[-1], functools.partial(source, depth)
+        if len(text) > _LONGEST or not _ESCAPE.search(layers[-1]):
+            return
+        layers.append(_ESCAPE.sub(lambda match: _undone(match.group()), layers[-1]))
+
+
+def bare(text: str) -> str:
+    """A text without blanks."""
+    return _BLANKS.sub("", text)
+
+
+def undone(text: str) -> set[str]:
+    """A text, and what each layer of it reads as: a secret may look as if it were escaped itself."""
+    return {layer for layer, _ in views(text)}
+
+
+@functools.lru_cache(4096)
+def _undone(escape: str) -> str:
+    if escape[0] == "&":
+        import html  # a table of two thousand names, for texts that hold one
+
+        return html.unescape(escape)
+    if escape[0] == "%":
+        return _bytes(bytes.fromhex(escape.replace("%", "")))
+    if escape[1] == "x":
+        return _bytes(bytes.fromhex(escape.replace("\\x", "")))
+    if escape[1] == "u":
+        units = bytes.fromhex(escape.replace("\\u", ""))
+        return units.decode("utf-16-be", "replace")
+    return _NAMED.get(escape[1], escape[1])
+
+
+def _bytes(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
