@@ -189,7 +189,7 @@ def test_colours_are_for_terminals_that_want_them(
 ) -> None:
     assert "\x1b" not in magictel("list").out
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert "\x1b[32mready" in magictel("list", TERM="xterm").out
+    assert "\x1b[32mconfigured" in magictel("list", TERM="xterm").out
     assert "\x1b" not in magictel("list", TERM="xterm", NO_COLOR="1").out
     assert "\x1b" not in magictel("list", TERM="dumb").out
 
