@@ -1,10 +1,12 @@
-"""`magictel sandbox`: the embedded backends, until somebody stops them; their addresses as lines for a shell."""
+"""`magictel sandbox`: the embedded backends, until they are stopped; their addresses as lines for a shell, and what arrives."""
 
 from __future__ import annotations
 
 import shlex
 import threading
-from typing import Annotated
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,28 +14,95 @@ from magictel.cli.durations import some_seconds
 from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
 
+if TYPE_CHECKING:
+    from magictel.wire import Request
+
 SCHEMA = "magictel.sandbox/1"
+_ENABLED = "ENABLED_EXPORTERS"
+
+
+class Arrivals:
+    """Counts the writes that come in, and says now and then what came since it said so last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writes: dict[str, Counter[str]] = {}
+        self._bytes: Counter[str] = Counter()
+
+    def seen(self, name: str, request: Request, status: int | None) -> None:
+        """Take one write and the status of its reply, None where none was sent."""
+        with self._lock:
+            self._writes.setdefault(name, Counter())[f"answered {status}" if status else "not answered"] += 1
+            self._bytes[name] += len(request.body)
+
+    def lines(self, stored: Callable[[str], int]) -> list[str]:
+        """Return a line for each emulator written to: `elasticsearch  2 writes, 4120 bytes: 1 answered 200, 1 answered 429; 24 stored`.
+
+        `stored` says how many items an emulator holds now.
+        """
+        from magictel.reporters.figures import many
+
+        with self._lock:
+            writes, sizes = self._writes, self._bytes
+            self._writes, self._bytes = {}, Counter()
+        lines = []
+        for name, answers in writes.items():
+            parts = ", ".join(f"{count} {answer}" for answer, count in answers.items())
+            seen = f"{many(answers.total(), 'write')}, {many(sizes[name], 'byte')}: {parts}"
+            lines.append(f"{name}  {seen}; {stored(name)} stored")
+        return lines
 
 
 def command(
     fault: Annotated[
         list[str] | None,
-        typer.Option(
-            "--fault",
-            metavar="SCRIPT",
-            help="What one of them does wrong, write by write: 'elasticsearch: 429 x3 retry-after=1, then reset, then partial 10%'.",
-        ),
+        typer.Option("--fault", metavar="SCRIPT", help="What one of them does wrong, request by request: see above."),
     ] = None,
     for_: Annotated[
-        float | None, typer.Option("--for", parser=some_seconds, metavar="60s", help="Stop by itself after this long.")
+        float | None, typer.Option("--for", parser=some_seconds, metavar="60s", help="Stop after this long.")
     ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="NAME", help="Start only these; names may be joined by commas."),
     ] = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            metavar="N",
+            min=0,
+            max=65535,
+            help="Port of the first backend; the others take the next ones.",
+            show_default=False,
+        ),
+    ] = 0,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C ends them."""
+    r"""Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C ends them.
+
+    Standard error says what arrives. A fault script is NAME: STEP, then STEP, then STEP.
+
+    \b
+    STEP is [probe|any] FAULT [xN | forever]; without probe or any it
+    strikes writes. FAULT is one of
+      STATUS [retry-after=S|date:S] [body='...']   429, 401, 503, ...
+      ok            answer as the backend does
+      reset         store nothing, reset the connection
+      reset-after   store, then reset the connection
+      close         store nothing, close the connection
+      truncated     store, send half of the reply
+      slow SECONDS  wait, then store and reply
+      hang          wait until the client gives up, then store
+      partial N%    refuse this share of the items
+      too-large     413
+      wrong-json    200 with JSON that is not the backend's
+    expired-certificate may stand first: TLS with an expired certificate.
+
+    \b
+    magictel sandbox --fault 'elasticsearch: 429 x3, then partial 10%'
+    magictel sandbox --fault 'opensearch: any 401 forever'
+    magictel sandbox --fault 'opensearch: probe slow 3, then hang x2'
+    """
     from magictel import sandbox
     from magictel.cli import output
     from magictel.cli.failure import exit_code
@@ -41,8 +110,13 @@ def command(
     from magictel.clock import SystemClock
 
     names = [name for text in only or () for name in text.split(",") if name.strip()]
-    with raising(), sandbox.start(names or None, faults=fault or ()) as room:
-        variables = room.environment()
+    arrivals = Arrivals()
+    clock = SystemClock()
+    with (
+        raising(),
+        sandbox.start(names or None, faults=fault or (), port=port, seen=arrivals.seen) as room,
+    ):
+        variables = {**room.environment(), _ENABLED: ",".join(room.emulators)}
         if format_ is Format.JSON:
             output.document({"schema": SCHEMA, "environment": variables})
         else:
@@ -51,8 +125,19 @@ def command(
         output.flush()
         if for_ is None:
             output.note("The sandbox runs until Ctrl-C.")
+
+        def tell() -> None:
+            for line in arrivals.lines(lambda name: room.emulators[name].stored):
+                output.note(line)
+            output.flush()
+
+        end = None if for_ is None else clock.monotonic() + for_
+        never = threading.Event()
         try:
-            SystemClock().wait(for_ if for_ is not None else threading.TIMEOUT_MAX, threading.Event())
+            while end is None or clock.monotonic() < end:
+                clock.wait(1.0 if end is None else min(1.0, max(0.0, end - clock.monotonic())), never)
+                tell()
         except KeyboardInterrupt as stop:  # the usual end: nothing to explain
+            tell()
             return exit_code(stop)
     return 0

@@ -21,10 +21,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from magictel.clock import Clock
     from magictel.sandbox.room import Sandbox
+    from magictel.wire import Request
 
 __all__ = ["names", "start"]
 
@@ -41,12 +42,15 @@ def start(
     *,
     faults: Iterable[str] = (),
     host: str = "127.0.0.1",
+    port: int = 0,
     clock: Clock | None = None,
+    seen: Callable[[str, Request, int | None], None] | None = None,
 ) -> Sandbox:
     """Start these emulators (all, without names) and return the running sandbox, a context manager.
 
-    `faults` are scripts such as `elasticsearch: 429 x3, then reset`. Raises `UsageError` for an unknown name or script.
+    `faults` are scripts such as `elasticsearch: 429 x3, then reset`; `port` and `seen` are those of `Sandbox`. Raises `UsageError` for
+    an unknown name or script, and for a port that is taken.
     """
     from magictel.sandbox.room import Sandbox
 
-    return Sandbox(names, faults=faults, host=host, clock=clock).start()
+    return Sandbox(names, faults=faults, host=host, port=port, clock=clock, seen=seen).start()

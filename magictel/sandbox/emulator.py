@@ -24,6 +24,11 @@ class Emulator(Protocol):
         """True for requests that store points: scripted faults apply to these and let probes and read-backs pass."""
         ...
 
+    @property
+    def stored(self) -> int:
+        """How many items (documents, samples) the backend holds now."""
+        ...
+
     def environment(self, origin: str) -> dict[str, str]:
         """The variables that point the exporter at this emulator, served at `origin` (`scheme://host:port`)."""
         ...

@@ -1,6 +1,7 @@
-"""Scripted faults: what a backend does wrong, write by write.
+"""Scripted faults: what a backend does wrong, request by request.
 
     [NAME:] STEP, then STEP, then STEP …
+    STEP is [probe|any] FAULT
 
     429 [xN] [retry-after=S | retry-after=date:S | retry-after='HTTP-date'] [body='…']   any status, not stored
     ok [xN]                 answers as the backend does
@@ -14,8 +15,10 @@
     too-large [xN]          413 without a body
     wrong-json [xN]         200 with JSON that is not the backend's; nothing is stored
     … forever               in place of xN: until the end
+    expired-certificate     first of all steps: serves TLS with a certificate that expired in 2020
 
-After the last step everything is ok. Steps count writes only: probes and read-backs pass, unless `every=True`.
+A step strikes writes; with `probe` before it, requests that write nothing (rungs, read-backs); with `any`, both. What it does
+not strike passes. After the last step everything is ok.
 """
 
 from __future__ import annotations
@@ -25,26 +28,29 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, cast, get_args
 
 from magictel.errors import UsageError
 
 Kind = Literal[
     "ok", "status", "reset", "reset-after", "close", "truncated", "slow", "hang", "partial", "too-large", "wrong-json"
 ]
+Scope = Literal["write", "probe", "any"]
 GRAMMAR = (
-    "steps are separated by ', then': STATUS [retry-after=S|date:S|'HTTP-date'] [body='…'], ok, reset, reset-after, "
-    "close, truncated, slow SECONDS, hang, partial N% [KIND], too-large, wrong-json; each may end with xN or forever"
+    "steps are separated by ', then', each [probe|any] FAULT: STATUS [retry-after=S|date:S|'HTTP-date'] [body='…'], ok, reset, "
+    "reset-after, close, truncated, slow SECONDS, hang, partial N% [KIND], too-large, wrong-json; each may end with xN or forever; "
+    "expired-certificate may stand first"
 )
 
 _TOKEN = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
+_EXPIRED = "expired-certificate"
 _THEN = re.compile(r"\s*,\s*then\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One step. `times` is how many writes it strikes, None for every later one; seconds are floats, share is 0 to 1.
+    """One step. `times` is how many requests it strikes, None for every later one; seconds are floats, share is 0 to 1.
 
     `retry_after` is the header's text, or `date:S` for the HTTP date S seconds from then.
     """
@@ -57,18 +63,24 @@ class Fault:
     seconds: float = 0.0
     share: float = 0.0
     item_error: str | None = None
+    scope: Scope = "write"
+
+    def strikes(self, *, is_write: bool) -> bool:
+        """Return whether it concerns such a request."""
+        return self.scope == "any" or (self.scope == "write") is is_write
 
 
 class Faults:
-    """A script that is consumed write by write; `fired` counts what struck, by kind (a status as its number).
+    """A script that is consumed request by request; `fired` counts what struck, by kind (a status as its number).
 
     Thread-safe. `emulator` is the name that stood before the script, if one did.
     """
 
-    def __init__(self, steps: Iterable[Fault], *, emulator: str | None = None, every: bool = False) -> None:
+    def __init__(self, steps: Iterable[Fault], *, emulator: str | None = None, expired: bool = False) -> None:
         self.steps: Sequence[Fault] = tuple(steps)
         self.emulator = emulator
-        self.every = every
+        self.expired = expired
+        """Whether the server shows a certificate that has expired."""
         self.fired: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._at = 0
@@ -89,12 +101,12 @@ class Faults:
 
     def strike(self, *, is_write: bool) -> Fault | None:
         """The fault for the next request, None where the backend answers as it does."""
-        if not (is_write or self.every):
-            return None
         with self._lock:
             if self._at >= len(self.steps):
                 return None
             step = self.steps[self._at]
+            if not step.strikes(is_write=is_write):
+                return None
             if self._left is not None:
                 self._left -= 1
                 if self._left <= 0:
@@ -108,7 +120,20 @@ def parse_faults(script: str) -> Faults:
     """Read a script; raises `UsageError` naming the word that is wrong, and the grammar."""
     named = re.match(r"\s*([A-Za-z][\w.-]*)\s*:\s*(.*)", script, re.DOTALL)
     emulator, text = (named[1], named[2]) if named else (None, script)
-    return Faults([_step(part) for part in _split(text)], emulator=emulator)
+    first, *rest = _split(text)
+    if first.strip().lower() == _EXPIRED:
+        return Faults([_scoped(part) for part in rest], emulator=emulator, expired=True)
+    return Faults([_scoped(part) for part in (first, *rest)], emulator=emulator)
+
+
+def _scoped(text: str) -> Fault:
+    head, _, rest = text.strip().partition(" ")
+    if head.lower() in ("probe", "any"):
+        step = _step(rest)
+        if step.kind == "partial":
+            raise _wrong(head, "partial strikes the items of a write")
+        return replace(step, scope=cast("Scope", head.lower()))
+    return _step(text)
 
 
 def _split(text: str) -> list[str]:

@@ -68,6 +68,11 @@ class PrometheusRemoteWriteEmulator:
         found = self.store.select(lambda _: True, -(1 << 62), 1 << 62)
         return [(dict(labels), time, value) for labels, samples in found for time, value in samples]
 
+    @property
+    def stored(self) -> int:
+        """How many samples the store holds."""
+        return self.store.stored
+
     def is_write(self, request: Request) -> bool:
         """True for remote writes, empty ones too."""
         return request.method == "POST" and request.path == _WRITE

@@ -61,6 +61,12 @@ class Store:
             for labels, time, value in taken:
                 self._commit(self._series.setdefault(labels, _Series()), time, value)
 
+    @property
+    def stored(self) -> int:
+        """How many samples all series hold."""
+        with self._lock:
+            return sum(len(series.samples) for series in self._series.values())
+
     def select(self, matches: Callable[[Labels], bool], since: int, until: int) -> list[tuple[Labels, list[Sample]]]:
         """Series with samples in [since, until] milliseconds, by labels."""
         with self._lock:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -12,10 +13,15 @@ from magictel.sandbox.emulator import Emulator
 from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.server import Server
 from magictel.sandbox.table import EMULATORS, canonical, make
+from magictel.wire import Request
 
 
 class Sandbox:
-    """The chosen emulators, each behind a server of its own on a free port. Stop it, or use it as a context manager."""
+    """The chosen emulators, each behind a server of its own. Stop it, or use it as a context manager.
+
+    The servers take free ports, or `port` and the ones above it. `seen` is called with each write: the emulator's name, the request,
+    and the status of its reply (None where none was sent).
+    """
 
     def __init__(
         self,
@@ -23,15 +29,24 @@ class Sandbox:
         *,
         faults: Iterable[str] = (),
         host: str = "127.0.0.1",
+        port: int = 0,
         clock: Clock | None = None,
+        seen: Callable[[str, Request, int | None], None] | None = None,
     ) -> None:
         clock = clock or SystemClock()
         chosen = list(dict.fromkeys(canonical(name) for name in (EMULATORS if names is None else names)))
         scripts = _scripts(faults, chosen)
         self.emulators: dict[str, Emulator] = {name: make(name, clock) for name in chosen}
         self.servers: dict[str, Server] = {
-            name: Server(emulator, host=host, faults=scripts.get(name), clock=clock)
-            for name, emulator in self.emulators.items()
+            name: Server(
+                emulator,
+                host=host,
+                port=port + place if port else 0,
+                faults=scripts.get(name),
+                clock=clock,
+                seen=partial(seen, name) if seen is not None else None,
+            )
+            for place, (name, emulator) in enumerate(self.emulators.items())
         }
 
     def start(self) -> Self:
@@ -39,6 +54,14 @@ class Sandbox:
         try:
             for server in self.servers.values():
                 server.start()
+        except (OSError, OverflowError) as failure:
+            self.stop()
+            why = failure.strerror if isinstance(failure, OSError) else "ports end at 65535"
+            raise UsageError(
+                "sandbox.port",
+                f"the sandbox cannot listen on port {server.port}: {why}",
+                "stop what listens there, or let it take free ports (no --port)",
+            ) from None
         except BaseException:
             self.stop()
             raise
@@ -61,7 +84,13 @@ class Sandbox:
         """The variables that point exporters (these, or all) at the sandbox."""
         found: dict[str, str] = {}
         for name in [canonical(name) for name in names] or list(self.servers):
-            found.update(self.emulators[name].environment(self.servers[name].origin))
+            variables = self.emulators[name].environment(self.servers[name].origin)
+            ca_file = self.servers[name].ca_file
+            if ca_file is not None:
+                variables |= {
+                    f"{key.removesuffix('_URL')}_CA_FILE": ca_file for key in variables if key.endswith("_URL")
+                }
+            found.update(variables)
         return found
 
     def settle(self, timeout: float = 10.0) -> bool:

@@ -12,8 +12,9 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +25,8 @@ from magictel.sandbox.faults import Fault, Faults
 from magictel.sandbox.framing import Malformed, Reader, encode
 from magictel.wire import Reply, Request
 
+_EXPIRED = Path(__file__).with_name("expired.pem")
+"""Certificate and key, self-signed for localhost, valid in January 2020: of use for nothing else."""
 _POLL = 0.02
 _IDLE = 60.0
 
@@ -31,8 +34,9 @@ _IDLE = 60.0
 class Server:
     """Serves one emulator at `origin` (`scheme://host:port`) until stopped; a context manager.
 
-    `faults` strike writes in their order. With `record`, `requests` holds every request that came in whole (the last
-    10 000). `settle` waits until what a client no longer waits for has landed.
+    `faults` strike requests in their order. With `record`, `requests` holds every request that came in whole (the last
+    10 000). `seen` is called with each write and the status of its reply, None where none was sent. `settle` waits until what a
+    client no longer waits for has landed.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Server:
         ssl_context: ssl.SSLContext | None = None,
         clock: Clock | None = None,
         record: bool = False,
+        seen: Callable[[Request, int | None], None] | None = None,
     ) -> None:
         self.emulator = emulator
         self.faults = faults or Faults([])
@@ -52,7 +57,8 @@ class Server:
         self.port = port
         self.requests: deque[Request] = deque(maxlen=10_000 if record else 0)
         self.connections = 0
-        self._ssl = ssl_context
+        self._seen = seen
+        self._ssl = ssl_context or (_expired_certificate() if self.faults.expired else None)
         self._clock = clock or SystemClock()
         self._stop = threading.Event()
         self._hurry = threading.Event()
@@ -62,6 +68,11 @@ class Server:
         self._threads: set[threading.Thread] = set()
         self._open: set[socket.socket] = set()
         _check(self.faults, emulator)
+
+    @property
+    def ca_file(self) -> str | None:
+        """The file of the authority that a client must trust, where the server shows a certificate of the sandbox's own."""
+        return str(_EXPIRED) if self.faults.expired else None
 
     @property
     def origin(self) -> str:
@@ -188,6 +199,8 @@ class Server:
                 # An emulator's bug must be seen on both sides: the client gets a 500, the thread its traceback.
                 connection.sendall(encode(Reply(500, {"content-type": "text/plain"}, repr(bug).encode()), close=True))
                 raise
+            if self._seen is not None and self.emulator.is_write(request):
+                self._seen(request, reply.status if reply is not None else None)
             if reply is None:
                 return False
         close = not keep_alive or reply.headers.get("connection") == "close"
@@ -278,6 +291,12 @@ def _check(faults: Faults, emulator: Emulator) -> None:
                 f"wrong fault at {step.item_error!r}: {emulator.name} has no such item error",
                 f"it has: mixed, {', '.join(emulator.item_errors)}",
             )
+
+
+def _expired_certificate() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_EXPIRED)
+    return context
 
 
 def _reset(connection: socket.socket) -> None:

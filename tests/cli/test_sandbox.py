@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
+import socket
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from magictel import sandbox
+from magictel.sandbox.faults import Kind
 from tests.cli.running import magictel, started
 
 
@@ -17,8 +21,10 @@ def test_it_prints_export_lines_and_ends_by_itself(tmp_path: Path) -> None:
     ran = magictel("sandbox", "--for", "10ms", folder=tmp_path)
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.rstrip("\n").split("\n")
-    assert len(lines) == len(sandbox.names())
-    assert all(re.fullmatch(r"export [A-Z_]+=http://127\.0\.0\.1:\d+[a-z0-9/]*", line) for line in lines), lines
+    assert len(lines) == len(sandbox.names()) + 1
+    *addresses, enabled = lines
+    assert all(re.fullmatch(r"export [A-Z_]+=http://127\.0\.0\.1:\d+[a-z0-9/]*", line) for line in addresses), lines
+    assert enabled == f"export ENABLED_EXPORTERS={','.join(sandbox.names())}"
 
 
 def test_only_some_and_as_a_document(tmp_path: Path) -> None:
@@ -27,7 +33,7 @@ def test_only_some_and_as_a_document(tmp_path: Path) -> None:
     )
     assert ran.code == 0
     assert ran.document["schema"] == "magictel.sandbox/1"
-    assert set(ran.document["environment"]) == {"OPENSEARCH_URL", "ELASTICSEARCH_URL"}
+    assert set(ran.document["environment"]) == {"OPENSEARCH_URL", "ELASTICSEARCH_URL", "ENABLED_EXPORTERS"}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +57,7 @@ def test_it_stays_with_its_faults_until_a_signal_comes(number: int, code: int, t
     arguments = ["--only", "elasticsearch", "--fault", script, "--format", "json"]
     with started("sandbox", *arguments, folder=tmp_path) as running:
         assert running.stdout is not None
-        lines = [running.stdout.readline() for _ in range(6)]
+        lines = [running.stdout.readline() for _ in range(7)]
         ran = magictel(
             "send-sample",
             "elasticsearch",
@@ -64,3 +70,45 @@ def test_it_stays_with_its_faults_until_a_signal_comes(number: int, code: int, t
     assert ran.last.startswith("FAILED: 6 rejected"), ran
     assert (running.returncode, out) == (code, "")
     assert "Traceback" not in err
+    assert re.search(r"elasticsearch  1 write, \d+ bytes: 1 answered 200; 6 stored", err), err
+
+
+@pytest.mark.parametrize(
+    ("script", "rung", "code"),
+    [
+        ("elasticsearch: expired-certificate", "tls", "tls.expired"),
+        ("elasticsearch: any 401 forever", "auth", "http.unauthorized"),
+        ("elasticsearch: probe reset forever", "http", "net.tcp.reset"),
+    ],
+)
+def test_faults_strike_probes_too(script: str, rung: str, code: str, tmp_path: Path) -> None:
+    with sandbox.start(["elasticsearch"], faults=[script]) as running:
+        ran = magictel("check", "elasticsearch", folder=tmp_path, environment=running.environment())
+    assert ran.code == 1
+    assert ran.last.startswith(f"elasticsearch FAILED at {rung}: ")
+    assert f"({code})" in ran.last
+
+
+def test_ports_follow_the_one_that_is_given_and_a_taken_one_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = magictel("sandbox", "--port", str(port), "--for", "10ms", folder=tmp_path)
+        assert ran.code == 2
+        assert f"cannot listen on port {port}: Address already in use" in ran.err
+    with sandbox.start(["elasticsearch", "opensearch"], port=_two_free_ports()) as running:
+        first, second = (server.port for server in running.servers.values())
+    assert second == first + 1
+
+
+def _two_free_ports() -> int:
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port: int = first.getsockname()[1]
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+                return port
+
+
+def test_help_shows_the_grammar(tmp_path: Path) -> None:
+    shown = magictel("sandbox", "--help", folder=tmp_path).out
+    for word in (*(kind for kind in get_args(Kind) if kind != "status"), "STATUS", "probe|any", "expired-certificate"):
+        assert word in shown

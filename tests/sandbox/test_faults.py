@@ -87,7 +87,7 @@ def test_what_is_no_write_passes_and_does_not_count() -> None:
     faults = parse_faults("429")
     assert faults.strike(is_write=False) is None
     assert not faults.fired
-    assert Faults([Fault("reset")], every=True).strike(is_write=False) is not None
+    assert Faults([Fault("reset", scope="any")]).strike(is_write=False) is not None
 
 
 def test_forever_never_ends() -> None:
@@ -100,3 +100,30 @@ def test_a_seed_makes_the_same_script_again() -> None:
     assert Faults.seeded(7, 20).steps == Faults.seeded(7, 20).steps
     assert Faults.seeded(7, 20).steps != Faults.seeded(8, 20).steps
     assert {step.kind for step in Faults.seeded(3, 50, ("reset", "partial")).steps} == {"reset", "partial"}
+
+
+def test_a_step_strikes_writes_unless_it_says_otherwise() -> None:
+    script = parse_faults("es: probe 401 x2, then any reset, then 429")
+    assert [step.scope for step in script.steps] == ["probe", "any", "write"]
+    assert script.strike(is_write=True) is None
+    assert [script.strike(is_write=False) for _ in range(2)] == [script.steps[0]] * 2
+    assert script.strike(is_write=True) == script.steps[1]
+    assert script.strike(is_write=False) is None
+    assert script.strike(is_write=True) == script.steps[2]
+    assert script.exhausted
+
+
+def test_an_expired_certificate_stands_first() -> None:
+    assert parse_faults("es: expired-certificate").expired
+    both = parse_faults("es: Expired-Certificate, then any 401 forever")
+    assert both.expired
+    assert len(both.steps) == 1
+    assert not parse_faults("es: 429").expired
+
+
+@pytest.mark.parametrize(
+    "wrong", ["es: 429, then expired-certificate", "es: probe partial 10%", "es: probe", "es: any any 401"]
+)
+def test_a_scope_without_a_fault_is_wrong(wrong: str) -> None:
+    with pytest.raises(UsageError):
+        parse_faults(wrong)

@@ -87,6 +87,12 @@ class SearchEmulator:
                 for document in one.documents.values()
             ]
 
+    @property
+    def stored(self) -> int:
+        """How many documents all indices hold, visible or not."""
+        with self._lock:
+            return sum(len(index.documents) for index in self.cluster.indices.values())
+
     def refresh(self) -> None:
         """Show everything that was written, at once."""
         with self._lock:
