@@ -88,7 +88,7 @@ class Server:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.host, self.port))
             listener.listen(256)
-        except OSError:
+        except (OSError, OverflowError):
             listener.close()
             raise
         self.port = listener.getsockname()[1]
