@@ -14,6 +14,7 @@ from magictel.errors import MagictelError
 from magictel.events import Event, Ticked
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
+from magictel.operations.blanks import Blanks
 from magictel.redactor import Redactor
 
 P = ParamSpec("P")
@@ -59,14 +60,16 @@ class Job:
 def leaving(
     operation: Callable[Concatenate[Sequence[Job], P], Iterator[Event]],
 ) -> Callable[Concatenate[Sequence[Job], P], Iterator[Event]]:
-    """The door of an operation: every event that it yields leaves without the secrets of its jobs."""
+    """The door of an operation: every event that it yields leaves without the secrets of its jobs, and with its blanks filled in."""
 
     @functools.wraps(operation)
     def shown(jobs: Sequence[Job], /, *arguments: P.args, **options: P.kwargs) -> Iterator[Event]:
+        blanks = Blanks({job.target: job.exporter for job in jobs})
         events = cast(Generator[Event, None, None], operation(jobs, *arguments, **options))
         with contextlib.closing(events), contextlib.suppress(StopIteration):
             event = next(events)
             while True:
+                event = blanks.fill(event)
                 for job in jobs:
                     event = job.shown(event)
                 try:

@@ -1,0 +1,87 @@
+"""Fills in what a page of the catalogue leaves blank in a remedy: the target, its exporter, its host and port."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import replace
+
+from magictel.events import (
+    CheckFinished,
+    CheckResult,
+    ClimbStarted,
+    Event,
+    RunCleaned,
+    RungClimbed,
+    SendFinished,
+    SendResult,
+    TargetChecked,
+    TargetSent,
+)
+from magictel.finding import Finding
+
+_BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Blanks:
+    """What stands in each target's blanks. `exporters`: each target's exporter; hosts and ports come with the events."""
+
+    def __init__(self, exporters: Mapping[str, str]) -> None:
+        self._values = {
+            target: {"TARGET": target, "EXPORTER": exporter.replace("_", "-")} for target, exporter in exporters.items()
+        }
+
+    def fill(self, event: Event) -> Event:
+        """Return the event with every remedy as it can be followed."""
+        match event:
+            case ClimbStarted():
+                self._at(event.target, event.endpoint)
+                return event
+            case RungClimbed():
+                return replace(event, finding=self._finding(event.target, event.finding))
+            case TargetChecked():
+                return replace(event, result=self._checked(event.result))
+            case CheckFinished():
+                return replace(event, results=tuple(map(self._checked, event.results)))
+            case TargetSent():
+                return replace(event, result=self._sent(event.result))
+            case SendFinished():
+                return replace(event, results=tuple(map(self._sent, event.results)))
+            case RunCleaned():
+                return replace(event, remedy=self._remedy(event.target, event.remedy))
+            case _:
+                return event
+
+    def _checked(self, result: CheckResult) -> CheckResult:
+        self._at(result.target, result.endpoint)
+        return replace(result, rungs=tuple(self._finding(result.target, finding) for finding in result.rungs))
+
+    def _sent(self, result: SendResult) -> SendResult:
+        self._at(result.target, result.endpoint)
+        seen = result.verification
+        return replace(
+            result,
+            remedy=self._remedy(result.target, result.remedy),
+            verification=seen and replace(seen, remedy=self._remedy(result.target, seen.remedy)),
+            findings=tuple(self._finding(result.target, finding) for finding in result.findings),
+        )
+
+    def _finding(self, target: str, finding: Finding) -> Finding:
+        remedy = self._remedy(target, finding.remedy)
+        return finding if remedy == finding.remedy else replace(finding, remedy=remedy)
+
+    def _remedy(self, target: str, remedy: str | None) -> str | None:
+        values = self._values.get(target, {})
+        return remedy and _BLANK.sub(lambda blank: values.get(blank[0], blank[0]), remedy)
+
+    def _at(self, target: str, endpoint: str) -> None:
+        """Learn host and port from an endpoint's text; of several nodes the first."""
+        try:
+            parts = urllib.parse.urlsplit(endpoint.split(", ")[0])
+            port = parts.port or _PORTS.get(parts.scheme)
+        except ValueError:
+            return
+        if parts.hostname and port and target in self._values:
+            self._values[target] |= {"HOST": parts.hostname, "PORT": str(port)}

@@ -1,0 +1,142 @@
+"""Every remedy can be followed: the real command line parses its command, with the target of the run, and no blank is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel import sandbox
+from magictel.cli import table
+from magictel.reporters.remedies import parted
+from tests.cli.running import magictel, refused
+
+FILE = """
+[targets.prod-es]
+exporter = "elasticsearch"
+url = "{es}"
+
+[targets.prod-os]
+exporter = "opensearch"
+url = "{os}"
+
+[targets.prod-prom]
+exporter = "prometheus-remote-write"
+url = "{prom}"
+"""
+TARGETS = {"prod-es": "elasticsearch", "prod-os": "opensearch", "prod-prom": "prometheus-remote-write"}
+_BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
+FAULTS = [
+    *(f"any {status} forever" for status in (400, 401, 403, 404, 405, 413, 418, 429, 500, 502, 503)),
+    *(f"{status} forever" for status in (400, 401, 403, 404, 413, 429, 500, 503)),
+    "expired-certificate",
+    "any reset forever",
+    "any close forever",
+    "any truncated forever",
+    "any wrong-json forever",
+    "wrong-json forever",
+    "any 200 body='<html>login</html>' forever",
+    'any 403 body=\'{"message":"Forbidden"}\' forever',
+]
+
+
+def remedies(value: Any) -> Iterator[str]:
+    """Every remedy in a document."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "remedy" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from remedies(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from remedies(inner)
+
+
+def problems(remedy: str, target: str) -> Iterator[str]:
+    """What keeps a person from following it."""
+    if _BLANK.search(remedy):
+        yield f"a blank is left: {remedy}"
+    for text, is_command in parted(remedy):
+        if not is_command or not text.startswith("magictel "):
+            continue
+        words = shlex.split(text)
+        if words[1].startswith("-"):
+            continue
+        command: Any = table.load(next(one for one in table.COMMANDS if one.name == words[1]))
+        rest = words[2:]
+        while getattr(command, "commands", None) and rest and rest[0] in command.commands:
+            command, rest = command.commands[rest[0]], rest[1:]
+        try:
+            context = command.make_context(words[1], list(rest))
+        except Exception as failure:
+            yield f"{text}: {failure!r}"
+            continue
+        named = context.params.get("targets") or context.params.get("target")
+        given = [named] if isinstance(named, str) else list(named or ())
+        if given and target not in given:
+            yield f"{text}: names another target than {target}"
+
+
+@contextlib.contextmanager
+def pointed_at(script: str, folder: Path) -> Iterator[None]:
+    """A file of targets that point at a sandbox in which this fault strikes every backend."""
+    names = list(TARGETS.values())
+    with sandbox.start(names, faults=[f"{name}: {script}" for name in names]) as running:
+        held = running.environment()
+        text = FILE.format(
+            es=held["ELASTICSEARCH_URL"], os=held["OPENSEARCH_URL"], prom=held["PROMETHEUS_REMOTE_WRITE_URL"]
+        )
+        if "ELASTICSEARCH_CA_FILE" in held:
+            text = re.sub(r'(url = "https.*)', rf'\1\nca_file = "{held["ELASTICSEARCH_CA_FILE"]}"', text)
+        (folder / "magictel.toml").write_text(text)
+        yield
+
+
+def followed(ran: Any) -> list[str]:
+    document = json.loads(ran.out)
+    wrong = []
+    for target in document["targets"]:
+        for remedy in remedies(target):
+            wrong += [f"{target['target']}: {problem}" for problem in problems(remedy, target["target"])]
+    return wrong
+
+
+@pytest.mark.parametrize("script", FAULTS)
+def test_every_remedy_of_a_check_can_be_followed(script: str, tmp_path: Path) -> None:
+    with pointed_at(script, tmp_path):
+        ran = magictel("check", *TARGETS, "--format", "json", "--config", "magictel.toml", folder=tmp_path)
+    assert followed(ran) == []
+
+
+@pytest.mark.parametrize("script", FAULTS)
+def test_every_remedy_of_a_send_can_be_followed(script: str, tmp_path: Path) -> None:
+    with pointed_at(script, tmp_path):
+        options = ("--format", "json", "--config", "magictel.toml", "--deadline", "1s", "--within", "1s", "--force")
+        ran = magictel("send-sample", *TARGETS, *options, folder=tmp_path)
+    assert followed(ran) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:9200", "http://127.0.0.1:{dead}", "https://127.0.0.1:{dead}", "http://no-such-host.invalid:9200"]
+)
+def test_every_remedy_of_a_wrong_address_can_be_followed(url: str, tmp_path: Path) -> None:
+    address = url.format(dead=refused())
+    (tmp_path / "magictel.toml").write_text(FILE.format(es=address, os=address, prom=address))
+    for command in ("check", "send-sample"):
+        ran = magictel(command, *TARGETS, "--format", "json", "--config", "magictel.toml", folder=tmp_path)
+        assert ran.code in (1, 78)
+        assert followed(ran) == []
+
+
+def test_a_blank_is_found() -> None:
+    assert list(problems("magictel check TARGET", "prod-es"))
+    assert list(problems("magictel check staging", "prod-es"))
+    assert list(problems("magictel check prod-es --no-such", "prod-es"))
+    assert not list(problems("magictel check prod-es --until write", "prod-es"))
