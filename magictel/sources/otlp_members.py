@@ -90,6 +90,7 @@ def canonical(text: bytes, other_signal: Callable[[str], None]) -> bytes:
         path = f"[{at}]" if several else ""
         if not isinstance(request, dict):
             raise MemberError(path, "expected an OTLP request (an object)")
+        _once(request, path)
         others = [name for name in OTHER_SIGNALS if name in request]
         for name in others:
             other_signal(name)
@@ -99,8 +100,7 @@ def canonical(text: bytes, other_signal: Callable[[str], None]) -> bytes:
 
 
 def _message(given: dict[str, Any], kind: type, path: str, whole: dict[str, Any] | None = None) -> dict[str, Any]:
-    if isinstance(given, _Twice):
-        raise MemberError(path, f"the member {given.member} stands twice in one object")
+    _once(given, path)
     fields: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined] # of a msgspec struct
     inner = _INNER.get(kind, {})
     known: dict[str, Any] = {}
@@ -117,6 +117,12 @@ def _message(given: dict[str, Any], kind: type, path: str, whole: dict[str, Any]
     if kind is otlp.Request and strange and not known and (whole is None or len(whole) == len(given)):
         raise MemberError(path, f"expected the member resourceMetrics, got {', '.join(strange)[:80]}")
     return known
+
+
+def _once(given: dict[str, Any], path: str) -> None:
+    """Raises for an object in which a member stands twice."""
+    if isinstance(given, _Twice):
+        raise MemberError(path, f"the member {given.member} stands twice in one object")
 
 
 def _member(value: Any, kind: type, path: str) -> Any:

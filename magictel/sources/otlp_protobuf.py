@@ -173,7 +173,7 @@ class OtlpProtobuf:
                 return None, 0
             own, key = self._own(fields, 7)
             exemplars = self._exemplars(fields.get(5, ()))
-            return number_point(own, shifted_start, time + self.shift, value or 0, exemplars), key
+            return number_point(own, shifted_start, time + self.shift, 0 if value is None else value, exemplars), key
         if kind is Kind.HISTOGRAM:
             counts, bounds = packed(fields, 6, "Q"), packed(fields, 7, "d")
             extremes = double(fields, 11), double(fields, 12)
