@@ -28,7 +28,7 @@ def undecoded(name: str, number: int, text: bytes, failure: msgspec.DecodeError)
         msgspec.json.decode(text)  # attributes are decoded apart, and the place is one of theirs
     except msgspec.DecodeError as whole:
         said = str(whole)
-    if "UTF-8" in said or ("truncated" in said and _HALF.search(text)):
+    if "UTF-8" in said or (("truncated" in said or "surrogate" in said) and _HALF.search(text)):
         return undecodable(name, number, text)
     return broken_at(name, number, text, _column(text, said), _syntax(said))
 

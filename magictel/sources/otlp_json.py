@@ -368,15 +368,19 @@ def _at(why: str, path: str) -> str:
     return f"{why}, in {path}" if path else why
 
 
+def _data(metric: otlp.Metric) -> Any:
+    """The data that a metric has: the first, as `OtlpJson` reads it."""
+    return metric.gauge or metric.sum or metric.histogram or metric.exponentialHistogram or metric.summary
+
+
 def _has_all_times(request: otlp.Request, text: bytes) -> bool:
-    """Whether a request has as many times as its text: else points were lost with a member that stands twice."""
+    """Whether a request has as many times as its text: else points are lost, with a member that stands twice or a second kind."""
     lists: list[list[Any]] = [
         data.dataPoints
         for resource_metrics in request.resourceMetrics
         for scope_metrics in resource_metrics.scopeMetrics
         for metric in scope_metrics.metrics
-        for data in (metric.gauge, metric.sum, metric.histogram, metric.exponentialHistogram, metric.summary)
-        if data is not None
+        if (data := _data(metric)) is not None
     ]
     count = sum(map(len, lists))
     if text.count(_TIME_MEMBER) == count:
