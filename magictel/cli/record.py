@@ -37,6 +37,9 @@ def command(
     drop: Annotated[
         list[str] | None, typer.Option("--drop", metavar="PATTERN", help="Leave attributes out by key.")
     ] = None,
+    on_error: Annotated[
+        str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be read.")
+    ] = "stop",
     format_: FormatOption = Format.TEXT,
 ) -> int:
     """Write OTLP JSON lines, as the Collector's file exporter does, from a scrape or from a recording of any known format."""
@@ -45,13 +48,15 @@ def command(
     from magictel.cli import output
     from magictel.cli.exit_codes import Exit
     from magictel.cli.failure import tell
+    from magictel.cli.on_error import skips
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
     from magictel.operations.record import Recorded, RecordOptions, record
     from magictel.reporters.figures import many
     from magictel.reporters.json import skipped_document
 
-    options = RecordOptions(source, Path(out).expanduser(), every, length, tuple(redact or ()), tuple(drop or ()))
+    patterns = tuple(redact or ()), tuple(drop or ())
+    options = RecordOptions(source, Path(out).expanduser(), every, length, *patterns, skips(on_error))
     done = Recorded()
     stopped: KeyboardInterrupt | None = None
     try:
@@ -77,6 +82,7 @@ def command(
                 "failed": done.failed,
                 "skipped": sum(reason.count for reason in done.reasons),
                 "skipped_reasons": [skipped_document(reason) for reason in done.reasons],
+                "examples": list(done.examples),
                 "warnings": list(done.warnings),
                 "code": done.failure.code if done.failure else None,
                 "message": done.failure.message if done.failure else None,
@@ -91,6 +97,8 @@ def command(
         where = f" to {out}" if done.points else f"; {out} was not made"
         skipped = f"; skipped {', '.join(map(str, done.reasons))}" if done.reasons else ""
         output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed}{where}{skipped}")
+    for example in done.examples if done.failure is None else ():
+        output.say(f"skipped: {example}")
     for warning in done.warnings:
         output.say(f"warning: {warning}")
     return code

@@ -69,7 +69,9 @@ def command(
         int,
         typer.Option("--from-point", metavar="N", min=0, help="Pass over the first N points: they were sent before."),
     ] = 0,
-    on_error: Annotated[str, typer.Option("--on-error", metavar="stop|skip", help="What a broken line does.")] = "stop",
+    on_error: Annotated[
+        str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be read.")
+    ] = "stop",
     dry_run: DryRunOption = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every point back and compare it.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back (the default).")] = False,
@@ -105,6 +107,7 @@ def command(
     from magictel.cli.failure import tell
     from magictel.cli.go_on import say_how_to_go_on
     from magictel.cli.interrupts import Interrupts
+    from magictel.cli.on_error import skips
     from magictel.cli.reports import reported, reporting
     from magictel.clock import SystemClock
     from magictel.events import ReplayFinished
@@ -142,7 +145,7 @@ def command(
             Interrupts() as interrupts,
             reporting(format_, report, "replay", sandboxed.told if sandbox else None, quiet=quiet) as reports,
             _rarely_collected(),
-            Recordings(files, _skips(on_error), int(clock.now() * 1e9), twice) as recordings,
+            Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
         ):
             if dry_run:
@@ -306,11 +309,3 @@ def _speed(text: str) -> float | None:
             "usage.speed", f"--speed {text}: write a number of times the recorded pace, or max", "--speed 10"
         )
     return speed
-
-
-def _skips(text: str) -> bool:
-    from magictel.errors import UsageError
-
-    if text not in ("stop", "skip"):
-        raise UsageError("usage.on-error", f"--on-error {text}: write stop or skip", "--on-error skip")
-    return text == "skip"

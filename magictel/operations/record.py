@@ -23,7 +23,12 @@ from magictel.sources.skips import Skips
 from magictel.sources.trouble import SourceError
 from magictel.wire import Request, Transport
 
-ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.6,application/x-protobuf;q=0.1,*/*;q=0.1"
+ACCEPT = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.8,application/openmetrics-text;version=0.0.1;q=0.7,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+"""The text formats that Prometheus 3 asks for, in its order."""
+_OPENMETRICS = {"application/openmetrics-text": True, "text/plain": False}
 _TIMEOUT = 10.0
 _SCHEMES = ("http://", "https://")
 
@@ -52,8 +57,14 @@ class Recorded:
     reasons: tuple[SkippedReason, ...] = ()
     """What was skipped, by reason."""
     warnings: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    """What could not be read: the first few sentences."""
     failure: MagictelError | None = None
     broke_off: bool = False
+
+    def count(self, skips: Skips) -> None:
+        """Take over what was not read."""
+        self.reasons, self.warnings, self.examples = skips.reasons(), skips.warnings(), tuple(skips.examples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,7 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
                             done.series = gathering.series.value
                     raw.flush()  # what was scraped cannot be asked for again
             except SourceError as failure:
-                done.failure, done.broke_off = failure, True
+                done.failure, done.broke_off = _with_remedy(failure, url=page is not None), True
     finally:
         if made and not done.points:  # a file without a point would stand in the way of the next try
             options.out.unlink(missing_ok=True)
@@ -124,7 +135,7 @@ def _read(options: RecordOptions, done: Recorded, clock: Clock) -> Iterator[Iter
         try:
             yield recordings.batches()
         finally:
-            done.reasons, done.warnings = recordings.skips.reasons(), recordings.skips.warnings()
+            done.count(recordings.skips)
 
 
 def _scraped(
@@ -135,7 +146,7 @@ def _scraped(
     skips = Skips()
     while True:
         try:
-            body, time = _fetched(page, transport, clock)
+            body, time, openmetrics = _fetched(page, transport, clock)
         except (WireError, SourceError) as failure:
             done.failed += 1
             done.failure = failure
@@ -143,16 +154,16 @@ def _scraped(
         else:
             done.scrapes += 1
             recordings = Recordings((page.shown,), options.skip_broken, time, time=time, skips=skips)
-            yield recordings.page(page.shown, body)
-            done.reasons, done.warnings = skips.reasons(), skips.warnings()
+            yield recordings.page(page.shown, body, openmetrics)
+            done.count(skips)
         number += 1
         if options.every is None or (options.length is not None and number * options.every > options.length):
             return
         clock.wait(max(0.0, began + number * options.every - clock.monotonic()))
 
 
-def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int]:
-    """The page and the moment it was asked for (Unix nanoseconds, whole milliseconds)."""
+def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int, bool | None]:
+    """The page, the moment it was asked for (Unix nanoseconds, whole milliseconds), and whether it is OpenMetrics, as far as it says."""
     time = int(clock.now() * 1000) * 1_000_000
     headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **page.headers}
     reply = transport.send(Request("GET", page.url, headers), _TIMEOUT).masked(page.redact)
@@ -161,14 +172,22 @@ def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int
         raise SourceError(
             "source.scrape", f"{page.shown} answers {reply.status}{told}, expected 200", "look at it with curl"
         )
-    openmetrics = "openmetrics-text" in reply.headers.get("content-type", "")
+    media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    openmetrics = _OPENMETRICS.get(media_type)
     if openmetrics and not reply.body.rstrip().endswith(b"# EOF"):
         raise SourceError(
             "source.scrape",
             f"{page.shown} broke off: an OpenMetrics page ends with # EOF, and this one does not",
             "look at it with curl",
         )
-    return reply.body, time
+    return reply.body, time, openmetrics
+
+
+def _with_remedy(failure: SourceError, *, url: bool) -> SourceError:
+    """The error of a scraped page: its lines are not the user's to fix."""
+    if not url or failure.code not in ("source.broken-line", "source.impossible-point"):
+        return failure
+    return SourceError(failure.code, failure.message, "fix the program that serves the page, or --on-error skip")
 
 
 def _new(path: Path) -> IO[bytes]:

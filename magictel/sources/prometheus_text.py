@@ -27,7 +27,7 @@ from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_histograms import Counted, Gathered, HistogramError
 from magictel.sources.prometheus_pages import Page, pages
 from magictel.sources.prometheus_samples import Decoded, Line, Samples
-from magictel.sources.trouble import SourceError, broken
+from magictel.sources.trouble import SourceError, broken, impossible
 
 _CHUNK = 1_000
 _READ_ONCE = 2 * 1024 * 1024
@@ -206,7 +206,7 @@ class PrometheusText:
             try:
                 point = histogram.point(start)
             except HistogramError as error:
-                on_point(broken(self.name, error.line, error.column, f"expected a possible histogram: {error}"))
+                on_point(impossible(self.name, error.line, error.column, str(error)))
             else:
                 self._put(self._head(of.family, of, Kind.HISTOGRAM, of.unit), point, histogram.key)
         return self._drained()

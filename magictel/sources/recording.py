@@ -112,9 +112,13 @@ class Recordings:
                 yield from self._decoded(opened, name, shift)
                 self.done += opened.taken
 
-    def page(self, name: str, body: bytes) -> Iterator[Batch]:
-        """The parts of what was fetched from somewhere. Raises `SourceError`."""
-        yield from self._decoded(Bytes(name, io.BytesIO(body), len(body)), name, 0)
+    def page(self, name: str, body: bytes, openmetrics: bool | None = None) -> Iterator[Batch]:
+        """The parts of what was fetched from somewhere. `openmetrics`: which format it says that a page has. Raises `SourceError`."""
+        opened = Bytes(name, io.BytesIO(body), len(body))
+        kind, blocks = _recognised(opened)
+        if kind == "prometheus" and openmetrics is not None:
+            blocks = iter((body,))  # as it came, without what is forgiven a file
+        yield from self._parts(kind, opened, blocks, name, 0, openmetrics)
 
     def span(self, keep: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None) -> Span:
         """The times, by reading all of it once; `keep` filters what counts."""
@@ -196,7 +200,9 @@ class Recordings:
         kind, blocks = _recognised(opened)
         yield from self._parts(kind, opened, blocks, name, shift)
 
-    def _parts(self, kind: str, opened: Bytes, blocks: Iterable[bytes], name: str, shift: int) -> Iterator[Batch]:
+    def _parts(
+        self, kind: str, opened: Bytes, blocks: Iterable[bytes], name: str, shift: int, openmetrics: bool | None = None
+    ) -> Iterator[Batch]:
         match kind:
             case "otlp-json":
                 decoder = OtlpJson(opened.name, shift, self.skips)
@@ -205,7 +211,8 @@ class Recordings:
                 decoder = OtlpJson(opened.name, shift, self.skips)
                 yield from self._by_line(_documents(document(opened.name, blocks)), decoder.line)
             case "prometheus":
-                yield from PrometheusText(opened.name, self._time_of(name), shift).read(blocks, self.skips.line)
+                page = PrometheusText(opened.name, self._time_of(name), shift, openmetrics)
+                yield from page.read(blocks, self.skips.line, lambda error: self.skips.point(lambda: error))
             case "gateway":
                 log = GatewayLog(opened.name, shift, self.skips)
                 yield from self._by_line(lines(opened.name, blocks), log.line)

@@ -102,6 +102,58 @@ def test_a_token_in_the_address_is_shown_to_nobody(tmp_path: Path, httpserver: H
         assert "SECRET" not in ran.out + ran.err, ran
 
 
+BROKEN = b'# TYPE h histogram\nh_bucket{le="1"} 0.5\nh_count 1\na 1\nb{x="1" 2\nc 3\n'
+
+
+def test_a_line_that_cannot_be_read_stops_unless_it_is_to_be_skipped(tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(BROKEN)
+    ran = magictel("record", "--from", "p", "--out", "r.jsonl", folder=tmp_path)
+    assert ran.code == 1, ran
+    assert ran.err.splitlines()[0] == "p, line 5, column 10: expected } after the labels"
+    assert "--on-error skip" in ran.err
+    ran = magictel("record", "--from", "p", "--out", "s.jsonl", "--on-error", "skip", folder=tmp_path)
+    assert ran.code == 0, ran
+    assert "recorded 2 points of 2 series" in ran.out
+    assert "p, line 5, column 10: expected } after the labels" in ran.out
+    assert 'p, line 2, column 18: h_bucket{le="1"} is 0.5: a count is whole' in ran.out
+    ran = recorded(tmp_path, "--from", "p", "--out", "t.jsonl", "--on-error", "skip")
+    assert (ran.document["points"], ran.document["skipped"], len(ran.document["examples"])) == (2, 2, 2)
+    assert recorded(tmp_path, "--from", "p", "--out", "u.jsonl", "--on-error", "pass").code == 2
+
+
+def test_the_page_of_a_program_is_for_its_author_to_fix(tmp_path: Path, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/metrics").respond_with_data(BROKEN)
+    ran = magictel("record", "--from", httpserver.url_for("/metrics"), "--out", "r.jsonl", folder=tmp_path)
+    assert ran.code == 1, ran
+    assert "fix the program that serves the page, or --on-error skip" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("content_type", "time"),
+    [
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", 1_700_000_000),
+        ("text/plain; version=0.0.4", 1_700_000),
+        ("text/plain;version=1.0.0;escaping=allow-utf-8", 1_700_000),
+        ("application/octet-stream", 1_700_000_000),
+    ],
+)
+def test_the_content_type_of_a_scrape_says_which_format_it_has(
+    tmp_path: Path, httpserver: HTTPServer, content_type: str, time: int
+) -> None:
+    page = b'{"a b",x="1"} 1 1700000000\n# EOF\n'
+    asked: list[str] = []
+
+    def handler(request: Request) -> Response:
+        asked.append(request.headers["Accept"])
+        return Response(page, content_type=content_type)
+
+    httpserver.expect_request("/metrics").respond_with_handler(handler)
+    ran = recorded(tmp_path, "--from", httpserver.url_for("/metrics"), "--out", "r.jsonl")
+    assert ran.code == 0, ran
+    assert f'"timeUnixNano":"{time * 10**9}"' in (tmp_path / "r.jsonl").read_text()
+    assert asked[0].count("escaping=allow-utf-8") == 2
+
+
 @pytest.mark.parametrize("name", ["r.jsonl", "r.jsonl.zst", "r.jsonl.gz"])
 def test_what_was_scraped_outlives_a_kill(tmp_path: Path, httpserver: HTTPServer, name: str) -> None:
     httpserver.expect_request("/metrics").respond_with_data(PAGE)

@@ -171,7 +171,7 @@ BAD = {
     "protobuf of something else": (b"\x0a\x03abc\x10\x01", "OTLP metrics request in protobuf"),
     "a bucket that shrinks": (
         b'# TYPE h histogram\nh_bucket{le="1"} 5\nh_bucket{le="+Inf"} 3\n',
-        'line 3, column 21: expected a possible histogram: h_bucket{le="+Inf"} is 3, less than the bucket below it',
+        'line 3, column 21: h_bucket{le="+Inf"} is 3, less than the bucket below it',
     ),
     "labels that do not end": (b'a{b="c" 1\n', "line 1, column 10: expected } after the labels"),
 }
