@@ -88,14 +88,14 @@ def test_threads_that_come_together_get_the_same_transport() -> None:
     found: list[int] = []
 
     def ask() -> None:
-        together.wait(5)
+        together.wait(100)
         found.append(id(one.transport))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(100)
     assert len(found) == 8
     assert len(set(found)) == 1
     one.shutdown(0)

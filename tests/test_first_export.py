@@ -32,7 +32,7 @@ def ran(script: str, *arguments: str) -> str:
     dropped = ("ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "COV_", "PYTEST_")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=3000, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -111,7 +111,7 @@ for shop in range(3):
     counter.add(1, {"shop": shop})
 flush = threading.Thread(target=running.provider.force_flush, args=(60_000,))
 flush.start()
-assert sending.wait(60)
+assert sending.wait(100)
 child = os.fork()
 if not child:
     counter.add(1, {"shop": 99})

@@ -19,7 +19,7 @@ def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
         text=True,
         cwd=gone,
         env={"PATH": os.environ["PATH"]},
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 78
@@ -34,7 +34,7 @@ def test_the_lines_of_a_remedy_stand_without_their_indent_in_json(tmp_path: Path
         text=True,
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"]},
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 78
@@ -50,7 +50,7 @@ def test_what_was_written_does_not_steer_the_terminal(tmp_path: Path) -> None:
         text=True,
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"]},
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 2
@@ -70,4 +70,4 @@ def test_a_sandbox_that_a_shell_put_into_the_background_can_be_interrupted(tmp_p
         assert running.stdout is not None
         assert running.stdout.readline().startswith("export ELASTICSEARCH_URL=")
         running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 130
+        assert running.wait(timeout=300) == 130

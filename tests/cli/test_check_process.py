@@ -31,9 +31,9 @@ def test_a_signal_ends_cleanly_with_the_report_so_far(number: int, code: int, co
         more = ["--timeout", "60s"] if command == "check" else []
         reports = ["--report", "junit=report.xml", "--report", "json=report.json"]
         with started(command, "--jobs", "1", *more, "--format", "json", *reports, folder=tmp_path) as running:
-            assert asked.wait(30)  # one at a time: the dead one is done
+            assert asked.wait(100)  # one at a time: the dead one is done
             running.send_signal(number)
-            out, err = running.communicate(timeout=20)
+            out, err = running.communicate(timeout=300)
     assert running.returncode == code, err
     assert "Traceback" not in err
     told = json.loads(out)
@@ -62,14 +62,14 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
     with started("check", "elasticsearch", "opensearch", "--sandbox", folder=tmp_path, stdout=write) as running:
         os.close(write)
         os.close(read)  # nobody reads, from the start
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=300)
     assert err == ""
     assert running.returncode == 0
 
 
 def test_a_locale_without_the_signs_gets_words(tmp_path: Path) -> None:
     arguments, environment = process("check", "elasticsearch", **_dead(), PYTHONIOENCODING="ascii:strict", LC_ALL="C")
-    ran = subprocess.run(arguments, env=environment, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    ran = subprocess.run(arguments, env=environment, cwd=tmp_path, capture_output=True, timeout=3000, check=False)
     shown = ran.stdout.decode("ascii")
     assert (ran.returncode, ran.stderr) == (1, b"")
     assert "  ok   config" in shown
@@ -91,7 +91,7 @@ def _on_terminal(folder: Path, *arguments: str, **environment: str) -> str:
             if not piece:
                 break
             seen += piece
-        running.wait(timeout=60)
+        running.wait(timeout=300)
     os.close(ours)
     return seen.decode()
 

@@ -160,7 +160,7 @@ def test_a_signal_ends_the_process_with_its_code_and_one_document(number: int, c
         assert process.stderr is not None
         assert process.stderr.readline() == "under way\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == code
     assert json.loads(out)["code"] == word
     assert "Traceback" not in err

@@ -24,7 +24,7 @@ SETS = (
 def ended(*arguments: str, folder: Path) -> tuple[int, str, str]:
     """A command as a process of its own, since it names its own arguments: code, output, errors."""
     with started(*arguments, folder=folder) as running:
-        told, said = running.communicate(timeout=60)
+        told, said = running.communicate(timeout=300)
     return running.returncode, told, said
 
 
@@ -78,7 +78,7 @@ def test_a_wait_for_our_own_rate_limit_ends_with_the_interrupt_and_is_not_blamed
             run.stderr.readline()  # the shift: it is about to send
             time.sleep(1.5)  # the burst is over, and most of the 39 requests wait
             run.send_signal(signal.SIGINT)
-            told, said = run.communicate(timeout=30)
+            told, said = run.communicate(timeout=300)
     assert run.returncode == 130, said
     assert '"delivery.shutdown"' in told
     assert "delivery.rate-limit" not in told

@@ -40,7 +40,7 @@ def test_a_full_disk_under_standard_output_is_one_sentence(arguments: list[str],
             text=True,
             cwd=tmp_path,
             env=_ENVIRONMENT,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert ended.returncode == code
@@ -57,7 +57,7 @@ def test_a_stream_that_was_closed_before_is_no_mistake(closed: str, tmp_path: Pa
         text=True,
         cwd=tmp_path,
         env=_ENVIRONMENT,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0

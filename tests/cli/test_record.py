@@ -159,11 +159,11 @@ def test_what_was_scraped_outlives_a_kill(tmp_path: Path, httpserver: HTTPServer
     httpserver.expect_request("/metrics").respond_with_data(PAGE)
     arguments = ["record", "--from", httpserver.url_for("/metrics"), "--out", name, "--every", "100ms"]
     with started(*arguments, folder=tmp_path) as running:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300
         while len(httpserver.log) < 4 and time.monotonic() < until:
             time.sleep(0.02)
         running.kill()
-        running.wait(10)
+        running.wait(timeout=300)
     replayed = magictel("replay", name, "--to", "file", "--set", "path=out", "--shift", "keep", folder=tmp_path)
     assert (tmp_path / "out").read_text().count('"timeUnixNano"') >= 4, replayed
 

@@ -66,7 +66,7 @@ def test_it_stays_with_its_faults_until_a_signal_comes(number: int, code: int, t
             environment=json.loads("".join(lines))["environment"],
         )
         running.send_signal(number)
-        out, err = running.communicate(timeout=30)
+        out, err = running.communicate(timeout=300)
     assert ran.last.startswith("FAILED: 6 rejected"), ran
     assert (running.returncode, out) == (code, "")
     assert "Traceback" not in err

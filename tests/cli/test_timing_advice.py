@@ -1,6 +1,7 @@
 """`--timing`: what it advises is true. Servers whose script decides what dominates; the setting that is named is then given, and helps.
 
-What helps is counted (requests, refusals), never timed.
+What helps is counted (requests, refusals), never timed. Time is virtual: only waits pass it, so that nothing but the script
+decides what dominates, however busy the machine is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,34 @@ from magictel.sandbox.table import make
 from magictel.wire import Reply, Request
 from tests.cli.running import magictel
 from tests.cli.test_replay import request
+
+
+class VirtualTime:
+    """What `SystemClock` shows instead: seconds that pass when somebody waits, at once, and for all."""
+
+    def __init__(self) -> None:
+        self._passed, self._lock = 0.0, threading.Lock()
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        if stop is not None and stop.is_set():
+            return True
+        with self._lock:
+            self._passed += max(0.0, seconds)
+        time.sleep(0)
+        return False
+
+
+TIME = VirtualTime()
+
+
+@pytest.fixture(autouse=True)
+def _virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SystemClock, "monotonic", lambda self: TIME.monotonic())
+    monkeypatch.setattr(SystemClock, "wait", lambda self, seconds, stop=None: TIME.wait(seconds, stop))
+
 
 RW = "prometheus-remote-write"
 ES = "elasticsearch"
@@ -53,13 +82,13 @@ class Limited(Odd):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tokens, self._seen, self._lock = 5.0, time.monotonic(), threading.Lock()
+        self._tokens, self._seen, self._lock = 5.0, TIME.monotonic(), threading.Lock()
 
     def handle(self, request: Request) -> Reply:
         if not self.is_write(request):
             return super().handle(request)
         with self._lock:
-            now = time.monotonic()
+            now = TIME.monotonic()
             self._tokens = min(5.0, self._tokens + 5.0 * (now - self._seen))
             self._seen = now
             if self._tokens < 1:
@@ -86,7 +115,7 @@ class SlowHandshake:
         self._seconds = seconds
 
     def wrap_socket(self, *given: Any, **named: Any) -> ssl.SSLSocket:
-        time.sleep(self._seconds)
+        TIME.wait(self._seconds)
         return self._context.wrap_socket(*given, **named)
 
 

@@ -25,7 +25,7 @@ _HERE = {
 def sent(folder: Path, *words: str, stderr: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     command, environment = process("send-sample", *words, "--format", "json")
     return subprocess.run(
-        command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=60, check=False
+        command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True, timeout=300, check=False
     )
 
 

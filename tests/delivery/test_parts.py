@@ -224,7 +224,7 @@ def test_a_pool_gives_results_in_order_and_draws_items_in_the_caller_s_thread() 
         if number:
             gate.set()
         else:
-            assert gate.wait(5), "the second is not under way while the first is"
+            assert gate.wait(100), "the second is not under way while the first is"
         return number * number
 
     pool = Pool(2)
@@ -245,7 +245,7 @@ def test_a_pool_without_work_has_no_threads_and_a_closed_one_works_in_the_caller
     assert all(thread.daemon for thread in threads)
     pool.close()
     for thread in threads:
-        thread.join(5)
+        thread.join(100)
         assert not thread.is_alive()
     assert list(pool.map(lambda item: threading.current_thread(), [1])) == [threading.current_thread()]
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from magictel.catalogue import explain
@@ -346,7 +346,6 @@ HEADERS = st.dictionaries(
 DURING: st.SearchStrategy[During | None] = st.sampled_from([None, "auth", "health", "write", "read"])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(EXPORTER)), st.integers(100, 999), HEADERS, BODIES, DURING)
 def test_no_answer_raises_and_none_but_a_2xx_is_delivered(
     name: str, status: int, headers: dict[str, str], body: bytes, during: During | None
@@ -357,7 +356,6 @@ def test_no_answer_raises_and_none_but_a_2xx_is_delivered(
     assert found.after is None or 0 <= found.after < float("inf")
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(EXPORTER)), st.text(max_size=300) | JSON_VALUES.map(json.dumps))
 def test_no_text_raises(name: str, text: str) -> None:
     asked(EXPORTER[name], Pasted(text=text))

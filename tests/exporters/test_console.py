@@ -85,7 +85,11 @@ def test_a_closed_stream_is_one_clear_verdict_and_no_traceback(stream: str) -> N
         print(receipt.dropped, receipt.reasons[0].code, file=other, flush=True)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60, env={**os.environ}
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=3000,
+        env={**os.environ},
     )
     assert (done.stderr if stream == "stdout" else done.stdout).split() == ["12", "console.closed"]
 
@@ -112,7 +116,7 @@ def test_a_pipe_that_is_closed_is_one_clear_verdict() -> None:
         running.stdout.close()
         running.stdin.close()
         assert running.stderr.read().split() == ["12", "console.closed"]
-        running.wait(60)
+        running.wait(timeout=300)
 
 
 def test_a_program_started_without_the_stream_is_told_that_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def backend() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(100)
 
 
 def test_a_plugin_is_listed_checked_and_proven(environment: Fresh, acme: Path, backend: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -73,14 +74,15 @@ def test_a_name_that_does_not_resolve_fails(number: int, code: str) -> None:
 
 
 def test_a_resolver_that_keeps_silent_ends_by_the_time_given() -> None:
+    over = threading.Event()
+
     def look_up(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
-        time.sleep(2)
+        over.wait(100)
         return []
 
-    started = time.monotonic()
     finding = dns(at("http://es.test:9200"), timeout=0.2, resolver=look_up)
+    over.set()
     assert finding.code == "net.dns.timeout"
-    assert time.monotonic() - started < 1.5
 
 
 def test_behind_a_proxy_the_proxys_name_is_looked_up() -> None:
@@ -113,7 +115,7 @@ def test_where_nothing_listens_the_port_is_named() -> None:
 
 def test_an_address_that_keeps_silent_leaves_time_for_the_next() -> None:
     with full_accept_queue() as port:
-        finding = tcp(at(f"http://127.0.0.1:{port}"), timeout=0.6, resolver=resolver("127.0.0.1", "127.0.0.2"))
+        finding = tcp(at(f"http://127.0.0.1:{port}"), timeout=4.0, resolver=resolver("127.0.0.1", "127.0.0.2"))
     assert [one["error"] for one in finding.evidence["addresses"]] == ["timeout", "ECONNREFUSED"]
 
 
@@ -228,7 +230,7 @@ def test_verify_off_warns(authority: Authority) -> None:
 
 def test_a_plain_server_that_waits_is_recognised_by_asking_it_plainly() -> None:
     with serving(answers(OK)) as server:
-        finding = shaken(server, TlsOptions(), timeout=0.6)
+        finding = shaken(server, TlsOptions(), timeout=4.0)
     assert (finding.outcome, finding.code) == (Held.FAIL, "tls.plaintext-server")
     assert finding.evidence["first_bytes"].startswith("HTTP/1.1 200")
 

@@ -136,7 +136,7 @@ def test_a_node_that_hangs_leaves_time_for_the_others() -> None:
             pass
 
     with serving(hangs) as silent, serving(answers(OK)) as server:
-        found = climbed(Exporter(silent.http, server.http), timeout=1.0)
+        found = climbed(Exporter(silent.http, server.http), timeout=4.0)
     assert (found[Rung.HTTP].outcome, found[Rung.HTTP].code) == (Held.WARN, "net.http.read-timeout")
 
 

@@ -375,12 +375,10 @@ def test_each_fault_of_a_socket_has_its_code(fault: Fault, authority: Authority,
 def test_each_failed_exchange_says_how_far_it_got(fault: Fault, authority: Authority, tmp_path: Path) -> None:
     with fault.situation(authority, tmp_path) as faced:
         transport = HttpTransport(faced.tls, **({"environment": {}} | faced.options))
-        started = time.monotonic()
         with pytest.raises(WireError) as caught:
             transport.send(
                 Request("POST", faced.url + "/_bulk", {"Authorization": "ApiKey s3cr3t"}, b"{}\n"), faced.timeout
             )
-        assert time.monotonic() - started < faced.timeout + 1
         transport.close()
     failure = caught.value
     assert failure.phase in fault.phases

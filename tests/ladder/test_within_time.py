@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import pytest
 
 from magictel.finding import Finding, Held, Rung
+from magictel.ladder import http, meanwhile, tls
 from magictel.ladder.climb import climb
 from magictel.ladder.meanwhile import SECOND_PROBE, Meanwhile, seconds_left
 from tests.diagnose.scripted import made
 from tests.transports.servers import OK, Authority, Handler, Server, read_request, serving
 
 TIME = 1.0
-SLACK = 0.7
-"""Two cores, shared: less than a second probe lasted that was not bounded."""
 PRODUCT = json.dumps({"cluster_name": "c", "version": {"number": "8.15.0"}}).encode()
 
 
@@ -116,6 +115,20 @@ def faced(case: Held_back, authority: Authority) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that second probes were given."""
+    seconds: list[float] = []
+
+    def told(until: float) -> float:
+        seconds.append(seconds_left(until))
+        return seconds[-1]
+
+    for module in (meanwhile, http, tls):
+        monkeypatch.setattr(module, "seconds_left", told)
+    return seconds
+
+
 def climbed(name: str, url: str, authority: Authority, seconds: float = TIME) -> list[Finding]:
     exporter = made(name, url, **({"ca_file": str(authority.file)} if url.startswith("https") else {}))
     try:
@@ -126,14 +139,10 @@ def climbed(name: str, url: str, authority: Authority, seconds: float = TIME) ->
 
 @pytest.mark.parametrize("name", ["elasticsearch", "prometheus-remote-write"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_rung_ends_within_its_time(case: Held_back, name: str, authority: Authority) -> None:
-    started = time.monotonic()
-    with faced(case, authority) as server:
+def test_a_rung_ends_within_its_time(case: Held_back, name: str, authority: Authority, given: list[float]) -> None:
+    with faced(case, authority) as server:  # it holds back for ever: a rung that has no end has no verdict either
         found = climbed(name, server.https if case.scheme == "https" else server.http, authority)
-        whole = time.monotonic() - started
-    slowest = max(found, key=lambda one: one.seconds or 0)
-    assert (slowest.seconds or 0) <= TIME + SLACK, slowest
-    assert whole <= 2 * (TIME + SLACK)
+    assert max(given, default=0.0) <= TIME, "a second probe is given what the rung has left"
     failed = next(one for one in found if one.outcome is Held.FAIL)
     assert failed.remedy
     if case.code:
@@ -147,10 +156,11 @@ def test_many_questions_of_one_rung_share_its_time(authority: Authority) -> None
         found = {one.rung: one for one in climbed("elasticsearch", server.http, authority)}
     assert found[Rung.HTTP].outcome is Held.PASS
     assert found[Rung.AUTH].code == "net.http.read-timeout"
-    assert max(one.seconds or 0 for one in found.values()) <= TIME + SLACK
 
 
-def test_a_plain_question_to_a_silent_tls_port_is_understood_within_the_time(authority: Authority) -> None:
+def test_a_plain_question_to_a_silent_tls_port_is_understood_within_the_time(
+    authority: Authority, given: list[float]
+) -> None:
     """It waits for the rest of a record: the second question is asked before the first has given up."""
     context = authority.context()
 
@@ -163,10 +173,12 @@ def test_a_plain_question_to_a_silent_tls_port_is_understood_within_the_time(aut
     with serving(tls_or_silence) as server:
         found = {one.rung: one for one in climbed("elasticsearch", server.http, authority)}
     assert found[Rung.HTTP].code == "http.tls-port"
-    assert (found[Rung.HTTP].seconds or 0) <= TIME + SLACK
+    assert 0.0 < max(given) <= TIME
 
 
-def test_a_tls_question_to_a_plain_server_is_understood_within_the_time(authority: Authority) -> None:
+def test_a_tls_question_to_a_plain_server_is_understood_within_the_time(
+    authority: Authority, given: list[float]
+) -> None:
     def plain_or_silence(sock: socket.socket) -> None:
         if sock.recv(1, socket.MSG_PEEK) == b"\x16":
             silent(sock)
@@ -177,7 +189,7 @@ def test_a_tls_question_to_a_plain_server_is_understood_within_the_time(authorit
     with serving(plain_or_silence) as server:
         found = {one.rung: one for one in climbed("elasticsearch", server.https, authority)}
     assert found[Rung.TLS].code == "tls.plaintext-server"
-    assert (found[Rung.TLS].seconds or 0) <= TIME + SLACK
+    assert 0.0 < max(given) <= TIME
 
 
 def test_what_was_not_tried_for_want_of_time_is_said(authority: Authority) -> None:

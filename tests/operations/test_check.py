@@ -110,7 +110,7 @@ def test_wait_gives_up_when_its_time_is_over() -> None:
 def test_an_interrupt_while_it_waits_leaves_the_last_climb_as_the_result() -> None:
     class Patient(QuickClock):
         def wait(self, seconds: float, stop: Event | None = None) -> bool:
-            again.wait(30)  # the second and last climb comes when the test is over
+            again.wait(100)  # the second and last climb comes when the test is over
             return super().wait(100.0, stop)
 
     again = Event()
@@ -135,7 +135,7 @@ def test_an_interrupt_in_the_first_climb_leaves_the_rungs_so_far_as_the_result()
         def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
             def never() -> Finding:
                 asked.set()
-                again.wait(30)
+                again.wait(100)
                 return Finding.passed(Rung.HTTP, "too late")
 
             return {Rung.TCP: lambda: Finding.passed(Rung.TCP, "answers"), Rung.HTTP: never}
@@ -149,7 +149,7 @@ def test_an_interrupt_in_the_first_climb_leaves_the_rungs_so_far_as_the_result()
     assert isinstance(running, Generator)
     try:
         assert any(isinstance(event, TargetChecked) for event in running)
-        assert asked.wait(30)
+        assert asked.wait(100)
         finished = running.throw(KeyboardInterrupt)
     finally:
         again.set()

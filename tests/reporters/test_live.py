@@ -107,7 +107,7 @@ def test_while_nothing_happens_there_are_ticks(monkeypatch: pytest.MonkeyPatch) 
     ticked = threading.Event()
 
     def work(_job: Job, _tell: Callable[[Event], None]) -> int:
-        assert ticked.wait(60)
+        assert ticked.wait(100)
         return 7
 
     def broken(_job: Job, _finding: Finding) -> int:

@@ -53,7 +53,7 @@ def instrumented(folder: Path, application: str = APPLICATION, **environment: st
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

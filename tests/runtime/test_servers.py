@@ -95,7 +95,7 @@ def asked(path: Path, process: subprocess.Popen[str]) -> None:
 
 def ended(process: subprocess.Popen[str], number: int) -> int:
     process.send_signal(number)
-    output, _ = process.communicate(timeout=100)
+    output, _ = process.communicate(timeout=300)
     assert "Traceback" not in output, output
     return process.returncode
 

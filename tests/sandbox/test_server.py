@@ -230,7 +230,7 @@ def test_a_hanging_request_is_not_stored_when_the_server_stops() -> None:
         thread.start()
         while not server.faults.fired:
             time.sleep(0.01)
-    thread.join(5)
+    thread.join(100)
     assert emulator.documents() == []
 
 

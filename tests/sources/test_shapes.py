@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from magictel.model import NumberPoints
@@ -94,7 +94,6 @@ def same(one: Any, other: Any) -> bool:
     ]
 
 
-@settings(deadline=None)
 @given(shapes, st.booleans(), st.sampled_from(["", "", "", "flags", "exemplars", "first"]), st.booleans(), st.data())
 def test_a_line_means_the_same_however_often_its_shape_came(
     shape: Any, one_kind: bool, extra: str, one_time: bool, data: st.DataObject

@@ -76,10 +76,10 @@ class Server:
         for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join(5)
+        self._acceptor.join(100)
         self._listener.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(100)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -167,7 +167,6 @@ metrics = st.builds(lambda make, name, some: make(name, *some), kinds, names, po
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.tuples(resources, metrics), max_size=6, unique_by=lambda one: (id(one[0]), one[1].name, type(one[1].data))

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -142,7 +142,6 @@ metrics = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(metrics, min_size=1, max_size=3), st.sampled_from([RESOURCE, BARE]), st.booleans(), st.booleans())
 def test_the_template_makes_the_bytes_of_the_plain_encoding_and_protobuf_reads_them(
     given_metrics: list[Metric], resource: Resource, suffixes: bool, scope: bool
