@@ -104,8 +104,8 @@ def test_shutdown_tries_what_waits_once_more_and_closes_the_transport() -> None:
     exporter = LinesExporter(settings(), backend=refused)
     exporter.export(collection(range(4)))
     exporter.backend = lambda payload, timeout: Delivered()
-    exporter.shutdown(1000)
-    exporter.shutdown(1000)
+    exporter.shutdown(60_000)
+    exporter.shutdown(60_000)
     assert (exporter.ledger.delivered, exporter.ledger.dropped, exporter.closed) == (4, 0, 1)
 
 
@@ -150,7 +150,7 @@ def test_of_many_that_shut_down_at_once_one_does_it_and_all_return_when_it_is_do
     exporter.export(collection(range(4)))
     ended: list[int] = []
     threads = [
-        threading.Thread(target=lambda: (exporter.shutdown(5000), ended.append(exporter.ledger.kept)))  # type: ignore[func-returns-value]
+        threading.Thread(target=lambda: (exporter.shutdown(60_000), ended.append(exporter.ledger.kept)))  # type: ignore[func-returns-value]
         for _ in range(8)
     ]
     for thread in threads:
@@ -168,7 +168,7 @@ def test_force_flush_says_whether_anything_still_waits() -> None:
     assert not exporter.force_flush(20)
     assert not exporter.force_flush(-5)
     exporter.backend = lambda payload, timeout: Delivered()
-    assert exporter.force_flush(1000)
+    assert exporter.force_flush(60_000)
     assert exporter.ledger.delivered == 4
     exporter.shutdown(0)
 
@@ -222,7 +222,7 @@ def test_the_pool_ends_with_the_exporter() -> None:
     exporter.export(collection(range(9)))
     threads = mine()
     assert 1 <= len(threads) <= 3
-    exporter.shutdown(1000)
+    exporter.shutdown(60_000)
     for thread in threads:
         thread.join(100)
     assert mine() == []
@@ -285,9 +285,9 @@ def test_a_forked_child_starts_empty_and_works_and_the_parent_keeps_what_is_its_
             try:
                 made.clear()
                 exporter.backend = take
-                empty = exporter.ledger.sent == 0 and exporter.force_flush(1000) and made == []
+                empty = exporter.ledger.sent == 0 and exporter.force_flush(60_000) and made == []
                 told = exporter.export(collection(range(200, 205))) is MetricExportResult.SUCCESS
-                exporter.shutdown(1000)
+                exporter.shutdown(60_000)
                 whole = exporter.ledger.delivered == 5 and all("'n': 20" in line for line in made)
                 status = 0 if empty and told and whole else 2
             finally:
@@ -295,9 +295,9 @@ def test_a_forked_child_starts_empty_and_works_and_the_parent_keeps_what_is_its_
     assert os.waitstatus_to_exitcode(_wait(child)) == 0
     made.clear()
     exporter.backend = take
-    assert exporter.force_flush(1000)
+    assert exporter.force_flush(60_000)
     assert sorted(made) == sorted(f"{_name(n)} {{'n': {n}, 'host': 'host-{n % 5}'}}\n" for n in range(100, 104))
-    exporter.shutdown(1000)
+    exporter.shutdown(60_000)
     assert (exporter.ledger.sent, exporter.ledger.delivered) == (7, 7)
 
 

@@ -98,7 +98,7 @@ def run(seed: int) -> Run:
             if server.faults.exhausted and number:
                 break
         exporter.shutdown(400)
-        assert server.settle(10)
+        assert server.settle(100)
         if not runtime:
             assert exporter.ledger == receipts
         stored = Counter(document["attributes"]["n"] for document in emulator.documents())

@@ -260,9 +260,11 @@ def test_what_answers_a_handshake_in_the_clear_is_named_by_what_it_says(case: st
 
 
 def test_a_proxy_that_does_not_answer_is_not_taken_for_a_slow_handshake() -> None:
-    with serving(lambda sock: sock.recv(4096) and time.sleep(1)) as one:
+    over = threading.Event()
+    with serving(lambda sock: sock.recv(4096) and over.wait(100)) as one:
         proxy = parse_proxy(one.http, "HTTPS_PROXY")
         finding = tls(at("https://es.invalid:9200"), TlsOptions(), now=NOW, proxy=proxy, timeout=0.4)
+        over.set()
     assert finding.code == "http.proxy.refused"
     assert "did not answer in time" in finding.message
 

@@ -37,6 +37,7 @@ class Server:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
+        self.ended = 0
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
 
@@ -62,7 +63,7 @@ class Server:
             thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
-        sock.settimeout(10)
+        sock.settimeout(100)
         with contextlib.suppress(OSError):
             if self._context is not None:
                 sock = self._context.wrap_socket(sock, server_side=True)
@@ -70,6 +71,7 @@ class Server:
             self._handler(sock)
         self._open.discard(sock)
         sock.close()
+        self.ended += 1
 
     def close(self) -> None:
         self._stop.set()

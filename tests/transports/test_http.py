@@ -57,9 +57,10 @@ def test_requests_one_after_another_share_a_connection() -> None:
 
 def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
     with serving(once(OK)) as server, transport() as one:
-        for _ in range(3):
+        for number in range(3):
             assert post(one, server.http).ok
-            time.sleep(0.05)
+            while server.ended <= number:  # it has closed
+                time.sleep(0.01)
         assert server.accepted == 3
 
 
@@ -202,11 +203,11 @@ def test_the_deadline_holds_however_the_bytes_trickle(reply: bytes) -> None:
 
 
 def test_a_server_that_does_not_read_ends_by_the_deadline() -> None:
-    def deaf(sock: socket.socket) -> None:
-        time.sleep(1.0)
+    over = threading.Event()
 
-    with serving(deaf) as server, transport() as one:
+    with serving(lambda _: over.wait(100)) as server, transport() as one:
         found = failure(lambda: post(one, server.http, b"x" * 50_000_000, timeout=0.5))
+        over.set()
         assert (found.code, found.phase, found.maybe_delivered) == ("net.http.write-timeout", "write", True)
 
 
@@ -246,12 +247,15 @@ def test_a_small_body_that_inflates_over_the_limit_is_not_inflated() -> None:
 
 
 def test_a_server_of_another_protocol_that_then_keeps_silent_is_told_by_its_first_bytes() -> None:
+    over = threading.Event()
+
     def database(sock: socket.socket) -> None:
         sock.sendall(b"\x4a\x00\x00\x00\x0a8.0.36")
-        time.sleep(1.0)
+        over.wait(100)
 
     with serving(database) as server, transport() as one:
         found = failure(lambda: post(one, server.http, timeout=0.4))
+        over.set()
     assert found.code == "http.not-http"
     assert "8.0.36" in found.message
 
