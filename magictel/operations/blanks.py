@@ -22,6 +22,7 @@ from magictel.events import (
 from magictel.finding import Finding
 
 _BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
+_COMMAND = re.compile(r"\b(magictel (?:check|send-sample|prepare|config show) )([a-z][\w-]*)")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -73,8 +74,12 @@ class Blanks:
         return finding if remedy == finding.remedy else replace(finding, remedy=remedy)
 
     def _remedy(self, target: str, remedy: str | None) -> str | None:
-        values = self._values.get(target, {})
-        return remedy and _BLANK.sub(lambda blank: values.get(blank[0], blank[0]), remedy)
+        values = self._values.get(target)
+        if not remedy or values is None:
+            return remedy
+        filled = _BLANK.sub(lambda blank: values.get(blank[0], blank[0]), remedy)
+        # A page of one backend's own code names the exporter: the run's target is an instance of it.
+        return _COMMAND.sub(lambda named: named[1] + (target if named[2] == values["EXPORTER"] else named[2]), filled)
 
     def _at(self, target: str, endpoint: str) -> None:
         """Learn host and port from an endpoint's text; of several nodes the first."""

@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 
-from magictel import sandbox
+from magictel import catalogue, sandbox
+from magictel.catalogue.pages import codes
 from magictel.cli import table
+from magictel.events import ClimbStarted, RungClimbed
+from magictel.finding import Finding, Rung
+from magictel.operations.blanks import Blanks
 from magictel.reporters.remedies import parted
 from tests.cli.running import magictel, refused
 
@@ -32,6 +36,11 @@ url = "{prom}"
 """
 TARGETS = {"prod-es": "elasticsearch", "prod-os": "opensearch", "prod-prom": "prometheus-remote-write"}
 _BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
+OTHERS = {
+    "elasticsearch": ("prom.", "mimir.", "vm.", "os.", "file.", "console."),
+    "opensearch": ("prom.", "mimir.", "vm.", "es.", "file.", "console."),
+    "prometheus-remote-write": ("es.", "os.", "file.", "console."),
+}
 FAULTS = [
     *(f"any {status} forever" for status in (400, 401, 403, 404, 405, 413, 418, 429, 500, 502, 503)),
     *(f"{status} forever" for status in (400, 401, 403, 404, 413, 429, 500, 503)),
@@ -133,6 +142,22 @@ def test_every_remedy_of_a_wrong_address_can_be_followed(url: str, tmp_path: Pat
         ran = magictel(command, *TARGETS, "--format", "json", "--config", "magictel.toml", folder=tmp_path)
         assert ran.code in (1, 78)
         assert followed(ran) == []
+
+
+@pytest.mark.parametrize("code", [code for code in codes() if not code.startswith(("usage.", "source.", "sandbox."))])
+def test_what_a_page_says_first_can_be_followed_for_any_target(code: str, tmp_path: Path) -> None:
+    page = catalogue.explain(code)
+    assert page is not None
+    finding = Finding.failed(Rung.HTTP, code, "it failed", page.first)
+    for target, exporter in TARGETS.items():
+        if code.startswith(OTHERS.get(exporter, ())):
+            continue
+        blanks = Blanks({target: exporter})
+        blanks.fill(ClimbStarted(target, exporter, "https://es.example.net:9243", final=True))
+        event = blanks.fill(RungClimbed(target, finding))
+        assert isinstance(event, RungClimbed)
+        assert event.finding.remedy is not None
+        assert list(problems(event.finding.remedy, target)) == []
 
 
 def test_a_blank_is_found() -> None:
