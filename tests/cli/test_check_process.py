@@ -69,7 +69,7 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
 
 def test_a_locale_without_the_signs_gets_words(tmp_path: Path) -> None:
     arguments, environment = process("check", "elasticsearch", **_dead(), PYTHONIOENCODING="ascii:strict", LC_ALL="C")
-    ran = subprocess.run(arguments, env=environment, cwd=tmp_path, capture_output=True, timeout=3000, check=False)
+    ran = subprocess.run(arguments, env=environment, cwd=tmp_path, capture_output=True, timeout=300, check=False)
     shown = ran.stdout.decode("ascii")
     assert (ran.returncode, ran.stderr) == (1, b"")
     assert "  ok   config" in shown

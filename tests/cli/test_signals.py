@@ -48,7 +48,7 @@ def run(
     if count is not None:
         command = ["/bin/sh", "-c", 'exec "$@" 3>"$0"', str(count), *command]
     return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=3000, check=False
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -141,6 +141,6 @@ def test_no_signal_breaks_an_import_or_is_lost_in_a_finalizer(
     _, environment = process()
     command = [sys.executable, "-c", script.format(number=int(number))]
     ran = subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=3000, check=False
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert (ran.stdout, ran.stderr) == (f"{before}{word}\n", "")

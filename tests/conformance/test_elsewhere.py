@@ -64,7 +64,7 @@ def ran(
     tools = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": tools, "PYTHONPATH": str(project / "src"), **variables}
     return subprocess.run(
-        command, shell=True, cwd=project, env=environment, capture_output=True, text=True, timeout=3000, check=False
+        command, shell=True, cwd=project, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 

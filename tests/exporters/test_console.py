@@ -88,7 +88,7 @@ def test_a_closed_stream_is_one_clear_verdict_and_no_traceback(stream: str) -> N
         [sys.executable, "-c", textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=3000,
+        timeout=300,
         env={**os.environ},
     )
     assert (done.stderr if stream == "stdout" else done.stdout).split() == ["12", "console.closed"]

@@ -113,7 +113,7 @@ def browsed(folder: Path, *arguments: str) -> str:
     assert CHROMIUM is not None
     held = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND"]
     command = [CHROMIUM, *held, f"--user-data-dir={folder / 'browser'}", *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=3000, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     return ran.stdout
 
