@@ -287,6 +287,8 @@ class Exporter(Authored[S], MetricExporter):
             )
             settings: S = resolved.settings
             self.check_settings(settings)
+            for warning in resolved.warnings:
+                self.log.warning("config.warning: %s", warning)
         except Exception as failure:  # whatever it is, traces and logs must live
             self.unusable = _unusable(failure)
             said = "%s: %s: every metric is dropped until this is fixed%s"

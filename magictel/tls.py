@@ -15,10 +15,10 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from magictel.errors import SettingsError
+from magictel.regular_file import NotRegular, open_regular
 from magictel.tls_faults import HANDSHAKE_FAILURE, CertificateWanted, PinMismatch
 
 _CERTIFICATE_REQUEST = 13  # RFC 8446 §4
@@ -64,11 +64,17 @@ def ssl_context(options: TlsOptions) -> ssl.SSLContext:
     """
     pinned = options.fingerprint is not None
     try:
+        if options.ca_file:
+            open_regular(options.ca_file).close()  # OpenSSL would wait for a pipe's writer
         context = ssl.create_default_context(cafile=options.ca_file or None)
     except FileNotFoundError:
         raise _unusable("ca_file", options.ca_file, "there is no such file") from None
     except PermissionError:
         raise _unusable("ca_file", options.ca_file, "this user may not read it") from None
+    except IsADirectoryError:
+        raise _unusable("ca_file", options.ca_file, "it is a directory") from None
+    except NotRegular as failure:
+        raise _unusable("ca_file", options.ca_file, str(failure.strerror)) from None
     except (ssl.SSLError, OSError):
         raise _unusable("ca_file", options.ca_file, "it holds no PEM certificate") from None
     if options.minimum_version not in _VERSIONS:
@@ -222,8 +228,7 @@ def _no_password() -> str:
 
 def _must_be_readable(field: str, path: str) -> None:
     try:
-        with Path(path).open("rb"):
-            pass
+        open_regular(path).close()
     except OSError as failure:
         raise _unusable(field, path, (failure.strerror or "it cannot be read").lower()) from None
 

@@ -210,6 +210,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         header = f"X-Token = {text(secret('header'))}, Cookie = {text('a=' + secret('header'))}"
         common = 'exporter = "elasticsearch"\ntimeout = 1\nbackoff_initial = 0.01\nbackoff_max = 0.02\nbreaker_failures = 3\n'
         urls = f'url = "{origin}"\n'
+        monkeypatch.setenv("MAGICTEL_CONFIG", "magictel.toml")  # a person named it: else it would not get these secrets
         (tmp_path / "magictel.toml").write_text(
             f"[targets.table]\n{common}{urls}api_key = {text('id:' + secret('table'))}\n"
             f"[targets.variable]\n{common}{urls}api_key = '${{SWEEP_KEY}}'\n"
@@ -369,6 +370,7 @@ def test_no_secret_of_a_variable_is_shown(
     with road(name) as origin:
         planted(origin)
         (tmp_path / "magictel.toml").unlink()
+        monkeypatch.delenv("MAGICTEL_CONFIG")
         prefix = exporter.upper().replace("-", "_")
         monkeypatch.setenv(f"{prefix}_URL", origin + ("/api/v1/write" if "remote" in exporter else ""))
         monkeypatch.setenv(f"{prefix}_TIMEOUT", "1")
@@ -396,6 +398,7 @@ def test_no_secret_of_a_proxy_is_shown(
     with road(name) as origin:
         planted(origin)
         (tmp_path / "magictel.toml").unlink()
+        monkeypatch.delenv("MAGICTEL_CONFIG")
         host = origin.partition("://")[2]
         monkeypatch.setenv(variable, f"http://ada:{urllib.parse.quote(secret('address'), safe='')}@{host}")
         monkeypatch.setenv("ELASTICSEARCH_URL", "http://es.example.invalid:9200")
@@ -439,6 +442,7 @@ def test_no_secret_is_shown_beside_a_mistake(
 ) -> None:
     planted("http://127.0.0.1:9")
     (tmp_path / "magictel.toml").unlink()
+    monkeypatch.delenv("MAGICTEL_CONFIG")
     for key, value in variables.items():
         monkeypatch.setenv(key, value)
     for command in (

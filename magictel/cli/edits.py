@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from magictel.cli.output import Format
 from magictel.cli.targets import check_settings
 from magictel.errors import PluginError, SettingsError
 from magictel.redactor import Redactor
+from magictel.regular_file import open_regular
 from magictel.secrets import Secret
 from magictel.settings import edit, select
 from magictel.settings.file import ConfigFile, Table, parse
@@ -38,6 +39,7 @@ class Edit:
     before: str
     after: str
     fresh: bool
+    named: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -61,8 +63,8 @@ def begin(config: str | None, *, must_exist: bool = True) -> Edit:
     """Read the file that is to be edited. Raises `SettingsError` where it must exist and does not, or cannot be read."""
     path, shown, said_by = locate(config, environment(), folder())
     try:
-        with path.open(encoding="utf-8-sig", newline="") as opened:
-            text = opened.read()
+        with open_regular(path) as opened:
+            text = opened.read().decode("utf-8-sig")
     except FileNotFoundError:
         if must_exist:
             raise SettingsError(
@@ -71,7 +73,7 @@ def begin(config: str | None, *, must_exist: bool = True) -> Edit:
                 f"write it with: magictel init{f' --config {shown}' if said_by else ''}",
                 said_by,
             ) from None
-        return Edit(path, shown, "", "", True)
+        return Edit(path, shown, "", "", True, said_by is not None)
     except OSError as failure:
         raise SettingsError(
             "config.file.unreadable", f"{shown} cannot be read ({failure.strerror})", f"fix the permissions of {shown}"
@@ -79,7 +81,7 @@ def begin(config: str | None, *, must_exist: bool = True) -> Edit:
     except UnicodeDecodeError:
         raise SettingsError("config.file.syntax", f"{shown} is not UTF-8 text", "save it as UTF-8", shown) from None
     parse(text, path, shown)
-    return Edit(path, shown, text, text, False)
+    return Edit(path, shown, text, text, False, said_by is not None)
 
 
 def validate(
@@ -107,16 +109,38 @@ def validate(
         sentence = f"{target}: {failure.message}"
         raise SettingsError(failure.code, sentence, failure.remedy, failure.origin) from None
     edit_.notes += [f"{target}: {warning}" for warning in resolved.warnings]
+    if not edit_.named:
+        _say_when_it_must_be_named(edit_, target, exporter.Settings)
+
+
+def _say_when_it_must_be_named(edit_: Edit, target: str, model: type[Any]) -> None:
+    """Note that a target will be refused while its file is only picked up from the working folder."""
+    from magictel.settings.load import resolve
+    from magictel.settings.trust import CODE
+
+    file = replace(edit_.file(), named=False)
+    try:
+        resolve(target, target, model, environment=environment(), config=file, allow_missing_env=True, folder=folder())
+    except SettingsError as failure:
+        if failure.code == CODE:
+            edit_.notes += [f"{target}: {failure.message}", f"  {failure.remedy}"]
 
 
 def say_clear_secrets(edit_: Edit, target: str, fields: Mapping[str, Field]) -> None:
     """Note every secret of a target that will stand in clear in the file."""
+    from magictel.settings.fields import userinfo_secrets
+
     table = edit_.file().table(target)
     assert table is not None
     for key in clear_secrets(table, [one.key for one in fields.values() if one.secret]):
         edit_.notes.append(
             f'{target}: {key} stands in clear in {edit_.shown}: "${{VARIABLE}}" or "file:PATH" keeps it out'
         )
+    for key, (value, _) in table.values.items():
+        if key in fields and not fields[key].secret and any(any(userinfo_secrets(text)) for text in _texts(value)):
+            edit_.notes.append(
+                f'{target}: the password in {key} stands in clear in {edit_.shown}: {key} = "${{VARIABLE}}" keeps it out'
+            )
 
 
 def finish(edit_: Edit, how: Format, *, action: str, targets: Sequence[str], said: str, dry_run: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magictel import registry
 from magictel.cli.edits import begin, finish, overridden, validate
@@ -15,6 +15,9 @@ from magictel.settings import edit, select
 from magictel.settings.names import find
 from magictel.settings.origin import Origin
 
+if TYPE_CHECKING:
+    from magictel.settings.fields import Field
+
 _SAMPLE = """
 # [targets.elasticsearch]
 # exporter = "elasticsearch"
@@ -25,6 +28,8 @@ _SAMPLE = """
 
 def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_: FormatOption = Format.TEXT) -> int:
     """Write magictel.toml from what the environment holds; secrets stay there, the file refers to them."""
+    from magictel.settings.fields import field_map
+
     current = begin(config, must_exist=False)
     if not current.fresh:
         raise UsageError(
@@ -36,14 +41,28 @@ def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_:
     current.after = edit.HEAD
     listed = select.enabled_names(held)
     names = []
+    for spec in select.listed_targets(None, held, registry.names()):
+        if spec.unusable is not None:
+            current.notes.append(f"left out {spec.name}: {spec.unusable.message}")
     for name in registry.names():
-        values = _values(name, held)
-        if values is None or (not values and not (listed and find(name, listed))):
+        wanted = listed is not None and find(name, listed) is not None
+        try:
+            fields = field_map(registry.load(name).Settings)
+        except PluginError as failure:
+            if wanted:
+                current.notes.append(f"left out {name}: broken: {failure.message}")
+            continue
+        values = _values(fields, held)
+        if not values and not wanted:
+            continue
+        missing = [field.env[0] for field in fields.values() if field.required and field.key not in values]
+        if missing:
+            current.notes.append(f"left out {name}: {' and '.join(missing)} is not set")
             continue
         current.after = edit.add_target(current.after, name, name, values)
-        if listed is not None and find(name, listed) is None:
+        if listed is not None and not wanted:
             current.after = edit.set_enabled(current.after, name, False)
-        validate(current, name, overrides=_given(name, held))
+        validate(current, name, overrides=_given(fields, held))
         names.append(name)
     if not names:
         current.after += _SAMPLE
@@ -53,24 +72,18 @@ def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_:
     return finish(current, format_, action="init", targets=names, said=said, dry_run=dry_run)
 
 
-def _given(name: str, held: Mapping[str, str]) -> dict[str, tuple[str, Origin]]:
+def _given(fields: Mapping[str, Field], held: Mapping[str, str]) -> dict[str, tuple[str, Origin]]:
     """The variables themselves, so that a mistake in one is told under its name."""
-    from magictel.settings.fields import field_map
     from magictel.settings.load import backend_variables
 
-    fields = field_map(registry.load(name).Settings)
     return {key: (text, origin) for key, text, origin in backend_variables(fields, held)}
 
 
-def _values(name: str, held: Mapping[str, str]) -> dict[str, Any] | None:
+def _values(fields: Mapping[str, Field], held: Mapping[str, str]) -> dict[str, Any]:
     """The keys that the environment sets for an exporter: secrets, and addresses that hold some, by reference."""
-    from magictel.settings.fields import field_map, userinfo_secrets
+    from magictel.settings.fields import userinfo_secrets
     from magictel.settings.load import backend_variables
 
-    try:
-        fields = field_map(registry.load(name).Settings)
-    except PluginError:
-        return None
     values: dict[str, Any] = {}
     for key, text, origin in backend_variables(fields, held):
         private = fields[key].secret or any(userinfo_secrets(text))

@@ -17,7 +17,6 @@ from magictel.cli.output import Format, paint
 from magictel.registry import Registration
 from magictel.settings import select
 from magictel.settings.names import normal
-from magictel.settings.origin import variable
 from magictel.settings.select import TargetSpec
 
 if TYPE_CHECKING:
@@ -42,20 +41,26 @@ def command(
     held = environment()
     file = config_file(config)
     found = [_with_targets_values(one, file) for one in registry.registrations(held)]
-    targets = (*select.targets(file, held), *_implied(found, file))
+    implied = [
+        spec
+        for spec in select.listed_targets(file, held, [one.name for one in found])
+        if file is None or file.table(spec.name) is None
+    ]
+    targets = (*select.targets(file, held), *implied)
     others = registry.others() if all_ else ()
     known = {normal(one.name) for one in found}
     strays = [spec for spec in targets if normal(spec.exporter) not in known]
     if format_ is Format.JSON:
         rows = [_row(one, registry.GROUP, targets) for one in found]
         rows += [_row(one, registry.OTHERS_GROUP, ()) for one in others]
-        unknown = [{**_target(spec), "exporter": spec.exporter} for spec in strays]
+        unknown = [{**_target(spec), "exporter": spec.exporter, "reason": _why_unknown(spec)} for spec in strays]
         output.document({"schema": SCHEMA, "exporters": rows, "unknown": unknown})
         return 0
     for line in _text(found, others, targets, file.shown if file else None, _columns()):
         output.say(line)
-    for spec in strays:
-        output.note(f"{spec.name}: {select.unknown_name(spec.exporter, None, registry.names())}")
+    for spec in targets:
+        if spec in strays or spec.unusable is not None:
+            output.note(f"{spec.name}: {_why_unknown(spec)} ({spec.enabled_by})")
     return 0
 
 
@@ -71,17 +76,6 @@ def _with_targets_values(one: Registration, file: ConfigFile | None) -> Registra
         if not held.get(variable, "").strip() and any(key not in table.values for table in mine)
     ]
     return replace(one, state="needs" if missing else "ready", reason=", ".join(missing) or None)
-
-
-def _implied(found: Sequence[Registration], file: ConfigFile | None) -> list[TargetSpec]:
-    """The targets that `ENABLED_EXPORTERS` makes of exporters by their names."""
-    listed = select.enabled_names(environment()) or ()
-    implied = []
-    for name in listed:
-        exporter = next((one.name for one in found if normal(one.name) == normal(name)), None)
-        if (file is None or file.table(name) is None) and exporter is not None:
-            implied.append(TargetSpec(exporter, exporter, True, variable(select.ENABLED)))
-    return implied
 
 
 def _row(one: Registration, group: str, targets: Sequence[TargetSpec]) -> dict[str, Any]:
@@ -101,6 +95,10 @@ def _row(one: Registration, group: str, targets: Sequence[TargetSpec]) -> dict[s
 
 def _target(spec: TargetSpec) -> dict[str, Any]:
     return {"name": spec.name, "enabled": spec.enabled, "origin": str(spec.enabled_by)}
+
+
+def _why_unknown(spec: TargetSpec) -> str:
+    return spec.unusable.message if spec.unusable else select.unknown_name(spec.exporter, None, registry.names())
 
 
 def _text(

@@ -161,6 +161,8 @@ def _choose(
     from magictel.settings.load import resolve
     from magictel.settings.origin import option
 
+    if spec.unusable is not None:
+        return Chosen(spec, failure=spec.unusable)
     exporter = None
     try:
         exporter = registry.load(spec.exporter)

@@ -26,11 +26,12 @@ class ConsoleSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknow
     env_prefix = "MAGICTEL_CONSOLE_"
 
     format: Annotated[
-        Literal["text", "otlp-json"], option("One line per point for people, or OTLP JSON lines.", example="otlp-json")
+        Literal["text", "otlp-json"],
+        option("One line per point for people, or OTLP JSON lines.", example="otlp-json", routes=False),
     ] = "text"
     stream: Annotated[
         Literal["stderr", "stdout"],
-        option("Where it goes; stdout mixes with what the program itself says, `magictel` among them."),
+        option("Where it goes; stdout mixes with what the program itself says, `magictel` among them.", routes=False),
     ] = "stderr"
 
 

@@ -30,9 +30,15 @@ class FileSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     env_prefix = "MAGICTEL_FILE_"
 
     path: Annotated[
-        str, option("The file that lines are appended to; its directory must exist.", example="/var/log/metrics.jsonl")
+        str,
+        option(
+            "The file that lines are appended to; its directory must exist.",
+            example="/var/log/metrics.jsonl",
+            routes=False,
+            file=True,
+        ),
     ] = "magictel-metrics.jsonl"
-    sync: Annotated[bool, option("Whether every write waits until the disk has it (fsync).")] = False
+    sync: Annotated[bool, option("Whether every write waits until the disk has it (fsync).", routes=False)] = False
 
 
 class FileExporter(Exporter[FileSettings]):

@@ -26,8 +26,7 @@ from magictel.runtime.reader import Reader
 from magictel.runtime.sigterm import LastCollection
 from magictel.settings.file import ConfigFile, find
 from magictel.settings.load import resolve
-from magictel.settings.names import normal
-from magictel.settings.select import TargetSpec, enabled_names, nothing_chosen, select, targets
+from magictel.settings.select import TargetSpec, enabled_names, listed_targets, nothing_chosen, targets
 
 _log = logging.getLogger("magictel.runtime")
 _GRACE = 5.0
@@ -125,24 +124,12 @@ def _exporters(
     except SettingsError as failure:  # without its file nobody knows what a name means
         yield from ((name, CountingExporter(name, failure)) for name in listed or ("runtime",))
         return
-    for spec in targets(file, environment) if listed is None else _listed(listed, environment, file):
-        if isinstance(spec, CountingExporter):
-            yield spec.target, spec
+    specs = targets(file, environment) if listed is None else listed_targets(file, environment, registry.names())
+    for spec in specs:
+        if spec.unusable is not None:
+            yield spec.name, CountingExporter(spec.name, spec.unusable)
         elif spec.enabled:
             yield spec.name, _exporter(spec, environment, file)
-
-
-def _listed(
-    names: tuple[str, ...], environment: Mapping[str, str], file: ConfigFile | None
-) -> Iterator[TargetSpec | CountingExporter]:
-    """Each name of `ENABLED_EXPORTERS` by itself: one that is unknown does not silence the others."""
-    known = registry.names()
-    for name in {normal(name): name for name in names}.values():
-        alone = {**environment, "ENABLED_EXPORTERS": name}
-        try:
-            yield from select((), config=file, environment=alone, exporters=known)
-        except SettingsError as failure:
-            yield CountingExporter(name, failure)
 
 
 def _exporter(
@@ -153,6 +140,8 @@ def _exporter(
         resolved = resolve(spec.name, spec.exporter, made.Settings, environment=environment, config=file)
         made.check_settings(resolved.settings)
         exporter: Exporter[Any] = made(resolved.settings, target=spec.name)
+        for warning in resolved.warnings:
+            exporter.log.warning("config.warning: %s", warning)
     except MagictelError as failure:
         return CountingExporter(spec.name, failure)
     except Exception as failure:  # a plugin's bug must not end the application

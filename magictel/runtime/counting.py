@@ -24,7 +24,8 @@ class CountingExporter(MetricExporter):
         self._ledger = Receipt()
         origin = f" (from {why.origin})" if why.origin else ""
         log = logging.getLogger(f"magictel.{target}")
-        log.error("%s: %s: every metric is dropped until this is fixed%s", why.code, why.message, origin)
+        fix = f"; {why.remedy}" if why.remedy else ""
+        log.error("%s: %s: every metric is dropped until this is fixed%s%s", why.code, why.message, origin, fix)
 
     @property
     def ledger(self) -> Receipt:

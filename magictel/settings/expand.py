@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from magictel.errors import SettingsError
+from magictel.regular_file import open_regular
 from magictel.settings.names import did_you_mean
 
-_REFERENCE = re.compile(r"(\$\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}")
+REFERENCE = re.compile(r"(\$\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}")
 _LARGEST = 65_536
 
 
@@ -42,10 +44,10 @@ def expand(value: Any, environment: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         if "${" not in value:
             return value
-        _, opened, after = _REFERENCE.sub("", value).partition("${")
+        _, opened, after = REFERENCE.sub("", value).partition("${")
         if opened:
             raise Malformed("${…} names no variable" if "}" in after else "a ${ is not closed by a }")
-        return _REFERENCE.sub(lambda match: _replace(match, environment), value)
+        return REFERENCE.sub(lambda match: _replace(match, environment), value)
     if isinstance(value, list):
         return [expand(item, environment) for item in value]
     if isinstance(value, dict):
@@ -66,8 +68,8 @@ def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str],
     home = environment.get("HOME")
     file = Path(home, path[2:]) if path.startswith("~/") and home else folder / path
     try:
-        with file.open("rb") as opened:
-            mode = stat.S_IMODE(file.stat().st_mode)
+        with open_regular(file) as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             data = opened.read(_LARGEST + 1)
         text: str | None = data.decode()
     except OSError as failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from magictel.settings.names import either
 from magictel.settings.units import bytes_text, seconds_text
 
 _SHARED = "magictel.settings.model"
+_FILE = re.compile(r"(?:^|_)(?:file|path|dir|directory|folder)$")
 Kind = Literal["text", "number", "whole", "switch", "choice", "list", "mapping", "secret", "secrets"]
 
 
@@ -25,6 +27,7 @@ class Field:
     """One option. `env` are its variables, the first is the one shown; `type` is what a value is converted to.
 
     Kinds: `secrets` is a mapping of names to secrets; `optional` fields may also be None. `bounds` are (sign, number) pairs.
+    `routes`, `file` and `credential` are what `option` says of them.
     """
 
     key: str
@@ -42,6 +45,9 @@ class Field:
     deprecated: str | None
     choices: tuple[str, ...]
     bounds: tuple[tuple[str, float], ...]
+    routes: bool
+    file: bool
+    credential: bool
 
     @property
     def nothing(self) -> Any:
@@ -228,6 +234,8 @@ def _field(model: type[msgspec.Struct], info: msgspec.structs.FieldInfo) -> Fiel
     if info.default_factory is not msgspec.NODEFAULT:
         default = info.default_factory()
     required = default is msgspec.NODEFAULT
+    secret = bool(extra.get("secret")) or kind in ("secret", "secrets")
+    routes, file = extra.get("routes"), extra.get("file")
     bounds = tuple((sign, float(value)) for sign in ("gt", "ge", "le") if (value := getattr(meta, sign)) is not None)
     prefix = getattr(model, "env_prefix", "")
     return Field(
@@ -240,12 +248,15 @@ def _field(model: type[msgspec.Struct], info: msgspec.structs.FieldInfo) -> Fiel
         optional=optional,
         unit=extra.get("unit"),
         example=meta.examples[0] if meta.examples else None,
-        secret=bool(extra.get("secret")) or kind in ("secret", "secrets"),
+        secret=secret,
         address=bool(extra.get("address")) or key == "url" or key.endswith("_url"),
         env=tuple(extra.get("env") or ((prefix + key).upper(),)),
         deprecated=extra.get("deprecated"),
         choices=tuple(map(str, get_args(inner))) if kind == "choice" else (),
         bounds=bounds,
+        routes=bool(routes) if routes is not None else not secret and extra.get("unit") is None,
+        file=bool(file) if file is not None else kind == "text" and bool(_FILE.search(key)),
+        credential=secret or bool(extra.get("credential")),
     )
 
 

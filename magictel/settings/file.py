@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from magictel.errors import SettingsError
+from magictel.regular_file import NotRegular, open_regular
 from magictel.settings.lines import key_lines, line_of
 from magictel.settings.names import TARGET_NAME, did_you_mean, normal
 from magictel.settings.origin import Origin, file_line
@@ -33,11 +34,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file of targets; `shown` is the path as it was given. `tables` are keyed by name, in the file's order."""
+    """A file of targets; `shown` is the path as it was given. `tables` are keyed by name, in the file's order.
+
+    `named`: a person named it (an option, a variable, an argument). One that was only picked up from the working folder may have
+    come with somebody's archive or pull request: `trust` says what it may not do.
+    """
 
     path: Path
     shown: str
     tables: Mapping[str, Table]
+    named: bool = True
 
     def table(self, name: str) -> Table | None:
         """The table of a target, under either spelling of its name."""
@@ -51,7 +57,7 @@ def find(option: str | None, environment: Mapping[str, str], folder: Path) -> Co
     if said_by is None and not path.exists():
         return None
     try:
-        with path.open("rb") as opened:
+        with open_regular(path) as opened:
             data = opened.read(_LARGEST + 1)
     except OSError as failure:
         missing = isinstance(failure, FileNotFoundError)
@@ -69,7 +75,7 @@ def find(option: str | None, environment: Mapping[str, str], folder: Path) -> Co
             "name a file of targets",
             said_by or shown,
         )
-    return parse(data, path, shown)
+    return replace(parse(data, path, shown), named=said_by is not None)
 
 
 def _remedy(failure: OSError, shown: str) -> str:
@@ -77,6 +83,8 @@ def _remedy(failure: OSError, shown: str) -> str:
         return f"write it with: magictel init --config {shown}"
     if isinstance(failure, IsADirectoryError):
         return f"name a file, as {shown.rstrip('/')}/magictel.toml"
+    if isinstance(failure, NotRegular):
+        return "name a regular file of targets"
     return f"fix the permissions of {shown}"
 
 

@@ -33,6 +33,9 @@ def option(
     env: Iterable[str] = (),
     deprecated: str | None = None,
     address: bool = False,
+    routes: bool | None = None,
+    file: bool | None = None,
+    credential: bool = False,
     gt: float | None = None,
     ge: float | None = None,
     le: float | None = None,
@@ -41,6 +44,10 @@ def option(
 
     `secret` is implied by the type `Secret`. `address`: a URL, or a list of them, that may hold `user:password@`.
     `deprecated`: what to use instead; a value then warns.
+
+    What a config file that was only found may not decide for your secrets (see `trust`): `routes` says whether the option decides
+    where requests go or who is believed; left out, every option does that has no unit and is not a secret. `file`: it is the path
+    of a file; left out, its name says so. `credential`: it proves who you are although it may be shown.
     """
     extra = {
         "unit": unit,
@@ -48,6 +55,9 @@ def option(
         "env": (env,) if isinstance(env, str) else tuple(env),
         "deprecated": deprecated,
         "address": address,
+        "routes": routes,
+        "file": file,
+        "credential": credential,
     }
     bounds: dict[str, Any] = {"gt": gt, "ge": ge, "le": le}
     examples = None if example is None else [example]
@@ -106,7 +116,8 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, option("Most bytes that wait for a backend that is away.", unit="bytes", example="64MiB", ge=0)
     ] = 33_554_432
     in_flight: Annotated[
-        int, option("Payloads under way at once; above 1 a pool of threads is made.", example=4, ge=1, le=64)
+        int,
+        option("Payloads under way at once; above 1 a pool of threads is made.", example=4, routes=False, ge=1, le=64),
     ] = 1
     max_batch_points: Annotated[
         int, option("Most points in one request.", unit="points", example=1000, ge=1, le=1_000_000)
@@ -115,14 +126,20 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, option("Largest request body before compression.", unit="bytes", example="1MB", ge=1024)
     ] = 5_000_000
     temporality: Annotated[
-        Literal["cumulative", "delta"], option("Whether sums count from the start or since the last export.")
+        Literal["cumulative", "delta"],
+        option("Whether sums count from the start or since the last export.", routes=False),
     ] = "cumulative"
     redact_attributes: Annotated[
         list[str],
-        option("Attributes whose value is replaced by ***, as shell patterns.", example=["http.request.header.*"]),
+        option(
+            "Attributes whose value is replaced by ***, as shell patterns.",
+            example=["http.request.header.*"],
+            routes=False,
+        ),
     ] = []
     drop_attributes: Annotated[
-        list[str], option("Attributes that are left out, as shell patterns.", example=["user.*", "client.address"])
+        list[str],
+        option("Attributes that are left out, as shell patterns.", example=["user.*", "client.address"], routes=False),
     ] = []
     shutdown_timeout: Annotated[
         float,
@@ -182,7 +199,7 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of every exporter that speaks HTTP."""
 
-    compression: Annotated[Literal["none", "gzip"], option("How request bodies travel.")] = "gzip"
+    compression: Annotated[Literal["none", "gzip"], option("How request bodies travel.", routes=False)] = "gzip"
     ca_file: Annotated[
         str | None,
         option("PEM file with the authorities to trust, in place of the system's.", example="/etc/ssl/private-ca.pem"),
@@ -195,10 +212,22 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = None
     client_cert_file: Annotated[
-        str | None, option("PEM file with our certificate, where the server asks for one.", example="client.pem")
+        str | None,
+        option(
+            "PEM file with our certificate, where the server asks for one.",
+            example="client.pem",
+            routes=False,
+            credential=True,
+        ),
     ] = None
     client_key_file: Annotated[
-        str | None, option("PEM file with our certificate's key, unless it is in the same file.", example="client.key")
+        str | None,
+        option(
+            "PEM file with our certificate's key, unless it is in the same file.",
+            example="client.key",
+            routes=False,
+            credential=True,
+        ),
     ] = None
     verify: Annotated[
         bool, option("Whether the server's certificate is verified; false lets anybody listen and answer.")
@@ -209,7 +238,11 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     ] = None
     headers: Annotated[
         dict[str, Secret],
-        option("Headers that every request carries, as name=value; shown to nobody.", example={"X-Tenant": "blue"}),
+        option(
+            "Headers that every request carries, as name=value; shown to nobody.",
+            example={"X-Tenant": "blue"},
+            routes=True,
+        ),
     ] = {}
     proxy: Annotated[
         str | None,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from magictel.errors import SettingsError, UsageError
+from magictel.settings import quotes
 from magictel.settings.names import find, near, normal
 from magictel.settings.origin import DEFAULT, Origin, option, variable
 
@@ -23,12 +25,16 @@ NEXT_STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """A target by its name, the exporter it is an instance of, whether it is enabled and by what."""
+    """A target by its name, the exporter it is an instance of, whether it is enabled and by what.
+
+    `unusable`: why a name of `ENABLED_EXPORTERS` means nothing; it fails at `config`, and the others run.
+    """
 
     name: str
     exporter: str
     enabled: bool
     enabled_by: Origin
+    unusable: SettingsError | None = field(default=None, compare=False)
 
 
 def select(
@@ -41,7 +47,7 @@ def select(
 ) -> tuple[TargetSpec, ...]:
     """The chosen targets, in the order given, each once. `all`: every target of the file, enabled or not.
 
-    Raises `UsageError` for an unknown name given, `SettingsError` for one in `ENABLED_EXPORTERS`, or when nothing is chosen.
+    Raises `UsageError` for an unknown name given, `SettingsError` when nothing is chosen.
     """
     if named:
         return _unique(_named(name, config, environment, exporters) for name in named)
@@ -49,7 +55,7 @@ def select(
         return tuple(targets(config, environment))
     listed = enabled_names(environment)
     if listed is not None:
-        chosen = _unique(_listed(name, config, exporters) for name in listed)
+        chosen = listed_targets(config, environment, exporters)
     else:
         chosen = tuple(spec for spec in targets(config, environment) if spec.enabled)
     if not chosen:
@@ -72,8 +78,19 @@ def targets(config: ConfigFile | None, environment: Mapping[str, str]) -> tuple[
 
 def enabled_names(environment: Mapping[str, str]) -> tuple[str, ...] | None:
     """The names in `ENABLED_EXPORTERS`, or None when it is not set or holds none."""
-    names = tuple(name.strip() for name in environment.get(ENABLED, "").split(",") if name.strip())
-    return names or None
+    value = environment.get(ENABLED, "")
+    inner = quotes.unquoted(value)
+    names = (name.strip() for name in (value if inner is None else inner).split(","))
+    return tuple(quotes.unquoted(name) or name for name in names if name) or None
+
+
+def listed_targets(
+    config: ConfigFile | None, environment: Mapping[str, str], exporters: Collection[str]
+) -> tuple[TargetSpec, ...]:
+    """What the names in `ENABLED_EXPORTERS` mean, each once, those that mean nothing with the reason."""
+    names = enabled_names(environment) or ()
+    whole = quotes.unquoted(environment.get(ENABLED, "")) is not None
+    return _unique(_listed(name, config, exporters, names if whole else None) for name in names)
 
 
 def nothing_chosen() -> SettingsError:
@@ -101,16 +118,25 @@ def _named(
     return spec
 
 
-def _listed(name: str, config: ConfigFile | None, exporters: Collection[str]) -> TargetSpec:
-    spec = _known(name, config, exporters, variable(ENABLED))
-    if spec is None:
-        raise SettingsError(
-            "config.unknown-target",
-            unknown_name(name, config, exporters),
-            f"correct {ENABLED}; magictel list shows every name",
-            ENABLED,
-        )
-    return spec
+def _listed(
+    name: str, config: ConfigFile | None, exporters: Collection[str], quoted: Sequence[str] | None
+) -> TargetSpec:
+    """A name's target. `quoted`: all names, where quotes enclose them."""
+    by = variable(ENABLED)
+    if quoted is not None:
+        why = SettingsError(quotes.CODE, f"{ENABLED} {quotes.WHY}", f"write {ENABLED}={','.join(quoted)}", ENABLED)
+        known = _known(name, config, exporters, by)
+        return TargetSpec(known.name if known else name, known.exporter if known else name, True, by, why)
+    parts = re.split(r"[\s;|]+", name)
+    if len(parts) > 1:
+        message = f'names in {ENABLED} are separated by commas, and "{name}" holds none'
+        remedy = f"write {','.join(parts)}"
+    else:
+        message = unknown_name(name, config, exporters)
+        remedy = f"correct {ENABLED}; magictel list shows every name"
+    return _known(name, config, exporters, by) or TargetSpec(
+        name, name, True, by, SettingsError("config.unknown-target", message, remedy, ENABLED)
+    )
 
 
 def _known(name: str, config: ConfigFile | None, exporters: Collection[str], by: Origin) -> TargetSpec | None:

@@ -24,8 +24,9 @@ enabled = false
 
 
 @pytest.fixture(autouse=True)
-def file(folder: Path) -> None:
+def file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "magictel.toml").write_text(FILE)
+    monkeypatch.setenv("MAGICTEL_CONFIG", "magictel.toml")
 
 
 def test_show_gives_every_option_with_its_origin(magictel: Magictel) -> None:

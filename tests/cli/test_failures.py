@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,11 +90,25 @@ def test_nothing_enabled_and_nothing_named_is_exit_78_with_three_lines(command: 
     assert (document["schema"], document["code"]) == ("magictel.error/1", "config.nothing-enabled")
 
 
-@pytest.mark.parametrize("command", ["check", "send-sample", "config check", "config show"])
-def test_an_unknown_name_in_the_variable_is_exit_78(command: str, magictel: Magictel) -> None:
-    ran = magictel(*command.split(), "--format", "json", ENABLED_EXPORTERS="elastcsearch")
-    assert ran.code == 78
-    assert (ran.document["code"], ran.document["origin"]) == ("config.unknown-target", "ENABLED_EXPORTERS")
+@pytest.mark.parametrize(
+    "command",
+    ["check", "send-sample", "config check", "config show", "replay @node", "send-sample --clean --run 0123456789ab"],
+)
+def test_unknown_names_in_the_variable_are_exit_78_and_the_other_targets_run(command: str, magictel: Magictel) -> None:
+    ran = magictel(*command.split(), ENABLED_EXPORTERS="elastcsearch,file,consle")
+    assert ran.code == 78, ran
+    every = ran.out + ran.err
+    assert 'No target or exporter is called "elastcsearch". Did you mean elasticsearch' in every
+    assert 'No target or exporter is called "consle". Did you mean console?' in every
+    assert re.search(r"^file\b", every, re.MULTILINE)
+
+
+def test_a_check_reports_unknown_names_of_the_variable_as_targets_that_fail_at_config(magictel: Magictel) -> None:
+    document = magictel("check", "--format", "json", ENABLED_EXPORTERS="elastcsearch,file").document
+    first, second = document["targets"]
+    assert (first["target"], first["outcome"]) == ("elastcsearch", "fail")
+    assert (first["rungs"][0]["rung"], first["rungs"][0]["code"]) == ("config", "config.unknown-target")
+    assert (second["target"], second["outcome"]) == ("file", "pass")
 
 
 @pytest.mark.parametrize("command", ["list", "check", "config show", "describe file", "disable a"])

@@ -70,7 +70,8 @@ def swept(ran: Ran) -> None:
 
 
 @pytest.fixture(autouse=True)
-def planted(folder: Path) -> None:
+def planted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGICTEL_CONFIG", "magictel.toml")
     (folder / "key").write_text(PLANTED["in a secret file"])
     (folder / "magictel.toml").write_text(
         f"""\

@@ -115,3 +115,61 @@ def test_shutdown_never_raises_and_twice_is_once(caplog: pytest.LogCaptureFixtur
     assert "deadline already exceeded" in caplog.text
     assert running.exporters["elasticsearch"].export(collection([1])).name == "FAILURE"
     assert running.ledgers()["elasticsearch"].balanced
+
+
+@pytest.fixture
+def picked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder's own file, which nobody named."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "magictel.toml"
+
+
+def test_a_file_that_was_picked_up_takes_no_credentials_away(picked_up: Path, caplog: pytest.LogCaptureFixture) -> None:
+    held = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_API_KEY": "id:s3cr3t"}
+    with Server(ElasticsearchEmulator(), record=True).start() as server:
+        picked_up.write_text(f'[targets.elasticsearch]\nurl = "{server.origin}"\n')
+        with runtime.start(environment=held) as running:
+            metrics.get_meter("app").create_counter("orders").add(3)
+        assert list(server.requests) == []
+    assert running.ledgers()["elasticsearch"].dropped == 1
+    assert (
+        "config.untrusted-file: url: refused: magictel.toml:2 would send ELASTICSEARCH_API_KEY to 127.0.0.1"
+        in caplog.text
+    )
+    assert f"export MAGICTEL_CONFIG={picked_up}" in caplog.text
+    assert "s3cr3t" not in caplog.text
+
+
+@pytest.mark.parametrize("consent", ["argument", "variable"])
+def test_a_file_that_was_named_is_used(backend: Server, picked_up: Path, consent: str) -> None:
+    picked_up.write_text(f'[targets.elasticsearch]\nurl = "{backend.origin}"\n')
+    held = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_API_KEY": "id:s3cr3t"}
+    if consent == "variable":
+        held["MAGICTEL_CONFIG"] = "magictel.toml"
+    with runtime.start(environment=held, config=picked_up if consent == "argument" else None):
+        metrics.get_meter("app").create_counter("orders").add(3)
+    assert len(documents(backend)) == 1
+
+
+def test_what_is_unsafe_is_logged_once(backend: Server, caplog: pytest.LogCaptureFixture) -> None:
+    held = {
+        "ENABLED_EXPORTERS": "elasticsearch",
+        "ELASTICSEARCH_URL": backend.origin,
+        "ELASTICSEARCH_VERIFY": "false",
+        "ELASTICSEARCH_API_KEY": "'id:s3cr3t'",
+    }
+    with runtime.start(environment=held) as running:
+        for _ in range(3):
+            metrics.get_meter("app").create_counter("orders").add(3)
+            running.provider.force_flush()
+    assert caplog.text.count("config.warning: verify: the server's certificate is not verified") == 1
+    assert caplog.text.count("config.warning: api_key: ELASTICSEARCH_API_KEY is in quotes") == 1
+
+
+def test_every_unknown_name_is_counted_by_itself(backend: Server, caplog: pytest.LogCaptureFixture) -> None:
+    held = {"ENABLED_EXPORTERS": "elastcsearch, elasticsearch, consle", "ELASTICSEARCH_URL": backend.origin}
+    with runtime.start(environment=held) as running:
+        metrics.get_meter("app").create_counter("orders").add(3)
+    assert list(running.ledgers()) == ["elastcsearch", "elasticsearch", "consle"]
+    assert [ledger.dropped for ledger in running.ledgers().values()] == [1, 0, 1]
+    assert caplog.text.count("config.unknown-target") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -139,11 +140,24 @@ def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "config.file.unreadable"
 
 
-def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
+def test_a_large_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "large.toml").write_bytes(b"#" * 1_048_577)
     with pytest.raises(SettingsError) as caught:
-        find("/dev/zero", {}, Path())
+        find("large.toml", {}, tmp_path)
     assert caught.value.code == "config.file.unreadable"
     assert "larger than 1 MiB" in caught.value.message
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_pipe_or_a_device_is_refused_without_waiting_for_it(tmp_path: Path, named: bool) -> None:
+    os.mkfifo(tmp_path / "magictel.toml")
+    with pytest.raises(SettingsError) as caught:
+        find("magictel.toml" if named else None, {}, tmp_path)
+    assert caught.value.code == "config.file.unreadable"
+    assert "it is a named pipe, not a regular file" in caught.value.message
+    assert caught.value.remedy == "name a regular file of targets"
+    with pytest.raises(SettingsError, match="it is a device, not a regular file"):
+        find("/dev/zero", {}, Path())
 
 
 def test_a_folder_is_told_to_be_one(tmp_path: Path) -> None:

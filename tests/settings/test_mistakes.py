@@ -10,8 +10,9 @@ import pytest
 from magictel.errors import SettingsError, UsageError
 from magictel.settings import overrides
 from magictel.settings.file import parse
-from magictel.settings.load import UnusableSettings, resolve
+from magictel.settings.load import resolve
 from magictel.settings.model import Problem
+from magictel.settings.reading import UnusableSettings
 from tests.settings.acme import AcmeSettings, NeedySettings
 
 VARIABLES = {

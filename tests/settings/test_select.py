@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from magictel.errors import MagictelError, SettingsError, UsageError
+from magictel.errors import SettingsError, UsageError
 from magictel.settings import overrides
 from magictel.settings.file import ConfigFile, parse
 from magictel.settings.select import TargetSpec, select, targets
@@ -92,20 +92,51 @@ def test_what_a_target_is_enabled_by_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("named", "enabled", "kind", "code"),
-    [
-        (["elastcsearch"], None, UsageError, "usage.unknown-target"),
-        ([], "elastcsearch", SettingsError, "config.unknown-target"),
-    ],
-)
-def test_an_unknown_name_lists_the_near_ones(
-    named: list[str], enabled: str | None, kind: type[MagictelError], code: str
-) -> None:
-    with pytest.raises(kind) as caught:
-        chosen(named, enabled)
-    assert caught.value.code == code
+def test_an_unknown_name_lists_the_near_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        chosen(["elastcsearch"])
+    assert caught.value.code == "usage.unknown-target"
     assert 'No target or exporter is called "elastcsearch". Did you mean elasticsearch' in caught.value.message
+
+
+def unusable(enabled: str) -> dict[str, SettingsError | None]:
+    environment = {"ENABLED_EXPORTERS": enabled}
+    return {
+        spec.name: spec.unusable
+        for spec in select((), config=file_of(FILE), environment=environment, exporters=EXPORTERS)
+    }
+
+
+def test_each_unknown_name_of_the_variable_is_a_target_of_its_own_that_cannot_be_used() -> None:
+    targets_ = unusable("elastcsearch,prod_es, logstash ,file")
+    assert list(targets_) == ["elastcsearch", "prod-es", "logstash", "file"]
+    near, far = targets_["elastcsearch"], targets_["logstash"]
+    assert near is not None
+    assert far is not None
+    assert (near.code, near.origin) == ("config.unknown-target", "ENABLED_EXPORTERS")
+    assert "Did you mean elasticsearch" in near.message
+    assert 'No target or exporter is called "logstash". There are prod-es' in far.message
+    assert targets_["prod-es"] is None
+    assert targets_["file"] is None
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_the_variable_are_named_and_the_names_in_them_shown(quote: str) -> None:
+    targets_ = unusable(f"{quote}elasticsearch,canary{quote}")
+    assert list(targets_) == ["elasticsearch", "canary"]
+    for failure in targets_.values():
+        assert failure is not None
+        assert failure.code == "config.quotes"
+        assert failure.message.startswith("ENABLED_EXPORTERS is in quotes")
+        assert failure.remedy == "write ENABLED_EXPORTERS=elasticsearch,canary"
+
+
+@pytest.mark.parametrize("written", ["file canary", "file;canary"])
+def test_names_without_a_comma_between_them_are_told_to_have_one(written: str) -> None:
+    (failure,) = unusable(written).values()
+    assert failure is not None
+    assert "separated by commas" in failure.message
+    assert failure.remedy == "write file,canary"
 
 
 def test_only_names_that_are_about_as_near_are_listed() -> None:

@@ -30,23 +30,25 @@ class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
             address=True,
         ),
     ] = msgspec.field(default_factory=lambda: [LOCAL])
-    index: Annotated[str, option("Index or data stream that is written to.", example="metrics-app-default")] = (
-        "magicapi-metrics"
-    )
-    username: Annotated[str | None, option("User, with a password.", example="writer")] = None
+    index: Annotated[
+        str, option("Index or data stream that is written to.", example="metrics-app-default", routes=False)
+    ] = "magicapi-metrics"
+    username: Annotated[
+        str | None, option("User, with a password.", example="writer", routes=False, credential=True)
+    ] = None
     password: Annotated[Secret | None, option("The user's password.")] = None
     bearer_token: Annotated[Secret | None, option("Token that is sent as it is.")] = None
     pipeline: Annotated[
-        str | None, option("Ingest pipeline that every document goes through.", example="metrics-clean")
+        str | None, option("Ingest pipeline that every document goes through.", example="metrics-clean", routes=False)
     ] = None
     routing: Annotated[
-        str | None, option("Routing value of every document: all go to one shard.", example="tenant-1")
+        str | None, option("Routing value of every document: all go to one shard.", example="tenant-1", routes=False)
     ] = None
     max_batch_points: Annotated[
         int, option("Most points in one request.", unit="points", example=1000, ge=1, le=1_000_000)
     ] = 2_500
     """About 1.5 MB: as large as one slice of encoding, which then need not be copied into a larger body."""
-    mode: Annotated[Literal["flat"], option("Shape of the documents: one for each point.")] = "flat"
+    mode: Annotated[Literal["flat"], option("Shape of the documents: one for each point.", routes=False)] = "flat"
 
     def credentials(self) -> Mapping[str, str]:
         """Which option names the credentials that are sent, and the Authorization header they make; empty: none."""

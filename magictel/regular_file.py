@@ -1,0 +1,40 @@
+"""Opening a file that must be a regular one: a pipe that nobody writes to would block, and a device may never end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+_KINDS = {
+    stat.S_IFIFO: "it is a named pipe, not a regular file",
+    stat.S_IFSOCK: "it is a socket, not a regular file",
+    stat.S_IFCHR: "it is a device, not a regular file",
+    stat.S_IFBLK: "it is a device, not a regular file",
+}
+
+
+class NotRegular(OSError):  # noqa: N818 # an OSError like the others of `open`
+    """There is something else than a file at the path; `strerror` says what."""
+
+
+def open_regular(path: Path | str) -> BinaryIO:
+    """Open a regular file for reading. Raises `OSError`: `IsADirectoryError` for a folder, `NotRegular` for a pipe or device."""
+    _refuse(Path(path).stat().st_mode, path)  # before it is opened: opening a device may already do something
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    opened = os.fdopen(os.open(path, flags), "rb")
+    try:
+        _refuse(os.fstat(opened.fileno()).st_mode, path)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _refuse(mode: int, path: Path | str) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise NotRegular(errno.EINVAL, _KINDS.get(stat.S_IFMT(mode), "it is not a regular file"), str(path))

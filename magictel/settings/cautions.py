@@ -1,0 +1,58 @@
+"""What works and is unsafe: certificates that are not verified, credentials that travel unencrypted."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from magictel.address import parse_endpoint, printable
+from magictel.errors import SettingsError
+from magictel.secrets import Secret
+from magictel.settings.fields import fields_of, userinfo_secrets
+
+_CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|password|cookie|credential", re.IGNORECASE)
+
+
+def cautions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
+    """Yield the key of an option and a sentence on it, without any secret."""
+    if getattr(settings, "verify", None) is False and not getattr(settings, "ca_fingerprint", None):
+        yield "verify", "verify: the server's certificate is not verified, so anyone on the way can read and answer"
+    credentials = [
+        name for field in fields_of(type(settings)) for name in _credentials(field.key, getattr(settings, field.key))
+    ]
+    for field in fields_of(type(settings)):
+        if not field.address or field.key.endswith("proxy"):
+            continue
+        value = getattr(settings, field.key)
+        for url in [value] if isinstance(value, str) else value or ():
+            sent = [*credentials, *(["the login in it"] if any(userinfo_secrets(url)) else [])]
+            if sent and _is_plain(url):
+                yield field.key, f"{field.key}: {' and '.join(sent)} would be sent unencrypted to {printable(url)}"
+
+
+def _credentials(key: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Secret) and value:
+        yield key
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            if isinstance(item, Secret) and _CREDENTIAL_HEADER.search(name):
+                yield f"{key}.{name}"
+
+
+def _is_plain(url: str) -> bool:
+    """Whether requests to an address leave this machine unencrypted."""
+    try:
+        endpoint = parse_endpoint(url).endpoint
+    except SettingsError:
+        return False
+    host = endpoint.host.strip("[]").partition("%")[0].rstrip(".").lower()
+    if endpoint.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True

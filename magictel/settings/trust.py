@@ -1,0 +1,324 @@
+"""Which config file may decide where secrets go: a secret of yours goes only to an address of yours.
+
+*Yours* is what a person chose for this run: the environment, `--set`, a file that was named (`--config`, `MAGICTEL_CONFIG`). A
+`magictel.toml` that was only picked up from the working folder is not: it may have come with a clone or a pull request. So in it
+
+1. its own values, its own secrets too, are fine for its own addresses;
+2. where it sets an option that decides where requests go or who is believed (`routes` on the field: address, proxy, headers, TLS, and
+   every option of a plugin that says nothing else) to something that the environment alone would not give, the target uses no secret
+   of yours: no variable of the backend, no `MAGICTEL_<TARGET>__<KEY>`, no `--set`, and no `${VARIABLE}` in an option that may be sent;
+3. `${VARIABLE}` is fine where the address is yours as well: left to the environment, or wholly one `${…_URL}` (a path may follow);
+4. files that it names lie in its folder, links followed, and are not hidden (`.env`, `.git`);
+5. its table of an exporter's own name does not replace the address that the exporter's variable gives.
+
+Naming the file is the consent. Nothing is read or sent before this is decided.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from magictel.errors import SettingsError
+from magictel.settings import convert
+from magictel.settings.expand import REFERENCE, Malformed, Unset, expand
+from magictel.settings.fields import Field, toml_value, userinfo_secrets
+from magictel.settings.file import ConfigFile, Table
+from magictel.settings.names import either, normal
+from magictel.settings.origin import Origin
+
+CODE = "config.untrusted-file"
+Parts = Mapping[str, Sequence[tuple[Any, Origin]]]
+"""What each key's value is made of, by layer: one value, or entries of a table over those below."""
+
+_ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}(/[^\s]*)?")
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+")
+_ADDRESS_WORD = re.compile(r"(?:^|_)(?:URL|URI|ENDPOINT|ADDRESS|ADDR|HOST|NODE|SERVER)(?:S|ES)?$")
+_ROUTING_HEADER = re.compile(r"host|forwarded|x-(?:forwarded|original|rewrite|http-method|real)\b.*", re.IGNORECASE)
+_HARMLESS = frozenset({"number", "whole", "switch", "choice"})
+
+
+def refusals(
+    config: ConfigFile,
+    table: Table,
+    fields: Mapping[str, Field],
+    parts: Parts,
+    environment: Mapping[str, str],
+    *,
+    lenient: bool = False,
+) -> Iterator[SettingsError]:
+    """What a file that was only picked up may not do, each with the line that does it. Nothing for a file that was named.
+
+    `lenient`: variables that are not set are given later.
+    """
+    if config.named:
+        return
+    judged = _Judgement(config, table, fields, environment, lenient)
+    for key, layers in parts.items():
+        for value, origin in layers:
+            if origin.kind == "file":
+                judged.theirs(fields[key], value, origin)
+            else:
+                judged.ours(fields[key], value, origin)
+    yield from judged.refused
+    yield from judged.together()
+
+
+def borrowed(
+    config: ConfigFile, table: Table, fields: Mapping[str, Field], environment: Mapping[str, str]
+) -> Iterator[str]:
+    """The values that such a file reads from the environment, but for addresses: a sentence about an option must not print them."""
+    for key, (value, _) in () if config.named else table.values.items():
+        if key not in fields or not fields[key].address:
+            for text in _texts(value):
+                yield from (environment.get(match[2], "") for match in REFERENCE.finditer(text) if match[2])
+
+
+@dataclass(frozen=True, slots=True)
+class _Routing:
+    """An option of the file that decides where requests go or who is believed."""
+
+    field: Field
+    value: Any
+    origin: Origin
+
+
+class _Judgement:
+    """What the file decides, and which secrets of yours it would decide about."""
+
+    def __init__(
+        self,
+        config: ConfigFile,
+        table: Table,
+        fields: Mapping[str, Field],
+        environment: Mapping[str, str],
+        lenient: bool,
+    ) -> None:
+        self.config = config
+        self.table = table
+        self.fields = fields
+        self.environment = environment
+        self.lenient = lenient
+        self.routing: list[_Routing] = []
+        self.secrets: list[str] = []
+        """Names of variables or options, never values."""
+        self.borrowed: list[tuple[Field, str, Origin]] = []
+        """Variables that the file reads and that are not the field's own."""
+        self.address: str | None = None
+        """An address of yours, without its credentials."""
+        self.refused: list[SettingsError] = []
+
+    def ours(self, field: Field, value: Any, origin: Origin) -> None:
+        """Note a value that a person chose."""
+        texts = list(_texts(value))
+        if field.credential or (field.address and any(_has_login(text) for text in texts)):
+            self.secrets.append(str(origin))
+        if texts and _leads(field):
+            self.address = self.address or texts[0]
+
+    def theirs(self, field: Field, value: Any, origin: Origin) -> None:
+        """Note a value of the file."""
+        chosen = [self._names_one_variable(field, entry, text) for entry, text in _entries(value)]
+        whole = bool(chosen) and all(chosen)
+        if field.routes and not whole and not self._as_without_the_file(field, value):
+            self.routing.append(_Routing(field, value, origin))
+        if whole and _leads(field):
+            self.address = self.address or str(self._expanded(next(_texts(value))))
+        for (_, text), named in zip(_entries(value), chosen, strict=True):
+            self._variables(field, text, named, origin)
+            self._file(field, text, named, origin)
+
+    def together(self) -> Iterator[SettingsError]:
+        """What follows from all of the values."""
+        secrets = list(dict.fromkeys(self.secrets))
+        by_address = sorted(self.routing, key=lambda routing: not routing.field.address)
+        if by_address and secrets:
+            yield self._sent_elsewhere(by_address[0], secrets)
+        elif self.borrowed and self.address is None and self._has_default_address():
+            field, name, origin = self.borrowed[0]
+            yield self._refusal(field, origin, f"would send {name} to an address that you did not set")
+        else:
+            yield from self._redirected(by_address)
+
+    def _sent_elsewhere(self, routing: _Routing, secrets: Sequence[str]) -> SettingsError:
+        field, origin = routing.field, routing.origin
+        names = either(secrets[:3]).replace(" or ", " and ") + (" and more" if len(secrets) > 3 else "")
+        if field.address:
+            return self._refusal(
+                field,
+                origin,
+                f"would send {names} {'through' if _is_proxy(field) else 'to'} {_hosts(routing.value)}",
+            )
+        shown = toml_value(field.shown(routing.value))
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        host = f" to {_hosts([self.address])}" if self.address else ""
+        return self._refusal(field, origin, f"would send {names}{host} under its own {field.key} = {shown}")
+
+    def _redirected(self, routings: Sequence[_Routing]) -> Iterator[SettingsError]:
+        """The target that an exporter's name implies has the address that the exporter's variable gives."""
+        if normal(self.table.name) != normal(self.table.exporter):
+            return
+        for routing in routings:
+            name = next((name for name in routing.field.env if self.environment.get(name, "").strip()), None)
+            if routing.field.address and name is not None:
+                why = f"would send to {_hosts(routing.value)} instead of to {name}"
+                yield self._refusal(routing.field, routing.origin, why)
+
+    def _refusal(self, field: Field, origin: Origin, why: str) -> SettingsError:
+        named = shlex.quote(str(self.config.path.absolute()))
+        return SettingsError(
+            CODE,
+            f"{field.key}: refused: {origin} {why}, and this file was picked up from the working folder, not named",
+            f"if you trust this file, name it: export MAGICTEL_CONFIG={named}",
+            str(origin),
+        )
+
+    # ---- one value ---------------------------------------------------------------------------------------------------
+
+    def _names_one_variable(self, field: Field, entry: str | None, text: str) -> bool:
+        """True for a text that the environment alone decides: one `${VARIABLE}` that is named for what it is used for."""
+        match = _ONE_VARIABLE.fullmatch(text.strip())
+        if match is None:
+            return False
+        name, default, rest = match.groups()
+        value = self.environment.get(name)
+        if not value and not (self.lenient and value is None):
+            return not default and not rest  # unset is a mistake of its own, and empty is nothing
+        if value is None and default:
+            return False
+        if value is not None and rest and not (field.address and _AUTHORITY.match(value.rpartition(",")[2].strip())):
+            return False
+        if entry is not None:
+            return not _ROUTING_HEADER.fullmatch(entry.strip())
+        return not (field.routes or field.file) or _named_for(field, name)
+
+    def _variables(self, field: Field, text: str, named: bool, origin: Origin) -> None:
+        """Note the variables in a text as secrets, but for what cannot be sent, and for the address itself."""
+        if (field.kind in _HARMLESS and not field.routes) or field.file:
+            return
+        for number, name in enumerate(self._variables_in(text)):
+            is_address = field.address and named and number == 0
+            if not is_address or _has_login(self.environment.get(name, "")):
+                self.secrets.append(f"${{{name}}}")
+            if not is_address and name not in field.env:
+                self.borrowed.append((field, name, origin))
+
+    def _file(self, field: Field, text: str, named: bool, origin: Origin) -> None:
+        """Refuse a file elsewhere than in the config file's folder, or one that a variable names in part."""
+        if named or not (field.file or field.secret):
+            return
+        expanded = str(self._expanded(text))
+        if not field.file and not expanded.startswith("file:"):
+            return
+        path = expanded if field.file else expanded[5:].strip()
+        why = _outside(self.config.path.parent, path) if path else None
+        if field.file and self._variables_in(text):
+            why = "is named by a variable"
+        if why is not None:
+            shown = text.removeprefix("file:").strip()
+            self.refused.append(self._refusal(field, origin, f"names the file {shown}, which {why}"))
+
+    def _variables_in(self, text: str) -> list[str]:
+        """The names of the variables whose values stand in the expanded text."""
+        return [
+            match[2]
+            for match in REFERENCE.finditer(text)
+            if match[2] and (self.environment.get(match[2]) or (self.lenient and not match[3]))
+        ]
+
+    def _as_without_the_file(self, field: Field, value: Any) -> bool:
+        """Whether the value is what the environment alone, or the default, would give."""
+        given = next((self.environment[name] for name in field.env if name in self.environment), None)
+        if given is None and field.required:
+            return False
+        try:
+            alone = field.default if given is None else convert.convert(field, expand(given, self.environment))
+            mine = convert.convert(field, self._expanded(value))
+        except (convert.Unfit, Unset, Malformed):
+            return False
+        if isinstance(mine, list) and isinstance(alone, list) and mine:
+            return set(mine) <= set(alone)
+        return bool(mine == alone)
+
+    def _expanded(self, value: Any) -> Any:
+        """The value with its variables, as far as they are set."""
+        try:
+            return expand(value, self.environment)
+        except (Unset, Malformed):
+            return value
+
+    def _has_default_address(self) -> bool:
+        return any(field.address and not field.optional for field in self.fields.values())
+
+
+def _named_for(field: Field, name: str) -> bool:
+    """Whether a variable is named as what the option is: some hold texts of strangers (a commit's title, npm's package data)."""
+    if name in field.env:
+        return True
+    if name != name.upper() or name.startswith("NPM_") or (field.file and "_" not in field.key):
+        return False
+    by_key = name == field.key.upper() or name.endswith(f"_{field.key.upper()}")
+    return by_key or (field.address and bool(_ADDRESS_WORD.search(name)))
+
+
+def _leads(field: Field) -> bool:
+    """Whether the option alone can say where requests go."""
+    return field.routes and not field.file and not _is_proxy(field) and field.kind in ("text", "list")
+
+
+def _is_proxy(field: Field) -> bool:
+    return field.key.endswith("proxy")
+
+
+def _hosts(value: Any) -> str:
+    """The hosts of addresses, for people."""
+    hosts = []
+    for text in _texts(value):
+        _, separator, rest = text.partition("://")
+        hosts.append(re.split(r"[/?#}\s]", rest if separator else text)[0].rpartition("@")[2][:100])
+    return ", ".join(host for host in hosts if host) or "no address at all"
+
+
+def _has_login(text: str) -> bool:
+    return any(userinfo_secrets(text))
+
+
+def _outside(folder: Path, path: str) -> str | None:
+    """Why a path is none that the file may name: it must lead into the folder when every link is followed.
+
+    Hidden files are people's and tools' own: `.env`, `.netrc`, `.git/config`.
+    """
+    pure = PurePath(path)
+    home = Path(os.path.realpath(folder))
+    real = Path(os.path.realpath(folder / path))
+    if path.startswith("~") or not real.is_relative_to(home):
+        return "is not in its folder"
+    written = () if pure.is_absolute() else pure.parts
+    if any(part.startswith(".") and part != ".." for part in (*written, *real.relative_to(home).parts)):
+        return "is hidden"
+    return None
+
+
+def _entries(value: Any) -> list[tuple[str | None, str]]:
+    """Every text in a value, with its name where it stands in a table."""
+    if isinstance(value, Mapping):
+        return [(str(key), text) for key, item in value.items() for text in _texts(item)]
+    return [(None, text) for text in _texts(value)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None:
+        yield toml_value(value)
