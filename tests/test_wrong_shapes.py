@@ -1,0 +1,129 @@
+"""Answers of every wrong shape to every question that a command asks: a verdict, a finding or a reason each, never a broken command.
+
+A sample of the changes runs here; `MAGICTEL_CHANGES=all` runs every one, a number so many for each backend.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel.events import CheckFinished, ReplayFinished, SendFinished, SendResult
+from magictel.exporter import Exporter
+from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
+from magictel.finding import SideEffect
+from magictel.operations.check import CheckOptions, check
+from magictel.operations.clean import clean
+from magictel.operations.diagnose import Pasted, diagnose
+from magictel.operations.job import Job
+from magictel.operations.prepare import prepare
+from magictel.operations.replay import replay
+from magictel.operations.replay_reading import ReplayOptions
+from magictel.operations.send import SendOptions, send
+from magictel.sandbox.elasticsearch import ElasticsearchEmulator, OpenSearchEmulator
+from magictel.sandbox.emulator import Emulator
+from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
+from magictel.sources.recording import Recordings
+from tests.operations.test_send import QuickClock
+from tests.wrong_shapes import Change, Changing, changes
+
+Make = Callable[[QuickClock], Emulator]
+BACKENDS: dict[str, tuple[type[Exporter[Any]], Make]] = {
+    "elasticsearch": (ElasticsearchExporter, lambda clock: ElasticsearchEmulator(clock=clock)),
+    "opensearch": (OpenSearchExporter, lambda clock: OpenSearchEmulator(clock=clock)),
+    "prometheus-remote-write": (
+        PrometheusRemoteWriteExporter,
+        lambda clock: PrometheusRemoteWriteEmulator(clock=clock),
+    ),
+}
+AT_ONCE = 40
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Something takes connections, for the rungs below HTTP."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    given = [{"timeUnixNano": str(1_795_000_000_000_000_000 + n * 10**9), "asDouble": n + 0.5} for n in range(3)]
+    line = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "shape", "gauge": {"dataPoints": given}}]}]}]}
+    (tmp_path / "r.jsonl").write_text(json.dumps(line) + "\n")
+    return str(tmp_path / "r.jsonl")
+
+
+def journey(backend: str, port: int, recording: str, change: Change | None) -> Changing:
+    """Everything that asks this backend something: check, prepare, send and read back, replay and verify, clean, diagnose."""
+    kind, make = BACKENDS[backend]
+    clock = QuickClock()
+    transport = Changing(make(clock), change)
+    url: Any = f"http://127.0.0.1:{port}" + ("/api/v1/write" if "remote" in backend else "")
+    settings = kind.Settings(url=url if "remote" in backend else [url], compression="none", trust_env=False)
+    job = Job(backend, backend, lambda: kind(settings, transport=transport, clock=clock))
+    everything = frozenset(SideEffect)
+    found: list[Any] = [*check([job], CheckOptions(allow=everything), clock)]
+    found.append(prepare(job, apply=True))
+    found += send([job], SendOptions(within=1.0, deadline=2.0, force=True, run_id="shapes"), clock)
+    found.append(clean(job, "shapes", say=lambda *_: None, clock=clock))
+    recordings = Recordings((recording,), False, int(clock.now() * 1e9))
+    with recordings:
+        options = ReplayOptions(shift="keep", verify=True, within=1.0, deadline=2.0, force=True)
+        found += replay([job], recordings, options, clock)
+    if change is not None:
+        exporter = kind(settings, transport=transport, clock=clock)
+        for status in (200, 400):
+            for during in (None, "auth", "health", "read"):
+                found.append(diagnose(exporter, Pasted(status=status, body=change.body, during=during)))  # type: ignore[arg-type]
+        exporter.shutdown(0)
+    _right(found)
+    return transport
+
+
+def _right(found: list[Any]) -> None:
+    assert {CheckFinished, SendFinished, ReplayFinished} <= {type(one) for one in found}
+    broken = {code for one in found for code in _codes(one) if code.startswith("internal.")}
+    assert not broken, broken
+    for one in found:
+        for result in getattr(one, "results", ()):
+            if isinstance(result, SendResult):
+                assert result.receipt.balanced, result
+
+
+def _codes(value: Any) -> Iterator[str]:
+    if is_dataclass(value):
+        for field in fields(value):
+            inside = getattr(value, field.name)
+            if field.name == "code" and isinstance(inside, str):
+                yield inside
+            else:
+                yield from _codes(inside)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _codes(item)
+
+
+@pytest.mark.parametrize("part", range(AT_ONCE // 10))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_shape_of_an_answer_breaks_a_command(backend: str, part: int, port: int, recording: str) -> None:
+    asked = os.environ.get("MAGICTEL_CHANGES", str(AT_ONCE))  # noqa: TID251 # how much is run
+    every = changes(journey(backend, port, recording, None).answers)
+    parts = AT_ONCE // 10
+    chosen = every if asked == "all" else every[: int(asked)]
+    wrong = {}
+    for change in chosen[part::parts]:
+        try:
+            journey(backend, port, recording, change)
+        except Exception as failure:  # noqa: BLE001 # each is named with its change
+            wrong[f"{change.asked}: {change.name}"] = f"{type(failure).__name__}: {failure}"[:300]
+    print(f"{backend}: {len(chosen[part::parts])} of {len(every)} changes, {len(wrong)} wrong")
+    assert not wrong
