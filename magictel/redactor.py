@@ -24,6 +24,7 @@ _ORDINARY = re.compile(r"[^\W\d_]{1,15}|\d{1,11}")
 _SCHEME = re.compile(r"(?:basic|bearer|apikey|token|digest|negotiate|splunk)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}={0,2}")
 _AFTER_BASE64 = re.compile(r"[A-Za-z0-9+/_-]?(?:=|%3[dD]){0,2}")
+_PADDING = re.compile(r"={0,2}")
 _AFTER_A_CUT = "….'\"`)] \n"
 _MOST_CUTS = 100
 _OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung", "blocked_by"})
@@ -114,19 +115,19 @@ def _spans(text: str, needles: tuple[_Needle, ...]) -> list[Span]:
         for needle in needles:
             spans += map(source, _places(layer, needle.text, needle))
         without = bare(layer)
-        hits = [span for needle in needles if needle.bare for span in _places(without, needle.bare, needle)]
+        hits = [span for needle in needles if needle.bare for span in _places(without, needle.bare, needle, _PADDING)]
         if hits and without != layer:
             view = View.without_blanks(layer)
             spans += [source(view.source(span)) for span in hits]
     return spans
 
 
-def _places(layer: str, wanted: str, needle: _Needle) -> Iterator[Span]:
+def _places(layer: str, wanted: str, needle: _Needle, behind: re.Pattern[str] = _AFTER_BASE64) -> Iterator[Span]:
     at = layer.find(wanted)
     while at >= 0:
         end = at + len(wanted)
         if not needle.word or _alone(layer, at, end):
-            match = _AFTER_BASE64.match(layer, end) if needle.base64 else None
+            match = behind.match(layer, end) if needle.base64 else None
             yield at, match.end() if match else end
         at = layer.find(wanted, end)
     yield from _cut(layer, wanted, needle)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import html
 import json
 import logging
 import os
@@ -38,6 +39,7 @@ _KINDS = (
     "optionaddress",
     "optionheader",
 )
+POINT = {"timeUnixNano": "1795000000000000000", "asDouble": 1.5}
 _TAIL = '/+="&%{~'
 
 
@@ -142,6 +144,29 @@ def _authorization(got: bytes) -> bytes:
     return b" ".join(line for line in lines if b" " in line or b"hunter2" in line) or b"nothing"
 
 
+def _spelled(got: bytes) -> bytes:
+    """Every header's value, and what is encoded in it, in the spellings of many servers, cut short here and there."""
+    values = [
+        line.partition(b":")[2].strip().decode("latin-1")
+        for line in _head(got).split(b"\r\n")
+        if b"hunter2" in line or b" " in line
+    ]
+    for value in list(values):
+        with contextlib.suppress(ValueError):
+            decoded = base64.b64decode(value.rpartition(" ")[2], validate=True).decode()
+            values += [decoded, decoded.partition(":")[2]]
+    said = []
+    for value in values:
+        said += [
+            html.escape(value), html.escape(html.escape(value)), value.replace("+", "%2b").replace("&", "&amp;"),
+            urllib.parse.quote(value, safe=""), f"/path/{urllib.parse.quote(value, safe='')}/more", urllib.parse.quote_plus(value),
+            json.dumps(value), json.dumps(json.dumps(value)), json.dumps(html.escape(value)).replace("&", "\\u0026"), repr(value.encode()),
+            "".join(f"&#{ord(one)};" for one in value), "".join(f"\\u{ord(one):04x}" for one in value),
+            base64.b64encode(f"x{value}".encode()).decode(), value[:-7] + "…", "   ".join(value.split()),
+        ]  # fmt: skip
+    return " | ".join(said).encode()
+
+
 ECHOES: dict[str, Callable[[bytes], bytes]] = {
     "web page": _http("200 OK", "text/html", lambda got: b"<html><pre>" + _head(got) + b"</pre></html>"),
     "refusal": _http(
@@ -149,6 +174,12 @@ ECHOES: dict[str, Callable[[bytes], bytes]] = {
         lambda got: json.dumps({"error": {"type": "security_exception", "reason": _head(got).decode()}, "status": 401}).encode(),
         lambda got: b"WWW-Authenticate: Basic realm=" + _authorization(got) + b"\r\n",
     ),
+    "spelled": _http(
+        "403 Forbidden", "application/json",
+        lambda got: json.dumps({"error": {"type": "security_exception", "reason": _spelled(got).decode()}, "status": 403}).encode(),
+    ),
+    "spelled page": _http("500 Oops", "text/plain", _spelled),
+    "taken": _http("200 OK", "application/json", lambda got: json.dumps({"message": _spelled(got).decode()}).encode()),
     "crash": _http("500 Internal Server Error", "text/plain", _head),
     "redirect": _http(
         "302 Found", "text/plain", lambda got: b"", lambda got: b"Location: http://elsewhere/?" + _authorization(got) + b"\r\n"
@@ -270,6 +301,7 @@ def printed(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
 COMMANDS = [
     ["check"],
     ["check", "--format=json"],
+    ["check", "--debug"],
     ["send-sample", "--no-verify", "--deadline=1s"],
     ["send-sample", "--within=300ms", "--deadline=1s", "--format=json"],
     ["send-sample", "--dry-run"],
@@ -285,6 +317,16 @@ def test_no_secret_is_shown_on_any_road(name: str, planted: Callable[[str], list
             text = printed.by(*command, *sets)
             assert not leaks(text, list(_KINDS)), command
             assert "optionheader" in text, "every target was worked on"
+        line = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", "gauge": {"dataPoints": [POINT]}}]}]}]}
+        Path("r.jsonl").write_text(json.dumps(line) + "\n")
+        for target in ("table", "fallback", "address", "header"):
+            for command in (
+                ["replay", "r.jsonl", "--deadline=300ms", "--verify", "--within=300ms"],
+                ["prepare"],
+                ["diagnose", "--status=403", f"--text=you sent id:{secret(target)} and {html.escape(secret(target))}"],
+            ):
+                named = [*command[:1], target, *command[1:]] if command[0] != "replay" else [*command, "--to", target]
+                assert not leaks(printed.by(*named), list(_KINDS)), named
         if name == "good":
             assert printed.codes["send-sample --no-verify"] == 0
         elif name == "refused":

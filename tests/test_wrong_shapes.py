@@ -115,7 +115,7 @@ def _codes(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("part", range(AT_ONCE // 10))
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_shape_of_an_answer_breaks_a_command(backend: str, part: int, port: int, recording: str) -> None:
-    asked = os.environ.get("MAGICTEL_CHANGES", str(AT_ONCE))  # noqa: TID251 # how much is run
+    asked = os.environ.get("MAGICTEL_CHANGES", str(AT_ONCE))  # how much is run
     every = changes(journey(backend, port, recording, None).answers)
     parts = AT_ONCE // 10
     chosen = every if asked == "all" else every[: int(asked)]
@@ -123,7 +123,7 @@ def test_no_shape_of_an_answer_breaks_a_command(backend: str, part: int, port: i
     for change in chosen[part::parts]:
         try:
             journey(backend, port, recording, change)
-        except Exception as failure:  # noqa: BLE001 # each is named with its change
+        except Exception as failure:  # each is named with its change
             wrong[f"{change.asked}: {change.name}"] = f"{type(failure).__name__}: {failure}"[:300]
     print(f"{backend}: {len(chosen[part::parts])} of {len(every)} changes, {len(wrong)} wrong")
     assert not wrong
