@@ -35,8 +35,10 @@ def table(rows: list[OptionRow], variable: str | None = None) -> str:
 
 
 def own(exporter: str) -> str:
-    shared = {row.name for row in option_rows(HttpSettings)}
-    return table([row for row in option_rows(registry.load(exporter).Settings) if row.name not in shared])
+    """The exporter's own options, and shared ones whose default is its own."""
+    shared = {row.name: row.default for row in option_rows(HttpSettings)}
+    rows = option_rows(registry.load(exporter).Settings)
+    return table([row for row in rows if row.name not in shared or row.default != shared[row.name]])
 
 
 def generated(name: str) -> str:
