@@ -27,9 +27,6 @@ CODES = {
 
 def shown() -> list[str]:
     """Every command that README shows after a prompt, once, in order."""
-    lines = [
-        line.removeprefix("$ ") for kind, block in BLOCKS if kind in ("", "console") for line in block.splitlines()
-    ]
     prompted = [
         line.removeprefix("$ ")
         for kind, block in BLOCKS
