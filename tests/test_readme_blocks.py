@@ -84,7 +84,7 @@ def test_every_command_that_readme_shows_ends_as_it_says(backends: Sandbox, fold
     for line in shown():
         environment = {} if line.startswith(NEEDS_NOTHING_LISTENING) else backends.environment()
         shortened = line.replace("--for 60s", "--for 1s")
-        environment["STAGING_ES_KEY"] = "aWQ6a2V5LWtleQ=="
+        environment |= {"STAGING_ES_URL": "http://127.0.0.1:9", "STAGING_ES_KEY": "aWQ6a2V5LWtleQ=="}
         ran = run(shortened, folder, **environment)
         expected = next((code for begin, code in CODES.items() if line.startswith(begin)), 0)
         if ran.returncode != expected or "Traceback" in ran.stderr:
