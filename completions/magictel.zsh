@@ -143,6 +143,7 @@ _magictel_check() {
         '*--allow[Let probes do more than read.]:value:(read-only empty-write canary-write)' \
         '--round-trip[Also send a sample and read it back.]' \
         '--jobs[How many targets at once.]:value: ' \
+        '--force[With --round-trip\: write even if that makes an index without a template.]' \
         '--sandbox[Embedded backends in place of real ones.]' \
         '--quiet[Print nothing unless a target failed, warns or is unverified.]' \
         '-q[Print nothing unless a target failed, warns or is unverified.]' \
@@ -167,7 +168,7 @@ _magictel_send_sample() {
         '*--attribute[An attribute on every point.]:value: ' \
         '--within[Wait this long for the points to show. Default\: three times the backend'\''s own delay, at least 5s.]:value: ' \
         '--deadline[For sending, retries included.]:value: ' \
-        '--force[Write even where the clocks are too far apart\: it can poison a backend.]' \
+        '--force[Write even if the clocks are too far apart, or it makes an index without a template.]' \
         '--timing[Say where the time goes, and what to change.]' \
         '--strict[Warnings end with exit code 3.]' \
         '--jobs[How many targets at once.]:value: ' \

@@ -64,7 +64,11 @@ class SideEffect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rung found: outcome, stable code (None on pass), one sentence, evidence, remedy. Holds no secret."""
+    """What one rung found: outcome, stable code (None on pass), one sentence, evidence, remedy. Holds no secret.
+
+    `spoils`, of a warning of the write rung: what a write now would do that cannot be undone (make an index with the wrong types); a
+    sample is then sent only by force.
+    """
 
     rung: Rung
     outcome: Held
@@ -74,6 +78,7 @@ class Finding:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     blocked_by: Rung | None = None
     seconds: float | None = None
+    spoils: str | None = None
 
     @staticmethod
     def passed(rung: Rung, message: str, **evidence: Any) -> Finding:

@@ -21,6 +21,9 @@ from magictel.cli.targets import (
 )
 from magictel.finding import Rung, SideEffect
 
+SandboxBareOption = Annotated[
+    bool, typer.Option("--sandbox-bare", help="As --sandbox, but without the templates of magictel prepare.")
+]
 SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Embedded backends in place of real ones.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings end with exit code 3.")]
 JobsOption = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=64, help="How many targets at once.")]
@@ -52,7 +55,11 @@ def command(
     ] = None,
     round_trip: Annotated[bool, typer.Option("--round-trip", help="Also send a sample and read it back.")] = False,
     jobs: JobsOption = 8,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --round-trip: write even if that makes an index without a template.")
+    ] = False,
     sandbox: SandboxOption = False,
+    sandbox_bare: SandboxBareOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
     format_: ResultFormatOption = ResultFormat.TEXT,
@@ -69,6 +76,9 @@ def command(
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import reporting
     from magictel.operations.check import CheckOptions, check
+    from magictel.operations.send import SendOptions
+
+    sandbox = sandbox or sandbox_bare
 
     options = CheckOptions(
         until=until,
@@ -78,13 +88,14 @@ def command(
         allow=tuple(allow or ()),
         round_trip=round_trip,
         jobs=jobs,
+        send=SendOptions(force=force) if force else None,
     )
     if options.skip:
         _check_skips(options.skip)
     with (
         Interrupts() as interrupts,
         reporting(format_, report, "check", sandboxed.told if sandbox else None, quiet=quiet) as reports,
-        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
+        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare) as chosen,
     ):
         interrupts.drive(check([one.job() for one in chosen], options), reports)
         reports.finish()

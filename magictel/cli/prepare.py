@@ -35,7 +35,7 @@ def command(
     from magictel.operations.prepare import prepare
     from magictel.reporters.json import plain
 
-    with sandboxed.targets([target], config=config, sets=sets, sandbox=sandbox) as chosen:
+    with sandboxed.targets([target], config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
         plan = prepare(chosen[0].job(), apply=apply)
     if format_ is Format.JSON:
         output.document(plain(_document(plan)))

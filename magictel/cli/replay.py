@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.check import SandboxOption, StrictOption
+from magictel.cli.check import SandboxBareOption, SandboxOption, StrictOption
 from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
 from magictel.cli.output import Format, ResultFormat
@@ -94,6 +94,7 @@ def command(
     timing: Annotated[bool, typer.Option("--timing", help="Say where the time goes, and what to change.")] = False,
     strict: StrictOption = False,
     sandbox: SandboxOption = False,
+    sandbox_bare: SandboxBareOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
     format_: ResultFormatOption = ResultFormat.TEXT,
@@ -126,6 +127,7 @@ def command(
         reported=reported(format_, report),
     )
     _keep_freed_memory()
+    sandbox = sandbox or sandbox_bare
     clock = SystemClock()
     options = ReplayOptions(
         shift=_shift(shift),
@@ -146,7 +148,7 @@ def command(
             reporting(format_, report, "replay", sandboxed.told if sandbox else None, quiet=quiet) as reports,
             _rarely_collected(),
             Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
-            sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
+            sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare) as chosen,
         ):
             if dry_run:
                 return _dry([one.job() for one in chosen], recordings, options, format_.plain)

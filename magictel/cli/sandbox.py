@@ -76,6 +76,9 @@ def command(
             show_default=False,
         ),
     ] = 0,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Leave out the templates that magictel prepare would make.")
+    ] = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
     r"""Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C ends them.
@@ -106,6 +109,7 @@ def command(
     from magictel import sandbox
     from magictel.cli import output
     from magictel.cli.failure import exit_code
+    from magictel.cli.sandboxed import prepare_all
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
 
@@ -116,6 +120,8 @@ def command(
         raising(),
         sandbox.start(names or None, faults=fault or (), port=port, seen=arrivals.seen) as room,
     ):
+        if not bare:
+            prepare_all(room)
         variables = {**room.environment(), _ENABLED: ",".join(room.emulators)}
         if format_ is Format.JSON:
             output.document({"schema": SCHEMA, "environment": variables})

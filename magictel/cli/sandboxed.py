@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from magictel.cli.environment import environment
 from magictel.cli.targets import Chosen, chosen_targets, config_file
@@ -21,6 +22,11 @@ from magictel.events import (
 )
 from magictel.finding import Finding
 from magictel.settings.select import TargetSpec
+from magictel.wire import Reply, Request
+
+if TYPE_CHECKING:
+    from magictel.sandbox.emulator import Emulator
+    from magictel.sandbox.room import Sandbox
 
 _SANDBOX = "--sandbox"
 _COMMANDS = ("magictel check ", "magictel send-sample ", "magictel replay ")
@@ -34,8 +40,9 @@ def targets(
     config: str | None = None,
     sets: Sequence[str] | None = None,
     sandbox: bool = False,
+    bare: bool = False,
 ) -> Iterator[list[Chosen]]:
-    """The chosen targets; with `sandbox`, pointed at emulators that stop when the context ends.
+    """The chosen targets; with `sandbox`, pointed at emulators that stop when the context ends, and prepared unless `bare`.
 
     Without a name, the sandbox takes every exporter that has an emulator. Their settings are the defaults: what the environment
     says of real backends (authorities, keys) does not belong there. A target of the file keeps its settings but the address.
@@ -54,7 +61,7 @@ def targets(
         def address(spec: TargetSpec) -> Mapping[str, str]:
             return _keys(spec.exporter, room.environment(spec.exporter))
 
-        yield chosen_targets(
+        chosen = chosen_targets(
             named or embedded.names(),
             config=config,
             sets=sets,
@@ -62,6 +69,44 @@ def targets(
             extra=address,
             use_file=from_file,
         )
+        if not bare:
+            _prepare(room, chosen)
+        yield chosen
+
+
+def prepare_all(room: Sandbox) -> None:
+    """Apply `magictel prepare` to every emulator of a sandbox, for its exporter's default settings."""
+    _prepare(
+        room,
+        chosen_targets(
+            list(room.emulators),
+            held={},
+            extra=lambda spec: _keys(spec.exporter, room.environment(spec.exporter)),
+            use_file=False,
+        ),
+    )
+
+
+def _prepare(room: Sandbox, chosen: Sequence[Chosen]) -> None:
+    """Past the servers, whose scripted faults are for what comes later. What cannot be prepared, the command itself shows."""
+    from magictel.operations.prepare import prepare
+
+    for target in chosen:
+        prepare(target.job(transport=_Direct(room.emulators[target.spec.exporter])), apply=True)
+
+
+class _Direct:
+    """A transport that hands requests to an emulator, without a connection."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def send(self, request: Request, timeout: float) -> Reply:
+        """Return the emulator's reply."""
+        return self._emulator.handle(request)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def told(event: Event) -> Event:

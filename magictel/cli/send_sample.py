@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.check import JobsOption, SandboxOption, StrictOption
+from magictel.cli.check import JobsOption, SandboxBareOption, SandboxOption, StrictOption
 from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
 from magictel.cli.output import ResultFormat
@@ -61,12 +61,16 @@ def command(
         float, typer.Option("--deadline", parser=some_seconds, metavar="30s", help="For sending, retries included.")
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
     force: Annotated[
-        bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")
+        bool,
+        typer.Option(
+            "--force", help="Write even if the clocks are too far apart, or it makes an index without a template."
+        ),
     ] = False,
     timing: Annotated[bool, typer.Option("--timing", help="Say where the time goes, and what to change.")] = False,
     strict: StrictOption = False,
     jobs: JobsOption = 8,
     sandbox: SandboxOption = False,
+    sandbox_bare: SandboxBareOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
     format_: ResultFormatOption = ResultFormat.TEXT,
@@ -83,10 +87,11 @@ def command(
 
     _fits_together(dry_run=dry_run, clean=clean, run=run, report=reported(format_, report), timing=timing)
     attributes = _attributes(attribute or ())
+    sandbox = sandbox or sandbox_bare
     if dry_run:
         from magictel.cli.dry_run import show
 
-        with sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen:
+        with sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
             return show([one.job() for one in chosen], format_.plain, thorough=thorough, attributes=attributes)
     options = SendOptions(
         verify=not no_verify,
@@ -101,7 +106,7 @@ def command(
     with (
         Interrupts() as interrupts,
         reporting(format_, report, "send-sample", sandboxed.told if sandbox else None, quiet=quiet) as reports,
-        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox) as chosen,
+        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare) as chosen,
     ):
         if run is None:
             interrupts.drive(send([one.job() for one in chosen], options), reports)

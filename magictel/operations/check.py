@@ -166,7 +166,7 @@ def _climb_once(
             from magictel.operations.send import SendOptions, round_trip  # only here: it costs start-up
 
             sending = options.send or SendOptions()
-            steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, sending, clock)
+            steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, sending, clock, _written(so_far.rungs))
         for finding in climb(steps, until=options.until, skip=options.skip, clock=clock):
             so_far.since = clock.monotonic()
             so_far.rungs.append(finding)
@@ -183,3 +183,8 @@ def _climb_once(
         )
     finally:
         exporter.shutdown(0)
+
+
+def _written(rungs: Sequence[Finding]) -> Finding | None:
+    """What the write rung found, climbed before the last."""
+    return next((finding for finding in rungs if finding.rung is Rung.WRITE), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from magictel.clock import Clock
@@ -20,8 +21,12 @@ def readiness(
     timeout: float,
     force: bool = False,
     skip: Collection[str] = (),
+    spoil: bool = False,
 ) -> tuple[tuple[Finding, ...], Finding | None]:
-    """Warnings and failures, and the failure that keeps from sending; `force`: a wrong clock keeps nobody."""
+    """Return warnings and failures, and the failure that keeps from sending.
+
+    With `force` neither a wrong clock does, nor a write that spoils the backend for later data; with `spoil` only the latter does not.
+    """
     steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(timeout)}
     climbed = map(write_decides, climb(steps, until=Rung.CLOCK, skip=skip, clock=clock))
     noted = tuple(finding for finding in climbed if finding.outcome in (Held.WARN, Held.FAIL))
@@ -32,5 +37,16 @@ def readiness(
     if write is None:
         return noted, None
     written = write()
+    if not (force or spoil or written.code in skip):
+        stop = spoiling(written)
+        if stop is not None:
+            return (*noted, stop), stop
     # What the mapping will do to the values is worth saying; whether the write is refused, the write itself shows.
     return (*noted, *((written,) if written.outcome is Held.WARN else ())), None
+
+
+def spoiling(written: Finding) -> Finding | None:
+    """The failure that a finding of the write rung is to whoever only tries the backend out; None: writing spoils nothing."""
+    if written.spoils is None or written.outcome is not Held.WARN:
+        return None
+    return replace(written, outcome=Held.FAIL, message=f"{written.spoils}; --force writes anyway")

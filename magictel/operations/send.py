@@ -15,7 +15,7 @@ from magictel.model import Series, count_points, groups
 from magictel.operations import altered
 from magictel.operations.asking import ask
 from magictel.operations.job import Job, leaving, side_by_side
-from magictel.operations.readiness import readiness
+from magictel.operations.readiness import readiness, spoiling
 from magictel.operations.tuning import tuning
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.sample import Sample, new_run_id, sample
@@ -80,8 +80,11 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
     yield SendFinished(run.run_id, done, clock.monotonic() - started, interrupted)
 
 
-def round_trip(exporter: Exporter[Any], options: SendOptions, clock: Clock) -> Finding:
-    """The last rung: the sample through this exporter and back."""
+def round_trip(exporter: Exporter[Any], options: SendOptions, clock: Clock, written: Finding | None = None) -> Finding:
+    """Climb the last rung: the sample through this exporter and back. `written` is what the write rung found."""
+    stop = spoiling(written) if written is not None and not options.force else None
+    if stop is not None:
+        return replace(stop, rung=Rung.ROUND_TRIP, seconds=None)
     run = sample(new_run_id(), clock.now(), thorough=options.thorough, attributes=options.attributes)
     result = _deliver(exporter, "", run, options, clock, lambda _: None, ())
     evidence = {"run_id": run.run_id, "sent": result.receipt.sent, "delivered": result.receipt.delivered}

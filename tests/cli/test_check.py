@@ -212,7 +212,7 @@ def test_what_is_not_asked_is_skipped_and_says_so(tmp_path: Path) -> None:
 
 def test_strict_ends_with_3_where_there_are_warnings_and_skip_takes_them_away(tmp_path: Path) -> None:
     def ran(*more: str) -> Ran:
-        return magictel("check", "elasticsearch", "--sandbox", "--strict", *more, folder=tmp_path)
+        return magictel("check", "elasticsearch", "--sandbox-bare", "--strict", *more, folder=tmp_path)
 
     assert "es.mapping.unprepared" in ran().out
     assert ran().code == 3

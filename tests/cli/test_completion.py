@@ -79,7 +79,7 @@ def test_bash_completes_commands_names_flags_and_values(tmp_path: Path) -> None:
     assert bash(tmp_path, "che") == ["check"]
     assert bash(tmp_path, "check", "") == [*builtin.BUILT_IN, "prod-es", "b2"]
     assert bash(tmp_path, "check", "elasticsearch", "pro") == ["prometheus-remote-write", "prod-es"]
-    assert bash(tmp_path, "check", "--sand") == ["--sandbox"]
+    assert bash(tmp_path, "check", "--sand") == ["--sandbox", "--sandbox-bare"]
     assert bash(tmp_path, "list", "--format", "") == ["text", "json"]
     assert bash(tmp_path, "list", "--format", "=", "j") == ["json"]
     assert bash(tmp_path, "check", "--set", "") == []
@@ -158,7 +158,7 @@ COMPLETERS = {"bash": lambda folder, line: bash(folder, *line.split(" ")[1:]), "
 LINES = {
     "magictel che": {"check"},
     "magictel check ": {*builtin.BUILT_IN, "prod-es"},
-    "magictel check --sandb": {"--sandbox"},
+    "magictel check --sandb": {"--sandbox", "--sandbox-bare"},
     "magictel list --format ": {"json", "text"},
     "magictel config ": {"check", "show"},
     "magictel remove ": {"prod-es"},

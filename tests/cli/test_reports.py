@@ -68,7 +68,8 @@ def test_github_alone_takes_the_steps_own_summary_and_adds_to_it(tmp_path: Path)
         ran = magictel(
             command,
             "elasticsearch",
-            "--sandbox",
+            "--sandbox-bare",
+            "--force",
             "--report=github",
             folder=tmp_path,
             environment={"GITHUB_STEP_SUMMARY": str(summary)},
@@ -138,7 +139,7 @@ def test_promtool_takes_what_a_real_run_leaves(tmp_path: Path) -> None:
 
 def test_no_remedy_of_the_sandbox_would_change_a_real_backend(tmp_path: Path) -> None:
     for command in ("check", "send-sample"):
-        ran = magictel(command, "--sandbox", "--format=json", folder=tmp_path)
+        ran = magictel(command, "--sandbox-bare", "--format=json", folder=tmp_path)
         remedies = re.findall(r'"remedy": "([^"]+)"', ran.out)
         assert "with a real backend: magictel prepare elasticsearch --apply" in remedies
         assert not [remedy for remedy in remedies if remedy.startswith("magictel ") and "--sandbox" not in remedy]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from magictel import sandbox
+from magictel.cli.sandboxed import prepare_all
 from magictel.reporters.figures import every
 from magictel.wire import Request
 from tests.cli.running import Ran, hanging, magictel, refused
@@ -59,6 +60,7 @@ def test_a_ladder_that_stops_it_sends_nothing(tmp_path: Path) -> None:
 
 def test_unusable_settings_are_exit_78_and_the_others_still_run(tmp_path: Path) -> None:
     with sandbox.start([ES]) as room:
+        prepare_all(room)
         ran = magictel(
             "send-sample",
             ES,
@@ -74,6 +76,7 @@ def test_unusable_settings_are_exit_78_and_the_others_still_run(tmp_path: Path) 
 
 def test_what_the_backend_refuses_is_counted_with_its_reason(tmp_path: Path) -> None:
     with sandbox.start([ES], faults=[f"{ES}: partial 20% document_parsing_exception"]) as room:
+        prepare_all(room)
         ran = magictel("send-sample", ES, folder=tmp_path, environment=room.environment())
     assert ran.code == 1, ran
     assert ran.last.startswith("FAILED: 3 rejected")
@@ -108,6 +111,7 @@ def test_values_that_the_mapping_alters_are_not_verified(tmp_path: Path) -> None
 
 def test_clean_says_the_count_and_deletes_exactly_what_it_wrote(tmp_path: Path) -> None:
     with sandbox.start([ES]) as room:
+        prepare_all(room)
         environment = room.environment()
         first = magictel("send-sample", ES, folder=tmp_path, environment=environment)
         second = magictel("send-sample", ES, "--clean", folder=tmp_path, environment=environment)
@@ -203,7 +207,7 @@ def test_reports_of_a_send(tmp_path: Path) -> None:
 
 def test_strict_counts_the_warnings_of_the_ladder(tmp_path: Path) -> None:
     def ran(*more: str) -> Ran:
-        return magictel("send-sample", ES, "--sandbox", *more, folder=tmp_path)
+        return magictel("send-sample", ES, "--sandbox-bare", "--force", *more, folder=tmp_path)
 
     assert "es.mapping.unprepared" in ran().out
     assert ran("--strict").code == 3

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.fields import FLAT_TYPES, Fields
 from magictel.exporters.elasticsearch.readback import fields_of
+from magictel.exporters.elasticsearch.unborn import UNREADABLE, keeps_decimals, unborn
 from magictel.wire import Wire
 
 DECIMALS = ("value_double", "sum", "min", "max", "bounds", "zero_threshold")
@@ -30,9 +31,6 @@ _TEXT = frozenset({"text", "match_only_text"}) | _KEYWORD
 _DATE = frozenset({"date", "date_nanos"})
 
 
-UNREADABLE = "unreadable"
-
-
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a field's type does to what we write into it. `refuses`: nothing of ours can be stored there."""
@@ -49,11 +47,13 @@ class Mapped:
     """The fields of an index (or of the one that would be made), and where they were read from.
 
     `source` is `unreadable` where the index is known not to exist, and what it would be made from may not be asked.
+    `bare`: a write would make it, and nothing says that its decimals become doubles: they would be 32-bit floats for good.
     """
 
     fields: Fields
     exists: bool
     source: str
+    bare: bool = False
 
     @property
     def prepared(self) -> bool:
@@ -82,11 +82,9 @@ def mapped(wire: Wire, index: str) -> Mapped | None:
         return Mapped(merged([body[max(body)].get("mappings", {})]), True, "_mapping")
     if fields.code != "es.read.no-index" and reply.status != 404:
         return None
-    reply = wire.request("POST", f"/_index_template/_simulate_index/{quote(index)}")
-    body = reply.json()
-    if reply.status == 200 and isinstance(body, dict):
-        return Mapped(merged([body.get("template", {}).get("mappings", {})]), False, "_simulate_index")
-    return Mapped(Fields(), False, "none" if reply.status in (400, 404, 405) else UNREADABLE)
+    coming = unborn(wire, index)
+    bare = coming.source != UNREADABLE and not keeps_decimals(coming.mappings)
+    return Mapped(merged(list(coming.mappings)), False, coming.source, bare)
 
 
 def merged(mappings: list[Mapping[str, Any]]) -> Fields:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from magictel.exporters.elasticsearch import blocks
-from magictel.exporters.elasticsearch.mapping import UNREADABLE, Mapped, effects, mapped
+from magictel.exporters.elasticsearch.mapping import Effect, Mapped, effects, mapped
 from magictel.exporters.elasticsearch.probes import refused
 from magictel.exporters.elasticsearch.product import Product, ask_product
+from magictel.exporters.elasticsearch.unborn import UNREADABLE
 from magictel.finding import Finding, Held, Rung
 from magictel.wire import Wire
 
@@ -185,14 +186,22 @@ def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Fin
         )
     if found.prepared:
         return None
-    would = f"32-bit floats (7 digits) hold {', '.join(one.field for one in every)}" if every else _would(found)
+    lacks = f"{index} is not prepared" if found.exists else "the index has no template"
     remedy = f"{prepare}, and then a new index: a field's type cannot be changed" if found.exists else prepare
-    return Finding.warned(
-        Rung.WRITE, "es.mapping.unprepared", f"{allowed}; no template for this index: {would}", remedy, **evidence
+    warning = Finding.warned(
+        Rung.WRITE,
+        "es.mapping.unprepared",
+        f"{allowed}, but {lacks}: {_would(found, every)}",
+        remedy,
+        **evidence,
     )
+    spoils = f"the first write would create {index} without a template, and its decimals would stay 32-bit floats"
+    return replace(warning, spoils=spoils if found.bare else None)
 
 
-def _would(found: Mapped) -> str:
+def _would(found: Mapped, every: Sequence[Effect]) -> str:
+    if every:
+        return f"{', '.join(effect.field for effect in every)} are stored as 32-bit floats (about 7 digits)"
     if found.fields.kinds("value_double") == {"double"}:
-        return "each attribute becomes a field of its own"
-    return "decimals would be 32-bit floats (7 digits)"
+        return "each attribute will become a field of its own"
+    return "decimals will be stored as 32-bit floats (about 7 digits)"

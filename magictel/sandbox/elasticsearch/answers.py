@@ -103,23 +103,29 @@ def filtered(value: Any, filter_path: str) -> Any:
     leave = [pattern[1:].split(".") for pattern in patterns if pattern.startswith("-")]
     keep = [pattern.split(".") for pattern in patterns if not pattern.startswith("-")]
     if keep:
-        value = _keep(value, keep)
+        value = _keep(value, keep, {})
         value = {} if value is None else value
     return _leave(value, leave) if leave else value
 
 
-def _keep(value: Any, patterns: list[list[str]]) -> Any:
+_Known = dict[tuple[str, int], list[list[str]]]
+"""What is left of patterns behind a key: thousands of items of one list have the same keys."""
+
+
+def _keep(value: Any, patterns: list[list[str]], known: _Known) -> Any:
     if any(not pattern for pattern in patterns):
         return value
     if isinstance(value, list):
-        kept = [found for item in value if (found := _keep(item, patterns)) is not None]
+        kept = [found for item in value if (found := _keep(item, patterns, known)) is not None]
         return kept or None
     if not isinstance(value, dict):
         return None
     out: dict[str, Any] = {}
     for key, item in value.items():
-        deeper = _step(key, patterns)
-        if deeper and (found := _keep(item, deeper)) is not None:
+        deeper = known.get((key, id(patterns)))
+        if deeper is None:
+            deeper = known[key, id(patterns)] = _step(key, patterns)
+        if deeper and (found := _keep(item, deeper, known)) is not None:
             out[key] = found
     return out or None
 
