@@ -302,8 +302,8 @@ COMMANDS = [
     ["check"],
     ["check", "--format=json"],
     ["check", "--debug"],
-    ["send-sample", "--no-verify", "--deadline=1s"],
-    ["send-sample", "--within=300ms", "--deadline=1s", "--format=json"],
+    ["send-sample", "--no-verify", "--deadline=1s", "--force"],
+    ["send-sample", "--within=300ms", "--deadline=1s", "--force", "--format=json"],
     ["send-sample", "--dry-run"],
     ["send-sample", "--dry-run", "--format=json"],
 ]

@@ -67,6 +67,7 @@ TEMPLATES: list[tuple[str, dict[str, Any]]] = [
     ("/_index_template/own", {"index_patterns": ["magicapi-*"], "template": {"mappings": DOUBLES}}),
     ("/_index_template/own", {"index_patterns": ["magicapi-*"], "template": {"mappings": RULE}}),
     ("/_index_template/own", {"index_patterns": ["magicapi-*"], "template": {"mappings": {"dynamic": False}}}),
+    ("/_index_template/own", {"index_patterns": ["magicapi-*"], "data_stream": {}}),
     ("/_template/own", {"index_patterns": ["magicapi-*"], "mappings": DOUBLES}),
 ]
 
@@ -79,10 +80,13 @@ def test_a_template_of_the_users_own_is_their_decision(path: str, body: dict[str
         assert target["receipt"]["attempts"] == 1, target
 
 
-def test_a_template_for_another_index_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "other", [{"index_patterns": ["other-*"]}, {"template": {"settings": {"number_of_replicas": 0}}}]
+)
+def test_a_template_that_says_nothing_of_this_indexs_fields_is_none(other: dict[str, Any], tmp_path: Path) -> None:
     with Sandbox(["elasticsearch"]).start() as room:
         path, body = TEMPLATES[0]
-        ask(room.emulators["elasticsearch"], "PUT", path, {**body, "index_patterns": ["other-*"]})
+        ask(room.emulators["elasticsearch"], "PUT", path, {**body, **other})
         assert sent("elasticsearch", room, tmp_path).code == 1
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.fields import FLAT_TYPES, Fields
 from magictel.exporters.elasticsearch.readback import fields_of
-from magictel.exporters.elasticsearch.unborn import UNREADABLE, keeps_decimals, unborn
+from magictel.exporters.elasticsearch.unborn import unborn
 from magictel.wire import Wire
 
 DECIMALS = ("value_double", "sum", "min", "max", "bounds", "zero_threshold")
@@ -47,7 +47,7 @@ class Mapped:
     """The fields of an index (or of the one that would be made), and where they were read from.
 
     `source` is `unreadable` where the index is known not to exist, and what it would be made from may not be asked.
-    `bare`: a write would make it, and nothing says that its decimals become doubles: they would be 32-bit floats for good.
+    `bare`: a write would make it, and no template says anything of its fields: decimals would be 32-bit floats for good.
     """
 
     fields: Fields
@@ -83,8 +83,7 @@ def mapped(wire: Wire, index: str) -> Mapped | None:
     if fields.code != "es.read.no-index" and reply.status != 404:
         return None
     coming = unborn(wire, index)
-    bare = coming.source != UNREADABLE and not keeps_decimals(coming.mappings)
-    return Mapped(merged(list(coming.mappings)), False, coming.source, bare)
+    return Mapped(merged(list(coming.mappings)), False, coming.source, coming.bare)
 
 
 def merged(mappings: list[Mapping[str, Any]]) -> Fields:

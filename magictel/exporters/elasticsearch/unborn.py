@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from magictel.wire import Reply, Wire
+from magictel.wire import Wire
 
 _NO_API = frozenset({400, 404, 405, 410})
 """How a version or a serverless project says that it has no such end point."""
@@ -17,10 +17,14 @@ SIMULATED, LEGACY, NONE, UNREADABLE = "_simulate_index", "_template", "none", "u
 
 @dataclass(frozen=True, slots=True)
 class Unborn:
-    """The mappings, in the order they merge, and where they were read; `unreadable` where the credentials may not ask."""
+    """The mappings, in the order they merge, and where they were read; `unreadable` where the credentials may not ask.
+
+    `bare`: no template says anything of its fields, and it would be no data stream, which could go on in a new backing index.
+    """
 
     mappings: tuple[Mapping[str, Any], ...]
     source: str
+    bare: bool = False
 
 
 def unborn(wire: Wire, index: str) -> Unborn:
@@ -29,39 +33,43 @@ def unborn(wire: Wire, index: str) -> Unborn:
     body = simulated.json()
     template = body.get("template") if simulated.status == 200 and isinstance(body, dict) else None
     if isinstance(template, dict):
-        return Unborn((_mapping(template),), SIMULATED)
+        mapping = _mapping(template)
+        return Unborn((mapping,), SIMULATED, not mapping and _is_no_stream(wire, index))
     if simulated.status not in (200, *_NO_API):
         return Unborn((), UNREADABLE)
     # No index template fits, or the version has none: then legacy templates count, which the simulation leaves out.
+    source = SIMULATED if simulated.status == 200 else NONE
     legacy = wire.get("/_template")
+    if legacy.status in _NO_API:
+        return Unborn((), source, source == SIMULATED)
     if legacy.status != 200:
-        return Unborn((), SIMULATED if simulated.status == 200 and legacy.status in _NO_API else UNREADABLE)
-    fitting = sorted(_fitting(legacy, index), key=lambda one: one[0])
-    if fitting:
-        return Unborn(tuple(mapping for _, mapping in fitting), LEGACY)
-    return Unborn((), SIMULATED if simulated.status == 200 else NONE)
+        return Unborn((), UNREADABLE)
+    mappings = tuple(_mapping(template) for template in sorted(_fitting(legacy.json(), index), key=_rank))
+    return Unborn(mappings, LEGACY if any(mappings) else source, not any(mappings))
 
 
-def keeps_decimals(mappings: tuple[Mapping[str, Any], ...]) -> bool:
-    """True where new decimals become doubles, or somebody decided that they are not mapped: by a field, a rule or `dynamic`."""
-    for mapping in mappings:
-        if "value_double" in mapping.get("properties", {}) or str(mapping.get("dynamic", True)).lower() != "true":
-            return True
-        for named in mapping.get("dynamic_templates", ()):
-            for rule in named.values() if isinstance(named, dict) else ():
-                wanted = rule.get("mapping", {}).get("type") if isinstance(rule, dict) else None
-                if wanted == "double" and rule.get("match_mapping_type", "*") in ("double", "*"):
-                    return True
-    return False
-
-
-def _fitting(reply: Reply, index: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _is_no_stream(wire: Wire, index: str) -> bool:
+    """True where it is known that the index template for this name makes no data stream: the simulation does not say it everywhere."""
+    reply = wire.get("/_index_template")
     body = reply.json()
-    for template in body.values() if isinstance(body, dict) else ():
+    listed = body.get("index_templates") if reply.status == 200 and isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        return False
+    named = {str(number): one.get("index_template") for number, one in enumerate(listed) if isinstance(one, dict)}
+    fitting = sorted(_fitting(named, index), key=_rank)
+    return bool(fitting) and "data_stream" not in fitting[-1]
+
+
+def _fitting(templates: Any, index: str) -> Iterator[Mapping[str, Any]]:
+    for template in templates.values() if isinstance(templates, dict) else ():
         patterns = template.get("index_patterns") if isinstance(template, dict) else None
         if isinstance(patterns, list) and any(fnmatchcase(index, str(pattern)) for pattern in patterns):
-            order = template.get("order")
-            yield order if isinstance(order, int) else 0, _mapping(template)
+            yield template
+
+
+def _rank(template: Mapping[str, Any]) -> int:
+    rank = template.get("priority", template.get("order"))
+    return rank if isinstance(rank, int) else 0
 
 
 def _mapping(template: Mapping[str, Any]) -> Mapping[str, Any]:

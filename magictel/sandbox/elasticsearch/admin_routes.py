@@ -70,7 +70,7 @@ def _cluster_settings(context: Context) -> Reply:
 def _get_templates(context: Context, kind: str, name: str | None = None) -> Reply:
     context.may_cluster("indices:admin/index_template/get")
     found = admin.get_templates(context.cluster, f"_{kind}", name)
-    return context.reply(found, 404 if not found else 200)
+    return context.reply(found, 404 if name is not None and not found else 200)
 
 
 @ROUTES.on("PUT POST", "/_(?P<kind>index_template|component_template|template)/(?P<name>[^/_][^/]*)")

@@ -76,14 +76,15 @@ class Engine:
 
 
 def sent(job: TimedJob, **options: Any) -> SendResult:
-    last = list(send([job], SendOptions(**options), job.clock))[-1]
+    """Send by force, so that scenarios may have an index without a template."""
+    last = list(send([job], SendOptions(**{"force": True, **options}), job.clock))[-1]
     assert isinstance(last, SendFinished)
     return last.results[0]
 
 
 def sent_side_by_side(jobs: Sequence[TimedJob]) -> list[SendResult]:
     """The results of several jobs on one clock, in their order."""
-    last = list(send(jobs, SendOptions(), jobs[0].clock))[-1]
+    last = list(send(jobs, SendOptions(force=True), jobs[0].clock))[-1]
     assert isinstance(last, SendFinished)
     return list(last.results)
 

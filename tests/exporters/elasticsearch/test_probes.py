@@ -334,14 +334,14 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
     ("text for numbers", {CAPS: caps(value_long="keyword")}, ("warn", "es.mapping.text"), "value_long (keyword)"),
     ("text alone", {CAPS: caps(name="text")}, ("warn", "es.mapping.text"), "name (text)"),
     ("narrow numbers", {CAPS: caps(value_long="integer")}, ("warn", "es.mapping.narrow"), "value_long (integer)"),
-    ("dynamic decimals", {CAPS: caps(value_double="float")}, ("warn", "es.mapping.unprepared"), "hold value_double"),
+    ("dynamic decimals", {CAPS: caps(value_double="float")}, ("warn", "es.mapping.unprepared"), "value_double are stored as 32-bit floats"),
     (
         "floats in a prepared index",
         {CAPS: caps(value_double="double", value_long="long", attributes="flattened", sum="float")},
         ("warn", "es.mapping.float"),
         "sum (float)",
     ),
-    ("no index, no template", {CAPS: MISSING, MAPPING: MISSING}, ("warn", "es.mapping.unprepared"), "would be 32-bit"),
+    ("no index, no template", {CAPS: MISSING, MAPPING: MISSING}, ("warn", "es.mapping.unprepared"), "will be stored as 32-bit"),
     (
         "no index, our template",
         {
