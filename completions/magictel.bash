@@ -128,16 +128,16 @@ _magictel() {
         'config') flags='--help' names='show check' ;;
         'config show') flags='--origin --all --config --set --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'config check') flags='--all --config --set --allow-missing-env --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
-        'check') flags='--all --until --skip --wait --timeout --strict --allow --round-trip --jobs --sandbox --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
-        'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --within --deadline --force --timing --strict --jobs --sandbox --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
-        'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --within --deadline --force --timing --strict --sandbox --quiet --debug --format --report --set --config --help' names='@node @gateway -' ;;
+        'check') flags='--all --until --skip --wait --timeout --strict --allow --round-trip --jobs --force --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
+        'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --within --deadline --force --timing --strict --jobs --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
+        'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --within --deadline --force --timing --strict --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names='@node @gateway -' ;;
         'record') flags='--from --out --every --for --redact --drop --on-error --format --help' names='' ;;
         'prepare') flags='--apply --sandbox --format --set --config --help' names="$(_magictel_targets)" ;;
         'diagnose') flags='--status --header --body --text --during --format --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'explain') flags='--list --format --help' names="$_magictel_codes" ;;
         'conformance') flags='--law --seed --emulator --strict --verbose --format --report --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'completion') flags='--help' names='bash zsh fish' ;;
-        'sandbox') flags='--fault --for --only --port --format --help' names='' ;;
+        'sandbox') flags='--fault --for --only --port --bare --format --help' names='' ;;
         *) return ;;
     esac
     if [[ $command == replay && $current != -* ]]; then

@@ -145,6 +145,7 @@ _magictel_check() {
         '--jobs[How many targets at once.]:value: ' \
         '--force[With --round-trip\: write even if that makes an index without a template.]' \
         '--sandbox[Embedded backends in place of real ones.]' \
+        '--sandbox-bare[As --sandbox, but without the templates of magictel prepare.]' \
         '--quiet[Print nothing unless a target failed, warns or is unverified.]' \
         '-q[Print nothing unless a target failed, warns or is unverified.]' \
         '--debug[Show each request and reply on standard error, redacted.]' \
@@ -173,6 +174,7 @@ _magictel_send_sample() {
         '--strict[Warnings end with exit code 3.]' \
         '--jobs[How many targets at once.]:value: ' \
         '--sandbox[Embedded backends in place of real ones.]' \
+        '--sandbox-bare[As --sandbox, but without the templates of magictel prepare.]' \
         '--quiet[Print nothing unless a target failed, warns or is unverified.]' \
         '-q[Print nothing unless a target failed, warns or is unverified.]' \
         '--debug[Show each request and reply on standard error, redacted.]' \
@@ -204,6 +206,7 @@ _magictel_replay() {
         '--timing[Say where the time goes, and what to change.]' \
         '--strict[Warnings end with exit code 3.]' \
         '--sandbox[Embedded backends in place of real ones.]' \
+        '--sandbox-bare[As --sandbox, but without the templates of magictel prepare.]' \
         '--quiet[Print nothing unless a target failed, warns or is unverified.]' \
         '-q[Print nothing unless a target failed, warns or is unverified.]' \
         '--debug[Show each request and reply on standard error, redacted.]' \
@@ -294,6 +297,7 @@ _magictel_sandbox() {
         '--for[Stop after this long.]:value: ' \
         '*--only[Start only these; names may be joined by commas.]:value: ' \
         '--port[Port of the first backend; the others take the next ones.]:value: ' \
+        '--bare[Leave out the templates that magictel prepare would make.]' \
         '--format[How the result is written.]:value:(text json)' \
         '-h[Show help and exit.]' \
         '--help[Show help and exit.]' \
