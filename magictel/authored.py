@@ -37,6 +37,8 @@ class Authored(ABC, Generic[S]):
     cost: ClassVar[str] = ""
     """What a point costs at the backend; shown by `describe`."""
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
+    log_words: ClassVar[tuple[str, ...]] = ()
+    """Words, in lower case, by which logs and addresses name this backend: `diagnose` guesses by them."""
     in_time_order: ClassVar[bool] = False
     """True: the points of a metric travel in the order of their times (a backend that refuses what is older than the newest)."""
 

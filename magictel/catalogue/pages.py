@@ -22,6 +22,7 @@ RETRY: Mapping[str, str] = {
     "poll": "ask again until it shows",
     "downgrade": "in an older version of the protocol",
     "treat-as-success": "nothing to repeat: it has arrived already",
+    "unknown": "not known: nothing that was pasted says it",
 }
 """The retry classes: what sending the same thing again can do."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from magictel.exporter import Exporter
-    from magictel.operations.diagnose import Diagnosis
+    from magictel.operations.diagnose import Diagnosis, Pasted
 
-_MEND = "fix:    "
+_FIX = "fix:    "
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SCHEMA = "magictel.diagnose/1"
 _MOST = 8 * 1024 * 1024
 
@@ -34,7 +37,14 @@ class Step(StrEnum):
 
 
 def command(
-    exporter: Annotated[str, typer.Argument(metavar="EXPORTER", show_default=False, help="An exporter, or a target.")],
+    about: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[EXPORTER] [TEXT]",
+            show_default=False,
+            help="An exporter or a target (guessed if left out), and the error as a log shows it; - reads standard input.",
+        ),
+    ] = None,
     status: Annotated[
         int | None, typer.Option("--status", min=100, max=999, help="The HTTP status of the answer.")
     ] = None,
@@ -52,42 +62,119 @@ def command(
 ) -> int:
     """What a line of a production log means: paste it, and get the verdict that the exporter would reach."""
     from magictel.cli import output
-    from magictel.cli.environment import environment
-    from magictel.operations.diagnose import Pasted, diagnose
-    from magictel.reporters.check_page import write_remedy
-    from magictel.reporters.terminal import sheet_for
+    from magictel.operations.diagnose import Pasted
 
-    read = None if body is None else _body(body)
-    pasted = Pasted(status, _headers(header or ()), read, text, during.value if during else None)
-    made, trouble = _exporter(exporter, config, sets)
-    if pasted.empty and trouble is None:
+    answered = bool(status or header or body or text)
+    name, words = _parted(about or (), answered)
+    if words is not None and text is not None:
         raise UsageError(
-            "usage.command-line",
-            "nothing to diagnose: give --status, --body or --text",
-            "magictel diagnose EXPORTER --text 'the error as the log shows it'",
+            "usage.command-line", "the text is given twice, as --text and without", "leave one of them out"
         )
-    try:
-        found = diagnose(made, pasted, trouble)
-    finally:
-        made.shutdown(0)
+    text = text if words is None else words
+    read = None if body is None else _body(body)
+    if text == "-" or (text is None and read is None and status is None and not header):
+        text = _piped(wanted=text == "-")
+    pasted = Pasted(status, _headers(header or ()), read, text, during.value if during else None)
+    found = _named(name, pasted, config, sets) if name is not None else _guessed(pasted)
     if format_ is Format.JSON:
         output.document(document(found))
     else:
-        sheet = sheet_for(sys.stdout, environment())
-        sheet.row([(f"{found.exporter}  ", "bold")], found.outcome or "no request happened", found.code or "")
-        for label, line in _lines(found):
-            if label == _MEND:
-                write_remedy(sheet, 2, line, label)
-            else:
-                sheet.note(2, line, label)
+        _show(found)
     return 0
+
+
+def _parted(about: Sequence[str], answered: bool) -> tuple[str | None, str | None]:
+    """The exporter or target, and the text. One argument is a name where the answer is given by options or where it looks like one."""
+    match list(about):
+        case []:
+            return None, None
+        case [alone]:
+            return (alone, None) if answered or _NAME.fullmatch(alone) else (None, alone)
+        case [first, second]:
+            return first, second
+    raise UsageError(
+        "usage.command-line",
+        "the text has to be one argument: put quotes around it",
+        "magictel diagnose 'the error as the log shows it'",
+    )
+
+
+def _piped(*, wanted: bool) -> str | None:
+    """What is piped in: nothing of a terminal, unless it is asked for by `-`."""
+    try:
+        if not wanted and (sys.stdin.closed or sys.stdin.isatty()):
+            return None
+        read = sys.stdin.buffer.read(_MOST).decode("utf-8", "replace")
+    except (OSError, ValueError, AttributeError):  # no standard input at all
+        return None
+    return read if read.strip() else None
+
+
+def _named(name: str, pasted: Pasted, config: str | None, sets: Sequence[str] | None) -> Diagnosis:
+    from magictel.operations.diagnose import UNRECOGNISED, Pasted, diagnose
+
+    try:
+        made, trouble = _exporter(name, config, sets)
+    except UsageError:
+        found = _guessed(Pasted(text=name)) if pasted.empty else None
+        if found is None or found.code == UNRECOGNISED:
+            raise
+        return found  # an error of one word, not a name
+    if pasted.empty and trouble is None:
+        raise _nothing()
+    try:
+        return diagnose(made, pasted, trouble)
+    finally:
+        made.shutdown(0)
+
+
+def _guessed(pasted: Pasted) -> Diagnosis:
+    """Read by every exporter that can be loaded."""
+    from magictel import registry
+    from magictel.operations.guess import guess
+
+    if pasted.empty:
+        raise _nothing()
+    made = []
+    for name in registry.names():
+        with suppress(MagictelError):  # a broken plugin diagnoses nothing
+            made.append(_example(registry.load(name), name))
+    try:
+        return guess(made, pasted)
+    finally:
+        for exporter in made:
+            exporter.shutdown(0)
+
+
+def _nothing() -> UsageError:
+    return UsageError(
+        "usage.command-line",
+        "nothing to diagnose: give the text, or --status, --body",
+        "magictel diagnose 'the error as the log shows it'",
+    )
+
+
+def _show(found: Diagnosis) -> None:
+    from magictel.cli.environment import environment
+    from magictel.operations.diagnosis import UNRECOGNISED
+    from magictel.reporters.check_page import write_remedy
+    from magictel.reporters.terminal import sheet_for
+
+    sheet = sheet_for(sys.stdout, environment())
+    outcome = found.outcome or ("not recognised" if found.code == UNRECOGNISED else "no request happened")
+    sheet.row([(f"{found.exporter}  ", "bold")] if found.exporter else [], outcome, found.code or "")
+    for label, line in _lines(found):
+        if label == _FIX:
+            write_remedy(sheet, 2, line, label)
+        else:
+            sheet.note(2, line, label)
 
 
 def document(found: Diagnosis) -> dict[str, Any]:
     """The document of `--format json`."""
     return {
         "schema": SCHEMA,
-        "exporter": found.exporter,
+        "exporter": found.exporter or None,
         "outcome": found.outcome,
         "retry": found.retry,
         "after": found.after,
@@ -96,16 +183,20 @@ def document(found: Diagnosis) -> dict[str, Any]:
         "remedy": found.remedy,
         "alternatives": [{"code": one.code, "why": one.why} for one in found.alternatives],
         "answered_by": found.answered_by,
+        "guessed": found.guessed,
     }
 
 
 def _lines(found: Diagnosis) -> Iterator[tuple[str, str]]:
     from magictel.catalogue import RETRY
+    from magictel.operations.diagnosis import UNRECOGNISED
 
-    yield "", found.message
+    yield "", found.message.removeprefix("not recognised: ")
+    if found.guessed and found.exporter:
+        yield "as:     ", f"{found.exporter}, a guess: {found.guessed}"
     if found.remedy:
-        yield _MEND, found.remedy
-    if found.retry:
+        yield _FIX, found.remedy
+    if found.retry and found.code != UNRECOGNISED:  # else the message repeats what the line says of it
         wait = f" (asked to wait {found.after:g} s)" if found.after is not None else ""
         yield "again:  ", f"{RETRY[found.retry]}{wait}"
     for one in found.alternatives:

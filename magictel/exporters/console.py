@@ -39,6 +39,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
     """Shows metrics on the terminal."""
 
     name = "console"
+    log_words = ("stdout", "stderr", "pipe")
     summary = "metrics on the terminal, for people or as OTLP JSON lines"
     Settings = ConsoleSettings
     limits = ("Nobody can ask a terminal what it shows: a sample sent here stays unverified.",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from magictel.catalogue import explain
 from magictel.errors import MagictelError, UsageError
@@ -28,6 +28,7 @@ from magictel.operations.diagnosis import (
 )
 from magictel.operations.log_text import lone_number, named_status, unwrapped
 from magictel.operations.look_alikes import Alternative, look_alikes
+from magictel.operations.masking import masked
 from magictel.transports.hearsay import UNNAMED, Unsent, recognise, system_error
 from magictel.wire import Reply
 
@@ -36,11 +37,13 @@ __all__ = ["STANDS_WITH", "UNRECOGNISED", "Diagnosis", "During", "Pasted", "Verd
 _LONGEST = 500
 _LONGEST_TEXT = 20_000
 """Characters of a text, or of a body that is none of JSON's, that are looked at."""
-_CREDENTIALS = re.compile(
-    r"(?P<head>\b(?:authorization|api[-_]?key|password|passwd|secret|token)\b['\"]?\s*[:=]\s*[bu]?['\"]?"
-    r"(?:(?:basic|bearer|apikey|api-token)\s+)?|\b(?:ApiKey|Bearer|Basic)\s+)[^\s'\",@\[{]{6,}|(?P<url>://[^/\s:@]*:)[^/\s@]+(?=@)",
+_NEVER_AGAIN = re.compile(
+    r"(?:not|non|un)[- ]?(?:retr(?:y|i)able|recoverable)|permanent error|(?:will|do|can|could)(?: ?not|n't) (?:be )?retr(?:y|ied)|"
+    r"(?:no|without) (?:more |further )?retr(?:y|ies)|giving up|no retry attempts left",
     re.IGNORECASE,
 )
+_AGAIN = re.compile(r"\bwill (?:be )?retr(?:y|ied)|\bretrying\b|\bretry in\b|\bis retr(?:y|i)able", re.IGNORECASE)
+"""What a line itself says of trying again."""
 
 
 def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | None = None) -> Diagnosis:
@@ -70,6 +73,8 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
         reply, guessed = reply_in(exporter, pasted)
         if reply is not None:
             found = read_answer(exporter, reply, pasted.during)
+            if guessed and not reply.ok and str(reply.status) not in (pasted.text or ""):  # nobody named that status
+                found = replace(found, message=re.sub(rf"^{reply.status}(?=[ :])[^:]{{0,60}}: ", "", found.message))
             if guessed and pasted.text:
                 told = _symptom(exporter, pasted.text)
                 if told is not None and told.code and told.code != found.code:
@@ -115,9 +120,14 @@ def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagno
 
 def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     shown = " ".join(text.split())[:120]
-    message = "it names no status, no error of a connection and no error of this backend that is known here"
-    told = f"{message}: {shown}" if shown else "nothing was pasted"
-    found = Diagnosis(exporter.name, "unavailable", UNRECOGNISED, told)
+    message = "not recognised: no status, no error of a connection and no error of this backend is in it"
+    message = f"{message}: {shown}" if shown else "nothing was pasted"
+    said: Literal["no"] | None = None
+    if never := _NEVER_AGAIN.search(text):
+        said, message = "no", f"{message}; the line itself says {never[0]!r}"
+    elif again := _AGAIN.search(text):
+        message = f"{message}; the line itself says {again[0]!r}"
+    found = Diagnosis(exporter.name, None, UNRECOGNISED, message, said=said)
     number = lone_number(text)
     if number is None or not isinstance(exporter, HttpExporter):
         return found
@@ -128,7 +138,7 @@ def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
 
 def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
     def shown(text: str, host: str = "the backend's host") -> str:
-        told = _CREDENTIALS.sub(lambda one: f"{one['head'] or one['url']}***", exporter.redact(text))
+        told = masked(exporter.redact(text))
         told = told.replace(ANYWHERE.origin, "the backend").replace(ANYWHERE.host, host)
         told = told.replace(f"{UNNAMED} (from {UNNAMED.source})", "of the log")
         return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"

@@ -11,9 +11,11 @@ The retry class is the one of the code's page. Which outcomes each class may sta
     poll              delivered, unavailable, throttled (a read that fails says nothing of the points)
     downgrade         rejected
     treat-as-success  delivered
-    (no code)         delivered
+    unknown           none (not recognised)
+    (no code)         delivered, none
 
-"none" is for what the settings hold: no request happened.
+"none" is for what the settings hold (no request happened), and for what is not recognised: there the class is the one that the line
+itself names, or none.
 """
 
 from __future__ import annotations
@@ -38,12 +40,13 @@ STANDS_WITH: Mapping[str | None, frozenset[Verdict | None]] = {
     "poll": frozenset({"delivered", "unavailable", "throttled"}),
     "downgrade": frozenset({"rejected"}),
     "treat-as-success": frozenset({"delivered"}),
-    None: frozenset({"delivered"}),
+    "unknown": frozenset({None}),
+    None: frozenset({"delivered", None}),
 }
 """The table above: every diagnosis is one of these pairs."""
 
 UNRECOGNISED = "diagnose.unrecognised"
-BY_CLASS: Mapping[str, Verdict] = {
+BY_CLASS: Mapping[str, Verdict | None] = {
     "no": "rejected",
     "downgrade": "rejected",
     "backoff": "unavailable",
@@ -53,6 +56,7 @@ BY_CLASS: Mapping[str, Verdict] = {
     "verify": "delivered",
     "poll": "delivered",
     "treat-as-success": "delivered",
+    "unknown": None,
 }
 """The outcome of a code where nothing else decides it."""
 
@@ -85,10 +89,16 @@ class Diagnosis:
     after: float | None = None
     alternatives: tuple[Alternative, ...] = ()
     answered_by: str | None = None
+    guessed: str | None = None
+    """Why it was read as this exporter's, where none was named."""
+    said: Literal["no"] | None = None
+    """The class that a line that is not recognised names itself."""
 
     @property
     def retry(self) -> str | None:
-        """The class of the code in the catalogue."""
+        """The class of the code in the catalogue; of what is not recognised, what the line itself says."""
+        if self.code == UNRECOGNISED:
+            return self.said
         page = explain(self.code) if self.code else None
         return page.retry if page else None
 

@@ -112,6 +112,12 @@ _OWN = {
 """Whose codes begin so; the others concern any backend."""
 
 
+def belongs_to(code: str | None, exporter: str) -> bool:
+    """True for a code that only exporters of its family give, this one among them."""
+    family = (code or "").partition(".")[0]
+    return family in _OWN or family == exporter
+
+
 def look_alikes(code: str | None, exporter: str, known: Collection[Alternative] = ()) -> tuple[Alternative, ...]:
     """What else may be behind the face of `code` at this exporter: `known` first, each code once, never `code` itself."""
     found: dict[str, Alternative] = {}

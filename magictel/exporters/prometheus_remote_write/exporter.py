@@ -46,6 +46,20 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     Settings = PrometheusRemoteWriteSettings
     content_type = "application/x-protobuf"
     in_time_order = True
+    log_words = (
+        *("remote write", "remote_write", "remotewrite", "remote-write", "remote storage", "component=remote"),
+        *(
+            "/api/v1/write",
+            "/api/v1/push",
+            "/api/prom/push",
+            "/api/v1/receive",
+            "prometheus",
+            "mimir",
+            "cortex",
+            "thanos",
+        ),
+        *("victoriametrics", "vmagent", "vminsert", "x-scope-orgid"),
+    )
     temporalities = ("cumulative",)
     limits = (
         "Delta points and exponential histograms are withheld: remote write 1.0 can carry neither.",

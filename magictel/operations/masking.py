@@ -1,0 +1,48 @@
+"""Secrets in somebody else's log line, masked by the names that stand before them. A word of prose is no secret and stays."""
+
+from __future__ import annotations
+
+import re
+
+_KEYED = re.compile(
+    r"(?P<head>\b(?P<key>authorization|api[-_]?key|password|passwd|secret|(?:access|refresh|bearer|auth)?[-_]?token)\b"
+    r"(?P<sign>['\"]?\s*[:=]\s*[bu]?['\"]?)(?:(?:basic|bearer|apikey|api-token)\s+)?)(?P<value>[^\s'\",@\[{]{6,})",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"(?P<head>\b(?:ApiKey|Bearer|Basic)\s+)(?P<value>[^\s'\",@\[{]{6,})", re.IGNORECASE)
+_IN_URL = re.compile(r"(?P<head>://[^/\s:@]*:)[^/\s@]+(?=@)")
+_WORD = re.compile(r"(?:[A-Za-z]?[a-z]+|[A-Z]+(?:_[A-Z]+)*)[.;:!?)\]]*")
+"""A word of a sentence, or a constant as parsers print it (`END_OBJECT`)."""
+_CHALLENGE = re.compile(r"(?:realm|charset|error|scope)=", re.IGNORECASE)
+_PASSWORD = re.compile(r"password|passwd|secret|key", re.IGNORECASE)
+_SAID_OF_ONE = re.compile(
+    r"(?:incorrect|invalid|expired|missing|wrong|required|denied|mismatch|unknown|cannot|must|should|needed|unset|"
+    r"failed|failure|rejected|authentication|authorization|unauthorized|forbidden|please|unexpected|supplied|specified)\b",
+    re.IGNORECASE,
+)
+"""What a sentence goes on with after `password:`."""
+
+
+def masked(text: str) -> str:
+    """The text with what stands as a password, key or token replaced by `***`."""
+    text = _KEYED.sub(_keyed, text)
+    text = _SCHEME.sub(lambda match: _shown(match, _is_word(match["value"])), text)
+    return _IN_URL.sub(lambda match: f"{match['head']}***", text)
+
+
+def _keyed(match: re.Match[str]) -> str:
+    value, sign = match["value"], match["sign"]
+    if value.startswith("***"):
+        return match[0]
+    prose = sign == ": " and _is_word(value)
+    if prose and _PASSWORD.search(match["key"]):  # a password may be a word as well
+        prose = _SAID_OF_ONE.match(value) is not None
+    return _shown(match, prose)
+
+
+def _is_word(value: str) -> bool:
+    return _WORD.fullmatch(value) is not None or _CHALLENGE.match(value) is not None
+
+
+def _shown(match: re.Match[str], whole: bool) -> str:
+    return match[0] if whole else f"{match['head']}***"
