@@ -48,7 +48,8 @@ _NO_BACKEND = frozenset(
     }
 )
 """Answers that no backend gives, whatever was asked."""
-_VAGUE = frozenset({"es.write.no-verdict", "es.write.refused", "es.write.server-error", "http.unconfirmed"})
+VAGUE = frozenset({"es.write.no-verdict", "es.write.refused", "es.write.server-error", "http.unconfirmed"})
+"""Codes that say no more than that an answer is not understood."""
 _GUESSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 """Statuses under which an exporter may know a text that was pasted without one."""
 ANYWHERE = Endpoint("https", "backend.invalid", 443)
@@ -114,11 +115,11 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         found = replace(found, message=f"{what} proves no storage; magictel send-sample shows whether it arrives")
     open_question = exporter.unproven(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
-    if reading and (isinstance(outcome, Delivered) or (found.code in _VAGUE and during in (None, "read"))):
+    if reading and (isinstance(outcome, Delivered) or (found.code in VAGUE and during in (None, "read"))):
         assert open_question is not None
         sentence = f"{reply.status} proves no storage; where points are missing: {title_of(open_question)}"
         return replace(found, outcome="delivered", code=open_question, message=sentence, after=None, remedy=None)
-    specific = found.code is not None and not found.code.startswith("http.") and found.code not in _VAGUE
+    specific = found.code is not None and not found.code.startswith("http.") and found.code not in VAGUE
     page_of_its_own = (
         during == "health" and reply.ok and not reply.body.lstrip().startswith(b"<")
     )  # VictoriaMetrics' /health

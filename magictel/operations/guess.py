@@ -8,6 +8,7 @@ from typing import Any
 
 from magictel.exporter import Exporter
 from magictel.http_exporter import HttpExporter
+from magictel.operations.answers import VAGUE
 from magictel.operations.diagnose import diagnose
 from magictel.operations.diagnosis import UNRECOGNISED, Diagnosis, Pasted
 from magictel.operations.look_alikes import Alternative, belongs_to
@@ -26,7 +27,7 @@ class _Reading:
 
     @property
     def weight(self) -> int:
-        return 2 * bool(self.word) + self.named + 2 * self.own + (self.found.code != UNRECOGNISED)
+        return 3 * bool(self.word) + self.named + 2 * self.own + (self.found.code != UNRECOGNISED)
 
 
 def guess(exporters: Sequence[Exporter[Any]], pasted: Pasted) -> Diagnosis:
@@ -69,4 +70,5 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
     text = " ".join([*pieces, *pasted.headers, *pasted.headers.values()])[:_READ].lower()
     words = exporter.log_words
     word = next((word for word in words if word in text), None)
-    return _Reading(found, word, word is not None and word == words[0], belongs_to(found.code, exporter.name))
+    own = belongs_to(found.code, exporter.name) and found.code not in VAGUE
+    return _Reading(found, word, word is not None and word == words[0], own)

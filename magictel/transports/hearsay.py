@@ -126,7 +126,7 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"\b(EMFILE|ENFILE)\b|too many open files", "tcp", _os(errno.EMFILE)),
     _rule(r"connect.*(operation not permitted|\bEPERM\b|\berrno 1\b)", "tcp", _os(errno.EPERM)),
     _rule(
-        r"ConnectTimeout|connect(ion)?:?( attempt| operation)? timed out|connect time ?-?out|ETIMEDOUT|\berrno 110\b|"
+        r"ConnectTimeout|connect(ion)?:?( attempt| operation)? timed out|connect(ion)? time ?-?out|ETIMEDOUT|\berrno 110\b|"
         r"dial (tcp|udp).* i/o timeout|failed to connect .* timed? ?out|WinError 10060|"
         r"connect error: deadline|waiting for connection|HTTPConnectTimeout",
         "tcp",

@@ -46,7 +46,9 @@ def refusal(reply: Reply) -> Refusal | None:
         return _mimir(reply.status, mimir.group(0), mimir.group(1), said)
     written = reply.headers.get("x-prometheus-remote-write-samples-written")
     if reply.status == 400 and written is not None:
-        return Refusal("prom.rw.partial", f"only {written} samples were taken: {clipped(said, 200)}", None)
+        return Refusal(
+            "prom.rw.partial", f"only {written} samples were taken{': ' + clipped(said, 200) if said else ''}", None
+        )
     for statuses, marker, row in _TABLE:
         if reply.status in statuses and marker in said:
             return Refusal(row.code, f"{reply.status}: {row.message}", row.remedy, row.act)
@@ -173,6 +175,11 @@ _TABLE: tuple[tuple[tuple[int, ...], str, Refusal], ...] = (
         (400, 422, 500),
         "native histograms are disabled",
         Refusal("prom.rw.native", "native histograms are disabled", "prometheus --enable-feature=native-histograms"),
+    ),
+    (
+        (400,),  # never an answer: how Prometheus and Alloy log a 2xx whose Written headers count less than was sent
+        "statistics indicate some data was not written",
+        Refusal("prom.rw.partial", "the receiver's own counts say that not all samples were written", None),
     ),
     (
         (401,),
