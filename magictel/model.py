@@ -88,6 +88,8 @@ class Group:
     stream: Stream
     points: Sequence[Point]
     source: tuple[Any, ...] = field(repr=False, compare=False, default=())
+    attributes: list[Attributes] | None = field(repr=False, compare=False, default=None)
+    """The points' attributes, where they were compared before: the same list again means the same objects in the same order."""
 
 
 _attributes = attrgetter("attributes")
@@ -153,7 +155,7 @@ def in_time_order(group: Group) -> Group:
     times = times_of(group.points)
     if len(set(times)) < 2 or times == sorted(times):
         return group
-    return replace(group, points=sorted(group.points, key=_time))
+    return replace(group, points=sorted(group.points, key=_time), attributes=None)
 
 
 def count_points(data: MetricsData) -> int:

@@ -84,6 +84,8 @@ class _Layout:
     source: tuple[Any, ...]
     """Kept, as ids are reused."""
     sizes: tuple[int, ...] | None
+    whole: list[Attributes] | None = None
+    """The attributes of the group that it was used for last, of which its own are a slice."""
 
 
 class Layouts:
@@ -116,16 +118,16 @@ class Layouts:
             stream.monotonic,
             stream.metadata,
         )
-        attributes = attributes_of(points)
         layout = self._layouts.get(key)
-        if layout is not None and layout.variant == filled.variant and _begins(attributes, layout.attributes):
+        if layout is not None and layout.variant == filled.variant and _fits(layout, group, points):
             self._layouts.move_to_end(key)
         else:
-            layout = self._make(key, group, attributes, filled, template)
+            layout = self._make(key, group, attributes_of(points), filled, template)
+        layout.whole = group.attributes
         parts, stride, sizes = layout.parts, layout.stride, layout.sizes
-        if len(attributes) < len(layout.attributes):
-            parts = parts[: stride * len(attributes)]
-            sizes = sizes and sizes[: len(attributes)]
+        if len(points) < len(layout.attributes):
+            parts = parts[: stride * len(points)]
+            sizes = sizes and sizes[: len(points)]
         for hole, column in zip(layout.holes, filled.columns, strict=True):
             parts[hole::stride] = column
         body = b"".join(parts)
@@ -180,6 +182,13 @@ def _sizes(columns: Iterable[Column], width: int, count: int) -> tuple[int, ...]
         if column:
             sizes = list(map(add, sizes, map(len, column)))
     return tuple(sizes)
+
+
+def _fits(layout: _Layout, group: Group, points: Sequence[Point]) -> bool:
+    """Whether the layout is that of these points, a slice of the group."""
+    if layout.whole is not None and layout.whole is group.attributes and len(points) == len(layout.attributes):
+        return True
+    return _begins(attributes_of(points), layout.attributes)
 
 
 def _begins(attributes: list[Attributes], known: list[Attributes]) -> bool:

@@ -97,6 +97,8 @@ class Verification:
     """What a replay's points were told apart by: `point`, each by its own identity, or `metric`, counts only. None: a sample."""
     as_declared: int | None = None
     """Points with differences that are declared, where `differences` does not list all of them."""
+    repeats: int = 0
+    """Points delivered that are another one once more, with the same identity, time and value: not among those `expected`."""
     counted: tuple[Counted, ...] = ()
     """The metrics of which points were counted only."""
 

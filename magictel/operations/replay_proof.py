@@ -148,7 +148,7 @@ class Proof:
     def verification(self) -> Verification:
         """What was found, all slices together."""
         trouble = self._trouble
-        made = self._tally.into(self._sum)
+        made = replace(self._tally.into(self._sum), repeats=self._repeated)
         if made.missing or made.altered or made.duplicated or not made.unverified or trouble is None:
             return replace(made, time_to_visible=None if made.missing else self._visible)
         return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)

@@ -196,6 +196,7 @@ def _verified(result: SendResult) -> Case:
         why = seen.message or f"{many(seen.unverified, 'point')} hold fields that the backend cannot show"
         return Case(*name, Held.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)
     how = "equal" if not seen.counted else f"of them {counted_only(seen)}"
+    how += f", {many(seen.repeats, 'repeat')}" if seen.repeats else ""
     return Case(
         *name,
         Held.PASS,

@@ -186,6 +186,9 @@ def _ledger(result: SendResult) -> str:
     if seen is not None and (seen.found or not seen.code):
         heads += ["found", "missing", "altered", "duplicated", "unverified"]
         cells += [seen.found, seen.missing, seen.altered, seen.duplicated, seen.unverified]
+        if seen.repeats:
+            heads.append("repeats")
+            cells.append(seen.repeats)
     return f"| {' | '.join(heads)} |\n|{'---:|' * len(heads)}\n| {' | '.join(map(str, cells))} |\n\n"
 
 

@@ -153,7 +153,8 @@ def _ledger(result: SendResult) -> str:
         equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
         counted = {"counted": seen.by_count} if seen.counted else {}
         back = {"found": seen.found, "equal": equal, **counted, "missing": seen.missing, "altered": seen.altered}
-        told += _figures("read back", {**back, "duplicated": seen.duplicated, "unverified": seen.unverified})
+        repeats = {"repeats": seen.repeats} if seen.repeats else {}
+        told += _figures("read back", {**back, "duplicated": seen.duplicated, **repeats, "unverified": seen.unverified})
     return f"<div class='counts'>{told}</div>"
 
 

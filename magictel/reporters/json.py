@@ -247,6 +247,7 @@ def verification_document(seen: Verification) -> Document:
         "missing": seen.missing,
         "altered": seen.altered,
         "duplicated": seen.duplicated,
+        "repeats": seen.repeats,
         "unverified": seen.unverified,
         "time_to_visible": _seconds(seen.time_to_visible),
         "missing_points": list(seen.missing_points),

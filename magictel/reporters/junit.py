@@ -12,6 +12,7 @@ from magictel.events import CheckResult, Event, SendOutcome, SendResult
 from magictel.finding import Finding, Held
 from magictel.reporters.cases import Case, cleaned_case, reason_text, source_cases
 from magictel.reporters.evidence import lines
+from magictel.reporters.figures import many
 from magictel.reporters.remedies import known
 from magictel.reporters.results import Results
 from magictel.reporters.run_info import RunInfo
@@ -134,7 +135,8 @@ def _sent(result: SendResult) -> ET.Element:
     elif result.outcome is SendOutcome.UNVERIFIED:
         _verdict(verified, "skipped", None, f"{result.code}: {result.message}")
     else:
-        _said(verified, [f"{seen.found} of {seen.expected} points found, equal"])
+        repeats = f", {many(seen.repeats, 'repeat')}" if seen.repeats else ""
+        _said(verified, [f"{seen.found} of {seen.expected} points found, equal{repeats}"])
     return _suite(result.target, result.seconds, [accepted, verified])
 
 

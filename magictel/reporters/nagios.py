@@ -188,6 +188,8 @@ def _sent(result: SendResult) -> Iterator[str]:
             yield _datum(_label(result.target, "lost"), seen.missing, crit="0")
         yield _datum(_label(result.target, "altered"), seen.altered, crit="0")
         yield _datum(_label(result.target, "duplicated"), seen.duplicated, crit="0")
+        if seen.repeats:
+            yield _datum(_label(result.target, "repeats"), seen.repeats)
         if seen.time_to_visible is not None:
             yield _seconds(_label(result.target, "visible"), seen.time_to_visible)
     yield _seconds(_label(result.target, "time"), result.seconds)

@@ -245,6 +245,7 @@ def _way(sheet: Sheet, result: SendResult) -> str:
                 duplicated=seen.duplicated,
                 unverified=seen.unverified,
             )
+            + (f", {many(seen.repeats, 'repeat')}" if seen.repeats else "")
         )
     way = f" {sheet.signs.arrow} ".join(steps)
     visible = seen.time_to_visible if seen is not None else None

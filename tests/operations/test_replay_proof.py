@@ -303,14 +303,29 @@ def contradictory(folder: Path) -> str:
 CONTRADICTORY = [("1", 0), ("2", 0), ("1", 0), ("3", 0), ("4", 1_000_000_000)]
 
 
-def test_values_of_one_series_and_time_of_which_one_is_kept_are_lost_by_name(tmp_path: Path) -> None:
+def test_further_values_of_one_series_and_time_are_refused_beforehand_and_a_repeat_is_counted_as_one(
+    tmp_path: Path,
+) -> None:
     with sandbox.start(["prometheus-remote-write"]) as room:
         result = proved(remote_write(None, room.environment(), tmp_path), [contradictory(tmp_path)], within=0.5)
-    seen = result.verification
+    receipt, seen = result.receipt, result.verification
     assert seen is not None
-    assert (result.outcome, seen.expected, seen.found, seen.missing) == (SendOutcome.LOST, 4, 2, 2), result
-    assert all("the recording holds 3 values for this time" in point for point in seen.missing_points)
-    assert result.receipt.delivered == 5
+    assert (result.outcome, result.code) == (SendOutcome.REJECTED, "prom.rw.collision"), result
+    assert (receipt.delivered, receipt.rejected) == (3, 2)
+    assert (seen.expected, seen.found, seen.missing, seen.repeats) == (2, 2, 0, 1)
+    assert receipt.reasons[0].example == "the same point has another value: contradictory{}"
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_the_figures_of_a_verification_add_up_to_the_receipt(tmp_path: Path, times: int) -> None:
+    recorded = recording(tmp_path, 100)
+    with sandbox.start(["prometheus-remote-write"]) as room:
+        result = proved(remote_write(None, room.environment(), tmp_path), [recorded] * times, within=0.5)
+    seen = result.verification
+    assert result.outcome is SendOutcome.VERIFIED, result
+    assert seen is not None
+    assert (seen.found, seen.repeats) == (100, 100 * (times - 1))
+    assert seen.found + seen.missing + seen.repeats == result.receipt.delivered == 100 * times
 
 
 def test_where_every_value_of_one_series_and_time_is_shown_none_is_lost(tmp_path: Path) -> None:

@@ -1,55 +1,124 @@
-"""Points that would be one sample to Prometheus: different metrics, resources or scopes whose name, labels and time become equal.
+"""Points that would be one sample to Prometheus: their names, labels and times become equal, within a metric or between two.
 
 No rule of the specification says what one who pushes does with them: of two in one request Prometheus keeps the first and
 answers 204, of two in two requests it refuses the second (400), and VictoriaMetrics keeps both and shows either. So the first
-is sent, and each further one is refused here, by name.
+is sent, and each further one is refused here, by name. A repeat of a point (the same attributes, time and value) is sent: it costs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, milliseconds, samples
-from magictel.model import Attributes, Group, Kind, Point, Series, Stream
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, left_out, milliseconds, samples
+from magictel.exporters.prometheus_remote_write.likeness import Likeness
+from magictel.model import Attributes, Group, Kind, Point, Series, Stream, times_of
 from magictel.templates import Withheld
 
 CODE = "prom.rw.collision"
 _WHY = "to Prometheus this is the same series and time as another point: it would keep one of the two and say nothing"
 _Place = tuple[str, Hashable]
 _Sample = tuple[str, frozenset[tuple[str, str]], int]
+_Claimed = dict[_Sample, tuple[Series, Point]]
 
 
-def distinct(encoder: Encoder, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
-    """The groups without the points whose samples another stream of the collection has claimed before.
+class Collisions:
+    """Passes on the points of collections but those whose samples another point of the collection has claimed before.
 
-    A collection in which no two streams share a Prometheus name, job, instance and scope, the usual one, costs a look at
-    each stream and none at the points.
+    A collection in which no two metrics share a Prometheus name, job, instance and scope, the usual one, costs a comparison of
+    each point's attributes with those of the collection before; new ones are compared as labels.
     """
-    held = list(groups)
-    places = _Places(encoder)
-    contested = _contested(places, held)
-    if not contested:
-        yield from held
-        return
-    claimed: dict[_Sample, Series] = {}
-    for group in held:
-        if contested.isdisjoint(places.of(group.stream)):
-            yield group
-            continue
-        kept: list[Point] = []
-        for point in group.points:
-            series = Series(group.stream, point.attributes or {})
-            own = _samples(encoder, series, point)
-            other = next((claimed[one] for one in own if one in claimed and not _same(claimed[one], series)), None)
-            if other is not None:
-                yield Withheld(CODE, _WHY, _told(encoder, other, series), refused=True)
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._likeness = Likeness(encoder)
+
+    def distinct(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
+        """Return a collection's groups without those points, and each of them withheld."""
+        going = list(groups)
+        suspects: dict[int, frozenset[int] | None] = {}
+        for sharing, certain in self._sharing(going):
+            if not certain:  # other metrics, resources or scopes: each point of them may be another's
+                suspects.update(dict.fromkeys(sharing))
+            elif len(sharing) == 1:
+                (number,) = sharing
+                apart = self._likeness.apart(going[number])
+                if apart is None:
+                    suspects.update(self._alike(going, sharing))
+                else:
+                    going[number] = apart
+            elif not self._likeness.all_apart([going[number] for number in sharing]):
+                suspects.update(self._alike(going, sharing))
+        claimed: _Claimed = {}
+        for number, group in enumerate(going):
+            if number in suspects:
+                yield from self._unclaimed(group, suspects[number], claimed)
+            else:
+                yield group
+
+    def _sharing(self, groups: Sequence[Group]) -> Iterator[tuple[list[int], bool]]:
+        """The groups that share places, by their numbers; and whether they are all of one metric and share all of their places."""
+        places = _Places(self._encoder)
+        claims = [places.of(group.stream) for group in groups]
+        by_place: dict[_Place, list[int]] = {}
+        for number, own in enumerate(claims):
+            for place in own:
+                by_place.setdefault(place, []).append(number)
+        done: set[int] = set()
+        for number, own in enumerate(claims):
+            if number in done or not own:
                 continue
-            claimed.update(dict.fromkeys(own, series))
+            if all(len(by_place[place]) == 1 for place in own):
+                yield [number], True
+                continue
+            sharing, more = {number}, [number]
+            while more:
+                for place in claims[more.pop()]:
+                    new = set(by_place[place]) - sharing
+                    sharing |= new
+                    more += new
+            done |= sharing
+            certain = all(
+                claims[other] == own and _alike(groups[other].stream, groups[number].stream) for other in sharing
+            )
+            yield sorted(sharing), certain
+
+    def _alike(self, groups: Sequence[Group], sharing: Sequence[int]) -> dict[int, frozenset[int]]:
+        """For each of these groups, of one metric, the places of its points that are like others in labels and time."""
+        keys = {
+            number: list(
+                zip(
+                    self._likeness.texts(groups[number]),
+                    map(milliseconds, times_of(groups[number].points)),
+                    strict=True,
+                )
+            )
+            for number in sharing
+        }
+        counts = Counter(chain.from_iterable(keys.values()))
+        return {
+            number: frozenset(place for place, key in enumerate(own) if counts[key] > 1) for number, own in keys.items()
+        }
+
+    def _unclaimed(
+        self, group: Group, suspects: frozenset[int] | None, claimed: _Claimed
+    ) -> Iterator[Group | Withheld]:
+        kept: list[Point] = []
+        for place, point in enumerate(group.points):
+            if suspects is None or place in suspects:
+                series = Series(group.stream, point.attributes or {})
+                own = _samples(self._encoder, series, point)
+                other = next((claimed[one] for one in own if one in claimed), None)
+                if other is not None and not _repeats(self._encoder, *other, series, point):
+                    yield Withheld(CODE, _WHY, _told(self._encoder, *other, series, point), refused=True)
+                    continue
+                claimed.update(dict.fromkeys(own, (series, point)))
             kept.append(point)
         if kept:
-            yield replace(group, points=kept)
+            yield replace(group, points=kept, attributes=None)
 
 
 class _Places:
@@ -57,32 +126,21 @@ class _Places:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._shared: dict[tuple[int, str, str], Hashable] = {}
+        self._shared: dict[tuple[Any, ...], Hashable] = {}
 
     def of(self, stream: Stream) -> tuple[_Place, ...]:
-        """One place, a histogram's three; none where nothing is left of the name."""
+        """One place, a histogram's three; none where the encoder leaves the stream out."""
         name = self._encoder.name(stream)
-        if name is None:
+        if name is None or left_out(stream) is not None:
             return ()
-        key = (id(stream.resource), stream.scope_name, stream.scope_version)
+        scope = stream.scope_name, stream.scope_version, stream.scope_schema_url, id(stream.scope_attributes)
+        key = (id(stream.resource), *scope, self._encoder.verbatim(stream))
         shared = self._shared.get(key)
         if shared is None:
-            shared = self._shared[key] = tuple(self._encoder.fixed(stream).items())
+            shared = self._shared[key] = frozenset(self._encoder.fixed(stream).items())
         if stream.kind is not Kind.HISTOGRAM:
             return ((name, shared),)
         return (f"{name}_bucket", shared), (f"{name}_sum", shared), (f"{name}_count", shared)
-
-
-def _contested(places: _Places, groups: Iterable[Group]) -> set[_Place]:
-    """The places that more than one stream claims."""
-    owners: dict[_Place, Stream] = {}
-    found: set[_Place] = set()
-    for group in groups:
-        for place in places.of(group.stream):
-            owner = owners.setdefault(place, group.stream)
-            if owner is not group.stream and not _alike(owner, group.stream):
-                found.add(place)
-    return found
 
 
 def _identity(stream: Stream) -> tuple[Any, ...]:
@@ -100,11 +158,21 @@ def _identity(stream: Stream) -> tuple[Any, ...]:
 
 
 def _alike(one: Stream, other: Stream) -> bool:
-    return _identity(one) == _identity(other)
+    return one is other or _identity(one) == _identity(other)
 
 
-def _same(one: Series, other: Series) -> bool:
-    return one.stream is other.stream or _alike(one.stream, other.stream)
+def _repeats(encoder: Encoder, first: Series, first_point: Point, series: Series, point: Point) -> bool:
+    """Whether a point is the first one once more: of the same metric, with the same attributes, time and value."""
+    return (
+        _alike(first.stream, series.stream)
+        and _told_by(first.attributes) == _told_by(series.attributes)
+        and encoder.encode(first, first_point) == encoder.encode(series, point)
+    )
+
+
+def _told_by(attributes: Attributes) -> frozenset[tuple[str, str]]:
+    """Attributes as OpenTelemetry tells them apart: 1, True and "1" are three values."""
+    return frozenset((key, repr(value)) for key, value in attributes.items())
 
 
 def _samples(encoder: Encoder, series: Series, point: Point) -> list[_Sample]:
@@ -115,15 +183,21 @@ def _samples(encoder: Encoder, series: Series, point: Point) -> list[_Sample]:
     return [(f"{name}{suffix}", frozenset({**own, **extra}.items()), moment) for suffix, extra, _ in samples(point)]
 
 
-def _told(encoder: Encoder, first: Series, second: Series) -> str:
+def _told(encoder: Encoder, first: Series, first_point: Point, second: Series, second_point: Point) -> str:
     """The point for people, and what it is taken for; of resources the keys only."""
     one, other = first.stream, second.stream
     if one.name != other.name:
         why = f"{one.name} and {other.name} are both {encoder.name(other)}"
     elif one.resource != other.resource:
         why = f"the resources differ only in what is no label ({_differing(one.resource, other.resource)})"
-    else:
+    elif not _alike(one, other):
         why = "unit, kind or scope differ, which are no labels"
+    elif _told_by(first.attributes) != _told_by(second.attributes):
+        why = f"{describe(first)} has the same labels"
+    elif first_point.time_unix_nano != second_point.time_unix_nano:
+        why = "two points lie within one millisecond"
+    else:
+        why = "the same point has another value"
     return f"{why}: {describe(second)}"
 
 

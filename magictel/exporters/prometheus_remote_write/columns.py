@@ -188,12 +188,14 @@ class _Values(dict[str, bytes]):
 
     def __init__(self, name: str, held: list[int]) -> None:
         super().__init__()
-        self._name = name
+        key = name.encode()
+        self._key = b"\x0a" + varint(len(key)) + key + b"\x12"
         self._held = held
 
     def __missing__(self, value: str) -> bytes:
-        text = label_value(value)
-        made = self[value] = encoded_label(self._name, text) if text else b""
+        text = label_value(value).encode()
+        body = self._key + varint(len(text)) + text
+        made = self[value] = b"\x0a" + varint(len(body)) + body if text else b""
         self._held[0] += 1
         return made
 

@@ -18,7 +18,7 @@ from magictel.address import Address, parse_endpoint
 from magictel.delivery.retry import Attempted
 from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write import reading_points
-from magictel.exporters.prometheus_remote_write.collisions import distinct
+from magictel.exporters.prometheus_remote_write.collisions import Collisions
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
@@ -81,6 +81,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             label_names=own.label_names,
             page_names=own.page_names,
         )
+        self._collisions = Collisions(self._encoder)
         self._identities = reading_points.Identities(self._encoder)
         self._names: dict[str, set[str]] = {}
         self._refused_in_a_row = 0
@@ -115,8 +116,8 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         return self._encoder.target_info(group) if self.settings.target_info else b""
 
     def distinct(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
-        """Of points that are one sample to Prometheus the first."""
-        return distinct(self._encoder, groups)
+        """Return of points that are one sample to Prometheus the first."""
+        return self._collisions.distinct(groups)
 
     def route(self) -> Route:
         """The write path stands in the endpoint."""

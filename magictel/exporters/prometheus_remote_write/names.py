@@ -104,6 +104,8 @@ def label_value(value: Any) -> str:
     """
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if value.__class__ is int:
+        return str(value)
     if value is None:
         return ""
     if isinstance(value, bool):

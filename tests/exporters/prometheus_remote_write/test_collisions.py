@@ -135,6 +135,100 @@ def test_only_what_is_one_sample_to_prometheus_is_refused(
     assert len(identities) == len(rows) or not lost
 
 
+A_B, DOT = {"a_b": "x"}, {"a.b": "x"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sent"),
+    [
+        ([A_B, DOT, {"a-b": "x"}], 1),
+        ([{"a_b": "x"}, {"a.b": "y"}], 2),
+        ([{"k": "1"}, {"k": 1}, {"k": 1.0}], 1),
+        ([{"k": "true"}, {"k": True}], 1),
+        ([{"k": 1}, {"k": True}], 2),
+        ([{"k": ""}, {}], 1),
+        ([{"k": ""}, {"l": ""}], 1),
+        ([{"k": "x", "l": ""}, {"k": "x"}], 1),
+        ([{"k": ["1"]}, {"k": '["1"]'}], 1),
+        ([{"k": "\ud800"}, {"k": "\ud801"}], 1),
+        ([{"k": "a\0b"}, {"k": "a", "l": "b"}], 2),
+        ([{"job": "shop"}, {"exported_job": "shop"}], 1),
+        ([{"a.b": "1", "a_b": "2"}, {"a_b": "1;2"}], 1),
+        ([{"k": 0.0}, {"k": -0.0}], 2),
+        ([{"k": float("nan")}, {"k": float("nan")}], 1),
+    ],
+)
+@pytest.mark.parametrize("make", [gauge, total])
+def test_points_of_one_metric_that_become_one_series_are_refused_but_the_first(
+    exporter: PrometheusRemoteWriteExporter, attributes: list[dict[str, Any]], sent: int, make: Any
+) -> None:
+    points = [NumberDataPoint(one, 0, NOW, float(value)) for value, one in enumerate(attributes)]
+    rows, left_out = told(exporter, at(make("m", *points)))
+    sent_values = [row[2] for row in rows if row[0] != "target_info"]
+    assert (sent_values[0], len(sent_values)) == (0.0, sent)
+    assert [(one.code, one.fate) for one in left_out] == [(CODE, Fate.REJECTED)] * (len(points) - sent)
+
+
+def test_a_point_is_named_with_the_one_that_it_is_taken_for(exporter: PrometheusRemoteWriteExporter) -> None:
+    other_value = NumberDataPoint(A_B, 0, NOW, 2.0)
+    soon_after = NumberDataPoint(A_B, 0, NOW + 999_999, 2.0)
+    points = [NumberDataPoint(A_B, 0, NOW, 1.0), NumberDataPoint(DOT, 0, NOW, 1.0), other_value, soon_after]
+    _, left_out = told(exporter, at(gauge("m", *points)))
+    assert [one.example for one in left_out] == [
+        "m{a_b=x} has the same labels: m{a.b=x}",
+        "the same point has another value: m{a_b=x}",
+        "two points lie within one millisecond: m{a_b=x}",
+    ]
+
+
+@pytest.mark.parametrize("other", [{"a": "1", "b": 2}, {"b": 2, "a": "1"}])
+def test_a_repeat_is_sent_whatever_the_order_of_its_attributes(
+    exporter: PrometheusRemoteWriteExporter, other: dict[str, Any]
+) -> None:
+    points = [NumberDataPoint(one, 0, NOW, 1.0) for one in ({"a": "1", "b": 2}, other)]
+    assert told(exporter, at(gauge("m", *points)))[1] == []
+    rows, left_out = told(exporter, at(gauge("m", points[0])), at(gauge("m", points[1])))
+    assert (values(rows, "m"), left_out) == ([1.0, 1.0], [])
+
+
+def test_histograms_of_one_series_and_time_are_refused_though_their_bounds_differ(
+    exporter: PrometheusRemoteWriteExporter,
+) -> None:
+    both = [HistogramDataPoint({}, 0, NOW, 3, 4.5, [1, 2], [bound], 0.5, 4.0) for bound in (5.0, 7.0)]
+    _, left_out = told(exporter, at(Metric("h", "", "", Histogram(both, AggregationTemporality.CUMULATIVE))))
+    assert [one.code for one in left_out] == [CODE]
+
+
+def test_what_was_proved_for_attributes_holds_for_the_same_objects_only() -> None:
+    exporter = PrometheusRemoteWriteExporter()
+    known = [{"a.b": str(number)} for number in range(5)]
+    scope = InstrumentationScope("lib")
+
+    def left_out(attributes: list[dict[str, Any]]) -> int:
+        reasons: list[Reason] = []
+        points = [NumberDataPoint(one, 0, NOW, 1.0) for one in attributes]
+        data = MetricsData([ResourceMetrics(SHOP, [ScopeMetrics(scope, [gauge("m", *points)], "")], "")])
+        sent = sum(payload.points for payload in exporter.payloads(data, reasons))
+        assert sent + len(reasons) == len(attributes)
+        return len(reasons)
+
+    assert left_out(known) == 0
+    assert left_out(known) == 0
+    assert left_out([*known, {"a_b": "3"}]) == 1
+    assert left_out([*known[:4], {"a-b": "3"}]) == 1
+    assert left_out(known[:3]) == 0
+    assert left_out(known) == 0
+    exporter.shutdown(0)
+
+
+def test_the_collections_of_a_recording_share_their_attributes(exporter: PrometheusRemoteWriteExporter) -> None:
+    a, b = {"k": "1"}, {"k": "2"}
+    points = [NumberDataPoint(own, 0, NOW + at * 1_000_000, 1.0 + at) for at in range(3) for own in (a, b)]
+    assert told(exporter, at(gauge("m", *points)))[1] == []
+    again = [*points, NumberDataPoint(a, 0, NOW, 9.0)]
+    assert len(told(exporter, at(gauge("m", *again)))[1]) == 1
+
+
 def test_points_withheld_by_another_rule_claim_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
     delta = Metric("a_b", "", "", Sum([point()], AggregationTemporality.DELTA, False))
     rows, left_out = told(exporter, at(delta), at(gauge("a.b", point(2.0))))
@@ -156,7 +250,10 @@ resources = st.sampled_from(
 )
 points = st.lists(
     st.builds(
-        lambda label, time: point(1.0, NOW + time * 1_000_000, x=label), st.sampled_from("uv"), st.integers(0, 1)
+        lambda key, label, time: point(1.0, NOW + time * 1_000_000, **{key: label}),
+        st.sampled_from(["x", "x.y", "x_y"]),
+        st.sampled_from(["u", "1", 1, ""]),
+        st.integers(0, 1),
     ),
     min_size=1,
     max_size=3,

@@ -1,0 +1,122 @@
+"""Whether the points of a metric are different series to Prometheus: proved by columns of their attributes, once for the same objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from itertools import repeat
+from operator import is_, methodcaller
+from typing import Any
+
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, milliseconds, reserved
+from magictel.exporters.prometheus_remote_write.names import labels
+from magictel.model import Attributes, Group, Stream, attributes_of, times_of
+
+_MOST_HELD = 200_000
+"""Points whose attributes are remembered from one collection to the next."""
+_SURE = ({str}, {int}, {bool})
+"""The types of a key's values that are different texts where they are different values: with others 1, 1.0 and "1" may come together."""
+_values = methodcaller("values")
+
+
+class Likeness:
+    """Compares the labels of a metric's points, and remembers attributes that were found to be different series."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._proved: dict[tuple[Hashable, ...], tuple[list[Attributes], tuple[Any, ...]]] = {}
+        self._held = 0
+
+    def apart(self, group: Group) -> Group | None:
+        """Return the group where all of its points are different series or times; None where that is not certain.
+
+        A group whose attributes are the same objects as before comes with the same list of them.
+        """
+        attributes = attributes_of(group.points)
+        stream = group.stream
+        key = (stream.name, stream.kind, stream.unit, stream.monotonic, stream.metadata, *map(id, group.source))
+        proved, _ = self._proved.get(key, (None, ()))
+        if proved is not None and len(proved) == len(attributes) and all(map(is_, proved, attributes)):
+            return replace(group, attributes=proved)
+        if any(map(is_, attributes[1:], repeat(attributes[0]))) or not self._different(stream, attributes):
+            return group if self.all_apart([group]) else None
+        if not group.source:
+            return group
+        self._held += len(attributes) - (len(proved) if proved is not None else 0)
+        if self._held > _MOST_HELD:
+            self._proved.clear()
+            self._held = len(attributes)
+        self._proved[key] = attributes, group.source
+        return replace(group, attributes=attributes)
+
+    def all_apart(self, groups: Sequence[Group]) -> bool:
+        """Return whether no two points of one metric, which may come in several groups, have the same labels and time."""
+        attributes = [own for group in groups for own in attributes_of(group.points)]
+        times = [time for group in groups for time in times_of(group.points)]
+        unique = dict(zip(map(id, attributes), attributes, strict=True))
+        if not self._different(groups[0].stream, list(unique.values())):
+            return False
+        return len(unique) == len(attributes) or len(
+            set(zip(map(id, attributes), map(milliseconds, times), strict=True))
+        ) == len(times)
+
+    def texts(self, group: Group) -> Iterable[Hashable]:
+        """Return for each point what its labels say: equal for equal labels."""
+        taken, named = self._naming(group.stream)
+        known: dict[int, Hashable] = {}
+        attributes = attributes_of(group.points)
+        for own in attributes:
+            if id(own) not in known:
+                known[id(own)] = frozenset(labels(own or {}, taken, named).items())
+        return map(known.__getitem__, map(id, attributes))
+
+    def _naming(self, stream: Stream) -> tuple[frozenset[str], Callable[[str], str]]:
+        return frozenset(reserved(stream, self._encoder.fixed(stream))), self._encoder.named(stream)
+
+    def _different(self, stream: Stream, attributes: Sequence[Attributes]) -> bool:
+        """Whether these become different labels, each of them; False also where that is not certain."""
+        if len(attributes) == 1:
+            return True
+        taken, named = self._naming(stream)
+        try:
+            by_keys: dict[tuple[str, ...], Sequence[Attributes]] = dict.fromkeys(map(tuple, attributes), attributes)
+        except TypeError:  # a point without attributes
+            return False
+        if len(by_keys) > 1:
+            parted: dict[tuple[str, ...], list[Attributes]] = {keys: [] for keys in by_keys}
+            for own in attributes:
+                parted[tuple(own)].append(own)
+            by_keys = dict(parted)
+        names = {frozenset(map(named, keys)) for keys in by_keys}
+        if len(names) < len(by_keys) or not all(map(taken.isdisjoint, names)):
+            return False
+        return all(
+            len(set(map(named, keys))) == len(keys) and _rows_differ(rows, len(by_keys) > 1)
+            for keys, rows in by_keys.items()
+        )
+
+
+def _rows_differ(rows: Sequence[Attributes], partly: bool) -> bool:
+    """Whether attributes with the same keys have different values, as text too. `partly`: there are others with other keys."""
+    try:
+        values = set(map(tuple, map(_values, rows)))
+    except TypeError:  # a list or a map among them
+        return False
+    if len(values) < len(rows):
+        return False
+    for column in zip(*values, strict=True):
+        kinds = set(map(type, column))
+        if kinds not in _SURE or (partly and "" in column):
+            return False
+        if kinds == {str} and not all(map(str.isascii, column)) and not _encodable(column):
+            return False
+    return True
+
+
+def _encodable(texts: Iterable[Any]) -> bool:
+    """Whether no text has half a character, which would be replaced."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
