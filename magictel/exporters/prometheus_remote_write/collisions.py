@@ -39,6 +39,7 @@ class Collisions:
     def distinct(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         """Return a collection's groups without those points, and each of them withheld."""
         going = list(groups)
+        self._likeness.begin()
         suspects: dict[int, frozenset[int] | None] = {}
         for sharing, certain in self._sharing(going):
             if not certain:  # other metrics, resources or scopes: each point of them may be another's

@@ -12,11 +12,11 @@ from magictel.exporters.prometheus_remote_write.encoding import Encoder, millise
 from magictel.exporters.prometheus_remote_write.names import labels
 from magictel.model import Attributes, Group, Stream, attributes_of, times_of
 
-_MOST_HELD = 200_000
-"""Points whose attributes are remembered from one collection to the next."""
 _SURE = ({str}, {int}, {bool})
 """The types of a key's values that are different texts where they are different values: with others 1, 1.0 and "1" may come together."""
 _values = methodcaller("values")
+_Proved = dict[tuple[Hashable, ...], tuple[list[Attributes], tuple[Any, ...]]]
+"""By metric, resource and scope: the attributes, and what its key names by id, as ids are reused."""
 
 
 class Likeness:
@@ -24,8 +24,12 @@ class Likeness:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._proved: dict[tuple[Hashable, ...], tuple[list[Attributes], tuple[Any, ...]]] = {}
-        self._held = 0
+        self._proved: _Proved = {}
+        self._before: _Proved = {}
+
+    def begin(self) -> None:
+        """Begin a collection: what was proved in the latest one is remembered, and nothing older."""
+        self._before, self._proved = self._proved, {}
 
     def apart(self, group: Group) -> Group | None:
         """Return the group where all of its points are different series or times; None where that is not certain.
@@ -35,17 +39,14 @@ class Likeness:
         attributes = attributes_of(group.points)
         stream = group.stream
         key = (stream.name, stream.kind, stream.unit, stream.monotonic, stream.metadata, *map(id, group.source))
-        proved, _ = self._proved.get(key, (None, ()))
-        if proved is not None and len(proved) == len(attributes) and all(map(is_, proved, attributes)):
-            return replace(group, attributes=proved)
+        proved = self._before.get(key)
+        if proved is not None and len(proved[0]) == len(attributes) and all(map(is_, proved[0], attributes)):
+            self._proved[key] = proved
+            return replace(group, attributes=proved[0])
         if any(map(is_, attributes[1:], repeat(attributes[0]))) or not self._different(stream, attributes):
             return group if self.all_apart([group]) else None
         if not group.source:
             return group
-        self._held += len(attributes) - (len(proved) if proved is not None else 0)
-        if self._held > _MOST_HELD:
-            self._proved.clear()
-            self._held = len(attributes)
         self._proved[key] = attributes, group.source
         return replace(group, attributes=attributes)
 
