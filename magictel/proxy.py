@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from magictel import env_quotes
 from magictel.errors import SettingsError
 from magictel.secrets import Secret, revealed
 from magictel.wire import Endpoint
@@ -71,6 +72,8 @@ def parse_proxy(url: str, source: str) -> Proxy:
     text = revealed(url).strip()
     parts = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
     remedy = "write it as http://host:port or http://user:password@host:port"
+    if env_quotes.unquoted(text) is not None:
+        raise SettingsError(env_quotes.CODE, f"proxy: {source} {env_quotes.WHY}", "write it without the quotes", source)
     if parts.scheme != "http":
         raise SettingsError(
             "config.proxy.bad-scheme", f"proxy: {parts.scheme}:// proxies are not supported", remedy, origin=source

@@ -17,11 +17,11 @@ from magictel.cli.targets import check_settings
 from magictel.errors import PluginError, SettingsError
 from magictel.redactor import Redactor
 from magictel.regular_file import open_regular
-from magictel.secrets import Secret
 from magictel.settings import edit, select
 from magictel.settings.file import ConfigFile, Table, parse
 from magictel.settings.names import find, lookup
 from magictel.settings.place import locate
+from magictel.settings.texts import texts
 
 if TYPE_CHECKING:
     from magictel.settings.fields import Field
@@ -119,8 +119,18 @@ def _say_when_it_must_be_named(edit_: Edit, target: str, model: type[Any]) -> No
     from magictel.settings.trust import CODE
 
     file = replace(edit_.file(), named=False)
+    table = file.table(target)
+    assert table is not None
     try:
-        resolve(target, target, model, environment=environment(), config=file, allow_missing_env=True, folder=folder())
+        resolve(
+            target,
+            table.exporter,
+            model,
+            environment=environment(),
+            config=file,
+            allow_missing_env=True,
+            folder=folder(),
+        )
     except SettingsError as failure:
         if failure.code == CODE:
             edit_.notes += [f"{target}: {failure.message}", f"  {failure.remedy}"]
@@ -137,7 +147,7 @@ def say_clear_secrets(edit_: Edit, target: str, fields: Mapping[str, Field]) -> 
             f'{target}: {key} stands in clear in {edit_.shown}: "${{VARIABLE}}" or "file:PATH" keeps it out'
         )
     for key, (value, _) in table.values.items():
-        if key in fields and not fields[key].secret and any(any(userinfo_secrets(text)) for text in _texts(value)):
+        if key in fields and not fields[key].secret and any(any(userinfo_secrets(text)) for text in texts(value)):
             edit_.notes.append(
                 f'{target}: the password in {key} stands in clear in {edit_.shown}: {key} = "${{VARIABLE}}" keeps it out'
             )
@@ -197,7 +207,7 @@ def _file_secrets(text: str, path: Path) -> Iterator[str]:
             fields = {}
         for key, (value, _) in table.values.items():
             one = lookup(key, fields)
-            for plain in _texts(value):
+            for plain in texts(value):
                 if one.secret if one is not None else _SECRET_LIKE.search(key):
                     if not plain.startswith(("file:", "${")):
                         yield plain
@@ -210,20 +220,5 @@ def clear_secrets(table: Table, secret_keys: Sequence[str]) -> list[str]:
     return [
         key
         for key, (value, _) in table.values.items()
-        if key in secret_keys and any(not plain.startswith(("file:", "${")) for plain in _texts(value))
+        if key in secret_keys and any(not plain.startswith(("file:", "${")) for plain in texts(value))
     ]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Secret):
-        yield value.reveal()
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield str(value)

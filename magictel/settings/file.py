@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from magictel import env_quotes
 from magictel.errors import SettingsError
 from magictel.regular_file import NotRegular, open_regular
 from magictel.settings.lines import key_lines, line_of
 from magictel.settings.names import TARGET_NAME, did_you_mean, normal
 from magictel.settings.origin import Origin, file_line
-from magictel.settings.place import locate
+from magictel.settings.place import VARIABLE, locate
 
 _LARGEST = 1_048_576
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
@@ -62,6 +63,9 @@ def find(option: str | None, environment: Mapping[str, str], folder: Path) -> Co
     except OSError as failure:
         missing = isinstance(failure, FileNotFoundError)
         why = "does not exist" if missing else f"cannot be read ({failure.strerror})"
+        if missing and said_by == VARIABLE and env_quotes.unquoted(shown) is not None:
+            remedy = f"write {VARIABLE}={env_quotes.unquoted(shown)}"
+            raise SettingsError(env_quotes.CODE, f"{VARIABLE} {env_quotes.WHY}", remedy, VARIABLE) from None
         raise SettingsError(
             "config.file.missing" if missing else "config.file.unreadable",
             f"the file {shown} {why}",

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from magictel import env_quotes
 from magictel.credentials import check_secret
 from magictel.errors import SettingsError
 from magictel.redactor import Redactor
 from magictel.secrets import Secret
-from magictel.settings import convert, quotes
+from magictel.settings import convert
 from magictel.settings.expand import Malformed, Unset, expand, near_variables, read_secret_file
 from magictel.settings.fields import Field, masked
 from magictel.settings.file import Table
@@ -114,14 +115,14 @@ class Reading:
     def in_quotes(self, one: Field, raw: Any, given: tuple[Any, Origin]) -> bool:
         """Note a value whose quotes came out of an env file; True where it cannot be used so. Secrets are looked at one by one."""
         written, origin = given
-        inner = quotes.unquoted(raw) if isinstance(raw, str) else None
+        inner = env_quotes.unquoted(raw) if isinstance(raw, str) else None
         if inner is None or one.kind == "secret" or (origin.kind == "file" and raw == written):
             return False
         plain = inner.replace(raw.strip()[0], "") if one.kind == "list" else inner
         remedy = f"write {origin}={masked(plain)}"
         if origin.kind == "file" or one.secret:
             remedy = "write the variable's value without the quotes"
-        failure = SettingsError(quotes.CODE, f"{one.key}: {origin} {quotes.WHY}", remedy, str(origin))
+        failure = SettingsError(env_quotes.CODE, f"{one.key}: {origin} {env_quotes.WHY}", remedy, str(origin))
         if one.kind == "text" and not one.address:
             self.quoted[one.key] = failure
             self.warnings.append(failure.message)
@@ -190,8 +191,8 @@ class Reading:
 
     def secret_in_quotes(self, label: str, text: str, where: str) -> None:
         """Warn of a secret in quotes: it may be meant so, and hardly ever is."""
-        if quotes.unquoted(text) is not None:
-            self.warnings.append(f"{label}: {where} {quotes.WHY}; write it without")
+        if env_quotes.unquoted(text) is not None:
+            self.warnings.append(f"{label}: {where} {env_quotes.WHY}; write it without")
 
     def unset(self, one: Field, unset: Unset, raw: Any, origin: Origin) -> None:
         """A reference to a variable that is not set."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from magictel import env_quotes
 from magictel.errors import SettingsError, UsageError
-from magictel.settings import quotes
 from magictel.settings.names import find, near, normal
 from magictel.settings.origin import DEFAULT, Origin, option, variable
 
@@ -79,9 +79,9 @@ def targets(config: ConfigFile | None, environment: Mapping[str, str]) -> tuple[
 def enabled_names(environment: Mapping[str, str]) -> tuple[str, ...] | None:
     """The names in `ENABLED_EXPORTERS`, or None when it is not set or holds none."""
     value = environment.get(ENABLED, "")
-    inner = quotes.unquoted(value)
+    inner = env_quotes.unquoted(value)
     names = (name.strip() for name in (value if inner is None else inner).split(","))
-    return tuple(quotes.unquoted(name) or name for name in names if name) or None
+    return tuple(env_quotes.unquoted(name) or name for name in names if name) or None
 
 
 def listed_targets(
@@ -89,7 +89,7 @@ def listed_targets(
 ) -> tuple[TargetSpec, ...]:
     """What the names in `ENABLED_EXPORTERS` mean, each once, those that mean nothing with the reason."""
     names = enabled_names(environment) or ()
-    whole = quotes.unquoted(environment.get(ENABLED, "")) is not None
+    whole = env_quotes.unquoted(environment.get(ENABLED, "")) is not None
     return _unique(_listed(name, config, exporters, names if whole else None) for name in names)
 
 
@@ -124,7 +124,9 @@ def _listed(
     """A name's target. `quoted`: all names, where quotes enclose them."""
     by = variable(ENABLED)
     if quoted is not None:
-        why = SettingsError(quotes.CODE, f"{ENABLED} {quotes.WHY}", f"write {ENABLED}={','.join(quoted)}", ENABLED)
+        why = SettingsError(
+            env_quotes.CODE, f"{ENABLED} {env_quotes.WHY}", f"write {ENABLED}={','.join(quoted)}", ENABLED
+        )
         known = _known(name, config, exporters, by)
         return TargetSpec(known.name if known else name, known.exporter if known else name, True, by, why)
     parts = re.split(r"[\s;|]+", name)

@@ -16,21 +16,22 @@ Naming the file is the consent. Nothing is read or sent before this is decided.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
 from typing import Any
 
 from magictel.errors import SettingsError
+from magictel.secrets import MASK
 from magictel.settings import convert
+from magictel.settings.contained import outside
 from magictel.settings.expand import REFERENCE, Malformed, Unset, expand
-from magictel.settings.fields import Field, toml_value, userinfo_secrets
+from magictel.settings.fields import Field, userinfo_secrets
 from magictel.settings.file import ConfigFile, Table
 from magictel.settings.names import either, normal
 from magictel.settings.origin import Origin
+from magictel.settings.texts import entries, hosts, named_for, texts
 
 CODE = "config.untrusted-file"
 Parts = Mapping[str, Sequence[tuple[Any, Origin]]]
@@ -38,7 +39,6 @@ Parts = Mapping[str, Sequence[tuple[Any, Origin]]]
 
 _ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}(/[^\s]*)?")
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+")
-_ADDRESS_WORD = re.compile(r"(?:^|_)(?:URL|URI|ENDPOINT|ADDRESS|ADDR|HOST|NODE|SERVER)(?:S|ES)?$")
 _ROUTING_HEADER = re.compile(r"host|forwarded|x-(?:forwarded|original|rewrite|http-method|real)\b.*", re.IGNORECASE)
 _HARMLESS = frozenset({"number", "whole", "switch", "choice"})
 
@@ -75,7 +75,7 @@ def borrowed(
     """The values that such a file reads from the environment, but for addresses: a sentence about an option must not print them."""
     for key, (value, _) in () if config.named else table.values.items():
         if key not in fields or not fields[key].address:
-            for text in _texts(value):
+            for text in texts(value):
                 yield from (environment.get(match[2], "") for match in REFERENCE.finditer(text) if match[2])
 
 
@@ -115,21 +115,21 @@ class _Judgement:
 
     def ours(self, field: Field, value: Any, origin: Origin) -> None:
         """Note a value that a person chose."""
-        texts = list(_texts(value))
-        if field.credential or (field.address and any(_has_login(text) for text in texts)):
+        written = list(texts(value))
+        if field.credential or (field.address and any(_has_login(text) for text in written)):
             self.secrets.append(str(origin))
-        if texts and _leads(field):
-            self.address = self.address or texts[0]
+        if written and _leads(field):
+            self.address = self.address or written[0]
 
     def theirs(self, field: Field, value: Any, origin: Origin) -> None:
         """Note a value of the file."""
-        chosen = [self._names_one_variable(field, entry, text) for entry, text in _entries(value)]
+        chosen = [self._names_one_variable(field, entry, text) for entry, text in entries(value)]
         whole = bool(chosen) and all(chosen)
         if field.routes and not whole and not self._as_without_the_file(field, value):
             self.routing.append(_Routing(field, value, origin))
         if whole and _leads(field):
-            self.address = self.address or str(self._expanded(next(_texts(value))))
-        for (_, text), named in zip(_entries(value), chosen, strict=True):
+            self.address = self.address or str(self._expanded(next(texts(value))))
+        for (_, text), named in zip(entries(value), chosen, strict=True):
             self._variables(field, text, named, origin)
             self._file(field, text, named, origin)
 
@@ -152,11 +152,11 @@ class _Judgement:
             return self._refusal(
                 field,
                 origin,
-                f"would send {names} {'through' if _is_proxy(field) else 'to'} {_hosts(routing.value)}",
+                f"would send {names} {'through' if _is_proxy(field) else 'to'} {hosts(routing.value)}",
             )
-        shown = toml_value(field.shown(routing.value))
+        shown = MASK if field.secret else " ".join(texts(field.shown(routing.value)))
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        host = f" to {_hosts([self.address])}" if self.address else ""
+        host = f" to {hosts([self.address])}" if self.address else ""
         return self._refusal(field, origin, f"would send {names}{host} under its own {field.key} = {shown}")
 
     def _redirected(self, routings: Sequence[_Routing]) -> Iterator[SettingsError]:
@@ -166,7 +166,7 @@ class _Judgement:
         for routing in routings:
             name = next((name for name in routing.field.env if self.environment.get(name, "").strip()), None)
             if routing.field.address and name is not None:
-                why = f"would send to {_hosts(routing.value)} instead of to {name}"
+                why = f"would send to {hosts(routing.value)} instead of to {name}"
                 yield self._refusal(routing.field, routing.origin, why)
 
     def _refusal(self, field: Field, origin: Origin, why: str) -> SettingsError:
@@ -195,11 +195,11 @@ class _Judgement:
             return False
         if entry is not None:
             return not _ROUTING_HEADER.fullmatch(entry.strip())
-        return not (field.routes or field.file) or _named_for(field, name)
+        return not (field.routes or field.file) or named_for(field, name)
 
     def _variables(self, field: Field, text: str, named: bool, origin: Origin) -> None:
         """Note the variables in a text as secrets, but for what cannot be sent, and for the address itself."""
-        if (field.kind in _HARMLESS and not field.routes) or field.file:
+        if (field.kind in _HARMLESS and not field.routes) or (field.file and not field.credential):
             return
         for number, name in enumerate(self._variables_in(text)):
             is_address = field.address and named and number == 0
@@ -213,10 +213,13 @@ class _Judgement:
         if named or not (field.file or field.secret):
             return
         expanded = str(self._expanded(text))
-        if not field.file and not expanded.startswith("file:"):
-            return
-        path = expanded if field.file else expanded[5:].strip()
-        why = _outside(self.config.path.parent, path) if path else None
+        if field.file:
+            paths = [expanded] if expanded else []
+        elif field.kind == "secret":
+            paths = [expanded[5:]] if expanded.startswith("file:") else []
+        else:  # several secrets may stand in one text
+            paths = [after.partition(",")[0] for after in expanded.split("file:")[1:]]
+        why = next((why for path in paths if (why := outside(self.config.path.parent, path.strip()))), None)
         if field.file and self._variables_in(text):
             why = "is named by a variable"
         if why is not None:
@@ -256,16 +259,6 @@ class _Judgement:
         return any(field.address and not field.optional for field in self.fields.values())
 
 
-def _named_for(field: Field, name: str) -> bool:
-    """Whether a variable is named as what the option is: some hold texts of strangers (a commit's title, npm's package data)."""
-    if name in field.env:
-        return True
-    if name != name.upper() or name.startswith("NPM_") or (field.file and "_" not in field.key):
-        return False
-    by_key = name == field.key.upper() or name.endswith(f"_{field.key.upper()}")
-    return by_key or (field.address and bool(_ADDRESS_WORD.search(name)))
-
-
 def _leads(field: Field) -> bool:
     """Whether the option alone can say where requests go."""
     return field.routes and not field.file and not _is_proxy(field) and field.kind in ("text", "list")
@@ -275,50 +268,5 @@ def _is_proxy(field: Field) -> bool:
     return field.key.endswith("proxy")
 
 
-def _hosts(value: Any) -> str:
-    """The hosts of addresses, for people."""
-    hosts = []
-    for text in _texts(value):
-        _, separator, rest = text.partition("://")
-        hosts.append(re.split(r"[/?#}\s]", rest if separator else text)[0].rpartition("@")[2][:100])
-    return ", ".join(host for host in hosts if host) or "no address at all"
-
-
 def _has_login(text: str) -> bool:
     return any(userinfo_secrets(text))
-
-
-def _outside(folder: Path, path: str) -> str | None:
-    """Why a path is none that the file may name: it must lead into the folder when every link is followed.
-
-    Hidden files are people's and tools' own: `.env`, `.netrc`, `.git/config`.
-    """
-    pure = PurePath(path)
-    home = Path(os.path.realpath(folder))
-    real = Path(os.path.realpath(folder / path))
-    if path.startswith("~") or not real.is_relative_to(home):
-        return "is not in its folder"
-    written = () if pure.is_absolute() else pure.parts
-    if any(part.startswith(".") and part != ".." for part in (*written, *real.relative_to(home).parts)):
-        return "is hidden"
-    return None
-
-
-def _entries(value: Any) -> list[tuple[str | None, str]]:
-    """Every text in a value, with its name where it stands in a table."""
-    if isinstance(value, Mapping):
-        return [(str(key), text) for key, item in value.items() for text in _texts(item)]
-    return [(None, text) for text in _texts(value)]
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(item)
-    elif value is not None:
-        yield toml_value(value)

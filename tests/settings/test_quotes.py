@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from magictel.address import parse_endpoint
 from magictel.errors import SettingsError
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.settings.file import parse
+from magictel.proxy import proxy_for
+from magictel.settings.file import find, parse
 from magictel.settings.load import Resolved, resolve
 from magictel.settings.origin import option
 from magictel.settings.reading import UnusableSettings
@@ -137,3 +139,14 @@ def test_an_option_that_takes_one_address(between: str) -> None:
     assert caught.value.code == "config.url.separator"
     assert caught.value.message == "url: there are several addresses, and it takes one"
     assert "s3cr3t" not in str(caught.value.remedy)
+
+
+def test_a_proxy_of_the_environment_and_the_config_files_own_variable(tmp_path: Path) -> None:
+    endpoint = parse_endpoint("https://es.example.net").endpoint
+    with pytest.raises(SettingsError) as caught:
+        proxy_for(endpoint, None, trust_env=True, environment={"HTTPS_PROXY": '"http://u:s3cr3t@proxy:3128"'})
+    assert caught.value.code == "config.quotes"
+    assert caught.value.message.startswith("proxy: HTTPS_PROXY is in quotes")
+    with pytest.raises(SettingsError) as caught:
+        find(None, {"MAGICTEL_CONFIG": "'targets.toml'"}, tmp_path)
+    assert (caught.value.code, caught.value.remedy) == ("config.quotes", "write MAGICTEL_CONFIG=targets.toml")

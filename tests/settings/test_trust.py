@@ -308,6 +308,8 @@ def folder(tmp_path: Path) -> Path:
 )  # fmt: skip
 def test_a_secret_file_elsewhere_or_hidden_is_refused(folder: Path, path: str) -> None:
     for text in (
+        f'headers = "X=file:{path}"',
+        f'headers = "A=b, X=${{NONE:-file:{path}}}"',
         f'bearer_token = "file:{path}"',
         f'headers = {{ X = "file: {path}" }}',
         f'bearer_token = "${{X:-file:{path}}}"',
@@ -358,3 +360,25 @@ def test_a_file_is_named_by_option_or_variable_and_not_by_lying_there(tmp_path: 
     assert not named(None, {"MAGICTEL_CONFIG": " "}.items())
     assert named("magictel.toml")
     assert named(None, {"MAGICTEL_CONFIG": "magictel.toml"}.items())
+
+
+@pytest.mark.parametrize(
+    "value", ["1979-05-27", "07:32:00", "nan", "inf", "[1, 2]", "{ a = 1 }", "[[]]", '""', "true", "0x10", '"\\u0000"']
+)
+def test_a_value_of_any_shape_is_a_sentence(value: str) -> None:
+    for key in ("url", "headers", "verify", "index", "timeout", "api_key", "ca_file", "drop_attributes", "proxy"):
+        codes(f"{key} = {value}", named=False, ELASTICSEARCH_API_KEY="a:b")
+        codes(f"{key} = {value}", named=True, ELASTICSEARCH_API_KEY="a:b")
+
+
+def test_a_private_key_of_yours_by_a_variable_is_a_secret_too() -> None:
+    assert (
+        "${X_CLIENT_KEY_FILE}"
+        in refused(EVIL + 'client_key_file = "${X_CLIENT_KEY_FILE}"', X_CLIENT_KEY_FILE="/k").message
+    )
+
+
+def test_a_login_in_the_files_address_is_not_shown() -> None:
+    failure = refused('url = "https://u:s3cr3t/x@evil.example/p"', ELASTICSEARCH_API_KEY="a:b")
+    assert "s3cr3t" not in failure.message
+    assert "evil.example" in failure.message

@@ -1,0 +1,51 @@
+"""The texts inside a raw value of the config file, and what they name: hosts, and variables that are named for an option."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magictel.settings.fields import Field, masked
+
+_ADDRESS_WORD = re.compile(r"(?:^|_)(?:URL|URI|ENDPOINT|ADDRESS|ADDR|HOST|NODE|SERVER)(?:S|ES)?$")
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a value; numbers, switches and dates as texts."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts(item)
+    elif value is not None:
+        yield str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def entries(value: Any) -> list[tuple[str | None, str]]:
+    """Every text in a value, with its name where it stands in a table."""
+    if isinstance(value, Mapping):
+        return [(str(key), text) for key, item in value.items() for text in texts(item)]
+    return [(None, text) for text in texts(value)]
+
+
+def hosts(value: Any) -> str:
+    """The hosts of addresses, for people."""
+    named = []
+    for text in texts(value):
+        _, separator, rest = masked(text).partition("://")
+        named.append(re.split(r"[/?#}\s]", rest if separator else text)[0].rpartition("@")[2][:100])
+    return ", ".join(host for host in named if host) or "no address at all"
+
+
+def named_for(field: Field, name: str) -> bool:
+    """Whether a variable is named as what the option is: some hold texts of strangers (a commit's title, npm's package data)."""
+    if name in field.env:
+        return True
+    if name != name.upper() or name.startswith("NPM_") or (field.file and "_" not in field.key):
+        return False
+    by_key = name == field.key.upper() or name.endswith(f"_{field.key.upper()}")
+    return by_key or (field.address and bool(_ADDRESS_WORD.search(name)))
