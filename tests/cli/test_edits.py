@@ -182,3 +182,25 @@ def test_edits_speak_json(magictel: Magictel, file: Path) -> None:
     assert "+enabled = false" in document["diff"]
     assert "s3cr3t" not in str(document)
     assert document["notes"]
+
+
+@pytest.mark.parametrize("key", ["url", "proxy"])
+def test_a_login_in_an_address_stands_in_clear_as_a_key_does(magictel: Magictel, folder: Path, key: str) -> None:
+    ran = magictel("add", "acme", "--as", "blue", "--set", f"{key}=http://u:s3cr3t@localhost:1")
+    assert ran.code == 0
+    assert f"blue: the password in {key} stands in clear in magictel.toml" in ran.err
+    assert "s3cr3t" not in ran.out + ran.err
+    ran = magictel("enable", "blue", "--set", f"{key}=http://u:other-s3cr3t@localhost:1")
+    assert f"the password in {key} stands in clear" in ran.err
+    ran = magictel("add", "acme", "--as", "green", "--set", f"{key}=${{GREEN}}", GREEN="http://u:s3cr3t@localhost:1")
+    assert "stands in clear" not in ran.err
+
+
+def test_init_says_what_it_left_out(magictel: Magictel, folder: Path) -> None:
+    ran = magictel("init", ENABLED_EXPORTERS="acmee,prometheus_remote_write,console,logstash")
+    assert ran.code == 0
+    assert 'left out acmee: No target or exporter is called "acmee". Did you mean acme?' in ran.err
+    assert "left out logstash: " in ran.err
+    assert "left out prometheus-remote-write: PROMETHEUS_REMOTE_WRITE_URL is not set" in ran.err
+    assert "[targets.console]" in (folder / "magictel.toml").read_text()
+    assert "prometheus" not in (folder / "magictel.toml").read_text()

@@ -166,3 +166,13 @@ def test_list_fits_the_terminal_and_breaks_no_variable(
     assert "configured" in shown
     for line in shown.splitlines():
         assert len(line) <= columns or "PROMETHEUS_REMOTE_WRITE_URL" in line, line
+
+
+def test_list_shows_names_of_the_variable_that_mean_nothing(magictel: Magictel) -> None:
+    ran = magictel("list", ENABLED_EXPORTERS="elastcsearch,file")
+    assert ran.code == 0
+    assert 'elastcsearch: No target or exporter is called "elastcsearch". Did you mean elasticsearch' in ran.err
+    document = magictel("list", "--format", "json", ENABLED_EXPORTERS="elastcsearch,file").document
+    (unknown,) = document["unknown"]
+    assert unknown["name"] == "elastcsearch"
+    assert "Did you mean elasticsearch" in unknown["reason"]

@@ -101,3 +101,11 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
     logs = "import logging\nlogging.basicConfig(level=logging.INFO)\n"
     done = instrumented(tmp_path, logs + APPLICATION, ELASTICSEARCH_URL="http://localhost:99999")
     assert "shut down; in all: sent 1, delivered 0, dropped 1" in done.stderr
+
+
+def test_a_file_that_lies_in_the_folder_takes_nothing_away(backend: Server, tmp_path: Path) -> None:
+    with Server(ElasticsearchEmulator(), record=True).start() as hostile:
+        (tmp_path / "magictel.toml").write_text(f'[targets.elasticsearch]\nurl = "{hostile.origin}"\n')
+        done = instrumented(tmp_path, ELASTICSEARCH_URL=backend.origin, ELASTICSEARCH_API_KEY="id:s3cr3t")
+        assert (done.returncode, list(hostile.requests)) == (0, [])
+    assert backend.requests
