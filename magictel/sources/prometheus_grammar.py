@@ -11,6 +11,7 @@ QUOTE = re.compile(QUOTED)
 _LABEL_NAME = re.compile(rb"[A-Za-z_]\w*+")
 ESCAPE = re.compile(r'\\([\\n"])')
 _ESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
+NO_NUL = "expected a name without the character NUL"
 _AFTER_VALUE = r"expected , or } after this quote, which ends the label's value (a quote within one is written \")"
 
 
@@ -100,7 +101,7 @@ def unescaped(text: str, escape: re.Pattern[str]) -> str:
 def _name(raw: bytes, at: int) -> str:
     name = unquoted(raw, at)
     if "\0" in name:
-        raise LineError(at, "expected a name without the character NUL")
+        raise LineError(at, NO_NUL)
     return name
 
 

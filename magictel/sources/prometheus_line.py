@@ -12,6 +12,7 @@ from magictel.sources.prometheus_fault import fault
 from magictel.sources.prometheus_grammar import (
     ESCAPE,
     NAME,
+    NO_NUL,
     QUOTE,
     QUOTED,
     LineError,
@@ -81,6 +82,11 @@ def sample(line: bytes, *, openmetrics: bool) -> Sample:
     return Sample(match[1], words, Words(match[5], start(5), match[6], start(6), match[7], start(7)))
 
 
+def is_sample(line: bytes) -> bool:
+    """Return whether a line is a sample in one of the formats."""
+    return bool(_TEXT.fullmatch(line) or _OPENMETRICS.fullmatch(line))
+
+
 def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None:
     """Return what a line that begins with `#` says of a metric; None: it is a comment. Raises `LineError`.
 
@@ -99,6 +105,8 @@ def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None
             raise OpenQuoteError(keyed.end(), "expected a quote that closes this one")
         raise LineError(keyed.end(), "expected a metric's name" + (" and one space" if openmetrics else ""))
     keyword, name, raw, at = keyed[1].decode(), _subject(match[1]), match[2], match.start(2)
+    if "\0" in name:
+        raise LineError(keyed.end(), NO_NUL)
     if keyword == "HELP":
         text = decoded(raw, at) if openmetrics or raw.strip(b" \t") else ""
         return Metadata(keyword, name, unescaped(text, ESCAPE if openmetrics else _HELP_ESCAPE))

@@ -109,7 +109,7 @@ def _time(words: Words, *, openmetrics: bool) -> int | None:
         return numbers.seconds(words.time) if openmetrics else numbers.milliseconds(words.time)
     except ValueError:
         unit = "seconds" if openmetrics else "milliseconds"
-        expected = f"expected a time in {unit}, of the years 1970 to 2262, got {shown(words.time)}"
+        expected = f"expected a time in {unit} after 0 (1970), before the year 2262, got {shown(words.time)}"
         raise LineError(words.time_at, expected) from None
 
 

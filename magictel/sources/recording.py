@@ -26,12 +26,15 @@ from magictel.sources.otlp_json import OtlpJson, times
 from magictel.sources.otlp_members import OTHER_SIGNALS
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.parts import Part
+from magictel.sources.prometheus_line import is_sample
 from magictel.sources.prometheus_text import PrometheusText
 from magictel.sources.skips import Skips
 from magictel.sources.trouble import SourceError
 
 _LOOK = 64 * 1024
-_EXPOSITION = re.compile(rb'\s*(#[ \t]*(HELP|TYPE|UNIT|EOF)\b|#|[A-Za-z_:][\w:.]*\s*[{ \t]|\{\s*")')
+_EXPOSITION = re.compile(rb"\s*(#[ \t]*(HELP|TYPE|UNIT|EOF)\b|#|[A-Za-z_:][\w:.]*\s*[{ \t])")
+_BRACED_SAMPLE = re.compile(rb'\{[ \t]*(?:"(?:[^"\\]++|\\.)*+"[ \t]*[^: \t\r\n]|[A-Za-z_]\w*[ \t]*=)')
+"""The name stands between the braces, in quotes; what follows a quoted text in JSON is a colon."""
 _OTLP_KEY = b'"resourceMetrics"'
 _BOM = codecs.BOM_UTF8
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -278,6 +281,8 @@ def _kind(name: str, first: bytes) -> str:
         raise SourceError("source.empty", f"{name} is empty: there is nothing to send", whole=True)
     if first.startswith(_UTF_16):
         raise SourceError("source.format", f"{name} is UTF-16: expected UTF-8", "iconv -f UTF-16 -t UTF-8", whole=True)
+    if _BRACED_SAMPLE.match(text):
+        return "prometheus"
     if text[:1] in (b"{", b"["):
         line, feed, rest = text.partition(b"\n")
         several = bool(feed) and _goes_on(line.rstrip(), rest.lstrip())
@@ -285,14 +290,12 @@ def _kind(name: str, first: bytes) -> str:
             return "otlp-json-document" if several else "otlp-json"
         if b'"attributes"' in text and b'"timestamp"' in text:
             return "gateway-document" if several or text[:1] == b"[" else "gateway"
-        if text[:1] == b"{" and not several and text[1:2] != b'"' and _EXPOSITION.match(text):
-            return "prometheus"
-        if text.startswith(b'{"') and _EXPOSITION.match(text) and b":" not in text[: text.find(b"}") + 1]:
-            return "prometheus"
         if text[:1] == b"[" and not any(f'"{signal}"'.encode() in text for signal in OTHER_SIGNALS):
             return _refuse(name)
         return "otlp-json-document" if several else "otlp-json"
-    if _EXPOSITION.match(text) and b"\0" not in first[:1000]:
+    if _EXPOSITION.match(text) and (
+        b"\0" not in first[:1000] or text[:1] == b"#" or is_sample(text.partition(b"\n")[0])
+    ):
         return "prometheus"
     if _looks_like_protobuf(first):
         return "otlp-protobuf"

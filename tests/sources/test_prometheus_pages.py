@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from magictel.model import PROMETHEUS_TYPE
 from magictel.sources.parts import Part
 from magictel.sources.prometheus_text import PrometheusText
+from magictel.sources.recording import Recordings
 from magictel.sources.trouble import SourceError
 from tests.sources.test_prometheus_grammar import NOW, read
 
@@ -211,6 +213,28 @@ def test_a_large_page_is_read_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch)
         (part.head.name, part.keys, [one.time_unix_nano for one in part.points]) for part in large
     ]
     assert {str(part.head.kind) for part in large if part.head.name == "c_total"} == {"sum"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'{"a:b"} 1\n',
+        b'{ "a b" , x="1" } 1\n',
+        b'{"a",r="resourceMetrics"} 1\n',
+        b'{"say \\"hi\\": {}"} 1\n',
+        b'{x="1","a"} 1\n',
+        b'{"my label"="1","a"} 1\n',
+        b'\n\t{"a"}1\n',
+        b'a{x="\0"} 1\n',
+        b'# HELP a \0\na{x="\0"} 1\n',
+        b"a\t1\n",
+        b"# a comment of a page\na 1\n",
+    ],
+)
+def test_a_page_is_known_by_its_first_line(tmp_path: Path, page: bytes) -> None:
+    (tmp_path / "p").write_bytes(page)
+    with Recordings((str(tmp_path / "p"),), now=NOW) as recordings:
+        assert sum(len(part.points) for batch in recordings.batches() for part in batch) == 1
 
 
 def test_labels_that_come_again_are_the_same_objects() -> None:
