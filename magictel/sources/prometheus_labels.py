@@ -6,6 +6,7 @@ from typing import Any
 
 from magictel.sources import prometheus_number as numbers
 from magictel.sources.prometheus_grammar import LineError, labels
+from magictel.sources.prometheus_line import EXEMPLAR_LABELS, LABELS, Sample
 
 _MOST_ENTRIES = 20_000
 _MOST_BYTES = 6 * 1024 * 1024
@@ -53,16 +54,17 @@ class LabelSets:
         self._old: dict[bytes, Labels] = {}
         self._size = 0
 
-    def of(self, raw: bytes, at: int) -> Labels:
-        """Return the labels that are these bytes, which begin at a byte of their line. Raises `LineError`."""
+    def of(self, sample: Sample) -> Labels:
+        """Return the labels of a sample. Raises `LineError`."""
+        raw = sample[LABELS] or b""
         known = self._young.get(raw)
         if known is None:
             known = self._old.get(raw)
             if known is None:
                 try:
                     known = Labels(*labels(raw, openmetrics=self._openmetrics))
-                except LineError as fault:
-                    raise LineError(at + fault.at, fault.expected) from None
+                except LineError as error:
+                    raise LineError(sample.start(LABELS) + error.at, error.expected) from None
             if len(self._young) >= _MOST_ENTRIES or self._size > _MOST_BYTES:
                 self._old, self._young, self._size = self._young, {}, 0
             self._young[raw] = known
@@ -70,12 +72,12 @@ class LabelSets:
         return known
 
     @staticmethod
-    def exemplar(raw: bytes, at: int) -> dict[str, Any]:
-        """Return the labels of an exemplar, which are seldom the same again. Raises `LineError`."""
+    def exemplar(sample: Sample) -> dict[str, Any]:
+        """Return the labels of a sample's exemplar, which are seldom the same again. Raises `LineError`."""
         try:
-            return labels(raw, openmetrics=True, exemplar=True)[1]
+            return labels(sample[EXEMPLAR_LABELS], openmetrics=True, exemplar=True)[1]
         except LineError as error:
-            raise LineError(at + error.at, error.expected) from None
+            raise LineError(sample.start(EXEMPLAR_LABELS) + error.at, error.expected) from None
 
 
 def _key(attributes: dict[str, Any]) -> int:

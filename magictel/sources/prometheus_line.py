@@ -43,23 +43,11 @@ _OPENMETRICS_TYPES = frozenset(
 )
 
 
-class Words(NamedTuple):
-    """Labels, value and time as they are written, and where each begins."""
-
-    labels: bytes
-    labels_at: int
-    value: bytes
-    value_at: int
-    time: bytes | None
-    time_at: int
-
-
-class Sample(NamedTuple):
-    """A sample's line. `name` is None where it stands between the braces."""
-
-    name: bytes | None
-    words: Words
-    exemplar: Words | None
+Sample = re.Match[bytes]
+"""A sample's line, its words in groups; the name is None where it stands between the braces."""
+NAMED, LABELS, VALUE, TIME = 1, 2, 3, 4
+EXEMPLAR_LABELS, EXEMPLAR_VALUE, EXEMPLAR_TIME = 5, 6, 7
+"""Of OpenMetrics alone."""
 
 
 class Metadata(NamedTuple):
@@ -75,11 +63,7 @@ def sample(line: bytes, *, openmetrics: bool) -> Sample:
     match = (_OPENMETRICS if openmetrics else _TEXT).fullmatch(line)
     if match is None or (match[1] is None and match[2] is None):
         raise fault(line, openmetrics=openmetrics)
-    start = match.start
-    words = Words(match[2] or b"", start(2), match[3], start(3), match[4], start(4))
-    if not openmetrics or match[5] is None:
-        return Sample(match[1], words, None)
-    return Sample(match[1], words, Words(match[5], start(5), match[6], start(6), match[7], start(7)))
+    return match
 
 
 def is_sample(line: bytes) -> bool:

@@ -10,13 +10,15 @@ _NUMBER = re.compile(rb"[+-]?+(?:(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?+\d++)?+|(?i
 _WHOLE = re.compile(rb"\d++")
 _DIGITS = Context(prec=800, rounding=ROUND_05UP)
 """More digits than decide about a 64-bit float; rounding up from 0 and 5 keeps what was cut from looking like a tie."""
-_LONG = 800
+_LONG, _SHORT = 800, 300
 _LATEST = 9_223_372_036_854
 """Milliseconds, in the year 2262: beyond, 64 bits of nanoseconds end."""
 
 
 def number(word: bytes) -> float:
     """Return a sample's value. Raises `ValueError` for underscores, hexadecimal digits, and what no 64-bit float is."""
+    if word.isdigit() and len(word) < _SHORT:
+        return float(word)
     if not _NUMBER.fullmatch(word):
         raise ValueError
     value = float(word if len(word) < _LONG else _shortened(word))

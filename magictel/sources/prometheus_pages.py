@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import IO
 
 from magictel.sources.lines import LONGEST, too_long
@@ -16,6 +18,9 @@ _FARTHEST = 1024 * 1024
 """Bytes that a quoted text may go on over further lines."""
 _MOST_JOINTS = 64
 _CUT = "an OpenMetrics page ends with it, so this one broke off, or was cut"
+
+_NO_SAMPLE = (b"", b"#", b" ", b"\t")
+"""How lines begin that may be something else."""
 
 OnFault = Callable[[int, int, str], None]
 """Called with line, column, and what was expected there."""
@@ -39,31 +44,31 @@ class Page:
     strict: bool
     """Whether it is what a server sent. In a file lines may end as on Windows, and the types of OpenMetrics may stand without `# EOF`."""
 
-    def items(self) -> Iterator[tuple[int, bytes, Sample | Metadata | LineError]]:
-        """Yield each line that is no comment: its number, its bytes, and what it is, or the error that it is nothing."""
+    def items(self) -> Iterator[tuple[int, Sample | Metadata | LineError, bytes]]:
+        """Yield each line that is no comment: its number, what it is, or the error that it is nothing, and its bytes."""
+        item: Sample | Metadata | LineError | None
         source = self._numbered()
         again: deque[tuple[int, bytes]] = deque()
         while (line := again.popleft() if again else next(source, None)) is not None:
             number, text = line
             try:
                 item = self._item(text)
-            except OpenQuoteError as open_quote:
-                whole = self._joined(text, again, source)
-                if whole is None:
-                    yield number, text, open_quote
-                    continue
-                text, item = whole
+            except OpenQuoteError as error:
+                text, item = self._joined(text, again, source) or (text, error)
             except LineError as error:
-                yield number, text, error
-                continue
+                item = error
             if item is not None:
-                yield number, text, item
+                yield number, item, text
 
     def _item(self, text: bytes) -> Sample | Metadata | None:
-        first = text if self.openmetrics else text.lstrip(b" \t")
-        if first[:1] == b"#":
-            return metadata(text, openmetrics=self.openmetrics, strict=self.strict)
-        return sample(text, openmetrics=self.openmetrics) if first or self.openmetrics else None
+        openmetrics = self.openmetrics
+        if text[:1] in _NO_SAMPLE:
+            first = text if openmetrics else text.lstrip(b" \t")
+            if first[:1] == b"#":
+                return metadata(text, openmetrics=openmetrics, strict=self.strict)
+            if not first and not openmetrics:
+                return None
+        return sample(text, openmetrics=openmetrics)
 
     def _joined(
         self, text: bytes, again: deque[tuple[int, bytes]], source: Iterator[tuple[int, bytes]]
@@ -93,11 +98,11 @@ class Page:
 
     def _numbered(self) -> Iterator[tuple[int, bytes]]:
         self.file.seek(self.begin)
-        for number, text in enumerate(_lines(self.file, self.name, self.above), self.above + 1):
-            if number > self.above + self.count:
-                return
-            text = text.removesuffix(b"\n")
-            yield number, text if self.strict else text.removesuffix(b"\r")
+        carriage_return = b"" if self.strict else b"\r"
+        for number, text in enumerate(islice(_lines(self.file), self.count), self.above + 1):
+            if len(text) > LONGEST + 1:
+                raise too_long(self.name, number, LONGEST)
+            yield number, text.removesuffix(b"\n").removesuffix(carriage_return)
 
 
 def pages(name: str, file: IO[bytes], openmetrics: bool | None, on_fault: OnFault) -> Iterator[Page]:
@@ -108,7 +113,7 @@ def pages(name: str, file: IO[bytes], openmetrics: bool | None, on_fault: OnFaul
     while True:
         file.seek(begin)
         count, blank, ended = 0, True, False
-        for text in _lines(file, name, above):
+        for text in _lines(file):
             if text[:5] == _END and openmetrics is not False and text.rstrip(ends) == _END:
                 ended = True
                 break
@@ -131,10 +136,6 @@ def pages(name: str, file: IO[bytes], openmetrics: bool | None, on_fault: OnFaul
             return
 
 
-def _lines(file: IO[bytes], name: str, above: int) -> Iterable[bytes]:
-    number = above
-    while text := file.readline(LONGEST + 2):
-        number += 1
-        if len(text) > LONGEST + 1:
-            raise too_long(name, number, LONGEST)
-        yield text
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines with their ends; one that is too long is cut, and seen to be."""
+    return iter(partial(file.readline, LONGEST + 2), b"")

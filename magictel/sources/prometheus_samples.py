@@ -10,7 +10,17 @@ from magictel.sources.prometheus_families import Families
 from magictel.sources.prometheus_fault import shown
 from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_labels import Labels, LabelSets
-from magictel.sources.prometheus_line import Metadata, Sample, Words
+from magictel.sources.prometheus_line import (
+    EXEMPLAR_LABELS,
+    EXEMPLAR_TIME,
+    EXEMPLAR_VALUE,
+    LABELS,
+    NAMED,
+    TIME,
+    VALUE,
+    Metadata,
+    Sample,
+)
 from magictel.sources.prometheus_pages import Page
 
 
@@ -25,29 +35,24 @@ class Exemplar(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A sample, its time in Unix milliseconds."""
+    """A sample, its time in Unix milliseconds, and its line."""
 
     name: str
     labels: Labels
     value: float
     time: int | None
     exemplar: Exemplar | None
-    labels_at: int
-    value_at: int
+    sample: Sample
 
 
-class Line(NamedTuple):
-    """A line, or several where a quoted text goes on: its sample, or the error that it is none."""
+Line = tuple[int, Decoded | LineError, bytes]
+"""The number of a line (of the first, where a quoted text goes on over several), its sample or its error, and its bytes."""
 
-    number: int
-    text: bytes
-    decoded: Decoded | None
-    error: LineError | None
 
-    def place(self, error: LineError) -> tuple[int, int]:
-        """Return the line and the column of an error."""
-        before = self.text[: error.at]
-        return self.number + before.count(b"\n"), len(before) - before.rfind(b"\n")
+def place(line: Line, error: LineError) -> tuple[int, int]:
+    """Return the line and the column of an error."""
+    before = line[2][: error.at]
+    return line[0] + before.count(b"\n"), len(before) - before.rfind(b"\n")
 
 
 class Samples:
@@ -58,36 +63,42 @@ class Samples:
 
     def lines(self, page: Page, families: Families | None = None) -> Iterator[Line]:
         """Yield the samples of a page, and its errors; what it says of metrics is taken by `families`."""
-        labels = self._labels[page.openmetrics]
-        for number, text, item in page.items():
+        openmetrics = page.openmetrics
+        labels = self._labels[openmetrics]
+        for number, item, text in page.items():
             if isinstance(item, Metadata):
                 if families is not None:
                     families.take(item)
             elif isinstance(item, LineError):
-                yield Line(number, text, None, item)
+                yield number, item, text
             else:
                 try:
-                    yield Line(number, text, _decoded(item, labels, openmetrics=page.openmetrics), None)
+                    yield number, _decoded(item, labels, openmetrics=openmetrics), text
                 except LineError as error:
-                    yield Line(number, text, None, error)
+                    yield number, error, text
 
 
-def _decoded(item: Sample, label_sets: LabelSets, *, openmetrics: bool) -> Decoded:
-    words = item.words
-    labels = label_sets.of(words.labels, words.labels_at)
-    if item.name is not None and labels.name is not None:
-        raise LineError(words.labels_at, "expected labels, got a second name")
-    name = item.name.decode() if item.name is not None else labels.name
-    if name is None:
-        raise LineError(words.labels_at, "expected a metric's name in quotes")
-    value, time = _number(words), _time(words, openmetrics=openmetrics)
-    exemplar = None if item.exemplar is None else _exemplar(item.exemplar)
-    return Decoded(name, labels, value, time, exemplar, words.labels_at, words.value_at)
+def _decoded(sample: Sample, label_sets: LabelSets, *, openmetrics: bool) -> Decoded:
+    labels = label_sets.of(sample)
+    raw = sample[NAMED]
+    if raw is None:
+        name = labels.name
+        if name is None:
+            raise LineError(sample.start(LABELS), "expected a metric's name in quotes")
+    elif labels.name is not None:
+        raise LineError(sample.start(LABELS), "expected labels, got a second name")
+    else:
+        name = raw.decode()
+    value = _number(sample, VALUE)
+    time = None if sample[TIME] is None else _time(sample, TIME, openmetrics=openmetrics)
+    exemplar = _exemplar(sample) if openmetrics and sample[EXEMPLAR_LABELS] is not None else None
+    return Decoded(name, labels, value, time, exemplar, sample)
 
 
-def _exemplar(words: Words) -> Exemplar:
-    attributes = LabelSets.exemplar(words.labels, words.labels_at)
-    value, time = _number(words), _time(words, openmetrics=True)
+def _exemplar(sample: Sample) -> Exemplar:
+    attributes = LabelSets.exemplar(sample)
+    value = _number(sample, EXEMPLAR_VALUE)
+    time = None if sample[EXEMPLAR_TIME] is None else _time(sample, EXEMPLAR_TIME, openmetrics=True)
     trace, span = _identifier(attributes.get("trace_id"), 32), _identifier(attributes.get("span_id"), 16)
     if trace is None or span is None:  # a text of another kind stays a label
         return Exemplar(attributes, value, time, None, None)
@@ -95,22 +106,21 @@ def _exemplar(words: Words) -> Exemplar:
     return Exemplar(attributes, value, time, trace, span)
 
 
-def _number(words: Words) -> float:
+def _number(sample: Sample, group: int) -> float:
     try:
-        return numbers.number(words.value)
+        return numbers.number(sample[group])
     except ValueError:
-        raise LineError(words.value_at, f"expected a number, got {shown(words.value)}") from None
+        raise LineError(sample.start(group), f"expected a number, got {shown(sample[group])}") from None
 
 
-def _time(words: Words, *, openmetrics: bool) -> int | None:
-    if words.time is None:
-        return None
+def _time(sample: Sample, group: int, *, openmetrics: bool) -> int:
+    word = sample[group]
     try:
-        return numbers.seconds(words.time) if openmetrics else numbers.milliseconds(words.time)
+        return numbers.seconds(word) if openmetrics else numbers.milliseconds(word)
     except ValueError:
         unit = "seconds" if openmetrics else "milliseconds"
-        expected = f"expected a time in {unit} after 0 (1970), before the year 2262, got {shown(words.time)}"
-        raise LineError(words.time_at, expected) from None
+        expected = f"expected a time in {unit} after 0 (1970), before the year 2262, got {shown(word)}"
+        raise LineError(sample.start(group), expected) from None
 
 
 def _identifier(text: str | None, digits: int) -> int | None:

@@ -25,8 +25,9 @@ from magictel.sources.parts import Head, Part
 from magictel.sources.prometheus_families import Families, Membership
 from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_histograms import Counted, Gathered, HistogramError
+from magictel.sources.prometheus_line import LABELS, VALUE
 from magictel.sources.prometheus_pages import Page, pages
-from magictel.sources.prometheus_samples import Decoded, Line, Samples
+from magictel.sources.prometheus_samples import Decoded, Line, Samples, place
 from magictel.sources.trouble import SourceError, broken, impossible
 
 _CHUNK = 1_000
@@ -56,6 +57,8 @@ class _Survey:
     lines: list[Line] | None
     """All of the page, where it is small."""
     created: dict[tuple[str, int], _Created] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
+    """Of samples that are points of their own, by name."""
 
     def start(self, family: str, key: int) -> int:
         """Return when the series of a family and of these labels began; 0: the page does not say."""
@@ -102,9 +105,10 @@ class PrometheusText:
             for page in pages(self.name, cast("Any", file), self._openmetrics, on_fault):
                 survey = self._surveyed(page)
                 for line in self._samples.lines(page) if survey.lines is None else survey.lines:
-                    error = line.error or self._take(survey, line)
+                    item = line[1]
+                    error = item if isinstance(item, LineError) else self._take(survey, item, line[0])
                     if error is not None:
-                        on_fault(*line.place(error), error.expected)
+                        on_fault(*place(line, error), error.expected)
                     elif self._held >= _CHUNK:
                         yield self._drained()
                 parts = self._drained()
@@ -118,8 +122,8 @@ class PrometheusText:
         for line in self._samples.lines(page, families):
             if kept is not None:
                 kept.append(line)
-            decoded = line.decoded
-            if decoded is None:
+            decoded = line[1]
+            if isinstance(decoded, LineError):
                 continue
             if decoded.time is not None and (newest is None or decoded.time > newest):
                 newest = decoded.time
@@ -135,9 +139,8 @@ class PrometheusText:
                     survey.created[of.family, decoded.labels.key] = _Created(start, decoded)
         return survey
 
-    def _take(self, survey: _Survey, line: Line) -> LineError | None:
+    def _take(self, survey: _Survey, decoded: Decoded, number: int) -> LineError | None:
         """Keep a sample for the points that it belongs to, or say why it belongs to none."""
-        decoded = cast("Decoded", line.decoded)
         of = survey.families.of(decoded.name)
         time = survey.time if decoded.time is None else decoded.time * 1_000_000 + self._shift
         exemplars: tuple[Exemplar, ...] = ()
@@ -146,29 +149,30 @@ class PrometheusText:
             moment = time if moment is None else moment * 1_000_000 + self._shift
             exemplars = (Exemplar(attributes, value, moment, span, trace),)
         if of.type == "histogram" and of.suffix in ("_bucket", "_sum", "_count"):
-            return self._gather(of, decoded, time, exemplars, line.number)
+            return self._gather(of, decoded, time, exemplars, number)
         if of.suffix != "_created" or (of.family, decoded.labels.key) not in survey.created:
-            self._add(of, decoded, survey.start(of.family, decoded.labels.key), time, exemplars)
+            self._add(survey, of, decoded, time, exemplars)
         return None
 
-    def _add(self, of: Membership, decoded: Decoded, start: int, time: int, exemplars: tuple[Exemplar, ...]) -> None:
-        attributes, key = decoded.labels.attributes, decoded.labels.key
-        kind, unit = Kind.GAUGE, of.unit
-        if of.suffix == "_created":
-            start, unit = 0, ""
-        elif of.type == "counter":
-            kind = Kind.SUM
-        elif of.type == "summary" and of.suffix:
-            kind, unit = Kind.SUM, of.unit if of.suffix == "_sum" else ""
-        else:
-            start = 0
-            if of.type == "summary":
-                attributes, key = decoded.labels.quantile()
-        self._put(
-            self._head(decoded.name, of, kind, unit),
-            number_point(attributes, start, time, decoded.value, exemplars),
-            key,
+    def _add(
+        self, survey: _Survey, of: Membership, decoded: Decoded, time: int, exemplars: tuple[Exemplar, ...]
+    ) -> None:
+        head = survey.heads.get(decoded.name)
+        if head is None:
+            head = survey.heads[decoded.name] = self._number_head(of, decoded.name)
+        labels = decoded.labels
+        attributes, key = (
+            labels.quantile() if of.type == "summary" and not of.suffix else (labels.attributes, labels.key)
         )
+        start = survey.start(of.family, key) if head.kind is Kind.SUM else 0
+        self._put(head, number_point(attributes, start, time, decoded.value, exemplars), key)
+
+    def _number_head(self, of: Membership, name: str) -> Head:
+        if of.type == "counter" and of.suffix != "_created":
+            return self._head(name, of, Kind.SUM, of.unit)
+        if of.type == "summary" and of.suffix in ("_sum", "_count"):
+            return self._head(name, of, Kind.SUM, of.unit if of.suffix == "_sum" else "")
+        return self._head(name, of, Kind.GAUGE, "" if of.suffix == "_created" else of.unit)
 
     def _gather(
         self, of: Membership, decoded: Decoded, time: int, exemplars: tuple[Exemplar, ...], number: int
@@ -178,14 +182,13 @@ class PrometheusText:
         if of.suffix == "_bucket":
             bound = labels.bound
             if bound is None or isnan(bound):
-                return LineError(
-                    decoded.labels_at, f"expected a bound, le, that is a number, of a bucket of {of.family}"
-                )
+                at = decoded.sample.start(VALUE if decoded.sample[LABELS] is None else LABELS)
+                return LineError(at, f"expected a bound, le, that is a number, of a bucket of {of.family}")
             attributes, key = labels.bare()
         gathered = self._gathered.get((of.family, key, time))
         if gathered is None:
             gathered = self._gathered[of.family, key, time] = Gathered(of, attributes, key, time)
-        if not gathered.take(of.suffix, bound, Counted(decoded.value, number, decoded.value_at + 1)):
+        if not gathered.take(of.suffix, bound, Counted(decoded.value, number, decoded.sample.start(VALUE) + 1)):
             return LineError(
                 0, f"expected one value of {decoded.name} with these labels and this time, got another one"
             )
@@ -217,7 +220,7 @@ class PrometheusText:
             if not created.taken:
                 decoded = created.decoded
                 time = survey.time if decoded.time is None else decoded.time * 1_000_000 + self._shift
-                self._add(survey.families.of(decoded.name), decoded, 0, time, ())
+                self._add(survey, survey.families.of(decoded.name), decoded, time, ())
         return self._drained()
 
     def _put(self, head: Head, point: Point, key: int) -> None:
