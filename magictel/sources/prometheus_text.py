@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import isnan
 from sys import intern
 from tempfile import SpooledTemporaryFile
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
@@ -101,8 +101,8 @@ class PrometheusText:
 
         with SpooledTemporaryFile(_IN_MEMORY) as file:
             for block in blocks:
-                file.write(block)
-            for page in pages(self.name, cast("Any", file), self._openmetrics, on_fault):
+                self._keep(cast("IO[bytes]", file), block)
+            for page in pages(self.name, cast("IO[bytes]", file), self._openmetrics, on_fault):
                 survey = self._surveyed(page)
                 for line in self._samples.lines(page) if survey.lines is None else survey.lines:
                     item = line[1]
@@ -113,6 +113,14 @@ class PrometheusText:
                         yield self._drained()
                 parts = self._drained()
                 yield self._histograms(survey, on_point or on_line) + parts + self._unused(survey)
+
+    def _keep(self, file: IO[bytes], block: bytes) -> None:
+        try:
+            file.write(block)
+        except OSError as failure:
+            why = f"no temporary file can hold it: {(failure.strerror or 'it cannot be written').lower()}"
+            remedy = "make room, or name another folder in TMPDIR"
+            raise SourceError("source.unreadable", f"{self.name}: {why}", remedy, whole=True) from None
 
     def _surveyed(self, page: Page) -> _Survey:
         families = Families(page.openmetrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,16 @@ def test_a_large_page_is_read_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch)
         (part.head.name, part.keys, [one.time_unix_nano for one in part.points]) for part in large
     ]
     assert {str(part.head.kind) for part in large if part.head.name == "c_total"} == {"sum"}
+
+
+def test_a_page_that_no_temporary_file_can_hold_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(BytesIO):
+        def write(self, _: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("magictel.sources.prometheus_text.SpooledTemporaryFile", lambda _: Full())
+    with pytest.raises(SourceError, match="^p: no temporary file can hold it: no space left on device$"):
+        read(b"a 1\n")
 
 
 @pytest.mark.parametrize(
