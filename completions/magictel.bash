@@ -67,6 +67,7 @@ _magictel() {
         "send-sample:--attribute") :; return ;;
         "send-sample:--within") :; return ;;
         "send-sample:--deadline") :; return ;;
+        "send-sample:--timeout") :; return ;;
         "send-sample:--jobs") :; return ;;
         "send-sample:--format") COMPREPLY=($(compgen -W 'text json junit tap github nagios prometheus html' -- "$current")); return ;;
         "send-sample:--report") compopt -o nospace 2>/dev/null; COMPREPLY=($(compgen -W "$_magictel_reports" -- "$current")); return ;;
@@ -81,6 +82,7 @@ _magictel() {
         "replay:--on-error") COMPREPLY=($(compgen -W 'stop skip' -- "$current")); return ;;
         "replay:--within") :; return ;;
         "replay:--deadline") :; return ;;
+        "replay:--timeout") :; return ;;
         "replay:--format") COMPREPLY=($(compgen -W 'text json junit tap github nagios prometheus html' -- "$current")); return ;;
         "replay:--report") compopt -o nospace 2>/dev/null; COMPREPLY=($(compgen -W "$_magictel_reports" -- "$current")); return ;;
         "replay:--set") :; return ;;
@@ -129,8 +131,8 @@ _magictel() {
         'config show') flags='--origin --all --config --set --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'config check') flags='--all --config --set --allow-missing-env --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'check') flags='--all --until --skip --wait --timeout --strict --allow --round-trip --jobs --force --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
-        'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --within --deadline --force --timing --strict --jobs --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
-        'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --within --deadline --force --timing --strict --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names='@node @gateway -' ;;
+        'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --within --deadline --timeout --force --timing --strict --jobs --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
+        'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --within --deadline --timeout --force --timing --strict --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names='@node @gateway -' ;;
         'record') flags='--from --out --every --for --redact --drop --on-error --format --help' names='' ;;
         'prepare') flags='--apply --sandbox --format --set --config --help' names="$(_magictel_targets)" ;;
         'diagnose') flags='--status --header --body --text --during --format --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;

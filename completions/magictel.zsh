@@ -168,7 +168,8 @@ _magictel_send_sample() {
         '--run[With --clean\: an earlier run; nothing is sent.]:value: ' \
         '*--attribute[An attribute on every point.]:value: ' \
         '--within[Wait this long for the points to show. Default\: three times the backend'\''s own delay, at least 5s.]:value: ' \
-        '--deadline[For sending, retries included.]:value: ' \
+        '--deadline[For the checks before it and sending, retries included.]:value: ' \
+        '--timeout[For each check before sending.]:value: ' \
         '--force[Write even if the clocks are too far apart, or it makes an index without a template.]' \
         '--timing[Say where the time goes, and what to change.]' \
         '--strict[Warnings end with exit code 3.]' \
@@ -201,7 +202,8 @@ _magictel_replay() {
         '--verify[Read every point back and compare it.]' \
         '--no-verify[Do not read back (the default).]' \
         '--within[Wait this long for the points to show. Default\: three times the backend'\''s own delay, at least 5s.]:value: ' \
-        '--deadline[For each payload, retries included.]:value: ' \
+        '--deadline[For each payload, retries included; for all checks before.]:value: ' \
+        '--timeout[For each check before sending.]:value: ' \
         '--force[Write even where the clocks are too far apart\: it can poison a backend.]' \
         '--timing[Say where the time goes, and what to change.]' \
         '--strict[Warnings end with exit code 3.]' \

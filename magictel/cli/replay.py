@@ -86,8 +86,16 @@ def command(
     ] = None,
     deadline: Annotated[
         float,
-        typer.Option("--deadline", parser=some_seconds, metavar="30s", help="For each payload, retries included."),
+        typer.Option(
+            "--deadline",
+            parser=some_seconds,
+            metavar="30s",
+            help="For each payload, retries included; for all checks before.",
+        ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
+    timeout: Annotated[
+        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="For each check before sending.")
+    ] = "10s",  # type: ignore[assignment]
     force: Annotated[
         bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")
     ] = False,
@@ -136,6 +144,7 @@ def command(
         from_point=from_point,
         filter=Filter(filter_ or ()),
         deadline=deadline,
+        timeout=timeout,
         force=force,
         verify=verify,
         within=within,

@@ -58,8 +58,17 @@ def command(
         ),
     ] = None,
     deadline: Annotated[
-        float, typer.Option("--deadline", parser=some_seconds, metavar="30s", help="For sending, retries included.")
+        float,
+        typer.Option(
+            "--deadline",
+            parser=some_seconds,
+            metavar="30s",
+            help="For the checks before it and sending, retries included.",
+        ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
+    timeout: Annotated[
+        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="For each check before sending.")
+    ] = "10s",  # type: ignore[assignment]
     force: Annotated[
         bool,
         typer.Option(
@@ -99,6 +108,7 @@ def command(
         attributes=attributes,
         within=within,
         deadline=deadline,
+        timeout=timeout,
         force=force,
         jobs=jobs,
         timing=timing,

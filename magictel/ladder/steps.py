@@ -36,6 +36,7 @@ class HttpLadder(Protocol):
     settings: Any
     clock: Clock
     allowed: frozenset[SideEffect]
+    climb_until: float | None
 
     def endpoints(self) -> Sequence[Endpoint]:
         """The addresses, each climbed."""
@@ -95,6 +96,8 @@ class _Climbing:
     def each(self, rung: Rung, ask: Callable[[Endpoint, float], Finding]) -> Finding:
         """Ask every endpoint that still stands, each with its share of the time that is left."""
         until = time.monotonic() + self._timeout
+        if self._exporter.climb_until is not None:
+            until = min(until, self._exporter.climb_until)
         findings: dict[Endpoint, Finding] = {}
         for number, endpoint in enumerate(self._standing):
             share = max(0.1, until - time.monotonic()) / (len(self._standing) - number)

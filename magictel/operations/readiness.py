@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -19,14 +20,16 @@ def readiness(
     clock: Clock,
     *,
     timeout: float,
+    deadline: float,
     force: bool = False,
     skip: Collection[str] = (),
     spoil: bool = False,
 ) -> tuple[tuple[Finding, ...], Finding | None]:
-    """Return warnings and failures, and the failure that keeps from sending.
+    """Return warnings and failures, and the failure that keeps from sending. `timeout`: seconds for a rung; `deadline`: for all of them.
 
     With `force` neither a wrong clock does, nor a write that spoils the backend for later data; with `spoil` only the latter does not.
     """
+    exporter.climb_until = time.monotonic() + deadline
     steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(timeout)}
     climbed = map(write_decides, climb(steps, until=Rung.CLOCK, skip=skip, clock=clock))
     noted = tuple(finding for finding in climbed if finding.outcome in (Held.WARN, Held.FAIL))

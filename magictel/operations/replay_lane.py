@@ -77,7 +77,13 @@ class Lane:
             return False
         options = self._options
         self._findings, self.stopped = readiness(
-            exporter, config, self._clock, timeout=options.timeout, force=options.force, spoil=True
+            exporter,
+            config,
+            self._clock,
+            timeout=options.timeout,
+            deadline=options.deadline,
+            force=options.force,
+            spoil=True,
         )
         return self.stopped is None
 

@@ -24,6 +24,8 @@ from magictel.verification import Expected, SampleQuery, Unreadable, Verificatio
 
 _FIRST_RUNGS = (Rung.CONFIG, Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.AUTH, Rung.CLOCK)
 _POLL = 0.25
+_LEAST = 0.1
+"""Seconds for sending where the rungs before it took all of the deadline."""
 _LOST = (
     "see whether they come late, with --within 120s; else look for a filter, a pipeline or a quota behind the receiver"
 )
@@ -32,7 +34,9 @@ _DUPLICATED = "look for a second way to the same place: another collector, a pip
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
-    """`within`: seconds to wait for visibility (None: at least three times the backend's own delay); `deadline`: for delivery."""
+    """`within`: seconds to wait for visibility (None: at least three times the backend's own delay); `deadline`: for the rungs
+    before the send and for delivery together; `timeout`: for a rung.
+    """
 
     verify: bool = True
     thorough: bool = False
@@ -110,12 +114,19 @@ def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: C
         return _stopped(job, "", config, receipt, (config,), clock.monotonic() - started, unusable=True)
     try:
         noted, stop = readiness(
-            exporter, config, clock, timeout=options.timeout, force=options.force, skip=options.skip
+            exporter,
+            config,
+            clock,
+            timeout=options.timeout,
+            deadline=options.deadline,
+            force=options.force,
+            skip=options.skip,
         )
         if stop is not None:
             receipt = _all_dropped(count_points(run.data), stop)
             return _stopped(job, exporter.endpoint(), stop, receipt, noted, clock.monotonic() - started)
-        result = _deliver(exporter, job.target, run, options, clock, tell, noted)
+        left = max(_LEAST, options.deadline - (clock.monotonic() - started))
+        result = _deliver(exporter, job.target, run, replace(options, deadline=left), clock, tell, noted)
         return replace(result, exporter=job.exporter, seconds=clock.monotonic() - started)
     finally:
         exporter.shutdown(0)

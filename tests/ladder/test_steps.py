@@ -28,6 +28,7 @@ class Exporter:
     """As much of an exporter as the ladder asks for."""
 
     name = target = "acme"
+    climb_until: float | None = None
     products = ("Acme",)
 
     def __init__(self, *urls: str, allowed: Sequence[SideEffect] = (), proxy: str | None = "") -> None:
