@@ -18,12 +18,16 @@ import pytest
 
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.finding import Finding, Rung
+from magictel.model import Series
 from magictel.operations.job import Job
 from magictel.redactor import Redactor
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.secrets import MASK, Secret, SecretUrl
+from magictel.sources.sample import sample
+from magictel.verification import SampleQuery, Unreadable, verify
 from magictel.wire import Reply, Request
 from tests.delivery.points import collection
+from tests.operations.test_send import QuickClock
 
 SECRETS = [
     'hunter2/+="&%{~-tail',
@@ -248,3 +252,35 @@ def test_an_address_with_credentials_is_itself_only_when_it_is_revealed() -> Non
     assert str(url) + url.upper() == "http://***@hHTTP://***@H"
     with pytest.raises(TypeError, match="never pickled"):
         pickle.dumps(url)
+
+
+def test_a_point_whose_value_is_the_secret_is_read_back_equal() -> None:
+    """A password that is a label's value too: what is compared is not masked, what is shown is."""
+    clock = QuickClock()
+    emulator = ElasticsearchEmulator(clock=clock)
+
+    class InMemory:
+        def send(self, request: Request, timeout: float) -> Reply:
+            return emulator.handle(request)
+
+        def close(self) -> None:
+            pass
+
+    settings = ElasticsearchExporter.Settings(
+        username="ada", password=Secret("region-eu-west-1"), url=["http://127.0.0.1:9"]
+    )
+    exporter = ElasticsearchExporter(settings, transport=InMemory(), clock=clock)
+    run = sample("a-run", clock.now(), attributes={"region": "region-eu-west-1"})
+    assert exporter.deliver(run.data).delivered == 12
+    clock.wait(5)
+    expected = tuple(
+        one
+        for group in exporter.going(run.data)
+        for point in group.points
+        if (one := exporter.expect(Series(group.stream, point.attributes or {}), point)) is not None
+    )
+    seen = exporter.seen(SampleQuery(run.run_id, run.since, run.until, expected))
+    assert not isinstance(seen, Unreadable)
+    found = verify(expected, seen, exporter.declared)
+    assert (found.found, found.altered) == (12, 0)
+    exporter.shutdown(0)

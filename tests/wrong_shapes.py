@@ -27,6 +27,7 @@ BODIES = {
     "huge": b"9" * 5000,
     "latin-1": b'{"error": "\xfcberlastet"}',
     "deep list": b"[" * DEEP + b"]" * DEEP,
+    "causes": b'{"error":' + b'{"type":"x","caused_by":' * 900 + b"{}" + b"}" * 901,
     "deep object": b'{"error":' * DEEP + b"1" + b"}" * DEEP,
     "duplicates": b'{"status": 1, "status": {}, "items": [], "items": null, "errors": false}',
     "page": b"<html>no</html>",

@@ -72,7 +72,7 @@ class QueryApi:
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[Any] | Unreadable:
         reply = self._wire.get(f"{path}?{_encoded(parameters)}")
-        told = reply.json()
+        told = reply.json(masked=False)  # labels are compared: one that is a secret of ours by chance must stay
         if reply.ok and isinstance(told, dict) and told.get("status") == "success":
             data = told.get("data")
             rows = data.get("result") if isinstance(data, dict) else None
