@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -30,7 +31,7 @@ _MOST_CUTS = 100
 _OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung", "blocked_by"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Needle:
     """A secret in one spelling. `strong`: no program waits for it in an answer; `word`: it counts as a whole word only.
 
@@ -43,7 +44,7 @@ class _Needle:
     base64: bool = False
     whole: bool = False
 
-    @property
+    @functools.cached_property
     def bare(self) -> str:
         """Without blanks, where it is then still long enough to be no word of others by chance."""
         short = bare(self.text) if self.strong else ""

@@ -29,12 +29,13 @@ _asked: ContextVar[str | None] = ContextVar("magictel_asked", default=None)
 class Reply:
     """A complete HTTP reply. Header names are lower case; `body` is decompressed; `seconds` from first byte out to last byte in.
 
-    `body` is as it came. `text`, `json` and `decoded` mask the secrets that `redact` knows and that a server said back.
+    `body` is as it came, so `repr` shows neither it nor a header. `text`, `json` and `decoded` mask the secrets that `redact` knows and
+    that a server said back.
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     seconds: float = 0.0
     redact: Redactor | None = field(default=None, repr=False, compare=False)
 
@@ -50,7 +51,10 @@ class Reply:
 
     def masked(self, redact: Redactor) -> Reply:
         """The same reply, in which headers and what is read of the body show none of these secrets."""
-        headers = {name: redact.echoed(value) for name, value in self.headers.items()}
+        headers = self.headers
+        together = "\n".join(headers.values())
+        if redact.echoed(together) != together:
+            headers = {name: redact.echoed(value) for name, value in headers.items()}
         return replace(self, headers=headers, redact=redact)
 
     @property

@@ -84,10 +84,10 @@ def refused(reply: Reply, wire: Wire, verdict: Outcome) -> Finding:
     return Finding.failed(
         Rung.AUTH,
         code,
-        f"every request is refused: {wire.redact(message)}",
+        f"every request is refused: {message}",
         remedy or (_AUTHENTICATE if missing else _AUTHORIZE),
         status=reply.status,
-        answered_by=wire.redact(str(front_of(reply))),
+        answered_by=str(front_of(reply)),
         first_bytes=wire.first_bytes(reply),
     )
 
