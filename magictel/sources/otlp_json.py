@@ -92,7 +92,9 @@ class OtlpJson:
             parts = list(self._parts([request])) if _has_all_times(request, text) else None
         except msgspec.ValidationError:
             parts = None
-        if parts is None:
+        if (
+            parts is None or self._notes.problems or self._notes.ended
+        ):  # a point without a time makes up for one that is lost
             parts = self._carefully(text)
         self._notes.settle(self.skips, self._impossible)
         return parts
@@ -385,8 +387,8 @@ def _has_all_times(request: otlp.Request, text: bytes) -> bool:
     count = sum(map(len, lists))
     if text.count(_TIME_MEMBER) == count:
         return True
-    exemplars = [getattr(point, "exemplars", None) or () for points in lists for point in points]
-    return text.count(_TIME_NAME) == count + sum(map(len, exemplars))
+    exemplars = [one for points in lists for point in points for one in getattr(point, "exemplars", None) or ()]
+    return text.count(_TIME_NAME) == count + len(exemplars) and all(one.timeUnixNano for one in exemplars)
 
 
 def _plain_times(moments: list[int], starts: list[int]) -> bool:
