@@ -36,12 +36,16 @@ S = TypeVar("S", bound=HttpSettings)
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """One request that prepares a backend before data comes, and the sentence that says what it is for."""
+    """One request that prepares a backend before data comes, and the sentence that says what it is for.
+
+    `by_hand`: shown and never sent, because it moves or deletes data that is stored.
+    """
 
     purpose: str
     method: str
     path: str
     body: Mapping[str, Any]
+    by_hand: bool = False
 
 
 class HttpExporter(Exporter[S]):

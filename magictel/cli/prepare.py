@@ -69,7 +69,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 def _request(one: Prepared) -> Iterator[str]:
     asked = one.preparation
     yield ""
-    yield f"# {asked.purpose}"
+    yield f"# {'by hand: ' if asked.by_hand else ''}{asked.purpose}"
     yield f"{asked.method} {asked.path}"
     yield _json(asked.body, 0)
     if one.status is not None:
@@ -100,10 +100,20 @@ def _verdict(plan: Plan) -> str:
         return f"{plan.target} is not prepared"
     if not plan.requests:
         return f"{plan.target} needs nothing to be prepared"
-    count = len(plan.requests)
+    ours = [one for one in plan.requests if not one.preparation.by_hand]
+    count, left = len(ours), len(plan.requests) - len(ours)
+    if plan.applied and left:
+        return (
+            f"{plan.target} is prepared for new indices only: {count} request{'s' * (count > 1)} done; "
+            f"the index that exists keeps its types until you send the {left} requests marked by hand"
+        )
     if plan.applied:
         return f"{plan.target} is prepared: {count} request{'s' * (count > 1)} done"
-    return f"nothing was done: magictel prepare {plan.target} --apply sends {'it' if count == 1 else f'these {count} requests'}"
+    rest = f"; {left} are left to you, by hand" if left else ""
+    sends = (
+        ("it" if not left else "the first") if count == 1 else f"{'the first' if left else 'these'} {count} requests"
+    )
+    return f"nothing was done: magictel prepare {plan.target} --apply sends {sends}{rest}"
 
 
 def _document(plan: Plan) -> dict[str, Any]:
@@ -124,6 +134,7 @@ def _document(plan: Plan) -> dict[str, Any]:
                 "method": one.preparation.method,
                 "path": one.preparation.path,
                 "body": one.preparation.body,
+                "by_hand": one.preparation.by_hand,
                 "status": one.status,
                 "answer": one.answer,
             }

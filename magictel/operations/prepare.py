@@ -40,7 +40,10 @@ class Plan:
 
 
 def prepare(job: Job, *, apply: bool) -> Plan:
-    """Ask the exporter for its plan; with `apply`, do it request by request and stop at the first that is refused."""
+    """Ask the exporter for its plan; with `apply`, do it request by request and stop at the first that is refused.
+
+    What is to be done by hand is in the plan and is never sent.
+    """
     return job.shown(_prepare(job, apply=apply))
 
 
@@ -60,6 +63,9 @@ def _prepare(job: Job, *, apply: bool) -> Plan:
         done: list[Prepared] = []
         trouble = None
         for one in planned:
+            if one.by_hand:
+                done.append(Prepared(one))
+                continue
             reply = ask(wire.request, one.method, one.path, json_body=one.body)
             if isinstance(reply, Unreadable):
                 trouble = reply

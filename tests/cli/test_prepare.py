@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from magictel import sandbox
+from magictel.wire import Request
 from tests.cli.running import magictel, refused
 
 ES = "elasticsearch"
@@ -61,3 +62,37 @@ def test_trouble_is_said_and_is_exit_1_or_78(tmp_path: Path) -> None:
     assert "from ELASTICSEARCH_URL" in unusable.out
     assert magictel("prepare", folder=tmp_path).code == 2
     assert magictel("prepare", "elastik", folder=tmp_path).code == 2
+
+
+def put(room: sandbox.Sandbox, path: str, body: object) -> None:
+    request = Request("PUT", f"http://x{path}", {"Content-Type": "application/json"}, json.dumps(body).encode())
+    assert room.emulators[ES].handle(request).ok
+
+
+def test_what_a_template_cannot_change_is_said_with_the_requests_that_move_it_and_they_are_never_sent(
+    tmp_path: Path,
+) -> None:
+    with sandbox.start([ES]) as room:
+        put(room, "/magicapi-metrics", {"mappings": {"properties": {"value_double": {"type": "float"}}}})
+        words = ("prepare", ES, "--apply", "--format", "json")
+        told = magictel(*words, folder=tmp_path, environment=room.environment()).document
+        ran = magictel("prepare", ES, "--apply", folder=tmp_path, environment=room.environment())
+        indices = list(room.emulators[ES].cluster.indices)  # type: ignore[attr-defined]
+    assert ran.code == 0, ran
+    assert "keeps value_double (float)" in ran.out
+    assert "keeps its types until you send the 3 requests marked by hand" in ran.last
+    assert [(one["method"], one["path"], one["by_hand"], one["status"]) for one in told["requests"]] == [
+        ("PUT", "/_index_template/magictel-magicapi-metrics", False, 200),
+        ("PUT", "/magicapi-metrics-000002", True, None),
+        ("POST", "/_reindex", True, None),
+        ("POST", "/_aliases", True, None),
+    ]
+    assert indices == ["magicapi-metrics"]
+
+
+def test_an_alias_continues_in_a_new_index_and_then_needs_nothing(tmp_path: Path) -> None:
+    with sandbox.start([ES]) as room:
+        put(room, "/behind-000001", {"aliases": {"magicapi-metrics": {"is_write_index": True}}})
+        plan = magictel("prepare", ES, folder=tmp_path, environment=room.environment())
+        assert "POST /magicapi-metrics/_rollover" in plan.out
+        assert "_index_template" not in plan.out  # it goes by the names of indices, and this is none

@@ -19,6 +19,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.events import SendOutcome
 from magictel.finding import Held, Rung
+from magictel.operations.prepare import prepare
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine, TimedJob, checked, rungs, sent
 from tests.exporters.elasticsearch.scenarios import *  # noqa: F403 # the tests that hold everywhere
@@ -235,3 +236,34 @@ def test_the_mode_is_learned_where_it_may_not_be_asked(secured: Secured) -> None
     assert (again.delivered, again.attempts) == (1, 1)
     assert [reason.code for reason in again.reasons] == ["es.write.duplicate"]
     assert "may be lost" in again.reasons[0].message
+
+
+def test_the_requests_left_to_a_person_move_an_unprepared_index_under_its_own_name(engine: Engine) -> None:
+    """All but the copy: the engines here have no reindex module."""
+    assert engine.http.put(f"/{engine.index}", json={}).status_code == 200
+    assert sent(engine.job(), thorough=True).outcome is SendOutcome.ALTERED
+    plan = prepare(engine.job(), apply=True)
+    by_hand = [one.preparation for one in plan.requests if one.preparation.by_hand]
+    assert [request.path for request in by_hand] == [f"/{engine.index}-000002", "/_reindex", "/_aliases"]
+    try:
+        for request in by_hand:
+            answer = engine.http.request(request.method, request.path, json=request.body)
+            assert answer.status_code == 200 or request.path == "/_reindex", answer.text
+        again = sent(engine.job(), thorough=True, force=False)
+        assert (again.outcome, again.findings) == (SendOutcome.VERIFIED, ())
+        assert not [one for one in again.receipt.reasons if one.code == "es.write.elsewhere"]
+        assert prepare(engine.job(), apply=False).requests == ()
+    finally:
+        engine.http.delete(f"/{engine.index}-000002")
+
+
+def test_an_unprepared_alias_continues_in_a_prepared_index(engine: Engine) -> None:
+    first = f"{engine.index}-x-000001"
+    assert engine.http.put(f"/{first}", json={"aliases": {engine.index: {"is_write_index": True}}}).status_code == 200
+    try:
+        plan = prepare(engine.job(), apply=True)
+        assert [one.status for one in plan.requests] == [200], plan
+        after = sent(engine.job(), thorough=True, force=False)
+        assert (after.outcome, after.findings) == (SendOutcome.VERIFIED, ())
+    finally:
+        engine.http.delete(f"/{first},{engine.index}-x-000002")

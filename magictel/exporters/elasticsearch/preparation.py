@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -50,22 +51,59 @@ def preparations(wire: Wire, index: str, opensearch: bool) -> Sequence[Preparati
     exists = found is not None and found.exists
     will_be_stream = not exists and not product.opensearch and _STREAM_NAME.fullmatch(index) is not None
     template = _template(index, product, stream or will_be_stream)
-    steps = [template]
-    if found is not None and found.exists and not found.prepared:
-        if stream:
-            steps.append(
-                Preparation(
-                    f"lets {index} go on in a new backing index, which has the template; what is stored keeps its types",
-                    "POST",
-                    f"/{quote(index)}/_rollover",
-                    {},
-                )
-            )
-        else:
-            steps[0] = Preparation(
-                f"{template.purpose}. {_kept(found, index)}", template.method, template.path, template.body
-            )
-    return steps
+    if found is None or not found.exists:
+        return [template]
+    alias = not stream and behind and index not in behind
+    if found.prepared:
+        return [] if alias else [template]
+    if stream:
+        return [template, _roll_over(index, {})]
+    if alias:  # a template goes by the names of indices: the alias's own name is never made
+        return [_roll_over(index, {"mappings": mappings(product)})]
+    kept = replace(template, purpose=f"{template.purpose}. {_kept(found, index)}")
+    return [kept, *_move(index, product)]
+
+
+def _roll_over(index: str, body: Mapping[str, Any]) -> Preparation:
+    purpose = f"lets {index} continue in a new index with these types; what is stored keeps its own"
+    if not body:
+        purpose = (
+            f"lets {index} continue in a new backing index, which gets the template; what is stored keeps its types"
+        )
+    return Preparation(purpose, "POST", f"/{quote(index)}/_rollover", body)
+
+
+def _move(index: str, product: Product) -> list[Preparation]:
+    """What moves a plain index to the right types under its own name. The copy is made of the documents as they were sent."""
+    new = f"{index}-000002"
+    copy = {"source": {"index": index}, "dest": {"index": new, "op_type": "create"}, "conflicts": "proceed"}
+    swap = [
+        {"remove_index": {"index": index}},
+        {"add": {"index": new, "alias": index, "is_write_index": True}},
+    ]
+    return [
+        Preparation(
+            f"creates {new} with types that keep our values",
+            "PUT",
+            f"/{quote(new)}",
+            {"mappings": mappings(product)},
+            True,
+        ),
+        Preparation(
+            f"copies what {index} holds, with its full precision: stop the writers first",
+            "POST",
+            "/_reindex",
+            copy,
+            True,
+        ),
+        Preparation(
+            f"deletes {index} and makes its name an alias of {new}, in one step; writers may go on then",
+            "POST",
+            "/_aliases",
+            {"actions": swap},
+            True,
+        ),
+    ]
 
 
 def mappings(product: Product) -> dict[str, Any]:
@@ -130,7 +168,4 @@ def _kept(found: Mapped, index: str) -> str:
     named = [f"{one.field} ({one.type})" for one in effects(found.fields)]
     if not found.fields.kinds("attributes") & {"flattened", "flat_object"}:
         named.append("attributes, one field each")
-    return (
-        f"The index exists, and a template does not change it: it keeps {', '.join(named)}. "
-        f"Write to another index, or reindex {index} and delete it"
-    )
+    return f"It does not change {index}, which exists and keeps {', '.join(named)}: write to another index, or move it by hand as below"
