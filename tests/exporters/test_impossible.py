@@ -1,0 +1,91 @@
+"""Histograms that cannot be are rejected by name by every exporter; the others of their metric are delivered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    ResourceMetrics,
+    ScopeMetrics,
+)
+from opentelemetry.sdk.metrics.export import Buckets as Side
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel import registry
+from magictel.model import groups
+from magictel.outcome import Reason
+
+NOW = 1_700_000_000_000_000_000
+BOUNDS = (1.0, 5.0)
+GOOD = HistogramDataPoint({"a": "b"}, 0, NOW, 7, 9.5, [1, 2, 4], BOUNDS, 0.5, 9.0)
+EXPONENTIAL = ExponentialHistogramDataPoint({"a": "b"}, 0, NOW, 4, 9.5, 0, 1, Side(0, [1, 2]), Side(0, []), 0, 0.5, 2.0)
+BAD: dict[str, Any] = {
+    "unsorted bounds": (
+        replace(GOOD, explicit_bounds=[5.0, 1.0]),
+        "explicitBounds[1] is 1 after 5: bounds must increase",
+    ),
+    "bounds that come twice": (replace(GOOD, explicit_bounds=[5.0, 5.0]), "explicitBounds[1] is 5 after 5"),
+    "negative counts": (replace(GOOD, bucket_counts=[-1, 4, 4]), "bucketCounts[0] is -1"),
+    "fractional counts": (replace(GOOD, bucket_counts=[0.5, 2.5, 4]), "bucketCounts[0] is 0.5: a count is whole"),
+    "a count beside its buckets": (replace(GOOD, count=8), "count is 8, but the buckets add up to 7"),
+    "as many counts as bounds": (replace(GOOD, bucket_counts=[3, 4]), "bucketCounts has 2 counts for 2 bounds"),
+    "min above max": (replace(GOOD, min=10.0), "min is 10, more than max, 9"),
+    "an exponential scale": (replace(EXPONENTIAL, scale=99), "scale is 99"),
+    "an exponential count": (replace(EXPONENTIAL, count=3), "count is 3, but the buckets add up to 4"),
+}
+
+
+def collection(*points: Any) -> MetricsData:
+    """One metric with these points."""
+    cumulative = AggregationTemporality.CUMULATIVE
+    kind: Any = Histogram if isinstance(points[0], HistogramDataPoint) else ExponentialHistogram
+    metric = Metric("latency", "", "s", kind(list(points), cumulative))
+    scope = ScopeMetrics(InstrumentationScope("x"), [metric], "")
+    return MetricsData([ResourceMetrics(Resource({"service.name": "s"}), [scope], "")])
+
+
+@pytest.mark.parametrize("name", ["elasticsearch", "opensearch", "prometheus-remote-write", "file", "console"])
+@pytest.mark.parametrize("case", BAD)
+def test_every_exporter_rejects_it_by_name(name: str, case: str) -> None:
+    bad, why = BAD[case]
+    good = GOOD if isinstance(bad, HistogramDataPoint) else EXPONENTIAL
+    kind = registry.load(name)
+    exporter = kind(
+        kind.Settings(url="http://127.0.0.1:1") if "url" in kind.Settings.__struct_fields__ else kind.Settings()
+    )
+    left_out: list[Reason] = []
+    kept = list(exporter.going(collection(good, bad, good), left_out))
+    exporter.shutdown(0)
+    assert sum(len(group.points) for group in kept) == 2
+    own = [reason for reason in left_out if reason.code == "delivery.impossible-point"]
+    assert [(reason.fate.value, reason.count, reason.example) for reason in own] == [("rejected", 1, "latency{a=b}")]
+    assert why in own[0].message
+
+
+def test_the_ledger_counts_it_as_rejected(tmp_path: Path) -> None:
+    kind: Any = registry.load("file")
+    exporter = kind(kind.Settings(path=str(tmp_path / "o")))
+    bad, _ = BAD["unsorted bounds"]
+    receipt = exporter.deliver(collection(GOOD, bad))
+    exporter.shutdown(0)
+    assert (receipt.sent, receipt.delivered, receipt.rejected) == (2, 1, 1)
+    assert "5.0,1.0" not in (tmp_path / "o").read_text()
+
+
+def test_a_collection_that_can_be_passes_as_it_is() -> None:
+    from magictel.impossible import possible
+
+    given = list(groups(collection(GOOD, replace(GOOD, attributes={"a": "c"}))))
+    assert list(possible(given)) == given
+    assert all(one is other for one, other in zip(possible(given), given, strict=True))
