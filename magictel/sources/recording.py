@@ -118,7 +118,7 @@ class Recordings:
     def page(self, name: str, body: bytes, openmetrics: bool | None = None) -> Iterator[Batch]:
         """The parts of what was fetched from somewhere. `openmetrics`: which format it says that a page has. Raises `SourceError`."""
         opened = Bytes(name, io.BytesIO(body), len(body))
-        kind, blocks = _recognised(opened)
+        kind, blocks = ("prometheus", iter(())) if openmetrics else _recognised(opened)
         if kind == "prometheus" and openmetrics is not None:
             blocks = iter((body,))  # as it came, without what is forgiven a file
         yield from self._parts(kind, opened, blocks, name, 0, openmetrics)
