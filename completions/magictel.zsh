@@ -53,7 +53,7 @@ _magictel_add() {
         '--as[Its name. Default\: the exporter'\''s.]:value: ' \
         '*--set[An option of the target, written into its table.]:value: ' \
         '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
-        '--allow-missing-env[Take variables and secret files that are not here as given later.]' \
+        '--allow-missing-env[Do not fail on unset variables or missing secret files.]' \
         '--dry-run[Show what would be done, and do nothing.]' \
         '--format[How the result is written.]:value:(text json)' \
         '-h[Show help and exit.]' \
@@ -76,7 +76,7 @@ _magictel_enable() {
     _arguments \
         '*--set[Also write an option into the target'\''s table; its settings are then validated.]:value: ' \
         '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
-        '--allow-missing-env[Take variables and secret files that are not here as given later.]' \
+        '--allow-missing-env[Do not fail on unset variables or missing secret files.]' \
         '--dry-run[Show what would be done, and do nothing.]' \
         '--format[How the result is written.]:value:(text json)' \
         '-h[Show help and exit.]' \
@@ -88,7 +88,7 @@ _magictel_disable() {
     _arguments \
         '*--set[Also write an option into the target'\''s table; its settings are then validated.]:value: ' \
         '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
-        '--allow-missing-env[Take variables and secret files that are not here as given later.]' \
+        '--allow-missing-env[Do not fail on unset variables or missing secret files.]' \
         '--dry-run[Show what would be done, and do nothing.]' \
         '--format[How the result is written.]:value:(text json)' \
         '-h[Show help and exit.]' \
@@ -125,7 +125,7 @@ _magictel_config_check() {
         '--all[Every target of the file, enabled or not.]' \
         '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
         '*--set[Set an option for this run; above every other layer.]:value: ' \
-        '--allow-missing-env[Take variables and secret files that are not here as given later.]' \
+        '--allow-missing-env[Do not fail on unset variables or missing secret files.]' \
         '--format[How the result is written.]:value:(text json)' \
         '-h[Show help and exit.]' \
         '--help[Show help and exit.]' \
@@ -312,9 +312,9 @@ _magictel() {
         'describe:What an exporter is, and every option it has.'
         'init:Write magictel.toml from what the environment holds.'
         'add:Add a target to magictel.toml.'
-        'remove:Take a target out of magictel.toml.'
-        'enable:Let a target of magictel.toml count when none is named.'
-        'disable:Keep a target of magictel.toml without using it.'
+        'remove:Remove a target from magictel.toml.'
+        'enable:Enable a target of magictel.toml.'
+        'disable:Disable a target of magictel.toml.'
         'config:Show settings with their origins, or validate them offline.'
         'check:Climb the ladder: at which step are metrics lost?'
         'send-sample:Send one known sample and compare what arrives.'

@@ -16,6 +16,6 @@ def command(
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Keep a target of magictel.toml without using it."""
+    """Disable a target of magictel.toml."""
     current = begin(config)
     return switch(current, target, False, sets or (), allow_missing_env, dry_run, format_)

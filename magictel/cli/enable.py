@@ -32,7 +32,7 @@ def command(
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Let a target of magictel.toml count when none is named."""
+    """Enable a target of magictel.toml."""
     current = begin(config)
     return switch(current, target, True, sets or (), allow_missing_env, dry_run, format_)
 

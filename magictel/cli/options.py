@@ -46,7 +46,7 @@ ReportOption = Annotated[
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
 AllowMissingOption = Annotated[
     bool,
-    typer.Option("--allow-missing-env", help="Take variables and secret files that are not here as given later."),
+    typer.Option("--allow-missing-env", help="Do not fail on unset variables or missing secret files."),
 ]
 
 

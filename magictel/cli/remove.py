@@ -32,7 +32,7 @@ def command(
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Take a target out of magictel.toml; the comments around it stay."""
+    """Remove a target from magictel.toml; the comments around it stay."""
     current = begin(config)
     current.after = edit.remove_target(current.before, target)
     if sets:

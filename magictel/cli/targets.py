@@ -142,11 +142,16 @@ def check_settings(exporter: type[Any], resolved: Resolved[Any], *, files_later:
 
 
 def summary(resolved: Resolved[Any]) -> str:
-    """`url from magictel.toml:4, api_key from ES_KEY`, or `2 of 19 options set` where there are many."""
+    """`url from magictel.toml:4, api_key from ES_KEY`, `12 of 37 options set` where there are many, `defaults` where there are none."""
     chosen = resolved.chosen
     if 0 < len(chosen) <= 3:
         return ", ".join(f"{key} from {resolved.origins[key]}" for key in chosen)
-    return f"{len(chosen)} of {len(resolved.origins)} options set"
+    if chosen:
+        return f"{len(chosen)} of {len(resolved.origins)} options set"
+    from magictel.settings.fields import field_map
+
+    address = field_map(type(resolved.settings)).get("url")
+    return f"defaults ({address.env[0]} is not set)" if address is not None and address.env else "defaults"
 
 
 def _choose(

@@ -83,7 +83,10 @@ def _unreached(
     errors = {one["error"] for one in attempts}
     if "ECONNREFUSED" in errors:
         remedy = "start the backend or check the port; inside a container, localhost is the container itself"
-        return Finding.failed(Rung.TCP, "net.tcp.refused", f"nothing listens: {said}", remedy, **evidence)
+        refused = " or ".join(str(one["address"]) for one in attempts[:4] if one["error"] == "ECONNREFUSED")
+        others = "; ".join(f"{one['address']} {_verb(one)}" for one in attempts[:4] if one["error"] != "ECONNREFUSED")
+        message = f"connection refused: nothing is listening on {refused}" + (f"; {others}" if others else "")
+        return Finding.failed(Rung.TCP, "net.tcp.refused", message, remedy, **evidence)
     if errors == {"timeout"}:
         return Finding.failed(
             Rung.TCP,

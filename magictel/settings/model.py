@@ -234,7 +234,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     ] = True
     server_name: Annotated[
         str | None,
-        option("Name that the certificate must carry, where it is not the host's.", example="es.example.net"),
+        option("Expected certificate name (SNI) if it differs from the host.", example="es.example.net"),
     ] = None
     headers: Annotated[
         dict[str, Secret],
@@ -247,7 +247,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     proxy: Annotated[
         str | None,
         option(
-            "HTTP proxy, as a URL; an empty text is none. Default: what the environment says.",
+            "HTTP proxy, as a URL; an empty value disables it. Default: what the environment says.",
             example="http://proxy.example.net:3128",
             address=True,
         ),

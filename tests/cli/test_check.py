@@ -25,7 +25,7 @@ def _nobody() -> Iterator[int]:
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 SSH = b"SSH-2.0-OpenSSH_9.6\r\n"
 TROUBLE: list[tuple[str, Callable[[], AbstractContextManager[int]], str, str, str]] = [
-    ("http", _nobody, "tcp", "net.tcp.refused", "nothing listens"),
+    ("http", _nobody, "tcp", "net.tcp.refused", "nothing is listening"),
     ("http", lambda: answering(html()), "http", "http.not-a-backend", "with a web page"),
     ("http", lambda: answering(html("502 Bad Gateway")), "http", "http.bad-gateway", "502 from nginx"),
     (

@@ -36,5 +36,5 @@ def test_the_remedy_follows_from_what_was_done_to_the_numbers(pairs: list[tuple[
 
 
 def test_what_an_exporter_declares_is_not_mended() -> None:
-    declared = Difference("p", "@timestamp", 1.5, 1.25, "times have milliseconds")
+    declared = Difference("p", "@timestamp", 1.5, 1.25, "timestamps truncated to milliseconds")
     assert remedy("es", [declared, Difference("p", "value", 0.1, 0.10000000149011612)]) == FLOATS

@@ -59,7 +59,7 @@ GOOD = checked(
     timed(Finding.passed(Rung.TCP, "127.0.0.1:9200 answers; [::1]:9200 refuses"), 0.001),
     timed(Finding.skipped(Rung.TLS, "not used: the address is http://"), 0.0),
     timed(Finding.passed(Rung.HTTP, "Elasticsearch 8.19.0, cluster magictel-test"), 0.006),
-    timed(Finding.passed(Rung.AUTH, "security is off: anyone may write"), 0.003),
+    timed(Finding.passed(Rung.AUTH, "security is disabled: anyone may write"), 0.003),
     timed(Finding.passed(Rung.CLOCK, "less than 1 s apart"), 0.004),
     timed(Finding.passed(Rung.HEALTH, "yellow, as is normal with one data node"), 0.004),
     timed(
@@ -149,14 +149,14 @@ NODES = checked(
         Finding.warned(
             Rung.TCP,
             "net.tcp.refused",
-            "1 of 3 nodes fail; http://b:9200: nothing listens: 10.0.0.2:9200 refuses",
+            "1 of 3 nodes fail; http://b:9200: connection refused: nothing is listening on 10.0.0.2:9200",
             "start the backend or check the port; inside a container, localhost is the container itself",
             endpoints=[
                 {"endpoint": "http://a:9200", "outcome": "pass", "message": "10.0.0.1:9200 answers", "evidence": {}},
                 {
                     "endpoint": "http://b:9200",
                     "outcome": "fail",
-                    "message": "nothing listens: 10.0.0.2:9200 refuses",
+                    "message": "connection refused: nothing is listening on 10.0.0.2:9200",
                     "evidence": {},
                 },
                 {"endpoint": "http://c:9200", "outcome": "pass", "message": "10.0.0.3:9200 answers", "evidence": {}},

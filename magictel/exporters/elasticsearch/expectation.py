@@ -73,7 +73,7 @@ def _fields(series: Series, point: Point) -> dict[str, Value]:
 def declared(field: str, sent: Value, seen: Value) -> str | None:
     """The documented lossy form that explains a difference, or None."""
     if field in TIMES and isinstance(sent, str) and isinstance(seen, str):
-        return "times have milliseconds" if sent[:23] == seen[:23] and seen[23:] == "000000Z" else None
+        return "timestamps truncated to milliseconds" if sent[:23] == seen[:23] and seen[23:] == "000000Z" else None
     if not field.startswith(ATTRIBUTES):
         return None
     if isinstance(sent, str) and isinstance(seen, str):

@@ -85,7 +85,7 @@ def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
     if reply.status in _NO_HANDLER:
         ignored = f"; {given[0]} is sent and not looked at" if given else ""
         return Finding.passed(
-            Rung.AUTH, f"security is off: anyone may write{ignored}", security="off", status=reply.status
+            Rung.AUTH, f"security is disabled: anyone may write{ignored}", security="off", status=reply.status
         )
     said = wire.first_bytes(reply)
     if unsigned(reply):

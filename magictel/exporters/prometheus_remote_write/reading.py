@@ -106,7 +106,7 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
     if field in _NOT_CARRIED and seen is None:
         return "not carried by remote write 1.0"
     if field == "time_unix_nano" and isinstance(sent, int) and isinstance(seen, int):
-        return "times have milliseconds" if sent // 1_000_000 * 1_000_000 == seen else None
+        return "timestamps truncated to milliseconds" if sent // 1_000_000 * 1_000_000 == seen else None
     if field == "name":
         return "normalised names" if seen in set(names.get(str(sent), ())) else None
     if field == "keys" and isinstance(sent, tuple) and isinstance(seen, tuple):

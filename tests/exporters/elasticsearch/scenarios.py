@@ -27,7 +27,7 @@ def test_everyday_sample_is_verified_with_a_warning_and_the_thorough_one_is_alte
     assert everyday.verification.time_to_visible is not None
     assert everyday.verification.time_to_visible < 5
     assert [finding.code for finding in everyday.findings] == ["es.mapping.unprepared"]
-    assert {one.declared for one in everyday.verification.differences} == {"times have milliseconds"}
+    assert {one.declared for one in everyday.verification.differences} == {"timestamps truncated to milliseconds"}
     thorough = sent(engine.job(), thorough=True)
     assert thorough.outcome is SendOutcome.ALTERED
     assert thorough.verification is not None

@@ -137,7 +137,7 @@ AUTH: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
         ("pass", None),
         "API key n of e",
     ),
-    ("security off on 7.x", {}, ("pass", None), "security is off"),
+    ("security off on 7.x", {}, ("pass", None), "security is disabled"),
     ("security off on 8.x", {AUTHENTICATE: answer(405, {"error": "Incorrect HTTP method"})}, ("pass", None), "off"),
     (
         "a write-only key that may not see /",
@@ -158,7 +158,7 @@ AUTH: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
         ("pass", None),
         "user admin",
     ),
-    ("OpenSearch without the plugin", {"GET /": OPENSEARCH}, ("pass", None), "security is off"),
+    ("OpenSearch without the plugin", {"GET /": OPENSEARCH}, ("pass", None), "security is disabled"),
     (
         "OpenSearch's refusal",
         {"GET /": OPENSEARCH, AUTHINFO: Reply(401, {}, b"Unauthorized")},

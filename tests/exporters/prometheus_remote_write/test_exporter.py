@@ -124,7 +124,7 @@ def test_the_sample_arrives_and_is_read_back_equal(serve: Any, version: str, tho
     assert (result.verification.found, result.verification.altered) == (delivered, 0)
     declared = {difference.declared for difference in result.verification.differences}
     assert declared >= {
-        "times have milliseconds",
+        "timestamps truncated to milliseconds",
         "labels are text",
         "normalised names",
         "not carried by remote write 1.0",
