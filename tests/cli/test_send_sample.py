@@ -202,7 +202,9 @@ def test_reports_of_a_send(tmp_path: Path) -> None:
     assert told["schema"] == "magictel.send/1"
     assert told["run_id"] in ran.out
     suites = judged(tmp_path / "b.xml")
-    assert [[case.attrib["name"] for case in suite.iter("testcase")] for suite in suites] == [["accepted", "verified"]] * len(EMULATED)
+    assert [[case.attrib["name"] for case in suite.iter("testcase")] for suite in suites] == [
+        ["accepted", "verified"]
+    ] * len(EMULATED)
 
 
 def test_strict_counts_the_warnings_of_the_ladder(tmp_path: Path) -> None:
