@@ -138,7 +138,12 @@ AUTH: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
         "API key n of e",
     ),
     ("security off on 7.x", {}, ("pass", None), "security is disabled"),
-    ("security off on 8.x", {AUTHENTICATE: answer(405, {"error": "Incorrect HTTP method"})}, ("pass", None), "disabled"),
+    (
+        "security off on 8.x",
+        {AUTHENTICATE: answer(405, {"error": "Incorrect HTTP method"})},
+        ("pass", None),
+        "disabled",
+    ),
     (
         "a write-only key that may not see /",
         {"GET /": MONITOR, AUTHENTICATE: answer(200, {"username": "e", "api_key": {"name": "w"}})},
