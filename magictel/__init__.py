@@ -20,7 +20,7 @@ A guide to the house, top to bottom; a room imports those below it only (`lint-i
     http_exporter, exporter     the plugin interface: the author's half, and what is inherited and final
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    how a request travels                sources     where data comes from
-    settings      models, layers with each value's origin, describing, editing
+    settings      models, layers with each value's origin, whose secrets a file may send where (trust), describing, editing
     events, verification, finding, outcome, payload     the values that rooms hand to each other
     address, credentials, proxy, resolver, tls, dial    what transport and ladder both need to reach somebody
     templates, wire, scrub, model, clock, instrumentation, secrets, catalogue, errors

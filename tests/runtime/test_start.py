@@ -12,6 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.util._once import Once
 
 from magictel import runtime
+from magictel.exporters.elasticsearch import ElasticsearchExporter
 from magictel.outcome import Fate
 from magictel.runtime.counting import CountingExporter
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
@@ -173,3 +174,16 @@ def test_every_unknown_name_is_counted_by_itself(backend: Server, caplog: pytest
     assert list(running.ledgers()) == ["elastcsearch", "elasticsearch", "consle"]
     assert [ledger.dropped for ledger in running.ledgers().values()] == [1, 0, 1]
     assert caplog.text.count("config.unknown-target") == 2
+
+
+def test_an_exporter_made_without_code_logs_what_is_unsafe_once(caplog: pytest.LogCaptureFixture) -> None:
+    held = {
+        "ELASTICSEARCH_URL": "http://es.example.net",
+        "ELASTICSEARCH_API_KEY": "id:s3cr3t",
+        "ELASTICSEARCH_VERIFY": "no",
+    }
+    ElasticsearchExporter(environment=held).shutdown(0)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2
+    assert "certificate is not verified" in warnings[0]
+    assert "api_key would be sent unencrypted to http://es.example.net" in warnings[1]
