@@ -7,7 +7,7 @@ from typing import Any
 
 from magictel.amazon import SIGN, unsigned, without_echo
 from magictel.clock import Clock
-from magictel.exporters.elasticsearch.product import ask_product, product_of
+from magictel.exporters.elasticsearch.product import Product, ask_product, product_of
 from magictel.exporters.elasticsearch.trouble import Cause, Trouble, cause_of, read, unauthenticated
 from magictel.finding import Finding, Rung
 from magictel.ladder.clock import clock, time_of
@@ -30,6 +30,8 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
             return Finding.failed(
                 Rung.HTTP, "es.product.too-old", f"{found} is older than 7.0", "upgrade the cluster", product=str(found)
             )
+        if found.opensearch != opensearch:
+            return _other_product(wire, found)
         cluster = f", cluster {found.cluster}" if found.cluster else ""
         return Finding.passed(
             Rung.HTTP, f"{found}{cluster}", product=found.name, version=found.number, status=reply.status
@@ -38,6 +40,8 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     if reply.status in (401, 403) and (_own_error(reply) or _plain_refusal(reply)):
         return Finding.passed(Rung.HTTP, f"answers {reply.status} as {_name(opensearch)} does", **seen)
     cause = _cause(reply)
+    if wire.endpoint.path.strip("/") and (_is_index(reply) or "index_not_found_exception" in cause.types):
+        return _index_in_url(wire, opensearch, seen)
     trouble = read(reply.status, cause) if cause != Cause() else None
     if trouble is not None:
         return _failed(Rung.HTTP, trouble, wire, **seen)
@@ -59,6 +63,37 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
         "es.product.unknown",
         f"{wire.endpoint.origin} answers {reply.status}, and its body names neither Elasticsearch nor OpenSearch",
         "check host, port and path; a proxy must let GET / through as it is",
+        **seen,
+    )
+
+
+def _other_product(wire: Wire, found: Product) -> Finding:
+    other = "opensearch" if found.opensearch else "elasticsearch"
+    return Finding.failed(
+        Rung.HTTP,
+        "es.product.other",
+        f"{wire.endpoint.origin} is {found}, and this exporter is for {_name(not found.opensearch)}",
+        f"use the exporter {other}: magictel check {other} --set url={wire.endpoint}",
+        product=found.name,
+        version=found.number,
+    )
+
+
+def _is_index(reply: Reply) -> bool:
+    """True for the answer to `GET /INDEX`: what the index is, under its name."""
+    body = reply.json()
+    if not reply.ok or not isinstance(body, dict) or not body:
+        return False
+    return all(isinstance(one, dict) and {"aliases", "mappings", "settings"} <= one.keys() for one in body.values())
+
+
+def _index_in_url(wire: Wire, opensearch: bool, seen: dict[str, Any]) -> Finding:
+    index = wire.endpoint.path.strip("/").partition("/")[0]
+    return Finding.failed(
+        Rung.HTTP,
+        "es.url.path",
+        f"the path {wire.endpoint.path} of the URL names an index, and the URL must be the cluster's own address",
+        f"magictel check {_name(opensearch).lower()} --set url={wire.endpoint.origin} --set index={index}",
         **seen,
     )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from magictel.wire import Reply, Wire
 
+_SINCE_LUCENE_9_5 = (2, 7)
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -37,8 +39,14 @@ def product_of(reply: Reply) -> Product | None:
         return None
     number = version["number"]
     parts = tuple(int(part) for part in re.findall(r"\d+", number)[:3])
+    opensearch = version.get("distribution") == "opensearch"
+    if not opensearch and "OpenSearch" in str(body.get("tagline")):
+        # compatibility.override_main_response_version: the number is Elasticsearch's, the distribution is left out; Lucene's is true
+        lucene = tuple(map(int, re.findall(r"\d+", str(version.get("lucene_version")))[:2]))
+        parts = _SINCE_LUCENE_9_5 if lucene >= (9, 5) else (1,)
+        opensearch, number = True, f"in compatibility mode (it reports {number})"
     return Product(
-        opensearch=version.get("distribution") == "opensearch",
+        opensearch=opensearch,
         version=parts,
         number=number,
         cluster=str(body.get("cluster_name", "")),

@@ -15,8 +15,9 @@ def dispatch(context: Context) -> Reply:
     """Answer; raises `Refused` and `PlainRefused`."""
     asked = context.asked
     allowed: list[str] = []
+    path = asked.path.rstrip("/") or "/"  # the engines take a slash at the end as none
     for pattern, method, handler in _ROUTES:
-        found = pattern.fullmatch(asked.path)
+        found = pattern.fullmatch(path)
         if found is None:
             continue
         if method == asked.method or (method == "GET" and asked.method == "HEAD"):
@@ -32,4 +33,4 @@ def dispatch(context: Context) -> Reply:
 
 def known(path: str) -> bool:
     """True when some method does something at this path."""
-    return any(pattern.fullmatch(path) for pattern, _, _ in _ROUTES)
+    return any(pattern.fullmatch(path.rstrip("/") or "/") for pattern, _, _ in _ROUTES)

@@ -55,6 +55,9 @@ def root(number: str = "8.19.0", **version: Any) -> Reply:
 
 
 OPENSEARCH = root("3.3.0", distribution="opensearch")
+COMPATIBLE = answer(
+    200, {"version": {"number": "7.10.2"}, "tagline": "The OpenSearch Project: https://opensearch.org/"}
+)
 OLD_OPENSEARCH = root("2.19.4", distribution="opensearch")
 MONITOR = refusal(403, "action [cluster:monitor/main] is unauthorized for API key id [A] of user [elastic]")
 
@@ -70,7 +73,8 @@ def told(finding: Finding) -> tuple[str, str | None]:
 HTTP: list[tuple[str, Reply, tuple[str, str | None], str]] = [
     ("Elasticsearch", root(), ("pass", None), "Elasticsearch 8.19.0, cluster c"),
     ("serverless", root("8.11.0", build_flavor="serverless"), ("pass", None), "Elasticsearch serverless 8.11.0"),
-    ("OpenSearch", OPENSEARCH, ("pass", None), "OpenSearch 3.3.0"),
+    ("OpenSearch", OPENSEARCH, ("fail", "es.product.other"), "is OpenSearch 3.3.0, and this exporter is for Elasticsearch"),
+    ("OpenSearch in compatibility mode", COMPATIBLE, ("fail", "es.product.other"), "in compatibility mode (it reports 7.10.2)"),
     ("a cluster without a master", answer(503, json.loads(root().body)), ("pass", None), "Elasticsearch 8.19.0"),
     ("an old one", root("6.8.23"), ("fail", "es.product.too-old"), "6.8.23"),
     ("its 403", MONITOR, ("pass", None), "answers 403 as Elasticsearch does"),
@@ -478,4 +482,4 @@ def test_prepare_speaks_the_dialect_of_the_version(front: Reply, path: str, word
 def test_prepare_says_what_a_template_cannot_change() -> None:
     planned = preparation.preparations(wire({"GET /": root(), CAPS: caps(value_double="float")}), INDEX, False)
     assert isinstance(planned, list)
-    assert "it keeps value_double (float)" in planned[0].purpose
+    assert "keeps value_double (float)" in planned[0].purpose
