@@ -126,7 +126,7 @@ def asking(method: str, path: str) -> None:
     _asked.set(f"{method} {path}")
 
 
-def malformed(asked: str, failure: BaseException) -> WireError:
+def malformed(asked: str, failure: BaseException | None = None) -> WireError:
     """The error for an answer of another shape than the backend's own."""
     return WireError(
         "http.malformed-reply",
@@ -134,5 +134,5 @@ def malformed(asked: str, failure: BaseException) -> WireError:
         "look at the answer with curl: it may come from another service, a proxy or an unknown version",
         phase="read",
         maybe_delivered=True,
-        evidence={"exception": type(failure).__name__},
+        evidence={"exception": type(failure).__name__} if failure is not None else {},
     )

@@ -16,6 +16,7 @@ from magictel.exporters.elasticsearch.expectation import POINT, RUN_ID, TIMES
 from magictel.exporters.elasticsearch.fields import Fields
 from magictel.exporters.elasticsearch.product import ask_product
 from magictel.exporters.elasticsearch.trouble import cause_of
+from magictel.reply import malformed
 from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.wire import Reply, Wire
 
@@ -89,7 +90,12 @@ def _size(query: SampleQuery) -> int:
 def fields_of(wire: Wire, index: str) -> Fields | Unreadable:
     """The fields of the index that documents of ours have. Raises `WireError`."""
     reply = wire.get(f"/{quote(index)}/_field_caps?fields={_ASKED}&ignore_unavailable=false")
-    return Fields.of(reply.json()) if reply.ok else unreadable(reply, wire)
+    if not reply.ok:
+        return unreadable(reply, wire)
+    body = reply.json()
+    if not isinstance(body, dict) or not isinstance(body.get("fields"), dict):  # no fields would read as no documents
+        raise malformed(f"GET /{index}/_field_caps")
+    return Fields.of(body)
 
 
 def refresh_interval(wire: Wire, index: str) -> float | Unreadable:

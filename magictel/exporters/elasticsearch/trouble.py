@@ -38,6 +38,10 @@ _LIMIT = re.compile(r"\bLimit of (?:total|mapping) \w+")
 _PARSING = frozenset({"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"})
 
 
+_DEEPEST = 20
+"""Causes of causes that are read: the engines have five, a hostile answer a thousand."""
+
+
 class Class(StrEnum):
     """What a sender does about it (the catalogue's retry classes)."""
 
@@ -91,8 +95,8 @@ class Cause:
         return f"{said} ({deeper})" if deeper else said
 
 
-def cause_of(error: Any) -> Cause:
-    """Read what stands under `error`; anything at all gives a `Cause`."""
+def cause_of(error: Any, depth: int = 0) -> Cause:
+    """Read what stands under `error`; anything at all gives a `Cause`. Causes below the 20th are left."""
     if isinstance(error, str):
         return Cause(reason=error)
     if not isinstance(error, Mapping):
@@ -102,7 +106,7 @@ def cause_of(error: Any) -> Cause:
     return Cause(
         _text(error.get("type")),
         _text(error.get("reason")),
-        (cause_of(inner),) if isinstance(inner, Mapping) else (),
+        (cause_of(inner, depth + 1),) if isinstance(inner, Mapping) and depth < _DEEPEST else (),
         limit if isinstance(limit, int) else None,
         _text(error.get("additional_unsuccessful_credentials")),
     )
