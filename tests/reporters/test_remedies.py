@@ -74,8 +74,8 @@ def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
     )
     assert known("es.write.long-value") == "let the template cut what is indexed"  # `see first …` goes with the command
     assert known("prom.rw.collision") == (
-        "give each resource its own service.name or service.instance.id (the Collector's resource processor can copy "
-        "k8s.pod.uid to it); of two metrics whose names become one, rename one"
+        "of two attribute keys or metrics whose names become one, rename one; give each resource its own service.name or "
+        "service.instance.id"
     )
     assert known("file.no-directory") is None  # a command alone, to be filled in
     assert known("es.write.unprovable") is None  # a command alone, which needs the target's name

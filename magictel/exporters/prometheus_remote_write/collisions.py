@@ -7,6 +7,7 @@ is sent, and each further one is refused here, by name. A repeat of a point (the
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -176,6 +177,10 @@ def _told_by(attributes: Attributes) -> frozenset[tuple[str, str]]:
     return frozenset((key, repr(value)) for key, value in attributes.items())
 
 
+def _quoted(attributes: Attributes) -> dict[str, str]:
+    return {key: json.dumps(value, ensure_ascii=False, default=repr) for key, value in attributes.items()}
+
+
 def _samples(encoder: Encoder, series: Series, point: Point) -> list[_Sample]:
     """The samples of a point as Prometheus tells them apart; none where the encoder leaves the point out anyway."""
     if not isinstance(encoder.encode(series, point), bytes):
@@ -194,7 +199,10 @@ def _told(encoder: Encoder, first: Series, first_point: Point, second: Series, s
     elif not _alike(one, other):
         why = "unit, kind or scope differ, which are no labels"
     elif _told_by(first.attributes) != _told_by(second.attributes):
-        why = f"{describe(first)} has the same labels"
+        pair = [describe(series) for series in (first, second)]
+        if pair[0] == pair[1]:  # they differ in a type, or beyond what is shown
+            pair = [describe(replace(series, attributes=_quoted(series.attributes))) for series in (first, second)]
+        return f"{pair[0]} has the same labels: {pair[1]}"
     elif first_point.time_unix_nano != second_point.time_unix_nano:
         why = "two points lie within one millisecond"
     else:

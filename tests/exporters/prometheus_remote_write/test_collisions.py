@@ -179,6 +179,9 @@ def test_a_point_is_named_with_the_one_that_it_is_taken_for(exporter: Prometheus
         "the same point has another value: m{a_b=x}",
         "two points lie within one millisecond: m{a_b=x}",
     ]
+    typed = [NumberDataPoint({"k": value}, 0, NOW, 1.0) for value in ("1", 1)]
+    (one,) = told(exporter, at(gauge("m", *typed)))[1]
+    assert one.example == 'm{k="1"} has the same labels: m{k=1}'
 
 
 @pytest.mark.parametrize("other", [{"a": "1", "b": 2}, {"b": 2, "a": "1"}])
