@@ -17,7 +17,7 @@ BUSY = Throttled("http.throttled", "429")
 FAILING = Unavailable("http.server-error", "503")
 RESET = Unavailable("net.http.reset", "the connection was reset", unknown=True)
 EVERY = 60.0
-EXPORTS = 200
+EXPORTS = 60
 
 Backend = Callable[[Payload], Outcome]
 

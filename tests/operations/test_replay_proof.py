@@ -112,7 +112,8 @@ def proved(
     exporter: Exporter[Any], recordings: Sequence[str], clock: Clock | None = None, **options: Any
 ) -> SendResult:
     job = Job("t", exporter.name, lambda: exporter)
-    given = ReplayOptions(verify=True, **options)
+    # Time enough on a busy machine: nothing here is about deadlines.
+    given = ReplayOptions(verify=True, **{"deadline": 300.0, "timeout": 100.0, **options})
     with Recordings(recordings, False, 0, True) as opened:
         last = list(replay([job], opened, given, clock or SystemClock()))[-1]
     assert isinstance(last, ReplayFinished)
