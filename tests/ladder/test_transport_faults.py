@@ -197,7 +197,7 @@ FAULTS = [
     Fault(
         "server accepts, never answers (read timeout)",
         "net.http.read-timeout",
-        server(never_answers, timeout=0.4),
+        server(never_answers, timeout=1.5),
         ("read",),
         True,
     ),

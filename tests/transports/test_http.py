@@ -197,7 +197,7 @@ def trickles(data: bytes) -> Callable[[socket.socket], None]:
 def test_the_deadline_holds_however_the_bytes_trickle(reply: bytes) -> None:
     with serving(trickles(reply)) as server, transport() as one:
         found = failure(
-            lambda: post(one, server.http, timeout=0.4)
+            lambda: post(one, server.http, timeout=1.5)
         )  # else the whole arrives after 50 s, and nothing fails
         assert (found.code, found.phase, found.maybe_delivered) == ("net.http.read-timeout", "read", True)
 
@@ -254,7 +254,7 @@ def test_a_server_of_another_protocol_that_then_keeps_silent_is_told_by_its_firs
         over.wait(100)
 
     with serving(database) as server, transport() as one:
-        found = failure(lambda: post(one, server.http, timeout=0.4))
+        found = failure(lambda: post(one, server.http, timeout=1.5))
         over.set()
     assert found.code == "http.not-http"
     assert "8.0.36" in found.message
