@@ -145,7 +145,7 @@ class AcmeEmulator:
             return Reply(404)
         with self._lock:
             if request.method == "GET":
-                wanted = request.query["run"]
+                wanted = request.query.get("run")
                 shown = [line for line in self.lines if json.loads(line)["attributes"].get(RUN_ID) == wanted]
                 return Reply(200, {"content-type": "application/x-ndjson"}, "".join(shown).encode())
             return self._store(request, veto)
