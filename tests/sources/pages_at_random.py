@@ -103,7 +103,7 @@ class _Maker:
             line += f"{self.space(' ') or ' '}{self.random.choice(_NO_TIMES) if self.fault() else self.time}"
         if (self.openmetrics and self.random.random() < 0.2) or self.fault():
             line += f' # {{trace="{self.random.choice(_VALUES[1:13])}"}} {self.number()}'
-        return line + (self.random.choice((" ", " 1", "#", "{}")) if self.fault() else "")
+        return line + (self.random.choice((" ", " 1 1", "#", "{}")) if self.fault() else "")
 
     def number(self) -> str:
         return self.random.choice(_NO_NUMBERS if self.fault() else _NUMBERS)
