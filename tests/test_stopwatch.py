@@ -132,7 +132,7 @@ def test_where_no_request_is_made_there_are_no_steps_of_one() -> None:
         (Timing(0.0, 0.0, 0.0, 0.1, 0.9, None, 1, 1), "one round trip"),
         (
             Timing(0.0, 0.0, 0.0, 0.1, 0.3, 9.0, 1, 1),
-            "of the delivery before it, first byte is 75 % of 0.4 s: one round trip",
+            "Sending took 0.4 s; first byte is 75 % of 0.4 s: one round trip",
         ),
         (Timing(0.0), "encode is 0 % of <1 ms"),
     ],

@@ -182,16 +182,20 @@ def finish(edit_: Edit, how: Format, *, action: str, targets: Sequence[str], sai
 
 
 def overridden(names: Sequence[str]) -> list[str]:
-    """A sentence for every target of which `ENABLED_EXPORTERS` decides instead of the file."""
+    """Sentences for targets whose enabling `ENABLED_EXPORTERS` overrides: those that it names, and those that it does not."""
     listed = select.enabled_names(environment())
     if listed is None:
         return []
-    notes = []
-    for name in names:
-        verdict = "so it counts" if find(name, listed) else "so it does not count"
-        there = "names" if find(name, listed) else "does not name"
-        notes.append(f"{select.ENABLED} is set and decides, not the file: it {there} {name}, {verdict}")
-    return notes
+    enabled = [name for name in names if find(name, listed)]
+    disabled = [name for name in names if name not in enabled]
+    groups = (("enabled", enabled), ("not enabled", disabled))
+    return [
+        f"{select.ENABLED} overrides the file: {', '.join(group)} {_is(group)} {how}" for how, group in groups if group
+    ]
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _file_secrets(text: str, path: Path) -> Iterator[str]:

@@ -65,6 +65,6 @@ def magictel(
 
 
 _EPILOG = (
-    "Exit codes: 0 all held; 1 something failed; 2 wrong usage; 3 unverified, or warnings under --strict; "
+    "Exit codes: 0 OK; 1 something failed; 2 wrong usage; 3 unverified, or warnings under --strict; "
     "78 unusable settings, or nothing to do; 130 interrupted; 143 terminated."
 )

@@ -40,12 +40,12 @@ def tcp(
             **evidence,
         )
     if len(attempts) == 1:
-        return Finding.passed(Rung.TCP, f"{attempts[0]['address']} answers", **evidence)
+        return Finding.passed(Rung.TCP, f"{attempts[0]['address']} connected", **evidence)
     if len(answered) == len(attempts):
-        return Finding.passed(Rung.TCP, f"{len(answered)} of {len(attempts)} addresses answer", **evidence)
+        return Finding.passed(Rung.TCP, f"{len(answered)} of {len(attempts)} addresses connected", **evidence)
     silent = [one for one in attempts if not one["answers"]]
     first = "; ".join(f"{one['address']} {_verb(one)}" for one in silent[:2])
-    return Finding.passed(Rung.TCP, f"{answered[0]['address']} answers; {first}", **evidence)
+    return Finding.passed(Rung.TCP, f"{answered[0]['address']} connected; {first}", **evidence)
 
 
 def _attempt(one: tuple[Any, ...], until: float, shares: int) -> dict[str, Any]:
@@ -109,4 +109,4 @@ def _unreached(
 
 
 def _verb(one: dict[str, Any]) -> str:
-    return {"ECONNREFUSED": "refuses", "timeout": "does not answer"}.get(one["error"], f"fails ({one['error']})")
+    return {"ECONNREFUSED": "refused", "timeout": "timed out"}.get(one["error"], f"failed ({one['error']})")

@@ -20,13 +20,18 @@ _MANY = 1_000
 
 
 def advice(timing: Timing) -> str:
-    """`first byte is 81 % of 100 ms: one round trip and the backend's own work: …`."""
+    """`first byte is 81 % of 100 ms: one round trip and the backend's own work`, what is waited for apart."""
     name, share = _most(timing.steps())
-    said = f"{share}: {_change(name, timing)}"
     if name != _VISIBLE:
-        return said
-    before, share = _most([step for step in timing.steps() if step[0] != _VISIBLE])
-    return f"{said}; of the delivery before it, {share}: {_change(before, timing)}"
+        return f"{share}: {_change(name, timing)}"
+    steps = [step for step in timing.steps() if step[0] != _VISIBLE]
+    visible = timing.visible or 0.0
+    percent = 100 * visible / (visible + sum(seconds for _, seconds in steps))
+    before, share = _most(steps)
+    return (
+        f"{percent:.0f} % of the time ({span(visible)}) is the backend's own delay until queries show a point (a refresh interval, "
+        f"a cache). Sending took {span(sum(seconds for _, seconds in steps))}; {share}: {_change(before, timing)}"
+    )
 
 
 def _most(steps: list[tuple[str, float]]) -> tuple[str, str]:
@@ -51,10 +56,7 @@ def _change(name: str, timing: Timing) -> str:
         case "first byte":
             return _answered(timing)
         case _:
-            return (
-                "the backend's own delay until queries show a point (a refresh interval, a cache), which only a setting there "
-                "makes shorter"
-            )
+            return ""
 
 
 def _compressed(timing: Timing) -> str:

@@ -44,7 +44,7 @@ def test_init_follows_the_variable_that_enables(magictel: Magictel, folder: Path
         "elasticsearch": {"exporter": "elasticsearch"},
         "acme": {"exporter": "acme", "enabled": False, "tenant": "x"},
     }
-    assert "ENABLED_EXPORTERS is set and decides" in ran.err
+    assert "ENABLED_EXPORTERS overrides the file" in ran.err
 
 
 def test_init_refuses_what_does_not_validate_under_the_variables_name(magictel: Magictel, folder: Path) -> None:
@@ -158,9 +158,9 @@ def test_disable_and_enable_go_there_and_back(magictel: Magictel, file: Path) ->
 
 def test_an_edit_says_when_the_variable_decides_instead(magictel: Magictel, file: Path) -> None:
     err = magictel("disable", "blue", ENABLED_EXPORTERS="blue").err
-    assert "ENABLED_EXPORTERS is set and decides, not the file: it names blue, so it counts" in err
+    assert "ENABLED_EXPORTERS overrides the file: blue is enabled" in err
     err = magictel("enable", "green", ENABLED_EXPORTERS="blue").err
-    assert "it does not name green, so it does not count" in err
+    assert "ENABLED_EXPORTERS overrides the file: green is not enabled" in err
 
 
 def test_an_edit_without_a_file_says_how_to_make_one(magictel: Magictel) -> None:

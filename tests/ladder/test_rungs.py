@@ -102,7 +102,7 @@ def test_each_address_is_tried_and_one_that_answers_is_enough() -> None:
     assert finding.outcome is Held.PASS
     assert [one["answers"] for one in finding.evidence["addresses"]] == [False, True]
     assert finding.evidence["answered_by"] == "backend"
-    assert f"127.0.0.2:{server.port} refuses" in finding.message
+    assert f"127.0.0.2:{server.port} refused" in finding.message
 
 
 def test_where_nothing_listens_the_port_is_named() -> None:

@@ -56,7 +56,7 @@ GOOD = checked(
     "http://localhost:9200",
     Finding.passed(Rung.CONFIG, "2 of 19 options set"),
     timed(Finding.passed(Rung.DNS, "localhost is 127.0.0.1, ::1"), 0.002),
-    timed(Finding.passed(Rung.TCP, "127.0.0.1:9200 answers; [::1]:9200 refuses"), 0.001),
+    timed(Finding.passed(Rung.TCP, "127.0.0.1:9200 connected; [::1]:9200 refused"), 0.001),
     timed(Finding.skipped(Rung.TLS, "not used: the address is http://"), 0.0),
     timed(Finding.passed(Rung.HTTP, "Elasticsearch 8.19.0, cluster magictel-test"), 0.006),
     timed(Finding.passed(Rung.AUTH, "security is disabled: anyone may write"), 0.003),
@@ -81,7 +81,7 @@ EXPIRED = checked(
     "https://es.example.net:9243",
     Finding.passed(Rung.CONFIG, "url from magictel.toml:4, api_key from ES_KEY"),
     timed(Finding.passed(Rung.DNS, "es.example.net is 10.2.0.7, 10.2.0.8"), 0.011),
-    timed(Finding.passed(Rung.TCP, "2 of 2 addresses answer"), 0.019),
+    timed(Finding.passed(Rung.TCP, "2 of 2 addresses connected"), 0.019),
     timed(
         Finding.failed(
             Rung.TLS,

@@ -143,9 +143,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 "this Prometheus' remote-write receiver is switched off",
                 "start it with --web.enable-remote-write-receiver",
             )
-        return Finding.passed(
-            Rung.WRITE, "the remote-write receiver is switched on; Prometheus has no rights of its own"
-        )
+        return Finding.passed(Rung.WRITE, "the remote-write receiver is enabled; Prometheus checks no permissions")
 
     @probe(Rung.WRITE, "an empty write is taken", SideEffect.EMPTY_WRITE)
     def empty_write(self, wire: Wire) -> Finding:
