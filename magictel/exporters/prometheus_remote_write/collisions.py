@@ -186,7 +186,8 @@ def _samples(encoder: Encoder, series: Series, point: Point) -> list[_Sample]:
     if not isinstance(encoder.encode(series, point), bytes):
         return []
     name, own, moment = encoder.name(series.stream), encoder.labels(series), milliseconds(point.time_unix_nano)
-    return [(f"{name}{suffix}", frozenset({**own, **extra}.items()), moment) for suffix, extra, _ in samples(point)]
+    parts = samples(point, encoder.bound_text(series.stream))
+    return [(f"{name}{suffix}", frozenset({**own, **extra}.items()), moment) for suffix, extra, _ in parts]
 
 
 def _told(encoder: Encoder, first: Series, first_point: Point, second: Series, second_point: Point) -> str:

@@ -75,7 +75,7 @@ class ColumnEncoder(Encoder):
         width, bounds = variant
         heads = [
             (encoded_label("__name__", name + suffix), encoded_label("le", le) if le else b"")
-            for suffix, le in parts(bounds)
+            for suffix, le in parts(bounds, self.bound_text(stream))
         ]
 
         encode = self._labeller(stream).encoded

@@ -22,6 +22,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.exporters.prometheus_remote_write.names import LabelNames, label_name, label_value, labels, metric_name
 from magictel.model import (
+    PROMETHEUS_TYPE,
     SUMMARY_NAME,
     SUMMARY_UNIT,
     Group,
@@ -33,6 +34,7 @@ from magictel.model import (
     number_text,
     times_of,
 )
+from magictel.sources.prometheus_number import open_metrics
 from magictel.templates import Withheld
 
 NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
@@ -66,6 +68,10 @@ class Encoder:
     def named(self, stream: Stream) -> Callable[[str], str]:
         """Return what makes label names of a stream's keys."""
         return str if self.verbatim(stream) else self._label_name
+
+    def bound_text(self, stream: Stream) -> Callable[[float], str]:
+        """Return what writes a histogram's bounds: as Prometheus 3 stores them from a page (`1.0`), or from OTLP (`1`)."""
+        return open_metrics if self.page_names and (PROMETHEUS_TYPE, "histogram") in stream.metadata else number_text
 
     def name(self, stream: Stream) -> str | None:
         """The metric's name in Prometheus."""
@@ -111,7 +117,7 @@ class Encoder:
         try:
             return b"".join(
                 time_series({**made, **extra, "__name__": f"{name}{suffix}"}, value, time)
-                for suffix, extra, value in samples(point)
+                for suffix, extra, value in samples(point, self.bound_text(series.stream))
             )
         except OverflowError:
             return Withheld("prom.rw.number", "a number is beyond what a 64-bit float holds", describe(series))
@@ -141,13 +147,15 @@ def identity(resource: Mapping[str, Any]) -> dict[str, str]:
     return {label: value for label, value in (("job", job), ("instance", instance)) if value}
 
 
-def samples(point: Point) -> Iterable[tuple[str, Mapping[str, str], float]]:
+def samples(
+    point: Point, bound_text: Callable[[float], str] = number_text
+) -> Iterable[tuple[str, Mapping[str, str], float]]:
     """What a point becomes: (suffix of the name, extra labels, value).
 
     Raises `OverflowError` for an integer no double holds, `ValueError` for a histogram whose counts do not fit its bounds.
     """
     if isinstance(point, HistogramDataPoint):
-        own = parts(tuple(point.explicit_bounds))
+        own = parts(tuple(point.explicit_bounds), bound_text)
         if len(point.bucket_counts) != (
             len(point.explicit_bounds) + 1 if point.explicit_bounds or point.bucket_counts else 0
         ):
@@ -203,9 +211,9 @@ def reserved(stream: Stream, fixed: Mapping[str, str]) -> tuple[str, ...]:
     return (*fixed, "__name__", "le") if stream.kind is Kind.HISTOGRAM else (*fixed, "__name__")
 
 
-def parts(bounds: Sequence[float]) -> list[tuple[str, str]]:
+def parts(bounds: Sequence[float], bound_text: Callable[[float], str] = number_text) -> list[tuple[str, str]]:
     """A histogram's series in their order: suffix of the name and `le` (empty: none)."""
-    finite = [number_text(bound) for bound in bounds if bound != math.inf]
+    finite = [bound_text(bound) for bound in bounds if bound != math.inf]
     return [*(("_bucket", le) for le in [*finite, "+Inf"]), ("_sum", ""), ("_count", "")]
 
 

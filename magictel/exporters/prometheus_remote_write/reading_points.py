@@ -45,7 +45,7 @@ class Identities:
                 return None
             known = self._made(series)
         try:
-            values = samples(point)
+            values = samples(point, self._encoder.bound_text(series.stream))
         except (
             OverflowError,
             ValueError,

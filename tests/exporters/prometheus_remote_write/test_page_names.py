@@ -41,7 +41,7 @@ SERIES = {
     'waits{_a="1",a__b="2",quantile="0.5"}',
     "waits_sum{}",
     "waits_count{}",
-    'sizes_bytes_bucket{le="1"}',
+    'sizes_bytes_bucket{le="1.0"}',  # as Prometheus 3 stores what it scrapes
     'sizes_bytes_bucket{le="+Inf"}',
     "sizes_bytes_sum{}",
     "sizes_bytes_count{}",
