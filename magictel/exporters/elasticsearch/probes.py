@@ -49,6 +49,8 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     if busy is not None:
         return busy
     if reply.ok and reply.headers.get("x-elastic-product") == "Elasticsearch":
+        if wire.endpoint.path.strip("/"):
+            return _index_in_url(wire, opensearch, seen)
         return Finding.passed(Rung.HTTP, "Elasticsearch, by its header; its version is not told", **seen)
     if reply.json() is None and reply.body.strip():
         return Finding.failed(
@@ -88,12 +90,14 @@ def _is_index(reply: Reply) -> bool:
 
 
 def _index_in_url(wire: Wire, opensearch: bool, seen: dict[str, Any]) -> Finding:
-    index = wire.endpoint.path.strip("/").partition("/")[0]
+    first = wire.endpoint.path.strip("/").partition("/")[0]
+    index = "" if first.startswith("_") else f" --set index={first}"
+    names = "is one of the cluster's APIs" if not index else "names an index"
     return Finding.failed(
         Rung.HTTP,
         "es.url.path",
-        f"the path {wire.endpoint.path} of the URL names an index, and the URL must be the cluster's own address",
-        f"magictel check {_name(opensearch).lower()} --set url={wire.endpoint.origin} --set index={index}",
+        f"the path {wire.endpoint.path} of the URL {names}, and the URL must be the cluster's own address",
+        f"magictel check {_name(opensearch).lower()} --set url={wire.endpoint.origin}{index}",
         **seen,
     )
 

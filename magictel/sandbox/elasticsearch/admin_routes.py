@@ -131,6 +131,13 @@ def _rollover(context: Context, index: str) -> Reply:
     )
 
 
+@ROUTES.on("GET", "/{index}/_alias")
+def _get_aliases(context: Context, index: str) -> Reply:
+    context.may_index("indices:admin/aliases/get", index)
+    found = admin.get_index(context.cluster, index, allow_missing=context.asked.allow_missing)
+    return context.reply({name: {"aliases": one["aliases"]} for name, one in found.items()})
+
+
 @ROUTES.on("GET", "/{index}")
 def _get_index(context: Context, index: str) -> Reply:
     context.may_index("indices:admin/get", index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magictel.sandbox.elasticsearch import admin_routes, data_routes, state_routes
+from magictel.sandbox.elasticsearch import admin_routes, data_routes, parameters, state_routes
 from magictel.sandbox.elasticsearch.answers import PlainRefused
 from magictel.sandbox.elasticsearch.context import Context
 from magictel.wire import Reply
@@ -21,6 +21,7 @@ def dispatch(context: Context) -> Reply:
         if found is None:
             continue
         if method == asked.method or (method == "GET" and asked.method == "HEAD"):
+            parameters.check(asked)
             reply: Reply = handler(context, **found.groupdict())
             return reply
         allowed.append(method)

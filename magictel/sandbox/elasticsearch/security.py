@@ -52,6 +52,7 @@ INDEX: Mapping[str, tuple[str, ...]] = {
     "indices:admin/mappings/get": ("view_index_metadata", "manage", "all"),
     "indices:admin/mapping/put": ("manage", "auto_configure", "all"),
     "indices:monitor/settings/get": ("monitor", "view_index_metadata", "manage", "all"),
+    "indices:admin/aliases/get": ("view_index_metadata", "manage", "all"),
     "indices:admin/get": ("view_index_metadata", "manage", "all"),
     "indices:admin/settings/update": ("manage", "all"),
 }

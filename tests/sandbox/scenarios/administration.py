@@ -6,6 +6,29 @@ from tests.sandbox.scenarios.step import EVERY, MAPPING, Scenario, Step, bulk, g
 
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
+        "parameters that an end point does not know are refused before anything else",
+        (
+            *(get(f"/{{x}}/{end}?foo=1&fields=n") for end in ("_mapping", "_settings", "_count", "_search")),
+            *(
+                get(f"/{{x}}{end}?foo=1")
+                for end in ("", "/", "/_mapping", "/_settings/index.mode", "/_count", "/_search")
+            ),
+            search("/{x}/_search?foo=1&bar=2"),
+            search("/_search?scrol"),
+            *(get(f"/{path}?foo=1") for path in ("", "_cluster/health", "_cluster/settings", "_cat/health", "_search")),
+        ),
+    ),
+    Scenario(
+        "an index that is not there is a 404, in every way it is asked for, with or without a slash at the end",
+        (
+            *(get(f"/{{x}}{end}") for end in ("", "/", "/_mapping", "/_settings", "/_count", "/_search/", "/_alias")),
+            get("/{x}?ignore_unavailable=true"),
+            index(),
+            get("/{x}/?filter_path=*.aliases"),
+            search("/{x}/_search/"),
+        ),
+    ),
+    Scenario(
         "blocks refuse by item",
         tuple(
             step
