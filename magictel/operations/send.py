@@ -26,9 +26,7 @@ _FIRST_RUNGS = (Rung.CONFIG, Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.AUTH,
 _POLL = 0.25
 _LEAST = 0.1
 """Seconds for sending where the rungs before it took all of the deadline."""
-_LOST = (
-    "see whether they come late, with --within 120s; else look for a filter, a pipeline or a quota behind the receiver"
-)
+_LOST = "see whether they come late, with --within 120s; else look for a filter, a pipeline, a failure store or a quota behind the receiver"
 _DUPLICATED = "look for a second way to the same place: another collector, a pipeline, replicas that are not merged"
 
 
