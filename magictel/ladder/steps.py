@@ -137,7 +137,10 @@ class _Climbing:
         if reply.status in REFUSED:
             return Finding.passed(Rung.HTTP, f"answers HTTP ({reply.status})", status=reply.status)
         remedy = f"magictel check {exporter.target} --round-trip"
-        busy = None if reply.status == 501 else unavailable(reply, wire, exporter.clock.now(), exporter.name)
+        if reply.status in (500, 501):  # as many answer to a method, or an empty body, that they do not expect
+            busy = None
+        else:
+            busy = unavailable(reply, wire, exporter.clock.now(), exporter.name)
         return busy or unproven(reply, wire, exporter.name, remedy, exporter.products)
 
     def auth(self, endpoint: Endpoint, seconds: float) -> Finding:
