@@ -283,7 +283,8 @@ class OtlpJson:
         if isinstance(temporality, str) and temporality not in _TEMPORALITY:
             raise MemberError(self._metric_path, f"unknown aggregationTemporality {temporality[:40]!r}")
         raw = bytes(metric.metadata)
-        own_key = metric.name, metric.unit, metric.description, kind, temporality, monotonic, suffix, raw
+        of_summary = metric.summary is not None  # a gauge beside it may have its name
+        own_key = metric.name, metric.unit, metric.description, kind, temporality, monotonic, suffix, raw, of_summary
         key = (id(around[0]), id(around[1]), *around[2:], *own_key)
         known = self._heads.get(key)
         if known is None or known.resource is not around[0] or known.scope is not around[1]:
@@ -291,7 +292,7 @@ class OtlpJson:
                 self._heads.clear()
             own = metric.unit if unit is None else unit
             metadata = _metadata(raw) if raw not in (b"", b"null") else ()
-            if metric.summary is not None:
+            if of_summary:
                 metadata = summary_part(metadata, metric.name, metric.unit)
             kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
             known = Head(*around, metric.name + suffix, metric.description, own, *kept)

@@ -49,7 +49,32 @@ _NAMES = {
 }
 _PLAIN_FIELDS = (1, 2, 3, _METADATA)
 _OLDER = {4: ", intGauge of OTLP before 0.9", 6: ", intSum of OTLP before 0.9", 8: ", intHistogram of OTLP before 0.9"}
+_OLDER_SCOPE_METRICS = 1000
 _DEEPEST = 32
+_RESOURCE_METRICS = b"\x0a"
+_IN_RESOURCE_METRICS = (0x0A, 0x12, 0x1A)
+"""The tags of resource, scope metrics and schema URL."""
+
+
+def is_request(begin: bytes, *, more: bool) -> bool:
+    """Return whether a file begins with a request, whose first bytes may look like a text's: a feed and a length such as `#`.
+
+    `more`: these are not all of its bytes.
+    """
+    if not begin.startswith(_RESOURCE_METRICS):
+        return False
+    try:
+        size, at = varint(begin, 1)
+        end = at + size
+        while at < min(end, len(begin)):
+            tag, at = varint(begin, at)
+            size, at = varint(begin, at)
+            at += size
+            if tag not in _IN_RESOURCE_METRICS or at > end:
+                return False
+    except (BadWireError, IndexError):
+        return False
+    return begin.startswith(_RESOURCE_METRICS, end) or end == len(begin) or (more and end > len(begin))
 
 
 def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -119,8 +144,13 @@ class OtlpProtobuf:
         return parts
 
     def _request(self, raw: bytes) -> Iterator[Part]:
+        if raw and not any(number == 1 for number, _ in fields_of(raw)):
+            raise MemberError("the request", "expected the field resourceMetrics (1)")
         for at, resource_metrics in enumerate(all_of(raw, 1)):
             inner = gathered(resource_metrics)
+            if _OLDER_SCOPE_METRICS in inner:
+                why = "unknown field 1000, instrumentationLibraryMetrics of OTLP before 0.16"
+                raise MemberError(f"resourceMetrics[{at}]", why)
             resource = self._resource(merged(inner, 1))
             for second, scope_metrics in enumerate(inner.get(2, ())):
                 own = gathered(scope_metrics)
@@ -270,14 +300,15 @@ class OtlpProtobuf:
         monotonic = monotonic and kind is Kind.SUM
         unit = "" if suffix == "_count" else unit
         raw = tuple(metric.get(_METADATA, ()))
-        own_key = name, unit, description, kind, temporality, monotonic, suffix, raw
+        of_summary = _SUMMARY in metric  # a gauge beside it may have its name
+        own_key = name, unit, description, kind, temporality, monotonic, suffix, raw, of_summary
         key = (id(around[0]), id(around[1]), *around[2:], *own_key)
         known = self._heads.get(key)
         if known is None or known.resource is not around[0] or known.scope is not around[1]:
             if len(self._heads) > 10_000:
                 self._heads.clear()
             metadata = tuple((key, value) for key, value in _pairs(raw).items() if isinstance(value, str))
-            if _SUMMARY in metric:
+            if of_summary:
                 metadata = summary_part(metadata, name, text(metric, 3))
             kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
             known = Head(*around, name + suffix, description, unit, *kept)

@@ -24,7 +24,7 @@ from magictel.sources.lines import document, lines
 from magictel.sources.once import SMALL, Once
 from magictel.sources.otlp_json import OtlpJson, times
 from magictel.sources.otlp_members import OTHER_SIGNALS
-from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
+from magictel.sources.otlp_protobuf import OtlpProtobuf, is_request, messages
 from magictel.sources.parts import Part
 from magictel.sources.prometheus_line import is_sample
 from magictel.sources.prometheus_text import PrometheusText
@@ -276,6 +276,8 @@ def _recognised(opened: Bytes) -> tuple[str, Iterator[bytes]]:
 
 
 def _kind(name: str, first: bytes) -> str:
+    if is_request(first, more=len(first) >= _LOOK):
+        return "otlp-protobuf"
     text = first.lstrip(b" \t\r\n")
     if not text:
         raise SourceError("source.empty", f"{name} is empty: there is nothing to send", whole=True)

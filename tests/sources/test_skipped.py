@@ -381,3 +381,40 @@ OFFICIAL = {
 def test_every_member_of_otlp_is_known(message: Any) -> None:
     official = {field.json_name for field in OFFICIAL[message].DESCRIPTOR.fields if "Strindex" not in field.json_name}
     assert set(message.__struct_fields__) == official
+
+
+@pytest.mark.parametrize("size", range(12, 300))
+def test_a_request_in_protobuf_is_known_whatever_its_length_looks_like(tmp_path: Path, size: int) -> None:
+    """35 bytes behind a line feed look like a comment, 65 to 122 like a metric's name, 123 like JSON."""
+    made = ParseDict(request(GOOD, name="m"), ExportMetricsServiceRequest())
+    made.resource_metrics[0].scope_metrics[0].metrics[0].description = "d" * size
+    file = tmp_path / "r.pb"
+    file.write_bytes(made.SerializeToString())
+    assert [values(batch) for batch in Recordings((str(file),)).batches()] == [[1.5]]
+
+
+@pytest.mark.parametrize("begin", [b"\n", b"\n\n\n", b"\n#\n\n", b"\n# HELP a b\n", b" \n\t\n"])
+def test_a_page_that_begins_with_blank_lines_is_none(tmp_path: Path, begin: bytes) -> None:
+    file = tmp_path / "p.prom"
+    file.write_bytes(begin + b"a 1.5\n")
+    assert [values(batch) for batch in Recordings((str(file),), now=TIME).batches() if batch][-1] == [1.5]
+
+
+def test_a_gauge_beside_a_summary_of_its_name_is_no_part_of_it() -> None:
+    summary = request({"count": "1", "sum": 2.0, "quantileValues": [{"quantile": 0.5, "value": 1.0}]}, kind="summary")
+    metrics = summary["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
+    metrics += request(GOOD)["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
+    protobuf = ParseDict(summary, ExportMetricsServiceRequest()).SerializeToString()
+    for parts in OtlpJson("r", 0).line(json.dumps(summary).encode(), 1), OtlpProtobuf("r", 0).message(protobuf, 1):
+        gauges = [part for part in parts if part.head.name == "m"]
+        assert [(bool(part.head.metadata), values([part])) for part in gauges] == [(True, [1.0]), (False, [1.5])]
+
+
+def test_older_and_foreign_fields_of_a_request_in_protobuf_are_broken_by_number() -> None:
+    made = ParseDict(request(GOOD), ExportMetricsServiceRequest())
+    inner = made.resource_metrics[0].scope_metrics[0].SerializeToString()
+    older = b"\xc2\x3e" + bytes([len(inner)]) + inner
+    with pytest.raises(SourceError, match="field 1000, instrumentationLibraryMetrics"):
+        OtlpProtobuf("r", 0).message(b"\x0a" + bytes([len(older)]) + older, 1)
+    with pytest.raises(SourceError, match=r"resourceMetrics \(1\)"):
+        OtlpProtobuf("r", 0).message(b"\x12" + bytes([len(inner)]) + inner, 1)
