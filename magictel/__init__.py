@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "magictel.delivery.retry": ("Attempted",),
+    "magictel.delivery.attempt": ("Attempted",),
     "magictel.errors": ("MagictelError", "PluginError", "SettingsError", "UsageError", "WireError"),
     "magictel.exporter": ("INTERFACE", "Exporter"),
     "magictel.finding": ("Finding", "Held", "Rung", "SideEffect"),

@@ -1,7 +1,7 @@
 # What `magictel.__getattr__` loads, for type checkers: a stub, so that no import of it exists at run time. Tested fresh.
 from __future__ import annotations
 
-from magictel.delivery.retry import (
+from magictel.delivery.attempt import (
     Attempted,
 )
 from magictel.errors import (

@@ -23,9 +23,10 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExpor
 from magictel.authored import INTERFACE as INTERFACE
 from magictel.authored import Authored, S
 from magictel.clock import Clock, SystemClock
+from magictel.delivery.attempt import Attempted
+from magictel.delivery.ledger import Lot
 from magictel.delivery.log import DeliveryLog
-from magictel.delivery.pipeline import Lot, OnDropped, OnRefused, Pipeline
-from magictel.delivery.retry import Attempted
+from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.errors import MagictelError, SettingsError
 from magictel.finding import SideEffect
 from magictel.impossible import possible

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.errors import SettingsError, WireError
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from magictel.amazon import SIGN, unsigned, without_echo
-from magictel.front import Front, Kind, error_types, failure_within, front_of, own_words, words_of
+from magictel.front import Front, Kind, front_of
 from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 from magictel.products import another_product
+from magictel.reply_words import error_types, failure_within, own_words, words_of
 from magictel.wire import Reply
 
 _RETRIED = frozenset({408, 425, 499})

@@ -278,7 +278,7 @@ def test_a_forked_child_starts_empty_and_works_and_the_parent_keeps_what_is_its_
     exporter.export(collection(range(100, 104)))
     assert exporter.ledger.kept == 4
     # The locks are taken while the process forks, as by a reader's thread in the middle of an export.
-    with exporter._sending, exporter._pipeline._lock:
+    with exporter._sending, exporter._pipeline._ledger._lock:
         child = os.fork()
         if not child:
             status = 1

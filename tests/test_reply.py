@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from magictel import Endpoint, Finding, HttpExporter, HttpSettings, Outcome, Payload, Point, Reply, Route, Rung, Series
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.errors import WireError
 from magictel.finding import Held
 from magictel.ladder.climb import climb

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ import typer
 from magictel.cli.check import SandboxBareOption, SandboxOption, StrictOption
 from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
-from magictel.cli.output import Format, ResultFormat
+from magictel.cli.output import ResultFormat
 from magictel.cli.targets import (
     AllOption,
     ConfigOption,
@@ -24,16 +23,8 @@ from magictel.cli.targets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from magictel.events import Event
-    from magictel.operations.job import Job
-    from magictel.operations.replay_reading import ReplayOptions
-    from magictel.sources.recording import Recordings
-
-
-_FARTHEST = 100 * 365.25 * 86_400
-"""Seconds of a shift: farther, and times would leave what 64 bits of nanoseconds, or a calendar, can say."""
 
 
 def command(
@@ -116,7 +107,9 @@ def command(
     from magictel.cli.failure import tell
     from magictel.cli.go_on import say_how_to_go_on
     from magictel.cli.interrupts import Interrupts
+    from magictel.cli.memory import keep_freed_memory, rarely_collected
     from magictel.cli.on_error import skips
+    from magictel.cli.replay_options import check_combination, parse_shift, parse_speed
     from magictel.cli.reports import reported, reporting
     from magictel.clock import SystemClock
     from magictel.events import ReplayFinished
@@ -126,7 +119,7 @@ def command(
     from magictel.sources.recording import Recordings
     from magictel.sources.trouble import SourceError
 
-    _fit_together(
+    check_combination(
         verify=verify,
         no_verify=no_verify,
         within=within,
@@ -134,12 +127,12 @@ def command(
         dry_run=dry_run,
         reported=reported(format_, report),
     )
-    _keep_freed_memory()
+    keep_freed_memory()
     sandbox = sandbox or sandbox_bare
     clock = SystemClock()
     options = ReplayOptions(
-        shift=_shift(shift),
-        speed=_speed(speed),
+        shift=parse_shift(shift),
+        speed=parse_speed(speed),
         loop=loop,
         from_point=from_point,
         filter=Filter(filter_ or ()),
@@ -155,13 +148,15 @@ def command(
         with (
             Interrupts() as interrupts,
             reporting(format_, report, "replay", sandboxed.told if sandbox else None, quiet=quiet) as reports,
-            _rarely_collected(),
+            rarely_collected(),
             Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare) as chosen,
         ):
             if dry_run:
-                return _dry([one.job() for one in chosen], recordings, options, format_.plain)
-            events = replay([one.job() for one in chosen], recordings, options, clock)
+                from magictel.cli.dry_replay import show
+
+                return show([target.job() for target in chosen], recordings, options, format_.plain)
+            events = replay([target.job() for target in chosen], recordings, options, clock)
             interrupts.drive(_saying_the_shift(events), reports)
             reports.finish()
             done = reports.sent
@@ -178,70 +173,6 @@ def command(
         tell(failure, format_.plain)
         return Exit.FAILED
     return interrupts.leave(code)
-
-
-def _dry(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, how: Format) -> int:
-    """What would be sent, in numbers."""
-    from magictel.cli import output
-    from magictel.cli.dry_run import left_out
-    from magictel.cli.exit_codes import Ending, exit_code
-    from magictel.clock import SystemClock
-    from magictel.operations.dry_replay import dry_replay
-    from magictel.reporters.figures import many
-    from magictel.reporters.json import dry_replay_document
-
-    source, targets = dry_replay(jobs, recordings, options, SystemClock())
-    if how is Format.JSON:
-        rows = [
-            {
-                "target": one.target,
-                "exporter": one.exporter,
-                "endpoint": one.endpoint,
-                "points": one.points,
-                "payloads": one.payloads,
-                "bytes": one.bytes,
-                **left_out(one.withheld),
-                "code": one.config.code if one.config else None,
-                "message": one.config.message if one.config else None,
-            }
-            for one in targets
-        ]
-        output.document(dry_replay_document(source, rows))
-    else:
-        output.say(f"{many(source.points, 'point')} of {source.series} series; nothing is sent")
-        for reason in source.reasons:
-            output.say(f"skipped {reason}")
-        for warning in source.warnings:
-            output.say(f"doubtful: {warning}")
-        for one in targets:
-            if one.config is not None:
-                output.say(f"{one.target}  {one.config.message}")
-                continue
-            parts = f"{many(one.points, 'point')} in {many(one.payloads, 'payload')} of {one.bytes} bytes before compression"
-            output.say(f"{one.target}  {one.endpoint}  {parts}")
-            for why in one.withheld:
-                output.say(f"  {why.fate} {why.count}  {why.code}: {why.message}")
-    return exit_code(Ending(unusable=any(one.config is not None for one in targets)))
-
-
-@contextmanager
-def _rarely_collected() -> Iterator[None]:
-    """Millions of points come and go, none of them in a cycle: looking for cycles among them takes a third of the time."""
-    import gc
-
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-def _keep_freed_memory() -> None:
-    """The C library gives every freed block of more than 128 KiB back to the system until it has seen a larger one go (mallopt(3),
-    M_MMAP_THRESHOLD). A slice's buffers would be mapped, zeroed and unmapped each time: a tenth of the time, and no byte less at the peak.
-    """
-    bytes(4 * 1024 * 1024)  # never touched: two system calls
 
 
 def _saying_the_shift(events: Iterator[Event]) -> Iterator[Event]:
@@ -268,55 +199,3 @@ def _shifted(seconds: float) -> str:
     if not round(seconds, 3):
         return "timestamps are not shifted"
     return f"timestamps shifted {'forward' if seconds > 0 else 'back'} by {span(abs(seconds))}"
-
-
-def _fit_together(
-    *, verify: bool, no_verify: bool, within: float | None, timing: bool, dry_run: bool, reported: bool
-) -> None:
-    from magictel.errors import UsageError
-
-    if verify and no_verify:
-        raise UsageError("usage.run", "--verify and --no-verify: only one of them can be", "leave one of them out")
-    if within is not None and not verify:
-        raise UsageError("usage.run", "--within: nothing is waited for unless it is verified", "add --verify")
-    if dry_run and reported:
-        raise UsageError(
-            "usage.report", "--dry-run has no result to report", "use --format json, or leave --report out"
-        )
-    if dry_run and (verify or timing):
-        what = "--verify" if verify else "--timing"
-        raise UsageError(
-            "usage.run", f"--dry-run sends nothing, so there is nothing to {what[2:]}", f"leave {what} out"
-        )
-
-
-def _shift(text: str) -> float | str:
-    from magictel.errors import UsageError
-    from magictel.settings.units import parse_seconds
-
-    if text in ("now", "keep"):
-        return text
-    sign = -1.0 if text.startswith("-") else 1.0
-    try:
-        seconds = parse_seconds(text.lstrip("+-"))
-    except ValueError:
-        raise UsageError("usage.shift", f"--shift {text}: write now, keep or a duration", "--shift now") from None
-    if seconds > _FARTHEST:
-        raise UsageError("usage.shift", f"--shift {text}: that is more than a hundred years", "--shift now")
-    return sign * seconds
-
-
-def _speed(text: str) -> float | None:
-    from magictel.errors import UsageError
-
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise UsageError(
-            "usage.speed", f"--speed {text}: write a number of times the recorded pace, or max", "--speed 10"
-        )
-    return speed

@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 from magictel.clock import Clock
+from magictel.delivery.attempt import Attempt
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
+from magictel.delivery.deadline import Deadline
+from magictel.delivery.ledger import Ledger, Lot, points_of
 from magictel.delivery.outbox import Outbox, Waiting
 from magictel.delivery.patience import Patience
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
-from magictel.delivery.retry import NOT_BEGUN, STRIKES, Attempt, Deadline, Retry, Settled
-from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
+from magictel.delivery.retry import NOT_BEGUN, STRIKES, Retry
+from magictel.delivery.settlement import Settled
+from magictel.outcome import Fate, ItemVerdict, Reason, Receipt
 from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings
 from magictel.stopwatch import Stopwatch
@@ -26,18 +29,6 @@ OnRefused = Callable[[bytes, ItemVerdict], None]
 OnDropped = Callable[[bytes], None]
 """Told of every item that was given up; it may have arrived all the same, where the end of an attempt is not known."""
 _LEAST_PATIENCE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """What one collection became before delivery: payloads, and reasons for the points that were withheld (or lost while encoding)."""
-
-    payloads: Iterable[Payload]
-    withheld: list[Reason]
-    sent: int
-
-
-V = TypeVar("V", Reason, ItemVerdict)
 
 
 class Pipeline:
@@ -60,7 +51,7 @@ class Pipeline:
         self._settings = settings
         self._clock = clock
         self._in_order = in_order
-        self._redact = redact
+        self._ledger = Ledger(redact)
         self.stop = threading.Event()
         self.outbox = Outbox(settings.outbox_points, settings.outbox_bytes)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown, clock)
@@ -76,8 +67,6 @@ class Pipeline:
             self.stop,
         )
         self._pool: Pool | None = None
-        self._lock = threading.Lock()
-        self._booked = Receipt()
         self._trying: tuple[Waiting, ...] = ()
         self._lots = 0
 
@@ -88,9 +77,7 @@ class Pipeline:
     @property
     def ledger(self) -> Receipt:
         """Everything since the exporter was made; `kept` is what waits in the outbox now, or is being tried once more."""
-        open_now = self._reasons((*self.outbox.waiting, *self._trying), Fate.KEPT)
-        with self._lock:
-            return replace(self._booked, reasons=self._booked.reasons + open_now)
+        return self._ledger.total((*self.outbox.waiting, *self._trying))
 
     @property
     def in_vain(self) -> bool:
@@ -105,16 +92,16 @@ class Pipeline:
         receipt, left = self._send(lot, until, on_refused, fair=not self._in_order)
         if left and not self.stop.is_set():
             # Each has had its turn; what is open has the time that is left.
-            open_points = _points(left)
-            self._book(replace(receipt, kept=open_points))
+            open_points = points_of(left)
+            self._ledger.book(replace(receipt, kept=open_points))
             rest = Lot([one.payload for one in left], [], open_points)
             more, left = self._send(rest, until, on_refused, again=left, first=False)
-            more = replace(self._dropping(more, left), sent=0)
-            self._book(replace(more, kept=-open_points))
+            more = replace(self._ledger.dropping(more, left), sent=0)
+            self._ledger.book(replace(more, kept=-open_points))
             receipt = receipt + more
         else:
-            receipt = self._dropping(receipt, left)
-            self._book(receipt)
+            receipt = self._ledger.dropping(receipt, left)
+            self._ledger.book(receipt)
         if on_dropped is not None:
             for waiting in left:
                 for item in waiting.payload.items():
@@ -133,12 +120,14 @@ class Pipeline:
         self._lots += 1
         receipt, left = self._send(lot, until, None, behind, first=alone)
         left = [replace(one, lot=self._lots) for one in left]
-        kept = _points(left)
-        self._book(replace(receipt, kept=kept))
+        kept = points_of(left)
+        self._ledger.book(replace(receipt, kept=kept))
         pushed = [one for one in self._keep(left) if one.lot == self._lots]
         gone = {id(one.payload) for one in pushed}
-        still = self._reasons((one for one in left if id(one.payload) not in gone), Fate.KEPT)
-        return self._dropping(replace(receipt, kept=kept - _points(pushed), reasons=receipt.reasons + still), pushed)
+        still = self._ledger.reasons((one for one in left if id(one.payload) not in gone), Fate.KEPT)
+        return self._ledger.dropping(
+            replace(receipt, kept=kept - points_of(pushed), reasons=receipt.reasons + still), pushed
+        )
 
     def drain(self, deadline: float, *, closing: bool = False) -> bool:
         """Try what waits once more; True when nothing waits any longer. `closing`: as `Retry.closing`."""
@@ -150,17 +139,17 @@ class Pipeline:
         """Drop what waits, end the pool; returns what was dropped. What is under way now is counted when it ends."""
         self.stop.set()
         left = self.outbox.close()
-        receipt = self._dropping(Receipt(), left)
-        self._book(replace(receipt, kept=-_points(left)))
+        receipt = self._ledger.dropping(Receipt(), left)
+        self._ledger.book(replace(receipt, kept=-points_of(left)))
         if self._pool is not None:
             self._pool.close()
         return receipt
 
     def drop(self, lot: Lot, code: str, message: str) -> Receipt:
         """Count a lot as dropped without sending it (after shutdown, or with unusable settings)."""
-        why = (self._clean(Reason(code, message, lot.sent, Fate.DROPPED)),) if lot.sent else ()
+        why = (self._ledger.redacted(Reason(code, message, lot.sent, Fate.DROPPED)),) if lot.sent else ()
         receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=why)
-        self._book(receipt)
+        self._ledger.book(receipt)
         return receipt
 
     def _again(self, until: Deadline) -> Waiting | None:
@@ -172,9 +161,9 @@ class Pipeline:
         self._trying = tuple(waited)
         if not waited:
             return None
-        points = _points(waited)
+        points = points_of(waited)
         receipt, left = self._send(Lot([one.payload for one in waited], [], points), until, None, again=waited)
-        self._book(replace(receipt, sent=0, kept=_points(left) - points))
+        self._ledger.book(replace(receipt, sent=0, kept=points_of(left) - points))
         self._keep(sorted(left, key=lambda one: one.lot))
         self._trying = ()
         return left[0] if left and self._in_order else None
@@ -185,12 +174,8 @@ class Pipeline:
         if pushed:
             full = not self.outbox.closed
             pushed = [_pushed_out(one) if full else one for one in pushed]
-            self._book(replace(self._dropping(Receipt(), pushed), kept=-_points(pushed)))
+            self._ledger.book(replace(self._ledger.dropping(Receipt(), pushed), kept=-points_of(pushed)))
         return pushed
-
-    def _book(self, receipt: Receipt) -> None:
-        with self._lock:
-            self._booked = self._booked + receipt
 
     def _send(
         self,
@@ -215,44 +200,20 @@ class Pipeline:
                 total.add(settled)
                 if on_refused is not None:
                     for item, verdict in refused:
-                        on_refused(item, self._clean(verdict))
+                        on_refused(item, self._ledger.redacted(verdict))
         except BaseException:  # an interrupt, or the listener's bug: the count must hold all the same
-            receipt = self._receipt(lot, total, source, started, "delivery.shutdown", "interrupted")
-            receipt = self._dropping(receipt, total.left)
-            self._book(replace(receipt, sent=0, kept=-lot.sent) if again else receipt)
+            receipt = self._ledger.receipt(
+                lot, total, self._clock.monotonic() - started, "delivery.shutdown", "interrupted"
+            )
+            receipt = self._ledger.dropping(receipt, total.left)
+            self._ledger.book(replace(receipt, sent=0, kept=-lot.sent) if again else receipt)
             self._trying = ()
             raise
         failure = source.failure
         why = "the encoder made fewer items than there are points"
         if failure is not None:
             why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
-        return self._receipt(lot, total, source, started, "internal.export", why), total.left
-
-    def _receipt(self, lot: Lot, total: Settled, source: _Source, started: float, code: str, why: str) -> Receipt:
-        withheld = sum(reason.count for reason in lot.withheld if reason.fate is Fate.WITHHELD)
-        lost = sum(reason.count for reason in lot.withheld if reason.fate is Fate.DROPPED)
-        refused = sum(reason.count for reason in lot.withheld if reason.fate is Fate.REJECTED)
-        receipt = Receipt(
-            sent=lot.sent,
-            delivered=total.delivered,
-            rejected=total.rejected + refused,
-            withheld=withheld,
-            dropped=lost,
-            attempts=total.attempts,
-            bytes=total.bytes,
-            seconds=self._clock.monotonic() - started,
-            reasons=tuple(map(self._clean, merge_reasons([*lot.withheld, *total.reasons]))),
-            unconfirmed=total.unconfirmed,
-            failed=merge_failed(total.failed),
-            waited=total.waited,
-        )
-        receipt = self._dropping(receipt, total.lost)
-        missing = receipt.sent - receipt.readable - receipt.rejected - withheld - receipt.dropped - _points(total.left)
-        if missing <= 0:
-            return receipt
-        interrupted = code == "delivery.shutdown"
-        reason = self._clean(Reason(code, why, missing, Fate.DROPPED, None, interrupted))
-        return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
+        return self._ledger.receipt(lot, total, self._clock.monotonic() - started, "internal.export", why), total.left
 
     def _settle_all(
         self, payloads: Iterable[Payload], until: Deadline, behind: Waiting | None, first: bool, fair: bool
@@ -282,28 +243,6 @@ class Pipeline:
             del payload  # not held while the next one is made
             yield settled
 
-    def _dropping(self, receipt: Receipt, left: Iterable[Waiting]) -> Receipt:
-        left = tuple(left)
-        if not left:
-            return receipt
-        reasons = merge_reasons((*receipt.reasons, *self._reasons(left, Fate.DROPPED)))
-        return replace(receipt, dropped=receipt.dropped + _points(left), reasons=reasons)
-
-    def _reasons(self, left: Iterable[Waiting], fate: Fate) -> tuple[Reason, ...]:
-        return tuple(
-            map(
-                self._clean,
-                merge_reasons(
-                    Reason(one.code, one.message, one.payload.points, fate, None, one.payload.attempted) for one in left
-                ),
-            )
-        )
-
-    def _clean(self, reason: V) -> V:
-        """A reason quotes what the backend said, and a backend may say back what we sent."""
-        example = None if reason.example is None else self._redact(reason.example)
-        return replace(reason, message=self._redact(reason.message), example=example)
-
 
 class _Source:
     """Draws payloads and remembers the exception that ended them: an encoder's bug must not lose the count."""
@@ -317,10 +256,6 @@ class _Source:
             yield from self._payloads
         except Exception as failure:
             self.failure = failure
-
-
-def _points(waiting: Iterable[Waiting]) -> int:
-    return sum(one.payload.points for one in waiting)
 
 
 def _as_before(now: Waiting, before: Waiting) -> Waiting:

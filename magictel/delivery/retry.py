@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from magictel.clock import Clock
+from magictel.delivery.attempt import Attempt, Attempted
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
+from magictel.delivery.deadline import Deadline
 from magictel.delivery.outbox import Waiting
 from magictel.delivery.patience import Patience
 from magictel.delivery.rate_limit import RateLimit
+from magictel.delivery.settlement import Settled
 from magictel.outcome import (
     Delivered,
     FailedAttempts,
@@ -20,7 +23,6 @@ from magictel.outcome import (
     ItemVerdict,
     Outcome,
     Partial,
-    Reason,
     Rejected,
     Throttled,
     TooLarge,
@@ -30,83 +32,12 @@ from magictel.outcome import (
 from magictel.payload import Payload
 from magictel.stopwatch import Stopwatch
 
-
-@dataclass(frozen=True, slots=True)
-class Attempted:
-    """The verdict on one send, and how many body bytes travelled for it.
-
-    `status`: the reply's, where there was one. `waited`: seconds that the backend took; None: all that the attempt took.
-    """
-
-    outcome: Outcome
-    bytes: int = 0
-    status: int | None = None
-    waited: float | None = None
-
-
-Attempt = Callable[[Payload, float], Attempted]
-"""One send of one payload within so many seconds; never raises for expected trouble."""
-
 NOT_BEGUN = "delivery.deadline"
 STRIKES = 3
 """Refusals after which a payload waits behind those that were only held back: it may be one that nobody can take."""
 _HUMAN_PAUSE = 60.0
 _LEAST = 0.05
 """Seconds: an attempt with less is not begun, since it would end as "perhaps stored" for nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """Until when, on the monotonic clock: no wait ends after `retries`; no attempt begins after `end` (never before `retries`).
-
-    Between the two, payloads that were not tried yet still get their first attempt, unless the backend lets us wait in vain:
-    a large collection may take longer than the time for retries, and a payload that is never taken must not block the others.
-    A first attempt may take until `retries` or, if that is later, `patience` seconds.
-    """
-
-    end: float
-    retries: float
-    patience: float = 0.0
-
-    @classmethod
-    def at(cls, moment: float) -> Deadline:
-        """One moment for everything."""
-        return cls(moment, moment)
-
-    def fair(self, now: float) -> Deadline:
-        """Half of the time for the retries of one payload, the rest for those behind it; a first attempt may take all."""
-        return Deadline(self.end, now + max(0.0, self.retries - now) / 2, max(0.0, self.end - now))
-
-
-@dataclass(slots=True)
-class Settled:
-    """What became of one payload: counts, reasons, what is still open and why (`left`), what was given up by a bug of ours (`lost`)."""
-
-    delivered: int = 0
-    unconfirmed: int = 0
-    rejected: int = 0
-    reasons: list[Reason] = field(default_factory=list)
-    left: list[Waiting] = field(default_factory=list)
-    lost: list[Waiting] = field(default_factory=list)
-    refused: list[tuple[bytes, ItemVerdict]] = field(default_factory=list)
-    attempts: int = 0
-    bytes: int = 0
-    failed: list[FailedAttempts] = field(default_factory=list)
-    waited: float = 0.0
-
-    def add(self, other: Settled) -> None:
-        """Take another settlement in."""
-        self.delivered += other.delivered
-        self.unconfirmed += other.unconfirmed
-        self.rejected += other.rejected
-        self.attempts += other.attempts
-        self.bytes += other.bytes
-        self.failed += other.failed
-        self.waited += other.waited
-        self.reasons += other.reasons
-        self.left += other.left
-        self.lost += other.lost
-        self.refused += other.refused
 
 
 @dataclass(slots=True)
@@ -225,23 +156,22 @@ class Retry:
         match outcome:
             case Delivered(notes):
                 settled.delivered += payload.points
-                _count(settled, notes, Fate.DELIVERED)
+                settled.note(notes, Fate.DELIVERED)
             case Rejected(code, message, _, example):
-                _reject_all(settled, payload, ItemVerdict(code, message, example))
+                settled.reject(payload, _all(payload, ItemVerdict(code, message, example)))
             case TooLarge(code, message):
                 if payload.points <= 1:
-                    _reject_all(settled, payload, ItemVerdict(code, message))
+                    settled.reject(payload, _all(payload, ItemVerdict(code, message)))
                 else:
                     for half in payload.halves():
                         settled.add(self.settle(half, deadline, at_least_once=False))
             case Unconfirmed(code, message, example):
-                verdict = ItemVerdict(code, message, example)
-                _leave_unconfirmed(settled, dict.fromkeys(range(payload.points), verdict))
+                settled.leave_unconfirmed(_all(payload, ItemVerdict(code, message, example)))
             case Partial(rejected, retry, notes, unconfirmed=unconfirmed):
                 _check(payload, rejected, retry, unconfirmed)
-                _reject(settled, payload, rejected)
-                _leave_unconfirmed(settled, unconfirmed)
-                _count(settled, notes, Fate.DELIVERED)
+                settled.reject(payload, rejected)
+                settled.leave_unconfirmed(unconfirmed)
+                settled.note(notes, Fate.DELIVERED)
                 settled.delivered += payload.points - len(rejected) - len(retry) - len(unconfirmed)
                 return not retry
             case Throttled() | Unavailable():
@@ -269,7 +199,7 @@ def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float 
     match outcome:
         case Partial(_, retry, _, after, human):
             first = next(iter(retry.values()))
-            attempted = payload.attempted or any(one.unknown for one in retry.values())
+            attempted = payload.attempted or any(verdict.unknown for verdict in retry.values())
             return replace(payload.only(list(retry)), attempted=attempted), first.code, first.message, after, human
         case Throttled(code, message, after, human):
             return payload, code, message, after, human
@@ -277,6 +207,11 @@ def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float 
             return replace(payload, attempted=payload.attempted or unknown), code, message, after, False
         case _:
             raise AssertionError(outcome)
+
+
+def _all(payload: Payload, verdict: ItemVerdict) -> dict[int, ItemVerdict]:
+    """The same verdict on every item."""
+    return dict.fromkeys(range(payload.points), verdict)
 
 
 def _check(payload: Payload, *verdicts: Mapping[int, ItemVerdict]) -> None:
@@ -287,31 +222,3 @@ def _check(payload: Payload, *verdicts: Mapping[int, ItemVerdict]) -> None:
     indices = [index for part in verdicts for index in part]
     if len(set(indices)) != len(indices) or not all(0 <= index < len(items) for index in indices):
         raise ValueError("verdicts on items that are not in the payload, or two on one")
-
-
-def _reject(settled: Settled, payload: Payload, verdicts: Mapping[int, ItemVerdict]) -> None:
-    if not verdicts:
-        return
-    items = payload.items()
-    settled.refused += [(items[index], verdict) for index, verdict in verdicts.items()]
-    settled.rejected += len(verdicts)
-    _count(settled, verdicts, Fate.REJECTED, unknown=payload.attempted)
-
-
-def _leave_unconfirmed(settled: Settled, verdicts: Mapping[int, ItemVerdict]) -> None:
-    settled.unconfirmed += len(verdicts)
-    _count(settled, verdicts, Fate.UNCONFIRMED, unknown=True)
-
-
-def _reject_all(settled: Settled, payload: Payload, verdict: ItemVerdict) -> None:
-    _reject(settled, payload, dict.fromkeys(range(payload.points), verdict))
-
-
-def _count(settled: Settled, verdicts: Mapping[int, ItemVerdict], fate: Fate, *, unknown: bool = False) -> None:
-    counts: dict[str, tuple[ItemVerdict, int]] = {}
-    for verdict in verdicts.values():
-        known = counts.get(verdict.code)
-        counts[verdict.code] = (known[0], known[1] + 1) if known else (verdict, 1)
-    settled.reasons += [
-        Reason(code, first.message, n, fate, first.example, unknown) for code, (first, n) in counts.items()
-    ]

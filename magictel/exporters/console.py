@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.exporter import Exporter
 from magictel.exporters.otlp_json import OtlpJson, line
 from magictel.model import Point, Series

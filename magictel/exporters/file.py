@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.errors import WireError
 from magictel.exporter import Exporter
 from magictel.exporters.otlp_json import OtlpJson, line

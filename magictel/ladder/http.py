@@ -11,11 +11,12 @@ from typing import Any
 
 from magictel.errors import WireError
 from magictel.finding import Finding, Held, Rung
-from magictel.front import Front, front_of, own_words, words_of
+from magictel.front import Front, front_of
 from magictel.judgement import judge_status
 from magictel.ladder.meanwhile import Meanwhile, seconds_left
 from magictel.ladder.second_probe import answers_in_plaintext, banner, speaks_tls
 from magictel.outcome import Throttled, Unavailable
+from magictel.reply_words import own_words, words_of
 from magictel.tls_faults import known_fault
 from magictel.wire import Reply, Wire
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from magictel.errors import WireError
 from magictel.finding import UNPROVEN, Finding, Held, Rung
-from magictel.front import Kind, front_of, words_of
+from magictel.front import Kind, front_of
 from magictel.ladder.http import explain_wire_error, not_a_backend
 from magictel.outcome import Outcome, Rejected
 from magictel.products import another_product
+from magictel.reply_words import words_of
 from magictel.wire import Endpoint, Reply, Wire
 
 _BY_METHOD = frozenset({404, 405, 501})

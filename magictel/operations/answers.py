@@ -15,7 +15,7 @@ from magictel.catalogue import explain
 from magictel.errors import WireError
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Held, Rung
-from magictel.front import counts_refused, front_of, words_of
+from magictel.front import front_of
 from magictel.http_exporter import HttpExporter
 from magictel.ladder.probe import probes_of
 from magictel.operations.diagnosis import BY_CLASS, STANDS_WITH, Diagnosis, During, Pasted, Verdict, title_of
@@ -33,6 +33,7 @@ from magictel.outcome import (
     Unconfirmed,
 )
 from magictel.payload import Payload
+from magictel.reply_words import counts_refused, words_of
 from magictel.wire import Endpoint, Reply, Request, Wire
 
 _RUNGS: Mapping[str, tuple[Rung, ...]] = {"auth": (Rung.HTTP, Rung.AUTH), "health": (Rung.HEALTH,)}

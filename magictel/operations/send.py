@@ -22,7 +22,6 @@ from magictel.sources.sample import Sample, new_run_id, sample
 from magictel.stopwatch import Stopwatch
 from magictel.verification import Expected, SampleQuery, Unreadable, Verification, verify
 
-_FIRST_RUNGS = (Rung.CONFIG, Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.AUTH, Rung.CLOCK)
 _POLL = 0.25
 _LEAST = 0.1
 """Seconds for sending where the rungs before it took all of the deadline."""

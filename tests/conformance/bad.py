@@ -15,7 +15,7 @@ import msgspec
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExportResult
 
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.errors import WireError
 from magictel.exporter import Exporter
 from magictel.exporters.file import FileExporter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.exporter import Exporter
 from magictel.model import Point, Series
 from magictel.outcome import Delivered, Outcome

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from magictel.delivery.attempt import Attempted
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
+from magictel.delivery.deadline import Deadline
+from magictel.delivery.ledger import Lot
 from magictel.delivery.outbox import Outbox
 from magictel.delivery.patience import Patience
-from magictel.delivery.pipeline import Lot, Pipeline
+from magictel.delivery.pipeline import Pipeline
 from magictel.delivery.rate_limit import RateLimit
-from magictel.delivery.retry import Attempted, Deadline, Retry
+from magictel.delivery.retry import Retry
 from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.payload import Payload
 from magictel.settings.model import ExporterSettings

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from magictel.delivery.pipeline import Lot
+from magictel.delivery.ledger import Lot
 from magictel.outcome import Delivered, Fate, Outcome, Reason, Throttled, Unavailable
 from magictel.payload import Payload
 from tests.delivery.rig import REFUSED, Rig, lot, payload
@@ -168,7 +168,7 @@ def test_side_by_side_nothing_is_lost_or_counted_twice() -> None:
 
 def test_what_a_backend_says_back_is_redacted_everywhere() -> None:
     rig = Rig([Unavailable("http.server-error", "500: you sent hunter2")] * 99)
-    rig.pipeline._redact = lambda text: text.replace("hunter2", "***")
+    rig.pipeline._ledger._redact = lambda text: text.replace("hunter2", "***")
     kept = rig.export(payload())
     assert kept.reasons[0].message == "500: you sent ***"
     assert "hunter2" not in repr(rig.pipeline.ledger)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Rung
 from magictel.model import Point, Series

@@ -12,7 +12,7 @@ from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
 from magictel.conformance.need import Need
 from magictel.conformance.points import collection
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.exporter import Exporter
 from magictel.payload import Payload
 from magictel.templates import Layouts

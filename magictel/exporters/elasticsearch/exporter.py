@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlencode
 
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.exporters.elasticsearch import (
     counting,
     deletion,

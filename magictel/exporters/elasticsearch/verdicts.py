@@ -17,7 +17,7 @@ import msgspec
 from magictel.amazon import SIGN, unsigned, without_echo
 from magictel.exporters.elasticsearch.places import belongs, elsewhere, is_failure_store
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
-from magictel.front import Kind, front_of, words_of
+from magictel.front import Kind, front_of
 from magictel.judgement import judge_status
 from magictel.outcome import (
     Delivered,
@@ -32,6 +32,7 @@ from magictel.outcome import (
 )
 from magictel.payload import Payload
 from magictel.quotation import clipped
+from magictel.reply_words import words_of
 from magictel.wire import Reply
 
 FILTER = (

@@ -15,7 +15,7 @@ from typing import Any
 import cramjam
 
 from magictel.address import Address, parse_endpoint
-from magictel.delivery.retry import Attempted
+from magictel.delivery.attempt import Attempted
 from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write import reading_points
 from magictel.exporters.prometheus_remote_write.collisions import Collisions

@@ -1,0 +1,102 @@
+"""The ledger: everything that a pipeline was given, and what became of it. Nothing leaves it uncounted, and no secret enters it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from magictel.delivery.outbox import Waiting
+from magictel.delivery.settlement import Settled
+from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
+from magictel.payload import Payload
+
+V = TypeVar("V", Reason, ItemVerdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What one collection became before delivery: payloads, and reasons for the points that were withheld (or lost while encoding)."""
+
+    payloads: Iterable[Payload]
+    withheld: list[Reason]
+    sent: int
+
+
+class Ledger:
+    """Adds up receipts, from any thread; makes the receipts of lots."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
+        self._lock = threading.Lock()
+        self._booked = Receipt()
+
+    def book(self, receipt: Receipt) -> None:
+        """Add a receipt."""
+        with self._lock:
+            self._booked = self._booked + receipt
+
+    def total(self, open_now: Iterable[Waiting]) -> Receipt:
+        """Return everything that was booked, with the reasons of what is kept now."""
+        kept = self.reasons(open_now, Fate.KEPT)
+        with self._lock:
+            return replace(self._booked, reasons=self._booked.reasons + kept)
+
+    def receipt(self, lot: Lot, total: Settled, seconds: float, code: str, why: str) -> Receipt:
+        """Return the receipt of a lot, without what is still open. Points of which nothing is known are dropped, under `code` and `why`."""
+        withheld = sum(reason.count for reason in lot.withheld if reason.fate is Fate.WITHHELD)
+        lost = sum(reason.count for reason in lot.withheld if reason.fate is Fate.DROPPED)
+        refused = sum(reason.count for reason in lot.withheld if reason.fate is Fate.REJECTED)
+        receipt = Receipt(
+            sent=lot.sent,
+            delivered=total.delivered,
+            rejected=total.rejected + refused,
+            withheld=withheld,
+            dropped=lost,
+            attempts=total.attempts,
+            bytes=total.bytes,
+            seconds=seconds,
+            reasons=tuple(map(self.redacted, merge_reasons([*lot.withheld, *total.reasons]))),
+            unconfirmed=total.unconfirmed,
+            failed=merge_failed(total.failed),
+            waited=total.waited,
+        )
+        receipt = self.dropping(receipt, total.lost)
+        missing = (
+            receipt.sent - receipt.readable - receipt.rejected - withheld - receipt.dropped - points_of(total.left)
+        )
+        if missing <= 0:
+            return receipt
+        interrupted = code == "delivery.shutdown"
+        reason = self.redacted(Reason(code, why, missing, Fate.DROPPED, None, interrupted))
+        return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
+
+    def dropping(self, receipt: Receipt, left: Iterable[Waiting]) -> Receipt:
+        """Return the receipt with what is left open counted as dropped."""
+        left = tuple(left)
+        if not left:
+            return receipt
+        reasons = merge_reasons((*receipt.reasons, *self.reasons(left, Fate.DROPPED)))
+        return replace(receipt, dropped=receipt.dropped + points_of(left), reasons=reasons)
+
+    def reasons(self, left: Iterable[Waiting], fate: Fate) -> tuple[Reason, ...]:
+        """Return why points are still open, as reasons of one fate."""
+        return tuple(
+            map(
+                self.redacted,
+                merge_reasons(
+                    Reason(one.code, one.message, one.payload.points, fate, None, one.payload.attempted) for one in left
+                ),
+            )
+        )
+
+    def redacted(self, reason: V) -> V:
+        """Return a reason or verdict without secrets: it quotes what the backend said, and a backend may say back what we sent."""
+        example = None if reason.example is None else self._redact(reason.example)
+        return replace(reason, message=self._redact(reason.message), example=example)
+
+
+def points_of(waiting: Iterable[Waiting]) -> int:
+    """Return how many points wait in these payloads."""
+    return sum(payload.payload.points for payload in waiting)

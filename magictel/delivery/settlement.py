@@ -1,0 +1,67 @@
+"""What became of one payload, or of several: counts, reasons, and what is still open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from magictel.delivery.outbox import Waiting
+from magictel.outcome import FailedAttempts, Fate, ItemVerdict, Reason
+from magictel.payload import Payload
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of one payload: counts, reasons, what is still open and why (`left`), what was given up by a bug of ours (`lost`)."""
+
+    delivered: int = 0
+    unconfirmed: int = 0
+    rejected: int = 0
+    reasons: list[Reason] = field(default_factory=list)
+    left: list[Waiting] = field(default_factory=list)
+    lost: list[Waiting] = field(default_factory=list)
+    refused: list[tuple[bytes, ItemVerdict]] = field(default_factory=list)
+    attempts: int = 0
+    bytes: int = 0
+    failed: list[FailedAttempts] = field(default_factory=list)
+    waited: float = 0.0
+
+    def add(self, other: Settled) -> None:
+        """Take another settlement in."""
+        self.delivered += other.delivered
+        self.unconfirmed += other.unconfirmed
+        self.rejected += other.rejected
+        self.attempts += other.attempts
+        self.bytes += other.bytes
+        self.failed += other.failed
+        self.waited += other.waited
+        self.reasons += other.reasons
+        self.left += other.left
+        self.lost += other.lost
+        self.refused += other.refused
+
+    def reject(self, payload: Payload, verdicts: Mapping[int, ItemVerdict]) -> None:
+        """Count these items of a payload as rejected, and remember them."""
+        if not verdicts:
+            return
+        items = payload.items()
+        self.refused += [(items[index], verdict) for index, verdict in verdicts.items()]
+        self.rejected += len(verdicts)
+        self.note(verdicts, Fate.REJECTED, unknown=payload.attempted)
+
+    def leave_unconfirmed(self, verdicts: Mapping[int, ItemVerdict]) -> None:
+        """Count these items as neither delivered nor refused."""
+        self.unconfirmed += len(verdicts)
+        self.note(verdicts, Fate.UNCONFIRMED, unknown=True)
+
+    def note(self, verdicts: Mapping[int, ItemVerdict], fate: Fate, *, unknown: bool = False) -> None:
+        """Add a reason for each code among the verdicts, with its count."""
+        counts = Counter(verdict.code for verdict in verdicts.values())
+        first: dict[str, ItemVerdict] = {}
+        for verdict in verdicts.values():
+            first.setdefault(verdict.code, verdict)
+        self.reasons += [
+            Reason(code, first[code].message, count, fate, first[code].example, unknown)
+            for code, count in counts.items()
+        ]
