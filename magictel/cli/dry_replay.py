@@ -12,8 +12,8 @@ from magictel.clock import SystemClock
 from magictel.operations.dry_replay import dry_replay
 from magictel.operations.job import Job
 from magictel.operations.replay_reading import ReplayOptions
+from magictel.reporters.documents import dry_replay_document
 from magictel.reporters.figures import many
-from magictel.reporters.json import dry_replay_document
 from magictel.sources.recording import Recordings
 
 

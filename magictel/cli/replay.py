@@ -23,7 +23,6 @@ from magictel.cli.targets import (
 )
 
 if TYPE_CHECKING:
-
     from magictel.events import Event
 
 

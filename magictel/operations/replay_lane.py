@@ -17,7 +17,7 @@ from magictel.operations.job import Job
 from magictel.operations.readiness import readiness
 from magictel.operations.replay_proof import Gone, Proof
 from magictel.operations.replay_reading import ReplayOptions
-from magictel.operations.send import SendOptions, judged
+from magictel.operations.send_result import judged
 from magictel.operations.tuning import tuning
 from magictel.outcome import Fate, Reason, Receipt
 from magictel.sources.parts import SLICE, Slice
@@ -187,4 +187,4 @@ class Lane:
             findings=self._findings,
             timing=self._timing(),
         )
-        return judged(result, SendOptions(verify=self._options.verify))
+        return judged(result, verify=self._options.verify)

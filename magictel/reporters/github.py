@@ -15,7 +15,7 @@ from typing import TextIO
 from magictel.errors import MagictelError
 from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
 from magictel.finding import Held
-from magictel.reporters import check_page, send_page
+from magictel.reporters import check_page, send_verdict
 from magictel.reporters.cases import VERIFIED, Case, cases, checked_cases, problems, sent_cases, source_cases
 from magictel.reporters.figures import bound, many, span
 from magictel.reporters.remedies import parted
@@ -131,7 +131,7 @@ def _blocks(results: Results) -> Iterator[str]:
             checked, checked_cases(checked), check_page.verdict(checked), _CHECKED.get(checked.outcome, Held.WARN)
         )
     for sent in results.send.results if results.send else ():
-        yield from _target(sent, sent_cases(sent), send_page.verdict(sent), _sent_held(sent), _ledger(sent))
+        yield from _target(sent, sent_cases(sent), send_verdict.verdict(sent), _sent_held(sent), _ledger(sent))
     for one in results.cleaned:
         said = f"{one.deleted} of {one.found or 0} items deleted{': ' + one.message if one.message else ''}"
         yield f"- {_SIGNS[Held.PASS if one.held else Held.FAIL]} {_code(one.target)} clean-up: {_prose(said)}\n\n"

@@ -9,7 +9,7 @@ from importlib.resources import files
 from magictel.errors import MagictelError
 from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
 from magictel.finding import Held
-from magictel.reporters import check_page, send_page
+from magictel.reporters import check_page, send_verdict
 from magictel.reporters.cases import (
     ACCEPTED,
     VERIFIED,
@@ -87,7 +87,7 @@ def _body(results: Results) -> Iterator[str]:
         head = _head(checked, check_page.verdict(checked), _CHECKED.get(checked.outcome, Held.WARN))
         yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
     for sent in results.send.results if results.send else ():
-        head = _head(sent, send_page.verdict(sent), _SENT.get(sent.outcome, Held.FAIL))
+        head = _head(sent, send_verdict.verdict(sent), _SENT.get(sent.outcome, Held.FAIL))
         parts = [_ledger(sent), _steps(sent_cases(sent)), _timing(sent), _reasons(sent), _differences(sent)]
         yield f"<section>{head}{''.join(parts)}</section>\n"
     for one in results.cleaned:

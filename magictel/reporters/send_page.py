@@ -17,31 +17,24 @@ from magictel.events import (
 )
 from magictel.finding import Held, Rung
 from magictel.outcome import Fate, Reason, Receipt
-from magictel.reporters.cases import MAY_BE_STORED, counted_only, doubtful, telling
-from magictel.reporters.check_page import sentence, write_header, write_rung, write_verdict, write_way_out
-from magictel.reporters.figures import every, many, named, span
+from magictel.reporters.cases import MAY_BE_STORED, doubtful, telling
+from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
+from magictel.reporters.differences import shown_difference
+from magictel.reporters.figures import many, named, span
 from magictel.reporters.remedies import known
 from magictel.reporters.retries import retried
+from magictel.reporters.send_verdict import held_of, overall
 from magictel.reporters.sheet import Sheet
 from magictel.reporters.timing import advice
 from magictel.stopwatch import Timing
-from magictel.verification import Difference, Value, Verification
+from magictel.verification import Verification
 
 _SHOWN = 5
 """Differences shown for each target; the JSON report has all."""
 _EXAMPLE = 130
 """Characters shown of a reason's example: it names one point."""
-_ATTRIBUTES = 60
-"""Characters shown of a point's attributes."""
-_VALUE = 40
-"""Characters shown of a value that differs."""
 _AT_ONCE = 0.01
 
-_HELD = {
-    SendOutcome.VERIFIED: Held.PASS,
-    SendOutcome.ACCEPTED: Held.PASS,
-    SendOutcome.UNVERIFIED: Held.WARN,
-}
 _COLOUR = {Held.PASS: "green", Held.WARN: "yellow", Held.FAIL: "red"}
 _ORDER = (Held.FAIL, Held.BLOCKED, Held.WARN, Held.PASS, Held.SKIPPED)
 _FATES = {
@@ -72,7 +65,7 @@ def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None
     if not alone:
         sheet.blank()
     write_header(sheet, result.target, result.exporter, result.endpoint)
-    held = _held(result.outcome)
+    held = held_of(result.outcome)
     sheet.row([("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")], _way(sheet, result))
     for _, write in sorted(_notes(result), key=lambda note: _ORDER.index(note[0])):
         write(sheet)
@@ -132,7 +125,7 @@ def write_end(
     words = []
     seconds = None
     if finished is not None:
-        held = Held.FAIL if finished.interrupted else _held(finished.outcome)
+        held = Held.FAIL if finished.interrupted else held_of(finished.outcome)
         words.append(overall(targets, finished))
         seconds = finished.seconds
     if cleaned:
@@ -161,68 +154,6 @@ def _write_source(sheet: Sheet, source: SourceReport) -> None:
         _trouble(sheet, held, f"skipped {source.skipped}", source.code, said, None)
     for warning in source.warnings:
         _trouble(sheet, Held.WARN, "doubtful", "source.doubtful", [warning], None)
-
-
-def overall(targets: Sequence[str], finished: SendFinished) -> str:
-    """`both targets verified`; `1 of 3 targets fail: staging-es rejected`; of one target its own verdict."""
-    if finished.interrupted and isinstance(finished, ReplayFinished):
-        if finished.go_on is None:
-            return "interrupted while reading back: the whole recording was sent"
-        if not finished.go_on:
-            some = any(result.receipt.readable for result in finished.results)
-            return "interrupted: start again from the beginning" + ("; some points will be sent twice" if some else "")
-        return f"interrupted: the first {many(finished.go_on, 'point')} of the recording need not be sent again"
-    if finished.interrupted:
-        return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
-    if len(finished.results) == 1:
-        return verdict(finished.results[0])
-    good = [result for result in finished.results if _held(result.outcome) is Held.PASS]
-    if len(good) == len(finished.results):
-        return f"{every(len(good))} {finished.outcome}"
-    worst = sorted(finished.results, key=lambda result: list(SendOutcome).index(result.outcome))
-    failed = [_failure(result) for result in worst if _held(result.outcome) is Held.FAIL]
-    unsure = [result.target for result in worst if _held(result.outcome) is Held.WARN]
-    if not failed:
-        return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
-    rest = f"; unverified: {named(unsure)}" if unsure else ""
-    return f"{len(failed)} of {len(worst)} targets FAILED: {named(failed)}{rest}"
-
-
-def _failure(result: SendResult) -> str:
-    """`prod-es undelivered (tls.expired)`."""
-    return f"{result.target} {result.outcome}" + (f" ({result.code})" if result.code else "")
-
-
-def verdict(result: SendResult) -> str:
-    """`verified`; `unverified: the key may not read (es.read.forbidden)`; `FAILED: 1 rejected, 2 altered (es.write.mapping-type)`."""
-    match result.outcome:
-        case SendOutcome.VERIFIED:
-            seen = result.verification
-            return f"verified, {counted_only(seen)}" if seen is not None and seen.counted else "verified"
-        case SendOutcome.ACCEPTED:
-            if result.receipt.delivered:
-                return "accepted, but not verified: nothing was read back"
-            return "nothing to send: all points are withheld" if result.receipt.withheld else "nothing was left to send"
-        case SendOutcome.UNVERIFIED:
-            return f"unverified: {sentence(result.message or 'the backend cannot be queried', result.code)}"
-    receipt, seen = result.receipt, result.verification
-    if not receipt.attempts and receipt.undelivered:
-        return f"FAILED: nothing was sent: {sentence(_why(result), result.code)}"
-    counts = [
-        (receipt.undelivered, "undelivered"),
-        (receipt.rejected, "rejected"),
-        (seen.missing if seen else 0, "lost"),
-        (seen.altered if seen else 0, "altered"),
-        (seen.duplicated if seen else 0, "duplicated"),
-    ]
-    said = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return f"FAILED: {sentence(said or str(result.outcome), result.code)}"
-
-
-def _why(result: SendResult) -> str:
-    """The sentence of the rung that stopped it, or of the whole result."""
-    failed = next((finding.message for finding in result.findings if finding.outcome is Held.FAIL), None)
-    return failed or result.message or "the backend cannot be reached"
 
 
 def _way(sheet: Sheet, result: SendResult) -> str:
@@ -292,7 +223,7 @@ def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Held
     altered = [one for one in seen.differences if one.declared is None]
     if altered:
         shown = telling(altered)[:_SHOWN]
-        said = [_difference(one) for one in shown]
+        said = [shown_difference(difference) for difference in shown]
         if len(altered) > len(shown):
             said.append(f"and {many(len(altered) - len(shown), 'more difference')} (--format json shows all)")
         yield Held.FAIL, _note(Held.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
@@ -304,31 +235,6 @@ def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Held
         what, code = f"unverified {seen.unverified or seen.expected}", seen.code or "verify.unreadable"
         yield Held.WARN, _note(Held.WARN, what, code, said, seen.remedy)
     yield Held.SKIPPED, partial(_write_declared, seen=seen)
-
-
-def _difference(one: Difference) -> str:
-    return f"{_point(one.point)}: {one.field} was sent as {_shown(one.sent)}, queries see {_shown(one.seen)}"
-
-
-def _point(name: str) -> str:
-    """A point's name; of many attributes the first ones: `http.requests{route=/a, …} at 2026-11-25T14:45:08Z`."""
-    before, brace, rest = name.partition("{")
-    attributes, end, after = rest.rpartition("}")
-    if not brace or not end or len(attributes) <= _ATTRIBUTES:
-        return name
-    return f"{before}{{{attributes[:_ATTRIBUTES].rpartition(', ')[0] or attributes[:_ATTRIBUTES]}, …}}{after}"
-
-
-def _shown(value: Value) -> str:
-    """A value with its type showing; a long one cut, with its length."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, tuple):
-        text = f"[{', '.join(map(_shown, value))}]"
-        return text if len(text) <= _VALUE else f"{text[:_VALUE].rstrip()}… ({len(value)} items)"
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= _VALUE else f'"{value[:_VALUE]}…" ({len(value)} characters)'
-    return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _write_declared(sheet: Sheet, seen: Verification) -> None:
@@ -365,7 +271,3 @@ def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequen
     if held is Held.FAIL and not remedy:
         remedy = known(code)
     write_way_out(sheet, None if held is Held.SKIPPED else code, remedy)
-
-
-def _held(outcome: SendOutcome) -> Held:
-    return _HELD.get(outcome, Held.FAIL)

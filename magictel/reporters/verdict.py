@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from magictel.events import ReplayFinished
-from magictel.reporters import check_page, send_page
+from magictel.reporters import check_page, send_verdict
 from magictel.reporters.figures import many, named
 from magictel.reporters.results import Results
 
@@ -23,7 +23,7 @@ def sentence(results: Results) -> str:
     if isinstance(results.send, ReplayFinished) and results.send.broken is not None:
         words.append(f"the recording broke off: {results.send.broken.code}")
     if results.send:
-        words.append(send_page.overall(results.targets, results.send))
+        words.append(send_verdict.overall(results.targets, results.send))
     if results.cleaned:
         left = [one.target for one in results.cleaned if not one.held]
         gone = many(sum(one.deleted for one in results.cleaned), "item")

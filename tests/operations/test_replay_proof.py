@@ -27,7 +27,7 @@ from magictel.operations.replay import replay
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.outcome import Delivered
 from magictel.payload import Payload
-from magictel.reporters.json import replay_document
+from magictel.reporters.documents import replay_document
 from magictel.settings.load import resolve
 from magictel.sources.recording import Recordings
 from magictel.transports.file import append

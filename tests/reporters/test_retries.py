@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from magictel.outcome import FailedAttempts, Receipt, Throttled, Unavailable, merge_failed
-from magictel.reporters.json import receipt_document
+from magictel.reporters.documents import receipt_document
 from magictel.reporters.retries import retried
 from tests.delivery.rig import Rig, payload
 

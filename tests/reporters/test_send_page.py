@@ -8,7 +8,7 @@ import pytest
 
 from magictel.events import ReplayFinished, SourceReport
 from magictel.reporters.cases import telling
-from magictel.reporters.send_page import overall
+from magictel.reporters.send_verdict import overall
 from magictel.verification import Difference, Verification
 from tests.reporters.cases import ACCEPTED, MIXED, send_events
 from tests.reporters.reporting import report

@@ -1,0 +1,84 @@
+"""The verdict on what was sent, in a sentence: of one target, and over all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from magictel.events import ReplayFinished, SendFinished, SendOutcome, SendResult
+from magictel.finding import Held
+from magictel.reporters.cases import counted_only
+from magictel.reporters.check_page import sentence
+from magictel.reporters.figures import every, many, named
+
+_HELD = {
+    SendOutcome.VERIFIED: Held.PASS,
+    SendOutcome.ACCEPTED: Held.PASS,
+    SendOutcome.UNVERIFIED: Held.WARN,
+}
+
+
+def held_of(outcome: SendOutcome) -> Held:
+    """Return how a result counts in a verdict."""
+    return _HELD.get(outcome, Held.FAIL)
+
+
+def overall(targets: Sequence[str], finished: SendFinished) -> str:
+    """`both targets verified`; `1 of 3 targets fail: staging-es rejected`; of one target its own verdict."""
+    if finished.interrupted and isinstance(finished, ReplayFinished):
+        if finished.go_on is None:
+            return "interrupted while reading back: the whole recording was sent"
+        if not finished.go_on:
+            some = any(result.receipt.readable for result in finished.results)
+            return "interrupted: start again from the beginning" + ("; some points will be sent twice" if some else "")
+        return f"interrupted: the first {many(finished.go_on, 'point')} of the recording need not be sent again"
+    if finished.interrupted:
+        return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
+    if len(finished.results) == 1:
+        return verdict(finished.results[0])
+    good = [result for result in finished.results if held_of(result.outcome) is Held.PASS]
+    if len(good) == len(finished.results):
+        return f"{every(len(good))} {finished.outcome}"
+    worst = sorted(finished.results, key=lambda result: list(SendOutcome).index(result.outcome))
+    failed = [_failure(result) for result in worst if held_of(result.outcome) is Held.FAIL]
+    unsure = [result.target for result in worst if held_of(result.outcome) is Held.WARN]
+    if not failed:
+        return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
+    rest = f"; unverified: {named(unsure)}" if unsure else ""
+    return f"{len(failed)} of {len(worst)} targets FAILED: {named(failed)}{rest}"
+
+
+def _failure(result: SendResult) -> str:
+    """`prod-es undelivered (tls.expired)`."""
+    return f"{result.target} {result.outcome}" + (f" ({result.code})" if result.code else "")
+
+
+def verdict(result: SendResult) -> str:
+    """`verified`; `unverified: the key may not read (es.read.forbidden)`; `FAILED: 1 rejected, 2 altered (es.write.mapping-type)`."""
+    match result.outcome:
+        case SendOutcome.VERIFIED:
+            seen = result.verification
+            return f"verified, {counted_only(seen)}" if seen is not None and seen.counted else "verified"
+        case SendOutcome.ACCEPTED:
+            if result.receipt.delivered:
+                return "accepted, but not verified: nothing was read back"
+            return "nothing to send: all points are withheld" if result.receipt.withheld else "nothing was left to send"
+        case SendOutcome.UNVERIFIED:
+            return f"unverified: {sentence(result.message or 'the backend cannot be queried', result.code)}"
+    receipt, seen = result.receipt, result.verification
+    if not receipt.attempts and receipt.undelivered:
+        return f"FAILED: nothing was sent: {sentence(_why(result), result.code)}"
+    counts = [
+        (receipt.undelivered, "undelivered"),
+        (receipt.rejected, "rejected"),
+        (seen.missing if seen else 0, "lost"),
+        (seen.altered if seen else 0, "altered"),
+        (seen.duplicated if seen else 0, "duplicated"),
+    ]
+    said = ", ".join(f"{count} {word}" for count, word in counts if count)
+    return f"FAILED: {sentence(said or str(result.outcome), result.code)}"
+
+
+def _why(result: SendResult) -> str:
+    """The sentence of the rung that stopped it, or of the whole result."""
+    failed = next((finding.message for finding in result.findings if finding.outcome is Held.FAIL), None)
+    return failed or result.message or "the backend cannot be reached"
