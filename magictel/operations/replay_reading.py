@@ -13,7 +13,8 @@ from magictel.events import (
 )
 from magictel.sources.filtering import Filter
 from magictel.sources.parts import SLICE, Gathering, Slice
-from magictel.sources.recording import Batch, Recordings, Span
+from magictel.sources.recording import Batch, Recordings
+from magictel.sources.span import Span
 from magictel.sources.trouble import SourceError
 
 _SECOND = 1_000_000_000

@@ -5,40 +5,29 @@ Attributes stay undecoded until their bytes are new; a line becomes parts whose 
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from operator import itemgetter
-from sys import intern
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, Metadata, NumberPoints, Point, number_point, number_text, summary_part
+from magictel.model import Kind, NumberPoints, Point, number_point, number_text, summary_part
 from magictel.sources import otlp_messages as otlp
-from magictel.sources import validity
 from magictel.sources.json_trouble import broken_at, column_of, place, undecodable, undecoded
 from magictel.sources.once import shifted
 from magictel.sources.otlp_members import MemberError, canonical
+from magictel.sources.otlp_problems import PROBLEMS, number_problem
+from magictel.sources.otlp_times import has_all_times, plain_times
+from magictel.sources.otlp_values import attributes_of, dictionary, identifier, metadata_of
 from magictel.sources.parts import Head, Interned, Part
 from magictel.sources.shapes import Shapes
 from magictel.sources.skips import LOST_THRESHOLD, UNREADABLE_IDENTIFIER, LineNotes, Skips
 from magictel.sources.trouble import SourceError, broken, impossible
-from magictel.sources.validity import EARLY, LATEST, NO_RECORDED_VALUE, Problem
+from magictel.sources.validity import NO_RECORDED_VALUE, Problem
 
-_HEX = re.compile("[0-9a-fA-F]+")
-_TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
-_TIME_NAME = b'"timeUnixNano"'
-_TIME_MEMBER = b'"timeUnixNano":'
-_MOMENT = itemgetter(slice(0, 22))
-_PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
-"""A time behind its name, as the Collector writes it: of one length, so that texts sort as numbers do."""
 _TEMPORALITY = {
     0: None,
     "0": None,
@@ -59,7 +48,7 @@ class OtlpJson:
         self.name = name
         self.shift = shift
         self.skips = skips or Skips()
-        self._attributes = Interned(_attributes)
+        self._attributes = Interned(attributes_of)
         self._heads: dict[tuple[Any, ...], Head] = {}
         self._resources: dict[bytes, Resource] = {}
         self._scopes: dict[bytes, InstrumentationScope] = {}
@@ -89,7 +78,7 @@ class OtlpJson:
         self._notes = LineNotes()
         try:
             request = otlp.REQUEST.decode(text)
-            parts = list(self._parts([request])) if _has_all_times(request, text) else None
+            parts = list(self._parts([request])) if has_all_times(request, text) else None
         except msgspec.ValidationError:
             parts = None
         if (
@@ -154,7 +143,7 @@ class OtlpJson:
         if not any(values) and values.count(None) == len(values):
             values, integers = integers, values  # type: ignore[assignment] # an int is as good
         moments, starts = [one.timeUnixNano for one in given], [one.startTimeUnixNano for one in given]
-        odd = None in values or integers.count(None) < len(integers) or not _plain_times(moments, starts)
+        odd = None in values or integers.count(None) < len(integers) or not plain_times(moments, starts)
         if odd or any([one.flags or one.exemplars for one in given]):  # noqa: C419 # a generator takes three times as long
             return self._mixed(head, given, attributes, keys)
         starts = shifted(starts, self.shift, unset=0)
@@ -166,7 +155,7 @@ class OtlpJson:
         points: list[Point] = []
         kept: list[int] = []
         for at, (one, own) in enumerate(zip(given, attributes, strict=True)):
-            if not self._possible(head.kind, head.name, at, one, _number_problem(one)):
+            if not self._possible(head.kind, head.name, at, one, number_problem(one)):
                 continue
             value: float = one.asDouble if one.asDouble is not None else one.asInt or 0
             start = one.startTimeUnixNano
@@ -179,7 +168,7 @@ class OtlpJson:
         points: list[Point] = []
         keys: list[int] = []
         for at, one in enumerate(given):
-            if not self._possible(kind, head.name, at, one, _PROBLEMS[kind](one)):
+            if not self._possible(kind, head.name, at, one, PROBLEMS[kind](one)):
                 continue
             raw = bytes(one.attributes)
             start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
@@ -236,7 +225,7 @@ class OtlpJson:
         given = [
             one
             for at, one in enumerate(points)
-            if self._possible("summary", metric.name, at, one, _PROBLEMS["summary"](one))
+            if self._possible("summary", metric.name, at, one, PROBLEMS["summary"](one))
         ]
         for suffix in ("_count", "_sum"):
             head = self._head(around, metric, Kind.SUM, 2, True, suffix, "" if suffix == "_count" else metric.unit)
@@ -261,11 +250,13 @@ class OtlpJson:
     def _exemplars(self, given: list[otlp.Exemplar]) -> list[Exemplar]:
         exemplars = []
         for one in given:
-            span, trace = _identifier(one.spanId, 8), _identifier(one.traceId, 16)
+            span, trace = identifier(one.spanId, 8), identifier(one.traceId, 16)
             if (one.spanId and span is None) or (one.traceId and trace is None):
                 self._notes.doubts[UNREADABLE_IDENTIFIER] += 1
             value = (one.asInt if one.asInt is not None else one.asDouble) or 0
-            exemplars.append(Exemplar(_dict(one.filteredAttributes), value, one.timeUnixNano + self.shift, span, trace))
+            exemplars.append(
+                Exemplar(dictionary(one.filteredAttributes), value, one.timeUnixNano + self.shift, span, trace)
+            )
         return exemplars
 
     def _head(
@@ -291,7 +282,7 @@ class OtlpJson:
             if len(self._heads) > 10_000:
                 self._heads.clear()
             own = metric.unit if unit is None else unit
-            metadata = _metadata(raw) if raw not in (b"", b"null") else ()
+            metadata = metadata_of(raw) if raw not in (b"", b"null") else ()
             if of_summary:
                 metadata = summary_part(metadata, metric.name, metric.unit)
             kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
@@ -304,7 +295,7 @@ class OtlpJson:
         if known is None:
             if len(self._resources) > 1_000:
                 self._resources.clear()
-            known = Resource(_dict(otlp.RESOURCE.decode(raw).attributes) if raw else {})
+            known = Resource(dictionary(otlp.RESOURCE.decode(raw).attributes) if raw else {})
             self._resources[raw] = known
         return known
 
@@ -314,130 +305,10 @@ class OtlpJson:
             if len(self._scopes) > 1_000:
                 self._scopes.clear()
             own = otlp.SCOPE.decode(raw) if raw else otlp.Scope()
-            known = InstrumentationScope(own.name, own.version, None, _dict(own.attributes))
+            known = InstrumentationScope(own.name, own.version, None, dictionary(own.attributes))
             self._scopes[raw] = known
         return known
 
 
-def times(line: bytes) -> tuple[int, int] | None:
-    """The oldest and the newest time in a line (Unix nanoseconds), without decoding it; None: it has none."""
-    first = line.find(_TIME_NAME)
-    if first < 0:
-        return None
-    one = line[first : first + len(_TIME_NAME) + 22]
-    if _PLAIN_MOMENT.fullmatch(one, len(_TIME_NAME)) and line.count(one) == line.count(_TIME_NAME):
-        found = [one[len(_TIME_NAME) + 2 : -1]]  # nearly always: a collection has one time
-    else:
-        moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
-        plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
-        found = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
-    numbers = [number for number in map(int, found) if 0 < number <= LATEST]
-    return (min(numbers), max(numbers)) if numbers else None
-
-
-def _attributes(raw: bytes) -> dict[str, Any]:
-    return _dict(otlp.ATTRIBUTES.decode(raw)) if raw else {}
-
-
-def _metadata(raw: bytes) -> Metadata:
-    """A metric's metadata, what is text of it."""
-    return tuple((key, value) for key, value in _attributes(raw).items() if isinstance(value, str))
-
-
-def _dict(pairs: list[otlp.Pair]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for pair in pairs:
-        value = pair.value
-        if value is None:
-            made[intern(pair.key)] = None
-        else:
-            text = value.stringValue
-            made[intern(pair.key)] = text if text is not UNSET else _plain(value)
-    return made
-
-
-def _plain(value: otlp.Value) -> Any:
-    for plain in (value.stringValue, value.intValue, value.boolValue, value.doubleValue):
-        if plain is not UNSET:
-            return plain
-    if isinstance(value.arrayValue, otlp.Array):
-        return [_plain(one) for one in value.arrayValue.values]
-    if isinstance(value.kvlistValue, otlp.Pairs):
-        return _dict(value.kvlistValue.values)
-    return base64.b64decode(value.bytesValue) if isinstance(value.bytesValue, str) else None
-
-
 def _at(why: str, path: str) -> str:
     return f"{why}, in {path}" if path else why
-
-
-def _data(metric: otlp.Metric) -> Any:
-    """The data that a metric has: the first, as `OtlpJson` reads it."""
-    return metric.gauge or metric.sum or metric.histogram or metric.exponentialHistogram or metric.summary
-
-
-def _has_all_times(request: otlp.Request, text: bytes) -> bool:
-    """Whether a request has as many times as its text: else points are lost, with a member that stands twice or a second kind."""
-    lists: list[list[Any]] = [
-        data.dataPoints
-        for resource_metrics in request.resourceMetrics
-        for scope_metrics in resource_metrics.scopeMetrics
-        for metric in scope_metrics.metrics
-        if (data := _data(metric)) is not None
-    ]
-    count = sum(map(len, lists))
-    if text.count(_TIME_MEMBER) == count:
-        return True
-    exemplars = [one for points in lists for point in points for one in getattr(point, "exemplars", None) or ()]
-    return text.count(_TIME_NAME) == count + len(exemplars) and all(one.timeUnixNano for one in exemplars)
-
-
-def _plain_times(moments: list[int], starts: list[int]) -> bool:
-    """Whether no time may be missing, written in another unit than nanoseconds, or beyond all clocks."""
-    return all(
-        low < given[0] <= LATEST if given.count(given[0]) == len(given) else low < min(given) <= max(given) <= LATEST
-        for low, given in ((EARLY, moments), (-1, starts))
-        if given
-    )
-
-
-def _number_problem(one: otlp.Point) -> Problem | None:
-    if one.asDouble is None:
-        return Problem("asDouble", "and asInt are missing: the point has no value") if one.asInt is None else None
-    return None if one.asInt is None else Problem("asInt", "stands beside asDouble: a point has one value")
-
-
-def _histogram_problem(one: otlp.Histogram) -> Problem | None:
-    return validity.histogram(one.explicitBounds, one.bucketCounts, one.count, one.min, one.max)
-
-
-def _exponential_problem(one: otlp.Exponential) -> Problem | None:
-    positive, negative = one.positive or otlp.Buckets(), one.negative or otlp.Buckets()
-    sides = (positive.offset, positive.bucketCounts), (negative.offset, negative.bucketCounts)
-    return validity.exponential_histogram(
-        one.scale, one.zeroCount, *sides, one.count, one.min, one.max, one.zeroThreshold
-    )
-
-
-def _summary_problem(one: otlp.Summary) -> Problem | None:
-    return validity.summary(one.count, [own.quantile for own in one.quantileValues])
-
-
-_PROBLEMS: dict[str, Callable[[Any], Problem | None]] = {
-    "histogram": _histogram_problem,
-    "exponentialHistogram": _exponential_problem,
-    "summary": _summary_problem,
-}
-
-
-def _identifier(text: str, size: int) -> int | None:
-    """A trace's or span's identifier of so many bytes: hex as OTLP has it, or base64 as other encoders of protobuf write it."""
-    if not text:
-        return None
-    if len(text) <= 2 * size and _HEX.fullmatch(text):
-        return int(text, 16)
-    with suppress(ValueError):
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        if len(raw) == size:
-            return int.from_bytes(raw, "big")
-    return None

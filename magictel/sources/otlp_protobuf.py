@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from opentelemetry.sdk.metrics import Exemplar
-from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import Kind, Point, number_point, number_text, summary_part
 from magictel.sources import validity
-from magictel.sources.lines import LONGEST, document
 from magictel.sources.otlp_members import MemberError
 from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.protobuf_values import attributes_of, buckets, framed, number_value, pairs_of
 from magictel.sources.protobuf_wire import (
     BadWireError,
     all_of,
@@ -31,7 +31,6 @@ from magictel.sources.protobuf_wire import (
     number_in,
     packed,
     text,
-    varint,
     zigzag,
 )
 from magictel.sources.skips import LOST_THRESHOLD, LineNotes, Skips
@@ -50,63 +49,6 @@ _NAMES = {
 _PLAIN_FIELDS = (1, 2, 3, _METADATA)
 _OLDER = {4: ", intGauge of OTLP before 0.9", 6: ", intSum of OTLP before 0.9", 8: ", intHistogram of OTLP before 0.9"}
 _OLDER_SCOPE_METRICS = 1000
-_DEEPEST = 32
-_RESOURCE_METRICS = b"\x0a"
-_IN_RESOURCE_METRICS = (0x0A, 0x12, 0x1A)
-"""The tags of resource, scope metrics and schema URL."""
-
-
-def is_request(begin: bytes, *, more: bool) -> bool:
-    """Return whether a file begins with a request, whose first bytes may look like a text's: a feed and a length such as `#`.
-
-    `more`: these are not all of its bytes.
-    """
-    if not begin.startswith(_RESOURCE_METRICS):
-        return False
-    try:
-        size, at = varint(begin, 1)
-        end = at + size
-        while at < min(end, len(begin)):
-            tag, at = varint(begin, at)
-            size, at = varint(begin, at)
-            at += size
-            if tag not in _IN_RESOURCE_METRICS or at > end:
-                return False
-    except (BadWireError, IndexError):
-        return False
-    return begin.startswith(_RESOURCE_METRICS, end) or end == len(begin) or (more and end > len(begin))
-
-
-def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The requests of a recording. Raises `SourceError` where it ends within one."""
-    held = b""
-    blocks = iter(blocks)
-    held = next(blocks, b"")
-    if held[:1] == b"\x0a":
-        yield document(name, _and_then(held, blocks))
-        return
-    number = 1
-    while held:
-        while len(held) < 4:
-            more = next(blocks, b"")
-            if not more:
-                raise _cut(name, number)
-            held += more
-        size = int.from_bytes(held[:4], "big")
-        if size > LONGEST:
-            message = f"{name}, message {number}: expected a length of at most {LONGEST // 1_048_576} MiB"
-            raise SourceError("source.line-too-long", message, "is this a recording?", whole=True)
-        parts, have = [held[4:]], len(held) - 4
-        while have < size:
-            more = next(blocks, b"")
-            if not more:
-                raise _cut(name, number)
-            parts.append(more)
-            have += len(more)
-        joined = b"".join(parts)
-        yield joined[:size]
-        held = joined[size:] or next(blocks, b"")
-        number += 1
 
 
 class OtlpProtobuf:
@@ -116,7 +58,7 @@ class OtlpProtobuf:
         self.name = name
         self.shift = shift
         self.skips = skips or Skips()
-        self._attributes = Interned(_attributes)
+        self._attributes = Interned(attributes_of)
         self._resources: dict[bytes, Resource] = {}
         self._scopes: dict[bytes, InstrumentationScope] = {}
         self._heads: dict[tuple[Any, ...], Head] = {}
@@ -196,7 +138,7 @@ class OtlpProtobuf:
         start, time = fixed(fields, 2), fixed(fields, 3)
         shifted_start = start + self.shift if start else 0
         if number:
-            value = _value_of(fields)
+            value = number_value(fields)
             missing = "and asInt are missing: the point has no value"
             problem = Problem("asDouble", missing) if value is None else None
             if not self._notes.possible(path, name, problem, time, start):
@@ -216,7 +158,7 @@ class OtlpProtobuf:
             exemplars = self._exemplars(fields.get(8, ()))
             total = count, double(fields, 5)
             return made(own, shifted_start, time + self.shift, *total, counts, bounds, *extremes, exemplars), key
-        sides = [_buckets(fields, 8), _buckets(fields, 9)]
+        sides = [buckets(fields, 8), buckets(fields, 9)]
         positive, negative = ((side.offset, side.bucket_counts) for side in sides)
         extremes = double(fields, 12), double(fields, 13)
         count, scale, zeros = fixed(fields, 4), zigzag(number_in(fields, 6)), fixed(fields, 7)
@@ -263,7 +205,7 @@ class OtlpProtobuf:
             yield Part(head, points, keys)
 
     def _own(self, fields: dict[int, list[Any]], number: int) -> tuple[dict[str, Any], int]:
-        raw = b"".join(_framed(one) for one in fields.get(number, ()))
+        raw = b"".join(framed(pair) for pair in fields.get(number, ()))
         return self._attributes[raw], hash(raw)
 
     def _exemplars(self, given: Iterable[bytes]) -> list[Exemplar] | tuple[()]:
@@ -274,7 +216,7 @@ class OtlpProtobuf:
             span, trace = first(fields, 4), first(fields, 5)
             made.append(
                 Exemplar(
-                    _pairs(fields.get(7, ())),
+                    pairs_of(fields.get(7, ())),
                     value,
                     fixed(fields, 2) + self.shift,
                     int.from_bytes(span, "big") if span else None,
@@ -307,7 +249,7 @@ class OtlpProtobuf:
         if known is None or known.resource is not around[0] or known.scope is not around[1]:
             if len(self._heads) > 10_000:
                 self._heads.clear()
-            metadata = tuple((key, value) for key, value in _pairs(raw).items() if isinstance(value, str))
+            metadata = tuple((key, value) for key, value in pairs_of(raw).items() if isinstance(value, str))
             if of_summary:
                 metadata = summary_part(metadata, name, text(metric, 3))
             kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
@@ -319,7 +261,7 @@ class OtlpProtobuf:
         if raw not in self._resources:
             if len(self._resources) > 1_000:
                 self._resources.clear()
-            self._resources[raw] = Resource(_pairs(all_of(raw, 1)))
+            self._resources[raw] = Resource(pairs_of(all_of(raw, 1)))
         return self._resources[raw]
 
     def _scope(self, raw: bytes) -> InstrumentationScope:
@@ -327,81 +269,5 @@ class OtlpProtobuf:
             if len(self._scopes) > 1_000:
                 self._scopes.clear()
             own = gathered(raw)
-            self._scopes[raw] = InstrumentationScope(text(own, 1), text(own, 2), None, _pairs(own.get(3, ())))
+            self._scopes[raw] = InstrumentationScope(text(own, 1), text(own, 2), None, pairs_of(own.get(3, ())))
         return self._scopes[raw]
-
-
-def _value_of(fields: dict[int, list[Any]]) -> float | None:
-    """A number point's value: of two the last (they are one field with two types), None for none."""
-    last = next((number for number in reversed(fields) if number in (4, 6)), 0)
-    if last == 6:
-        return int.from_bytes(first(fields, 6), "little", signed=True)
-    return double(fields, 4) if last else None
-
-
-def _buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
-    own = gathered(merged(fields, number))
-    counts: list[int] = []
-    for one in own.get(2, ()):
-        if isinstance(one, int):
-            counts.append(one)
-            continue
-        at = 0
-        while at < len(one):
-            value, at = varint(one, at)
-            counts.append(value)
-    return Buckets(zigzag(number_in(own, 1)), counts)
-
-
-def _framed(raw: bytes) -> bytes:
-    return len(raw).to_bytes(4, "big") + raw
-
-
-def _attributes(raw: bytes) -> dict[str, Any]:
-    pairs, at = [], 0
-    while at < len(raw):
-        size = int.from_bytes(raw[at : at + 4], "big")
-        pairs.append(raw[at + 4 : at + 4 + size])
-        at += 4 + size
-    return _pairs(pairs)
-
-
-def _pairs(given: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
-    made = {}
-    for raw in given:
-        own = gathered(raw)
-        made[text(own, 1)] = _value(first(own, 2), depth) if 2 in own else None
-    return made
-
-
-def _value(raw: bytes, depth: int) -> Any:
-    if depth > _DEEPEST:
-        raise BadWireError
-    found: Any = None
-    for number, value in fields_of(raw):
-        match number:
-            case 1:
-                found = value.decode()
-            case 2:
-                found = bool(value)
-            case 3:
-                found = value - (1 << 64) if value >> 63 else value
-            case 4:
-                found = struct.unpack("<d", value)[0]
-            case 5:
-                found = [_value(one, depth + 1) for one in all_of(value, 1)]
-            case 6:
-                found = _pairs(all_of(value, 1), depth + 1)
-            case 7:
-                found = value
-    return found
-
-
-def _and_then(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _cut(name: str, number: int) -> SourceError:
-    message = f"{name}, message {number}: expected the rest of it, got the file's end"
-    return SourceError("source.truncated", message, "fetch the file again", whole=True)

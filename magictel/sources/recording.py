@@ -5,56 +5,31 @@ A recording may be read twice (once to know its times, once to send it), a small
 
 from __future__ import annotations
 
-import codecs
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from magictel.errors import UsageError
-from magictel.model import times_of
 from magictel.sources import bytestream
 from magictel.sources.bytestream import STDIN, Bytes
+from magictel.sources.formats import recognised
 from magictel.sources.gateway_log import GatewayLog
 from magictel.sources.lines import document, lines
 from magictel.sources.once import SMALL, Once
-from magictel.sources.otlp_json import OtlpJson, times
-from magictel.sources.otlp_members import OTHER_SIGNALS
-from magictel.sources.otlp_protobuf import OtlpProtobuf, is_request, messages
+from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.parts import Part
-from magictel.sources.prometheus_line import is_sample
 from magictel.sources.prometheus_text import PrometheusText
+from magictel.sources.protobuf_messages import messages
 from magictel.sources.skips import Skips
+from magictel.sources.span import Span, plain_span, scanned_span
 from magictel.sources.trouble import SourceError
 
-_LOOK = 64 * 1024
-_EXPOSITION = re.compile(rb"\s*(#[ \t]*(HELP|TYPE|UNIT|EOF)\b|#|[A-Za-z_:][\w:.]*\s*[{ \t])")
-_BRACED_SAMPLE = re.compile(rb'\{[ \t]*(?:"(?:[^"\\]++|\\.)*+"[ \t]*[^: \t\r\n]|[A-Za-z_]\w*[ \t]*=)')
-"""The name stands between the braces, in quotes; what follows a quoted text in JSON is a colon."""
-_OTLP_KEY = b'"resourceMetrics"'
-_BOM = codecs.BOM_UTF8
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""What editors and shells of Windows put before a text."""
-FORMATS = "OTLP JSON lines, OTLP protobuf, Prometheus or OpenMetrics text, gateway request logs"
-
 Batch = list[Part]
-
-
-@dataclass(slots=True)
-class Span:
-    """The oldest and the newest time of the points (Unix nanoseconds); 0 where there are none."""
-
-    oldest: int = 0
-    newest: int = 0
-
-    def take(self, low: int, high: int) -> None:
-        """Widen."""
-        self.oldest = min(self.oldest or low, low)
-        self.newest = max(self.newest, high)
 
 
 @dataclass(slots=True)
@@ -118,7 +93,7 @@ class Recordings:
     def page(self, name: str, body: bytes, openmetrics: bool | None = None) -> Iterator[Batch]:
         """The parts of what was fetched from somewhere. `openmetrics`: which format it says that a page has. Raises `SourceError`."""
         opened = Bytes(name, io.BytesIO(body), len(body))
-        kind, blocks = ("prometheus", iter(())) if openmetrics else _recognised(opened)
+        kind, blocks = ("prometheus", iter(())) if openmetrics else recognised(opened)
         if kind == "prometheus" and openmetrics is not None:
             blocks = iter((body,))  # as it came, without what is forgiven a file
         yield from self._parts(kind, opened, blocks, name, 0, openmetrics)
@@ -132,14 +107,13 @@ class Recordings:
         for name in self.names:
             with ExitStack() as stack:
                 opened = self._open(name, stack)
-                kind, blocks = _recognised(opened)
+                kind, blocks = recognised(opened)
                 if kind == "otlp-json" and keep is None:
-                    own = _plain_span(lines(opened.name, blocks))
+                    own = plain_span(lines(opened.name, blocks))
                     if own is None:
                         again = self._open(name, stack)
-                        own = self._scan(
-                            OtlpJson(again.name, 0, Skips(self.skip_broken)), lines(again.name, again.blocks())
-                        )
+                        decoder = OtlpJson(again.name, 0, Skips(self.skip_broken))
+                        own = scanned_span(decoder, lines(again.name, again.blocks()))
                     if own.newest:
                         found.take(own.oldest, own.newest)
                     continue
@@ -159,7 +133,7 @@ class Recordings:
         for name in self.names:
             with ExitStack() as stack:
                 opened = self._open(name, stack)
-                kind, blocks = _recognised(opened)
+                kind, blocks = recognised(opened)
                 if kind != "otlp-json":
                     return None
                 decoder = OtlpJson(opened.name)
@@ -173,23 +147,6 @@ class Recordings:
                     return None
         return held
 
-    def _scan(self, decoder: OtlpJson, given: Iterable[tuple[int, bytes]]) -> Span:
-        """The times of a recording with exemplars, whose times are not the points'."""
-        found = Span()
-        for number, text in given:
-            if b'"exemplars"' not in text:
-                own = times(text) if _OTLP_KEY in text else None
-                if own is not None:
-                    found.take(*own)
-                continue
-            try:
-                for part in decoder.line(text, number):
-                    for moment in set(times_of(part.points)):
-                        found.take(moment, moment)
-            except SourceError:
-                continue  # said when it is read to be sent
-        return found
-
     def _open(self, name: str, stack: ExitStack) -> Bytes:
         if not self.twice or not bytestream.once_only(name):
             return bytestream.opened(name, stack)
@@ -200,7 +157,7 @@ class Recordings:
         return Bytes("standard input" if name == STDIN else name, held, None)
 
     def _decoded(self, opened: Bytes, name: str, shift: int) -> Iterator[Batch]:
-        kind, blocks = _recognised(opened)
+        kind, blocks = recognised(opened)
         yield from self._parts(kind, opened, blocks, name, shift)
 
     def _parts(
@@ -212,7 +169,7 @@ class Recordings:
                 yield from self._by_line(lines(opened.name, blocks), decoder.line)
             case "otlp-json-document":
                 decoder = OtlpJson(opened.name, shift, self.skips)
-                yield from self._by_line(_documents(document(opened.name, blocks)), decoder.line)
+                yield from self._by_line(_printed_values(document(opened.name, blocks)), decoder.line)
             case "prometheus":
                 page = PrometheusText(opened.name, self._time_of(name), shift, openmetrics)
                 yield from page.read(blocks, self.skips.line, lambda error: self.skips.point(lambda: error))
@@ -221,7 +178,7 @@ class Recordings:
                 yield from self._by_line(lines(opened.name, blocks), log.line)
             case "gateway-document":
                 log = GatewayLog(opened.name, shift, self.skips)
-                yield from self._by_line(_documents(document(opened.name, blocks)), log.line)
+                yield from self._by_line(_printed_values(document(opened.name, blocks)), log.line)
             case _:
                 protobuf = OtlpProtobuf(opened.name, shift, self.skips)
                 yield from self._by_line(enumerate(messages(opened.name, blocks), 1), protobuf.message)
@@ -246,92 +203,13 @@ class Recordings:
             yield batch
 
 
-def _plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
-    """The times in lines, without decoding; None where the oldest or the newest may be an exemplar's."""
-    found = Span()
-    oldest = newest = b""
-    for _, text in given:
-        own = times(text) if _OTLP_KEY in text else None  # lines of other signals have times as well
-        if own is None:
-            continue
-        if own[0] < found.oldest or not found.oldest:
-            found.oldest, oldest = own[0], text
-        if own[1] > found.newest:
-            found.newest, newest = own[1], text
-    return None if b'"exemplars"' in oldest or b'"exemplars"' in newest else found
-
-
-def _recognised(opened: Bytes) -> tuple[str, Iterator[bytes]]:
-    """The format by the first bytes, and all blocks."""
-    blocks = opened.blocks()
-    head: list[bytes] = []
-    size = 0
-    for block in blocks:
-        head.append(block)
-        size += len(block)
-        if size >= _LOOK:
-            break
-    first = b"".join(head).removeprefix(_BOM)
-    return _kind(opened.name, first), chain((first,), blocks)
-
-
-def _kind(name: str, first: bytes) -> str:
-    if is_request(first, more=len(first) >= _LOOK):
-        return "otlp-protobuf"
-    text = first.lstrip(b" \t\r\n")
-    if not text:
-        raise SourceError("source.empty", f"{name} is empty: there is nothing to send", whole=True)
-    if first.startswith(_UTF_16):
-        raise SourceError("source.format", f"{name} is UTF-16: expected UTF-8", "iconv -f UTF-16 -t UTF-8", whole=True)
-    if _BRACED_SAMPLE.match(text):
-        return "prometheus"
-    if text[:1] in (b"{", b"["):
-        line, feed, rest = text.partition(b"\n")
-        several = bool(feed) and _goes_on(line.rstrip(), rest.lstrip())
-        if _OTLP_KEY in text:
-            return "otlp-json-document" if several else "otlp-json"
-        if b'"attributes"' in text and b'"timestamp"' in text:
-            return "gateway-document" if several or text[:1] == b"[" else "gateway"
-        if text[:1] == b"[" and not any(f'"{signal}"'.encode() in text for signal in OTHER_SIGNALS):
-            return _refuse(name)
-        return "otlp-json-document" if several else "otlp-json"
-    if _EXPOSITION.match(text) and (
-        b"\0" not in first[:1000] or text[:1] == b"#" or is_sample(text.partition(b"\n")[0])
-    ):
-        return "prometheus"
-    if _looks_like_protobuf(first):
-        return "otlp-protobuf"
-    return _refuse(name)
-
-
-def _goes_on(line: bytes, rest: bytes) -> bool:
-    """Whether a JSON value that begins on the first line goes on in the next, as one printed for people does."""
-    if not rest or (line.endswith((b"}", b"]")) and len(line) > 1):
-        return False
-    return line.endswith((b"{", b"[", b",")) or rest[:1] not in b"{["
-
-
-def _documents(text: bytes) -> Iterator[tuple[int, bytes]]:
+def _printed_values(text: bytes) -> Iterator[tuple[int, bytes]]:
     """Values printed for people behind each other, with the number of their first lines: within one, lines are indented."""
     number = 1
     for piece in re.split(rb"\n(?=\{)", text) if text.lstrip()[:1] == b"{" else (text,):
         if piece.strip():
             yield number, piece
         number += piece.count(b"\n") + 1
-
-
-def _looks_like_protobuf(first: bytes) -> bool:
-    if first[:1] == b"\x0a":
-        return True
-    return len(first) > 4 and first[4] == 0x0A and 0 < int.from_bytes(first[:4], "big") < 1 << 28
-
-
-def _refuse(name: str) -> str:
-    raise _unknown(name)
-
-
-def _unknown(name: str) -> SourceError:
-    return SourceError("source.format", f"{name} is none of: {FORMATS}", "magictel explain source.format", whole=True)
 
 
 def _size(name: str) -> int:

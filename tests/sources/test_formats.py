@@ -16,9 +16,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from magictel.model import Kind
 from magictel.sources.lines import lines
-from magictel.sources.otlp_json import OtlpJson, times
-from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
+from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_protobuf import OtlpProtobuf
+from magictel.sources.otlp_times import times
 from magictel.sources.parts import Gathering, Part, SeriesCount
+from magictel.sources.protobuf_messages import messages
 from magictel.sources.recording import Recordings
 from magictel.sources.trouble import SourceError
 

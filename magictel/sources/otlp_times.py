@@ -1,0 +1,63 @@
+"""The times in OTLP JSON: found in its text without decoding, and whether they are plain nanoseconds."""
+
+from __future__ import annotations
+
+import re
+from operator import itemgetter
+from typing import Any
+
+from magictel.sources import otlp_messages as otlp
+from magictel.sources.validity import EARLY, LATEST
+
+_TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
+_TIME_NAME = b'"timeUnixNano"'
+_TIME_MEMBER = b'"timeUnixNano":'
+_MOMENT = itemgetter(slice(0, 22))
+_PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
+"""A time behind its name, as the Collector writes it: of one length, so that texts sort as numbers do."""
+
+
+def times(line: bytes) -> tuple[int, int] | None:
+    """The oldest and the newest time in a line (Unix nanoseconds), without decoding it; None: it has none."""
+    first = line.find(_TIME_NAME)
+    if first < 0:
+        return None
+    one = line[first : first + len(_TIME_NAME) + 22]
+    if _PLAIN_MOMENT.fullmatch(one, len(_TIME_NAME)) and line.count(one) == line.count(_TIME_NAME):
+        found = [one[len(_TIME_NAME) + 2 : -1]]  # nearly always: a collection has one time
+    else:
+        moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
+        plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
+        found = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
+    numbers = [number for number in map(int, found) if 0 < number <= LATEST]
+    return (min(numbers), max(numbers)) if numbers else None
+
+
+def _data(metric: otlp.Metric) -> Any:
+    """The data that a metric has: the first, as a decoder reads it."""
+    return metric.gauge or metric.sum or metric.histogram or metric.exponentialHistogram or metric.summary
+
+
+def has_all_times(request: otlp.Request, text: bytes) -> bool:
+    """Whether a request has as many times as its text: else points are lost, with a member that stands twice or a second kind."""
+    lists: list[list[Any]] = [
+        data.dataPoints
+        for resource_metrics in request.resourceMetrics
+        for scope_metrics in resource_metrics.scopeMetrics
+        for metric in scope_metrics.metrics
+        if (data := _data(metric)) is not None
+    ]
+    count = sum(map(len, lists))
+    if text.count(_TIME_MEMBER) == count:
+        return True
+    exemplars = [one for points in lists for point in points for one in getattr(point, "exemplars", None) or ()]
+    return text.count(_TIME_NAME) == count + len(exemplars) and all(one.timeUnixNano for one in exemplars)
+
+
+def plain_times(moments: list[int], starts: list[int]) -> bool:
+    """Whether no time may be missing, written in another unit than nanoseconds, or beyond all clocks."""
+    return all(
+        low < given[0] <= LATEST if given.count(given[0]) == len(given) else low < min(given) <= max(given) <= LATEST
+        for low, given in ((EARLY, moments), (-1, starts))
+        if given
+    )

@@ -1,0 +1,63 @@
+"""Attributes and identifiers in OTLP JSON as plain values."""
+
+from __future__ import annotations
+
+import base64
+import re
+from contextlib import suppress
+from sys import intern
+from typing import Any
+
+from msgspec import UNSET
+
+from magictel.model import Metadata
+from magictel.sources import otlp_messages as otlp
+
+_HEX = re.compile("[0-9a-fA-F]+")
+
+
+def attributes_of(raw: bytes) -> dict[str, Any]:
+    """Return the attributes in a list of key-value pairs."""
+    return dictionary(otlp.ATTRIBUTES.decode(raw)) if raw else {}
+
+
+def metadata_of(raw: bytes) -> Metadata:
+    """Return a metric's metadata, what is text of it."""
+    return tuple((key, value) for key, value in attributes_of(raw).items() if isinstance(value, str))
+
+
+def dictionary(pairs: list[otlp.Pair]) -> dict[str, Any]:
+    """Return decoded pairs as a dictionary of plain values."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        value = pair.value
+        if value is None:
+            values[intern(pair.key)] = None
+        else:
+            text = value.stringValue
+            values[intern(pair.key)] = text if text is not UNSET else _plain(value)
+    return values
+
+
+def _plain(value: otlp.Value) -> Any:
+    for plain in (value.stringValue, value.intValue, value.boolValue, value.doubleValue):
+        if plain is not UNSET:
+            return plain
+    if isinstance(value.arrayValue, otlp.Array):
+        return [_plain(element) for element in value.arrayValue.values]
+    if isinstance(value.kvlistValue, otlp.Pairs):
+        return dictionary(value.kvlistValue.values)
+    return base64.b64decode(value.bytesValue) if isinstance(value.bytesValue, str) else None
+
+
+def identifier(text: str, size: int) -> int | None:
+    """Return a trace's or span's identifier of so many bytes: hex as OTLP has it, or base64 as other encoders of protobuf write it."""
+    if not text:
+        return None
+    if len(text) <= 2 * size and _HEX.fullmatch(text):
+        return int(text, 16)
+    with suppress(ValueError):
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        if len(raw) == size:
+            return int.from_bytes(raw, "big")
+    return None

@@ -1,0 +1,95 @@
+"""Values in OTLP's protobuf messages: numbers, buckets, attributes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import Buckets
+
+from magictel.sources.protobuf_wire import (
+    BadWireError,
+    all_of,
+    double,
+    fields_of,
+    first,
+    gathered,
+    merged,
+    number_in,
+    text,
+    varint,
+    zigzag,
+)
+
+_DEEPEST = 32
+
+
+def number_value(fields: dict[int, list[Any]]) -> float | None:
+    """Return a number point's value: of two the last (they are one field with two types), None for none."""
+    last = next((number for number in reversed(fields) if number in (4, 6)), 0)
+    if last == 6:
+        return int.from_bytes(first(fields, 6), "little", signed=True)
+    return double(fields, 4) if last else None
+
+
+def buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
+    """Return one side of an exponential histogram."""
+    own = gathered(merged(fields, number))
+    counts: list[int] = []
+    for packed in own.get(2, ()):
+        if isinstance(packed, int):
+            counts.append(packed)
+            continue
+        at = 0
+        while at < len(packed):
+            value, at = varint(packed, at)
+            counts.append(value)
+    return Buckets(zigzag(number_in(own, 1)), counts)
+
+
+def framed(raw: bytes) -> bytes:
+    """Return a message behind its length, so that several can be told apart in one key."""
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def attributes_of(raw: bytes) -> dict[str, Any]:
+    """Return the attributes in framed pairs."""
+    pairs, at = [], 0
+    while at < len(raw):
+        size = int.from_bytes(raw[at : at + 4], "big")
+        pairs.append(raw[at + 4 : at + 4 + size])
+        at += 4 + size
+    return pairs_of(pairs)
+
+
+def pairs_of(messages: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
+    """Return KeyValue messages as a dictionary of plain values."""
+    values = {}
+    for raw in messages:
+        own = gathered(raw)
+        values[text(own, 1)] = _value(first(own, 2), depth) if 2 in own else None
+    return values
+
+
+def _value(raw: bytes, depth: int) -> Any:
+    if depth > _DEEPEST:
+        raise BadWireError
+    plain: Any = None
+    for number, value in fields_of(raw):
+        match number:
+            case 1:
+                plain = value.decode()
+            case 2:
+                plain = bool(value)
+            case 3:
+                plain = value - (1 << 64) if value >> 63 else value
+            case 4:
+                plain = struct.unpack("<d", value)[0]
+            case 5:
+                plain = [_value(element, depth + 1) for element in all_of(value, 1)]
+            case 6:
+                plain = pairs_of(all_of(value, 1), depth + 1)
+            case 7:
+                plain = value
+    return plain

@@ -1,0 +1,59 @@
+"""The time span of a recording: its oldest and its newest point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from magictel.model import times_of
+from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_times import times
+from magictel.sources.trouble import SourceError
+
+_OTLP_KEY = b'"resourceMetrics"'
+
+
+@dataclass(slots=True)
+class Span:
+    """The oldest and the newest time of the points (Unix nanoseconds); 0 where there are none."""
+
+    oldest: int = 0
+    newest: int = 0
+
+    def take(self, low: int, high: int) -> None:
+        """Widen."""
+        self.oldest = min(self.oldest or low, low)
+        self.newest = max(self.newest, high)
+
+
+def plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
+    """Return the times in lines, without decoding; None where the oldest or the newest may be an exemplar's."""
+    span = Span()
+    oldest = newest = b""
+    for _, text in given:
+        own = times(text) if _OTLP_KEY in text else None  # lines of other signals have times as well
+        if own is None:
+            continue
+        if own[0] < span.oldest or not span.oldest:
+            span.oldest, oldest = own[0], text
+        if own[1] > span.newest:
+            span.newest, newest = own[1], text
+    return None if b'"exemplars"' in oldest or b'"exemplars"' in newest else span
+
+
+def scanned_span(decoder: OtlpJson, given: Iterable[tuple[int, bytes]]) -> Span:
+    """Return the times of a recording with exemplars, whose times are not the points'."""
+    span = Span()
+    for number, text in given:
+        if b'"exemplars"' not in text:
+            own = times(text) if _OTLP_KEY in text else None
+            if own is not None:
+                span.take(*own)
+            continue
+        try:
+            for part in decoder.line(text, number):
+                for moment in set(times_of(part.points)):
+                    span.take(moment, moment)
+        except SourceError:
+            continue  # said when it is read to be sent
+    return span
