@@ -67,9 +67,9 @@ class Exporter(Authored[S], MetricExporter):
         self.clock: Clock = clock or SystemClock()
         self.unusable: SettingsError | None = None
         self.allowed: frozenset[SideEffect] = frozenset()
+        """Side effects that probes may have beyond read-only (`check --allow`)."""
         self.climb_until: float | None = None
         """The moment of the monotonic clock by which all rungs together have ended; None: each has its own time."""
-        """Side effects that probes may have beyond read-only (`check --allow`)."""
         if settings is None:
             settings = self._from_environment(os.environ if environment is None else environment)  # noqa: TID251
         self.settings: S = settings

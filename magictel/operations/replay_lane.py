@@ -7,10 +7,7 @@ from queue import Full, Queue
 from typing import Any
 
 from magictel.clock import Clock
-from magictel.events import (
-    SendOutcome,
-    SendResult,
-)
+from magictel.events import SendOutcome, SendResult
 from magictel.exporter import Exporter
 from magictel.finding import Finding
 from magictel.operations.job import Job

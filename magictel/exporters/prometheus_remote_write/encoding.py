@@ -37,9 +37,8 @@ from magictel.model import (
 from magictel.sources.prometheus_number import open_metrics
 from magictel.templates import Withheld
 
-NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
-"""The ordinary NaN, in the bits that Prometheus itself writes (model/value)."""
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
+"""The ordinary NaN, in the bits that Prometheus itself writes (model/value)."""
 _IDENTITY = ("service.namespace", "service.name", "service.instance.id")
 
 
