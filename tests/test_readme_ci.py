@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from magictel import sandbox
+from magictel.cli.sandboxed import prepare_all
 from magictel.reporters.kinds import KINDS
 from tests.reporters.junit_schema import judged
 
@@ -33,6 +34,14 @@ def recipe(key: str) -> dict[str, Any]:
 @pytest.fixture
 def backend() -> Iterator[Mapping[str, str]]:
     with sandbox.start(["elasticsearch"]) as room:
+        yield room.environment()
+
+
+@pytest.fixture
+def prepared() -> Iterator[Mapping[str, str]]:
+    """A backend after `magictel prepare elasticsearch --apply`."""
+    with sandbox.start(["elasticsearch"]) as room:
+        prepare_all(room)
         yield room.environment()
 
 
@@ -76,21 +85,35 @@ def test_a_recipe_is_valid_by_its_systems_own_schema(key: str, schema: str, brok
     assert judged.returncode == int(broken), judged.stdout + judged.stderr
 
 
-def test_the_workflow_for_github(tmp_path: Path, backend: Mapping[str, str]) -> None:
+def test_the_workflow_for_github(tmp_path: Path, prepared: Mapping[str, str]) -> None:
     (job,) = recipe("jobs")["jobs"].values()
     assert set(job) == {"runs-on", "env", "steps"}
     runs = [step["run"] for step in job["steps"] if "run" in step]
     assert runs[0] == INSTALL
-    environment = given(job["env"], backend)
+    environment = given(job["env"], prepared)
     assert environment.pop("ELASTICSEARCH_API_KEY") == ""  # the sandbox asks for none
     for number, run in enumerate(runs[1:]):
         summary = tmp_path / f"summary-{number}.md"
         ran = shell(run, tmp_path, {**environment, "GITHUB_STEP_SUMMARY": str(summary)})
         assert ran.returncode == 0, ran
-        assert summary.read_text().startswith("## ⚠️ magictel ")
-        assert "::warning title=elasticsearch write%3A es.mapping.unprepared::" in ran.stderr
+        assert summary.read_text().startswith("## ✅ magictel ")
+        assert "::warning" not in ran.stderr
     (upload,) = [step for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
     assert {path.name for path in tmp_path.glob(upload["with"]["path"])} == {"sample.xml", "sample.html"}
+
+
+def test_the_workflow_before_the_index_is_prepared(tmp_path: Path, backend: Mapping[str, str]) -> None:
+    """The check warns; the sample is not sent, and the annotation says what to do."""
+    (job,) = recipe("jobs")["jobs"].values()
+    check, send = [step["run"] for step in job["steps"] if "run" in step][1:]
+    environment = {"ENABLED_EXPORTERS": "elasticsearch", **backend, "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    ran = shell(check, tmp_path, environment)
+    assert ran.returncode == 0, ran
+    assert "::warning title=elasticsearch write%3A es.mapping.unprepared::" in ran.stderr
+    ran = shell(send, tmp_path, environment)
+    assert ran.returncode == 1, ran
+    assert "::error title=elasticsearch write%3A es.mapping.unprepared::" in ran.stderr
+    assert "magictel prepare elasticsearch --apply" in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -120,10 +143,10 @@ def test_the_workflow_where_nothing_arrives(
     assert (tmp_path / "sample.html").read_text().endswith("</html>\n")
 
 
-def test_the_job_for_gitlab(tmp_path: Path, backend: Mapping[str, str]) -> None:
+def test_the_job_for_gitlab(tmp_path: Path, prepared: Mapping[str, str]) -> None:
     job = recipe("metrics-arrive")["metrics-arrive"]
     assert job["script"][0] == INSTALL
-    ran = shell("\n".join(job["script"][1:]), tmp_path, given(job["variables"], backend))
+    ran = shell("\n".join(job["script"][1:]), tmp_path, given(job["variables"], prepared))
     assert ran.returncode == 0, ran
     for name in job["artifacts"]["reports"]["junit"]:
         root = judged(tmp_path / name)
