@@ -31,3 +31,8 @@ def unsigned(reply: Reply) -> bool:
 def without_echo(words: str) -> str:
     """Amazon's sentence without the Authorization header that it repeats."""
     return _ECHO.sub("", words)
+
+
+def unsigned_message(words: str) -> str:
+    """Return the sentence for such a refusal, with Amazon's own words."""
+    return f"Amazon requires signed requests (SigV4): {without_echo(words)}"

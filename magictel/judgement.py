@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from magictel.amazon import SIGN, unsigned, without_echo
+from magictel.amazon import SIGN, unsigned, unsigned_message, without_echo
 from magictel.front import Front, Kind, front_of
 from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 from magictel.products import another_product
@@ -106,8 +106,7 @@ def judge_status(
     if connection is not None:
         return Rejected(connection, told, None, example)
     if unsigned(reply):
-        words = f"{status}: Amazon requires signed requests (SigV4): {without_echo(said)}"
-        return Rejected("http.aws.unsigned", words, SIGN, without_echo(example))
+        return Rejected("http.aws.unsigned", f"{status}: {unsigned_message(said)}", SIGN, without_echo(example))
     product = another_product(reply, own) if status in _ABOUT_THE_REQUEST else None
     if product is not None:
         return Rejected("http.other-product", f"{told} ({product} answers, another product)", None, example)

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magictel.cli.environment import environment
 from magictel.cli.targets import Chosen, chosen_targets, config_file
-from magictel.events import (
-    CheckFinished,
-    CheckResult,
-    Event,
-    RunCleaned,
-    RungClimbed,
-    SendFinished,
-    SendResult,
-    TargetChecked,
-    TargetSent,
-)
-from magictel.finding import Finding
+from magictel.events import Event
+from magictel.operations.remedies import rewritten
 from magictel.settings.select import TargetSpec
 from magictel.wire import Reply, Request
 
@@ -111,41 +100,11 @@ class _Direct:
 
 def told(event: Event) -> Event:
     """An event of the sandbox in words that are true there: a remedy's command would go to the real backend of that name."""
-    match event:
-        case TargetChecked(result=checked):
-            return replace(event, result=_checked(checked))
-        case CheckFinished(results=results):
-            return replace(event, results=tuple(map(_checked, results)))
-        case TargetSent(result=sent):
-            return replace(event, result=_sent(sent))
-        case SendFinished(results=sends):
-            return replace(event, results=tuple(map(_sent, sends)))
-        case RungClimbed(finding=finding):
-            return replace(event, finding=_finding(finding))
-        case RunCleaned(remedy=remedy):
-            return replace(event, remedy=_remedy(remedy))
-        case _:
-            return event
+    return rewritten(event, _remedy)
 
 
-def _checked(result: CheckResult) -> CheckResult:
-    return replace(result, rungs=tuple(map(_finding, result.rungs)))
-
-
-def _sent(result: SendResult) -> SendResult:
-    seen = result.verification
-    if seen is not None:
-        seen = replace(seen, remedy=_remedy(seen.remedy))
-    findings = tuple(map(_finding, result.findings))
-    return replace(result, remedy=_remedy(result.remedy), verification=seen, findings=findings)
-
-
-def _finding(finding: Finding) -> Finding:
-    return replace(finding, remedy=_remedy(finding.remedy))
-
-
-def _remedy(remedy: str | None) -> str | None:
-    if remedy is None or _SANDBOX in remedy:
+def _remedy(_target: str, remedy: str) -> str:
+    if _SANDBOX in remedy:
         return remedy
     if remedy.startswith("magictel prepare "):
         return f"with a real backend: {remedy}"
@@ -169,5 +128,5 @@ def _keys(exporter: str, variables: Mapping[str, str]) -> Mapping[str, str]:
     from magictel.settings.fields import field_map
 
     fields = field_map(registry.load(exporter).Settings)
-    found = {one.key: variables[name] for one in fields.values() for name in one.env if name in variables}
-    return {**found, "proxy": ""} if "proxy" in fields else found
+    values = {field.key: variables[name] for field in fields.values() for name in field.env if name in variables}
+    return {**values, "proxy": ""} if "proxy" in fields else values

@@ -5,21 +5,9 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import replace
 
-from magictel.events import (
-    CheckFinished,
-    CheckResult,
-    ClimbStarted,
-    Event,
-    RunCleaned,
-    RungClimbed,
-    SendFinished,
-    SendResult,
-    TargetChecked,
-    TargetSent,
-)
-from magictel.finding import Finding
+from magictel.events import CheckFinished, ClimbStarted, Event, SendFinished, TargetChecked, TargetSent
+from magictel.operations.remedies import rewritten
 
 _BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
 _COMMAND = re.compile(r"\b(magictel (?:check|send-sample|prepare|config show) )([a-z][\w-]*)")
@@ -39,43 +27,18 @@ class Blanks:
         match event:
             case ClimbStarted():
                 self._at(event.target, event.endpoint)
-                return event
-            case RungClimbed():
-                return replace(event, finding=self._finding(event.target, event.finding))
-            case TargetChecked():
-                return replace(event, result=self._checked(event.result))
-            case CheckFinished():
-                return replace(event, results=tuple(map(self._checked, event.results)))
-            case TargetSent():
-                return replace(event, result=self._sent(event.result))
-            case SendFinished():
-                return replace(event, results=tuple(map(self._sent, event.results)))
-            case RunCleaned():
-                return replace(event, remedy=self._remedy(event.target, event.remedy))
+            case TargetChecked() | TargetSent():
+                self._at(event.result.target, event.result.endpoint)
+            case CheckFinished() | SendFinished():
+                for result in event.results:
+                    self._at(result.target, result.endpoint)
             case _:
-                return event
+                pass
+        return rewritten(event, self._remedy)
 
-    def _checked(self, result: CheckResult) -> CheckResult:
-        self._at(result.target, result.endpoint)
-        return replace(result, rungs=tuple(self._finding(result.target, finding) for finding in result.rungs))
-
-    def _sent(self, result: SendResult) -> SendResult:
-        self._at(result.target, result.endpoint)
-        seen = result.verification
-        return replace(
-            result,
-            remedy=self._remedy(result.target, result.remedy),
-            verification=seen and replace(seen, remedy=self._remedy(result.target, seen.remedy)),
-            findings=tuple(self._finding(result.target, finding) for finding in result.findings),
-        )
-
-    def _finding(self, target: str, finding: Finding) -> Finding:
-        remedy = self._remedy(target, finding.remedy)
-        return finding if remedy == finding.remedy else replace(finding, remedy=remedy)
-
-    def _remedy(self, target: str, remedy: str | None) -> str | None:
+    def _remedy(self, target: str, remedy: str) -> str:
         values = self._values.get(target)
-        if not remedy or values is None:
+        if values is None:
             return remedy
         filled = _BLANK.sub(lambda blank: values.get(blank[0], blank[0]), remedy)
         # A page of one backend's own code names the exporter: the run's target is an instance of it.

@@ -22,7 +22,7 @@ from magictel.sources.otlp_members import MemberError, canonical
 from magictel.sources.otlp_problems import PROBLEMS, number_problem
 from magictel.sources.otlp_times import has_all_times, plain_times
 from magictel.sources.otlp_values import attributes_of, dictionary, identifier, metadata_of
-from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.parts import RESOURCES, Around, Head, Heads, Interned, Part
 from magictel.sources.shapes import Shapes
 from magictel.sources.skips import LOST_THRESHOLD, UNREADABLE_IDENTIFIER, LineNotes, Skips
 from magictel.sources.trouble import SourceError, broken, impossible
@@ -49,9 +49,9 @@ class OtlpJson:
         self.shift = shift
         self.skips = skips or Skips()
         self._attributes = Interned(attributes_of)
-        self._heads: dict[tuple[Any, ...], Head] = {}
-        self._resources: dict[bytes, Resource] = {}
-        self._scopes: dict[bytes, InstrumentationScope] = {}
+        self._heads = Heads()
+        self._resources = Interned(_resource, RESOURCES)
+        self._scopes = Interned(_scope, RESOURCES)
         self._shapes = Shapes(self._decoded, shift)
         self._text, self._number = b"", 0
         self._notes = LineNotes()
@@ -109,15 +109,15 @@ class OtlpJson:
         for first, request in enumerate(requests):
             start = f"[{first}].resourceMetrics" if several else "resourceMetrics"
             for second, resource_metrics in enumerate(request.resourceMetrics):
-                resource = self._resource(bytes(resource_metrics.resource))
+                resource = self._resources[bytes(resource_metrics.resource)]
                 for third, scope_metrics in enumerate(resource_metrics.scopeMetrics):
-                    scope = self._scope(bytes(scope_metrics.scope))
+                    scope = self._scopes[bytes(scope_metrics.scope)]
                     around = resource, scope, resource_metrics.schemaUrl, scope_metrics.schemaUrl
                     for fourth, metric in enumerate(scope_metrics.metrics):
                         self._metric_path = f"{start}[{second}].scopeMetrics[{third}].metrics[{fourth}]"
                         yield from self._metric(around, metric)
 
-    def _metric(self, around: tuple[Resource, InstrumentationScope, str, str], metric: otlp.Metric) -> Iterator[Part]:
+    def _metric(self, around: Around, metric: otlp.Metric) -> Iterator[Part]:
         if metric.gauge is not None:
             yield self._numbers(self._head(around, metric, Kind.GAUGE), metric.gauge.dataPoints)
         elif metric.sum is not None:
@@ -220,7 +220,7 @@ class OtlpJson:
             exemplars,
         )
 
-    def _summaries(self, around: Any, metric: otlp.Metric, points: list[otlp.Summary]) -> Iterator[Part]:
+    def _summaries(self, around: Around, metric: otlp.Metric, points: list[otlp.Summary]) -> Iterator[Part]:
         """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
         given = [
             one
@@ -261,7 +261,7 @@ class OtlpJson:
 
     def _head(
         self,
-        around: tuple[Resource, InstrumentationScope, str, str],
+        around: Around,
         metric: otlp.Metric,
         kind: Kind,
         temporality: int | str = 0,
@@ -276,38 +276,25 @@ class OtlpJson:
         raw = bytes(metric.metadata)
         of_summary = metric.summary is not None  # a gauge beside it may have its name
         own_key = metric.name, metric.unit, metric.description, kind, temporality, monotonic, suffix, raw, of_summary
-        key = (id(around[0]), id(around[1]), *around[2:], *own_key)
-        known = self._heads.get(key)
-        if known is None or known.resource is not around[0] or known.scope is not around[1]:
-            if len(self._heads) > 10_000:
-                self._heads.clear()
-            own = metric.unit if unit is None else unit
+
+        def make() -> Head:
             metadata = metadata_of(raw) if raw not in (b"", b"null") else ()
             if of_summary:
                 metadata = summary_part(metadata, metric.name, metric.unit)
             kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
-            known = Head(*around, metric.name + suffix, metric.description, own, *kept)
-            self._heads[key] = known
-        return known
+            own_unit = metric.unit if unit is None else unit
+            return Head(*around, metric.name + suffix, metric.description, own_unit, *kept)
 
-    def _resource(self, raw: bytes) -> Resource:
-        known = self._resources.get(raw)
-        if known is None:
-            if len(self._resources) > 1_000:
-                self._resources.clear()
-            known = Resource(dictionary(otlp.RESOURCE.decode(raw).attributes) if raw else {})
-            self._resources[raw] = known
-        return known
+        return self._heads.of(around, own_key, make)
 
-    def _scope(self, raw: bytes) -> InstrumentationScope:
-        known = self._scopes.get(raw)
-        if known is None:
-            if len(self._scopes) > 1_000:
-                self._scopes.clear()
-            own = otlp.SCOPE.decode(raw) if raw else otlp.Scope()
-            known = InstrumentationScope(own.name, own.version, None, dictionary(own.attributes))
-            self._scopes[raw] = known
-        return known
+
+def _resource(raw: bytes) -> Resource:
+    return Resource(dictionary(otlp.RESOURCE.decode(raw).attributes) if raw else {})
+
+
+def _scope(raw: bytes) -> InstrumentationScope:
+    scope = otlp.SCOPE.decode(raw) if raw else otlp.Scope()
+    return InstrumentationScope(scope.name, scope.version, None, dictionary(scope.attributes))
 
 
 def _at(why: str, path: str) -> str:

@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.model import Kind, Point, number_point, number_text, summary_part
 from magictel.sources import validity
 from magictel.sources.otlp_members import MemberError
-from magictel.sources.parts import Head, Interned, Part
+from magictel.sources.parts import RESOURCES, Around, Head, Heads, Interned, Part
 from magictel.sources.protobuf_values import attributes_of, buckets, framed, number_value, pairs_of
 from magictel.sources.protobuf_wire import (
     BadWireError,
@@ -59,9 +59,9 @@ class OtlpProtobuf:
         self.shift = shift
         self.skips = skips or Skips()
         self._attributes = Interned(attributes_of)
-        self._resources: dict[bytes, Resource] = {}
-        self._scopes: dict[bytes, InstrumentationScope] = {}
-        self._heads: dict[tuple[Any, ...], Head] = {}
+        self._resources = Interned(_resource, RESOURCES)
+        self._scopes = Interned(_scope, RESOURCES)
+        self._heads = Heads()
         self._notes = LineNotes()
         self._path = ""
 
@@ -93,15 +93,15 @@ class OtlpProtobuf:
             if _OLDER_SCOPE_METRICS in inner:
                 why = "unknown field 1000, instrumentationLibraryMetrics of OTLP before 0.16"
                 raise MemberError(f"resourceMetrics[{at}]", why)
-            resource = self._resource(merged(inner, 1))
+            resource = self._resources[merged(inner, 1)]
             for second, scope_metrics in enumerate(inner.get(2, ())):
                 own = gathered(scope_metrics)
-                around = resource, self._scope(merged(own, 1)), text(inner, 3), text(own, 3)
+                around = resource, self._scopes[merged(own, 1)], text(inner, 3), text(own, 3)
                 for third, metric in enumerate(own.get(2, ())):
                     self._path = f"resourceMetrics[{at}].scopeMetrics[{second}].metrics[{third}]"
                     yield from self._metric(around, gathered(metric))
 
-    def _metric(self, around: Any, metric: dict[int, list[Any]]) -> Iterator[Part]:
+    def _metric(self, around: Around, metric: dict[int, list[Any]]) -> Iterator[Part]:
         kinds = [number for number in metric if number in _KINDS or number == _SUMMARY]
         if not kinds:
             self._known(metric)
@@ -174,7 +174,7 @@ class OtlpProtobuf:
         exemplars = self._exemplars(fields.get(11, ()))
         return exponential(own, shifted_start, time + self.shift, *numbers, *sides, 0, *extremes, exemplars), key
 
-    def _summary(self, around: Any, metric: dict[int, list[Any]], given: Iterable[bytes]) -> Iterator[Part]:
+    def _summary(self, around: Around, metric: dict[int, list[Any]], given: Iterable[bytes]) -> Iterator[Part]:
         """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
         heads = [self._head(around, metric, Kind.SUM, 2, True, suffix) for suffix in ("_count", "_sum")]
         heads.append(self._head(around, metric, Kind.GAUGE, 0, False))
@@ -227,7 +227,7 @@ class OtlpProtobuf:
 
     def _head(
         self,
-        around: tuple[Resource, InstrumentationScope, str, str],
+        around: Around,
         metric: dict[int, list[Any]],
         kind: Kind,
         temporality: int,
@@ -244,30 +244,21 @@ class OtlpProtobuf:
         raw = tuple(metric.get(_METADATA, ()))
         of_summary = _SUMMARY in metric  # a gauge beside it may have its name
         own_key = name, unit, description, kind, temporality, monotonic, suffix, raw, of_summary
-        key = (id(around[0]), id(around[1]), *around[2:], *own_key)
-        known = self._heads.get(key)
-        if known is None or known.resource is not around[0] or known.scope is not around[1]:
-            if len(self._heads) > 10_000:
-                self._heads.clear()
+
+        def make() -> Head:
             metadata = tuple((key, value) for key, value in pairs_of(raw).items() if isinstance(value, str))
             if of_summary:
                 metadata = summary_part(metadata, name, text(metric, 3))
             kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
-            known = Head(*around, name + suffix, description, unit, *kept)
-            self._heads[key] = known
-        return known
+            return Head(*around, name + suffix, description, unit, *kept)
 
-    def _resource(self, raw: bytes) -> Resource:
-        if raw not in self._resources:
-            if len(self._resources) > 1_000:
-                self._resources.clear()
-            self._resources[raw] = Resource(pairs_of(all_of(raw, 1)))
-        return self._resources[raw]
+        return self._heads.of(around, own_key, make)
 
-    def _scope(self, raw: bytes) -> InstrumentationScope:
-        if raw not in self._scopes:
-            if len(self._scopes) > 1_000:
-                self._scopes.clear()
-            own = gathered(raw)
-            self._scopes[raw] = InstrumentationScope(text(own, 1), text(own, 2), None, pairs_of(own.get(3, ())))
-        return self._scopes[raw]
+
+def _resource(raw: bytes) -> Resource:
+    return Resource(pairs_of(all_of(raw, 1)))
+
+
+def _scope(raw: bytes) -> InstrumentationScope:
+    own = gathered(raw)
+    return InstrumentationScope(text(own, 1), text(own, 2), None, pairs_of(own.get(3, ())))

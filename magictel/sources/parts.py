@@ -5,10 +5,10 @@ Attributes that come again are the same objects again, so that the exporters' la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import log
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -27,9 +27,13 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.model import Kind, Metadata, MetricWithMetadata, Point, joined, times_of
 from magictel.sources.validity import LATEST as LATEST
 
+V = TypeVar("V")
 SLICE = 4_000
 """Points of a slice, about: lines are not cut."""
 _MOST_ENTRIES = 20_000
+_MOST_HEADS = 10_000
+RESOURCES = 1_000
+"""Resources, or scopes, that a decoder remembers."""
 _MOST_BYTES = 6 * 1024 * 1024
 _EXACT = 100_000
 _PLACES = 1 << 21
@@ -52,6 +56,27 @@ class Head(NamedTuple):
     metadata: Metadata = ()
 
 
+Around = tuple[Resource, InstrumentationScope, str, str]
+"""Resource and scope of a metric, and their schema URLs."""
+
+
+class Heads:
+    """The heads of metrics: the same metric has the same head again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Head] = {}
+
+    def of(self, around: Around, key: tuple[Hashable, ...], make: Callable[[], Head]) -> Head:
+        """Return the head for what is `around` a metric and its own `key`, made where it is new."""
+        key = (id(around[0]), id(around[1]), *around[2:], *key)
+        known = self._known.get(key)
+        if known is None or known.resource is not around[0] or known.scope is not around[1]:  # ids are reused
+            if len(self._known) > _MOST_HEADS:
+                self._known.clear()
+            known = self._known[key] = make()
+        return known
+
+
 class Part(NamedTuple):
     """Points of one metric, and for each a number that tells its attributes from others."""
 
@@ -71,21 +96,22 @@ class Slice:
     """Unix nanoseconds."""
 
 
-class Interned(dict[bytes, dict[str, Any]]):
-    """Decoded attributes by their bytes: two generations of bounded size, the older forgotten first."""
+class Interned(dict[bytes, V]):
+    """Decoded values (attributes, resources, scopes) by their bytes: two generations of bounded size, the older forgotten first."""
 
-    def __init__(self, decode: Callable[[bytes], dict[str, Any]]) -> None:
+    def __init__(self, decode: Callable[[bytes], V], most: int = _MOST_ENTRIES) -> None:
         super().__init__()
         self._decode = decode
-        self._old: dict[bytes, dict[str, Any]] = {}
+        self._most = most
+        self._old: dict[bytes, V] = {}
         self._bytes = 0
 
-    def __missing__(self, raw: bytes) -> dict[str, Any]:
+    def __missing__(self, raw: bytes) -> V:
         known = self._old.get(raw)
         if known is None:
             known = self._decode(raw)
         self._bytes += len(raw)
-        if len(self) >= _MOST_ENTRIES or self._bytes > _MOST_BYTES:
+        if len(self) >= self._most or self._bytes > _MOST_BYTES:
             self._old = dict(self)
             self.clear()
             self._bytes = len(raw)

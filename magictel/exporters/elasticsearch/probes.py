@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from magictel.amazon import SIGN, unsigned, without_echo
+from magictel.amazon import SIGN, unsigned, unsigned_message
 from magictel.clock import Clock
 from magictel.exporters.elasticsearch.product import Product, ask_product, product_of
 from magictel.exporters.elasticsearch.trouble import Cause, Trouble, cause_of, read, unauthenticated
@@ -128,8 +128,7 @@ def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
         )
     said = wire.first_bytes(reply)
     if unsigned(reply):
-        words = f"Amazon requires signed requests (SigV4): {without_echo(said)}"
-        return Finding.failed(Rung.AUTH, "os.aws.unsigned", words, SIGN, status=reply.status)
+        return Finding.failed(Rung.AUTH, "os.aws.unsigned", unsigned_message(said), SIGN, status=reply.status)
     if reply.status == 403:
         return Finding.warned(
             Rung.AUTH, "es.auth.unknown", f"403: who we are cannot be asked: {said}", None, status=reply.status

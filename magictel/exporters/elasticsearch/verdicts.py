@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from magictel.amazon import SIGN, unsigned, without_echo
+from magictel.amazon import SIGN, unsigned, unsigned_message
 from magictel.exporters.elasticsearch.places import belongs, elsewhere, is_failure_store
 from magictel.exporters.elasticsearch.trouble import Class, Trouble, cause_of, read
 from magictel.front import Kind, front_of
@@ -216,8 +216,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
         )
         return TooLarge("es.write.too-large", f"413: {whose}")
     if unsigned(reply):
-        said = without_echo(words_of(reply))
-        return Rejected("os.aws.unsigned", f"{reply.status}: Amazon requires signed requests (SigV4): {said}", SIGN)
+        return Rejected("os.aws.unsigned", f"{reply.status}: {unsigned_message(words_of(reply))}", SIGN)
     trouble = read(reply.status, cause) if error is not None else None
     if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
         if opensearch and reply.status == 401 and not reply.looks_like_html:
