@@ -14,19 +14,26 @@ A guide to the house, top to bottom; a room imports those below it only (`lint-i
     cli           the command: a lazy table, one module for each command
     reporters     what a format makes of events        runtime     start-up for applications
     conformance   the laws that every exporter must hold, for the command and for pytest
-    operations    check, send, prepare, clean: generators of events
-    registry      entry points: names, loading, what is broken
+    operations    check, send, replay, record, prepare, clean, diagnose: generators of events, without secrets and with remedies to follow
+    registry      entry points: names, loading, what is broken (builtin: ours)
     exporters     one module or folder for each backend; nobody imports one by name
-    http_exporter, exporter     the plugin interface: the author's half, and what is inherited and final
+    http_exporter, exporter, authored     the plugin interface: the author's half (authored), and what is inherited and final
+    impossible    points that cannot be, left out before anything is encoded
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    how a request travels                sources     where data comes from
     settings      models, layers with each value's origin, whose secrets a file may send where (trust), describing, editing
     events, verification, finding, outcome, payload     the values that rooms hand to each other
-    address, credentials, proxy, resolver, tls, dial    what transport and ladder both need to reach somebody
-    templates, wire, scrub, model, clock, instrumentation, secrets, catalogue, errors
+    judgement     a reply without item verdicts as an outcome
+    front, reply_words, products, amazon     who gave a reply (a proxy, another product, AWS), and what it says
+    address, credentials, proxy, resolver, tls, dial    what transport and ladder both need to connect
+    tls_faults, quotation, stopwatch     why a handshake failed; text cut for people; where the time of a delivery goes
+    wire, reply   a request and where it goes; a reply, and the guard that makes one of any shape a value or a `WireError`
+    redactor, spellings     finds known secrets in a text, in every spelling
+    env_quotes, regular_file     a variable's value that kept its quotes; opening a file that must not be a pipe
+    templates, scrub, model, clock, instrumentation, secrets, catalogue, errors
     sandbox       embedded backends, beside all this: they decode with code of their own
 
-The data's path: `MetricsData` → `scrub` → `encode` or template → `pack` under the route's limits → pipeline → `judge` → `Receipt`,
+The data's path: `MetricsData` → `scrub` → `possible` → `distinct` → `encode` or template → `pack` under the route's limits → pipeline → `judge` → `Receipt`,
 in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment, whatever breaks.
 
 Where the code departs from the architecture plan, and why:

@@ -51,7 +51,7 @@ def lines(failure: MagictelError, target: str | None = None) -> list[str]:
     """A failure for people: what, from where, what to do, and where more is said. On a terminal sentences wrap, commands do not."""
     from magictel.cli.environment import environment
     from magictel.reporters.signs import printable
-    from magictel.reporters.terminal import width_of
+    from magictel.reporters.tty import width_of
 
     width = width_of(sys.stderr, environment())
     lead = f"{target}: " if target else ""

@@ -130,7 +130,7 @@ def _text(
 
 def _columns() -> int:
     """The terminal's width; in a pipe 80."""
-    from magictel.reporters.terminal import width_of
+    from magictel.reporters.tty import width_of
 
     return width_of(sys.stdout, environment()) or _COLUMNS
 

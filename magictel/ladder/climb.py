@@ -13,6 +13,8 @@ from magictel.finding import NEEDS, NO_STEP, Finding, Held, Rung
 Steps = Mapping[Rung, Callable[[], Finding]]
 """What climbs each rung; a rung without a step is skipped, and says so."""
 
+_WRITE_DECIDES = frozenset({"http.forbidden", "http.aws.unsigned", "os.aws.unsigned"})
+"""Codes of a 403 to a GET: a path may take POST alone, and a write that comes next shows it."""
 _OPT_IN = {
     Rung.ROUND_TRIP: "skipped (add --round-trip)",
 }
@@ -102,3 +104,10 @@ def _blocked(rung: Rung, held: Mapping[Rung, Finding]) -> Finding | None:
             cause = finding.blocked_by or need
             return Finding(rung, Held.BLOCKED, f"blocked by {cause}", blocked_by=cause)
     return None
+
+
+def write_decides(finding: Finding) -> Finding:
+    """Return a 403 to a GET as a warning, where a write comes next; any other finding as it is."""
+    if finding.outcome is Held.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH) and finding.code in _WRITE_DECIDES:
+        return replace(finding, outcome=Held.WARN)
+    return finding

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from magictel.clock import Clock
 from magictel.errors import WireError
 from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.ladder.climb import write_decides
 from magictel.ladder.clock import clock, time_of
 from magictel.ladder.dns import dns
 from magictel.ladder.endpoints import merge
@@ -17,7 +18,7 @@ from magictel.ladder.http import explain_wire_error, unavailable
 from magictel.ladder.probe import ProbeInfo, probes_of
 from magictel.ladder.tcp import tcp
 from magictel.ladder.tls import tls
-from magictel.ladder.write_path import REFUSED, refused, unproven, write_decides, write_path
+from magictel.ladder.write_path import REFUSED, refused, unproven, write_path
 from magictel.outcome import Outcome
 from magictel.payload import Payload, Route
 from magictel.proxy import Proxy, proxy_for

@@ -7,10 +7,9 @@ exporter's own probes use the same reading; an exporter without probes of these 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from magictel.errors import WireError
-from magictel.finding import UNPROVEN, Finding, Held, Rung
+from magictel.finding import UNPROVEN, Finding, Rung
 from magictel.front import Kind, front_of
 from magictel.ladder.http import explain_wire_error, not_a_backend
 from magictel.outcome import Outcome, Rejected
@@ -20,8 +19,6 @@ from magictel.wire import Endpoint, Reply, Wire
 
 _BY_METHOD = frozenset({404, 405, 501})
 REFUSED = frozenset({401, 403})
-_WRITE_DECIDES = frozenset({"http.forbidden", "http.aws.unsigned", "os.aws.unsigned"})
-"""Codes of a 403 to a GET: a path may take POST alone, so whoever writes next may try."""
 _AUTHENTICATE = "set the credentials, or correct the ones that are set"
 _AUTHORIZE = "grant these credentials the right to write, or let what is in front of the backend pass this path"
 
@@ -91,10 +88,3 @@ def refused(reply: Reply, wire: Wire, verdict: Outcome) -> Finding:
         answered_by=str(front_of(reply)),
         first_bytes=wire.first_bytes(reply),
     )
-
-
-def write_decides(finding: Finding) -> Finding:
-    """A 403 to a GET as a warning, for whoever writes next; any other finding as it is."""
-    if finding.outcome is Held.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH) and finding.code in _WRITE_DECIDES:
-        return replace(finding, outcome=Held.WARN)
-    return finding

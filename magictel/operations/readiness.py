@@ -10,8 +10,7 @@ from typing import Any
 from magictel.clock import Clock
 from magictel.exporter import Exporter
 from magictel.finding import Finding, Held, Rung
-from magictel.ladder.climb import climb
-from magictel.ladder.write_path import write_decides
+from magictel.ladder.climb import climb, write_decides
 
 
 def readiness(

@@ -12,6 +12,8 @@ html        one self-contained page
 
 kinds       which of them `--report` knows
 results     what those need that write at the end; cases: the same, flat
+documents   what `json` writes; send_verdict, check_page and send_page: the sentences and pages of `terminal`
+tty         whether a stream is a terminal, and how wide
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -33,9 +32,7 @@ from magictel.reporters import check_page, send_page
 from magictel.reporters.figures import many
 from magictel.reporters.progress import Progress
 from magictel.reporters.sheet import Paint, Sheet
-
-_COLUMNS = 80
-"""Where a terminal does not say how wide it is."""
+from magictel.reporters.tty import columns, is_terminal
 
 
 class TerminalReporter:
@@ -173,35 +170,12 @@ def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:
         return Sheet(stream)
     from rich.cells import cell_len
 
-    return Sheet(stream, width=_columns(stream, environment), paint=_paint(stream, environment), cells=cell_len)
+    return Sheet(stream, width=columns(stream, environment), paint=_paint(stream, environment), cells=cell_len)
 
 
 def progress_for(stream: TextIO, environment: Mapping[str, str]) -> Progress:
     """The progress line of a stream: none where nobody sees it move."""
-    return Progress(stream, _columns(stream, environment)) if is_terminal(stream, environment) else Progress(None)
-
-
-def is_terminal(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Does somebody look, at something that knows how to move a cursor?"""
-    try:
-        return stream.isatty() and environment.get("TERM", "") != "dumb"
-    except ValueError:  # closed
-        return False
-
-
-def width_of(stream: TextIO, environment: Mapping[str, str]) -> int | None:
-    """The columns of a terminal; None for anything else."""
-    return _columns(stream, environment) if is_terminal(stream, environment) else None
-
-
-def _columns(stream: TextIO, environment: Mapping[str, str]) -> int:
-    given = environment.get("COLUMNS", "")
-    if given.isdigit() and int(given):
-        return int(given)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
-    except (OSError, ValueError):
-        return _COLUMNS
+    return Progress(stream, columns(stream, environment)) if is_terminal(stream, environment) else Progress(None)
 
 
 def _paint(stream: TextIO, environment: Mapping[str, str]) -> Paint:

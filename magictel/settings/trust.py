@@ -17,7 +17,6 @@ Naming the file is the consent. Nothing is read or sent before this is decided.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -170,6 +169,8 @@ class _Judgement:
                 yield self._refusal(routing.field, routing.origin, why)
 
     def _refusal(self, field: Field, origin: Origin, why: str) -> SettingsError:
+        import shlex  # for a refusal only
+
         named = shlex.quote(str(self.config.path.absolute()))
         return SettingsError(
             CODE,

@@ -64,6 +64,12 @@ def test_listing_with_a_file_of_targets_loads_no_editor_of_it(tmp_path: Path) ->
     assert not heads(loaded(tmp_path, "list")) & set(HEAVY)
 
 
+def test_a_list_loads_no_report_and_no_page_of_the_catalogue(tmp_path: Path) -> None:
+    modules = loaded(tmp_path, "list")
+    reports = {name for name in modules if name.startswith("magictel.reporters.")} - {"magictel.reporters.tty"}
+    assert not reports | {name for name in modules if name.startswith(("magictel.catalogue", "magictel.events"))}
+
+
 def test_nothing_of_ours_imports_click_by_its_name() -> None:
     import magictel
 

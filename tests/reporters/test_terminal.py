@@ -17,7 +17,8 @@ from magictel.events import CheckFinished, Event, Waited
 from magictel.finding import Finding, Held, Rung
 from magictel.reporters.progress import Progress
 from magictel.reporters.sheet import Sheet
-from magictel.reporters.terminal import TerminalReporter, is_terminal, sheet_for
+from magictel.reporters.terminal import TerminalReporter, sheet_for
+from magictel.reporters.tty import is_terminal
 from tests.reporters.cases import (
     CASES,
     EXPIRED,
