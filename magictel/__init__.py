@@ -33,8 +33,8 @@ A guide to the house, top to bottom; a room imports those below it only (`lint-i
     templates, scrub, model, clock, instrumentation, secrets, catalogue, errors
     sandbox       embedded backends, beside all this: they decode with code of their own
 
-The data's path: `MetricsData` → `scrub` → `possible` → `distinct` → `encode` or template → `pack` under the route's limits → pipeline → `judge` → `Receipt`,
-in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment, whatever breaks.
+The data's path: `MetricsData` → `scrub` → `possible` → `distinct` → `encode` or template → `pack` under the route's limits → pipeline
+→ `judge` → `Receipt`, in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment, whatever breaks.
 
 Where the code departs from the architecture plan, and why:
 
