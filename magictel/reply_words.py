@@ -71,13 +71,13 @@ def _type_names(value: Any, depth: int) -> Iterator[str]:
     if depth > 4:
         return
     if isinstance(value, list):
-        for one in value[:5]:
-            yield from _type_names(one, depth + 1)
+        for item in value[:5]:
+            yield from _type_names(item, depth + 1)
     elif isinstance(value, Mapping):
         for key in _TYPES:
-            told = value.get(key)
-            if isinstance(told, str) and re.fullmatch(r"[\w.#/ -]{1,120}", told) and told.count(" ") < 3:
-                yield told
+            name = value.get(key)
+            if isinstance(name, str) and re.fullmatch(r"[\w.#/ -]{1,120}", name) and name.count(" ") < 3:
+                yield name
         for key in ("error", "errors", "fault", "detail"):
             yield from _type_names(value.get(key), depth + 1)
 
@@ -161,7 +161,7 @@ def _sentence(value: Any, depth: int) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return next((told for one in value[:5] if (told := _sentence(one, depth + 1))), "")
+        return next((sentence for item in value[:5] if (sentence := _sentence(item, depth + 1))), "")
     if isinstance(value, Mapping):
-        return next((told for key in _SENTENCES if (told := _sentence(value.get(key), depth + 1))), "")
+        return next((sentence for key in _SENTENCES if (sentence := _sentence(value.get(key), depth + 1))), "")
     return ""

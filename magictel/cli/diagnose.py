@@ -75,11 +75,11 @@ def command(
     if text == "-" or (text is None and read is None and status is None and not header):
         text = _piped(wanted=text == "-")
     pasted = Pasted(status, _headers(header or ()), read, text, during.value if during else None)
-    found = _named(name, pasted, config, sets) if name is not None else _guessed(pasted)
+    diagnosis = _named(name, pasted, config, sets) if name is not None else _guessed(pasted)
     if format_ is Format.JSON:
-        output.document(document(found))
+        output.document(document(diagnosis))
     else:
-        _show(found)
+        _show(diagnosis)
     return 0
 
 
@@ -114,18 +114,18 @@ def _named(name: str, pasted: Pasted, config: str | None, sets: Sequence[str] | 
     from magictel.operations.diagnose import UNRECOGNISED, Pasted, diagnose
 
     try:
-        made, trouble = _exporter(name, config, sets)
+        instance, trouble = _exporter(name, config, sets)
     except UsageError:
-        found = _guessed(Pasted(text=name)) if pasted.empty else None
-        if found is None or found.code == UNRECOGNISED:
+        diagnosis = _guessed(Pasted(text=name)) if pasted.empty else None
+        if diagnosis is None or diagnosis.code == UNRECOGNISED:
             raise
-        return found  # an error of one word, not a name
+        return diagnosis  # an error of one word, not a name
     if pasted.empty and trouble is None:
         raise _nothing()
     try:
-        return diagnose(made, pasted, trouble)
+        return diagnose(instance, pasted, trouble)
     finally:
-        made.shutdown(0)
+        instance.shutdown(0)
 
 
 def _guessed(pasted: Pasted) -> Diagnosis:
@@ -135,14 +135,14 @@ def _guessed(pasted: Pasted) -> Diagnosis:
 
     if pasted.empty:
         raise _nothing()
-    made = []
+    exporters = []
     for name in registry.names():
         with suppress(MagictelError):  # a broken plugin diagnoses nothing
-            made.append(_example(registry.load(name), name))
+            exporters.append(_example(registry.load(name), name))
     try:
-        return guess(made, pasted)
+        return guess(exporters, pasted)
     finally:
-        for exporter in made:
+        for exporter in exporters:
             exporter.shutdown(0)
 
 
@@ -154,55 +154,55 @@ def _nothing() -> UsageError:
     )
 
 
-def _show(found: Diagnosis) -> None:
+def _show(diagnosis: Diagnosis) -> None:
     from magictel.cli.environment import environment
     from magictel.operations.diagnosis import UNRECOGNISED
     from magictel.reporters.check_page import write_remedy
     from magictel.reporters.terminal import sheet_for
 
     sheet = sheet_for(sys.stdout, environment())
-    outcome = found.outcome or ("not recognised" if found.code == UNRECOGNISED else "no request happened")
-    sheet.row([(f"{found.exporter}  ", "bold")] if found.exporter else [], outcome, found.code or "")
-    for label, line in _lines(found):
+    outcome = diagnosis.outcome or ("not recognised" if diagnosis.code == UNRECOGNISED else "no request happened")
+    sheet.row([(f"{diagnosis.exporter}  ", "bold")] if diagnosis.exporter else [], outcome, diagnosis.code or "")
+    for label, line in _lines(diagnosis):
         if label == _FIX:
             write_remedy(sheet, 2, line, label)
         else:
             sheet.note(2, line, label)
 
 
-def document(found: Diagnosis) -> dict[str, Any]:
+def document(diagnosis: Diagnosis) -> dict[str, Any]:
     """The document of `--format json`."""
     return {
         "schema": SCHEMA,
-        "exporter": found.exporter or None,
-        "outcome": found.outcome,
-        "retry": found.retry,
-        "after": found.after,
-        "code": found.code,
-        "message": found.message,
-        "remedy": found.remedy,
-        "alternatives": [{"code": one.code, "why": one.why} for one in found.alternatives],
-        "answered_by": found.answered_by,
-        "guessed": found.guessed,
+        "exporter": diagnosis.exporter or None,
+        "outcome": diagnosis.outcome,
+        "retry": diagnosis.retry,
+        "after": diagnosis.after,
+        "code": diagnosis.code,
+        "message": diagnosis.message,
+        "remedy": diagnosis.remedy,
+        "alternatives": [{"code": other.code, "why": other.why} for other in diagnosis.alternatives],
+        "answered_by": diagnosis.answered_by,
+        "guessed": diagnosis.guessed,
     }
 
 
-def _lines(found: Diagnosis) -> Iterator[tuple[str, str]]:
+def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     from magictel.catalogue import RETRY
     from magictel.operations.diagnosis import UNRECOGNISED
 
-    yield "", found.message.removeprefix("not recognised: ")
-    if found.guessed and found.exporter:
-        yield "as:     ", f"{found.exporter}, a guess: {found.guessed}"
-    if found.remedy:
-        yield _FIX, found.remedy
-    if found.retry and found.code != UNRECOGNISED:  # else the message repeats what the line says of it
-        wait = f" (asked to wait {found.after:g} s)" if found.after is not None else ""
-        yield "again:  ", f"{RETRY[found.retry]}{wait}"
-    for one in found.alternatives:
-        yield "or:     ", f"{one.code}: {one.why}"
-    if found.code:
-        yield "more:   ", f"magictel explain {found.code}"
+    yield "", diagnosis.message.removeprefix("not recognised: ")
+    if diagnosis.guessed and diagnosis.exporter:
+        yield "as:     ", f"{diagnosis.exporter}, a guess: {diagnosis.guessed}"
+    if diagnosis.remedy:
+        yield _FIX, diagnosis.remedy
+    if diagnosis.retry and diagnosis.code != UNRECOGNISED:  # else the message repeats what the line says of it
+        wait = f" (asked to wait {diagnosis.after:g} s)" if diagnosis.after is not None else ""
+        yield "again:  ", f"{RETRY[diagnosis.retry]}{wait}"
+    for other in diagnosis.alternatives:
+        yield "or:     ", f"{other.code}: {other.why}"
+    if diagnosis.code:
+        yield "more:   ", f"magictel explain {diagnosis.code}"
 
 
 def _exporter(name: str, config: str | None, sets: Sequence[str] | None) -> tuple[Exporter[Any], MagictelError | None]:

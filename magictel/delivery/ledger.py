@@ -86,7 +86,8 @@ class Ledger:
             map(
                 self.redacted,
                 merge_reasons(
-                    Reason(one.code, one.message, one.payload.points, fate, None, one.payload.attempted) for one in left
+                    Reason(waiting.code, waiting.message, waiting.payload.points, fate, None, waiting.payload.attempted)
+                    for waiting in left
                 ),
             )
         )

@@ -94,7 +94,7 @@ class Pipeline:
             # Each has had its turn; what is open has the time that is left.
             open_points = points_of(left)
             self._ledger.book(replace(receipt, kept=open_points))
-            rest = Lot([one.payload for one in left], [], open_points)
+            rest = Lot([waiting.payload for waiting in left], [], open_points)
             more, left = self._send(rest, until, on_refused, again=left, first=False)
             more = replace(self._ledger.dropping(more, left), sent=0)
             self._ledger.book(replace(more, kept=-open_points))
@@ -119,12 +119,12 @@ class Pipeline:
         behind = self._again(until)
         self._lots += 1
         receipt, left = self._send(lot, until, None, behind, first=alone)
-        left = [replace(one, lot=self._lots) for one in left]
+        left = [replace(waiting, lot=self._lots) for waiting in left]
         kept = points_of(left)
         self._ledger.book(replace(receipt, kept=kept))
-        pushed = [one for one in self._keep(left) if one.lot == self._lots]
-        gone = {id(one.payload) for one in pushed}
-        still = self._ledger.reasons((one for one in left if id(one.payload) not in gone), Fate.KEPT)
+        pushed = [waiting for waiting in self._keep(left) if waiting.lot == self._lots]
+        gone = {id(waiting.payload) for waiting in pushed}
+        still = self._ledger.reasons((waiting for waiting in left if id(waiting.payload) not in gone), Fate.KEPT)
         return self._ledger.dropping(
             replace(receipt, kept=kept - points_of(pushed), reasons=receipt.reasons + still), pushed
         )
@@ -157,23 +157,23 @@ class Pipeline:
         waited = self.outbox.take()
         if not self._in_order:
             # What was only held back goes first: a payload that nobody can take must not spend every trial.
-            waited.sort(key=lambda one: one.strikes >= STRIKES)
+            waited.sort(key=lambda waiting: waiting.strikes >= STRIKES)
         self._trying = tuple(waited)
         if not waited:
             return None
         points = points_of(waited)
-        receipt, left = self._send(Lot([one.payload for one in waited], [], points), until, None, again=waited)
+        receipt, left = self._send(Lot([waiting.payload for waiting in waited], [], points), until, None, again=waited)
         self._ledger.book(replace(receipt, sent=0, kept=points_of(left) - points))
-        self._keep(sorted(left, key=lambda one: one.lot))
+        self._keep(sorted(left, key=lambda waiting: waiting.lot))
         self._trying = ()
         return left[0] if left and self._in_order else None
 
     def _keep(self, left: list[Waiting]) -> list[Waiting]:
         """Put into the outbox what is booked as kept; book and return what that pushes out."""
-        pushed = [old for one in left for old in self.outbox.put(one)]
+        pushed = [old for waiting in left for old in self.outbox.put(waiting)]
         if pushed:
             full = not self.outbox.closed
-            pushed = [_pushed_out(one) if full else one for one in pushed]
+            pushed = [_pushed_out(waiting) if full else waiting for waiting in pushed]
             self._ledger.book(replace(self._ledger.dropping(Receipt(), pushed), kept=-points_of(pushed)))
         return pushed
 
@@ -196,7 +196,7 @@ class Pipeline:
             for number, settled in enumerate(self._settle_all(source, until, behind, first, fair)):
                 refused, settled.refused = settled.refused, []
                 if again:
-                    settled.left = [_as_before(one, again[number]) for one in settled.left]
+                    settled.left = [_as_before(waiting, again[number]) for waiting in settled.left]
                 total.add(settled)
                 if on_refused is not None:
                     for item, verdict in refused:

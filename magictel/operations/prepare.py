@@ -62,17 +62,17 @@ def _prepare(job: Job, *, apply: bool) -> Plan:
             return Plan(job.target, job.exporter, exporter.endpoint(), tuple(map(Prepared, planned)))
         done: list[Prepared] = []
         trouble = None
-        for one in planned:
-            if one.by_hand:
-                done.append(Prepared(one))
+        for preparation in planned:
+            if preparation.by_hand:
+                done.append(Prepared(preparation))
                 continue
-            reply = ask(wire.request, one.method, one.path, json_body=one.body)
+            reply = ask(wire.request, preparation.method, preparation.path, json_body=preparation.body)
             if isinstance(reply, Unreadable):
                 trouble = reply
                 break
-            done.append(Prepared(one, reply.status, wire.first_bytes(reply)))
+            done.append(Prepared(preparation, reply.status, wire.first_bytes(reply)))
             if done[-1].refused:
-                said = f"{one.method} {one.path} was refused with {reply.status}: {done[-1].answer}"
+                said = f"{preparation.method} {preparation.path} was refused with {reply.status}: {done[-1].answer}"
                 trouble = Unreadable("prepare.refused", said)
                 break
         return Plan(job.target, job.exporter, exporter.endpoint(), tuple(done), True, trouble)

@@ -129,12 +129,12 @@ def write_end(
         words.append(overall(targets, finished))
         seconds = finished.seconds
     if cleaned:
-        left = [one.target for one in cleaned if not one.held]
+        left = [run.target for run in cleaned if not run.held]
         held = Held.FAIL if left else held
         words.append(
             f"not cleaned: {named(left)}"
             if left
-            else f"cleaned, {many(sum(one.deleted for one in cleaned), 'item')} deleted"
+            else f"cleaned, {many(sum(run.deleted for run in cleaned), 'item')} deleted"
         )
     if isinstance(finished, ReplayFinished):
         _write_source(sheet, finished.source)
@@ -220,7 +220,7 @@ def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Held
         names = ", ".join(seen.missing_points[:_SHOWN]) + (" …" if seen.missing > _SHOWN else "")
         said = ["The backend accepted these points and answers queries, but did not show them in time:", names]
         yield Held.FAIL, _note(Held.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
-    altered = [one for one in seen.differences if one.declared is None]
+    altered = [difference for difference in seen.differences if difference.declared is None]
     if altered:
         shown = telling(altered)[:_SHOWN]
         said = [shown_difference(difference) for difference in shown]
@@ -239,10 +239,10 @@ def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Held
 
 def _write_declared(sheet: Sheet, seen: Verification) -> None:
     """One line for everything that the exporter declares it changes: no failure."""
-    declared = [one for one in seen.differences if one.declared is not None]
+    declared = [difference for difference in seen.differences if difference.declared is not None]
     if declared:
-        forms = ", ".join(dict.fromkeys(str(one.declared) for one in declared))
-        count = len({one.point for one in declared}) if seen.as_declared is None else seen.as_declared
+        forms = ", ".join(dict.fromkeys(str(difference.declared) for difference in declared))
+        count = len({difference.point for difference in declared}) if seen.as_declared is None else seen.as_declared
         points = many(count, "point")
         lead = [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" expected loss  ", "dim")]
         sheet.row(lead, f"{forms} ({points})", style="dim")

@@ -57,108 +57,108 @@ class Reading:
         for layer in layers:
             for path, (value, origin) in layer.items():
                 key, dot, entry = path.partition(".")
-                one = self.fields.get(key)
-                if one is None or (dot and one.kind not in ("mapping", "secrets")):
+                field = self.fields.get(key)
+                if field is None or (dot and field.kind not in ("mapping", "secrets")):
                     unknown[path] = origin
                 elif not dot:
                     merged[key] = (value, origin)
                     self.parts[key] = [(value, origin)]
                 else:
                     self.parts.setdefault(key, []).append(({entry: value}, origin))
-                    merged[key] = (self.with_entry(one, merged.get(key), entry, value), origin)
+                    merged[key] = (self.with_entry(field, merged.get(key), entry, value), origin)
         for path, origin in unknown.items():
             self.unknown(path.partition(".")[0], path, origin)
         return merged
 
-    def with_entry(self, one: Field, known: tuple[Any, Origin] | None, entry: str, value: str) -> dict[str, Any]:
+    def with_entry(self, field: Field, known: tuple[Any, Origin] | None, entry: str, value: str) -> dict[str, Any]:
         """A table with one entry changed."""
         before = known[0] if known else {}
         if isinstance(before, str):
             try:
                 before = convert.split_mapping(before)
             except convert.Unfit as failure:
-                self.fail("config.value", one, str(failure), one.remedy, str(known[1] if known else DEFAULT))
+                self.fail("config.value", field, str(failure), field.remedy, str(known[1] if known else DEFAULT))
                 before = {}
         return {**before, entry: value}
 
-    def read(self, one: Field, given: tuple[Any, Origin], values: dict[str, Any]) -> None:
+    def read(self, field: Field, given: tuple[Any, Origin], values: dict[str, Any]) -> None:
         """Expand, check and convert one value."""
         raw, origin = given
-        if one.deprecated:
-            self.warnings.append(f"{one.key} is deprecated ({origin}): {one.deprecated}")
+        if field.deprecated:
+            self.warnings.append(f"{field.key} is deprecated ({origin}): {field.deprecated}")
         try:
             raw = expand(raw, self.environment)
         except Unset as unset:
-            self.unset(one, unset, raw, origin)
-            if one.kind == "secret":
-                values[one.key] = LATER
+            self.unset(field, unset, raw, origin)
+            if field.kind == "secret":
+                values[field.key] = LATER
             return
         except Malformed as malformed:
-            code = "config.url.unexpanded-variable" if one.address else "config.value"
+            code = "config.url.unexpanded-variable" if field.address else "config.value"
             remedy = "write ${VARIABLE} or ${VARIABLE:-default}, and $${ where ${ itself is meant"
-            self.fail(code, one, str(malformed), remedy, str(origin))
+            self.fail(code, field, str(malformed), remedy, str(origin))
             return
-        if self.in_quotes(one, raw, given) or self.separated(one, raw, origin):
+        if self.in_quotes(field, raw, given) or self.separated(field, raw, origin):
             return
         try:
-            if one.secret:
-                raw = self.secret(one, raw, origin)
-            elif one.address and one.kind == "list" and isinstance(raw, str) and not raw.strip():
-                self.empty_address(one, origin)
+            if field.secret:
+                raw = self.secret(field, raw, origin)
+            elif field.address and field.kind == "list" and isinstance(raw, str) and not raw.strip():
+                self.empty_address(field, origin)
                 return
-            values[one.key] = convert.convert(one, raw)
+            values[field.key] = convert.convert(field, raw)
         except convert.Unfit as failure:
-            self.fail("config.value", one, str(failure), one.remedy, str(origin))
+            self.fail("config.value", field, str(failure), field.remedy, str(origin))
         except SettingsError as failure:
             self.wrong.append(failure)
 
-    def in_quotes(self, one: Field, raw: Any, given: tuple[Any, Origin]) -> bool:
+    def in_quotes(self, field: Field, raw: Any, given: tuple[Any, Origin]) -> bool:
         """Note a value whose quotes came out of an env file; True where it cannot be used so. Secrets are looked at one by one."""
         written, origin = given
         inner = env_quotes.unquoted(raw) if isinstance(raw, str) else None
-        if inner is None or one.kind == "secret" or (origin.kind == "file" and raw == written):
+        if inner is None or field.kind == "secret" or (origin.kind == "file" and raw == written):
             return False
-        plain = inner.replace(raw.strip()[0], "") if one.kind == "list" else inner
+        plain = inner.replace(raw.strip()[0], "") if field.kind == "list" else inner
         remedy = f"write {origin}={masked(plain)}"
-        if origin.kind == "file" or one.secret:
+        if origin.kind == "file" or field.secret:
             remedy = "write the variable's value without the quotes"
-        failure = SettingsError(env_quotes.CODE, f"{one.key}: {origin} {env_quotes.WHY}", remedy, str(origin))
-        if one.kind == "text" and not one.address:
-            self.quoted[one.key] = failure
+        failure = SettingsError(env_quotes.CODE, f"{field.key}: {origin} {env_quotes.WHY}", remedy, str(origin))
+        if field.kind == "text" and not field.address:
+            self.quoted[field.key] = failure
             self.warnings.append(failure.message)
             return False
         self.wrong.append(failure)
         return True
 
-    def separated(self, one: Field, raw: Any, origin: Origin) -> bool:
+    def separated(self, field: Field, raw: Any, origin: Origin) -> bool:
         """Note several addresses in one text that no comma separates."""
-        for text in (raw if isinstance(raw, list) else [raw]) if one.address else ():
+        for text in (raw if isinstance(raw, list) else [raw]) if field.address else ():
             between = _BETWEEN.search(text.strip()) if isinstance(text, str) else None
-            if between is None or (one.kind == "list" and "," in between[0] and isinstance(raw, str)):
+            if between is None or (field.kind == "list" and "," in between[0] and isinstance(raw, str)):
                 continue
-            if one.kind == "list":
+            if field.kind == "list":
                 sign = "white space" if not between[0].strip() else between[0].strip()
                 why = f"several addresses are separated by commas, not by {sign}"
                 remedy = f"write {','.join(_BETWEEN.split(text.strip()))}"
             else:
                 why, remedy = "there are several addresses, and it takes one", "write one of them"
             self.fail(
-                "config.url.separator", one, why, remedy if "@" not in text else "write them with commas", str(origin)
+                "config.url.separator", field, why, remedy if "@" not in text else "write them with commas", str(origin)
             )
             return True
         return False
 
-    def secret(self, one: Field, raw: Any, origin: Origin) -> Any:
+    def secret(self, field: Field, raw: Any, origin: Origin) -> Any:
         """The secret, or the mapping of secrets, read from its file and checked."""
-        if one.kind == "secrets":
+        if field.kind == "secrets":
             entries = convert.split_mapping(raw) if isinstance(raw, str) else raw
             if not isinstance(entries, Mapping):
-                raise convert.Unfit(f"this is not {one.wanted}")
-            return {key: self.checked(f"{one.key}.{key}", value, origin) for key, value in entries.items()}
-        if one.kind == "list":
-            items = convert.split_list(one, raw) if isinstance(raw, str) else raw
-            return [self.checked(one.key, item, origin) for item in items]
-        return self.checked(one.key, raw, origin)
+                raise convert.Unfit(f"this is not {field.wanted}")
+            return {key: self.checked(f"{field.key}.{key}", value, origin) for key, value in entries.items()}
+        if field.kind == "list":
+            items = convert.split_list(field, raw) if isinstance(raw, str) else raw
+            return [self.checked(field.key, item, origin) for item in items]
+        return self.checked(field.key, raw, origin)
 
     def checked(self, label: str, raw: Any, origin: Origin) -> Any:
         """One secret: `file:` read, white space around it left out and said so."""
@@ -169,7 +169,7 @@ class Reading:
         if raw.startswith("file:"):
             folder = self.file_folder if origin.kind == "file" and self.file_folder else self.folder
             try:
-                held = read_secret_file(
+                secret_file = read_secret_file(
                     raw[5:].strip(), folder=folder, environment=self.environment, field=label, origin=str(origin)
                 )
             except SettingsError as failure:
@@ -178,49 +178,49 @@ class Reading:
                 self.warnings.append(f"{failure.message}: taken as given later")
                 self.later.add(label.partition(".")[0])
                 return LATER
-            if held.warning:
-                self.warnings.append(held.warning)
+            if secret_file.warning:
+                self.warnings.append(secret_file.warning)
             where = f"{origin} ({raw[:5]}{raw[5:].strip()})"
-            self.secret_in_quotes(label, held.text, where)
-            return check_secret(held.text.strip(), field=label, origin=where).secret
+            self.secret_in_quotes(label, secret_file.text, where)
+            return check_secret(secret_file.text.strip(), field=label, origin=where).secret
         self.secret_in_quotes(label, raw, str(origin))
-        found = check_secret(raw, field=label, origin=str(origin))
-        if found.note:
-            self.warnings.append(f"{found.note} ({origin})")
-        return found.secret
+        secret = check_secret(raw, field=label, origin=str(origin))
+        if secret.note:
+            self.warnings.append(f"{secret.note} ({origin})")
+        return secret.secret
 
     def secret_in_quotes(self, label: str, text: str, where: str) -> None:
         """Warn of a secret in quotes: it may be meant so, and hardly ever is."""
         if env_quotes.unquoted(text) is not None:
             self.warnings.append(f"{label}: {where} {env_quotes.WHY}; write it without")
 
-    def unset(self, one: Field, unset: Unset, raw: Any, origin: Origin) -> None:
+    def unset(self, field: Field, unset: Unset, raw: Any, origin: Origin) -> None:
         """A reference to a variable that is not set."""
         if self.lenient:
-            self.later.add(one.key)
-            self.warnings.append(f"{one.key}: {unset.reference} is not set here ({origin}): taken as given later")
+            self.later.add(field.key)
+            self.warnings.append(f"{field.key}: {unset.reference} is not set here ({origin}): taken as given later")
             return
-        in_host = one.address and unset.reference in masked(str(raw))
+        in_host = field.address and unset.reference in masked(str(raw))
         code = "config.url.unexpanded-variable" if in_host else "config.variable-unset"
         remedy = near_variables(unset.name, self.environment)
-        self.fail(code, one, f"{unset.reference} names a variable that is not set", remedy, str(origin))
+        self.fail(code, field, f"{unset.reference} names a variable that is not set", remedy, str(origin))
 
-    def missing(self, one: Field, table: Table | None) -> None:
+    def missing(self, field: Field, table: Table | None) -> None:
         """A required field that nobody set."""
-        name = one.env[0]
-        where = f"set {name}" + (f" or {one.key} in [targets.{table.name}]" if table else f" or --set {one.key}=…")
+        name = field.env[0]
+        where = f"set {name}" + (f" or {field.key} in [targets.{table.name}]" if table else f" or --set {field.key}=…")
         if self.lenient:
-            self.later.add(one.key)
-            self.warnings.append(f"{one.key} is not set here: taken as given later by {name}")
+            self.later.add(field.key)
+            self.warnings.append(f"{field.key} is not set here: taken as given later by {name}")
         else:
             origin = str(table.origin) if table else name
-            self.fail("config.required", one, f"it is not set, and has no default (needs {name})", where, origin)
+            self.fail("config.required", field, f"it is not set, and has no default (needs {name})", where, origin)
 
-    def empty_address(self, one: Field, origin: Origin) -> None:
+    def empty_address(self, field: Field, origin: Origin) -> None:
         """An address that is set to nothing."""
-        example = one.example[0] if isinstance(one.example, list) else one.example
+        example = field.example[0] if isinstance(field.example, list) else field.example
         remedy = f"give {origin} an address like {example or 'http://localhost:9200'}, or unset it"
-        self.fail("config.url.empty", one, "the address is empty", remedy, str(origin))
+        self.fail("config.url.empty", field, "the address is empty", remedy, str(origin))
 
     def unknown(self, key: str, path: str, origin: Origin) -> None:
         """A key that the model does not have."""
@@ -247,10 +247,10 @@ class Reading:
                 SettingsError(code, self.hide(redact(message)), self.hide(redact(remedy)) if remedy else None, origin)
             )
 
-    def fail(self, code: str, one: Field, why: str, remedy: str | None, origin: str) -> None:
+    def fail(self, code: str, field: Field, why: str, remedy: str | None, origin: str) -> None:
         """Note a mistake in one field."""
         self.wrong.append(
-            SettingsError(code, self.hide(f"{one.key}: {why}"), self.hide(remedy) if remedy else None, origin)
+            SettingsError(code, self.hide(f"{field.key}: {why}"), self.hide(remedy) if remedy else None, origin)
         )
 
     def stop_if_wrong(self) -> None:

@@ -92,9 +92,9 @@ class OtlpJson:
         """The parts of a line that has other members than the usual, or not as many times as points."""
         self._notes = LineNotes()
         others: list[str] = []
-        made = canonical(text, others.append)
-        several = made.startswith(b"[")
-        requests = otlp.REQUESTS.decode(made) if several else [otlp.REQUEST.decode(made)]
+        document = canonical(text, others.append)
+        several = document.startswith(b"[")
+        requests = otlp.REQUESTS.decode(document) if several else [otlp.REQUEST.decode(document)]
         parts = list(self._parts(requests, several=several))
         for name in dict.fromkeys(others):
             self.skips.other_signals[name] += 1
@@ -135,16 +135,16 @@ class OtlpJson:
             yield from self._summaries(around, metric, metric.summary.dataPoints)
 
     def _numbers(self, head: Head, given: list[otlp.Point]) -> Part:
-        raws = [bytes(one.attributes) for one in given]
+        raws = [bytes(point.attributes) for point in given]
         keys = list(map(hash, raws))
         attributes = list(map(self._attributes.__getitem__, raws))
-        values: list[float | None] = [one.asDouble for one in given]
-        integers = [one.asInt for one in given]
+        values: list[float | None] = [point.asDouble for point in given]
+        integers = [point.asInt for point in given]
         if not any(values) and values.count(None) == len(values):
             values, integers = integers, values  # type: ignore[assignment] # an int is as good
-        moments, starts = [one.timeUnixNano for one in given], [one.startTimeUnixNano for one in given]
+        moments, starts = [point.timeUnixNano for point in given], [point.startTimeUnixNano for point in given]
         odd = None in values or integers.count(None) < len(integers) or not plain_times(moments, starts)
-        if odd or any([one.flags or one.exemplars for one in given]):  # noqa: C419 # a generator takes three times as long
+        if odd or any([point.flags or point.exemplars for point in given]):  # noqa: C419 # a generator takes three times as long
             return self._mixed(head, given, attributes, keys)
         starts = shifted(starts, self.shift, unset=0)
         return Part(head, NumberPoints(attributes, starts, shifted(moments, self.shift), values), keys)
@@ -154,108 +154,112 @@ class OtlpJson:
         shift = self.shift
         points: list[Point] = []
         kept: list[int] = []
-        for at, (one, own) in enumerate(zip(given, attributes, strict=True)):
-            if not self._possible(head.kind, head.name, at, one, number_problem(one)):
+        for at, (point, own) in enumerate(zip(given, attributes, strict=True)):
+            if not self._possible(head.kind, head.name, at, point, number_problem(point)):
                 continue
-            value: float = one.asDouble if one.asDouble is not None else one.asInt or 0
-            start = one.startTimeUnixNano
-            exemplars = self._exemplars(one.exemplars) if one.exemplars else ()
-            points.append(number_point(own, start + shift if start else 0, one.timeUnixNano + shift, value, exemplars))
+            value: float = point.asDouble if point.asDouble is not None else point.asInt or 0
+            start = point.startTimeUnixNano
+            exemplars = self._exemplars(point.exemplars) if point.exemplars else ()
+            points.append(
+                number_point(own, start + shift if start else 0, point.timeUnixNano + shift, value, exemplars)
+            )
             kept.append(keys[at])
         return Part(head, points, kept)
 
     def _others(self, head: Head, given: Iterable[Any], make: Any, kind: str) -> Part:
         points: list[Point] = []
         keys: list[int] = []
-        for at, one in enumerate(given):
-            if not self._possible(kind, head.name, at, one, PROBLEMS[kind](one)):
+        for at, point in enumerate(given):
+            if not self._possible(kind, head.name, at, point, PROBLEMS[kind](point)):
                 continue
-            raw = bytes(one.attributes)
-            start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
-            exemplars = self._exemplars(one.exemplars) if one.exemplars else ()
-            points.append(make(one, self._attributes[raw], start, one.timeUnixNano + self.shift, exemplars))
+            raw = bytes(point.attributes)
+            start = point.startTimeUnixNano + self.shift if point.startTimeUnixNano else 0
+            exemplars = self._exemplars(point.exemplars) if point.exemplars else ()
+            points.append(make(point, self._attributes[raw], start, point.timeUnixNano + self.shift, exemplars))
             keys.append(hash(raw))
         return Part(head, points, keys)
 
-    def _possible(self, kind: str, name: str, at: int, one: Any, problem: Problem | None) -> bool:
+    def _possible(self, kind: str, name: str, at: int, point: Any, problem: Problem | None) -> bool:
         """Whether a point is to be sent; else it is counted."""
-        if one.flags & NO_RECORDED_VALUE:
+        if point.flags & NO_RECORDED_VALUE:
             self._notes.ended += 1
             return False
         path = f"{self._metric_path}.{kind}.dataPoints[{at}]"
-        return self._notes.possible(path, name, problem, one.timeUnixNano, one.startTimeUnixNano)
+        return self._notes.possible(path, name, problem, point.timeUnixNano, point.startTimeUnixNano)
 
     @staticmethod
-    def _histogram(one: otlp.Histogram, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
+    def _histogram(point: otlp.Histogram, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
         return HistogramDataPoint(
             attributes,
             start,
             time,
-            one.count,
-            one.sum,  # type: ignore[arg-type] # OTLP has optional sums, minima and maxima
-            one.bucketCounts,
-            one.explicitBounds,
-            one.min,  # type: ignore[arg-type]
-            one.max,  # type: ignore[arg-type]
+            point.count,
+            point.sum,  # type: ignore[arg-type] # OTLP has optional sums, minima and maxima
+            point.bucketCounts,
+            point.explicitBounds,
+            point.min,  # type: ignore[arg-type]
+            point.max,  # type: ignore[arg-type]
             exemplars,
         )
 
-    def _exponential(self, one: otlp.Exponential, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
-        positive, negative = one.positive or otlp.Buckets(), one.negative or otlp.Buckets()
-        if one.zeroThreshold > 0:
+    def _exponential(self, point: otlp.Exponential, attributes: Any, start: int, time: int, exemplars: Any) -> Point:
+        positive, negative = point.positive or otlp.Buckets(), point.negative or otlp.Buckets()
+        if point.zeroThreshold > 0:
             self._notes.doubts[LOST_THRESHOLD] += 1
         return ExponentialHistogramDataPoint(
             attributes,
             start,
             time,
-            one.count,
-            one.sum,  # type: ignore[arg-type]
-            one.scale,
-            one.zeroCount,
+            point.count,
+            point.sum,  # type: ignore[arg-type]
+            point.scale,
+            point.zeroCount,
             Buckets(positive.offset, positive.bucketCounts),
             Buckets(negative.offset, negative.bucketCounts),
             0,
-            one.min,  # type: ignore[arg-type]
-            one.max,  # type: ignore[arg-type]
+            point.min,  # type: ignore[arg-type]
+            point.max,  # type: ignore[arg-type]
             exemplars,
         )
 
     def _summaries(self, around: Around, metric: otlp.Metric, points: list[otlp.Summary]) -> Iterator[Part]:
         """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
         given = [
-            one
-            for at, one in enumerate(points)
-            if self._possible("summary", metric.name, at, one, PROBLEMS["summary"](one))
+            point
+            for at, point in enumerate(points)
+            if self._possible("summary", metric.name, at, point, PROBLEMS["summary"](point))
         ]
         for suffix in ("_count", "_sum"):
             head = self._head(around, metric, Kind.SUM, 2, True, suffix, "" if suffix == "_count" else metric.unit)
             numbers, keys = [], []
-            for one in given:
-                raw = bytes(one.attributes)
-                start = one.startTimeUnixNano + self.shift if one.startTimeUnixNano else 0
-                value = one.count if suffix == "_count" else one.sum
-                numbers.append(number_point(self._attributes[raw], start, one.timeUnixNano + self.shift, value))
+            for point in given:
+                raw = bytes(point.attributes)
+                start = point.startTimeUnixNano + self.shift if point.startTimeUnixNano else 0
+                value = point.count if suffix == "_count" else point.sum
+                numbers.append(number_point(self._attributes[raw], start, point.timeUnixNano + self.shift, value))
                 keys.append(hash(raw))
             yield Part(head, numbers, keys)
         head = self._head(around, metric, Kind.GAUGE)
         numbers, keys = [], []
-        for one in given:
-            raw = bytes(one.attributes)
-            for own in one.quantileValues:
+        for point in given:
+            raw = bytes(point.attributes)
+            for own in point.quantileValues:
                 attributes = {**self._attributes[raw], "quantile": number_text(own.quantile)}
-                numbers.append(number_point(attributes, 0, one.timeUnixNano + self.shift, own.value))
+                numbers.append(number_point(attributes, 0, point.timeUnixNano + self.shift, own.value))
                 keys.append(hash((raw, own.quantile)))
         yield Part(head, numbers, keys)
 
     def _exemplars(self, given: list[otlp.Exemplar]) -> list[Exemplar]:
         exemplars = []
-        for one in given:
-            span, trace = identifier(one.spanId, 8), identifier(one.traceId, 16)
-            if (one.spanId and span is None) or (one.traceId and trace is None):
+        for exemplar in given:
+            span, trace = identifier(exemplar.spanId, 8), identifier(exemplar.traceId, 16)
+            if (exemplar.spanId and span is None) or (exemplar.traceId and trace is None):
                 self._notes.doubts[UNREADABLE_IDENTIFIER] += 1
-            value = (one.asInt if one.asInt is not None else one.asDouble) or 0
+            value = (exemplar.asInt if exemplar.asInt is not None else exemplar.asDouble) or 0
             exemplars.append(
-                Exemplar(dictionary(one.filteredAttributes), value, one.timeUnixNano + self.shift, span, trace)
+                Exemplar(
+                    dictionary(exemplar.filteredAttributes), value, exemplar.timeUnixNano + self.shift, span, trace
+                )
             )
         return exemplars
 

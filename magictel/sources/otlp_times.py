@@ -22,14 +22,14 @@ def times(line: bytes) -> tuple[int, int] | None:
     first = line.find(_TIME_NAME)
     if first < 0:
         return None
-    one = line[first : first + len(_TIME_NAME) + 22]
-    if _PLAIN_MOMENT.fullmatch(one, len(_TIME_NAME)) and line.count(one) == line.count(_TIME_NAME):
-        found = [one[len(_TIME_NAME) + 2 : -1]]  # nearly always: a collection has one time
+    member = line[first : first + len(_TIME_NAME) + 22]
+    if _PLAIN_MOMENT.fullmatch(member, len(_TIME_NAME)) and line.count(member) == line.count(_TIME_NAME):
+        texts = [member[len(_TIME_NAME) + 2 : -1]]  # nearly always: a collection has one time
     else:
         moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
         plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
-        found = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
-    numbers = [number for number in map(int, found) if 0 < number <= LATEST]
+        texts = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
+    numbers = [number for number in map(int, texts) if 0 < number <= LATEST]
     return (min(numbers), max(numbers)) if numbers else None
 
 
@@ -50,8 +50,10 @@ def has_all_times(request: otlp.Request, text: bytes) -> bool:
     count = sum(map(len, lists))
     if text.count(_TIME_MEMBER) == count:
         return True
-    exemplars = [one for points in lists for point in points for one in getattr(point, "exemplars", None) or ()]
-    return text.count(_TIME_NAME) == count + len(exemplars) and all(one.timeUnixNano for one in exemplars)
+    exemplars = [
+        exemplar for points in lists for point in points for exemplar in getattr(point, "exemplars", None) or ()
+    ]
+    return text.count(_TIME_NAME) == count + len(exemplars) and all(exemplar.timeUnixNano for exemplar in exemplars)
 
 
 def plain_times(moments: list[int], starts: list[int]) -> bool:

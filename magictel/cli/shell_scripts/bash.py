@@ -44,11 +44,11 @@ def bash(commands: tuple[Spelled, ...]) -> str:
         "    done",
         '    case "$command:$previous" in',
     ]
-    for one in commands:
-        for flag in one.flags:
+    for command in commands:
+        for flag in command.flags:
             if flag.value == "none":
                 continue
-            pattern = " | ".join(f'"{" ".join(one.words)}:{name}"' for name in flag.names)
+            pattern = " | ".join(f'"{" ".join(command.words)}:{name}"' for name in flag.names)
             if flag.value == "choice":
                 action = f"COMPREPLY=($(compgen -W '{' '.join(flag.choices)}' -- \"$current\"))"
             elif flag.value == "file":
@@ -65,8 +65,8 @@ def bash(commands: tuple[Spelled, ...]) -> str:
     lines += ["    esac", '    case "$command" in']
     names = " ".join(command.name for command in table.COMMANDS)
     lines.append(f"        '') flags='--version --help' names='{names}' ;;")
-    for one in commands:
-        flags = " ".join(name for flag in one.flags for name in flag.names if name.startswith("--")) or "--help"
+    for command in commands:
+        flags = " ".join(name for flag in command.flags for name in flag.names if name.startswith("--")) or "--help"
         arguments = {
             "targets": '"$_magictel_exporters $(_magictel_targets)"',
             "target": '"$(_magictel_targets)"',
@@ -74,8 +74,8 @@ def bash(commands: tuple[Spelled, ...]) -> str:
             "code": '"$_magictel_codes"',
             "recordings": f"'{' '.join(RECORDINGS)}'",
             "shell": "'bash zsh fish'",
-        }.get(one.takes, f"'{' '.join(one.under)}'")
-        lines.append(f"        '{' '.join(one.words)}') flags='{flags}' names={arguments} ;;")
+        }.get(command.takes, f"'{' '.join(command.under)}'")
+        lines.append(f"        '{' '.join(command.words)}') flags='{flags}' names={arguments} ;;")
     lines += [
         "        *) return ;;",
         "    esac",

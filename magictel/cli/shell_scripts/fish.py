@@ -37,11 +37,11 @@ def fish(commands: tuple[Spelled, ...]) -> str:
         f"complete -c magictel -n __fish_use_subcommand -a {command.name} -d {single_quoted(command.summary)}"
         for command in table.COMMANDS
     ]
-    for one in commands:
-        condition = single_quoted(_condition(one, commands))
+    for command in commands:
+        condition = single_quoted(_condition(command, commands))
         start = f"complete -c magictel -n {condition}"
-        for name in one.under:
-            summary = next(other.summary for other in commands if other.words == (*one.words, name))
+        for name in command.under:
+            summary = next(other.summary for other in commands if other.words == (*command.words, name))
             lines.append(f"{start} -a {name} -d {single_quoted(summary)}")
         arguments = {
             "targets": f"(__magictel_targets) {' '.join(BUILT_IN)}",
@@ -50,11 +50,11 @@ def fish(commands: tuple[Spelled, ...]) -> str:
             "code": " ".join(codes()),
             "recordings": " ".join(RECORDINGS),
             "shell": "bash zsh fish",
-        }.get(one.takes)
+        }.get(command.takes)
         if arguments:
-            files = " -F" if one.takes == "recordings" else ""
+            files = " -F" if command.takes == "recordings" else ""
             lines.append(f'{start}{files} -a "{arguments}"')
-        for flag in one.flags:
+        for flag in command.flags:
             spelling = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in flag.names)
             value = {
                 "none": "",
@@ -69,8 +69,8 @@ def fish(commands: tuple[Spelled, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _condition(one: Spelled, commands: tuple[Spelled, ...]) -> str:
-    first = f"__fish_seen_subcommand_from {one.words[0]}"
-    if len(one.words) > 1:
-        return f"{first}; and __fish_seen_subcommand_from {one.words[1]}"
-    return f"{first}; and not __fish_seen_subcommand_from {' '.join(one.under)}" if one.under else first
+def _condition(command: Spelled, commands: tuple[Spelled, ...]) -> str:
+    first = f"__fish_seen_subcommand_from {command.words[0]}"
+    if len(command.words) > 1:
+        return f"{first}; and __fish_seen_subcommand_from {command.words[1]}"
+    return f"{first}; and not __fish_seen_subcommand_from {' '.join(command.under)}" if command.under else first

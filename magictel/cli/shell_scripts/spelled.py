@@ -52,7 +52,7 @@ class Spelled:
 
 def spelled() -> tuple[Spelled, ...]:
     """Return every command, with those under another behind it. Imports them all."""
-    return tuple(one for command in table.COMMANDS for one in _spell(command, table.load(command)))
+    return tuple(spelling for command in table.COMMANDS for spelling in _spell(command, table.load(command)))
 
 
 def identifier(words: tuple[str, ...]) -> str:

@@ -72,16 +72,16 @@ def zsh(commands: tuple[Spelled, ...]) -> str:
     return "\n".join(lines)
 
 
-def _group(one: Spelled, commands: tuple[Spelled, ...]) -> list[str]:
-    under = [other for other in commands if other.words[:-1] == one.words]
+def _group(group: Spelled, commands: tuple[Spelled, ...]) -> list[str]:
+    under = [other for other in commands if other.words[:-1] == group.words]
     described = [f"        {single_quoted(f'{other.words[-1]}:{other.summary}')}" for other in under]
     return [
-        f"_magictel_{identifier(one.words)}() {{",
+        f"_magictel_{identifier(group.words)}() {{",
         "    local -a commands=(",
         *described,
         "    )",
         "    if (( CURRENT == 2 )); then _describe command commands; return; fi",
-        f"    local name=_magictel_{identifier(one.words)}_${{words[2]//-/_}}",
+        f"    local name=_magictel_{identifier(group.words)}_${{words[2]//-/_}}",
         "    (( $+functions[$name] )) || return",
         "    shift words; (( CURRENT-- ))",
         "    $name",

@@ -86,7 +86,9 @@ def _is_index(reply: Reply) -> bool:
     body = reply.json()
     if not reply.ok or not isinstance(body, dict) or not body:
         return False
-    return all(isinstance(one, dict) and {"aliases", "mappings", "settings"} <= one.keys() for one in body.values())
+    return all(
+        isinstance(index, dict) and {"aliases", "mappings", "settings"} <= index.keys() for index in body.values()
+    )
 
 
 def _index_in_url(wire: Wire, opensearch: bool, seen: dict[str, Any]) -> Finding:

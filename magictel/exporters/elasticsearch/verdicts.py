@@ -183,7 +183,7 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
             human.append(False)
     if not rejected and not waiting and not unconfirmed:
         return Delivered(notes)
-    immediate = bool(waiting) and all(one.code == "es.write.time-series-id" for one in waiting.values())
+    immediate = bool(waiting) and all(verdict.code == "es.write.time-series-id" for verdict in waiting.values())
     return Partial(rejected, waiting, notes, 0.0 if immediate else None, bool(human) and all(human), unconfirmed)
 
 
