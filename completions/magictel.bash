@@ -133,8 +133,8 @@ _magictel() {
         'check') flags='--all --until --skip --wait --timeout --strict --allow --round-trip --jobs --force --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --within --deadline --timeout --force --timing --strict --jobs --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --within --deadline --timeout --force --timing --strict --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names='@node @gateway -' ;;
-        'record') flags='--from --out --every --for --redact --drop --on-error --format --help' names='' ;;
-        'prepare') flags='--apply --sandbox --format --set --config --help' names="$(_magictel_targets)" ;;
+        'record') flags='--from --out --every --for --redact --drop --on-error --debug --format --help' names='' ;;
+        'prepare') flags='--apply --sandbox --debug --format --set --config --help' names="$(_magictel_targets)" ;;
         'diagnose') flags='--status --header --body --text --during --format --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'explain') flags='--list --format --help' names="$_magictel_codes" ;;
         'conformance') flags='--law --seed --emulator --strict --verbose --format --report --help' names="$_magictel_exporters $(_magictel_targets)" ;;

@@ -171,11 +171,13 @@ complete -c magictel -n '__fish_seen_subcommand_from record' -l for -x -d 'With 
 complete -c magictel -n '__fish_seen_subcommand_from record' -l redact -x -d 'Mask the values of attributes by key.'
 complete -c magictel -n '__fish_seen_subcommand_from record' -l drop -x -d 'Leave attributes out by key.'
 complete -c magictel -n '__fish_seen_subcommand_from record' -l on-error -x -a 'stop skip' -d 'What to do with a line that cannot be read.'
+complete -c magictel -n '__fish_seen_subcommand_from record' -l debug -d 'Show each request and reply on standard error, redacted.'
 complete -c magictel -n '__fish_seen_subcommand_from record' -l format -x -a 'text json' -d 'How the result is written.'
 complete -c magictel -n '__fish_seen_subcommand_from record' -s h -l help -d 'Show help and exit.'
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -a "(__magictel_targets)"
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -l apply -d 'Send the requests, in order, until one is refused.'
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -l sandbox -d 'Embedded backends in place of real ones.'
+complete -c magictel -n '__fish_seen_subcommand_from prepare' -l debug -d 'Show each request and reply on standard error, redacted.'
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -l format -x -a 'text json' -d 'How the result is written.'
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -l set -x -d 'Set an option for this run; above every other layer.'
 complete -c magictel -n '__fish_seen_subcommand_from prepare' -l config -r -F -d 'The file of targets. Default: MAGICTEL_CONFIG, or magictel.toml here.'

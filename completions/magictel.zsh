@@ -230,6 +230,7 @@ _magictel_record() {
         '*--redact[Mask the values of attributes by key.]:value: ' \
         '*--drop[Leave attributes out by key.]:value: ' \
         '--on-error[What to do with a line that cannot be read.]:value:(stop skip)' \
+        '--debug[Show each request and reply on standard error, redacted.]' \
         '--format[How the result is written.]:value:(text json)' \
         '-h[Show help and exit.]' \
         '--help[Show help and exit.]' \
@@ -240,6 +241,7 @@ _magictel_prepare() {
     _arguments \
         '--apply[Send the requests, in order, until one is refused.]' \
         '--sandbox[Embedded backends in place of real ones.]' \
+        '--debug[Show each request and reply on standard error, redacted.]' \
         '--format[How the result is written.]:value:(text json)' \
         '*--set[Set an option for this run; above every other layer.]:value: ' \
         '--config[The file of targets. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magictel.cli.check import SandboxOption
+from magictel.cli.debug import DebugOption
 from magictel.cli.output import Format
 from magictel.cli.targets import ConfigOption, FormatOption, SetOption
 
@@ -25,6 +26,7 @@ def command(
     target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="A target, or an exporter.")],
     apply: Annotated[bool, typer.Option("--apply", help="Send the requests, in order, until one is refused.")] = False,
     sandbox: SandboxOption = False,
+    debug: DebugOption = False,
     format_: FormatOption = Format.TEXT,
     sets: SetOption = None,
     config: ConfigOption = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
 from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
@@ -40,6 +41,7 @@ def command(
     on_error: Annotated[
         str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be read.")
     ] = "stop",
+    debug: DebugOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
     """Write OTLP JSON lines, as the Collector's file exporter does, from a scrape or from a recording of any known format."""

@@ -123,3 +123,14 @@ def test_debug_says_that_no_reply_came(tmp_path: Path) -> None:
     with sandbox.start([ES], faults=["elasticsearch: reset x1"]) as room:
         ran = magictel("send-sample", ES, "--debug", "--force", folder=tmp_path, environment=room.environment())
     assert "< no reply to POST http://127.0.0.1:" in ran.err
+
+
+def test_prepare_and_record_show_their_requests_too(tmp_path: Path) -> None:
+    with sandbox.start([ES]) as room:
+        environment = room.environment()
+        ran = magictel("prepare", ES, "--apply", "--debug", folder=tmp_path, environment=environment)
+        assert ran.code == 0, ran
+        assert "> PUT http://127.0.0.1:" in ran.err
+        page = f"{environment['ELASTICSEARCH_URL']}/metrics"
+        ran = magictel("record", "--from", page, "--out", "o.jsonl", "--debug", folder=tmp_path)
+    assert f"> GET {page}" in ran.err
