@@ -129,7 +129,7 @@ def _send(families: _Families, result: SendResult) -> None:
     families.add("magictel_send_body_bytes", receipt.bytes, **labels)
     families.add("magictel_send_delivery_duration_seconds", receipt.seconds, **labels)
     if seen is not None:
-        for state in ("expected", "found", "missing", "altered", "duplicated", "unverified"):
+        for state in ("expected", "found", "missing", "altered", "duplicated", "unverified", "repeats"):
             families.add("magictel_send_verified_points", getattr(seen, state), **labels, state=state)
         if seen.time_to_visible is not None:
             families.add("magictel_send_visible_duration_seconds", seen.time_to_visible, **labels)
