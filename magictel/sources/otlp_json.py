@@ -21,10 +21,10 @@ from magictel.sources.once import shifted
 from magictel.sources.otlp_members import MemberError, canonical
 from magictel.sources.otlp_problems import PROBLEMS, number_problem
 from magictel.sources.otlp_times import has_all_times, plain_times
-from magictel.sources.otlp_values import attributes_of, dictionary, identifier, metadata_of
-from magictel.sources.parts import RESOURCES, Around, Head, Heads, Interned, Part
+from magictel.sources.otlp_values import counted_attributes, dictionary, identifier, metadata_of
+from magictel.sources.parts import RESOURCES, Around, Attributes, Head, Heads, Interned, Part
 from magictel.sources.shapes import Shapes
-from magictel.sources.skips import LOST_THRESHOLD, UNREADABLE_IDENTIFIER, LineNotes, Skips
+from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, UNREADABLE_IDENTIFIER, LineNotes, Skips
 from magictel.sources.trouble import SourceError, broken, impossible
 from magictel.sources.validity import NO_RECORDED_VALUE, Problem
 
@@ -48,7 +48,7 @@ class OtlpJson:
         self.name = name
         self.shift = shift
         self.skips = skips or Skips()
-        self._attributes = Interned(attributes_of)
+        self._attributes = Attributes(counted_attributes)
         self._heads = Heads()
         self._resources = Interned(_resource, RESOURCES)
         self._scopes = Interned(_scope, RESOURCES)
@@ -144,6 +144,7 @@ class OtlpJson:
             values, integers = integers, values  # type: ignore[assignment] # an int is as good
         moments, starts = [point.timeUnixNano for point in given], [point.startTimeUnixNano for point in given]
         odd = None in values or integers.count(None) < len(integers) or not plain_times(moments, starts)
+        odd = odd or not self._attributes.repeated.isdisjoint(keys)
         if odd or any([point.flags or point.exemplars for point in given]):  # noqa: C419 # a generator takes three times as long
             return self._mixed(head, given, attributes, keys)
         starts = shifted(starts, self.shift, unset=0)
@@ -185,7 +186,12 @@ class OtlpJson:
             self._notes.ended += 1
             return False
         path = f"{self._metric_path}.{kind}.dataPoints[{at}]"
-        return self._notes.possible(path, name, problem, point.timeUnixNano, point.startTimeUnixNano)
+        if not self._notes.possible(path, name, problem, point.timeUnixNano, point.startTimeUnixNano):
+            return False
+        raw = bytes(point.attributes)
+        if self._attributes[raw] and hash(raw) in self._attributes.repeated:
+            self._notes.doubts[REPEATED_KEY] += 1
+        return True
 
     @staticmethod
     def _histogram(point: otlp.Histogram, attributes: Any, start: int, time: int, exemplars: Any) -> Point:

@@ -17,8 +17,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.model import Kind, Point, number_point, number_text, summary_part
 from magictel.sources import validity
 from magictel.sources.otlp_members import MemberError
-from magictel.sources.parts import RESOURCES, Around, Head, Heads, Interned, Part
-from magictel.sources.protobuf_values import attributes_of, buckets, framed, number_value, pairs_of
+from magictel.sources.parts import RESOURCES, Around, Attributes, Head, Heads, Interned, Part
+from magictel.sources.protobuf_values import buckets, counted_attributes, framed, number_value, pairs_of
 from magictel.sources.protobuf_wire import (
     BadWireError,
     all_of,
@@ -33,7 +33,7 @@ from magictel.sources.protobuf_wire import (
     text,
     zigzag,
 )
-from magictel.sources.skips import LOST_THRESHOLD, LineNotes, Skips
+from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, LineNotes, Skips
 from magictel.sources.trouble import SourceError, broken, impossible
 from magictel.sources.validity import NO_RECORDED_VALUE, Problem
 
@@ -58,7 +58,7 @@ class OtlpProtobuf:
         self.name = name
         self.shift = shift
         self.skips = skips or Skips()
-        self._attributes = Interned(attributes_of)
+        self._attributes = Attributes(counted_attributes)
         self._resources = Interned(_resource, RESOURCES)
         self._scopes = Interned(_scope, RESOURCES)
         self._heads = Heads()
@@ -206,7 +206,10 @@ class OtlpProtobuf:
 
     def _own(self, fields: dict[int, list[Any]], number: int) -> tuple[dict[str, Any], int]:
         raw = b"".join(framed(pair) for pair in fields.get(number, ()))
-        return self._attributes[raw], hash(raw)
+        attributes, key = self._attributes[raw], hash(raw)
+        if key in self._attributes.repeated:
+            self._notes.doubts[REPEATED_KEY] += 1
+        return attributes, key
 
     def _exemplars(self, given: Iterable[bytes]) -> list[Exemplar] | tuple[()]:
         made = []

@@ -18,7 +18,13 @@ _HEX = re.compile("[0-9a-fA-F]+")
 
 def attributes_of(raw: bytes) -> dict[str, Any]:
     """Return the attributes in a list of key-value pairs."""
-    return dictionary(otlp.ATTRIBUTES.decode(raw)) if raw else {}
+    return counted_attributes(raw)[0]
+
+
+def counted_attributes(raw: bytes) -> tuple[dict[str, Any], int]:
+    """Return the attributes in a list of key-value pairs, and how many pairs there are."""
+    pairs = otlp.ATTRIBUTES.decode(raw) if raw else []
+    return dictionary(pairs), len(pairs)
 
 
 def metadata_of(raw: bytes) -> Metadata:

@@ -119,6 +119,21 @@ class Interned(dict[bytes, V]):
         return known
 
 
+class Attributes(Interned[dict[str, Any]]):
+    """Attributes by their bytes. `repeated`: hashes of bytes in which two pairs have one key, so that one of them is lost."""
+
+    def __init__(self, decode: Callable[[bytes], tuple[dict[str, Any], int]]) -> None:
+        super().__init__(self._counted)
+        self._decode_pairs = decode
+        self.repeated: set[int] = set()
+
+    def _counted(self, raw: bytes) -> dict[str, Any]:
+        attributes, pairs = self._decode_pairs(raw)
+        if len(attributes) < pairs:
+            self.repeated.add(hash(raw))
+        return attributes
+
+
 class SeriesCount:
     """How many series there are: exact up to 100 000, beyond that an estimate in two megabytes (linear counting, within 1 %)."""
 

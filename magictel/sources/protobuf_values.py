@@ -53,14 +53,14 @@ def framed(raw: bytes) -> bytes:
     return len(raw).to_bytes(4, "big") + raw
 
 
-def attributes_of(raw: bytes) -> dict[str, Any]:
-    """Return the attributes in framed pairs."""
+def counted_attributes(raw: bytes) -> tuple[dict[str, Any], int]:
+    """Return the attributes in framed pairs, and how many pairs there are."""
     pairs, at = [], 0
     while at < len(raw):
         size = int.from_bytes(raw[at : at + 4], "big")
         pairs.append(raw[at + 4 : at + 4 + size])
         at += 4 + size
-    return pairs_of(pairs)
+    return pairs_of(pairs), len(pairs)
 
 
 def pairs_of(messages: Iterable[bytes], depth: int = 0) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from magictel.sources.trouble import SourceError
 from magictel.sources.validity import Problem
 
 LOST_THRESHOLD = "zeroThreshold of an exponential histogram is not sent"
+REPEATED_KEY = "two attributes of a point have one key: the last is sent"
 UNREADABLE_IDENTIFIER = "an exemplar's traceId or spanId is neither hex nor base64"
 _EXAMPLES = 3
 

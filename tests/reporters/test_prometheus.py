@@ -85,6 +85,7 @@ def test_a_send_shows_the_whole_ledger_and_what_came_back() -> None:
     points = [value(samples, "magictel_send_points", fate=fate, command="nightly") for fate in fates]
     assert (points, sum(points)) == ([10, 0, 2, 0, 0], 12)
     assert value(samples, "magictel_send_verified_points", state="missing") == 3
+    assert value(samples, "magictel_send_verified_points", state="repeats") == 0
     assert value(samples, "magictel_target_holds") == 0
 
 

@@ -18,7 +18,7 @@ from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.parts import Part
 from magictel.sources.recording import Recordings
-from magictel.sources.skips import Skips
+from magictel.sources.skips import REPEATED_KEY, Skips
 from magictel.sources.trouble import SourceError
 
 TIME = 1_700_000_000_000_000_000
@@ -418,3 +418,19 @@ def test_older_and_foreign_fields_of_a_request_in_protobuf_are_broken_by_number(
         OtlpProtobuf("r", 0).message(b"\x0a" + bytes([len(older)]) + older, 1)
     with pytest.raises(SourceError, match=r"resourceMetrics \(1\)"):
         OtlpProtobuf("r", 0).message(b"\x12" + bytes([len(inner)]) + inner, 1)
+
+
+@pytest.mark.parametrize("kind", ["gauge", "histogram", "summary"])
+def test_a_key_that_stands_twice_in_a_point_is_counted(kind: str) -> None:
+    """Line after line: a line of a known shape is counted as well."""
+    pairs = [{"key": "a", "value": {"stringValue": text}} for text in "xy"]
+    value: Any = GOOD if kind == "gauge" else {"count": "0"}
+    given = request({**value, "attributes": pairs}, {**value, "attributes": pairs[:1]}, kind=kind)
+    decoder, skips = OtlpJson("r", 0, Skips()), Skips()
+    for number in range(5):
+        text = json.dumps(given, separators=(",", ":")).replace(str(TIME), str(TIME + number))
+        points = [point for part in decoder.line(text.encode(), number) for point in part.points]
+        assert points[0].attributes == {"a": "y"}
+    protobuf = OtlpProtobuf("r", 0, skips)
+    protobuf.message(ParseDict(given, ExportMetricsServiceRequest()).SerializeToString(), 1)
+    assert [dict(decoder.skips.doubts), dict(skips.doubts)] == [{REPEATED_KEY: 5}, {REPEATED_KEY: 1}]
