@@ -226,7 +226,10 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         api = self._query_api(wire)
         if self._decimal is None:
             self._decimal = is_victoriametrics(wire.get(""))
-        return api if isinstance(api, Unreadable) else reading_points.find(api, expected)
+        seen = api if isinstance(api, Unreadable) else reading_points.find(api, expected)
+        return (
+            reading_points.without_nan(expected, seen) if self._decimal and not isinstance(seen, Unreadable) else seen
+        )
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""

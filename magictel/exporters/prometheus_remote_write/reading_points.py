@@ -128,8 +128,24 @@ def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unread
     return [Seen(key, fields) for key, copies in shown.items() for fields in copies]
 
 
+def without_nan(expected: Sequence[Expected], seen: Sequence[Seen]) -> list[Seen]:
+    """Return what VictoriaMetrics shows, and the points that it cannot show: nothing but NaN, which it answers with 204 and drops."""
+    shown = {point.key for point in seen}
+    empty = [
+        Seen(point.key, {})
+        for point in expected
+        if point.key not in shown and all(value != value for value in point.fields.values())
+    ]
+    return [*seen, *empty]
+
+
 def decimal(field: str, sent: Value, seen: Value) -> str | None:
-    """VictoriaMetrics keeps numbers as decimals: what has more digits than it keeps comes back cut (measured: 1e-12 of the value)."""
+    """VictoriaMetrics keeps numbers as decimals: what has more digits than it keeps comes back cut (measured: 1e-12 of the value).
+
+    It has no NaN: a summary without observations, whose quantiles are NaN, is shown without them.
+    """
+    if "{" in field and sent != sent and seen is None:
+        return "VictoriaMetrics keeps no NaN"
     if "{" not in field or not isinstance(sent, float) or not isinstance(seen, float):
         return None
     return "VictoriaMetrics keeps 12 digits" if abs(sent - seen) <= _CUT * abs(sent) else None
