@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from magictel.errors import PluginError, SettingsError
 from magictel.redactor import Redactor
 from magictel.regular_file import open_regular
 from magictel.settings import edit, select
+from magictel.settings.cautions import CREDENTIAL_NAME
 from magictel.settings.file import ConfigFile, Table, parse
 from magictel.settings.names import find, lookup
 from magictel.settings.place import locate
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from magictel.settings.fields import Field
 
 SCHEMA = "magictel.edit/1"
-_SECRET_LIKE = re.compile(r"key|token|password|secret|auth|header|cookie|credential")
 
 
 @dataclass(slots=True)
@@ -210,9 +209,9 @@ def _file_secrets(text: str, path: Path) -> Iterator[str]:
         except PluginError:
             fields = {}
         for key, (value, _) in table.values.items():
-            one = lookup(key, fields)
+            field = lookup(key, fields)
             for plain in texts(value):
-                if one.secret if one is not None else _SECRET_LIKE.search(key):
+                if field.secret if field is not None else "header" in key or CREDENTIAL_NAME.search(key):
                     if not plain.startswith(("file:", "${")):
                         yield plain
                 else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
@@ -12,11 +11,10 @@ from magictel.events import Event, Waited
 from magictel.exporter import Exporter
 from magictel.model import Series
 from magictel.operations.asking import ask
+from magictel.operations.visibility import POLL, too_slow, wait_time
 from magictel.outcome import Receipt
 from magictel.sources.sample import Sample
 from magictel.verification import Expected, SampleQuery, Unreadable, Verification, verify
-
-_POLL = 0.25
 
 
 def expected_points(exporter: Exporter[Any], run: Sample) -> list[Expected]:
@@ -50,16 +48,10 @@ def read_back(
     delay = ask(exporter.visible_delay)
     if isinstance(delay, Unreadable):
         return _unverified(len(expected), delay)
-    within = max(5.0, 3 * delay) if within is None else within
-    if delay > within or math.isinf(delay):
-        return _unverified(
-            len(expected),
-            Unreadable(
-                "verify.delay-beyond-within",
-                f"the backend shows points after {delay:g} s, beyond the {within:g} s that were waited",
-                f"magictel send-sample --within {math.ceil(3 * delay)}s" if math.isfinite(delay) else None,
-            ),
-        )
+    within = wait_time(delay, within)
+    slow = too_slow(delay, within, "magictel send-sample")
+    if slow is not None:
+        return _unverified(len(expected), slow)
     trouble: Unreadable | None = None
     answered = False
     visible: float | None = None
@@ -79,12 +71,12 @@ def read_back(
                     return replace(best, time_to_visible=waited if visible is None else visible)
                 # A point may be shown before all of it is, and its second copy after the first: look once more.
                 visible = waited
-                clock.wait(max(delay, _POLL))
+                clock.wait(max(delay, POLL))
                 continue
         if waited >= within or (trouble is not None and not answered and trouble.final):
             break
         tell(Waited(target, f"{best.found} of {best.expected} points are visible", waited, within))
-        clock.wait(min(_POLL, max(0.01, within - waited)))
+        clock.wait(min(POLL, max(0.01, within - waited)))
     if not answered and trouble is not None:
         return _unverified(len(expected), trouble)
     return best

@@ -10,10 +10,10 @@ from magictel.clock import Clock
 from magictel.events import Waited
 from magictel.exporter import Exporter
 from magictel.operations.asking import ask
+from magictel.operations.visibility import POLL
 from magictel.verification import Counted, Unreadable, Verification
 
 _MOST_METRICS = 10_000
-_POLL = 0.25
 _SHOWN = 50
 
 
@@ -69,7 +69,7 @@ class Tally:
                 again, short = True, list(best.values())
             found = sum(min(one.shown or 0, one.expected) for one in best.values())
             yield Waited(target, f"{found} of {self.points} points are counted", waited, within)
-            self._clock.wait(max(delay, _POLL) if again else min(_POLL, max(0.01, within - waited)))
+            self._clock.wait(max(delay, POLL) if again else min(POLL, max(0.01, within - waited)))
         self._counted = list(best.values())
 
     def into(self, made: Verification) -> Verification:

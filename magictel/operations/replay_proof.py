@@ -6,7 +6,6 @@ that was refused or given up, which is not expected.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -18,10 +17,10 @@ from magictel.exporter import Exporter
 from magictel.model import Series
 from magictel.operations.asking import ask
 from magictel.operations.replay_count import Tally
+from magictel.operations.visibility import POLL, too_slow, wait_time
 from magictel.sources.parts import Slice
 from magictel.verification import Difference, Expected, Seen, Unreadable, Verification, verify
 
-_POLL = 0.25
 _MOST_GONE = 500_000
 _SHOWN = 50
 """Differences and missing points that are kept with the counts."""
@@ -81,17 +80,13 @@ class Proof:
             self._trouble = delay
             return
         self._delay = delay
-        self._within = max(5.0, 3 * delay) if self._within_asked is None else self._within_asked
+        self._within = wait_time(delay, self._within_asked)
         if self._gone.full:
             self._trouble = Unreadable(
                 "verify.unreadable", f"more than {_MOST_GONE} points were refused: which of them is not known any more"
             )
-        elif delay > self._within or math.isinf(delay):
-            self._trouble = Unreadable(
-                "verify.delay-beyond-within",
-                f"the backend shows points after {delay:g} s, beyond the {self._within:g} s that were waited",
-                f"magictel replay --verify --within {math.ceil(3 * delay)}s" if math.isfinite(delay) else None,
-            )
+        else:
+            self._trouble = too_slow(delay, self._within, "magictel replay --verify")
 
     def hold(self, piece: Slice) -> Iterator[Event]:
         """Hold a slice against what is shown, and wait for it while there is time."""
@@ -116,14 +111,14 @@ class Proof:
                     if again or waited >= self._within or not (best.altered or best.unverified or best.duplicated):
                         break
                     again = True
-                    self._clock.wait(max(self._delay, _POLL))
+                    self._clock.wait(max(self._delay, POLL))
                     continue
             if waited >= self._within or (trouble is not None and best is None and trouble.final):
                 break
             found = self._sum.found + (best.found if best else 0)
             said = f"{found} of {self._sum.expected + len(expected)} points are visible"
             yield Waited(self.target, said, waited, self._within)
-            self._clock.wait(min(_POLL, max(0.01, self._within - waited)))
+            self._clock.wait(min(POLL, max(0.01, self._within - waited)))
         if best is None:
             assert trouble is not None
             self._trouble = trouble

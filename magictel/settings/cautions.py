@@ -14,7 +14,8 @@ from magictel.errors import SettingsError
 from magictel.secrets import Secret
 from magictel.settings.fields import fields_of, userinfo_secrets
 
-_CREDENTIAL_HEADER = re.compile(r"auth|key|token|secret|password|cookie|credential", re.IGNORECASE)
+CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|password|cookie|credential", re.IGNORECASE)
+"""Names of headers and options whose values are credentials."""
 
 
 def cautions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
@@ -39,7 +40,7 @@ def _credentials(key: str, value: Any) -> Iterator[str]:
         yield key
     elif isinstance(value, Mapping):
         for name, item in value.items():
-            if isinstance(item, Secret) and _CREDENTIAL_HEADER.search(name):
+            if isinstance(item, Secret) and CREDENTIAL_NAME.search(name):
                 yield f"{key}.{name}"
 
 
