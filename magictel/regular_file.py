@@ -1,4 +1,4 @@
-"""Opening a file that must be a regular one: a pipe that nobody writes to would block, and a device may never end."""
+"""Opening a file that must be a regular one: a pipe without a writer would block, and a device may never end."""
 
 from __future__ import annotations
 

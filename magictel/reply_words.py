@@ -1,4 +1,4 @@
-"""What a reply says, whoever gave it: its sentence, the types of its error, and a failure that a 2xx reports in its JSON."""
+"""What a reply says: its sentence, the types of its error, and a failure that a 2xx reports in its JSON."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _BLANKS = re.compile(r"[\s+]+")
-"""Runs of white space, which servers collapse and wrap, and `+`: white space in forms, and turned into it by whoever reads one."""
+"""Runs of white space, which servers collapse and wrap, and `+`: white space in forms, which readers of forms turn into it."""
 _NAMED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 

@@ -127,7 +127,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
             os.write(1, f'{{\n{lines}  "origin": null\n}}\n'.encode())
         elif not _Process.quiet and not _Process.json:
             os.write(2, f"{message}\n  {REMEDY}\n  more:  magictel explain {code}\n".encode())
-    except OSError:  # nobody reads: the exit code still says it
+    except OSError:  # the reader is gone: the exit code still says it
         pass
     os._exit(128 + number)
 

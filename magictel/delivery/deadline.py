@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Deadline:
     """Until when, on the monotonic clock: no wait ends after `retries`; no attempt begins after `end` (never before `retries`).
 
-    Between the two, payloads that were not tried yet still get their first attempt, unless the backend lets us wait in vain:
+    Between the two, payloads that were not tried yet still get their first attempt, unless the backend keeps timing out:
     a large collection may take longer than the time for retries, and a payload that is never taken must not block the others.
     A first attempt may take until `retries` or, if that is later, `patience` seconds.
     """

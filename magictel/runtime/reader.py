@@ -8,7 +8,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 
 class Reader(PeriodicExportingMetricReader):
-    """As the SDK's. A child that was forked in the middle of an export gets an export lock that nobody holds."""
+    """As the SDK's. A child that was forked in the middle of an export gets an export lock that is free."""
 
     def _at_fork_reinit(self) -> None:
         self._export_lock = Lock()

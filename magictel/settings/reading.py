@@ -206,7 +206,7 @@ class Reading:
         self.fail(code, field, f"{unset.reference} names a variable that is not set", remedy, str(origin))
 
     def missing(self, field: Field, table: Table | None) -> None:
-        """A required field that nobody set."""
+        """Note a required field that is not set."""
         name = field.env[0]
         where = f"set {name}" + (f" or {field.key} in [targets.{table.name}]" if table else f" or --set {field.key}=…")
         if self.lenient:

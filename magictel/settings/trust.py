@@ -250,7 +250,7 @@ class _Judgement:
         return bool(mine == alone)
 
     def _expanded(self, value: Any) -> Any:
-        """The value with its variables, as far as they are set."""
+        """Return the value with the variables that are set."""
         try:
             return expand(value, self.environment)
         except (Unset, Malformed):

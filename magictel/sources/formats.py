@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from magictel.sources.bytestream import Bytes
-from magictel.sources.otlp_members import OTHER_SIGNALS
+from magictel.sources.otlp_members import OTHER_SIGNALS, OTLP_KEY
 from magictel.sources.prometheus_line import is_sample
 from magictel.sources.protobuf_messages import is_request
 from magictel.sources.trouble import SourceError
@@ -18,7 +18,6 @@ _LOOK = 64 * 1024
 _EXPOSITION = re.compile(rb"\s*(#[ \t]*(HELP|TYPE|UNIT|EOF)\b|#|[A-Za-z_:][\w:.]*\s*[{ \t])")
 _BRACED_SAMPLE = re.compile(rb'\{[ \t]*(?:"(?:[^"\\]++|\\.)*+"[ \t]*[^: \t\r\n]|[A-Za-z_]\w*[ \t]*=)')
 """The name stands between the braces, in quotes; what follows a quoted text in JSON is a colon."""
-_OTLP_KEY = b'"resourceMetrics"'
 _BOM = codecs.BOM_UTF8
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """What editors and shells of Windows put before a text."""
@@ -51,7 +50,7 @@ def _kind(name: str, first: bytes) -> str:
     if text[:1] in (b"{", b"["):
         line, feed, rest = text.partition(b"\n")
         several = bool(feed) and _goes_on(line.rstrip(), rest.lstrip())
-        if _OTLP_KEY in text:
+        if OTLP_KEY in text:
             return "otlp-json-document" if several else "otlp-json"
         if b'"attributes"' in text and b'"timestamp"' in text:
             return "gateway-document" if several or text[:1] == b"[" else "gateway"

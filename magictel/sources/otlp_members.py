@@ -17,6 +17,8 @@ import msgspec
 from magictel.sources import otlp_messages as otlp
 
 KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
+OTLP_KEY = b'"resourceMetrics"'
+"""The member that every OTLP metrics request in JSON has."""
 OTHER_SIGNALS = ("resourceSpans", "resourceLogs", "resourceProfiles")
 _POINTS = frozenset({"datapoints", "timeunixnano"})
 _OLDER = {

@@ -103,7 +103,7 @@ class Recordings:
         self._once = self._small() if keep is None else None
         if self._once is not None:
             return Span(self._once.oldest, self._once.newest)
-        found = Span()
+        span = Span()
         for name in self.names:
             with ExitStack() as stack:
                 opened = self._open(name, stack)
@@ -115,21 +115,21 @@ class Recordings:
                         decoder = OtlpJson(again.name, 0, Skips(self.skip_broken))
                         own = scanned_span(decoder, lines(again.name, again.blocks()))
                     if own.newest:
-                        found.take(own.oldest, own.newest)
+                        span.take(own.oldest, own.newest)
                     continue
                 batches: Iterable[Batch] = self._parts(kind, opened, blocks, name, 0)
                 for batch in batches if keep is None else keep(batches):
                     for part in batch:
                         moments = [point.time_unix_nano for point in part.points]
                         if moments:
-                            found.take(min(moments), max(moments))
-        return found
+                            span.take(min(moments), max(moments))
+        return span
 
     def _small(self) -> Once | None:
         """All points, where they are few and plain numbers in OTLP JSON; what is wrong with a line is said when it is read again."""
         if sum(map(_size, self.names)) > SMALL:
             return None
-        held = Once()
+        points = Once()
         for name in self.names:
             with ExitStack() as stack:
                 opened = self._open(name, stack)
@@ -139,22 +139,22 @@ class Recordings:
                 decoder = OtlpJson(opened.name)
                 try:
                     for number, text in lines(opened.name, blocks):
-                        if not held.take(decoder.line(text, number), len(text)):
+                        if not points.take(decoder.line(text, number), len(text)):
                             return None
                 except SourceError:
                     return None
                 if not decoder.skips.clean:
                     return None
-        return held
+        return points
 
     def _open(self, name: str, stack: ExitStack) -> Bytes:
         if not self.twice or not bytestream.once_only(name):
             return bytestream.opened(name, stack)
-        held = self._spooled.get(name)
-        if held is None:
-            held = self._spooled[name] = bytestream.spooled(name, self._stack)
-        held.seek(0)
-        return Bytes("standard input" if name == STDIN else name, held, None)
+        spooled = self._spooled.get(name)
+        if spooled is None:
+            spooled = self._spooled[name] = bytestream.spooled(name, self._stack)
+        spooled.seek(0)
+        return Bytes("standard input" if name == STDIN else name, spooled, None)
 
     def _decoded(self, opened: Bytes, name: str, shift: int) -> Iterator[Batch]:
         kind, blocks = recognised(opened)

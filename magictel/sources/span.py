@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from magictel.model import times_of
 from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_members import OTLP_KEY
 from magictel.sources.otlp_times import times
 from magictel.sources.trouble import SourceError
-
-_OTLP_KEY = b'"resourceMetrics"'
 
 
 @dataclass(slots=True)
@@ -31,7 +30,7 @@ def plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
     span = Span()
     oldest = newest = b""
     for _, text in given:
-        own = times(text) if _OTLP_KEY in text else None  # lines of other signals have times as well
+        own = times(text) if OTLP_KEY in text else None  # lines of other signals have times as well
         if own is None:
             continue
         if own[0] < span.oldest or not span.oldest:
@@ -46,7 +45,7 @@ def scanned_span(decoder: OtlpJson, given: Iterable[tuple[int, bytes]]) -> Span:
     span = Span()
     for number, text in given:
         if b'"exemplars"' not in text:
-            own = times(text) if _OTLP_KEY in text else None
+            own = times(text) if OTLP_KEY in text else None
             if own is not None:
                 span.take(*own)
             continue
