@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.events import CheckOutcome, CheckResult, ReplayFinished, SendOutcome, SendResult, SourceReport
 from magictel.finding import Held, Rung
 from magictel.outcome import Fate
 from magictel.reporters.cases import Case, checked_cases, sent_cases, source_cases
@@ -32,6 +32,8 @@ _HELP = {
     "magictel_send_body_bytes": "Request bodies as they travelled.",
     "magictel_send_delivery_duration_seconds": "Wall time of delivery.",
     "magictel_send_verified_points": "Accepted points by how they were read back.",
+    "magictel_recording_points": "Points that were read of the recordings.",
+    "magictel_recording_skipped": "What of the recordings was not sent, by reason, in points or lines.",
     "magictel_send_visible_duration_seconds": "Time from the accepting reply until the last point was shown.",
 }
 _DAY = 86_400
@@ -58,6 +60,8 @@ class PrometheusReporter(ClosingReporter):
             _check(families, checked)
         for sent in results.send.results if results.send else ():
             _send(families, sent)
+        if isinstance(results.send, ReplayFinished):
+            _source(families, results.send.source)
         _problems(families, source_cases(results))
         return families.text()
 
@@ -134,6 +138,13 @@ def _send(families: _Families, result: SendResult) -> None:
         if seen.time_to_visible is not None:
             families.add("magictel_send_visible_duration_seconds", seen.time_to_visible, **labels)
     _problems(families, sent_cases(result))
+
+
+def _source(families: _Families, source: SourceReport) -> None:
+    families.add("magictel_recording_points", source.points)
+    for code, unit in dict.fromkeys((reason.code, reason.unit) for reason in source.reasons):
+        counts = [reason.count for reason in source.reasons if (reason.code, reason.unit) == (code, unit)]
+        families.add("magictel_recording_skipped", sum(counts), reason=code, unit=unit)
 
 
 def _problems(families: _Families, found: list[Case]) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.reporters.cases import CASES, EXPIRED, check_events
-from tests.reporters.reporting import failed, nasty_check, nasty_send, report
+from tests.reporters.reporting import failed, nasty_check, nasty_send, replay, report
 
 PROMTOOL = shutil.which("promtool")
 SAMPLE = re.compile(r'(\w+)\{((?:\w+="(?:\\["\\n]|[^"\\\n])*",?)+)\} (-?[0-9.e+-]+)')
@@ -101,3 +101,9 @@ def test_labels_with_odd_characters_are_escaped() -> None:
     (nasty,) = names - {None}
     assert '\\"' in str(nasty)
     assert "\\n::error" in str(nasty)
+
+
+def test_a_replay_shows_what_was_read_and_what_was_skipped() -> None:
+    samples = parsed(report("prometheus", replay(skipped=3))[0])
+    assert value(samples, "magictel_recording_points") == 192
+    assert value(samples, "magictel_recording_skipped", reason="broken-line", unit="line") == 3
