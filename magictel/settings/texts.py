@@ -33,11 +33,12 @@ def entries(value: Any) -> list[tuple[str | None, str]]:
 
 
 def hosts(value: Any) -> str:
-    """The hosts of addresses, for people."""
+    """The hosts of addresses, for people: `es:9200, ${ES_URL}`."""
     named = []
-    for text in texts(value):
-        _, separator, rest = masked(text).partition("://")
-        named.append(re.split(r"[/?#}\s]", rest if separator else text)[0].rpartition("@")[2][:100])
+    for address in (part.strip() for text in texts(value) for part in masked(text).split(",")):
+        _, separator, rest = address.partition("://")
+        host = re.match(r"(?:\$\{[^}]*\}|[^/?#\s])*", rest if separator else address)
+        named.append(host[0].rpartition("@")[2][:100] if host else "")
     return ", ".join(host for host in named if host) or "no address at all"
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from magictel.builtin import BUILT_IN
 from magictel.errors import SettingsError
 from magictel.secrets import MASK
 from magictel.settings import convert
@@ -36,7 +37,8 @@ CODE = "config.untrusted-file"
 Parts = Mapping[str, Sequence[tuple[Any, Origin]]]
 """What each key's value is made of, by layer: one value, or entries of a table over those below."""
 
-_ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}(/[^\s]*)?")
+_ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}(/[^\s,]*)?")
+"""With a path behind it, but no comma: what follows that is another address."""
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+")
 _ROUTING_HEADER = re.compile(r"host|forwarded|x-(?:forwarded|original|rewrite|http-method|real)\b.*", re.IGNORECASE)
 _HARMLESS = frozenset({"number", "whole", "switch", "choice"})
@@ -146,6 +148,8 @@ class _Judgement:
 
     def _sent_elsewhere(self, routing: _Routing, secrets: Sequence[str]) -> SettingsError:
         field, origin = routing.field, routing.origin
+        own = set(texts(routing.value))
+        secrets = [name for name in secrets if name not in own] or secrets  # "${X}" to the host in "${X}" says nothing
         names = either(secrets[:3]).replace(" or ", " and ") + (" and more" if len(secrets) > 3 else "")
         if field.address:
             return self._refusal(
@@ -159,11 +163,13 @@ class _Judgement:
         return self._refusal(field, origin, f"would send {names}{host} under its own {field.key} = {shown}")
 
     def _redirected(self, routings: Sequence[_Routing]) -> Iterator[SettingsError]:
-        """The target that an exporter's name implies has the address that the exporter's variable gives."""
-        if normal(self.table.name) != normal(self.table.exporter):
+        """The target that an exporter's name implies has the address that the exporter's variable gives, whatever the table says."""
+        implied = normal(self.table.name)
+        if implied != normal(self.table.exporter) and implied not in BUILT_IN:
             return
         for routing in routings:
-            name = next((name for name in routing.field.env if self.environment.get(name, "").strip()), None)
+            own = routing.field.env if implied == normal(self.table.exporter) else (f"{_upper(implied)}_URL",)
+            name = next((name for name in own if self.environment.get(name, "").strip()), None)
             if routing.field.address and name is not None:
                 why = f"would send to {hosts(routing.value)} instead of to {name}"
                 yield self._refusal(routing.field, routing.origin, why)
@@ -258,6 +264,10 @@ class _Judgement:
 
     def _has_default_address(self) -> bool:
         return any(field.address and not field.optional for field in self.fields.values())
+
+
+def _upper(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def _leads(field: Field) -> bool:

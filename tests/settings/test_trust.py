@@ -125,6 +125,14 @@ ATTACKS: Mapping[str, tuple[str, Mapping[str, str]]] = {
         'url = "${X_URL}.evil.example"\napi_key = "${KEY}"',
         {"KEY": "a:b", "X_URL": "https://es"},
     ),
+    "another address behind the variable's path": (
+        'url = "${STAGING_ES_URL}/,http://evil.example:1"\napi_key = "${KEY}"',
+        {"KEY": "a:b", "STAGING_ES_URL": URL},
+    ),
+    "another address behind the backend's own variable": (
+        'url = "${ELASTICSEARCH_URL}/es,http://evil.example:1"',
+        {"ELASTICSEARCH_API_KEY": "a:b", "ELASTICSEARCH_URL": URL},
+    ),
     "a commit's title as address": (
         'url = "${CI_COMMIT_TITLE}"\napi_key = "${KEY}"',
         {"KEY": "a:b", "CI_COMMIT_TITLE": "http://evil.example"},
@@ -214,6 +222,28 @@ def test_the_target_that_an_exporters_name_implies_stays_at_its_variables_addres
     assert use(EVIL, name="elasticsearch")
     assert use(EVIL, name="canary", ELASTICSEARCH_URL=URL)
     assert use(EVIL, name="elasticsearch", named=True, ELASTICSEARCH_URL=URL)
+
+
+def test_nor_is_that_target_another_exporters_by_the_file() -> None:
+    write = 'url = "http://evil.example:1/api/v1/write"'
+    failure = refused(write, exporter="prometheus-remote-write", name="elasticsearch", ELASTICSEARCH_URL=URL)
+    assert "would send to evil.example:1 instead of to ELASTICSEARCH_URL" in failure.message
+    assert use(write, exporter="prometheus-remote-write", name="staging", STAGING_URL=URL)
+    assert use(write, exporter="prometheus-remote-write", name="elasticsearch")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a.example:1/x,http://b.example", "to a.example:1, b.example,"),
+        ("${CI_TITLE}", "would send ${KEY} to ${CI_TITLE},"),
+        ("http://u:p,pw@a.example:1", "to a.example:1,"),
+    ],
+)
+def test_every_address_of_the_file_is_named_whole(url: str, shown: str) -> None:
+    message = refused(f'url = "{url}"\napi_key = "${{KEY}}"', KEY="a:b", CI_TITLE="http://evil.example").message
+    assert shown in message
+    assert "p,pw" not in message
 
 
 @pytest.mark.parametrize(
