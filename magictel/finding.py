@@ -40,6 +40,8 @@ NEEDS: Mapping[Rung, tuple[Rung, ...]] = {
 
 NO_STEP = "skipped (this exporter has no such step)"
 """Why a rung is skipped that an exporter does not have: nothing is left unproved by it."""
+AFTER_UNTIL = "after --until"
+"""In the message of a rung beyond the last one that was asked for."""
 UNPROVEN = "http.write-path"
 """The code of an http rung whose answer proves no write path."""
 

@@ -90,7 +90,7 @@ def judge_status(
     said = words_of(reply)
     example = " ".join(reply.text[:200].split())
     lead = f"{status} from {front}" if front.named else str(status)
-    told = f"{lead}: {said}" if said else f"{lead} with an empty body"
+    told = f"{lead}: {said}" if said else f"{status} with an empty body{f' from {front}' if front.named else ''}"
     if 200 <= status < 300:
         return _judge_success(reply, now, front, said, example, own, confirms)
     if 300 <= status < 400:
@@ -174,8 +174,9 @@ def _confirmed(
     if discards(reply):
         return Rejected("http.discarded", f"{reply.status}, and it says that data was discarded: {said}", None, example)
     if not confirms(reply):
+        words = said or "an empty body"
         return Unconfirmed(
-            "http.unconfirmed", f"{reply.status}, and not as the backend answers a write: {said}", example
+            "http.unconfirmed", f"{reply.status}, and not as the backend answers a write: {words}", example
         )
     return Delivered()
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from magictel.catalogue import explain
 from magictel.clock import Clock, SystemClock
 from magictel.errors import MagictelError, WireError
-from magictel.finding import NEEDS, NO_STEP, Finding, Held, Rung
+from magictel.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Held, Rung
 
 Steps = Mapping[Rung, Callable[[], Finding]]
 """What climbs each rung; a rung without a step is skipped, and says so."""
@@ -38,7 +38,7 @@ def climb(
     for rung in Rung:
         finding = _blocked(rung, held)
         if beyond:
-            finding = Finding.skipped(rung, f"skipped (after --until {until})")
+            finding = Finding.skipped(rung, f"skipped ({AFTER_UNTIL} {until})")
         elif rung.value in skip:
             finding = Finding.skipped(rung, f"skipped (--skip {rung})")
         elif rung in _OPT_IN and rung not in steps:

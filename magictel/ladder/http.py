@@ -11,7 +11,7 @@ from typing import Any
 
 from magictel.errors import WireError
 from magictel.finding import Finding, Held, Rung
-from magictel.front import Front, front_of
+from magictel.front import Front, Kind, front_of
 from magictel.judgement import judge_status
 from magictel.ladder.meanwhile import Meanwhile, seconds_left
 from magictel.ladder.second_probe import answers_in_plaintext, banner, speaks_tls
@@ -111,7 +111,7 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
         return Finding.failed(
             rung,
             code,
-            f"{reply.status} in a web page of {front}: something before the backend refuses the credentials",
+            f"{reply.status} with {_page_of(front)}: something in front of the backend refuses the request",
             "set the credentials that it wants, or use the backend's own address",
             **seen,
         )
@@ -122,6 +122,12 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
         "check host, port and path: a user interface, a login page or another service listens there",
         **seen,
     )
+
+
+def _page_of(front: Front) -> str:
+    if front.kind is Kind.LOGIN:
+        return "a login page"
+    return f"a web page from {front}" if front.named else "a web page"
 
 
 def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung = Rung.HTTP) -> Finding | None:
@@ -136,7 +142,7 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
     sender = (
         str(front)
         if front.named
-        else f"a proxy, a load balancer or a backend that only starts: not in {backend}'s words"
+        else f"not in {backend}'s words, so a proxy, a load balancer or a backend that is still starting"
     )
     evidence = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     if outcome.after is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from magictel.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
-from magictel.finding import UNPROVEN, Finding, Held, Rung
+from magictel.finding import AFTER_UNTIL, UNPROVEN, Finding, Held, Rung
 from magictel.reporters.evidence import lines
 from magictel.reporters.figures import every, many, named, span
 from magictel.reporters.remedies import parted
@@ -128,7 +128,15 @@ def verdict(result: CheckResult) -> str:
         why = next((one for one in result.rungs if one.code == UNPROVEN), None)
         reason = sentence(why.message, why.code) if why else "what was skipped leaves open whether it takes data"
         return f"{result.target} UNVERIFIED: {reason}"
-    return f"{result.target} OK" + (f", {many(warned, 'warning')}" if warned else "")
+    ok = f"{result.target} OK{_up_to(result)}"
+    return f"{ok}, {many(warned, 'warning')}" if warned else ok
+
+
+def _up_to(result: CheckResult) -> str:
+    """` up to dns`, where --until left out what proves a write."""
+    cut = next((number for number, finding in enumerate(result.rungs) if AFTER_UNTIL in finding.message), 0)
+    asked_for = result.rungs[cut].rung is not Rung.ROUND_TRIP
+    return f" up to {result.rungs[cut - 1].rung}" if cut and asked_for else ""
 
 
 def sentence(message: str, code: str | None) -> str:

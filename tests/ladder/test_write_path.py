@@ -201,3 +201,40 @@ def test_the_command_exits_with_3_where_nothing_is_proved_and_0_once_a_write_pro
     assert sent(forbidden, tmp_path, "check", "prometheus-remote-write").code == 1
     assert sent(forbidden, tmp_path, "check", "prometheus-remote-write", "--skip", "http.forbidden").code == 3
     assert sent(forbidden, tmp_path, "check", "prometheus-remote-write", "--until", "tcp").code == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "held", "code"),
+    [
+        ("/api/v1/write", Held.PASS, None),
+        ("/insert/0/prometheus/", Held.PASS, None),
+        ("/api/v1/import", Held.FAIL, "prom.rw.path"),
+        ("/api/v2/write", Held.FAIL, "prom.rw.path"),
+        ("/opentelemetry/v1/metrics", Held.FAIL, "prom.rw.path"),
+        ("/metrics", Held.WARN, "http.write-path"),
+    ],
+)
+def test_victoriametrics_answers_alike_on_all_of_its_paths_and_only_some_take_remote_write(
+    path: str, held: Held, code: str | None
+) -> None:
+    own = raw(204, {"X-Server-Hostname": "vm"}, b"")
+    with answering("prometheus-remote-write", {path: own, "/": own}) as url:
+        exporter = PrometheusRemoteWriteExporter(
+            PrometheusRemoteWriteExporter.Settings(url=url + path, trust_env=False)
+        )
+        try:
+            http = next(one for one in climb(exporter.steps(5.0), until=Rung.HTTP) if one.rung is Rung.HTTP)
+        finally:
+            exporter.shutdown(0)
+    assert (http.outcome, http.code) == (held, code), http.message
+
+
+@pytest.mark.parametrize("name", ["elasticsearch", "opensearch", "prometheus-remote-write"])
+def test_a_401_is_said_in_the_words_of_the_gateway_that_gives_it(name: str) -> None:
+    kong = raw(401, {"Server": "kong/3.4.0"}, b'{"message":"No API key found in request"}')
+    rungs = climbed(name, {"": kong})
+    assert rungs[Rung.AUTH].code == "http.unauthorized"
+    assert "No API key found" in rungs[Rung.AUTH].message
+    assert "Kong" in rungs[Rung.AUTH].message
+    assert "{" not in rungs[Rung.AUTH].message
+    assert not re.search(r"as \w+ does", rungs[Rung.HTTP].message), "nothing in it says which product answers"

@@ -10,8 +10,10 @@ from magictel.clock import Clock
 from magictel.exporters.elasticsearch.product import Product, ask_product, product_of
 from magictel.exporters.elasticsearch.trouble import Cause, Trouble, cause_of, read, unauthenticated
 from magictel.finding import Finding, Rung
+from magictel.front import front_of
 from magictel.ladder.clock import clock, time_of
 from magictel.ladder.http import answered, unavailable
+from magictel.reply_words import words_of
 from magictel.wire import Reply, Wire
 
 _OLDEST = (7,)
@@ -38,7 +40,8 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
         )
     seen = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     if reply.status in (401, 403) and (_own_error(reply) or _plain_refusal(reply)):
-        return Finding.passed(Rung.HTTP, f"answers {reply.status} as {_name(opensearch)} does", **seen)
+        words = f"as {_name(opensearch)} does" if _own_error(reply) else "and asks for credentials or rights"
+        return Finding.passed(Rung.HTTP, f"answers {reply.status} {words}", **seen)
     cause = _cause(reply)
     if wire.endpoint.path.strip("/") and (_is_index(reply) or "index_not_found_exception" in cause.types):
         return _index_in_url(wire, opensearch, seen)
@@ -130,7 +133,9 @@ def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
         )
     said = wire.first_bytes(reply)
     if unsigned(reply):
-        return Finding.failed(Rung.AUTH, "os.aws.unsigned", unsigned_message(said), SIGN, status=reply.status)
+        return Finding.failed(
+            Rung.AUTH, "os.aws.unsigned", unsigned_message(words_of(reply)), SIGN, status=reply.status
+        )
     if reply.status == 403:
         return Finding.warned(
             Rung.AUTH, "es.auth.unknown", f"403: who we are cannot be asked: {said}", None, status=reply.status
@@ -143,7 +148,9 @@ def refused(wire: Wire, reply: Reply, opensearch: bool, given: bool) -> Finding:
     cause = _cause(reply)
     if cause == Cause() or opensearch:  # Elasticsearch's own names an error
         code = "os.auth.unauthorized" if opensearch else "http.unauthorized"
-        said = wire.first_bytes(reply) or "no reason given"
+        front = front_of(reply)
+        code = "http.unauthorized" if front.named else code  # a gateway refuses, whatever is behind it
+        said = f"{words_of(reply) or 'no reason given'}{f' (from {front})' if front.named else ''}"
         remedy = "check user and password" if given else "set username and password"
         return Finding.failed(Rung.AUTH, code, f"401: {said}", remedy, status=401)
     return _failed(Rung.AUTH, unauthenticated(cause), wire, status=401)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from magictel.amazon import unsigned
 from magictel.exporters.prometheus_remote_write.refusals import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.finding import Finding, Rung, SideEffect
+from magictel.finding import UNPROVEN, Finding, Rung, SideEffect
 from magictel.front import front_of
 from magictel.http_exporter import HttpExporter
 from magictel.ladder.http import unavailable
 from magictel.ladder.probe import probe
 from magictel.ladder.write_path import refused, unproven, write_path
 from magictel.payload import Payload
+from magictel.reply_words import words_of
 from magictel.wire import Endpoint, Reply, Wire
 
 _EXPECTED = "a remote-write receiver"
 _READS_BODIES = frozenset({"prom.rw.snappy", "prom.rw.protobuf"})
 """What a receiver says that takes a GET for a write, and finds no body."""
+_WRITE_PATHS = ("/api/v1/write", "/api/v1/push", "/prometheus")
+"""Of VictoriaMetrics; the last one in its cluster and in vmagent."""
+_OTHER_DOOR = re.compile(
+    r"/(?:write|api/v1/import(?:/[a-z/]+)?|opentelemetry(?:/.*)?|datadog(?:/.*)?|newrelic(?:/.*)?)/?$"
+)
 _NOTHING = Payload(b"", 0, lambda _: [])
 
 
@@ -53,6 +62,8 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return Finding.passed(
                 Rung.HTTP, f"{named} answers {reply.status}: it asks for credentials or rights", **seen
             )
+        if reply.ok and is_victoriametrics(reply) and not wire.endpoint.path.rstrip("/").endswith(_WRITE_PATHS):
+            return self._other_door(wire, seen)  # it answers a GET on all of its doors alike
         if product and (reply.ok or reply.status == 405):
             return Finding.passed(Rung.HTTP, f"{named}, and the write path is there", **seen)
         row = refusal(reply)
@@ -171,16 +182,30 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return Finding.failed(rung, row.code, row.message, row.remedy, **seen)
         if reply.status == 403 or unsigned(reply) or front_of(reply).named:
             return replace(refused(reply, wire, self.judge(_NOTHING, reply)), rung=rung)
+        said = words_of(reply)
+        words = f": {said}" if said else ""
         if given:
             remedy = "check username and password, or bearer_token"
-            return Finding.failed(rung, "http.unauthorized", "the credentials are refused (401)", remedy, **seen)
+            return Finding.failed(
+                rung, "http.unauthorized", f"the credentials are refused (401){words}", remedy, **seen
+            )
         return Finding.failed(
             rung,
             "http.unauthorized",
-            "credentials are asked for (401)",
+            f"credentials are required (401){words}",
             "set username and password, or bearer_token",
             **seen,
         )
+
+    def _other_door(self, wire: Wire, seen: Mapping[str, Any]) -> Finding:
+        """The finding for a path of VictoriaMetrics that is not known to take remote write."""
+        path = wire.endpoint.path
+        remedy = f"write {wire.endpoint.origin}/api/v1/write"
+        if _OTHER_DOOR.search(path):
+            message = f"{path} is a path of VictoriaMetrics for another format: it drops remote write without an error"
+            return Finding.failed(Rung.HTTP, "prom.rw.path", message, remedy, **seen)
+        message = f"VictoriaMetrics does not take remote write at {path}, unless a proxy changes the path"
+        return Finding.warned(Rung.HTTP, UNPROVEN, message, remedy, **seen)
 
     def _product(self, wire: Wire, reply: Reply) -> str:
         """Which product answers, by its own words; empty where it says none."""

@@ -19,6 +19,7 @@ Act = Literal["isolate", "reject", "halve", "wait"]
 """isolate: the receiver takes all or nothing, so halves find the bad points · reject: nothing of it will ever be taken ·
 halve: too large · wait: asked to slow down."""
 
+_TAKEN = frozenset({200, 201, 202, 204})
 _REPLICA = re.compile(r"rejecting sample: replica=|replicas did not mat?ch")
 """What the HA trackers of Cortex ("mach") and Mimir say, under 202, to the samples of a replica that is not elected."""
 _MIMIR = re.compile(r"\berr-(?:mimir|cortex)-([a-z0-9-]+)")
@@ -56,8 +57,8 @@ def refusal(reply: Reply) -> Refusal | None:
 
 
 def empty(reply: Reply) -> bool:
-    """True for a success as every receiver words it: with no body (200 Mimir and Thanos, 204 Prometheus and VictoriaMetrics)."""
-    return not reply.body.strip()
+    """True for a success as receivers word it: no body, under 200 (Mimir, Thanos), 202 (Cortex) or 204 (Prometheus, VictoriaMetrics)."""
+    return reply.status in _TAKEN and not reply.body.strip()
 
 
 def discarded(reply: Reply, points: int) -> Refusal | None:

@@ -110,6 +110,8 @@ def test_a_reply_has_one_verdict(
         (200, "{}", Unconfirmed, "http.unconfirmed"),
         (200, '{"took": 3, "errors": false, "items": []}', Unconfirmed, "http.unconfirmed"),
         (200, "no samples dropped", Unconfirmed, "http.unconfirmed"),
+        (206, "", Unconfirmed, "http.unconfirmed"),
+        (299, "", Unconfirmed, "http.unconfirmed"),
         (200, '{"couchdb": "Welcome"}', Rejected, "http.other-product"),
         # its own
         (200, "\n", Delivered, None),
