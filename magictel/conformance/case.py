@@ -94,6 +94,8 @@ class Case:
         self.dice = random.Random(seed)
         self.clock = LeapingClock()
         self.logs: list[str] = []
+        self.warnings: list[str] = []
+        """Those of the logs that an operator sees without asking for more."""
         self.printed = io.StringIO()
         self.run_id = f"{self.dice.getrandbits(48):012x}"
         self._stack = contextlib.ExitStack()
@@ -104,7 +106,7 @@ class Case:
 
     def __enter__(self) -> Case:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="magictel-")))
-        self._stack.enter_context(_collected(self.logs))
+        self._stack.enter_context(_collected(self.logs, self.warnings))
         self._stack.enter_context(contextlib.redirect_stdout(self.printed))
         self._stack.enter_context(contextlib.redirect_stderr(self.printed))
         return self
@@ -273,12 +275,14 @@ def reads_back(exporter: Exporter[Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _collected(lines: list[str]) -> Iterator[None]:
-    """What is logged under `magictel` goes into `lines`, and nowhere else."""
+def _collected(lines: list[str], warnings: list[str]) -> Iterator[None]:
+    """What is logged under `magictel` goes into `lines`, warnings and errors into `warnings` too, and nowhere else."""
 
     class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
+            if record.levelno >= logging.WARNING:
+                warnings.append(record.getMessage())
 
     logger = logging.getLogger("magictel")
     before = logger.level, logger.propagate

@@ -67,7 +67,8 @@ def test_what_comes_with_the_package_is_replayed_at_once(tmp_path: Path, shipped
 
 
 def test_the_document_has_the_ledger_and_the_source(tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl").write_text(request(1, 2) + "\n" + request(3, 4) + "\n")
+    later = request(3, 4, at=1_700_000_000_001_000_000)
+    (tmp_path / "r.jsonl").write_text(request(1, 2) + "\n" + later + "\n")
     ran = replayed(tmp_path, "r.jsonl", "--no-verify")
     told = ran.document
     assert (ran.code, told["schema"], told["outcome"]) == (0, "magictel.replay/1", "accepted")

@@ -184,9 +184,8 @@ class ThatTakesItsTime(AcmeExporter):
 
 @breaks("bounds.breaker")
 class ThatNeverRests(AcmeExporter):
-    def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        outcome = super().judge(payload, reply)
-        return Throttled(outcome.code, outcome.message) if isinstance(outcome, Unavailable) else outcome
+    def __init__(self, settings: Any = None, **options: Any) -> None:
+        super().__init__(msgspec.structs.replace(settings, breaker_failures=10**6), **options)
 
 
 @breaks("bounds.outbox")

@@ -1643,7 +1643,7 @@ FOREIGN: list[Foreign] = [
         {**JSON, "x-influxdb-version": "v2.7.10"},
         '{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type conflict: input field \\"connect_time\\" on measurement \\"m\\" is type string, already exists as type float dropped=1"}',
         "no",
-        "http.refused",
+        "http.refused|http.other-product",  # InfluxDB names itself in a header: to remote write it is another product
         "rejected",
         BACKEND,
         says="field type conflict",

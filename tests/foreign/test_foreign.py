@@ -96,11 +96,15 @@ def test_a_plugin_is_listed_checked_and_proven(environment: Fresh, acme: Path, b
     described = environment.magictel("describe", "acme")
     assert "ACME_TOKEN" in described.stdout
 
+    # It has no probe of its own for http or write: what a GET says there proves no write, a round trip does.
     checked = environment.magictel("check", "acme", "--format", "json", ACME_URL=backend)
+    assert checked.returncode == 3, checked.stdout + checked.stderr
+    checked = environment.magictel("check", "acme", "--round-trip", "--format", "json", ACME_URL=backend)
     document = json.loads(checked.stdout)
     rungs = {one["rung"]: one["outcome"] for one in document["targets"][0]["rungs"]}
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert rungs["tcp"] == rungs["http"] == rungs["health"] == "pass"
+    assert rungs["tcp"] == rungs["health"] == rungs["round-trip"] == "pass"
+    assert rungs["http"] == "warn"
 
     sent = environment.magictel("send-sample", "acme", "--format", "json", ACME_URL=backend)
     assert sent.returncode == 0, sent.stdout + sent.stderr

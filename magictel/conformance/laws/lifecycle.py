@@ -131,7 +131,7 @@ def shutdown_counts(case: Case) -> Violation | None:
     """The backend stays away."""
     exporter = _waiting(case)
     case.away()
-    case.logs.clear()
+    case.warnings.clear()
     exporter.shutdown(200)
     ledger = exporter.ledger
     return first(
@@ -139,7 +139,7 @@ def shutdown_counts(case: Case) -> Violation | None:
             (ledger.dropped, ledger.kept) == (3, 0),
             f"after shutdown {ledger.dropped} of 3 points are dropped, {ledger.kept} kept",
         ),
-        broken_unless(case.logs, "shutdown dropped points and logged nothing"),
+        broken_unless(case.warnings, "shutdown dropped points and logged nothing"),
     )
 
 
@@ -149,10 +149,10 @@ def never_shut_down(case: Case) -> Violation | None:
     case.away()
     exporter: Any = case.unkept(retry_budget=0.05)
     exporter.export(collection(case.run_id, 3, case.clock.now()))
-    case.logs.clear()
+    case.warnings.clear()
     del exporter
     gc.collect()
-    return broken_unless(case.logs, "points went away with a forgotten exporter, and nothing was logged")
+    return broken_unless(case.warnings, "points went away with a forgotten exporter, and nothing was logged")
 
 
 @BOOK.law("life.flush", "force_flush sends what waits, and is True only when nothing waits any longer.", Need.AWAY)
