@@ -131,7 +131,7 @@ def _listed(
         return TargetSpec(known.name if known else name, known.exporter if known else name, True, by, why)
     parts = re.split(r"[\s;|]+", name)
     if len(parts) > 1:
-        message = f'names in {ENABLED} are separated by commas, and "{name}" holds none'
+        message = f'names in {ENABLED} are separated by commas: "{name}" is read as one name'
         remedy = f"write {','.join(parts)}"
     else:
         message = unknown_name(name, config, exporters)
