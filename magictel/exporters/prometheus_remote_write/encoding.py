@@ -223,6 +223,22 @@ def encoded_label(name: str, value: str) -> bytes:
     return b"\x0a" + varint(len(body)) + body
 
 
+def count_series(body: bytes) -> int:
+    """How many series a request of ours holds, of one sample each: a histogram's point is one for each bucket, its sum and count."""
+    at = count = 0
+    while at < len(body):
+        at, size, shift = at + 1, 0, 0
+        while at < len(body):
+            byte = body[at]
+            size |= (byte & 127) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 128:
+                break
+        at += size
+        count += 1
+    return count
+
+
 def varint(number: int) -> bytes:
     """A number as protobuf writes integers; a negative one as 64-bit two's complement."""
     if 0 <= number < 128:

@@ -20,6 +20,7 @@ from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write import reading_points
 from magictel.exporters.prometheus_remote_write.collisions import Collisions
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
+from magictel.exporters.prometheus_remote_write.encoding import count_series
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
 from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
 from magictel.exporters.prometheus_remote_write.reading import declared, expected, key_in, seen
@@ -171,7 +172,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """An empty 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
-        row = refusal(reply) or discarded(reply, payload.points)
+        row = refusal(reply) or discarded(reply, lambda: count_series(payload.body))
         if row is None:
             return judge_status(reply, self.clock.now(), self.products, empty)
         if row.act == "wait":

@@ -8,6 +8,7 @@ Status alone misleads: Prometheus says 500 for labels it will never take, and 40
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -61,8 +62,11 @@ def empty(reply: Reply) -> bool:
     return reply.status in _TAKEN and not reply.body.strip()
 
 
-def discarded(reply: Reply, points: int) -> Refusal | None:
-    """The row of a 2xx that took less than all: in a receiver's own words, or by the counts of its Written headers; else None."""
+def discarded(reply: Reply, sent: Callable[[], int]) -> Refusal | None:
+    """The row of a 2xx that took less than all: in a receiver's own words, or by the counts of its Written headers; else None.
+
+    `sent` counts the samples of the request.
+    """
     if not reply.ok or reply.looks_like_html:
         return None
     said = " ".join(reply.text[:2000].split())
@@ -74,7 +78,7 @@ def discarded(reply: Reply, points: int) -> Refusal | None:
         )
     written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
     counts = [int(count) for count in written if count.isdigit()]
-    if counts and sum(counts) < points:
+    if counts and sum(counts) < sent():
         act: Act = "isolate" if sum(counts) else "reject"
         return Refusal("prom.rw.partial", f"{reply.status}, and only {sum(counts)} samples were taken", None, act)
     return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(said) else None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
+from magictel.exporters.prometheus_remote_write.encoding import count_series, time_series
 from magictel.outcome import Delivered, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 from magictel.payload import Payload
 from magictel.wire import Reply
@@ -30,7 +31,7 @@ def exporter() -> PrometheusRemoteWriteExporter:
 def judged(
     exporter: PrometheusRemoteWriteExporter, status: int, body: str = "", headers: dict[str, str] = _TEXT
 ) -> Any:
-    payload = Payload(b"xx", 2, lambda body: [body], (1, 1))
+    payload = Payload(time_series({"a": "b"}, 1.0, 1) + time_series({"a": "c"}, 1.0, 1), 2, lambda body: [body])
     return exporter.judge(payload, Reply(status, headers, body.encode()))
 
 
@@ -187,3 +188,11 @@ def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: Promet
         assert isinstance(outcome, expected[row["retry"]]), row
         if not isinstance(outcome, Delivered | Unconfirmed):
             assert outcome.code == row["id"], row
+
+
+def test_written_headers_count_samples_and_a_histograms_point_is_many(exporter: PrometheusRemoteWriteExporter) -> None:
+    point = b"".join(time_series({"le": str(bound), "pad": "x" * 300}, 1.0, 1) for bound in range(5))
+    assert count_series(point) == 5
+    for written, verdict in (("3", TooLarge), ("5", Delivered)):
+        reply = Reply(204, {"x-prometheus-remote-write-samples-written": written}, b"")
+        assert type(exporter.judge(Payload(point, 1, lambda body: [body]), reply)) is verdict
