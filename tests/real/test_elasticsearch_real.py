@@ -233,7 +233,7 @@ def test_the_mode_is_learned_where_it_may_not_be_asked(secured: Secured) -> None
     exporter.shutdown(0)
     secured.http.delete(f"/_data_stream/{secured.index}")
     assert (receipt.delivered, receipt.attempts) == (1, 2)
-    assert (again.delivered, again.attempts) == (1, 1)
+    assert (again.delivered, again.unconfirmed, again.attempts) == (0, 1, 1)
     assert [reason.code for reason in again.reasons] == ["es.write.duplicate"]
     assert "may be lost" in again.reasons[0].message
 

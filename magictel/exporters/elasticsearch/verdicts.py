@@ -165,8 +165,12 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
         example = clipped(str(cause_of(item.error)), _EXAMPLE) or None
         verdict = ItemVerdict(trouble.code, trouble.message, example, vague)
         match trouble.retry:
-            case Class.SUCCESS:
-                notes[index] = _duplicate(payload, ids)
+            case Class.SUCCESS if ids or payload.attempted:
+                notes[index] = _duplicate(ids)
+            case (
+                Class.SUCCESS
+            ):  # an earlier run's, or another point of this collection that the index cannot tell apart
+                unconfirmed[index] = _CONFLICT
             case Class.BACKOFF if trouble.code == "es.write.no-verdict" and payload.attempted:
                 unconfirmed[index] = verdict
             case Class.BACKOFF | Class.SLOW | Class.WITHOUT_ID:
@@ -187,16 +191,18 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
     return Partial(rejected, waiting, notes, 0.0 if immediate else None, bool(human) and all(human), unconfirmed)
 
 
-def _duplicate(payload: Payload, ids: bool) -> ItemVerdict:
+_CONFLICT = ItemVerdict(
+    "es.write.duplicate",
+    "409 on a first attempt: a point with the same dimensions and time is stored, from an earlier run or another one of this "
+    "collection, so this one may be lost",
+)
+
+
+def _duplicate(ids: bool) -> ItemVerdict:
     if ids:
         return ItemVerdict("es.write.duplicate", "the backend held this very point already: it was sent before")
-    if payload.attempted:
-        return ItemVerdict(
-            "es.write.duplicate", "the backend held a point of this series and time: an earlier attempt arrived"
-        )
     return ItemVerdict(
-        "es.write.duplicate",
-        "409 on a first attempt: another point with the same dimensions and time is stored, and this one may be lost",
+        "es.write.duplicate", "the backend held a point of this series and time: an earlier attempt arrived"
     )
 
 

@@ -313,9 +313,10 @@ def test_a_conflict_on_a_first_attempt_in_a_time_series_index_says_that_a_point_
     duplicate = bulk(item(409, "version_conflict_engine_exception", "version conflict"))
     first = judged(duplicate, 1, ids=False)
     again = judged(duplicate, 1, ids=False, attempted=True)
-    assert isinstance(first, Delivered)
+    assert isinstance(first, Partial)
     assert isinstance(again, Delivered)
-    assert "may be lost" in first.notes[0].message
+    assert first.unconfirmed.keys() == {0}
+    assert "may be lost" in first.unconfirmed[0].message
     assert "may be lost" not in again.notes[0].message
 
 
