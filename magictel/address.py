@@ -15,6 +15,7 @@ from magictel.wire import Endpoint
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _USERINFO = re.compile(r"^([^:/?#@]*://)?.*@", re.DOTALL)  # up to the last @: a password may hold / ? # unescaped
+_QUERY = re.compile(r"([?#]).*", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*[^}/:]*\}?|%[A-Z_][A-Z0-9_]*%|\{\{.*?\}\}")
 
 
@@ -96,8 +97,8 @@ def parse_endpoint(
 
 
 def printable(url: str) -> str:
-    """A URL, good or bad, without the credentials in it."""
-    return _USERINFO.sub(rf"\g<1>{MASK}@", url)
+    """A URL, good or bad, without the credentials in it and without its query, where keys are."""
+    return _QUERY.sub(r"\1…", _USERINFO.sub(rf"\g<1>{MASK}@", url))
 
 
 def _host_and_port(location: str, shown: str, scheme: str, default_port: int | None, bad: object) -> tuple[str, int]:

@@ -83,7 +83,8 @@ def command(
 ) -> int:
     r"""Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C ends them.
 
-    Standard error says what arrives. A fault script is NAME: STEP, then STEP, then STEP.
+    Standard error says what arrives. A fault script is NAME: STEP, then STEP, then STEP; NAME: may be left out
+    where --only starts one emulator.
 
     \b
     STEP is [probe|any] FAULT [xN | forever]; without probe or any it

@@ -79,7 +79,7 @@ class Page:
     @classmethod
     def at(cls, source: str) -> Page:
         """Take an address apart. Raises `UsageError` for one that is none."""
-        address, mark, query = source.partition("?")
+        address, _, query = source.partition("?")
         try:
             known = parse_endpoint(address, field="--from")
         except SettingsError as failure:
@@ -91,7 +91,7 @@ class Page:
         encoded = base64.b64encode(login.encode()).decode()
         headers = {} if user is None else {"Authorization": f"Basic {encoded}"}
         secrets = [login, password, *(value for _, value in urllib.parse.parse_qsl(query))]
-        return cls(url, headers, printable(address) + mark + ("…" if mark else ""), Redactor(secrets))
+        return cls(url, headers, printable(source), Redactor(secrets))
 
 
 def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor], Transport], clock: Clock) -> None:

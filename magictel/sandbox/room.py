@@ -103,13 +103,13 @@ def _scripts(faults: Iterable[str], chosen: list[str]) -> dict[str, Faults]:
     scripts: dict[str, Faults] = {}
     for text in faults:
         script = parse_faults(text)
-        if script.emulator is None:
+        if script.emulator is None and len(chosen) != 1:
             raise UsageError(
                 "sandbox.fault-without-name",
-                f"the fault script {text!r} does not say whose it is",
+                f"the fault script {text!r} does not name its emulator",
                 f"put the emulator's name before it, as in '{chosen[0] if chosen else 'elasticsearch'}: {text.strip()}'",
             )
-        name = canonical(script.emulator)
+        name = canonical(script.emulator or chosen[0])
         if name not in chosen:
             raise UsageError(
                 "sandbox.fault-for-none",

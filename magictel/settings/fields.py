@@ -153,8 +153,8 @@ def toml_value(value: Any) -> str:
 
 
 def masked(text: str) -> str:
-    """A text without the credentials of any address in it."""
-    if "://" not in text or "@" not in text:
+    """A text without the credentials and the query of an address in it."""
+    if "://" not in text or not {"@", "?", "#"}.intersection(text):
         return text
     from magictel.address import printable
 

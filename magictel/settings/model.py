@@ -74,7 +74,7 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         float, option("Time for one attempt to send a payload.", unit="seconds", example=30, gt=0, le=3600)
     ] = 10.0
     connect_timeout: Annotated[
-        float, option("Time for a connection to stand, TLS included.", unit="seconds", example=3, gt=0, le=3600)
+        float, option("Connect timeout, including the TLS handshake.", unit="seconds", example=3, gt=0, le=3600)
     ] = 5.0
     retry_budget: Annotated[
         float,

@@ -40,7 +40,7 @@ def test_only_some_and_as_a_document(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--only", "nonsense"], "no emulator for 'nonsense'"),
-        (["--fault", "429"], "does not say whose it is"),
+        (["--fault", "429"], "does not name its emulator"),
         (["--fault", "elasticsearch: frobnicate"], "frobnicate"),
         (["--for", "ever"], "is no duration"),
     ],

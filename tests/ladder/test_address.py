@@ -91,6 +91,11 @@ def test_credentials_are_taken_out_and_decoded() -> None:
         "http://me:s3cr3t@${HOST}",
         "http://me:s3c@r3t@host:0",
         "http://me:s3cr3t@host/?q=1",
+        "http://host/?api_key=s3cr3t",
+        "http://host/write#s3cr3t",
+        "http://host:0/?api_key=s3cr3t",
+        "ftp://host?token=s3cr3t",
+        "host/?api_key=s3cr3t",
     ],
 )
 def test_no_error_shows_the_credentials(url: str) -> None:

@@ -45,11 +45,16 @@ def test_a_fault_goes_to_the_emulator_it_names() -> None:
     assert statuses == {"elasticsearch": 429, "opensearch": 200}
 
 
+def test_the_only_emulator_needs_no_name_in_its_script() -> None:
+    with sandbox.start(["opensearch"], faults=["any 401 forever"]) as room:
+        assert httpx.get(room.servers["opensearch"].origin, trust_env=False).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("names", "faults", "code"),
     [
         (["influxdb"], [], "sandbox.unknown-emulator"),
-        (["opensearch"], ["429"], "sandbox.fault-without-name"),
+        (["opensearch", "elasticsearch"], ["429"], "sandbox.fault-without-name"),
         (["opensearch"], ["elasticsearch: 429"], "sandbox.fault-for-none"),
         (["opensearch"], ["nobody: 429"], "sandbox.unknown-emulator"),
         (["opensearch"], ["opensearch: nonsense"], "sandbox.fault-script"),
