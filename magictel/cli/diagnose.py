@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,6 +77,7 @@ def command(
         text = _piped(wanted=text == "-")
     pasted = Pasted(status, _headers(header or ()), read, text, during.value if during else None)
     diagnosis = _named(name, pasted, config, sets) if name is not None else _guessed(pasted)
+    diagnosis = _followable(diagnosis, name)
     if format_ is Format.JSON:
         output.document(document(diagnosis))
     else:
@@ -146,6 +148,21 @@ def _guessed(pasted: Pasted) -> Diagnosis:
             exporter.shutdown(0)
 
 
+def _followable(diagnosis: Diagnosis, name: str | None) -> Diagnosis:
+    """The diagnosis with the target that was named, or the guessed exporter, in the commands of its remedies."""
+    from magictel.operations.blanks import Blanks
+
+    if not diagnosis.exporter:
+        return diagnosis
+    target = diagnosis.exporter if name is None or diagnosis.guessed else name
+    blanks = Blanks({target: diagnosis.exporter})
+    return replace(
+        diagnosis,
+        remedy=diagnosis.remedy and blanks.filled(target, diagnosis.remedy),
+        alternatives=tuple(replace(other, why=blanks.filled(target, other.why)) for other in diagnosis.alternatives),
+    )
+
+
 def _nothing() -> UsageError:
     return UsageError(
         "usage.command-line",
@@ -197,8 +214,12 @@ def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     if diagnosis.remedy:
         yield _FIX, diagnosis.remedy
     if diagnosis.retry and diagnosis.code != UNRECOGNISED:  # else the message repeats what the line says of it
-        wait = f" (asked to wait {diagnosis.after:g} s)" if diagnosis.after is not None else ""
-        yield "again:  ", f"{RETRY[diagnosis.retry]}{wait}"
+        again = RETRY[diagnosis.retry]
+        if diagnosis.after is not None:
+            again += f" (asked to wait {diagnosis.after:g} s)"
+        elif diagnosis.retry == "after-header":
+            again = "with growing pauses: no time to wait is named"
+        yield "again:  ", again
     for other in diagnosis.alternatives:
         yield "or:     ", f"{other.code}: {other.why}"
     if diagnosis.code:

@@ -156,7 +156,7 @@ def command(
 
                 return show([target.job() for target in chosen], recordings, options, format_.plain)
             events = replay([target.job() for target in chosen], recordings, options, clock)
-            interrupts.drive(_saying_the_shift(events), reports)
+            interrupts.drive(_saying_the_shift(events, quiet), reports)
             reports.finish()
             done = reports.sent
             if not isinstance(done, ReplayFinished):
@@ -174,14 +174,14 @@ def command(
     return interrupts.leave(code)
 
 
-def _saying_the_shift(events: Iterator[Event]) -> Iterator[Event]:
-    """Pass events on, and what the operation is told; before the first send the shift is said."""
+def _saying_the_shift(events: Iterator[Event], quiet: bool) -> Iterator[Event]:
+    """Pass events on, and what the operation is told; before the first send print the shift, unless `quiet`."""
     from magictel.cli import output
     from magictel.events import ReplayStarted
 
     event = next(events, None)
     while event is not None:
-        if isinstance(event, ReplayStarted):
+        if isinstance(event, ReplayStarted) and not quiet:
             output.note(f"shift {event.shift:.3f}s: {_shifted(event.shift)}")
         try:
             yield event

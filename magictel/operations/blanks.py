@@ -34,9 +34,10 @@ class Blanks:
                     self._at(result.target, result.endpoint)
             case _:
                 pass
-        return rewritten(event, self._remedy)
+        return rewritten(event, self.filled)
 
-    def _remedy(self, target: str, remedy: str) -> str:
+    def filled(self, target: str, remedy: str) -> str:
+        """Return the remedy with the target's names in its blanks."""
         values = self._values.get(target)
         if values is None:
             return remedy

@@ -54,7 +54,7 @@ SETTINGS: tuple[tuple[str, str], ...] = (
 VERIFY: tuple[tuple[str, int], ...] = (  # OpenSSL's x509_vfy.h
     (
         (
-            r"not ?(yet ?valid|valid ?yet)(?! *: *current time .* is after)|is before [0-9]{4}-|"
+            r"(?<!expired or is )not ?(yet ?valid|valid ?yet)|is before [0-9]{4}-|"
             r"CertificateNotYetValid|CERT_NOT_YET_VALID|NotBefore:"
         ),
         9,

@@ -96,6 +96,11 @@ def test_quiet_says_nothing_of_what_is_good(tmp_path: Path) -> None:
     assert (ran.code, ran.out, ran.err) == (0, "", "")
 
 
+def test_quiet_replay_does_not_tell_the_shift(tmp_path: Path) -> None:
+    ran = magictel("replay", "@node", "--to", "file", "--set", "path=out.jsonl", "-q", "--verify", folder=tmp_path)
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
 def test_quiet_shows_what_failed_and_the_verdict(tmp_path: Path, dead: dict[str, str]) -> None:
     ran = magictel("check", ES, "file", "-q", "--set", "file.path=out.jsonl", folder=tmp_path, environment=dead)
     assert ran.code == 1

@@ -163,3 +163,24 @@ def test_the_published_table_is_the_one_that_holds() -> None:
         assert line, retry
         told = {word.strip() for word in re.sub(r"\(.*?\)", "", line.group(1)).split(",")}
         assert told == {one or "none" for one in outcomes}, retry
+
+
+def test_a_429_that_names_no_time_is_not_said_to_name_one(tmp_path: Path) -> None:
+    ran = magictel("diagnose", "429 Too Many Requests", folder=tmp_path)
+    assert "again:  with growing pauses" in ran.out
+    assert "that the reply names" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [
+        (["elasticsearch", "--status", "401"], "elasticsearch"),
+        (["es2", "--status", "401", "--config", "t.toml"], "es2"),
+        (["elasticsearch: 401 Unauthorized"], "elasticsearch"),
+    ],
+)
+def test_commands_name_the_target(words: list[str], target: str, tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text('[targets.es2]\nexporter = "elasticsearch"\n')
+    ran = magictel("diagnose", *words, folder=tmp_path)
+    assert f"magictel config show {target} --origin" in " ".join(ran.out.split())
+    assert "TARGET" not in ran.out

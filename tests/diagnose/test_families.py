@@ -179,6 +179,7 @@ TEXTS: list[tuple[str, str]] = [
         "x509: certificate has expired or is not yet valid: current time 2026-11-25T04:00:00Z is after 2026-01-01T00:00:00Z",
         "tls.expired",
     ),
+    ("tls: failed to verify certificate: x509: certificate has expired or is not yet valid", "tls.expired"),
     (
         "x509: certificate has expired or is not yet valid: current time 2026-11-25T04:00:00Z is before 2027-01-01T00:00:00Z",
         "tls.not-yet-valid",
