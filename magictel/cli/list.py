@@ -109,7 +109,8 @@ def _text(
     columns: int,
 ) -> list[str]:
     rows = [*found, *others]
-    names = max((len(one.name) for one in rows), default=0)
+    most = max(24, columns // 3)
+    names = max((len(one.name) for one in rows if len(one.name) <= most), default=0)
     states = max((len(one.says) for one in rows if len(one.says) <= 20), default=0)
     lines = []
     for one in found:
@@ -140,20 +141,24 @@ def _lines(one: Registration, names: int, states: int, columns: int) -> list[str
     remarks = [one.reason if one.state == "ready" and one.reason else ""]
     if one.seconds is not None and one.seconds >= _SLOW:
         remarks.append(f"its import takes {one.seconds:.1f} s")
-    head = f"  {one.name:<{names}}  "
+    alone = (
+        len(one.name) > names or max(map(len, one.says.split()), default=0) > columns - names - 4
+    )  # the state goes below the name
+    head = " " * 6 if alone else f"  {one.name:<{names}}  "
     said = paint(f"{one.says:<{states}}", _COLOURS[one.state])
-    column = len(head) + states + 2 if columns >= _NARROW else 6
+    column = len(head) + states + 2 if columns >= _NARROW and not alone else 6
     rest = _wrapped("  ".join(filter(None, (one.summary, package))), columns - column)
     if len(rest) > 1:
         rest = [*_wrapped(one.summary, columns - column), *([package] if package else [])]
-    lines = []
     if len(one.says) > states:  # it takes its own line, and more than one if it must
         reason = _wrapped(one.says, columns - len(head))
         lines = [f"{head}{paint(reason[0], _COLOURS[one.state])}", *(f"{'':<{len(head)}}{more}" for more in reason[1:])]
-    elif rest and columns >= _NARROW:
+    elif rest and columns >= _NARROW and not alone:
         lines = [f"{head}{said}  {rest.pop(0)}"]
     else:
         lines = [f"{head}{said}".rstrip()]
+    if alone:
+        lines.insert(0, f"  {one.name}")
     return lines + [
         f"{'':<{column}}{more}" for more in (*rest, *_wrapped("; ".join(filter(None, remarks)), columns - column))
     ]

@@ -169,7 +169,9 @@ def _verified(result: SendResult) -> Case:
     name = (result.target, result.exporter, VERIFIED)
     if seen is None:
         if result.outcome is SendOutcome.UNVERIFIED:
-            return Case(*name, Held.SKIPPED, result.message or "nobody could be asked", result.code, result.remedy)
+            return Case(
+                *name, Held.SKIPPED, result.message or "the backend could not be queried", result.code, result.remedy
+            )
         return Case(*name, Held.SKIPPED, "not read back" if receipt.delivered else "nothing was accepted")
     bad = [
         f"{count} {word}"
@@ -177,7 +179,7 @@ def _verified(result: SendResult) -> Case:
         if count
     ]
     if seen.code and not seen.found:
-        return Case(*name, Held.SKIPPED, seen.message or "nobody could be asked", seen.code, seen.remedy)
+        return Case(*name, Held.SKIPPED, seen.message or "the backend could not be queried", seen.code, seen.remedy)
     if bad:
         own = result.outcome in (SendOutcome.LOST, SendOutcome.ALTERED, SendOutcome.DUPLICATED)
         code = result.code if own else f"verify.{bad[0].split()[1]}"

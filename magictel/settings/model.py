@@ -239,7 +239,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     headers: Annotated[
         dict[str, Secret],
         option(
-            "Headers that every request carries, as name=value; shown to nobody.",
+            "Headers that every request carries, as name=value; never shown.",
             example={"X-Tenant": "blue"},
             routes=True,
         ),
