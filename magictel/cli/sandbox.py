@@ -81,7 +81,7 @@ def command(
     ] = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    r"""Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C ends them.
+    """Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C ends them.
 
     Standard error says what arrives. A fault script is NAME: STEP, then STEP, then STEP; NAME: may be left out
     where --only starts one emulator.
@@ -100,13 +100,13 @@ def command(
       partial N%    refuse this share of the items
       too-large     413
       wrong-json    200 with JSON that is not the backend's
-    expired-certificate may stand first: TLS with an expired certificate.
+    expired-certificate may come first: TLS with an expired certificate.
 
     \b
     magictel sandbox --fault 'elasticsearch: 429 x3, then partial 10%'
     magictel sandbox --fault 'opensearch: any 401 forever'
     magictel sandbox --fault 'opensearch: probe slow 3, then hang x2'
-    """
+    """  # noqa: D301 - a real backspace is what keeps click from wrapping a paragraph
     from magictel import sandbox
     from magictel.cli import output
     from magictel.cli.failure import exit_code

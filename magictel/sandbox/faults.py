@@ -40,7 +40,7 @@ Scope = Literal["write", "probe", "any"]
 GRAMMAR = (
     "steps are separated by ', then', each [probe|any] FAULT: STATUS [retry-after=S|date:S|'HTTP-date'] [body='…'], ok, reset, "
     "reset-after, close, truncated, slow SECONDS, hang, partial N% [KIND], too-large, wrong-json; each may end with xN or forever; "
-    "expired-certificate may stand first"
+    "expired-certificate may come first"
 )
 
 _TOKEN = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")

@@ -112,3 +112,7 @@ def test_help_shows_the_grammar(tmp_path: Path) -> None:
     shown = magictel("sandbox", "--help", folder=tmp_path).out
     for word in (*(kind for kind in get_args(Kind) if kind != "status"), "STATUS", "probe|any", "expired-certificate"):
         assert word in shown
+    lines = [line.strip() for line in shown.splitlines()]
+    assert "reset         store nothing, reset the connection" in lines
+    assert "magictel sandbox --fault 'opensearch: any 401 forever'" in lines
+    assert "\\b" not in shown
