@@ -111,7 +111,7 @@ def _bar(moved: ReplayMoved) -> str:
     parts += [f"{_short(moved.points)} points", f"{_short(moved.rate)}/s"]
     if moved.rejected:
         parts.append(f"rejected {moved.rejected}")
-    if moved.left is not None:
+    if moved.left is not None and moved.points:  # before the first point is settled it is no estimate
         parts.append(f"{span(moved.left)} left")
     return "  ".join(parts)
 
@@ -120,7 +120,7 @@ def _together(every: list[ReplayMoved], room: int) -> str:
     """`━━━       31 %  18 s left  elasticsearch 44 k  6 k/s  opensearch 40 k  5 k/s`; in less room without rates, with cut names."""
     last = every[-1]
     head = _part_done(last.fraction, _SHORT_BAR) if last.fraction is not None else []
-    left = [one.left for one in every if one.left is not None]
+    left = [one.left for one in every if one.left is not None and one.points]
     if left:
         head.append(f"{span(max(left))} left")
     line = ""

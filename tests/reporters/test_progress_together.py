@@ -12,12 +12,12 @@ from magictel.reporters.progress import Progress
 TARGETS = ("elasticsearch", "opensearch", "prometheus-remote-write")
 
 
-def line(width: int, targets: tuple[str, ...] = TARGETS) -> str:
+def line(width: int, targets: tuple[str, ...] = TARGETS, points: int = 44_000) -> str:
     held = io.BytesIO()
     stream = io.TextIOWrapper(held, encoding="utf-8", write_through=True)
     progress = Progress(stream, width)
     for number, target in enumerate(targets):
-        progress.bar(ReplayMoved(target, 44_000, 3 if number == 1 else 0, 6_200.0, 0.5, 18.0))
+        progress.bar(ReplayMoved(target, points, 3 if number == 1 else 0, 6_200.0, 0.5, 18.0))
     return held.getvalue().decode().rpartition("\x1b[2K")[2]
 
 
@@ -45,3 +45,8 @@ def test_in_90_columns_every_target_is_still_there() -> None:
 
 def test_one_target_keeps_its_bar() -> None:
     assert line(80, TARGETS[:1]) == "elasticsearch  ━━━━━━━━          50 %  44 k points  6 k/s  18 s left"
+
+
+@pytest.mark.parametrize("targets", [TARGETS[:1], TARGETS])
+def test_no_time_is_left_before_the_first_point_is_settled(targets: tuple[str, ...]) -> None:
+    assert " left" not in line(120, targets, points=0)
