@@ -20,7 +20,7 @@ _SHOWN = 50
 class Tally:
     """The points of one target that were delivered and have no identity.
 
-    `noted`: how many the backend took with a note (it held one with their dimensions and time): where fewer are shown, so many
+    `noted`: how many the backend took with a note, or did not confirm (it held one with their dimensions and time): where fewer are shown, so many
     may be the same point once more, and are unverified, not missing.
     """
 

@@ -122,7 +122,8 @@ class Lane:
         """What there is to verify, once all is sent; None: nothing was delivered."""
         if self.exporter is None or self.stopped is not None or not self.receipt.readable:
             return None
-        noted = sum(one.count for one in self.receipt.reasons if one.fate is Fate.DELIVERED)
+        doubtful = (Fate.DELIVERED, Fate.UNCONFIRMED)
+        noted = sum(reason.count for reason in self.receipt.reasons if reason.fate in doubtful)
         return Proof(self.job.target, self.exporter, self.gone, self.reached, self._options.within, self._clock, noted)
 
     def put(self, piece: Slice | None) -> bool:
