@@ -20,8 +20,8 @@ _SHOWN = 50
 class Tally:
     """The points of one target that were delivered and have no identity.
 
-    `noted`: how many the backend took with a note, or did not confirm (it held one with their dimensions and time): where fewer are shown, so many
-    may be the same point once more, and are unverified, not missing.
+    `noted`: how many the backend took with a note or did not confirm (it held one with their dimensions and time): where fewer are
+    shown, so many may be the same point once more, and are unverified, not missing.
     """
 
     def __init__(self, exporter: Exporter[Any], clock: Clock, noted: int) -> None:
