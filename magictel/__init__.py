@@ -11,34 +11,34 @@ as the backend allows, `judge`, probes, `expect` and `read_back`; it is register
 
 A guide to the house, top to bottom; a room imports those below it only (`lint-imports`):
 
-    cli           the command: a lazy table, one module for each command
-    reporters     what a format makes of events        runtime     start-up for applications
-    conformance   the laws that every exporter must hold, for the command and for pytest
-    operations    check, send, replay, record, prepare, clean, diagnose: generators of events, without secrets and with remedies to follow
-    registry      entry points: names, loading, what is broken (builtin: ours)
+    cli           the command: a lazy table of commands, one module for each
+    reporters     events as text, JSON, JUnit, HTML …    runtime     start-up for applications
+    conformance   the laws that every exporter must pass, for the command and for pytest
+    sandbox       embedded backends; they decode with code of their own
+    operations    check, send, replay, record, prepare, clean: generators of events
+    diagnose      a pasted error, log line or reply becomes a finding
+    verify        sent points against the points that the backend shows
+    registry      entry points: exporters by name, loaded, and why one is broken
     exporters     one module or folder for each backend; nobody imports one by name
-    http_exporter, exporter, authored     the plugin interface: the author's half (authored), and what is inherited and final
-    impossible    points that cannot be, left out before anything is encoded
+    plugin        interface (what an author writes), exporter and http_exporter (what is inherited and final)
+    formats       OTLP JSON and Prometheus names, shared by several exporters
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    how a request travels                sources     where data comes from
-    settings      models, layers with each value's origin, whose secrets a file may send where (trust), describing, editing
-    events, verification, finding, outcome, payload     the values that rooms hand to each other
-    judgement     a reply without item verdicts as an outcome
-    front, reply_words, products, amazon     who gave a reply (a proxy, another product, AWS), and what it says
-    address, credentials, proxy, resolver, tls, dial    what transport and ladder both need to connect
-    tls_faults, quotation, stopwatch     why a handshake failed; text cut for people; where the time of a delivery goes
-    wire, reply   a request and where it goes; a reply, and the guard that makes one of any shape a value or a `WireError`
-    redactor, spellings     finds known secrets in a text, in every spelling
-    env_quotes, regular_file     a variable's value that kept its quotes; opening a file that must not be a pipe
-    templates, scrub, model, clock, instrumentation, secrets, catalogue, errors
-    sandbox       embedded backends, beside all this: they decode with code of their own
+    settings      models, layers with each value's origin, which secrets a file may send where (trust), describing, editing
+    encoding      templates, payloads, redaction of attributes, points that cannot exist
+    http          requests and replies, who answered (a proxy, another product, AWS), and how a reply is classified
+    net           endpoint, address, dns, proxy, tls, connect: what transport and ladder both need
+    model         metrics, outcome, finding, verification, timing, events: the values that rooms hand to each other
+    secrets       secret values, and the redactor that finds them in a text in every spelling
+    catalogue     pages of the codes; what is known of built-in exporters without importing them
+    clock, env_quotes, errors, files, text
 
 The data's path: `MetricsData` → `scrub` → `possible` → `distinct` → `encode` or template → `pack` under the route's limits → pipeline
 → `judge` → `Receipt`, in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment, whatever breaks.
 
 Where the code departs from the architecture plan, and why:
 
-- `HttpExporter` is a room of its own above `exporter`: it is the one base that knows transports and ladder.
+- `HttpExporter` stands above `Exporter`: it is the one base that knows transports and ladder.
 - `expect` says how the backend should show a sent point, so that `verify` compares in the backend's terms and an exporter
   `declare`s its lossy forms; `read_back` alone could not tell a declared loss from an altered value.
 - Items may begin with a `lead` (what is said once of a resource), and may be told to travel `in_time_order`.
@@ -61,21 +61,22 @@ __version__ = "0.1.0"
 _HOMES = {
     "magictel.delivery.attempt": ("Attempted",),
     "magictel.errors": ("MagictelError", "PluginError", "SettingsError", "UsageError", "WireError"),
-    "magictel.exporter": ("INTERFACE", "Exporter"),
-    "magictel.finding": ("Finding", "Held", "Rung", "SideEffect"),
-    "magictel.http_exporter": ("HttpExporter", "Preparation"),
+    "magictel.plugin.exporter": ("INTERFACE", "Exporter"),
+    "magictel.model.finding": ("Finding", "Held", "Rung", "SideEffect"),
+    "magictel.plugin.http_exporter": ("HttpExporter", "Preparation"),
     "magictel.ladder.probe": ("probe",),
-    "magictel.model": ("Group", "Kind", "Point", "Series", "Stream"),
-    "magictel.outcome": (
+    "magictel.model.metrics": ("Group", "Kind", "Point", "Series", "Stream"),
+    "magictel.model.outcome": (
         *("Delivered", "Fate", "ItemVerdict", "Outcome", "Partial", "Reason", "Receipt"),
         *("Rejected", "Throttled", "TooLarge", "Unavailable", "Unconfirmed"),
     ),
-    "magictel.payload": ("Payload", "Route"),
-    "magictel.secrets": ("Secret",),
+    "magictel.encoding.payload": ("Payload", "Route"),
+    "magictel.secrets.secret": ("Secret",),
     "magictel.settings.model": ("ExporterSettings", "HttpSettings", "option"),
-    "magictel.templates": ("Filled", "Template", "Withheld"),
-    "magictel.verification": ("Expected", "SampleQuery", "Seen", "Unreadable"),
-    "magictel.wire": ("Endpoint", "Reply", "Request", "Transport", "Wire"),
+    "magictel.encoding.templates": ("Filled", "Template", "Withheld"),
+    "magictel.model.verification": ("Expected", "SampleQuery", "Seen", "Unreadable"),
+    "magictel.http.wire": ("Reply", "Request", "Transport", "Wire"),
+    "magictel.net.endpoint": ("Endpoint",),
 }
 
 __all__ = [

@@ -4,6 +4,15 @@ from __future__ import annotations
 from magictel.delivery.attempt import (
     Attempted,
 )
+from magictel.encoding.payload import (
+    Payload,
+    Route,
+)
+from magictel.encoding.templates import (
+    Filled,
+    Template,
+    Withheld,
+)
 from magictel.errors import (
     MagictelError,
     PluginError,
@@ -11,31 +20,24 @@ from magictel.errors import (
     UsageError,
     WireError,
 )
-from magictel.exporter import (
-    INTERFACE,
-    Exporter,
+from magictel.http.wire import Reply, Request, Transport, Wire
+from magictel.ladder.probe import (
+    probe,
 )
-from magictel.finding import (
+from magictel.model.finding import (
     Finding,
     Held,
     Rung,
     SideEffect,
 )
-from magictel.http_exporter import (
-    HttpExporter,
-    Preparation,
-)
-from magictel.ladder.probe import (
-    probe,
-)
-from magictel.model import (
+from magictel.model.metrics import (
     Group,
     Kind,
     Point,
     Series,
     Stream,
 )
-from magictel.outcome import (
+from magictel.model.outcome import (
     Delivered,
     Fate,
     ItemVerdict,
@@ -49,35 +51,28 @@ from magictel.outcome import (
     Unavailable,
     Unconfirmed,
 )
-from magictel.payload import (
-    Payload,
-    Route,
+from magictel.model.verification import (
+    Expected,
+    SampleQuery,
+    Seen,
+    Unreadable,
 )
-from magictel.secrets import (
+from magictel.net.endpoint import Endpoint
+from magictel.plugin.exporter import (
+    INTERFACE,
+    Exporter,
+)
+from magictel.plugin.http_exporter import (
+    HttpExporter,
+    Preparation,
+)
+from magictel.secrets.secret import (
     Secret,
 )
 from magictel.settings.model import (
     ExporterSettings,
     HttpSettings,
     option,
-)
-from magictel.templates import (
-    Filled,
-    Template,
-    Withheld,
-)
-from magictel.verification import (
-    Expected,
-    SampleQuery,
-    Seen,
-    Unreadable,
-)
-from magictel.wire import (
-    Endpoint,
-    Reply,
-    Request,
-    Transport,
-    Wire,
 )
 
 __all__ = [

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 ACME = """
-from magictel.finding import Finding, Rung, SideEffect
+from magictel.model.finding import Finding, Rung, SideEffect
 from magictel.ladder.probe import probe
 from tests.settings.acme import AcmeSettings, check_url
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from magictel import registry
 from magictel.catalogue.pages import RETRY
 from magictel.cli.explain import outcomes
+from magictel.registry import entry_points
 from magictel.settings.describe import OptionRow, option_rows
 from magictel.settings.model import ExporterSettings, HttpSettings
 
@@ -37,7 +37,7 @@ def table(rows: list[OptionRow], variable: str | None = None) -> str:
 def own(exporter: str) -> str:
     """The exporter's own options, and shared ones whose default is its own."""
     shared = {row.name: row.default for row in option_rows(HttpSettings)}
-    rows = option_rows(registry.load(exporter).Settings)
+    rows = option_rows(entry_points.load(exporter).Settings)
     return table([row for row in rows if row.name not in shared or row.default != shared[row.name]])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from magictel import sandbox
-from magictel.sandbox.room import Sandbox
+from magictel.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from magictel import sandbox
-from magictel.cli.sandboxed import prepare_all
-from magictel.reporters.kinds import KINDS
+from magictel.cli.sandbox_targets import prepare_all
+from magictel.reporters.formats import KINDS
 from tests.reporters.junit_schema import judged
 
 ROOT = Path(__file__).parent.parent

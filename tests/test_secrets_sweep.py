@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from magictel.cli.main import run
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator, Security
 from magictel.sandbox.server import Server
 
@@ -545,6 +545,6 @@ def test_objects_show_no_secret_and_are_not_pickled(
 
 
 def _secret(place: str) -> Any:
-    from magictel.secrets import Secret
+    from magictel.secrets.secret import Secret
 
     return Secret(secret(place))

@@ -15,19 +15,19 @@ from typing import Any
 
 import pytest
 
-from magictel.events import CheckFinished, ReplayFinished, SendFinished, SendResult
-from magictel.exporter import Exporter
+from magictel.diagnose.diagnose import Pasted, diagnose
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
-from magictel.finding import SideEffect
+from magictel.model.events import CheckFinished, ReplayFinished, SendFinished, SendResult
+from magictel.model.finding import SideEffect
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
-from magictel.operations.diagnose import Pasted, diagnose
-from magictel.operations.job import Job
 from magictel.operations.prepare import prepare
 from magictel.operations.replay import replay
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.send import SendOptions, send
+from magictel.operations.target_run import Job
+from magictel.plugin.exporter import Exporter
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator, OpenSearchEmulator
 from magictel.sandbox.emulator import Emulator
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator

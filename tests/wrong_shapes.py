@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.emulator import Emulator
-from magictel.wire import Reply, Request
 
 DEEP = 100_000
 BODIES = {

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from magictel import registry
 from magictel.cli.edits import begin, finish, overridden, say_clear_secrets, validate
 from magictel.cli.output import Format
 from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.errors import UsageError
+from magictel.registry import entry_points
 from magictel.settings import edit
 from magictel.settings.names import TARGET_NAME, find
 
@@ -36,10 +36,10 @@ def command(
     from magictel.settings.overrides import parse
     from magictel.settings.select import unknown_name
 
-    known = find(exporter, registry.names())
+    known = find(exporter, entry_points.names())
     if known is None:
         raise UsageError(
-            "usage.unknown-target", unknown_name(exporter, None, registry.names()), "magictel list shows them all"
+            "usage.unknown-target", unknown_name(exporter, None, entry_points.names()), "magictel list shows them all"
         )
     name = as_ or known
     if not TARGET_NAME.fullmatch(name):
@@ -48,14 +48,14 @@ def command(
             f"{name!r} cannot be a target's name",
             "use letters, digits, - and _, a letter or digit first",
         )
-    shadowed = find(name, registry.names())
+    shadowed = find(name, entry_points.names())
     if shadowed is not None and shadowed != known:
         raise UsageError(
             "usage.target-shadows",
             f"{shadowed} is another exporter's name: `magictel check {shadowed}` would mean this {known} target instead",
             f"take another name, as --as {known}-2 or --as prod-{known}",
         )
-    fields = field_map(registry.load(known).Settings)
+    fields = field_map(entry_points.load(known).Settings)
     overrides = parse(sets or (), (name,))[name]
     values = edit.nested(edit.written(fields, overrides))
     current = begin(config, must_exist=False)

@@ -19,7 +19,7 @@ from magictel.cli.targets import (
     SetOption,
     TargetsArgument,
 )
-from magictel.finding import Rung, SideEffect
+from magictel.model.finding import Rung, SideEffect
 
 SandboxBareOption = Annotated[
     bool, typer.Option("--sandbox-bare", help="As --sandbox, but without the templates of magictel prepare.")
@@ -71,7 +71,7 @@ def command(
 
     config, dns, tcp, tls, http, auth, clock, health, write, round-trip. Nothing is written unless --round-trip or --allow asks for it.
     """
-    from magictel.cli import sandboxed
+    from magictel.cli import sandbox_targets
     from magictel.cli.exit_codes import after_check
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import reporting
@@ -94,8 +94,10 @@ def command(
         _check_skips(options.skip)
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "check", sandboxed.told if sandbox else None, quiet=quiet) as reports,
-        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare) as chosen,
+        reporting(format_, report, "check", sandbox_targets.told if sandbox else None, quiet=quiet) as reports,
+        sandbox_targets.targets(
+            targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
+        ) as chosen,
     ):
         interrupts.drive(check([one.job() for one in chosen], options), reports)
         reports.finish()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magictel.cli import output
+from magictel.cli.commands import plain_app
+from magictel.cli.errors import body, tell
 from magictel.cli.exit_codes import Exit
-from magictel.cli.failure import body, tell
 from magictel.cli.output import Format, paint
-from magictel.cli.table import plain_app
 from magictel.cli.targets import (
     AllOption,
     AllowMissingOption,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from magictel.conformance.law import Law
-    from magictel.conformance.subject import Subject
-    from magictel.conformance.trial import Result
+    from magictel.conformance.runner import Result
+    from magictel.conformance.under_test import Subject
 
 _KINDS = ("json", "junit")
 
@@ -54,7 +54,7 @@ def command(
     from magictel.cli.exit_codes import Ending, exit_code
     from magictel.conformance.laws import chosen
     from magictel.conformance.report import document, lines, outcome
-    from magictel.conformance.trial import run
+    from magictel.conformance.runner import run
 
     laws = chosen(law or ())
     if name is None:
@@ -85,7 +85,7 @@ def _list(laws: Sequence[Law], how: Format) -> None:
 
 
 def _subject(name: str, emulator: str | None) -> Subject:
-    from magictel.conformance.subject import registered
+    from magictel.conformance.under_test import registered
     from magictel.errors import PluginError
 
     try:
@@ -97,7 +97,7 @@ def _subject(name: str, emulator: str | None) -> Subject:
 
 
 def _split(text: str) -> tuple[str, str]:
-    from magictel.reporters.kinds import KINDS
+    from magictel.reporters.formats import KINDS
 
     kind, _, path = text.partition("=")
     remedy = f"--report {'=PATH or --report '.join(_KINDS)}=PATH"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magictel import registry
 from magictel.cli import output
 from magictel.cli.environment import environment, folder
 from magictel.cli.targets import ConfigOption, config_file
 from magictel.errors import PluginError, UsageError
+from magictel.registry import entry_points
 
 if TYPE_CHECKING:
     from magictel.settings.origin import Origin
@@ -125,12 +125,12 @@ def _exporter(name: str, config: str | None, sets: Sequence[str]) -> tuple[type[
     from magictel.settings.overrides import parse
     from magictel.settings.select import select
 
-    names = registry.names()
+    names = entry_points.names()
     file = config_file(config)
     spec = select((name,), config=file, environment=environment(), exporters=names)[0]
     overrides = parse(sets, (spec.name,), (*(file.tables if file else ()), *names))[spec.name]
     try:
-        exporter = registry.load(spec.exporter)
+        exporter = entry_points.load(spec.exporter)
     except PluginError as failure:
         if failure.code == "plugin.unknown":
             raise UsageError("usage.unknown-target", failure.message, failure.remedy) from None
@@ -148,9 +148,9 @@ def _given(exporter: type[Any], overrides: Mapping[str, tuple[str, Origin]]) -> 
     return nested(written(field_map(exporter.Settings), overrides))
 
 
-def _registered(exporter: type[Any]) -> registry.Registration:
-    found = registry.registration_of(exporter.name)
-    return found or registry.Registration(exporter.name, "unknown", "unknown", "ready")
+def _registered(exporter: type[Any]) -> entry_points.Registration:
+    found = entry_points.registration_of(exporter.name)
+    return found or entry_points.Registration(exporter.name, "unknown", "unknown", "ready")
 
 
 def _probes(exporter: type[Any]) -> tuple[Any, ...]:

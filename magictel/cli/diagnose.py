@@ -19,8 +19,8 @@ from magictel.errors import MagictelError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from magictel.exporter import Exporter
-    from magictel.operations.diagnose import Diagnosis, Pasted
+    from magictel.diagnose.diagnose import Diagnosis, Pasted
+    from magictel.plugin.exporter import Exporter
 
 _FIX = "fix:    "
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -63,7 +63,7 @@ def command(
 ) -> int:
     """What a line of a production log means: paste it, and get the verdict that the exporter would reach."""
     from magictel.cli import output
-    from magictel.operations.diagnose import Pasted
+    from magictel.diagnose.diagnose import Pasted
 
     answered = bool(status or header or body or text)
     name, words = _parted(about or (), answered)
@@ -113,7 +113,7 @@ def _piped(*, wanted: bool) -> str | None:
 
 
 def _named(name: str, pasted: Pasted, config: str | None, sets: Sequence[str] | None) -> Diagnosis:
-    from magictel.operations.diagnose import UNRECOGNISED, Pasted, diagnose
+    from magictel.diagnose.diagnose import UNRECOGNISED, Pasted, diagnose
 
     try:
         instance, trouble = _exporter(name, config, sets)
@@ -132,15 +132,15 @@ def _named(name: str, pasted: Pasted, config: str | None, sets: Sequence[str] | 
 
 def _guessed(pasted: Pasted) -> Diagnosis:
     """Read by every exporter that can be loaded."""
-    from magictel import registry
-    from magictel.operations.guess import guess
+    from magictel.diagnose.backend_guess import guess
+    from magictel.registry import entry_points
 
     if pasted.empty:
         raise _nothing()
     exporters = []
-    for name in registry.names():
+    for name in entry_points.names():
         with suppress(MagictelError):  # a broken plugin diagnoses nothing
-            exporters.append(_example(registry.load(name), name))
+            exporters.append(_example(entry_points.load(name), name))
     try:
         return guess(exporters, pasted)
     finally:
@@ -173,7 +173,7 @@ def _nothing() -> UsageError:
 
 def _show(diagnosis: Diagnosis) -> None:
     from magictel.cli.environment import environment
-    from magictel.operations.diagnosis import UNRECOGNISED
+    from magictel.diagnose.diagnosis import UNRECOGNISED
     from magictel.reporters.check_page import write_remedy
     from magictel.reporters.terminal import sheet_for
 
@@ -206,7 +206,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
 
 def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     from magictel.catalogue import RETRY
-    from magictel.operations.diagnosis import UNRECOGNISED
+    from magictel.diagnose.diagnosis import UNRECOGNISED
 
     yield "", diagnosis.message.removeprefix("not recognised: ")
     if diagnosis.guessed and diagnosis.exporter:

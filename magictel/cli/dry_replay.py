@@ -10,10 +10,10 @@ from magictel.cli.exit_codes import Ending, exit_code
 from magictel.cli.output import Format
 from magictel.clock import SystemClock
 from magictel.operations.dry_replay import dry_replay
-from magictel.operations.job import Job
 from magictel.operations.replay_reading import ReplayOptions
+from magictel.operations.target_run import Job
 from magictel.reporters.documents import dry_replay_document
-from magictel.reporters.figures import many
+from magictel.reporters.humanize import many
 from magictel.sources.recording import Recordings
 
 

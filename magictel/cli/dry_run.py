@@ -8,13 +8,13 @@ from typing import Any
 from magictel.cli import output
 from magictel.cli.exit_codes import Ending, exit_code
 from magictel.cli.output import Format
-from magictel.cli.page import page
+from magictel.cli.stdout import page
 from magictel.clock import SystemClock
-from magictel.model import count_points, groups
+from magictel.model.metrics import count_points, groups
+from magictel.model.outcome import Fate, Reason
 from magictel.operations.dry_run import DryRun, Planned, dry_run
-from magictel.operations.job import Job
-from magictel.outcome import Fate, Reason
-from magictel.reporters.figures import many
+from magictel.operations.target_run import Job
+from magictel.reporters.humanize import many
 from magictel.reporters.json import plain
 from magictel.sources.sample import new_run_id, sample
 

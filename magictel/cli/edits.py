@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magictel import registry
 from magictel.cli import output
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format
 from magictel.cli.targets import check_settings
 from magictel.errors import PluginError, SettingsError
-from magictel.redactor import Redactor
-from magictel.regular_file import open_regular
+from magictel.files import open_regular
+from magictel.registry import entry_points
+from magictel.secrets.redactor import Redactor
 from magictel.settings import edit, select
 from magictel.settings.cautions import CREDENTIAL_NAME
 from magictel.settings.file import ConfigFile, Table, parse
+from magictel.settings.locate import locate
 from magictel.settings.names import find, lookup
-from magictel.settings.place import locate
 from magictel.settings.texts import texts
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def validate(
 
     table = edit_.file().table(target)
     assert table is not None
-    exporter = registry.load(table.exporter)
+    exporter = entry_points.load(table.exporter)
     try:
         resolved = resolve(
             target,
@@ -205,7 +205,7 @@ def _file_secrets(text: str, path: Path) -> Iterator[str]:
         return
     for table in parse(text, path, str(path)).tables.values():
         try:
-            fields = field_map(registry.load(table.exporter).Settings)
+            fields = field_map(entry_points.load(table.exporter).Settings)
         except PluginError:
             fields = {}
         for key, (value, _) in table.values.items():

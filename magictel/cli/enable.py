@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from magictel import registry
 from magictel.cli.edits import Edit, begin, finish, overridden, say_clear_secrets, validate
 from magictel.cli.output import Format
 from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
+from magictel.registry import entry_points
 from magictel.settings import edit
 
 OneTarget = Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="A target of the file.")]
@@ -60,7 +60,7 @@ def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: boo
     file = current.file()
     table = file.table(target)
     assert table is not None
-    fields = field_map(registry.load(table.exporter).Settings)
+    fields = field_map(entry_points.load(table.exporter).Settings)
     overrides = parse(sets, (table.name,), file.tables)[table.name]
     before = current.after
     try:

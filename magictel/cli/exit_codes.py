@@ -6,8 +6,8 @@ import signal
 from dataclasses import dataclass
 from enum import IntEnum
 
-from magictel.events import CheckFinished, CheckOutcome, ReplayFinished, RunCleaned, SendFinished, SendOutcome
-from magictel.finding import Held
+from magictel.model.events import CheckFinished, CheckOutcome, ReplayFinished, RunCleaned, SendFinished, SendOutcome
+from magictel.model.finding import Held
 
 
 class Exit(IntEnum):

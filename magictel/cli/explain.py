@@ -90,7 +90,7 @@ def text(page: Page) -> list[str]:
 
 def outcomes(retry: str) -> list[str]:
     """The outcomes of a delivery that a retry class may stand with; `none`: no request happened."""
-    from magictel.operations.diagnosis import STANDS_WITH
+    from magictel.diagnose.diagnosis import STANDS_WITH
 
     return sorted((one or "none" for one in STANDS_WITH[retry]), key=lambda one: (one == "none", one))
 

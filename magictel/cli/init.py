@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from magictel import registry
 from magictel.cli.edits import begin, finish, overridden, validate
 from magictel.cli.environment import environment
 from magictel.cli.output import Format
 from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
 from magictel.errors import PluginError, UsageError
+from magictel.registry import entry_points
 from magictel.settings import edit, select
 from magictel.settings.names import find
 from magictel.settings.origin import Origin
@@ -41,13 +41,13 @@ def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_:
     current.after = edit.HEAD
     listed = select.enabled_names(held)
     names = []
-    for spec in select.listed_targets(None, held, registry.names()):
+    for spec in select.listed_targets(None, held, entry_points.names()):
         if spec.unusable is not None:
             current.notes.append(f"left out {spec.name}: {spec.unusable.message}")
-    for name in registry.names():
+    for name in entry_points.names():
         wanted = listed is not None and find(name, listed) is not None
         try:
-            fields = field_map(registry.load(name).Settings)
+            fields = field_map(entry_points.load(name).Settings)
         except PluginError as failure:
             if wanted:
                 current.notes.append(f"left out {name}: broken: {failure.message}")

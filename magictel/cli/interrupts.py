@@ -10,7 +10,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from magictel.cli import output, signals
-from magictel.events import Event
+from magictel.model.events import Event
 from magictel.reporters.reporter import Reporter
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magictel import registry
 from magictel.cli import output
 from magictel.cli.environment import environment
 from magictel.cli.options import ConfigOption, FormatOption, config_file
 from magictel.cli.output import Format, paint
-from magictel.registry import Registration
+from magictel.registry import entry_points
+from magictel.registry.entry_points import Registration
 from magictel.settings import select
 from magictel.settings.names import normal
 from magictel.settings.select import TargetSpec
@@ -40,19 +40,19 @@ def command(
     """Every registered exporter, and the targets of the file."""
     held = environment()
     file = config_file(config)
-    found = [_with_targets_values(one, file) for one in registry.registrations(held)]
+    found = [_with_targets_values(one, file) for one in entry_points.registrations(held)]
     implied = [
         spec
         for spec in select.listed_targets(file, held, [one.name for one in found])
         if file is None or file.table(spec.name) is None
     ]
     targets = (*select.targets(file, held), *implied)
-    others = registry.others() if all_ else ()
+    others = entry_points.others() if all_ else ()
     known = {normal(one.name) for one in found}
     strays = [spec for spec in targets if normal(spec.exporter) not in known]
     if format_ is Format.JSON:
-        rows = [_row(one, registry.GROUP, targets) for one in found]
-        rows += [_row(one, registry.OTHERS_GROUP, ()) for one in others]
+        rows = [_row(one, entry_points.GROUP, targets) for one in found]
+        rows += [_row(one, entry_points.OTHERS_GROUP, ()) for one in others]
         unknown = [{**_target(spec), "exporter": spec.exporter, "reason": _why_unknown(spec)} for spec in strays]
         output.document({"schema": SCHEMA, "exporters": rows, "unknown": unknown})
         return 0
@@ -98,7 +98,7 @@ def _target(spec: TargetSpec) -> dict[str, Any]:
 
 
 def _why_unknown(spec: TargetSpec) -> str:
-    return spec.unusable.message if spec.unusable else select.unknown_name(spec.exporter, None, registry.names())
+    return spec.unusable.message if spec.unusable else select.unknown_name(spec.exporter, None, entry_points.names())
 
 
 def _text(

@@ -42,7 +42,7 @@ def run(arguments: list[str]) -> int:
         output.flush()
         return 1
     except KeyboardInterrupt as stop:
-        from magictel.cli.failure import exit_code, stopped, tell
+        from magictel.cli.errors import exit_code, stopped, tell
 
         if not output.documented():
             tell(stopped(stop), how)
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str], how: Format) -> int:
     import typer
 
-    from magictel.cli.group import command
+    from magictel.cli.lazy_group import command
 
     # ClickException: typer carries its own click, which is not ours to import
     wrong: type[Exception] = typer.BadParameter.__mro__[2]
@@ -76,8 +76,8 @@ def _run(arguments: list[str], how: Format) -> int:
 
 
 def _misused(failure: Any, how: Format) -> int:
+    from magictel.cli.errors import tell
     from magictel.cli.exit_codes import Exit
-    from magictel.cli.failure import tell
     from magictel.errors import UsageError
 
     context = getattr(failure, "ctx", None)
@@ -88,7 +88,7 @@ def _misused(failure: Any, how: Format) -> int:
 
 
 def _fail(failure: Exception, how: Format) -> int:
-    from magictel.cli.failure import exit_code, mistake, tell
+    from magictel.cli.errors import exit_code, mistake, tell
     from magictel.errors import MagictelError
 
     if not isinstance(failure, MagictelError):

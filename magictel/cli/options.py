@@ -8,7 +8,7 @@ import typer
 
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format, ResultFormat
-from magictel.settings.place import locate
+from magictel.settings.locate import locate
 
 if TYPE_CHECKING:
     from magictel.settings.file import ConfigFile

@@ -32,12 +32,12 @@ def command(
     config: ConfigOption = None,
 ) -> int:
     """Show what the backend should have before data comes, as the exact requests; --apply sends them."""
-    from magictel.cli import output, sandboxed
-    from magictel.cli.page import page
+    from magictel.cli import output, sandbox_targets
+    from magictel.cli.stdout import page
     from magictel.operations.prepare import prepare
     from magictel.reporters.json import plain
 
-    with sandboxed.targets([target], config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
+    with sandbox_targets.targets([target], config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
         plan = prepare(chosen[0].job(), apply=apply)
     if format_ is Format.JSON:
         output.document(plain(_document(plan)))

@@ -12,8 +12,8 @@ from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
 
 if TYPE_CHECKING:
-    from magictel.redactor import Redactor
-    from magictel.wire import Transport
+    from magictel.http.wire import Transport
+    from magictel.secrets.redactor import Redactor
 
 SCHEMA = "magictel.record/1"
 
@@ -48,14 +48,14 @@ def command(
     from pathlib import Path
 
     from magictel.cli import output
+    from magictel.cli.errors import tell
     from magictel.cli.exit_codes import Exit
-    from magictel.cli.failure import tell
     from magictel.cli.on_error import skips
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
     from magictel.operations.record import Recorded, RecordOptions, record
     from magictel.reporters.documents import skipped_document
-    from magictel.reporters.figures import many
+    from magictel.reporters.humanize import many
 
     patterns = tuple(redact or ()), tuple(drop or ())
     options = RecordOptions(source, Path(out).expanduser(), every, length, *patterns, skips(on_error))
@@ -70,7 +70,7 @@ def command(
     if done.broke_off or done.failed or not done.points:
         code = Exit.FAILED
     if stopped is not None:
-        from magictel.cli.failure import exit_code
+        from magictel.cli.errors import exit_code
 
         code = Exit(exit_code(stopped))
     if format_ is Format.JSON:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from magictel import registry
 from magictel.cli.edits import Edit, begin, finish
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format
 from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
 from magictel.errors import MagictelError, UsageError
+from magictel.registry import entry_points
 from magictel.settings import edit
 
 SetAsGuard = Annotated[
@@ -52,7 +52,7 @@ def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
     table = file.table(target)
     assert table is not None
     overrides = parse(sets, (table.name,), file.tables)[table.name]
-    model = registry.load(table.exporter).Settings
+    model = entry_points.load(table.exporter).Settings
 
     def held(over: Any) -> Any:
         return resolve(

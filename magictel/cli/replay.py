@@ -23,7 +23,7 @@ from magictel.cli.targets import (
 )
 
 if TYPE_CHECKING:
-    from magictel.events import Event
+    from magictel.model.events import Event
 
 
 def command(
@@ -101,22 +101,22 @@ def command(
     config: ConfigOption = None,
 ) -> int:
     """Send recordings to the chosen targets: OTLP JSON lines or protobuf, Prometheus or OpenMetrics text, gateway request logs."""
-    from magictel.cli import sandboxed
+    from magictel.cli import sandbox_targets
+    from magictel.cli.errors import tell
     from magictel.cli.exit_codes import Ending, Exit, after_send, exit_code
-    from magictel.cli.failure import tell
-    from magictel.cli.go_on import say_how_to_go_on
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.memory import keep_freed_memory, rarely_collected
     from magictel.cli.on_error import skips
     from magictel.cli.replay_options import check_combination, parse_shift, parse_speed
     from magictel.cli.reports import reported, reporting
+    from magictel.cli.resume import say_how_to_go_on
     from magictel.clock import SystemClock
-    from magictel.events import ReplayFinished
+    from magictel.model.events import ReplayFinished
     from magictel.operations.replay import replay
     from magictel.operations.replay_reading import ReplayOptions
+    from magictel.sources.errors import SourceError
     from magictel.sources.filtering import Filter
     from magictel.sources.recording import Recordings
-    from magictel.sources.trouble import SourceError
 
     check_combination(
         verify=verify,
@@ -146,10 +146,12 @@ def command(
     try:
         with (
             Interrupts() as interrupts,
-            reporting(format_, report, "replay", sandboxed.told if sandbox else None, quiet=quiet) as reports,
+            reporting(format_, report, "replay", sandbox_targets.told if sandbox else None, quiet=quiet) as reports,
             rarely_collected(),
             Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
-            sandboxed.targets(to, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare) as chosen,
+            sandbox_targets.targets(
+                to, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
+            ) as chosen,
         ):
             if dry_run:
                 from magictel.cli.dry_replay import show
@@ -177,7 +179,7 @@ def command(
 def _saying_the_shift(events: Iterator[Event], quiet: bool) -> Iterator[Event]:
     """Pass events on, and what the operation is told; before the first send print the shift, unless `quiet`."""
     from magictel.cli import output
-    from magictel.events import ReplayStarted
+    from magictel.model.events import ReplayStarted
 
     event = next(events, None)
     while event is not None:
@@ -193,7 +195,7 @@ def _saying_the_shift(events: Iterator[Event], quiet: bool) -> Iterator[Event]:
 
 
 def _shifted(seconds: float) -> str:
-    from magictel.reporters.figures import span
+    from magictel.reporters.humanize import span
 
     if not round(seconds, 3):
         return "timestamps are not shifted"

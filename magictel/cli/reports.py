@@ -13,13 +13,13 @@ from typing import Literal, TextIO
 
 from magictel.cli import output
 from magictel.cli.environment import environment
-from magictel.cli.failure import mistake, stopped
+from magictel.cli.errors import mistake, stopped
 from magictel.cli.output import ResultFormat
-from magictel.cli.page import page
+from magictel.cli.stdout import page
 from magictel.errors import MagictelError, UsageError
-from magictel.events import CheckFinished, Event, RunCleaned, SendFinished
+from magictel.model.events import CheckFinished, Event, RunCleaned, SendFinished
+from magictel.reporters.formats import KINDS, FileReporter, make
 from magictel.reporters.json import JsonReporter
-from magictel.reporters.kinds import KINDS, FileReporter, make
 from magictel.reporters.reporter import Reporter, Reporters
 from magictel.reporters.run_info import RunInfo
 

@@ -15,7 +15,7 @@ from magictel.cli.output import Format
 from magictel.cli.targets import FormatOption
 
 if TYPE_CHECKING:
-    from magictel.wire import Request
+    from magictel.http.wire import Request
 
 SCHEMA = "magictel.sandbox/1"
 _ENABLED = "ENABLED_EXPORTERS"
@@ -40,7 +40,7 @@ class Arrivals:
 
         `stored` says how many items an emulator holds now.
         """
-        from magictel.reporters.figures import many
+        from magictel.reporters.humanize import many
 
         with self._lock:
             writes, sizes = self._writes, self._bytes
@@ -109,8 +109,8 @@ def command(
     """  # noqa: D301 - a real backspace is what keeps click from wrapping a paragraph
     from magictel import sandbox
     from magictel.cli import output
-    from magictel.cli.failure import exit_code
-    from magictel.cli.sandboxed import prepare_all
+    from magictel.cli.errors import exit_code
+    from magictel.cli.sandbox_targets import prepare_all
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
 

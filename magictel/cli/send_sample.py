@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from magictel.cli.reports import Reports
     from magictel.cli.targets import Chosen
-    from magictel.events import Event, RunCleaned
+    from magictel.model.events import Event, RunCleaned
     from magictel.operations.clean import Cleaned
 
 _RUN = re.compile(r"[0-9a-f]{6,64}")
@@ -88,7 +88,7 @@ def command(
     config: ConfigOption = None,
 ) -> int:
     """Send one sample of every metric kind to the chosen targets, or to all enabled ones: sent, accepted, read back, compared."""
-    from magictel.cli import sandboxed
+    from magictel.cli import sandbox_targets
     from magictel.cli.exit_codes import after_clean, after_send
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import reported, reporting
@@ -100,7 +100,7 @@ def command(
     if dry_run:
         from magictel.cli.dry_run import show
 
-        with sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
+        with sandbox_targets.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
             return show([one.job() for one in chosen], format_.plain, thorough=thorough, attributes=attributes)
     options = SendOptions(
         verify=not no_verify,
@@ -115,8 +115,10 @@ def command(
     )
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "send-sample", sandboxed.told if sandbox else None, quiet=quiet) as reports,
-        sandboxed.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare) as chosen,
+        reporting(format_, report, "send-sample", sandbox_targets.told if sandbox else None, quiet=quiet) as reports,
+        sandbox_targets.targets(
+            targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
+        ) as chosen,
     ):
         if run is None:
             interrupts.drive(send([one.job() for one in chosen], options), reports)
@@ -132,7 +134,7 @@ def command(
 
 def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> Iterator[Event]:
     """Target by target: the count is said, then that much is deleted."""
-    from magictel.events import INTERRUPTED, RunCleaned, RunCounted
+    from magictel.model.events import INTERRUPTED, RunCleaned, RunCounted
     from magictel.operations.clean import clean
 
     sent = {result.target: result.receipt for result in reports.sent.results} if reports.sent else {}
@@ -155,7 +157,7 @@ def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> It
 
 
 def _event(done: Cleaned) -> RunCleaned:
-    from magictel.events import RunCleaned
+    from magictel.model.events import RunCleaned
 
     code, message, remedy = None, None, None
     if done.config is not None:

@@ -32,7 +32,7 @@ from magictel.errors import MagictelError, SettingsError
 from magictel.settings.select import TargetSpec, select
 
 if TYPE_CHECKING:
-    from magictel.operations.job import Job
+    from magictel.operations.target_run import Job
     from magictel.settings.file import ConfigFile
     from magictel.settings.load import Resolved
 
@@ -73,7 +73,7 @@ class Chosen:
 
     def job(self, **options: Any) -> Job:
         """The job that operations work on; `options` go to the exporter's constructor."""
-        from magictel.operations.job import Job
+        from magictel.operations.target_run import Job
 
         resolved = self.resolved
         return Job(
@@ -107,13 +107,15 @@ def chosen_targets(
     `held` replaces the environment. `extra` gives keys that stand above every layer but `--set` (the sandbox's addresses). Raises
     `UsageError` and `SettingsError` for what concerns the whole command: unknown names, a broken file, nothing chosen.
     """
-    from magictel import registry
+    from magictel.registry import entry_points
     from magictel.settings.overrides import parse
 
     surroundings = environment() if held is None else held
     file = config_file(config) if use_file else None
-    specs = select(named or (), all=all, config=file, environment=surroundings, exporters=registry.names())
-    overrides = parse(sets or (), [spec.name for spec in specs], (*(file.tables if file else ()), *registry.names()))
+    specs = select(named or (), all=all, config=file, environment=surroundings, exporters=entry_points.names())
+    overrides = parse(
+        sets or (), [spec.name for spec in specs], (*(file.tables if file else ()), *entry_points.names())
+    )
     return [
         _choose(spec, file, surroundings, overrides[spec.name], allow_missing_env, extra(spec) if extra else {})
         for spec in specs
@@ -162,7 +164,7 @@ def _choose(
     allow_missing_env: bool,
     extra: Mapping[str, str],
 ) -> Chosen:
-    from magictel import registry
+    from magictel.registry import entry_points
     from magictel.settings.load import resolve
     from magictel.settings.origin import option
 
@@ -170,7 +172,7 @@ def _choose(
         return Chosen(spec, failure=spec.unusable)
     exporter = None
     try:
-        exporter = registry.load(spec.exporter)
+        exporter = entry_points.load(spec.exporter)
         layer = {**{key: (value, option("--sandbox")) for key, value in extra.items()}, **overrides}
         resolved = resolve(
             spec.name,

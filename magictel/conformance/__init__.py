@@ -36,15 +36,15 @@ _HOMES = {
     "Case": "magictel.conformance.case",
     "ExporterSuite": "magictel.conformance.plugin",
     "LAWS": "magictel.conformance.laws",
-    "Hindrance": "magictel.conformance.hindrance",
+    "Hindrance": "magictel.conformance.io_faults",
     "Law": "magictel.conformance.law",
     "Level": "magictel.conformance.law",
-    "Place": "magictel.conformance.subject",
-    "Subject": "magictel.conformance.subject",
+    "Place": "magictel.conformance.under_test",
+    "Subject": "magictel.conformance.under_test",
     "Violation": "magictel.conformance.law",
-    "of_file": "magictel.conformance.hindrance",
-    "of_stream": "magictel.conformance.hindrance",
-    "run": "magictel.conformance.trial",
+    "of_file": "magictel.conformance.io_faults",
+    "of_stream": "magictel.conformance.io_faults",
+    "run": "magictel.conformance.runner",
 }
 
 __all__ = [

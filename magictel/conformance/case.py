@@ -17,20 +17,20 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.clock import SystemClock
-from magictel.conformance.hindrance import Hindrance
-from magictel.conformance.need import Broken, Need
-from magictel.conformance.subject import NOWHERE, Place, Subject, addresses
+from magictel.conformance.io_faults import Hindrance
+from magictel.conformance.requirements import Broken, Need
 from magictel.conformance.timekeeping import keeps_own_time
-from magictel.exporter import Exporter
-from magictel.http_exporter import HttpExporter
-from magictel.model import Series
+from magictel.conformance.under_test import NOWHERE, Place, Subject, addresses
+from magictel.http.wire import Request
+from magictel.model.metrics import Series
+from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.plugin.exporter import Exporter
+from magictel.plugin.http_exporter import HttpExporter
 from magictel.sandbox.emulator import Emulator, RefusesItems
 from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.server import Server
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.model import ExporterSettings
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable
-from magictel.wire import Request
 
 _QUICK = {
     "timeout": 2.0,

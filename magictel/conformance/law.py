@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from magictel.conformance.need import Need
+from magictel.conformance.requirements import Need
 
 if TYPE_CHECKING:
     from magictel.conformance.case import Case

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from magictel.conformance.hindrance import Hindrance
+from magictel.conformance.io_faults import Hindrance
 from magictel.conformance.law import Law, Level
 from magictel.conformance.laws import LAWS
-from magictel.conformance.subject import MakeEmulator, MakeExporter, Subject
+from magictel.conformance.runner import Verdict, once, try_law
 from magictel.conformance.timekeeping import OWN_TIME
-from magictel.conformance.trial import Verdict, once, try_law
+from magictel.conformance.under_test import MakeEmulator, MakeExporter, Subject
 
 _SEED = "MAGICTEL_CONFORMANCE_SEED"
 _TOLD = pytest.StashKey[set[str]]()

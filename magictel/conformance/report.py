@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from magictel.conformance.law import Level
-from magictel.conformance.trial import Result, Verdict
+from magictel.conformance.runner import Result, Verdict
 
 SCHEMA = "magictel.conformance/1"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from magictel.outcome import Outcome
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

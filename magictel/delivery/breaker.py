@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from magictel.clock import Clock
-from magictel.outcome import Outcome, Partial, Throttled, Unavailable
+from magictel.model.outcome import Outcome, Partial, Throttled, Unavailable
 
 LONGEST_HOLD = 300.0
 """Seconds: a proxy's mistaken date must not silence an exporter for a day."""

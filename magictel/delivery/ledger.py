@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from magictel.delivery.outbox import Waiting
 from magictel.delivery.settlement import Settled
-from magictel.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
 
 V = TypeVar("V", Reason, ItemVerdict)
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from magictel.clock import Clock
-from magictel.outcome import Fate, Reason, Receipt
+from magictel.model.outcome import Fate, Reason, Receipt
 
 EVERY = 60.0
 """Seconds from one line about trouble to the next."""

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,20 @@ from dataclasses import replace
 
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt
+from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.ledger import Ledger, Lot, points_of
 from magictel.delivery.outbox import Outbox, Waiting
-from magictel.delivery.patience import Patience
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import NOT_BEGUN, STRIKES, Retry
 from magictel.delivery.settlement import Settled
-from magictel.outcome import Fate, ItemVerdict, Reason, Receipt
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
+from magictel.model.timing import Stopwatch
 from magictel.settings.model import ExporterSettings
-from magictel.stopwatch import Stopwatch
 
 OnRefused = Callable[[bytes, ItemVerdict], None]
 """Told of every item that was refused for good."""

@@ -9,14 +9,15 @@ from typing import assert_never
 
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt, Attempted
+from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.outbox import Waiting
-from magictel.delivery.patience import Patience
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.settlement import Settled
-from magictel.outcome import (
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import (
     Delivered,
     FailedAttempts,
     Fate,
@@ -29,8 +30,7 @@ from magictel.outcome import (
     Unavailable,
     Unconfirmed,
 )
-from magictel.payload import Payload
-from magictel.stopwatch import Stopwatch
+from magictel.model.timing import Stopwatch
 
 NOT_BEGUN = "delivery.deadline"
 STRIKES = 3

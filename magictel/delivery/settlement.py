@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from magictel.delivery.outbox import Waiting
-from magictel.outcome import FailedAttempts, Fate, ItemVerdict, Reason
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import FailedAttempts, Fate, ItemVerdict, Reason
 
 
 @dataclass(slots=True)

@@ -10,14 +10,14 @@ from typing import Annotated, Any, Literal
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from magictel.delivery.attempt import Attempted
-from magictel.exporter import Exporter
-from magictel.exporters.otlp_json import OtlpJson, line
-from magictel.model import Point, Series
-from magictel.outcome import Delivered, Outcome, Throttled
-from magictel.payload import Payload, Route
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Withheld
+from magictel.formats.otlp_json import OtlpJson, line
+from magictel.model.metrics import Point, Series
+from magictel.model.outcome import Delivered, Outcome, Throttled
+from magictel.plugin.exporter import Exporter
 from magictel.settings.model import ExporterSettings, option
-from magictel.templates import Withheld
-from magictel.transports.descriptor import write
+from magictel.transports.fd_write import write
 
 
 class ConsoleSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

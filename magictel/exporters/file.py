@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Withheld
 from magictel.errors import WireError
-from magictel.exporter import Exporter
-from magictel.exporters.otlp_json import OtlpJson, line
-from magictel.exporters.otlp_json_reading import every_point, expected, identified, points
-from magictel.finding import Finding, Rung
-from magictel.model import Point, Series
-from magictel.outcome import Delivered, Outcome, Throttled
-from magictel.payload import Payload, Route
+from magictel.formats.otlp_json import OtlpJson, line
+from magictel.formats.otlp_json_reading import every_point, expected, identified, points
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import Point, Series
+from magictel.model.outcome import Delivered, Outcome, Throttled
+from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.plugin.exporter import Exporter
 from magictel.settings.model import ExporterSettings, option
-from magictel.templates import Withheld
 from magictel.transports.file import append, trouble, writable
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable
 
 _LITTLE_ROOM = 64 * 1024 * 1024
 

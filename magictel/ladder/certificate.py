@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from magictel.dial import reach
 from magictel.errors import SettingsError
-from magictel.proxy import Proxy, ProxyRefused
-from magictel.tls import TlsOptions, fingerprint, handshake, presented, ssl_context
-from magictel.wire import Endpoint
+from magictel.net.connect import reach
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import Proxy, ProxyRefused
+from magictel.net.tls import TlsOptions, fingerprint, handshake, presented, ssl_context
 
 _DAY = 86_400.0
 _SHORT = {"organizationalUnitName": "OU", "organizationName": "O"}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from magictel.catalogue import explain
 from magictel.clock import Clock, SystemClock
 from magictel.errors import MagictelError, WireError
-from magictel.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Held, Rung
+from magictel.model.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Held, Rung
 
 Steps = Mapping[Rung, Callable[[], Finding]]
 """What climbs each rung; a rung without a step is skipped, and says so."""

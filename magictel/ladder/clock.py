@@ -5,8 +5,8 @@ from __future__ import annotations
 import email.utils
 import math
 
-from magictel.finding import Finding, Rung
-from magictel.wire import Reply
+from magictel.http.wire import Reply
+from magictel.model.finding import Finding, Rung
 
 DRIFT = 5.0
 """Seconds apart from which a clock warns: NTP keeps machines within milliseconds, and alerts look back a minute or less."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import time
 
-from magictel.finding import Finding, Rung
-from magictel.proxy import Proxy
-from magictel.resolver import LookUpTimeout, Resolver, is_address, resolve
-from magictel.wire import Endpoint
+from magictel.model.finding import Finding, Rung
+from magictel.net.dns import LookUpTimeout, Resolver, is_address, resolve
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import Proxy
 
 
 def dns(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from magictel.finding import Finding, Held, Rung
-from magictel.wire import Endpoint
+from magictel.model.finding import Finding, Held, Rung
+from magictel.net.endpoint import Endpoint
 
 _WORST = (Held.FAIL, Held.WARN, Held.PASS, Held.SKIPPED, Held.BLOCKED)
 

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from magictel.errors import WireError
-from magictel.finding import Finding, Held, Rung
-from magictel.front import Front, Kind, front_of
-from magictel.judgement import judge_status
-from magictel.ladder.meanwhile import Meanwhile, seconds_left
-from magictel.ladder.second_probe import answers_in_plaintext, banner, speaks_tls
-from magictel.outcome import Throttled, Unavailable
-from magictel.reply_words import own_words, words_of
-from magictel.tls_faults import known_fault
-from magictel.wire import Reply, Wire
+from magictel.http.classify import judge_status
+from magictel.http.reply_words import own_words, words_of
+from magictel.http.responder import Front, Kind, front_of
+from magictel.http.wire import Reply, Wire
+from magictel.ladder.deferred import Meanwhile, seconds_left
+from magictel.ladder.sniff import answers_in_plaintext, banner, speaks_tls
+from magictel.model.finding import Finding, Held, Rung
+from magictel.model.outcome import Throttled, Unavailable
+from magictel.net.tls_errors import known_fault
 
 _RESET_LIKE = frozenset(
     {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from magictel.finding import Finding, Rung, SideEffect
-from magictel.reply import reading
-from magictel.wire import Wire
+from magictel.http.messages import reading
+from magictel.http.wire import Wire
+from magictel.model.finding import Finding, Rung, SideEffect
 
 F = TypeVar("F", bound=Callable[..., Finding])
 _MARK = "__magictel_probe__"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from magictel.clock import Clock
+from magictel.encoding.payload import Payload, Route
 from magictel.errors import WireError
-from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.http.wire import Reply, Wire
 from magictel.ladder.climb import write_decides
 from magictel.ladder.clock import clock, time_of
 from magictel.ladder.dns import dns
@@ -19,17 +20,17 @@ from magictel.ladder.probe import ProbeInfo, probes_of
 from magictel.ladder.tcp import tcp
 from magictel.ladder.tls import tls
 from magictel.ladder.write_path import REFUSED, refused, unproven, write_path
-from magictel.outcome import Outcome
-from magictel.payload import Payload, Route
-from magictel.proxy import Proxy, proxy_for
-from magictel.tls import TlsOptions
-from magictel.wire import Endpoint, Reply, Wire
+from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.outcome import Outcome
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import Proxy, proxy_for
+from magictel.net.tls import TlsOptions
 
 _ASKED = (Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE)
 
 
 class HttpLadder(Protocol):
-    """What the ladder needs of an exporter (`magictel.http_exporter.HttpExporter` has it)."""
+    """What the ladder needs of an exporter (`magictel.plugin.http_exporter.HttpExporter` has it)."""
 
     name: ClassVar[str]
     products: ClassVar[tuple[str, ...]]

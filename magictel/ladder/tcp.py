@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from magictel.dial import connect_one, left
-from magictel.finding import Finding, Rung
-from magictel.proxy import Proxy
-from magictel.resolver import Resolver, resolve
-from magictel.wire import Endpoint
+from magictel.model.finding import Finding, Rung
+from magictel.net.connect import connect_one, left
+from magictel.net.dns import Resolver, resolve
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import Proxy
 
 
 def tcp(

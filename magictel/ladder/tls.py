@@ -7,16 +7,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from magictel.dial import left, reach
 from magictel.errors import SettingsError
-from magictel.finding import Finding, Rung
 from magictel.ladder.certificate import described, last_issuer, shown_anyway, utc
-from magictel.ladder.meanwhile import Meanwhile, seconds_left
-from magictel.ladder.second_probe import another_service, plain_answer, status_line
-from magictel.proxy import Proxy, ProxyRefused
-from magictel.tls import TlsOptions, handshake, ssl_context
-from magictel.tls_faults import TlsFault, fault, known_fault
-from magictel.wire import Endpoint
+from magictel.ladder.deferred import Meanwhile, seconds_left
+from magictel.ladder.sniff import another_service, plain_answer, status_line
+from magictel.model.finding import Finding, Rung
+from magictel.net.connect import left, reach
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import Proxy, ProxyRefused
+from magictel.net.tls import TlsOptions, handshake, ssl_context
+from magictel.net.tls_errors import TlsFault, fault, known_fault
 
 EXPIRES_SOON = 21
 """Days left below which a certificate warns: time enough to have it renewed by people."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from magictel.errors import WireError
-from magictel.finding import UNPROVEN, Finding, Rung
-from magictel.front import Kind, front_of
+from magictel.http.products import another_product
+from magictel.http.reply_words import words_of
+from magictel.http.responder import Kind, front_of
+from magictel.http.wire import Reply, Wire
 from magictel.ladder.http import explain_wire_error, not_a_backend
-from magictel.outcome import Outcome, Rejected
-from magictel.products import another_product
-from magictel.reply_words import words_of
-from magictel.wire import Endpoint, Reply, Wire
+from magictel.model.finding import UNPROVEN, Finding, Rung
+from magictel.model.outcome import Outcome, Rejected
+from magictel.net.endpoint import Endpoint
 
 _BY_METHOD = frozenset({404, 405, 501})
 REFUSED = frozenset({401, 403})
@@ -26,7 +27,7 @@ _AUTHORIZE = "grant these credentials the right to write, or let what is in fron
 def write_path(wire: Wire, path: str, backend: str, own: Collection[str] = ()) -> Reply | Finding:
     """The reply to a GET on the write path, or the http rung's finding where no backend gives such a reply.
 
-    `backend`: what is expected, for people. `own`: the names that `magictel.products` has for it.
+    `backend`: what is expected, for people. `own`: the names that `magictel.http.products` has for it.
     """
     try:
         reply = wire.get(path)

@@ -6,7 +6,7 @@ import re
 import urllib.parse
 from collections.abc import Mapping
 
-from magictel.events import CheckFinished, ClimbStarted, Event, SendFinished, TargetChecked, TargetSent
+from magictel.model.events import CheckFinished, ClimbStarted, Event, SendFinished, TargetChecked, TargetSent
 from magictel.operations.remedies import rewritten
 
 _BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from magictel.clock import Clock, SystemClock
-from magictel.events import (
+from magictel.ladder.climb import climb
+from magictel.model.events import (
     INTERRUPTED,
     CheckFinished,
     CheckOutcome,
@@ -20,9 +21,8 @@ from magictel.events import (
     Waited,
     check_outcome,
 )
-from magictel.finding import Finding, Held, Rung, SideEffect
-from magictel.ladder.climb import climb
-from magictel.operations.job import Job, leaving, side_by_side
+from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.operations.target_run import Job, leaving, side_by_side
 
 if TYPE_CHECKING:
     from magictel.operations.send import SendOptions

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
-from magictel.exporter import Exporter
-from magictel.finding import Finding
-from magictel.operations.asking import ask
-from magictel.operations.job import Job
-from magictel.verification import Unreadable
+from magictel.model.finding import Finding
+from magictel.model.verification import Unreadable
+from magictel.operations.target_run import Job
+from magictel.plugin.exporter import Exporter
+from magictel.verify.asking import ask
 
 _SETTLE = 0.5
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from magictel.clock import Clock
-from magictel.events import SourceReport
-from magictel.finding import Finding
-from magictel.operations.job import Job
+from magictel.model.events import SourceReport
+from magictel.model.finding import Finding
+from magictel.model.outcome import Reason, merge_reasons
 from magictel.operations.replay_reading import Reading, ReplayOptions
-from magictel.outcome import Reason, merge_reasons
+from magictel.operations.target_run import Job
 from magictel.sources.recording import Recordings
 
 

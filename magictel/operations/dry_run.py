@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from magictel.exporter import Exporter
-from magictel.finding import Finding
-from magictel.http_exporter import HttpExporter
-from magictel.operations.job import Job
-from magictel.outcome import Reason, merge_reasons
-from magictel.secrets import MASK
+from magictel.http.wire import Request
+from magictel.model.finding import Finding
+from magictel.model.outcome import Reason, merge_reasons
+from magictel.operations.target_run import Job
+from magictel.plugin.exporter import Exporter
+from magictel.plugin.http_exporter import HttpExporter
+from magictel.secrets.secret import MASK
 from magictel.sources.sample import Sample
-from magictel.wire import Request
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "dd-api-key"})
 

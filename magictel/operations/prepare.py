@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from magictel.finding import Finding
-from magictel.http_exporter import HttpExporter, Preparation
-from magictel.operations.asking import ask
-from magictel.operations.job import Job
-from magictel.verification import Unreadable
+from magictel.model.finding import Finding
+from magictel.model.verification import Unreadable
+from magictel.operations.target_run import Job
+from magictel.plugin.http_exporter import HttpExporter, Preparation
+from magictel.verify.asking import ask
 
 
 @dataclass(frozen=True, slots=True)

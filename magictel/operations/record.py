@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from magictel import registry
-from magictel.address import parse_endpoint, printable
 from magictel.clock import Clock
 from magictel.errors import MagictelError, SettingsError, UsageError, WireError
-from magictel.events import SkippedReason
-from magictel.redactor import Redactor
-from magictel.sources.parts import Gathering
+from magictel.http.wire import Request, Transport
+from magictel.model.events import SkippedReason
+from magictel.net.address import parse_endpoint, printable
+from magictel.registry import entry_points
+from magictel.secrets.redactor import Redactor
+from magictel.sources.batching import Gathering
+from magictel.sources.errors import SourceError
 from magictel.sources.recording import Batch, Recordings
 from magictel.sources.skips import Skips
-from magictel.sources.trouble import SourceError
-from magictel.wire import Request, Transport
 
 ACCEPT = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.8,application/openmetrics-text;version=0.0.1;q=0.7,"
@@ -101,10 +101,10 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
         raise UsageError("usage.record", "--every and --for belong to a URL", "leave them out")
     if options.length is not None and options.every is None:
         raise UsageError("usage.record", "--for needs --every", "--every 15s --for 5m")
-    settings: Any = registry.load("file").Settings(
+    settings: Any = entry_points.load("file").Settings(
         redact_attributes=tuple(options.redact), drop_attributes=tuple(options.drop)
     )
-    exporter = registry.load("file")(settings)
+    exporter = entry_points.load("file")(settings)
     gathering = Gathering()
     made = False
     try:

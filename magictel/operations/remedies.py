@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from magictel.events import (
+from magictel.model.events import (
     CheckFinished,
     CheckResult,
     Event,
@@ -16,7 +16,7 @@ from magictel.events import (
     TargetChecked,
     TargetSent,
 )
-from magictel.finding import Finding
+from magictel.model.finding import Finding
 
 Rewrite = Callable[[str, str], str]
 """Takes a target and a remedy, and returns the new remedy."""

@@ -8,7 +8,7 @@ from queue import Empty
 
 from magictel.clock import Clock, SystemClock
 from magictel.errors import MagictelError
-from magictel.events import (
+from magictel.model.events import (
     Event,
     ReplayFinished,
     ReplayMoved,
@@ -16,13 +16,13 @@ from magictel.events import (
     SourceReport,
     TargetSent,
 )
-from magictel.operations.job import Job, leaving
-from magictel.operations.replay_lane import TICK, Lane
-from magictel.operations.replay_proof import prove
 from magictel.operations.replay_reading import Reading, ReplayOptions
-from magictel.sources.parts import Slice
+from magictel.operations.replay_worker import TICK, Lane
+from magictel.operations.target_run import Job, leaving
+from magictel.sources.batching import Slice
+from magictel.sources.errors import SourceError
 from magictel.sources.recording import Recordings
-from magictel.sources.trouble import SourceError
+from magictel.verify.replay import prove
 
 _PATIENCE = 3.0
 """Seconds that an interrupt waits for what is on the wire."""

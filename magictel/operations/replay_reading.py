@@ -8,14 +8,14 @@ from itertools import chain
 
 from magictel.clock import Clock
 from magictel.errors import UsageError
-from magictel.events import (
+from magictel.model.events import (
     SourceReport,
 )
+from magictel.sources.batching import SLICE, Gathering, Slice
+from magictel.sources.errors import SourceError
 from magictel.sources.filtering import Filter
-from magictel.sources.parts import SLICE, Gathering, Slice
 from magictel.sources.recording import Batch, Recordings
 from magictel.sources.span import Span
-from magictel.sources.trouble import SourceError
 
 _SECOND = 1_000_000_000
 _TICK = 0.2

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
-from magictel.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent
-from magictel.exporter import Exporter
-from magictel.finding import Finding, Rung
-from magictel.model import count_points, groups
-from magictel.operations.job import Job, leaving, side_by_side
-from magictel.operations.read_back import expected_points, read_back
-from magictel.operations.readiness import readiness, spoiling
+from magictel.model.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import count_points, groups
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.timing import Stopwatch
+from magictel.operations.preflight import readiness, spoiling
 from magictel.operations.send_result import judged
+from magictel.operations.target_run import Job, leaving, side_by_side
 from magictel.operations.tuning import tuning
-from magictel.outcome import Fate, Reason, Receipt
+from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import Sample, new_run_id, sample
-from magictel.stopwatch import Stopwatch
+from magictel.verify.read_back import expected_points, read_back
 
 _LEAST = 0.1
 """Seconds for sending where the rungs before it took all of the deadline."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from magictel.events import SendOutcome, SendResult
-from magictel.operations import altered
-from magictel.outcome import Fate, Reason
+from magictel.model.events import SendOutcome, SendResult
+from magictel.model.outcome import Fate, Reason
+from magictel.verify import advice
 
 _LOST = "see whether they come late, with --within 120s; else look for a filter, a pipeline, a failure store or a quota behind the receiver"
 _DUPLICATED = "look for a second way to the same place: another collector, a pipeline, replicas that are not merged"
@@ -45,7 +45,7 @@ def judged(result: SendResult, *, verify: bool) -> SendResult:
             outcome=SendOutcome.ALTERED,
             code="verify.altered",
             message=message,
-            remedy=altered.remedy(result.target, verification.differences),
+            remedy=advice.remedy(result.target, verification.differences),
         )
     if verification.duplicated:
         message = f"{verification.duplicated} points are shown more than once"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from magictel.exporter import Exporter
-from magictel.stopwatch import Tuning
+from magictel.model.timing import Tuning
+from magictel.plugin.exporter import Exporter
 
 
 def tuning(exporter: Exporter[Any], points: int, together: int | None = None) -> Tuning:

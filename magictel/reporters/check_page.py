@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from magictel.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
-from magictel.finding import AFTER_UNTIL, UNPROVEN, Finding, Held, Rung
+from magictel.model.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
+from magictel.model.finding import AFTER_UNTIL, UNPROVEN, Finding, Held, Rung
 from magictel.reporters.evidence import lines
-from magictel.reporters.figures import every, many, named, span
+from magictel.reporters.humanize import every, many, named, span
+from magictel.reporters.layout import Sheet
 from magictel.reporters.remedies import parted
-from magictel.reporters.sheet import Sheet
 
 _NAME = 14
 """Columns of a rung's name: the longest, and room."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magictel.verification import Difference, Value
+from magictel.model.verification import Difference, Value
 
 _ATTRIBUTES = 60
 """Characters shown of a point's attributes."""

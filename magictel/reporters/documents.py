@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from magictel.errors import MagictelError
-from magictel.events import (
+from magictel.model.events import (
     CheckFinished,
     CheckOutcome,
     CheckResult,
@@ -18,11 +18,11 @@ from magictel.events import (
     SkippedReason,
     SourceReport,
 )
-from magictel.finding import Finding, Held
-from magictel.outcome import Fate, Reason, Receipt
+from magictel.model.finding import Finding, Held
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.timing import Timing
+from magictel.model.verification import Counted, Difference, Verification
 from magictel.reporters.timing import advice
-from magictel.stopwatch import Timing
-from magictel.verification import Counted, Difference, Verification
 
 CHECK = "magictel.check/1"
 SEND = "magictel.send/1"

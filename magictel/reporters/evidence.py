@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from magictel.finding import Finding, Held
+from magictel.model.finding import Finding, Held
 
 _SAID = 160
 """Characters shown of what a server said: enough to recognise it."""

@@ -13,14 +13,14 @@ from itertools import islice
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
-from magictel.finding import Held
+from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.model.finding import Held
 from magictel.reporters import check_page, send_verdict
-from magictel.reporters.cases import VERIFIED, Case, cases, checked_cases, problems, sent_cases, source_cases
-from magictel.reporters.figures import bound, many, span
+from magictel.reporters.humanize import bound, many, span
 from magictel.reporters.remedies import parted
 from magictel.reporters.results import ClosingReporter, Results
-from magictel.reporters.signs import printable
+from magictel.reporters.symbols import printable
+from magictel.reporters.testcases import VERIFIED, Case, cases, checked_cases, problems, sent_cases, source_cases
 from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, sentence
 

@@ -7,10 +7,14 @@ from html import escape
 from importlib.resources import files
 
 from magictel.errors import MagictelError
-from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
-from magictel.finding import Held
+from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.model.finding import Held
 from magictel.reporters import check_page, send_verdict
-from magictel.reporters.cases import (
+from magictel.reporters.humanize import bound, many, span
+from magictel.reporters.remedies import parted
+from magictel.reporters.results import ClosingReporter, Results
+from magictel.reporters.symbols import DRAWN, printable
+from magictel.reporters.testcases import (
     ACCEPTED,
     VERIFIED,
     Case,
@@ -21,10 +25,6 @@ from magictel.reporters.cases import (
     source_cases,
     undeclared,
 )
-from magictel.reporters.figures import bound, many, span
-from magictel.reporters.remedies import parted
-from magictel.reporters.results import ClosingReporter, Results
-from magictel.reporters.signs import DRAWN, printable
 from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, sentence
 

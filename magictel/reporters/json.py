@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import (
+from magictel.model.events import (
     CheckFinished,
     CheckStarted,
     Event,

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import CheckResult, Event, SendOutcome, SendResult
-from magictel.finding import Finding, Held
-from magictel.reporters.cases import Case, cleaned_case, reason_text, source_cases
+from magictel.model.events import CheckResult, Event, SendOutcome, SendResult
+from magictel.model.finding import Finding, Held
 from magictel.reporters.evidence import lines
-from magictel.reporters.figures import many
+from magictel.reporters.humanize import many
 from magictel.reporters.remedies import known
 from magictel.reporters.results import Results
 from magictel.reporters.run_info import RunInfo
+from magictel.reporters.testcases import Case, cleaned_case, reason_text, source_cases
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 §2.2 has no character for."""

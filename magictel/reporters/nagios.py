@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from magictel.errors import MagictelError
-from magictel.events import CheckOutcome, CheckResult, SendOutcome, SendResult
-from magictel.finding import Held
-from magictel.reporters.cases import Case, cases, problems
+from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.model.finding import Held
 from magictel.reporters.results import ClosingReporter, Results
-from magictel.reporters.signs import printable
+from magictel.reporters.symbols import printable
+from magictel.reporters.testcases import Case, cases, problems
 from magictel.reporters.verdict import sentence
 
 _LONGEST = 400

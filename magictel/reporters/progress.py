@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from magictel.events import ReplayMoved, Waited
-from magictel.finding import Rung
-from magictel.reporters.figures import span
-from magictel.reporters.signs import printable, writable
+from magictel.model.events import ReplayMoved, Waited
+from magictel.model.finding import Rung
+from magictel.reporters.humanize import span
+from magictel.reporters.symbols import printable, writable
 
 _CLEAR = "\r\x1b[2K"
 _MARGIN = 3

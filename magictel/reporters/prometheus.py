@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import CheckOutcome, CheckResult, ReplayFinished, SendOutcome, SendResult, SourceReport
-from magictel.finding import Held, Rung
-from magictel.outcome import Fate
-from magictel.reporters.cases import Case, checked_cases, sent_cases, source_cases
+from magictel.model.events import CheckOutcome, CheckResult, ReplayFinished, SendOutcome, SendResult, SourceReport
+from magictel.model.finding import Held, Rung
+from magictel.model.outcome import Fate
 from magictel.reporters.results import ClosingReporter, Results
+from magictel.reporters.testcases import Case, checked_cases, sent_cases, source_cases
 from magictel.reporters.verdict import operation
 
 _HELP = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from magictel.events import Event
+from magictel.model.events import Event
 
 
 class Reporter(Protocol):

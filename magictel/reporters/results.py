@@ -6,7 +6,15 @@ from abc import ABC, abstractmethod
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.events import CheckFinished, CheckStarted, Event, ReplayStarted, RunCleaned, SendFinished, SendStarted
+from magictel.model.events import (
+    CheckFinished,
+    CheckStarted,
+    Event,
+    ReplayStarted,
+    RunCleaned,
+    SendFinished,
+    SendStarted,
+)
 from magictel.reporters.run_info import RunInfo
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from magictel.outcome import FailedAttempts, Receipt
-from magictel.reporters.figures import many, span
+from magictel.model.outcome import FailedAttempts, Receipt
+from magictel.reporters.humanize import many, span
 
 
 def retried(receipt: Receipt) -> str | None:

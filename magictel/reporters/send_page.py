@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from magictel.events import (
+from magictel.model.events import (
     ReplayFinished,
     RunCleaned,
     RunCounted,
@@ -15,19 +15,19 @@ from magictel.events import (
     SendStarted,
     SourceReport,
 )
-from magictel.finding import Held, Rung
-from magictel.outcome import Fate, Reason, Receipt
-from magictel.reporters.cases import MAY_BE_STORED, doubtful, telling
+from magictel.model.finding import Held, Rung
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.timing import Timing
+from magictel.model.verification import Verification
 from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
 from magictel.reporters.differences import shown_difference
-from magictel.reporters.figures import many, named, span
+from magictel.reporters.humanize import many, named, span
+from magictel.reporters.layout import Sheet
 from magictel.reporters.remedies import known
 from magictel.reporters.retries import retried
 from magictel.reporters.send_verdict import held_of, overall
-from magictel.reporters.sheet import Sheet
+from magictel.reporters.testcases import MAY_BE_STORED, doubtful, telling
 from magictel.reporters.timing import advice
-from magictel.stopwatch import Timing
-from magictel.verification import Verification
 
 _SHOWN = 5
 """Differences shown for each target; the JSON report has all."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from magictel.events import ReplayFinished, SendFinished, SendOutcome, SendResult
-from magictel.finding import Held
-from magictel.reporters.cases import counted_only
+from magictel.model.events import ReplayFinished, SendFinished, SendOutcome, SendResult
+from magictel.model.finding import Held
 from magictel.reporters.check_page import sentence
-from magictel.reporters.figures import every, many, named
+from magictel.reporters.humanize import every, many, named
+from magictel.reporters.testcases import counted_only
 
 _HELD = {
     SendOutcome.VERIFIED: Held.PASS,

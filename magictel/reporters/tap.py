@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 
 from magictel.errors import MagictelError
-from magictel.finding import Held
-from magictel.reporters.cases import Case, cases
+from magictel.model.finding import Held
 from magictel.reporters.results import ClosingReporter, Results
-from magictel.reporters.signs import printable
+from magictel.reporters.symbols import printable
+from magictel.reporters.testcases import Case, cases
 
 
 class TapReporter(ClosingReporter):

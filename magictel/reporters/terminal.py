@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TextIO
 
-from magictel.events import (
+from magictel.model.events import (
     Accepted,
     CheckFinished,
     CheckOutcome,
@@ -29,9 +29,9 @@ from magictel.events import (
     Waited,
 )
 from magictel.reporters import check_page, send_page
-from magictel.reporters.figures import many
+from magictel.reporters.humanize import many
+from magictel.reporters.layout import Paint, Sheet
 from magictel.reporters.progress import Progress
-from magictel.reporters.sheet import Paint, Sheet
 from magictel.reporters.tty import columns, is_terminal
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from magictel.reporters.figures import many, span
-from magictel.stopwatch import Timing, Tuning
+from magictel.model.timing import Timing, Tuning
+from magictel.reporters.humanize import many, span
 
 _VISIBLE = "visible"
 _LARGEST = 10_000

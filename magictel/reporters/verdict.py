@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from magictel.events import ReplayFinished
+from magictel.model.events import ReplayFinished
 from magictel.reporters import check_page, send_verdict
-from magictel.reporters.figures import many, named
+from magictel.reporters.humanize import many, named
 from magictel.reporters.results import Results
 
 

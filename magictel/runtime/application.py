@@ -17,10 +17,10 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 
-from magictel import registry
 from magictel.errors import MagictelError, SettingsError
-from magictel.exporter import Exporter
-from magictel.outcome import Receipt
+from magictel.model.outcome import Receipt
+from magictel.plugin.exporter import Exporter
+from magictel.registry import entry_points
 from magictel.runtime.counting import CountingExporter
 from magictel.runtime.reader import Reader
 from magictel.runtime.sigterm import LastCollection
@@ -124,7 +124,7 @@ def _exporters(
     except SettingsError as failure:  # without its file nobody knows what a name means
         yield from ((name, CountingExporter(name, failure)) for name in listed or ("runtime",))
         return
-    specs = targets(file, environment) if listed is None else listed_targets(file, environment, registry.names())
+    specs = targets(file, environment) if listed is None else listed_targets(file, environment, entry_points.names())
     for spec in specs:
         if spec.unusable is not None:
             yield spec.name, CountingExporter(spec.name, spec.unusable)
@@ -136,7 +136,7 @@ def _exporter(
     spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile | None
 ) -> Exporter[Any] | CountingExporter:
     try:
-        made = registry.load(spec.exporter)
+        made = entry_points.load(spec.exporter)
         resolved = resolve(spec.name, spec.exporter, made.Settings, environment=environment, config=file)
         made.check_settings(resolved.settings)
         exporter: Exporter[Any] = made(resolved.settings, target=spec.name)

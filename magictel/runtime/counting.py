@@ -9,8 +9,8 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
 from magictel.errors import MagictelError
-from magictel.model import count_points
-from magictel.outcome import Fate, Reason, Receipt
+from magictel.model.metrics import count_points
+from magictel.model.outcome import Fate, Reason, Receipt
 
 
 class CountingExporter(MetricExporter):

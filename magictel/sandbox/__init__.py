@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from magictel.clock import Clock
-    from magictel.sandbox.room import Sandbox
-    from magictel.wire import Request
+    from magictel.http.wire import Request
+    from magictel.sandbox.sandbox import Sandbox
 
 __all__ = ["names", "start"]
 
@@ -51,6 +51,6 @@ def start(
     `faults` are scripts such as `elasticsearch: 429 x3, then reset`; `port` and `seen` are those of `Sandbox`. Raises `UsageError` for
     an unknown name or script, and for a port that is taken.
     """
-    from magictel.sandbox.room import Sandbox
+    from magictel.sandbox.sandbox import Sandbox
 
     return Sandbox(names, faults=faults, host=host, port=port, clock=clock, seen=seen).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from magictel.wire import Reply, Request
+from magictel.http.wire import Reply, Request
 
 
 class Emulator(Protocol):

@@ -17,10 +17,10 @@ import cramjam
 from google.protobuf.message import DecodeError
 
 from magictel.clock import Clock, SystemClock
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sandbox.prometheus_query import ParseError, instant, parse, ranged
 from magictel.sandbox.prometheus_store import RefusedError, Store
-from magictel.wire import Reply, Request
 
 _WRITE = "/api/v1/write"
 _LARGEST = 33_554_432

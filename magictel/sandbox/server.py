@@ -20,10 +20,10 @@ from typing import Self
 
 from magictel.clock import Clock, SystemClock
 from magictel.errors import UsageError
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.emulator import Emulator, Refuses, RefusesItems
 from magictel.sandbox.faults import Fault, Faults
-from magictel.sandbox.framing import Malformed, Reader, encode
-from magictel.wire import Reply, Request
+from magictel.sandbox.http1 import Malformed, Reader, encode
 
 _EXPIRED = Path(__file__).with_name("expired.pem")
 """Certificate and key, self-signed for localhost, valid in January 2020: of use for nothing else."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from magictel.address import parse_endpoint, printable
 from magictel.errors import SettingsError
-from magictel.secrets import Secret
+from magictel.net.address import parse_endpoint, printable
+from magictel.secrets.secret import Secret
 from magictel.settings.fields import fields_of, userinfo_secrets
 
 CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|password|cookie|credential", re.IGNORECASE)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from magictel.secrets import MASK, Secret
+from magictel.secrets.secret import MASK, Secret
 from magictel.settings.fields import Field, masked
 from magictel.settings.names import did_you_mean
 from magictel.settings.units import parse_bytes, parse_seconds

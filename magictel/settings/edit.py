@@ -20,9 +20,9 @@ import tomlkit.items
 from magictel.errors import SettingsError, UsageError
 from magictel.settings import convert
 from magictel.settings.fields import Field, toml_value
-from magictel.settings.lines import key_lines
 from magictel.settings.names import find
 from magictel.settings.origin import Origin
+from magictel.settings.toml_lines import key_lines
 
 _HEADER = re.compile(r"\s*\[")
 HEAD = """\

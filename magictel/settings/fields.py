@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from magictel.secrets import MASK, Secret, SecretUrl, revealed
+from magictel.secrets.secret import MASK, Secret, SecretUrl, revealed
 from magictel.settings.names import either
 from magictel.settings.units import bytes_text, seconds_text
 
@@ -156,7 +156,7 @@ def masked(text: str) -> str:
     """A text without the credentials and the query of an address in it."""
     if "://" not in text or not {"@", "?", "#"}.intersection(text):
         return text
-    from magictel.address import printable
+    from magictel.net.address import printable
 
     return printable(text)
 
@@ -174,7 +174,7 @@ def secret_values(settings: msgspec.Struct) -> Iterator[str]:
 
 def hide_logins(settings: msgspec.Struct) -> None:
     """Put a `SecretUrl` in the place of every address that holds credentials."""
-    from magictel.address import printable
+    from magictel.net.address import printable
 
     def hidden(value: Any) -> Any:
         if isinstance(value, list):

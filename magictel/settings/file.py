@@ -10,11 +10,11 @@ from typing import Any
 
 from magictel import env_quotes
 from magictel.errors import SettingsError
-from magictel.regular_file import NotRegular, open_regular
-from magictel.settings.lines import key_lines, line_of
+from magictel.files import NotRegular, open_regular
+from magictel.settings.locate import VARIABLE, locate
 from magictel.settings.names import TARGET_NAME, did_you_mean, normal
 from magictel.settings.origin import Origin, file_line
-from magictel.settings.place import VARIABLE, locate
+from magictel.settings.toml_lines import key_lines, line_of
 
 _LARGEST = 1_048_576
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")

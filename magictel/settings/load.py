@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from magictel.redactor import Redactor
+from magictel.secrets.redactor import Redactor
 from magictel.settings.cautions import cautions
 from magictel.settings.fields import Field, field_map
 from magictel.settings.file import ConfigFile, Table
@@ -23,8 +23,8 @@ from magictel.settings.model import ExporterSettings
 from magictel.settings.names import target_variable
 from magictel.settings.origin import DEFAULT, Origin, variable
 from magictel.settings.reading import LATER, Layer, Reading
-from magictel.settings.strays import strays
 from magictel.settings.trust import borrowed, refusals
+from magictel.settings.unknown_env import strays
 
 S = TypeVar("S", bound=ExporterSettings)
 

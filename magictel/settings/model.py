@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import msgspec
 
 from magictel.errors import SettingsError
-from magictel.secrets import Secret
+from magictel.secrets.secret import Secret
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 Problem = tuple[str, str, str, str | None]
@@ -282,10 +282,10 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     def _parse(self) -> None:
         """Raises `SettingsError` for a text that is not what it should be."""
         if self.ca_fingerprint:
-            from magictel.tls import TlsOptions  # what nobody sets costs nothing
+            from magictel.net.tls import TlsOptions  # what nobody sets costs nothing
 
             assert TlsOptions(ca_fingerprint=self.ca_fingerprint).fingerprint
         if self.proxy and self.proxy.strip():
-            from magictel.proxy import parse_proxy
+            from magictel.net.proxy import parse_proxy
 
             parse_proxy(self.proxy, "proxy")

@@ -21,14 +21,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from magictel.builtin import BUILT_IN
+from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.errors import SettingsError
-from magictel.secrets import MASK
+from magictel.secrets.secret import MASK
 from magictel.settings import convert
 from magictel.settings.contained import outside
-from magictel.settings.expand import REFERENCE, Malformed, Unset, expand
 from magictel.settings.fields import Field, userinfo_secrets
 from magictel.settings.file import ConfigFile, Table
+from magictel.settings.interpolate import REFERENCE, Malformed, Unset, expand
 from magictel.settings.names import either, normal
 from magictel.settings.origin import Origin
 from magictel.settings.texts import entries, hosts, named_for, texts

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from magictel.errors import UsageError
-from magictel.sources.trouble import SourceError
+from magictel.sources.errors import SourceError
 
 _BLOCK = 256 * 1024
 _FREE = 16 * 1024 * 1024

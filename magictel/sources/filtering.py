@@ -8,7 +8,7 @@ from fnmatch import translate
 from typing import Any
 
 from magictel.errors import UsageError
-from magictel.sources.parts import Part
+from magictel.sources.batching import Part
 
 
 class Filter:

@@ -15,12 +15,12 @@ import msgspec
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, number_point
-from magictel.sources import validity
-from magictel.sources.json_trouble import broken_at, column_of, undecodable
-from magictel.sources.parts import Head, Part
+from magictel.model import validity
+from magictel.model.metrics import Kind, number_point
+from magictel.sources.batching import Head, Part
+from magictel.sources.errors import SourceError, broken
+from magictel.sources.json_errors import broken_at, column_of, undecodable
 from magictel.sources.skips import Skips
-from magictel.sources.trouble import SourceError, broken
 
 PREFIX = "ai_gateway."
 _METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (

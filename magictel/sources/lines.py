@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from magictel.sources.trouble import SourceError
+from magictel.sources.errors import SourceError
 
 LONGEST = 16 * 1024 * 1024
 """Bytes of a line. The Collector writes one request on each: some megabytes at its largest batches."""

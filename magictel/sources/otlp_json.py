@@ -14,19 +14,19 @@ from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPo
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, NumberPoints, Point, number_point, number_text, summary_part
+from magictel.model.metrics import Kind, NumberPoints, Point, number_point, number_text, summary_part
+from magictel.model.validity import NO_RECORDED_VALUE, Problem
 from magictel.sources import otlp_messages as otlp
-from magictel.sources.json_trouble import broken_at, column_of, place, undecodable, undecoded
-from magictel.sources.once import shifted
+from magictel.sources.batching import RESOURCES, Around, Attributes, Head, Heads, Interned, Part
+from magictel.sources.errors import SourceError, broken, impossible
+from magictel.sources.in_memory import shifted
+from magictel.sources.json_errors import broken_at, column_of, place, undecodable, undecoded
+from magictel.sources.line_cache import Shapes
 from magictel.sources.otlp_members import MemberError, canonical
 from magictel.sources.otlp_problems import PROBLEMS, number_problem
 from magictel.sources.otlp_times import has_all_times, plain_times
 from magictel.sources.otlp_values import counted_attributes, dictionary, identifier, metadata_of
-from magictel.sources.parts import RESOURCES, Around, Attributes, Head, Heads, Interned, Part
-from magictel.sources.shapes import Shapes
 from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, UNREADABLE_IDENTIFIER, LineNotes, Skips
-from magictel.sources.trouble import SourceError, broken, impossible
-from magictel.sources.validity import NO_RECORDED_VALUE, Problem
 
 _TEMPORALITY = {
     0: None,

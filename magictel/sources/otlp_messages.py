@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from magictel.sources.parts import LATEST
+from magictel.sources.batching import LATEST
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=LATEST)]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from magictel.model import validity
+from magictel.model.validity import Problem
 from magictel.sources import otlp_messages as otlp
-from magictel.sources import validity
-from magictel.sources.validity import Problem
 
 
 def number_problem(point: otlp.Point) -> Problem | None:

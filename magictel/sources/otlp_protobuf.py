@@ -14,10 +14,12 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import Kind, Point, number_point, number_text, summary_part
-from magictel.sources import validity
+from magictel.model import validity
+from magictel.model.metrics import Kind, Point, number_point, number_text, summary_part
+from magictel.model.validity import NO_RECORDED_VALUE, Problem
+from magictel.sources.batching import RESOURCES, Around, Attributes, Head, Heads, Interned, Part
+from magictel.sources.errors import SourceError, broken, impossible
 from magictel.sources.otlp_members import MemberError
-from magictel.sources.parts import RESOURCES, Around, Attributes, Head, Heads, Interned, Part
 from magictel.sources.protobuf_values import buckets, counted_attributes, framed, number_value, pairs_of
 from magictel.sources.protobuf_wire import (
     BadWireError,
@@ -34,8 +36,6 @@ from magictel.sources.protobuf_wire import (
     zigzag,
 )
 from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, LineNotes, Skips
-from magictel.sources.trouble import SourceError, broken, impossible
-from magictel.sources.validity import NO_RECORDED_VALUE, Problem
 
 _TEMPORALITY = {1: "delta", 2: "cumulative"}
 _KINDS = {5: Kind.GAUGE, 7: Kind.SUM, 9: Kind.HISTOGRAM, 10: Kind.EXPONENTIAL_HISTOGRAM}

@@ -6,8 +6,8 @@ import re
 from operator import itemgetter
 from typing import Any
 
+from magictel.model.validity import EARLY, LATEST
 from magictel.sources import otlp_messages as otlp
-from magictel.sources.validity import EARLY, LATEST
 
 _TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
 _TIME_NAME = b'"timeUnixNano"'

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from magictel.model import Metadata
+from magictel.model.metrics import Metadata
 from magictel.sources import otlp_messages as otlp
 
 _HEX = re.compile("[0-9a-fA-F]+")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.model import Point, number_text
-from magictel.sources import validity
+from magictel.model import validity
+from magictel.model.metrics import Point, number_text
 from magictel.sources.prometheus_families import Membership
 
 

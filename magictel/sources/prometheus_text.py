@@ -19,16 +19,16 @@ from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.model import PROMETHEUS_TYPE, Kind, Point, number_point
+from magictel.model.metrics import PROMETHEUS_TYPE, Kind, Point, number_point
 from magictel.sources import prometheus_number as numbers
-from magictel.sources.parts import Head, Part
+from magictel.sources.batching import Head, Part
+from magictel.sources.errors import SourceError, broken, impossible
 from magictel.sources.prometheus_families import Families, Membership
 from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_histograms import Counted, Gathered, HistogramError
 from magictel.sources.prometheus_line import LABELS, VALUE
 from magictel.sources.prometheus_pages import Page, pages
 from magictel.sources.prometheus_samples import Decoded, Line, Samples, place
-from magictel.sources.trouble import SourceError, broken, impossible
 
 _CHUNK = 1_000
 _READ_ONCE = 2 * 1024 * 1024

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from magictel.sources.errors import SourceError
 from magictel.sources.lines import LONGEST, document
 from magictel.sources.protobuf_wire import BadWireError, varint
-from magictel.sources.trouble import SourceError
 
 _RESOURCE_METRICS = b"\x0a"
 _IN_RESOURCE_METRICS = (0x0A, 0x12, 0x1A)

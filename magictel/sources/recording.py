@@ -15,19 +15,19 @@ from typing import IO
 
 from magictel.errors import UsageError
 from magictel.sources import bytestream
+from magictel.sources.batching import Part
 from magictel.sources.bytestream import STDIN, Bytes
+from magictel.sources.errors import SourceError
 from magictel.sources.formats import recognised
 from magictel.sources.gateway_log import GatewayLog
+from magictel.sources.in_memory import SMALL, Once
 from magictel.sources.lines import document, lines
-from magictel.sources.once import SMALL, Once
 from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_protobuf import OtlpProtobuf
-from magictel.sources.parts import Part
 from magictel.sources.prometheus_text import PrometheusText
 from magictel.sources.protobuf_messages import messages
 from magictel.sources.skips import Skips
 from magictel.sources.span import Span, plain_span, scanned_span
-from magictel.sources.trouble import SourceError
 
 Batch = list[Part]
 

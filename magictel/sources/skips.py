@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from magictel.events import SkippedReason
-from magictel.sources import validity
-from magictel.sources.trouble import SourceError
-from magictel.sources.validity import Problem
+from magictel.model import validity
+from magictel.model.events import SkippedReason
+from magictel.model.validity import Problem
+from magictel.sources.errors import SourceError
 
 LOST_THRESHOLD = "zeroThreshold of an exponential histogram is not sent"
 REPEATED_KEY = "two attributes of a point have one key: the last is sent"

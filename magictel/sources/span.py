@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from magictel.model import times_of
+from magictel.model.metrics import times_of
+from magictel.sources.errors import SourceError
 from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_members import OTLP_KEY
 from magictel.sources.otlp_times import times
-from magictel.sources.trouble import SourceError
 
 
 @dataclass(slots=True)

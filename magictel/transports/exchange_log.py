@@ -12,10 +12,10 @@ from __future__ import annotations
 import logging
 import zlib
 
-from magictel.redactor import Redactor
-from magictel.reply import Reply
-from magictel.secrets import MASK
-from magictel.wire import Request
+from magictel.http.messages import Reply
+from magictel.http.wire import Request
+from magictel.secrets.redactor import Redactor
+from magictel.secrets.secret import MASK
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 600

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from magictel.clock import SystemClock
 from magictel.errors import WireError
-from magictel.transports.descriptor import write
+from magictel.transports.fd_write import write
 
 _LOCK_SECONDS = 1.0
 _LOCK_PAUSE = 0.005

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from magictel.errors import WireError
-from magictel.wire import Request
+from magictel.http.wire import Request
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _FORBIDDEN = ("\r", "\n", "\0")

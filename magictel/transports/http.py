@@ -18,18 +18,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from magictel.proxy import Proxy, ProxyRefused, proxy_for
-from magictel.redactor import Redactor
-from magictel.stopwatch import Stopwatch
-from magictel.tls import TlsOptions, ssl_context
-from magictel.transports.encoding import decoded
+from magictel.http.wire import Reply, Request
+from magictel.model.timing import Stopwatch
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import Proxy, ProxyRefused, proxy_for
+from magictel.net.tls import TlsOptions, ssl_context
+from magictel.secrets.redactor import Redactor
+from magictel.transports.decompress import decoded
+from magictel.transports.errors import Progress, classify
 from magictel.transports.exchange_log import log_failure, log_reply, log_request
 from magictel.transports.headers import folded, must_travel, travelling
-from magictel.transports.network import Backend, Exchange, Stream
-from magictel.transports.protocol import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
-from magictel.transports.quiet import redacted_logs
-from magictel.transports.symptoms import Progress, classify
-from magictel.wire import Endpoint, Reply, Request
+from magictel.transports.http_errors import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
+from magictel.transports.log_redaction import redacted_logs
+from magictel.transports.sockets import Backend, Exchange, Stream
 
 if TYPE_CHECKING:
     import httpcore
@@ -54,7 +55,7 @@ class _Route:
 
 
 class HttpTransport:
-    """`magictel.wire.Transport` over HTTP/1.1. Thread-safe; a forked child makes connections of its own; redirects are not followed.
+    """`magictel.http.wire.Transport` over HTTP/1.1. Thread-safe; a forked child makes connections of its own; redirects are not followed.
 
     `proxy` None: the environment's, if `trust_env`; an empty text: none. `environment` None: the process's own.
     Raises `SettingsError` at once for TLS files that cannot be used.
@@ -98,7 +99,7 @@ class HttpTransport:
         The peer is waited for no longer than `timeout` seconds, however slowly the bytes trickle; what is imported or made for
         the first send does not count.
         """
-        from magictel.instrumentation import uninstrumented
+        from magictel.transports.instrumentation import uninstrumented
 
         must_travel(request)
         route = self._route(request.url)
@@ -267,7 +268,7 @@ def import_all() -> None:
     import httpcore
     import httpx
 
-    import magictel.instrumentation
+    import magictel.transports.instrumentation
 
     del encodings, httpcore, httpx, magictel
 

@@ -16,10 +16,10 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
 from opentelemetry.sdk.metrics.export import MetricExportResult
 
-from magictel.exporter import Exporter
 from magictel.exporters.elasticsearch import ElasticsearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
-from magictel.model import count_points, groups
+from magictel.model.metrics import count_points, groups
+from magictel.plugin.exporter import Exporter
 
 Send = Callable[[Any], object]
 INDEX = "magicapi-metrics"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from magictel.exporter import Exporter
+from magictel.plugin.exporter import Exporter
 from tests.benchmarks.data import Data
 from tests.benchmarks.measure import Row, cpu_per_export, cpu_per_million, held_bytes, instructions, transient_mib
 from tests.benchmarks.senders import (

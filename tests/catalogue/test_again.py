@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from magictel import catalogue
-from magictel.cli import table
+from magictel.cli import commands
 from tests.cli.running import magictel
 
 PAGES = [page for code in catalogue.codes() if (page := catalogue.explain(code)) is not None]
@@ -81,14 +81,14 @@ def test_every_magictel_line_parses_as_the_command_line_itself_parses_it(tmp_pat
     """Types and bounds of values too, not only the names of options."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("")
-    commands = {one.name: one for one in table.COMMANDS}
+    by_name = {one.name: one for one in commands.COMMANDS}
     wrong = []
     for page in PAGES:
         for line in page.commands:
             words = shlex.split(line.partition(" # ")[0])
             if words[0] != "magictel" or words[1].startswith("-"):
                 continue
-            command: Any = table.load(commands[words[1]])
+            command: Any = commands.load(by_name[words[1]])
             rest = words[2:]
             while getattr(command, "commands", None) and rest and rest[0] in command.commands:
                 command, rest = command.commands[rest[0]], rest[1:]

@@ -124,7 +124,7 @@ def test_every_known_fault_has_a_page_of_the_same_retry_class() -> None:
 def test_the_published_table_is_the_one_that_every_diagnosis_is_held_to() -> None:
     """README and `explain` show it; the tests of `diagnose` assert that no verdict stands outside of it."""
     from magictel.cli.explain import outcomes, text
-    from magictel.operations.diagnosis import BY_CLASS, STANDS_WITH
+    from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH
 
     assert set(STANDS_WITH) == {*catalogue.RETRY, None}
     written = (ROOT / "README.md").read_text()
@@ -210,7 +210,7 @@ def test_every_option_that_a_finding_names_exists() -> None:
 
 def _commands() -> dict[str, set[str]]:
     """Every command of the command line, `config show` among them, with its options; "" is `magictel` itself."""
-    from magictel.cli import table
+    from magictel.cli import commands
 
     found: dict[str, set[str]] = {"": {"--help", "--version"}}
 
@@ -225,8 +225,8 @@ def _commands() -> dict[str, set[str]]:
             options |= {*parameter.opts, *parameter.secondary_opts}
         found[path] = options
 
-    for one in table.COMMANDS:
-        walk(table.load(one), one.name)
+    for one in commands.COMMANDS:
+        walk(commands.load(one), one.name)
     return found
 
 

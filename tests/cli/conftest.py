@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from magictel import builtin
+from magictel.catalogue import builtin_exporters
 from magictel.cli.main import run
 from tests.plugins import ACME, install
 
@@ -53,7 +53,7 @@ Magictel = Callable[..., Ran]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, and an environment that says nothing of exporters."""
-    prefixes = (*_OURS, *(f"{name.upper().replace('-', '_')}_" for name in builtin.BUILT_IN))
+    prefixes = (*_OURS, *(f"{name.upper().replace('-', '_')}_" for name in builtin_exporters.BUILT_IN))
     for name in list(os.environ):
         if name.startswith(prefixes):
             monkeypatch.delenv(name)

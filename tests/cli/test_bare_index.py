@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from magictel.cli.sandboxed import prepare_all
+from magictel.cli.sandbox_targets import prepare_all
+from magictel.http.wire import Request
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
-from magictel.sandbox.room import Sandbox
+from magictel.sandbox.sandbox import Sandbox
 from magictel.sandbox.server import Server
-from magictel.wire import Request
 from tests.cli.running import Ran, magictel
 
 INDEX = "magicapi-metrics"

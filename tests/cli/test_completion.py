@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from magictel import builtin
+from magictel.catalogue import builtin_exporters
 from magictel.catalogue.pages import codes
-from magictel.cli import shell_scripts, table
+from magictel.cli import commands, shell_scripts
 from magictel.cli.shell_scripts.spelled import spelled
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 from tests.cli.running import magictel
 
 FOLDER = Path(__file__).parent.parent.parent / "completions"
@@ -52,7 +52,7 @@ def test_another_shell_is_wrong_usage(tmp_path: Path) -> None:
 
 def test_every_command_and_every_flag_is_in_every_file() -> None:
     commands = spelled()
-    assert {one.words[0] for one in commands} == {command.name for command in table.COMMANDS}
+    assert {one.words[0] for one in commands} == {command.name for command in commands.COMMANDS}
     for shell in shell_scripts.SHELLS:
         text = (FOLDER / f"magictel.{shell}").read_text("utf-8")
         for one in commands:
@@ -75,9 +75,9 @@ def bash(folder: Path, *words: str) -> list[str]:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here: apt-get install bash")
 def test_bash_completes_commands_names_flags_and_values(tmp_path: Path) -> None:
     (tmp_path / "magictel.toml").write_text('# [targets.no]\n[targets.prod-es]\nexporter = "x"\n[targets."b2"]\n')
-    assert bash(tmp_path, "") == [command.name for command in table.COMMANDS]
+    assert bash(tmp_path, "") == [command.name for command in commands.COMMANDS]
     assert bash(tmp_path, "che") == ["check"]
-    assert bash(tmp_path, "check", "") == [*builtin.BUILT_IN, "prod-es", "b2"]
+    assert bash(tmp_path, "check", "") == [*builtin_exporters.BUILT_IN, "prod-es", "b2"]
     assert bash(tmp_path, "check", "elasticsearch", "pro") == ["prometheus-remote-write", "prod-es"]
     assert bash(tmp_path, "check", "--sand") == ["--sandbox", "--sandbox-bare"]
     assert bash(tmp_path, "list", "--format", "") == ["text", "json"]
@@ -157,7 +157,7 @@ def _until(terminal: int, mark: bytes, times: int = 1) -> bytes:
 COMPLETERS = {"bash": lambda folder, line: bash(folder, *line.split(" ")[1:]), "zsh": zsh, "fish": fish}
 LINES = {
     "magictel che": {"check"},
-    "magictel check ": {*builtin.BUILT_IN, "prod-es"},
+    "magictel check ": {*builtin_exporters.BUILT_IN, "prod-es"},
     "magictel check --sandb": {"--sandbox", "--sandbox-bare"},
     "magictel list --format ": {"json", "text"},
     "magictel config ": {"check", "show"},

@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from magictel.cli.exit_codes import Ending, Exit, after_check, after_clean, after_send, exit_code
-from magictel.events import CheckFinished, CheckResult, RunCleaned, SendFinished, SendResult
+from magictel.model.events import CheckFinished, CheckResult, RunCleaned, SendFinished, SendResult
 from tests.reporters.cases import (
     ACCEPTED,
     CLEANED,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from magictel.cli import commands
 from magictel.cli import describe as describe_command
-from magictel.cli import table
-from magictel.cli.failure import lines
+from magictel.cli.errors import lines
 from magictel.errors import MagictelError
 from tests.cli.conftest import Magictel
 from tests.reporters.test_terminal import Screen
@@ -209,7 +209,7 @@ def test_colours_are_for_terminals_that_want_them(
     assert "\x1b" not in magictel("list", TERM="dumb").out
 
 
-@pytest.mark.parametrize("command", [command.name for command in table.COMMANDS])
+@pytest.mark.parametrize("command", [command.name for command in commands.COMMANDS])
 def test_every_command_has_help_within_80_columns(command: str, magictel: Magictel) -> None:
     ran = magictel(command, "--help")
     assert (ran.code, ran.err) == (0, "")
@@ -220,7 +220,7 @@ def test_every_command_has_help_within_80_columns(command: str, magictel: Magict
 
 def test_the_tops_help_names_every_command_and_the_exit_codes(magictel: Magictel) -> None:
     out = magictel("--help").out
-    for command in table.COMMANDS:
+    for command in commands.COMMANDS:
         assert f"  {command.name} " in out
     words = out.split("Exit codes:")[1].split()
     for code in ("0", "1", "2", "3", "78", "130", "143"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from magictel.clock import SystemClock
-from magictel.sandbox.room import Sandbox
+from magictel.sandbox.sandbox import Sandbox
 from tests.cli.running import magictel
 from tests.transports.servers import read_request, serving
 

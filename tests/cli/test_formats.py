@@ -11,7 +11,7 @@ import pytest
 
 from magictel import sandbox
 from magictel.cli.output import ResultFormat
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 from tests.cli.running import magictel, refused
 from tests.reporters.junit_schema import judged
 

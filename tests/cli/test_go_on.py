@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from magictel import sandbox
-from magictel.cli.go_on import again
+from magictel.cli.resume import again
 from tests.cli.running import refused, started
 
 SETS = (

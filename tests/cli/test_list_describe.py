@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from magictel import builtin
+from magictel.catalogue import builtin_exporters
 from magictel.cli.main import run
 from tests.cli.conftest import Magictel
 from tests.plugins import install
@@ -67,7 +67,7 @@ def test_the_document_of_list_is_frozen(acme: None, broken: None, magictel: Magi
     document = magictel("list", "--format", "json").document
     assert document["schema"] == "magictel.list/1"
     rows = {row["name"]: row for row in document["exporters"]}
-    assert set(builtin.BUILT_IN) | {"acme", "zebra"} == set(rows)
+    assert set(builtin_exporters.BUILT_IN) | {"acme", "zebra"} == set(rows)
     for row in rows.values():
         assert {"name", "summary", "package", "version", "state", "reason", "targets"} <= set(row)
         for target in row["targets"]:
@@ -118,7 +118,7 @@ def test_describe_as_a_commented_sample(acme: None, magictel: Magictel) -> None:
     assert tomllib.loads(ran.out) == {"targets": {"acme": {"exporter": "acme"}}}
 
 
-@pytest.mark.parametrize("name", sorted(builtin.BUILT_IN))
+@pytest.mark.parametrize("name", sorted(builtin_exporters.BUILT_IN))
 def test_every_built_in_exporter_is_described_in_every_format(name: str, magictel: Magictel) -> None:
     text = magictel("describe", name)
     assert text.code == 0

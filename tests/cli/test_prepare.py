@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from magictel import sandbox
-from magictel.wire import Request
+from magictel.http.wire import Request
 from tests.cli.running import magictel, refused
 
 ES = "elasticsearch"

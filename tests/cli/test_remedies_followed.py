@@ -14,9 +14,9 @@ import pytest
 
 from magictel import catalogue, sandbox
 from magictel.catalogue.pages import codes
-from magictel.cli import table
-from magictel.events import ClimbStarted, RungClimbed
-from magictel.finding import Finding, Rung
+from magictel.cli import commands
+from magictel.model.events import ClimbStarted, RungClimbed
+from magictel.model.finding import Finding, Rung
 from magictel.operations.blanks import Blanks
 from magictel.reporters.remedies import parted
 from tests.cli.running import magictel, refused
@@ -80,7 +80,7 @@ def problems(remedy: str, target: str) -> Iterator[str]:
         words = shlex.split(text)
         if words[1].startswith("-"):
             continue
-        command: Any = table.load(next(one for one in table.COMMANDS if one.name == words[1]))
+        command: Any = commands.load(next(one for one in commands.COMMANDS if one.name == words[1]))
         rest = words[2:]
         while getattr(command, "commands", None) and rest and rest[0] in command.commands:
             command, rest = command.commands[rest[0]], rest[1:]

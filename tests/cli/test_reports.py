@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 from tests.cli.running import hanging, magictel, refused, started
 from tests.reporters.junit_schema import judged
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from magictel import sandbox
-from magictel.cli.sandboxed import prepare_all
-from magictel.reporters.figures import every
-from magictel.wire import Request
+from magictel.cli.sandbox_targets import prepare_all
+from magictel.http.wire import Request
+from magictel.reporters.humanize import every
 from tests.cli.running import Ran, hanging, magictel, refused
 from tests.reporters.junit_schema import judged
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from magictel.cli import table
+from magictel.cli import commands
 from tests.cli.conftest import FILE, Magictel
 
 pytestmark = pytest.mark.usefixtures("acme")
@@ -24,8 +24,8 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _every_command() -> Iterator[tuple[str, Any]]:
-    for row in table.COMMANDS:
-        yield from _commands(table.load(row), row.name)
+    for row in commands.COMMANDS:
+        yield from _commands(commands.load(row), row.name)
 
 
 def _names_a_target(command: Any) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from magictel.sandbox.server import Server
-from magictel.wire import Reply, Request
 from tests.cli.running import Ran, magictel
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]

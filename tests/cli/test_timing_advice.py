@@ -20,9 +20,9 @@ import trustme
 
 from magictel import sandbox
 from magictel.clock import SystemClock
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.server import Server
 from magictel.sandbox.table import make
-from magictel.wire import Reply, Request
 from tests.cli.running import magictel
 from tests.cli.test_replay import request
 

@@ -11,19 +11,20 @@ from urllib.parse import quote, urlsplit
 from opentelemetry.sdk.metrics.export import NumberDataPoint
 
 from magictel.clock import Clock
-from magictel.finding import Finding, Rung
-from magictel.http_exporter import HttpExporter, judge_status
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Filled, Withheld
+from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probe
-from magictel.model import Attributes, Kind, Point, Series, Stream
-from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
-from magictel.payload import Payload, Route
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import Attributes, Kind, Point, Series, Stream
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
+from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.net.endpoint import Endpoint
+from magictel.plugin.http_exporter import HttpExporter, judge_status
 from magictel.sandbox.emulator import Emulator
-from magictel.secrets import Secret
+from magictel.secrets.secret import Secret
 from magictel.settings.model import HttpSettings, option
 from magictel.sources.sample import POINT, RUN_ID
-from magictel.templates import Filled, Withheld
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable
-from magictel.wire import Endpoint, Reply, Request, Wire
 
 
 class AcmeSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

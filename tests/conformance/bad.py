@@ -16,17 +16,17 @@ from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExportResult
 
 from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Withheld
 from magictel.errors import WireError
-from magictel.exporter import Exporter
 from magictel.exporters.file import FileExporter
-from magictel.finding import Finding, Rung
+from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probe
-from magictel.model import Point, Series
-from magictel.outcome import Delivered, Outcome, Partial, Receipt, Rejected, Throttled, Unavailable
-from magictel.payload import Payload, Route
-from magictel.templates import Withheld
-from magictel.verification import SampleQuery, Seen, Unreadable
-from magictel.wire import Reply, Request, Wire
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import Point, Series
+from magictel.model.outcome import Delivered, Outcome, Partial, Receipt, Rejected, Throttled, Unavailable
+from magictel.model.verification import SampleQuery, Seen, Unreadable
+from magictel.plugin.exporter import Exporter
 from tests.conformance.acme import AcmeExporter, AcmeSettings, AcmeTemplate
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from magictel.clock import Clock
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
-from magictel.wire import Reply, Request
 
 
 class Forgetful(ElasticsearchEmulator):

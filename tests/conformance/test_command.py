@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from magictel.conformance import LAWS
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 from tests.cli.running import Ran, magictel
 from tests.reporters.junit_schema import judged
 

@@ -16,7 +16,7 @@ from tests.foreign.fresh import ROOT, build, fresh, missing_tools
 
 _README = ROOT / "README.md"
 _GULLIBLE = """
-from magictel.outcome import Delivered
+from magictel.model.outcome import Delivered
 
 
 class Gullible(AcmeExporter):

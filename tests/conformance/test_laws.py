@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 import magictel.conformance
-from magictel import registry
 from magictel.conformance import LAWS, Place, Subject, run
-from magictel.conformance.hindrance import of_file
-from magictel.conformance.need import Need
-from magictel.conformance.subject import registered
-from magictel.conformance.trial import Result, Verdict
-from magictel.exporter import Exporter
+from magictel.conformance.io_faults import of_file
+from magictel.conformance.requirements import Need
+from magictel.conformance.runner import Result, Verdict
+from magictel.conformance.under_test import registered
 from magictel.exporters.file import FileExporter, FileSettings
+from magictel.plugin.exporter import Exporter
+from magictel.registry import entry_points
 from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator
 from tests.conformance.bad import BAD, Bad
 
@@ -64,7 +64,7 @@ def told(results: list[Result]) -> dict[str, str | None]:
     return {one.law.id: one.message for one in results if one.verdict is Verdict.BROKEN}
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", entry_points.names())
 def test_every_registered_exporter_holds_every_law(name: str) -> None:
     results = list(run(registered(name), LAWS))
     assert told(results) == {}

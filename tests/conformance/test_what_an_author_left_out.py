@@ -16,9 +16,9 @@ from magictel.clock import Clock, SystemClock
 from magictel.conformance import LAWS, Place, Subject, run
 from magictel.conformance.law import points
 from magictel.conformance.report import lines
-from magictel.conformance.subject import NOWHERE, registered
+from magictel.conformance.runner import Result, Verdict
 from magictel.conformance.timekeeping import OWN_TIME, keeps_own_time
-from magictel.conformance.trial import Result, Verdict
+from magictel.conformance.under_test import NOWHERE, registered
 from magictel.exporters.elasticsearch import ElasticsearchExporter
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
@@ -81,7 +81,9 @@ def test_without_an_emulator_nothing_is_sent_whatever_the_address() -> None:
 def test_an_installed_one_without_an_emulator_is_made_with_an_address_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Acme's address is required, and no variable of the reader's is used."""
     ours = EntryPoint("acme", "tests.conformance.acme:AcmeExporter", "magictel.exporters")
-    monkeypatch.setattr("magictel.registry.entry_points", lambda group: [ours] if group == ours.group else [])
+    monkeypatch.setattr(
+        "magictel.registry.entry_points.entry_points", lambda group: [ours] if group == ours.group else []
+    )
     results = list(run(registered("acme"), LAWS))
     assert ids(results, Verdict.BROKEN) == []
     assert set(ids(results, Verdict.HELD)) == SEND_NOTHING

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from magictel.delivery.attempt import Attempted
-from magictel.exporter import Exporter
-from magictel.model import Point, Series
-from magictel.outcome import Delivered, Outcome
-from magictel.payload import Payload, Route
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Withheld
+from magictel.model.metrics import Point, Series
+from magictel.model.outcome import Delivered, Outcome
+from magictel.plugin.exporter import Exporter
 from magictel.settings.model import ExporterSettings
-from magictel.templates import Withheld
 
 Backend = Callable[[Payload, float], Outcome]
 

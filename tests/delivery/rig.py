@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from magictel.delivery.attempt import Attempted
+from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.ledger import Lot
 from magictel.delivery.outbox import Outbox
-from magictel.delivery.patience import Patience
 from magictel.delivery.pipeline import Pipeline
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import Retry
-from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.settings.model import ExporterSettings
 from tests.delivery.clock_fake import FakeClock
 

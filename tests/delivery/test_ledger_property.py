@@ -17,7 +17,7 @@ import pytest
 
 from magictel.clock import SystemClock
 from magictel.exporters.elasticsearch import ElasticsearchExporter
-from magictel.outcome import Fate, Receipt
+from magictel.model.outcome import Fate, Receipt
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.faults import Fault, Faults
 from magictel.sandbox.server import Server

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from magictel.delivery.log import DeliveryLog
-from magictel.outcome import Fate, Reason, Receipt
+from magictel.model.outcome import Fate, Reason, Receipt
 from tests.delivery.clock_fake import FakeClock
 
 

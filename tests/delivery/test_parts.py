@@ -7,14 +7,14 @@ import threading
 
 import pytest
 
+from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import LONGEST_HOLD, Breaker
 from magictel.delivery.outbox import Outbox, Waiting
-from magictel.delivery.patience import Patience
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
-from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Throttled, Unavailable
-from magictel.wire import Reply
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Throttled, Unavailable
 from tests.delivery.clock_fake import FakeClock
 from tests.delivery.rig import REFUSED, payload
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from magictel.delivery.ledger import Lot
-from magictel.outcome import Delivered, Fate, Outcome, Reason, Throttled, Unavailable
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Delivered, Fate, Outcome, Reason, Throttled, Unavailable
 from tests.delivery.rig import REFUSED, Rig, lot, payload
 
 

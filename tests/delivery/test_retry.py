@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from magictel.outcome import (
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import (
     Delivered,
     Fate,
     ItemVerdict,
@@ -19,7 +20,6 @@ from magictel.outcome import (
     Unavailable,
     Unconfirmed,
 )
-from magictel.payload import Payload
 from tests.delivery.rig import REFUSED, Rig, payload
 
 NO = ItemVerdict("es.write.queue-full", "queue full")

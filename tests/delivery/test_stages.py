@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from magictel.outcome import Delivered, Fate, ItemVerdict, Partial, Receipt, Throttled, TooLarge, Unavailable
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Delivered, Fate, ItemVerdict, Partial, Receipt, Throttled, TooLarge, Unavailable
 from tests.delivery.rig import REFUSED, Rig, payload
 
 NO = ItemVerdict("es.write.queue-full", "queue full")

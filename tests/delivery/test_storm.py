@@ -8,8 +8,8 @@ import pytest
 
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
-from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial, Throttled, Unavailable
-from magictel.payload import Payload
+from magictel.encoding.payload import Payload
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Throttled, Unavailable
 from tests.delivery.clock_fake import FakeClock
 from tests.delivery.rig import Rig, payload
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from magictel.clock import SystemClock
-from magictel.exporter import Exporter
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
-from magictel.finding import Held, Rung, SideEffect
 from magictel.ladder.climb import climb
+from magictel.model.finding import Held, Rung, SideEffect
 from magictel.operations.send import SendOptions, round_trip
+from magictel.plugin.exporter import Exporter
 from tests.delivery.points import collection
 from tests.transports.servers import Handler, read_request, serving
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from magictel.operations.diagnose import Diagnosis, During, Pasted, diagnose
+from magictel.diagnose.diagnose import Diagnosis, During, Pasted, diagnose
 from tests.cli.running import magictel
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
 

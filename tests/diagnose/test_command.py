@@ -12,8 +12,8 @@ from unittest.mock import patch
 import pytest
 
 from magictel.catalogue import RETRY
-from magictel.operations import diagnosis as operation
-from magictel.operations.diagnose import STANDS_WITH
+from magictel.diagnose import diagnosis as operation
+from magictel.diagnose.diagnose import STANDS_WITH
 from tests.cli.running import magictel
 
 FLOOD = {

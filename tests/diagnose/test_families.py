@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magictel.catalogue import explain
-from magictel.exporter import Exporter
+from magictel.diagnose.diagnose import STANDS_WITH, Diagnosis, During, Pasted, diagnose
 from magictel.exporters.console import ConsoleExporter
-from magictel.operations.diagnose import STANDS_WITH, Diagnosis, During, Pasted, diagnose
+from magictel.plugin.exporter import Exporter
 from tests.diagnose.scripted import EXPORTERS, made
 
 HTML = {"content-type": "text/html; charset=utf-8"}

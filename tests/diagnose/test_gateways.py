@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from magictel.operations.diagnose import STANDS_WITH, Pasted, diagnose
+from magictel.diagnose.diagnose import STANDS_WITH, Pasted, diagnose
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, made, raw
 
 HTML = {"content-type": "text/html"}

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from magictel.diagnose.diagnose import STANDS_WITH, UNRECOGNISED, Diagnosis, Pasted, diagnose
 from magictel.exporters.console import ConsoleExporter
 from magictel.exporters.file import FileExporter, FileSettings
-from magictel.judgement import judge_status
-from magictel.operations.diagnose import STANDS_WITH, UNRECOGNISED, Diagnosis, Pasted, diagnose
-from magictel.outcome import Delivered
-from magictel.wire import Reply
+from magictel.http.classify import judge_status
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered
 from tests.diagnose.logs import LINES
 from tests.diagnose.rows import BACKENDS, REFERENCE
 from tests.diagnose.scripted import EXPORTERS, made

@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 import pytest
 
-from magictel.operations.diagnosis import STANDS_WITH, UNRECOGNISED, Pasted
-from magictel.operations.guess import guess
-from magictel.operations.masking import masked
+from magictel.diagnose.backend_guess import guess
+from magictel.diagnose.diagnosis import STANDS_WITH, UNRECOGNISED, Pasted
+from magictel.diagnose.masking import masked
 from tests.cli.running import magictel
 from tests.diagnose.scripted import EXPORTERS, made
 from tests.diagnose.shippers import LINES, Shipped

@@ -14,10 +14,10 @@ from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberD
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.events import SendFinished
 from magictel.exporters.console import ConsoleExporter, ConsoleSettings
-from magictel.operations.job import Job
+from magictel.model.events import SendFinished
 from magictel.operations.send import SendOptions, send
+from magictel.operations.target_run import Job
 from magictel.sources.sample import sample
 
 RUN = sample("0123456789ab", 1_764_000_000.5)

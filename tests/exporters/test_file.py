@@ -32,15 +32,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.errors import WireError
-from magictel.events import SendFinished
 from magictel.exporters.file import FileExporter, FileSettings
-from magictel.exporters.otlp_json import OtlpJson, line
-from magictel.finding import Held, Rung
-from magictel.model import Series, groups
+from magictel.formats.otlp_json import OtlpJson, line
+from magictel.model.events import SendFinished
+from magictel.model.finding import Held, Rung
+from magictel.model.metrics import Series, groups
 from magictel.operations.clean import clean
 from magictel.operations.dry_run import dry_run
-from magictel.operations.job import Job
 from magictel.operations.send import SendOptions, send
+from magictel.operations.target_run import Job
 from magictel.sources.sample import sample
 from magictel.transports.file import append
 

@@ -22,9 +22,9 @@ from opentelemetry.sdk.metrics.export import Buckets as Side
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel import registry
-from magictel.model import groups
-from magictel.outcome import Reason
+from magictel.model.metrics import groups
+from magictel.model.outcome import Reason
+from magictel.registry import entry_points
 
 NOW = 1_700_000_000_000_000_000
 BOUNDS = (1.0, 5.0)
@@ -60,7 +60,7 @@ def collection(*points: Any) -> MetricsData:
 def test_every_exporter_rejects_it_by_name(name: str, case: str) -> None:
     bad, why = BAD[case]
     good = GOOD if isinstance(bad, HistogramDataPoint) else EXPONENTIAL
-    kind = registry.load(name)
+    kind = entry_points.load(name)
     exporter = kind(
         kind.Settings(url="http://127.0.0.1:1") if "url" in kind.Settings.__struct_fields__ else kind.Settings()
     )
@@ -74,7 +74,7 @@ def test_every_exporter_rejects_it_by_name(name: str, case: str) -> None:
 
 
 def test_the_ledger_counts_it_as_rejected(tmp_path: Path) -> None:
-    kind: Any = registry.load("file")
+    kind: Any = entry_points.load("file")
     exporter = kind(kind.Settings(path=str(tmp_path / "o")))
     bad, _ = BAD["unsorted bounds"]
     receipt = exporter.deliver(collection(GOOD, bad))
@@ -84,7 +84,7 @@ def test_the_ledger_counts_it_as_rejected(tmp_path: Path) -> None:
 
 
 def test_a_collection_that_can_be_passes_as_it_is() -> None:
-    from magictel.impossible import possible
+    from magictel.encoding.impossible import possible
 
     given = list(groups(collection(GOOD, replace(GOOD, attributes={"a": "c"}))))
     assert list(possible(given)) == given

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.address import parse_endpoint, printable
-from magictel.credentials import check_secret
 from magictel.errors import SettingsError
-from magictel.proxy import parse_proxy, proxy_for
-from magictel.wire import Endpoint
+from magictel.net.address import parse_endpoint, printable
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import parse_proxy, proxy_for
+from magictel.settings.credentials import check_secret
 
 TAKEN = {
     "http://localhost:9200": ("http", "localhost", 9200, ""),

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from magictel.catalogue import codes
 from magictel.errors import SettingsError, WireError
-from magictel.finding import NEEDS, Finding, Held, Rung
 from magictel.ladder.climb import climb
+from magictel.model.finding import NEEDS, Finding, Held, Rung
 
 
 class StoppedClock:

@@ -12,18 +12,19 @@ from typing import Any
 
 import pytest
 
-from magictel.address import parse_endpoint
-from magictel.finding import Finding, Held, Rung
+from magictel.http.wire import Reply, Wire
 from magictel.ladder.clock import clock, time_of
 from magictel.ladder.dns import dns
 from magictel.ladder.endpoints import merge
 from magictel.ladder.http import answered
 from magictel.ladder.tcp import tcp
 from magictel.ladder.tls import tls
-from magictel.proxy import parse_proxy
-from magictel.tls import TlsOptions
+from magictel.model.finding import Finding, Held, Rung
+from magictel.net.address import parse_endpoint
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import parse_proxy
+from magictel.net.tls import TlsOptions
 from magictel.transports.http import HttpTransport
-from magictel.wire import Endpoint, Reply, Wire
 from tests.transports.servers import (
     OK,
     Authority,

@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from magictel.address import parse_endpoint
 from magictel.clock import SystemClock
-from magictel.finding import Finding, Held, Rung, SideEffect
-from magictel.judgement import judge_status
+from magictel.encoding.payload import Payload, Route
+from magictel.http.classify import judge_status
+from magictel.http.wire import Reply, Wire
 from magictel.ladder.climb import climb
 from magictel.ladder.http import answered
 from magictel.ladder.probe import probe, probes_of
 from magictel.ladder.steps import http_steps
-from magictel.outcome import Outcome
-from magictel.payload import Payload, Route
-from magictel.tls import TlsOptions
+from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.outcome import Outcome
+from magictel.net.address import parse_endpoint
+from magictel.net.endpoint import Endpoint
+from magictel.net.tls import TlsOptions
 from magictel.transports.http import HttpTransport
-from magictel.wire import Endpoint, Reply, Wire
 from tests.transports.servers import OK, answers, free_port, serving
 
 

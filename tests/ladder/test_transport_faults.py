@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 import trustme
 
-from magictel.address import parse_endpoint
-from magictel.credentials import check_secret
 from magictel.errors import SettingsError, WireError
-from magictel.finding import Finding, Held
+from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.http import answered
-from magictel.tls import TlsOptions
+from magictel.model.finding import Finding, Held
+from magictel.net.address import parse_endpoint
+from magictel.net.tls import TlsOptions
+from magictel.settings.credentials import check_secret
 from magictel.transports.http import HttpTransport
-from magictel.wire import Reply, Request, Wire
 from tests.transports.servers import (
     OK,
     Authority,

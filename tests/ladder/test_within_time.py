@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from magictel.finding import Finding, Held, Rung
-from magictel.ladder import http, meanwhile, tls
+from magictel.ladder import deferred, http, tls
 from magictel.ladder.climb import climb
-from magictel.ladder.meanwhile import SECOND_PROBE, Meanwhile, seconds_left
+from magictel.ladder.deferred import SECOND_PROBE, Meanwhile, seconds_left
+from magictel.model.finding import Finding, Held, Rung
 from tests.diagnose.scripted import made
 from tests.transports.servers import OK, Authority, Handler, Server, read_request, serving
 
@@ -127,8 +127,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         seconds.append(seconds_left(until))
         return seconds[-1]
 
-    monkeypatch.setattr(meanwhile, "SECOND_PROBE", LONGER)  # no bound but what is left
-    for module in (meanwhile, http, tls):
+    monkeypatch.setattr(deferred, "SECOND_PROBE", LONGER)  # no bound but what is left
+    for module in (deferred, http, tls):
         monkeypatch.setattr(module, "seconds_left", told)
     return seconds
 
@@ -197,7 +197,7 @@ def test_a_tls_question_to_a_plain_server_is_understood_within_the_time(
 
 
 def test_what_was_not_tried_for_want_of_time_is_said(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(meanwhile, "LEAST", 100.0)  # whatever is left is too little
+    monkeypatch.setattr(deferred, "LEAST", 100.0)  # whatever is left is too little
     with serving(lambda sock: sock.recv(65536)) as server:
         found = {one.rung: one for one in climbed("elasticsearch", server.http, authority, 60.0)}
     assert "whether the port speaks TLS" in str(found[Rung.HTTP].evidence["not_tried"])

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from magictel.events import CheckOutcome, check_outcome
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
-from magictel.finding import Finding, Held, Rung, SideEffect
 from magictel.ladder.climb import climb
+from magictel.model.events import CheckOutcome, check_outcome
+from magictel.model.finding import Finding, Held, Rung, SideEffect
 from tests.cli.running import Ran, magictel
 from tests.diagnose.scripted import answering, made, raw
 

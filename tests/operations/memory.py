@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from magictel.delivery.attempt import Attempted
-from magictel.exporter import Exporter
-from magictel.finding import Finding, Rung
-from magictel.model import Point, Series
-from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial
-from magictel.payload import Payload, Route
+from magictel.encoding.payload import Payload, Route
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import Point, Series
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial
+from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.plugin.exporter import Exporter
 from magictel.settings.model import ExporterSettings
 from magictel.sources.sample import POINT
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
 
 
 class MemorySettings(ExporterSettings, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator, Mapping
 from threading import Event
 
 from magictel.errors import SettingsError
-from magictel.events import CheckFinished, CheckOutcome, CheckResult, TargetChecked, Waited
-from magictel.finding import Finding, Held, Rung
+from magictel.model.events import CheckFinished, CheckOutcome, CheckResult, TargetChecked, Waited
+from magictel.model.finding import Finding, Held, Rung
 from magictel.operations.check import CheckOptions, check
-from magictel.operations.job import Job
+from magictel.operations.target_run import Job
 from tests.operations.memory import Backend, MemoryExporter
 from tests.operations.test_send import QuickClock
 

@@ -8,11 +8,11 @@ import pytest
 
 from magictel.clock import SystemClock
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
-from magictel.finding import Finding, Rung
-from magictel.operations.job import Job
-from magictel.operations.readiness import readiness
+from magictel.http.wire import Reply, Request
+from magictel.model.finding import Finding, Rung
+from magictel.operations.preflight import readiness
 from magictel.operations.send import SendOptions, send
-from magictel.wire import Reply, Request
+from magictel.operations.target_run import Job
 from tests.cli.running import magictel
 from tests.diagnose.scripted import answering, raw
 from tests.transports.servers import OK, answers, serving

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from magictel.encoding.payload import Payload, Route
 from magictel.errors import SettingsError
-from magictel.events import (
+from magictel.model.events import (
     Accepted,
     CheckFinished,
     Event,
@@ -20,13 +21,12 @@ from magictel.events import (
     SendStarted,
     TargetSent,
 )
-from magictel.finding import Finding, Rung
+from magictel.model.finding import Finding, Rung
+from magictel.model.outcome import Delivered, ItemVerdict, Partial, Rejected, Unavailable
+from magictel.model.verification import Unreadable
 from magictel.operations.check import CheckOptions, check
-from magictel.operations.job import Job
 from magictel.operations.send import SendOptions, send
-from magictel.outcome import Delivered, ItemVerdict, Partial, Rejected, Unavailable
-from magictel.payload import Payload, Route
-from magictel.verification import Unreadable
+from magictel.operations.target_run import Job
 from tests.operations.memory import Backend, MemoryExporter
 
 

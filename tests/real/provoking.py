@@ -9,10 +9,10 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from magictel.finding import Held
-from magictel.operations.diagnose import STANDS_WITH
-from magictel.outcome import Receipt
-from magictel.wire import Reply, Request, Transport
+from magictel.diagnose.diagnose import STANDS_WITH
+from magictel.http.wire import Reply, Request, Transport
+from magictel.model.finding import Held
+from magictel.model.outcome import Receipt
 from tests.cli.running import magictel
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine, checked

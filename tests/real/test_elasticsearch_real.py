@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from magictel.events import SendOutcome
-from magictel.finding import Held, Rung
+from magictel.model.events import SendOutcome
+from magictel.model.finding import Held, Rung
 from magictel.operations.prepare import prepare
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine, TimedJob, checked, rungs, sent

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
+from magictel.sources.batching import Gathering
 from magictel.sources.otlp_json import OtlpJson
-from magictel.sources.parts import Gathering
 from tests.real.otlp_cases import cases
 
 pytestmark = pytest.mark.real

@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from magictel.model import Kind
+from magictel.model.metrics import Kind
+from magictel.sources.errors import SourceError
 from magictel.sources.prometheus_number import open_metrics
 from magictel.sources.prometheus_text import PrometheusText
-from magictel.sources.trouble import SourceError
 from tests.sources.pages_at_random import RandomPage, random_page
 
 pytestmark = pytest.mark.real

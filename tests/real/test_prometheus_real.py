@@ -23,16 +23,16 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.events import CheckFinished, SendFinished
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
-from magictel.finding import Held, Rung, SideEffect
+from magictel.model.events import CheckFinished, SendFinished
+from magictel.model.finding import Held, Rung, SideEffect
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
-from magictel.operations.job import Job
 from magictel.operations.send import SendOptions, send
+from magictel.operations.target_run import Job
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
-from magictel.secrets import Secret
+from magictel.secrets.secret import Secret
 from tests.sandbox.prometheus_scenarios import SCENARIOS, Ask, Step
 
 pytestmark = pytest.mark.real

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from magictel.events import (
+from magictel.model.events import (
     Accepted,
     CheckFinished,
     CheckResult,
@@ -21,10 +21,10 @@ from magictel.events import (
     Waited,
     check_outcome,
 )
-from magictel.finding import Finding, Held, Rung
-from magictel.outcome import Fate, Reason, Receipt
-from magictel.stopwatch import Timing
-from magictel.verification import Difference, Verification
+from magictel.model.finding import Finding, Held, Rung
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.timing import Timing
+from magictel.model.verification import Difference, Verification
 
 
 def timed(finding: Finding, seconds: float) -> Finding:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 
 from magictel.errors import MagictelError, UsageError
-from magictel.events import (
+from magictel.model.events import (
     Event,
     ReplayFinished,
     ReplayStarted,
@@ -16,10 +16,10 @@ from magictel.events import (
     SourceReport,
     TargetSent,
 )
-from magictel.finding import Finding, Rung
-from magictel.outcome import Fate, Reason, Receipt
-from magictel.reporters.kinds import make
-from magictel.verification import Difference, Verification
+from magictel.model.finding import Finding, Rung
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.verification import Difference, Verification
+from magictel.reporters.formats import make
 from tests.reporters.cases import check_events, checked, send_events
 
 NASTY = "a | b ; c = 'd' \" \\ <script>alert(1)</script> & # % \x00 \x1b[31m \u202e \ud800 \n::error::e\r\n## f `g` *h* _i_ é 😀"

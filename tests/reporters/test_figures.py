@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from magictel.reporters.figures import every, many, named, span
+from magictel.reporters.humanize import every, many, named, span
 
 
 @pytest.mark.parametrize(

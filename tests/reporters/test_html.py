@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from magictel.finding import Finding, Rung
+from magictel.model.finding import Finding, Rung
 from tests.reporters.cases import CASES, check_events, checked
 from tests.reporters.reporting import failed, nasty_check, nasty_send, report
 

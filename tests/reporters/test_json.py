@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from magictel.errors import SettingsError
-from magictel.events import Event, SendOutcome
-from magictel.finding import Finding, Held, Rung
+from magictel.model.events import Event, SendOutcome
+from magictel.model.finding import Finding, Held, Rung
 from magictel.reporters.documents import error_document
 from magictel.reporters.json import JsonReporter, plain, writer
 from tests.reporters.cases import CASES, STOPPED, VERIFIED, check_events, checked, send_events

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from tap.parser import Parser
 
-from magictel.events import Event
-from magictel.reporters.kinds import KINDS
+from magictel.model.events import Event
+from magictel.reporters.formats import KINDS
 from tests.reporters.cases import ACCEPTED, CASES, EXPIRED, LOST, MIXED, STOPPED, TIMED, check_events, send_events
 from tests.reporters.junit_schema import judged
 from tests.reporters.reporting import NASTY, failed, nasty_check, nasty_send, replay, report

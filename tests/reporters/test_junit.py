@@ -10,13 +10,13 @@ import pytest
 
 from magictel.conformance.law import Law
 from magictel.conformance.report import junit
-from magictel.conformance.trial import Result, Verdict
+from magictel.conformance.runner import Result, Verdict
 from magictel.errors import MagictelError, UsageError
-from magictel.events import Event, RunCleaned, SendOutcome, SendResult
-from magictel.finding import Finding, Rung
-from magictel.outcome import Fate, Reason, Receipt
+from magictel.model.events import Event, RunCleaned, SendOutcome, SendResult
+from magictel.model.finding import Finding, Rung
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.verification import Difference, Verification
 from magictel.reporters.junit import JUnitReporter
-from magictel.verification import Difference, Verification
 from tests.reporters.cases import CASES, check_events, checked, send_events
 from tests.reporters.junit_schema import judged
 from tests.reporters.reporting import NASTY, replay

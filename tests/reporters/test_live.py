@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from magictel.events import CheckFinished, CheckStarted, ClimbStarted, Event, RungClimbed, TargetChecked, Ticked
-from magictel.finding import Finding, Rung
-from magictel.operations import job as jobs
-from magictel.operations.job import Job, side_by_side
+from magictel.model.events import CheckFinished, CheckStarted, ClimbStarted, Event, RungClimbed, TargetChecked, Ticked
+from magictel.model.finding import Finding, Rung
+from magictel.operations import target_run as jobs
+from magictel.operations.target_run import Job, side_by_side
+from magictel.reporters.layout import Sheet
 from magictel.reporters.progress import Progress
-from magictel.reporters.sheet import Sheet
 from magictel.reporters.terminal import TerminalReporter
 from tests.reporters.cases import EXPIRED, GOOD
 from tests.reporters.test_terminal import Screen, text

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from magictel.events import SendResult
+from magictel.model.events import SendResult
 from magictel.reporters.nagios import State
 from tests.reporters.cases import CASES, LOST, MIXED, NODES, STOPPED, UNREADABLE, VERIFIED, check_events, send_events
 from tests.reporters.reporting import failed, nasty_check, nasty_send, report

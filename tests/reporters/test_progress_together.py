@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from magictel.events import ReplayMoved
+from magictel.model.events import ReplayMoved
 from magictel.reporters.progress import Progress
 
 TARGETS = ("elasticsearch", "opensearch", "prometheus-remote-write")

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from magictel.catalogue import codes, explain
-from magictel.finding import Finding, Rung
-from magictel.outcome import Fate, Reason, Receipt
-from magictel.reporters.kinds import KINDS
+from magictel.model.finding import Finding, Rung
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.reporters.formats import KINDS
 from magictel.reporters.remedies import known, parted
 from tests.reporters.cases import STOPPED, check_events, checked, send_events
 from tests.reporters.reporting import report

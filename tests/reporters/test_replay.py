@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from magictel.errors import MagictelError
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 from tests.reporters.cases import ACCEPTED
 from tests.reporters.reporting import replay, report
 

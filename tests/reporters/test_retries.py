@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from magictel.outcome import FailedAttempts, Receipt, Throttled, Unavailable, merge_failed
+from magictel.model.outcome import FailedAttempts, Receipt, Throttled, Unavailable, merge_failed
 from magictel.reporters.documents import receipt_document
 from magictel.reporters.retries import retried
 from tests.delivery.rig import Rig, payload

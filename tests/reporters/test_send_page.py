@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from magictel.events import ReplayFinished, SourceReport
-from magictel.reporters.cases import telling
+from magictel.model.events import ReplayFinished, SourceReport
+from magictel.model.verification import Difference, Verification
 from magictel.reporters.send_verdict import overall
-from magictel.verification import Difference, Verification
+from magictel.reporters.testcases import telling
 from tests.reporters.cases import ACCEPTED, MIXED, send_events
 from tests.reporters.reporting import report
 from tests.reporters.test_terminal import text

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.events import CheckFinished, Event, Waited
-from magictel.finding import Finding, Held, Rung
+from magictel.model.events import CheckFinished, Event, Waited
+from magictel.model.finding import Finding, Held, Rung
+from magictel.reporters.layout import Sheet
 from magictel.reporters.progress import Progress
-from magictel.reporters.sheet import Sheet
 from magictel.reporters.terminal import TerminalReporter, sheet_for
 from magictel.reporters.tty import is_terminal
 from tests.reporters.cases import (

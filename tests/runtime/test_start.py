@@ -13,7 +13,7 @@ from opentelemetry.util._once import Once
 
 from magictel import runtime
 from magictel.exporters.elasticsearch import ElasticsearchExporter
-from magictel.outcome import Fate
+from magictel.model.outcome import Fate
 from magictel.runtime.counting import CountingExporter
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.server import Server

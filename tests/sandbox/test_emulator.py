@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch import Principal, SearchEmulator, Security
-from magictel.wire import Reply, Request
 from tests.sandbox.clock import StillClock
 
 NDJSON = {"content-type": "application/x-ndjson"}

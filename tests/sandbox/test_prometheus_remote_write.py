@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.emulator import Emulator, Refuses
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
 from magictel.sandbox.table import make
-from magictel.wire import Reply, Request
 from tests.sandbox.prometheus_scenarios import HOUR, MINUTE, SCENARIOS, SECOND, Write, named, one
 
 NOW = 1_764_000_000_000

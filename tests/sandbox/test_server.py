@@ -15,10 +15,10 @@ import pytest
 import trustme
 
 from magictel.errors import UsageError
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch import SearchEmulator
 from magictel.sandbox.faults import Fault, Faults, parse_faults
 from magictel.sandbox.server import Server
-from magictel.wire import Reply, Request
 
 NDJSON = {"content-type": "application/x-ndjson"}
 

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from magictel.address import parse_endpoint
-from magictel.secrets import Secret
+from magictel.net.address import parse_endpoint
+from magictel.secrets.secret import Secret
 from magictel.settings.model import HttpSettings, Problem, option
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from magictel.errors import SettingsError
 from magictel.settings.file import find, parse
-from magictel.settings.lines import key_lines, line_of
+from magictel.settings.toml_lines import key_lines, line_of
 
 WHOLE = '''\
 # targets = "no"

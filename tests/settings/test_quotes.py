@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from magictel.address import parse_endpoint
 from magictel.errors import SettingsError
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.proxy import proxy_for
+from magictel.net.address import parse_endpoint
+from magictel.net.proxy import proxy_for
 from magictel.settings.file import find, parse
 from magictel.settings.load import Resolved, resolve
 from magictel.settings.origin import option

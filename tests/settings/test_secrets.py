@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from magictel.errors import SettingsError
-from magictel.redactor import Redactor
+from magictel.secrets.redactor import Redactor
 from magictel.settings.fields import masked
 from magictel.settings.file import parse
 from magictel.settings.load import resolve

@@ -14,7 +14,7 @@ from magictel.errors import SettingsError
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings
 from magictel.exporters.file import FileSettings
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.secrets import Secret
+from magictel.secrets.secret import Secret
 from magictel.settings.fields import fields_of
 from magictel.settings.file import find, parse
 from magictel.settings.load import Resolved, resolve

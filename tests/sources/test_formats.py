@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from magictel.model import Kind
+from magictel.model.metrics import Kind
+from magictel.sources.batching import Gathering, Part, SeriesCount
+from magictel.sources.errors import SourceError
 from magictel.sources.lines import lines
 from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.otlp_times import times
-from magictel.sources.parts import Gathering, Part, SeriesCount
 from magictel.sources.protobuf_messages import messages
 from magictel.sources.recording import Recordings
-from magictel.sources.trouble import SourceError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 EXAMPLES = ["opentelemetry-proto/metrics.json"]

@@ -9,11 +9,11 @@ import pytest
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from magictel import registry
-from magictel.model import groups
+from magictel.model.metrics import groups
+from magictel.registry import entry_points
+from magictel.sources.batching import Gathering, Part
 from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_protobuf import OtlpProtobuf
-from magictel.sources.parts import Gathering, Part
 from magictel.sources.recording import Recordings
 
 PAGE = b"""# TYPE waits summary
@@ -50,7 +50,7 @@ def test_series_of_a_page_bear_the_type_they_have_there(tmp_path: Path) -> None:
         "plain": "unknown",
     }
     assert told(page) == {name: (("prometheus.type", kind),) for name, kind in expected.items()}
-    exporter = registry.load("file")(registry.load("file").Settings())
+    exporter = entry_points.load("file")(entry_points.load("file").Settings())
     copy = tmp_path / "copy.jsonl"
     with Recordings((str(page),), False, 10**18) as recordings:
         for piece in Gathering().slices(recordings.batches()):

@@ -20,11 +20,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from magictel.errors import UsageError
 from magictel.sources.bytestream import shipped
+from magictel.sources.errors import SourceError
 from magictel.sources.gateway_log import GatewayLog
 from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.recording import Recordings
-from magictel.sources.trouble import SourceError
 
 TIME = 1_700_000_000_000_000_000
 

@@ -18,11 +18,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as proto
 
+from magictel.sources.batching import Part
+from magictel.sources.errors import SourceError
 from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_protobuf import OtlpProtobuf
-from magictel.sources.parts import Part
 from magictel.sources.skips import Skips
-from magictel.sources.trouble import SourceError
 
 TIME = 1_700_000_000_000_000_000
 times = st.sampled_from([TIME, TIME, TIME + 1, 2**63 - 1, 1_700_000_000_000, 7, 0, 2**63, 2**64 - 1])

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from magictel.sources.parts import Part
+from magictel.sources.batching import Part
+from magictel.sources.errors import SourceError
 from magictel.sources.prometheus_number import number, open_metrics
 from magictel.sources.prometheus_text import PrometheusText
-from magictel.sources.trouble import SourceError
 
 NOW = 1_900_000_000_000_000_000
 

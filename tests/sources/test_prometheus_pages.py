@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from magictel.model import PROMETHEUS_TYPE
-from magictel.sources.parts import Part
+from magictel.model.metrics import PROMETHEUS_TYPE
+from magictel.sources.batching import Part
+from magictel.sources.errors import SourceError
 from magictel.sources.prometheus_text import PrometheusText
 from magictel.sources.recording import Recordings
-from magictel.sources.trouble import SourceError
 from tests.sources.test_prometheus_grammar import NOW, read
 
 SECOND = 1_000_000_000

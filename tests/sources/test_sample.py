@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from magictel.model import Kind, Point, count_points, groups
+from magictel.model.metrics import Kind, Point, count_points, groups
 from magictel.sources.sample import POINT, RUN_ID, sample
 
 NOW = 1_795_000_000.25

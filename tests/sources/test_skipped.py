@@ -14,12 +14,12 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 
 from magictel.sources import otlp_messages
+from magictel.sources.batching import Part
+from magictel.sources.errors import SourceError
 from magictel.sources.otlp_json import OtlpJson
 from magictel.sources.otlp_protobuf import OtlpProtobuf
-from magictel.sources.parts import Part
 from magictel.sources.recording import Recordings
 from magictel.sources.skips import REPEATED_KEY, Skips
-from magictel.sources.trouble import SourceError
 
 TIME = 1_700_000_000_000_000_000
 PATH = "resourceMetrics[0].scopeMetrics[0].metrics[0]"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from magictel.sources import validity
+from magictel.model import validity
 
 IMPOSSIBLE: list[tuple[Any, Any, Any, str]] = [
     ([5, 1], [1, 2, 4], 7, "explicitBounds[1] is 1 after 5: bounds must increase"),

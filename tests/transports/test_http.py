@@ -16,9 +16,9 @@ import pytest
 from opentelemetry import context
 
 from magictel.errors import WireError
-from magictel.redactor import Redactor
+from magictel.http.wire import Reply, Request
+from magictel.secrets.redactor import Redactor
 from magictel.transports.http import HttpTransport
-from magictel.wire import Reply, Request
 from tests.transports.servers import OK, Authority, answers, free_port, once, read_request, reset, says, serving
 
 
@@ -142,7 +142,7 @@ def test_it_may_be_closed_twice_and_used_again() -> None:
 FORKING = """
 import os, sys
 from magictel.transports.http import HttpTransport
-from magictel.wire import Request
+from magictel.http.wire import Request
 one = HttpTransport(environment={})
 ask = lambda: one.send(Request("POST", sys.argv[1], {}, b"x"), 5).status
 assert ask() == 200
@@ -409,7 +409,7 @@ def test_plain_http_goes_to_the_proxy_in_absolute_form_with_its_credentials() ->
 
 
 def test_https_goes_through_the_proxys_tunnel_and_the_proxy_sees_no_header_of_ours(authority: Authority) -> None:
-    from magictel.tls import TlsOptions
+    from magictel.net.tls import TlsOptions
 
     heads: list[bytes] = []
     with (

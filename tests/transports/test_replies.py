@@ -8,8 +8,8 @@ import zlib
 import pytest
 
 from magictel.errors import WireError
+from magictel.http.wire import Reply, Request
 from magictel.transports.http import HttpTransport
-from magictel.wire import Reply, Request
 from tests.transports.servers import once, serving
 
 

@@ -12,9 +12,9 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from magictel.errors import SettingsError, WireError
-from magictel.tls import TlsOptions, ssl_context
+from magictel.http.wire import Request
+from magictel.net.tls import TlsOptions, ssl_context
 from magictel.transports.http import HttpTransport
-from magictel.wire import Request
 from tests.transports.servers import OK, Authority, answers, self_signed, serving
 
 

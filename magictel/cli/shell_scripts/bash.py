@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from magictel.builtin import BUILT_IN
+from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
-from magictel.cli import table
+from magictel.cli.commands import COMMANDS
 from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Spelled
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 
 _FILES = 'compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current"))'
 
@@ -63,7 +63,7 @@ def bash(commands: tuple[Spelled, ...]) -> str:
                 action = ":"
             lines.append(f"        {pattern}) {action}; return ;;")
     lines += ["    esac", '    case "$command" in']
-    names = " ".join(command.name for command in table.COMMANDS)
+    names = " ".join(command.name for command in COMMANDS)
     lines.append(f"        '') flags='--version --help' names='{names}' ;;")
     for command in commands:
         flags = " ".join(name for flag in command.flags for name in flag.names if name.startswith("--")) or "--help"

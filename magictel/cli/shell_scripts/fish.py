@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from magictel.builtin import BUILT_IN
+from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
-from magictel.cli import table
+from magictel.cli.commands import COMMANDS
 from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Spelled, single_quoted
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 
 
 def fish(commands: tuple[Spelled, ...]) -> str:
@@ -35,7 +35,7 @@ def fish(commands: tuple[Spelled, ...]) -> str:
     ]
     lines += [
         f"complete -c magictel -n __fish_use_subcommand -a {command.name} -d {single_quoted(command.summary)}"
-        for command in table.COMMANDS
+        for command in COMMANDS
     ]
     for command in commands:
         condition = single_quoted(_condition(command, commands))

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from magictel.cli import table
-from magictel.cli.table import Takes
+from magictel.cli import commands
+from magictel.cli.commands import Takes
 
 Value = Literal["none", "any", "file", "choice", "targets", "report", "code"]
 """What an option's value is. `report`: `KIND=` and then a file."""
@@ -52,7 +52,7 @@ class Spelled:
 
 def spelled() -> tuple[Spelled, ...]:
     """Return every command, with those under another behind it. Imports them all."""
-    return tuple(spelling for command in table.COMMANDS for spelling in _spell(command, table.load(command)))
+    return tuple(spelling for command in commands.COMMANDS for spelling in _spell(command, commands.load(command)))
 
 
 def identifier(words: tuple[str, ...]) -> str:
@@ -65,7 +65,7 @@ def single_quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _spell(command: table.Command, loaded: Any) -> Iterator[Spelled]:
+def _spell(command: commands.Command, loaded: Any) -> Iterator[Spelled]:
     under = getattr(loaded, "commands", None)
     if under is None:
         yield Spelled((command.name,), command.summary, command.takes, _flags(loaded))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from magictel.builtin import BUILT_IN
+from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
-from magictel.cli import table
+from magictel.cli.commands import COMMANDS
 from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Flag, Spelled, identifier, single_quoted
-from magictel.reporters.kinds import KINDS
+from magictel.reporters.formats import KINDS
 
 
 def zsh(commands: tuple[Spelled, ...]) -> str:
@@ -50,7 +50,7 @@ def zsh(commands: tuple[Spelled, ...]) -> str:
                 "shell": "'1:shell:(bash zsh fish)'",
             }.get(one.takes, "")
             lines += [f"        {action}" if action else "        && return", "}", ""]
-    described = [f"        {single_quoted(f'{command.name}:{command.summary}')}" for command in table.COMMANDS]
+    described = [f"        {single_quoted(f'{command.name}:{command.summary}')}" for command in COMMANDS]
     lines += [
         "_magictel() {",
         "    local -a commands=(",

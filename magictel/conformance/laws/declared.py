@@ -7,13 +7,13 @@ from typing import Any
 
 from magictel.conformance.case import Case, options_of
 from magictel.conformance.law import Book, Level, Violation, broken_unless, first
-from magictel.conformance.need import Need
 from magictel.conformance.points import collection
-from magictel.exporter import INTERFACE, Exporter
-from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.conformance.requirements import Need
 from magictel.ladder.climb import climb
 from magictel.ladder.probe import probes_of
-from magictel.secrets import Secret
+from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.plugin.exporter import INTERFACE, Exporter
+from magictel.secrets.secret import Secret
 from magictel.settings.describe import json_schema, option_rows, sample_toml
 
 BOOK = Book()

@@ -10,12 +10,12 @@ from opentelemetry.sdk.resources import Resource
 
 from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
-from magictel.conformance.need import Need
 from magictel.conformance.points import collection
+from magictel.conformance.requirements import Need
 from magictel.delivery.attempt import Attempted
-from magictel.exporter import Exporter
-from magictel.payload import Payload
-from magictel.templates import Layouts
+from magictel.encoding.payload import Payload
+from magictel.encoding.templates import Layouts
+from magictel.plugin.exporter import Exporter
 
 BOOK = Book()
 _BUSY = 1.0

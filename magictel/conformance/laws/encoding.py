@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Violation, points
 from magictel.conformance.points import collection, odd, shapes, together
-from magictel.exporter import Exporter
+from magictel.plugin.exporter import Exporter
 
 BOOK = Book()
 

@@ -8,15 +8,15 @@ from email.utils import formatdate
 from typing import Any
 
 from magictel.conformance.case import Case
+from magictel.conformance.catalogue_check import against_its_page
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
-from magictel.conformance.need import Need
-from magictel.conformance.page import against_its_page
 from magictel.conformance.points import collection
-from magictel.exporter import Exporter
-from magictel.outcome import Delivered, Fate, Outcome, Partial, Receipt, Throttled, Unavailable
-from magictel.payload import Payload
+from magictel.conformance.requirements import Need
+from magictel.encoding.payload import Payload
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, Fate, Outcome, Partial, Receipt, Throttled, Unavailable
+from magictel.plugin.exporter import Exporter
 from magictel.sandbox.emulator import RefusesItems
-from magictel.wire import Reply
 
 BOOK = Book()
 _TABLE: tuple[tuple[int, bool | None], ...] = (

@@ -13,9 +13,9 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 from magictel.clock import SystemClock
 from magictel.conformance.case import Case, reads_back
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
-from magictel.conformance.need import Need
 from magictel.conformance.points import EMPTY, collection
-from magictel.verification import Expected
+from magictel.conformance.requirements import Need
+from magictel.model.verification import Expected
 
 BOOK = Book()
 _GIVEN = 120.0

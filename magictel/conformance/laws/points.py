@@ -6,9 +6,9 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
-from magictel.conformance.need import Need
 from magictel.conformance.points import collection, odd, shapes, together
-from magictel.outcome import Fate
+from magictel.conformance.requirements import Need
+from magictel.model.outcome import Fate
 
 BOOK = Book()
 

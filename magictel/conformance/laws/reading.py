@@ -11,10 +11,10 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
-from magictel.conformance.need import Need
-from magictel.exporter import Exporter
+from magictel.conformance.requirements import Need
+from magictel.model.verification import Verification, verify
+from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import sample
-from magictel.verification import Verification, verify
 
 BOOK = Book()
 _A_BIT_MORE = 1 + 2**-22

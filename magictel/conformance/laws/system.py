@@ -10,12 +10,12 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from magictel.conformance.case import Case, reads_back
+from magictel.conformance.catalogue_check import against_its_page
 from magictel.conformance.law import Book, Violation, broken_unless, first, points
-from magictel.conformance.need import Need
-from magictel.conformance.page import against_its_page
 from magictel.conformance.points import collection
-from magictel.exporter import Exporter
-from magictel.outcome import Outcome, Rejected, Throttled, Unavailable
+from magictel.conformance.requirements import Need
+from magictel.model.outcome import Outcome, Rejected, Throttled, Unavailable
+from magictel.plugin.exporter import Exporter
 
 BOOK = Book()
 _ERRORS = (

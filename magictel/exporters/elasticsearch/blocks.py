@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.trouble import Cause, cause_of, read
-from magictel.finding import Finding, Rung
-from magictel.wire import Wire
+from magictel.exporters.elasticsearch.errors import Cause, cause_of, read
+from magictel.http.wire import Wire
+from magictel.model.finding import Finding, Rung
 
 ClusterSettings = Mapping[str, Mapping[str, Any]]
 """The layers of the cluster's settings, nested, what counts first; empty where these credentials may not know."""

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import orjson
 
-from magictel.exporters.elasticsearch.documents import (
+from magictel.encoding.templates import Column, Filled
+from magictel.exporters.elasticsearch.encoding import (
     ACTION,
     ACTION_END,
     Frame,
@@ -22,9 +23,8 @@ from magictel.exporters.elasticsearch.documents import (
     time_hex,
     times_json,
 )
-from magictel.exporters.elasticsearch.rules import FLOAT32_MAX, INT64_MAX
-from magictel.model import Attributes, Kind, Point, Stream, starts_of, times_of, values_of
-from magictel.templates import Column, Filled
+from magictel.exporters.elasticsearch.values import FLOAT32_MAX, INT64_MAX
+from magictel.model.metrics import Attributes, Kind, Point, Stream, starts_of, times_of, values_of
 
 _distribution = attrgetter("count", "sum", "min", "max", "bucket_counts")
 _bounds = attrgetter("explicit_bounds")
@@ -34,7 +34,7 @@ _MOST_STREAMS = 10_000
 
 
 class Columns:
-    """Implements `magictel.templates.Template`; holds the frames of the streams it has seen."""
+    """Implements `magictel.encoding.templates.Template`; holds the frames of the streams it has seen."""
 
     def __init__(self) -> None:
         self._frames: dict[Stream, tuple[Stream, Frame]] = {}

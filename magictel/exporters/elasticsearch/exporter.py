@@ -13,32 +13,23 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlencode
 
 from magictel.delivery.attempt import Attempted
-from magictel.exporters.elasticsearch import (
-    counting,
-    deletion,
-    documents,
-    expectation,
-    log_lines,
-    permission,
-    preparation,
-    probes,
-    readback,
-    readback_points,
-)
+from magictel.encoding.payload import Payload, Route
+from magictel.exporters.elasticsearch import encoding, logs, permission, prepare, probes
 from magictel.exporters.elasticsearch.columns import Columns
-from magictel.exporters.elasticsearch.modes import IndexMode, without_ids
+from magictel.exporters.elasticsearch.index_mode import IndexMode, without_ids
 from magictel.exporters.elasticsearch.places import Places
-from magictel.exporters.elasticsearch.rules import LONGEST_TEXT
+from magictel.exporters.elasticsearch.readback import cleanup, counting, expected, points, search
+from magictel.exporters.elasticsearch.response import FILTER, judge_bulk
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
-from magictel.exporters.elasticsearch.verdicts import FILTER, judge_bulk
-from magictel.finding import Finding, Rung
-from magictel.http_exporter import HttpExporter, Preparation
+from magictel.exporters.elasticsearch.values import LONGEST_TEXT
+from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probe
-from magictel.model import Point, Series
-from magictel.outcome import Outcome
-from magictel.payload import Payload, Route
-from magictel.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.wire import Endpoint, Reply, Request, Wire
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import Point, Series
+from magictel.model.outcome import Outcome
+from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.net.endpoint import Endpoint
+from magictel.plugin.http_exporter import HttpExporter, Preparation
 
 S = TypeVar("S", bound=SearchSettings)
 _LEAST = 0.2
@@ -99,7 +90,7 @@ class SearchExporter(HttpExporter[S]):
 
     def encode(self, series: Series, point: Point) -> bytes:
         """Action line and document of one point."""
-        return documents.encode(self._columns.frame(series.stream), series, point)
+        return encoding.encode(self._columns.frame(series.stream), series, point)
 
     def template(self) -> Columns:
         """The same bytes, by column."""
@@ -107,7 +98,7 @@ class SearchExporter(HttpExporter[S]):
 
     def split(self, body: bytes) -> list[bytes]:
         """Pairs of an action line and its document."""
-        return documents.split(body)
+        return encoding.split(body)
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
         """A bulk request; time-series indices make their own ids."""
@@ -132,11 +123,11 @@ class SearchExporter(HttpExporter[S]):
 
     def pasted(self, text: str, status: int | None) -> Reply | None:
         """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""
-        return log_lines.reply_in(text, status)
+        return logs.reply_in(text, status)
 
     def unproven(self, reply: Reply) -> str | None:
         """A search or count that finds nothing: not refreshed yet, as far as it goes."""
-        return "es.read.not-yet-visible" if log_lines.found_nothing(reply) else None
+        return "es.read.not-yet-visible" if logs.found_nothing(reply) else None
 
     # ---- the ladder --------------------------------------------------------------------------------------------------
 
@@ -169,25 +160,25 @@ class SearchExporter(HttpExporter[S]):
 
     def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
         """A template for the index or data stream."""
-        return preparation.preparations(wire, self.settings.index, self.opensearch)
+        return prepare.preparations(wire, self.settings.index, self.opensearch)
 
     # ---- back again --------------------------------------------------------------------------------------------------
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """The document's fields, as they were meant."""
-        return expectation.expected(series, point, self.encode(series, point))
+        return expected.expected(series, point, self.encode(series, point))
 
     def identify(self, series: Series, point: Point) -> Expected | None:
         """The document's fields under its `_id`."""
         item = self.encode(series, point)
-        return None if self._mode.time_series else expectation.identified(series, point, item)
+        return None if self._mode.time_series else expected.identified(series, point, item)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """By search on the `_id`s, and on metrics and times for the same point under another `_id`."""
         if self._mode.time_series:
             why = "a time-series index makes its own ids: its documents cannot be told apart by what was sent"
             return Unreadable("verify.unsupported", why)
-        return readback_points.find(self.wire(), self._places.read, expected, expectation.declared)
+        return points.find(self.wire(), self._places.read, expected, self.declared)
 
     def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
         """By search on names and times: in a time-series index that is all there is."""
@@ -195,27 +186,27 @@ class SearchExporter(HttpExporter[S]):
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, cut texts, order and repeats of lists, flattened types."""
-        return expectation.declared(field, sent, seen)
+        return expected.declared(field, sent, seen)
 
     def item_key(self, item: bytes) -> str | None:
         """The sample's point in a refused item."""
-        return expectation.item_key(item)
+        return expected.item_key(item)
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """By search on the run id, from doc values."""
-        return readback.read_back(wire, self._places.read, query)
+        return search.read_back(wire, self._places.read, query)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
         """The index's refresh_interval."""
-        return readback.refresh_interval(wire, self._places.read)
+        return search.refresh_interval(wire, self._places.read)
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """How many documents of a run can be found."""
-        return deletion.count(wire, self._places.read, run_id)
+        return cleanup.count(wire, self._places.read, run_id)
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """Delete them."""
-        return deletion.delete(wire, self._places.read, run_id)
+        return cleanup.delete(wire, self._places.read, run_id)
 
 
 class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):

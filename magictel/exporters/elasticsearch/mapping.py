@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.fields import FLAT_TYPES, Fields
-from magictel.exporters.elasticsearch.readback import fields_of
+from magictel.exporters.elasticsearch.readback.fields import FLAT_TYPES, Fields
+from magictel.exporters.elasticsearch.readback.search import fields_of
 from magictel.exporters.elasticsearch.unborn import unborn
-from magictel.wire import Wire
+from magictel.http.wire import Wire
 
 DECIMALS = ("value_double", "sum", "min", "max", "bounds", "zero_threshold")
 WHOLE = (

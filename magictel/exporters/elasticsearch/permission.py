@@ -10,10 +10,10 @@ from typing import Any
 from magictel.exporters.elasticsearch import blocks
 from magictel.exporters.elasticsearch.mapping import Effect, Mapped, effects, mapped
 from magictel.exporters.elasticsearch.probes import refused
-from magictel.exporters.elasticsearch.product import Product, ask_product
 from magictel.exporters.elasticsearch.unborn import UNREADABLE
-from magictel.finding import Finding, Held, Rung
-from magictel.wire import Wire
+from magictel.exporters.elasticsearch.version import Product, ask_product
+from magictel.http.wire import Wire
+from magictel.model.finding import Finding, Held, Rung
 
 _CHECKED_SINCE = (3, 2)
 """OpenSearch answers `perform_permission_check` since 3.2 (security#5496); an older one would carry the request out."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from magictel.errors import WireError
-from magictel.outcome import Delivered, ItemVerdict, Outcome, Partial
-from magictel.wire import Wire
+from magictel.http.wire import Wire
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial
 
 ELSEWHERE = "es.write.elsewhere"
 _FAILURE_STORE = re.compile(r"\.fs-.+-\d{6,}")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from magictel.amazon import SIGN, unsigned, unsigned_message
 from magictel.clock import Clock
-from magictel.exporters.elasticsearch.product import Product, ask_product, product_of
-from magictel.exporters.elasticsearch.trouble import Cause, Trouble, cause_of, read, unauthenticated
-from magictel.finding import Finding, Rung
-from magictel.front import front_of
+from magictel.exporters.elasticsearch.errors import Cause, Trouble, cause_of, read, unauthenticated
+from magictel.exporters.elasticsearch.version import Product, ask_product, product_of
+from magictel.http.amazon import SIGN, unsigned, unsigned_message
+from magictel.http.reply_words import words_of
+from magictel.http.responder import front_of
+from magictel.http.wire import Reply, Wire
 from magictel.ladder.clock import clock, time_of
 from magictel.ladder.http import answered, unavailable
-from magictel.reply_words import words_of
-from magictel.wire import Reply, Wire
+from magictel.model.finding import Finding, Rung
 
 _OLDEST = (7,)
 _NO_HANDLER = frozenset({400, 404, 405})

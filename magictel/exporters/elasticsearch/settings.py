@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
-from magictel.address import Address, parse_endpoint
 from magictel.errors import SettingsError
-from magictel.secrets import Secret
+from magictel.net.address import Address, parse_endpoint
+from magictel.net.endpoint import Endpoint
+from magictel.secrets.secret import Secret
 from magictel.settings.model import HttpSettings, Problem, option
-from magictel.wire import Endpoint
 
 LOCAL = "http://localhost:9200"
 _INDEX_NAME_BYTES = 255

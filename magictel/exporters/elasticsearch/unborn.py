@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from magictel.wire import Wire
+from magictel.http.wire import Wire
 
 _NO_API = frozenset({400, 404, 405, 410})
 """How a version or a serverless project says that it has no such end point."""

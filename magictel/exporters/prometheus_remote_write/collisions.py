@@ -14,10 +14,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+from magictel.encoding.templates import Withheld
 from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, left_out, milliseconds, samples
 from magictel.exporters.prometheus_remote_write.likeness import Likeness
-from magictel.model import Attributes, Group, Kind, Point, Series, Stream, times_of
-from magictel.templates import Withheld
+from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, times_of
 
 CODE = "prom.rw.collision"
 _WHY = "to Prometheus this is the same series and time as another point: it would keep one of the two and say nothing"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from operator import add, attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+from magictel.encoding.templates import Column, Filled
 from magictel.exporters.prometheus_remote_write.encoding import (
     Encoder,
     encoded_label,
@@ -21,9 +22,8 @@ from magictel.exporters.prometheus_remote_write.encoding import (
     reserved,
     varint,
 )
-from magictel.exporters.prometheus_remote_write.names import label_value, labels
-from magictel.model import Attributes, Kind, Point, Stream, times_of, values_of
-from magictel.templates import Column, Filled
+from magictel.formats.prometheus.names import label_value, labels
+from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
 
 _MAX_CACHED = 10_000
 _MAX_KNOWN = 4_000

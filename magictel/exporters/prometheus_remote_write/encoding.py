@@ -20,8 +20,9 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.exporters.prometheus_remote_write.names import LabelNames, label_name, label_value, labels, metric_name
-from magictel.model import (
+from magictel.encoding.templates import Withheld
+from magictel.formats.prometheus.names import LabelNames, label_name, label_value, labels, metric_name
+from magictel.model.metrics import (
     PROMETHEUS_TYPE,
     SUMMARY_NAME,
     SUMMARY_UNIT,
@@ -35,7 +36,6 @@ from magictel.model import (
     times_of,
 )
 from magictel.sources.prometheus_number import open_metrics
-from magictel.templates import Withheld
 
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
 """The ordinary NaN, in the bits that Prometheus itself writes (model/value)."""

@@ -14,25 +14,26 @@ from typing import Any
 
 import cramjam
 
-from magictel.address import Address, parse_endpoint
 from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Withheld
 from magictel.errors import SettingsError
-from magictel.exporters.prometheus_remote_write import reading_points
 from magictel.exporters.prometheus_remote_write.collisions import Collisions
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.encoding import count_series
+from magictel.exporters.prometheus_remote_write.errors import discarded, empty, refusal
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
-from magictel.exporters.prometheus_remote_write.query import QueryApi, no_query_api
-from magictel.exporters.prometheus_remote_write.reading import declared, expected, key_in, seen
-from magictel.exporters.prometheus_remote_write.refusals import discarded, empty, refusal
+from magictel.exporters.prometheus_remote_write.readback import points
+from magictel.exporters.prometheus_remote_write.readback.expected import declared, expected, key_in, seen
+from magictel.exporters.prometheus_remote_write.readback.query import QueryApi, no_query_api
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.judgement import judge_status
-from magictel.model import Group, Point, Series
-from magictel.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge
-from magictel.payload import Payload, Route
-from magictel.templates import Withheld
-from magictel.verification import Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.wire import Endpoint, Reply, Wire
+from magictel.http.classify import judge_status
+from magictel.http.wire import Reply, Wire
+from magictel.model.metrics import Group, Point, Series
+from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge
+from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.net.address import Address, parse_endpoint
+from magictel.net.endpoint import Endpoint
 
 _WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
 """How a write path ends, and what stands there for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
@@ -83,7 +84,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             page_names=own.page_names,
         )
         self._collisions = Collisions(self._encoder)
-        self._identities = reading_points.Identities(self._encoder)
+        self._identities = points.Identities(self._encoder)
         self._names: dict[str, set[str]] = {}
         self._refused_in_a_row = 0
         self._decimal: bool | None = None
@@ -227,15 +228,13 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         api = self._query_api(wire)
         if self._decimal is None:
             self._decimal = is_victoriametrics(wire.get(""))
-        seen = api if isinstance(api, Unreadable) else reading_points.find(api, expected)
-        return (
-            reading_points.without_nan(expected, seen) if self._decimal and not isinstance(seen, Unreadable) else seen
-        )
+        seen = api if isinstance(api, Unreadable) else points.find(api, expected)
+        return points.without_nan(expected, seen) if self._decimal and not isinstance(seen, Unreadable) else seen
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""
         known = declared(field, sent, seen, self._names)
-        return reading_points.decimal(field, sent, seen) if known is None and self._decimal else known
+        return points.decimal(field, sent, seen) if known is None and self._decimal else known
 
     def item_key(self, item: bytes) -> str | None:
         """The sample's name for a point."""

@@ -9,8 +9,8 @@ from operator import is_, methodcaller
 from typing import Any
 
 from magictel.exporters.prometheus_remote_write.encoding import Encoder, milliseconds, reserved
-from magictel.exporters.prometheus_remote_write.names import labels
-from magictel.model import Attributes, Group, Stream, attributes_of, times_of
+from magictel.formats.prometheus.names import labels
+from magictel.model.metrics import Attributes, Group, Stream, attributes_of, times_of
 
 _SURE = ({str}, {int}, {bool})
 """The types of a key's values that are different texts where they are different values: with others 1, 1.0 and "1" may come together."""

@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from magictel.amazon import unsigned
-from magictel.exporters.prometheus_remote_write.refusals import refusal
+from magictel.encoding.payload import Payload
+from magictel.exporters.prometheus_remote_write.errors import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.finding import UNPROVEN, Finding, Rung, SideEffect
-from magictel.front import front_of
-from magictel.http_exporter import HttpExporter
+from magictel.http.amazon import unsigned
+from magictel.http.reply_words import words_of
+from magictel.http.responder import front_of
+from magictel.http.wire import Reply, Wire
 from magictel.ladder.http import unavailable
 from magictel.ladder.probe import probe
 from magictel.ladder.write_path import refused, unproven, write_path
-from magictel.payload import Payload
-from magictel.reply_words import words_of
-from magictel.wire import Endpoint, Reply, Wire
+from magictel.model.finding import UNPROVEN, Finding, Rung, SideEffect
+from magictel.net.endpoint import Endpoint
+from magictel.plugin.http_exporter import HttpExporter
 
 _EXPECTED = "a remote-write receiver"
 _READS_BODIES = frozenset({"prom.rw.snappy", "prom.rw.protobuf"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from magictel.exporters.prometheus_remote_write.names import LabelNames
-from magictel.secrets import Secret
+from magictel.formats.prometheus.names import LabelNames
+from magictel.secrets.secret import Secret
 from magictel.settings.model import HttpSettings, Problem, option
 
 

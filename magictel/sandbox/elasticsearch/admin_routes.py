@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch import admin
 from magictel.sandbox.elasticsearch.answers import illegal
 from magictel.sandbox.elasticsearch.context import Context, Routes
-from magictel.wire import Reply
 
 ROUTES = Routes()
 

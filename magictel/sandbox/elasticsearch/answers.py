@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.wire import Reply
 
 
 class Refused(Exception):  # noqa: N818

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, reply
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.health import Health
 from magictel.sandbox.elasticsearch.security import Caller, forbidden
-from magictel.wire import Reply
 
 Handler = Callable[..., Reply]
 

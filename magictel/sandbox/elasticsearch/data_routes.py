@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from magictel.sandbox.elasticsearch import actions, admin, bulk, capabilities, search
+from magictel.http.wire import Reply
+from magictel.sandbox.elasticsearch import actions, admin, bulk, field_caps, search
 from magictel.sandbox.elasticsearch.answers import Refused, illegal
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.context import Context, Routes
 from magictel.sandbox.elasticsearch.security import forbidden
-from magictel.wire import Reply
 
 ROUTES = Routes()
 # What an operation needs beside the right to send a bulk: `create_doc` creates and never replaces.
@@ -101,7 +101,7 @@ def _field_caps(context: Context, index: str = "_all") -> Reply:
     if not fields:
         raise Refused(400, "action_request_validation_exception", "Validation Failed: 1: no fields specified;")
     return context.reply(
-        capabilities.field_caps(context.cluster, index, fields.split(","), allow_missing=asked.allow_missing),
+        field_caps.field_caps(context.cluster, index, fields.split(","), allow_missing=asked.allow_missing),
     )
 
 

@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
+from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch import bulk
 from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, filtered, reply
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.context import Asked, Context
 from magictel.sandbox.elasticsearch.dialect import Dialect, Product
-from magictel.sandbox.elasticsearch.faulty import ITEM_ERRORS, refusal_body, share_veto
 from magictel.sandbox.elasticsearch.health import Health
+from magictel.sandbox.elasticsearch.item_errors import ITEM_ERRORS, refusal_body, share_veto
 from magictel.sandbox.elasticsearch.routes import dispatch, known
 from magictel.sandbox.elasticsearch.security import Security, authenticate
-from magictel.wire import Reply, Request
 
 _WRITE = re.compile(r"(/[^/]+)?/_(bulk|doc|create)(/[^/]*)?\Z")
 _MEDIA = re.compile(r"application/(?:vnd\.elasticsearch\+)?(json|x-ndjson|smile|cbor|yaml)\Z")

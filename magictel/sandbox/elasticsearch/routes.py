@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch import admin_routes, data_routes, parameters, state_routes
 from magictel.sandbox.elasticsearch.answers import PlainRefused
 from magictel.sandbox.elasticsearch.context import Context
-from magictel.wire import Reply
 
 # An index's own name comes last: `/{index}` would take everything.
 _ROUTES = [*state_routes.ROUTES, *data_routes.ROUTES, *admin_routes.ROUTES]

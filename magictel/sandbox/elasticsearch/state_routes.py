@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch import admin
 from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, text_reply
 from magictel.sandbox.elasticsearch.context import Context, Routes
 from magictel.sandbox.elasticsearch.security import has_privileges
-from magictel.wire import Reply
 
 ROUTES = Routes()
 

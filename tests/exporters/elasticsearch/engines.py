@@ -12,17 +12,17 @@ from typing import Any
 import httpx
 
 from magictel.clock import Clock, SystemClock
-from magictel.events import CheckFinished, CheckResult, SendFinished, SendResult
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.elasticsearch.exporter import SearchExporter
-from magictel.finding import Finding, Rung
+from magictel.http.wire import Reply, Request, Transport
+from magictel.model.events import CheckFinished, CheckResult, SendFinished, SendResult
+from magictel.model.finding import Finding, Rung
 from magictel.operations.check import CheckOptions, check
-from magictel.operations.job import Job
 from magictel.operations.send import SendOptions, send
+from magictel.operations.target_run import Job
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from magictel.sandbox.server import Server
 from magictel.settings.load import resolve
-from magictel.wire import Reply, Request, Transport
 
 
 @dataclass(frozen=True, slots=True)

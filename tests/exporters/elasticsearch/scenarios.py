@@ -9,12 +9,12 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-from magictel.events import SendOutcome
-from magictel.finding import Held, Rung
+from magictel.http.wire import Reply, Request, Transport
+from magictel.model.events import SendOutcome
+from magictel.model.finding import Held, Rung
+from magictel.model.outcome import Fate
 from magictel.operations.clean import clean
 from magictel.operations.prepare import prepare
-from magictel.outcome import Fate
-from magictel.wire import Reply, Request, Transport
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine, Tampering, checked, rungs, sent, sent_side_by_side
 

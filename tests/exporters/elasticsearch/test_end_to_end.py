@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from magictel.events import SendOutcome
-from magictel.finding import Held, Rung
+from magictel.model.events import SendOutcome
+from magictel.model.finding import Held, Rung
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Emulated, SkippingClock, checked, rungs, sent

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from magictel.clock import Clock
-from magictel.exporters.elasticsearch import permission, preparation, probes
-from magictel.exporters.elasticsearch.verdicts import judge_bulk
-from magictel.finding import Finding, Held
-from magictel.http_exporter import Preparation
-from magictel.outcome import Throttled, Unavailable
-from magictel.payload import Payload
-from magictel.wire import Endpoint, Reply, Request, Wire
+from magictel.encoding.payload import Payload
+from magictel.exporters.elasticsearch import permission, prepare, probes
+from magictel.exporters.elasticsearch.response import judge_bulk
+from magictel.http.wire import Reply, Request, Wire
+from magictel.model.finding import Finding, Held
+from magictel.model.outcome import Throttled, Unavailable
+from magictel.net.endpoint import Endpoint
+from magictel.plugin.http_exporter import Preparation
 from tests.exporters.elasticsearch.engines import SkippingClock
 
 INDEX = "metrics"
@@ -357,7 +358,7 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
             CAPS: MISSING,
             MAPPING: MISSING,
             f"POST /_index_template/_simulate_index/{INDEX}": answer(
-                200, {"template": {"mappings": preparation.mappings(probes.ask_product(wire({"GET /": root()}), False))}}
+                200, {"template": {"mappings": prepare.mappings(probes.ask_product(wire({"GET /": root()}), False))}}
             ),
         },
         ("pass", None),
@@ -472,7 +473,7 @@ PREPARE: list[tuple[str, Reply, str, str]] = [
 
 @pytest.mark.parametrize(("front", "path", "words"), [row[1:] for row in PREPARE], ids=[row[0] for row in PREPARE])
 def test_prepare_speaks_the_dialect_of_the_version(front: Reply, path: str, words: str) -> None:
-    planned = preparation.preparations(wire({"GET /": front, CAPS: MISSING, MAPPING: MISSING}), INDEX, False)
+    planned = prepare.preparations(wire({"GET /": front, CAPS: MISSING, MAPPING: MISSING}), INDEX, False)
     assert isinstance(planned, list)
     first: Preparation = planned[0]
     assert (first.method, first.path) == ("PUT", path)
@@ -480,6 +481,6 @@ def test_prepare_speaks_the_dialect_of_the_version(front: Reply, path: str, word
 
 
 def test_prepare_says_what_a_template_cannot_change() -> None:
-    planned = preparation.preparations(wire({"GET /": root(), CAPS: caps(value_double="float")}), INDEX, False)
+    planned = prepare.preparations(wire({"GET /": root(), CAPS: caps(value_double="float")}), INDEX, False)
     assert isinstance(planned, list)
     assert "keeps value_double (float)" in planned[0].purpose

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from magictel.exporters.elasticsearch import deletion, readback
-from magictel.exporters.elasticsearch.documents import encode, frame
-from magictel.exporters.elasticsearch.expectation import declared, expected, item_key
-from magictel.model import Series, groups
-from magictel.verification import Expected, SampleQuery, Unreadable, Value, identical
-from magictel.wire import Endpoint, Reply, Wire
+from magictel.exporters.elasticsearch.encoding import encode, frame
+from magictel.exporters.elasticsearch.readback import cleanup, search
+from magictel.exporters.elasticsearch.readback.expected import declared, expected, item_key
+from magictel.http.wire import Reply, Wire
+from magictel.model.metrics import Series, groups
+from magictel.model.verification import Expected, SampleQuery, Unreadable, Value, identical
+from magictel.net.endpoint import Endpoint
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge, metrics
 from tests.exporters.elasticsearch.test_probes import Scripted, answer, refusal
 
@@ -35,7 +36,7 @@ def hits(*found: dict[str, Any], **shards: Any) -> Reply:
 
 def asked(replies: dict[str, Reply]) -> tuple[Any, Scripted]:
     transport = Scripted(replies)
-    return readback.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", QUERY), transport
+    return search.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", QUERY), transport
 
 
 def test_a_hit_is_a_point_seen() -> None:
@@ -78,7 +79,7 @@ def test_more_fields_than_one_search_may_ask_for_are_asked_in_several() -> None:
             return super().send(request, timeout)
 
     transport = Counting({CAPS: caps(**types), SEARCH: hits({POINT: ["p"]})})
-    readback.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", query)
+    search.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", query)
     assert sum(bodies) == 201
     assert max(bodies) <= 100
 
@@ -87,7 +88,7 @@ def test_more_fields_than_one_search_may_ask_for_are_asked_in_several() -> None:
     ("text", "seconds"), [("1s", 1.0), ("500ms", 0.5), ("1m", 60.0), ("-1", -0.001), ("250000micros", 0.25), ("x", 1.0)]
 )
 def test_refresh_intervals(text: str, seconds: float) -> None:
-    assert readback.seconds_of(text) == seconds
+    assert search.seconds_of(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -103,12 +104,12 @@ def test_visibility_is_the_slowest_index(settings: Reply, expected_delay: float)
     wire = Wire(
         Scripted({"GET /m/_settings/index.refresh_interval": settings}), Endpoint("http", "scripted.test", 9200)
     )
-    assert readback.refresh_interval(wire, "m") == expected_delay
+    assert search.refresh_interval(wire, "m") == expected_delay
 
 
 def test_deleting_without_the_right_says_so() -> None:
     script = {CAPS: caps(), "POST /m/_delete_by_query": refusal(403, "action [x] is unauthorized")}
-    gone = deletion.delete(Wire(Scripted(script), Endpoint("http", "scripted.test", 9200)), "m", "run")
+    gone = cleanup.delete(Wire(Scripted(script), Endpoint("http", "scripted.test", 9200)), "m", "run")
     assert isinstance(gone, Unreadable)
     assert gone.code == "es.read.no-delete"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from magictel.exporters.elasticsearch.documents import split
+from magictel.encoding.payload import Payload
+from magictel.exporters.elasticsearch.encoding import split
 from magictel.exporters.elasticsearch.places import belongs, is_failure_store
-from magictel.exporters.elasticsearch.verdicts import judge_bulk
-from magictel.outcome import Delivered, Outcome, Partial, Unavailable, Unconfirmed
-from magictel.payload import Payload
-from magictel.wire import Reply
+from magictel.exporters.elasticsearch.response import judge_bulk
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, Outcome, Partial, Unavailable, Unconfirmed
 
 ITEM = b'{"create":{"_id":"x"}}\n{"@timestamp":"2026"}\n'
 INDEX = "metrics-app-prod"

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magictel.catalogue import explain
-from magictel.exporters.elasticsearch import trouble
-from magictel.exporters.elasticsearch.documents import split
-from magictel.exporters.elasticsearch.trouble import Class, cause_of, read
-from magictel.exporters.elasticsearch.verdicts import Item, judge_bulk, judge_item
-from magictel.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
-from magictel.payload import Payload
-from magictel.wire import Reply
+from magictel.encoding.payload import Payload
+from magictel.exporters.elasticsearch import errors
+from magictel.exporters.elasticsearch.encoding import split
+from magictel.exporters.elasticsearch.errors import Class, cause_of, read
+from magictel.exporters.elasticsearch.response import Item, judge_bulk, judge_item
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 
 ITEM = b'{"create":{"_id":"x"}}\n{"@timestamp":"2026"}\n'
 SHARED = Path(__file__).parents[4] / "shared" / "reference" / "fault_responses.json"
@@ -278,7 +278,7 @@ def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, r
     inner = answer["create"]
     trouble = judge_item(Item(inner["status"], inner["error"]))
     assert trouble is not None
-    assert (trouble.code, trouble.retry) == (code, retry)
+    assert (errors.code, errors.retry) == (code, retry)
     outcome = judged(bulk(STORED, answer))
     assert isinstance(outcome, Partial)
     side = outcome.rejected if retry is Class.NO else outcome.retry
@@ -529,7 +529,7 @@ _PAGES = {"SUCCESS": "treat-as-success", "WITHOUT_ID": "no"}
 
 
 def test_every_trouble_has_the_retry_class_of_its_page() -> None:
-    tree = ast.parse(Path(trouble.__file__).read_text())
+    tree = ast.parse(Path(errors.__file__).read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Trouble"]
     found = {}
     for call in calls:

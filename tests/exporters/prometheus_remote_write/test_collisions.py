@@ -25,7 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
-from magictel.outcome import Fate, Reason
+from magictel.model.outcome import Fate, Reason
 from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sources.sample import sample
 

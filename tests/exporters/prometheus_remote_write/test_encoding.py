@@ -25,12 +25,12 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.encoding.payload import Payload, Route, pack
+from magictel.encoding.templates import Chunk, Layouts, Withheld, chunks
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
-from magictel.model import groups, in_time_order
-from magictel.payload import Payload, Route, pack
+from magictel.model.metrics import groups, in_time_order
 from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sources.sample import sample
-from magictel.templates import Chunk, Layouts, Withheld, chunks
 
 CUMULATIVE, DELTA = AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA
 SECOND = 1_000_000_000

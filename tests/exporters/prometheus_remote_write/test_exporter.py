@@ -23,21 +23,22 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.clock import SystemClock
 from magictel.errors import SettingsError
-from magictel.events import CheckFinished, SendFinished
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
-from magictel.finding import Finding, Held, Rung, SideEffect
+from magictel.http.wire import Reply, Request
+from magictel.model.events import CheckFinished, SendFinished
+from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.verification import Unreadable
+from magictel.net.endpoint import Endpoint
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
-from magictel.operations.job import Job
 from magictel.operations.send import SendOptions, send
+from magictel.operations.target_run import Job
 from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
-from magictel.secrets import Secret
+from magictel.secrets.secret import Secret
 from magictel.settings.load import resolve
-from magictel.verification import Unreadable
-from magictel.wire import Endpoint, Reply, Request
 
 RESOURCE = Resource({"service.name": "shop", "service.instance.id": "i-1"})
 SCOPE = InstrumentationScope("lib", "1")

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.exporters.prometheus_remote_write.names import (
+from magictel.formats.prometheus.names import (
     label_name,
     label_value,
     labels,
     metric_name,
     unit_name,
 )
-from magictel.model import number_text
+from magictel.model.metrics import number_text
 
 _TABLE = Path(__file__).parents[4] / "shared/data/otlp-prometheus-names/metric_namer_unit_cases.json"
 _STRATEGIES = {  # strategy: (utf8, suffixes)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from magictel import registry
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
-from magictel.exporters.prometheus_remote_write.reading_points import Identities
-from magictel.model import Kind, Series, Stream, groups, number_point
+from magictel.exporters.prometheus_remote_write.readback.points import Identities
+from magictel.model.metrics import Kind, Series, Stream, groups, number_point
+from magictel.registry import entry_points
 from magictel.sandbox.prometheus_protobuf import WriteRequest
-from magictel.sources.parts import Gathering, Slice
+from magictel.sources.batching import Gathering, Slice
 from magictel.sources.recording import Recordings
 
 PAGE = """# TYPE waits summary
@@ -81,7 +81,7 @@ def series(path: Path, **options: Any) -> set[str]:
 
 def recorded(path: Path) -> Path:
     copy = path.with_suffix(".jsonl")
-    exporter = registry.load("file")(registry.load("file").Settings())
+    exporter = entry_points.load("file")(entry_points.load("file").Settings())
     copy.write_bytes(b"".join(exporter.frame(one) for piece in slices(path) for one in exporter.payloads(piece.data)))
     exporter.shutdown(0)
     return copy

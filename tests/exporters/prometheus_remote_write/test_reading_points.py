@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.exporters.prometheus_remote_write import reading_points
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
-from magictel.exporters.prometheus_remote_write.reading_points import Identities, decimal, without_nan
-from magictel.model import Kind, Point, Series, Stream, number_point
-from magictel.verification import Expected, Seen, verify
+from magictel.exporters.prometheus_remote_write.readback import points
+from magictel.exporters.prometheus_remote_write.readback.points import Identities, decimal, without_nan
+from magictel.model.metrics import Kind, Point, Series, Stream, number_point
+from magictel.model.verification import Expected, Seen, verify
 
 STREAM = Stream("m", "", "", Kind.GAUGE, None, False, {"service.name": "s"}, "", "scope", "", {}, "")
 SECOND = 1_000_000_000
@@ -43,7 +43,7 @@ POINTS = [
 
 @pytest.mark.parametrize("most", [0, 1, 5_000])
 def test_a_point_is_looked_for_the_same_whatever_came_before(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(reading_points, "_MOST_HELD", most)
+    monkeypatch.setattr(points, "_MOST_HELD", most)
     encoder = Encoder()
     together = Identities(encoder)
     for _ in range(2):

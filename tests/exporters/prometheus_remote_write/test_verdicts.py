@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.encoding import count_series, time_series
-from magictel.outcome import Delivered, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
-from magictel.payload import Payload
-from magictel.wire import Reply
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 
 _ROWS = Path(__file__).parents[4] / "shared/reference/fault_responses.json"
 _TEXT = {"content-type": "text/plain; charset=utf-8"}

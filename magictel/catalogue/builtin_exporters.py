@@ -1,0 +1,43 @@
+"""What is known of built-in exporters without importing them: written by `python -m magictel.registry.entry_points`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class BuiltIn(NamedTuple):
+    """Where the class is, its one-line summary, and (key, variable) of each option that has no default."""
+
+    value: str
+    summary: str
+    required: tuple[tuple[str, str], ...]
+
+
+BUILT_IN: Mapping[str, BuiltIn] = {
+    "elasticsearch": BuiltIn(
+        "magictel.exporters.elasticsearch:ElasticsearchExporter",
+        "Elasticsearch 7.x to 9.x",
+        (),
+    ),
+    "opensearch": BuiltIn(
+        "magictel.exporters.elasticsearch:OpenSearchExporter",
+        "OpenSearch 1.x to 3.x",
+        (),
+    ),
+    "prometheus-remote-write": BuiltIn(
+        "magictel.exporters.prometheus_remote_write:PrometheusRemoteWriteExporter",
+        "Prometheus, Mimir, VictoriaMetrics by remote write 1.0",
+        (("url", "PROMETHEUS_REMOTE_WRITE_URL"),),
+    ),
+    "console": BuiltIn(
+        "magictel.exporters.console:ConsoleExporter",
+        "metrics on the terminal, for people or as OTLP JSON lines",
+        (),
+    ),
+    "file": BuiltIn(
+        "magictel.exporters.file:FileExporter",
+        "OTLP JSON lines in a file, as the Collector's file exporter writes them",
+        (),
+    ),
+}

@@ -1,0 +1,132 @@
+"""`--sandbox`: the embedded backends in place of real ones, for as long as a command runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from magictel.cli.environment import environment
+from magictel.cli.targets import Chosen, chosen_targets, config_file
+from magictel.http.wire import Reply, Request
+from magictel.model.events import Event
+from magictel.operations.remedies import rewritten
+from magictel.settings.select import TargetSpec
+
+if TYPE_CHECKING:
+    from magictel.sandbox.emulator import Emulator
+    from magictel.sandbox.sandbox import Sandbox
+
+_SANDBOX = "--sandbox"
+_COMMANDS = ("magictel check ", "magictel send-sample ", "magictel replay ")
+
+
+@contextmanager
+def targets(
+    named: Sequence[str] | None,
+    *,
+    all: bool = False,  # noqa: A002 # the option's own name
+    config: str | None = None,
+    sets: Sequence[str] | None = None,
+    sandbox: bool = False,
+    bare: bool = False,
+) -> Iterator[list[Chosen]]:
+    """The chosen targets; with `sandbox`, pointed at emulators that stop when the context ends, and prepared unless `bare`.
+
+    Without a name, the sandbox takes every exporter that has an emulator. Their settings are the defaults: what the environment
+    says of real backends (authorities, keys) does not belong there. A target of the file keeps its settings but the address.
+    """
+    if not sandbox:
+        yield chosen_targets(named, all=all, config=config, sets=sets)
+        return
+    from magictel import sandbox as embedded
+
+    file = config_file(config) if named or all else None
+    if all and not named and file is not None:
+        named = list(file.tables)
+    from_file = file is not None and any(file.table(name) for name in named or ())
+    with embedded.start(_exporters(named, file) if named else None) as room:
+
+        def address(spec: TargetSpec) -> Mapping[str, str]:
+            return _keys(spec.exporter, room.environment(spec.exporter))
+
+        chosen = chosen_targets(
+            named or embedded.names(),
+            config=config,
+            sets=sets,
+            held=environment() if from_file else {},
+            extra=address,
+            use_file=from_file,
+        )
+        if not bare:
+            _prepare(room, chosen)
+        yield chosen
+
+
+def prepare_all(room: Sandbox) -> None:
+    """Apply `magictel prepare` to every emulator of a sandbox, for its exporter's default settings."""
+    _prepare(
+        room,
+        chosen_targets(
+            list(room.emulators),
+            held={},
+            extra=lambda spec: _keys(spec.exporter, room.environment(spec.exporter)),
+            use_file=False,
+        ),
+    )
+
+
+def _prepare(room: Sandbox, chosen: Sequence[Chosen]) -> None:
+    """Past the servers, whose scripted faults are for what comes later. What cannot be prepared, the command itself shows."""
+    from magictel.operations.prepare import prepare
+
+    for target in chosen:
+        prepare(target.job(transport=_Direct(room.emulators[target.spec.exporter])), apply=True)
+
+
+class _Direct:
+    """A transport that hands requests to an emulator, without a connection."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def send(self, request: Request, timeout: float) -> Reply:
+        """Return the emulator's reply."""
+        return self._emulator.handle(request)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def told(event: Event) -> Event:
+    """An event of the sandbox in words that are true there: a remedy's command would go to the real backend of that name."""
+    return rewritten(event, _remedy)
+
+
+def _remedy(_target: str, remedy: str) -> str:
+    if _SANDBOX in remedy:
+        return remedy
+    if remedy.startswith("magictel prepare "):
+        return f"with a real backend: {remedy}"
+    return f"{remedy} {_SANDBOX}" if remedy.startswith(_COMMANDS) else remedy
+
+
+def _exporters(named: Sequence[str], file: object) -> list[str]:
+    """The exporters behind names; raises `UsageError` for a name that means nothing."""
+    from magictel.registry import entry_points
+    from magictel.settings.file import ConfigFile
+    from magictel.settings.select import select
+
+    config = file if isinstance(file, ConfigFile) else None
+    specs = select(named, config=config, environment=environment(), exporters=entry_points.names())
+    return list(dict.fromkeys(spec.exporter for spec in specs))
+
+
+def _keys(exporter: str, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The sandbox's variables as keys of the exporter's settings; a proxy does not stand before loopback."""
+    from magictel.registry import entry_points
+    from magictel.settings.fields import field_map
+
+    fields = field_map(entry_points.load(exporter).Settings)
+    values = {field.key: variables[name] for field in fields.values() for name in field.env if name in variables}
+    return {**values, "proxy": ""} if "proxy" in fields else values

@@ -1,0 +1,1 @@
+"""A pasted error, log line or reply becomes a finding."""

@@ -1,0 +1,74 @@
+"""Which backend a log line is about, where none is named: by the words of the line, and by whose errors are in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from magictel.diagnose.alternatives import Alternative, belongs_to
+from magictel.diagnose.diagnose import diagnose
+from magictel.diagnose.diagnosis import UNRECOGNISED, Diagnosis, Pasted
+from magictel.diagnose.replies import VAGUE
+from magictel.plugin.exporter import Exporter
+from magictel.plugin.http_exporter import HttpExporter
+
+_READ = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One exporter's diagnosis, and what speaks for this exporter."""
+
+    found: Diagnosis
+    word: str | None
+    named: bool
+    own: bool
+
+    @property
+    def weight(self) -> int:
+        return 3 * bool(self.word) + self.named + 2 * self.own + (self.found.code != UNRECOGNISED)
+
+
+def guess(exporters: Sequence[Exporter[Any]], pasted: Pasted) -> Diagnosis:
+    """The diagnosis of the exporter that most speaks for, with the reason; where several are as likely, they are named.
+
+    An exporter that asks no network is tried only where no other recognises anything.
+    """
+    asked = [exporter for exporter in exporters if isinstance(exporter, HttpExporter)]
+    readings = [_read(exporter, pasted) for exporter in asked]
+    if all(reading.found.code == UNRECOGNISED for reading in readings) and (pasted.text or pasted.body):
+        others = [_read(exporter, pasted) for exporter in exporters if not isinstance(exporter, HttpExporter)]
+        readings += [reading for reading in others if reading.found.code != UNRECOGNISED]
+    most = max(reading.weight for reading in readings)
+    likely = [reading for reading in readings if reading.weight == most]
+    first = likely[0]
+    names = [reading.found.exporter for reading in likely]
+    if first.found.code == UNRECOGNISED and not first.word:
+        return replace(first.found, exporter="", guessed="no backend is named in it")
+    why = _why(first, names)
+    codes = {first.found.code}
+    alternatives = list(first.found.alternatives)
+    for reading in likely[1:]:
+        if reading.found.code not in codes and reading.found.code:
+            codes.add(reading.found.code)
+            alternatives.append(Alternative(reading.found.code, f"read as {reading.found.exporter}"))
+    return replace(first.found, guessed=why, alternatives=tuple(alternatives))
+
+
+def _why(first: _Reading, names: Sequence[str]) -> str:
+    reason = f"it says {first.word!r}" if first.word else "the error is one of its own" if first.own else ""
+    if len(names) == 1:
+        return reason or "only this exporter recognises it"
+    others = ", ".join(names[1:])
+    return f"{reason or 'it names no backend'}; it may be {others} as well"
+
+
+def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
+    found = diagnose(exporter, pasted)
+    pieces = [pasted.text or "", (pasted.body or b"")[:_READ].decode("utf-8", "replace")]
+    text = " ".join([*pieces, *pasted.headers, *pasted.headers.values()])[:_READ].lower()
+    words = exporter.log_words
+    word = next((word for word in words if word in text), None)
+    own = belongs_to(found.code, exporter.name) and found.code not in VAGUE
+    return _Reading(found, word, word is not None and word == words[0], own)

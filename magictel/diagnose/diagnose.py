@@ -1,0 +1,154 @@
+"""`diagnose`: what a production log shows, read as the exporter itself would have read it. Nothing is sent.
+
+An answer goes to the exporter's own `judge` (and, for what is no write, to its own probes, over a transport that gives this very
+answer); a text goes to `transports.hearsay`, which makes the exception of it that `transports.symptoms` classifies. The retry class is
+the one of the code's page.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, Literal
+
+from magictel.catalogue import explain
+from magictel.diagnose.alternatives import Alternative, look_alikes
+from magictel.diagnose.diagnosis import (
+    BY_CLASS,
+    STANDS_WITH,
+    UNRECOGNISED,
+    Diagnosis,
+    During,
+    Pasted,
+    Verdict,
+    title_of,
+)
+from magictel.diagnose.error_text import UNNAMED, Unsent, recognise, system_error
+from magictel.diagnose.log_parsing import lone_number, named_status, unwrapped
+from magictel.diagnose.masking import masked
+from magictel.diagnose.replies import ANYWHERE, of_outcome, read_answer, reply_in
+from magictel.errors import MagictelError, UsageError
+from magictel.http.wire import Reply
+from magictel.plugin.exporter import Exporter
+from magictel.plugin.http_exporter import HttpExporter
+
+__all__ = ["STANDS_WITH", "UNRECOGNISED", "Diagnosis", "During", "Pasted", "Verdict", "diagnose"]
+
+_LONGEST = 500
+_LONGEST_TEXT = 20_000
+"""Characters of a text, or of a body that is none of JSON's, that are looked at."""
+_NEVER_AGAIN = re.compile(
+    r"(?:not|non|un)[- ]?(?:retr(?:y|i)able|recoverable)|permanent error|(?:will|do|can|could)(?: ?not|n't) (?:be )?retr(?:y|ied)|"
+    r"(?:no|without) (?:more |further )?retr(?:y|ies)|giving up|no retry attempts left",
+    re.IGNORECASE,
+)
+_AGAIN = re.compile(r"\bwill (?:be )?retr(?:y|ied)|\bretrying\b|\bretry in\b|\bis retr(?:y|i)able", re.IGNORECASE)
+"""What a line itself says of trying again."""
+
+
+def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | None = None) -> Diagnosis:
+    """Read what was pasted as the exporter would. `trouble`: why the target's own settings are unusable, named as an alternative.
+
+    Raises `UsageError` where nothing but a status is pasted for an exporter that speaks no HTTP.
+    """
+    if pasted.empty and trouble is not None:
+        return Diagnosis(exporter.name, None, trouble.code, trouble.message, trouble.remedy)
+    if not isinstance(exporter, HttpExporter) and pasted.text is None and not pasted.body:
+        raise UsageError(
+            "usage.command-line",
+            f"{exporter.name} gets no HTTP answers: a status says nothing about it",
+            f"magictel diagnose {exporter.name} --text 'the error as the log shows it'",
+        )
+    if pasted.text is not None:
+        pasted = replace(pasted, text=unwrapped(pasted.text[:_LONGEST_TEXT]))
+    found = _read(exporter, pasted)
+    if trouble is not None and trouble.code != "config.required":
+        known = (Alternative(trouble.code, f"the settings themselves cannot be used: {trouble.message}"),)
+        found = replace(found, alternatives=look_alikes(found.code, exporter.name, (*known, *found.alternatives)))
+    return _finished(found, exporter)
+
+
+def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
+    if isinstance(exporter, HttpExporter):
+        reply, guessed = reply_in(exporter, pasted)
+        if reply is not None:
+            found = read_answer(exporter, reply, pasted.during)
+            if guessed and not reply.ok and str(reply.status) not in (pasted.text or ""):  # nobody named that status
+                found = replace(found, message=re.sub(rf"^{reply.status}(?=[ :])[^:]{{0,60}}: ", "", found.message))
+            if guessed and pasted.text:
+                told = _symptom(exporter, pasted.text)
+                if told is not None and told.code and told.code != found.code:
+                    other = Alternative(told.code, "a failure before any answer is worded like this too")
+                    found = replace(found, alternatives=(*found.alternatives, other))
+            return found
+    text = pasted.text if pasted.text is not None else (pasted.body or b"")[:_LONGEST_TEXT].decode("utf-8", "replace")
+    return _symptom(exporter, text) or _phrase(exporter, text, pasted.during) or _unrecognised(exporter, text)
+
+
+def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
+    """A failure without a complete answer, as the transport would have told it."""
+    system = system_error(text)
+    refused = exporter.refused_by_system(system) if system is not None else None
+    if refused is not None:
+        found = of_outcome(exporter, refused)
+        if found.outcome not in STANDS_WITH[found.retry]:
+            found = replace(found, outcome=BY_CLASS[found.retry or "no"])
+        return found
+    certificate = bool(getattr(exporter.settings, "client_cert_file", None))
+    told = recognise(text, ANYWHERE.origin, client_certificate=certificate, redact=exporter.redact)
+    if told is None:
+        return None
+    if isinstance(told, Unsent):
+        return Diagnosis(exporter.name, None, told.code, title_of(told.code))
+    if isinstance(exporter, HttpExporter):
+        outcome = exporter.unanswered(told)
+        found = replace(of_outcome(exporter, outcome), remedy=told.remedy)
+    else:
+        found = Diagnosis(exporter.name, "unavailable", told.code, told.message, told.remedy)
+    if found.code == "tls.handshake-timeout":  # measured: a plaintext server, far more often than an overloaded one
+        found = replace(found, code="tls.plaintext-server", message=title_of("tls.plaintext-server"), remedy=None)
+    return found
+
+
+def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagnosis | None:
+    """A status that is only named."""
+    status = named_status(text)
+    if status is None or not isinstance(exporter, HttpExporter):
+        return None
+    return read_answer(exporter, Reply(status, {}, text.encode("utf-8", "surrogatepass")), during)
+
+
+def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
+    shown = " ".join(text.split())[:120]
+    message = "not recognised: no status, no error of a connection and no error of this backend is in it"
+    message = f"{message}: {shown}" if shown else "nothing was pasted"
+    said: Literal["no"] | None = None
+    if never := _NEVER_AGAIN.search(text):
+        said, message = "no", f"{message}; the line itself says {never[0]!r}"
+    elif again := _AGAIN.search(text):
+        message = f"{message}; the line itself says {again[0]!r}"
+    found = Diagnosis(exporter.name, None, UNRECOGNISED, message, said=said)
+    number = lone_number(text)
+    if number is None or not isinstance(exporter, HttpExporter):
+        return found
+    code = read_answer(exporter, Reply(number), None).code or UNRECOGNISED
+    why = f"if the {number} in it is the status of the answer: diagnose again with --status {number}"
+    return replace(found, alternatives=(Alternative(code, why),))
+
+
+def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
+    def shown(text: str, host: str = "the backend's host") -> str:
+        told = masked(exporter.redact(text))
+        told = told.replace(ANYWHERE.origin, "the backend").replace(ANYWHERE.host, host)
+        told = told.replace(f"{UNNAMED} (from {UNNAMED.source})", "of the log")
+        return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
+
+    page = explain(found.code) if found.code else None
+    remedy = found.remedy or (page.first if page else None)
+    others = look_alikes(found.code, exporter.name, found.alternatives)
+    return replace(
+        found,
+        message=shown(found.message),
+        remedy=shown(remedy, "HOST") if remedy else None,
+        alternatives=tuple(Alternative(one.code, shown(one.why)) for one in others if explain(one.code)),
+    )

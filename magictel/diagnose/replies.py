@@ -1,0 +1,255 @@
+"""A pasted answer, read as the exporter itself would read it: by its `judge`, and, for what is no write, by its own probes.
+
+The probes ask over a transport that gives this very answer to whatever is asked; nothing leaves this machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from magictel.catalogue import explain
+from magictel.diagnose.alternatives import Alternative
+from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH, Diagnosis, During, Pasted, Verdict, title_of
+from magictel.diagnose.log_parsing import PAGE, TUNNEL, body_after, status_in, status_within, value_in, wait_in
+from magictel.encoding.payload import Payload
+from magictel.errors import WireError
+from magictel.http.reply_words import counts_refused, words_of
+from magictel.http.responder import front_of
+from magictel.http.wire import Reply, Request, Wire
+from magictel.ladder.probe import probes_of
+from magictel.model.finding import Finding, Held, Rung
+from magictel.model.outcome import (
+    Delivered,
+    ItemVerdict,
+    Outcome,
+    Partial,
+    Rejected,
+    Throttled,
+    TooLarge,
+    Unavailable,
+    Unconfirmed,
+)
+from magictel.net.endpoint import Endpoint
+from magictel.plugin.exporter import Exporter
+from magictel.plugin.http_exporter import HttpExporter
+
+_RUNGS: Mapping[str, tuple[Rung, ...]] = {"auth": (Rung.HTTP, Rung.AUTH), "health": (Rung.HEALTH,)}
+_NO_BACKEND = frozenset(
+    {
+        "http.redirect",
+        "http.bad-gateway",
+        "http.not-a-backend",
+        "http.grpc-port",
+        "http.tls-port",
+        "http.proxy.auth",
+        "http.unknown-status",
+    }
+)
+"""Answers that no backend gives, whatever was asked."""
+VAGUE = frozenset({"es.write.no-verdict", "es.write.refused", "es.write.server-error", "http.unconfirmed"})
+"""Codes that say no more than that an answer is not understood."""
+_GUESSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
+"""Statuses under which an exporter may know a text that was pasted without one."""
+ANYWHERE = Endpoint("https", "backend.invalid", 443)
+"""Where replayed probes seem to ask. https: their second probes ask the network only where an address says http."""
+
+
+def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None, bool]:
+    """The answer that was pasted, in the backend's own form; and whether its status is a guess."""
+    text = pasted.text if pasted.text is not None else (pasted.body or b"").decode("utf-8", "replace")
+    body = pasted.body if pasted.body is not None else (pasted.text or "").encode("utf-8", "surrogatepass")
+    status = pasted.status
+    if status is None:
+        status = status_in(text)
+        if status == 407 or TUNNEL.search(text):  # a proxy's, whatever stands around it
+            return None, False
+        if status is not None and pasted.body is None:
+            body = body_after(text, status).encode("utf-8", "surrogatepass")
+    if status is not None:
+        headers = pasted.headers
+        wait = wait_in(text) if pasted.text is not None and "retry-after" not in headers else None
+        if wait is not None and status in (429, 503):
+            headers = {**headers, "retry-after": wait}
+        reply = Reply(status, headers, body)
+        unknown = not reply.ok and reply.body != b"" and not _specific(exporter, reply)
+        # the words alone may be known too, and say less than a type that stands with them
+        shaped = exporter.pasted(text, status) if unknown or pasted.body is None else None
+        if shaped is not None and _specific(exporter, shaped):
+            return replace(shaped, headers={**shaped.headers, **pasted.headers}), False
+        return reply, False
+    shaped = exporter.pasted(text, None)
+    inside = value_in(text)
+    if shaped is not None and (_specific(exporter, shaped) or shaped.ok or inside):
+        return replace(shaped, headers={**shaped.headers, **pasted.headers}), True
+    for guess in _GUESSES:
+        for one in (inside.encode("utf-8", "surrogatepass"), body):
+            reply = Reply(guess, pasted.headers, one)
+            if one.strip() and _specific(exporter, reply):
+                return reply, True
+    told = status_within(inside) if inside else None
+    if told is not None:
+        return Reply(told, pasted.headers, inside.encode("utf-8", "surrogatepass")), True
+    page = PAGE.search(text)
+    if page is not None:
+        return Reply(200, pasted.headers, text[page.start() :].encode("utf-8", "surrogatepass")), True
+    found = Reply(200, pasted.headers, inside.encode("utf-8", "surrogatepass"))
+    if inside and (pasted.body is not None or exporter.unproven(found)):
+        return found, True
+    value = found.json() if inside else None
+    if isinstance(value, Mapping) and "error" not in value and counts_refused(value):  # a log of OTLP's partial success
+        return replace(found, body=json.dumps({**value, "success": False}).encode()), True
+    return None, True
+
+
+def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None) -> Diagnosis:
+    """The verdict on an answer; `during`: the step of the ladder, or the read, in which it came."""
+    outcome = _judge(exporter, reply)
+    found = of_outcome(exporter, outcome)
+    front = front_of(reply)
+    found = replace(found, answered_by=exporter.redact(str(front)))
+    if found.code is None and reply.status == 202:
+        said = words_of(reply) if reply.json() is None else ""
+        what = f"202, and it says: {said}; a 2xx" if said else "202: taken for later, which"
+        found = replace(found, message=f"{what} proves no storage; magictel send-sample shows whether it arrives")
+    open_question = exporter.unproven(reply) if reply.ok else None
+    reading = open_question is not None and explain(open_question) is not None
+    if reading and (isinstance(outcome, Delivered) or (found.code in VAGUE and during in (None, "read"))):
+        assert open_question is not None
+        sentence = f"{reply.status} proves no storage; where points are missing: {title_of(open_question)}"
+        return replace(found, outcome="delivered", code=open_question, message=sentence, after=None, remedy=None)
+    specific = found.code is not None and not found.code.startswith("http.") and found.code not in VAGUE
+    page_of_its_own = (
+        during == "health" and reply.ok and not reply.body.lstrip().startswith(b"<")
+    )  # VictoriaMetrics' /health
+    judged = isinstance(outcome, Partial) and during is None  # who answers item by item is no stranger
+    if specific or judged or (found.code in _NO_BACKEND and not page_of_its_own):
+        return found
+    if during == "read" and not reply.ok:
+        told = _read_back(exporter, reply, found)
+        return found if told is None else replace(found, **told)
+    asked = list(_climbed(exporter, reply, _RUNGS.get(during or "", (Rung.HTTP,))))
+    failed = next((one for one in asked if one.code and one.outcome in (Held.FAIL, Held.WARN, Held.SKIPPED)), None)
+    if during in _RUNGS:
+        if failed is not None and failed.outcome is Held.SKIPPED and found.code is not None:
+            astray = f"{title_of(found.code)} A wrong path, or a proxy's prefix, gets the same answer"
+            return _of_finding(found, failed, Alternative(found.code, astray))
+        if failed is not None:
+            return _of_finding(found, failed)
+        if reply.ok and asked:
+            return replace(found, outcome="delivered", code=None, message=asked[-1].message, after=None, remedy=None)
+    elif failed is not None and failed.code and reply.ok and found.code is not None:
+        if during is None and failed.code == "es.product.unknown":
+            return _of_finding(found, failed, Alternative(found.code, f"as the answer to a write: {found.message}"))
+        other = Alternative(failed.code, exporter.redact(failed.message))
+        return replace(found, alternatives=(*found.alternatives, other))
+    return found
+
+
+def _judge(exporter: HttpExporter[Any], reply: Reply) -> Outcome:
+    return exporter.verdict(Payload(b"", _verdicts(reply), lambda _: []), reply)
+
+
+def _verdicts(reply: Reply) -> int:
+    """As many points as the answer has verdicts on: its longest list."""
+    body = reply.json()
+    lists = [len(value) for value in body.values() if isinstance(value, list)] if isinstance(body, Mapping) else []
+    return max([1, *lists])
+
+
+def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
+    """The diagnosis that an outcome of delivery amounts to."""
+    name = exporter.name
+    match outcome:
+        case Delivered(notes=notes):
+            if notes:
+                code, message = _commonest(notes)
+                return Diagnosis(name, "delivered", code, message)
+            return Diagnosis(name, "delivered", None, "taken, and nothing in the answer speaks against it")
+        case Partial():
+            refused = outcome.rejected or outcome.retry or outcome.unconfirmed
+            code, message = _commonest(refused)
+            counts = f"{len(outcome.rejected)} refused, {len(outcome.retry)} to be sent again"
+            rest = {
+                one.code for one in (*outcome.rejected.values(), *outcome.retry.values(), *outcome.unconfirmed.values())
+            } - {code}
+            more = tuple(Alternative(one, f"other items of the same answer ({counts})") for one in sorted(rest))
+            return Diagnosis(name, "partial", code, message, None, outcome.after, more)
+        case Unconfirmed():
+            return Diagnosis(name, "unconfirmed", outcome.code, outcome.message)
+        case Throttled(after=after) | Unavailable(after=after):
+            kind: Verdict = "throttled" if isinstance(outcome, Throttled) else "unavailable"
+            return Diagnosis(name, kind, outcome.code, outcome.message, None, after)
+        case TooLarge():
+            # Halved until the bad points stand alone: those are refused for good, unless size alone was the matter.
+            page = explain(outcome.code)
+            split = page is not None and page.retry == "split"
+            return Diagnosis(name, "too-large" if split else "rejected", outcome.code, outcome.message)
+        case Rejected():
+            return Diagnosis(name, "rejected", outcome.code, outcome.message, outcome.remedy)
+
+
+def _commonest(items: Mapping[int, ItemVerdict]) -> tuple[str, str]:
+    counts: dict[str, int] = {}
+    for one in items.values():
+        counts[one.code] = counts.get(one.code, 0) + 1
+    code = max(counts, key=lambda name: counts[name])
+    return code, next(one.message for one in items.values() if one.code == code)
+
+
+def _of_finding(found: Diagnosis, finding: Finding, *others: Alternative) -> Diagnosis:
+    page = explain(finding.code or "")
+    outcome = BY_CLASS[page.retry] if page else found.outcome
+    if found.outcome in STANDS_WITH[page.retry if page else "no"]:
+        outcome = found.outcome
+    told = replace(found, outcome=outcome, code=finding.code, message=finding.message, remedy=finding.remedy)
+    return replace(told, alternatives=(*found.alternatives, *others))
+
+
+class _Same:
+    """A transport that gives one answer to whatever is asked; nothing leaves this machine."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def send(self, request: Request, timeout: float) -> Reply:
+        return self._reply
+
+    def close(self) -> None:
+        pass
+
+
+def _wire(exporter: HttpExporter[Any], reply: Reply) -> Wire:
+    return Wire(_Same(reply), ANYWHERE, redact=exporter.redact, timeout=1.0)
+
+
+def _climbed(exporter: HttpExporter[Any], reply: Reply, rungs: tuple[Rung, ...]) -> Iterator[Finding]:
+    for probe in probes_of(type(exporter)):
+        if probe.rung in rungs and probe.side_effect == "read-only":
+            with suppress(WireError, AttributeError, KeyError, TypeError, ValueError):  # an answer to another question
+                yield probe.climb(exporter, _wire(exporter, reply))
+
+
+def _read_back(exporter: HttpExporter[Any], reply: Reply, found: Diagnosis) -> dict[str, Any] | None:
+    with suppress(WireError, AttributeError, KeyError, TypeError, ValueError):
+        told = exporter.count_run(_wire(exporter, reply), "run")
+        code = getattr(told, "code", None)
+        if isinstance(code, str) and (page := explain(code)) is not None:
+            outcome = BY_CLASS[page.retry]
+            return {
+                "code": code,
+                "message": str(getattr(told, "message", page.title)),
+                "remedy": None,
+                "outcome": outcome,
+            }
+    return None
+
+
+def _specific(exporter: HttpExporter[Any], reply: Reply) -> bool:
+    """True where the exporter knows this very text: it says more to it than to an answer that says nothing."""
+    code = of_outcome(exporter, _judge(exporter, reply)).code
+    nothing = of_outcome(exporter, _judge(exporter, replace(reply, body=b"x" if reply.body else b""))).code
+    return code is not None and code != nothing and not (code.startswith("http.") and reply.ok)

@@ -1,0 +1,1 @@
+"""Points become items, items become payloads."""

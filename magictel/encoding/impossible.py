@@ -1,0 +1,82 @@
+"""What of a collection cannot be, whatever the backend makes of it: left out before anything is encoded, by name.
+
+Recordings are judged where they are read; this is for the data that an application's SDK hands over (a view with bounds that do not
+increase, a producer of its own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+
+from magictel.encoding.templates import Withheld
+from magictel.model import validity
+from magictel.model.metrics import Group, Kind, Stream
+from magictel.model.validity import Problem
+
+CODE = "delivery.impossible-point"
+_DISTRIBUTIONS = (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
+
+
+def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
+    """The groups without the histograms that cannot be, and why each of these is left out."""
+    for group in groups:
+        if group.stream.kind not in _DISTRIBUTIONS:
+            yield group
+            continue
+        problems = _problems(group.points)
+        if not problems:
+            yield group
+            continue
+        for at, problem in problems.items():
+            yield Withheld(
+                CODE, f"an impossible point: {problem}", _named(group.stream, group.points[at]), refused=True
+            )
+        points = [point for at, point in enumerate(group.points) if at not in problems]
+        if points:
+            yield replace(group, points=points)
+
+
+def _problems(points: Iterable[Any]) -> dict[int, Problem]:
+    """What is wrong with points, by their places."""
+    problems: dict[int, Problem] = {}
+    bounds: Any = None
+    """Bounds that are known to be good: those of a stream are mostly one object."""
+    for at, point in enumerate(points):
+        if isinstance(point, HistogramDataPoint):
+            if point.explicit_bounds is bounds and _is_plain(point):
+                continue
+            problem = validity.histogram(point.explicit_bounds, point.bucket_counts, point.count, point.min, point.max)
+            bounds = point.explicit_bounds if problem is None else None
+        else:
+            problem = _exponential(point)
+        if problem is not None:
+            problems[at] = problem
+    return problems
+
+
+def _is_plain(point: HistogramDataPoint) -> bool:
+    """Whether a histogram with good bounds has whole counts that add up; the sum of integers alone is an integer."""
+    counts = point.bucket_counts
+    total = sum(counts)
+    return (
+        len(counts) == len(point.explicit_bounds) + 1
+        and type(total) is int
+        and total == point.count
+        and min(counts) >= 0
+        and (point.min is None or point.max is None or point.min <= point.max)
+    )
+
+
+def _exponential(point: ExponentialHistogramDataPoint) -> Problem | None:
+    positive, negative = point.positive, point.negative
+    sides = (positive.offset, positive.bucket_counts), (negative.offset, negative.bucket_counts)
+    return validity.exponential_histogram(point.scale, point.zero_count, *sides, point.count, point.min, point.max)
+
+
+def _named(stream: Stream, point: Any) -> str:
+    attributes = ", ".join(f"{key}={value}" for key, value in (point.attributes or {}).items())
+    return f"{stream.name}{{{attributes}}}"[:200]

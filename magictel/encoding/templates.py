@@ -1,0 +1,253 @@
+"""Templates with holes, filled by column: why encoding is fast.
+
+Between two exports of the same series only values and times change. A series' constant bytes are made once; a *layout*
+keeps, for a slice of a stream, one list of parts in which constants and holes alternate; an export fills whole columns
+by slice assignment and joins. A layout holds while the source hands over the same attribute objects in the same order
+(the SDK does, collection after collection), or the first of them; otherwise it is made anew, which is the cold path.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from operator import add, is_
+from typing import Any, Protocol
+
+from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, attributes_of
+
+Column = Sequence[bytes]
+_PARTS = {Kind.HISTOGRAM: 4, Kind.EXPONENTIAL_HISTOGRAM: 4}
+"""How many times more than a number's a point of this kind takes while it is encoded: slices are that much shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The holes of a slice of points, as columns: `variant` names the template they fit into (int or float, absent min …).
+
+    `width` is how many bytes the holes of one point take together, where that is the same for all of a variant:
+    then the items' lengths are known, and a payload can shrink without reading its items.
+    """
+
+    variant: Hashable
+    columns: Sequence[Column]
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Encoded items of neighbouring points, before they are packed: the bytes, how many, and their lengths if known."""
+
+    body: bytes = field(repr=False)
+    points: int
+    sizes: tuple[int, ...] | None = field(default=None, repr=False)
+
+    def behind(self, lead: bytes) -> Chunk:
+        """The same items with `lead` as the first one's beginning."""
+        if not lead:
+            return self
+        sizes = None if self.sizes is None else (self.sizes[0] + len(lead), *self.sizes[1:])
+        return Chunk(lead + self.body, self.points, sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A point left out by a documented rule: the code's page says which. `refused`: that is a loss which somebody must fix."""
+
+    code: str
+    message: str
+    point: str
+    refused: bool = False
+
+
+class Template(Protocol):
+    """What an exporter gives for speed. `encode` stays the truth that both halves are tested against, byte for byte."""
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """The holes' bytes for these points, column by column; None: encode them one by one (mixed types, odd values)."""
+        ...
+
+    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+        """A function from a series' attributes to the bytes around the holes: one more than there are columns."""
+        ...
+
+
+@dataclass(slots=True)
+class _Layout:
+    attributes: list[Attributes]
+    variant: Hashable
+    parts: list[bytes]
+    holes: Sequence[int]
+    """Where in the parts of one point each column stands."""
+    stride: int
+    source: tuple[Any, ...]
+    """Kept, as ids are reused."""
+    sizes: tuple[int, ...] | None
+    whole: list[Attributes] | None = None
+    """The attributes of the group that it was used for last, of which its own are a slice."""
+
+
+class Layouts:
+    """The layouts of one exporter: at most `max_series` series, the least recently used forgotten first."""
+
+    def __init__(self, max_series: int = 200_000) -> None:
+        self._layouts: OrderedDict[tuple[Hashable, ...], _Layout] = OrderedDict()
+        self._series = 0
+        self._max_series = max_series
+
+    def clear(self) -> None:
+        """Forget every layout (the template changed, or the process forked)."""
+        self._layouts.clear()
+        self._series = 0
+
+    def body(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> bytes:
+        """The joined bytes of `points`, slice `number` of the group."""
+        return self.chunk(group, number, points, filled, template).body
+
+    def chunk(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> Chunk:
+        """The items of `points`, slice `number` of the group; with their lengths where the template's holes have a width."""
+        stream = group.stream
+        key = (
+            stream.name,
+            number,
+            *map(id, group.source),
+            stream.kind,
+            stream.unit,
+            stream.temporality,
+            stream.monotonic,
+            stream.metadata,
+        )
+        layout = self._layouts.get(key)
+        if layout is not None and layout.variant == filled.variant and _fits(layout, group, points):
+            self._layouts.move_to_end(key)
+        else:
+            layout = self._make(key, group, attributes_of(points), filled, template)
+        layout.whole = group.attributes
+        parts, stride, sizes = layout.parts, layout.stride, layout.sizes
+        if len(points) < len(layout.attributes):
+            parts = parts[: stride * len(points)]
+            sizes = sizes and sizes[: len(points)]
+        for hole, column in zip(layout.holes, filled.columns, strict=True):
+            parts[hole::stride] = column
+        body = b"".join(parts)
+        empty = [b""] * len(points)
+        for hole in layout.holes:  # between two exports only constants are kept
+            parts[hole::stride] = empty
+        return Chunk(body, len(points), sizes)
+
+    def _make(
+        self,
+        key: tuple[Hashable, ...],
+        group: Group,
+        attributes: list[Attributes],
+        filled: Filled,
+        template: Template,
+    ) -> _Layout:
+        constants = template.constants(group.stream, filled.variant)
+        if _recur(attributes):
+            made = {
+                place: constants(one) for place, one in dict(zip(map(id, attributes), attributes, strict=True)).items()
+            }
+            around = list(map(made.__getitem__, map(id, attributes)))
+        else:
+            around = list(map(constants, attributes))
+        holes: list[int] = []
+        columns: list[Column] = []
+        for position, constant in enumerate(zip(*around, strict=True)):
+            if position:
+                holes.append(len(columns))
+                columns.append(())
+            if any(map(len, constant)):  # what is empty in every item needs no place
+                columns.append(constant)
+        stride = len(columns)
+        parts: list[bytes] = [b""] * (stride * len(attributes))
+        for place, column in enumerate(columns):
+            if column:
+                parts[place::stride] = column
+        sizes = None if filled.width is None else _sizes(columns, filled.width, len(attributes))
+        layout = _Layout(attributes, filled.variant, parts, tuple(holes), stride, group.source, sizes)
+        known = self._layouts.pop(key, None)
+        self._series += len(attributes) - (len(known.attributes) if known else 0)
+        self._layouts[key] = layout
+        while self._series > self._max_series and len(self._layouts) > 1:
+            _, old = self._layouts.popitem(last=False)
+            self._series -= len(old.attributes)
+        return layout
+
+
+def _sizes(columns: Iterable[Column], width: int, count: int) -> tuple[int, ...]:
+    sizes = [width] * count
+    for column in columns:
+        if column:
+            sizes = list(map(add, sizes, map(len, column)))
+    return tuple(sizes)
+
+
+def _fits(layout: _Layout, group: Group, points: Sequence[Point]) -> bool:
+    """Whether the layout is that of these points, a slice of the group."""
+    if layout.whole is not None and layout.whole is group.attributes and len(points) == len(layout.attributes):
+        return True
+    return _begins(attributes_of(points), layout.attributes)
+
+
+def _begins(attributes: list[Attributes], known: list[Attributes]) -> bool:
+    """True where these are the first of the known ones, the same objects in the same order. Equal ones are not enough: 1 == True == 1.0."""
+    return len(attributes) <= len(known) and all(map(is_, attributes, known))
+
+
+def _recur(attributes: list[Attributes]) -> bool:
+    """True where the first attributes come again, as in a recording's collections that stand behind each other."""
+    return any(map(is_, attributes[1:], repeat(attributes[0])))
+
+
+Encode = Callable[[Series, Point], "bytes | Withheld"]
+Lead = Callable[[Group], bytes]
+
+
+def chunks(
+    groups: Iterable[Group],
+    encode: Encode,
+    template: Template | None,
+    layouts: Layouts,
+    slice_points: int,
+    lead: Lead | None = None,
+) -> Iterator[Chunk | Withheld]:
+    """Encode a collection slice by slice, by template where one fits, else point by point.
+
+    `lead` gives bytes about a group's resource that go before the first item of each resource, as part of that item.
+    """
+    if lead is None:
+        yield from _chunks(groups, encode, template, layouts, slice_points)
+        return
+    led: set[int] = set()
+    for group in groups:
+        for one in _chunks((group,), encode, template, layouts, slice_points):
+            resource = id(group.source[0] if group.source else group.stream.resource)
+            if isinstance(one, Chunk) and resource not in led:
+                led.add(resource)
+                yield one.behind(lead(group))
+            else:
+                yield one
+
+
+def _chunks(
+    groups: Iterable[Group], encode: Encode, template: Template | None, layouts: Layouts, slice_points: int
+) -> Iterator[Chunk | Withheld]:
+    for group in groups:
+        width = max(1, slice_points // _PARTS.get(group.stream.kind, 1))
+        for number, start in enumerate(range(0, len(group.points), width)):
+            points = group.points[start : start + width]
+            filled = template.columns(group.stream, points) if template is not None else None
+            if filled is not None and template is not None:
+                yield layouts.chunk(group, number, points, filled, template)
+                continue
+            items: list[bytes] = []
+            for point in points:
+                item = encode(Series(group.stream, point.attributes or {}), point)
+                if isinstance(item, bytes):
+                    items.append(item)
+                else:
+                    yield item
+            if items:
+                yield Chunk(b"".join(items), len(items), tuple(map(len, items)))

@@ -1,0 +1,135 @@
+"""Elasticsearch's and OpenSearch's answers as logs show them: the reply that a line of a log was made of, for `diagnose`.
+
+Clients print JSON (Java, Go, Beats), Python's `repr` of it (`BulkIndexError`), or status, type and reason in a row
+(`BadRequestError(400, 'media_type_header_exception', '…')`). What is looked for is the shape, never a client's wording.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from magictel.exporters.elasticsearch.errors import cause_of, read
+from magictel.http.wire import Reply
+from magictel.text import unquoted
+
+_READ = 1_000_000
+_PROSE = 20_000
+_TRIES = 40
+_OPERATIONS = frozenset({"create", "index", "update", "delete"})
+_TYPE = re.compile(r"\b([a-z][a-z0-9_]*_(?:exception|error))\b['\"\]]*[:,=]?\s*(?:['\"]|reason[=:]\s*)*(.*)", re.DOTALL)
+_JAVA = re.compile(r"\b([A-Z][A-Za-z]{2,60})Exception\b(?:\[|: ?)")
+_ENGINE = ("Elasticsearch", "OpenSearch", "Cluster", "Es", "Circuit")
+_NO_PRODUCT = re.compile(r"X-Elastic-Product|UnsupportedProduct|server is not Elasticsearch", re.IGNORECASE)
+"""What Elastic's own clients say of an answer without the product's header."""
+_HEADERS = {"content-type": "application/json", "x-elastic-product": "Elasticsearch"}
+
+
+def reply_in(text: str, status: int | None) -> Reply | None:
+    """The reply in a log's text, or None where nothing in it has the form of one."""
+    text = text[:_READ]
+    for value in _values(text):
+        found = _reply(value, status)
+        if found is not None:
+            return found
+    text = text[:_PROSE]
+    if status is None and _NO_PRODUCT.search(text):
+        return Reply(200, {"content-type": "application/json"}, b"{}")
+    named = _TYPE.search(text)
+    if named is not None:
+        reason = _plain(named.group(2)) or _plain(text[: named.start()])  # Go's client names the type last
+        return _made({"error": {"type": named.group(1), "reason": reason}}, status or 400)
+    causes = list(_JAVA.finditer(text))
+    for java in reversed(causes):  # the deepest says most
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", java.group(1)).lower().removeprefix("open_search_") + "_exception"
+        cause = {"type": kind, "reason": _plain(text[java.end() :])}
+        if java.group(1).startswith(_ENGINE) or read(status or 500, cause_of(cause)) is not None:
+            return _made({"error": cause}, status or 400)
+    return None
+
+
+def found_nothing(reply: Reply) -> bool:
+    """True for the answer of `_count` or `_search` without a hit."""
+    body = reply.json()
+    if not isinstance(body, Mapping):
+        return False
+    hits = body.get("hits")
+    total = hits.get("total") if isinstance(hits, Mapping) else body.get("count")
+    return (total.get("value") if isinstance(total, Mapping) else total) == 0
+
+
+def _reply(value: Any, status: int | None) -> Reply | None:
+    if isinstance(value, list):
+        items = [item for one in value if (item := _item(one)) is not None]
+        return _made({"errors": True, "items": items}, 200) if items else None
+    if not isinstance(value, Mapping):
+        return None
+    if isinstance(value.get("items"), list):
+        return _made(value, 200)  # item verdicts come with no other status
+    if "error" in value and not _is_verdict(value):
+        number, error = value.get("status"), value["error"]
+        if isinstance(error, str) and not isinstance(number, int):  # any logger's own field is called so
+            inside = next((found for one in _values(error) if (found := _reply(one, status)) is not None), None)
+            if inside is not None or (status is None and read(400, cause_of(error)) is None):
+                return inside
+        return _made(value, status or (number if isinstance(number, int) else 400))
+    item = _item(value)
+    if item is not None:
+        return _made({"errors": True, "items": [item]}, 200)
+    if isinstance(value.get("type"), str) and "reason" in value:
+        return _made({"error": dict(value)}, status or 400)
+    return None
+
+
+def _item(value: Any) -> dict[str, Any] | None:
+    """One item's verdict, with its operation or without."""
+    if not isinstance(value, Mapping):
+        return None
+    operation = next((key for key in value if key in _OPERATIONS), None)
+    if operation is not None and isinstance(value[operation], Mapping) and "status" in value[operation]:
+        return {operation: dict(value[operation])}
+    return {"create": dict(value)} if _is_verdict(value) else None
+
+
+def _is_verdict(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("status"), int) and "error" in value and ("_index" in value or "_id" in value)
+
+
+def _made(body: Mapping[str, Any], status: int) -> Reply:
+    if "version_conflict_engine_exception" in cause_of(body.get("error")).types:
+        # About one document, however it was written: no bulk request as a whole is refused so.
+        body, status = {"errors": True, "items": [{"create": {"status": 409, "error": body["error"]}}]}, 200
+    return Reply(status, _HEADERS, json.dumps(body, default=str).encode())
+
+
+def _values(text: str) -> Iterator[Any]:
+    """JSON values, or Python's literals, that begin anywhere in the text; a few tries."""
+    decoder = json.JSONDecoder()
+    at = tried = 0
+    while tried < _TRIES and (found := re.compile(r"[\[{]").search(text, at)):
+        at, tried = found.start(), tried + 1
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            value, end = _literal(text, at)
+        if value:
+            yield value
+        at = max(at + 1, end if isinstance(value, dict | list) and value else 0)
+
+
+def _literal(text: str, at: int) -> tuple[Any, int]:
+    closing = {"{": "}", "[": "]"}[text[at]]
+    end = text.rfind(closing, at) + 1
+    if not end or end - at > 20_000:
+        return None, 0
+    try:
+        return ast.literal_eval(text[at:end]), end
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None, 0
+
+
+def _plain(reason: str) -> str:
+    return unquoted(" ".join(reason.split())[:2_000], "'\",")

@@ -1,0 +1,1 @@
+"""What Elasticsearch and OpenSearch show of the points sent."""

@@ -1,0 +1,52 @@
+"""How many points of a metric an index shows: all that can be asked where it makes its own ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from magictel.exporters.elasticsearch.readback.search import fields_of, unreadable
+from magictel.http.wire import Wire
+from magictel.model.verification import Counted, Unreadable
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
+    """One search for each metric, by its name and the milliseconds its times lie in. Raises `WireError`."""
+    fields = fields_of(wire, index)
+    if isinstance(fields, Unreadable):
+        return fields
+    found = []
+    for one in metrics:
+        named = fields.holding("name", one.metric)
+        if named is None:
+            return Unreadable(
+                "es.read.unsearchable", f"the metric's name is in no field of {index} that can be searched"
+            )
+        times = {"gte": _text(one.since // 1_000_000), "lt": _text(one.until // 1_000_000 + 1)}
+        number = total(wire, index, {"bool": {"filter": [named, {"range": {"@timestamp": times}}]}})
+        if isinstance(number, Unreadable):
+            return number
+        found.append(number)
+    return found
+
+
+def total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
+    """How many documents a query finds. Raises `WireError`."""
+    reply = wire.post(f"/{quote(index)}/_search", {"query": which, "size": 0, "track_total_hits": True})
+    answer = reply.json()
+    hits = answer.get("hits") if reply.ok and isinstance(answer, dict) else None
+    if not isinstance(hits, dict):
+        return unreadable(reply, wire)
+    if answer.get("_shards", {}).get("failed") or answer.get("timed_out"):
+        return Unreadable("es.read.partial", "not all shards answered the count", final=False)
+    found = hits.get("total")
+    value = found.get("value") if isinstance(found, dict) else found
+    return value if isinstance(value, int) else Unreadable("es.read.refused", "a search answered without a total")
+
+
+def _text(milliseconds: int) -> str:
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,154 @@
+"""How the backend should show a sent point, and the forms it loses on the way by documented rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from magictel.exporters.elasticsearch.encoding import value_fields
+from magictel.exporters.elasticsearch.values import LONGEST_TEXT, time_text, uncut
+from magictel.model.metrics import Attributes, Point, Series
+from magictel.model.verification import Expected, Value
+
+RUN_ID = "attributes.magictel.run.id"
+POINT = "attributes.magictel.sample.point"
+TIMES = ("@timestamp", "start_timestamp")
+ATTRIBUTES = ("attributes.", "resource.attributes.", "scope.attributes.")
+_MOST_FLATTENED = 5_000
+_flattened: dict[tuple[str, int], tuple[Attributes, Mapping[str, Value]]] = {}
+
+
+def expected(series: Series, point: Point, item: bytes) -> Expected | None:
+    """Every field of the point's document but the run id, with what was meant: times in nanoseconds, texts at full length.
+
+    Made from the point and not from `item`, its encoded form, of which only the `_id` is taken: a bug of the encoding shows.
+
+    None for a point without the attribute `magictel.sample.point`: it could not be told from others.
+    """
+    key = (series.attributes or {}).get("magictel.sample.point")
+    if not isinstance(key, str):
+        return None
+    held = _fields(series, point)
+    held.pop(RUN_ID, None)
+    return Expected(key, f"{series.stream.name} {key}", held, document_id(item))
+
+
+def identified(series: Series, point: Point, item: bytes) -> Expected | None:
+    """As `expected`, for any point: its key is the `_id`."""
+    key = document_id(item)
+    if key is None:
+        return None
+    attributes = ", ".join(f"{name}={value}" for name, value in (series.attributes or {}).items())
+    moment = nanosecond_text(point.time_unix_nano)
+    return Expected(key, f"{series.stream.name}{{{attributes[:200]}}} at {moment}", _fields(series, point), key)
+
+
+def _fields(series: Series, point: Point) -> dict[str, Value]:
+    stream = series.stream
+    fields: dict[str, Value] = {
+        "@timestamp": nanosecond_text(point.time_unix_nano),
+        "name": stream.name,
+        "unit": stream.unit or None,
+        "kind": stream.kind.value,
+        "temporality": stream.temporality,
+        "monotonic": stream.monotonic if stream.kind == "sum" else None,
+        "resource.schema_url": stream.resource_schema_url or None,
+        "scope.name": stream.scope_name or None,
+        "scope.version": stream.scope_version or None,
+        "scope.schema_url": stream.scope_schema_url or None,
+    }
+    if point.start_time_unix_nano:
+        fields["start_timestamp"] = nanosecond_text(point.start_time_unix_nano)
+    fields |= dict(_flat("", value_fields(point)))
+    fields |= _attributes("attributes.", series.attributes)
+    fields |= _attributes("resource.attributes.", stream.resource)
+    fields |= _attributes("scope.attributes.", stream.scope_attributes)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def declared(field: str, sent: Value, seen: Value) -> str | None:
+    """The documented lossy form that explains a difference, or None."""
+    if field in TIMES and isinstance(sent, str) and isinstance(seen, str):
+        return "timestamps truncated to milliseconds" if sent[:23] == seen[:23] and seen[23:] == "000000Z" else None
+    if not field.startswith(ATTRIBUTES):
+        return None
+    if isinstance(sent, str) and isinstance(seen, str):
+        return f"texts are cut at {LONGEST_TEXT} characters" if seen == sent[:LONGEST_TEXT] else None
+    if isinstance(sent, tuple):
+        return _list_form(sent, seen if isinstance(seen, tuple) else () if seen is None else (seen,))
+    if isinstance(seen, str) and seen == as_text(sent):
+        return "attributes become text in a flattened field"
+    return None
+
+
+def as_text(value: Value) -> str:
+    """A value as a flattened field shows it: the text that stood in the JSON."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+@lru_cache(maxsize=1_024)
+def nanosecond_text(nanoseconds: int) -> str:
+    """A time as ISO 8601 in UTC with nanoseconds."""
+    return f"{time_text(nanoseconds)[:20]}{nanoseconds % 1_000_000_000:09d}Z"
+
+
+def _list_form(sent: tuple[Any, ...], seen: tuple[Any, ...]) -> str | None:
+    held = [item for item in sent if item is not None]
+    if sorted(map(_sortable, held)) == sorted(map(_sortable, seen)):
+        return "lists come sorted"
+    if {_sortable(item) for item in held} == {_sortable(item) for item in seen}:
+        return "lists lose order and repeats"
+    if {as_text(item)[:LONGEST_TEXT] for item in held} == {as_text(item) for item in seen}:
+        return "attributes become text in a flattened field; lists lose order and repeats"
+    return None
+
+
+def _sortable(item: Any) -> tuple[str, str]:
+    if isinstance(item, float) and math.isnan(item):
+        return "float", "NaN"
+    return type(item).__name__, repr(item)
+
+
+def _attributes(prefix: str, given: Attributes) -> Mapping[str, Value]:
+    """Attributes by their fields' names, flattened once where the same object comes again (which is kept, as ids are reused)."""
+    if not given:
+        return {}
+    known = _flattened.get((prefix, id(given)))
+    if known is None:
+        if len(_flattened) >= _MOST_FLATTENED:
+            _flattened.clear()
+        known = _flattened[prefix, id(given)] = given, dict(_flat(prefix, uncut(given)))
+    return known[1]
+
+
+def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
+    """Nested objects as dotted names; nothing for what the engine holds as nothing (null, an empty list, an empty object)."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif isinstance(value, list):
+            items = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+            if items:
+                yield prefix + name, items
+        elif value is not None:
+            yield prefix + name, value
+
+
+def item_key(item: bytes) -> str | None:
+    """The sample's point in an encoded item, or None."""
+    try:
+        document = orjson.loads(item.split(b"\n", 2)[1])
+    except (ValueError, IndexError):
+        return None
+    key = document.get("attributes", {}).get("magictel.sample.point")
+    return key if isinstance(key, str) else None
+
+
+def document_id(item: bytes) -> str | None:
+    """The `_id` that an item asks for."""
+    identity = orjson.loads(item.split(b"\n", 1)[0]).get("create", {}).get("_id")
+    return identity if isinstance(identity, str) else None

@@ -1,0 +1,112 @@
+"""What the backend shows of any points that have an `_id`: by search on ids, and on times for the same point under another id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from magictel.exporters.elasticsearch.readback.counting import total
+from magictel.exporters.elasticsearch.readback.search import MOST_HITS, fields_of, hits_of, lists_of, search, values_of
+from magictel.http.wire import Wire
+from magictel.model.verification import Declare, Expected, Seen, Unreadable, Value, identical
+
+_IDS = 1_000
+_TIMES = 1_000
+_MOST_STRANGERS = MOST_HITS
+"""Documents of others at the points' times that are looked at; beyond them a double is not looked for."""
+
+
+def find(wire: Wire, index: str, expected: Sequence[Expected], declare: Declare) -> Sequence[Seen] | Unreadable:
+    """What is shown under the points' keys; a document under another id that holds one of the points is its double. Raises `WireError`."""
+    seen: list[Seen] = []
+    found: dict[str, int] = {}
+    for start in range(0, len(expected), _IDS):
+        wanted = {one.key: one for one in expected[start : start + _IDS]}
+        which = {"ids": {"values": sorted(wanted)}}
+        shown = _shown(wire, index, which, list(wanted.values()), 2 * len(wanted))
+        if isinstance(shown, Unreadable):
+            return shown
+        for key, names, hidden, hit in shown:
+            identity = key.rpartition("/")[2]
+            if identity in wanted:
+                seen.append(_seen(identity, hit, names, hidden, wanted[identity]))
+    for one in seen:
+        found[one.key] = found.get(one.key, 0) + 1
+    return [*seen, *_doubles(wire, index, expected, found, declare)]
+
+
+_Shown = list[tuple[str, Mapping[str, str], Mapping[str, str], Mapping[str, list[Any]]]]
+"""Hits by `index/id`: the names that show the fields, the fields that nothing shows and why, and the values."""
+
+
+def _shown(
+    wire: Wire, index: str, which: Mapping[str, Any], wanted: Sequence[Expected], size: int
+) -> _Shown | Unreadable:
+    """Hits by `index/id`, in the terms of the index that each is in: those behind one name may map a field differently."""
+    fields = fields_of(wire, index)
+    if isinstance(fields, Unreadable):
+        return fields
+    concrete = [index]
+    if len(fields.indices) > 1:
+        hits = hits_of(wire, index, {"query": dict(which), "_source": False, "size": size})
+        if isinstance(hits, Unreadable):
+            return hits
+        concrete = sorted({key.rpartition("/")[0] for key, _ in hits})
+    made: _Shown = []
+    names = {name for one in wanted for name in one.fields}
+    for one in concrete:
+        own = fields if one == index else fields_of(wire, one)
+        if isinstance(own, Unreadable):
+            return own
+        shown = {name: by for name in names if (by := own.shown_by(name))}
+        part = search(wire, one, which, shown, lists_of(wanted), size)
+        if isinstance(part, Unreadable):
+            return part
+        hidden = own.hidden(names)
+        made += [(key, shown, hidden, hit) for key, hit in part.items()]
+    return made
+
+
+def _seen(
+    key: str, hit: Mapping[str, list[Any]], shown: Mapping[str, str], hidden: Mapping[str, str], want: Expected
+) -> Seen:
+    unreadable = {name: why for name, why in hidden.items() if name in want.fields}
+    return Seen(key, dict(values_of(hit, shown, want.fields)), unreadable)
+
+
+def _doubles(
+    wire: Wire, index: str, expected: Sequence[Expected], found: Mapping[str, int], declare: Declare
+) -> Iterator[Seen]:
+    """Where there are more documents at the points' times than points were found, each is held against them."""
+    by_time: dict[str, list[Expected]] = {}
+    for one in expected:
+        by_time.setdefault(str(one.fields["@timestamp"])[:23], []).append(one)
+    times = sorted(by_time)
+    for start in range(0, len(times), _TIMES):
+        chunk = times[start : start + _TIMES]
+        own = [one for time in chunk for one in by_time[time]]
+        at_these = {"terms": {"@timestamp": [f"{time}Z" for time in chunk]}}
+        count = total(wire, index, at_these)
+        if isinstance(count, Unreadable):  # no date, no right: then nothing is doubled for all we know
+            continue
+        strange = count - sum(found.get(one.key, 0) for one in own)
+        if not 0 < strange <= _MOST_STRANGERS:
+            continue
+        keys = {one.key for one in own}
+        which = {"bool": {"filter": [at_these], "must_not": [{"ids": {"values": sorted(keys)}}]}}
+        strangers = _shown(wire, index, which, own, _MOST_STRANGERS)
+        for _, names, hidden, hit in () if isinstance(strangers, Unreadable) else strangers:
+            moment = next(iter(hit.get(names.get("@timestamp", ""), ())), None)
+            for want in by_time.get(str(moment)[:23], ()):
+                seen = _seen(want.key, hit, names, hidden, want)
+                if _same(want, seen, declare):
+                    yield seen
+
+
+def _same(want: Expected, seen: Seen, declare: Declare) -> bool:
+    names = want.fields.keys() | seen.fields.keys()
+
+    def held(name: str, sent: Value, got: Value) -> bool:
+        return name in seen.unreadable or identical(sent, got) or declare(name, sent, got) is not None
+
+    return all(held(name, want.fields.get(name), seen.fields.get(name)) for name in names)

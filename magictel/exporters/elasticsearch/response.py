@@ -1,0 +1,276 @@
+"""The one place that reads a bulk reply: status and every item, into an outcome.
+
+A 2xx alone proves nothing here, and neither does an item's: a pipeline may have dropped the document, a failure store may hold
+it, another index may have it. An item without a verdict is sent again once, which its id makes harmless; if it has none then, it
+is unconfirmed, never delivered. Ladder, delivery and diagnoses read replies through `judge_bulk` and `judge_item`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from magictel.encoding.payload import Payload
+from magictel.exporters.elasticsearch.errors import Class, Trouble, cause_of, read
+from magictel.exporters.elasticsearch.places import belongs, elsewhere, is_failure_store
+from magictel.http.amazon import SIGN, unsigned, unsigned_message
+from magictel.http.classify import judge_status
+from magictel.http.reply_words import words_of
+from magictel.http.responder import Kind, front_of
+from magictel.http.wire import Reply
+from magictel.model.outcome import (
+    Delivered,
+    ItemVerdict,
+    Outcome,
+    Partial,
+    Rejected,
+    Throttled,
+    TooLarge,
+    Unavailable,
+    Unconfirmed,
+)
+from magictel.text import clipped
+
+FILTER = (
+    "filter_path=errors,error,status,items.*.status,items.*.error,items.*.result,items.*._index,items.*.failure_store"
+)
+_EXAMPLE = 300
+_WORDS = 2_000
+_NAMES = re.compile(r"\[[^\[\]\s][^\[\]]*\]")
+"""How the engines write the names in their sentences, where others' plain texts have none."""
+_RETRIED_ITEMS = frozenset({429, 500, 502, 503, 504})
+_VAGUE = frozenset({0, 500, 502, 504})
+"""Item statuses that do not say whether the item was stored."""
+
+
+_STORED = frozenset({"created", "updated"})
+_NOT_ON_ITS_ERROR = {
+    "failed": "; the data stream's failure store could not keep it either",
+    "not_enabled": "; the data stream's failure store is not enabled",
+}
+"""What `failure_store` adds to an error (ES IndexDocFailureStoreStatus)."""
+
+
+class Item(msgspec.Struct):
+    """What a bulk reply says of one document."""
+
+    status: int = 0
+    error: Any = None
+    result: str | None = None
+    index: str | None = msgspec.field(name="_index", default=None)
+    failure_store: str | None = None
+
+
+class _Bulk(msgspec.Struct):
+    items: list[dict[str, Item]]
+    errors: bool = True
+
+
+_decode = msgspec.json.Decoder(_Bulk).decode
+_decode_item = msgspec.json.Decoder(dict[str, Item]).decode
+
+
+def judge_bulk(
+    payload: Payload,
+    reply: Reply,
+    now: float,
+    *,
+    ids: bool = True,
+    opensearch: bool = False,
+    index: str | None = None,
+) -> Outcome:
+    """The outcome of one bulk request. `ids`: the items carried ids of ours, so a 409 is about the very same point.
+
+    `opensearch`: it is OpenSearch that was asked, whose 401 is plain text or nothing; Elasticsearch's own names an error.
+    `index` is where the documents were sent; None: not known (an answer from a log).
+    """
+    if reply.status == 200 and _all_stored_alike(reply.body, payload.points, index):
+        return Delivered()
+    if not reply.ok:
+        return _refused(payload, reply, now, opensearch)
+    bulk = reply.decoded(_decode)
+    if bulk is None:  # a proxy's page, a cut body, another service
+        if reply.looks_like_html or front_of(reply).kind is Kind.GRPC:
+            return judge_status(reply, now)
+        said = repr(clipped(reply.text, _EXAMPLE)) if reply.body.strip() else "its body is empty"
+        return _no_verdict(payload, f"{reply.status} without item verdicts: {said}")
+    if len(bulk.items) > payload.points:
+        return _no_verdict(payload, f"{len(bulk.items)} item verdicts for {payload.points} items")
+    return _items(payload, bulk.items, ids, index)
+
+
+def judge_item(item: Item) -> Trouble | None:
+    """What one item's verdict means; None: it was stored."""
+    if 200 <= item.status < 300 and item.error is None:
+        return _success(item)
+    trouble = _failure(item.status, item.error)
+    more = _NOT_ON_ITS_ERROR.get(item.failure_store or "", "")
+    return replace(trouble, message=f"{trouble.message}{more}") if more else trouble
+
+
+def _success(item: Item) -> Trouble | None:
+    """A success is read as closely as an error: only a new or replaced document in the index itself was stored."""
+    if item.failure_store in ("used", "failed") or is_failure_store(item.index or ""):
+        kept = f": {item.index}" if item.index else ""
+        said = f"the document is not in the data stream but in its failure store{kept}"
+        if item.failure_store == "failed":
+            said = "the data stream did not take the document, and its failure store could not keep it either"
+        return Trouble("es.write.failure-store", said)
+    if item.result == "noop":
+        return Trouble("es.write.pipeline-drop", "an ingest pipeline dropped the document (its result is noop)")
+    known = item.result in _STORED or (item.result is None and item.status == 201)
+    if known and item.failure_store in (None, "not_applicable_or_unknown"):
+        return None
+    words = f"result {item.result!r}" if item.result is not None else f"status {item.status} without a result"
+    if item.failure_store is not None:
+        words += f", failure_store {item.failure_store!r}"
+    said = f"the reply does not say that the document was stored: {clipped(words, _EXAMPLE)}"
+    return Trouble("es.write.no-verdict", said, Class.BACKOFF)
+
+
+def _failure(status: int, error: Any) -> Trouble:
+    cause = cause_of(error)
+    known = read(status, cause)
+    if known is not None:
+        return known
+    said = str(cause) or "no reason given"
+    if status in _RETRIED_ITEMS:
+        return Trouble("es.write.server-error", f"item {status}: {said}", Class.BACKOFF)
+    if status == 0:
+        return Trouble("es.write.no-verdict", "the reply has no verdict on this item", Class.BACKOFF)
+    if "routing_missing_exception" in cause.types:
+        return Trouble("es.write.refused", f"the index wants a routing, which the option routing sets: {said}")
+    return Trouble("es.write.refused", f"item {status}: {said}")
+
+
+def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str | None) -> Outcome:
+    rejected: dict[int, ItemVerdict] = {}
+    waiting: dict[int, ItemVerdict] = {}
+    unconfirmed: dict[int, ItemVerdict] = {}
+    notes: dict[int, ItemVerdict] = {}
+    human: list[bool] = []
+    away: dict[str, ItemVerdict] = {}
+    for index, operation in enumerate(items):
+        item = next(iter(operation.values()), Item())
+        trouble = judge_item(item)
+        if trouble is None:
+            if item.index and asked is not None and not belongs(item.index, asked):
+                notes[index] = away.setdefault(item.index, elsewhere(item.index, asked))
+            continue
+        vague = item.status in _VAGUE or trouble.code == "es.write.no-verdict"
+        example = clipped(str(cause_of(item.error)), _EXAMPLE) or None
+        verdict = ItemVerdict(trouble.code, trouble.message, example, vague)
+        match trouble.retry:
+            case Class.SUCCESS if ids or payload.attempted:
+                notes[index] = _duplicate(ids)
+            case (
+                Class.SUCCESS
+            ):  # an earlier run's, or another point of this collection that the index cannot tell apart
+                unconfirmed[index] = _CONFLICT
+            case Class.BACKOFF if trouble.code == "es.write.no-verdict" and payload.attempted:
+                unconfirmed[index] = verdict
+            case Class.BACKOFF | Class.SLOW | Class.WITHOUT_ID:
+                waiting[index] = verdict
+                human.append(trouble.retry is Class.SLOW)
+            case _:
+                rejected[index] = verdict
+    missing = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", unknown=True)
+    for index in range(len(items), payload.points):
+        if payload.attempted:
+            unconfirmed[index] = missing
+        else:
+            waiting[index] = missing
+            human.append(False)
+    if not rejected and not waiting and not unconfirmed:
+        return Delivered(notes)
+    immediate = bool(waiting) and all(verdict.code == "es.write.time-series-id" for verdict in waiting.values())
+    return Partial(rejected, waiting, notes, 0.0 if immediate else None, bool(human) and all(human), unconfirmed)
+
+
+_CONFLICT = ItemVerdict(
+    "es.write.duplicate",
+    "409 on a first attempt: a point with the same dimensions and time is stored, from an earlier run or another one of this "
+    "collection, so this one may be lost",
+)
+
+
+def _duplicate(ids: bool) -> ItemVerdict:
+    if ids:
+        return ItemVerdict("es.write.duplicate", "the backend held this very point already: it was sent before")
+    return ItemVerdict(
+        "es.write.duplicate", "the backend held a point of this series and time: an earlier attempt arrived"
+    )
+
+
+def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Outcome:
+    """A reply that is about the whole request."""
+    body = reply.json()
+    error = body.get("error") if isinstance(body, dict) else None
+    if body is None and not reply.looks_like_html and _NAMES.search(reply.text[:_WORDS]):
+        error = clipped(reply.text, _WORDS)  # the words alone, without the JSON around them
+    cause = cause_of(error)
+    if reply.status == 413:
+        front = front_of(reply)
+        whose = (
+            f"over a limit of {front}"
+            if front.named
+            else "over http.max_content_length, counted uncompressed, or a proxy's limit"
+        )
+        return TooLarge("es.write.too-large", f"413: {whose}")
+    if unsigned(reply):
+        return Rejected("os.aws.unsigned", f"{reply.status}: {unsigned_message(words_of(reply))}", SIGN)
+    trouble = read(reply.status, cause) if error is not None else None
+    if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
+        if opensearch and reply.status == 401 and not reply.looks_like_html:
+            return Rejected(
+                "os.auth.unauthorized", f"401: {words_of(reply) or 'no reason given'}", "check user and password"
+            )
+        return judge_status(reply, now)
+    if trouble.code == "es.write.breaker" and cause.limit is not None and len(payload.body) > cause.limit:
+        return TooLarge("es.write.breaker", f"this request alone is over the node's memory limit: {cause}")
+    after = reply.retry_after(now)
+    match trouble.retry:
+        case Class.SLOW:
+            return Throttled(trouble.code, trouble.message, after, human=True)
+        case Class.BACKOFF if reply.status == 429:
+            return Throttled(trouble.code, trouble.message, after)
+        case Class.BACKOFF:
+            return Unavailable(trouble.code, trouble.message, after)
+        case _:
+            return Rejected(trouble.code, trouble.message, trouble.remedy, clipped(str(cause), _EXAMPLE))
+
+
+def _no_verdict(payload: Payload, why: str) -> Outcome:
+    if payload.attempted:
+        return Unconfirmed("es.write.no-verdict", why)
+    return Unavailable("es.write.no-verdict", why, unknown=True)
+
+
+_HEAD = b'{"errors":false,"items":['
+
+
+def _all_stored_alike(body: bytes, items: int, index: str | None) -> bool:
+    """True for a reply whose items are one and the same success, byte for byte: compared as a whole, so it need not be decoded."""
+    end = body.find(b"}}", len(_HEAD)) + 2
+    first = body[len(_HEAD) : end]
+    return _stored(first, index) and body == _repeated(first, items)
+
+
+@lru_cache(maxsize=8)
+def _repeated(item: bytes, items: int) -> bytes:
+    return _HEAD + b",".join([item] * items) + b"]}"
+
+
+@lru_cache(maxsize=8)
+def _stored(written: bytes, index: str | None) -> bool:
+    """True where this item alone says that its document was stored in the index."""
+    try:
+        operation = _decode_item(written)
+    except msgspec.DecodeError:
+        return False
+    item = next(iter(operation.values()), Item())
+    return judge_item(item) is None and (not item.index or index is None or belongs(item.index, index))

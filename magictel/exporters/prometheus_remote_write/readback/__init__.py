@@ -1,0 +1,1 @@
+"""What a Prometheus API shows of the points sent."""

@@ -1,0 +1,161 @@
+"""Sent against seen in Prometheus' terms: how a point should look in query results, and how query results become points again.
+
+A point's fields: `name`, `keys`, `time_unix_nano`, one `labels.…` per label, one `target_info.…` per other attribute of the
+resource, then `value`, or `count`, `sum` and one `bucket …` per bound (cumulative, as stored).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
+
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, identity, reserved, samples
+from magictel.formats.prometheus.names import label_name, label_value
+from magictel.model.metrics import Point, Series
+from magictel.model.verification import Expected, Seen, Value
+from magictel.sources.sample import POINT
+
+_POINT = label_name(POINT)
+_NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})
+
+
+def expected(encoder: Encoder, series: Series, point: Point, *, target_info: bool) -> Expected | None:
+    """How a point should be shown; None where the encoder leaves it out."""
+    if not isinstance(encoder.encode(series, point), bytes):
+        return None
+    own = encoder.labels(series)
+    fields: dict[str, Value] = {
+        "name": series.stream.name,
+        "keys": tuple(sorted(key for key, value in series.attributes.items() if label_value(value))),
+        "time_unix_nano": point.time_unix_nano,
+        "start_time_unix_nano": point.start_time_unix_nano,
+        **{f"labels.{name}": value for name, value in own.items()},
+    }
+    named = encoder.named(series.stream)
+    single = {named(key): key for key in series.attributes}
+    if len(single) == len(series.attributes):  # no two keys share a name: the value as it was sent, not as text
+        taken = reserved(series.stream, encoder.fixed(series.stream))
+        for name, key in single.items():
+            fields[f"labels.exported_{name}" if name in taken else f"labels.{name}"] = _value(series.attributes[key])
+    resource = series.stream.resource
+    if target_info and identity(resource):
+        fields.update({f"target_info.{name}": value for name, value in encoder.resource_labels(resource).items()})
+    fields.update(_numbers(point))
+    point_name = own.get(_POINT)
+    return Expected(key_of(own), f"{series.stream.name} {point_name}" if point_name else describe(series), fields)
+
+
+def key_of(labels: Mapping[str, str]) -> str:
+    """What finds a point again: the name it bears in its run, else all of its labels."""
+    return labels.get(_POINT) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
+
+
+def key_in(item: bytes) -> str | None:
+    """The key that an encoded item bears, or None."""
+    marker = b"\x0a" + bytes((len(_POINT),)) + _POINT.encode() + b"\x12"
+    at = item.find(marker)
+    if at < 0:
+        return None
+    start = at + len(marker)
+    return item[start + 1 : start + 1 + item[start]].decode("utf-8", "replace")  # shorter than 128 bytes
+
+
+@dataclass(slots=True)
+class _Gathered:
+    labels: dict[str, str]
+    names: list[str] = field(default_factory=list)
+    fields: dict[str, Value] = field(default_factory=dict)
+
+
+def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected]) -> list[Seen]:
+    """Points of a query's `matrix` result: samples of one point, time and label set belong together. `infos`: that of `target_info`."""
+    sent_as = {one.key: one for one in wanted}
+    gathered: dict[tuple[str, int, tuple[tuple[str, str], ...]], _Gathered] = {}
+    for result in results:
+        own = dict(result["metric"])
+        name, bound = own.pop("__name__", ""), own.pop("le", None)
+        want = sent_as.get(key_of(own))
+        histogram = want is not None and "count" in want.fields
+        for time, text in result["values"]:
+            key = key_of(own), round(float(time) * 1000), tuple(sorted(own.items()))
+            one = gathered.setdefault(key, _Gathered(own))
+            family, part = _part(name, bound, histogram)
+            one.names.append(family)
+            # A second series of the same point and part would hide the first: it is shown beside it.
+            one.fields[part if part not in one.fields else f"{part} of {name}"] = float(text)
+    resources = {_identity(info["metric"]): info["metric"] for info in infos}
+    made = []
+    for (point, moment, _), one in gathered.items():
+        want = sent_as.get(point)
+        fields: dict[str, Value] = {"name": "|".join(sorted(set(one.names))), "time_unix_nano": moment * 1_000_000}
+        fields["keys"] = _keys(one.labels, want)
+        fields |= {f"labels.{name}": value for name, value in one.labels.items()}
+        info = resources.get(_identity(one.labels), {})
+        fields |= {
+            f"target_info.{name}": value for name, value in info.items() if name not in ("__name__", "job", "instance")
+        }
+        made.append(Seen(point, fields | one.fields))
+    return made
+
+
+def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[str]]) -> str | None:
+    """The documented lossy form that explains a difference, or None; `names` are each sent metric's names in Prometheus."""
+    if field in _NOT_CARRIED and seen is None:
+        return "not carried by remote write 1.0"
+    if field == "time_unix_nano" and isinstance(sent, int) and isinstance(seen, int):
+        return "timestamps truncated to milliseconds" if sent // 1_000_000 * 1_000_000 == seen else None
+    if field == "name":
+        return "normalised names" if seen in set(names.get(str(sent), ())) else None
+    if field == "keys" and isinstance(sent, tuple) and isinstance(seen, tuple):
+        return "normalised names" if sorted({label_name(key) for key in sent}) == sorted(seen) else None
+    if field.startswith("labels."):
+        return (
+            "labels are text" if label_value(list(sent) if isinstance(sent, tuple) else sent) == (seen or "") else None
+        )
+    if isinstance(sent, int) and isinstance(seen, float):
+        return "numbers are 64-bit floats" if float(sent) == seen else None
+    return None
+
+
+def _numbers(point: Point) -> Mapping[str, Value]:
+    if not isinstance(point, HistogramDataPoint):
+        return {"value": _number(point.value)}  # type: ignore[union-attr] # exponential ones were left out
+    made: dict[str, Value] = {"min": point.min, "max": point.max}
+    for suffix, extra, value in samples(point):
+        made[f"bucket {extra['le']}" if extra else suffix.removeprefix("_")] = _number(value)
+    return made
+
+
+def _number(value: float) -> Value:
+    """A number as a double where that is exact (it is how Prometheus sees all of them), else as it was sent."""
+    if value != value:
+        return float("nan")
+    return float(value) if float(value) == value else value
+
+
+def _value(value: Any) -> Value:
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def _part(name: str, bound: str | None, histogram: bool) -> tuple[str, str]:
+    if bound is not None and name.endswith("_bucket"):
+        return name.removesuffix("_bucket"), f"bucket {bound}"
+    if histogram:
+        for part in ("sum", "count"):
+            if name.endswith(f"_{part}"):
+                return name.removesuffix(f"_{part}"), part
+    return name, "value"
+
+
+def _keys(own: Mapping[str, str], want: Expected | None) -> Value:
+    """The label names a point's keys have become: those that its attributes could have given."""
+    sent = want.fields.get("keys") if want is not None else ()
+    could = {label_name(key) for key in sent} if isinstance(sent, tuple) else set()
+    return tuple(sorted(name for name in could if name in own or f"exported_{name}" in own))
+
+
+def _identity(labels: Mapping[str, str]) -> tuple[str, str]:
+    return labels.get("job", ""), labels.get("instance", "")

@@ -1,0 +1,1 @@
+"""Formats and names that several exporters share."""

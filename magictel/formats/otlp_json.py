@@ -1,0 +1,194 @@
+"""Points as OTLP JSON, one request per line, as the OpenTelemetry Collector's file exporter writes it.
+
+An item is one point with the heads and tails of all that encloses it (resource, scope, metric), so that items stay independent;
+`line` lays neighbours of the same parent into one another and makes of any number of items one line.
+
+The rules are those of OTLP's JSON mapping: 64-bit integers as text, enums as numbers, `NaN` and `Infinity` as text, bytes in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import orjson
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+
+from magictel.encoding.templates import Withheld
+from magictel.model.metrics import Kind, Point, Series, Stream
+
+_CUT = b"\x00"  # JSON escapes it, so it stands in no part
+_KEYS = {
+    Kind.SUM: "sum",
+    Kind.GAUGE: "gauge",
+    Kind.HISTOGRAM: "histogram",
+    Kind.EXPONENTIAL_HISTOGRAM: "exponentialHistogram",
+}
+_TEMPORALITY = {"delta": 1, "cumulative": 2, None: 0}
+_INT64 = range(-(1 << 63), 1 << 63)
+
+
+class OtlpJson:
+    """Encodes points. The enclosing parts of the latest stream are kept: its points follow each other."""
+
+    def __init__(self) -> None:
+        self._stream: Stream | None = None
+        self._around: tuple[Sequence[bytes], Sequence[bytes]] = ((), ())
+
+    def encode(self, series: Series, point: Point) -> bytes | Withheld:
+        """The point and what encloses it, in seven parts; or why it is left out."""
+        if series.stream is not self._stream:
+            self._stream, self._around = series.stream, _around(series.stream)
+        heads, tails = self._around
+        try:
+            return _CUT.join((*heads, _point(series, point), *tails))
+        except OverflowError:
+            return Withheld(
+                "otlp.number", "an integer does not fit the 64 bits that OTLP has for it", series.stream.name
+            )
+
+
+def line(items: Iterable[bytes]) -> bytes:
+    """Items as one request on one line, line feed included. Neighbours of the same parent share it."""
+    parts = [item.split(_CUT) for item in items]
+    return b'{"resourceMetrics":[' + _nested(parts, 0) + b"]}\n" if parts else b""
+
+
+def _nested(parts: list[list[bytes]], depth: int) -> bytes:
+    if depth == 3:
+        return b",".join([one[3] for one in parts])
+    made = []
+    for (head, tail), inner in groupby(parts, key=lambda one: (one[depth], one[6 - depth])):
+        made.append(head + _nested(list(inner), depth + 1) + tail)
+    return b",".join(made)
+
+
+def _around(stream: Stream) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    resource = {"attributes": list(_attributes(stream.resource))} if stream.resource else {}
+    scope: dict[str, Any] = {}
+    for key, value in (("name", stream.scope_name), ("version", stream.scope_version)):
+        if value:
+            scope[key] = _text(value)
+    if stream.scope_attributes:
+        scope["attributes"] = list(_attributes(stream.scope_attributes))
+    metric = {"name": stream.name, "description": stream.description, "unit": stream.unit}
+    known: dict[str, Any] = {key: _text(value) for key, value in metric.items() if value}
+    if stream.metadata:
+        known["metadata"] = list(_attributes(dict(stream.metadata)))
+    more: dict[str, Any] = {}
+    if stream.kind is not Kind.GAUGE:
+        more["aggregationTemporality"] = _TEMPORALITY[stream.temporality]
+    if stream.kind is Kind.SUM and stream.monotonic:
+        more["isMonotonic"] = True
+    opened = orjson.dumps(known)[:-1] + (b"," if known else b"")
+    heads = (
+        b'{"resource":' + orjson.dumps(resource) + b',"scopeMetrics":[',
+        b'{"scope":' + orjson.dumps(scope) + b',"metrics":[',
+        opened + f'"{_KEYS[stream.kind]}":{{"dataPoints":['.encode(),
+    )
+    tails = (
+        b"]" + _rest(more) + b"}}",
+        b"]" + _rest({"schemaUrl": stream.scope_schema_url} if stream.scope_schema_url else {}) + b"}",
+        b"]" + _rest({"schemaUrl": stream.resource_schema_url} if stream.resource_schema_url else {}) + b"}",
+    )
+    return heads, tails
+
+
+def _rest(members: Mapping[str, Any]) -> bytes:
+    return b"," + orjson.dumps(members)[1:-1] if members else b""
+
+
+def _point(series: Series, point: Point) -> bytes:
+    made: dict[str, Any] = {}
+    if series.attributes:
+        made["attributes"] = list(_attributes(series.attributes))
+    if point.start_time_unix_nano:
+        made["startTimeUnixNano"] = str(point.start_time_unix_nano)
+    made["timeUnixNano"] = str(point.time_unix_nano)
+    if isinstance(point, HistogramDataPoint):
+        made |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
+        made["bucketCounts"] = list(map(str, point.bucket_counts))
+        made["explicitBounds"] = list(map(_double, point.explicit_bounds))
+    elif isinstance(point, ExponentialHistogramDataPoint):
+        made |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
+        made |= {"scale": point.scale, "zeroCount": str(point.zero_count)}
+        for side, buckets in (("positive", point.positive), ("negative", point.negative)):
+            if buckets.bucket_counts or buckets.offset:
+                made[side] = {"offset": buckets.offset, "bucketCounts": list(map(str, buckets.bucket_counts))}
+    else:
+        made |= _number(point.value)
+    exemplars = getattr(point, "exemplars", None)
+    if exemplars:
+        made["exemplars"] = [_exemplar(one) for one in exemplars]
+    flags = getattr(point, "flags", 0)
+    if flags:
+        made["flags"] = flags
+    return orjson.dumps(made)
+
+
+def _exemplar(exemplar: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if exemplar.filtered_attributes:
+        made["filteredAttributes"] = list(_attributes(exemplar.filtered_attributes))
+    made |= {"timeUnixNano": str(exemplar.time_unix_nano), **_number(exemplar.value)}
+    if exemplar.span_id is not None and exemplar.trace_id is not None:
+        made |= {"spanId": f"{exemplar.span_id:016x}", "traceId": f"{exemplar.trace_id:032x}"}
+    return made
+
+
+def _number(value: float) -> dict[str, Any]:
+    if isinstance(value, int):
+        if value not in _INT64:
+            raise OverflowError
+        return {"asInt": str(int(value))}
+    return {"asDouble": _double(value)}
+
+
+def _doubles(point: Any, *names: str) -> dict[str, Any]:
+    """Optional doubles; an empty histogram's minimum and maximum are infinite and say nothing."""
+    given = ((name, getattr(point, name)) for name in names)
+    return {
+        name: _double(value)
+        for name, value in given
+        if value is not None and not (point.count == 0 and math.isinf(value))
+    }
+
+
+def _double(value: float) -> float | str:
+    if math.isfinite(value):
+        return float(value)
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def _attributes(attributes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for key, value in attributes.items():
+        yield {"key": _text(key), "value": _value(value)}
+
+
+def _value(value: Any) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"stringValue": _text(value)}
+        case bool():
+            return {"boolValue": value}
+        case int():
+            return {"intValue": str(value)} if value in _INT64 else {"stringValue": str(value)}
+        case float():
+            return {"doubleValue": _double(value)}
+        case bytes():
+            return {"bytesValue": base64.b64encode(value).decode()}
+        case Mapping():
+            return {"kvlistValue": {"values": list(_attributes(value))}}
+        case list() | tuple():
+            return {"arrayValue": {"values": list(map(_value, value))}}
+        case None:
+            return {}
+    return {"stringValue": _text(str(value))}
+
+
+def _text(text: str) -> str:
+    """Half a surrogate pair has no UTF-8, and becomes the replacement character."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

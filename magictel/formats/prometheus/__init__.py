@@ -1,0 +1,1 @@
+"""What Prometheus calls a metric."""

@@ -1,0 +1,191 @@
+"""OpenTelemetry names as Prometheus knows them: metrics, labels, label values and bucket bounds.
+
+The rules are those of Prometheus 3's own OTLP door (prometheus/otlptranslator). Two gaps in them are closed here without loss: a
+key without a letter or digit becomes `key_`, and a point's own `job`, `instance` or `le` is kept as `exported_job` and so on, as
+Prometheus does when it scrapes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Literal
+
+from magictel.model.metrics import number_text
+
+_MAIN = {
+    "d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
+    "ns": "nanoseconds", "By": "bytes", "KiBy": "kibibytes", "MiBy": "mebibytes", "GiBy": "gibibytes",
+    "TiBy": "tibibytes", "KBy": "kilobytes", "MBy": "megabytes", "GBy": "gigabytes", "TBy": "terabytes",
+    "m": "meters", "V": "volts", "A": "amperes", "J": "joules", "W": "watts", "g": "grams",
+    "Cel": "celsius", "Hz": "hertz", "1": "", "%": "percent",
+}  # fmt: skip
+_PER = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
+_NOT_METRIC = re.compile(r"[^a-zA-Z0-9:_]+")
+_NOT_METRIC_TOKEN = re.compile(r"[^a-zA-Z0-9:]+")
+_NO_LABEL_CHARACTER = re.compile(r"[^a-zA-Z0-9]")
+_NOT_LABEL = re.compile(r"[^a-zA-Z0-9]+")
+_ESCAPED_BY_GO = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})
+LabelNames = Literal["prometheus", "specification"]
+"""`prometheus`: what Prometheus 3 does by default, `a..b` is `a__b` and `_a` is `key_a`. `specification`: what OpenTelemetry's
+specification says, `a..b` is `a_b` and `_a` stays."""
+
+
+@lru_cache(maxsize=20_000)
+def metric_name(
+    name: str,
+    unit: str = "",
+    *,
+    counter: bool = False,
+    gauge: bool = False,
+    suffixes: bool = True,
+    utf8: bool = False,
+    namespace: str = "",
+) -> str | None:
+    """The metric's name in Prometheus, or None where nothing usable is left of it.
+
+    `counter` is a monotonic sum (`_total`); `suffixes` adds unit and type, `utf8` keeps every character as it is.
+    """
+    main, per = _unit_suffixes(unit)
+    ratio = unit == "1" and gauge
+    if utf8:
+        name = f"{namespace}_{name}" if namespace else name
+        return (_suffixed(name, main, per, counter, ratio) if suffixes else name) or None
+    if suffixes:
+        tokens = [token for token in _NOT_METRIC_TOKEN.split(name) if token]
+        tokens = _with_unit(tokens, _clean(main), _clean(per))
+        for wanted, token in ((counter, "total"), (ratio, "ratio")):
+            if wanted:
+                tokens = [one for one in tokens if one != token] + [token]
+        made = "_".join([namespace, *tokens] if namespace else tokens)
+    else:
+        made = "_".join(part for part in _NOT_METRIC.split(name) if part)
+        if namespace:
+            made = "_".join(part for part in _NOT_METRIC.split(namespace) if part) + "_" + made
+    if made[:1].isdigit():
+        made = "_" + made
+    return made if made and (made == name or made.strip("_")) else None
+
+
+def unit_name(unit: str, *, utf8: bool = False) -> str:
+    """The unit in Prometheus' words, such as `bytes_per_second`; empty without one."""
+    main, per = _unit_suffixes(unit)
+    if not utf8:
+        main, per = _clean(main), _clean(per)
+    return "_".join(part for part in (main, per) if part).removeprefix("_").removesuffix("_")
+
+
+@lru_cache(maxsize=20_000)
+def label_name(key: str, style: LabelNames = "prometheus") -> str:
+    """Return an attribute's key as a label name, by the rules of Prometheus 3 or those of OpenTelemetry's specification.
+
+    A key without a letter or digit, for which Prometheus refuses the whole metric, becomes `key_`.
+    """
+    if style == "prometheus":
+        name = _NO_LABEL_CHARACTER.sub("_", key)
+    elif len(key) >= 4 and key.startswith("__") and key.endswith("__"):
+        name = f"__{_NOT_LABEL.sub('_', key[2:-2])}__"
+    else:
+        name = _NOT_LABEL.sub("_", key)
+    if name[:1].isdigit():
+        return "key_" + name
+    if not name.strip("_"):
+        return "key" + (name or "_")
+    return "key" + name if style == "prometheus" and name[0] == "_" and name[1] != "_" else name
+
+
+def label_value(value: Any) -> str:
+    """Return an attribute's value as Prometheus' OTLP door writes it: `true`, `7`, `0.5`, lists and maps as JSON, bytes in base64.
+
+    An absent one is empty.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if value.__class__ is int:
+        return str(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _double(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list | tuple | Mapping):
+        return label_value(_json(value))
+    return str(value)
+
+
+def labels(
+    attributes: Mapping[str, Any], reserved: Iterable[str], named: Callable[[str], str] = label_name
+) -> dict[str, str]:
+    """Return the labels of a point's attributes, unsorted. Keys that become one name have their values joined by `;`, in the keys' order.
+
+    A name that is `reserved` (because the metric, its resource or its buckets need it) is kept behind `exported_`. An empty
+    value is no label: Prometheus cannot tell it from an absent one.
+    """
+    taken = set(reserved)
+    made: dict[str, str] = {}
+    for key in sorted(attributes):
+        value = label_value(attributes[key])
+        name = named(key)
+        if name in taken:
+            name = "exported_" + name
+        made[name] = f"{made[name]};{value}" if made.get(name) else value
+    return {name: value for name, value in made.items() if value}
+
+
+def _double(number: float) -> str:
+    """A double as JSON and ECMAScript write it: an exponent only below 1e-6 and from 1e21 on."""
+    if number - number != 0:
+        return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        return number_text(number)
+    return repr(number).replace("e-0", "e-")
+
+
+def _json(value: Any) -> str:
+    """A value as JSON, as Go writes it: keys in order, no white space."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_json(str(key))}:{_json(value[key])}" for key in sorted(value, key=str)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int | float):
+        return label_value(value)
+    text = value if isinstance(value, str) else label_value(value)
+    return json.dumps(text, ensure_ascii=False).translate(_ESCAPED_BY_GO)
+
+
+def _unit_suffixes(unit: str) -> tuple[str, str]:
+    main, _, per = (part.strip() for part in unit.partition("/"))
+    main = "" if "{" in main or "}" in main else _MAIN.get(main, main)
+    per = "" if "{" in per or "}" in per else _PER.get(per, per)
+    return main, f"per_{per}" if per else ""
+
+
+def _clean(unit: str) -> str:
+    return re.sub("__+", "_", re.sub("[^a-zA-Z0-9:]", "_", unit)).removeprefix("_")
+
+
+def _with_unit(tokens: list[str], main: str, per: str) -> list[str]:
+    main = "" if main in tokens else main
+    per = "" if per == "per_" else per.removesuffix("_")
+    per = "" if per in tokens else per
+    main = main.removesuffix("_") if per else main
+    return tokens + [part for part in (main, per) if part]
+
+
+def _suffixed(name: str, main: str, per: str, counter: bool, ratio: bool) -> str:
+    """Suffixes behind an unescaped name: those it ends in already are not doubled, whatever stands before them."""
+    behind = [suffix for suffix, wanted in ((per, per), ("total", counter), ("ratio", ratio)) if wanted]
+    for suffix in reversed(behind):
+        if name.endswith(suffix) and len(name) > len(suffix) + 1:
+            name = name[: -len(suffix) - 1]
+    if main and not name.endswith(main):
+        name = f"{name}_{main}"
+    return "_".join([name, *behind])

@@ -1,0 +1,1 @@
+"""Messages of HTTP: requests, replies, who answered, and how a reply is classified."""

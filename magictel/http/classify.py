@@ -1,0 +1,221 @@
+"""The verdict on a reply from status, headers, shape and who answered, for what is no backend's own words.
+
+One reading for delivery, ladder and diagnoses: whatever an exporter's own `judge` does not know comes here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from magictel.http.amazon import SIGN, unsigned, unsigned_message, without_echo
+from magictel.http.products import another_product
+from magictel.http.reply_words import error_types, failure_within, own_words, words_of
+from magictel.http.responder import Front, Kind, front_of
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
+
+_RETRIED = frozenset({408, 425, 499})
+"""4xx about one attempt only: it came too slowly, too early, or was cancelled on the way (499: nginx, and Google for CANCELLED)."""
+_THROTTLED = re.compile(
+    r"throttl|too_?many_?requests|slow_?down|server_?(?:is_?)?busy|rate_?(?:limit|exceeded)|request_?limit|resource_?exhausted",
+    re.IGNORECASE,
+)
+"""How the types of errors say that it was too much at once: AWS, Azure and Google say it under other statuses than 429 as well."""
+_NEVER = frozenset({501, 505, 506, 508, 510, 511})
+"""5xx that say what the server cannot do at all."""
+_PASSING = re.compile(
+    r"(?:request|operation|gateway)_?timed?_?out|service_?unavailable|internal_?(?:server_?)?(?:error|failure)|try_?again|transient",
+    re.IGNORECASE,
+)
+"""How types say that it was not the request's fault, under whatever status."""
+_OVERSIZED = re.compile(
+    r"\b(?:request|body|payload|message|batch|content)\b[^.]{0,80}?(?:\btoo (?:big|large|long)|exceed|larger than|over (?:the )?limit)"
+    r"(?=.*\b(?:bytes|size|max)\b)|"
+    r"\btoo (?:big|large|long)\b[^.]{0,20}\b(?:request|body|payload|message|batch)\b",
+    re.IGNORECASE,
+)
+"""A sentence that the request as a whole is too large. Halving what has another fault ends in the same refusal, point by point."""
+_AFFIRMED = re.compile(r"\W*(?:ok|accepted|success(?:ful)?|created|done|\d{3} (?:ok|accepted))\W*", re.IGNORECASE)
+_DISCARDED = re.compile(
+    r"\b(?:dropp(?:ed|ing)|discard(?:ed|ing|s)?|reject(?:ed|ing|s)?|ignor(?:ed|ing)|thrown away|out of (?:bounds|order)|"
+    r"too (?:old|new|late)\b|too far in (?:the )?(?:future|past)|in the future|"
+    r"not (?:been )?(?:stored|ingested|written|accepted|indexed|recorded|saved|persisted|processed)|"
+    r"(?:failed|unable|cannot|could not) (?:to )?(?:be )?(?:store|write|ingest|append|parse|accept|process)|"
+    r"(?:exceed(?:s|ed|ing)?|over|reached) .{0,40}\b(?:limits?|quota)|(?:limit|quota)\b.{0,20}\b(?:exceeded|reached)|"
+    r"duplicate (?:sample|timestamp)|invalid (?:sample|label|metric|series|point)|retention (?:period|policy|window))",
+    re.IGNORECASE,
+)
+"""How a success says that it threw something away: the receivers' own refusals, which some send under 200 and 202."""
+_NOTHING_LOST = re.compile(
+    r"\b(?:no|not|none|nothing|0|zero|without)\b[^.;,]{0,25}\b(?:dropped|discarded|rejected|ignored)|"
+    r"\b(?:dropped|discarded|rejected|ignored)\W{0,3}(?:0|none)\b",
+    re.IGNORECASE,
+)
+_NO_LOGIN = "a page to log in is for people: use an address that takes API credentials, or have this path excepted from the login"
+_LET_PASS = "set the credentials that it wants, have it let this path pass, or use the backend's own address"
+_GATEWAY = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 561})
+"""What a proxy, a load balancer or Cloudflare (52x, 530) says of the backend behind it."""
+_UNKNOWN = frozenset({499, 500, 502, 504, 520, 524, 598, 599})
+_ABOUT_THE_REQUEST = frozenset({400, 401, 404, 405, 406, 407, 408, 410, 411, 413, 414, 415, 422, 425, 431})
+_CODES = {
+    401: "http.unauthorized",
+    403: "http.forbidden",
+    404: "http.not-found",
+    405: "http.method",
+    407: "http.proxy.auth",
+    511: "http.not-a-backend",
+}
+
+
+def plain_success(reply: Reply) -> bool:
+    """True for a success as most APIs word it: no body, JSON, or a word such as OK."""
+    return not reply.body.strip() or reply.json() is not None or _AFFIRMED.fullmatch(reply.text[:100]) is not None
+
+
+def judge_status(
+    reply: Reply, now: float, own: Collection[str] = (), confirms: Callable[[Reply], bool] = plain_success
+) -> Outcome:
+    """A verdict from status, headers, content type and who answered, for replies without item verdicts.
+
+    5xx are worth another try but those that say "never" (501, 505 and the like); 4xx are not, unless they name a time to wait.
+    A 2xx delivers where the backend `confirms` it. It is refused where it is a page, comes from a gRPC service or another product
+    (none of `own`, in `magictel.http.products`), reports a failure in its JSON, or says that data was thrown away; else it is unconfirmed.
+    """
+    status = reply.status
+    front = front_of(reply)
+    said = words_of(reply)
+    example = " ".join(reply.text[:200].split())
+    lead = f"{status} from {front}" if front.named else str(status)
+    told = f"{lead}: {said}" if said else f"{status} with an empty body{f' from {front}' if front.named else ''}"
+    if 200 <= status < 300:
+        return _judge_success(reply, now, front, said, example, own, confirms)
+    if 300 <= status < 400:
+        where = reply.headers.get("location", "a place that it does not name")
+        page = " (a login page)" if front.kind is Kind.LOGIN else ""
+        remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
+        return Rejected(
+            "http.redirect", f"{status}: redirected to {where}{page}; credentials do not follow", remedy, example
+        )
+    if not 200 <= status < 600:
+        return Rejected("http.unknown-status", f"{told}: HTTP knows no such status", None, example)
+    connection = own_words(reply)
+    if connection is not None:
+        return Rejected(connection, told, None, example)
+    if unsigned(reply):
+        return Rejected("http.aws.unsigned", f"{status}: {unsigned_message(said)}", SIGN, without_echo(example))
+    product = another_product(reply, own) if status in _ABOUT_THE_REQUEST else None
+    if product is not None:
+        return Rejected("http.other-product", f"{told} ({product} answers, another product)", None, example)
+    after = _told_to_wait(reply, now)
+    if status == 413 or (status in (400, 422) and _OVERSIZED.search(said)):
+        limit = f"{lead}: the request body is over a limit of the backend or of a proxy before it"
+        return TooLarge("http.too-large", limit if status == 413 else f"{limit}: {said}")
+    waits = after is not None and 400 <= status < 500 and status not in _ABOUT_THE_REQUEST
+    typed = error_types(reply) if status in (400, 403, 409) else ""
+    waits = waits or _THROTTLED.search(typed) is not None
+    if status in (420, 429, 509) or waits:
+        return Throttled("http.throttled", f"{lead}: asked to slow down{': ' + said if said else ''}", after)
+    if status in _RETRIED or _PASSING.search(typed) or (status >= 500 and status not in _NEVER):
+        # Behind these the backend may have stored everything and answered too late, or lost the answer.
+        unknown = status in _UNKNOWN
+        if status in _GATEWAY and front.named:
+            return Unavailable("http.bad-gateway", f"{told} (not the backend itself)", after, unknown)
+        return Unavailable("http.server-error" if status >= 500 else "http.timeout", told, after, unknown)
+    remedy = None
+    if status in (401, 403, 511) and front.named and front.kind is not Kind.GRPC:
+        remedy = (
+            _NO_LOGIN
+            if front.kind is Kind.LOGIN
+            else f"{front.product or front.kind} refuses it before the backend is asked: {_LET_PASS}"
+        )
+    return Rejected(_CODES.get(status, "http.refused"), told, remedy, example)
+
+
+def _judge_success(
+    reply: Reply,
+    now: float,
+    front: Front,
+    said: str,
+    example: str,
+    own: Collection[str],
+    confirms: Callable[[Reply], bool],
+) -> Outcome:
+    if reply.looks_like_html and reply.status != 204:  # Flask calls an empty 204 text/html
+        what = "a login page" if front.kind is Kind.LOGIN else "a web page"
+        remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
+        told = f"{reply.status} with {what}: something else than the backend answered"
+        return Rejected("http.not-a-backend", told, remedy, example)
+    if front.kind is Kind.GRPC:
+        return Rejected(
+            "http.grpc-port",
+            f"{reply.status} from {front}: {said or 'it speaks gRPC'}; no plain HTTP is answered here",
+            None,
+            example,
+        )
+    within = failure_within(reply)
+    if within is None:
+        return _confirmed(reply, said, example, own, confirms)
+    inner = judge_status(Reply(within, reply.headers, reply.body), now)
+    assert not isinstance(inner, Delivered | Partial | Unconfirmed)
+    return replace(inner, message=f"{reply.status}, and its body reports a failure: {inner.message}")
+
+
+def _confirmed(
+    reply: Reply, said: str, example: str, own: Collection[str], confirms: Callable[[Reply], bool]
+) -> Outcome:
+    product = another_product(reply, own)
+    if product is not None:
+        message = f"{reply.status} from {product}, which is another product"
+        return Rejected("http.other-product", message, None, example)
+    if discards(reply):
+        return Rejected("http.discarded", f"{reply.status}, and it says that data was discarded: {said}", None, example)
+    if not confirms(reply):
+        words = said or "an empty body"
+        return Unconfirmed(
+            "http.unconfirmed", f"{reply.status}, and not as the backend answers a write: {words}", example
+        )
+    return Delivered()
+
+
+def discards(reply: Reply) -> bool:
+    """True for a success whose words say that what was sent was thrown away: `out of bounds`, `sample dropped`, `quota exceeded`."""
+    if not reply.body.strip() or reply.looks_like_html:
+        return False
+    words = words_of(reply)
+    structured = reply.json() is not None and words.lstrip()[:1] in ("{", "[")  # names of fields, not a sentence
+    return not structured and _DISCARDED.search(words) is not None and not _NOTHING_LOST.search(words)
+
+
+def _told_to_wait(reply: Reply, now: float) -> float | None:
+    """Seconds from Retry-After, the headers of a rate limit (seconds left, or the Unix time of its end), or google.rpc.RetryInfo."""
+    after = reply.retry_after(now)
+    if after is not None:
+        return after
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        with contextlib.suppress(ValueError):
+            milliseconds = float(reply.headers.get(name, ""))
+            if 0 <= milliseconds < 1e9:
+                return milliseconds / 1000
+    if reply.status not in (420, 429, 503):
+        return None
+    for name in ("ratelimit-reset", "x-ratelimit-reset-after", "x-ratelimit-reset", "x-rate-limit-reset"):
+        with contextlib.suppress(ValueError):
+            number = float(reply.headers.get(name, ""))
+            if number >= 0 and number < 1e14:
+                seconds = number if number < 1e9 else (number / 1000 if number > 1e12 else number) - now
+                return max(0.0, seconds)
+    return next(_retry_delays(reply.json()), None)
+
+
+def _retry_delays(value: Any) -> Iterator[float]:
+    """`retryDelay` of the details of a gRPC status, in its JSON: seconds with an `s` behind (protobuf's Duration)."""
+    for one in (value, value.get("error") if isinstance(value, Mapping) else None):
+        details = one.get("details") if isinstance(one, Mapping) else None
+        for detail in details if isinstance(details, list) else ():
+            told = detail.get("retryDelay") if isinstance(detail, Mapping) else None
+            if isinstance(told, str) and re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?s", told):
+                yield float(told[:-1])

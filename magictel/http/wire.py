@@ -1,0 +1,168 @@
+"""What goes over the wire and comes back: `Request`, `Reply`, the `Transport` protocol, and the `Wire` of probes.
+
+A `Wire` is an exporter's own endpoint with its own credentials, handed to probes and read-backs; it records every
+exchange, redacted, as evidence.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from magictel.errors import WireError
+from magictel.http.messages import Reply as Reply
+from magictel.http.messages import asking
+from magictel.net.endpoint import Endpoint
+from magictel.secrets.redactor import Redactor
+
+_EVIDENCE_BYTES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, complete: absolute URL, all headers, body bytes as they travel. `repr` shows no header value."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def path(self) -> str:
+        """The path without the query."""
+        return urllib.parse.urlsplit(self.url).path or "/"
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of a repeated one the last, a bare one as an empty text."""
+        return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.url).query, keep_blank_values=True))
+
+    def header(self, name: str) -> str:
+        """A header's value whatever its case, or an empty text."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+
+
+class Transport(Protocol):
+    """Carries one request. Thread-safe; connections are pooled; redirects are never followed."""
+
+    def send(self, request: Request, timeout: float) -> Reply:
+        """Return the complete reply or raise `WireError`; never longer than `timeout` seconds."""
+        ...
+
+    def close(self) -> None:
+        """Close pooled connections; may be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A recorded request and its reply, redacted and cut, as evidence."""
+
+    method: str
+    url: str
+    status: int | None
+    first_bytes: str
+    seconds: float
+
+
+class Wire:
+    """An exporter's own endpoint with its own credentials: what probes and read-backs talk through."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        endpoint: Endpoint,
+        headers: Mapping[str, str] | None = None,
+        *,
+        redact: Redactor | None = None,
+        timeout: float = 10.0,
+        authorize: Callable[[Request], Request] | None = None,
+    ) -> None:
+        self._transport = transport
+        self.endpoint = endpoint
+        self._headers = dict(headers or {})
+        self.redact = redact or Redactor()
+        self.timeout = timeout
+        self._authorize = authorize
+        self.until: float | None = None
+        """The moment of the monotonic clock by which every question through this wire has ended; None: each has its own `timeout`."""
+        self.proxied = False
+        """True where the ladder knows that a proxy stands before the endpoint."""
+        self.exchanges: list[Exchange] = []
+
+    def __repr__(self) -> str:
+        return f"Wire({self.endpoint})"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json_body: Any = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        credentials: bool = True,
+    ) -> Reply:
+        """Send to `path` below the endpoint; raises `WireError`. `credentials=False` leaves the exporter's headers out."""
+        sent: dict[str, str] = dict(self._headers) if credentials else {}
+        if json_body is not None:
+            body = json.dumps(json_body, ensure_ascii=False).encode()
+            sent["Content-Type"] = "application/json"
+        sent.update(headers or {})
+        request = Request(method, self.endpoint.url(path), sent, body)
+        if credentials and self._authorize is not None:
+            request = self._authorize(request)
+        url = self.redact(request.url)
+        asking(method, self.redact(request.path))
+        try:
+            reply = self._transport.send(request, self._time_for(request, timeout or self.timeout)).masked(self.redact)
+        except Exception as failure:
+            self.exchanges.append(Exchange(method, url, None, self.redact(str(failure)), 0.0))
+            raise
+        self.exchanges.append(Exchange(method, url, reply.status, self.first_bytes(reply), reply.seconds))
+        return reply
+
+    def _time_for(self, request: Request, timeout: float) -> float:
+        if self.until is None:
+            return timeout
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise WireError(
+                "net.http.read-timeout",
+                f"{self.endpoint.origin}: earlier answers took all of the {self.timeout:.1f} s, "
+                f"so {request.method} {request.path} was not sent",
+                "raise --timeout, or look why the backend answers so slowly",
+                phase="read",
+            )
+        return min(timeout, left)
+
+    def get(self, path: str, *, timeout: float | None = None) -> Reply:
+        """GET `path`."""
+        return self.request("GET", path, timeout=timeout)
+
+    def post(self, path: str, json_body: Any = None, *, timeout: float | None = None) -> Reply:
+        """POST a JSON value to `path`."""
+        return self.request("POST", path, json_body=json_body, timeout=timeout)
+
+    def first_bytes(self, reply: Reply) -> str:
+        """The start of a reply's body, redacted, on one line: evidence for people."""
+        return self.redact(" ".join(reply.masked(self.redact).text[: _EVIDENCE_BYTES * 2].split()))[:_EVIDENCE_BYTES]
+
+    def at(self, endpoint: Endpoint) -> Wire:
+        """The same wire to another endpoint of the backend, with a record of its own."""
+        other = Wire(
+            self._transport,
+            endpoint,
+            self._headers,
+            redact=self.redact,
+            timeout=self.timeout,
+            authorize=self._authorize,
+        )
+        other.until = self.until
+        return other

@@ -1,0 +1,1 @@
+"""Reaching a backend: addresses, names, proxies, TLS, connections."""

@@ -1,0 +1,33 @@
+"""The address of a backend, without credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address of a backend: `scheme://host:port/path`, without credentials. Printable as it is."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+
+    @property
+    def tls(self) -> bool:
+        """True for https."""
+        return self.scheme == "https"
+
+    @property
+    def origin(self) -> str:
+        """`scheme://host:port`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    def url(self, path: str = "") -> str:
+        """The absolute URL of `path` below this endpoint."""
+        return self.origin + self.path.rstrip("/") + path
+
+    def __str__(self) -> str:
+        return self.origin + self.path

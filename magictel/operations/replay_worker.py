@@ -1,0 +1,188 @@
+"""One target of a replay: its thread, its queue of slices, its ledger, and what kept it from being sent to."""
+
+from __future__ import annotations
+
+import threading
+from queue import Full, Queue
+from typing import Any
+
+from magictel.clock import Clock
+from magictel.model.events import SendOutcome, SendResult
+from magictel.model.finding import Finding
+from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.timing import Stopwatch, Timing
+from magictel.model.verification import Verification
+from magictel.operations.preflight import readiness
+from magictel.operations.replay_reading import ReplayOptions
+from magictel.operations.send_result import judged
+from magictel.operations.target_run import Job
+from magictel.operations.tuning import tuning
+from magictel.plugin.exporter import Exporter
+from magictel.sources.batching import SLICE, Slice
+from magictel.verify.replay import Gone, Proof
+
+_AHEAD = 2
+"""Slices that are decoded before a target has sent what it has."""
+TICK = 0.2
+"""Seconds after which who waits looks up."""
+
+
+class Lane:
+    """One target: its thread, its queue of slices, its ledger."""
+
+    def __init__(self, job: Job, options: ReplayOptions, clock: Clock) -> None:
+        self.job = job
+        self.queue: Queue[Slice | None] = Queue(_AHEAD)
+        self.ended = threading.Event()
+        self.receipt = Receipt()
+        self.settled = options.from_point
+        """Points of the recordings that need not be sent again."""
+        self.open: Slice | None = None
+        self.gone = Gone()
+        self.reached = 0
+        """Points of the recordings that were settled, whatever became of them."""
+        self.verification: Verification | None = None
+        self.watch = Stopwatch(clock.monotonic) if options.timing else None
+        self.stopped: Finding | None = None
+        """What kept the target from being sent to at all."""
+        self.broke_off = False
+        self.failure: BaseException | None = None
+        self.exporter: Exporter[Any] | None = None
+        self._unusable = False
+        self._findings: tuple[Finding, ...] = ()
+        self._options, self._clock = options, clock
+        self._began = clock.monotonic()
+        self._seconds = 0.0
+        self._halted = threading.Event()
+        self.thread = threading.Thread(target=self._work, name=f"magictel-replay-{job.target}", daemon=True)
+
+    def _work(self) -> None:
+        try:
+            if self._ready():
+                self._send()
+        except BaseException as failure:  # handed to the caller's thread, which raises it
+            self.failure = failure
+        finally:
+            self._seconds = self._clock.monotonic() - self._began
+            self.ended.set()
+
+    def _ready(self) -> bool:
+        exporter, config = self.job.config()
+        self.exporter = exporter
+        if exporter is None:
+            self._unusable, self.stopped, self._findings = True, config, (config,)
+            return False
+        options = self._options
+        self._findings, self.stopped = readiness(
+            exporter,
+            config,
+            self._clock,
+            timeout=options.timeout,
+            deadline=options.deadline,
+            force=options.force,
+            spoil=True,
+        )
+        return self.stopped is None
+
+    def _send(self) -> None:
+        assert self.exporter is not None
+        if self.watch is not None:
+            self.exporter.close()  # the checks left connections open: a delivery that is timed makes its own
+            self.exporter.time_with(self.watch)
+        while (piece := self.queue.get()) is not None and not self._halted.is_set():
+            self.open = piece
+            receipt = self._delivered(piece)
+            self.receipt = self.receipt + receipt
+            self.open = None
+            self.reached = piece.until
+            if any(one.fate is Fate.DROPPED and not one.code.startswith("internal.") for one in receipt.reasons):
+                # What is in the recording is not lost: better to stop here than to give up slice after slice.
+                self.broke_off = True
+                return
+            self.settled = piece.until
+
+    def _delivered(self, piece: Slice) -> Receipt:
+        assert self.exporter is not None
+        if not self._options.verify:
+            return self.exporter.deliver(piece.data, seconds=self._options.deadline)
+        gone = self.gone.add
+        return self.exporter.deliver(
+            piece.data, seconds=self._options.deadline, on_refused=lambda item, _: gone(item), on_dropped=gone
+        )
+
+    def _timing(self) -> Timing | None:
+        seen = self.verification
+        visible = seen.time_to_visible if seen is not None else None
+        if self.watch is None or self.exporter is None:
+            return None
+        together = SLICE if self._options.speed is None else 1
+        return self.watch.timing(self.receipt.seconds, visible, tuning(self.exporter, self.receipt.sent, together))
+
+    def proof(self) -> Proof | None:
+        """What there is to verify, once all is sent; None: nothing was delivered."""
+        if self.exporter is None or self.stopped is not None or not self.receipt.readable:
+            return None
+        doubtful = (Fate.DELIVERED, Fate.UNCONFIRMED)
+        noted = sum(reason.count for reason in self.receipt.reasons if reason.fate in doubtful)
+        return Proof(self.job.target, self.exporter, self.gone, self.reached, self._options.within, self._clock, noted)
+
+    def put(self, piece: Slice | None) -> bool:
+        """Hand over a slice, waiting for room a moment; False: not yet. A target that has ended takes everything."""
+        if self.ended.is_set():
+            return True
+        try:
+            self.queue.put(piece, timeout=TICK)
+        except Full:
+            return False
+        return True
+
+    def halt(self, patience: float) -> None:
+        """Let what is on the wire end within so many seconds, without waits for retries, and nothing new begin. Returns at once."""
+        self._halted.set()
+        if self.exporter is not None:
+            # A second more, so that whoever waits as long as this has told of the lane before its connections are cut.
+            threading.Thread(target=self.exporter.shutdown, args=((patience + 1) * 1000,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Cut what is still on the wire."""
+        if self.exporter is not None:
+            self.exporter.shutdown(0)
+
+    def result(self, points: int) -> SendResult:
+        """What became of this target; `points` were to be sent to it."""
+        endpoint = self.exporter.endpoint() if self.exporter is not None else ""
+        receipt = self.receipt
+        seconds = self._seconds or self._clock.monotonic() - self._began
+        if self.stopped is not None:
+            stop = self.stopped
+            why = Reason(stop.code or "internal.probe", stop.message, points, Fate.DROPPED)
+            return SendResult(
+                self.job.target,
+                self.job.exporter,
+                SendOutcome.UNDELIVERED,
+                Receipt(sent=points, dropped=points, reasons=(why,) if points else ()),
+                None,
+                stop.code,
+                stop.message,
+                stop.remedy,
+                endpoint,
+                self._unusable,
+                seconds,
+                self._findings,
+            )
+        if self.open is not None and not self.ended.is_set():
+            count = self.open.points
+            why = Reason("delivery.shutdown", "interrupted while it was sent", count, Fate.DROPPED, unknown=True)
+            receipt = receipt + Receipt(sent=count, dropped=count, reasons=(why,))
+        result = SendResult(
+            self.job.target,
+            self.job.exporter,
+            SendOutcome.VERIFIED,
+            receipt,
+            self.verification,
+            endpoint=endpoint,
+            seconds=seconds,
+            findings=self._findings,
+            timing=self._timing(),
+        )
+        return judged(result, verify=self._options.verify)

@@ -1,0 +1,1 @@
+"""The plugin interface and what every exporter inherits."""

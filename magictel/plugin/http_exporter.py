@@ -1,0 +1,304 @@
+"""Exporters that speak HTTP: endpoints, credentials, compression, fail-over, and the wire of probes and read-backs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from opentelemetry.sdk.metrics.export import MetricsData
+
+from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Payload
+from magictel.errors import SettingsError, WireError
+from magictel.http.classify import judge_status
+from magictel.http.messages import MISREAD, malformed
+from magictel.http.wire import Reply, Request, Transport, Wire
+from magictel.ladder.steps import http_steps
+from magictel.model.finding import Finding, Rung
+from magictel.model.outcome import Delivered, Outcome, Partial, Reason, Unavailable
+from magictel.model.timing import Stopwatch
+from magictel.model.verification import SampleQuery, Seen, Unreadable
+from magictel.net.endpoint import Endpoint
+from magictel.net.proxy import proxy_for
+from magictel.net.tls import TlsOptions, ssl_context
+from magictel.plugin.exporter import Exporter
+from magictel.settings.model import HttpSettings
+from magictel.transports.compression import gzip
+from magictel.transports.http import HttpTransport, import_all
+
+__all__ = ["HttpExporter", "Preparation", "judge_status"]
+
+S = TypeVar("S", bound=HttpSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """One request that prepares a backend before data comes, and the sentence that says what it is for.
+
+    `by_hand`: shown and never sent, because it moves or deletes data that is stored.
+    """
+
+    purpose: str
+    method: str
+    path: str
+    body: Mapping[str, Any]
+    by_hand: bool = False
+
+
+class HttpExporter(Exporter[S]):
+    """An exporter whose payloads are request bodies. The author adds `endpoints`, `headers`, `judge`, probes and `read_back`."""
+
+    method: ClassVar[str] = "POST"
+    content_type: ClassVar[str] = "application/json"
+    products: ClassVar[tuple[str, ...]] = ()
+    """The backend's names in `magictel.http.products`: a server that names another product fails at http."""
+
+    def __init__(self, settings: S | None = None, *, transport: Transport | None = None, **options: Any) -> None:
+        self._given = transport
+        self._made: dict[str, Transport] = {}
+        self._first = 0
+        super().__init__(settings, **options)
+        if transport is None and self.unusable is None:
+            self._prepare()
+
+    # ---- the author's half -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The backend's addresses, in the order they are tried; delivery fails over on connect errors only."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Credentials and what else every request carries."""
+        return {}
+
+    def authorize(self, request: Request) -> Request:
+        """Sign a complete request (where the body is signed); default: as it is."""
+        return request
+
+    def compress(self, body: bytes) -> tuple[bytes, Mapping[str, str]]:
+        """The body as it travels, and the headers that say so."""
+        if self.settings.compression == "gzip":
+            return gzip(body), {"Content-Encoding": "gzip"}
+        return body, {}
+
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        """Read a reply, once, into an outcome. The default reads status and Retry-After; a backend with item verdicts overrides it."""
+        return judge_status(reply, self.clock.now(), self.products)
+
+    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """What the backend shows of a run's points, as its users see them. Raises `WireError`."""
+        return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
+
+    def pasted(self, text: str, status: int | None) -> Reply | None:
+        """The reply that a line of a log shows in this backend's own words, for `diagnose`; None: nothing in it is the backend's."""
+        return None
+
+    def unproven(self, reply: Reply) -> str | None:
+        """The code of what a 2xx leaves open (stored? shown already?), for `diagnose`; None: it leaves nothing open."""
+        return None
+
+    def visible_after(self, wire: Wire) -> float | Unreadable:
+        """How many seconds after acceptance the backend shows a point by its own settings."""
+        return 1.0
+
+    def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """How many items of a run the backend holds: said before `delete_run`."""
+        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
+
+    def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
+        """Delete exactly what a run wrote; how many items went."""
+        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
+
+    def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
+        """What the backend should have before data comes; empty: nothing."""
+        return ()
+
+    def window(self) -> tuple[float, float]:
+        """Seconds into the past and the future of the backend's clock that a point's time may lie; infinite: no limit known."""
+        return float("inf"), 600.0
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """What the backend shows of a run's points now."""
+        return self.read_back(self.wire(), query)
+
+    def visible_delay(self) -> float | Unreadable:
+        """Seconds until the backend shows a point."""
+        return self.visible_after(self.wire())
+
+    def run_size(self, run_id: str) -> int | Unreadable:
+        """How many items of a run the backend holds."""
+        return self.count_run(self.wire(), run_id)
+
+    def forget_run(self, run_id: str) -> int | Unreadable:
+        """Delete exactly what a run wrote."""
+        return self.delete_run(self.wire(), run_id)
+
+    # ---- inherited ---------------------------------------------------------------------------------------------------
+
+    def secrets(self) -> Iterator[str]:
+        """Adds what a proxy of the environment is told."""
+        yield from super().secrets()
+        own = self.settings
+        with contextlib.suppress(SettingsError):  # an address or proxy that does not parse is not used either
+            for endpoint in self.endpoints():
+                proxy = proxy_for(endpoint, own.proxy, trust_env=own.trust_env, environment=os.environ)  # noqa: TID251
+                yield from proxy.secrets if proxy is not None else ()
+
+    def endpoint(self) -> str:
+        """The endpoints, for people: without credentials."""
+        return ", ".join(map(str, self.endpoints()))
+
+    def tls_options(self) -> TlsOptions:
+        """How TLS is spoken, for transport and ladder alike."""
+        return _tls_options(self.settings)
+
+    @classmethod
+    def check_settings(cls, settings: Any) -> None:
+        """The files of TLS are there and can be used; an exporter adds its own to this. Raises `SettingsError`."""
+        if settings.ca_file or settings.client_cert_file or settings.client_key_file:
+            ssl_context(_tls_options(settings))
+
+    @property
+    def transport(self) -> Transport:
+        """The pooled transport, made at first use."""
+        if self._given is not None:
+            return self._given
+        transport = self._made.get("http")
+        if transport is None:
+            made = HttpTransport(
+                self.tls_options(),
+                connect_timeout=self.settings.connect_timeout,
+                proxy=self.settings.proxy,
+                trust_env=self.settings.trust_env,
+                redact=self.redact,
+            )
+            transport = self._made.setdefault("http", made)  # atomic: threads that come together get the same one
+        return transport
+
+    def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
+        """A wire for probes and read-backs to one endpoint (default: the one delivery uses now)."""
+        return Wire(
+            self.transport,
+            endpoint or self.endpoints()[self._first % len(self.endpoints())],
+            self._all_headers(),
+            redact=self.redact,
+            timeout=timeout or self.settings.timeout,
+            authorize=self.authorize,
+        )
+
+    def request(self, endpoint: Endpoint, payload: Payload) -> Request:
+        """The request that carries a payload to an endpoint."""
+        framed = self.frame(payload)
+        if self.stopwatch is None:
+            body, encoding = self.compress(framed)
+        else:
+            with self.stopwatch.lap("compress"):
+                body, encoding = self.compress(framed)
+        headers = {"Content-Type": self.content_type, **self._all_headers(), **encoding}
+        return self.authorize(Request(self.method, endpoint.url(self.route().path), headers, body))
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        """Send once: to the endpoint that answered last, failing over on errors before a connection stood.
+
+        `timeout` bounds what the backend takes, not our own work: on a slow CPU that alone may take longer.
+        """
+        endpoints = self.endpoints()
+        travelled = 0
+        waited = 0.0
+        failure: WireError | None = None
+        first = self._first
+        for offset in range(len(endpoints)):
+            number = (first + offset) % len(endpoints)
+            request = self.request(endpoints[number], payload)
+            left = timeout - waited
+            if left <= 0 and failure is not None:
+                break
+            transport = self.transport
+            began = self.clock.monotonic()
+            try:
+                reply = transport.send(request, max(0.001, left))
+            except WireError as error:
+                waited += self.clock.monotonic() - began
+                failure = error
+                if error.maybe_delivered or error.phase in ("write", "read"):
+                    travelled += len(request.body)
+                    break
+                self._first = (number + 1) % len(endpoints)  # the next attempt may have no time for this one again
+                continue
+            waited += self.clock.monotonic() - began
+            self._first = number
+            return Attempted(self.verdict(payload, reply), travelled + len(request.body), reply.status, waited)
+        assert failure is not None
+        return Attempted(self.unanswered(failure), travelled, None, waited)
+
+    def verdict(self, payload: Payload, reply: Reply) -> Outcome:
+        """`judge` of the reply as it enters: masked, and read wrongly by nobody. What it trips over is an answer without a verdict."""
+        reply = reply.masked(self.redact)
+        try:
+            return self.judge(payload, reply)
+        except MISREAD as failure:
+            if not reply.ok and not isinstance(general := judge_status(reply, self.clock.now()), Delivered | Partial):
+                return general
+            return self.unanswered(malformed(f"{self.method} {self.route().path or '/'}", failure))
+
+    def unanswered(self, failure: WireError) -> Outcome:
+        """The verdict on a request without a complete reply: nobody answered, and the items may have arrived or not."""
+        return Unavailable(failure.code, failure.message, unknown=failure.maybe_delivered)
+
+    def requests(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[tuple[Request, bytes]]:
+        """What the transport would get for a collection, with each body uncompressed: nothing is sent."""
+        for payload in self.payloads(data, withheld):
+            yield self.request(self.endpoints()[0], payload), self.frame(payload)
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """The rungs from dns to write, over every endpoint."""
+        return http_steps(self, timeout)
+
+    def close(self) -> None:
+        """Close pooled connections; the next send makes new ones."""
+        for transport in (self._given, self._made.pop("http", None)):
+            if transport is not None:
+                transport.close()
+
+    def time_with(self, watch: Stopwatch | None) -> None:
+        """Adds what happens on the wire."""
+        super().time_with(watch)
+        transport = self.transport
+        if isinstance(transport, HttpTransport):
+            transport.stopwatch = watch
+
+    def forked(self) -> None:
+        """Nothing: the transport sees to its connections itself."""
+
+    def _prepare(self) -> None:
+        """Import what a send needs, and make what it reuses: in a first send it would take the time of the attempt, and a process
+        that forks meanwhile would leave its child the import's lock for ever.
+        """
+        import_all()
+        with contextlib.suppress(
+            Exception
+        ):  # a file of TLS that is not there yet, say: the first send says what is wrong
+            transport = self.transport
+            if isinstance(transport, HttpTransport):
+                transport.prepare(endpoint.url("/") for endpoint in self.endpoints())
+
+    def _all_headers(self) -> dict[str, str]:
+        from magictel import __version__
+
+        extra = {name: value.reveal() for name, value in self.settings.headers.items()}
+        return {"User-Agent": f"magictel/{__version__}", **self.headers(), **extra}
+
+
+def _tls_options(settings: HttpSettings) -> TlsOptions:
+    return TlsOptions(
+        ca_file=settings.ca_file,
+        ca_fingerprint=settings.ca_fingerprint,
+        client_cert_file=settings.client_cert_file,
+        client_key_file=settings.client_key_file,
+        verify=settings.verify,
+        server_name=settings.server_name,
+    )

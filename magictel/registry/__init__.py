@@ -1,0 +1,1 @@
+"""Entry points: exporters by name, loaded and checked."""

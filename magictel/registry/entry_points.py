@@ -1,0 +1,288 @@
+"""Which exporters there are: entry points of the group `magictel.exporters`, listed without importing, loaded one at a time.
+
+Names come from `importlib.metadata`: stevedore's own list is cached on disk under times cut to 32-bit floats, so that it misses a
+package installed up to two minutes after the last scan. Loading goes through stevedore, given that fresh list. Duplicate names are
+found here (stevedore's resolver sees adjacent ones only). What is said of built-in exporters comes from `builtin`, so that listing
+imports none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from magictel.catalogue.builtin_exporters import BUILT_IN, BuiltIn
+from magictel.errors import PluginError
+
+GROUP = "magictel.exporters"
+OTHERS_GROUP = "opentelemetry_metrics_exporter"
+INTERFACE = 1
+State = Literal["ready", "needs", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One entry point: a name, who registered it, and whether it can be used.
+
+    `reason`: for `needs` the variables that are not set, for `broken` why, for `ready` a remark or None. `seconds`: how long its
+    import took, None where nothing was imported. `required` maps keys that have no default to their variables.
+    """
+
+    name: str
+    package: str
+    version: str
+    state: State
+    reason: str | None = None
+    summary: str = ""
+    required: tuple[tuple[str, str], ...] = ()
+    seconds: float | None = None
+
+    @property
+    def says(self) -> str:
+        """The state for people: `configured`, `needs ACME_URL`, `broken: No module named 'acme_sdk'`."""
+        if self.state == "needs":
+            return f"needs {self.reason}"
+        return f"broken: {self.reason}" if self.state == "broken" else "configured"
+
+
+def names() -> tuple[str, ...]:
+    """Every registered name once, built-in ones first, without importing any."""
+    return tuple(dict.fromkeys(point.name for point in _points()))
+
+
+def registrations(environment: Mapping[str, str]) -> tuple[Registration, ...]:
+    """Every entry point; built-in ones are not imported, those of other packages are, each guarded and timed.
+
+    A name that two packages register is shown for each: a built-in exporter keeps its name, otherwise neither has it.
+    """
+    points = _points()
+    return tuple(_registration(point, points, environment) for point in points)
+
+
+def registration_of(name: str) -> Registration | None:
+    """Who registered a name, without importing it; state and summary are not asked for."""
+    points = [point for point in _points() if _normal(point.name) == _normal(name)]
+    return Registration(points[0].name, *_package(points[0]), "ready") if points else None
+
+
+def others() -> tuple[Registration, ...]:
+    """What other packages put into OpenTelemetry's own group; not imported."""
+    points = sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
+    found = []
+    for point in points:
+        if point.value.startswith("magictel."):
+            continue
+        package, version = _package(point)
+        found.append(
+            Registration(point.name, package, version, "ready", None, f"OpenTelemetry exporter, {point.value}")
+        )
+    return tuple(found)
+
+
+def load(name: str) -> type[Any]:
+    """The exporter class of a registered name, imported now. Raises `PluginError` with the reason."""
+    wanted = _normal(name)
+    points = _points()
+    mine = [point for point in points if _normal(point.name) == wanted]
+    if not mine:
+        from magictel.settings.names import did_you_mean
+
+        hint = did_you_mean(name, names())
+        said = f'no exporter is called "{name}"' + (f". {hint}" if hint else "")
+        raise PluginError("plugin.unknown", said, "magictel list shows every exporter")
+    taken = _taken(mine[0], points)
+    if taken is not None:
+        raise PluginError("plugin.duplicate", f"{name}: {taken}", "uninstall one of the packages")
+    return _load(mine[0])
+
+
+def builtin_source() -> str:
+    """The text of `builtin.py`, made anew from the exporters themselves; a test compares it with the file."""
+    rows = []
+    for point in _points():
+        if not _is_ours(point):
+            continue
+        found = _load(point)
+        row = BuiltIn(point.value, found.summary, _required(found))
+        rows.append(
+            f"    {_quoted(point.name)}: BuiltIn(\n"
+            f"        {_quoted(row.value)},\n"
+            f"        {_quoted(row.summary)},\n"
+            f"        ({''.join(f'({_quoted(key)}, {_quoted(name)}),' for key, name in row.required)}),\n"
+            "    ),\n"
+        )
+    return _BUILTIN_HEAD + "".join(rows) + "}\n"
+
+
+class _Failed(Exception):  # noqa: N818 # carries a reason from stevedore's callback
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _points() -> list[EntryPoint]:
+    points = entry_points(group=GROUP)
+    order = {name: number for number, name in enumerate(BUILT_IN)}
+    unique = {(point.name, point.value, _distribution(point)): point for point in points}.values()
+    return sorted(unique, key=lambda point: (not _is_ours(point), order.get(point.name, 0), point.name))
+
+
+def _registration(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Registration:
+    package, version = _package(point)
+    plain = Registration(point.name, package, version, "ready")
+    taken = _taken(point, points)
+    if taken is not None:
+        return replace(plain, state="broken", reason=taken)
+    twins = [twin for twin in points if twin is not point and _normal(twin.name) == _normal(point.name)]
+    remark = f"also registered by {' and '.join(map(_named, twins))}, which is ignored" if twins else None
+    row = BUILT_IN.get(point.name) if _is_ours(point) else None
+    seconds = None
+    if row is None:
+        started = time.perf_counter()
+        try:
+            found = _load(point)
+            row = BuiltIn(point.value, str(getattr(found, "summary", "")), _required(found))
+        except PluginError as failure:
+            return replace(plain, state="broken", reason=failure.message, seconds=time.perf_counter() - started)
+        except Exception as failure:
+            return replace(plain, state="broken", reason=_reason(failure), seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+    missing = [variable for _, variable in row.required if not environment.get(variable, "").strip()]
+    return replace(
+        plain,
+        state="needs" if missing else "ready",
+        reason=", ".join(missing) if missing else remark,
+        summary=row.summary,
+        required=row.required,
+        seconds=seconds,
+    )
+
+
+def _taken(point: EntryPoint, points: Iterable[EntryPoint]) -> str | None:
+    """Why a name is not this entry point's: somebody else has it, or has it as well."""
+    if _is_ours(point):
+        return None
+    twins = [twin for twin in points if twin is not point and _normal(twin.name) == _normal(point.name)]
+    if not twins:
+        return None
+    ours = next((twin for twin in twins if _is_ours(twin)), None)
+    if ours is not None:
+        return f"the name is taken by {_named(ours)}"
+    return f"registered twice, by {' and '.join(sorted(map(_named, [point, *twins])))}"
+
+
+def _load(point: EntryPoint) -> type[Any]:
+    """Import through stevedore, whose list of entry points is replaced by the one that is fresh."""
+    from stevedore import ExtensionManager
+
+    class Fresh(ExtensionManager):  # type: ignore[misc, type-arg, unused-ignore] # stevedore's types differ by version
+        def list_entry_points(self) -> list[EntryPoint]:
+            return [point]
+
+    def failed(_manager: object, _point: object, failure: BaseException) -> None:
+        raise _Failed(_reason(failure)) from failure
+
+    try:
+        with redirect_stdout(sys.stderr):  # a plugin that prints while it is imported must not spoil a document
+            extensions = Fresh(GROUP, on_load_failure_callback=failed).extensions
+    except _Failed as failure:
+        raise PluginError("plugin.broken", failure.reason, f"fix or uninstall {_named(point)}") from failure
+    except (SystemExit, Exception) as failure:  # a plugin may even try to end the process
+        raise PluginError("plugin.broken", _reason(failure), f"fix or uninstall {_named(point)}") from None
+    found = extensions[0].plugin
+    _fits(found, point)
+    exporter: type[Any] = found
+    return exporter
+
+
+def _fits(found: Any, point: EntryPoint) -> None:
+    """Refuse what is no exporter of this interface."""
+    remedy = f"fix or uninstall {_named(point)}"
+    if not isinstance(found, type):
+        raise PluginError("plugin.broken", f"{point.value} is not a class", remedy)
+    interface = getattr(found, "interface", None)
+    if interface is None:
+        raise PluginError("plugin.interface", "declares no interface", f"{remedy}: an exporter says interface = 1")
+    if interface != INTERFACE:
+        raise PluginError(
+            "plugin.interface",
+            f"built for interface {interface}",
+            f"this is interface {INTERFACE}: install a version of {_distribution(point)} that goes with it",
+        )
+    if not isinstance(getattr(found, "Settings", None), type):
+        raise PluginError("plugin.broken", f"{point.value} has no Settings", remedy)
+
+
+def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
+    from magictel.settings.fields import fields_of
+
+    return tuple((one.key, one.env[0]) for one in fields_of(exporter.Settings) if one.required)
+
+
+def _reason(failure: BaseException) -> str:
+    """Why an import failed, in one line."""
+    if isinstance(failure, SystemExit):
+        return "it tried to end the process while being imported"
+    said = " ".join(str(failure).split())
+    if isinstance(failure, ImportError) and said:
+        return said[:200]
+    return f"{type(failure).__name__}{': ' + said[:200] if said else ''}"
+
+
+def _is_ours(point: EntryPoint) -> bool:
+    row = BUILT_IN.get(point.name)
+    return row is not None and row.value == point.value
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "unknown"
+
+
+def _package(point: EntryPoint) -> tuple[str, str]:
+    if _is_ours(point):
+        from magictel import __version__
+
+        return "magictel", __version__
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "unknown")
+
+
+def _named(point: EntryPoint) -> str:
+    return " ".join(_package(point))
+
+
+def _normal(name: str) -> str:
+    return name.strip().replace("_", "-")
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+_BUILTIN_HEAD = '''"""What is known of built-in exporters without importing them: written by `python -m magictel.registry.entry_points`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class BuiltIn(NamedTuple):
+    """Where the class is, its one-line summary, and (key, variable) of each option that has no default."""
+
+    value: str
+    summary: str
+    required: tuple[tuple[str, str], ...]
+
+
+BUILT_IN: Mapping[str, BuiltIn] = {
+'''
+
+if __name__ == "__main__":
+    sys.stdout.write(builtin_source())

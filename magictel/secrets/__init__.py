@@ -1,0 +1,1 @@
+"""Secret values, and finding them in a text."""

@@ -1,0 +1,264 @@
+"""The one redactor: finds known secrets wherever they leaked to, however they are spelled there."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from magictel.secrets.secret import MASK, Secret
+from magictel.secrets.spellings import Span, View, bare, undone, views
+
+_SHORTEST = 4  # a shorter secret would redact half of every text
+_SHORTEST_CUT = 6
+_SHORTEST_ECHO = 8
+_SHORTEST_NAME = 6
+_ORDINARY = re.compile(r"[^\W\d_]{1,15}|\d{1,11}")
+"""A word or a number that may well be no secret where it stands."""
+_SCHEME = re.compile(r"(?:basic|bearer|apikey|token|digest|negotiate|splunk)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}={0,2}")
+_AFTER_BASE64 = re.compile(r"[A-Za-z0-9+/_-]?(?:=|%3[dD]){0,2}")
+_PADDING = re.compile(r"={0,2}")
+_AFTER_A_CUT = "….'\"`)] \n"
+_MOST_CUTS = 100
+_OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung", "blocked_by"})
+
+
+@dataclass(frozen=True)
+class _Needle:
+    """A secret in one spelling. `strong`: no program waits for it in an answer; `word`: it counts as a whole word only.
+
+    `whole`: its beginning is no secret, as that of `user:password`.
+    """
+
+    text: str
+    strong: bool
+    word: bool = False
+    base64: bool = False
+    whole: bool = False
+
+    @functools.cached_property
+    def bare(self) -> str:
+        """Without blanks, where it is then still long enough to be no word of others by chance."""
+        short = bare(self.text) if self.strong else ""
+        return short if len(short) >= _SHORTEST_ECHO else ""
+
+
+class Redactor:
+    """Replaces every known secret in a text, however it is spelled there (see `spellings`), base64 included.
+
+    Halves of `id:key`, of an encoded key and of a login's base64 are secrets as well. So is the beginning of a secret where a text
+    is cut: at its end, and before `…`. Values under four characters are left, and short ones of letters or digits alone are masked
+    only where they stand as a word: a password `elastic` must not make `***search` of a product's name.
+    """
+
+    __slots__ = ("_echoes", "_needles")
+
+    def __init__(self, secrets: Iterable[Secret | str | None] = (), plain: Iterable[str] = ()) -> None:
+        """`plain`: texts that are no secrets and that a backend may rightly say (the names of an index, of a user)."""
+        known = tuple(plain)
+        self._needles = tuple(sorted(_needles(secrets, known), key=lambda needle: len(needle.text), reverse=True))
+        self._echoes = tuple(needle for needle in self._needles if needle.strong)
+
+    def __call__(self, text: str) -> str:
+        """The text without any secret."""
+        return _masked(text, self._needles)
+
+    def echoed(self, text: str) -> str:
+        """A server's text without the secrets that it said back, before anybody cuts or collapses it.
+
+        Ordinary words are left: the text is still to be read by a program. They are masked where the text leaves.
+        """
+        return _masked(text, self._echoes)
+
+    def echoed_value(self, data: Any, body: bytes) -> Any:
+        """What a server's `body` was read into, without the secrets that it said back."""
+        if not self._echoes or not _spans(body.decode("utf-8", "replace"), self._echoes):
+            return data
+        return _each_text(data, self.echoed, keys=False)
+
+    def value(self, data: Any) -> Any:
+        """Redact every text inside a value: JSON-like ones (keys included), dataclasses, msgspec's structs.
+
+        Fields that name things of our own (`target`, `exporter`, `code`, …) stay, since they are what values are told apart by.
+        """
+        return _each_text(data, self, keys=True)
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self._needles)} spellings)"
+
+
+def _masked(text: str, needles: tuple[_Needle, ...]) -> str:
+    if not needles or len(text) < _SHORTEST:
+        return text
+    spans = _spans(text, needles)
+    if not spans:
+        return text
+    pieces: list[str] = []
+    done = 0
+    for start, end in _merged(spans):
+        pieces += text[done:start], MASK
+        done = end
+    return "".join(pieces) + text[done:]
+
+
+def _spans(text: str, needles: tuple[_Needle, ...]) -> list[Span]:
+    """Where secrets stand in a text, in every layer of its spelling."""
+    spans: list[Span] = []
+    for layer, source in views(text):
+        for needle in needles:
+            spans += map(source, _places(layer, needle.text, needle))
+        without = bare(layer)
+        hits = [span for needle in needles if needle.bare for span in _places(without, needle.bare, needle, _PADDING)]
+        if hits and without != layer:
+            view = View.without_blanks(layer)
+            spans += [source(view.source(span)) for span in hits]
+    return spans
+
+
+def _places(layer: str, wanted: str, needle: _Needle, behind: re.Pattern[str] = _AFTER_BASE64) -> Iterator[Span]:
+    at = layer.find(wanted)
+    while at >= 0:
+        end = at + len(wanted)
+        if not needle.word or _alone(layer, at, end):
+            match = behind.match(layer, end) if needle.base64 else None
+            yield at, match.end() if match else end
+        at = layer.find(wanted, end)
+    yield from _cut(layer, wanted, needle)
+
+
+def _cut(layer: str, wanted: str, needle: _Needle) -> Iterator[Span]:
+    """The beginnings of a secret where the text was cut: at the end, and before `…`."""
+    first = wanted[:_SHORTEST_CUT]
+    if needle.whole or len(wanted) <= _SHORTEST_CUT or first not in layer:
+        return
+    for end in _cuts(layer):
+        from_ = max(0, end - len(wanted) + 1)
+        at = layer.find(first, from_, end)
+        while at >= 0:
+            if wanted.startswith(layer[at:end]) and (not needle.word or _alone(layer, at, at)):
+                yield at, end
+                break
+            at = layer.find(first, at + 1, end)
+
+
+def _cuts(layer: str) -> Iterator[int]:
+    yield len(layer.rstrip(_AFTER_A_CUT))
+    at = layer.find("…")
+    for _ in range(_MOST_CUTS):
+        if at < 0:
+            return
+        yield at
+        at = layer.find("…", at + 1)
+
+
+def _alone(layer: str, start: int, end: int) -> bool:
+    """No letter or digit before it, and none behind it (`end` = `start`: it is cut there)."""
+    before = layer[start - 1 : start].isalnum()
+    return not before and (end == start or not layer[end : end + 1].isalnum())
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _needles(secrets: Iterable[Secret | str | None], plain: tuple[str, ...]) -> set[_Needle]:
+    values = {secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets}
+    given = {value.strip() for value in values if value}
+    found: set[_Needle] = set()
+    for value in given:
+        scheme = _SCHEME.fullmatch(value)
+        credential = scheme.group(1) if scheme else value
+        name, key = _halves(credential)
+        login = key in given or (scheme is not None and value[:5].lower() == "basic")
+        for text in {value, credential, key, f"{name}:{key}" if key else ""}:
+            found |= _spelled(text, plain, whole=login and text != key)
+        if len(name) >= _SHORTEST_NAME and not login and name not in plain:
+            found.add(_Needle(name, strong=False, word=True))
+    return found
+
+
+def _halves(credential: str) -> tuple[str, str]:
+    """The two of `id:key`, in clear or in base64; empty texts where it is no such pair."""
+    text = credential
+    if ":" not in text and _BASE64.fullmatch(text):
+        try:
+            raw = base64.b64decode(text.translate({45: 43, 95: 47}).rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))
+            text = raw.decode()
+        except (binascii.Error, ValueError):
+            return "", ""
+        if not text.isprintable():
+            return "", ""
+    name, colon, key = text.partition(":")
+    return (name, key) if colon else ("", "")
+
+
+def _spelled(value: str, plain: tuple[str, ...], *, whole: bool) -> set[_Needle]:
+    if len(value) < _SHORTEST:
+        return set()
+    ordinary = _ORDINARY.fullmatch(value) is not None
+    strong = not ordinary and len(value) >= _SHORTEST_ECHO and not any(value in text for text in plain)
+    found = {_Needle(text, strong, ordinary, whole=whole) for text in undone(value) if len(text) >= _SHORTEST}
+    raw = value.encode("utf-8", "surrogateescape")
+    for text in _in_base64(raw):
+        strong = len(text) >= _SHORTEST_ECHO
+        found.add(_Needle(text, strong, base64=True, whole=whole))
+        found.add(_Needle(text.replace("+", "-").replace("/", "_"), strong, base64=True, whole=whole))
+    return found
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """The base64 of a secret, by itself and as a part of a longer text: what stands before it shifts it."""
+    yield base64.b64encode(raw).decode().rstrip("=")
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        first = (0, 2, 3)[before]
+        last = (before + len(raw)) * 8 // 6
+        if last - first >= _SHORTEST_CUT:
+            yield whole[first:last]
+
+
+def _each_text(data: Any, change: Callable[[str], str], *, keys: bool) -> Any:
+    """A copy of a value with every text in it changed; what holds none is the very object."""
+    if isinstance(data, str):
+        return data if isinstance(data, Enum) else change(data)
+    if isinstance(data, Mapping):
+        return {
+            change(key) if keys and type(key) is str else key: _each_text(item, change, keys=keys)
+            for key, item in data.items()
+        }
+    if isinstance(data, list | tuple) and not hasattr(data, "_fields"):
+        items = [_each_text(item, change, keys=keys) for item in data]
+        return data if all(a is b for a, b in zip(items, data, strict=True)) else type(data)(items)
+    if is_dataclass(data) and not isinstance(data, type):
+        return _changed(data, [field.name for field in fields(data) if field.init], replace, change, keys)
+    if isinstance(data, msgspec.Struct):
+        return _changed(data, data.__struct_fields__, msgspec.structs.replace, change, keys)
+    return data
+
+
+def _changed(
+    data: Any, names: Iterable[str], make: Callable[..., Any], change: Callable[[str], str], keys: bool
+) -> Any:
+    changes = {}
+    for name in names:
+        if name in _OWN_NAMES:
+            continue
+        before = getattr(data, name)
+        after = _each_text(before, change, keys=keys)
+        if after is not before and after != before:
+            changes[name] = after
+    return make(data, **changes) if changes else data

@@ -1,0 +1,106 @@
+"""`${VAR}`, `${VAR:-default}` in any value, `file:PATH` in a secret."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from magictel.errors import SettingsError
+from magictel.files import open_regular
+from magictel.settings.names import did_you_mean
+
+REFERENCE = re.compile(r"(\$\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}")
+_LARGEST = 65_536
+
+
+class Unset(Exception):  # noqa: N818 # not an error by itself: what it means is the caller's to say
+    """A value refers to a variable that is not set and gives no default."""
+
+    def __init__(self, name: str, reference: str) -> None:
+        super().__init__(name)
+        self.name = name
+        self.reference = reference
+
+
+class Malformed(Exception):  # noqa: N818 # as above
+    """A value holds `${` and no reference; the text is a sentence that shows nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """What a secret file holds, and a warning about who may read it."""
+
+    text: str
+    warning: str | None
+
+
+def expand(value: Any, environment: Mapping[str, str]) -> Any:
+    """The value with every reference replaced, in texts inside lists and tables too. `$${` is a plain `${`. Raises `Unset`, `Malformed`."""
+    if isinstance(value, str):
+        if "${" not in value:
+            return value
+        _, opened, after = REFERENCE.sub("", value).partition("${")
+        if opened:
+            raise Malformed("${…} names no variable" if "}" in after else "a ${ is not closed by a }")
+        return REFERENCE.sub(lambda match: _replace(match, environment), value)
+    if isinstance(value, list):
+        return [expand(item, environment) for item in value]
+    if isinstance(value, dict):
+        return {key: expand(item, environment) for key, item in value.items()}
+    return value
+
+
+def near_variables(name: str, environment: Mapping[str, str]) -> str:
+    """`export NAME=…, or give a default`, with the variables that may have been meant."""
+    hint = did_you_mean(name, environment)
+    return f"export {name}=…, or write ${{{name}:-default}}{'. ' + hint if hint else ''}"
+
+
+def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str], field: str, origin: str) -> FromFile:
+    """The text of a secret file, not yet stripped. A relative path counts from `folder`. Raises `SettingsError`."""
+    if not path:
+        raise SettingsError("config.secret.file", f"{field}: file: names no file", "write file:PATH", origin)
+    home = environment.get("HOME")
+    file = Path(home, path[2:]) if path.startswith("~/") and home else folder / path
+    try:
+        with open_regular(file) as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            data = opened.read(_LARGEST + 1)
+        text: str | None = data.decode()
+    except OSError as failure:
+        why = "does not exist" if isinstance(failure, FileNotFoundError) else f"cannot be read ({failure.strerror})"
+        raise SettingsError(
+            "config.secret.file",
+            f"{field}: the file {path} {why}",
+            f"correct the path or the permissions of {path}",
+            origin,
+        ) from None
+    except ValueError:
+        text = None
+    if text is None or len(data) > _LARGEST:
+        raise SettingsError(
+            "config.secret.file",
+            f"{field}: the file {path} is no text of at most 64 KiB",
+            "put the secret alone into the file",
+            origin,
+        )
+    readers = [who for who, bit in (("its group", 0o040), ("everybody", 0o004)) if mode & bit]
+    warning = f"{field}: {path} can be read by {' and '.join(readers)}: chmod 600 {path}" if readers else None
+    return FromFile(text, warning)
+
+
+def _replace(match: re.Match[str], environment: Mapping[str, str]) -> str:
+    escaped, name, has_default, default = match.groups()
+    if escaped:
+        return "${"
+    value = environment.get(name)
+    if has_default:
+        return value or default
+    if value is None:
+        raise Unset(name, match.group())
+    return value

@@ -1,0 +1,270 @@
+"""What a decoder yields, and how it becomes slices of `MetricsData`: some thousand points at a time, neighbours of a metric together.
+
+Attributes that come again are the same objects again, so that the exporters' layouts hold for recordings too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import log
+from typing import Any, NamedTuple, TypeVar
+
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    Gauge,
+    Histogram,
+    Metric,
+    MetricsData,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.model.metrics import Kind, Metadata, MetricWithMetadata, Point, joined, times_of
+from magictel.model.validity import LATEST as LATEST
+
+V = TypeVar("V")
+SLICE = 4_000
+"""Points of a slice, about: lines are not cut."""
+_MOST_ENTRIES = 20_000
+_MOST_HEADS = 10_000
+RESOURCES = 1_000
+"""Resources, or scopes, that a decoder remembers."""
+_MOST_BYTES = 6 * 1024 * 1024
+_EXACT = 100_000
+_PLACES = 1 << 21
+_TEMPORALITY = {"cumulative": AggregationTemporality.CUMULATIVE, "delta": AggregationTemporality.DELTA}
+
+
+class Head(NamedTuple):
+    """All that the points of one metric share. `resource` and `scope` are the same objects where they are equal."""
+
+    resource: Resource
+    scope: InstrumentationScope
+    resource_schema_url: str
+    scope_schema_url: str
+    name: str
+    description: str
+    unit: str
+    kind: Kind
+    temporality: str | None
+    monotonic: bool
+    metadata: Metadata = ()
+
+
+Around = tuple[Resource, InstrumentationScope, str, str]
+"""Resource and scope of a metric, and their schema URLs."""
+
+
+class Heads:
+    """The heads of metrics: the same metric has the same head again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Head] = {}
+
+    def of(self, around: Around, key: tuple[Hashable, ...], make: Callable[[], Head]) -> Head:
+        """Return the head for what is `around` a metric and its own `key`, made where it is new."""
+        key = (id(around[0]), id(around[1]), *around[2:], *key)
+        known = self._known.get(key)
+        if known is None or known.resource is not around[0] or known.scope is not around[1]:  # ids are reused
+            if len(self._known) > _MOST_HEADS:
+                self._known.clear()
+            known = self._known[key] = make()
+        return known
+
+
+class Part(NamedTuple):
+    """Points of one metric, and for each a number that tells its attributes from others."""
+
+    head: Head
+    points: Sequence[Point]
+    keys: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A collection of neighbouring points, and where the last of them stands among all that are sent."""
+
+    data: MetricsData
+    points: int
+    until: int
+    newest: int
+    """Unix nanoseconds."""
+
+
+class Interned(dict[bytes, V]):
+    """Decoded values (attributes, resources, scopes) by their bytes: two generations of bounded size, the older forgotten first."""
+
+    def __init__(self, decode: Callable[[bytes], V], most: int = _MOST_ENTRIES) -> None:
+        super().__init__()
+        self._decode = decode
+        self._most = most
+        self._old: dict[bytes, V] = {}
+        self._bytes = 0
+
+    def __missing__(self, raw: bytes) -> V:
+        known = self._old.get(raw)
+        if known is None:
+            known = self._decode(raw)
+        self._bytes += len(raw)
+        if len(self) >= self._most or self._bytes > _MOST_BYTES:
+            self._old = dict(self)
+            self.clear()
+            self._bytes = len(raw)
+        self[raw] = known
+        return known
+
+
+class Attributes(Interned[dict[str, Any]]):
+    """Attributes by their bytes. `repeated`: hashes of bytes in which two pairs have one key, so that one of them is lost."""
+
+    def __init__(self, decode: Callable[[bytes], tuple[dict[str, Any], int]]) -> None:
+        super().__init__(self._counted)
+        self._decode_pairs = decode
+        self.repeated: set[int] = set()
+
+    def _counted(self, raw: bytes) -> dict[str, Any]:
+        attributes, pairs = self._decode_pairs(raw)
+        if len(attributes) < pairs:
+            self.repeated.add(hash(raw))
+        return attributes
+
+
+class SeriesCount:
+    """How many series there are: exact up to 100 000, beyond that an estimate in two megabytes (linear counting, within 1 %)."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, set[int]] = {}
+        self._held = 0
+        self._places: bytearray | None = None
+        self._latest: dict[int, tuple[Head, Sequence[int]]] = {}
+        self._resources: dict[int, tuple[Resource, int]] = {}
+        """By their ids, and kept, as ids are reused: several pages have equal resources that are not the same."""
+
+    def add(self, head: Head, keys: Sequence[int]) -> None:
+        """Count the series of one metric's points."""
+        own = id(head)
+        latest = self._latest.get(own)
+        if latest is not None and (latest[1] is keys or latest[1] == keys):
+            return
+        if len(self._latest) > 1_000:
+            self._latest.clear()
+        self._latest[own] = head, keys
+        identity = hash(head[4:]) ^ self._told_apart(head.resource)
+        if self._places is not None:
+            _mark(self._places, identity, keys)
+            return
+        known = self._known.setdefault(identity, set())
+        before = len(known)
+        known.update(keys)
+        self._held += len(known) - before
+        if self._held > _EXACT:
+            self._places = bytearray(_PLACES)
+            for identity, counted in self._known.items():
+                _mark(self._places, identity, counted)
+            self._known = {}
+
+    def _told_apart(self, resource: Resource) -> int:
+        known = self._resources.get(id(resource))
+        if known is None:
+            if len(self._resources) > 1_000:
+                self._resources.clear()
+            made = hash(repr(sorted(resource.attributes.items(), key=str)))
+            known = self._resources[id(resource)] = resource, made
+        return known[1]
+
+    @property
+    def value(self) -> int:
+        """Series so far."""
+        if self._places is None:
+            return self._held
+        return round(-_PLACES * log(max(1, self._places.count(0)) / _PLACES))
+
+
+def _mark(places: bytearray, identity: int, keys: Iterable[int]) -> None:
+    last, own = _PLACES - 1, identity & _PLACES - 1
+    for key in keys:
+        places[key & last ^ own] = 1
+
+
+_Held = dict[int, tuple[Head, list[Sequence[Point]], list[Sequence[int]]]]
+
+
+@dataclass(slots=True)
+class Gathering:
+    """Makes slices of parts. `skip` points are passed over first (they were sent before)."""
+
+    skip: int = 0
+    points: int = 0
+    """Points seen so far, passed over or not."""
+    series: SeriesCount = field(default_factory=SeriesCount)
+
+    def slices(self, batches: Iterable[Iterable[Part]], size: int = SLICE) -> Iterator[Slice]:
+        """A slice ends with the batch (a line, a chunk) in which it reaches `size` points."""
+        held: _Held = {}
+        count = 0
+        for batch in batches:
+            for part in batch:
+                points, keys = part.points, part.keys
+                self.points += len(points)
+                over = self.skip - (self.points - len(points))
+                if over > 0:
+                    points, keys = points[over:], keys[over:]
+                if not points:
+                    continue
+                own = held.get(id(part.head))
+                if own is None:
+                    held[id(part.head)] = (part.head, [points], [keys])
+                else:
+                    own[1].append(points)
+                    own[2].append(keys)
+                count += len(points)
+            if count >= size:
+                yield self._slice(held, count)
+                held, count = {}, 0
+        if count:
+            yield self._slice(held, count)
+
+    def _slice(self, held: _Held, count: int) -> Slice:
+        resources: dict[tuple[int, str], tuple[Head, dict[tuple[int, str], tuple[Head, list[Metric]]]]] = {}
+        newest = 0
+        for head, runs, keys in held.values():
+            points = joined(runs)
+            for own in keys:
+                self.series.add(head, own)
+            for times in map(times_of, runs):
+                newest = max(newest, times[0] if times.count(times[0]) == len(times) else max(times))
+            _, scopes = resources.setdefault((id(head.resource), head.resource_schema_url), (head, {}))
+            _, metrics = scopes.setdefault((id(head.scope), head.scope_schema_url), (head, []))
+            metrics.append(
+                MetricWithMetadata(head.name, head.description, head.unit, _data(head, points), head.metadata)
+            )
+        made = [
+            ResourceMetrics(
+                first.resource,
+                [ScopeMetrics(one.scope, metrics, one.scope_schema_url) for one, metrics in scopes.values()],
+                first.resource_schema_url,
+            )
+            for first, scopes in resources.values()
+        ]
+        return Slice(MetricsData(made), count, self.points, newest)
+
+
+def _data(head: Head, points: Any) -> Any:
+    match head.kind:
+        case Kind.GAUGE:
+            return Gauge(points)
+        case Kind.SUM:
+            return Sum(points, _temporality(head), head.monotonic)
+        case Kind.HISTOGRAM:
+            return Histogram(points, _temporality(head))
+        case Kind.EXPONENTIAL_HISTOGRAM:
+            return ExponentialHistogram(points, _temporality(head))
+
+
+def _temporality(head: Head) -> Any:
+    return _TEMPORALITY.get(head.temporality or "", 0)

@@ -1,0 +1,63 @@
+"""Small recordings of plain numbers are decoded once: their points are held until it is known by how much they are to be shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from magictel.model.metrics import NumberPoints
+from magictel.sources.batching import Part
+
+SMALL = 16 * 1024 * 1024
+"""Bytes of a recording, unpacked, that may be held; what is held is about as much."""
+
+
+@dataclass(slots=True)
+class Once:
+    """Batches whose parts are columns of numbers, with the times they were recorded at. `given` of them were asked for last."""
+
+    batches: list[list[Part]] = field(default_factory=list)
+    oldest: int = 0
+    newest: int = 0
+    given: int = 0
+    _size: int = 0
+
+    def take(self, batch: list[Part], size: int) -> bool:
+        """Hold a batch that was `size` bytes; False: this is no small recording of numbers, and nothing is held any more."""
+        self._size += size
+        if self._size > SMALL or not all(isinstance(part.points, NumberPoints) for part in batch):
+            self.batches.clear()
+            return False
+        for part in batch:
+            assert isinstance(part.points, NumberPoints)
+            times = part.points.times
+            for moment in () if not times else times[:1] if times.count(times[0]) == len(times) else set(times):
+                if moment:
+                    self.oldest = min(self.oldest or moment, moment)
+                    self.newest = max(self.newest, moment)
+        self.batches.append(batch)
+        return True
+
+    def shifted(self, shift: int) -> Iterator[list[Part]]:
+        """The batches, every time shifted by nanoseconds."""
+        for self.given, batch in enumerate(self.batches, 1):  # noqa: B020 # how far it is
+            yield [_shifted(part, shift) for part in batch] if shift else batch
+
+    @property
+    def fraction(self) -> float:
+        """How much was asked for."""
+        return self.given / len(self.batches) if self.batches else 0.0
+
+
+def shifted(moments: list[int], shift: int, unset: int | None = None) -> list[int]:
+    """Times as they are sent; `unset` is no time."""
+    if moments and moments.count(moments[0]) == len(moments):
+        return [moments[0] + shift if moments[0] != unset else moments[0]] * len(moments)
+    return [moment + shift if moment != unset else moment for moment in moments]
+
+
+def _shifted(part: Part, shift: int) -> Part:
+    points = part.points
+    assert isinstance(points, NumberPoints)
+    starts, times = shifted(points.starts, shift, unset=0), shifted(points.times, shift)
+    return Part(part.head, NumberPoints(points.attributes, starts, times, points.values), part.keys)

@@ -1,0 +1,1 @@
+"""Sent points against the points that the backend shows."""

@@ -1,0 +1,260 @@
+"""`replay --verify`: a second pass over the recordings, slice by slice, that holds what each backend shows against what was sent.
+
+Memory does not grow with the recording: points are made again from it, with the same shift. Kept are eight bytes for each item
+that was refused or given up, which is not expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+
+from magictel.clock import Clock
+from magictel.model.events import Event, Waited
+from magictel.model.metrics import Series
+from magictel.model.verification import Difference, Expected, Seen, Unreadable, Verification, verify
+from magictel.plugin.exporter import Exporter
+from magictel.sources.batching import Slice
+from magictel.verify.asking import ask
+from magictel.verify.counts import Tally
+from magictel.verify.visibility import POLL, too_slow, wait_time
+
+_MOST_GONE = 500_000
+_SHOWN = 50
+"""Differences and missing points that are kept with the counts."""
+
+
+@dataclass(slots=True)
+class Gone:
+    """The items of a target that did not get through. Beyond half a million nobody knows which: `full`."""
+
+    known: set[int] = field(default_factory=set)
+    full: bool = False
+
+    def add(self, item: bytes) -> None:
+        """Note an item that was refused or given up."""
+        if len(self.known) < _MOST_GONE:
+            self.known.add(_digest(item))
+        else:
+            self.full = True
+
+    def holds(self, item: bytes) -> bool:
+        """Was it noted?"""
+        return _digest(item) in self.known
+
+
+class Proof:
+    """One target's verification, fed slice by slice. `until`: points of the recordings that were handed to the target; `noted`:
+    points that the backend took with a note.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        exporter: Exporter[Any],
+        gone: Gone,
+        until: int,
+        within: float | None,
+        clock: Clock,
+        noted: int = 0,
+    ) -> None:
+        self.target = target
+        self.until = until
+        self._exporter, self._gone, self._clock = exporter, gone, clock
+        self._within_asked = within
+        self._within = self._delay = 0.0
+        self._accepted = clock.monotonic()
+        self._visible: float | None = None
+        self._trouble: Unreadable | None = None
+        self._sum = Verification(0, identity="point")
+        self._forms: set[str] = set()
+        self._tally = Tally(exporter, clock, noted)
+        self._repeated = 0
+
+    def begin(self) -> None:
+        """Ask how long the backend takes to show a point."""
+        delay = ask(self._exporter.visible_delay)
+        if isinstance(delay, Unreadable):
+            self._trouble = delay
+            return
+        self._delay = delay
+        self._within = wait_time(delay, self._within_asked)
+        if self._gone.full:
+            self._trouble = Unreadable(
+                "verify.unreadable", f"more than {_MOST_GONE} points were refused: which of them is not known any more"
+            )
+        else:
+            self._trouble = too_slow(delay, self._within, "magictel replay --verify")
+
+    def hold(self, piece: Slice) -> Iterator[Event]:
+        """Hold a slice against what is shown, and wait for it while there is time."""
+        expected, repeats = self._expected(piece)
+        if not expected:
+            return
+        if self._trouble is not None and self._trouble.final:
+            self._add(_unverified(expected, self._trouble))
+            return
+        asked, again, best = 0, False, None
+        trouble: Unreadable | None = None
+        while True:
+            shown = ask(self._exporter.find, expected)
+            asked += 1
+            waited = self._clock.monotonic() - self._accepted
+            if isinstance(shown, Unreadable):
+                trouble = shown
+            else:
+                best = self._held(expected, shown, repeats)
+                if not best.missing:
+                    # A point may be shown before all of it is, and its second copy after the first: look once more.
+                    if again or waited >= self._within or not (best.altered or best.unverified or best.duplicated):
+                        break
+                    again = True
+                    self._clock.wait(max(self._delay, POLL))
+                    continue
+            if waited >= self._within or (trouble is not None and best is None and trouble.final):
+                break
+            found = self._sum.found + (best.found if best else 0)
+            said = f"{found} of {self._sum.expected + len(expected)} points are visible"
+            yield Waited(self.target, said, waited, self._within)
+            self._clock.wait(min(POLL, max(0.01, self._within - waited)))
+        if best is None:
+            assert trouble is not None
+            self._trouble = trouble
+            best = _unverified(expected, trouble)
+        elif not best.missing and (asked > 1 + again or self._visible is None):
+            self._visible = waited
+        self._repeated -= best.expected - len(expected)
+        self._add(best)
+        yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", waited)
+
+    def count(self) -> Iterator[Event]:
+        """Hold what cannot be told apart against the backend's own count, at the end."""
+        if self._trouble is None or not self._trouble.final:
+            yield from self._tally.count(self.target, self._accepted, self._within, self._delay)
+
+    def broken_off(self, delivered: int) -> None:
+        """End before everything was asked for: of the points that were delivered the others are unverified, never missing."""
+        left = max(0, delivered - self._sum.expected - self._tally.points - self._repeated)
+        self._add(Verification(left, unverified=left))
+        self._trouble = Unreadable("verify.unverified", "reading back was interrupted: not every point was asked for")
+
+    def verification(self) -> Verification:
+        """What was found, all slices together."""
+        trouble = self._trouble
+        made = replace(self._tally.into(self._sum), repeats=self._repeated)
+        if made.missing or made.altered or made.duplicated or not made.unverified or trouble is None:
+            return replace(made, time_to_visible=None if made.missing else self._visible)
+        return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
+
+    def _held(
+        self, expected: Sequence[Expected], shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]
+    ) -> Verification:
+        """A recording may hold an identity several times: to show each that was sent is right, and a value that is not shown is lost."""
+        once: list[Seen] = []
+        copies: dict[str, list[Seen]] = {}
+        for seen in shown:
+            if seen.key in repeats:
+                copies.setdefault(seen.key, []).append(seen)
+            else:
+                once.append(seen)
+        lost: list[str] = []
+        for key, own in copies.items():
+            sent = repeats[key]
+            as_sent = [one for one in own if any(self._same(want, one) for want in sent)]
+            once += [Seen(key, sent[0].fields)] if len(as_sent) == len(own) <= len(sent) else own
+            values = list({tuple(sorted(want.fields.items(), key=str)): want for want in sent}.values())
+            absent = [want for want in values if not any(self._same(want, one) for one in own)]
+            # An id that the exporter chose names one value. Where none is as sent it is altered, and the others are nobody's.
+            if as_sent and sent[0].id is None:
+                lost += [f"{want.point}: the recording holds {len(values)} values for this time" for want in absent]
+        found = verify(expected, once, self._exporter.declared)
+        if not lost:
+            return found
+        return replace(
+            found,
+            expected=found.expected + len(lost),
+            missing=found.missing + len(lost),
+            missing_points=(*found.missing_points, *lost),
+        )
+
+    def _same(self, want: Expected, seen: Seen) -> bool:
+        found = verify([want], [seen], self._exporter.declared)
+        return not (found.missing or found.altered)
+
+    def _expected(self, piece: Slice) -> tuple[list[Expected], dict[str, list[Expected]]]:
+        """The points that were delivered, each identity once; and those that the slice holds several times."""
+        made: dict[str, Expected] = {}
+        repeats: dict[str, list[Expected]] = {}
+        exporter = self._exporter
+        for group in exporter.going(piece.data):
+            lead = exporter.lead(group) if self._gone.known else b""
+            for point in group.points:
+                series = Series(group.stream, point.attributes or {})
+                if self._gone.known:
+                    item = exporter.encode(series, point)
+                    if (
+                        not isinstance(item, bytes)
+                        or self._gone.holds(item)
+                        or (lead and self._gone.holds(lead + item))
+                    ):
+                        continue
+                one = exporter.identify(series, point)
+                if one is None:
+                    if isinstance(exporter.encode(series, point), bytes):
+                        self._tally.add(series.stream.name, point.time_unix_nano)
+                elif made.setdefault(one.key, one) is not one:
+                    self._repeated += 1
+                    repeats.setdefault(one.key, [made[one.key]]).append(one)
+        return list(made.values()), repeats
+
+    def _add(self, more: Verification) -> None:
+        so_far = self._sum
+        altered = [one for one in more.differences if one.declared is None]
+        kept = [*so_far.differences, *altered[: max(0, _SHOWN - len(so_far.differences))], *self._new_forms(more)]
+        declared = len({one.point for one in more.differences if one.declared is not None})
+        self._sum = replace(
+            so_far,
+            expected=so_far.expected + more.expected,
+            found=so_far.found + more.found,
+            missing=so_far.missing + more.missing,
+            altered=so_far.altered + more.altered,
+            duplicated=so_far.duplicated + more.duplicated,
+            unverified=so_far.unverified + more.unverified,
+            differences=tuple(kept),
+            missing_points=(*so_far.missing_points, *more.missing_points)[:_SHOWN],
+            as_declared=(so_far.as_declared or 0) + declared,
+        )
+
+    def _new_forms(self, more: Verification) -> list[Difference]:
+        """One difference for each declared form: they are all alike."""
+        found = []
+        for one in more.differences:
+            if one.declared is not None and one.declared not in self._forms:
+                self._forms.add(one.declared)
+                found.append(one)
+        return found
+
+
+def prove(proofs: list[Proof], slices: Iterator[Slice]) -> Iterator[Event]:
+    """The second pass. Raises `SourceError` where the first did."""
+    for proof in proofs:
+        proof.begin()
+    furthest = max((proof.until for proof in proofs), default=0)
+    for piece in slices:
+        for proof in proofs:
+            if piece.until <= proof.until:
+                yield from proof.hold(piece)
+        if piece.until >= furthest:
+            break
+    for proof in proofs:
+        yield from proof.count()
+
+
+def _unverified(expected: list[Expected], why: Unreadable) -> Verification:
+    return Verification(len(expected), unverified=len(expected), code=why.code, message=why.message)
+
+
+def _digest(item: bytes) -> int:
+    return int.from_bytes(blake2b(item, digest_size=8).digest())

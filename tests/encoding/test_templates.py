@@ -1,0 +1,182 @@
+"""Layouts: the bytes of a template equal the plain encoding, warm and cold, whatever the source hands over."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from magictel.encoding.payload import Route, pack
+from magictel.encoding.templates import Chunk, Filled, Layouts, Withheld, chunks
+from magictel.model.metrics import Attributes, Point, Series, Stream, groups
+
+RESOURCE, SCOPE = Resource({"service.name": "s"}), InstrumentationScope("scope")
+
+
+def encode(series: Series, point: Point) -> bytes | Withheld:
+    if point.value != point.value:  # type: ignore[union-attr]
+        return Withheld("test.nan", "NaN is left out", series.stream.name)
+    kind = type(point.value).__name__  # type: ignore[union-attr]
+    return f"{series.stream.name};{sorted(series.attributes.items())};{kind}={point.value};{point.time_unix_nano}\n".encode()  # type: ignore[union-attr]
+
+
+class Lines:
+    """A template for `encode`: two holes, value and time; refuses mixed types and NaN."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        values = [point.value for point in points]  # type: ignore[union-attr]
+        kinds = set(map(type, values))
+        if len(kinds) != 1 or any(value != value for value in values):
+            return None
+        times = [str(point.time_unix_nano).encode() for point in points]
+        columns = [[str(value).encode() for value in values], times]
+        widths = {len(value) + len(time) for value, time in zip(*columns, strict=True)}
+        width = widths.pop() if len(widths) == 1 else None
+        return Filled((kinds.pop().__name__, width), columns, width)
+
+    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+        assert isinstance(variant, tuple)
+        kind = variant[0]
+
+        def one(attributes: Attributes) -> Sequence[bytes]:
+            self.made += 1
+            return (f"{stream.name};{sorted(attributes.items())};{kind}=".encode(), b";", b"\n")
+
+        return one
+
+
+def data(*series: tuple[dict[str, str], float, int]) -> MetricsData:
+    points = [NumberDataPoint(attributes, 0, time, value) for attributes, value, time in series]
+    return MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [Metric("m", "", "", Gauge(points))], "")], "")])
+
+
+def body(collected: MetricsData, template: Lines | None, layouts: Layouts, slice_points: int = 100) -> bytes:
+    made = chunks(groups(collected), encode, template, layouts, slice_points)
+    return b"".join(chunk.body for chunk in made if isinstance(chunk, Chunk))
+
+
+values = st.one_of(st.integers(-5, 5), st.floats(allow_nan=True, width=32))
+exports = st.lists(
+    st.lists(st.tuples(st.integers(0, 5), values, st.integers(0, 9)), min_size=1, max_size=9), max_size=6
+)
+
+
+@given(exports, st.integers(1, 4))
+def test_every_export_of_a_changing_source_is_encoded_as_if_it_were_the_first(
+    runs: list[list[tuple[int, float, int]]], slice_points: int
+) -> None:
+    attributes = [{"k": str(number)} for number in range(6)]
+    layouts, template = Layouts(max_series=4), Lines()
+    for run in runs:
+        collected = data(*((attributes[which], value, time) for which, value, time in run))
+        made = list(chunks(groups(collected), encode, template, layouts, slice_points))
+        lines = [line for one in made if isinstance(one, Chunk) for line in one.body.splitlines(keepends=True)]
+        assert b"".join(lines) == body(collected, None, Layouts())
+        told = [one.sizes or map(len, one.body.splitlines(keepends=True)) for one in made if isinstance(one, Chunk)]
+        assert [size for sizes in told for size in sizes] == list(map(len, lines))
+
+
+def test_the_same_attribute_objects_are_not_encoded_again() -> None:
+    attributes = [{"k": "a"}, {"k": "b"}]
+    layouts, template = Layouts(), Lines()
+    for export in range(3):
+        body(data(*((attrs, 1.5 + export, export) for attrs in attributes)), template, layouts)
+    assert template.made == 2
+
+
+def test_the_first_of_the_known_series_need_no_new_layout_and_lose_none() -> None:
+    attributes = [{"k": "a"}, {"k": "b"}, {"k": "c"}]
+    layouts, template = Layouts(), Lines()
+    for count in (3, 2, 1, 3):
+        collected = data(*((one, 1.5, 7) for one in attributes[:count]))
+        assert body(collected, template, layouts) == body(collected, None, Layouts())
+    assert template.made == 3
+
+
+def test_series_that_come_several_times_in_a_collection_are_encoded_once() -> None:
+    attributes = [{"k": "a"}, {"k": "b"}]
+    template = Lines()
+    collected = data(*((one, 1.5, time) for time in range(4) for one in attributes))
+    assert body(collected, template, Layouts()) == body(collected, None, Layouts())
+    assert template.made == 2
+
+
+def test_a_change_of_value_type_makes_the_layout_anew() -> None:
+    attributes = {"k": "a"}
+    layouts, template = Layouts(), Lines()
+    for value in (1, 1.5, 2):
+        collected = data((attributes, value, 0))
+        assert body(collected, template, layouts) == body(collected, None, Layouts())
+
+
+def test_equal_attributes_of_other_types_are_encoded_anew() -> None:
+    layouts, template = Layouts(), Lines()
+    for value in (1, True, 1.0):
+        collected = data(({"k": value}, 1, 0))  # type: ignore[dict-item]
+        assert body(collected, template, layouts) == body(collected, None, Layouts())
+    assert template.made == 3
+
+
+class Tight(Lines):
+    """The same lines, in which the pieces before, between and behind the holes are empty, but the one that holds the separator."""
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        filled = super().columns(stream, points)
+        if filled is None:
+            return None
+        heads = [encode(Series(stream, point.attributes or {}), point).rpartition(b"=")[0] + b"=" for point in points]  # type: ignore[union-attr]
+        values, times = filled.columns
+        return Filled(filled.variant, [heads, values, [time + b"\n" for time in times]])
+
+    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+        return lambda attributes: (b"", b"", b";", b"")
+
+
+def test_pieces_that_are_empty_everywhere_take_no_place() -> None:
+    layouts, attributes = Layouts(), [{"k": "a"}, {"k": "b"}]
+    for export in range(2):
+        collected = data(*((attrs, 1 + export, export) for attrs in attributes))
+        assert body(collected, Tight(), layouts) == body(collected, None, Layouts())
+    (layout,) = layouts._layouts.values()
+    assert (layout.holes, layout.stride) == ((0, 1, 3), 4)
+
+
+def test_streams_of_one_name_in_two_scopes_do_not_share_a_layout() -> None:
+    attributes = {"k": "a"}
+    layouts, template = Layouts(), Lines()
+    first = data((attributes, 1, 0))
+    inner = first.resource_metrics[0]
+    other = dataclasses.replace(
+        inner, scope_metrics=[dataclasses.replace(inner.scope_metrics[0], scope=InstrumentationScope("other"))]
+    )
+    body(first, template, layouts)
+    body(MetricsData([other]), template, layouts)
+    assert template.made == 2
+
+
+def test_withheld_points_come_out_named() -> None:
+    made = list(chunks(groups(data(({}, float("nan"), 0), ({}, 1.0, 0))), encode, Lines(), Layouts(), 10))
+    assert [type(one) for one in made] == [Withheld, Chunk]
+
+
+@given(st.lists(st.integers(1, 30), max_size=30), st.integers(1, 6), st.integers(1, 60))
+def test_packing_keeps_every_item_in_order_under_both_limits(sizes: list[int], most: int, most_bytes: int) -> None:
+    items = [bytes([65 + number % 26]) * (size - 1) + b"\n" for number, size in enumerate(sizes)]
+
+    def split(whole: bytes) -> list[bytes]:
+        return [line + b"\n" for line in whole.split(b"\n")[:-1]]
+
+    whole = Chunk(b"".join(items), len(items))
+    payloads = list(pack([whole] if items else [], Route("/", most, most_bytes), split))
+    assert [item for payload in payloads for item in payload.items()] == items
+    for payload in payloads:
+        assert payload.points <= most
+        assert len(payload.body) <= most_bytes or payload.points == 1

@@ -1,0 +1,184 @@
+"""Which exporters there are, and what is said of the broken ones."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from magictel.catalogue import builtin_exporters
+from magictel.errors import PluginError
+from magictel.registry import entry_points
+from magictel.registry.entry_points import Registration
+from tests.plugins import ACME, install
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path, for packages; what is imported from it is forgotten."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def found(name: str) -> list[Registration]:
+    importlib.invalidate_caches()
+    return [one for one in entry_points.registrations({}) if one.name == name]
+
+
+def test_what_is_said_of_the_built_in_exporters_is_what_they_say_themselves() -> None:
+    namespace: dict[str, object] = {"__name__": "made"}
+    exec(compile(entry_points.builtin_source(), "builtin.py", "exec"), namespace)
+    made = namespace["BUILT_IN"]
+    assert isinstance(made, dict)
+    assert {name: tuple(row) for name, row in made.items()} == {
+        name: tuple(row) for name, row in builtin_exporters.BUILT_IN.items()
+    }
+
+
+def test_the_built_in_exporters_are_those_of_the_package_and_come_first() -> None:
+    assert entry_points.names()[: len(builtin_exporters.BUILT_IN)] == tuple(builtin_exporters.BUILT_IN)
+
+
+def test_a_built_in_exporter_without_its_address_needs_the_variable() -> None:
+    (one,) = found("prometheus-remote-write")
+    assert (one.state, one.reason, one.says) == (
+        "needs",
+        "PROMETHEUS_REMOTE_WRITE_URL",
+        "needs PROMETHEUS_REMOTE_WRITE_URL",
+    )
+    environment = {"PROMETHEUS_REMOTE_WRITE_URL": "http://localhost:9090/api/v1/write"}
+    states = {one.name: one.state for one in entry_points.registrations(environment)}
+    assert states["prometheus-remote-write"] == "ready"
+
+
+def test_a_plugin_of_another_package_is_listed_with_package_version_and_summary(folder: Path) -> None:
+    install(folder, "acme-exporter", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME}, "0.3")
+    (one,) = found("acme")
+    assert (one.package, one.version, one.summary) == ("acme-exporter", "0.3", "Acme's collector of everything")
+    assert one.state == "ready"
+    assert one.seconds is not None
+    assert entry_points.load("acme").name == "acme"
+
+
+def test_a_plugin_is_seen_as_soon_as_it_is_installed_and_no_longer_once_it_is_gone(folder: Path) -> None:
+    assert found("acme") == []
+    install(folder, "acme", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
+    assert len(found("acme")) == 1
+    (folder / "acme-1.0.dist-info" / "entry_points.txt").unlink()
+    (folder / "acme-1.0.dist-info" / "METADATA").unlink()
+    (folder / "acme-1.0.dist-info").rmdir()
+    assert found("acme") == []
+
+
+BROKEN = {
+    "a missing dependency": ("import acme_sdk", "No module named 'acme_sdk'"),
+    "an exception at import": ("raise ValueError('no luck today')", "ValueError: no luck today"),
+    "an assertion at import": ("assert False", "AssertionError"),
+    "an end of the process at import": ("raise SystemExit(3)", "tried to end the process"),
+    "a syntax error": ("def x(:", "SyntaxError"),
+    "no such class": ("x = 1", "no attribute 'AcmeExporter'"),
+    "no class at all": ("AcmeExporter = 5", "is not a class"),
+    "no interface": ("class AcmeExporter: pass", "declares no interface"),
+    "another interface": ("class AcmeExporter: interface = 2", "built for interface 2"),
+    "no settings": ("class AcmeExporter: interface = 1", "has no Settings"),
+    "settings that are none": ("class AcmeExporter:\n    interface = 1\n    Settings = int", "Error"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_plugin_is_shown_with_its_reason_and_does_not_keep_the_others_from_being_listed(
+    case: str, folder: Path
+) -> None:
+    source, reason = BROKEN[case]
+    install(folder, "acme", {"acme": "acme_broken:AcmeExporter"}, {"acme_broken": source})
+    (one,) = found("acme")
+    assert one.state == "broken"
+    assert reason in (one.reason or "")
+    assert one.says.startswith("broken: ")
+    assert found("elasticsearch")[0].state == "ready"
+
+
+@pytest.mark.parametrize("case", [case for case in BROKEN if case != "settings that are none"])
+def test_loading_a_broken_plugin_raises_the_reason(case: str, folder: Path) -> None:
+    source, reason = BROKEN[case]
+    install(folder, "acme", {"acme": "acme_broken:AcmeExporter"}, {"acme_broken": source})
+    importlib.invalidate_caches()
+    with pytest.raises(PluginError) as caught:
+        entry_points.load("acme")
+    assert reason in caught.value.message
+    assert caught.value.remedy
+
+
+def test_what_a_plugin_prints_at_import_does_not_reach_standard_output(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(folder, "acme", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": "print('welcome')\n" + ACME})
+    assert found("acme")[0].state == "ready"
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "welcome\n")
+
+
+def test_a_name_registered_by_two_packages_is_shown_for_each_and_loads_for_neither(folder: Path) -> None:
+    for package in ("acme-one", "other", "acme-two"):
+        name = "acme" if package != "other" else "between"
+        install(folder, package, {name: "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
+    rows = found("acme")
+    assert {one.package for one in rows} == {"acme-one", "acme-two"}
+    assert {one.reason for one in rows} == {"registered twice, by acme-one 1.0 and acme-two 1.0"}
+    with pytest.raises(PluginError, match=r"acme-one 1\.0 and acme-two 1\.0"):
+        entry_points.load("acme")
+    assert found("between")[0].state == "ready"
+
+
+def test_the_two_spellings_of_a_name_are_one_name(folder: Path) -> None:
+    install(folder, "acme-one", {"ac-me": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
+    install(folder, "acme-two", {"ac_me": "acme_exporter:AcmeExporter"}, {})
+    assert found("ac-me")[0].state == "broken"
+    assert found("ac_me")[0].state == "broken"
+
+
+def test_a_built_in_exporter_keeps_its_name_and_says_who_else_wants_it(folder: Path) -> None:
+    install(folder, "usurper", {"file": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
+    ours, theirs = found("file")
+    assert (ours.package, ours.state) == ("magictel", "ready")
+    assert "usurper 1.0" in (ours.reason or "")
+    assert (theirs.package, theirs.state) == ("usurper", "broken")
+    assert entry_points.load("file").__module__.startswith("magictel.")
+
+
+def test_an_unknown_name_is_told_with_the_near_ones() -> None:
+    with pytest.raises(PluginError, match="Did you mean elasticsearch"):
+        entry_points.load("elastic_search")
+
+
+def test_what_other_packages_gave_to_opentelemetry_is_listed_without_ours(folder: Path) -> None:
+    install(folder, "other", {"theirs": "other:Thing"}, {}, group="opentelemetry_metrics_exporter")
+    importlib.invalidate_caches()
+    rows = {one.name: one for one in entry_points.others()}
+    assert (rows["theirs"].package, rows["theirs"].version) == ("other", "1.0")
+    assert not any(name.startswith("magictel_") for name in rows)
+
+
+def test_listing_imports_no_exporter_no_sdk_and_no_http_client(tmp_path: Path) -> None:
+    script = (
+        "import json, sys\n"
+        "from magictel import registry\n"
+        "rows = entry_points.registrations({})\n"
+        "assert rows\n"
+        "print(json.dumps(sorted(sys.modules)))\n"
+    )
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    loaded = json.loads(output.stdout)
+    for name in loaded:
+        assert not name.startswith(
+            ("opentelemetry", "httpx", "magictel.plugin.interface", "magictel.plugin.exporter", "stevedore", "msgspec")
+        ), name
