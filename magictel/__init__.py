@@ -33,7 +33,7 @@ A guide to the house, top to bottom; a room imports those below it only (`lint-i
     catalogue     pages of the codes; what is known of built-in exporters without importing them
     clock, env_quotes, errors, files, text
 
-The data's path: `MetricsData` → `scrub` → `possible` → `distinct` → `encode` or template → `pack` under the route's limits → pipeline
+The data's path: `MetricsData` → `scrub` → `possible` → `deduplicate` → `encode` or template → `pack` under the route's limits → pipeline
 → `judge` → `Receipt`, in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment, whatever breaks.
 
 Where the code departs from the architecture plan, and why:
@@ -41,7 +41,7 @@ Where the code departs from the architecture plan, and why:
 - `HttpExporter` stands above `Exporter`: it is the one base that knows transports and ladder.
 - `expect` says how the backend should show a sent point, so that `verify` compares in the backend's terms and an exporter
   `declare`s its lossy forms; `read_back` alone could not tell a declared loss from an altered value.
-- Items may begin with a `lead` (what is said once of a resource), and may be told to travel `in_time_order`.
+- Items may begin with a `resource_prefix` (what is said once of a resource), and may be told to travel `in_time_order`.
 - `export()` bounds waits and retries by `retry_budget`, not attempts: a backend that answers slowly may answer (`Patience`); one
   that lets us wait in vain gets short attempts, since the SDK's shutdown gives all readers one time together.
 - What a backend asks of one payload (Retry-After, a full disk) holds for all, across exports, for five minutes at most.
@@ -62,7 +62,7 @@ _HOMES = {
     "magictel.delivery.attempt": ("Attempted",),
     "magictel.errors": ("MagictelError", "PluginError", "SettingsError", "UsageError", "WireError"),
     "magictel.plugin.exporter": ("INTERFACE", "Exporter"),
-    "magictel.model.finding": ("Finding", "Held", "Rung", "SideEffect"),
+    "magictel.model.finding": ("Finding", "Status", "Rung", "SideEffect"),
     "magictel.plugin.http_exporter": ("HttpExporter", "Preparation"),
     "magictel.ladder.probe": ("probe",),
     "magictel.model.metrics": ("Group", "Kind", "Point", "Series", "Stream"),
@@ -91,7 +91,6 @@ __all__ = [
     "Filled",
     "Finding",
     "Group",
-    "Held",
     "HttpExporter",
     "HttpSettings",
     "ItemVerdict",
@@ -116,6 +115,7 @@ __all__ = [
     "Series",
     "SettingsError",
     "SideEffect",
+    "Status",
     "Stream",
     "Template",
     "Throttled",

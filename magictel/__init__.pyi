@@ -26,9 +26,9 @@ from magictel.ladder.probe import (
 )
 from magictel.model.finding import (
     Finding,
-    Held,
     Rung,
     SideEffect,
+    Status,
 )
 from magictel.model.metrics import (
     Group,
@@ -87,7 +87,6 @@ __all__ = [
     "Filled",
     "Finding",
     "Group",
-    "Held",
     "HttpExporter",
     "HttpSettings",
     "ItemVerdict",
@@ -112,6 +111,7 @@ __all__ = [
     "Series",
     "SettingsError",
     "SideEffect",
+    "Status",
     "Stream",
     "Template",
     "Throttled",

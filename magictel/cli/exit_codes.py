@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from magictel.model.events import CheckFinished, CheckOutcome, ReplayFinished, RunCleaned, SendFinished, SendOutcome
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 
 
 class Exit(IntEnum):
@@ -70,7 +70,7 @@ def after_send(
 ) -> Exit:
     """The code of a `send-sample`, with the clean-up that followed it."""
     outcomes = {result.outcome for result in finished.results}
-    warned = any(finding.outcome is Held.WARN for result in finished.results for finding in result.findings)
+    warned = any(finding.outcome is Status.WARN for result in finished.results for finding in result.findings)
     if isinstance(finished, ReplayFinished):
         warned = warned or finished.source.lost > 0 or bool(finished.source.warnings)
     fine = {SendOutcome.VERIFIED, SendOutcome.ACCEPTED, SendOutcome.UNVERIFIED}

@@ -235,7 +235,7 @@ class Case:
     def expected(self, exporter: Exporter[Any], data: MetricsData) -> list[Expected]:
         """Every point of a collection as the backend should show it; withheld ones are not among them."""
         found = []
-        for group in exporter.going(data):
+        for group in exporter.prepared(data):
             for point in group.points:
                 one = exporter.expect(Series(group.stream, point.attributes or {}), point)
                 if one is not None:

@@ -41,7 +41,7 @@ class Law:
     needs: tuple[Need, ...] = ()
 
 
-class Book:
+class LawRegistry:
     """The laws of one subject, in the order they are written down: `@book.law(id, sentence)` on each check."""
 
     def __init__(self) -> None:

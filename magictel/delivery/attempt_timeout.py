@@ -18,15 +18,15 @@ class Patience:
         self._short = min(short, full)
         self._full = full
         self.seconds = self._short
-        self.in_vain = False
+        self.timed_out = False
         """True when the latest attempt used up its time without an answer."""
 
     def learn(self, outcome: Outcome, took: float, given: float) -> None:
         """Learn from an attempt that took so many seconds of those it was given."""
         if not isinstance(outcome, Unavailable):
-            self.seconds, self.in_vain = self._full, False
+            self.seconds, self.timed_out = self._full, False
             return
-        self.in_vain = took >= _NEARLY * given
-        if self.in_vain:
+        self.timed_out = took >= _NEARLY * given
+        if self.timed_out:
             grown = min(self._full, max(self.seconds, 2 * given))
             self.seconds = self._short if given >= self._full else grown

@@ -15,7 +15,7 @@ class Backoff:
     random: random.Random = field(default_factory=random.Random)
 
     def seconds(self, failures: int, after: float | None = None) -> float:
-        """How long to wait after the n-th failure in a row (from 1); never less than the backend asked for (`after`)."""
+        """How long to wait after the n-th failure in a row (from 1); never less than the backend asked for (`retry_after`)."""
         return max(self.random.uniform(0.0, self._ceiling(failures)), after or 0.0)
 
     def pause(self, refusals: int) -> float:

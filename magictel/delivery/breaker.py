@@ -46,7 +46,7 @@ class Breaker:
             now = self._clock.monotonic()
             if self._held is not None:
                 if now < self._held_until:
-                    return replace(self._held, after=self._held_until - now)
+                    return replace(self._held, retry_after=self._held_until - now)
                 self._held = None
             if self._reason is None:
                 if self._busy is not None and self._trial:
@@ -54,7 +54,7 @@ class Breaker:
                 self._trial = self._busy is not None
                 return None
             if now < self._open_until:
-                return Unavailable(self._reason.code, self._reason.message, after=self._open_until - now)
+                return Unavailable(self._reason.code, self._reason.message, retry_after=self._open_until - now)
             if self._trial:
                 return Unavailable(self._reason.code, self._reason.message)  # somebody is finding out: ask again soon
             self._trial = True

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from magictel.delivery.outbox import Waiting
-from magictel.delivery.settlement import Settled
+from magictel.delivery.outbox import Pending
+from magictel.delivery.settlement import Settlement
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
 
@@ -16,7 +16,7 @@ V = TypeVar("V", Reason, ItemVerdict)
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
+class Batch:
     """What one collection became before delivery: payloads, and reasons for the points that were withheld (or lost while encoding)."""
 
     payloads: Iterable[Payload]
@@ -37,13 +37,13 @@ class Ledger:
         with self._lock:
             self._booked = self._booked + receipt
 
-    def total(self, open_now: Iterable[Waiting]) -> Receipt:
+    def total(self, open_now: Iterable[Pending]) -> Receipt:
         """Return everything that was booked, with the reasons of what is kept now."""
         kept = self.reasons(open_now, Fate.KEPT)
         with self._lock:
             return replace(self._booked, reasons=self._booked.reasons + kept)
 
-    def receipt(self, lot: Lot, total: Settled, seconds: float, code: str, why: str) -> Receipt:
+    def receipt(self, lot: Batch, total: Settlement, seconds: float, code: str, why: str) -> Receipt:
         """Return the receipt of a lot, without what is still open. Points of which nothing is known are dropped, under `code` and `why`."""
         withheld = sum(reason.count for reason in lot.withheld if reason.fate is Fate.WITHHELD)
         lost = sum(reason.count for reason in lot.withheld if reason.fate is Fate.DROPPED)
@@ -72,7 +72,7 @@ class Ledger:
         reason = self.redacted(Reason(code, why, missing, Fate.DROPPED, None, interrupted))
         return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
 
-    def dropping(self, receipt: Receipt, left: Iterable[Waiting]) -> Receipt:
+    def dropping(self, receipt: Receipt, left: Iterable[Pending]) -> Receipt:
         """Return the receipt with what is left open counted as dropped."""
         left = tuple(left)
         if not left:
@@ -80,7 +80,7 @@ class Ledger:
         reasons = merge_reasons((*receipt.reasons, *self.reasons(left, Fate.DROPPED)))
         return replace(receipt, dropped=receipt.dropped + points_of(left), reasons=reasons)
 
-    def reasons(self, left: Iterable[Waiting], fate: Fate) -> tuple[Reason, ...]:
+    def reasons(self, left: Iterable[Pending], fate: Fate) -> tuple[Reason, ...]:
         """Return why points are still open, as reasons of one fate."""
         return tuple(
             map(
@@ -98,6 +98,6 @@ class Ledger:
         return replace(reason, message=self._redact(reason.message), example=example)
 
 
-def points_of(waiting: Iterable[Waiting]) -> int:
+def points_of(waiting: Iterable[Pending]) -> int:
     """Return how many points wait in these payloads."""
     return sum(payload.payload.points for payload in waiting)

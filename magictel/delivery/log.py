@@ -60,11 +60,11 @@ class DeliveryLog:
 def _since(now: Receipt, before: Receipt) -> Receipt:
     """What happened between two moments of a ledger; what waits is told as it is now."""
     counts: dict[tuple[str, Fate, bool], int] = {
-        (one.code, one.fate, one.unknown): one.count for one in before.reasons if one.fate is not Fate.KEPT
+        (one.code, one.fate, one.maybe_stored): one.count for one in before.reasons if one.fate is not Fate.KEPT
     }
     reasons: list[Reason] = []
     for one in now.reasons:
-        more = one.count - counts.get((one.code, one.fate, one.unknown), 0)
+        more = one.count - counts.get((one.code, one.fate, one.maybe_stored), 0)
         if more > 0:
             reasons.append(replace(one, count=more))
     return Receipt(
@@ -92,6 +92,6 @@ def _why(receipt: Receipt) -> str:
     bad = [reason for reason in receipt.reasons if reason.fate not in (Fate.DELIVERED, Fate.WITHHELD)]
     return "".join(
         f"; {reason.count} {reason.fate.value}: {reason.code}: {' '.join(reason.message.split())}"
-        f"{' (may have been stored)' if reason.unknown else ''}"
+        f"{' (may have been stored)' if reason.maybe_stored else ''}"
         for reason in bad[:3]
     )

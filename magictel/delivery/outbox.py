@@ -10,7 +10,7 @@ from magictel.encoding.payload import Payload
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Pending:
     """A payload that is open, with the code and sentence of what kept it out of the backend.
 
     `lot`: the export it came with. `strikes`: how much speaks for the payload itself being what the backend cannot take, and not
@@ -31,7 +31,7 @@ class Outbox:
         self._max_points = max_points
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Pending] = deque()
         self._points = 0
         self._bytes = 0
         self.closed = False
@@ -47,12 +47,12 @@ class Outbox:
         return self._bytes
 
     @property
-    def waiting(self) -> tuple[Waiting, ...]:
+    def waiting(self) -> tuple[Pending, ...]:
         """What waits now, oldest first."""
         with self._lock:
             return tuple(self._waiting)
 
-    def put(self, waiting: Waiting) -> list[Waiting]:
+    def put(self, waiting: Pending) -> list[Pending]:
         """Append a payload; return what had to be dropped for it, oldest first (the payload itself where it never fits, or once closed)."""
         with self._lock:
             if self.closed:
@@ -65,7 +65,7 @@ class Outbox:
                 dropped.append(self._pop())
             return dropped
 
-    def take(self) -> list[Waiting]:
+    def take(self) -> list[Pending]:
         """Empty the outbox, oldest first."""
         with self._lock:
             taken = list(self._waiting)
@@ -73,13 +73,13 @@ class Outbox:
             self._points = self._bytes = 0
             return taken
 
-    def close(self) -> list[Waiting]:
+    def close(self) -> list[Pending]:
         """Empty it for good: what is put from now on comes back at once."""
         with self._lock:
             self.closed = True
         return self.take()
 
-    def _pop(self) -> Waiting:
+    def _pop(self) -> Pending:
         oldest = self._waiting.popleft()
         self._points -= oldest.payload.points
         self._bytes -= len(oldest.payload.body)

@@ -13,12 +13,12 @@ from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
-from magictel.delivery.ledger import Ledger, Lot, points_of
-from magictel.delivery.outbox import Outbox, Waiting
+from magictel.delivery.ledger import Batch, Ledger, points_of
+from magictel.delivery.outbox import Outbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import NOT_BEGUN, STRIKES, Retry
-from magictel.delivery.settlement import Settled
+from magictel.delivery.settlement import Settlement
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
 from magictel.model.timing import Stopwatch
@@ -67,7 +67,7 @@ class Pipeline:
             self.stop,
         )
         self._pool: Pool | None = None
-        self._trying: tuple[Waiting, ...] = ()
+        self._trying: tuple[Pending, ...] = ()
         self._lots = 0
 
     def time_with(self, watch: Stopwatch | None) -> None:
@@ -80,12 +80,12 @@ class Pipeline:
         return self._ledger.total((*self.outbox.waiting, *self._trying))
 
     @property
-    def in_vain(self) -> bool:
+    def timed_out(self) -> bool:
         """True when the latest attempt used up its time without an answer."""
-        return self._patience.in_vain
+        return self._patience.timed_out
 
     def deliver(
-        self, lot: Lot, deadline: float, on_refused: OnRefused | None = None, on_dropped: OnDropped | None = None
+        self, lot: Batch, deadline: float, on_refused: OnRefused | None = None, on_dropped: OnDropped | None = None
     ) -> Receipt:
         """Settle a lot for good: what is not delivered by the monotonic `deadline` is dropped, under the code that kept it out."""
         until = Deadline.at(deadline)
@@ -94,7 +94,7 @@ class Pipeline:
             # Each has had its turn; what is open has the time that is left.
             open_points = points_of(left)
             self._ledger.book(replace(receipt, kept=open_points))
-            rest = Lot([waiting.payload for waiting in left], [], open_points)
+            rest = Batch([waiting.payload for waiting in left], [], open_points)
             more, left = self._send(rest, until, on_refused, again=left, first=False)
             more = replace(self._ledger.dropping(more, left), sent=0)
             self._ledger.book(replace(more, kept=-open_points))
@@ -108,7 +108,7 @@ class Pipeline:
                     on_dropped(item)
         return receipt
 
-    def export(self, lot: Lot, deadline: float, end: float | None = None) -> Receipt:
+    def export(self, lot: Batch, deadline: float, end: float | None = None) -> Receipt:
         """Send what waits and then the lot; what is still open goes to the outbox (`kept`), what that pushes out is dropped.
 
         Retries end by `deadline`; payloads not tried yet have their first attempt until `end` while the backend answers.
@@ -116,7 +116,7 @@ class Pipeline:
         """
         until = Deadline(max(deadline, deadline if end is None else end), deadline, self._patience.seconds)
         alone = not self.outbox.points
-        behind = self._again(until)
+        behind = self._drain_outbox(until)
         self._lots += 1
         receipt, left = self._send(lot, until, None, behind, first=alone)
         left = [replace(waiting, lot=self._lots) for waiting in left]
@@ -132,7 +132,7 @@ class Pipeline:
     def drain(self, deadline: float, *, closing: bool = False) -> bool:
         """Try what waits once more; True when nothing waits any longer. `closing`: as `Retry.closing`."""
         self._retry.closing = closing
-        self._again(Deadline.at(deadline))
+        self._drain_outbox(Deadline.at(deadline))
         return self.outbox.points == 0
 
     def close(self) -> Receipt:
@@ -145,14 +145,14 @@ class Pipeline:
             self._pool.close()
         return receipt
 
-    def drop(self, lot: Lot, code: str, message: str) -> Receipt:
+    def drop(self, lot: Batch, code: str, message: str) -> Receipt:
         """Count a lot as dropped without sending it (after shutdown, or with unusable settings)."""
         why = (self._ledger.redacted(Reason(code, message, lot.sent, Fate.DROPPED)),) if lot.sent else ()
         receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=why)
         self._ledger.book(receipt)
         return receipt
 
-    def _again(self, until: Deadline) -> Waiting | None:
+    def _drain_outbox(self, until: Deadline) -> Pending | None:
         """Send what waits; returns the first that still does, where order matters."""
         waited = self.outbox.take()
         if not self._in_order:
@@ -162,13 +162,15 @@ class Pipeline:
         if not waited:
             return None
         points = points_of(waited)
-        receipt, left = self._send(Lot([waiting.payload for waiting in waited], [], points), until, None, again=waited)
+        receipt, left = self._send(
+            Batch([waiting.payload for waiting in waited], [], points), until, None, again=waited
+        )
         self._ledger.book(replace(receipt, sent=0, kept=points_of(left) - points))
         self._keep(sorted(left, key=lambda waiting: waiting.lot))
         self._trying = ()
         return left[0] if left and self._in_order else None
 
-    def _keep(self, left: list[Waiting]) -> list[Waiting]:
+    def _keep(self, left: list[Pending]) -> list[Pending]:
         """Put into the outbox what is booked as kept; book and return what that pushes out."""
         pushed = [old for waiting in left for old in self.outbox.put(waiting)]
         if pushed:
@@ -179,18 +181,18 @@ class Pipeline:
 
     def _send(
         self,
-        lot: Lot,
+        lot: Batch,
         until: Deadline,
         on_refused: OnRefused | None,
-        behind: Waiting | None = None,
+        behind: Pending | None = None,
         *,
-        again: Sequence[Waiting] = (),
+        again: Sequence[Pending] = (),
         first: bool = True,
         fair: bool = False,
-    ) -> tuple[Receipt, list[Waiting]]:
+    ) -> tuple[Receipt, list[Pending]]:
         """Settle the payloads of a lot: the receipt without what is still open, and that."""
         started = self._clock.monotonic()
-        total = Settled()
+        total = Settlement()
         source = _Source(lot.payloads)
         try:
             for number, settled in enumerate(self._settle_all(source, until, behind, first, fair)):
@@ -216,8 +218,8 @@ class Pipeline:
         return self._ledger.receipt(lot, total, self._clock.monotonic() - started, "internal.export", why), total.left
 
     def _settle_all(
-        self, payloads: Iterable[Payload], until: Deadline, behind: Waiting | None, first: bool, fair: bool
-    ) -> Iterator[Settled]:
+        self, payloads: Iterable[Payload], until: Deadline, behind: Pending | None, first: bool, fair: bool
+    ) -> Iterator[Settlement]:
 
         def turn() -> Deadline:
             return until.fair(self._clock.monotonic()) if fair else until
@@ -226,7 +228,7 @@ class Pipeline:
             if self._pool is None:
                 self._pool = Pool(self._settings.in_flight)
 
-            def settle(numbered: tuple[int, Payload]) -> Settled:
+            def settle(numbered: tuple[int, Payload]) -> Settlement:
                 number, payload = numbered
                 return self._retry.settle(payload, turn(), at_least_once=first and not number)
 
@@ -234,7 +236,7 @@ class Pipeline:
             return
         for payload in payloads:
             if behind is not None:
-                settled = Settled(left=[Waiting(payload, behind.code, behind.message)])
+                settled = Settlement(left=[Pending(payload, behind.code, behind.message)])
             else:
                 settled = self._retry.settle(payload, turn(), at_least_once=first)
             if self._in_order and settled.left:
@@ -258,14 +260,14 @@ class _Source:
             self.failure = failure
 
 
-def _as_before(now: Waiting, before: Waiting) -> Waiting:
+def _as_before(now: Pending, before: Pending) -> Pending:
     """A payload that was open already: of its lot, and under what kept it out, not that its turn did not come again."""
     if now.code == NOT_BEGUN:
         return replace(now, lot=before.lot, code=before.code, message=before.message)
     return replace(now, lot=before.lot, strikes=before.strikes + now.strikes if now.strikes else 0)
 
 
-def _pushed_out(waiting: Waiting) -> Waiting:
+def _pushed_out(waiting: Pending) -> Pending:
     return replace(
         waiting, code="delivery.outbox-full", message=f"the outbox is full; waited because: {waiting.message}"
     )

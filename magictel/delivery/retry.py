@@ -13,9 +13,9 @@ from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
-from magictel.delivery.outbox import Waiting
+from magictel.delivery.outbox import Pending
 from magictel.delivery.rate_limit import RateLimit
-from magictel.delivery.settlement import Settled
+from magictel.delivery.settlement import Settlement
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import (
     Delivered,
@@ -59,12 +59,12 @@ class Retry:
     watch: Stopwatch | None = None
     closing: bool = False
 
-    def settle(self, payload: Payload, deadline: Deadline, *, at_least_once: bool = True) -> Settled:
+    def settle(self, payload: Payload, deadline: Deadline, *, at_least_once: bool = True) -> Settlement:
         """Send `payload` until nothing of it is open or `deadline` would pass. Never raises: a bug in `judge` costs this payload only."""
-        settled = Settled()
+        settled = Settlement()
         failures = 0
         if not at_least_once and not self._may_begin(deadline):
-            settled.left.append(Waiting(payload, NOT_BEGUN, "the time was over before its turn came"))
+            settled.left.append(Pending(payload, NOT_BEGUN, "the time was over before its turn came"))
             return settled
         while True:
             try:
@@ -74,7 +74,7 @@ class Retry:
             except Exception as failure:
                 self.breaker.release()
                 why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
-                settled.lost.append(Waiting(replace(payload, attempted=True), "internal.export", why))
+                settled.lost.append(Pending(replace(payload, attempted=True), "internal.export", why))
                 return settled
             away = isinstance(outcome, Unavailable)
             payload, code, message, after, human = _open(outcome, payload)
@@ -86,7 +86,7 @@ class Retry:
             began = self.clock.monotonic()
             if human or ended or late or self._wait(wait, "away" if away else "throttled", stop, code):
                 strikes = 0 if not settled.attempts else STRIKES if away else 1
-                settled.left.append(Waiting(payload, code, message, strikes=strikes))
+                settled.left.append(Pending(payload, code, message, strikes=strikes))
                 return settled
             settled.waited += self.clock.monotonic() - began
 
@@ -99,9 +99,9 @@ class Retry:
 
     def _may_begin(self, deadline: Deadline) -> bool:
         now = self.clock.monotonic() + _LEAST
-        return now <= deadline.retries or (now <= deadline.end and not self.patience.in_vain)
+        return now <= deadline.retries or (now <= deadline.end and not self.patience.timed_out)
 
-    def _once(self, payload: Payload, deadline: Deadline, failures: int, settled: Settled) -> Outcome:
+    def _once(self, payload: Payload, deadline: Deadline, failures: int, settled: Settlement) -> Outcome:
         closed = self.breaker.allow()
         if closed is not None:
             return closed
@@ -111,7 +111,7 @@ class Retry:
             self.breaker.release()
             if self.stop.is_set():
                 return Throttled("delivery.shutdown", "stopped before our own rate limit let it be sent")
-            return Throttled("delivery.rate-limit", f"our own rate limit asks to wait {wait:.1f} s", after=wait)
+            return Throttled("delivery.rate-limit", f"our own rate limit asks to wait {wait:.1f} s", retry_after=wait)
         began = self.clock.monotonic()
         left = deadline.retries - began
         if not failures:
@@ -129,29 +129,29 @@ class Retry:
         self.breaker.record(outcome, settled)
         took = self.clock.monotonic() - began if attempted.waited is None else attempted.waited
         self.patience.learn(outcome, took, given)
-        self._heed(outcome, payload)
+        self._apply_backend_hold(outcome, payload)
         return outcome
 
-    def _heed(self, outcome: Outcome, payload: Payload) -> None:
+    def _apply_backend_hold(self, outcome: Outcome, payload: Payload) -> None:
         """What the backend asked of one payload holds for all."""
         verdict: Throttled | Unavailable
         match outcome:
-            case Partial(retry=retry, after=after, human=human) if retry:
+            case Partial(retry=retry, retry_after=after, needs_operator=human) if retry:
                 first = next(iter(retry.values()))
                 verdict = Throttled(first.code, first.message, after, human)
             case Throttled() | Unavailable():
                 verdict = outcome
             case _:
                 return
-        if isinstance(verdict, Throttled) and verdict.human:
-            self.breaker.hold(_HUMAN_PAUSE, replace(verdict, human=False))
-        elif verdict.after:
-            self.breaker.hold(verdict.after, verdict)
+        if isinstance(verdict, Throttled) and verdict.needs_operator:
+            self.breaker.hold(_HUMAN_PAUSE, replace(verdict, needs_operator=False))
+        elif verdict.retry_after:
+            self.breaker.hold(verdict.retry_after, verdict)
         elif isinstance(verdict, Throttled):
             took_some = isinstance(outcome, Partial) and len(outcome.retry) < payload.points
             self.breaker.slow_down(self.backoff.pause, verdict, took_some=took_some)
 
-    def _done(self, outcome: Outcome, payload: Payload, deadline: Deadline, settled: Settled) -> bool:
+    def _done(self, outcome: Outcome, payload: Payload, deadline: Deadline, settled: Settlement) -> bool:
         """Count what the verdict settles; False when some of the payload is still open."""
         match outcome:
             case Delivered(notes):
@@ -199,7 +199,7 @@ def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float 
     match outcome:
         case Partial(_, retry, _, after, human):
             first = next(iter(retry.values()))
-            attempted = payload.attempted or any(verdict.unknown for verdict in retry.values())
+            attempted = payload.attempted or any(verdict.maybe_stored for verdict in retry.values())
             return replace(payload.only(list(retry)), attempted=attempted), first.code, first.message, after, human
         case Throttled(code, message, after, human):
             return payload, code, message, after, human

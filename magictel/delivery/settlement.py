@@ -6,28 +6,28 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from magictel.delivery.outbox import Waiting
+from magictel.delivery.outbox import Pending
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import FailedAttempts, Fate, ItemVerdict, Reason
 
 
 @dataclass(slots=True)
-class Settled:
+class Settlement:
     """What became of one payload: counts, reasons, what is still open and why (`left`), what was given up by a bug of ours (`lost`)."""
 
     delivered: int = 0
     unconfirmed: int = 0
     rejected: int = 0
     reasons: list[Reason] = field(default_factory=list)
-    left: list[Waiting] = field(default_factory=list)
-    lost: list[Waiting] = field(default_factory=list)
+    left: list[Pending] = field(default_factory=list)
+    lost: list[Pending] = field(default_factory=list)
     refused: list[tuple[bytes, ItemVerdict]] = field(default_factory=list)
     attempts: int = 0
     bytes: int = 0
     failed: list[FailedAttempts] = field(default_factory=list)
     waited: float = 0.0
 
-    def add(self, other: Settled) -> None:
+    def add(self, other: Settlement) -> None:
         """Take another settlement in."""
         self.delivered += other.delivered
         self.unconfirmed += other.unconfirmed
@@ -48,20 +48,20 @@ class Settled:
         items = payload.items()
         self.refused += [(items[index], verdict) for index, verdict in verdicts.items()]
         self.rejected += len(verdicts)
-        self.note(verdicts, Fate.REJECTED, unknown=payload.attempted)
+        self.note(verdicts, Fate.REJECTED, maybe_stored=payload.attempted)
 
     def leave_unconfirmed(self, verdicts: Mapping[int, ItemVerdict]) -> None:
         """Count these items as neither delivered nor refused."""
         self.unconfirmed += len(verdicts)
-        self.note(verdicts, Fate.UNCONFIRMED, unknown=True)
+        self.note(verdicts, Fate.UNCONFIRMED, maybe_stored=True)
 
-    def note(self, verdicts: Mapping[int, ItemVerdict], fate: Fate, *, unknown: bool = False) -> None:
+    def note(self, verdicts: Mapping[int, ItemVerdict], fate: Fate, *, maybe_stored: bool = False) -> None:
         """Add a reason for each code among the verdicts, with its count."""
         counts = Counter(verdict.code for verdict in verdicts.values())
         first: dict[str, ItemVerdict] = {}
         for verdict in verdicts.values():
             first.setdefault(verdict.code, verdict)
         self.reasons += [
-            Reason(code, first[code].message, count, fate, first[code].example, unknown)
+            Reason(code, first[code].message, count, fate, first[code].example, maybe_stored)
             for code, count in counts.items()
         ]

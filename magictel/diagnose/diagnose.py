@@ -101,7 +101,7 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
     if isinstance(told, Unsent):
         return Diagnosis(exporter.name, None, told.code, title_of(told.code))
     if isinstance(exporter, HttpExporter):
-        outcome = exporter.unanswered(told)
+        outcome = exporter.classify_wire_error(told)
         found = replace(of_outcome(exporter, outcome), remedy=told.remedy)
     else:
         found = Diagnosis(exporter.name, "unavailable", told.code, told.message, told.remedy)

@@ -21,7 +21,7 @@ from magictel.http.reply_words import counts_refused, words_of
 from magictel.http.responder import front_of
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probes_of
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.model.outcome import (
     Delivered,
     ItemVerdict,
@@ -77,11 +77,11 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
         reply = Reply(status, headers, body)
         unknown = not reply.ok and reply.body != b"" and not _specific(exporter, reply)
         # the words alone may be known too, and say less than a type that stands with them
-        shaped = exporter.pasted(text, status) if unknown or pasted.body is None else None
+        shaped = exporter.parse_log(text, status) if unknown or pasted.body is None else None
         if shaped is not None and _specific(exporter, shaped):
             return replace(shaped, headers={**shaped.headers, **pasted.headers}), False
         return reply, False
-    shaped = exporter.pasted(text, None)
+    shaped = exporter.parse_log(text, None)
     inside = value_in(text)
     if shaped is not None and (_specific(exporter, shaped) or shaped.ok or inside):
         return replace(shaped, headers={**shaped.headers, **pasted.headers}), True
@@ -97,7 +97,7 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
     if page is not None:
         return Reply(200, pasted.headers, text[page.start() :].encode("utf-8", "surrogatepass")), True
     found = Reply(200, pasted.headers, inside.encode("utf-8", "surrogatepass"))
-    if inside and (pasted.body is not None or exporter.unproven(found)):
+    if inside and (pasted.body is not None or exporter.unverified_code(found)):
         return found, True
     value = found.json() if inside else None
     if isinstance(value, Mapping) and "error" not in value and counts_refused(value):  # a log of OTLP's partial success
@@ -115,7 +115,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         said = words_of(reply) if reply.json() is None else ""
         what = f"202, and it says: {said}; a 2xx" if said else "202: taken for later, which"
         found = replace(found, message=f"{what} proves no storage; magictel send-sample shows whether it arrives")
-    open_question = exporter.unproven(reply) if reply.ok else None
+    open_question = exporter.unverified_code(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
     if reading and (isinstance(outcome, Delivered) or (found.code in VAGUE and during in (None, "read"))):
         assert open_question is not None
@@ -132,9 +132,11 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         told = _read_back(exporter, reply, found)
         return found if told is None else replace(found, **told)
     asked = list(_climbed(exporter, reply, _RUNGS.get(during or "", (Rung.HTTP,))))
-    failed = next((one for one in asked if one.code and one.outcome in (Held.FAIL, Held.WARN, Held.SKIPPED)), None)
+    failed = next(
+        (one for one in asked if one.code and one.outcome in (Status.FAIL, Status.WARN, Status.SKIPPED)), None
+    )
     if during in _RUNGS:
-        if failed is not None and failed.outcome is Held.SKIPPED and found.code is not None:
+        if failed is not None and failed.outcome is Status.SKIPPED and found.code is not None:
             astray = f"{title_of(found.code)} A wrong path, or a proxy's prefix, gets the same answer"
             return _of_finding(found, failed, Alternative(found.code, astray))
         if failed is not None:
@@ -177,10 +179,10 @@ def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
                 one.code for one in (*outcome.rejected.values(), *outcome.retry.values(), *outcome.unconfirmed.values())
             } - {code}
             more = tuple(Alternative(one, f"other items of the same answer ({counts})") for one in sorted(rest))
-            return Diagnosis(name, "partial", code, message, None, outcome.after, more)
+            return Diagnosis(name, "partial", code, message, None, outcome.retry_after, more)
         case Unconfirmed():
             return Diagnosis(name, "unconfirmed", outcome.code, outcome.message)
-        case Throttled(after=after) | Unavailable(after=after):
+        case Throttled(retry_after=after) | Unavailable(retry_after=after):
             kind: Verdict = "throttled" if isinstance(outcome, Throttled) else "unavailable"
             return Diagnosis(name, kind, outcome.code, outcome.message, None, after)
         case TooLarge():

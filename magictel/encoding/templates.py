@@ -44,7 +44,7 @@ class Chunk:
     sizes: tuple[int, ...] | None = field(default=None, repr=False)
 
     def behind(self, lead: bytes) -> Chunk:
-        """The same items with `lead` as the first one's beginning."""
+        """The same items with `resource_prefix` as the first one's beginning."""
         if not lead:
             return self
         sizes = None if self.sizes is None else (self.sizes[0] + len(lead), *self.sizes[1:])
@@ -215,7 +215,7 @@ def chunks(
 ) -> Iterator[Chunk | Withheld]:
     """Encode a collection slice by slice, by template where one fits, else point by point.
 
-    `lead` gives bytes about a group's resource that go before the first item of each resource, as part of that item.
+    `resource_prefix` gives bytes about a group's resource that go before the first item of each resource, as part of that item.
     """
     if lead is None:
         yield from _chunks(groups, encode, template, layouts, slice_points)

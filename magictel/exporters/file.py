@@ -88,13 +88,13 @@ class FileExporter(Exporter[FileSettings]):
         try:
             append(self._path, made, sync=self.settings.sync, seconds=timeout)
         except WireError as failure:
-            return Attempted(Throttled(failure.code, failure.message, human=True))
+            return Attempted(Throttled(failure.code, failure.message, needs_operator=True))
         return Attempted(Delivered(), len(made))
 
     def refused_by_system(self, failure: OSError) -> Outcome:
         """As `attempt` tells it."""
         error = trouble(self._path, failure)
-        return Throttled(error.code, error.message, human=True)
+        return Throttled(error.code, error.message, needs_operator=True)
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """Room is health, the right to append is write; nothing is written for it."""

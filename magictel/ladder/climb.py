@@ -8,7 +8,7 @@ from dataclasses import replace
 from magictel.catalogue import explain
 from magictel.clock import Clock, SystemClock
 from magictel.errors import MagictelError, WireError
-from magictel.model.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Held, Rung
+from magictel.model.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Rung, Status
 
 Steps = Mapping[Rung, Callable[[], Finding]]
 """What climbs each rung; a rung without a step is skipped, and says so."""
@@ -45,8 +45,8 @@ def climb(
             finding = Finding.skipped(rung, _OPT_IN[rung])  # what was not asked for is not blocked either
         elif finding is None:
             finding = _step(rung, steps.get(rung), clock)
-            if finding.code in skip and finding.outcome in (Held.FAIL, Held.WARN):
-                finding = replace(finding, outcome=Held.SKIPPED, message=f"--skip {finding.code}: {finding.message}")
+            if finding.code in skip and finding.outcome in (Status.FAIL, Status.WARN):
+                finding = replace(finding, outcome=Status.SKIPPED, message=f"--skip {finding.code}: {finding.message}")
         held[rung] = finding
         beyond = beyond or rung == until
         yield finding
@@ -83,7 +83,7 @@ def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Findi
 
 def _page_remedy(finding: Finding) -> str | None:
     """What the code's page says first about fixing it, for a finding that says nothing itself."""
-    if finding.outcome not in (Held.FAIL, Held.WARN) or finding.code is None:
+    if finding.outcome not in (Status.FAIL, Status.WARN) or finding.code is None:
         return None
     page = explain(finding.code)
     return page.first if page else f"look for {finding.code} in the exporter's own documentation"
@@ -91,23 +91,23 @@ def _page_remedy(finding: Finding) -> str | None:
 
 def failed_by(rung: Rung, failure: WireError) -> Finding:
     """The finding of a rung whose request got no complete reply."""
-    return Finding(rung, Held.FAIL, failure.message, failure.code, failure.remedy, failure.evidence)
+    return Finding(rung, Status.FAIL, failure.message, failure.code, failure.remedy, failure.evidence)
 
 
 def _blocked(rung: Rung, held: Mapping[Rung, Finding]) -> Finding | None:
     """A rung whose need failed, or was blocked itself, is blocked by the one that failed."""
     for need in NEEDS[rung]:
         finding = held[need]
-        if finding.outcome is Held.FAIL:
-            return Finding(rung, Held.BLOCKED, f"blocked by {need}", blocked_by=need)
-        if finding.outcome is Held.BLOCKED:
+        if finding.outcome is Status.FAIL:
+            return Finding(rung, Status.BLOCKED, f"blocked by {need}", blocked_by=need)
+        if finding.outcome is Status.BLOCKED:
             cause = finding.blocked_by or need
-            return Finding(rung, Held.BLOCKED, f"blocked by {cause}", blocked_by=cause)
+            return Finding(rung, Status.BLOCKED, f"blocked by {cause}", blocked_by=cause)
     return None
 
 
 def write_decides(finding: Finding) -> Finding:
     """Return a 403 to a GET as a warning, where a write comes next; any other finding as it is."""
-    if finding.outcome is Held.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH) and finding.code in _WRITE_DECIDES:
-        return replace(finding, outcome=Held.WARN)
+    if finding.outcome is Status.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH) and finding.code in _WRITE_DECIDES:
+        return replace(finding, outcome=Status.WARN)
     return finding

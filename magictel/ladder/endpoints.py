@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.net.endpoint import Endpoint
 
-_WORST = (Held.FAIL, Held.WARN, Held.PASS, Held.SKIPPED, Held.BLOCKED)
+_WORST = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIPPED, Status.BLOCKED)
 
 
 def merge(rung: Rung, findings: Mapping[Endpoint, Finding], gone: Mapping[Endpoint, Finding] | None = None) -> Finding:
@@ -21,20 +21,20 @@ def merge(rung: Rung, findings: Mapping[Endpoint, Finding], gone: Mapping[Endpoi
         return next(iter(findings.values()))
     evidence = {"endpoints": [_row(endpoint, finding) for endpoint, finding in findings.items()]}
     evidence["endpoints"] += [_blocked(endpoint, finding) for endpoint, finding in gone.items()]
-    failed = {endpoint: finding for endpoint, finding in findings.items() if finding.outcome is Held.FAIL}
+    failed = {endpoint: finding for endpoint, finding in findings.items() if finding.outcome is Status.FAIL}
     total = len(findings) + len(gone)
     if failed and len(failed) == len(findings):
         endpoint, first = next(iter(failed.items()))
         message = f"no node holds; {endpoint}: {first.message}" if len(failed) > 1 else f"{endpoint}: {first.message}"
-        return Finding(rung, Held.FAIL, message, first.code, first.remedy, evidence)
+        return Finding(rung, Status.FAIL, message, first.code, first.remedy, evidence)
     if failed:
         endpoint, first = next(iter(failed.items()))
         message = f"{len(failed)} of {total} nodes fail; {endpoint}: {first.message}"
-        return Finding(rung, Held.WARN, message, first.code, first.remedy, evidence)
+        return Finding(rung, Status.WARN, message, first.code, first.remedy, evidence)
     worst = min(findings.values(), key=lambda finding: _WORST.index(finding.outcome))
     same = {finding.message for finding in findings.values()}
-    if worst.outcome is Held.PASS and len(same) > 1:
-        count = sum(finding.outcome is Held.PASS for finding in findings.values())
+    if worst.outcome is Status.PASS and len(same) > 1:
+        count = sum(finding.outcome is Status.PASS for finding in findings.values())
         message = f"{count} of {total} nodes hold; {next(iter(findings))}: {worst.message}"
     else:
         message = worst.message
@@ -55,7 +55,7 @@ def _row(endpoint: Endpoint, finding: Finding) -> dict[str, Any]:
 def _blocked(endpoint: Endpoint, finding: Finding) -> dict[str, Any]:
     return {
         "endpoint": str(endpoint),
-        "outcome": Held.BLOCKED.value,
+        "outcome": Status.BLOCKED.value,
         "code": None,
         "message": f"blocked by {finding.rung}",
         "remedy": None,

@@ -16,7 +16,7 @@ from magictel.http.responder import Front, Kind, front_of
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.deferred import Meanwhile, seconds_left
 from magictel.ladder.sniff import answers_in_plaintext, banner, speaks_tls
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.model.outcome import Throttled, Unavailable
 from magictel.net.tls_errors import known_fault
 
@@ -145,8 +145,8 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
         else f"not in {backend}'s words, so a proxy, a load balancer or a backend that is still starting"
     )
     evidence = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
-    if outcome.after is not None:
-        evidence["retry_after"] = outcome.after
+    if outcome.retry_after is not None:
+        evidence["retry_after"] = outcome.retry_after
     said = words_of(reply)
     return Finding.failed(
         rung,
@@ -226,7 +226,7 @@ def explain_wire_error(
                 untried.append("whether it answers in plain http")
     if untried:
         evidence["not_tried"] = f"{', '.join(untried)}: no time was left"
-    return Finding(rung, Held.FAIL, failure.message, failure.code, _of_a_probe(failure), evidence)
+    return Finding(rung, Status.FAIL, failure.message, failure.code, _of_a_probe(failure), evidence)
 
 
 def _of_a_probe(failure: WireError) -> str | None:

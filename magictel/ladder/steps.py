@@ -20,7 +20,7 @@ from magictel.ladder.probe import ProbeInfo, probes_of
 from magictel.ladder.tcp import tcp
 from magictel.ladder.tls import tls
 from magictel.ladder.write_path import REFUSED, refused, unproven, write_path
-from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.finding import Finding, Rung, SideEffect, Status
 from magictel.model.outcome import Outcome
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import Proxy, proxy_for
@@ -105,7 +105,7 @@ class _Climbing:
             share = max(0.1, until - time.monotonic()) / (len(self._standing) - number)
             findings[endpoint] = ask(endpoint, share)
         merged = merge(rung, findings, self._gone)
-        failed = {endpoint: one for endpoint, one in findings.items() if one.outcome is Held.FAIL}
+        failed = {endpoint: one for endpoint, one in findings.items() if one.outcome is Status.FAIL}
         if len(failed) < len(
             findings
         ):  # else the rung itself fails, or is told to be skipped: then all are asked again above
@@ -180,9 +180,9 @@ class _Climbing:
         def ask(endpoint: Endpoint, seconds: float) -> Finding:
             wire = self._wire(endpoint, seconds, rung)
             findings = [self._decided(self._ask(probe, wire)) for probe in probes]
-            order = (Held.FAIL, Held.WARN, Held.PASS, Held.SKIPPED, Held.BLOCKED)
+            order = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIPPED, Status.BLOCKED)
             worst = min(findings, key=lambda finding: order.index(finding.outcome))
-            if rung is not Rung.AUTH or worst.outcome is Held.FAIL:
+            if rung is not Rung.AUTH or worst.outcome is Status.FAIL:
                 return worst
             return self._refused_everywhere(endpoint, wire) or worst
 

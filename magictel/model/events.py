@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from magictel.errors import MagictelError
-from magictel.model.finding import NO_STEP, UNPROVEN, Finding, Held, Rung
+from magictel.model.finding import NO_STEP, UNPROVEN, Finding, Rung, Status
 from magictel.model.outcome import Receipt
 from magictel.model.timing import Timing
 from magictel.model.verification import Verification
@@ -326,11 +326,11 @@ def worst(outcomes: Iterable[CheckOutcome]) -> CheckOutcome:
 def check_outcome(rungs: tuple[Finding, ...], until: Rung | None = None) -> CheckOutcome:
     """A ladder's outcome from its rungs; `until`: the last one that was asked for."""
     held = {finding.outcome for finding in rungs}
-    if Held.FAIL in held:
+    if Status.FAIL in held:
         return CheckOutcome.FAIL
     if not _proved(rungs, until):
         return CheckOutcome.UNVERIFIED
-    return CheckOutcome.WARN if Held.WARN in held else CheckOutcome.PASS
+    return CheckOutcome.WARN if Status.WARN in held else CheckOutcome.PASS
 
 
 def _proved(rungs: tuple[Finding, ...], until: Rung | None) -> bool:
@@ -345,4 +345,4 @@ def _proved(rungs: tuple[Finding, ...], until: Rung | None) -> bool:
 
 
 def _good(finding: Finding) -> bool:
-    return finding.outcome in (Held.PASS, Held.WARN) and finding.code != UNPROVEN
+    return finding.outcome in (Status.PASS, Status.WARN) and finding.code != UNPROVEN

@@ -46,7 +46,7 @@ UNPROVEN = "http.write-path"
 """The code of an http rung whose answer proves no write path."""
 
 
-class Held(StrEnum):
+class Status(StrEnum):
     """How a rung came out."""
 
     PASS = "pass"
@@ -73,7 +73,7 @@ class Finding:
     """
 
     rung: Rung
-    outcome: Held
+    outcome: Status
     message: str
     code: str | None = None
     remedy: str | None = None
@@ -85,21 +85,21 @@ class Finding:
     @staticmethod
     def passed(rung: Rung, message: str, **evidence: Any) -> Finding:
         """The rung holds; `message` is a sentence true on success."""
-        return Finding(rung, Held.PASS, message, evidence=evidence)
+        return Finding(rung, Status.PASS, message, evidence=evidence)
 
     @staticmethod
     def warned(rung: Rung, code: str, message: str, remedy: str | None = None, **evidence: Any) -> Finding:
         """The rung holds, and somebody should know something."""
-        return Finding(rung, Held.WARN, message, code, remedy, evidence)
+        return Finding(rung, Status.WARN, message, code, remedy, evidence)
 
     @staticmethod
     def failed(rung: Rung, code: str, message: str, remedy: str | None = None, **evidence: Any) -> Finding:
         """The rung does not hold."""
-        return Finding(rung, Held.FAIL, message, code, remedy, evidence)
+        return Finding(rung, Status.FAIL, message, code, remedy, evidence)
 
     @staticmethod
     def skipped(
         rung: Rung, message: str, code: str | None = None, remedy: str | None = None, **evidence: Any
     ) -> Finding:
         """The rung was not asked, or cannot be asked here; the message says why."""
-        return Finding(rung, Held.SKIPPED, message, code, remedy, evidence)
+        return Finding(rung, Status.SKIPPED, message, code, remedy, evidence)

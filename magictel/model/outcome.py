@@ -18,29 +18,29 @@ class Delivered:
 class ItemVerdict:
     """Why one item of a payload was refused, or taken in an unusual way: stable code, sentence, example (redacted, cut).
 
-    `unknown`, of an item that is to be repeated: the backend may hold it all the same (it had no verdict, or a vague one).
+    `maybe_stored`, of an item that is to be repeated: the backend may hold it all the same (it had no verdict, or a vague one).
     """
 
     code: str
     message: str
     example: str | None = None
-    unknown: bool = False
+    maybe_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
     """Some items were taken. Indices count the payload's items.
 
-    `rejected` are refused for good; `retry` may be sent again, all under one reason, after `after` seconds; `unconfirmed` got a
-    success that does not say that they are stored; the rest are delivered. `notes` as in `Delivered`. `human` is True when only a
+    `rejected` are refused for good; `retry` may be sent again, all under one reason, after `retry_after` seconds; `unconfirmed` got a
+    success that does not say that they are stored; the rest are delivered. `notes` as in `Delivered`. `needs_operator` is True when only a
     person can fix what keeps `retry` out (a full disk).
     """
 
     rejected: Mapping[int, ItemVerdict] = field(default_factory=dict)
     retry: Mapping[int, ItemVerdict] = field(default_factory=dict)
     notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
-    after: float | None = None
-    human: bool = False
+    retry_after: float | None = None
+    needs_operator: bool = False
     unconfirmed: Mapping[int, ItemVerdict] = field(default_factory=dict)
 
 
@@ -59,22 +59,22 @@ class Unconfirmed:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """The backend is alive and asks to wait. `after`: seconds it named. `human`: waiting alone will not help (flood stage)."""
+    """The backend asks to wait `retry_after` seconds. `needs_operator`: waiting alone will not help (flood stage)."""
 
     code: str
     message: str
-    after: float | None = None
-    human: bool = False
+    retry_after: float | None = None
+    needs_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Nobody, or not the backend, answered. `unknown`: the items may have arrived, so a repeat may duplicate."""
+    """Nobody, or not the backend, answered. `maybe_stored`: the items may have arrived, so a repeat may duplicate."""
 
     code: str
     message: str
-    after: float | None = None
-    unknown: bool = False
+    retry_after: float | None = None
+    maybe_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Fate(StrEnum):
 class Reason:
     """Why points met a fate other than plain delivery: code, sentence, how many, one example.
 
-    `unknown`: an earlier attempt ended without a complete reply, so these points may be with the backend all the same.
+    `maybe_stored`: an earlier attempt ended without a complete reply, so these points may be with the backend all the same.
     """
 
     code: str
@@ -121,7 +121,7 @@ class Reason:
     count: int
     fate: Fate
     example: str | None = None
-    unknown: bool = False
+    maybe_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """Add up reasons of the same code, fate and certainty, the first example and sentence kept, in order of first appearance."""
     merged: dict[tuple[str, Fate, bool], Reason] = {}
     for reason in reasons:
-        key = (reason.code, reason.fate, reason.unknown)
+        key = (reason.code, reason.fate, reason.maybe_stored)
         known = merged.get(key)
         merged[key] = (
             reason

@@ -21,7 +21,7 @@ from magictel.model.events import (
     Waited,
     check_outcome,
 )
-from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.finding import Finding, Rung, SideEffect, Status
 from magictel.operations.target_run import Job, leaving, side_by_side
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _climb_until_it_holds(
         if result.outcome is not CheckOutcome.FAIL or result.unusable or waited >= options.wait:
             return result
         latest[job.target] = result
-        first = next(finding for finding in result.rungs if finding.outcome is Held.FAIL)
+        first = next(finding for finding in result.rungs if finding.outcome is Status.FAIL)
         tell(Waited(job.target, f"{first.rung}: {first.message}", waited, options.wait))
         clock.wait(min(_AGAIN, options.wait - waited))
 

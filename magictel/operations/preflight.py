@@ -9,7 +9,7 @@ from typing import Any
 
 from magictel.clock import Clock
 from magictel.ladder.climb import climb, write_decides
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.plugin.exporter import Exporter
 
 
@@ -31,8 +31,8 @@ def readiness(
     exporter.climb_until = time.monotonic() + deadline
     steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(timeout)}
     climbed = map(write_decides, climb(steps, until=Rung.CLOCK, skip=skip, clock=clock))
-    noted = tuple(finding for finding in climbed if finding.outcome in (Held.WARN, Held.FAIL))
-    stop = next((finding for finding in noted if finding.outcome is Held.FAIL), None)
+    noted = tuple(finding for finding in climbed if finding.outcome in (Status.WARN, Status.FAIL))
+    stop = next((finding for finding in noted if finding.outcome is Status.FAIL), None)
     if stop is not None and not (stop.rung is Rung.CLOCK and force):
         return noted, stop
     write = steps.get(Rung.WRITE)
@@ -44,11 +44,11 @@ def readiness(
         if stop is not None:
             return (*noted, stop), stop
     # What the mapping will do to the values is worth saying; whether the write is refused, the write itself shows.
-    return (*noted, *((written,) if written.outcome is Held.WARN else ())), None
+    return (*noted, *((written,) if written.outcome is Status.WARN else ())), None
 
 
 def spoiling(written: Finding) -> Finding | None:
     """The failure that a finding of the write rung is to whoever only tries the backend out; None: writing spoils nothing."""
-    if written.spoils is None or written.outcome is not Held.WARN:
+    if written.spoils is None or written.outcome is not Status.WARN:
         return None
-    return replace(written, outcome=Held.FAIL, message=f"{written.spoils}; --force writes anyway")
+    return replace(written, outcome=Status.FAIL, message=f"{written.spoils}; --force writes anyway")

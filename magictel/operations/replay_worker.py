@@ -172,7 +172,7 @@ class Lane:
             )
         if self.open is not None and not self.ended.is_set():
             count = self.open.points
-            why = Reason("delivery.shutdown", "interrupted while it was sent", count, Fate.DROPPED, unknown=True)
+            why = Reason("delivery.shutdown", "interrupted while it was sent", count, Fate.DROPPED, maybe_stored=True)
             receipt = receipt + Receipt(sent=count, dropped=count, reasons=(why,))
         result = SendResult(
             self.job.target,

@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExpor
 
 from magictel.clock import Clock, SystemClock
 from magictel.delivery.attempt import Attempted
-from magictel.delivery.ledger import Lot
+from magictel.delivery.ledger import Batch
 from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.encoding.impossible import possible
@@ -151,7 +151,7 @@ class Exporter(Authored[S], MetricExporter):
             return
         self._shut.set()
         self._pipeline.stop.set()
-        if self._pipeline.in_vain:
+        if self._pipeline.timed_out:
             # A backend that let us wait in vain a moment ago may do so again: others have to end within the same time.
             others = sum(not exporter._shut.is_set() for exporter in list(_ALIVE))  # noqa: SLF001 # this file's own
             seconds = min(seconds, max(0.0, given) / (1 + others))
@@ -176,8 +176,8 @@ class Exporter(Authored[S], MetricExporter):
         return self._pipeline.ledger
 
     @final
-    def going(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Group]:
-        """A collection as it is encoded: possible, scrubbed, and `distinct`; what is left out on the way is appended to `withheld`."""
+    def prepared(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Group]:
+        """A collection as it is encoded: possible, scrubbed, and `deduplicate`; what is left out on the way is appended to `withheld`."""
 
         def groups_only(given: Iterable[Group | Withheld]) -> Iterator[Group]:
             for one in given:
@@ -186,7 +186,7 @@ class Exporter(Authored[S], MetricExporter):
                 elif withheld is not None:
                     withheld.append(_reason(one))
 
-        yield from groups_only(self.distinct(groups_only(possible(self.scrub(groups(data))))))
+        yield from groups_only(self.deduplicate(groups_only(possible(self.scrub(groups(data))))))
 
     @final
     def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:
@@ -196,11 +196,11 @@ class Exporter(Authored[S], MetricExporter):
         noted: list[Reason] = [] if withheld is None else withheld
 
         def only_chunks() -> Iterator[Chunk]:
-            going: Iterable[Group] = self.going(data, noted)
+            going: Iterable[Group] = self.prepared(data, noted)
             if self.in_time_order:
                 going = map(in_time_order, going)
             points = min(_SLICE, route.max_points)
-            lead = None if type(self).lead is Authored.lead else self.lead
+            lead = None if type(self).resource_prefix is Authored.resource_prefix else self.resource_prefix
             for one in chunks(going, encode, self.template(), self._layouts, points, lead):
                 if isinstance(one, Chunk):
                     yield one
@@ -221,12 +221,12 @@ class Exporter(Authored[S], MetricExporter):
             why = f"a bug in encode, not the backend: {type(failure).__name__}: {failure}"
             return Withheld(_BUG, why, series.stream.name)
 
-    def _lot(self, data: MetricsData) -> Lot:
+    def _lot(self, data: MetricsData) -> Batch:
         withheld: list[Reason] = []
         payloads: Iterable[Payload] = self.payloads(data, withheld)
         if self.stopwatch is not None:
             payloads = self.stopwatch.each("encode", payloads)
-        return Lot(payloads, withheld, count_points(data))
+        return Batch(payloads, withheld, count_points(data))
 
     def _closed_because(self) -> tuple[str, str] | None:
         """Why nothing is sent at all: code and sentence."""
@@ -281,7 +281,7 @@ class Exporter(Authored[S], MetricExporter):
         self._layouts = Layouts()
         self.stopwatch = None
         self._start_life()
-        self.forked()
+        self.after_fork()
 
     def _from_environment(self, environment: Mapping[str, str]) -> S:
         try:

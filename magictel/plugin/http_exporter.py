@@ -93,11 +93,11 @@ class HttpExporter(Exporter[S]):
         """What the backend shows of a run's points, as its users see them. Raises `WireError`."""
         return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
 
-    def pasted(self, text: str, status: int | None) -> Reply | None:
+    def parse_log(self, text: str, status: int | None) -> Reply | None:
         """The reply that a line of a log shows in this backend's own words, for `diagnose`; None: nothing in it is the backend's."""
         return None
 
-    def unproven(self, reply: Reply) -> str | None:
+    def unverified_code(self, reply: Reply) -> str | None:
         """The code of what a 2xx leaves open (stored? shown already?), for `diagnose`; None: it leaves nothing open."""
         return None
 
@@ -233,7 +233,7 @@ class HttpExporter(Exporter[S]):
             self._first = number
             return Attempted(self.verdict(payload, reply), travelled + len(request.body), reply.status, waited)
         assert failure is not None
-        return Attempted(self.unanswered(failure), travelled, None, waited)
+        return Attempted(self.classify_wire_error(failure), travelled, None, waited)
 
     def verdict(self, payload: Payload, reply: Reply) -> Outcome:
         """`judge` of the reply as it enters: masked, and read wrongly by nobody. What it trips over is an answer without a verdict."""
@@ -243,11 +243,11 @@ class HttpExporter(Exporter[S]):
         except MISREAD as failure:
             if not reply.ok and not isinstance(general := judge_status(reply, self.clock.now()), Delivered | Partial):
                 return general
-            return self.unanswered(malformed(f"{self.method} {self.route().path or '/'}", failure))
+            return self.classify_wire_error(malformed(f"{self.method} {self.route().path or '/'}", failure))
 
-    def unanswered(self, failure: WireError) -> Outcome:
+    def classify_wire_error(self, failure: WireError) -> Outcome:
         """The verdict on a request without a complete reply: nobody answered, and the items may have arrived or not."""
-        return Unavailable(failure.code, failure.message, unknown=failure.maybe_delivered)
+        return Unavailable(failure.code, failure.message, maybe_stored=failure.maybe_delivered)
 
     def requests(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[tuple[Request, bytes]]:
         """What the transport would get for a collection, with each body uncompressed: nothing is sent."""
@@ -271,7 +271,7 @@ class HttpExporter(Exporter[S]):
         if isinstance(transport, HttpTransport):
             transport.stopwatch = watch
 
-    def forked(self) -> None:
+    def after_fork(self) -> None:
         """Nothing: the transport sees to its connections itself."""
 
     def _prepare(self) -> None:

@@ -53,11 +53,11 @@ class Authored(ABC, Generic[S]):
         """For speed: the template whose bytes equal `encode`'s. None: every point is encoded."""
         return None
 
-    def lead(self, group: Group) -> bytes:
+    def resource_prefix(self, group: Group) -> bytes:
         """What a collection says once of a resource: it goes before the first item of each, as part of that item."""
         return b""
 
-    def distinct(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """A collection's groups without the points that the backend could not tell from others of it, and why each is left out."""
         return groups
 
@@ -145,7 +145,7 @@ class Authored(ABC, Generic[S]):
         """Measure what deliveries spend their time on, until this is called with None."""
         self.stopwatch = watch
 
-    def forked(self) -> None:
+    def after_fork(self) -> None:
         """In a forked child: let go of what is the parent's, without a word on its connections. Default: `close`."""
         self.close()
 

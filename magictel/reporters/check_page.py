@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from magictel.model.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
-from magictel.model.finding import AFTER_UNTIL, UNPROVEN, Finding, Held, Rung
+from magictel.model.finding import AFTER_UNTIL, UNPROVEN, Finding, Rung, Status
 from magictel.reporters.evidence import lines
 from magictel.reporters.humanize import every, many, named, span
 from magictel.reporters.layout import Sheet
@@ -13,7 +13,7 @@ from magictel.reporters.remedies import parted
 
 _NAME = 14
 """Columns of a rung's name: the longest, and room."""
-_ANSWERED = (Held.PASS, Held.WARN, Held.FAIL)
+_ANSWERED = (Status.PASS, Status.WARN, Status.FAIL)
 _SENTENCE = 200
 """Characters of a finding's sentence in the last line; the whole stands at its rung."""
 
@@ -89,7 +89,7 @@ def _write_rung(sheet: Sheet, finding: Finding, name: str) -> None:
         span(finding.seconds or 0.0) if timed else "",
         style="" if asked else "dim",
     )
-    if held in (Held.WARN, Held.FAIL) or (held is Held.SKIPPED and finding.code):
+    if held in (Status.WARN, Status.FAIL) or (held is Status.SKIPPED and finding.code):
         write_more(sheet, finding)
 
 
@@ -117,7 +117,7 @@ def write_remedy(sheet: Sheet, indent: int, remedy: str, label: str) -> None:
 def verdict(result: CheckResult) -> str:
     """`elasticsearch OK, 1 warning`; `prod-es FAILED at tls: the certificate expired 3 days ago (tls.expired)`."""
     failed = _failed(result)
-    warned = sum(finding.outcome is Held.WARN for finding in result.rungs)
+    warned = sum(finding.outcome is Status.WARN for finding in result.rungs)
     cut = _cut(result)
     if cut and not failed:
         return f"{result.target} was interrupted at {cut.rung}"
@@ -148,7 +148,7 @@ def sentence(message: str, code: str | None) -> str:
 
 
 def _failed(result: CheckResult) -> list[Finding]:
-    return [finding for finding in result.rungs if finding.outcome is Held.FAIL and finding.code != INTERRUPTED]
+    return [finding for finding in result.rungs if finding.outcome is Status.FAIL and finding.code != INTERRUPTED]
 
 
 def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> None:
@@ -218,6 +218,6 @@ def _lines(rungs: Sequence[Finding]) -> Iterator[list[Finding]]:
 def _same(one: Finding, other: Finding) -> bool:
     if one.outcome is not other.outcome or one.code or other.code:
         return False
-    if one.outcome is Held.BLOCKED:
+    if one.outcome is Status.BLOCKED:
         return one.blocked_by is other.blocked_by
-    return one.outcome is Held.SKIPPED and one.message == other.message
+    return one.outcome is Status.SKIPPED and one.message == other.message

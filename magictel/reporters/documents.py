@@ -18,7 +18,7 @@ from magictel.model.events import (
     SkippedReason,
     SourceReport,
 )
-from magictel.model.finding import Finding, Held
+from magictel.model.finding import Finding, Status
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Timing
 from magictel.model.verification import Counted, Difference, Verification
@@ -137,7 +137,7 @@ def rung_document(finding: Finding) -> Document:
     return {
         "rung": finding.rung.value,
         "outcome": finding.outcome.value,
-        "code": None if finding.outcome is Held.PASS else finding.code,
+        "code": None if finding.outcome is Status.PASS else finding.code,
         "message": finding.message,
         "remedy": finding.remedy,
         "blocked_by": None if finding.blocked_by is None else finding.blocked_by.value,
@@ -238,7 +238,7 @@ def _reason(reason: Reason) -> Document:
         "count": reason.count,
         "example": reason.example,
         "fate": Fate(reason.fate).value,
-        "unknown": reason.unknown,
+        "unknown": reason.maybe_stored,
     }
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from magictel.model.finding import Finding, Held
+from magictel.model.finding import Finding, Status
 
 _SAID = 160
 """Characters shown of what a server said: enough to recognise it."""
@@ -45,10 +45,10 @@ _FOR_MACHINES = frozenset(
 """What is told in another form, or is of use to programs alone."""
 _ANSWERS = ("first_bytes", "body", "said")
 _FAILED = {
-    Held.FAIL.value: "failed",
-    Held.WARN.value: "warning",
-    Held.BLOCKED.value: "skipped",
-    Held.SKIPPED.value: "skipped",
+    Status.FAIL.value: "failed",
+    Status.WARN.value: "warning",
+    Status.BLOCKED.value: "skipped",
+    Status.SKIPPED.value: "skipped",
 }
 
 

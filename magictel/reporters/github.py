@@ -14,7 +14,7 @@ from typing import TextIO
 
 from magictel.errors import MagictelError
 from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
 from magictel.reporters.remedies import parted
@@ -28,8 +28,8 @@ _MOST = 10
 """Annotations of one level that GitHub shows for a step; what comes after them is dropped in silence."""
 _LONGEST_SUMMARY = 900_000
 """Bytes of a section: GitHub refuses a step's whole summary beyond 1 MiB."""
-_SIGNS = {Held.PASS: "✅", Held.WARN: "⚠️", Held.FAIL: "❌", Held.SKIPPED: "➖", Held.BLOCKED: "➖"}
-_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.FAIL: Held.FAIL}
+_SIGNS = {Status.PASS: "✅", Status.WARN: "⚠️", Status.FAIL: "❌", Status.SKIPPED: "➖", Status.BLOCKED: "➖"}
+_CHECKED = {CheckOutcome.PASS: Status.PASS, CheckOutcome.FAIL: Status.FAIL}
 _PLACE = re.compile(r"([^\s:=]+\.toml):(\d+)")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~#@]")
 _LINE = 1200
@@ -51,7 +51,7 @@ class GithubReporter(ClosingReporter):
     def fail(self, failure: MagictelError) -> None:
         """One annotation, and a section that says why there is nothing to report."""
         super().fail(failure)
-        case = Case("magictel", "", "run", Held.FAIL, failure.message, failure.code, failure.remedy)
+        case = Case("magictel", "", "run", Status.FAIL, failure.message, failure.code, failure.remedy)
         self._annotate([_annotation(case, failure.origin or "")])
 
     def text(self, results: Results) -> str:
@@ -93,9 +93,9 @@ def commands(found: list[Case]) -> list[str]:
 
 
 def _level(case: Case) -> str:
-    if case.held is Held.FAIL:
+    if case.held is Status.FAIL:
         return "error"
-    return "warning" if case.held is Held.WARN or case.name == VERIFIED else "notice"
+    return "warning" if case.held is Status.WARN or case.name == VERIFIED else "notice"
 
 
 def _annotation(case: Case, origin: str) -> str:
@@ -119,7 +119,7 @@ def _property(text: str) -> str:
 
 def _blocks(results: Results) -> Iterator[str]:
     found = cases(results)
-    worst = Held.FAIL if results.interrupted else _worst(found)
+    worst = Status.FAIL if results.interrupted else _worst(found)
     run = f" · run {_code(results.send.run_id)}" if results.send and results.send.run_id else ""
     yield f"## {_SIGNS[worst]} magictel {operation(results)}: {_prose(sentence(results))}\n\n"
     if results.seconds:
@@ -128,19 +128,19 @@ def _blocks(results: Results) -> Iterator[str]:
         yield from _problem(case) if case.code else (f"{_prose(case.message)}\n\n",)
     for checked in results.check.results if results.check else ():
         yield from _target(
-            checked, checked_cases(checked), check_page.verdict(checked), _CHECKED.get(checked.outcome, Held.WARN)
+            checked, checked_cases(checked), check_page.verdict(checked), _CHECKED.get(checked.outcome, Status.WARN)
         )
     for sent in results.send.results if results.send else ():
         yield from _target(sent, sent_cases(sent), send_verdict.verdict(sent), _sent_held(sent), _ledger(sent))
     for one in results.cleaned:
         said = f"{one.deleted} of {one.found or 0} items deleted{': ' + one.message if one.message else ''}"
-        yield f"- {_SIGNS[Held.PASS if one.held else Held.FAIL]} {_code(one.target)} clean-up: {_prose(said)}\n\n"
+        yield f"- {_SIGNS[Status.PASS if one.held else Status.FAIL]} {_code(one.target)} clean-up: {_prose(said)}\n\n"
     for left in results.left:
         yield f"- ❌ {_code(left)} was not done: the run was broken off before\n\n"
 
 
 def _target(
-    result: CheckResult | SendResult, found: list[Case], verdict: str, held: Held, ledger: str = ""
+    result: CheckResult | SendResult, found: list[Case], verdict: str, held: Status, ledger: str = ""
 ) -> Iterator[str]:
     """What is not good stands open; the whole ladder, and a target that holds, are folded."""
     words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
@@ -156,7 +156,7 @@ def _target(
         yield from _problem(case)
     yield "<details><summary>Every step</summary>\n\n| | step | what was found | time |\n|---|---|---|---:|\n"
     for case in found:
-        asked = case.held not in (Held.SKIPPED, Held.BLOCKED)
+        asked = case.held not in (Status.SKIPPED, Status.BLOCKED)
         time = _time(case.seconds) if asked and case.seconds is not None else ""
         yield f"| {_SIGNS[case.held]} | {_prose(case.name)} | {_prose(case.message)} | {time} |\n"
     yield "\n</details>\n\n"
@@ -192,18 +192,18 @@ def _ledger(result: SendResult) -> str:
     return f"| {' | '.join(heads)} |\n|{'---:|' * len(heads)}\n| {' | '.join(map(str, cells))} |\n\n"
 
 
-def _sent_held(result: SendResult) -> Held:
+def _sent_held(result: SendResult) -> Status:
     if result.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED):
-        return Held.PASS
-    return Held.WARN if result.outcome is SendOutcome.UNVERIFIED else Held.FAIL
+        return Status.PASS
+    return Status.WARN if result.outcome is SendOutcome.UNVERIFIED else Status.FAIL
 
 
-def _worst(found: list[Case]) -> Held:
+def _worst(found: list[Case]) -> Status:
     held = {case.held for case in found}
-    unverified = any(case.held is Held.SKIPPED and case.name == VERIFIED and case.code for case in found)
-    if Held.FAIL in held:
-        return Held.FAIL
-    return Held.WARN if Held.WARN in held or unverified else Held.PASS
+    unverified = any(case.held is Status.SKIPPED and case.name == VERIFIED and case.code for case in found)
+    if Status.FAIL in held:
+        return Status.FAIL
+    return Status.WARN if Status.WARN in held or unverified else Status.PASS
 
 
 def _prose(text: str) -> str:

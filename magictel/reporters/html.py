@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from magictel.errors import MagictelError
 from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
 from magictel.reporters.remedies import parted
@@ -28,14 +28,14 @@ from magictel.reporters.testcases import (
 from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, sentence
 
-_CHECKED = {CheckOutcome.PASS: Held.PASS, CheckOutcome.FAIL: Held.FAIL}
-_SENT = {SendOutcome.VERIFIED: Held.PASS, SendOutcome.ACCEPTED: Held.PASS, SendOutcome.UNVERIFIED: Held.WARN}
+_CHECKED = {CheckOutcome.PASS: Status.PASS, CheckOutcome.FAIL: Status.FAIL}
+_SENT = {SendOutcome.VERIFIED: Status.PASS, SendOutcome.ACCEPTED: Status.PASS, SendOutcome.UNVERIFIED: Status.WARN}
 _WORDS = {
-    Held.PASS: "OK",
-    Held.WARN: "warning",
-    Held.FAIL: "FAILED",
-    Held.SKIPPED: "skipped",
-    Held.BLOCKED: "blocked",
+    Status.PASS: "OK",
+    Status.WARN: "warning",
+    Status.FAIL: "FAILED",
+    Status.SKIPPED: "skipped",
+    Status.BLOCKED: "blocked",
 }
 _DIFFERENCES = 200
 _CALM = frozenset({"sent", "delivered", "found", "equal", "counted", "withheld"})
@@ -47,7 +47,7 @@ class HtmlReporter(ClosingReporter):
     def text(self, results: Results) -> str:
         """The page of a run."""
         found = cases(results)
-        held = Held.FAIL if results.interrupted else _worst(results, found)
+        held = Status.FAIL if results.interrupted else _worst(results, found)
         facts = [*_facts(results), *self._about()]
         return _page(f"magictel {operation(results)}", sentence(results), held, _body(results), facts)
 
@@ -55,13 +55,13 @@ class HtmlReporter(ClosingReporter):
         """The page of a run that came to nothing."""
         origin = f"<p>from {_text(failure.origin)}</p>" if failure.origin else ""
         body = [f"<section>{origin}{_way_out(failure.code, failure.remedy)}</section>"]
-        return _page("magictel", failure.message, Held.FAIL, body, [failure.code, *self._about()])
+        return _page("magictel", failure.message, Status.FAIL, body, [failure.code, *self._about()])
 
     def _about(self) -> list[str]:
         return [] if self.info is None else [str(self.info)]
 
 
-def _page(title: str, verdict: str, held: Held, body: Iterator[str] | list[str], facts: list[str]) -> str:
+def _page(title: str, verdict: str, held: Status, body: Iterator[str] | list[str], facts: list[str]) -> str:
     style = files("magictel.reporters").joinpath("page.css").read_text("utf-8")
     return (
         "<!DOCTYPE html>\n"
@@ -84,22 +84,22 @@ def _body(results: Results) -> Iterator[str]:
     if source := source_cases(results):
         yield f"<section><h2>Recording</h2>{_steps(source)}</section>\n"
     for checked in results.check.results if results.check else ():
-        head = _head(checked, check_page.verdict(checked), _CHECKED.get(checked.outcome, Held.WARN))
+        head = _head(checked, check_page.verdict(checked), _CHECKED.get(checked.outcome, Status.WARN))
         yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
     for sent in results.send.results if results.send else ():
-        head = _head(sent, send_verdict.verdict(sent), _SENT.get(sent.outcome, Held.FAIL))
+        head = _head(sent, send_verdict.verdict(sent), _SENT.get(sent.outcome, Status.FAIL))
         parts = [_ledger(sent), _steps(sent_cases(sent)), _timing(sent), _reasons(sent), _differences(sent)]
         yield f"<section>{head}{''.join(parts)}</section>\n"
     for one in results.cleaned:
-        held = Held.PASS if one.held else Held.FAIL
+        held = Status.PASS if one.held else Status.FAIL
         said = f"{one.deleted} of {one.found or 0} items deleted{': ' + one.message if one.message else ''}"
         body = f"<p>{_text(said)}</p>{_way_out(one.code, one.remedy)}"
         yield f"<section><h2>{_sign(held)} {_text(one.target)}: clean-up</h2>{body}</section>\n"
     for left in results.left:
-        yield f"<section><h2>{_sign(Held.FAIL)} {_text(left)}</h2><p>The run was broken off before it.</p></section>\n"
+        yield f"<section><h2>{_sign(Status.FAIL)} {_text(left)}</h2><p>The run was broken off before it.</p></section>\n"
 
 
-def _head(result: CheckResult | SendResult, verdict: str, held: Held) -> str:
+def _head(result: CheckResult | SendResult, verdict: str, held: Status) -> str:
     words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
     where = f" at <code>{_exact(result.endpoint)}</code>" if result.endpoint else ""
     took = _text(span(result.seconds))
@@ -111,7 +111,7 @@ def _steps(found: list[Case]) -> str:
     longest = max((case.seconds or 0.0 for case in found), default=0.0)
     rows = []
     for case in found:
-        asked = case.held in (Held.PASS, Held.WARN, Held.FAIL)
+        asked = case.held in (Status.PASS, Status.WARN, Status.FAIL)
         seconds = case.seconds if asked and case.seconds else None
         share = 100 * seconds / longest if seconds and longest else 0.0
         time = _time(seconds, share) if seconds else ""
@@ -204,15 +204,15 @@ def _differences(result: SendResult) -> str:
     return table + (f"<p class='told'>As declared: {_text(forms)}</p>" if forms else "")
 
 
-def _worst(results: Results, found: list[Case]) -> Held:
+def _worst(results: Results, found: list[Case]) -> Status:
     held = {case.held for case in found}
     unverified = results.send and any(one.outcome is SendOutcome.UNVERIFIED for one in results.send.results)
-    if Held.FAIL in held:
-        return Held.FAIL
-    return Held.WARN if Held.WARN in held or unverified else Held.PASS
+    if Status.FAIL in held:
+        return Status.FAIL
+    return Status.WARN if Status.WARN in held or unverified else Status.PASS
 
 
-def _sign(held: Held) -> str:
+def _sign(held: Status) -> str:
     """A sign for the eye, and its word for those who listen."""
     return f"<span class='sign {held.value}' role='img' aria-label='{_WORDS[held]}'>{DRAWN.held[held]}</span>"
 

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from magictel.errors import MagictelError
 from magictel.model.events import CheckResult, Event, SendOutcome, SendResult
-from magictel.model.finding import Finding, Held
+from magictel.model.finding import Finding, Status
 from magictel.reporters.evidence import lines
 from magictel.reporters.humanize import many
 from magictel.reporters.remedies import known
@@ -78,7 +78,7 @@ class JUnitReporter:
 def _told_case(case: Case) -> ET.Element:
     """What a replay read, or what a clean-up came to."""
     made = _case(case.target, case.name, None)
-    if case.held is Held.FAIL:
+    if case.held is Status.FAIL:
         _verdict(made, "failure", case.code, case.message, case.told)
     else:
         _said(made, [case.message, *case.told])
@@ -92,13 +92,13 @@ def _checked(result: CheckResult) -> ET.Element:
 def _rung(result: CheckResult, finding: Finding) -> ET.Element:
     case = _case(f"{result.target}.{result.exporter}", finding.rung.value, finding.seconds)
     match finding.outcome:
-        case Held.FAIL:
+        case Status.FAIL:
             _verdict(case, "failure", finding.code, finding.message, _told(finding))
-        case Held.BLOCKED | Held.SKIPPED:
+        case Status.BLOCKED | Status.SKIPPED:
             _verdict(case, "skipped", None, finding.message)
-        case Held.WARN:
+        case Status.WARN:
             _said(case, [f"warning: {finding.code}: {finding.message}", *_told(finding)])
-        case Held.PASS:
+        case Status.PASS:
             _said(case, [finding.message])
     return case
 

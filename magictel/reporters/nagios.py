@@ -18,7 +18,7 @@ from enum import IntEnum
 
 from magictel.errors import MagictelError
 from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.symbols import printable
 from magictel.reporters.testcases import Case, cases, problems
@@ -68,18 +68,18 @@ def state(results: Results) -> State:
     )
     if results.interrupted or any(unusable) or not held:
         return State.UNKNOWN
-    if Held.FAIL in held:
+    if Status.FAIL in held:
         return State.CRITICAL
     if any(one.outcome is SendOutcome.UNVERIFIED for one in sent):
         return State.UNKNOWN
-    return State.WARNING if Held.WARN in held else State.OK
+    return State.WARNING if Status.WARN in held else State.OK
 
 
 def _said(results: Results) -> str:
     """The verdict and its cause. Of several targets: a cause for each code, told of the worst, with the number of targets that share it."""
     said = sentence(results)
     rank = {result.target: place for place, result in enumerate(_worst_first(results))}
-    order = (Held.FAIL, Held.WARN, Held.SKIPPED)
+    order = (Status.FAIL, Status.WARN, Status.SKIPPED)
     found = sorted(problems(cases(results)), key=lambda case: (order.index(case.held), rank.get(case.target, -1)))
     if not found:
         return said
@@ -171,8 +171,8 @@ def _totals(ranked: Iterable[CheckResult | SendResult], seconds: float) -> Itera
 
 def _checked(result: CheckResult) -> Iterator[str]:
     held = [finding.outcome for finding in result.rungs]
-    yield _datum(_label(result.target, "failed"), held.count(Held.FAIL), warn="", crit="0")
-    yield _datum(_label(result.target, "warned"), held.count(Held.WARN), warn="0", crit="")
+    yield _datum(_label(result.target, "failed"), held.count(Status.FAIL), warn="", crit="0")
+    yield _datum(_label(result.target, "warned"), held.count(Status.WARN), warn="0", crit="")
     yield _seconds(_label(result.target, "time"), result.seconds)
 
 

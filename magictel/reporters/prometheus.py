@@ -10,7 +10,7 @@ from typing import TextIO
 
 from magictel.errors import MagictelError
 from magictel.model.events import CheckOutcome, CheckResult, ReplayFinished, SendOutcome, SendResult, SourceReport
-from magictel.model.finding import Held, Rung
+from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.testcases import Case, checked_cases, sent_cases, source_cases
@@ -108,10 +108,10 @@ def _check(families: _Families, result: CheckResult) -> None:
     families.add("magictel_target_holds", float(result.outcome in (CheckOutcome.PASS, CheckOutcome.WARN)), **labels)
     families.add("magictel_target_duration_seconds", result.seconds, **labels)
     for finding in result.rungs:
-        if finding.outcome not in (Held.PASS, Held.WARN, Held.FAIL):
+        if finding.outcome not in (Status.PASS, Status.WARN, Status.FAIL):
             continue
         rung = {**labels, "rung": finding.rung.value}
-        families.add("magictel_check_rung_holds", float(finding.outcome is not Held.FAIL), **rung)
+        families.add("magictel_check_rung_holds", float(finding.outcome is not Status.FAIL), **rung)
         if finding.seconds is not None:
             families.add("magictel_check_rung_duration_seconds", finding.seconds, **rung)
         days = finding.evidence.get("days_left")
@@ -149,8 +149,8 @@ def _source(families: _Families, source: SourceReport) -> None:
 
 def _problems(families: _Families, found: list[Case]) -> None:
     for case in found:
-        if case.code and case.held in (Held.FAIL, Held.WARN, Held.SKIPPED):
-            outcome = {Held.FAIL: "fail", Held.WARN: "warn"}.get(case.held, "unverified")
+        if case.code and case.held in (Status.FAIL, Status.WARN, Status.SKIPPED):
+            outcome = {Status.FAIL: "fail", Status.WARN: "warn"}.get(case.held, "unverified")
             labels = {"target": case.target, "exporter": case.exporter, "step": case.name, "code": case.code}
             families.add("magictel_problem_info", 1.0, **labels, outcome=outcome)
 

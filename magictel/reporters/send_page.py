@@ -15,7 +15,7 @@ from magictel.model.events import (
     SendStarted,
     SourceReport,
 )
-from magictel.model.finding import Held, Rung
+from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Timing
 from magictel.model.verification import Verification
@@ -35,15 +35,15 @@ _EXAMPLE = 130
 """Characters shown of a reason's example: it names one point."""
 _AT_ONCE = 0.01
 
-_COLOUR = {Held.PASS: "green", Held.WARN: "yellow", Held.FAIL: "red"}
-_ORDER = (Held.FAIL, Held.BLOCKED, Held.WARN, Held.PASS, Held.SKIPPED)
+_COLOUR = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red"}
+_ORDER = (Status.FAIL, Status.BLOCKED, Status.WARN, Status.PASS, Status.SKIPPED)
 _FATES = {
-    Fate.UNCONFIRMED: Held.WARN,
-    Fate.REJECTED: Held.FAIL,
-    Fate.DROPPED: Held.FAIL,
-    Fate.KEPT: Held.FAIL,
-    Fate.WITHHELD: Held.SKIPPED,
-    Fate.DELIVERED: Held.SKIPPED,
+    Fate.UNCONFIRMED: Status.WARN,
+    Fate.REJECTED: Status.FAIL,
+    Fate.DROPPED: Status.FAIL,
+    Fate.KEPT: Status.FAIL,
+    Fate.WITHHELD: Status.SKIPPED,
+    Fate.DELIVERED: Status.SKIPPED,
 }
 
 
@@ -74,23 +74,23 @@ def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None
     sheet.flush()
 
 
-def _notes(result: SendResult) -> Iterator[tuple[Held, Callable[[Sheet], None]]]:
+def _notes(result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]]]:
     """What stands under the way of the points, each with how bad it is."""
-    stopped = {finding.code for finding in result.findings if finding.outcome is Held.FAIL}
+    stopped = {finding.code for finding in result.findings if finding.outcome is Status.FAIL}
     for finding in result.findings:
         # What a backend would do to values is no advice while it takes none.
-        if result.receipt.delivered or finding.outcome is Held.FAIL or finding.rung is not Rung.WRITE:
+        if result.receipt.delivered or finding.outcome is Status.FAIL or finding.rung is not Rung.WRITE:
             yield finding.outcome, partial(write_rung, finding=finding)
     for reason in result.receipt.reasons:
         if reason.fate is not Fate.DROPPED or reason.code not in stopped:
             yield _FATES[reason.fate], partial(_write_reason, reason=reason, result=result)
     if (attempts := retried(result.receipt)) is not None:
-        yield Held.SKIPPED, _note(Held.SKIPPED, "retried", attempts, (), None)
+        yield Status.SKIPPED, _note(Status.SKIPPED, "retried", attempts, (), None)
     if result.verification is not None:
         yield from _verification(result.verification, result)
     elif result.outcome is SendOutcome.UNVERIFIED:
         said = [result.message or ""]
-        yield Held.WARN, _note(Held.WARN, "unverified", result.code, said, result.remedy)
+        yield Status.WARN, _note(Status.WARN, "unverified", result.code, said, result.remedy)
 
 
 def write_counted(sheet: Sheet, counted: RunCounted) -> None:
@@ -103,7 +103,7 @@ def write_counted(sheet: Sheet, counted: RunCounted) -> None:
 
 def write_cleaned(sheet: Sheet, cleaned: RunCleaned) -> None:
     """What a clean-up did."""
-    held = Held.PASS if cleaned.held else Held.FAIL
+    held = Status.PASS if cleaned.held else Status.FAIL
     if cleaned.found is None:
         text = f"nothing deleted: {cleaned.message}"
     elif cleaned.held:
@@ -121,16 +121,16 @@ def write_end(
     sheet: Sheet, targets: Sequence[str], finished: SendFinished | None, cleaned: Sequence[RunCleaned]
 ) -> None:
     """The last line: the verdict over all."""
-    held = Held.PASS
+    held = Status.PASS
     words = []
     seconds = None
     if finished is not None:
-        held = Held.FAIL if finished.interrupted else held_of(finished.outcome)
+        held = Status.FAIL if finished.interrupted else held_of(finished.outcome)
         words.append(overall(targets, finished))
         seconds = finished.seconds
     if cleaned:
         left = [run.target for run in cleaned if not run.held]
-        held = Held.FAIL if left else held
+        held = Status.FAIL if left else held
         words.append(
             f"not cleaned: {named(left)}"
             if left
@@ -148,12 +148,12 @@ def write_end(
 def _write_source(sheet: Sheet, source: SourceReport) -> None:
     """What of a recording was not sent, or probably not as it was meant."""
     if source.skipped:
-        held = Held.WARN if source.lost else Held.SKIPPED
+        held = Status.WARN if source.lost else Status.SKIPPED
         examples = [f"for example {example}" for example in source.examples[:1]]
         said = [*map(str, source.reasons), *examples]
         _trouble(sheet, held, f"skipped {source.skipped}", source.code, said, None)
     for warning in source.warnings:
-        _trouble(sheet, Held.WARN, "doubtful", "source.doubtful", [warning], None)
+        _trouble(sheet, Status.WARN, "doubtful", "source.doubtful", [warning], None)
 
 
 def _way(sheet: Sheet, result: SendResult) -> str:
@@ -214,27 +214,27 @@ def _write_reason(sheet: Sheet, reason: Reason, result: SendResult) -> None:
     _trouble(sheet, held, f"{reason.fate} {reason.count}", reason.code, said, remedy)
 
 
-def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Held, Callable[[Sheet], None]]]:
+def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]]]:
     remedy = result.remedy
     if seen.missing and not seen.code:
         names = ", ".join(seen.missing_points[:_SHOWN]) + (" …" if seen.missing > _SHOWN else "")
         said = ["The backend accepted these points and answers queries, but did not show them in time:", names]
-        yield Held.FAIL, _note(Held.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
+        yield Status.FAIL, _note(Status.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
     altered = [difference for difference in seen.differences if difference.declared is None]
     if altered:
         shown = telling(altered)[:_SHOWN]
         said = [shown_difference(difference) for difference in shown]
         if len(altered) > len(shown):
             said.append(f"and {many(len(altered) - len(shown), 'more difference')} (--format json shows all)")
-        yield Held.FAIL, _note(Held.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
+        yield Status.FAIL, _note(Status.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
     if seen.duplicated:
         said = ["Points are shown more than once: a sum over them counts them twice."]
-        yield Held.FAIL, _note(Held.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", said, remedy)
+        yield Status.FAIL, _note(Status.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", said, remedy)
     if seen.code or seen.unverified:
         said = [seen.message or "The backend stores fields that it cannot show, so they cannot be compared."]
         what, code = f"unverified {seen.unverified or seen.expected}", seen.code or "verify.unreadable"
-        yield Held.WARN, _note(Held.WARN, what, code, said, seen.remedy)
-    yield Held.SKIPPED, partial(_write_declared, seen=seen)
+        yield Status.WARN, _note(Status.WARN, what, code, said, seen.remedy)
+    yield Status.SKIPPED, partial(_write_declared, seen=seen)
 
 
 def _write_declared(sheet: Sheet, seen: Verification) -> None:
@@ -244,30 +244,32 @@ def _write_declared(sheet: Sheet, seen: Verification) -> None:
         forms = ", ".join(dict.fromkeys(str(difference.declared) for difference in declared))
         count = len({difference.point for difference in declared}) if seen.as_declared is None else seen.as_declared
         points = many(count, "point")
-        lead = [("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" expected loss  ", "dim")]
+        lead = [("  ", ""), (sheet.signs.held[Status.SKIPPED], "dim"), (" expected loss  ", "dim")]
         sheet.row(lead, f"{forms} ({points})", style="dim")
 
 
 def _write_timing(sheet: Sheet, timing: Timing) -> None:
     """A row for each step, then what to make of it."""
-    sheet.row([("  ", ""), (sheet.signs.held[Held.SKIPPED], "dim"), (" timing", "")])
+    sheet.row([("  ", ""), (sheet.signs.held[Status.SKIPPED], "dim"), (" timing", "")])
     for name, seconds in timing.steps():
         sheet.row([(f"      {name:<12}{span(seconds):>8}", "")])
     sheet.note(6, advice(timing))
 
 
-def _note(held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> Callable[[Sheet], None]:
+def _note(
+    held: Status, what: str, code: str | None, said: Sequence[str], remedy: str | None
+) -> Callable[[Sheet], None]:
     return partial(_trouble, held=held, what=what, code=code, said=said, remedy=remedy)
 
 
-def _trouble(sheet: Sheet, held: Held, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:
+def _trouble(sheet: Sheet, held: Status, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:
     style = sheet.signs.style[held]
     sheet.row(
-        [("  ", ""), (sheet.signs.held[held], style), (f" {what:<13} ", "dim" if held is Held.SKIPPED else "")],
+        [("  ", ""), (sheet.signs.held[held], style), (f" {what:<13} ", "dim" if held is Status.SKIPPED else "")],
         code or "",
     )
     for line in said:
         sheet.note(6, line)
-    if held is Held.FAIL and not remedy:
+    if held is Status.FAIL and not remedy:
         remedy = known(code)
-    write_way_out(sheet, None if held is Held.SKIPPED else code, remedy)
+    write_way_out(sheet, None if held is Status.SKIPPED else code, remedy)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from magictel.model.events import ReplayFinished, SendFinished, SendOutcome, SendResult
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 from magictel.reporters.check_page import sentence
 from magictel.reporters.humanize import every, many, named
 from magictel.reporters.testcases import counted_only
 
 _HELD = {
-    SendOutcome.VERIFIED: Held.PASS,
-    SendOutcome.ACCEPTED: Held.PASS,
-    SendOutcome.UNVERIFIED: Held.WARN,
+    SendOutcome.VERIFIED: Status.PASS,
+    SendOutcome.ACCEPTED: Status.PASS,
+    SendOutcome.UNVERIFIED: Status.WARN,
 }
 
 
-def held_of(outcome: SendOutcome) -> Held:
+def held_of(outcome: SendOutcome) -> Status:
     """Return how a result counts in a verdict."""
-    return _HELD.get(outcome, Held.FAIL)
+    return _HELD.get(outcome, Status.FAIL)
 
 
 def overall(targets: Sequence[str], finished: SendFinished) -> str:
@@ -35,12 +35,12 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
         return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
     if len(finished.results) == 1:
         return verdict(finished.results[0])
-    good = [result for result in finished.results if held_of(result.outcome) is Held.PASS]
+    good = [result for result in finished.results if held_of(result.outcome) is Status.PASS]
     if len(good) == len(finished.results):
         return f"{every(len(good))} {finished.outcome}"
     worst = sorted(finished.results, key=lambda result: list(SendOutcome).index(result.outcome))
-    failed = [_failure(result) for result in worst if held_of(result.outcome) is Held.FAIL]
-    unsure = [result.target for result in worst if held_of(result.outcome) is Held.WARN]
+    failed = [_failure(result) for result in worst if held_of(result.outcome) is Status.FAIL]
+    unsure = [result.target for result in worst if held_of(result.outcome) is Status.WARN]
     if not failed:
         return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
     rest = f"; unverified: {named(unsure)}" if unsure else ""
@@ -80,5 +80,5 @@ def verdict(result: SendResult) -> str:
 
 def _why(result: SendResult) -> str:
     """The sentence of the rung that stopped it, or of the whole result."""
-    failed = next((finding.message for finding in result.findings if finding.outcome is Held.FAIL), None)
+    failed = next((finding.message for finding in result.findings if finding.outcome is Status.FAIL), None)
     return failed or result.message or "the backend cannot be reached"

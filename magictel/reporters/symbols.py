@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 
 _PLAIN: Mapping[str, str] = {
     "√": "ok",
@@ -28,23 +28,27 @@ _PLAIN: Mapping[str, str] = {
 class Signs:
     """One sign for each way a rung can come out, all of one width."""
 
-    held: Mapping[Held, str]
+    held: Mapping[Status, str]
     arrow: str
     etc: str
-    style: Mapping[Held, str] = field(
+    style: Mapping[Status, str] = field(
         default_factory=lambda: {
-            Held.PASS: "green",
-            Held.WARN: "yellow",
-            Held.FAIL: "red",
-            Held.SKIPPED: "dim",
-            Held.BLOCKED: "dim",
+            Status.PASS: "green",
+            Status.WARN: "yellow",
+            Status.FAIL: "red",
+            Status.SKIPPED: "dim",
+            Status.BLOCKED: "dim",
         }
     )
 
 
-DRAWN = Signs({Held.PASS: "√", Held.WARN: "‼", Held.FAIL: "×", Held.SKIPPED: "·", Held.BLOCKED: "-"}, "→", "…")
+DRAWN = Signs(
+    {Status.PASS: "√", Status.WARN: "‼", Status.FAIL: "×", Status.SKIPPED: "·", Status.BLOCKED: "-"}, "→", "…"
+)
 SPELLED = Signs(
-    {Held.PASS: "ok  ", Held.WARN: "warn", Held.FAIL: "FAIL", Held.SKIPPED: ".   ", Held.BLOCKED: "-   "}, "->", "..."
+    {Status.PASS: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL", Status.SKIPPED: ".   ", Status.BLOCKED: "-   "},
+    "->",
+    "...",
 )
 
 

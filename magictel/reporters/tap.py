@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from magictel.errors import MagictelError
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.symbols import printable
 from magictel.reporters.testcases import Case, cases
@@ -31,13 +31,13 @@ class TapReporter(ClosingReporter):
 
 
 def _lines(number: int, case: Case) -> Iterator[str]:
-    word = "not ok" if case.held is Held.FAIL else "ok"
-    skipped = case.held in (Held.SKIPPED, Held.BLOCKED)
+    word = "not ok" if case.held is Status.FAIL else "ok"
+    skipped = case.held in (Status.SKIPPED, Status.BLOCKED)
     directive = f" # SKIP {_flat(_why(case))}" if skipped else ""
     yield f"{word} {number} - {_escaped(f'{case.target} {case.name}')}{directive}"
-    if case.held in (Held.FAIL, Held.WARN):
+    if case.held in (Status.FAIL, Status.WARN):
         yield "  ---"
-        yield f"  severity: {'fail' if case.held is Held.FAIL else 'warning'}"
+        yield f"  severity: {'fail' if case.held is Status.FAIL else 'warning'}"
         told = "; ".join(case.told)
         for key, value in (("code", case.code), ("message", case.message), ("told", told), ("remedy", case.remedy)):
             if value:

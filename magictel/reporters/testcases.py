@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from magictel.model.events import INTERRUPTED, CheckResult, ReplayFinished, RunCleaned, SendOutcome, SendResult
-from magictel.model.finding import Finding, Held
+from magictel.model.finding import Finding, Status
 from magictel.model.outcome import Fate, Reason
 from magictel.model.verification import Difference, Verification
 from magictel.reporters.evidence import lines
@@ -37,7 +37,7 @@ class Case:
     target: str
     exporter: str
     name: str
-    held: Held
+    held: Status
     message: str
     code: str | None = None
     remedy: str | None = None
@@ -55,7 +55,7 @@ def cases(results: Results) -> list[Case]:
         found += sent_cases(sent)
     found += map(cleaned_case, results.cleaned)
     broken_off = "the run was broken off before this target was done"
-    return found + [Case(left, "", ASKED, Held.FAIL, broken_off, INTERRUPTED) for left in results.left]
+    return found + [Case(left, "", ASKED, Status.FAIL, broken_off, INTERRUPTED) for left in results.left]
 
 
 def source_cases(results: Results) -> list[Case]:
@@ -66,13 +66,13 @@ def source_cases(results: Results) -> list[Case]:
     read = f"{many(source.points, 'point')} of {source.series} series from {', '.join(source.files)}"
     if broken is not None:
         code, remedy = broken.code, broken.remedy
-        return [Case(RECORDING, "", READ, Held.FAIL, broken.message, code, remedy, (read, *source.examples))]
+        return [Case(RECORDING, "", READ, Status.FAIL, broken.message, code, remedy, (read, *source.examples))]
     skipped = [f"skipped {reason}" for reason in source.reasons]
     message = "; ".join([read, *skipped, *source.warnings])
     if source.lost or source.warnings:
         code = source.code or "source.doubtful"
-        return [Case(RECORDING, "", READ, Held.WARN, message, code, None, source.examples)]
-    return [Case(RECORDING, "", READ, Held.PASS, message)]
+        return [Case(RECORDING, "", READ, Status.WARN, message, code, None, source.examples)]
+    return [Case(RECORDING, "", READ, Status.PASS, message)]
 
 
 def checked_cases(result: CheckResult) -> list[Case]:
@@ -88,7 +88,7 @@ def sent_cases(result: SendResult) -> list[Case]:
 
 def cleaned_case(one: RunCleaned) -> Case:
     """Whether a run's items are gone."""
-    held = Held.PASS if one.held else Held.FAIL
+    held = Status.PASS if one.held else Status.FAIL
     message = f"{one.deleted} of {one.found or 0} deleted" + (f": {one.message}" if one.message else "")
     return Case(one.target, one.exporter, CLEANED, held, message, one.code, one.remedy)
 
@@ -102,7 +102,7 @@ def reason_text(reason: Reason) -> str:
 
 def doubtful(reason: Reason) -> bool:
     """True for points that count as not delivered and may be there."""
-    return reason.unknown and reason.fate in (Fate.DROPPED, Fate.KEPT, Fate.REJECTED)
+    return reason.maybe_stored and reason.fate in (Fate.DROPPED, Fate.KEPT, Fate.REJECTED)
 
 
 def difference_text(one: Difference) -> str:
@@ -124,8 +124,8 @@ def undeclared(seen: Verification) -> list[Difference]:
 
 
 def _rung(target: str, exporter: str, finding: Finding) -> Case:
-    told = tuple(lines(finding)) if finding.outcome in (Held.FAIL, Held.WARN) else ()
-    code = None if finding.outcome is Held.PASS else finding.code
+    told = tuple(lines(finding)) if finding.outcome in (Status.FAIL, Status.WARN) else ()
+    code = None if finding.outcome is Status.PASS else finding.code
     origin = str(finding.evidence.get("origin") or "")
     return Case(
         target,
@@ -148,14 +148,14 @@ def _accepted(result: SendResult) -> Case:
     message = f"{receipt.delivered} of {many(receipt.sent, 'point')} accepted"
     if not bad:
         return Case(
-            result.target, result.exporter, ACCEPTED, Held.PASS, message, told=told, seconds=float(receipt.seconds)
+            result.target, result.exporter, ACCEPTED, Status.PASS, message, told=told, seconds=float(receipt.seconds)
         )
     why = result.message or result.outcome.value
     return Case(
         result.target,
         result.exporter,
         ACCEPTED,
-        Held.FAIL,
+        Status.FAIL,
         f"{message}: {why}",
         result.code,
         result.remedy or known(result.code),
@@ -170,16 +170,16 @@ def _verified(result: SendResult) -> Case:
     if seen is None:
         if result.outcome is SendOutcome.UNVERIFIED:
             return Case(
-                *name, Held.SKIPPED, result.message or "the backend could not be queried", result.code, result.remedy
+                *name, Status.SKIPPED, result.message or "the backend could not be queried", result.code, result.remedy
             )
-        return Case(*name, Held.SKIPPED, "not read back" if receipt.delivered else "nothing was accepted")
+        return Case(*name, Status.SKIPPED, "not read back" if receipt.delivered else "nothing was accepted")
     bad = [
         f"{count} {word}"
         for count, word in ((seen.missing, "lost"), (seen.altered, "altered"), (seen.duplicated, "duplicated"))
         if count
     ]
     if seen.code and not seen.found:
-        return Case(*name, Held.SKIPPED, seen.message or "the backend could not be queried", seen.code, seen.remedy)
+        return Case(*name, Status.SKIPPED, seen.message or "the backend could not be queried", seen.code, seen.remedy)
     if bad:
         own = result.outcome in (SendOutcome.LOST, SendOutcome.ALTERED, SendOutcome.DUPLICATED)
         code = result.code if own else f"verify.{bad[0].split()[1]}"
@@ -193,15 +193,15 @@ def _verified(result: SendResult) -> Case:
         ]
         message = f"of {many(seen.expected, 'accepted point')}: {', '.join(bad)}"
         remedy = (result.remedy if own else None) or known(code)
-        return Case(*name, Held.FAIL, message, code, remedy, tuple(told), seen.time_to_visible)
+        return Case(*name, Status.FAIL, message, code, remedy, tuple(told), seen.time_to_visible)
     if seen.code or seen.unverified:
         why = seen.message or f"{many(seen.unverified, 'point')} hold fields that the backend cannot show"
-        return Case(*name, Held.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)
+        return Case(*name, Status.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)
     how = "equal" if not seen.counted else f"of them {counted_only(seen)}"
     how += f", {many(seen.repeats, 'repeat')}" if seen.repeats else ""
     return Case(
         *name,
-        Held.PASS,
+        Status.PASS,
         f"{seen.found} of {many(seen.expected, 'point')} found, {how}",
         seconds=seen.time_to_visible,
     )
@@ -215,5 +215,5 @@ def counted_only(seen: Verification) -> str:
 
 def problems(found: list[Case]) -> Iterator[Case]:
     """What somebody should look at: failures first, then warnings and what could not be verified."""
-    for held in (Held.FAIL, Held.WARN, Held.SKIPPED):
+    for held in (Status.FAIL, Status.WARN, Status.SKIPPED):
         yield from (case for case in found if case.held is held and case.code)

@@ -20,7 +20,7 @@ from magictel.verify.visibility import POLL, too_slow, wait_time
 def expected_points(exporter: Exporter[Any], run: Sample) -> list[Expected]:
     """Return every point that is not withheld, as the backend should show it."""
     expected = []
-    for group in exporter.going(run.data):
+    for group in exporter.prepared(run.data):
         for point in group.points:
             shown = exporter.expect(Series(group.stream, point.attributes or {}), point)
             if shown is not None:

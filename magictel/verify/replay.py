@@ -188,8 +188,8 @@ class Proof:
         made: dict[str, Expected] = {}
         repeats: dict[str, list[Expected]] = {}
         exporter = self._exporter
-        for group in exporter.going(piece.data):
-            lead = exporter.lead(group) if self._gone.known else b""
+        for group in exporter.prepared(piece.data):
+            lead = exporter.resource_prefix(group) if self._gone.known else b""
             for point in group.points:
                 series = Series(group.stream, point.attributes or {})
                 if self._gone.known:

@@ -277,14 +277,18 @@ class ThatInsistsOnOne(AcmeExporter):
 
 @breaks("fault.reset")
 class ThatGivesUpAtAClose(AcmeExporter):
-    def unanswered(self, failure: WireError) -> Outcome:
-        return Rejected(failure.code, failure.message) if "closed" in failure.code else super().unanswered(failure)
+    def classify_wire_error(self, failure: WireError) -> Outcome:
+        return (
+            Rejected(failure.code, failure.message)
+            if "closed" in failure.code
+            else super().classify_wire_error(failure)
+        )
 
 
 @breaks("fault.truncated")
 class ThatTrustsACut(AcmeExporter):
-    def unanswered(self, failure: WireError) -> Outcome:
-        return Delivered() if "truncated" in failure.code else super().unanswered(failure)
+    def classify_wire_error(self, failure: WireError) -> Outcome:
+        return Delivered() if "truncated" in failure.code else super().classify_wire_error(failure)
 
 
 @breaks("fault.time-out")

@@ -17,7 +17,7 @@ Backend = Callable[[Payload, float], Outcome]
 
 
 class LinesExporter(Exporter[ExporterSettings]):
-    """`backend` answers each attempt; `closed` and `children` count calls of `close` and `forked`."""
+    """`backend` answers each attempt; `closed` and `children` count calls of `close` and `after_fork`."""
 
     name = "lines"
     summary = "A line for each point"

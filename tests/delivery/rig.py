@@ -13,7 +13,7 @@ from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
-from magictel.delivery.ledger import Lot
+from magictel.delivery.ledger import Batch
 from magictel.delivery.outbox import Outbox
 from magictel.delivery.pipeline import Pipeline
 from magictel.delivery.rate_limit import RateLimit
@@ -33,8 +33,8 @@ def payload(points: int = 1, name: str = "p", size: int = 8) -> Payload:
     return Payload(b"".join(items), points, lambda body: [body[at : at + size] for at in range(0, len(body), size)])
 
 
-def lot(*payloads: Payload) -> Lot:
-    return Lot(payloads, [], sum(one.points for one in payloads))
+def lot(*payloads: Payload) -> Batch:
+    return Batch(payloads, [], sum(one.points for one in payloads))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Rig:
                 first = next(iter(retry.values()))
                 return Throttled(first.code, first.message)
             case Throttled() | Partial() if "human" in self.without:
-                return replace(outcome, human=False)
+                return replace(outcome, needs_operator=False)
         return outcome
 
     def _take_out(self) -> None:

@@ -104,7 +104,9 @@ def test_a_backend_that_comes_and_goes_is_told_once_a_minute_and_nothing_is_forg
 
 
 def test_the_end_names_what_was_left(desk: Desk) -> None:
-    left = Receipt(dropped=4, reasons=(Reason("net.tcp.refused", "nobody listens", 4, Fate.DROPPED, unknown=True),))
+    left = Receipt(
+        dropped=4, reasons=(Reason("net.tcp.refused", "nobody listens", 4, Fate.DROPPED, maybe_stored=True),)
+    )
     desk.log.ended(Receipt(sent=9, delivered=5, dropped=4), left)
     assert desk.lines == [
         (

@@ -10,7 +10,7 @@ import pytest
 from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import LONGEST_HOLD, Breaker
-from magictel.delivery.outbox import Outbox, Waiting
+from magictel.delivery.outbox import Outbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.http.wire import Reply
@@ -66,7 +66,7 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row() -> None:
     breaker.record(REFUSED)
     said = breaker.allow()
     assert said is not None
-    assert (said.code, said.after) == (REFUSED.code, 30.0)
+    assert (said.code, said.retry_after) == (REFUSED.code, 30.0)
 
 
 def test_one_payload_alone_does_not_open_a_breaker_a_second_one_does() -> None:
@@ -87,11 +87,11 @@ def test_half_open_lets_one_attempt_through_and_believes_it() -> None:
     assert breaker.allow() is None
     second = breaker.allow()
     assert second is not None
-    assert second.after is None, "somebody is finding out"
+    assert second.retry_after is None, "somebody is finding out"
     breaker.record(REFUSED)
     again = breaker.allow()
     assert again is not None
-    assert again.after == 30.0
+    assert again.retry_after == 30.0
     clock.pass_time(30)
     assert breaker.allow() is None
     breaker.record(Delivered())
@@ -126,7 +126,7 @@ def test_no_hold_is_longer_than_five_minutes_and_a_shorter_one_does_not_shorten_
     breaker.hold(1.0, Throttled("http.throttled", "or in a second"))
     said = breaker.allow()
     assert said is not None
-    assert said.after == LONGEST_HOLD
+    assert said.retry_after == LONGEST_HOLD
     clock.pass_time(LONGEST_HOLD)
     assert breaker.allow() is None
     assert breaker.allow() is None, "after a hold there is no trial"
@@ -149,8 +149,8 @@ def test_an_idle_hour_saves_up_no_more_than_a_second_s_worth() -> None:
     assert [rate.reserve() for _ in range(5)] == [0.0, 0.0, 0.0, 0.0, pytest.approx(0.25)]
 
 
-def waiting(points: int = 1, name: str = "p", size: int = 8) -> Waiting:
-    return Waiting(payload(points, name, size), "net.tcp.refused", "nobody listens")
+def waiting(points: int = 1, name: str = "p", size: int = 8) -> Pending:
+    return Pending(payload(points, name, size), "net.tcp.refused", "nobody listens")
 
 
 @pytest.mark.parametrize(
@@ -197,14 +197,14 @@ def test_patience_grows_with_each_wait_in_vain_then_starts_anew() -> None:
     for _ in range(6):
         given.append(patience.seconds)
         patience.learn(Unavailable("t", "m"), patience.seconds, patience.seconds)
-        assert patience.in_vain
+        assert patience.timed_out
     assert given == [2.0, 4.0, 8.0, 10.0, 2.0, 4.0]
 
 
 def test_a_quick_refusal_teaches_no_patience_and_an_answer_all_of_it() -> None:
     patience = Patience(2.0, 10.0)
     patience.learn(REFUSED, 0.01, 2.0)
-    assert (patience.seconds, patience.in_vain) == (2.0, False)
+    assert (patience.seconds, patience.timed_out) == (2.0, False)
     patience.learn(Throttled("t", "m"), 0.01, 2.0)
     assert patience.seconds == 10.0
 

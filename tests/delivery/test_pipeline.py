@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from magictel.delivery.ledger import Lot
+from magictel.delivery.ledger import Batch
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Delivered, Fate, Outcome, Reason, Throttled, Unavailable
 from tests.delivery.rig import REFUSED, Rig, lot, payload
@@ -59,20 +59,20 @@ def test_an_encoder_s_bug_loses_no_count() -> None:
         raise ZeroDivisionError("odd point")
 
     rig = Rig()
-    receipt = rig.pipeline.deliver(Lot(bug(), [], 7), 30.0)
+    receipt = rig.pipeline.deliver(Batch(bug(), [], 7), 30.0)
     assert (receipt.delivered, receipt.dropped, receipt.balanced) == (2, 5, True)
     assert receipt.reasons[0].code == "internal.export"
     assert "ZeroDivisionError" in receipt.reasons[0].message
 
 
 def test_points_the_encoder_silently_left_out_are_named() -> None:
-    receipt = Rig().pipeline.deliver(Lot([payload(2)], [], 3), 30.0)
+    receipt = Rig().pipeline.deliver(Batch([payload(2)], [], 3), 30.0)
     assert (receipt.dropped, receipt.reasons[0].code, receipt.balanced) == (1, "internal.export", True)
 
 
 def test_withheld_points_are_counted_with_their_reasons() -> None:
     why = [Reason("es.value.nan", "NaN has no place here", 1, Fate.WITHHELD, "cpu") for _ in range(3)]
-    receipt = Rig().pipeline.deliver(Lot([payload(2)], why, 5), 30.0)
+    receipt = Rig().pipeline.deliver(Batch([payload(2)], why, 5), 30.0)
     assert (receipt.delivered, receipt.withheld, receipt.balanced) == (2, 3, True)
     assert receipt.reasons == (Reason("es.value.nan", "NaN has no place here", 3, Fate.WITHHELD, "cpu"),)
 
@@ -196,7 +196,7 @@ def test_a_delivery_gives_each_payload_its_turn_before_one_takes_all_the_time(in
 
 
 def test_what_is_open_after_its_turn_has_the_time_that_is_left() -> None:
-    rig = Rig([Throttled("http.throttled", "429", after=20.0)])
+    rig = Rig([Throttled("http.throttled", "429", retry_after=20.0)])
     receipt = rig.deliver(payload(2, "a"), payload(2, "b"), seconds=30)
     assert (receipt.delivered, receipt.attempts) == (4, 3)
     assert rig.times == [0.0, 20.0, 20.0]
@@ -213,7 +213,7 @@ def test_an_interrupt_in_the_second_turn_is_counted_once() -> None:
     def interrupt(sent: Payload, timeout: float) -> Outcome:
         raise KeyboardInterrupt
 
-    rig = Rig([Throttled("http.throttled", "429", after=20.0), Delivered(), interrupt])
+    rig = Rig([Throttled("http.throttled", "429", retry_after=20.0), Delivered(), interrupt])
     with pytest.raises(KeyboardInterrupt):
         rig.deliver(payload(2, "a"), payload(2, "b"), seconds=30)
     ledger = rig.pipeline.ledger

@@ -24,9 +24,9 @@ from tests.delivery.rig import REFUSED, Rig, payload
 
 NO = ItemVerdict("es.write.queue-full", "queue full")
 BAD = ItemVerdict("es.write.mapping-type", "no such type", "field x")
-VAGUE = ItemVerdict("es.write.no-verdict", "nothing was said of it", unknown=True)
+VAGUE = ItemVerdict("es.write.no-verdict", "nothing was said of it", maybe_stored=True)
 TWICE = ItemVerdict("es.write.duplicate", "stored before")
-LOST = Unavailable("net.http.read-timeout", "no answer in time", unknown=True)
+LOST = Unavailable("net.http.read-timeout", "no answer in time", maybe_stored=True)
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,17 @@ LOST = Unavailable("net.http.read-timeout", "no answer in time", unknown=True)
         (
             [Partial({}, {1: VAGUE, 2: NO}), Partial({0: BAD, 1: BAD})],
             (2, 2, 0),
-            [Reason(BAD.code, BAD.message, 2, Fate.REJECTED, "field x", unknown=True)],
+            [Reason(BAD.code, BAD.message, 2, Fate.REJECTED, "field x", maybe_stored=True)],
         ),
         ([TooLarge("http.too-large", "413")] * 7, (0, 4, 0), [Reason("http.too-large", "413", 4, Fate.REJECTED)]),
         ([REFUSED] * 99, (0, 0, 4), [Reason(REFUSED.code, REFUSED.message, 4, Fate.DROPPED)]),
-        ([LOST] * 99, (0, 0, 4), [Reason(LOST.code, LOST.message, 4, Fate.DROPPED, unknown=True)]),
+        ([LOST] * 99, (0, 0, 4), [Reason(LOST.code, LOST.message, 4, Fate.DROPPED, maybe_stored=True)]),
         (
             [LOST, Rejected("http.refused", "400")],
             (0, 4, 0),
-            [Reason("http.refused", "400", 4, Fate.REJECTED, unknown=True)],
+            [Reason("http.refused", "400", 4, Fate.REJECTED, maybe_stored=True)],
         ),
-        ([LOST, *[REFUSED] * 99], (0, 0, 4), [Reason(REFUSED.code, REFUSED.message, 4, Fate.DROPPED, unknown=True)]),
+        ([LOST, *[REFUSED] * 99], (0, 0, 4), [Reason(REFUSED.code, REFUSED.message, 4, Fate.DROPPED, maybe_stored=True)]),
     ],
     ids=[
         "delivered", "duplicate of our own", "rejected", "items rejected", "shrinks twice", "vague about an item",
@@ -88,7 +88,7 @@ def test_a_success_that_does_not_confirm_is_counted_as_neither_delivered_nor_los
     assert receipt.balanced
     assert receipt.readable == 5
     unconfirmed = [reason for reason in receipt.reasons if reason.fate is Fate.UNCONFIRMED]
-    assert [(reason.code, reason.count, reason.unknown) for reason in unconfirmed] == [(FOREIGN.code, 3, True)]
+    assert [(reason.code, reason.count, reason.maybe_stored) for reason in unconfirmed] == [(FOREIGN.code, 3, True)]
     assert len(rig.made) == 3  # only the item with a full queue was sent again
 
 
@@ -115,7 +115,7 @@ def test_a_bug_in_judge_costs_its_payload_only_and_says_that_it_is_one() -> None
     rig = Rig([bug])
     receipt = rig.deliver(payload(2, "a"), payload(3, "b"))
     assert (receipt.delivered, receipt.dropped) == (3, 2)
-    assert [(one.code, one.unknown) for one in receipt.reasons] == [("internal.export", True)]
+    assert [(one.code, one.maybe_stored) for one in receipt.reasons] == [("internal.export", True)]
     assert "KeyError" in receipt.reasons[0].message
 
 
@@ -148,7 +148,7 @@ def test_a_bug_during_the_half_open_trial_does_not_keep_the_breaker_open_for_eve
 
 
 def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
-    rig = Rig([Throttled("http.throttled", "429", after=60.0)] * 9)
+    rig = Rig([Throttled("http.throttled", "429", retry_after=60.0)] * 9)
     receipt = rig.deliver(payload(2), seconds=10)
     assert (receipt.attempts, receipt.dropped, rig.clock.waits) == (1, 2, [])
 

@@ -30,7 +30,7 @@ def waits_are_random_below_a_doubling_ceiling(without: list[str]) -> None:
 
 
 def the_backend_s_own_wait_is_kept(without: list[str]) -> None:
-    rig = Rig([Throttled("http.throttled", "429", after=7.0)], without)
+    rig = Rig([Throttled("http.throttled", "429", retry_after=7.0)], without)
     rig.deliver(payload())
     assert rig.times[1] >= 7.0
 
@@ -83,7 +83,7 @@ def only_what_may_be_repeated_is_repeated(without: list[str]) -> None:
 
 
 def when_only_a_person_can_help_everything_pauses(without: list[str]) -> None:
-    rig = Rig([Throttled("es.write.flood-stage", "disk full", human=True)] * 99, without)
+    rig = Rig([Throttled("es.write.flood-stage", "disk full", needs_operator=True)] * 99, without)
     rig.export(payload(name="a"))
     rig.export(payload(name="b"))
     assert len(rig.made) == 1
@@ -93,7 +93,7 @@ def when_only_a_person_can_help_everything_pauses(without: list[str]) -> None:
 
 
 def what_one_payload_is_told_holds_for_the_next_export(without: list[str]) -> None:
-    rig = Rig([Throttled("http.throttled", "429", after=120.0)], without)
+    rig = Rig([Throttled("http.throttled", "429", retry_after=120.0)], without)
     rig.export(payload(name="a"))
     rig.clock.pass_time(10)
     rig.export(payload(name="b"))
@@ -140,7 +140,7 @@ def shutdown_ends_a_wait(without: list[str]) -> None:
 def a_slow_backend_gets_more_time_with_each_try(without: list[str]) -> None:
     def slow(sent: Payload, timeout: float) -> Unavailable:
         rig.clock.pass_time(timeout)
-        return Unavailable("net.http.read-timeout", "no answer in time", unknown=True)
+        return Unavailable("net.http.read-timeout", "no answer in time", maybe_stored=True)
 
     rig = Rig([slow, slow], without, timeout=10.0, retry_budget=2.0)
     for name in "abc":

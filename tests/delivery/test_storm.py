@@ -15,7 +15,7 @@ from tests.delivery.rig import Rig, payload
 
 BUSY = Throttled("http.throttled", "429")
 FAILING = Unavailable("http.server-error", "503")
-RESET = Unavailable("net.http.reset", "the connection was reset", unknown=True)
+RESET = Unavailable("net.http.reset", "the connection was reset", maybe_stored=True)
 EVERY = 60.0
 EXPORTS = 60
 

@@ -14,7 +14,7 @@ from magictel.clock import SystemClock
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.ladder.climb import climb
-from magictel.model.finding import Held, Rung, SideEffect
+from magictel.model.finding import Rung, SideEffect, Status
 from magictel.operations.send import SendOptions, round_trip
 from magictel.plugin.exporter import Exporter
 from tests.delivery.points import collection
@@ -123,8 +123,8 @@ def climbed(exporter: Exporter[Any], *, seconds: float = 1.5) -> tuple[str | Non
         found = list(climb(exporter.steps(seconds), until=Rung.WRITE))
     finally:
         exporter.shutdown(0)
-    told = [one for one in found if one.code and one.outcome is not Held.BLOCKED]
-    first = next((one for one in told if one.outcome is Held.FAIL), told[0] if told else None)
+    told = [one for one in found if one.code and one.outcome is not Status.BLOCKED]
+    first = next((one for one in told if one.outcome is Status.FAIL), told[0] if told else None)
     return (first.code if first else None), [str(one.code) for one in told]
 
 

@@ -35,7 +35,7 @@ from magictel.errors import WireError
 from magictel.exporters.file import FileExporter, FileSettings
 from magictel.formats.otlp_json import OtlpJson, line
 from magictel.model.events import SendFinished
-from magictel.model.finding import Held, Rung
+from magictel.model.finding import Rung, Status
 from magictel.model.metrics import Series, groups
 from magictel.operations.clean import clean
 from magictel.operations.dry_run import dry_run
@@ -332,7 +332,7 @@ def test_a_file_that_cannot_be_written_is_one_clear_verdict(tmp_path: Path, name
     exporter, _ = job(tmp_path / name).config()
     assert exporter is not None
     finding = exporter.steps(1.0)[rung]()
-    assert (finding.outcome, finding.code) == (Held.FAIL, code)
+    assert (finding.outcome, finding.code) == (Status.FAIL, code)
     assert finding.remedy
     exporter.shutdown(0)
 

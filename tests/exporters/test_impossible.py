@@ -65,7 +65,7 @@ def test_every_exporter_rejects_it_by_name(name: str, case: str) -> None:
         kind.Settings(url="http://127.0.0.1:1") if "url" in kind.Settings.__struct_fields__ else kind.Settings()
     )
     left_out: list[Reason] = []
-    kept = list(exporter.going(collection(good, bad, good), left_out))
+    kept = list(exporter.prepared(collection(good, bad, good), left_out))
     exporter.shutdown(0)
     assert sum(len(group.points) for group in kept) == 2
     own = [reason for reason in left_out if reason.code == "delivery.impossible-point"]

@@ -15,7 +15,7 @@ from magictel.http.messages import reading
 from magictel.http.wire import Request, Transport, Wire
 from magictel.ladder.climb import climb
 from magictel.ladder.probe import probe
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 from magictel.model.outcome import Delivered, Rejected, Unavailable
 from magictel.model.verification import SampleQuery, Seen, Unreadable
 from magictel.verify.asking import ask
@@ -91,10 +91,10 @@ def test_no_shape_of_an_answer_breaks_an_exporter_that_believes_it(body: bytes) 
     attempted: Attempted = exporter.attempt(Payload(b"x\n", 1, lambda whole: [whole]), 1.0)
     assert isinstance(attempted.outcome, Unavailable)
     assert attempted.outcome.code == "http.malformed-reply"
-    assert attempted.outcome.unknown, "it may be stored: it is sent again"
+    assert attempted.outcome.maybe_stored, "it may be stored: it is sent again"
 
     finding = next(one for one in climb({Rung.HEALTH: exporter.steps(1.0)[Rung.HEALTH]}) if one.rung is Rung.HEALTH)
-    assert (finding.outcome, finding.code) == (Held.FAIL, "http.malformed-reply")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "http.malformed-reply")
     assert "GET /health" in finding.message
 
     shown: Any = ask(exporter.seen, SampleQuery("run", 0, 1, ()))
@@ -119,7 +119,7 @@ def test_the_ledger_balances_over_answers_that_cannot_be_read() -> None:
         assert receipt.balanced
         assert receipt.delivered == 0
         assert {reason.code for reason in receipt.reasons} == {"http.malformed-reply"}
-        assert all(reason.unknown for reason in receipt.reasons)
+        assert all(reason.maybe_stored for reason in receipt.reasons)
         exporter.shutdown(0)
 
 

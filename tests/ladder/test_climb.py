@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from magictel.catalogue import codes
 from magictel.errors import SettingsError, WireError
 from magictel.ladder.climb import climb
-from magictel.model.finding import NEEDS, Finding, Held, Rung
+from magictel.model.finding import NEEDS, Finding, Rung, Status
 
 
 class StoppedClock:
@@ -51,7 +51,7 @@ ALL = {rung: passes(rung) for rung in Rung}
 def test_every_rung_is_climbed_once_in_order() -> None:
     findings = list(climb(ALL, clock=StoppedClock()))
     assert [finding.rung for finding in findings] == list(Rung)
-    assert {finding.outcome for finding in findings} == {Held.PASS}
+    assert {finding.outcome for finding in findings} == {Status.PASS}
     assert all(finding.seconds == 1.0 for finding in findings)
 
 
@@ -69,13 +69,13 @@ def test_every_rung_is_climbed_once_in_order() -> None:
 )
 def test_what_needs_a_failed_rung_is_blocked_by_it(failing: Rung, blocked: list[str]) -> None:
     findings = list(climb(ALL | {failing: fails(failing)}))
-    found = [finding for finding in findings if finding.outcome is Held.BLOCKED]
+    found = [finding for finding in findings if finding.outcome is Status.BLOCKED]
     assert [finding.rung.value for finding in found] == blocked
     assert {finding.blocked_by for finding in found} <= {failing}
 
 
-@pytest.mark.parametrize("held", [Held.WARN, Held.SKIPPED])
-def test_a_warned_or_skipped_need_holds(held: Held) -> None:
+@pytest.mark.parametrize("held", [Status.WARN, Status.SKIPPED])
+def test_a_warned_or_skipped_need_holds(held: Status) -> None:
     steps = ALL | {Rung.TLS: lambda: Finding(Rung.TLS, held, "not quite", "tls.expires-soon")}
     assert outcomes(list(climb(steps)))["http"] == "pass"
 
@@ -92,13 +92,13 @@ def test_rungs_beyond_until_are_skipped_and_not_asked() -> None:
 
     findings = list(climb({rung: step(rung) for rung in Rung}, until=Rung.TCP))
     assert asked == [Rung.CONFIG, Rung.DNS, Rung.TCP]
-    assert [finding.outcome for finding in findings[3:]] == [Held.SKIPPED] * 7
+    assert [finding.outcome for finding in findings[3:]] == [Status.SKIPPED] * 7
 
 
 def test_a_skipped_code_blocks_nothing_and_stays_visible() -> None:
     findings = list(climb(ALL | {Rung.TCP: fails(Rung.TCP)}, skip={"net.tcp.refused"}))
     tcp = findings[2]
-    assert (tcp.outcome, tcp.code, tcp.evidence) == (Held.SKIPPED, "net.tcp.refused", {"status": 1})
+    assert (tcp.outcome, tcp.code, tcp.evidence) == (Status.SKIPPED, "net.tcp.refused", {"status": 1})
     assert outcomes(findings)["tls"] == "pass"
 
 
@@ -112,7 +112,7 @@ def test_a_skipped_rung_is_not_asked() -> None:
 
 def test_a_rung_without_a_step_says_that_it_was_not_asked() -> None:
     findings = list(climb({Rung.CONFIG: passes(Rung.CONFIG)}))
-    assert {finding.outcome for finding in findings[1:]} == {Held.SKIPPED}
+    assert {finding.outcome for finding in findings[1:]} == {Status.SKIPPED}
     assert "--round-trip" in findings[-1].message
 
 
@@ -126,12 +126,12 @@ def test_expected_trouble_becomes_a_finding() -> None:
     findings = list(climb(ALL | {Rung.HEALTH: unanswered, Rung.WRITE: unusable}))
     health, write = findings[7], findings[8]
     assert (health.outcome, health.code, health.remedy, health.evidence) == (
-        Held.FAIL,
+        Status.FAIL,
         "net.http.closed",
         "look",
         {"peer": "x"},
     )
-    assert (write.outcome, write.code) == (Held.FAIL, "config.tls.ca-file")
+    assert (write.outcome, write.code) == (Status.FAIL, "config.tls.ca-file")
 
 
 def test_a_probes_bug_is_a_finding_without_its_text() -> None:
@@ -139,22 +139,24 @@ def test_a_probes_bug_is_a_finding_without_its_text() -> None:
         raise KeyError("s3cr3t-value")
 
     finding = list(climb(ALL | {Rung.HEALTH: broken}))[7]
-    assert (finding.outcome, finding.code) == (Held.FAIL, "internal.probe")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "internal.probe")
     assert "KeyError" in finding.message
     assert "s3cr3t" not in f"{finding}"
 
 
 @given(
-    st.dictionaries(st.sampled_from(Rung), st.sampled_from([Held.PASS, Held.WARN, Held.FAIL, Held.SKIPPED, None])),
+    st.dictionaries(
+        st.sampled_from(Rung), st.sampled_from([Status.PASS, Status.WARN, Status.FAIL, Status.SKIPPED, None])
+    ),
     st.one_of(st.none(), st.sampled_from(Rung)),
     st.sets(st.one_of(st.sampled_from([rung.value for rung in Rung]), st.just("some.code"))),
 )
-def test_no_ladder_hides_a_rung(steps: dict[Rung, Held | None], until: Rung | None, skip: set[str]) -> None:
-    def step(rung: Rung, held: Held | None) -> Callable[[], Finding]:
+def test_no_ladder_hides_a_rung(steps: dict[Rung, Status | None], until: Rung | None, skip: set[str]) -> None:
+    def step(rung: Rung, held: Status | None) -> Callable[[], Finding]:
         def climbed() -> Finding:
             if held is None:
                 raise ValueError("bug")
-            return Finding(rung, held, "so", None if held is Held.PASS else "some.code")
+            return Finding(rung, held, "so", None if held is Status.PASS else "some.code")
 
         return climbed
 
@@ -162,18 +164,18 @@ def test_no_ladder_hides_a_rung(steps: dict[Rung, Held | None], until: Rung | No
     assert [finding.rung for finding in findings] == list(Rung)
     by_rung = {finding.rung: finding for finding in findings}
     for finding in findings:
-        assert (finding.blocked_by is not None) == (finding.outcome is Held.BLOCKED)
-        if finding.outcome is Held.BLOCKED:
-            assert by_rung[finding.blocked_by].outcome is Held.FAIL  # type: ignore[index]
-        if finding.outcome in (Held.PASS, Held.WARN, Held.FAIL):
+        assert (finding.blocked_by is not None) == (finding.outcome is Status.BLOCKED)
+        if finding.outcome is Status.BLOCKED:
+            assert by_rung[finding.blocked_by].outcome is Status.FAIL  # type: ignore[index]
+        if finding.outcome in (Status.PASS, Status.WARN, Status.FAIL):
             needs = NEEDS[finding.rung]
-            assert all(by_rung[need].outcome not in (Held.FAIL, Held.BLOCKED) for need in needs)
+            assert all(by_rung[need].outcome not in (Status.FAIL, Status.BLOCKED) for need in needs)
 
 
 @pytest.mark.parametrize("code", codes())
 def test_whatever_fails_or_warns_says_what_to_do(code: str) -> None:
     """A finding without a remedy of its own has that of its code's page."""
-    for outcome in (Held.FAIL, Held.WARN):
+    for outcome in (Status.FAIL, Status.WARN):
         said = Finding(Rung.CONFIG, outcome, "it does not hold", code)
         told = next(climb({Rung.CONFIG: lambda said=said: said}, until=Rung.CONFIG))
         assert told.remedy
@@ -183,7 +185,7 @@ def test_whatever_fails_or_warns_says_what_to_do(code: str) -> None:
 
 
 def test_a_code_of_another_package_has_a_remedy_too() -> None:
-    said = Finding(Rung.CONFIG, Held.FAIL, "it does not hold", "acme.broken")
+    said = Finding(Rung.CONFIG, Status.FAIL, "it does not hold", "acme.broken")
     assert "acme.broken" in (next(climb({Rung.CONFIG: lambda: said})).remedy or "")
     passed = Finding.passed(Rung.CONFIG, "it holds")
     assert next(climb({Rung.CONFIG: lambda: passed})).remedy is None

@@ -19,7 +19,7 @@ from magictel.ladder.endpoints import merge
 from magictel.ladder.http import answered
 from magictel.ladder.tcp import tcp
 from magictel.ladder.tls import tls
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import parse_proxy
@@ -57,7 +57,7 @@ def resolver(*addresses: str) -> Any:
 
 def test_a_name_shows_each_of_its_addresses_once() -> None:
     finding = dns(at("http://es.test:9200"), resolver=resolver("10.0.0.7", "10.0.0.8", "10.0.0.7"))
-    assert finding.outcome is Held.PASS
+    assert finding.outcome is Status.PASS
     assert finding.message == "es.test is 10.0.0.7, 10.0.0.8"
     assert finding.evidence["addresses"] == ["10.0.0.7", "10.0.0.8"]
 
@@ -70,7 +70,7 @@ def test_a_name_that_does_not_resolve_fails(number: int, code: str) -> None:
         raise socket.gaierror(number, "no")
 
     finding = dns(at("http://es.test:9200"), resolver=look_up)
-    assert (finding.outcome, finding.code) == (Held.FAIL, code)
+    assert (finding.outcome, finding.code) == (Status.FAIL, code)
     assert finding.evidence["gai_errno"] == number
 
 
@@ -100,7 +100,7 @@ def test_each_address_is_tried_and_one_that_answers_is_enough() -> None:
     with serving(answers(OK)) as server:
         finding = tcp(at(server.http), resolver=resolver("127.0.0.2", "127.0.0.1"))
     # 127.0.0.2 is loopback too, and the server listens on 127.0.0.1 alone
-    assert finding.outcome is Held.PASS
+    assert finding.outcome is Status.PASS
     assert [one["answers"] for one in finding.evidence["addresses"]] == [False, True]
     assert finding.evidence["answered_by"] == "backend"
     assert f"127.0.0.2:{server.port} refused" in finding.message
@@ -109,7 +109,7 @@ def test_each_address_is_tried_and_one_that_answers_is_enough() -> None:
 def test_where_nothing_listens_the_port_is_named() -> None:
     port = free_port()
     finding = tcp(at(f"http://127.0.0.1:{port}"))
-    assert (finding.outcome, finding.code) == (Held.FAIL, "net.tcp.refused")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "net.tcp.refused")
     assert str(port) in finding.message
     assert finding.evidence["addresses"][0]["error"] == "ECONNREFUSED"
 
@@ -123,20 +123,20 @@ def test_an_address_that_keeps_silent_leaves_time_for_the_next() -> None:
 def test_nobody_answers_in_time() -> None:
     with full_accept_queue() as port:
         finding = tcp(at(f"http://127.0.0.1:{port}"), timeout=0.3)
-    assert (finding.outcome, finding.code) == (Held.FAIL, "net.tcp.timeout")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "net.tcp.timeout")
 
 
 def test_a_proxy_that_is_down_is_told_from_a_backend_that_is_down() -> None:
     proxy = parse_proxy(f"http://127.0.0.1:{free_port()}", "ALL_PROXY")
     finding = tcp(at("http://127.0.0.1:9200"), proxy=proxy)
-    assert (finding.outcome, finding.code) == (Held.FAIL, "http.proxy.down")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "http.proxy.down")
     assert "ALL_PROXY" in finding.message
 
 
 def test_a_proxy_that_answers_says_that_it_was_the_proxy() -> None:
     with serving(answers(OK)) as one:
         finding = tcp(at("http://es.invalid:9200"), proxy=parse_proxy(one.http, "the proxy setting"))
-    assert (finding.outcome, finding.evidence["answered_by"]) == (Held.PASS, "proxy")
+    assert (finding.outcome, finding.evidence["answered_by"]) == (Status.PASS, "proxy")
 
 
 # ---- tls -------------------------------------------------------------------------------------------------------------
@@ -148,14 +148,14 @@ def shaken(server: Server, options: TlsOptions, **given: Any) -> Finding:
 
 def test_http_has_no_tls_rung() -> None:
     finding = tls(at("http://localhost:9200"), TlsOptions(), now=NOW)
-    assert (finding.outcome, finding.message) == (Held.SKIPPED, "not used: the address is http://")
+    assert (finding.outcome, finding.message) == (Status.SKIPPED, "not used: the address is http://")
 
 
 def test_a_good_certificate_is_shown(authority: Authority) -> None:
     context = authority.context("localhost", "es.example.net", not_after=now() + dt.timedelta(days=60))
     with serving(answers(OK), context) as server:
         finding = shaken(server, TlsOptions(ca_file=authority.file))
-    assert finding.outcome is Held.PASS, finding
+    assert finding.outcome is Status.PASS, finding
     evidence = finding.evidence
     assert evidence["version"] == "TLSv1.3"
     assert evidence["names"] == ["localhost", "es.example.net"]
@@ -166,13 +166,13 @@ def test_a_good_certificate_is_shown(authority: Authority) -> None:
     assert "60 days left" in finding.message
 
 
-@pytest.mark.parametrize(("days", "held"), [(22, Held.PASS), (20, Held.WARN), (0.5, Held.WARN)])
-def test_a_certificate_that_ends_soon_warns_below_21_days(days: float, held: Held, authority: Authority) -> None:
+@pytest.mark.parametrize(("days", "held"), [(22, Status.PASS), (20, Status.WARN), (0.5, Status.WARN)])
+def test_a_certificate_that_ends_soon_warns_below_21_days(days: float, held: Status, authority: Authority) -> None:
     context = authority.context(not_after=now() + dt.timedelta(days=days))
     with serving(answers(OK), context) as server:
         finding = shaken(server, TlsOptions(ca_file=authority.file))
     assert finding.outcome is held
-    assert finding.code == (None if held is Held.PASS else "tls.expires-soon")
+    assert finding.code == (None if held is Status.PASS else "tls.expires-soon")
 
 
 def test_the_certificate_is_shown_although_it_does_not_pass(authority: Authority) -> None:
@@ -180,7 +180,7 @@ def test_the_certificate_is_shown_although_it_does_not_pass(authority: Authority
     context = authority.context("localhost", not_before=ended - dt.timedelta(days=9), not_after=ended)
     with serving(answers(OK), context) as server:
         finding = shaken(server, TlsOptions(ca_file=authority.file))
-    assert (finding.outcome, finding.code) == (Held.FAIL, "tls.expired")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "tls.expired")
     assert "expired 3 days ago" in finding.message
     assert finding.evidence["verified"] is False
     assert finding.evidence["not_after"].endswith("UTC")
@@ -208,9 +208,9 @@ def test_a_certificate_of_its_own_shows_its_fingerprint(tmp_path: Path) -> None:
         assert finding.code == "tls.self-signed"
         pinned = shaken(server, TlsOptions(ca_fingerprint=finding.evidence["fingerprint_sha256"]))
         trusted = shaken(server, TlsOptions(ca_file=file))
-    assert pinned.outcome is Held.PASS
+    assert pinned.outcome is Status.PASS
     assert "as pinned" in pinned.message
-    assert trusted.outcome is Held.PASS
+    assert trusted.outcome is Status.PASS
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -219,20 +219,20 @@ def test_a_client_certificate_that_is_missing_shows_on_this_rung(newest: ssl.TLS
     context.maximum_version = newest
     with serving(answers(OK), context) as server:
         finding = shaken(server, TlsOptions(ca_file=authority.file))
-    assert finding.outcome is Held.FAIL
+    assert finding.outcome is Status.FAIL
     assert finding.code == "tls.client-cert-required"
 
 
 def test_verify_off_warns(authority: Authority) -> None:
     with serving(answers(OK), authority.context()) as server:
         finding = shaken(server, TlsOptions(verify=False))
-    assert (finding.outcome, finding.code) == (Held.WARN, "tls.unverified")
+    assert (finding.outcome, finding.code) == (Status.WARN, "tls.unverified")
 
 
 def test_a_plain_server_that_waits_is_recognised_by_asking_it_plainly() -> None:
     with serving(answers(OK)) as server:
         finding = shaken(server, TlsOptions(), timeout=4.0)
-    assert (finding.outcome, finding.code) == (Held.FAIL, "tls.plaintext-server")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "tls.plaintext-server")
     assert finding.evidence["first_bytes"].startswith("HTTP/1.1 200")
 
 
@@ -254,7 +254,7 @@ def test_what_answers_a_handshake_in_the_clear_is_named_by_what_it_says(case: st
 
     with serving(handle) as server:
         finding = shaken(server, TlsOptions())
-    assert (finding.outcome, finding.code) == (Held.FAIL, code)
+    assert (finding.outcome, finding.code) == (Status.FAIL, code)
     assert words in finding.message
     assert finding.remedy
     assert ("http://" in finding.remedy) is (case == "HTTP")
@@ -327,7 +327,7 @@ def ask(data: bytes) -> Reply | Finding:
 def test_what_is_no_backend_is_named(data: bytes, code: str) -> None:
     finding = ask(data)
     assert isinstance(finding, Finding)
-    assert (finding.outcome, finding.code) == (Held.FAIL, code)
+    assert (finding.outcome, finding.code) == (Status.FAIL, code)
     assert finding.remedy
 
 
@@ -369,32 +369,32 @@ def test_a_tls_server_that_explains_itself_in_plain_http_is_recognised(authority
 INFINITE = float("inf")
 CLOCKS = [
     # ours minus theirs, window, outcome, code
-    (0.3, (INFINITE, 600.0), Held.PASS, None),
-    (4.0, (INFINITE, 600.0), Held.PASS, None),
-    (-4.0, (INFINITE, 600.0), Held.PASS, None),
-    (30.0, (INFINITE, 600.0), Held.WARN, "clock.drift"),
-    (-30.0, (INFINITE, 600.0), Held.WARN, "clock.drift"),
-    (599.0, (INFINITE, 600.0), Held.WARN, "clock.drift"),
-    (700.0, (INFINITE, 600.0), Held.FAIL, "clock.skew"),
-    (86_400.0, (INFINITE, INFINITE), Held.WARN, "clock.drift"),
-    (-86_400.0, (INFINITE, 600.0), Held.WARN, "clock.drift"),
-    (-8_000.0, (7_200.0, 1_800.0), Held.FAIL, "clock.skew"),
+    (0.3, (INFINITE, 600.0), Status.PASS, None),
+    (4.0, (INFINITE, 600.0), Status.PASS, None),
+    (-4.0, (INFINITE, 600.0), Status.PASS, None),
+    (30.0, (INFINITE, 600.0), Status.WARN, "clock.drift"),
+    (-30.0, (INFINITE, 600.0), Status.WARN, "clock.drift"),
+    (599.0, (INFINITE, 600.0), Status.WARN, "clock.drift"),
+    (700.0, (INFINITE, 600.0), Status.FAIL, "clock.skew"),
+    (86_400.0, (INFINITE, INFINITE), Status.WARN, "clock.drift"),
+    (-86_400.0, (INFINITE, 600.0), Status.WARN, "clock.drift"),
+    (-8_000.0, (7_200.0, 1_800.0), Status.FAIL, "clock.skew"),
 ]
 
 
 @pytest.mark.parametrize(("ahead", "window", "held", "code"), CLOCKS)
 def test_clocks_are_held_against_the_window(
-    ahead: float, window: tuple[float, float], held: Held, code: str | None
+    ahead: float, window: tuple[float, float], held: Status, code: str | None
 ) -> None:
     finding = clock(NOW, NOW + ahead, window)
     assert (finding.outcome, finding.code) == (held, code), finding.message
-    if held is not Held.PASS:
+    if held is not Status.PASS:
         assert ("ahead of" if ahead > 0 else "behind") in finding.message
 
 
 def test_a_clock_that_cannot_be_read_warns_and_refuses_nothing() -> None:
     finding = clock(None, NOW, (60.0, 60.0))
-    assert (finding.outcome, finding.code) == (Held.WARN, "clock.unreadable")
+    assert (finding.outcome, finding.code) == (Status.WARN, "clock.unreadable")
 
 
 @pytest.mark.parametrize(
@@ -410,28 +410,28 @@ def test_the_date_header_is_read(date: str | None, epoch: float | None) -> None:
 ONE, TWO, THREE = (Endpoint("http", host, 9200) for host in ("a", "b", "c"))
 
 
-def node(held: Held, code: str | None = None, message: str = "so") -> Finding:
+def node(held: Status, code: str | None = None, message: str = "so") -> Finding:
     return Finding(Rung.TCP, held, message, code, evidence={"x": 1})
 
 
 def test_one_node_keeps_its_own_finding() -> None:
-    finding = node(Held.WARN, "clock.drift")
+    finding = node(Status.WARN, "clock.drift")
     assert merge(Rung.TCP, {ONE: finding}) is finding
 
 
 @pytest.mark.parametrize(
     ("nodes", "held", "code"),
     [
-        ([node(Held.PASS), node(Held.PASS)], Held.PASS, None),
-        ([node(Held.PASS), node(Held.WARN, "clock.drift")], Held.WARN, "clock.drift"),
-        ([node(Held.PASS), node(Held.FAIL, "net.tcp.refused")], Held.WARN, "net.tcp.refused"),
-        ([node(Held.FAIL, "net.tcp.refused"), node(Held.FAIL, "net.tcp.timeout")], Held.FAIL, "net.tcp.refused"),
-        ([node(Held.SKIPPED), node(Held.SKIPPED)], Held.SKIPPED, None),
-        ([node(Held.SKIPPED), node(Held.PASS)], Held.PASS, None),
+        ([node(Status.PASS), node(Status.PASS)], Status.PASS, None),
+        ([node(Status.PASS), node(Status.WARN, "clock.drift")], Status.WARN, "clock.drift"),
+        ([node(Status.PASS), node(Status.FAIL, "net.tcp.refused")], Status.WARN, "net.tcp.refused"),
+        ([node(Status.FAIL, "net.tcp.refused"), node(Status.FAIL, "net.tcp.timeout")], Status.FAIL, "net.tcp.refused"),
+        ([node(Status.SKIPPED), node(Status.SKIPPED)], Status.SKIPPED, None),
+        ([node(Status.SKIPPED), node(Status.PASS)], Status.PASS, None),
     ],
 )
 def test_several_nodes_become_one_finding_with_each_ones_evidence(
-    nodes: list[Finding], held: Held, code: str | None
+    nodes: list[Finding], held: Status, code: str | None
 ) -> None:
     finding = merge(Rung.TCP, dict(zip((ONE, TWO), nodes, strict=True)))
     assert (finding.outcome, finding.code) == (held, code)
@@ -441,7 +441,7 @@ def test_several_nodes_become_one_finding_with_each_ones_evidence(
 
 def test_a_node_that_fell_earlier_is_shown_as_blocked() -> None:
     finding = merge(
-        Rung.HTTP, {ONE: node(Held.PASS), TWO: node(Held.PASS)}, {THREE: node(Held.FAIL, "net.tcp.refused")}
+        Rung.HTTP, {ONE: node(Status.PASS), TWO: node(Status.PASS)}, {THREE: node(Status.FAIL, "net.tcp.refused")}
     )
-    assert finding.outcome is Held.PASS
+    assert finding.outcome is Status.PASS
     assert finding.evidence["endpoints"][2]["message"] == "blocked by tcp"

@@ -16,7 +16,7 @@ from magictel.ladder.climb import climb
 from magictel.ladder.http import answered
 from magictel.ladder.probe import probe, probes_of
 from magictel.ladder.steps import http_steps
-from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.finding import Finding, Rung, SideEffect, Status
 from magictel.model.outcome import Outcome
 from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
@@ -96,29 +96,29 @@ def test_a_healthy_backend_passes_from_dns_to_health() -> None:
         found = climbed(Exporter(server.http))
     held = {rung: found[rung].outcome for rung in (Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.HEALTH)}
     assert held == {
-        Rung.DNS: Held.PASS,
-        Rung.TCP: Held.PASS,
-        Rung.TLS: Held.SKIPPED,
-        Rung.HTTP: Held.PASS,
-        Rung.HEALTH: Held.PASS,
+        Rung.DNS: Status.PASS,
+        Rung.TCP: Status.PASS,
+        Rung.TLS: Status.SKIPPED,
+        Rung.HTTP: Status.PASS,
+        Rung.HEALTH: Status.PASS,
     }
-    assert (found[Rung.CLOCK].outcome, found[Rung.CLOCK].code) == (Held.WARN, "clock.unreadable")
+    assert (found[Rung.CLOCK].outcome, found[Rung.CLOCK].code) == (Status.WARN, "clock.unreadable")
 
 
 def test_a_probe_with_a_side_effect_is_not_asked_unless_allowed() -> None:
     with serving(answers(OK)) as server:
         found = climbed(Exporter(server.http))[Rung.WRITE]
-        assert (found.outcome, "--allow empty-write" in found.message) == (Held.SKIPPED, True)
+        assert (found.outcome, "--allow empty-write" in found.message) == (Status.SKIPPED, True)
         allowed = climbed(Exporter(server.http, allowed=[SideEffect.EMPTY_WRITE]))[Rung.WRITE]
-        assert allowed.outcome is Held.PASS
+        assert allowed.outcome is Status.PASS
 
 
 def test_a_node_that_is_down_warns_and_is_not_asked_again() -> None:
     down = free_port()
     with serving(answers(OK)) as server:
         found = climbed(Exporter(f"http://127.0.0.1:{down}", server.http))
-    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Held.WARN, "net.tcp.refused")
-    assert found[Rung.HTTP].outcome is Held.PASS
+    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.WARN, "net.tcp.refused")
+    assert found[Rung.HTTP].outcome is Status.PASS
     rows = found[Rung.HTTP].evidence["endpoints"]
     assert [(row["endpoint"], row["outcome"]) for row in rows] == [
         (server.http, "pass"),
@@ -128,8 +128,8 @@ def test_a_node_that_is_down_warns_and_is_not_asked_again() -> None:
 
 def test_all_nodes_down_fails_and_blocks() -> None:
     found = climbed(Exporter(f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"))
-    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Held.FAIL, "net.tcp.refused")
-    assert (found[Rung.WRITE].outcome, found[Rung.WRITE].blocked_by) == (Held.BLOCKED, Rung.TCP)
+    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.FAIL, "net.tcp.refused")
+    assert (found[Rung.WRITE].outcome, found[Rung.WRITE].blocked_by) == (Status.BLOCKED, Rung.TCP)
 
 
 def test_a_node_that_hangs_leaves_time_for_the_others() -> None:
@@ -139,18 +139,18 @@ def test_a_node_that_hangs_leaves_time_for_the_others() -> None:
 
     with serving(hangs) as silent, serving(answers(OK)) as server:
         found = climbed(Exporter(silent.http, server.http), timeout=4.0)
-    assert (found[Rung.HTTP].outcome, found[Rung.HTTP].code) == (Held.WARN, "net.http.read-timeout")
+    assert (found[Rung.HTTP].outcome, found[Rung.HTTP].code) == (Status.WARN, "net.http.read-timeout")
 
 
 def test_a_probes_bug_does_not_hide_the_other_rungs() -> None:
     with serving(answers(OK)) as server:
         found = climbed(Wrong(server.http))
     assert found[Rung.HEALTH].code == "internal.probe"
-    assert found[Rung.WRITE].outcome is Held.SKIPPED
+    assert found[Rung.WRITE].outcome is Status.SKIPPED
 
 
 @pytest.mark.parametrize("path", ["", "/es"])
 def test_a_proxy_that_is_down_shows_on_tcp(path: str) -> None:
     with serving(answers(OK)) as server:
         found = climbed(Exporter(server.http + path, proxy=f"http://127.0.0.1:{free_port()}"))
-    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Held.FAIL, "http.proxy.down")
+    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.FAIL, "http.proxy.down")

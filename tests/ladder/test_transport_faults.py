@@ -18,7 +18,7 @@ import trustme
 from magictel.errors import SettingsError, WireError
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.http import answered
-from magictel.model.finding import Finding, Held
+from magictel.model.finding import Finding, Status
 from magictel.net.address import parse_endpoint
 from magictel.net.tls import TlsOptions
 from magictel.settings.credentials import check_secret
@@ -368,7 +368,7 @@ def test_each_fault_of_a_socket_has_its_code(fault: Fault, authority: Authority,
         found = answered(wire)
         transport.close()
     assert isinstance(found, Finding)
-    assert (found.outcome, found.code) == (Held.FAIL, fault.code), found
+    assert (found.outcome, found.code) == (Status.FAIL, fault.code), found
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.phases], ids=lambda fault: fault.row)

@@ -15,7 +15,7 @@ import pytest
 from magictel.ladder import deferred, http, tls
 from magictel.ladder.climb import climb
 from magictel.ladder.deferred import SECOND_PROBE, Meanwhile, seconds_left
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from tests.diagnose.scripted import made
 from tests.transports.servers import OK, Authority, Handler, Server, read_request, serving
 
@@ -147,7 +147,7 @@ def test_a_rung_ends_within_its_time(case: Held_back, name: str, authority: Auth
     with faced(case, authority) as server:  # it holds back for ever: a rung that has no end has no verdict either
         found = climbed(name, server.https if case.scheme == "https" else server.http, authority)
     assert max(given, default=0.0) <= TIME, "a second probe is given what the rung has left"
-    failed = next(one for one in found if one.outcome is Held.FAIL)
+    failed = next(one for one in found if one.outcome is Status.FAIL)
     assert failed.remedy
     if case.code:
         assert failed.code == case.code, failed
@@ -158,7 +158,7 @@ def test_a_rung_ends_within_its_time(case: Held_back, name: str, authority: Auth
 def test_many_questions_of_one_rung_share_its_time(authority: Authority) -> None:
     with serving(each_after(1.2, reply(PRODUCT))) as server:
         found = {one.rung: one for one in climbed("elasticsearch", server.http, authority, 2.2)}
-    assert found[Rung.HTTP].outcome is Held.PASS
+    assert found[Rung.HTTP].outcome is Status.PASS
     assert found[Rung.AUTH].code == "net.http.read-timeout"
 
 

@@ -15,7 +15,7 @@ import pytest
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.ladder.climb import climb
 from magictel.model.events import CheckOutcome, check_outcome
-from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.finding import Finding, Rung, SideEffect, Status
 from tests.cli.running import Ran, magictel
 from tests.diagnose.scripted import answering, made, raw
 
@@ -77,14 +77,14 @@ REFUSALS = {
 @pytest.mark.parametrize(("answer", "code", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_a_server_that_refuses_every_request_fails(name: str, answer: bytes, code: str, words: str) -> None:
     rungs = climbed(name, {"": answer})
-    failed = next(one for one in rungs.values() if one.outcome is Held.FAIL)
+    failed = next(one for one in rungs.values() if one.outcome is Status.FAIL)
     assert failed.rung in (Rung.HTTP, Rung.AUTH)
     assert failed.code is not None
     assert re.fullmatch(code, failed.code), failed
     assert words in failed.message
     assert failed.remedy
     assert "TARGET" not in failed.remedy
-    assert rungs[Rung.WRITE].outcome is Held.BLOCKED
+    assert rungs[Rung.WRITE].outcome is Status.BLOCKED
 
 
 OTHERS = {
@@ -102,7 +102,7 @@ OTHERS = {
 @pytest.mark.parametrize("states", OTHERS.values(), ids=OTHERS)
 def test_another_product_fails_by_its_name(name: str, states: Mapping[str, bytes]) -> None:
     finding = climbed(name, states)[Rung.HTTP]
-    assert (finding.outcome, finding.code) == (Held.FAIL, "http.other-product")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "http.other-product")
     assert finding.evidence["product"] in finding.message
 
 
@@ -119,7 +119,7 @@ APPS = {
 @pytest.mark.parametrize("answer", APPS.values(), ids=APPS)
 def test_a_plain_web_application_is_no_remote_write_receiver(answer: bytes) -> None:
     rungs = climbed("prometheus-remote-write", {"": answer})
-    assert rungs[Rung.HTTP].outcome is Held.FAIL
+    assert rungs[Rung.HTTP].outcome is Status.FAIL
     assert rungs[Rung.HTTP].code in ("http.not-a-backend", "http.redirect")
 
 
@@ -141,7 +141,7 @@ BY_METHOD = {
 @pytest.mark.parametrize("answer", BY_METHOD.values(), ids=BY_METHOD)
 def test_an_answer_to_a_get_that_says_nothing_of_post_warns_and_proves_nothing(name: str, answer: bytes) -> None:
     rungs = climbed(name, {"GET": answer, "POST": EMPTY})
-    assert (rungs[Rung.HTTP].outcome, rungs[Rung.HTTP].code) == (Held.WARN, "http.write-path")
+    assert (rungs[Rung.HTTP].outcome, rungs[Rung.HTTP].code) == (Status.WARN, "http.write-path")
     assert outcome(rungs) is CheckOutcome.UNVERIFIED
     assert outcome(rungs, Rung.TCP) is CheckOutcome.WARN
     skipped = climbed(name, {"GET": answer, "POST": EMPTY}, skip=("http.write-path",))
@@ -151,18 +151,18 @@ def test_an_answer_to_a_get_that_says_nothing_of_post_warns_and_proves_nothing(n
 @pytest.mark.parametrize("answer", [*BY_METHOD.values(), raw(403, {}, b'{"message":"Missing Authentication Token"}')])
 def test_an_allowed_write_decides(answer: bytes) -> None:
     taken = climbed("prometheus-remote-write", {"GET": answer, "POST": EMPTY}, SideEffect.EMPTY_WRITE)
-    assert taken[Rung.WRITE].outcome is Held.PASS
+    assert taken[Rung.WRITE].outcome is Status.PASS
     assert outcome(taken) is CheckOutcome.WARN
     refused = climbed("prometheus-remote-write", {"POST": raw(404, {}, b""), "": answer}, SideEffect.EMPTY_WRITE)
-    assert refused[Rung.WRITE].outcome is Held.FAIL
+    assert refused[Rung.WRITE].outcome is Status.FAIL
 
 
 def test_a_remote_write_receiver_is_known_by_its_own_words() -> None:
     reads = raw(400, PLAIN, b"cannot decompress request with length 0: snappy: corrupt input")
-    assert climbed("prometheus-remote-write", {"GET": reads})[Rung.HTTP].outcome is Held.PASS
+    assert climbed("prometheus-remote-write", {"GET": reads})[Rung.HTTP].outcome is Status.PASS
     astray = raw(400, PLAIN | {"X-Server-Hostname": "vm"}, b'unsupported path requested: "/api/v1/write"')
     finding = climbed("prometheus-remote-write", {"GET": astray})[Rung.HTTP]
-    assert (finding.outcome, finding.code) == (Held.FAIL, "prom.rw.path")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "prom.rw.path")
 
 
 def sent(states: Mapping[str, bytes], folder: Path, *words: str) -> Ran:
@@ -206,16 +206,16 @@ def test_the_command_exits_with_3_where_nothing_is_proved_and_0_once_a_write_pro
 @pytest.mark.parametrize(
     ("path", "held", "code"),
     [
-        ("/api/v1/write", Held.PASS, None),
-        ("/insert/0/prometheus/", Held.PASS, None),
-        ("/api/v1/import", Held.FAIL, "prom.rw.path"),
-        ("/api/v2/write", Held.FAIL, "prom.rw.path"),
-        ("/opentelemetry/v1/metrics", Held.FAIL, "prom.rw.path"),
-        ("/metrics", Held.WARN, "http.write-path"),
+        ("/api/v1/write", Status.PASS, None),
+        ("/insert/0/prometheus/", Status.PASS, None),
+        ("/api/v1/import", Status.FAIL, "prom.rw.path"),
+        ("/api/v2/write", Status.FAIL, "prom.rw.path"),
+        ("/opentelemetry/v1/metrics", Status.FAIL, "prom.rw.path"),
+        ("/metrics", Status.WARN, "http.write-path"),
     ],
 )
 def test_victoriametrics_answers_alike_on_all_of_its_paths_and_only_some_take_remote_write(
-    path: str, held: Held, code: str | None
+    path: str, held: Status, code: str | None
 ) -> None:
     own = raw(204, {"X-Server-Hostname": "vm"}, b"")
     with answering("prometheus-remote-write", {path: own, "/": own}) as url:

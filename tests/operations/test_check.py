@@ -7,7 +7,7 @@ from threading import Event
 
 from magictel.errors import SettingsError
 from magictel.model.events import CheckFinished, CheckOutcome, CheckResult, TargetChecked, Waited
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.target_run import Job
 from tests.operations.memory import Backend, MemoryExporter
@@ -36,7 +36,7 @@ def test_every_rung_is_there_once_and_what_is_not_asked_is_skipped() -> None:
 
 def test_what_stands_on_a_failed_rung_is_blocked_by_it() -> None:
     result = climbed(Backend(steps={Rung.TLS: Finding.failed(Rung.TLS, "tls.expired", "expired 3 days ago")}))
-    blocked = {finding.rung: finding.blocked_by for finding in result.rungs if finding.outcome is Held.BLOCKED}
+    blocked = {finding.rung: finding.blocked_by for finding in result.rungs if finding.outcome is Status.BLOCKED}
     assert set(blocked) == {Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE}
     assert set(blocked.values()) == {Rung.TLS}
     assert result.outcome is CheckOutcome.FAIL
@@ -58,7 +58,7 @@ def test_unusable_settings_fail_config_and_block_the_rest() -> None:
     assert isinstance(finished, CheckFinished)
     (result,) = finished.results
     assert result.unusable
-    assert [finding.outcome for finding in result.rungs] == [Held.FAIL, *[Held.BLOCKED] * 8, Held.SKIPPED]
+    assert [finding.outcome for finding in result.rungs] == [Status.FAIL, *[Status.BLOCKED] * 8, Status.SKIPPED]
 
 
 def test_a_warning_of_the_settings_warns_at_config() -> None:
@@ -76,7 +76,7 @@ def test_the_round_trip_is_climbed_when_asked_for() -> None:
     assert outcomes(climbed(backend, CheckOptions(round_trip=True)))["round-trip"] == "pass"
     lossy = Backend(shows=lambda shown: shown[1:])
     result = climbed(lossy, CheckOptions(round_trip=True))
-    assert (result.rungs[-1].outcome, result.rungs[-1].code) == (Held.FAIL, "verify.lost")
+    assert (result.rungs[-1].outcome, result.rungs[-1].code) == (Status.FAIL, "verify.lost")
 
 
 def test_wait_climbs_again_until_it_holds_and_says_what_it_waits_for() -> None:

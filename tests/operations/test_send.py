@@ -227,7 +227,7 @@ def test_a_point_given_up_that_arrived_all_the_same_is_not_called_altered() -> N
         if b"sample.requests" not in payload.body:
             return Delivered()
         backend.stored += [json.loads(item) for item in payload.items()]
-        return Unavailable("net.http.read-timeout", "no answer", unknown=True)
+        return Unavailable("net.http.read-timeout", "no answer", maybe_stored=True)
 
     backend.judge = store_and_say_nothing
     result, _ = run(backend, deadline=0.5)

@@ -69,7 +69,7 @@ def test_when_no_node_can_be_reached_nothing_has_travelled(phase: Phase) -> None
     assert sorted(nodes.asked) == ["a", "b"]
     assert attempted.bytes == 0
     assert isinstance(attempted.outcome, Unavailable)
-    assert not attempted.outcome.unknown
+    assert not attempted.outcome.maybe_stored
 
 
 @pytest.mark.parametrize("phase", ["write", "read"])
@@ -79,7 +79,7 @@ def test_after_a_connection_stood_no_other_node_is_asked_since_the_first_may_hav
     assert nodes.asked == ["a"]
     assert attempted.bytes == len(PAYLOAD.body)
     assert isinstance(attempted.outcome, Unavailable)
-    assert attempted.outcome.unknown
+    assert attempted.outcome.maybe_stored
 
 
 def test_threads_that_come_together_get_the_same_transport() -> None:
@@ -120,10 +120,10 @@ PAGE = {"content-type": "text/html", "server": "nginx"}
         (Reply(429, {"retry-after": "7"}), Throttled("http.throttled", "", 7.0)),
         (Reply(429), Throttled("http.throttled", "")),
         (Reply(408), Unavailable("http.timeout", "")),
-        (Reply(500), Unavailable("http.server-error", "", unknown=True)),
+        (Reply(500), Unavailable("http.server-error", "", maybe_stored=True)),
         (Reply(503, {"retry-after": "Fri, 15 Jan 2027 08:00:30 GMT"}), Unavailable("http.server-error", "", 30.0)),
-        (Reply(504), Unavailable("http.server-error", "", unknown=True)),
-        (Reply(502, PAGE, b"<html>"), Unavailable("http.bad-gateway", "", unknown=True)),
+        (Reply(504), Unavailable("http.server-error", "", maybe_stored=True)),
+        (Reply(502, PAGE, b"<html>"), Unavailable("http.bad-gateway", "", maybe_stored=True)),
         (Reply(503, PAGE, b"<html>"), Unavailable("http.bad-gateway", "")),
     ],
     ids=lambda value: f"{value.status}" if isinstance(value, Reply) else "",

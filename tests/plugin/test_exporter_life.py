@@ -114,7 +114,7 @@ def test_shutdown_interrupts_a_retry_that_waits() -> None:
 
     def away(payload: Payload, timeout: float) -> Outcome:
         trying.set()
-        return Throttled("http.throttled", "429", after=20.0)
+        return Throttled("http.throttled", "429", retry_after=20.0)
 
     exporter = LinesExporter(settings(shutdown_timeout=60), backend=away)
     delivering = threading.Thread(target=lambda: exporter.deliver(collection(range(3)), seconds=50))

@@ -110,7 +110,7 @@ def test_a_reader_that_comes_too_late_is_ended_without_time_and_says_what_it_hol
     silent_thread.join(100)
     ledger = silent.ledger
     assert (ledger.sent, ledger.dropped, ledger.kept) == (1, 1, 0), "counted when the attempt ended"
-    assert ledger.reasons[0].unknown
+    assert ledger.reasons[0].maybe_stored
 
 
 def test_an_outage_is_bridged_by_the_outbox() -> None:

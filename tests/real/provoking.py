@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.diagnose.diagnose import STANDS_WITH
 from magictel.http.wire import Reply, Request, Transport
-from magictel.model.finding import Held
+from magictel.model.finding import Status
 from magictel.model.outcome import Receipt
 from tests.cli.running import magictel
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
@@ -78,7 +78,7 @@ def seen(
         mend()
     replies = [reply for one in recorders for reply in one.replies]
     refused = next(reply for reply in replies if not reply.ok or b'"errors":true' in reply.body)
-    found = frozenset(one.code for one in rungs if one.outcome in (Held.FAIL, Held.WARN))
+    found = frozenset(one.code for one in rungs if one.outcome in (Status.FAIL, Status.WARN))
     engine.http.post(f"/{engine.index}/_refresh")
     stored = engine.http.get(f"/{engine.index}/_count").json()["count"]
     codes = tuple(reason.code for reason in receipt.reasons)

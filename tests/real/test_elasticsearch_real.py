@@ -18,7 +18,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.model.events import SendOutcome
-from magictel.model.finding import Held, Rung
+from magictel.model.finding import Rung, Status
 from magictel.operations.prepare import prepare
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine, TimedJob, checked, rungs, sent
@@ -151,11 +151,11 @@ def test_a_write_only_key_writes_and_its_sample_is_unverified(secured: Secured) 
         result = checked(job)
         found = rungs(result)
         assert result.outcome != "fail", found
-        assert found[Rung.HTTP].outcome is Held.PASS
-        assert found[Rung.AUTH].outcome is Held.PASS
-        assert (found[Rung.CLOCK].outcome, found[Rung.CLOCK].code) == (Held.WARN, "clock.unreadable")
-        assert (found[Rung.HEALTH].outcome, found[Rung.HEALTH].code) == (Held.WARN, "es.authz.monitor")
-        assert found[Rung.WRITE].outcome is Held.PASS
+        assert found[Rung.HTTP].outcome is Status.PASS
+        assert found[Rung.AUTH].outcome is Status.PASS
+        assert (found[Rung.CLOCK].outcome, found[Rung.CLOCK].code) == (Status.WARN, "clock.unreadable")
+        assert (found[Rung.HEALTH].outcome, found[Rung.HEALTH].code) == (Status.WARN, "es.authz.monitor")
+        assert found[Rung.WRITE].outcome is Status.PASS
         sample = sent(job)
         assert (sample.outcome, sample.code) == (SendOutcome.UNVERIFIED, "es.read.forbidden")
         assert sample.receipt.delivered == 12
@@ -183,7 +183,7 @@ def test_credentials_that_are_refused_are_told_apart(secured: Secured) -> None:
     }
     for code, options in wanted.items():
         auth = rungs(checked(secured.job(**options)))[Rung.AUTH]
-        assert (auth.outcome, auth.code) == (Held.FAIL, code), auth
+        assert (auth.outcome, auth.code) == (Status.FAIL, code), auth
         result = sent(secured.job(**options))
         assert (result.outcome, result.code) == (SendOutcome.UNDELIVERED, code)
         exporter = secured.exporter(**options)
@@ -195,14 +195,14 @@ def test_credentials_that_are_refused_are_told_apart(secured: Secured) -> None:
 def test_missing_rights_are_named_with_the_smallest_role(secured: Secured) -> None:
     elsewhere = secured.key("other", "create_doc", "auto_configure")
     write = rungs(checked(secured.job(api_key=elsewhere["encoded"])))[Rung.WRITE]
-    assert (write.outcome, write.code) == (Held.FAIL, "es.authz.bulk")
+    assert (write.outcome, write.code) == (Status.FAIL, "es.authz.bulk")
     assert '"privileges": ["auto_configure", "create_doc"]' in write.remedy
     result = sent(secured.job(api_key=elsewhere["encoded"]))
     assert result.outcome is SendOutcome.REJECTED
     assert result.code in ("es.authz.bulk", "es.authz.auto-create")
     cannot_make = secured.key(secured.index, "create_doc", "view_index_metadata", "read")
     write = rungs(checked(secured.job(api_key=cannot_make["encoded"])))[Rung.WRITE]
-    assert (write.outcome, write.code) == (Held.FAIL, "es.authz.auto-create")
+    assert (write.outcome, write.code) == (Status.FAIL, "es.authz.auto-create")
     result = sent(secured.job(api_key=cannot_make["encoded"]))
     assert (result.outcome, result.code) == (SendOutcome.REJECTED, "es.authz.auto-create")
     secured.http.put(f"/{secured.index}")
@@ -213,7 +213,7 @@ def test_a_user_with_no_right_to_write_is_refused_as_a_whole(secured: Secured) -
     secured.http.put("/_security/user/reader", json={"password": "reader-password", "roles": ["viewer"]})
     options = {"username": "reader", "password": "reader-password"}
     write = rungs(checked(secured.job(**options)))[Rung.WRITE]
-    assert (write.outcome, write.code) == (Held.FAIL, "es.authz.bulk")
+    assert (write.outcome, write.code) == (Status.FAIL, "es.authz.bulk")
     assert sent(secured.job(**options)).code == "es.authz.bulk"
 
 

@@ -25,7 +25,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.model.events import CheckFinished, SendFinished
-from magictel.model.finding import Held, Rung, SideEffect
+from magictel.model.finding import Rung, SideEffect, Status
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
 from magictel.operations.send import SendOptions, send
@@ -141,9 +141,9 @@ def url(request: pytest.FixtureRequest) -> str:
 
 def test_the_ladder_holds_and_an_empty_write_is_taken(url: str) -> None:
     rungs = climbed(url, SideEffect.EMPTY_WRITE)
-    skipped = {rung for rung, finding in rungs.items() if finding.outcome is Held.SKIPPED}
+    skipped = {rung for rung, finding in rungs.items() if finding.outcome is Status.SKIPPED}
     assert skipped == {Rung.TLS, Rung.ROUND_TRIP}
-    assert {finding.outcome for rung, finding in rungs.items() if rung not in skipped} == {Held.PASS}
+    assert {finding.outcome for rung, finding in rungs.items() if rung not in skipped} == {Status.PASS}
 
 
 def test_the_sample_is_verified_and_says_when_it_was_visible(url: str) -> None:
@@ -238,8 +238,8 @@ def test_through_tls_with_a_private_ca_and_a_client_certificate() -> None:
 def test_a_bad_certificate_stops_the_ladder_at_tls(door: str, code: str) -> None:
     trust = {} if code == "tls.unknown-ca" else {"ca_file": variable("MT_CA")}
     rungs = climbed(front(door, "/prom"), **trust)
-    assert (rungs[Rung.TLS].outcome, rungs[Rung.TLS].code) == (Held.FAIL, code)
-    assert rungs[Rung.WRITE].outcome is Held.BLOCKED
+    assert (rungs[Rung.TLS].outcome, rungs[Rung.TLS].code) == (Status.FAIL, code)
+    assert rungs[Rung.WRITE].outcome is Status.BLOCKED
 
 
 def test_with_basic_and_bearer_credentials() -> None:
@@ -248,7 +248,7 @@ def test_with_basic_and_bearer_credentials() -> None:
     assert sent(front("MT_AUTH_URL", "/basic/prom"), **basic).outcome == "verified"
     assert sent(front("MT_AUTH_URL", "/bearer/prom"), bearer_token=Secret(variable("MT_TOKEN"))).outcome == "verified"
     wrong = climbed(front("MT_AUTH_URL", "/basic/prom"), username=user, password=Secret("not-" + password))
-    failed = [finding for finding in wrong.values() if finding.outcome is Held.FAIL]
+    failed = [finding for finding in wrong.values() if finding.outcome is Status.FAIL]
     assert [finding.code for finding in failed] == ["http.unauthorized"]
 
 

@@ -171,7 +171,7 @@ def test_what_other_packages_gave_to_opentelemetry_is_listed_without_ours(folder
 def test_listing_imports_no_exporter_no_sdk_and_no_http_client(tmp_path: Path) -> None:
     script = (
         "import json, sys\n"
-        "from magictel import registry\n"
+        "from magictel.registry import entry_points as registry\n"
         "rows = entry_points.registrations({})\n"
         "assert rows\n"
         "print(json.dumps(sorted(sys.modules)))\n"

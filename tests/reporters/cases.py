@@ -21,7 +21,7 @@ from magictel.model.events import (
     Waited,
     check_outcome,
 )
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Timing
 from magictel.model.verification import Difference, Verification
@@ -41,7 +41,7 @@ def timed(finding: Finding, seconds: float) -> Finding:
 
 
 def blocked(by: Rung, *rungs: Rung) -> tuple[Finding, ...]:
-    return tuple(Finding(rung, Held.BLOCKED, f"blocked by {by}", blocked_by=by) for rung in rungs)
+    return tuple(Finding(rung, Status.BLOCKED, f"blocked by {by}", blocked_by=by) for rung in rungs)
 
 
 def checked(

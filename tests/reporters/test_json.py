@@ -11,7 +11,7 @@ import pytest
 
 from magictel.errors import SettingsError
 from magictel.model.events import Event, SendOutcome
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.reporters.documents import error_document
 from magictel.reporters.json import JsonReporter, plain, writer
 from tests.reporters.cases import CASES, STOPPED, VERIFIED, check_events, checked, send_events
@@ -98,7 +98,7 @@ def test_a_ladder_that_stops_a_send_is_undelivered_under_its_code() -> None:
 
 
 def test_code_is_null_on_pass_whatever_the_probe_said() -> None:
-    finding = Finding(Rung.HEALTH, Held.PASS, "fine", "es.health.green")
+    finding = Finding(Rung.HEALTH, Status.PASS, "fine", "es.health.green")
     told = document(check_events(checked("t", "t", "", finding)))
     assert told["targets"][0]["rungs"][0]["code"] is None
 

@@ -41,8 +41,8 @@ def test_attempts_are_added_up_by_how_they_ended() -> None:
 
 
 def test_a_delivery_says_how_its_attempts_failed_and_what_it_waited() -> None:
-    reset = Unavailable("net.http.reset", "reset", unknown=True)
-    rig = Rig([Throttled("http.throttled", "429", after=2.0), Throttled("http.throttled", "429"), reset])
+    reset = Unavailable("net.http.reset", "reset", maybe_stored=True)
+    rig = Rig([Throttled("http.throttled", "429", retry_after=2.0), Throttled("http.throttled", "429"), reset])
     receipt = rig.deliver(payload(3))
     assert receipt.delivered == 3
     assert [(one.code, one.count) for one in receipt.failed] == [("http.throttled", 2), ("net.http.reset", 1)]

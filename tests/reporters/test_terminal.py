@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magictel.model.events import CheckFinished, Event, Waited
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 from magictel.reporters.layout import Sheet
 from magictel.reporters.progress import Progress
 from magictel.reporters.terminal import TerminalReporter, sheet_for
@@ -203,18 +203,18 @@ def test_the_last_line_is_the_verdict(case: str) -> None:
     ), last
 
 
-HELD = st.sampled_from([Held.PASS, Held.WARN, Held.FAIL, Held.SKIPPED, Held.BLOCKED])
+HELD = st.sampled_from([Status.PASS, Status.WARN, Status.FAIL, Status.SKIPPED, Status.BLOCKED])
 
 
 @given(st.lists(HELD, min_size=10, max_size=10), st.sampled_from([None, 40, 80, 120]), st.booleans())
-def test_every_rung_always_appears_once(held: list[Held], width: int | None, same: bool) -> None:
+def test_every_rung_always_appears_once(held: list[Status], width: int | None, same: bool) -> None:
     findings = [
         Finding(
             rung,
             outcome,
             "one reason" if same else f"reason {number}",
-            "http.redirect" if outcome in (Held.FAIL, Held.WARN) else None,
-            blocked_by=Rung.CONFIG if outcome is Held.BLOCKED else None,
+            "http.redirect" if outcome in (Status.FAIL, Status.WARN) else None,
+            blocked_by=Rung.CONFIG if outcome is Status.BLOCKED else None,
             seconds=0.01,
         )
         for number, (rung, outcome) in enumerate(zip(Rung, held, strict=True))
@@ -272,8 +272,8 @@ def test_nobody_sees_progress_in_a_pipe() -> None:
 def test_wide_characters_do_not_push_figures_off_the_line() -> None:
     from rich.cells import cell_len
 
-    finding = Finding(Rung.CONFIG, Held.PASS, "東京" * 15, seconds=0.1)
-    dns = Finding(Rung.DNS, Held.PASS, "大阪 " * 25, seconds=0.1)
+    finding = Finding(Rung.CONFIG, Status.PASS, "東京" * 15, seconds=0.1)
+    dns = Finding(Rung.DNS, Status.PASS, "大阪 " * 25, seconds=0.1)
     screen = Screen()
     page(check_events(checked("t", "t", "", finding, dns)), sheet_for(screen, {"TERM": "xterm", "COLUMNS": "80"}))
     for line in re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).split("\n"):

@@ -275,7 +275,7 @@ def test_a_point_whose_value_is_the_secret_is_read_back_equal() -> None:
     clock.wait(5)
     expected = tuple(
         one
-        for group in exporter.going(run.data)
+        for group in exporter.prepared(run.data)
         for point in group.points
         if (one := exporter.expect(Series(group.stream, point.attributes or {}), point)) is not None
     )

@@ -9,14 +9,14 @@ from magictel.conformance.laws import declared, delivery, encoding, faults, life
 from magictel.errors import UsageError
 
 LAWS: tuple[Law, ...] = (
-    *declared.BOOK.laws,
-    *encoding.BOOK.laws,
-    *points.BOOK.laws,
-    *delivery.BOOK.laws,
-    *faults.BOOK.laws,
-    *system.BOOK.laws,
-    *reading.BOOK.laws,
-    *lifecycle.BOOK.laws,
+    *declared.LAWS.laws,
+    *encoding.LAWS.laws,
+    *points.LAWS.laws,
+    *delivery.LAWS.laws,
+    *faults.LAWS.laws,
+    *system.LAWS.laws,
+    *reading.LAWS.laws,
+    *lifecycle.LAWS.laws,
 )
 
 

@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from magictel.conformance.case import Case, options_of
-from magictel.conformance.law import Book, Level, Violation, broken_unless, first
+from magictel.conformance.law import LawRegistry, Level, Violation, broken_unless, first
 from magictel.conformance.points import collection
 from magictel.conformance.requirements import Need
 from magictel.ladder.climb import climb
 from magictel.ladder.probe import probes_of
-from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.finding import Finding, Rung, SideEffect, Status
 from magictel.plugin.exporter import INTERFACE, Exporter
 from magictel.secrets.secret import Secret
 from magictel.settings.describe import json_schema, option_rows, sample_toml
 
-BOOK = Book()
+LAWS = LawRegistry()
 _PLANTED = "c0nf0rmance-pl4nted-s3cret"
 _CHANGES = frozenset({"PUT", "DELETE", "PATCH"})
 
 
-@BOOK.law("describe.interface", "It says what it is called, what it is, and for which interface it was built.")
+@LAWS.law("describe.interface", "It says what it is called, what it is, and for which interface it was built.")
 def interface(case: Case) -> Violation | None:
     """Name, summary, interface, settings."""
     exporter = case.exporter()
@@ -32,7 +32,7 @@ def interface(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("describe.options", "Every option has a sentence and a variable, and a sample file and a schema can be made.")
+@LAWS.law("describe.options", "Every option has a sentence and a variable, and a sample file and a schema can be made.")
 def options(case: Case) -> Violation | None:
     """By the same code as `magictel describe`."""
     exporter = case.exporter()
@@ -48,7 +48,7 @@ def options(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("describe.cost", "It says what a point costs, and what the backend refuses or changes.", level=Level.SHOULD)
+@LAWS.law("describe.cost", "It says what a point costs, and what the backend refuses or changes.", level=Level.SHOULD)
 def cost(case: Case) -> Violation | None:
     """Shown by `magictel describe`."""
     exporter = case.exporter()
@@ -58,7 +58,7 @@ def cost(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law(
+@LAWS.law(
     "secrets.nowhere",
     "No secret shows in repr, logs, receipts or findings, even where the backend says it back.",
     Need.SECRETS,
@@ -86,16 +86,16 @@ def secrets(case: Case) -> Violation | None:
     return broken_unless(tried, "no secret could be planted")
 
 
-@BOOK.law("probes.hold", "Before a healthy backend no rung of its ladder fails, and no probe breaks.", Need.BACKEND)
+@LAWS.law("probes.hold", "Before a healthy backend no rung of its ladder fails, and no probe breaks.", Need.BACKEND)
 def probes_hold(case: Case) -> Violation | None:
     """All rungs that it can climb."""
     for found in _climbed(case.exporter()):
-        if found.outcome is Held.FAIL:
+        if found.outcome is Status.FAIL:
             return Violation(f"{found.rung}: {found.code}: {found.message}")
     return None
 
 
-@BOOK.law("probes.side-effects", "Probes do no more than they declare: read-only ones write nothing.", Need.BACKEND)
+@LAWS.law("probes.side-effects", "Probes do no more than they declare: read-only ones write nothing.", Need.BACKEND)
 def side_effects(case: Case) -> Violation | None:
     """A backend that takes notes."""
     exporter = case.exporter()

@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.sdk.resources import Resource
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, broken_unless, first, points
+from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
 from magictel.conformance.points import collection
 from magictel.conformance.requirements import Need
 from magictel.delivery.attempt import Attempted
@@ -17,11 +17,11 @@ from magictel.encoding.payload import Payload
 from magictel.encoding.templates import Layouts
 from magictel.plugin.exporter import Exporter
 
-BOOK = Book()
+LAWS = LawRegistry()
 _BUSY = 1.0
 
 
-@BOOK.law("bounds.deadline", "deliver ends by its deadline, and names what it gave up.", Need.AWAY)
+@LAWS.law("bounds.deadline", "deliver ends by its deadline, and names what it gave up.", Need.AWAY)
 def deadline(case: Case) -> Violation | None:
     """The backend stays away, once for as long as it says itself."""
     for script in ("503 forever", "429 retry-after=3600 forever") if case.served else ("refused by the system",):
@@ -43,7 +43,7 @@ def deadline(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("bounds.breaker", "A backend that keeps failing is left alone for a while.", Need.AWAY)
+@LAWS.law("bounds.breaker", "A backend that keeps failing is left alone for a while.", Need.AWAY)
 def breaker(case: Case) -> Violation | None:
     """Twenty exports, and three failures are enough."""
     case.away()
@@ -55,7 +55,7 @@ def breaker(case: Case) -> Violation | None:
     return broken_unless(asked <= 5, f"a backend that had failed three times was asked {asked} times in 20 exports")
 
 
-@BOOK.law(
+@LAWS.law(
     "bounds.outbox", "What waits for a backend that is away is bounded; what that pushes out is counted.", Need.AWAY
 )
 def outbox(case: Case) -> Violation | None:
@@ -74,7 +74,7 @@ def outbox(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("bounds.batches", "No payload holds more points or bytes than the settings allow.")
+@LAWS.law("bounds.batches", "No payload holds more points or bytes than the settings allow.")
 def batches(case: Case) -> Violation | None:
     """Small batches of many points."""
     data = collection(case.run_id, 60, case.clock.now())
@@ -89,7 +89,7 @@ def batches(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("bounds.templates", "Of series that come no more nothing is remembered for ever: what is cached is bounded.")
+@LAWS.law("bounds.templates", "Of series that come no more nothing is remembered for ever: what is cached is bounded.")
 def templates(case: Case) -> Violation | None:
     """Thirty resources come and go, where the constants of 60 series have room: three collections of twenty."""
     exporter = case.exporter()

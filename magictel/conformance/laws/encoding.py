@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, points
+from magictel.conformance.law import LawRegistry, Violation, points
 from magictel.conformance.points import collection, odd, shapes, together
 from magictel.plugin.exporter import Exporter
 
-BOOK = Book()
+LAWS = LawRegistry()
 
 
-@BOOK.law("encode.template", "A template's bytes equal those of encode, cold and warm.")
+@LAWS.law("encode.template", "A template's bytes equal those of encode, cold and warm.")
 def template(case: Case) -> Violation | None:
     """The same collections by both ways; the second and third time the layouts are warm."""
     fast, plain = case.exporter(), case.exporter()
@@ -26,7 +26,7 @@ def template(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("encode.items", "A payload's body is its items one after the other, and can be cut into them again.")
+@LAWS.law("encode.items", "A payload's body is its items one after the other, and can be cut into them again.")
 def items(case: Case) -> Violation | None:
     """Cut by the lengths or by `split`, put together again."""
     exporter = case.exporter()
@@ -42,7 +42,7 @@ def items(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law(
+@LAWS.law(
     "encode.repeatable", "The same points give the same bytes whenever, in every exporter made with the same settings."
 )
 def repeatable(case: Case) -> Violation | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from magictel.conformance.case import Case
 from magictel.conformance.catalogue_check import against_its_page
-from magictel.conformance.law import Book, Violation, broken_unless, first, points
+from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
 from magictel.conformance.points import collection
 from magictel.conformance.requirements import Need
 from magictel.encoding.payload import Payload
@@ -18,7 +18,7 @@ from magictel.model.outcome import Delivered, Fate, Outcome, Partial, Receipt, T
 from magictel.plugin.exporter import Exporter
 from magictel.sandbox.emulator import RefusesItems
 
-BOOK = Book()
+LAWS = LawRegistry()
 _TABLE: tuple[tuple[int, bool | None], ...] = (
     *((status, None) for status in (400, 429, 502, 503, 504)),
     *((status, False) for status in (401, 403, 404, 405, 406, 410, 411, 414, 415, 422, 431, 501, 505, 511)),
@@ -28,28 +28,28 @@ _TABLE: tuple[tuple[int, bool | None], ...] = (
 _PAGE = "<!doctype html><html><body>Please sign in</body></html>"
 
 
-@BOOK.law("retry.throttled", "429 is waited for and sent again: nothing is lost.", Need.SERVER)
+@LAWS.law("retry.throttled", "429 is waited for and sent again: nothing is lost.", Need.SERVER)
 def throttled(case: Case) -> Violation | None:
     """Three times, then the backend takes it."""
     case.script("429 x3")
     return _all_delivered(_delivered(case), "after three 429")
 
 
-@BOOK.law("retry.unavailable", "503 is waited for and sent again: nothing is lost.", Need.SERVER)
+@LAWS.law("retry.unavailable", "503 is waited for and sent again: nothing is lost.", Need.SERVER)
 def unavailable(case: Case) -> Violation | None:
     """Without a word, with a page on maintenance, with a time to wait; then the backend takes it."""
     case.script(f"503, then 503 body='{_PAGE}', then 503 retry-after=2")
     return _all_delivered(_delivered(case), "after three 503")
 
 
-@BOOK.law("retry.gateway", "A gateway's 502 and 504 are sent again: nothing is lost.", Need.SERVER)
+@LAWS.law("retry.gateway", "A gateway's 502 and 504 are sent again: nothing is lost.", Need.SERVER)
 def gateway(case: Case) -> Violation | None:
     """A proxy between us and the backend."""
     case.script(f"502 body='{_PAGE}', then 504 body='{_PAGE}'")
     return _all_delivered(_delivered(case), "after a gateway's 502 and 504")
 
 
-@BOOK.law("retry.refused", "A request refused for good is sent once, and its points count as rejected.", Need.SERVER)
+@LAWS.law("retry.refused", "A request refused for good is sent once, and its points count as rejected.", Need.SERVER)
 def refused(case: Case) -> Violation | None:
     """One point: there is nothing to tell apart."""
     case.script("400 forever")
@@ -60,28 +60,28 @@ def refused(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("retry.after-seconds", "Retry-After in seconds is waited for.", Need.SERVER)
+@LAWS.law("retry.after-seconds", "Retry-After in seconds is waited for.", Need.SERVER)
 def after_seconds(case: Case) -> Violation | None:
     """Five seconds."""
     case.script("429 retry-after=5")
     return first(_all_delivered(_delivered(case), "after Retry-After: 5"), _waited(case, 5.0))
 
 
-@BOOK.law("retry.after-date", "Retry-After as a date is waited for.", Need.SERVER)
+@LAWS.law("retry.after-date", "Retry-After as a date is waited for.", Need.SERVER)
 def after_date(case: Case) -> Violation | None:
     """Seven seconds from now; the header has whole seconds."""
     case.script(f"429 retry-after='{formatdate(case.clock.now() + 8, usegmt=True)}'")
     return first(_all_delivered(_delivered(case), "after a date in Retry-After"), _waited(case, 5.0))
 
 
-@BOOK.law("split.too-large", "A request that is too large is halved until it fits: nothing is lost.", Need.SERVER)
+@LAWS.law("split.too-large", "A request that is too large is halved until it fits: nothing is lost.", Need.SERVER)
 def too_large(case: Case) -> Violation | None:
     """413, twice."""
     case.script("too-large x2")
     return _all_delivered(_delivered(case, 12), "after 413 twice")
 
 
-@BOOK.law("split.single", "A single point that is too large is rejected, and sent once.", Need.SERVER)
+@LAWS.law("split.single", "A single point that is too large is rejected, and sent once.", Need.SERVER)
 def single(case: Case) -> Violation | None:
     """413, always."""
     case.script("too-large forever")
@@ -92,7 +92,7 @@ def single(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law(
+@LAWS.law(
     "fault.reset", "A connection reset before or after the backend has stored: sent again, nothing lost.", Need.SERVER
 )
 def reset(case: Case) -> Violation | None:
@@ -101,7 +101,7 @@ def reset(case: Case) -> Violation | None:
     return _all_delivered(_delivered(case), "after a reset before the answer, one after it, and a close")
 
 
-@BOOK.law("fault.truncated", "An answer that breaks off is no verdict: sent again, counted once.", Need.SERVER)
+@LAWS.law("fault.truncated", "An answer that breaks off is no verdict: sent again, counted once.", Need.SERVER)
 def truncated(case: Case) -> Violation | None:
     """The backend has stored, and its answer is cut."""
     case.script("truncated x1")
@@ -114,7 +114,7 @@ def truncated(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("fault.time-out", "An attempt ends at `timeout`, and is repeated.", Need.SERVER)
+@LAWS.law("fault.time-out", "An attempt ends at `timeout`, and is repeated.", Need.SERVER)
 def time_out(case: Case) -> Violation | None:
     """The first answer would take far longer than one attempt may."""
     case.script("slow 1.2 x1")
@@ -125,7 +125,7 @@ def time_out(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("fault.web-page", "A 200 with a web page (a login, a captive portal) is not taken for delivery.", Need.SERVER)
+@LAWS.law("fault.web-page", "A 200 with a web page (a login, a captive portal) is not taken for delivery.", Need.SERVER)
 def web_page(case: Case) -> Violation | None:
     """Something else than the backend answers."""
     case.script(f"200 body='{_PAGE}' forever")
@@ -133,7 +133,7 @@ def web_page(case: Case) -> Violation | None:
     return broken_unless(receipt.delivered == 0, "a web page was taken for the backend's answer")
 
 
-@BOOK.law(
+@LAWS.law(
     "fault.table",
     "Each row of the table of statuses has a code, its class of retry, and in delivery the fate that belongs to it.",
     Need.SERVER,
@@ -157,7 +157,7 @@ def table(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("partial.items", "Of a partial answer each item has its own verdict.", Need.ITEMS, Need.READ_BACK)
+@LAWS.law("partial.items", "Of a partial answer each item has its own verdict.", Need.ITEMS, Need.READ_BACK)
 def items(case: Case) -> Violation | None:
     """Every kind of item error that the backend has."""
     assert isinstance(case.emulator, RefusesItems)
@@ -181,7 +181,7 @@ def items(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("partial.only-refused", "After a partial answer only what was refused is sent again.", Need.ITEMS)
+@LAWS.law("partial.only-refused", "After a partial answer only what was refused is sent again.", Need.ITEMS)
 def only_refused(case: Case) -> Violation | None:
     """A tenth is refused; the repeat must be much smaller."""
     assert isinstance(case.emulator, RefusesItems)
@@ -196,7 +196,7 @@ def only_refused(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law(
+@LAWS.law(
     "ids.no-duplicates", "What was stored before its answer was lost is not stored twice.", Need.SERVER, Need.READ_BACK
 )
 def no_duplicates(case: Case) -> Violation | None:
@@ -210,7 +210,7 @@ def no_duplicates(case: Case) -> Violation | None:
     return broken_unless(not twice, f"{points(twice, 'is', 'are')} shown more than once after answers were lost")
 
 
-@BOOK.law("ledger.identity", "The ledger says what the backend holds, whatever went wrong.", Need.AWAY, Need.READ_BACK)
+@LAWS.law("ledger.identity", "The ledger says what the backend holds, whatever went wrong.", Need.AWAY, Need.READ_BACK)
 def identity(case: Case) -> Violation | None:
     """Random faults by the seed, on the way that production takes."""
     exporter = case.exporter(max_batch_points=case.dice.choice((4, 9, 100)), timeout=0.3)
@@ -232,7 +232,7 @@ def identity(case: Case) -> Violation | None:
     ledger = exporter.ledger
     shown = {one.key for one in case.look(exporter, expected)}
     stored = sum(one.key in shown for one in expected)
-    unknown = sum(one.count for one in ledger.reasons if one.unknown and one.fate is not Fate.DELIVERED)
+    unknown = sum(one.count for one in ledger.reasons if one.maybe_stored and one.fate is not Fate.DELIVERED)
     return first(
         broken_unless(ledger.balanced, f"the ledger does not add up: {_fate(ledger)} of {ledger.sent}"),
         broken_unless(ledger.sent == sent, f"{points(sent, 'was', 'were')} sent, the ledger says {ledger.sent}"),
@@ -261,7 +261,7 @@ def _overheard(exporter: Exporter[Any], judged: list[Outcome]) -> None:
 def _row(status: int, again: bool | None, outcome: Outcome, receipt: Receipt, asked: int) -> Violation | None:
     if isinstance(outcome, Delivered | Partial):
         return Violation(f"{status} was taken for {type(outcome).__name__}")
-    waits = isinstance(outcome, Unavailable) or (isinstance(outcome, Throttled) and not outcome.human)
+    waits = isinstance(outcome, Unavailable) or (isinstance(outcome, Throttled) and not outcome.needs_operator)
     name = type(outcome).__name__
     return first(
         broken_unless(outcome.code, f"{status} has no code"),

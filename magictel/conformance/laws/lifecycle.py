@@ -12,19 +12,19 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from magictel.clock import SystemClock
 from magictel.conformance.case import Case, reads_back
-from magictel.conformance.law import Book, Violation, broken_unless, first, points
+from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
 from magictel.conformance.points import EMPTY, collection
 from magictel.conformance.requirements import Need
 from magictel.model.verification import Expected
 
-BOOK = Book()
+LAWS = LawRegistry()
 _GIVEN = 120.0
 """Milliseconds that a call is given where the backend lets it wait."""
 _SLACK = 1.5
 """Seconds by which it may be late: a machine may be busy."""
 
 
-@BOOK.law(
+@LAWS.law(
     "life.export",
     "export says SUCCESS when all has arrived, and returns at once for an empty collection.",
     Need.BACKEND,
@@ -40,7 +40,7 @@ def export(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law(
+@LAWS.law(
     "life.odd-calls",
     "Negative and endless time-outs, unknown keywords and empty collections raise nothing.",
     Need.BACKEND,
@@ -52,9 +52,9 @@ def odd_calls(case: Case) -> Violation | None:
     for call in (
         lambda: exporter.export(data, timeout_millis=-5),
         lambda: exporter.export(data, timeout_millis=1e12),
-        lambda: exporter.export(EMPTY, timeout_millis=0, unknown=1),
+        lambda: exporter.export(EMPTY, timeout_millis=0, maybe_stored=1),
         lambda: exporter.force_flush(-1),
-        lambda: exporter.force_flush(timeout_millis=10, unknown=1),
+        lambda: exporter.force_flush(timeout_millis=10, maybe_stored=1),
         lambda: exporter.shutdown(timeout=-1000.0),
     ):
         try:
@@ -64,7 +64,7 @@ def odd_calls(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("life.failure-is-told", "export says FAILURE when points were not delivered, and raises nothing.", Need.AWAY)
+@LAWS.law("life.failure-is-told", "export says FAILURE when points were not delivered, and raises nothing.", Need.AWAY)
 def failure_is_told(case: Case) -> Violation | None:
     """Nobody takes anything."""
     case.away()
@@ -72,7 +72,7 @@ def failure_is_told(case: Case) -> Violation | None:
     return broken_unless(told is MetricExportResult.FAILURE, f"export said {told} of points that were not delivered")
 
 
-@BOOK.law("life.export-after-shutdown", "An export after shutdown sends nothing, fails, and is counted as dropped.")
+@LAWS.law("life.export-after-shutdown", "An export after shutdown sends nothing, fails, and is counted as dropped.")
 def export_after_shutdown(case: Case) -> Violation | None:
     """A reader that comes late."""
     exporter = case.exporter()
@@ -87,7 +87,7 @@ def export_after_shutdown(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.shutdown-twice", "shutdown may be called twice, and by several threads at once.", Need.BACKEND)
+@LAWS.law("life.shutdown-twice", "shutdown may be called twice, and by several threads at once.", Need.BACKEND)
 def shutdown_twice(case: Case) -> Violation | None:
     """One after the other and side by side."""
     exporter = case.exporter()
@@ -106,7 +106,7 @@ def shutdown_twice(case: Case) -> Violation | None:
     return broken_unless(not raised, f"{', '.join(raised)} was raised by a second shutdown")
 
 
-@BOOK.law("life.shutdown-sends", "shutdown tries once more what waits.", Need.AWAY)
+@LAWS.law("life.shutdown-sends", "shutdown tries once more what waits.", Need.AWAY)
 def shutdown_sends(case: Case) -> Violation | None:
     """The backend was away, and is back in the end."""
     exporter = _waiting(case)
@@ -118,7 +118,7 @@ def shutdown_sends(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.shutdown-in-time", "shutdown ends within the time it is given, whatever the backend does.", Need.STALL)
+@LAWS.law("life.shutdown-in-time", "shutdown ends within the time it is given, whatever the backend does.", Need.STALL)
 def shutdown_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     exporter = _waiting(case, timeout=4.0)
@@ -126,7 +126,7 @@ def shutdown_in_time(case: Case) -> Violation | None:
     return _in_time(case, "shutdown", lambda: exporter.shutdown(_GIVEN))
 
 
-@BOOK.law("life.shutdown-counts", "What shutdown gives up is counted as dropped and said in the log.", Need.AWAY)
+@LAWS.law("life.shutdown-counts", "What shutdown gives up is counted as dropped and said in the log.", Need.AWAY)
 def shutdown_counts(case: Case) -> Violation | None:
     """The backend stays away."""
     exporter = _waiting(case)
@@ -143,7 +143,7 @@ def shutdown_counts(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.never-shut-down", "An exporter that is forgotten says what it gives up with it.", Need.AWAY)
+@LAWS.law("life.never-shut-down", "An exporter that is forgotten says what it gives up with it.", Need.AWAY)
 def never_shut_down(case: Case) -> Violation | None:
     """The last reference goes away."""
     case.away()
@@ -155,7 +155,7 @@ def never_shut_down(case: Case) -> Violation | None:
     return broken_unless(case.warnings, "points went away with a forgotten exporter, and nothing was logged")
 
 
-@BOOK.law("life.flush", "force_flush sends what waits, and is True only when nothing waits any longer.", Need.AWAY)
+@LAWS.law("life.flush", "force_flush sends what waits, and is True only when nothing waits any longer.", Need.AWAY)
 def flush(case: Case) -> Violation | None:
     """Away, still away, back."""
     exporter = _waiting(case)
@@ -174,7 +174,7 @@ def flush(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("life.flush-in-time", "force_flush ends within the time it is given.", Need.STALL)
+@LAWS.law("life.flush-in-time", "force_flush ends within the time it is given.", Need.STALL)
 def flush_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     exporter = _waiting(case, timeout=4.0)
@@ -182,7 +182,7 @@ def flush_in_time(case: Case) -> Violation | None:
     return _in_time(case, "force_flush", lambda: exporter.force_flush(_GIVEN))
 
 
-@BOOK.law("life.export-in-time", "export ends within the time it is given.", Need.STALL)
+@LAWS.law("life.export-in-time", "export ends within the time it is given.", Need.STALL)
 def export_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     case.stall()
@@ -191,7 +191,7 @@ def export_in_time(case: Case) -> Violation | None:
     return _in_time(case, "export", lambda: exporter.export(data, timeout_millis=_GIVEN))
 
 
-@BOOK.law("life.threads", "Exports from several threads at once are all counted, and all arrive.", Need.BACKEND)
+@LAWS.law("life.threads", "Exports from several threads at once are all counted, and all arrive.", Need.BACKEND)
 def threads(case: Case) -> Violation | None:
     """Four threads, four payloads in flight, a backend that takes its time; it is asked for them where it can be."""
     if case.served:
@@ -219,7 +219,7 @@ def threads(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law(
+@LAWS.law(
     "life.fork",
     "After a fork the child starts empty, with connections of its own; the parent goes on.",
     Need.FORK,

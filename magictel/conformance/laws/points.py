@@ -5,15 +5,15 @@ from __future__ import annotations
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, broken_unless, first, points
+from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
 from magictel.conformance.points import collection, odd, shapes, together
 from magictel.conformance.requirements import Need
 from magictel.model.outcome import Fate
 
-BOOK = Book()
+LAWS = LawRegistry()
 
 
-@BOOK.law(
+@LAWS.law(
     "input.not-mutated", "What is exported is not changed: other readers are handed the same objects.", Need.BACKEND
 )
 def not_mutated(case: Case) -> Violation | None:
@@ -26,7 +26,7 @@ def not_mutated(case: Case) -> Violation | None:
     return broken_unless(_told(data) == before, "the collection was changed by exporting it")
 
 
-@BOOK.law("input.shapes", "Every shape of point is delivered, or withheld by a named rule.", Need.BACKEND)
+@LAWS.law("input.shapes", "Every shape of point is delivered, or withheld by a named rule.", Need.BACKEND)
 def every_shape(case: Case) -> Violation | None:
     """One by one."""
     exporter = case.exporter()
@@ -40,7 +40,7 @@ def every_shape(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law(
+@LAWS.law(
     "input.odd-values",
     "No odd value breaks an export: each has a fate with a reason, and no neighbour shares it.",
     Need.BACKEND,
@@ -66,7 +66,7 @@ def odd_values(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("input.scrubbed", "Attributes to be dropped or redacted do not travel.")
+@LAWS.law("input.scrubbed", "Attributes to be dropped or redacted do not travel.")
 def scrubbed(case: Case) -> Violation | None:
     """Looked for in the payloads themselves."""
     data = collection(case.run_id, 6, case.clock.now())
@@ -78,7 +78,7 @@ def scrubbed(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("input.fates", "A point that is refused or given up is named to whoever asks.", Need.AWAY)
+@LAWS.law("input.fates", "A point that is refused or given up is named to whoever asks.", Need.AWAY)
 def fates(case: Case) -> Violation | None:
     """Nobody takes anything in time; where there is somebody to refuse, a request that is refused for good."""
     lost: list[bytes] = []

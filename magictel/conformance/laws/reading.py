@@ -10,18 +10,18 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import Book, Violation, broken_unless, first, points
+from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
 from magictel.conformance.requirements import Need
 from magictel.model.verification import Verification, verify
 from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import sample
 
-BOOK = Book()
+LAWS = LawRegistry()
 _A_BIT_MORE = 1 + 2**-22
 """The least that an index of 32-bit floats still tells apart: it alters what is less, and read-back shows what is stored."""
 
 
-@BOOK.law(
+@LAWS.law(
     "read-back.true", "What arrived as it was sent is found, equal, each point once.", Need.BACKEND, Need.READ_BACK
 )
 def true(case: Case) -> Violation | None:
@@ -37,7 +37,7 @@ def true(case: Case) -> Violation | None:
     )
 
 
-@BOOK.law("read-back.lost", "A point that the backend lost is missing.", Need.BACKEND, Need.READ_BACK)
+@LAWS.law("read-back.lost", "A point that the backend lost is missing.", Need.BACKEND, Need.READ_BACK)
 def lost(case: Case) -> Violation | None:
     """One point of each of the first two metrics never arrives; the others do, and are found."""
     exporter, data = case.exporter(), _sample(case)
@@ -49,7 +49,7 @@ def lost(case: Case) -> Violation | None:
     return broken_unless(missing == 2, f"2 points were lost, and {missing} called missing")
 
 
-@BOOK.law(
+@LAWS.law(
     "read-back.altered",
     "A point that is not as it was sent is altered, in one bit of a value too.",
     Need.BACKEND,
@@ -69,7 +69,7 @@ def altered(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("read-back.doubled", "A point that the backend shows twice is duplicated.", Need.BACKEND, Need.READ_BACK)
+@LAWS.law("read-back.doubled", "A point that the backend shows twice is duplicated.", Need.BACKEND, Need.READ_BACK)
 def doubled(case: Case) -> Violation | None:
     """The same point once more, a second later."""
     exporter, data = case.exporter(), _sample(case)
@@ -84,7 +84,7 @@ def doubled(case: Case) -> Violation | None:
     return broken_unless(found.duplicated >= 1, "a point that is stored twice is not called duplicated")
 
 
-@BOOK.law("read-back.other-runs", "Points of other runs are not taken for this run's.", Need.BACKEND, Need.READ_BACK)
+@LAWS.law("read-back.other-runs", "Points of other runs are not taken for this run's.", Need.BACKEND, Need.READ_BACK)
 def other_runs(case: Case) -> Violation | None:
     """Another run's sample is there, this one's never came."""
     exporter, data = case.exporter(), _sample(case)

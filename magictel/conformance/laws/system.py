@@ -11,20 +11,20 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 
 from magictel.conformance.case import Case, reads_back
 from magictel.conformance.catalogue_check import against_its_page
-from magictel.conformance.law import Book, Violation, broken_unless, first, points
+from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
 from magictel.conformance.points import collection
 from magictel.conformance.requirements import Need
 from magictel.model.outcome import Outcome, Rejected, Throttled, Unavailable
 from magictel.plugin.exporter import Exporter
 
-BOOK = Book()
+LAWS = LawRegistry()
 _ERRORS = (
     *(errno.ENOSPC, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
     *(errno.EPIPE, errno.EIO, errno.EBADF, errno.EMFILE, errno.ELOOP, errno.ENXIO, errno.ETIMEDOUT),
 )
 
 
-@BOOK.law(
+@LAWS.law(
     "system.refused",
     "What the system refuses (a full disk, a missing folder, a closed stream) is counted with a reason, never as delivered.",
     Need.SYSTEM,
@@ -59,7 +59,7 @@ def refused(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law("system.fixed", "What the system refused is written once it is fixed, each point once.", Need.SYSTEM)
+@LAWS.law("system.fixed", "What the system refused is written once it is fixed, each point once.", Need.SYSTEM)
 def fixed(case: Case) -> Violation | None:
     """By each of its refusals, behind points that it took."""
     for turn, hindrance in enumerate(case.hindrances()):
@@ -90,7 +90,7 @@ def fixed(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law(
+@LAWS.law(
     "system.partly",
     "A write that stops in the middle leaves nothing that could be taken for a point, and spoils no neighbour.",
     Need.SYSTEM,
@@ -129,7 +129,7 @@ def partly(case: Case) -> Violation | None:
     return None
 
 
-@BOOK.law(
+@LAWS.law(
     "system.table",
     "Each error of the system has a code and the class of retry of its page, the same in delivery as in diagnose.",
     Need.SYSTEM,

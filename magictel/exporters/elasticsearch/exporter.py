@@ -121,11 +121,11 @@ class SearchExporter(HttpExporter[S]):
         index = self.settings.index if payload.body else None  # an answer from a log belongs to no request
         return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch, index=index)
 
-    def pasted(self, text: str, status: int | None) -> Reply | None:
+    def parse_log(self, text: str, status: int | None) -> Reply | None:
         """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""
         return logs.reply_in(text, status)
 
-    def unproven(self, reply: Reply) -> str | None:
+    def unverified_code(self, reply: Reply) -> str | None:
         """A search or count that finds nothing: not refreshed yet, as far as it goes."""
         return "es.read.not-yet-visible" if logs.found_nothing(reply) else None
 

@@ -13,7 +13,7 @@ from magictel.exporters.elasticsearch.probes import refused
 from magictel.exporters.elasticsearch.unborn import UNREADABLE
 from magictel.exporters.elasticsearch.version import Product, ask_product
 from magictel.http.wire import Wire
-from magictel.model.finding import Finding, Held, Rung
+from magictel.model.finding import Finding, Rung, Status
 
 _CHECKED_SINCE = (3, 2)
 """OpenSearch answers `perform_permission_check` since 3.2 (security#5496); an older one would carry the request out."""
@@ -34,7 +34,7 @@ def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) ->
     """Climb the rung. Raises `WireError`. `target` is named in remedies; `given`: credentials are sent."""
     product = ask_product(wire, opensearch)
     right = _opensearch(wire, index, product, given) if product.opensearch else _elasticsearch(wire, index, given)
-    if right.against is not None and right.against.outcome is Held.FAIL:
+    if right.against is not None and right.against.outcome is Status.FAIL:
         return right.against
     settings = blocks.cluster_settings(wire)
     closed = blocks.of_cluster(settings) or blocks.of_index(wire, index)

@@ -152,7 +152,7 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
     waiting: dict[int, ItemVerdict] = {}
     unconfirmed: dict[int, ItemVerdict] = {}
     notes: dict[int, ItemVerdict] = {}
-    human: list[bool] = []
+    needs_operator: list[bool] = []
     away: dict[str, ItemVerdict] = {}
     for index, operation in enumerate(items):
         item = next(iter(operation.values()), Item())
@@ -175,20 +175,22 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
                 unconfirmed[index] = verdict
             case Class.BACKOFF | Class.SLOW | Class.WITHOUT_ID:
                 waiting[index] = verdict
-                human.append(trouble.retry is Class.SLOW)
+                needs_operator.append(trouble.retry is Class.SLOW)
             case _:
                 rejected[index] = verdict
-    missing = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", unknown=True)
+    missing = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", maybe_stored=True)
     for index in range(len(items), payload.points):
         if payload.attempted:
             unconfirmed[index] = missing
         else:
             waiting[index] = missing
-            human.append(False)
+            needs_operator.append(False)
     if not rejected and not waiting and not unconfirmed:
         return Delivered(notes)
     immediate = bool(waiting) and all(verdict.code == "es.write.time-series-id" for verdict in waiting.values())
-    return Partial(rejected, waiting, notes, 0.0 if immediate else None, bool(human) and all(human), unconfirmed)
+    return Partial(
+        rejected, waiting, notes, 0.0 if immediate else None, bool(needs_operator) and all(needs_operator), unconfirmed
+    )
 
 
 _CONFLICT = ItemVerdict(
@@ -235,7 +237,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
     after = reply.retry_after(now)
     match trouble.retry:
         case Class.SLOW:
-            return Throttled(trouble.code, trouble.message, after, human=True)
+            return Throttled(trouble.code, trouble.message, after, needs_operator=True)
         case Class.BACKOFF if reply.status == 429:
             return Throttled(trouble.code, trouble.message, after)
         case Class.BACKOFF:
@@ -247,7 +249,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
 def _no_verdict(payload: Payload, why: str) -> Outcome:
     if payload.attempted:
         return Unconfirmed("es.write.no-verdict", why)
-    return Unavailable("es.write.no-verdict", why, unknown=True)
+    return Unavailable("es.write.no-verdict", why, maybe_stored=True)
 
 
 _HEAD = b'{"errors":false,"items":['

@@ -37,7 +37,7 @@ class Collisions:
         self._encoder = encoder
         self._likeness = Likeness(encoder)
 
-    def distinct(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
+    def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         """Return a collection's groups without those points, and each of them withheld."""
         going = list(groups)
         self._likeness.begin()

@@ -113,13 +113,13 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         """The same bytes by column."""
         return self._encoder
 
-    def lead(self, group: Group) -> bytes:
+    def resource_prefix(self, group: Group) -> bytes:
         """The resource's `target_info`."""
         return self._encoder.target_info(group) if self.settings.target_info else b""
 
-    def distinct(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Return of points that are one sample to Prometheus the first."""
-        return self._collisions.distinct(groups)
+        return self._collisions.deduplicate(groups)
 
     def route(self) -> Route:
         """The write path stands in the endpoint."""
@@ -182,7 +182,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             return TooLarge(row.code, row.message)
         return Rejected(row.code, row.message, row.remedy, " ".join(reply.text[:200].split()))
 
-    def unproven(self, reply: Reply) -> str | None:
+    def unverified_code(self, reply: Reply) -> str | None:
         """A bare 2xx to a write proves no storage; a query without a result may have come too early."""
         body = reply.json()
         data = body.get("data") if isinstance(body, dict) else None

@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from magictel.http.wire import Reply, Request, Transport
 from magictel.model.events import SendOutcome
-from magictel.model.finding import Held, Rung
+from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate
 from magictel.operations.clean import clean
 from magictel.operations.prepare import prepare
@@ -47,7 +47,7 @@ def test_after_prepare_the_thorough_sample_is_verified(engine: Engine) -> None:
     assert done.trouble is None
     assert [step.status for step in done.requests] == [200]
     result = checked(engine.job())
-    assert rungs(result)[Rung.WRITE].outcome is Held.PASS, rungs(result)[Rung.WRITE]
+    assert rungs(result)[Rung.WRITE].outcome is Status.PASS, rungs(result)[Rung.WRITE]
     thorough = sent(engine.job(), thorough=True)
     assert thorough.outcome is SendOutcome.VERIFIED, thorough
     assert thorough.receipt.delivered == 17
@@ -101,7 +101,7 @@ def test_decimals_mapped_as_ip_are_rejected_exactly_and_the_field_is_named(engin
     assert result.verification is not None
     assert (result.verification.found, result.verification.altered) == (8, 0)
     write = rungs(checked(engine.job()))[Rung.WRITE]
-    assert (write.outcome, write.code) == (Held.FAIL, "es.write.mapping-type")
+    assert (write.outcome, write.code) == (Status.FAIL, "es.write.mapping-type")
     assert "value_double" in write.message
 
 
@@ -114,7 +114,7 @@ def test_decimals_mapped_as_long_are_altered(engine: Engine) -> None:
     assert {one.field for one in undeclared} == {"value_double"}
     assert (0.5, 0) in {(one.sent, one.seen) for one in undeclared}
     write = rungs(checked(engine.job()))[Rung.WRITE]
-    assert (write.outcome, write.code) == (Held.WARN, "es.mapping.long")
+    assert (write.outcome, write.code) == (Status.WARN, "es.mapping.long")
 
 
 MAPPINGS: list[tuple[str, dict[str, Any], SendOutcome]] = [
@@ -153,7 +153,7 @@ def test_a_blocked_index_fails_the_write_rung_and_keeps_every_point_out(engine: 
     write = rungs(checked(engine.job()))[Rung.WRITE]
     result = sent(engine.job())
     engine.http.put(settings, json={f"index.blocks.{block}": None})
-    assert (write.outcome, write.code) == (Held.FAIL, code)
+    assert (write.outcome, write.code) == (Status.FAIL, code)
     assert (result.outcome, result.code) == (SendOutcome.UNDELIVERED, code)
     assert result.receipt.dropped == 12
 
@@ -317,7 +317,7 @@ def test_an_index_that_may_not_be_made_by_writing_fails_before_anything_is_writt
     assert engine.http.put("/_cluster/settings", json=rule).status_code == 200
     try:
         write = rungs(checked(engine.job()))[Rung.WRITE]
-        assert (write.outcome, write.code) == (Held.FAIL, "es.write.no-auto-create")
+        assert (write.outcome, write.code) == (Status.FAIL, "es.write.no-auto-create")
         result = sent(engine.job())
         assert (result.outcome, result.code) == (SendOutcome.REJECTED, "es.write.no-auto-create")
     finally:
@@ -326,7 +326,7 @@ def test_an_index_that_may_not_be_made_by_writing_fails_before_anything_is_writt
 
 def test_the_ladder_of_an_open_engine_holds(engine: Engine) -> None:
     result = rungs(checked(engine.job()))
-    assert [result[rung].outcome for rung in (Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH)] == [Held.PASS] * 4
+    assert [result[rung].outcome for rung in (Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH)] == [Status.PASS] * 4
     assert result[Rung.AUTH].evidence["security"] == "off"
     assert result[Rung.WRITE].code == "es.mapping.unprepared"
     product = "OpenSearch" if engine.name.startswith("os") else "Elasticsearch"

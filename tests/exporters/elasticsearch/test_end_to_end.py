@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from magictel.model.events import SendOutcome
-from magictel.model.finding import Held, Rung
+from magictel.model.finding import Rung, Status
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Emulated, SkippingClock, checked, rungs, sent
@@ -57,14 +57,14 @@ def secured_opensearch(version: str) -> Emulated:
 @pytest.mark.parametrize(
     ("version", "user", "outcome", "code"),
     [
-        ("3.3.0", "writer", Held.PASS, None),
-        ("3.3.0", "stranger", Held.FAIL, "os.authz.denied"),
-        ("2.19.4", "writer", Held.SKIPPED, "os.write.unprovable"),
-        ("2.19.4", "stranger", Held.SKIPPED, "os.write.unprovable"),
+        ("3.3.0", "writer", Status.PASS, None),
+        ("3.3.0", "stranger", Status.FAIL, "os.authz.denied"),
+        ("2.19.4", "writer", Status.SKIPPED, "os.write.unprovable"),
+        ("2.19.4", "stranger", Status.SKIPPED, "os.write.unprovable"),
     ],
 )
 def test_opensearch_proves_the_right_to_write_where_it_can(
-    version: str, user: str, outcome: Held, code: str | None
+    version: str, user: str, outcome: Status, code: str | None
 ) -> None:
     engine = secured_opensearch(version)
     write = rungs(checked(engine.job(username=user, password=f"{user}s-password")))[Rung.WRITE]
@@ -80,7 +80,7 @@ def test_opensearch_refuses_a_wrong_password_and_a_missing_right() -> None:
     denied = sent(engine.job(username="stranger", password="strangers-password"))
     right = sent(engine.job(username="writer", password="writers-password"))
     engine.close()
-    assert (wrong.outcome, wrong.code) == (Held.FAIL, "os.auth.unauthorized")
+    assert (wrong.outcome, wrong.code) == (Status.FAIL, "os.auth.unauthorized")
     assert (denied.outcome, denied.code) == (SendOutcome.REJECTED, "os.authz.denied")
     assert right.outcome is SendOutcome.VERIFIED
 
@@ -88,14 +88,14 @@ def test_opensearch_refuses_a_wrong_password_and_a_missing_right() -> None:
 @pytest.mark.parametrize(
     ("state", "outcome", "code"),
     [
-        ({"serverless": True}, Held.SKIPPED, "es.health.serverless"),
-        ({"master": False}, Held.FAIL, "es.health.no-master"),
-        ({"status": "red"}, Held.FAIL, "es.health.red"),
-        ({"status": "yellow", "data_nodes": 3}, Held.WARN, "es.health.yellow"),
-        ({"timed_out": True}, Held.FAIL, "es.health.timed-out"),
+        ({"serverless": True}, Status.SKIPPED, "es.health.serverless"),
+        ({"master": False}, Status.FAIL, "es.health.no-master"),
+        ({"status": "red"}, Status.FAIL, "es.health.red"),
+        ({"status": "yellow", "data_nodes": 3}, Status.WARN, "es.health.yellow"),
+        ({"timed_out": True}, Status.FAIL, "es.health.timed-out"),
     ],
 )
-def test_a_cluster_that_is_not_well_says_so(state: dict[str, Any], outcome: Held, code: str) -> None:
+def test_a_cluster_that_is_not_well_says_so(state: dict[str, Any], outcome: Status, code: str) -> None:
     engine = emulated("es8")
     for name, value in state.items():
         setattr(engine.emulator.health, name, value)
@@ -136,7 +136,7 @@ def test_delivery_goes_on_with_the_node_that_answers() -> None:
         tcp = rungs(checked(job))[Rung.TCP]
     engine.close()
     assert result.outcome is SendOutcome.VERIFIED, result
-    assert (tcp.outcome, tcp.code) == (Held.WARN, "net.tcp.refused")
+    assert (tcp.outcome, tcp.code) == (Status.WARN, "net.tcp.refused")
 
 
 def test_a_dry_run_shows_the_bytes_that_would_travel() -> None:

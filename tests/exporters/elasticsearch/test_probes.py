@@ -13,7 +13,7 @@ from magictel.encoding.payload import Payload
 from magictel.exporters.elasticsearch import permission, prepare, probes
 from magictel.exporters.elasticsearch.response import judge_bulk
 from magictel.http.wire import Reply, Request, Wire
-from magictel.model.finding import Finding, Held
+from magictel.model.finding import Finding, Status
 from magictel.model.outcome import Throttled, Unavailable
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import Preparation
@@ -130,7 +130,7 @@ def test_http(reply: Reply, expected: tuple[str, str | None], words: str) -> Non
     finding = probes.http(wire({"GET /": reply}), False, 0.0)
     assert told(finding) == expected
     assert words in finding.message
-    assert finding.outcome is not Held.FAIL or finding.remedy
+    assert finding.outcome is not Status.FAIL or finding.remedy
 
 
 AUTHENTICATE, AUTHINFO = "GET /_security/_authenticate", "GET /_plugins/_security/authinfo"

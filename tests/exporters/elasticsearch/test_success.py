@@ -81,7 +81,7 @@ def test_a_success_without_a_verdict_is_sent_again_once_and_then_unconfirmed(vag
     """The id makes the repeat harmless, and its 409 would confirm what the first answer did not say."""
     first = judged(answer(created(), vague))
     assert isinstance(first, Partial)
-    assert {(index, verdict.code, verdict.unknown) for index, verdict in first.retry.items()} == {
+    assert {(index, verdict.code, verdict.maybe_stored) for index, verdict in first.retry.items()} == {
         (1, "es.write.no-verdict", True)
     }
     assert not first.rejected
@@ -108,7 +108,7 @@ def test_a_success_without_a_verdict_is_sent_again_once_and_then_unconfirmed(vag
 def test_an_answer_of_another_shape_is_unconfirmed_after_the_second_time(reply: Reply) -> None:
     first, again = judged(reply), judged(reply, attempted=True)
     assert isinstance(first, Unavailable)
-    assert first.unknown
+    assert first.maybe_stored
     assert isinstance(again, Unconfirmed)
     assert first.code == again.code == "es.write.no-verdict"
 

@@ -278,12 +278,12 @@ def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, r
     inner = answer["create"]
     trouble = judge_item(Item(inner["status"], inner["error"]))
     assert trouble is not None
-    assert (errors.code, errors.retry) == (code, retry)
+    assert (trouble.code, trouble.retry) == (code, retry)
     outcome = judged(bulk(STORED, answer))
     assert isinstance(outcome, Partial)
     side = outcome.rejected if retry is Class.NO else outcome.retry
     assert {index: verdict.code for index, verdict in side.items()} == {1: code}
-    assert outcome.human is (retry is Class.SLOW)
+    assert outcome.needs_operator is (retry is Class.SLOW)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_fewer_verdicts_than_items_leave_the_rest_unknown() -> None:
 def test_a_2xx_without_a_verdict_for_each_item_is_unknown(answer: Reply) -> None:
     outcome = judged(answer)
     assert isinstance(outcome, Unavailable)
-    assert (outcome.code, outcome.unknown) == ("es.write.no-verdict", True)
+    assert (outcome.code, outcome.maybe_stored) == ("es.write.no-verdict", True)
 
 
 @pytest.mark.parametrize("errors", [True, False])
@@ -363,8 +363,8 @@ def test_flood_stage_of_some_items_is_not_hidden_by_a_full_queue_of_others() -> 
     mixed, only = judged(bulk(flooded, full)), judged(bulk(flooded, flooded))
     assert isinstance(mixed, Partial)
     assert isinstance(only, Partial)
-    assert not mixed.human
-    assert only.human
+    assert not mixed.needs_operator
+    assert only.needs_operator
 
 
 REQUESTS: list[tuple[str, Reply, type[Outcome], str]] = [
@@ -421,13 +421,13 @@ def test_retry_after_is_obeyed() -> None:
     asked = reply(429, {"error": error("es_rejected_execution_exception", "full"), "status": 429}, retry_after="7")
     outcome = judged(asked)
     assert isinstance(outcome, Throttled)
-    assert outcome.after == 7.0
+    assert outcome.retry_after == 7.0
 
 
 def test_flood_stage_of_a_request_waits_for_a_person() -> None:
     outcome = judged(whole(429, "cluster_block_exception", FLOOD))
     assert isinstance(outcome, Throttled)
-    assert outcome.human
+    assert outcome.needs_operator
 
 
 CREDENTIALS = {
@@ -486,7 +486,7 @@ def test_the_catalogue_row_gets_its_code_and_its_retry_class(row: dict[str, Any]
         assert outcome.notes[0].code == row["id"]
         return
     assert isinstance(outcome, Partial)
-    assert outcome.human is (row["retry"] == "slow")
+    assert outcome.needs_operator is (row["retry"] == "slow")
     found = outcome.rejected if row["retry"] == "no" else outcome.retry
     assert found[0].code == row["id"]
 

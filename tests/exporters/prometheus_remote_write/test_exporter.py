@@ -26,7 +26,7 @@ from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.http.wire import Reply, Request
 from magictel.model.events import CheckFinished, SendFinished
-from magictel.model.finding import Finding, Held, Rung, SideEffect
+from magictel.model.finding import Finding, Rung, SideEffect, Status
 from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.operations.check import CheckOptions, check
@@ -350,9 +350,9 @@ def test_where_to_query_is_told_from_where_to_write(url: str, query: str | None)
 def test_a_prometheus_holds_on_every_rung_and_nothing_is_written(serve: Any) -> None:
     backend = serve()
     rungs = backend.check()
-    assert {rung: finding.outcome for rung, finding in rungs.items() if finding.outcome is not Held.PASS} == {
-        Rung.TLS: Held.SKIPPED,
-        Rung.ROUND_TRIP: Held.SKIPPED,
+    assert {rung: finding.outcome for rung, finding in rungs.items() if finding.outcome is not Status.PASS} == {
+        Rung.TLS: Status.SKIPPED,
+        Rung.ROUND_TRIP: Status.SKIPPED,
     }
     assert "Prometheus 2.42.0" in rungs[Rung.HTTP].message
     assert backend.writes == []
@@ -360,7 +360,7 @@ def test_a_prometheus_holds_on_every_rung_and_nothing_is_written(serve: Any) -> 
 
 def test_an_empty_write_is_made_only_when_it_is_allowed(serve: Any) -> None:
     backend = serve()
-    assert backend.check((SideEffect.EMPTY_WRITE,))[Rung.WRITE].outcome is Held.PASS
+    assert backend.check((SideEffect.EMPTY_WRITE,))[Rung.WRITE].outcome is Status.PASS
     assert len(backend.writes) == 1
     assert backend.emulator.samples() == []
 
@@ -375,12 +375,12 @@ class NoFlags(PrometheusRemoteWriteEmulator):
 def test_where_the_right_to_write_cannot_be_read_the_rung_is_skipped_and_says_how_to_ask(serve: Any) -> None:
     backend = serve(NoFlags())
     rungs = backend.check()
-    assert rungs[Rung.WRITE].outcome is Held.SKIPPED
+    assert rungs[Rung.WRITE].outcome is Status.SKIPPED
     assert "--allow empty-write" in rungs[Rung.WRITE].message
-    assert rungs[Rung.HEALTH].outcome is Held.SKIPPED
-    assert backend.check((SideEffect.EMPTY_WRITE,))[Rung.WRITE].outcome is Held.PASS
+    assert rungs[Rung.HEALTH].outcome is Status.SKIPPED
+    assert backend.check((SideEffect.EMPTY_WRITE,))[Rung.WRITE].outcome is Status.PASS
     off = serve(NoFlags(receiver=False)).check((SideEffect.EMPTY_WRITE,))[Rung.WRITE]
-    assert (off.outcome, off.code) == (Held.FAIL, "prom.rw.disabled")
+    assert (off.outcome, off.code) == (Status.FAIL, "prom.rw.disabled")
 
 
 @pytest.mark.parametrize(
@@ -396,19 +396,19 @@ def test_each_trouble_has_its_rung_and_code(
     serve: Any, options: dict[str, Any], settings: dict[str, Any], rung: Rung, code: str
 ) -> None:
     finding = serve(**options).check(**settings)[rung]
-    assert (finding.outcome, finding.code) == (Held.FAIL, code)
+    assert (finding.outcome, finding.code) == (Status.FAIL, code)
     assert finding.remedy
 
 
 def test_another_path_is_no_remote_write_door(serve: Any) -> None:
     backend = serve()
     finding = backend.check(url=f"{backend.server.origin}/api/v2/write")[Rung.HTTP]
-    assert (finding.outcome, finding.code) == (Held.FAIL, "prom.rw.path")
+    assert (finding.outcome, finding.code) == (Status.FAIL, "prom.rw.path")
 
 
 def test_the_right_credentials_are_told_from_needless_ones(serve: Any) -> None:
     asked = serve(users={"u": "pass-word"}).check(username="u", password=Secret("pass-word"))[Rung.AUTH]
-    assert asked.outcome is Held.PASS
+    assert asked.outcome is Status.PASS
     assert "asked for" in asked.message
     needless = serve().check(username="u", password=Secret("pass-word"))[Rung.AUTH]
     assert "without them" in needless.message
@@ -426,9 +426,9 @@ class Mimir(PrometheusRemoteWriteEmulator):
 def test_a_missing_tenant_fails_and_a_missing_right_to_read_only_warns(serve: Any) -> None:
     backend = serve(Mimir())
     missing = backend.check()[Rung.AUTH]
-    assert (missing.outcome, missing.code) == (Held.FAIL, "mimir.org-id")
+    assert (missing.outcome, missing.code) == (Status.FAIL, "mimir.org-id")
     unread = backend.check(org_id="a")[Rung.AUTH]
-    assert (unread.outcome, unread.code) == (Held.WARN, "prom.read.forbidden")
+    assert (unread.outcome, unread.code) == (Status.WARN, "prom.read.forbidden")
     result = backend.send(org_id="a")
     assert (result.outcome, result.code) == ("unverified", "prom.read.forbidden")
 

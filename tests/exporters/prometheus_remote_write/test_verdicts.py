@@ -150,7 +150,7 @@ def test_a_web_page_is_nobodys_acceptance(exporter: PrometheusRemoteWriteExporte
 
 
 def test_a_slow_down_says_how_long(exporter: PrometheusRemoteWriteExporter) -> None:
-    assert judged(exporter, 429, RATE, {**_TEXT, "retry-after": "7"}).after == 7.0
+    assert judged(exporter, 429, RATE, {**_TEXT, "retry-after": "7"}).retry_after == 7.0
 
 
 def test_written_headers_of_a_refusal_are_counted_and_nothing_is_sent_again(
