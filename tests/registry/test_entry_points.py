@@ -172,7 +172,7 @@ def test_listing_imports_no_exporter_no_sdk_and_no_http_client(tmp_path: Path) -
     script = (
         "import json, sys\n"
         "from magictel.registry import entry_points as registry\n"
-        "rows = entry_points.registrations({})\n"
+        "rows = registry.registrations({})\n"
         "assert rows\n"
         "print(json.dumps(sorted(sys.modules)))\n"
     )
