@@ -8,19 +8,29 @@ from pathlib import Path
 ACME = """
 from magictel.model.finding import Finding, Rung, SideEffect
 from magictel.ladder.probe import probe
+from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Route
+from magictel.model.outcome import Delivered
+from magictel.plugin.exporter import Exporter
 from tests.settings.acme import AcmeSettings, check_url
 
 
-class AcmeExporter:
-    interface = 1
+class AcmeExporter(Exporter[AcmeSettings]):
+    interface = 2
     name = "acme"
     summary = "Acme's collector of everything"
     Settings = AcmeSettings
     limits = ("A name has at most 64 characters; a longer one is cut, and the cut one is counted under acme.name.cut.",)
     cost = "One unit for each series a month, whatever it holds."
 
-    def __init__(self, settings=None, **options):
-        self.settings = settings
+    def encode(self, series, point):
+        return b"{}"
+
+    def route(self):
+        return Route("", 1000, 1_000_000)
+
+    def attempt(self, payload, timeout):
+        return Attempted(Delivered())
 
     @probe(Rung.AUTH, "the token is known")
     def auth(self, wire):

@@ -49,7 +49,7 @@ class AcmeSettings(HttpSettings, frozen=True, kw_only=True):
 
 
 class AcmeExporter(HttpExporter[AcmeSettings]):
-    interface = 1
+    interface = 2
     name = "acme"
     summary = "Acme's metrics API"
     Settings = AcmeSettings
@@ -89,7 +89,7 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
 
 
 class PipeExporter(Exporter[ExporterSettings]):
-    interface = 1
+    interface = 2
     name = "pipe"
     summary = "Lines into a pipe"
     Settings = ExporterSettings

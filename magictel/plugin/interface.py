@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
@@ -21,14 +21,18 @@ from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Un
 from magictel.settings.model import ExporterSettings
 
 S = TypeVar("S", bound=ExporterSettings)
-INTERFACE = 1
+INTERFACE = 2
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
+ExporterKind = Literal["push", "page", "foreign"]
+"""*push* sends, *page* is scraped, *foreign* drives somebody else's OpenTelemetry exporter."""
 
 
 class Authored(ABC, Generic[S]):
     """An exporter's own half."""
 
     interface: ClassVar[int] = INTERFACE
+    """A plugin writes the number itself: what it inherits is the version that it runs under, not the one it was built for."""
+    kind: ClassVar[ExporterKind] = "push"
     name: ClassVar[str]
     summary: ClassVar[str]
     Settings: ClassVar[type[ExporterSettings]]
@@ -152,3 +156,16 @@ class Authored(ABC, Generic[S]):
     @classmethod
     def check_settings(cls, settings: Any) -> None:
         """Raise `SettingsError` for what the model alone cannot see (an address that does not parse)."""
+
+
+def declared_interface(exporter: type[Any]) -> int | None:
+    """Return the interface that a class was built for, as it or a class of its own package says; None where none of them does."""
+    for ancestor in exporter.__mro__:
+        if "interface" in vars(ancestor):
+            return vars(ancestor)["interface"] if is_ours(exporter) or not is_ours(ancestor) else None
+    return None
+
+
+def is_ours(exporter: type[Any]) -> bool:
+    """Whether a class is part of magictel."""
+    return exporter.__module__.partition(".")[0] == __name__.partition(".")[0]

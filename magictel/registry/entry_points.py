@@ -21,8 +21,9 @@ from magictel.errors import PluginError
 
 GROUP = "magictel.exporters"
 OTHERS_GROUP = "opentelemetry_metrics_exporter"
-INTERFACE = 1
 State = Literal["ready", "needs", "broken"]
+_KINDS = ("push", "foreign")
+"""Kinds of exporters that can be run; a page is none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +206,17 @@ def _fits(found: Any, point: EntryPoint) -> None:
     remedy = f"fix or uninstall {_named(point)}"
     if not isinstance(found, type):
         raise PluginError("plugin.broken", f"{point.value} is not a class", remedy)
-    interface = getattr(found, "interface", None)
+    from magictel.plugin.exporter import Exporter
+    from magictel.plugin.interface import INTERFACE, declared_interface
+
+    if not issubclass(found, Exporter):
+        raise PluginError(
+            "plugin.broken", f"{point.value} is no exporter", f"{remedy}: it must subclass magictel.Exporter"
+        )
+    interface = declared_interface(found)
     if interface is None:
-        raise PluginError("plugin.interface", "declares no interface", f"{remedy}: an exporter says interface = 1")
+        what = "declares no interface"
+        raise PluginError("plugin.interface", what, f"{remedy}: its own class must say interface = {INTERFACE}")
     if interface != INTERFACE:
         raise PluginError(
             "plugin.interface",
@@ -216,6 +225,8 @@ def _fits(found: Any, point: EntryPoint) -> None:
         )
     if not isinstance(getattr(found, "Settings", None), type):
         raise PluginError("plugin.broken", f"{point.value} has no Settings", remedy)
+    if found.kind not in _KINDS:
+        raise PluginError("plugin.broken", f'{point.value} is of kind "{found.kind}", which is unknown here', remedy)
 
 
 def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:

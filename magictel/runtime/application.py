@@ -95,7 +95,10 @@ def start(
         exporters.setdefault(name, made)
     if not exporters:
         _log.warning("%s No metric is exported.", nothing_chosen().message)
-    readers = [Reader(exporter, export_interval_millis=interval * 1000) for exporter in exporters.values()]
+    readers = []
+    for name, exporter in list(exporters.items()):
+        exporters[name], reader = _reader(name, exporter, interval * 1000)
+        readers.append(reader)
     provider = MeterProvider(metric_readers=readers, resource=resource or Resource.create())
     metrics.set_meter_provider(provider)
     running = Runtime(provider, exporters)
@@ -145,6 +148,20 @@ def _exporter(
     except MagictelError as failure:
         return CountingExporter(spec.name, failure)
     except Exception as failure:  # a plugin's bug must not end the application
-        why = SettingsError("plugin.broken", f"{spec.exporter} could not be made: {type(failure).__name__}")
-        return CountingExporter(spec.name, why)
+        return CountingExporter(spec.name, _broken(spec.exporter, failure))
     return exporter
+
+
+def _reader(
+    target: str, exporter: Exporter[Any] | CountingExporter, millis: float
+) -> tuple[Exporter[Any] | CountingExporter, Reader]:
+    """Make the reader of an exporter; of one that the SDK cannot use, the one that counts in its place."""
+    try:
+        return exporter, Reader(exporter, export_interval_millis=millis)
+    except AttributeError as failure:  # a plugin that does not begin as an exporter does
+        counting = CountingExporter(target, _broken(target, failure))
+        return counting, Reader(counting, export_interval_millis=millis)
+
+
+def _broken(name: str, failure: Exception) -> SettingsError:
+    return SettingsError("plugin.broken", f"{name} could not be made: {type(failure).__name__}")

@@ -35,6 +35,7 @@ class AcmeSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class AcmeExporter(HttpExporter[AcmeSettings]):
+    interface = 2
     name = "acme"
     summary = "Acme's collector of everything"
     Settings = AcmeSettings

@@ -19,7 +19,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
 from magictel.errors import WireError
-from magictel.exporters.file import FileExporter
+from magictel.exporters import file
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung
@@ -36,6 +36,12 @@ class Bad:
 
     law: str
     exporter: type[Exporter[Any]]
+
+
+class FileExporter(file.FileExporter):
+    """Ours as another package would inherit it."""
+
+    interface = 2
 
 
 E = TypeVar("E", bound=Exporter[Any])
@@ -62,6 +68,11 @@ def _renamed(reply: Reply, **headers: str) -> Reply:
 @breaks("describe.interface")
 class WithoutASummary(AcmeExporter):
     summary = ""
+
+
+@breaks("describe.interface")
+class OfAnotherInterface(AcmeExporter):
+    interface = 1
 
 
 class Unexplained(AcmeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

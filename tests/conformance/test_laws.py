@@ -13,11 +13,11 @@ from magictel.conformance.io_faults import of_file
 from magictel.conformance.requirements import Need
 from magictel.conformance.runner import Result, Verdict
 from magictel.conformance.under_test import registered
-from magictel.exporters.file import FileExporter, FileSettings
+from magictel.exporters.file import FileSettings
 from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
 from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator
-from tests.conformance.bad import BAD, Bad
+from tests.conformance.bad import BAD, Bad, FileExporter
 
 IDS = [law.id for law in LAWS]
 SERVED = ("elasticsearch", "opensearch", "prometheus-remote-write")

@@ -39,7 +39,7 @@ class AcmeSettings(HttpSettings, frozen=True, kw_only=True):
 class AcmeExporter(HttpExporter[AcmeSettings]):
     """A JSON line for each point."""
 
-    interface = 1
+    interface = 2
     name = "acme"
     summary = "Acme's collector of everything"
     Settings = AcmeSettings

@@ -116,7 +116,7 @@ def test_a_plugin_is_listed_checked_and_proven(environment: Fresh, acme: Path, b
 def test_what_is_wrong_with_a_plugin_is_said_and_the_others_work(environment: Fresh, folder: Path, acme: Path) -> None:
     broken = wheel(folder, "acme-broken", "acme_broken", "import acme_sdk\n", {"acme-broken": "acme_broken:Exporter"})
     future = wheel(
-        folder, "acme-future", "acme_future", SOURCE.replace("interface = 1", "interface = 2"),
+        folder, "acme-future", "acme_future", SOURCE.replace("interface = 2", "interface = 3"),
         {"acme-future": "acme_future:AcmeExporter"},
     )  # fmt: skip
     twin = wheel(folder, "acme-twin", "acme_twin", SOURCE, {"acme": "acme_twin:AcmeExporter"}, "9.1")
@@ -126,13 +126,13 @@ def test_what_is_wrong_with_a_plugin_is_said_and_the_others_work(environment: Fr
     assert (shown["acme-broken"][0]["state"], shown["acme-broken"][0]["reason"]) == (
         "broken", "No module named 'acme_sdk'",
     )  # fmt: skip
-    assert shown["acme-future"][0]["reason"] == "built for interface 2"
+    assert shown["acme-future"][0]["reason"] == "built for interface 3"
     assert {one["package"] for one in shown["acme"]} == {"acme-exporter", "acme-twin"}
     assert all(one["state"] == "broken" for one in shown["acme"])
     assert all("acme-exporter 0.3" in one["reason"] and "acme-twin 9.1" in one["reason"] for one in shown["acme"])
     text = environment.magictel("list").stdout
     assert "broken: No module named 'acme_sdk'" in text
-    assert "broken: built for interface 2" in text
+    assert "broken: built for interface 3" in text
     for name in ("acme-broken", "acme-future", "acme"):
         done = environment.magictel("check", name, ACME_URL="http://127.0.0.1:9")
         assert done.returncode in (1, 78), done.stdout + done.stderr

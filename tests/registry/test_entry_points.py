@@ -79,6 +79,10 @@ def test_a_plugin_is_seen_as_soon_as_it_is_installed_and_no_longer_once_it_is_go
     assert found("acme") == []
 
 
+BASE = "from magictel import Exporter, ExporterSettings\n"
+READER = f"""{BASE}from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+class AcmeExporter(InMemoryMetricReader): interface, Settings = 2, ExporterSettings
+"""
 BROKEN = {
     "a missing dependency": ("import acme_sdk", "No module named 'acme_sdk'"),
     "an exception at import": ("raise ValueError('no luck today')", "ValueError: no luck today"),
@@ -87,10 +91,21 @@ BROKEN = {
     "a syntax error": ("def x(:", "SyntaxError"),
     "no such class": ("x = 1", "no attribute 'AcmeExporter'"),
     "no class at all": ("AcmeExporter = 5", "is not a class"),
-    "no interface": ("class AcmeExporter: pass", "declares no interface"),
-    "another interface": ("class AcmeExporter: interface = 2", "built for interface 2"),
-    "no settings": ("class AcmeExporter: interface = 1", "has no Settings"),
-    "settings that are none": ("class AcmeExporter:\n    interface = 1\n    Settings = int", "Error"),
+    "no exporter": ("class AcmeExporter: interface = 2", "is no exporter"),
+    "a reader of the SDK": (READER, "is no exporter"),
+    "no interface": (f"{BASE}class AcmeExporter(Exporter): pass", "declares no interface"),
+    "no interface, on one of ours": (
+        "from magictel.exporters.file import FileExporter\nclass AcmeExporter(FileExporter): pass",
+        "declares no interface",
+    ),
+    "an older interface": (f"{BASE}class AcmeExporter(Exporter): interface = 1", "built for interface 1"),
+    "a newer interface": (f"{BASE}class AcmeExporter(Exporter): interface = 3", "built for interface 3"),
+    "no settings": (f"{BASE}class AcmeExporter(Exporter): interface = 2", "has no Settings"),
+    "settings that are none": (f"{BASE}class AcmeExporter(Exporter): interface, Settings = 2, int", "Error"),
+    "a kind that nothing here can run": (
+        f"{BASE}class AcmeExporter(Exporter): interface, kind, Settings = 2, 'page', ExporterSettings",
+        'of kind "page"',
+    ),
 }
 
 
@@ -116,6 +131,12 @@ def test_loading_a_broken_plugin_raises_the_reason(case: str, folder: Path) -> N
         entry_points.load("acme")
     assert reason in caught.value.message
     assert caught.value.remedy
+
+
+def test_the_interface_may_be_written_on_any_class_of_the_plugins_own(folder: Path) -> None:
+    source = ACME.replace("class AcmeExporter", "class Common") + "\n\nclass AcmeExporter(Common):\n    name = 'acme'\n"
+    install(folder, "acme", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": source})
+    assert found("acme")[0].says == "configured"
 
 
 def test_what_a_plugin_prints_at_import_does_not_reach_standard_output(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from magictel.runtime.counting import CountingExporter
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.server import Server
 from tests.delivery.points import collection
+from tests.plugins import ACME, install
 
 
 @pytest.fixture(autouse=True)
@@ -187,3 +190,37 @@ def test_an_exporter_made_without_code_logs_what_is_unsafe_once(caplog: pytest.L
     assert len(warnings) == 2
     assert "certificate is not verified" in warnings[0]
     assert "api_key would be sent unencrypted to http://es.example.net" in warnings[1]
+
+
+SICK = {
+    "a reader of the SDK": (
+        "from opentelemetry.sdk.metrics.export import InMemoryMetricReader\n"
+        "from magictel import ExporterSettings\n"
+        "class AcmeExporter(InMemoryMetricReader): interface, Settings = 2, ExporterSettings"
+    ),
+    "one that does not begin as exporters do": ACME
+    + "\n    def __init__(self, settings, **options): self.settings = settings\n",
+    "one that cannot be made": ACME + "\n    def __init__(self, settings, **options): raise KeyError('x')\n",
+}
+
+
+@pytest.mark.parametrize("case", SICK)
+def test_a_class_that_is_no_exporter_never_ends_the_application(
+    case: str, backend: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "acme_sick", raising=False)
+    install(tmp_path, "acme", {"acme": "acme_sick:AcmeExporter"}, {"acme_sick": SICK[case]})
+    importlib.invalidate_caches()
+    held = {
+        "ENABLED_EXPORTERS": "acme,elasticsearch",
+        "ELASTICSEARCH_URL": backend.origin,
+        "ACME_URL": "http://localhost",
+        "ACME_TOKEN": "t",
+    }
+    with runtime.start(environment=held) as running:
+        metrics.get_meter("app").create_counter("orders").add(3)
+    assert isinstance(running.exporters["acme"], CountingExporter)
+    assert running.ledgers()["acme"].dropped == 1
+    assert running.ledgers()["elasticsearch"].delivered == 1
+    assert "plugin.broken" in caplog.text

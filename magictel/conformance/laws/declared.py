@@ -12,7 +12,8 @@ from magictel.conformance.requirements import Need
 from magictel.ladder.climb import climb
 from magictel.ladder.probe import probes_of
 from magictel.model.finding import Finding, Rung, SideEffect, Status
-from magictel.plugin.exporter import INTERFACE, Exporter
+from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import INTERFACE, declared_interface
 from magictel.secrets.secret import Secret
 from magictel.settings.describe import json_schema, option_rows, sample_toml
 
@@ -25,10 +26,12 @@ _CHANGES = frozenset({"PUT", "DELETE", "PATCH"})
 def interface(case: Case) -> Violation | None:
     """Name, summary, interface, settings."""
     exporter = case.exporter()
+    number = declared_interface(type(exporter))
     return first(
         broken_unless(getattr(exporter, "name", ""), "it has no name"),
         broken_unless(getattr(exporter, "summary", ""), "it has no summary"),
-        broken_unless(exporter.interface == INTERFACE, f"it was built for interface {exporter.interface}"),
+        broken_unless(number is not None, f"its own class does not say interface = {INTERFACE}"),
+        broken_unless(number == INTERFACE, f"it was built for interface {number}"),
     )
 
 
