@@ -25,7 +25,8 @@ class Payload:
     """Items for one request: `body` is their concatenation, uncompressed; one item is one SDK data point.
 
     `sizes` are the items' lengths where the encoder knows them, else `split` finds the boundaries. `attempted` is True once
-    a send was tried whose end is not known to be "not stored": then the backend may hold items of it already.
+    a send was tried whose end is not known to be "not stored": then the backend may hold items of it already. `form` is the
+    variant of the protocol that an attempt takes (`HttpExporter.form`): `frame` and `judge` go by it, and never by what is known now.
     """
 
     body: bytes = field(repr=False)
@@ -33,6 +34,7 @@ class Payload:
     split: Split = field(repr=False)
     sizes: tuple[int, ...] | None = field(default=None, repr=False)
     attempted: bool = False
+    form: str = ""
 
     def items(self) -> list[bytes]:
         """The items one by one."""

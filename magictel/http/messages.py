@@ -1,4 +1,4 @@
-"""A complete HTTP reply, and the one guard where replies enter: whatever a server says becomes a value or a `WireError`.
+"""HTTP requests and replies, complete, and the one guard where replies enter: whatever a server says becomes a value or a `WireError`.
 
 Text for people comes out masked: a server may say back the credentials that it was sent. Nothing here raises `KeyError`,
 `TypeError`, `UnicodeDecodeError` or `RecursionError` into a caller: `json` and `decoded` give None, and `reading` turns what an
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,11 +27,36 @@ _asked: ContextVar[str | None] = ContextVar("magictel_asked", default=None)
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, complete: absolute URL, all headers, body bytes as they travel. `repr` shows no header value."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def path(self) -> str:
+        """The path without the query."""
+        return urllib.parse.urlsplit(self.url).path or "/"
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters; of a repeated one the last, a bare one as an empty text."""
+        return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.url).query, keep_blank_values=True))
+
+    def header(self, name: str) -> str:
+        """A header's value whatever its case, or an empty text."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """A complete HTTP reply. Header names are lower case; `body` is decompressed; `seconds` from first byte out to last byte in.
 
     `body` is as it came, so `repr` shows neither it nor a header. `text`, `json` and `decoded` mask the secrets that `redact` knows and
-    that a server said back.
+    that a server said back. `request` is what it answers, where an exporter's attempt sent that.
     """
 
     status: int
@@ -38,6 +64,7 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
     seconds: float = 0.0
     redact: Redactor | None = field(default=None, repr=False, compare=False)
+    request: Request | None = field(default=None, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:

@@ -8,43 +8,18 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from magictel.errors import WireError
 from magictel.http.messages import Reply as Reply
+from magictel.http.messages import Request as Request
 from magictel.http.messages import asking
 from magictel.net.endpoint import Endpoint
 from magictel.secrets.redactor import Redactor
 
 _EVIDENCE_BYTES = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request, complete: absolute URL, all headers, body bytes as they travel. `repr` shows no header value."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
-
-    @property
-    def path(self) -> str:
-        """The path without the query."""
-        return urllib.parse.urlsplit(self.url).path or "/"
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the last, a bare one as an empty text."""
-        return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.url).query, keep_blank_values=True))
-
-    def header(self, name: str) -> str:
-        """A header's value whatever its case, or an empty text."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
 
 
 class Transport(Protocol):

@@ -6,7 +6,7 @@ import contextlib
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -74,6 +74,10 @@ class HttpExporter(Exporter[S]):
     def headers(self) -> Mapping[str, str]:
         """Credentials and what else every request carries."""
         return {}
+
+    def form(self) -> str:
+        """Which variant of the protocol an attempt takes that begins now, where there are several; it stands in `payload.form`."""
+        return ""
 
     def authorize(self, request: Request) -> Request:
         """Sign a complete request (where the body is signed); default: as it is."""
@@ -207,6 +211,7 @@ class HttpExporter(Exporter[S]):
         `timeout` bounds what the backend takes, not our own work: on a slow CPU that alone may take longer.
         """
         endpoints = self.endpoints()
+        payload = self._formed(payload)
         travelled = 0
         waited = 0.0
         failure: WireError | None = None
@@ -231,6 +236,7 @@ class HttpExporter(Exporter[S]):
                 continue
             waited += self.clock.monotonic() - began
             self._first = number
+            reply = replace(reply, request=request)
             return Attempted(self.verdict(payload, reply), travelled + len(request.body), reply.status, waited)
         assert failure is not None
         return Attempted(self.classify_wire_error(failure), travelled, None, waited)
@@ -251,8 +257,12 @@ class HttpExporter(Exporter[S]):
 
     def requests(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[tuple[Request, bytes]]:
         """What the transport would get for a collection, with each body uncompressed: nothing is sent."""
-        for payload in self.payloads(data, withheld):
+        for payload in map(self._formed, self.payloads(data, withheld)):
             yield self.request(self.endpoints()[0], payload), self.frame(payload)
+
+    def _formed(self, payload: Payload) -> Payload:
+        form = self.form()
+        return payload if form == payload.form else replace(payload, form=form)
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """The rungs from dns to write, over every endpoint."""

@@ -22,7 +22,7 @@ from magictel.exporters.elasticsearch.readback import cleanup, counting, expecte
 from magictel.exporters.elasticsearch.response import FILTER, judge_bulk
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
 from magictel.exporters.elasticsearch.values import LONGEST_TEXT
-from magictel.http.wire import Reply, Request, Wire
+from magictel.http.wire import Reply, Wire
 from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
@@ -34,6 +34,7 @@ from magictel.plugin.http_exporter import HttpExporter, Preparation
 S = TypeVar("S", bound=SearchSettings)
 _LEAST = 0.2
 """Seconds to ask where documents went, however little of the attempt's time is left."""
+_WITHOUT_IDS = "without ids"
 _TIME_SERIES_WINDOW = (7200.0, 1800.0)
 """index.look_back_time and index.look_ahead_time as they are by default."""
 
@@ -100,11 +101,13 @@ class SearchExporter(HttpExporter[S]):
         """Pairs of an action line and its document."""
         return encoding.split(body)
 
-    def request(self, endpoint: Endpoint, payload: Payload) -> Request:
-        """A bulk request; time-series indices make their own ids."""
-        if self._mode.time_series:
-            payload = replace(payload, body=without_ids(payload.body))
-        return super().request(endpoint, payload)
+    def form(self) -> str:
+        """With ids of ours, or without: time-series indices make their own."""
+        return _WITHOUT_IDS if self._mode.time_series else ""
+
+    def frame(self, payload: Payload) -> bytes:
+        """The body of a bulk request."""
+        return without_ids(payload.body) if payload.form == _WITHOUT_IDS else payload.body
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once, knowing the index's mode or learning it, and where the documents went."""
@@ -117,7 +120,7 @@ class SearchExporter(HttpExporter[S]):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Status and every item decide."""
-        ids = not self._mode.time_series
+        ids = payload.form != _WITHOUT_IDS
         index = self.settings.index if payload.body else None  # an answer from a log belongs to no request
         return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch, index=index)
 
