@@ -14,26 +14,26 @@ _FOLDER = Path(__file__).parent
 
 RETRY: Mapping[str, str] = {
     "no": "never: the same request fails again",
-    "backoff": "with growing pauses: it may pass by itself",
-    "after-header": "after the time that the reply names",
-    "split": "in halves: it is too large as a whole",
-    "slow": "minutes later: a person must act first",
-    "verify": "nothing to repeat: the reply proves nothing, so ask what is stored",
-    "poll": "ask again until it shows",
-    "downgrade": "in an older version of the protocol",
-    "treat-as-success": "nothing to repeat: it has arrived already",
-    "unknown": "not known: nothing that was pasted says it",
+    "backoff": "with backoff: the error may be temporary",
+    "after-header": "after the time in the response",
+    "split": "in halves: the request is too large",
+    "slow": "minutes later: someone must act first",
+    "verify": "do not retry: the response proves nothing, so check what is stored",
+    "poll": "repeat the query until the points show",
+    "downgrade": "with an older version of the protocol",
+    "treat-as-success": "do not retry: the data is already stored",
+    "unknown": "unknown: the pasted text does not say",
 }
-"""The retry classes: what sending the same thing again can do."""
+"""The retry classes: whether and how to send the same request again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is known of a code.
+    """The explanation of a code.
 
-    `title`: one sentence. `meaning`, `why`: what was seen, and why it matters. `mend`: lines, of which those that begin with `$ `
-    are commands to copy. `again`: how to see it again where it was met; `here`: on any machine, without that server. `related`: codes
-    that look alike or come along.
+    `title`: one sentence. `meaning`, `why`: what happened, and why it matters. `fix`: lines; those that begin with `$ ` are commands
+    to copy. `again`: a command that reproduces it on the same target; `here`: on any machine, without that server. `related`: codes
+    that look similar or occur together.
     """
 
     code: str
@@ -41,27 +41,27 @@ class Page:
     retry: str
     meaning: str
     why: str
-    mend: tuple[str, ...]
+    fix: tuple[str, ...]
     again: str
     related: tuple[str, ...] = ()
     here: str | None = None
 
     @property
     def first(self) -> str:
-        """The first thing to do about it: a sentence, and the command that stands under it."""
-        first, *rest = self.mend
+        """Return the first step of the fix: a sentence and the command below it."""
+        first, *rest = self.fix
         if first.startswith("$ ") or not rest or not rest[0].startswith("$ "):
             return first.removeprefix("$ ")
         return f"{first.rstrip('.:')}: {rest[0].removeprefix('$ ')}"
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """The commands of `mend`, `again` and `here`, to copy."""
-        return tuple(line[2:] for line in (*self.mend, self.again, self.here or "") if line.startswith("$ "))
+        """Return the commands of `fix`, `again` and `here`."""
+        return tuple(line[2:] for line in (*self.fix, self.again, self.here or "") if line.startswith("$ "))
 
 
 def explain(code: str) -> Page | None:
-    """The page of a code, or None where there is none."""
+    """Return the page of a code, or None if it has none."""
     part = code.partition(".")[0]
     if not part.isidentifier():
         return None
@@ -70,18 +70,18 @@ def explain(code: str) -> Page | None:
 
 
 def codes() -> tuple[str, ...]:
-    """Every code that has a page, sorted."""
+    """Return every code that has a page, sorted."""
     parts = sorted(file.stem for file in _FOLDER.glob("*.toml"))
     return tuple(sorted(code for part in parts for code in _entries(part)))
 
 
 def near(code: str, count: int = 3) -> tuple[str, ...]:
-    """Codes that somebody who wrote `code` may have meant: those that it begins, then those spelled alike."""
+    """Return the codes most similar to `code`: those that end with it, those that begin with it, then similar spellings."""
     known = codes()
-    begun = [one for one in known if one.startswith(f"{code}.")]
-    alike = difflib.get_close_matches(code, known, count, 0.6)
-    ends = [one for one in known if one.endswith(f".{code}")]
-    return tuple(dict.fromkeys([*ends, *begun, *alike]))[:count]
+    children = [candidate for candidate in known if candidate.startswith(f"{code}.")]
+    similar = difflib.get_close_matches(code, known, count, 0.6)
+    endings = [candidate for candidate in known if candidate.endswith(f".{code}")]
+    return tuple(dict.fromkeys([*endings, *children, *similar]))[:count]
 
 
 @functools.cache
@@ -100,7 +100,7 @@ def _page(code: str, entry: Mapping[str, Any]) -> Page:
         entry["retry"],
         entry["meaning"],
         entry["why"],
-        tuple(entry["mend"]),
+        tuple(entry["fix"]),
         entry["again"],
         tuple(entry.get("related", ())),
         entry.get("here"),

@@ -1,4 +1,4 @@
-"""`magictel explain`: a finding's page, offline."""
+"""`magictel explain`: the page of a code, offline."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ SCHEMA = "magictel.explain/1"
 
 def command(
     code: Annotated[
-        str | None, typer.Argument(metavar="CODE", show_default=False, help="A finding's code, as tls.expired.")
+        str | None,
+        typer.Argument(metavar="CODE", show_default=False, help="Code of a finding, for example tls.expired."),
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Every code, with one sentence.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List every code with its title.")] = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """What a finding means, and how to fix it."""
+    """Explain what a finding means and how to fix it."""
     from magictel.catalogue.pages import codes, explain, near
 
     if list_ == (code is not None):
-        raise UsageError("usage.command-line", "give a code or --list", "magictel explain --list shows every code")
+        raise UsageError("usage.command-line", "name a code or use --list", "magictel explain --list shows every code")
     if code is None:
-        pages = [page for one in codes() if (page := explain(one)) is not None]
+        pages = [page for known in codes() if (page := explain(known)) is not None]
         if format_ is Format.JSON:
             output.document({"schema": SCHEMA, "codes": [{"code": page.code, "title": page.title} for page in pages]})
         else:
@@ -39,23 +40,23 @@ def command(
                 output.say(page.code)
                 output.say(f"    {page.title}")
         return 0
-    found = explain(code.strip())
-    if found is None:
+    page = explain(code.strip())
+    if page is None:
         close = near(code.strip())
         hint = f". Did you mean {' or '.join(close)}?" if close else ""
         raise UsageError(
             "usage.unknown-code", f'No finding is called "{code}"{hint}', "magictel explain --list shows every code"
         )
     if format_ is Format.JSON:
-        output.document({"schema": SCHEMA, **_document(found)})
+        output.document({"schema": SCHEMA, **_document(page)})
     else:
-        for line in text(found):
+        for line in text(page):
             output.say(line)
     return 0
 
 
 def text(page: Page) -> list[str]:
-    """A page for people, 80 columns wide; commands to copy stand alone on their lines."""
+    """Return the lines of a page, 80 columns wide, with each command on its own line."""
     from magictel.catalogue.pages import RETRY
 
     again = (
@@ -65,9 +66,9 @@ def text(page: Page) -> list[str]:
     for heading, content in (
         ("What it means", (page.meaning,)),
         ("Why it matters", (page.why,)),
-        ("How to fix it", page.mend),
-        ("Sending again", (again,)),
-        ("See it again", (page.again, *(("Or right here, without that server:", page.here) if page.here else ()))),
+        ("How to fix it", page.fix),
+        ("Retry", (again,)),
+        ("Reproduce", (page.again, *(("Or on this machine, without that server:", page.here) if page.here else ()))),
         ("Related", (", ".join(page.related),)),
     ):
         if not any(content):
@@ -89,10 +90,12 @@ def text(page: Page) -> list[str]:
 
 
 def outcomes(retry: str) -> list[str]:
-    """The outcomes of a delivery that a retry class may stand with; `none`: no request happened."""
+    """Return the delivery outcomes that occur with a retry class; `none`: no request was made."""
     from magictel.diagnose.diagnosis import STANDS_WITH
 
-    return sorted((one or "none" for one in STANDS_WITH[retry]), key=lambda one: (one == "none", one))
+    return sorted(
+        (outcome or "none" for outcome in STANDS_WITH[retry]), key=lambda outcome: (outcome == "none", outcome)
+    )
 
 
 def _document(page: Page) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def _document(page: Page) -> dict[str, Any]:
         "outcomes": outcomes(page.retry),
         "meaning": page.meaning,
         "why": page.why,
-        "mend": list(page.mend),
+        "mend": list(page.fix),
         "again": page.again,
         "here": page.here,
         "related": list(page.related),

@@ -9,7 +9,7 @@ from magictel.model.finding import AFTER_UNTIL, UNPROVEN, Finding, Rung, Status
 from magictel.reporters.evidence import lines
 from magictel.reporters.humanize import every, many, named, span
 from magictel.reporters.layout import Sheet
-from magictel.reporters.remedies import parted
+from magictel.reporters.remedies import segments
 
 _NAME = 14
 """Columns of a rung's name: the longest, and room."""
@@ -109,7 +109,7 @@ def write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
 
 def write_remedy(sheet: Sheet, indent: int, remedy: str, label: str) -> None:
     """Its words, and its command alone on a line."""
-    for text, _ in parted(remedy):
+    for text, _ in segments(remedy):
         sheet.note(indent, text, label)
         label = " " * len(label)
 

@@ -17,7 +17,7 @@ from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendRe
 from magictel.model.finding import Status
 from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
-from magictel.reporters.remedies import parted
+from magictel.reporters.remedies import segments
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.symbols import printable
 from magictel.reporters.testcases import VERIFIED, Case, cases, checked_cases, problems, sent_cases, source_cases
@@ -172,7 +172,7 @@ def _problem(case: Case) -> Iterator[str]:
     for line in case.told:
         yield f"  - {_prose(line)}\n"
     if case.remedy:
-        fix = [_code(text) if command else _prose(text) for text, command in parted(case.remedy)]
+        fix = [_code(text) if command else _prose(text) for text, command in segments(case.remedy)]
         yield f"  - fix: {' '.join(fix)}\n"
     yield f"  - more: {_code(f'magictel explain {case.code}')}\n\n"
 

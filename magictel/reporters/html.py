@@ -11,7 +11,7 @@ from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendRe
 from magictel.model.finding import Status
 from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
-from magictel.reporters.remedies import parted
+from magictel.reporters.remedies import segments
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.symbols import DRAWN, printable
 from magictel.reporters.testcases import (
@@ -135,7 +135,7 @@ def _detail(case: Case) -> str:
 
 
 def _way_out(code: str | None, remedy: str | None) -> str:
-    parts = parted(remedy or "")
+    parts = segments(remedy or "")
     said = " ".join(f"<code>{_exact(text)}</code>" if command else _text(text) for text, command in parts)
     fix = f"<dt>fix</dt><dd>{said}</dd>" if remedy else ""
     more = f"<dt>more</dt><dd><code>magictel explain {_exact(code)}</code></dd>" if code else ""

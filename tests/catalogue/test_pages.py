@@ -74,25 +74,25 @@ def test_every_code_used_in_the_sources_has_a_page() -> None:
 def test_every_page_is_complete_and_of_one_shape() -> None:
     for page in pages():
         assert page.retry in catalogue.RETRY, page.code
-        for text in (page.title, page.meaning, page.why, *page.mend):
+        for text in (page.title, page.meaning, page.why, *page.fix):
             assert text, page.code
             assert text.startswith("$ ") or text[-1] in ".:'", (page.code, text)
             assert "!" not in text, page.code
-        assert page.mend, page.code
+        assert page.fix, page.code
         assert page.again.startswith("$ magictel "), page.code
         assert len(page.title) <= 110, page.code
 
 
 def test_every_page_has_a_command_to_mend_it_with_or_a_reason_why_there_is_none() -> None:
     """The reason is the page's own, for people too: each of these says that nothing is wrong, or whose work it is."""
-    without = {page.code for page in pages() if not any(line.startswith("$ ") for line in page.mend)}
+    without = {page.code for page in pages() if not any(line.startswith("$ ") for line in page.fix)}
     assert without == set(WITHOUT_COMMAND)
     for page in pages():
-        commands = [line for line in page.mend if line.startswith("$ ")]
+        commands = [line for line in page.fix if line.startswith("$ ")]
         assert len(set(commands)) == len(commands), page.code
         assert all(len(line) > 2 and line.strip() == line for line in commands), page.code
         if WITHOUT_COMMAND.get(page.code) == NOTHING:
-            assert page.mend[0].startswith("Nothing to fix."), page.code
+            assert page.fix[0].startswith("Nothing to fix."), page.code
 
 
 def test_related_codes_exist_and_are_others() -> None:

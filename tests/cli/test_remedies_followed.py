@@ -18,7 +18,7 @@ from magictel.cli import commands
 from magictel.model.events import ClimbStarted, RungClimbed
 from magictel.model.finding import Finding, Rung
 from magictel.operations.blanks import Blanks
-from magictel.reporters.remedies import parted
+from magictel.reporters.remedies import segments
 from tests.cli.running import magictel, refused
 
 FILE = """
@@ -74,7 +74,7 @@ def problems(remedy: str, target: str) -> Iterator[str]:
     """What keeps a person from following it."""
     if _BLANK.search(remedy):
         yield f"a blank is left: {remedy}"
-    for text, is_command in parted(remedy):
+    for text, is_command in segments(remedy):
         if not is_command or not text.startswith("magictel "):
             continue
         words = shlex.split(text)

@@ -11,7 +11,7 @@ from magictel.catalogue import codes, explain
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.reporters.formats import KINDS
-from magictel.reporters.remedies import known, parted
+from magictel.reporters.remedies import known, segments
 from tests.reporters.cases import STOPPED, check_events, checked, send_events
 from tests.reporters.reporting import report
 from tests.reporters.test_terminal import text
@@ -43,7 +43,7 @@ SANDBOX = (
     ],
 )
 def test_a_command_is_parted_from_the_words_beside_it(remedy: str, parts: list[str]) -> None:
-    assert [f"$ {text}" if command else text for text, command in parted(remedy)] == parts
+    assert [f"$ {text}" if command else text for text, command in segments(remedy)] == parts
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, None])
@@ -67,15 +67,14 @@ def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
     assert known("es.write.queue-full") == (  # the sentence that leads to no command
         "send fewer and larger requests (max_batch_points, a longer export interval), or add nodes"
     )
-    assert known("es.health.red") == 'see why: curl -s "$ELASTICSEARCH_URL/_cluster/allocation/explain"'
-    assert known("clock.skew") == "set the clock on whichever side is wrong: timedatectl status"
+    assert known("es.health.red") == 'see the reason: curl -s "$ELASTICSEARCH_URL/_cluster/allocation/explain"'
+    assert known("clock.skew") == "set the clock on the side that is wrong: timedatectl status"
     assert known("http.tls-port") == (  # its command is to be filled in
-        "write https:// in the address. For a private CA set ca_file or ca_fingerprint as well"
+        "use https:// in the address. For a private CA also set ca_file or ca_fingerprint"
     )
-    assert known("es.write.long-value") == "let the template cut what is indexed"  # `see first …` goes with the command
+    assert known("es.write.long-value") == "let the template truncate what is indexed"  # `Show …` goes with the command
     assert known("prom.rw.collision") == (
-        "of two attribute keys or metrics whose names become one, rename one; give each resource its own service.name or "
-        "service.instance.id"
+        "rename one of the two attribute keys or metrics; give each resource its own service.name or service.instance.id"
     )
     assert known("file.no-directory") is None  # a command alone, to be filled in
     assert known("es.write.unprovable") is None  # a command alone, which needs the target's name
@@ -85,9 +84,9 @@ def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
         page, said = explain(code), known(code)
         assert page is not None
         sentence, _, command = (said or "").partition(": curl ")
-        assert said is None or sentence[1:] in " ".join(page.mend) or said.endswith(": timedatectl status"), code
-        assert command in " ".join(page.mend), code
-        assert said is not None or any(line.startswith("$ ") for line in page.mend), code
+        assert said is None or sentence[1:] in " ".join(page.fix) or said.endswith(": timedatectl status"), code
+        assert command in " ".join(page.fix), code
+        assert said is not None or any(line.startswith("$ ") for line in page.fix), code
         assert said is None or re.fullmatch(r"\S.*[^.:]", said), code
 
 

@@ -84,10 +84,10 @@ class Likeness:
         except TypeError:  # a point without attributes
             return False
         if len(by_keys) > 1:
-            parted: dict[tuple[str, ...], list[Attributes]] = {keys: [] for keys in by_keys}
+            segments: dict[tuple[str, ...], list[Attributes]] = {keys: [] for keys in by_keys}
             for own in attributes:
-                parted[tuple(own)].append(own)
-            by_keys = dict(parted)
+                segments[tuple(own)].append(own)
+            by_keys = dict(segments)
         names = {frozenset(map(named, keys)) for keys in by_keys}
         if len(names) < len(by_keys) or not all(map(taken.isdisjoint, names)):
             return False
