@@ -1,8 +1,8 @@
 """magictel proves that telemetry arrives: a library of OpenTelemetry metric exporters, and a command over the very same objects.
 
 What the author of an exporter needs stands here, loaded when it is asked for; an application needs `magictel.runtime.start()`.
-A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, `encode`, `endpoints`, `route` and, as far
-as the backend allows, `judge`, probes, `expect` and `read_back`; it is registered as an entry point of `magictel.exporters`:
+A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, `encode`, `route` and, as far as the
+backend allows, `judge`, probes, `expect` and `read_back`; it is registered as an entry point of `magictel.exporters`:
 
     class AcmeExporter(HttpExporter[AcmeSettings]):
         name = "acme"
@@ -72,15 +72,18 @@ _HOMES = {
     ),
     "magictel.encoding.payload": ("Payload", "Route"),
     "magictel.secrets.secret": ("Secret",),
+    "magictel.settings.login": ("LoginSettings", "TenantSettings"),
     "magictel.settings.model": ("ExporterSettings", "HttpSettings", "option"),
     "magictel.encoding.templates": ("Filled", "Template", "Withheld"),
     "magictel.model.verification": ("Expected", "SampleQuery", "Seen", "Unreadable"),
     "magictel.http.wire": ("Reply", "Request", "Transport", "Wire"),
+    "magictel.net.address": ("Address", "parse_endpoint"),
     "magictel.net.endpoint": ("Endpoint",),
 }
 
 __all__ = [
     "INTERFACE",
+    "Address",
     "Attempted",
     "Delivered",
     "Endpoint",
@@ -95,6 +98,7 @@ __all__ = [
     "HttpSettings",
     "ItemVerdict",
     "Kind",
+    "LoginSettings",
     "MagictelError",
     "Outcome",
     "Partial",
@@ -118,6 +122,7 @@ __all__ = [
     "Status",
     "Stream",
     "Template",
+    "TenantSettings",
     "Throttled",
     "TooLarge",
     "Transport",
@@ -130,6 +135,7 @@ __all__ = [
     "Withheld",
     "__version__",
     "option",
+    "parse_endpoint",
     "probe",
 ]
 

@@ -57,6 +57,7 @@ from magictel.model.verification import (
     Seen,
     Unreadable,
 )
+from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.exporter import (
     INTERFACE,
@@ -69,6 +70,7 @@ from magictel.plugin.http_exporter import (
 from magictel.secrets.secret import (
     Secret,
 )
+from magictel.settings.login import LoginSettings, TenantSettings
 from magictel.settings.model import (
     ExporterSettings,
     HttpSettings,
@@ -77,6 +79,7 @@ from magictel.settings.model import (
 
 __all__ = [
     "INTERFACE",
+    "Address",
     "Attempted",
     "Delivered",
     "Endpoint",
@@ -91,6 +94,7 @@ __all__ = [
     "HttpSettings",
     "ItemVerdict",
     "Kind",
+    "LoginSettings",
     "MagictelError",
     "Outcome",
     "Partial",
@@ -114,6 +118,7 @@ __all__ = [
     "Status",
     "Stream",
     "Template",
+    "TenantSettings",
     "Throttled",
     "TooLarge",
     "Transport",
@@ -126,6 +131,7 @@ __all__ = [
     "Withheld",
     "__version__",
     "option",
+    "parse_endpoint",
     "probe",
 ]
 

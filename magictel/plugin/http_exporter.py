@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
@@ -50,7 +49,7 @@ class Preparation:
 
 
 class HttpExporter(Exporter[S]):
-    """An exporter whose payloads are request bodies. The author adds `endpoints`, `headers`, `judge`, probes and `read_back`."""
+    """An exporter whose payloads are request bodies. The author adds `judge`, probes and `read_back`."""
 
     method: ClassVar[str] = "POST"
     content_type: ClassVar[str] = "application/json"
@@ -61,19 +60,26 @@ class HttpExporter(Exporter[S]):
         self._given = transport
         self._made: dict[str, Transport] = {}
         self._first = 0
+        self._endpoints: tuple[Endpoint, ...] | None = None
         super().__init__(settings, **options)
         if transport is None and self.unusable is None:
             self._prepare()
 
     # ---- the author's half -------------------------------------------------------------------------------------------
 
-    @abstractmethod
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The backend's addresses, in the order they are tried; delivery fails over on connect errors only."""
+        """The backend's addresses, in the order they are tried (delivery fails over on connect errors only): those of `url`.
+
+        None where the settings cannot be used.
+        """
+        if self._endpoints is None:
+            addresses = () if self.unusable is not None else self.settings.addresses()
+            self._endpoints = tuple(address.endpoint for address in addresses)
+        return self._endpoints
 
     def headers(self) -> Mapping[str, str]:
-        """Credentials and what else every request carries."""
-        return {}
+        """Credentials and what else every request carries: what the settings say."""
+        return self.settings.request_headers()
 
     def form(self) -> str:
         """Which variant of the protocol an attempt takes that begins now, where there are several; it stands in `payload.form`."""

@@ -17,7 +17,7 @@ from magictel.secrets.secret import MASK, Secret, SecretUrl, revealed
 from magictel.settings.names import either
 from magictel.settings.units import bytes_text, seconds_text
 
-_SHARED = "magictel.settings.model"
+_SHARED = "magictel.settings."
 _FILE = re.compile(r"(?:^|_)(?:file|path|dir|directory|folder)$")
 Kind = Literal["text", "number", "whole", "switch", "choice", "list", "mapping", "secret", "secrets"]
 
@@ -124,8 +124,8 @@ class Field:
 
 @cache
 def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
-    """A model's fields: the exporter's own first, then those of HTTP, then delivery's; each group in the order it is written."""
-    shared = [base for base in model.__mro__ if _is_model(base) and base.__module__ == _SHARED]
+    """A model's fields: the exporter's own first, then login, HTTP and delivery; each group in the order it is written."""
+    shared = [base for base in model.__mro__ if _is_model(base) and base.__module__.startswith(_SHARED)]
     rank = {
         info.name: len(shared) - number for number, base in enumerate(shared) for info in msgspec.structs.fields(base)
     }

@@ -11,13 +11,16 @@ Units: `seconds` also takes `250ms`, `10s`, `2m`, `1h`; `bytes` also takes `5MB`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
 
 from magictel.errors import SettingsError
 from magictel.secrets.secret import Secret
+
+if TYPE_CHECKING:
+    from magictel.net.address import Address
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 Problem = tuple[str, str, str, str | None]
@@ -256,8 +259,22 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
         bool, option("Whether HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment count.")
     ] = True
 
+    def addresses(self) -> tuple[Address, ...]:
+        """Return what the option `url` names (a text or a list), in its order; nothing without such an option.
+
+        Raises `SettingsError` for an address that does not parse.
+        """
+        from magictel.net.address import parse_endpoint
+
+        urls = getattr(self, "url", ())
+        return tuple(parse_endpoint(url) for url in ((urls,) if isinstance(urls, str) else urls))
+
+    def request_headers(self) -> Mapping[str, str]:
+        """Return the headers that say who we are."""
+        return {}
+
     def problems(self) -> Iterable[Problem]:
-        """Adds: a key without its certificate, an impossible fingerprint or proxy, headers that are none."""
+        """Adds: addresses that do not parse, a key without its certificate, an impossible fingerprint or proxy, headers that are none."""
         yield from super().problems()
         if self.client_key_file and not self.client_cert_file:
             yield (
@@ -274,10 +291,11 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
                     "headers: what stands before a = cannot be the name of a header",  # not shown: it may be a secret
                     'write name=value,name=value, or in the file headers = { "X-Tenant" = "blue" }',
                 )
-        try:
-            self._parse()
-        except SettingsError as failure:
-            yield failure.message.partition(":")[0], failure.code, failure.message, failure.remedy
+        for parse in (self.addresses, self._parse):
+            try:
+                parse()
+            except SettingsError as failure:
+                yield failure.message.partition(":")[0], failure.code, failure.message, failure.remedy
 
     def _parse(self) -> None:
         """Raises `SettingsError` for a text that is not what it should be."""

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from opentelemetry.sdk.metrics.export import NumberDataPoint
 
@@ -19,7 +19,6 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Attributes, Kind, Point, Series, Stream
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
-from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter, judge_status
 from magictel.sandbox.emulator import Emulator
 from magictel.secrets.secret import Secret
@@ -57,10 +56,6 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
 
     def route(self) -> Route:
         return Route("/points", self.settings.max_batch_points, self.settings.max_batch_bytes)
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        parts = urlsplit(self.settings.url)
-        return (Endpoint(parts.scheme, parts.hostname or "", parts.port or 80),)
 
     def headers(self) -> Mapping[str, str]:
         token = self.settings.token

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from magictel import (
-    Endpoint,
     Expected,
     Finding,
     HttpExporter,
@@ -52,11 +51,6 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
     def route(self) -> Route:
         """One path for all."""
         return Route("/points", self.settings.max_batch_points, self.settings.max_batch_bytes)
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The one address."""
-        parts = urlsplit(self.settings.url)
-        return (Endpoint(parts.scheme, parts.hostname or "", parts.port or 80),)
 
     def headers(self) -> Mapping[str, str]:
         """The token."""

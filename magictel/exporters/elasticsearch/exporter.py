@@ -6,7 +6,7 @@ What a document looks like is in `documents` (for speed: `columns`), what a repl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -62,14 +62,6 @@ class SearchExporter(HttpExporter[S]):
     def _places(self) -> Places:
         return Places(self.settings.index)
 
-    @cached_property
-    def _endpoints(self) -> tuple[Endpoint, ...]:
-        return self.settings.addresses()
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The nodes, in the order they are tried."""
-        return self._endpoints
-
     def route(self) -> Route:
         """The index's bulk end point; the server gives up on a shard before we give up on the server."""
         own = self.settings
@@ -77,15 +69,6 @@ class SearchExporter(HttpExporter[S]):
         query |= {name: value for name, value in (("pipeline", own.pipeline), ("routing", own.routing)) if value}
         path = f"/{quote(own.index)}/_bulk?{FILTER}&{urlencode(query)}"
         return Route(path, own.max_batch_points, own.max_batch_bytes)
-
-    def headers(self) -> Mapping[str, str]:
-        """The Authorization header, if credentials are set."""
-        return self._headers
-
-    @cached_property
-    def _headers(self) -> Mapping[str, str]:
-        header = next(iter(self.settings.credentials().values()), None)
-        return {"Authorization": header} if header else {}
 
     # ---- points to bytes, replies to verdicts ------------------------------------------------------------------------
 

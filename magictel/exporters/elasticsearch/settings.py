@@ -1,4 +1,4 @@
-"""What can be set of Elasticsearch and OpenSearch, and how addresses and credentials are read from it."""
+"""What can be set of Elasticsearch and OpenSearch, and how a Cloud ID and an API key are read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import msgspec
 
 from magictel.errors import SettingsError
 from magictel.net.address import Address, parse_endpoint
-from magictel.net.endpoint import Endpoint
 from magictel.secrets.secret import Secret
-from magictel.settings.model import HttpSettings, Problem, option
+from magictel.settings.login import LoginSettings
+from magictel.settings.model import Problem, option
 
 LOCAL = "http://localhost:9200"
 _INDEX_NAME_BYTES = 255
 _NOT_IN_AN_INDEX = frozenset('\\/*?"<>| ,#:')
 
 
-class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SearchSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options that Elasticsearch and OpenSearch share."""
 
     url: Annotated[
@@ -33,11 +33,6 @@ class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
     index: Annotated[
         str, option("Index or data stream that is written to.", example="metrics-app-default", routes=False)
     ] = "magicapi-metrics"
-    username: Annotated[
-        str | None, option("User, with a password.", example="writer", routes=False, credential=True)
-    ] = None
-    password: Annotated[Secret | None, option("The user's password.")] = None
-    bearer_token: Annotated[Secret | None, option("Token that is sent as it is.")] = None
     pipeline: Annotated[
         str | None, option("Ingest pipeline that every document goes through.", example="metrics-clean", routes=False)
     ] = None
@@ -50,56 +45,12 @@ class SearchSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fie
     """About 1.5 MB: as large as one slice of encoding, which then need not be copied into a larger body."""
     mode: Annotated[Literal["flat"], option("Shape of the documents: one for each point.", routes=False)] = "flat"
 
-    def credentials(self) -> Mapping[str, str]:
-        """Which option names the credentials that are sent, and the Authorization header they make; empty: none."""
-        given: dict[str, str] = {}
-        if self.bearer_token:
-            given["bearer_token"] = f"Bearer {self.bearer_token.reveal()}"
-        if self.username is not None and self.password:
-            given["username and password"] = _basic(self.username, self.password.reveal())
-        for address in self._addresses():
-            if address.password is not None:
-                given["url"] = _basic(address.username or "", address.password.reveal())
-                break
-        return given
-
-    def addresses(self) -> tuple[Endpoint, ...]:
-        """The nodes, in the order they are tried. Raises `SettingsError`."""
-        return tuple(address.endpoint for address in self._addresses())
-
     def problems(self) -> Iterable[Problem]:
-        """Adds: addresses that do not parse, an impossible index, half of a login, credentials that contradict each other."""
+        """Add: no address at all, an impossible name of an index."""
         yield from super().problems()
-        try:
-            addresses = self._addresses()
-        except SettingsError as failure:
-            yield failure.message.partition(":")[0], failure.code, failure.message, failure.remedy
-            return
-        if not addresses:
+        if not self.url:
             yield "url", "config.url.empty", "url: the address is empty", f"set url to something like {LOCAL}"
         yield from _index_problems(self.index)
-        if (self.username is None) != (not self.password):
-            has, lacks = ("password", "username") if self.username is None else ("username", "password")
-            yield lacks, "config.credentials", f"{lacks}: {has} is set and {lacks} is not", f"set {lacks} as well"
-        logins = {(address.username, address.password) for address in addresses if address.password is not None}
-        if len(logins) > 1:
-            yield (
-                "url",
-                "config.credentials",
-                "url: the nodes have different logins, and one is sent to all",
-                "write the same login in each address, or set username and password",
-            )
-        given = list(self.credentials())
-        if len(given) > 1:
-            yield (
-                given[0].split(" ")[0],
-                "config.credentials",
-                f"{given[0]}: {' and '.join(given)} are both set, and only one can be sent",
-                "unset one of them",
-            )
-
-    def _addresses(self) -> list[Address]:
-        return [parse_endpoint(url) for url in self.url]
 
 
 class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,12 +70,12 @@ class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_un
     ] = None
 
     def credentials(self) -> Mapping[str, str]:
-        """Adds the API key."""
+        """Add the API key."""
         key = {"api_key": f"ApiKey {encoded_api_key(self.api_key.reveal())}"} if self.api_key else {}
         return {**key, **super().credentials()}
 
     def problems(self) -> Iterable[Problem]:
-        """Adds: an API key of an impossible shape, a Cloud ID that cannot be read, a Cloud ID beside an address."""
+        """Add: a Cloud ID beside an address."""
         yield from super().problems()
         if self.cloud_id and self.url != [LOCAL]:
             yield (
@@ -134,10 +85,11 @@ class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_un
                 "unset one of them",
             )
 
-    def _addresses(self) -> list[Address]:
+    def addresses(self) -> tuple[Address, ...]:
+        """Return the deployment of the Cloud ID in place of `url`."""
         if self.cloud_id:
-            return [parse_endpoint(cloud_url(self.cloud_id), field="cloud_id")]
-        return super()._addresses()
+            return (parse_endpoint(cloud_url(self.cloud_id), field="cloud_id"),)
+        return super().addresses()
 
 
 class OpenSearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,10 +120,6 @@ def cloud_url(cloud_id: str) -> str:
     name, _, port = host.partition(":")
     cluster, _, own_port = cluster.partition(":")
     return f"https://{cluster}.{name}:{own_port or port or '443'}"
-
-
-def _basic(username: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def _index_problems(index: str) -> Iterable[Problem]:

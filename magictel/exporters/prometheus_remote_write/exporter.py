@@ -7,9 +7,7 @@ a stored sample again is no error. It also answers 204 for series it drops in si
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import cramjam
@@ -17,7 +15,6 @@ import cramjam
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
-from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write.collisions import Collisions
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.encoding import count_series
@@ -32,7 +29,6 @@ from magictel.http.wire import Reply, Wire
 from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
 
 _WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
@@ -90,19 +86,6 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         self._decimal: bool | None = None
         """Is it VictoriaMetrics? Known once it was asked."""
 
-    @classmethod
-    def check_settings(cls, settings: PrometheusRemoteWriteSettings) -> None:
-        """The addresses parse, and the one for writing has a path."""
-        super().check_settings(settings)
-        if not parse_endpoint(settings.url).endpoint.path:
-            raise SettingsError(
-                "config.value",
-                "url: it names a server and no path",
-                "write the path too: Prometheus' is /api/v1/write, Mimir's /api/v1/push",
-            )
-        if settings.query_url:
-            parse_endpoint(settings.query_url, field="query_url")
-
     # ---- encoding ----------------------------------------------------------------------------------------------------
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
@@ -132,37 +115,15 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             "X-Prometheus-Remote-Write-Version": "0.1.0",
         }
 
-    # ---- where, and with which credentials -----------------------------------------------------------------------------
-
-    @cached_property
-    def _address(self) -> Address:
-        return parse_endpoint(self.settings.url)
-
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The write address; none where the settings are unusable."""
-        return (self._address.endpoint,) if self.unusable is None else ()
-
-    def headers(self) -> Mapping[str, str]:
-        """Credentials and tenant."""
-        own = self.settings
-        made = {"X-Scope-OrgID": own.org_id} if own.org_id else {}
-        username = own.username or self._address.username
-        password = own.password or self._address.password
-        if own.bearer_token:
-            made["Authorization"] = f"Bearer {own.bearer_token.reveal()}"
-        elif username:
-            pair = f"{username}:{password.reveal() if password else ''}"
-            made["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        return made
-
     def window(self) -> tuple[float, float]:
         """Prometheus takes nothing older than an hour before its newest sample; 3 refuses beyond +10 minutes, 2 is poisoned by it."""
         return 3600.0, 600.0
 
     def reading(self, wire: Wire) -> Wire | None:
         """A wire to the query API, or None where its address cannot be guessed from the write address."""
-        if self.settings.query_url:
-            return wire.at(parse_endpoint(self.settings.query_url).endpoint)
+        query = self.settings.query_endpoint()
+        if query is not None:
+            return wire.at(query)
         here = wire.endpoint
         for ending, instead in _WRITE_PATHS:
             if here.path.endswith(ending):

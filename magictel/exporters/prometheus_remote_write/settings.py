@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
+from magictel.errors import SettingsError
 from magictel.formats.prometheus.names import LabelNames
-from magictel.secrets.secret import Secret
-from magictel.settings.model import HttpSettings, Problem, option
+from magictel.net.address import parse_endpoint
+from magictel.net.endpoint import Endpoint
+from magictel.settings.login import TenantSettings
+from magictel.settings.model import Problem, option
 
 
-class PrometheusRemoteWriteSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where and how remote write goes."""
 
     env_prefix = "PROMETHEUS_REMOTE_WRITE_"
@@ -30,14 +33,6 @@ class PrometheusRemoteWriteSettings(HttpSettings, frozen=True, kw_only=True, for
             example="https://prometheus.example.net",
             address=True,
         ),
-    ] = None
-    username: Annotated[
-        str | None, option("User for basic authentication.", example="123456", routes=False, credential=True)
-    ] = None
-    password: Annotated[Secret | None, option("Password for basic authentication.")] = None
-    bearer_token: Annotated[Secret | None, option("Token for bearer authentication.")] = None
-    org_id: Annotated[
-        str | None, option("Tenant, sent as X-Scope-OrgID, for Mimir and Cortex.", example="team-a", routes=False)
     ] = None
     protocol: Annotated[Literal["1.0"], option("Version of the remote-write protocol.", routes=False)] = "1.0"
     name_suffixes: Annotated[
@@ -79,14 +74,23 @@ class PrometheusRemoteWriteSettings(HttpSettings, frozen=True, kw_only=True, for
     ] = "cumulative"
 
     def problems(self) -> Iterable[Problem]:
-        """Adds: credentials of two kinds, a password without its user, a URL without path."""
+        """Add: an address to write to without a path, an address to query that does not parse."""
         yield from super().problems()
-        if self.bearer_token and (self.username or self.password):
+        try:
+            address = parse_endpoint(self.url)
+            self.query_endpoint()
+        except SettingsError as failure:
+            if not failure.message.startswith("url:"):  # that is among `super().problems()`
+                yield "query_url", failure.code, failure.message, failure.remedy
+            return
+        if not address.endpoint.path:
             yield (
-                "bearer_token",
+                "url",
                 "config.value",
-                "bearer_token: there is a username or password as well",
-                "set one of them",
+                "url: it names a server and no path",
+                "write the path too: Prometheus' is /api/v1/write, Mimir's /api/v1/push",
             )
-        if self.password and not self.username and "@" not in self.url:
-            yield "password", "config.value", "password: there is no username", "set username as well"
+
+    def query_endpoint(self) -> Endpoint | None:
+        """Return where read-back asks, or None where no option says it. Raises `SettingsError`."""
+        return parse_endpoint(self.query_url, field="query_url").endpoint if self.query_url else None

@@ -36,7 +36,7 @@ def basic(text: str) -> str:
 
 def test_nothing_set_is_a_local_node_without_credentials() -> None:
     settings = loaded()
-    assert [str(endpoint) for endpoint in settings.addresses()] == ["http://localhost:9200"]
+    assert [str(address.endpoint) for address in settings.addresses()] == ["http://localhost:9200"]
     assert settings.index == "magicapi-metrics"
     assert header(settings) is None
 
@@ -58,13 +58,13 @@ def test_credentials_become_one_header(variables: dict[str, str], expected: str)
 
 def test_opensearch_has_its_own_variables() -> None:
     settings = loaded(OpenSearchSettings, url="https://os.example", username="u", password="secret-word")
-    assert str(settings.addresses()[0]) == "https://os.example:443"
+    assert str(settings.addresses()[0].endpoint) == "https://os.example:443"
     assert header(settings) == basic("u:secret-word")
 
 
 def test_several_nodes_are_kept_in_order_and_their_logins_taken_out() -> None:
     settings = loaded(url="https://u:secret-word@a.example:9200,https://u:secret-word@b.example:9201/es")
-    assert [str(endpoint) for endpoint in settings.addresses()] == [
+    assert [str(address.endpoint) for address in settings.addresses()] == [
         "https://a.example:9200",
         "https://b.example:9201/es",
     ]
@@ -85,7 +85,7 @@ def cloud(text: str, name: str = "prod") -> str:
     ],
 )
 def test_a_cloud_id_is_an_address(cloud_id: str, address: str) -> None:
-    assert str(loaded(cloud_id=cloud_id).addresses()[0]) == address
+    assert str(loaded(cloud_id=cloud_id).addresses()[0].endpoint) == address
 
 
 WRONG: list[tuple[dict[str, str], str, str]] = [

@@ -467,7 +467,7 @@ def test_a_backend_that_does_not_delete_says_so(serve: Any) -> None:
         ({}, "config.required"),
         (
             {"PROMETHEUS_REMOTE_WRITE_URL": "http://p/api/v1/write", "PROMETHEUS_REMOTE_WRITE_PASSWORD": "pass-word"},
-            "config.value",
+            "config.credentials",
         ),
         (
             {
@@ -475,7 +475,7 @@ def test_a_backend_that_does_not_delete_says_so(serve: Any) -> None:
                 "PROMETHEUS_REMOTE_WRITE_USERNAME": "u",
                 "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN": "token-token",
             },
-            "config.value",
+            "config.credentials",
         ),
         ({"PROMETHEUS_REMOTE_WRITE_URL": "http://p:99999/api/v1/write"}, "config.url.bad-port"),
         ({"PROMETHEUS_REMOTE_WRITE_URL": "http://p:9090"}, "config.value"),

@@ -1,0 +1,97 @@
+"""Who we are to a backend over HTTP: a user with a password, a bearer token, or a login in the address; and a tenant."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from magictel.errors import SettingsError
+from magictel.net.address import Address
+from magictel.secrets.secret import Secret, revealed
+from magictel.settings.model import HttpSettings, Problem, option
+
+_USER = "username and password"
+
+
+class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Basic and bearer authentication; a model with other credentials adds them to `credentials`."""
+
+    username: Annotated[
+        str | None, option("User for basic authentication.", example="writer", routes=False, credential=True)
+    ] = None
+    password: Annotated[Secret | None, option("Password for basic authentication.")] = None
+    bearer_token: Annotated[Secret | None, option("Token for bearer authentication.")] = None
+
+    def credentials(self) -> Mapping[str, str]:
+        """Return the Authorization header of each kind of credentials that is set, by the options that set it; only one may be."""
+        given: dict[str, str] = {}
+        if self.bearer_token:
+            given["bearer_token"] = f"Bearer {self.bearer_token.reveal()}"
+        if self.username is not None and self.password:
+            given[_USER] = basic(self.username, self.password)
+        login = self._url_login()
+        if login is not None:
+            given["url"] = basic(login.username or "", login.password or (None if self.username else self.password))
+        return given
+
+    def authorization(self) -> str | None:
+        """Return the Authorization header, or None where no credentials are set."""
+        return next(iter(self.credentials().values()), None)
+
+    def request_headers(self) -> Mapping[str, str]:
+        """Add the Authorization header."""
+        header = self.authorization()
+        return {**super().request_headers(), **({"Authorization": header} if header else {})}
+
+    def problems(self) -> Iterable[Problem]:
+        """Add: half of a login, addresses with different logins, credentials of two kinds."""
+        yield from super().problems()
+        try:
+            logins = {(login.username, login.password) for login in self.addresses() if login.username is not None}
+            given = list(self.credentials())
+        except SettingsError:  # the addresses are a problem of their own
+            return
+        if self.username is not None and not self.password:
+            yield _half("password", "username")
+        if self.password and self.username is None and all(password for _, password in logins):
+            yield _half("username", "password")
+        if len(logins) > 1:
+            yield (
+                "url",
+                "config.credentials",
+                "url: the nodes have different logins, and one is sent to all",
+                "write the same login in each address, or set username and password",
+            )
+        if len(given) > 1:
+            key = given[0].split(" ")[0]
+            told = f"{key}: {' and '.join(given)} are both set, and only one can be sent"
+            yield key, "config.credentials", told, "unset one of them"
+
+    def _url_login(self) -> Address | None:
+        urls = getattr(self, "url", ())
+        if not any("@" in revealed(url) for url in ((urls,) if isinstance(urls, str) else urls)):
+            return None
+        return next((address for address in self.addresses() if address.username is not None), None)
+
+
+class TenantSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tenant of a multi-tenant backend (Mimir, Cortex, Loki)."""
+
+    org_id: Annotated[
+        str | None, option("Tenant, sent as X-Scope-OrgID, for Mimir and Cortex.", example="team-a", routes=False)
+    ] = None
+
+    def request_headers(self) -> Mapping[str, str]:
+        """Add the tenant."""
+        return {**super().request_headers(), **({"X-Scope-OrgID": self.org_id} if self.org_id else {})}
+
+
+def basic(username: str, password: Secret | None) -> str:
+    """Return the Authorization header of basic authentication."""
+    pair = f"{username}:{password.reveal() if password else ''}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _half(lacks: str, has: str) -> Problem:
+    return lacks, "config.credentials", f"{lacks}: {has} is set and {lacks} is not", f"set {lacks} as well"
