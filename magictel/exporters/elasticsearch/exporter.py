@@ -28,7 +28,6 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Outcome
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter, Preparation
 
 S = TypeVar("S", bound=SearchSettings)
