@@ -1,27 +1,27 @@
-"""README is held against the code: its tables are what the settings say, its commands exist, its two commands are CI's.
+"""README and the guide are held against the code: their tables are what the settings say, their commands exist.
 
 `python -m tests.test_readme` writes the generated parts anew.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
+import tomllib
 
 import pytest
 
 from magictel.catalogue.pages import RETRY
 from magictel.cli.explain import outcomes
+from magictel.guide import topics
 from magictel.registry import entry_points
 from magictel.settings.describe import OptionRow, option_rows
 from magictel.settings.model import ExporterSettings, HttpSettings
+from tests.documents import DOCUMENTS, ROOT, text
 
-ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
-BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-HELP = ("--help",)
+BLOCK = re.compile(r"(<!-- generated: ([a-z.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(rows: list[OptionRow], variable: str | None = None) -> str:
@@ -41,69 +41,120 @@ def own(exporter: str) -> str:
     return table([row for row in rows if row.name not in shared or row.default != shared[row.name]])
 
 
+def printed(*words: str, prompt: str = "") -> str:
+    """Return a block with what a command prints."""
+    command = [sys.executable, "-m", "magictel", *words]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    return f"```\n{prompt}{ran.stdout.rstrip()}\n```\n"
+
+
+def retry_classes() -> str:
+    lines = ["| class | sending the same again helps | occurs with |", "|---|---|---|"]
+    lines += [f"| `{name}` | {means} | {', '.join(outcomes(name))} |" for name, means in RETRY.items()]
+    return "\n".join(lines) + "\n"
+
+
+def listed_topics() -> str:
+    lines = ["| topic | |", "|---|---|"]
+    for name in topics.TOPICS:
+        page = topics.topic(name)
+        assert page is not None
+        lines.append(f"| [{name}](magictel/guide/{name}.md) | {page.summary} |")
+    return "\n".join(lines) + "\n"
+
+
+def packages() -> str:
+    """Every package, top to bottom as the import contract has them, with the first sentence of its docstring."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    lines = ["| package | what it holds |", "|---|---|"]
+    for layer in contracts[0]["layers"]:
+        for name in layer.split(" | "):
+            package, module = (ROOT / "magictel" / name / "__init__.py", ROOT / "magictel" / f"{name}.py")
+            docstring = ast.get_docstring(ast.parse((package if package.exists() else module).read_text())) or ""
+            lines.append(f"| `{name}` | {' '.join(docstring.partition(chr(10) * 2)[0].split())} |")
+    return "\n".join(lines) + "\n"
+
+
 def generated(name: str) -> str:
     delivery = {row.name for row in option_rows(ExporterSettings)}
     if name == "settings-delivery":
         return table(list(option_rows(ExporterSettings)), "<PREFIX>_")
     if name == "settings-http":
         return table([row for row in option_rows(HttpSettings) if row.name not in delivery], "<PREFIX>_")
-    if name == "help":
-        ran = subprocess.run(
-            [sys.executable, "-m", "magictel", "--help"], capture_output=True, text=True, timeout=300, check=True
-        )
-        return f"```\n{ran.stdout.rstrip()}\n```\n"
-    if name == "retry":
-        lines = ["| class | sending the same again helps | stands with |", "|---|---|---|"]
-        lines += [f"| `{one}` | {means} | {', '.join(outcomes(one))} |" for one, means in RETRY.items()]
-        return "\n".join(lines) + "\n"
-    return own(name.removeprefix("settings-"))
+    if name.startswith("help"):
+        return printed(*name.removeprefix("help").strip("-").split(), "--help")
+    if name.startswith("explain-"):
+        code = name.removeprefix("explain-")
+        return printed("explain", code, prompt=f"$ magictel explain {code}\n")
+    parts = {"retry": retry_classes, "topics": listed_topics, "packages": packages}
+    return parts[name]() if name in parts else own(name.removeprefix("settings-"))
 
 
-def fresh(text: str) -> str:
-    return BLOCK.sub(lambda block: f"{block[1]}{generated(block[2])}{block[3]}", text)
+def fresh(written: str) -> str:
+    return BLOCK.sub(lambda block: f"{block[1]}{generated(block[2])}{block[3]}", written)
 
 
-def test_every_generated_part_is_what_the_code_says() -> None:
-    text = README.read_text()
-    assert {block[1] for block in BLOCK.findall(text)} >= {
-        "settings-elasticsearch",
-        "settings-prometheus-remote-write",
-        "settings-console",
-        "settings-file",
-        "settings-http",
-        "settings-delivery",
-        "help",
-        "retry",
+def test_what_is_generated_is_somewhere() -> None:
+    names = {block[1] for document in DOCUMENTS for block in BLOCK.findall(text(document))}
+    settings = {"elasticsearch", "prometheus-remote-write", "console", "file", "http", "delivery"}
+    assert names == {f"settings-{name}" for name in settings} | {
+        *("help", "help-sandbox", "explain-es.write.flood-stage", "retry", "topics", "packages")
     }
-    assert text == fresh(text), "run: python -m tests.test_readme"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_generated_part_is_what_the_code_says(document: str) -> None:
+    assert text(document) == fresh(text(document)), "run: python -m tests.test_readme"
 
 
 def commands() -> set[tuple[str, ...]]:
+    """Every command that a document names, in a block or in a sentence, with the command under it."""
     found = set()
-    for line in re.findall(
-        r"^\$ (?:[A-Z_]+=\S+ )*magictel ([a-z-]+(?: (?:show|check)\b)?)", README.read_text(), re.MULTILINE
-    ):
-        words = tuple(line.split())
-        found.add(words if words[0] == "config" else words[:1])
+    for document in DOCUMENTS:
+        for name, under in re.findall(
+            r"(?:^\$ |`)magictel ([a-z-]+)(?: (show|check|exporter)\b)?", text(document), re.M
+        ):
+            found.add((name, under) if under and name in ("config", "new") else (name,))
     return found
 
 
-def test_readme_shows_commands() -> None:
-    assert len(commands()) >= 6
+def test_the_documents_show_commands() -> None:
+    assert len(commands()) >= 12
 
 
 @pytest.mark.parametrize("words", sorted(commands()), ids=" ".join)
-def test_every_command_that_readme_shows_exists(words: tuple[str, ...]) -> None:
+def test_every_command_that_a_document_shows_exists(words: tuple[str, ...]) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "magictel", *words, "--help"], capture_output=True, text=True, timeout=300, check=False
     )
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_to_a_file(document: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", text(document)):
+        assert (DOCUMENTS[document].parent / target).is_file(), target
+
+
+def test_every_code_that_a_document_names_has_a_page() -> None:
+    from magictel.catalogue import pages
+
+    parts = {code.partition(".")[0] for code in pages.codes()}
+    for document in DOCUMENTS:
+        for code in re.findall(r"`([a-z]+(?:\.[a-z0-9-]+)+)`", text(document)):
+            known = code.partition(".")[0] not in parts or pages.explain(code) is not None
+            assert known or code.endswith((".md", ".toml", ".py", ".client")), f"{document}: {code}"
+
+
+def test_readme_is_short() -> None:
+    assert len(text("README").splitlines()) <= 200
+
+
 def test_ci_calls_the_test_command_of_readme() -> None:
-    (test,) = re.findall(r"\.venv/bin/(python -m pytest[^\n`]*)", README.read_text())
+    (test,) = re.findall(r"\.venv/bin/(python -m pytest[^\n`]*)", text("README"))
     assert test in (ROOT / ".ci" / "run").read_text()
 
 
 if __name__ == "__main__":
-    README.write_text(fresh(README.read_text()))
+    for path in DOCUMENTS.values():
+        path.write_text(fresh(path.read_text("utf-8")), "utf-8")

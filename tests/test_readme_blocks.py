@@ -1,4 +1,4 @@
-"""README's blocks run as they stand: every `$ magictel …` line, the environment that a sandbox prints, and the application's snippets."""
+"""The blocks of README and the guide run as they stand: every `$ magictel …` line, and the application's snippets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ import pytest
 
 from magictel import sandbox
 from magictel.sandbox.sandbox import Sandbox
+from tests.documents import DOCUMENTS, ROOT, blocks, prompted, text
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```([a-z]*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 NEEDS_NOTHING_LISTENING = "magictel check elasticsearch"
 CODES = {
     "magictel check elasticsearch": 1,  # nothing listens
@@ -25,22 +23,11 @@ CODES = {
 """What a shown command ends with, by its beginning; 0 for every other."""
 
 
-def shown() -> list[str]:
-    """Every command that README shows after a prompt, once, in order."""
-    prompted = [
-        line.removeprefix("$ ")
-        for kind, block in BLOCKS
-        if kind in ("", "console")
-        for line in block.splitlines()
-        if line.startswith("$ magictel ")
-    ]
-    return list(dict.fromkeys(prompted))
+def shown(document: str) -> list[str]:
+    return [line for line in prompted(document) if line.startswith("magictel ")]
 
 
-def python_blocks() -> list[str]:
-    """The snippets for an application."""
-    section = README.split("\n## In an application\n")[1].split("\n## ")[0]
-    return re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+SHOWING = [document for document in DOCUMENTS if shown(document)]
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +36,10 @@ def backends() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which README's commands run one after another, as a reader runs them."""
-    place = tmp_path_factory.mktemp("readme")
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder in which a document's commands run one after another, as a reader runs them."""
+    place = tmp_path
     (place / "answer.html").write_text("<html><head><title>429 Too Many Requests</title></head></html>")
     tools = place / "bin"
     tools.mkdir()
@@ -78,10 +65,15 @@ def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def test_every_command_that_readme_shows_ends_as_it_says(backends: Sandbox, folder: Path) -> None:
+def test_the_documents_that_show_commands() -> None:
+    assert {"README", "quickstart", "replay", "sandbox-and-faults", "troubleshooting"} <= set(SHOWING)
+
+
+@pytest.mark.parametrize("document", SHOWING)
+def test_every_command_that_a_document_shows_ends_as_it_says(document: str, backends: Sandbox, folder: Path) -> None:
     """In order: `init`, `add` and what follows them work on one file."""
     wrong = []
-    for line in shown():
+    for line in shown(document):
         environment = {} if line.startswith(NEEDS_NOTHING_LISTENING) else backends.environment()
         shortened = line.replace("--for 60s", "--for 1s")
         environment |= {"STAGING_ES_URL": "http://127.0.0.1:9", "STAGING_ES_KEY": "aWQ6a2V5LWtleQ=="}
@@ -90,11 +82,13 @@ def test_every_command_that_readme_shows_ends_as_it_says(backends: Sandbox, fold
         if ran.returncode != expected or "Traceback" in ran.stderr:
             wrong.append((line, ran.returncode, ran.stdout[-600:], ran.stderr[-600:]))
     assert not wrong, wrong
-    assert "staging-es" in (folder / "magictel.toml").read_text()
+    if any(line.startswith("magictel add ") for line in shown(document)):
+        assert "staging-es" in (folder / "magictel.toml").read_text()
 
 
 def test_the_snippet_without_code_ships_metrics(backends: Sandbox, folder: Path) -> None:
-    (command,) = re.findall(r"^OTEL_METRICS_EXPORTER=.*$", README, re.MULTILINE)
+    (command,) = re.findall(r"^OTEL_METRICS_EXPORTER=.*$", text("application"), re.MULTILINE)
+    assert command in text("README")
     (folder / "app.py").write_text(
         "from opentelemetry.metrics import get_meter\nget_meter('app').create_counter('readme.no.code').add(1)\n"
     )
@@ -105,7 +99,7 @@ def test_the_snippet_without_code_ships_metrics(backends: Sandbox, folder: Path)
 
 @pytest.mark.parametrize("number", range(2))
 def test_the_snippets_for_python_ship_metrics(number: int, backends: Sandbox, folder: Path) -> None:
-    snippet = python_blocks()[number]
+    snippet = blocks("application", "python")[number]
     name = f"readme.snippet.{number}"
     provider = "provider" if "provider =" in snippet else "metrics.get_meter_provider()"
     tail = f"\nfrom opentelemetry import metrics\n{provider}.get_meter('app').create_counter('{name}').add(1)\n"
@@ -117,7 +111,8 @@ def test_the_snippets_for_python_ship_metrics(number: int, backends: Sandbox, fo
 
 
 def test_there_are_three_ways_into_an_application() -> None:
-    assert len(python_blocks()) == 2
+    assert len(blocks("application", "python")) == 2
+    assert set(blocks("README", "python")) <= set(blocks("application", "python"))
 
 
 def _names(backends: Sandbox) -> set[str]:

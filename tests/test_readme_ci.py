@@ -1,4 +1,4 @@
-"""README's recipes for CI are run as far as they run here: YAML is read, every command is executed by a shell, against the sandbox."""
+"""The guide's recipes for CI are run as far as they run here: YAML is read, every command is executed by a shell, against the sandbox."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ import yaml
 from magictel import sandbox
 from magictel.cli.sandbox_targets import prepare_all
 from magictel.reporters.formats import KINDS
+from tests.documents import ROOT, blocks, text
 from tests.reporters.junit_schema import judged
 
-ROOT = Path(__file__).parent.parent
-SECTION = (ROOT / "README.md").read_text().split("\n## In CI\n")[1].split("\n## ")[0]
-BLOCKS = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
+BLOCKS = blocks("ci", "yaml")
 RECIPES = [yaml.safe_load(block) for block in BLOCKS]
 INSTALL = "pip install magictel"
 
@@ -69,7 +68,17 @@ def given(variables: Mapping[str, str], backend: Mapping[str, str]) -> dict[str,
 
 
 def test_every_kind_of_report_is_told() -> None:
-    assert re.findall(r"^\| `([a-z]+)` \|", SECTION, re.MULTILINE) == list(KINDS)
+    assert re.findall(r"^\| `([a-z]+)` \|", text("ci"), re.MULTILINE) == list(KINDS)
+
+
+def test_the_workflow_of_readme_is_the_guides_shortened() -> None:
+    """Every step that it shows is one that the tests here run."""
+    (short,) = map(yaml.safe_load, blocks("README", "yaml"))
+    (shown,) = short["jobs"].values()
+    (whole,) = recipe("jobs")["jobs"].values()
+    assert shown["env"] == whole["env"]
+    for step in shown["steps"]:
+        assert any(str(step.get("run", step.get("uses"))) in str(known) for known in whole["steps"]), step
 
 
 @pytest.mark.parametrize(("key", "schema"), [("jobs", "github-workflows"), ("metrics-arrive", "gitlab-ci")])
@@ -216,7 +225,7 @@ def test_the_init_container_for_kubernetes(reachable: bool, tmp_path: Path, back
 def test_the_plugin_for_nagios(
     tmp_path: Path, backend: Mapping[str, str], reachable: bool, code: int, word: str
 ) -> None:
-    (script,) = re.findall(r"```sh\n(line=.*?)```", SECTION, re.DOTALL)
+    (script,) = blocks("ci", "sh")
     address = backend if reachable else {"ELASTICSEARCH_URL": "http://127.0.0.1:9"}
     # a plugin is run without -e
     done = shell(f"set +e\n{script}", tmp_path, {**address, "TMPDIR": str(tmp_path)})

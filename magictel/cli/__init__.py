@@ -1,3 +1,3 @@
-"""The cli room."""
+"""The command: a lazy table of commands, one module for each."""
 
 from __future__ import annotations

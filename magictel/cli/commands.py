@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import typer
 
-Takes = Literal["nothing", "targets", "target", "exporter", "code", "recordings", "shell"]
+Takes = Literal["nothing", "targets", "target", "exporter", "code", "recordings", "shell", "topic"]
 
 
 class Command(NamedTuple):
@@ -40,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("prepare", "What a backend should have before data comes.", "prepare", "target"),
     Command("diagnose", "What a line of a production log means, and what to do.", "diagnose", "exporter"),
     Command("explain", "What a finding means, and how to fix it.", "explain", "code"),
+    Command("guide", "Read the manual: quick start, settings, CI, troubleshooting.", "guide", "topic"),
     Command("conformance", "The laws that every exporter must hold, tried on one.", "conformance", "exporter"),
     Command("completion", "Print the completion script of bash, zsh or fish.", "completion", "shell"),
     Command("sandbox", "Embedded backends on loopback, to try things without a server.", "sandbox"),

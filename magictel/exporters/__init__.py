@@ -1,3 +1,3 @@
-"""The exporters room."""
+"""One folder or module for each backend; nobody imports one by name."""
 
 from __future__ import annotations

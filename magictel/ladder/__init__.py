@@ -1,3 +1,3 @@
-"""The ladder room."""
+"""The ladder of `check`: rungs, probes, and the climb from config to write."""
 
 from __future__ import annotations

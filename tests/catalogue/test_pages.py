@@ -122,12 +122,12 @@ def test_every_known_fault_has_a_page_of_the_same_retry_class() -> None:
 
 
 def test_the_published_table_is_the_one_that_every_diagnosis_is_held_to() -> None:
-    """README and `explain` show it; the tests of `diagnose` assert that no verdict stands outside of it."""
+    """The guide and `explain` show it; the tests of `diagnose` assert that no verdict stands outside of it."""
     from magictel.cli.explain import outcomes, text
     from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH
 
     assert set(STANDS_WITH) == {*catalogue.RETRY, None}
-    written = (ROOT / "README.md").read_text()
+    written = (ROOT / "magictel" / "guide" / "retry-classes.md").read_text()
     for retry in catalogue.RETRY:
         assert set(outcomes(retry)) == {one or "none" for one in STANDS_WITH[retry]}
         assert BY_CLASS[retry] in STANDS_WITH[retry]

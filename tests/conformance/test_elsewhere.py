@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from magictel.conformance import LAWS
+from tests.documents import blocks
 from tests.foreign.fresh import ROOT, build, fresh, missing_tools
 
-_README = ROOT / "README.md"
 _GULLIBLE = """
 from magictel.model.outcome import Delivered
 
@@ -32,11 +32,9 @@ class TestGullible(TestAcme):
 
 
 def shown() -> str:
-    """The suite as README shows it."""
-    (code,) = re.findall(
-        r"```python\n(.*?ExporterSuite.*?)```", _README.read_text().partition("## An exporter of your own")[2], re.S
-    )
-    return str(code)
+    """Return the suite as the guide shows it."""
+    (code,) = [block for block in blocks("writing-an-exporter", "python") if "ExporterSuite" in block]
+    return code
 
 
 @pytest.fixture

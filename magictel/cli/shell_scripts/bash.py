@@ -6,6 +6,7 @@ from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
 from magictel.cli.commands import COMMANDS
 from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Spelled
+from magictel.guide.topics import TOPICS
 from magictel.reporters.formats import KINDS
 
 _FILES = 'compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current"))'
@@ -74,6 +75,7 @@ def bash(commands: tuple[Spelled, ...]) -> str:
             "code": '"$_magictel_codes"',
             "recordings": f"'{' '.join(RECORDINGS)}'",
             "shell": "'bash zsh fish'",
+            "topic": f"'{' '.join(TOPICS)}'",
         }.get(command.takes, f"'{' '.join(command.under)}'")
         lines.append(f"        '{' '.join(command.words)}') flags='{flags}' names={arguments} ;;")
     lines += [

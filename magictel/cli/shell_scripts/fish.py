@@ -6,6 +6,7 @@ from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
 from magictel.cli.commands import COMMANDS
 from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Spelled, single_quoted
+from magictel.guide.topics import TOPICS
 from magictel.reporters.formats import KINDS
 
 
@@ -50,6 +51,7 @@ def fish(commands: tuple[Spelled, ...]) -> str:
             "code": " ".join(codes()),
             "recordings": " ".join(RECORDINGS),
             "shell": "bash zsh fish",
+            "topic": " ".join(TOPICS),
         }.get(command.takes)
         if arguments:
             files = " -F" if command.takes == "recordings" else ""

@@ -8,6 +8,7 @@ from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
 from magictel.cli.commands import COMMANDS
 from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Flag, Spelled, identifier, single_quoted
+from magictel.guide.topics import TOPICS
 from magictel.reporters.formats import KINDS
 
 
@@ -48,6 +49,7 @@ def zsh(commands: tuple[Spelled, ...]) -> str:
                 "code": "'1:code:_magictel_codes'",
                 "recordings": "'*:recording:_magictel_recordings'",
                 "shell": "'1:shell:(bash zsh fish)'",
+                "topic": f"'1:topic:({' '.join(TOPICS)})'",
             }.get(one.takes, "")
             lines += [f"        {action}" if action else "        && return", "}", ""]
     described = [f"        {single_quoted(f'{command.name}:{command.summary}')}" for command in COMMANDS]

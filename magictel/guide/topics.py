@@ -1,0 +1,50 @@
+"""Topics of the manual, in reading order, loaded from the Markdown files beside this module."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+TOPICS: tuple[str, ...] = (
+    "quickstart",
+    "commands",
+    "settings",
+    "security",
+    "ci",
+    "application",
+    "replay",
+    "sandbox-and-faults",
+    "troubleshooting",
+    "retry-classes",
+    "writing-an-exporter",
+    "benchmark",
+    "architecture",
+    "contributing",
+    "words",
+)
+
+_COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE)
+_LINK = re.compile(r"\[([^\]]+)\]\(([a-z-]+)\.md\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One page of the manual. `markdown` is for readers: without the marks of generated parts."""
+
+    name: str
+    title: str
+    summary: str
+    markdown: str
+
+
+def topic(name: str) -> Topic | None:
+    """Return the page of a topic, or None where there is none."""
+    if name not in TOPICS:
+        return None
+    text = (FOLDER / f"{name}.md").read_text("utf-8")
+    title, summary = text.split("\n\n", 2)[:2]
+    markdown = _LINK.sub(r"\1 (`magictel guide \2`)", _COMMENT.sub("", text))
+    return Topic(name, title.removeprefix("# "), " ".join(summary.split()), markdown)
