@@ -4,7 +4,3 @@ One TOML file for each first part of a code. A code never changes its meaning; s
 """
 
 from __future__ import annotations
-
-from magictel.catalogue.pages import RETRY, Page, codes, explain, near
-
-__all__ = ["RETRY", "Page", "codes", "explain", "near"]

@@ -108,7 +108,7 @@ def command(
 
 def _check_skips(skips: Collection[str]) -> None:
     """A mistyped code would skip nothing, in silence."""
-    from magictel import catalogue
+    from magictel.catalogue import pages as catalogue
     from magictel.errors import UsageError
 
     rungs = [rung.value for rung in Rung]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.conformance.law import Violation, broken_unless
 from magictel.diagnose.diagnosis import STANDS_WITH, Verdict
 from magictel.model.outcome import Outcome, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed

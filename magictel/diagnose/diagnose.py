@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import Any, Literal
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.diagnose.alternatives import Alternative, look_alikes
 from magictel.diagnose.diagnosis import (
     BY_CLASS,

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.diagnose.alternatives import Alternative
 
 During = Literal["auth", "health", "write", "read"]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.diagnose.alternatives import Alternative
 from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH, Diagnosis, During, Pasted, Verdict, title_of
 from magictel.diagnose.log_parsing import PAGE, TUNNEL, body_after, status_in, status_within, value_in, wait_in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.clock import Clock, SystemClock
 from magictel.errors import MagictelError, WireError
 from magictel.model.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Rung, Status

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from magictel import catalogue
+from magictel.catalogue import pages as catalogue
 from magictel.cli import commands
 from tests.cli.running import magictel
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from magictel import catalogue
+from magictel.catalogue import pages as catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT.parent / "shared" / "reference"

@@ -51,12 +51,12 @@ def test_another_shell_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_every_command_and_every_flag_is_in_every_file() -> None:
-    commands = spelled()
-    assert {one.words[0] for one in commands} == {command.name for command in commands.COMMANDS}
+    spellings = spelled()
+    assert {spelling.words[0] for spelling in spellings} == {command.name for command in commands.COMMANDS}
     for shell in shell_scripts.SHELLS:
         text = (FOLDER / f"magictel.{shell}").read_text("utf-8")
-        for one in commands:
-            for flag in one.flags:
+        for spelling in spellings:
+            for flag in spelling.flags:
                 for name in flag.names:
                     if name.startswith("--"):
                         assert (name if shell != "fish" else f"-l {name[2:]}") in text

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from magictel import catalogue, sandbox
+from magictel import sandbox
+from magictel.catalogue import pages as catalogue
 from magictel.catalogue.pages import codes
 from magictel.cli import commands
 from magictel.model.events import ClimbStarted, RungClimbed

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.diagnose.diagnose import STANDS_WITH, Diagnosis, During, Pasted, diagnose
 from magictel.exporters.console import ConsoleExporter
 from magictel.plugin.exporter import Exporter

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.diagnose.diagnose import STANDS_WITH, UNRECOGNISED, Pasted, diagnose
 from tests.diagnose.foreign import FOREIGN, Foreign
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.catalogue import codes
+from magictel.catalogue.pages import codes
 from magictel.errors import SettingsError, WireError
 from magictel.ladder.climb import climb
 from magictel.model.finding import NEEDS, Finding, Rung, Status

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from magictel.catalogue import codes, explain
+from magictel.catalogue.pages import codes, explain
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.reporters.formats import KINDS

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.catalogue import explain
+from magictel.catalogue.pages import explain
 from magictel.encoding.payload import Payload
 from magictel.exporters.elasticsearch import errors
 from magictel.exporters.elasticsearch.encoding import split
