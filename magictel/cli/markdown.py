@@ -34,9 +34,15 @@ _THEME = Theme(
 
 def rendered(text: str, width: int, *, colour: bool) -> str:
     """Return Markdown for a terminal of this width, with ANSI colours or without."""
-    system = {"force_terminal": True, "color_system": "standard"} if colour else {"color_system": None}
     page = io.StringIO()
-    console = Console(file=page, width=min(width, WIDEST), theme=_THEME, highlight=False, **system)  # type: ignore[arg-type]
+    console = Console(
+        file=page,
+        width=min(width, WIDEST),
+        theme=_THEME,
+        highlight=False,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+    )
     console.print(_Page(text, hyperlinks=False), crop=False)
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
 
