@@ -15,7 +15,8 @@ EVERY = 60.0
 class DeliveryLog:
     """Writes to `magictel.<target>`: warnings while points wait, errors when points were refused or dropped."""
 
-    def __init__(self, log: logging.Logger, clock: Clock) -> None:
+    def __init__(self, log: logging.Logger, clock: Clock, *, confirms: bool = True) -> None:
+        self._confirms = confirms
         self._log = log
         self._clock = clock
         self._bad = False
@@ -29,7 +30,8 @@ class DeliveryLog:
         """One export ended; `ledger` is the exporter's, of this moment."""
         now = self._clock.monotonic()
         new, self._seen = _since(ledger, self._seen), ledger
-        bad = bool(new.rejected or new.unconfirmed or new.dropped or ledger.kept)
+        unconfirmed = new.unconfirmed if self._confirms else 0
+        bad = bool(new.rejected or unconfirmed or new.dropped or ledger.kept)
         self._untold = self._untold or bad
         if self._untold and (self._last is None or now - self._last >= EVERY):
             since = _since(ledger, self._told)
@@ -59,12 +61,14 @@ class DeliveryLog:
 
 def _since(now: Receipt, before: Receipt) -> Receipt:
     """What happened between two moments of a ledger; what waits is told as it is now."""
-    counts: dict[tuple[str, Fate, bool], int] = {
-        (one.code, one.fate, one.maybe_stored): one.count for one in before.reasons if one.fate is not Fate.KEPT
+    counts: dict[tuple[str, Fate, bool, bool], int] = {
+        (one.code, one.fate, one.maybe_stored, one.unnamed): one.count
+        for one in before.reasons
+        if one.fate is not Fate.KEPT
     }
     reasons: list[Reason] = []
     for one in now.reasons:
-        more = one.count - counts.get((one.code, one.fate, one.maybe_stored), 0)
+        more = one.count - counts.get((one.code, one.fate, one.maybe_stored, one.unnamed), 0)
         if more > 0:
             reasons.append(replace(one, count=more))
     return Receipt(

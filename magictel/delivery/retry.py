@@ -36,6 +36,7 @@ NOT_BEGUN = "delivery.deadline"
 STRIKES = 3
 """Refusals after which a payload waits behind those that were only held back: it may be one that nobody can take."""
 _HUMAN_PAUSE = 60.0
+_NO_REASON = ItemVerdict("delivery.refused", "the backend refused points and gives no reason")
 _LEAST = 0.05
 """Seconds: an attempt with less is not begun, since it would end as "perhaps stored" for nothing."""
 
@@ -154,9 +155,11 @@ class Retry:
     def _done(self, outcome: Outcome, payload: Payload, deadline: Deadline, settled: Settlement) -> bool:
         """Count what the verdict settles; False when some of the payload is still open."""
         match outcome:
-            case Delivered(notes):
+            case Delivered(notes, warning):
                 settled.delivered += payload.points
                 settled.note(notes, Fate.DELIVERED)
+                if warning is not None:
+                    settled.warn(payload, warning)
             case Rejected(code, message, _, example):
                 settled.reject(payload, _all(payload, ItemVerdict(code, message, example)))
             case TooLarge(code, message):
@@ -167,12 +170,16 @@ class Retry:
                         settled.add(self.settle(half, deadline, at_least_once=False))
             case Unconfirmed(code, message, example):
                 settled.leave_unconfirmed(_all(payload, ItemVerdict(code, message, example)))
-            case Partial(rejected, retry, notes, unconfirmed=unconfirmed):
+            case Partial(rejected, retry, notes, unconfirmed=unconfirmed, unnamed=unnamed, why=why):
                 _check(payload, rejected, retry, unconfirmed)
+                others = payload.points - len(rejected) - len(retry) - len(unconfirmed)
+                unnamed = max(0, min(unnamed, others))  # a backend may count something else than points
                 settled.reject(payload, rejected)
                 settled.leave_unconfirmed(unconfirmed)
                 settled.note(notes, Fate.DELIVERED)
-                settled.delivered += payload.points - len(rejected) - len(retry) - len(unconfirmed)
+                settled.delivered += others - unnamed
+                if unnamed:
+                    settled.reject_unnamed(payload, unnamed, why or _NO_REASON)
                 return not retry
             case Throttled() | Unavailable():
                 return False

@@ -50,6 +50,20 @@ class Settlement:
         self.rejected += len(verdicts)
         self.note(verdicts, Fate.REJECTED, maybe_stored=payload.attempted)
 
+    def reject_unnamed(self, payload: Payload, count: int, why: ItemVerdict) -> None:
+        """Count so many items of a payload as rejected, without blaming any."""
+        self.rejected += count
+        message = f"{why.message} (the backend does not say which points)"
+        self.reasons.append(
+            Reason(why.code, message, count, Fate.REJECTED, why.example, payload.attempted, unnamed=True)
+        )
+
+    def warn(self, payload: Payload, warning: ItemVerdict) -> None:
+        """Note what the backend says of a payload that it took."""
+        self.reasons.append(
+            Reason(warning.code, warning.message, payload.points, Fate.DELIVERED, warning.example, unnamed=True)
+        )
+
     def leave_unconfirmed(self, verdicts: Mapping[int, ItemVerdict]) -> None:
         """Count these items as neither delivered nor refused."""
         self.unconfirmed += len(verdicts)

@@ -9,9 +9,13 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The backend says that it took every item. `notes` are items it took for a reason worth counting (409 on our own repeat)."""
+    """The backend says that it took every item. `notes` are items it took for a reason worth counting (409 on our own repeat).
+
+    `warning`: what it says of the whole payload besides (OTLP: nothing rejected, and a message).
+    """
 
     notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    warning: ItemVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Partial:
 
     `rejected` are refused for good; `retry` may be sent again, all under one reason, after `retry_after` seconds; `unconfirmed` got a
     success that does not say that they are stored; the rest are delivered. `notes` as in `Delivered`. `needs_operator` is True when only a
-    person can fix what keeps `retry` out (a full disk).
+    person can fix what keeps `retry` out (a full disk). `unnamed`: so many of the others were refused as well, for the reason `why`,
+    and nobody knows which (OTLP's partial success): they are never sent again, and no item is blamed.
     """
 
     rejected: Mapping[int, ItemVerdict] = field(default_factory=dict)
@@ -42,11 +47,14 @@ class Partial:
     retry_after: float | None = None
     needs_operator: bool = False
     unconfirmed: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    unnamed: int = 0
+    why: ItemVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """A success that does not look like the backend's own: nothing says that it was stored, and nothing that it was not.
+    """Nothing says that it was stored, and nothing that it was not: a success that does not look like the backend's own, or a protocol
+    without answers (UDP; the exporter then says `confirms = False`).
 
     Not sent again: where a repeat is harmless, `judge` answers the first time with `Unavailable(unknown=True)`, and with this once
     `payload.attempted`. The points are neither delivered nor lost; a read-back decides, and without one they are unverified.
@@ -114,6 +122,7 @@ class Reason:
     """Why points met a fate other than plain delivery: code, sentence, how many, one example.
 
     `maybe_stored`: an earlier attempt ended without a complete reply, so these points may be with the backend all the same.
+    `unnamed`: the backend counts these points and does not say which they are.
     """
 
     code: str
@@ -122,6 +131,7 @@ class Reason:
     fate: Fate
     example: str | None = None
     maybe_stored: bool = False
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +177,11 @@ class Receipt:
         return self.delivered + self.unconfirmed
 
     @property
+    def unnamed(self) -> int:
+        """Rejected points of which the backend does not say which they are: a read-back may miss so many."""
+        return sum(reason.count for reason in self.reasons if reason.unnamed and reason.fate is Fate.REJECTED)
+
+    @property
     def undelivered(self) -> int:
         """Points that are neither with the backend nor refused by it: kept + dropped."""
         return self.kept + self.dropped
@@ -191,9 +206,9 @@ class Receipt:
 
 def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """Add up reasons of the same code, fate and certainty, the first example and sentence kept, in order of first appearance."""
-    merged: dict[tuple[str, Fate, bool], Reason] = {}
+    merged: dict[tuple[str, Fate, bool, bool], Reason] = {}
     for reason in reasons:
-        key = (reason.code, reason.fate, reason.maybe_stored)
+        key = (reason.code, reason.fate, reason.maybe_stored, reason.unnamed)
         known = merged.get(key)
         merged[key] = (
             reason

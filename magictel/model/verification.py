@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Value = str | int | float | bool | None | tuple[Any, ...]
@@ -99,8 +99,25 @@ class Verification:
     """Points with differences that are declared, where `differences` does not list all of them."""
     repeats: int = 0
     """Points delivered that are another one once more, with the same identity, time and value: not among those `expected`."""
+    unnamed: int = 0
+    """Points that were not shown because the backend refused so many and does not say which: neither expected nor missing."""
     counted: tuple[Counted, ...] = ()
     """The metrics of which points were counted only."""
+
+    def excusing(self, unnamed: int) -> Verification:
+        """Return the verification with up to `unnamed` missing points taken for those that were refused without being named."""
+        excused = min(self.missing, unnamed)
+        if not excused:
+            return self
+        missing = self.missing - excused
+        points = self.missing_points if missing else ()  # which of them are lost nobody knows either
+        return replace(
+            self,
+            expected=self.expected - excused,
+            missing=missing,
+            missing_points=points,
+            unnamed=self.unnamed + excused,
+        )
 
     @property
     def by_count(self) -> int:

@@ -123,8 +123,10 @@ class Lane:
         if self.exporter is None or self.stopped is not None or not self.receipt.readable:
             return None
         doubtful = (Fate.DELIVERED, Fate.UNCONFIRMED)
-        noted = sum(reason.count for reason in self.receipt.reasons if reason.fate in doubtful)
-        return Proof(self.job.target, self.exporter, self.gone, self.reached, self._options.within, self._clock, noted)
+        noted = sum(reason.count for reason in self.receipt.reasons if reason.fate in doubtful and not reason.unnamed)
+        receipt, within = self.receipt, self._options.within
+        gone, until, clock = self.gone, self.reached, self._clock
+        return Proof(self.job.target, self.exporter, gone, until, within, clock, noted, receipt.unnamed)
 
     def put(self, piece: Slice | None) -> bool:
         """Hand over a slice, waiting for room a moment; False: not yet. A target that has ended takes everything."""

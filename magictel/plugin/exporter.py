@@ -253,8 +253,8 @@ class Exporter(Authored[S], MetricExporter):
             self._delivery_log.exported(self._pipeline.ledger)
         finally:
             self._sending.release()
-        held = receipt.delivered + receipt.withheld == receipt.sent
-        return MetricExportResult.SUCCESS if held else MetricExportResult.FAILURE
+        well = receipt.withheld + (receipt.delivered if self.confirms else receipt.readable)
+        return MetricExportResult.SUCCESS if well == receipt.sent else MetricExportResult.FAILURE
 
     def _attempt(self, payload: Payload, timeout: float) -> Attempted:
         """`attempt`, unseen by instrumentations: the SDK suppresses only its own thread, and a client would export its own exports."""
@@ -274,7 +274,7 @@ class Exporter(Authored[S], MetricExporter):
         self._pipeline = Pipeline(
             self._attempt, self.settings, self.clock, in_order=self.in_time_order, redact=self.redact
         )
-        self._delivery_log = DeliveryLog(self.log, self.clock)
+        self._delivery_log = DeliveryLog(self.log, self.clock, confirms=self.confirms)
 
     def _after_fork(self) -> None:
         """The child starts empty, with locks and connections of its own: the parent's points are the parent's."""

@@ -46,6 +46,9 @@ class Authored(ABC, Generic[S]):
     in_time_order: ClassVar[bool] = False
     """True: the points of a metric travel in the order of their times (a backend that refuses what is older than the newest)."""
 
+    confirms: ClassVar[bool] = True
+    """False: the protocol has no answers (UDP), so `Unconfirmed` is what an export ends in when all is well."""
+
     settings: S
     stopwatch: Stopwatch | None
 

@@ -72,11 +72,14 @@ class Tally:
             self._clock.wait(max(delay, POLL) if again else min(POLL, max(0.01, within - waited)))
         self._counted = list(best.values())
 
-    def into(self, made: Verification) -> Verification:
-        """What the points told apart gave, with the counts; where every count is exact, nothing is unverified."""
+    def into(self, made: Verification, unnamed: int = 0) -> Verification:
+        """What the points told apart gave, with the counts; where every count is exact, nothing is unverified.
+
+        `unnamed`: so many were refused, and nobody knows which.
+        """
         if not self.points:
             return made
-        found = missing = unsure = 0
+        found = missing = unsure = refused = 0
         gone: list[str] = []
         said: list[str] = []
         forgiven = self._noted
@@ -85,10 +88,13 @@ class Tally:
                 unsure += one.expected
                 continue
             short = max(0, one.expected - one.shown)
+            unseen = min(short, unnamed - refused)
+            refused += unseen
+            short -= unseen
             excused = min(short, forgiven)
             forgiven -= excused
             missing += short - excused
-            found += one.expected - short
+            found += one.expected - unseen - short
             if short > excused:
                 gone.append(f"{one.metric} ({short - excused} of {one.expected})")
             more = max(0, one.shown - one.expected)
@@ -98,7 +104,8 @@ class Tally:
         unasked = self.points - sum(one.expected for one in self._counted)
         told = replace(
             made,
-            expected=made.expected + self.points,
+            expected=made.expected + self.points - refused,
+            unnamed=made.unnamed + refused,
             found=made.found + found,
             missing=made.missing + missing,
             unverified=made.unverified + unsure + unasked,

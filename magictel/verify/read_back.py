@@ -41,21 +41,25 @@ def read_back(
 ) -> Verification:
     """Query until every expected point is shown, or `within` seconds are over (None: at least three times the backend's delay).
 
-    Points in `gone` were refused or given up: some may have arrived, and none is missing.
+    Points in `gone` were refused or given up: some may have arrived, and none is missing. What `receipt` counts as refused without a name
+    may be any of those expected.
     """
     accepted = clock.monotonic()
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
+    unnamed = receipt.unnamed
+    delivered = max(0, len(expected) - unnamed)
     delay = ask(exporter.visible_delay)
     if isinstance(delay, Unreadable):
-        return _unverified(len(expected), delay)
+        return _unverified(delivered, delay)
     within = wait_time(delay, within)
     slow = too_slow(delay, within, "magictel send-sample")
     if slow is not None:
-        return _unverified(len(expected), slow)
+        return _unverified(delivered, slow)
     trouble: Unreadable | None = None
     answered = False
     visible: float | None = None
     best = Verification(len(expected), 0, len(expected), missing_points=tuple(point.point for point in expected))
+    best = best.excusing(unnamed)
     while True:
         shown = ask(exporter.seen, query)
         waited = clock.monotonic() - accepted
@@ -63,7 +67,8 @@ def read_back(
             trouble = shown
         else:
             answered = True
-            best = verify(expected, [point for point in shown if point.key not in gone], exporter.declared)
+            others = [point for point in shown if point.key not in gone]
+            best = verify(expected, others, exporter.declared).excusing(unnamed)
             if not best.missing:
                 if visible is not None or not (
                     best.altered or best.unverified or best.duplicated or receipt.attempts > 1
@@ -78,7 +83,7 @@ def read_back(
         tell(Waited(target, f"{best.found} of {best.expected} points are visible", waited, within))
         clock.wait(min(POLL, max(0.01, within - waited)))
     if not answered and trouble is not None:
-        return _unverified(len(expected), trouble)
+        return _unverified(delivered, trouble)
     return best
 
 

@@ -47,7 +47,7 @@ class Gone:
 
 class Proof:
     """One target's verification, fed slice by slice. `until`: points of the recordings that were handed to the target; `noted`:
-    points that the backend took with a note.
+    points that the backend took with a note; `unnamed`: points that it refused without saying which.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Proof:
         within: float | None,
         clock: Clock,
         noted: int = 0,
+        unnamed: int = 0,
     ) -> None:
         self.target = target
         self.until = until
@@ -72,6 +73,7 @@ class Proof:
         self._forms: set[str] = set()
         self._tally = Tally(exporter, clock, noted)
         self._repeated = 0
+        self._unnamed = unnamed
 
     def begin(self) -> None:
         """Ask how long the backend takes to show a point."""
@@ -105,7 +107,7 @@ class Proof:
             if isinstance(shown, Unreadable):
                 trouble = shown
             else:
-                best = self._held(expected, shown, repeats)
+                best = self._held(expected, shown, repeats).excusing(self._unnamed)
                 if not best.missing:
                     # A point may be shown before all of it is, and its second copy after the first: look once more.
                     if again or waited >= self._within or not (best.altered or best.unverified or best.duplicated):
@@ -125,7 +127,8 @@ class Proof:
             best = _unverified(expected, trouble)
         elif not best.missing and (asked > 1 + again or self._visible is None):
             self._visible = waited
-        self._repeated -= best.expected - len(expected)
+        self._unnamed -= best.unnamed
+        self._repeated -= best.expected + best.unnamed - len(expected)
         self._add(best)
         yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", waited)
 
@@ -143,7 +146,7 @@ class Proof:
     def verification(self) -> Verification:
         """What was found, all slices together."""
         trouble = self._trouble
-        made = replace(self._tally.into(self._sum), repeats=self._repeated)
+        made = replace(self._tally.into(self._sum, self._unnamed), repeats=self._repeated)
         if made.missing or made.altered or made.duplicated or not made.unverified or trouble is None:
             return replace(made, time_to_visible=None if made.missing else self._visible)
         return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
@@ -222,6 +225,7 @@ class Proof:
             altered=so_far.altered + more.altered,
             duplicated=so_far.duplicated + more.duplicated,
             unverified=so_far.unverified + more.unverified,
+            unnamed=so_far.unnamed + more.unnamed,
             differences=tuple(kept),
             missing_points=(*so_far.missing_points, *more.missing_points)[:_SHOWN],
             as_declared=(so_far.as_declared or 0) + declared,

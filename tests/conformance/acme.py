@@ -65,6 +65,8 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         if reply.status != 200:
             return judge_status(reply, self.clock.now())
         said = reply.json()
+        if isinstance(said, dict) and "dropped" in said:
+            return Partial(unnamed=said["dropped"], why=ItemVerdict("acme.dropped", "points were dropped"))
         if not isinstance(said, dict) or "refused" not in said:
             return Rejected("acme.odd-answer", "something else than Acme answered")
         refused = {index: ItemVerdict(f"acme.{why}", why) for index, why in said["refused"]}
@@ -115,7 +117,7 @@ class AcmeEmulator:
     """Acme in memory. `lines` is the store: a line that comes again is stored once."""
 
     name = "acme"
-    item_errors = ("busy", "nonsense")
+    item_errors = ("busy", "nonsense", "dropped")
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.lines: dict[str, None] = {}
@@ -132,7 +134,7 @@ class AcmeEmulator:
 
     def handle_partially(self, request: Request, share: float, item_error: str) -> Reply:
         every = max(1, round(1 / share))
-        kinds = self.item_errors if item_error == "mixed" else (item_error,)
+        kinds = self.item_errors[:2] if item_error == "mixed" else (item_error,)
         return self._handle(request, lambda number: None if number % every else kinds[number // every % len(kinds)])
 
     def _handle(self, request: Request, veto: Callable[[int], str | None]) -> Reply:
@@ -152,13 +154,17 @@ class AcmeEmulator:
 
         body = gzip.decompress(request.body) if request.header("content-encoding") == "gzip" else request.body
         refused = []
+        dropped = 0
         for number, line in enumerate(body.decode().splitlines(keepends=True)):
             why = veto(number)
-            if why is not None:
+            if why == "dropped":
+                dropped += 1
+            elif why is not None:
                 refused.append((number, why))
             else:
                 self.lines[line] = None
-        return Reply(200, {"content-type": "application/json"}, json.dumps({"refused": refused}).encode())
+        said = {"dropped": dropped} if dropped and not refused else {"refused": refused}
+        return Reply(200, {"content-type": "application/json"}, json.dumps(said).encode())
 
 
 def emulator(clock: Clock) -> Emulator:

@@ -320,6 +320,29 @@ class ThatReadsOnlyWhatMayBeSentAgain(AcmeExporter):
     )
 
 
+def _blamed(outcome: Outcome, reply: Reply) -> Outcome:
+    if not isinstance(outcome, Partial) or not outcome.unnamed or outcome.why is None:
+        return outcome
+    return Partial(dict.fromkeys(range(1, outcome.unnamed + 1), outcome.why))
+
+
+@breaks("partial.blame")
+class ThatBlamesAnybody(AcmeExporter):
+    judge = _judging([200], _blamed)
+
+
+@breaks("partial.blame")
+class ThatCountsFromOne(AcmeExporter):
+    judge = _judging(
+        [200],
+        lambda outcome, reply: (
+            Partial({index + 1: why for index, why in outcome.rejected.items()})
+            if isinstance(outcome, Partial) and outcome.rejected.keys() == {0, 2, 4, 6, 8}
+            else outcome
+        ),
+    )
+
+
 @breaks("partial.only-refused")
 class ThatRepeatsAll(AcmeExporter):
     judge = _judging(

@@ -14,7 +14,7 @@ from magictel.conformance.points import collection
 from magictel.conformance.requirements import Need
 from magictel.encoding.payload import Payload
 from magictel.http.wire import Reply
-from magictel.model.outcome import Delivered, Fate, Outcome, Partial, Receipt, Throttled, Unavailable
+from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partial, Receipt, Throttled, Unavailable
 from magictel.plugin.exporter import Exporter
 from magictel.sandbox.emulator import RefusesItems
 
@@ -179,6 +179,27 @@ def items(case: Case) -> Violation | None:
             f"{points(total.delivered, 'counts', 'count')} as delivered, the backend shows {stored}, after partial answers",
         ),
     )
+
+
+@LAWS.law("partial.blame", "Whom a partial answer blames is what the backend lacks.", Need.ITEMS, Need.READ_BACK)
+def blame(case: Case) -> Violation | None:
+    """Every kind of item error; refused points that the backend does not name may be any, and nobody is blamed for them."""
+    assert isinstance(case.emulator, RefusesItems)
+    exporter = case.exporter()
+    for turn, kind in enumerate(case.emulator.item_errors):
+        case.script(f"partial 40% {kind} x1")
+        data = collection(case.run_id, 10, case.clock.now(), first=10 * turn)
+        blamed: list[str | None] = []
+
+        def refused(item: bytes, _: ItemVerdict, to: list[str | None] = blamed) -> None:
+            to.append(exporter.item_key(item))
+
+        exporter.deliver(data, seconds=300.0, on_refused=refused)
+        case.clock.wait(120.0)
+        wrongly = {point.key for point in case.look(exporter, case.expected(exporter, data))}.intersection(blamed)
+        if wrongly:
+            return Violation(f"after {kind} {points(len(wrongly), 'is', 'are')} blamed that the backend stored")
+    return None
 
 
 @LAWS.law("partial.only-refused", "After a partial answer only what was refused is sent again.", Need.ITEMS)

@@ -34,6 +34,8 @@ class Refusal:
     message: str
     remedy: str | None
     act: Act = "reject"
+    written: int = 0
+    """Samples that were stored all the same."""
 
 
 def refusal(reply: Reply) -> Refusal | None:
@@ -49,7 +51,10 @@ def refusal(reply: Reply) -> Refusal | None:
     written = reply.headers.get("x-prometheus-remote-write-samples-written")
     if reply.status == 400 and written is not None:
         return Refusal(
-            "prom.rw.partial", f"only {written} samples were taken{': ' + clipped(said, 200) if said else ''}", None
+            "prom.rw.partial",
+            f"only {written} samples were taken{': ' + clipped(said, 200) if said else ''}",
+            None,
+            written=int(written) if written.isdigit() else 0,
         )
     for statuses, marker, row in _TABLE:
         if reply.status in statuses and marker in said:

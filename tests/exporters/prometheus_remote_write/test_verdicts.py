@@ -12,7 +12,7 @@ from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.encoding import count_series, time_series
 from magictel.http.wire import Reply
-from magictel.model.outcome import Delivered, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
+from magictel.model.outcome import Delivered, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 
 _ROWS = Path(__file__).parents[4] / "shared/reference/fault_responses.json"
 _TEXT = {"content-type": "text/plain; charset=utf-8"}
@@ -157,11 +157,24 @@ def test_written_headers_of_a_refusal_are_counted_and_nothing_is_sent_again(
     exporter: PrometheusRemoteWriteExporter,
 ) -> None:
     outcome = judged(
-        exporter, 400, "out of order sample\n", {**_TEXT, "x-prometheus-remote-write-samples-written": "5"}
+        exporter, 400, "out of order sample\n", {**_TEXT, "x-prometheus-remote-write-samples-written": "1"}
+    )
+    assert type(outcome) is Partial
+    assert (outcome.unnamed, outcome.rejected, outcome.retry) == (1, {}, {})
+    assert outcome.why is not None
+    assert outcome.why.code == "prom.rw.partial"
+    assert "1 samples" in outcome.why.message
+
+
+@pytest.mark.parametrize("written", ["0", "5", "many"])
+def test_written_headers_of_a_refusal_that_leave_nothing_to_count_reject_all(
+    exporter: PrometheusRemoteWriteExporter, written: str
+) -> None:
+    outcome = judged(
+        exporter, 400, "out of order sample\n", {**_TEXT, "x-prometheus-remote-write-samples-written": written}
     )
     assert type(outcome) is Rejected
     assert outcome.code == "prom.rw.partial"
-    assert "5 samples" in outcome.message
 
 
 def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: PrometheusRemoteWriteExporter) -> None:
@@ -174,7 +187,7 @@ def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: Promet
     ]
     assert len(rows) >= 12
     expected = {
-        "no": (Rejected, TooLarge),
+        "no": (Rejected, TooLarge, Partial),
         "after-header": (Throttled,),
         "verify": (Delivered,),
         "poll": (Delivered, Unconfirmed),
@@ -187,7 +200,7 @@ def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: Promet
         outcome = judged(exporter, status, row["body"], headers)
         assert isinstance(outcome, expected[row["retry"]]), row
         if not isinstance(outcome, Delivered | Unconfirmed):
-            assert outcome.code == row["id"], row
+            assert (outcome.why if isinstance(outcome, Partial) else outcome).code == row["id"], row
 
 
 def test_written_headers_count_samples_and_a_histograms_point_is_many(exporter: PrometheusRemoteWriteExporter) -> None:
