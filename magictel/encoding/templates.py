@@ -68,8 +68,10 @@ class Template(Protocol):
         """The holes' bytes for these points, column by column; None: encode them one by one (mixed types, odd values)."""
         ...
 
-    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
-        """A function from a series' attributes to the bytes around the holes: one more than there are columns."""
+    def constants(
+        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
+    ) -> Sequence[Column | bytes]:
+        """Return the bytes around the holes of these series, one column more than there are holes; `bytes`: the same in all series."""
         ...
 
 
@@ -144,21 +146,13 @@ class Layouts:
         filled: Filled,
         template: Template,
     ) -> _Layout:
-        constants = template.constants(group.stream, filled.variant)
-        if _recur(attributes):
-            made = {
-                place: constants(one) for place, one in dict(zip(map(id, attributes), attributes, strict=True)).items()
-            }
-            around = list(map(made.__getitem__, map(id, attributes)))
-        else:
-            around = list(map(constants, attributes))
         holes: list[int] = []
         columns: list[Column] = []
-        for position, constant in enumerate(zip(*around, strict=True)):
+        for position, constant in enumerate(_constants(template, group.stream, filled.variant, attributes)):
             if position:
                 holes.append(len(columns))
                 columns.append(())
-            if any(map(len, constant)):  # what is empty in every item needs no place
+            if any(constant):  # what is empty in every item needs no place
                 columns.append(constant)
         stride = len(columns)
         parts: list[bytes] = [b""] * (stride * len(attributes))
@@ -174,6 +168,18 @@ class Layouts:
             _, old = self._layouts.popitem(last=False)
             self._series -= len(old.attributes)
         return layout
+
+
+def _constants(template: Template, stream: Stream, variant: Hashable, attributes: list[Attributes]) -> Iterator[Column]:
+    """The template's constants as columns; attributes that come several times are encoded once."""
+    unique = dict(zip(map(id, attributes), attributes, strict=True)) if _recur(attributes) else None
+    for constant in template.constants(stream, variant, attributes if unique is None else list(unique.values())):
+        if isinstance(constant, bytes):
+            yield [constant] * len(attributes)
+        elif unique is None:
+            yield constant
+        else:
+            yield list(map(dict(zip(unique, constant, strict=True)).__getitem__, map(id, attributes)))
 
 
 def _sizes(columns: Iterable[Column], width: int, count: int) -> tuple[int, ...]:

@@ -109,8 +109,8 @@ class AcmeTemplate:
         times = [str(point.time_unix_nano).encode() for point in points]
         return Filled("number", [times, [json.dumps(point.value).encode() for point in points]])  # type: ignore[union-attr]
 
-    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
-        return lambda attributes: (_lead(Series(stream, attributes)), b',"value":', b"}\n")
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Any]:
+        return [_lead(Series(stream, one)) for one in attributes], b',"value":', b"}\n"
 
 
 class AcmeEmulator:

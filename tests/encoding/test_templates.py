@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.encoding.payload import Route, pack
-from magictel.encoding.templates import Chunk, Filled, Layouts, Withheld, chunks
+from magictel.encoding.templates import Chunk, Column, Filled, Layouts, Withheld, chunks
 from magictel.model.metrics import Attributes, Point, Series, Stream, groups
 
 RESOURCE, SCOPE = Resource({"service.name": "s"}), InstrumentationScope("scope")
@@ -42,15 +42,12 @@ class Lines:
         width = widths.pop() if len(widths) == 1 else None
         return Filled((kinds.pop().__name__, width), columns, width)
 
-    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+    def constants(
+        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
+    ) -> Sequence[Column | bytes]:
         assert isinstance(variant, tuple)
-        kind = variant[0]
-
-        def one(attributes: Attributes) -> Sequence[bytes]:
-            self.made += 1
-            return (f"{stream.name};{sorted(attributes.items())};{kind}=".encode(), b";", b"\n")
-
-        return one
+        self.made += len(attributes)
+        return [f"{stream.name};{sorted(one.items())};{variant[0]}=".encode() for one in attributes], b";", b"\n"
 
 
 def data(*series: tuple[dict[str, str], float, int]) -> MetricsData:
@@ -136,8 +133,10 @@ class Tight(Lines):
         values, times = filled.columns
         return Filled(filled.variant, [heads, values, [time + b"\n" for time in times]])
 
-    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
-        return lambda attributes: (b"", b"", b";", b"")
+    def constants(
+        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
+    ) -> Sequence[Column | bytes]:
+        return b"", b"", b";", b""
 
 
 def test_pieces_that_are_empty_everywhere_take_no_place() -> None:

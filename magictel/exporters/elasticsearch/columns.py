@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
@@ -77,15 +77,12 @@ class Columns:
         tail = [self.frame(stream).tail] * len(points)
         return Filled(letter, (hexes, bits, times, texts, tail))
 
-    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
+    def constants(
+        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
+    ) -> Sequence[Column | bytes]:
         """The pieces around the holes: a series' hash and its attributes; what is the same in every series stands in the columns."""
-        series = self.frame(stream).series
-
-        def one(attributes: Attributes) -> Sequence[bytes]:
-            hashed, written = series(attributes)
-            return (ACTION + hashed, b"", b"", b"", written, b"")
-
-        return one
+        hashes, written = self.frame(stream).columns(attributes)
+        return list(map(ACTION.__add__, hashes)), b"", b"", b"", written, b""
 
 
 def _same(one: Attributes, other: Attributes) -> bool:

@@ -6,11 +6,11 @@ import math
 import struct
 import sys
 from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from operator import add, attrgetter, itemgetter
-from typing import Any, NamedTuple
+from itertools import repeat
+from operator import add, attrgetter
+from typing import Any
 
 from magictel.encoding.templates import Column, Filled
 from magictel.exporters.prometheus_remote_write.encoding import (
@@ -22,12 +22,10 @@ from magictel.exporters.prometheus_remote_write.encoding import (
     reserved,
     varint,
 )
-from magictel.formats.prometheus.names import label_value, labels
+from magictel.exporters.prometheus_remote_write.label_columns import LabelRows, Labels, joined
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
 
-_MAX_CACHED = 10_000
-_MAX_KNOWN = 4_000
-"""Attributes whose labels are held: as many as a slice of a recording has points, since its metrics often share them."""
+_SUFFIXES = ("_bucket", "_sum", "_count")
 _sums = attrgetter("sum")
 _counts = attrgetter("count")
 _buckets = attrgetter("bucket_counts")
@@ -39,7 +37,7 @@ class ColumnEncoder(Encoder):
 
     def __init__(self, **choices: Any) -> None:
         super().__init__(**choices)
-        self._labellers: dict[Callable[[str], str], _Labeller] = {}
+        self._labellers: dict[Callable[[str], str], Labels] = {}
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
@@ -62,142 +60,69 @@ class ColumnEncoder(Encoder):
             return None
         return None if columns is None else Filled((width, bounds), columns, width * len(columns))
 
-    def constants(self, stream: Stream, variant: Hashable) -> Callable[[Attributes], Sequence[bytes]]:
-        """The bytes around the holes of one series: everything but values and times."""
+    def constants(
+        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
+    ) -> Sequence[Column | bytes]:
+        """The bytes around the holes of these series: everything but values and times."""
+        parted = self._labels(stream).rows(attributes)
+        constants = [self._constants(stream, variant, encoded) for encoded in parted]
+        if len(constants) == 1:
+            return constants[0]
+        return [
+            _in_place(len(attributes), column, [encoded.rows.positions or () for encoded in parted])
+            for column in zip(*constants, strict=True)
+        ]
+
+    def _constants(self, stream: Stream, variant: Hashable, encoded: LabelRows) -> Sequence[Column | bytes]:
+        """The constants of series whose attributes have the same keys."""
         name = self.name(stream) or ""
-        fixed = self.fixed(stream)
-        own = [(label, encoded_label(label, value)) for label, value in fixed.items()]
-        taken = frozenset(reserved(stream, fixed))
+        texts = self.fixed(stream)
+        fixed = {label: encoded_label(label, value) for label, value in texts.items()}
+        taken = reserved(stream, texts)
+        around = self._labels(stream).around
         if isinstance(variant, int):
-            own.append(("__name__", encoded_label("__name__", name)))
-            return self._number(own, taken, variant, self._labeller(stream))
+            fixed["__name__"] = encoded_label("__name__", name)
+            return [_whole(around(encoded, fixed, taken, ()), variant), b""]
         assert isinstance(variant, tuple)
         width, bounds = variant
-        heads = [
-            (encoded_label("__name__", name + suffix), encoded_label("le", le) if le else b"")
-            for suffix, le in parts(bounds, self.bound_text(stream))
+        before, between, after = around(encoded, fixed, taken, ("__name__", "le"))
+        heads = {suffix: joined([before, encoded_label("__name__", name + suffix), between]) for suffix in _SUFFIXES}
+        return [
+            *(
+                _whole([heads[suffix], encoded_label("le", le) if le else b"", after], width)
+                for suffix, le in parts(bounds, self.bound_text(stream))
+            ),
+            b"",
         ]
 
-        encode = self._labeller(stream).encoded
-
-        def histogram(attributes: Attributes) -> Sequence[bytes]:
-            pairs = encode(attributes, taken)
-            pairs += own
-            pairs.sort()
-            first, second = bisect_left(pairs, ("__name__",)), bisect_left(pairs, ("le",))
-            before = b"".join([encoded for _, encoded in pairs[:first]])
-            between = b"".join([encoded for _, encoded in pairs[first:second]])
-            after = b"".join([encoded for _, encoded in pairs[second:]])
-            return [*[_head(b"".join((before, own_name, between, le, after)), width) for own_name, le in heads], b""]
-
-        return histogram
-
-    def _number(
-        self, own: list[tuple[str, bytes]], taken: frozenset[str], width: int, labeller: _Labeller
-    ) -> Callable[[Attributes], Sequence[bytes]]:
-        """Number points have one sample. Where the labels of a set of keys stand among the stream's own is found out once."""
-        written = tuple(encoded for _, encoded in own)
-        orders: dict[tuple[str, ...], Callable[[tuple[bytes, ...]], tuple[bytes, ...]]] = {}
-        sample = b"\x12" + varint(width + 1) + b"\x09"
-        behind = len(sample) + width
-        leads: dict[int, bytes] = {}
-        known, encode, join = labeller.known, labeller.labelled, b"".join
-
-        def number(attributes: Attributes) -> Sequence[bytes]:
-            one = known.get(id(attributes)) or encode(attributes)
-            order = orders.get(one.names)
-            if order is None:
-                if one.odd or not taken.isdisjoint(one.names):
-                    pairs = labeller.encoded(attributes, taken) + own
-                    pairs.sort()
-                    return _head(join([encoded for _, encoded in pairs]), width), b""
-                names = (*one.names, *(label for label, _ in own))
-                order = itemgetter(*sorted(range(len(names)), key=names.__getitem__), len(names))
-                orders[one.names] = order
-            labels = join(order((*one.labels, *written, b"")))
-            size = len(labels)
-            lead = leads.get(size)
-            if lead is None:
-                lead = leads[size] = b"\x0a" + varint(size + behind)
-            return lead + labels + sample, b""
-
-        return number
-
-    def _labeller(self, stream: Stream) -> _Labeller:
+    def _labels(self, stream: Stream) -> Labels:
         """One for each way to name labels: attributes of pages and others may be the same objects."""
         named = self.named(stream)
-        return self._labellers.setdefault(named, _Labeller(named))
+        return self._labellers.setdefault(named, Labels(named))
 
 
-class _Labeller:
-    """Encodes attributes as labels named by `named`. `known` are attributes by their ids."""
-
-    def __init__(self, named: Callable[[str], str]) -> None:
-        self._named = named
-        self.known: dict[int, _Labelled] = {}
-        self._keys: dict[tuple[str, ...], tuple[tuple[str, ...], list[_Values], bool]] = {}
-        self._values: dict[str, _Values] = {}
-        self._values_held = [0]
-
-    def encoded(self, attributes: Attributes, reserved: frozenset[str]) -> list[tuple[str, bytes]]:
-        """Names and encoded labels, in no order."""
-        one = self.known.get(id(attributes)) or self.labelled(attributes)
-        if not one.odd and reserved.isdisjoint(one.names):
-            return [pair for pair in zip(one.names, one.labels, strict=True) if pair[1]]
-        return [(name, encoded_label(name, text)) for name, text in labels(attributes, reserved, self._named).items()]
-
-    def labelled(self, attributes: Attributes) -> _Labelled:
-        """Attributes that come for the first time. Their values recur, so each label is encoded once."""
-        if self._values_held[0] > _MAX_CACHED or len(self._keys) > _MAX_CACHED:
-            self._keys.clear()
-            self._values.clear()
-            self._values_held[0] = 0
-        if len(self.known) >= _MAX_KNOWN:
-            self.known.clear()
-        keys = tuple(attributes)
-        known = self._keys.get(keys)
-        if known is None:
-            names = tuple(map(self._named, keys))
-            tables = []
-            for name in names:
-                table = self._values.get(name)
-                if table is None:
-                    table = self._values[name] = _Values(name, self._values_held)
-                tables.append(table)
-            known = self._keys[keys] = names, tables, len(set(names)) < len(names)
-        names, tables, odd = known
-        encoded = [
-            table[value] if value.__class__ is str else table[label_value(value)]
-            for table, value in zip(tables, attributes.values(), strict=True)
-        ]
-        made = self.known[id(attributes)] = _Labelled(attributes, names, tuple(encoded), odd)
-        return made
+def _whole(labels: Sequence[Column | bytes], width: int) -> Column | bytes:
+    """`TimeSeries` up to their sample's value, whose hole is `width` bytes wide."""
+    sample = b"\x12" + varint(width + 1) + b"\x09"
+    behind = len(sample) + width
+    fixed = behind + sum(len(part) for part in labels if isinstance(part, bytes))
+    columns = [part for part in labels if not isinstance(part, bytes)]
+    if not columns:
+        return b"".join((b"\x0a", varint(fixed), *labels, sample))  # type: ignore[arg-type]
+    sizes = list(map(len, columns[0]))
+    for column in columns[1:]:
+        sizes = list(map(add, sizes, map(len, column)))
+    leads = {size: b"\x0a" + varint(size + fixed) for size in set(sizes)}
+    return joined([list(map(leads.__getitem__, sizes)), *labels, sample])
 
 
-class _Labelled(NamedTuple):
-    """The labels of attributes (kept, as ids are reused); those without a value are empty. `odd`: two keys have one name."""
-
-    attributes: Attributes
-    names: tuple[str, ...]
-    labels: tuple[bytes, ...]
-    odd: bool
-
-
-class _Values(dict[str, bytes]):
-    """Encoded labels of one name, by their values as text. `held` counts those of all names."""
-
-    def __init__(self, name: str, held: list[int]) -> None:
-        super().__init__()
-        key = name.encode()
-        self._key = b"\x0a" + varint(len(key)) + key + b"\x12"
-        self._held = held
-
-    def __missing__(self, value: str) -> bytes:
-        text = label_value(value).encode()
-        body = self._key + varint(len(text)) + text
-        made = self[value] = b"\x0a" + varint(len(body)) + body if text else b""
-        self._held[0] += 1
-        return made
+def _in_place(count: int, parted: Sequence[Column | bytes], positions: Sequence[Sequence[int]]) -> Column:
+    """A column of parts, each of which goes to its positions."""
+    whole: list[bytes] = [b""] * count
+    for part, places in zip(parted, positions, strict=True):
+        for place, piece in zip(places, repeat(part) if isinstance(part, bytes) else part, strict=False):
+            whole[place] = piece
+    return whole
 
 
 def _histogram_columns(
@@ -240,9 +165,3 @@ def _column(values: Sequence[float], tails: bytes | list[bytes], width: int) -> 
     for place in range(8):
         joined[place::width] = raw[place::8]
     return struct.unpack(f"{width}s" * count, joined)
-
-
-def _head(labels: bytes, width: int) -> bytes:
-    """A `TimeSeries` up to its sample's value, whose hole is `width` bytes wide."""
-    sample = b"\x12" + varint(width + 1) + b"\x09"
-    return b"\x0a" + varint(len(labels) + len(sample) + width) + labels + sample

@@ -8,6 +8,7 @@ import math
 import re
 import subprocess
 import sys
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from opentelemetry.sdk.resources import Resource
 
 from magictel.encoding.templates import Chunk, Layouts, chunks
 from magictel.exporters.elasticsearch.columns import Columns
-from magictel.exporters.elasticsearch.encoding import encode, split
+from magictel.exporters.elasticsearch.encoding import attributes_column, attributes_json, encode, split
 from magictel.model.metrics import groups
 from tests.exporters.elasticsearch.collections_of_points import TIME, collection, gauge, histogram, metrics
 
@@ -207,3 +208,20 @@ def test_resources_that_differ_in_a_type_alone_are_told_apart() -> None:
     for value in (1, True, 1.0, 1):
         data = collection(gauge(2.5), resource=Resource({"replicas": value}))
         assert body(data, columns, layouts) == body(data, Columns(), None)
+
+
+everyday = st.one_of(
+    st.booleans(), st.integers(-(2**65), 2**65), st.text(max_size=5), st.sampled_from(["},{", "\n", "x" * 5000])
+)
+odd = st.one_of(everyday, st.none(), st.floats(), st.sampled_from(["\ud800", [1, 2.5], {"k": "v"}, b"1"]))
+
+
+@given(
+    st.one_of(
+        st.lists(st.dictionaries(st.text(max_size=2), values, max_size=3), min_size=1, max_size=9)
+        for values in (everyday, odd)
+    )
+)
+def test_many_attributes_are_written_as_each_one_is(given_attributes: list[dict[str, Any]]) -> None:
+    given_attributes.append(MappingProxyType({"k": "a"}))  # type: ignore[arg-type] # as the SDK's own attributes: no dict
+    assert attributes_column(given_attributes) == list(map(attributes_json, given_attributes))
