@@ -41,6 +41,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("diagnose", "What a line of a production log means, and what to do.", "diagnose", "exporter"),
     Command("explain", "What a finding means, and how to fix it.", "explain", "code"),
     Command("guide", "Read the manual: quick start, settings, CI, troubleshooting.", "guide", "topic"),
+    Command("doctor", "Why a plugin is not listed, listed twice, slow or refused.", "doctor", "exporter"),
     Command("conformance", "The laws that every exporter must hold, tried on one.", "conformance", "exporter"),
     Command("completion", "Print the completion script of bash, zsh or fish.", "completion", "shell"),
     Command("sandbox", "Embedded backends on loopback, to try things without a server.", "sandbox"),

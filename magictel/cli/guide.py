@@ -18,18 +18,18 @@ SCHEMA = "magictel.guide/1"
 
 
 def command(
-    name: Annotated[
+    wanted: Annotated[
         str | None, typer.Argument(metavar="TOPIC", show_default=False, help="A topic. Without one: list the topics.")
     ] = None,
     format_: FormatOption = Format.TEXT,
 ) -> int:
     """Read the manual. In a pipe a topic is plain Markdown."""
-    if name is None:
+    if wanted is None:
         _list([page for known in TOPICS if (page := topic(known)) is not None], format_)
         return 0
-    page = topic(name.strip().lower().removesuffix(".md"))
+    page = topic(wanted.strip().lower().removesuffix(".md"))
     if page is None:
-        raise UsageError("usage.unknown-topic", _unknown(name), "magictel guide lists every topic")
+        raise UsageError("usage.unknown-topic", _unknown(wanted), "magictel guide lists every topic")
     if format_ is Format.JSON:
         rest = {"topic": page.name, "title": page.title, "summary": page.summary, "markdown": page.markdown}
         output.document({"schema": SCHEMA, **rest})

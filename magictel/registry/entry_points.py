@@ -53,7 +53,7 @@ class Registration:
 
 def names() -> tuple[str, ...]:
     """Every registered name once, built-in ones first, without importing any."""
-    return tuple(dict.fromkeys(point.name for point in _points()))
+    return tuple(dict.fromkeys(point.name for point in installed()))
 
 
 def registrations(environment: Mapping[str, str]) -> tuple[Registration, ...]:
@@ -61,87 +61,20 @@ def registrations(environment: Mapping[str, str]) -> tuple[Registration, ...]:
 
     A name that two packages register is shown for each: a built-in exporter keeps its name, otherwise neither has it.
     """
-    points = _points()
-    return tuple(_registration(point, points, environment) for point in points)
+    points = installed()
+    return tuple(registration(point, points, environment) for point in points)
 
 
-def registration_of(name: str) -> Registration | None:
-    """Who registered a name, without importing it; state and summary are not asked for."""
-    points = [point for point in _points() if _normal(point.name) == _normal(name)]
-    return Registration(points[0].name, *_package(points[0]), "ready") if points else None
-
-
-def others() -> tuple[Registration, ...]:
-    """What other packages put into OpenTelemetry's own group; not imported."""
-    points = sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
-    found = []
-    for point in points:
-        if point.value.startswith("magictel."):
-            continue
-        package, version = _package(point)
-        found.append(
-            Registration(point.name, package, version, "ready", None, f"OpenTelemetry exporter, {point.value}")
-        )
-    return tuple(found)
-
-
-def load(name: str) -> type[Any]:
-    """The exporter class of a registered name, imported now. Raises `PluginError` with the reason."""
-    wanted = _normal(name)
-    points = _points()
-    mine = [point for point in points if _normal(point.name) == wanted]
-    if not mine:
-        from magictel.settings.names import did_you_mean
-
-        hint = did_you_mean(name, names())
-        said = f'no exporter is called "{name}"' + (f". {hint}" if hint else "")
-        raise PluginError("plugin.unknown", said, "magictel list shows every exporter")
-    taken = _taken(mine[0], points)
-    if taken is not None:
-        raise PluginError("plugin.duplicate", f"{name}: {taken}", "uninstall one of the packages")
-    return _load(mine[0])
-
-
-def builtin_source() -> str:
-    """The text of `builtin.py`, made anew from the exporters themselves; a test compares it with the file."""
-    rows = []
-    for point in _points():
-        if not _is_ours(point):
-            continue
-        found = _load(point)
-        row = BuiltIn(point.value, found.summary, _required(found))
-        rows.append(
-            f"    {_quoted(point.name)}: BuiltIn(\n"
-            f"        {_quoted(row.value)},\n"
-            f"        {_quoted(row.summary)},\n"
-            f"        ({''.join(f'({_quoted(key)}, {_quoted(name)}),' for key, name in row.required)}),\n"
-            "    ),\n"
-        )
-    return _BUILTIN_HEAD + "".join(rows) + "}\n"
-
-
-class _Failed(Exception):  # noqa: N818 # carries a reason from stevedore's callback
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def _points() -> list[EntryPoint]:
-    points = entry_points(group=GROUP)
-    order = {name: number for number, name in enumerate(BUILT_IN)}
-    unique = {(point.name, point.value, _distribution(point)): point for point in points}.values()
-    return sorted(unique, key=lambda point: (not _is_ours(point), order.get(point.name, 0), point.name))
-
-
-def _registration(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Registration:
-    package, version = _package(point)
+def registration(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Registration:
+    """Return what is known of one entry point among all; one of another package is imported."""
+    package, version = package_of(point)
     plain = Registration(point.name, package, version, "ready")
     taken = _taken(point, points)
     if taken is not None:
         return replace(plain, state="broken", reason=taken)
     twins = [twin for twin in points if twin is not point and _normal(twin.name) == _normal(point.name)]
     remark = f"also registered by {' and '.join(map(_named, twins))}, which is ignored" if twins else None
-    row = BUILT_IN.get(point.name) if _is_ours(point) else None
+    row = BUILT_IN.get(point.name) if is_built_in(point) else None
     seconds = None
     if row is None:
         started = time.perf_counter()
@@ -164,14 +97,83 @@ def _registration(point: EntryPoint, points: list[EntryPoint], environment: Mapp
     )
 
 
+def registration_of(name: str) -> Registration | None:
+    """Who registered a name, without importing it; state and summary are not asked for."""
+    points = [point for point in installed() if _normal(point.name) == _normal(name)]
+    return Registration(points[0].name, *package_of(points[0]), "ready") if points else None
+
+
+def others() -> tuple[Registration, ...]:
+    """What other packages put into OpenTelemetry's own group; not imported."""
+    points = sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
+    found = []
+    for point in points:
+        if point.value.startswith("magictel."):
+            continue
+        package, version = package_of(point)
+        found.append(
+            Registration(point.name, package, version, "ready", None, f"OpenTelemetry exporter, {point.value}")
+        )
+    return tuple(found)
+
+
+def load(name: str) -> type[Any]:
+    """The exporter class of a registered name, imported now. Raises `PluginError` with the reason."""
+    wanted = _normal(name)
+    points = installed()
+    mine = [point for point in points if _normal(point.name) == wanted]
+    if not mine:
+        from magictel.settings.names import did_you_mean
+
+        hint = did_you_mean(name, names())
+        said = f'no exporter is called "{name}"' + (f". {hint}" if hint else "")
+        raise PluginError("plugin.unknown", said, "magictel list shows every exporter")
+    taken = _taken(mine[0], points)
+    if taken is not None:
+        raise PluginError("plugin.duplicate", f"{name}: {taken}", "uninstall one of the packages")
+    return _load(mine[0])
+
+
+def builtin_source() -> str:
+    """The text of `builtin.py`, made anew from the exporters themselves; a test compares it with the file."""
+    rows = []
+    for point in installed():
+        if not is_built_in(point):
+            continue
+        found = _load(point)
+        row = BuiltIn(point.value, found.summary, _required(found))
+        rows.append(
+            f"    {_quoted(point.name)}: BuiltIn(\n"
+            f"        {_quoted(row.value)},\n"
+            f"        {_quoted(row.summary)},\n"
+            f"        ({''.join(f'({_quoted(key)}, {_quoted(name)}),' for key, name in row.required)}),\n"
+            "    ),\n"
+        )
+    return _BUILTIN_HEAD + "".join(rows) + "}\n"
+
+
+class _Failed(Exception):  # noqa: N818 # carries a reason from stevedore's callback
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def installed() -> list[EntryPoint]:
+    """Return every entry point of the group, built-in ones first, without importing any."""
+    points = entry_points(group=GROUP)
+    order = {name: number for number, name in enumerate(BUILT_IN)}
+    unique = {(point.name, point.value, _distribution(point)): point for point in points}.values()
+    return sorted(unique, key=lambda point: (not is_built_in(point), order.get(point.name, 0), point.name))
+
+
 def _taken(point: EntryPoint, points: Iterable[EntryPoint]) -> str | None:
     """Why a name is not this entry point's: somebody else has it, or has it as well."""
-    if _is_ours(point):
+    if is_built_in(point):
         return None
     twins = [twin for twin in points if twin is not point and _normal(twin.name) == _normal(point.name)]
     if not twins:
         return None
-    ours = next((twin for twin in twins if _is_ours(twin)), None)
+    ours = next((twin for twin in twins if is_built_in(twin)), None)
     if ours is not None:
         return f"the name is taken by {_named(ours)}"
     return f"registered twice, by {' and '.join(sorted(map(_named, [point, *twins])))}"
@@ -245,7 +247,8 @@ def _reason(failure: BaseException) -> str:
     return f"{type(failure).__name__}{': ' + said[:200] if said else ''}"
 
 
-def _is_ours(point: EntryPoint) -> bool:
+def is_built_in(point: EntryPoint) -> bool:
+    """Return whether an entry point is one of our own."""
     row = BUILT_IN.get(point.name)
     return row is not None and row.value == point.value
 
@@ -254,8 +257,9 @@ def _distribution(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "unknown"
 
 
-def _package(point: EntryPoint) -> tuple[str, str]:
-    if _is_ours(point):
+def package_of(point: EntryPoint) -> tuple[str, str]:
+    """Return the name and version of the package that registered an entry point."""
+    if is_built_in(point):
         from magictel import __version__
 
         return "magictel", __version__
@@ -263,7 +267,7 @@ def _package(point: EntryPoint) -> tuple[str, str]:
 
 
 def _named(point: EntryPoint) -> str:
-    return " ".join(_package(point))
+    return " ".join(package_of(point))
 
 
 def _normal(name: str) -> str:

@@ -1,0 +1,241 @@
+"""Why a plugin is not listed, listed twice, slow to import, or refused: what `magictel doctor` reports."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
+from typing import Any, Literal
+
+from magictel.registry.entry_points import (
+    GROUP,
+    OTHERS_GROUP,
+    Registration,
+    installed,
+    is_built_in,
+    load,
+    package_of,
+    registration,
+)
+from magictel.registry.import_cost import LONGEST, ImportCost, import_cost
+from magictel.registry.installation import Installation, installation
+
+Level = Literal["fail", "warn"]
+_SLOW = 0.3
+"""Seconds of import that nobody minds, whatever else is imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a plugin, or with where it was installed. `name` is the exporter's or the package's."""
+
+    code: str
+    level: Level
+    name: str
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One registered exporter: who registered it, the object that it names, and what its import costs (None for built-in ones)."""
+
+    registration: Registration
+    value: str
+    cost: ImportCost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """The facts, every registered exporter, and every problem."""
+
+    installation: Installation
+    exporters: tuple[Examined, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def outcome(self) -> Literal["pass", "warn", "fail"]:
+        """The worst level."""
+        levels = {problem.level for problem in self.problems}
+        return "fail" if "fail" in levels else "warn" if levels else "pass"
+
+
+def examine(environment: Mapping[str, str], folder: Path, name: str | None = None) -> Examination:
+    """Return what is installed and what is wrong with it; with a name, of that exporter or package alone."""
+    facts = installation()
+    points = installed()
+    wanted = [point for point in points if name is None or _matches(name, point.name, package_of(point)[0])]
+    exporters: list[Examined] = []
+    problems: list[Problem] = []
+    for point in wanted:
+        examined = _examined(point, points, environment)
+        exporters.append(examined)
+        problems += _problems(examined, facts)
+    problems += _installation_problems(facts, environment)
+    explained = [*_unregistered(points, name), *_declared_here(folder, points, name, facts)]
+    if name is not None and not wanted and not explained:
+        explained.append(_unknown(name, points, facts))
+    return Examination(facts, tuple(exporters), (*problems, *explained))
+
+
+def _examined(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Examined:
+    if is_built_in(point):
+        return Examined(registration(point, points, environment), point.value)
+    cost = import_cost(point.module)
+    if cost.ended and cost.exit_code in (0, 1):  # 1: an exception, which the import here shows again
+        return Examined(registration(point, points, environment), point.value, cost)
+    reason = f"its import did not end within {LONGEST:.0f} s" if not cost.ended else _ended(cost.exit_code)
+    return Examined(Registration(point.name, *package_of(point), "broken", reason), point.value, cost)
+
+
+def _ended(code: int) -> str:
+    return f"its import ends the process, with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
+
+
+def _problems(examined: Examined, facts: Installation) -> Iterator[Problem]:
+    shown, cost = examined.registration, examined.cost
+    package = f"{shown.package} {shown.version}"
+    if shown.state == "broken":
+        reason = shown.reason or ""
+        yield Problem(_code(reason), "fail", shown.name, reason, _fix(reason, package, facts))
+        return
+    if shown.reason and "which is ignored" in shown.reason:
+        fix = f"uninstall {shown.reason.removeprefix('also registered by ').partition(',')[0]}, or rename its exporter"
+        yield Problem("plugin.duplicate", "warn", shown.name, shown.reason, fix)
+    if cost is None:
+        return
+    if cost.seconds > max(_SLOW, cost.ours):
+        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in cost.packages)
+        message = (
+            f"its import takes {cost.seconds:.1f} s ({parts}); what magictel itself imports takes {cost.ours:.1f} s"
+        )
+        fix = f"in {package}, import large libraries inside the functions that need them"
+        yield Problem("plugin.slow", "warn", shown.name, message, fix)
+    called = str(getattr(load(shown.name), "name", ""))
+    if called != shown.name:
+        message = f'it is registered as "{shown.name}", and its class has the name "{called}"'
+        yield Problem("plugin.name", "warn", shown.name, message, f"give both one name in {package}")
+
+
+def _code(reason: str) -> str:
+    if "interface" in reason:
+        return "plugin.interface"
+    return "plugin.duplicate" if reason.startswith(("registered twice", "the name is taken")) else "plugin.broken"
+
+
+def _fix(reason: str, package: str, facts: Installation) -> str:
+    if reason.startswith("No module named "):
+        missing = reason.removeprefix("No module named ").strip("'").partition(".")[0]
+        return f"install what provides {missing}: {facts.install} PACKAGE"
+    if "interface" in reason:
+        return f"install a version of {package.split(' ')[0]} for magictel {facts.version}"
+    if reason.startswith(("registered twice", "the name is taken")):
+        return "uninstall one of the packages"
+    return f"fix or uninstall {package}"
+
+
+def _installation_problems(facts: Installation, environment: Mapping[str, str]) -> Iterator[Problem]:
+    for package, version in facts.packages:
+        if version is None:
+            fix = f"{facts.install} {package}"
+            yield Problem(
+                "plugin.dependency", "fail", "magictel", f"{package} is not installed, and magictel needs it", fix
+            )
+    active = environment.get("VIRTUAL_ENV", "")
+    if active and Path(active).resolve() != Path(facts.prefix).resolve():
+        message = f"the active environment is {active}, and this magictel runs in {facts.prefix}: it sees no plugin of the other"
+        fix = f"{facts.install} PACKAGE, or install magictel into the active environment"
+        yield Problem("plugin.other-environment", "warn", "magictel", message, fix)
+
+
+def _unregistered(points: list[EntryPoint], name: str | None) -> Iterator[Problem]:
+    """Packages that register an exporter in the wrong group, are installed twice, or (those that are asked for) register none."""
+    versions: dict[str, list[str]] = {}
+    registered = {package_of(point)[0] for point in points}
+    for package in distributions():
+        title = _title(package)
+        if title is None:
+            continue
+        folder = str(getattr(package, "_path", ""))
+        versions.setdefault(_normal(title), []).append(f"{package.version} in {Path(folder).parent}")
+        if len(versions[_normal(title)]) > 1 or title in registered or not _matches(name, title, *_modules(package)):
+            continue
+        wrong = [point for point in package.entry_points if "magictel" in point.group]
+        for point in wrong:
+            message = (
+                f'{title} {package.version} registers {point.name} in the group "{point.group}", which is not read'
+            )
+            fix = f'name the group "{GROUP}" in its pyproject.toml and install it again'
+            yield Problem("plugin.group", "fail", title, message, fix)
+        if name is None or wrong:
+            continue
+        foreign = [point.name for point in package.entry_points if point.group == OTHERS_GROUP]
+        if foreign:
+            message = f"{title} {package.version} registers {', '.join(foreign)} with OpenTelemetry only"
+            yield Problem("plugin.unregistered", "warn", title, message, "magictel list --all")
+        else:
+            message = f"{title} {package.version} is installed and registers no exporter"
+            fix = (
+                f'add [project.entry-points."{GROUP}"] to its pyproject.toml and install it again, an editable one too'
+            )
+            yield Problem("plugin.unregistered", "fail", title, message, fix)
+    for title, copies in versions.items():
+        if len(copies) > 1 and _matches(name, title) and title in {_normal(package) for package in registered}:
+            message = f"{title} is installed more than once, and the first counts: {'; '.join(copies)}"
+            yield Problem(
+                "plugin.duplicate", "warn", title, message, "uninstall it until none is left, then install it once"
+            )
+
+
+def _declared_here(folder: Path, points: list[EntryPoint], name: str | None, facts: Installation) -> Iterator[Problem]:
+    """Exporters that the project in the working folder declares and that are not installed as they stand there."""
+    known = {(point.name, point.value) for point in points}
+    for key, value in _declared(folder / "pyproject.toml").items():
+        if (key, value) in known or not _matches(name, key):
+            continue
+        other = next((point.value for point in points if point.name == key), None)
+        message = f"pyproject.toml here declares {key} as {value}, and " + (
+            f"{other} is installed" if other else "it is not installed"
+        )
+        yield Problem("plugin.not-installed", "fail" if name else "warn", key, message, f"{facts.install} -e .")
+
+
+def _declared(file: Path) -> Mapping[str, str]:
+    try:
+        groups: Any = tomllib.loads(file.read_text("utf-8"))["project"]["entry-points"][GROUP]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {str(key): str(value) for key, value in groups.items()} if isinstance(groups, dict) else {}
+
+
+def _unknown(name: str, points: list[EntryPoint], facts: Installation) -> Problem:
+    from magictel.settings.names import did_you_mean
+
+    hint = did_you_mean(name, {point.name for point in points})
+    message = f'no package of {facts.executable} has or registers "{name}"' + (f". {hint}" if hint else "")
+    return Problem("plugin.unknown", "fail", name, message, f"{facts.install} PACKAGE")
+
+
+def _matches(wanted: str | None, *names: str) -> bool:
+    return wanted is None or _normal(wanted) in {_normal(name) for name in names}
+
+
+def _modules(package: Distribution) -> tuple[str, ...]:
+    """Return the top-level modules of a package, and its name without the words that names of plugins carry."""
+    top = (package.read_text("top_level.txt") or "").split()
+    bare = _normal(package.name).removeprefix("magictel-").removesuffix("-exporter")
+    return (*top, bare)
+
+
+def _title(package: Distribution) -> str | None:
+    """Return a package's name; None where its metadata is broken."""
+    try:
+        return package.name or None
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _normal(name: str) -> str:
+    return name.strip().lower().replace("_", "-")

@@ -1,0 +1,74 @@
+"""Facts of this installation that decide what works: interpreter, platform, versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import magictel
+
+_REQUIREMENT = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One interpreter and what is installed for it. `packages` maps each dependency of magictel to its version, None if missing."""
+
+    version: str
+    folder: str
+    python: str
+    executable: str
+    prefix: str
+    isolated: bool
+    """True in a virtual environment."""
+    platform: str
+    openssl: str
+    encoding: str
+    packages: tuple[tuple[str, str | None], ...]
+
+    @property
+    def install(self) -> str:
+        """The command that installs a package where this magictel sees it, without the package's name."""
+        parts = Path(self.prefix).parts
+        if "pipx" in parts:
+            return "pipx inject magictel"
+        if "uv" in parts and "tools" in parts:
+            return "uv tool install magictel --with"
+        return f"{self.executable} -m pip install"
+
+
+def installation() -> Installation:
+    """Return the facts of the running interpreter."""
+    return Installation(
+        version=magictel.__version__,
+        folder=str(Path(magictel.__file__).parent),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        executable=sys.executable,
+        prefix=sys.prefix,
+        isolated=sys.prefix != sys.base_prefix,
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        openssl=ssl.OPENSSL_VERSION.removeprefix("OpenSSL ").split(" ")[0],
+        encoding=sys.stdout.encoding or "unknown",
+        packages=tuple((name, _version(name)) for name in _dependencies()),
+    )
+
+
+def _dependencies() -> list[str]:
+    try:
+        requirements = importlib.metadata.requires("magictel") or []
+    except importlib.metadata.PackageNotFoundError:  # run from a folder, not installed
+        return []
+    named = [_REQUIREMENT.match(line) for line in requirements if ";" not in line]
+    return [found[0] for found in named if found]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
