@@ -13,7 +13,7 @@ import tomllib
 
 import pytest
 
-from magictel.catalogue.pages import RETRY
+from magictel.catalogue.retry import RETRY
 from magictel.cli.explain import outcomes
 from magictel.guide import topics
 from magictel.registry import entry_points

@@ -12,20 +12,6 @@ from typing import Any
 
 _FOLDER = Path(__file__).parent
 
-RETRY: Mapping[str, str] = {
-    "no": "never: the same request fails again",
-    "backoff": "with backoff: the error may be temporary",
-    "after-header": "after the time in the response",
-    "split": "in halves: the request is too large",
-    "slow": "minutes later: someone must act first",
-    "verify": "do not retry: the response proves nothing, so check what is stored",
-    "poll": "repeat the query until the points show",
-    "downgrade": "with an older version of the protocol",
-    "treat-as-success": "do not retry: the data is already stored",
-    "unknown": "unknown: the pasted text does not say",
-}
-"""The retry classes: whether and how to send the same request again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Page:

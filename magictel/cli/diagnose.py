@@ -205,7 +205,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
-    from magictel.catalogue.pages import RETRY
+    from magictel.catalogue.retry import RETRY
     from magictel.diagnose.diagnosis import UNRECOGNISED
 
     yield "", diagnosis.message.removeprefix("not recognised: ")

@@ -57,7 +57,7 @@ def command(
 
 def text(page: Page) -> list[str]:
     """Return the lines of a page, 80 columns wide, with each command on its own line."""
-    from magictel.catalogue.pages import RETRY
+    from magictel.catalogue.retry import RETRY
 
     again = (
         f"{RETRY.get(page.retry, page.retry)} (class {page.retry}; with the outcome {', '.join(outcomes(page.retry))})"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from magictel.catalogue import pages as catalogue
+from magictel.catalogue.retry import RETRY
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT.parent / "shared" / "reference"
@@ -73,7 +74,7 @@ def test_every_code_used_in_the_sources_has_a_page() -> None:
 
 def test_every_page_is_complete_and_of_one_shape() -> None:
     for page in pages():
-        assert page.retry in catalogue.RETRY, page.code
+        assert page.retry in RETRY, page.code
         for text in (page.title, page.meaning, page.why, *page.fix):
             assert text, page.code
             assert text.startswith("$ ") or text[-1] in ".:'", (page.code, text)
@@ -126,9 +127,9 @@ def test_the_published_table_is_the_one_that_every_diagnosis_is_held_to() -> Non
     from magictel.cli.explain import outcomes, text
     from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH
 
-    assert set(STANDS_WITH) == {*catalogue.RETRY, None}
+    assert set(STANDS_WITH) == {*RETRY, None}
     written = (ROOT / "magictel" / "guide" / "retry-classes.md").read_text()
-    for retry in catalogue.RETRY:
+    for retry in RETRY:
         assert set(outcomes(retry)) == {one or "none" for one in STANDS_WITH[retry]}
         assert BY_CLASS[retry] in STANDS_WITH[retry]
         assert f"| {', '.join(outcomes(retry))} |" in written

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from magictel.catalogue.pages import RETRY
+from magictel.catalogue.retry import RETRY
 from magictel.diagnose import diagnosis as operation
 from magictel.diagnose.diagnose import STANDS_WITH
 from tests.cli.running import magictel

@@ -94,9 +94,7 @@ def _short(wire: Wire, status: int, body: Mapping[str, Any]) -> Finding | None:
     """What keeps the engine from any answer about an index keeps it from writing too: OpenSearch's `GET /` passes a tripped breaker."""
     cause = cause_of(body.get("error"))
     trouble = read(status, cause) if cause != Cause() else None
-    if trouble is None:
-        return None
-    return Finding.failed(Rung.WRITE, trouble.code, trouble.message[:400], trouble.remedy, status=status)
+    return trouble.finding(Rung.WRITE, status=status) if trouble is not None else None
 
 
 def _in_force(settings: ClusterSettings, *keys: str, otherwise: str) -> str:

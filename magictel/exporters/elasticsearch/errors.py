@@ -1,6 +1,6 @@
-"""What Elasticsearch's and OpenSearch's own error objects mean: one reading for items, requests, probes and diagnoses.
+"""What Elasticsearch's and OpenSearch's own error objects mean: one table for items, requests, probes and diagnoses.
 
-The type and the status decide; a substring of the reason only where the engines give nothing else (they do not for field
+The type and the status decide; a part of the reason only where the engines give nothing else (they do not for field
 limits, time-series windows and missing templates, whose types are those of any bad document).
 """
 
@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import Any
 
-_BLOCK = re.compile(r"blocked by: \[([A-Z_]+)/(\d+)/")
-"""`[TOO_MANY_REQUESTS/12/…]`: the status and the number of a cluster block (ES ClusterBlock.toString)."""
-_FLOOD_STAGE = "12"
-_WHOLE_CLUSTER = frozenset({"6", "13"})
-"""`cluster.blocks.read_only` and `cluster.blocks.read_only_allow_delete` (ES Metadata.java)."""
-_NEW_INDICES = "10"
-"""OpenSearch's `cluster.blocks.create_index`."""
+from magictel.catalogue.retry import RetryClass
+from magictel.http.error_rules import BackendError, KnownError, Rule, match
+
+TIME_SERIES_ID = "es.write.time-series-id"
+"""Sent again at once, without ids of ours."""
 _ACTION = re.compile(r"\[([a-z]+:[a-z_/\[\]*]+)\]")
 _FIELD = (
     re.compile(r"failed to parse field \[(.+?)\] of type \[(.+?)\]"),
@@ -32,35 +29,9 @@ _FIELD = (
     re.compile(r"field \[(.+?)\]"),
 )
 _TYPED = re.compile(r"failed to parse field \[.+?\] of type \[(.+?)\]")
-_PROCESSORS = frozenset({"fail_processor_exception", "ingest_processor_exception", "script_exception"})
-_SHARDS = re.compile(r"this action would add \[\d+\] (?:\w+ )?shards")
-_LIMIT = re.compile(r"\bLimit of (?:total|mapping) \w+")
 _PARSING = frozenset({"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"})
-
-
 _DEEPEST = 20
 """Causes of causes that are read: the engines have five, a hostile answer a thousand."""
-
-
-class Class(StrEnum):
-    """What a sender does about it (the catalogue's retry classes)."""
-
-    NO = "no"
-    BACKOFF = "backoff"
-    SLOW = "slow"
-    SPLIT = "split"
-    SUCCESS = "treat-as-success"
-    WITHOUT_ID = "without-id"
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A stable code, a sentence, what to do about it, and what a sender does."""
-
-    code: str
-    message: str
-    retry: Class = Class.NO
-    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,220 +83,308 @@ def cause_of(error: Any, depth: int = 0) -> Cause:
     )
 
 
-def read(status: int, cause: Cause) -> Trouble | None:
-    """What an error with this status means, or None: it is in no row, and status and layer must tell."""
-    said = str(cause)
-    kinds = cause.types
-    if "version_conflict_engine_exception" in kinds:
-        return Trouble("es.write.duplicate", "the backend held it already", Class.SUCCESS)
-    if cause.says("_id must be unset or set to"):
-        return Trouble("es.write.time-series-id", "a time-series index makes its own ids", Class.WITHOUT_ID)
-    if "cluster_block_exception" in kinds or any(_BLOCK.search(text) for text in cause.texts):
-        return _blocked(status, cause)
-    if "es_rejected_execution_exception" in kinds or "rejected_execution_exception" in kinds:
-        return Trouble("es.write.queue-full", f"the write queue is full: {said}", Class.BACKOFF)
-    if "circuit_breaking_exception" in kinds:
-        return Trouble(
-            "es.write.breaker",
-            f"the node is short of memory: {said}",
-            Class.BACKOFF,
-            "lower max_batch_points, or give the node more heap",
-        )
-    if "security_exception" in kinds or (status == 403 and any(_ACTION.search(text) for text in cause.texts)):
-        return _denied(status, cause)
-    if {"master_not_discovered_exception", "not_master_exception", "cluster_manager_not_discovered_exception"} & kinds:
-        return Trouble(
-            "es.health.no-master",
-            "the cluster has no elected master",
-            Class.BACKOFF,
-            "check discovery and the initial master nodes",
-        )
-    if "unavailable_shards_exception" in kinds or "no_shard_available_action_exception" in kinds:
-        return Trouble("es.write.shard-unavailable", f"the shard is not there: {said}", Class.BACKOFF)
-    if "index_not_found_exception" in kinds:
-        return Trouble("es.write.no-auto-create", f"the index does not exist and is not made by writing: {said}")
-    if "index_closed_exception" in kinds:
-        return Trouble("es.write.index-closed", f"the index is closed: {said}", Class.SLOW)
-    if "invalid_index_name_exception" in kinds:
-        return Trouble("es.write.index-name", f"no index can have this name: {said}")
-    if any(_SHARDS.search(text) for text in cause.texts):  # a validation_exception, an illegal argument inside an item
-        return Trouble(
-            "es.write.shard-limit",
-            f"the write needs a new index, and the cluster has as many shards as it may: {said}",
-            Class.SLOW,
-            "delete old indices, or raise cluster.max_shards_per_node",
-        )
-    if cause.says("write index is defined for") or cause.says("more than one write index"):
-        return Trouble(
-            "es.write.alias",
-            f"the alias does not say which of its indices takes new documents: {said}",
-            Class.SLOW,
-            "set is_write_index: true on exactly one of the alias's indices",
-        )
-    if _PROCESSORS & kinds or (cause.type == "exception" and "illegal_argument_exception" in kinds):  # 500 before 7.5
-        return Trouble("es.write.pipeline", f"the ingest pipeline fails on this document: {said}")
-    if "media_type_header_exception" in kinds:
-        return Trouble("es.client.version", f"a media type of another major version was sent: {said}")
-    if "api_not_available_exception" in kinds:
-        return Trouble("es.health.serverless", f"a serverless project has no such end point: {cause.reason}")
-    if cause.says("require_data_stream"):
-        return Trouble("es.write.require-data-stream-old", f"this version does not know require_data_stream: {said}")
-    if "Content-Type header" in cause.reason and "is not supported" in cause.reason:
-        return Trouble("es.write.content-type", cause.reason)
-    if "no handler found for uri" in cause.reason or status == 405:
-        return Trouble(
-            "es.write.wrong-path",
-            f"there is no such end point at this path: {cause.reason}",
-            remedy="write the address without a path, unless a proxy wants one",
-        )
-    return _document(status, cause) if status in (400, 404) else None
+def read(status: int, cause: Cause) -> KnownError | None:
+    """Return what an error with this status means, or None: no rule knows it, and status and layer must decide."""
+    return match(error_of(status, cause), RULES)
 
 
-def field_of(cause: Cause) -> str | None:
-    """The field that a mapping error is about."""
-    for pattern in _FIELD:
-        for text in cause.texts:
-            found = pattern.search(text)
-            if found:
-                return found.group(1)
-    return None
+def unauthenticated(cause: Cause) -> KnownError:
+    """Return why a 401: the reason is the same for every API key; the field beside it tells them apart (8.x, real engines)."""
+    known = match(error_of(401, cause), _UNAUTHENTICATED)
+    assert known is not None  # the last rule has no condition
+    return known
 
 
-def _document(status: int, cause: Cause) -> Trouble | None:
-    said = str(cause)
-    kinds = cause.types
-    if (
-        "timestamp_error" in kinds
-        or cause.says("of currently writable indices")
-        or cause.says("time series index @timestamp")
-    ):
-        return Trouble("es.write.tsdb-window", f"the time is outside of the time-series index's window: {said}")
-    if cause.says("Error extracting routing") or cause.says("didn't contain any routing fields"):
-        return Trouble("es.write.tsdb-dimension", f"the document has none of the index's dimensions: {said}")
-    if any(_LIMIT.search(text) for text in cause.texts):
-        return Trouble("es.write.field-limit", f"the index has as many fields as it may: {said}")
-    if cause.says("find dynamic template"):
-        return Trouble("es.write.dynamic-template", f"the index has no such template: {said}")
-    if cause.says("immense term") or "max_bytes_length_exceeded_exception" in kinds:
-        return Trouble("es.write.long-value", f"a text is longer than the index can hold: {said}")
-    if cause.says("pipeline with id"):
-        return Trouble("es.write.pipeline", f"the ingest pipeline is not there: {said}")
-    field = field_of(cause)
-    if cause.says("supports only finite values") or cause.says("out of range"):
-        where = (
-            f"the field {field} does not hold numbers of this size" if field else "a number is too large for its field"
-        )
-        return Trouble("es.write.out-of-range", f"{where}: {said}")
-    if "strict_dynamic_mapping_exception" in kinds:
-        return Trouble("es.write.mapping-strict", f"the index takes no new fields: {said}")
-    if cause.says("field name cannot") or cause.says("object field starting or ending with a [.]"):
-        return Trouble("es.write.field-name", f"an attribute's name cannot be a field's: {said}")
-    if _PARSING & kinds or (field and "illegal_argument_exception" in kinds):
-        return Trouble("es.write.mapping-type", _conflict(field, cause))
-    return None
-
-
-def _conflict(field: str | None, cause: Cause) -> str:
-    """One sentence: the field, its type, and what the engine says at the bottom of it (the example holds all of it)."""
-    if field is None:
-        return f"the mapping does not take this document: {cause}"
-    typed = next((found for text in cause.texts if (found := _TYPED.search(text))), None)
-    told = [text for text in cause.texts[1:] if text] or [cause.reason]
-    return f"the field {field}{f' ({typed.group(1)})' if typed else ''} does not take this value: {told[-1]}"
-
-
-def _blocked(status: int, cause: Cause) -> Trouble:
-    found = next((match for text in cause.texts if (match := _BLOCK.search(text))), None)
-    number = found.group(2) if found else ""
-    if number == _FLOOD_STAGE:  # 429 since 7.7, 403 before
-        return Trouble(
-            "es.write.flood-stage",
-            f"a disk is over the flood-stage watermark, the index is read-only until there is room: {cause.reason}",
-            Class.SLOW,
-            "free disk or add nodes; since 7.4 the block goes by itself below the high watermark",
-        )
-    if status == 503 or (found and found.group(1) == "SERVICE_UNAVAILABLE"):
-        return Trouble("es.health.no-master", f"the cluster takes no requests: {cause.reason}", Class.BACKOFF)
-    if number in _WHOLE_CLUSTER:
-        return Trouble(
-            "es.write.blocked",
-            f"the whole cluster is blocked for writing: {cause.reason}",
-            Class.SLOW,
-            "lift it: PUT _cluster/settings with cluster.blocks.read_only (or read_only_allow_delete): null",
-        )
-    if number == _NEW_INDICES:
-        return Trouble(
-            "es.write.blocked",
-            f"no index may be made in this cluster: {cause.reason}",
-            Class.SLOW,
-            "lift it: PUT _cluster/settings with cluster.blocks.create_index: null; Amazon sets it where disk or memory is short",
-        )
-    return Trouble(
-        "es.write.blocked",
-        f"the index is blocked for writing: {cause.reason}",
-        Class.SLOW,
-        "lift it: PUT INDEX/_settings with index.blocks.write: null (or read_only, as it is named)",
-    )
-
-
-def _denied(status: int, cause: Cause) -> Trouble:
-    """A security exception: who may not do what. 401 is about who, 403 about what."""
-    if status == 401:
-        return unauthenticated(cause)
-    if cause.reason.startswith("no permissions for"):
-        return Trouble(
-            "os.authz.denied",
-            f"the user's roles do not allow it: {cause.reason}",
-            remedy="map the user to a role with crud and create_index on the index",
-        )
-    said = cause.reason.partition(", this action is granted")[0]
-    action = next(iter(_ACTION.findall(cause.reason)), "")
-    if action.startswith(("indices:admin/auto_create", "indices:admin/create")):
-        return Trouble(
-            "es.authz.auto-create",
-            f"the first write makes the index, and the credentials may not: {said}",
-            remedy="grant auto_configure on it, or have somebody make it beforehand",
-        )
-    if action.startswith("indices:data/read"):
-        return Trouble(
-            "es.read.forbidden", f"the credentials may not read the index: {said}", remedy="grant read on it"
-        )
-    if action.startswith("cluster:monitor"):
-        return Trouble("es.authz.monitor", f"the credentials may not read the cluster's state: {said}")
-    return Trouble(
-        "es.authz.bulk",
-        f"the credentials may not write to the index: {said}",
-        remedy="grant create_doc on it",
-    )
-
-
-def unauthenticated(cause: Cause) -> Trouble:
-    """Why a 401: the reason alone is the same for every API key; the field beside it tells them apart (8.x, real engines)."""
+def error_of(status: int, cause: Cause) -> BackendError:
+    """Return the error as the rules read it."""
     beside = cause.credentials or cause.reason
-    told = beside.lower()
-    if "missing authentication credentials" in told:
-        return Trouble("es.auth.missing", "no credentials were sent, and the cluster wants some",
-                       remedy="set api_key, or username and password")  # fmt: skip
-    if "illegal base64" in told or "invalid apikey value" in told:
-        return Trouble("es.auth.api-key-encoding", f"the API key is not in the form the cluster reads: {beside}",
-                       remedy="give the key as id:key, or its field `encoded`")  # fmt: skip
-    if "is expired" in told:
-        return Trouble("es.auth.api-key-expired", f"the API key has expired: {beside}", remedy="make a new API key")
-    if "invalidated" in told:
-        return Trouble(
-            "es.auth.api-key-invalidated", f"the API key was invalidated: {beside}", remedy="make a new API key"
-        )
-    if "apikey authentication for id" in told or "unable to find apikey" in told:
-        return Trouble("es.auth.api-key-unknown", f"the cluster knows no API key of this id: {beside}",
-                       remedy="check that the key was made on this cluster")  # fmt: skip
-    if "invalid credentials for api key" in told:
-        return Trouble("es.auth.api-key-invalid", f"the API key's secret half is wrong: {beside}",
-                       remedy="copy the key again; it is shown once, when it is made")  # fmt: skip
-    if "unable to authenticate user" in told:
-        return Trouble("es.auth.bad-password", f"wrong user or password: {beside}",
-                       remedy="check both; bin/elasticsearch-reset-password sets a new one")  # fmt: skip
-    return Trouble("es.auth.refused", f"the credentials were refused: {beside}", remedy="check the credentials")
+    words = {
+        "said": str(cause),
+        "reason": cause.reason,
+        "beside": beside,
+        "denied": cause.reason.partition(", this action is granted")[0],
+    }
+    texts = (beside,) if status == 401 and cause.credentials else cause.texts
+    return BackendError(status, cause.types, texts, words)
+
+
+def field_of(error: BackendError | Cause) -> str | None:
+    """Return the field that a mapping error is about."""
+    matches = (match for pattern in _FIELD for text in error.texts if (match := pattern.search(text)))
+    return next((match.group(1) for match in matches), None)
+
+
+def _conflict(error: BackendError) -> str:
+    """Return one sentence: the field, its type, and the engine's innermost reason (the example holds all of it)."""
+    field = field_of(error)
+    if field is None:
+        return f"the mapping does not take this document: {error.words['said']}"
+    typed = next((match for text in error.texts if (match := _TYPED.search(text))), None)
+    reasons = [text for text in error.texts[1:] if text] or [error.words["reason"]]
+    return f"the field {field}{f' ({typed.group(1)})' if typed else ''} does not take this value: {reasons[-1]}"
+
+
+def _out_of_range(error: BackendError) -> str:
+    field = field_of(error)
+    where = f"the field {field} does not hold numbers of this size" if field else "a number is too large for its field"
+    return f"{where}: {error.words['said']}"
+
+
+def _mentions(error: BackendError, pattern: str | re.Pattern[str]) -> bool:
+    return any(re.search(pattern, text) for text in error.texts)
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+_UNAUTHENTICATED = (
+    Rule(
+        "es.auth.missing",
+        "no credentials were sent, and the cluster wants some",
+        "set api_key, or username and password",
+        text="(?i)missing authentication credentials",
+    ),
+    Rule(
+        "es.auth.api-key-encoding",
+        "the API key is not in the form the cluster reads: {beside}",
+        "give the key as id:key, or its field `encoded`",
+        text="(?i)illegal base64|invalid apikey value",
+    ),
+    Rule("es.auth.api-key-expired", "the API key has expired: {beside}", "make a new API key", text="(?i)is expired"),
+    Rule(
+        "es.auth.api-key-invalidated",
+        "the API key was invalidated: {beside}",
+        "make a new API key",
+        text="(?i)invalidated",
+    ),
+    Rule(
+        "es.auth.api-key-unknown",
+        "the cluster knows no API key of this id: {beside}",
+        "check that the key was made on this cluster",
+        text="(?i)apikey authentication for id|unable to find apikey",
+    ),
+    Rule(
+        "es.auth.api-key-invalid",
+        "the API key's secret half is wrong: {beside}",
+        "copy the key again; it is shown once, when it is made",
+        text="(?i)invalid credentials for api key",
+    ),
+    Rule(
+        "es.auth.bad-password",
+        "wrong user or password: {beside}",
+        "check both; bin/elasticsearch-reset-password sets a new one",
+        text="(?i)unable to authenticate user",
+    ),
+    Rule("es.auth.refused", "the credentials were refused: {beside}", "check the credentials"),
+)
+
+_DENIED = (
+    Rule(
+        "es.auth.refused",
+        "the credentials were refused: {beside}",
+        "check the credentials",
+        statuses=(401,),
+        rules=_UNAUTHENTICATED,
+    ),
+    Rule(
+        "os.authz.denied",
+        "the user's roles do not allow it: {reason}",
+        "map the user to a role with crud and create_index on the index",
+        text=r"^no permissions for",
+    ),
+    Rule(
+        "es.authz.auto-create",
+        "the first write makes the index, and the credentials may not: {denied}",
+        "grant auto_configure on it, or have somebody make it beforehand",
+        text=r"\[indices:admin/(?:auto_)?create",
+    ),
+    Rule(
+        "es.read.forbidden",
+        "the credentials may not read the index: {denied}",
+        "grant read on it",
+        text=r"\[indices:data/read",
+    ),
+    Rule("es.authz.monitor", "the credentials may not read the cluster's state: {denied}", text=r"\[cluster:monitor"),
+)
+
+_BLOCKS = (
+    Rule(
+        "es.write.flood-stage",  # 429 since 7.7, 403 before
+        "a disk is over the flood-stage watermark, the index is read-only until there is room: {reason}",
+        "free disk or add nodes; since 7.4 the block goes by itself below the high watermark",
+        RetryClass.SLOW,
+        text=r"blocked by: \[[A-Z_]+/12/",
+    ),
+    Rule(
+        "es.health.no-master",
+        "the cluster takes no requests: {reason}",
+        retry=RetryClass.BACKOFF,
+        when=lambda error: error.status == 503 or _mentions(error, r"blocked by: \[SERVICE_UNAVAILABLE/\d+/"),
+    ),
+    Rule(
+        "es.write.blocked",  # `cluster.blocks.read_only` and `cluster.blocks.read_only_allow_delete` (ES Metadata.java)
+        "the whole cluster is blocked for writing: {reason}",
+        "lift it: PUT _cluster/settings with cluster.blocks.read_only (or read_only_allow_delete): null",
+        RetryClass.SLOW,
+        text=r"blocked by: \[[A-Z_]+/(?:6|13)/",
+    ),
+    Rule(
+        "es.write.blocked",  # OpenSearch's `cluster.blocks.create_index`
+        "no index may be made in this cluster: {reason}",
+        "lift it: PUT _cluster/settings with cluster.blocks.create_index: null; Amazon sets it where disk or memory is short",
+        RetryClass.SLOW,
+        text=r"blocked by: \[[A-Z_]+/10/",
+    ),
+)
+
+_DOCUMENTS = (
+    Rule(
+        "es.write.tsdb-window",
+        "the time is outside of the time-series index's window: {said}",
+        when=lambda error: (
+            "timestamp_error" in error.types
+            or _mentions(error, r"of currently writable indices|time series index @timestamp")
+        ),
+    ),
+    Rule(
+        "es.write.tsdb-dimension",
+        "the document has none of the index's dimensions: {said}",
+        text=r"Error extracting routing|didn't contain any routing fields",
+    ),
+    Rule(
+        "es.write.field-limit",
+        "the index has as many fields as it may: {said}",
+        text=r"\bLimit of (?:total|mapping) \w+",
+    ),
+    Rule("es.write.dynamic-template", "the index has no such template: {said}", text="find dynamic template"),
+    Rule(
+        "es.write.long-value",
+        "a text is longer than the index can hold: {said}",
+        when=lambda error: "max_bytes_length_exceeded_exception" in error.types or _mentions(error, "immense term"),
+    ),
+    Rule("es.write.pipeline", "the ingest pipeline is not there: {said}", text="pipeline with id"),
+    Rule("es.write.out-of-range", _out_of_range, text="supports only finite values|out of range"),
+    Rule(
+        "es.write.mapping-strict", "the index takes no new fields: {said}", types=("strict_dynamic_mapping_exception",)
+    ),
+    Rule(
+        "es.write.field-name",
+        "an attribute's name cannot be a field's: {said}",
+        text=r"field name cannot|object field starting or ending with a \[\.\]",
+    ),
+    Rule(
+        "es.write.mapping-type",
+        _conflict,
+        when=lambda error: (
+            not _PARSING.isdisjoint(error.types)
+            or ("illegal_argument_exception" in error.types and field_of(error) is not None)
+        ),
+    ),
+)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "es.write.duplicate",
+        "the backend held it already",
+        retry=RetryClass.SUCCESS,
+        types=("version_conflict_engine_exception",),
+    ),
+    Rule(TIME_SERIES_ID, "a time-series index makes its own ids", text="_id must be unset or set to"),
+    Rule(
+        "es.write.blocked",
+        "the index is blocked for writing: {reason}",
+        "lift it: PUT INDEX/_settings with index.blocks.write: null (or read_only, as it is named)",
+        RetryClass.SLOW,
+        # `[TOO_MANY_REQUESTS/12/…]`: the status and the number of a block (ES ClusterBlock.toString)
+        when=lambda error: "cluster_block_exception" in error.types or _mentions(error, r"blocked by: \[[A-Z_]+/\d+/"),
+        rules=_BLOCKS,
+    ),
+    Rule(
+        "es.write.queue-full",
+        "the write queue is full: {said}",
+        retry=RetryClass.BACKOFF,
+        types=("es_rejected_execution_exception", "rejected_execution_exception"),
+    ),
+    Rule(
+        "es.write.breaker",
+        "the node is short of memory: {said}",
+        "lower max_batch_points, or give the node more heap",
+        RetryClass.BACKOFF,
+        types=("circuit_breaking_exception",),
+    ),
+    Rule(
+        "es.authz.bulk",
+        "the credentials may not write to the index: {denied}",
+        "grant create_doc on it",
+        when=lambda error: "security_exception" in error.types or (error.status == 403 and _mentions(error, _ACTION)),
+        rules=_DENIED,
+    ),
+    Rule(
+        "es.health.no-master",
+        "the cluster has no elected master",
+        "check discovery and the initial master nodes",
+        RetryClass.BACKOFF,
+        types=("master_not_discovered_exception", "not_master_exception", "cluster_manager_not_discovered_exception"),
+    ),
+    Rule(
+        "es.write.shard-unavailable",
+        "the shard is not there: {said}",
+        retry=RetryClass.BACKOFF,
+        types=("unavailable_shards_exception", "no_shard_available_action_exception"),
+    ),
+    Rule(
+        "es.write.no-auto-create",
+        "the index does not exist and is not made by writing: {said}",
+        types=("index_not_found_exception",),
+    ),
+    Rule(
+        "es.write.index-closed", "the index is closed: {said}", retry=RetryClass.SLOW, types=("index_closed_exception",)
+    ),
+    Rule("es.write.index-name", "no index can have this name: {said}", types=("invalid_index_name_exception",)),
+    Rule(
+        "es.write.shard-limit",  # a validation_exception, an illegal argument inside an item
+        "the write needs a new index, and the cluster has as many shards as it may: {said}",
+        "delete old indices, or raise cluster.max_shards_per_node",
+        RetryClass.SLOW,
+        text=r"this action would add \[\d+\] (?:\w+ )?shards",
+    ),
+    Rule(
+        "es.write.alias",
+        "the alias does not say which of its indices takes new documents: {said}",
+        "set is_write_index: true on exactly one of the alias's indices",
+        RetryClass.SLOW,
+        text="write index is defined for|more than one write index",
+    ),
+    Rule(
+        "es.write.pipeline",
+        "the ingest pipeline fails on this document: {said}",
+        when=lambda error: (
+            not error.types.isdisjoint({"fail_processor_exception", "ingest_processor_exception", "script_exception"})
+            or {"exception", "illegal_argument_exception"} <= error.types  # 500 before 7.5
+        ),
+    ),
+    Rule(
+        "es.client.version",
+        "a media type of another major version was sent: {said}",
+        types=("media_type_header_exception",),
+    ),
+    Rule(
+        "es.health.serverless",
+        "a serverless project has no such end point: {reason}",
+        types=("api_not_available_exception",),
+    ),
+    Rule(
+        "es.write.require-data-stream-old",
+        "this version does not know require_data_stream: {said}",
+        text="require_data_stream",
+    ),
+    Rule("es.write.content-type", "{reason}", text="Content-Type header.*is not supported"),
+    Rule(
+        "es.write.wrong-path",
+        "there is no such end point at this path: {reason}",
+        "write the address without a path, unless a proxy wants one",
+        when=lambda error: error.status == 405 or _mentions(error, "no handler found for uri"),
+    ),
+    *(replace(rule, statuses=(400, 404)) for rule in _DOCUMENTS),
+)

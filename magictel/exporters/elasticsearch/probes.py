@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from magictel.clock import Clock
-from magictel.exporters.elasticsearch.errors import Cause, Trouble, cause_of, read, unauthenticated
+from magictel.exporters.elasticsearch.errors import Cause, cause_of, read, unauthenticated
 from magictel.exporters.elasticsearch.version import Product, ask_product, product_of
 from magictel.http.amazon import SIGN, unsigned, unsigned_message
 from magictel.http.reply_words import words_of
@@ -47,7 +47,7 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
         return _index_in_url(wire, opensearch, seen)
     trouble = read(reply.status, cause) if cause != Cause() else None
     if trouble is not None:
-        return _failed(Rung.HTTP, trouble, wire, **seen)
+        return trouble.finding(Rung.HTTP, **seen)
     busy = unavailable(reply, wire, now, _name(opensearch))
     if busy is not None:
         return busy
@@ -153,7 +153,7 @@ def refused(wire: Wire, reply: Reply, opensearch: bool, given: bool) -> Finding:
         said = f"{words_of(reply) or 'no reason given'}{f' (from {front})' if front.named else ''}"
         remedy = "check user and password" if given else "set username and password"
         return Finding.failed(Rung.AUTH, code, f"401: {said}", remedy, status=401)
-    return _failed(Rung.AUTH, unauthenticated(cause), wire, status=401)
+    return unauthenticated(cause).finding(Rung.AUTH, status=401)
 
 
 def health(wire: Wire) -> Finding:
@@ -180,7 +180,7 @@ def health(wire: Wire) -> Finding:
         )
     trouble = read(reply.status, cause) if cause != Cause() else None
     if trouble is not None and reply.status >= 429:
-        return _failed(Rung.HEALTH, trouble, wire, status=reply.status)
+        return trouble.finding(Rung.HEALTH, status=reply.status)
     if reply.status in _NO_HANDLER:
         return Finding.skipped(
             Rung.HEALTH, "this service has no cluster health", "es.health.serverless", status=reply.status, said=said
@@ -238,10 +238,6 @@ def _health(body: dict[str, Any]) -> Finding:
         Rung.HEALTH, "es.health.red", f"red: {body.get('unassigned_shards')} shards have no node, some data cannot be reached",
         "GET _cluster/allocation/explain says why", **evidence,
     )  # fmt: skip
-
-
-def _failed(rung: Rung, trouble: Trouble, wire: Wire, **evidence: Any) -> Finding:
-    return Finding.failed(rung, trouble.code, trouble.message[:400], trouble.remedy, **evidence)
 
 
 def _cause(reply: Reply) -> Cause:

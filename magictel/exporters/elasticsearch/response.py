@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from magictel.catalogue.retry import RetryClass
 from magictel.encoding.payload import Payload
-from magictel.exporters.elasticsearch.errors import Class, Trouble, cause_of, read
+from magictel.exporters.elasticsearch.errors import TIME_SERIES_ID, cause_of, read
 from magictel.exporters.elasticsearch.places import belongs, elsewhere, is_failure_store
 from magictel.http.amazon import SIGN, unsigned, unsigned_message
 from magictel.http.classify import judge_status
+from magictel.http.error_rules import KnownError
 from magictel.http.reply_words import words_of
 from magictel.http.responder import Kind, front_of
 from magictel.http.wire import Reply
@@ -28,7 +30,6 @@ from magictel.model.outcome import (
     Outcome,
     Partial,
     Rejected,
-    Throttled,
     TooLarge,
     Unavailable,
     Unconfirmed,
@@ -103,7 +104,7 @@ def judge_bulk(
     return _items(payload, bulk.items, ids, index)
 
 
-def judge_item(item: Item) -> Trouble | None:
+def judge_item(item: Item) -> KnownError | None:
     """What one item's verdict means; None: it was stored."""
     if 200 <= item.status < 300 and item.error is None:
         return _success(item)
@@ -112,16 +113,16 @@ def judge_item(item: Item) -> Trouble | None:
     return replace(trouble, message=f"{trouble.message}{more}") if more else trouble
 
 
-def _success(item: Item) -> Trouble | None:
+def _success(item: Item) -> KnownError | None:
     """A success is read as closely as an error: only a new or replaced document in the index itself was stored."""
     if item.failure_store in ("used", "failed") or is_failure_store(item.index or ""):
         kept = f": {item.index}" if item.index else ""
         said = f"the document is not in the data stream but in its failure store{kept}"
         if item.failure_store == "failed":
             said = "the data stream did not take the document, and its failure store could not keep it either"
-        return Trouble("es.write.failure-store", said)
+        return KnownError("es.write.failure-store", said)
     if item.result == "noop":
-        return Trouble("es.write.pipeline-drop", "an ingest pipeline dropped the document (its result is noop)")
+        return KnownError("es.write.pipeline-drop", "an ingest pipeline dropped the document (its result is noop)")
     known = item.result in _STORED or (item.result is None and item.status == 201)
     if known and item.failure_store in (None, "not_applicable_or_unknown"):
         return None
@@ -129,22 +130,22 @@ def _success(item: Item) -> Trouble | None:
     if item.failure_store is not None:
         words += f", failure_store {item.failure_store!r}"
     said = f"the reply does not say that the document was stored: {clipped(words, _EXAMPLE)}"
-    return Trouble("es.write.no-verdict", said, Class.BACKOFF)
+    return KnownError("es.write.no-verdict", said, retry=RetryClass.BACKOFF)
 
 
-def _failure(status: int, error: Any) -> Trouble:
+def _failure(status: int, error: Any) -> KnownError:
     cause = cause_of(error)
     known = read(status, cause)
     if known is not None:
         return known
     said = str(cause) or "no reason given"
     if status in _RETRIED_ITEMS:
-        return Trouble("es.write.server-error", f"item {status}: {said}", Class.BACKOFF)
+        return KnownError("es.write.server-error", f"item {status}: {said}", retry=RetryClass.BACKOFF)
     if status == 0:
-        return Trouble("es.write.no-verdict", "the reply has no verdict on this item", Class.BACKOFF)
+        return KnownError("es.write.no-verdict", "the reply has no verdict on this item", retry=RetryClass.BACKOFF)
     if "routing_missing_exception" in cause.types:
-        return Trouble("es.write.refused", f"the index wants a routing, which the option routing sets: {said}")
-    return Trouble("es.write.refused", f"item {status}: {said}")
+        return KnownError("es.write.refused", f"the index wants a routing, which the option routing sets: {said}")
+    return KnownError("es.write.refused", f"item {status}: {said}")
 
 
 def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str | None) -> Outcome:
@@ -165,17 +166,20 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
         example = clipped(str(cause_of(item.error)), _EXAMPLE) or None
         verdict = ItemVerdict(trouble.code, trouble.message, example, vague)
         match trouble.retry:
-            case Class.SUCCESS if ids or payload.attempted:
+            case _ if trouble.code == TIME_SERIES_ID:
+                waiting[index] = verdict
+                needs_operator.append(False)
+            case RetryClass.SUCCESS if ids or payload.attempted:
                 notes[index] = _duplicate(ids)
             case (
-                Class.SUCCESS
+                RetryClass.SUCCESS
             ):  # an earlier run's, or another point of this collection that the index cannot tell apart
                 unconfirmed[index] = _CONFLICT
-            case Class.BACKOFF if trouble.code == "es.write.no-verdict" and payload.attempted:
+            case RetryClass.BACKOFF if trouble.code == "es.write.no-verdict" and payload.attempted:
                 unconfirmed[index] = verdict
-            case Class.BACKOFF | Class.SLOW | Class.WITHOUT_ID:
+            case RetryClass.BACKOFF | RetryClass.SLOW:
                 waiting[index] = verdict
-                needs_operator.append(trouble.retry is Class.SLOW)
+                needs_operator.append(trouble.retry is RetryClass.SLOW)
             case _:
                 rejected[index] = verdict
     missing = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", maybe_stored=True)
@@ -187,7 +191,7 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
             needs_operator.append(False)
     if not rejected and not waiting and not unconfirmed:
         return Delivered(notes)
-    immediate = bool(waiting) and all(verdict.code == "es.write.time-series-id" for verdict in waiting.values())
+    immediate = bool(waiting) and all(verdict.code == TIME_SERIES_ID for verdict in waiting.values())
     return Partial(
         rejected, waiting, notes, 0.0 if immediate else None, bool(needs_operator) and all(needs_operator), unconfirmed
     )
@@ -226,7 +230,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
     if unsigned(reply):
         return Rejected("os.aws.unsigned", f"{reply.status}: {unsigned_message(words_of(reply))}", SIGN)
     trouble = read(reply.status, cause) if error is not None else None
-    if trouble is None or trouble.retry is Class.SUCCESS:  # one document's conflict says nothing of a whole batch
+    if trouble is None or trouble.retry is RetryClass.SUCCESS:  # one document's conflict says nothing of a whole batch
         if opensearch and reply.status == 401 and not reply.looks_like_html:
             return Rejected(
                 "os.auth.unauthorized", f"401: {words_of(reply) or 'no reason given'}", "check user and password"
@@ -234,16 +238,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
         return judge_status(reply, now)
     if trouble.code == "es.write.breaker" and cause.limit is not None and len(payload.body) > cause.limit:
         return TooLarge("es.write.breaker", f"this request alone is over the node's memory limit: {cause}")
-    after = reply.retry_after(now)
-    match trouble.retry:
-        case Class.SLOW:
-            return Throttled(trouble.code, trouble.message, after, needs_operator=True)
-        case Class.BACKOFF if reply.status == 429:
-            return Throttled(trouble.code, trouble.message, after)
-        case Class.BACKOFF:
-            return Unavailable(trouble.code, trouble.message, after)
-        case _:
-            return Rejected(trouble.code, trouble.message, trouble.remedy, clipped(str(cause), _EXAMPLE))
+    return trouble.outcome(reply, now, clipped(str(cause), _EXAMPLE))
 
 
 def _no_verdict(payload: Payload, why: str) -> Outcome:

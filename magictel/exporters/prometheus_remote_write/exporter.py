@@ -27,7 +27,7 @@ from magictel.exporters.prometheus_remote_write.settings import PrometheusRemote
 from magictel.http.classify import judge_status
 from magictel.http.wire import Reply, Wire
 from magictel.model.metrics import Group, Point, Series
-from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Throttled, TooLarge
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, TooLarge
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.net.endpoint import Endpoint
 
@@ -134,19 +134,14 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """An empty 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
-        row = refusal(reply) or discarded(reply, lambda: count_series(payload.body))
-        if row is None:
+        known = refusal(reply) or discarded(reply, lambda: count_series(payload.body))
+        if known is None:
             return judge_status(reply, self.clock.now(), self.products, empty)
-        if row.act == "wait":
-            return Throttled(row.code, row.message, reply.retry_after(self.clock.now()))
-        if row.act in ("isolate", "halve"):
-            return TooLarge(row.code, row.message)
         example = " ".join(reply.text[:200].split())
-        refused = count_series(payload.body) - row.written if row.written else 0
+        refused = count_series(payload.body) - known.written if known.written else 0
         if refused > 0:  # of a histogram's samples it may be several that are refused
-            why = ItemVerdict(row.code, row.message, example)
-            return Partial(unnamed=min(refused, payload.points), why=why)
-        return Rejected(row.code, row.message, row.remedy, example)
+            return Partial(unnamed=min(refused, payload.points), why=ItemVerdict(known.code, known.message, example))
+        return known.outcome(reply, self.clock.now(), example)
 
     def unverified_code(self, reply: Reply) -> str | None:
         """A bare 2xx to a write proves no storage; a query without a result may have come too early."""

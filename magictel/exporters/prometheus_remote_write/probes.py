@@ -180,7 +180,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         row = refusal(reply)
         seen = {"status": reply.status, "body": wire.first_bytes(reply)}
         if row is not None:
-            return Finding.failed(rung, row.code, row.message, row.remedy, **seen)
+            return row.finding(rung, **seen)
         if reply.status == 403 or unsigned(reply) or front_of(reply).named:
             return replace(refused(reply, wire, self.judge(_NOTHING, reply)), rung=rung)
         said = words_of(reply)

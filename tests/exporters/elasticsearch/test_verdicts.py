@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.catalogue.pages import explain
+from magictel.catalogue.retry import RetryClass
 from magictel.encoding.payload import Payload
-from magictel.exporters.elasticsearch import errors
 from magictel.exporters.elasticsearch.encoding import split
-from magictel.exporters.elasticsearch.errors import Class, cause_of, read
+from magictel.exporters.elasticsearch.errors import TIME_SERIES_ID, cause_of, read
 from magictel.exporters.elasticsearch.response import Item, judge_bulk, judge_item
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
@@ -66,54 +64,59 @@ def judged(answer: Reply, points: int = 2, **options: Any) -> Outcome:
 
 FLOOD = "index [m] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"
 FLOOD_8 = FLOOD.replace("block];", "block; for more information, see http://…];")
-ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
-    ("flood stage", item(429, "cluster_block_exception", FLOOD), "es.write.flood-stage", Class.SLOW),
-    ("flood stage of 8.x", item(429, "cluster_block_exception", FLOOD_8), "es.write.flood-stage", Class.SLOW),
+ITEMS: list[tuple[str, dict[str, Any], str, RetryClass]] = [
+    ("flood stage", item(429, "cluster_block_exception", FLOOD), "es.write.flood-stage", RetryClass.SLOW),
+    ("flood stage of 8.x", item(429, "cluster_block_exception", FLOOD_8), "es.write.flood-stage", RetryClass.SLOW),
     (
         "flood stage before 7.7",
         item(403, "cluster_block_exception", "blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];"),
         "es.write.flood-stage",
-        Class.SLOW,
+        RetryClass.SLOW,
     ),
     (
         "write block",
         item(403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)];"),
         "es.write.blocked",
-        Class.SLOW,
+        RetryClass.SLOW,
     ),
     (
         "read-only",
         item(403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/5/index read-only (api)];"),
         "es.write.blocked",
-        Class.SLOW,
+        RetryClass.SLOW,
     ),
     (
         "queue full",
         item(429, "es_rejected_execution_exception", "rejected execution of …"),
         "es.write.queue-full",
-        Class.BACKOFF,
+        RetryClass.BACKOFF,
     ),
     (
         "queue full on OpenSearch",
         item(429, "rejected_execution_exception", "rejected execution of …"),
         "es.write.queue-full",
-        Class.BACKOFF,
+        RetryClass.BACKOFF,
     ),
-    ("breaker", item(429, "circuit_breaking_exception", "[parent] Data too large"), "es.write.breaker", Class.BACKOFF),
+    (
+        "breaker",
+        item(429, "circuit_breaking_exception", "[parent] Data too large"),
+        "es.write.breaker",
+        RetryClass.BACKOFF,
+    ),
     (
         "no primary",
         item(503, "unavailable_shards_exception", "[x][0] primary shard is not active"),
         "es.write.shard-unavailable",
-        Class.BACKOFF,
+        RetryClass.BACKOFF,
     ),
-    ("unknown 429", item(429, "new_exception", "later"), "es.write.server-error", Class.BACKOFF),
-    ("unknown 500", item(500, "null_pointer_exception", "x"), "es.write.server-error", Class.BACKOFF),
-    ("unknown 400", item(400, "new_exception", "what"), "es.write.refused", Class.NO),
+    ("unknown 429", item(429, "new_exception", "later"), "es.write.server-error", RetryClass.BACKOFF),
+    ("unknown 500", item(500, "null_pointer_exception", "x"), "es.write.server-error", RetryClass.BACKOFF),
+    ("unknown 400", item(400, "new_exception", "what"), "es.write.refused", RetryClass.NO),
     (
         "no routing",
         item(400, "routing_missing_exception", "routing is required for [x]/[a]"),
         "es.write.refused",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "mapping, 8.x",
@@ -124,13 +127,13 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             caused_by=error("illegal_argument_exception", "'0.5' is not an IP string literal."),
         ),
         "es.write.mapping-type",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "mapping, 7.x and OpenSearch",
         item(400, "mapper_parsing_exception", "failed to parse field [value] of type [double] in document with id 'b'"),
         "es.write.mapping-type",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "a beside a.b",
@@ -140,7 +143,7 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             "object mapping for [attributes.a] tried to parse field [a] as object, but …",
         ),
         "es.write.mapping-type",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "a.b beside a",
@@ -148,13 +151,13 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             400, "illegal_argument_exception", "can't merge a non object mapping [attributes.a] with an object mapping"
         ),
         "es.write.mapping-type",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "mixed list",
         item(400, "illegal_argument_exception", "mapper [attributes.l] cannot be changed from type [long] to [text]"),
         "es.write.mapping-type",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "strict mapping",
@@ -162,7 +165,7 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             400, "strict_dynamic_mapping_exception", "mapping set to strict, dynamic introduction of [x] within [_doc]"
         ),
         "es.write.mapping-strict",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "field limit, 8.x",
@@ -170,7 +173,7 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             400, "document_parsing_exception", "[1:99] failed to parse: Limit of total fields [1000] has been exceeded"
         ),
         "es.write.field-limit",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "field limit, 7.x",
@@ -181,13 +184,13 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             caused_by=error("illegal_argument_exception", "Limit of total fields [3] has been exceeded"),
         ),
         "es.write.field-limit",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "field limit, OpenSearch",
         item(400, "illegal_argument_exception", "Limit of total fields [3] has been exceeded"),
         "es.write.field-limit",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "window, 8.19",
@@ -197,19 +200,19 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             "the document timestamp [x] is outside of ranges of currently writable indices [[y]]",
         ),
         "es.write.tsdb-window",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "window of a plain index",
         item(400, "illegal_argument_exception", "time series index @timestamp value [x] must be smaller than y"),
         "es.write.tsdb-window",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "no dimension",
         item(400, "illegal_argument_exception", "Error extracting routing: source didn't contain any routing fields"),
         "es.write.tsdb-dimension",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "id in a time-series index",
@@ -219,7 +222,7 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             "_id must be unset or set to [x] but was [y] because [z] is in time_series mode",
         ),
         "es.write.time-series-id",
-        Class.WITHOUT_ID,
+        RetryClass.NO,
     ),
     (
         "missing index",
@@ -227,25 +230,25 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             404, "index_not_found_exception", "no such index [foo] and [action.auto_create_index] ([.*]) doesn't match"
         ),
         "es.write.no-auto-create",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "write denied",
         item(403, "security_exception", "action [indices:data/write/bulk[s]] is unauthorized for API key id [A]"),
         "es.authz.bulk",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "creation denied",
         item(403, "security_exception", "action [indices:admin/auto_create] is unauthorized for API key id [A]"),
         "es.authz.auto-create",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "denied by OpenSearch",
         item(403, "security_exception", "no permissions for [indices:data/write/bulk[s]] and User [name=nobody]"),
         "os.authz.denied",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "long text",
@@ -255,35 +258,35 @@ ITEMS: list[tuple[str, dict[str, Any], str, Class]] = [
             'Document contains at least one immense term in field="attributes._value"',
         ),
         "es.write.long-value",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "empty name",
         item(400, "illegal_argument_exception", "field name cannot be an empty string"),
         "es.write.field-name",
-        Class.NO,
+        RetryClass.NO,
     ),
     (
         "missing pipeline",
         item(400, "illegal_argument_exception", "pipeline with id [x] does not exist"),
         "es.write.pipeline",
-        Class.NO,
+        RetryClass.NO,
     ),
-    ("reason null", item(503, "master_not_discovered_exception", None), "es.health.no-master", Class.BACKOFF),  # type: ignore[arg-type]
+    ("reason null", item(503, "master_not_discovered_exception", None), "es.health.no-master", RetryClass.BACKOFF),  # type: ignore[arg-type]
 ]
 
 
 @pytest.mark.parametrize(("answer", "code", "retry"), [row[1:] for row in ITEMS], ids=[row[0] for row in ITEMS])
-def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, retry: Class) -> None:
+def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, retry: RetryClass) -> None:
     inner = answer["create"]
     trouble = judge_item(Item(inner["status"], inner["error"]))
     assert trouble is not None
     assert (trouble.code, trouble.retry) == (code, retry)
     outcome = judged(bulk(STORED, answer))
     assert isinstance(outcome, Partial)
-    side = outcome.rejected if retry is Class.NO else outcome.retry
+    side = outcome.rejected if retry is RetryClass.NO and code != TIME_SERIES_ID else outcome.retry
     assert {index: verdict.code for index, verdict in side.items()} == {1: code}
-    assert outcome.needs_operator is (retry is Class.SLOW)
+    assert outcome.needs_operator is (retry is RetryClass.SLOW)
 
 
 @pytest.mark.parametrize(
@@ -524,29 +527,12 @@ def test_any_json_gets_a_verdict(body: Any, status: int) -> None:
     read(status, cause_of(body))
 
 
-_PAGES = {"SUCCESS": "treat-as-success", "WITHOUT_ID": "no"}
-"""What the catalogue calls these classes: a repeat without an id is a second sending of ours, not a wait."""
-
-
-def test_every_trouble_has_the_retry_class_of_its_page() -> None:
-    tree = ast.parse(Path(errors.__file__).read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Trouble"]
-    found = {}
-    for call in calls:
-        words = [ast.unparse(one) for one in (*call.args, *(word.value for word in call.keywords))]
-        classes = [word.removeprefix("Class.") for word in words if word.startswith("Class.")] or ["NO"]
-        found[ast.literal_eval(call.args[0])] = _PAGES.get(classes[0], classes[0].lower())
-    pages = {code: page.retry for code in found if (page := explain(code)) is not None}
-    assert len(found) > 30
-    assert found == pages
-
-
 @pytest.mark.parametrize("number", [6, 13])
 def test_a_blocked_cluster_is_told_apart_from_a_blocked_index(number: int) -> None:
     reason = f"blocked by: [FORBIDDEN/{number}/cluster read-only (api)];"
     found = read(403, cause_of({"type": "cluster_block_exception", "reason": reason}))
     assert found is not None
-    assert (found.code, found.retry) == ("es.write.blocked", Class.SLOW)
+    assert (found.code, found.retry) == ("es.write.blocked", RetryClass.SLOW)
     assert "whole cluster" in found.message
     assert "_cluster/settings" in (found.remedy or "")
 

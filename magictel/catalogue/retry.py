@@ -1,0 +1,36 @@
+"""The retry classes: one vocabulary for error tables, pages of codes and diagnoses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class RetryClass(StrEnum):
+    """Whether and how to send the same request again."""
+
+    NO = "no"
+    BACKOFF = "backoff"
+    AFTER_HEADER = "after-header"
+    SPLIT = "split"
+    SLOW = "slow"
+    VERIFY = "verify"
+    POLL = "poll"
+    DOWNGRADE = "downgrade"
+    SUCCESS = "treat-as-success"
+    UNKNOWN = "unknown"
+
+
+RETRY: Mapping[str, str] = {
+    RetryClass.NO: "never: the same request fails again",
+    RetryClass.BACKOFF: "with backoff: the error may be temporary",
+    RetryClass.AFTER_HEADER: "after the time in the response",
+    RetryClass.SPLIT: "in halves: the request is too large",
+    RetryClass.SLOW: "minutes later: someone must act first",
+    RetryClass.VERIFY: "do not retry: the response proves nothing, so check what is stored",
+    RetryClass.POLL: "repeat the query until the points show",
+    RetryClass.DOWNGRADE: "with an older version of the protocol",
+    RetryClass.SUCCESS: "do not retry: the data is already stored",
+    RetryClass.UNKNOWN: "unknown: the pasted text does not say",
+}
+"""Each class in words."""

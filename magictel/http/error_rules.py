@@ -1,0 +1,106 @@
+"""Tables of a backend's error replies, read by delivery, probes and diagnose alike: into an outcome and into a finding.
+
+A table is a tuple of rules; the first that matches counts. What no rule knows is read by `magictel.http.classify`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from magictel.catalogue.retry import RetryClass
+from magictel.http.wire import Reply
+from magictel.model.finding import Finding, Rung
+from magictel.model.outcome import Rejected, Throttled, TooLarge, Unavailable
+
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class BackendError:
+    """An error as the backend reports it: status, types, sentences, and the words that messages of rules may show."""
+
+    status: int
+    types: frozenset[str] = frozenset()
+    texts: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownError:
+    """What an error means: a code, one sentence, a remedy, and what a sender does about it.
+
+    `isolate`: single items are to blame and the backend takes all or nothing, so the payload is halved until the bad ones stand alone.
+    """
+
+    code: str
+    message: str
+    remedy: str | None = None
+    retry: RetryClass = RetryClass.NO
+    isolate: bool = False
+    written: int = 0
+    """Items that the backend counts as stored all the same."""
+
+    def outcome(
+        self, reply: Reply, now: float, example: str | None = None
+    ) -> Rejected | Throttled | TooLarge | Unavailable:
+        """Return the outcome of the request that got this reply."""
+        if self.isolate or self.retry is RetryClass.SPLIT:
+            return TooLarge(self.code, self.message)
+        after = reply.retry_after(now)
+        match self.retry:
+            case RetryClass.SLOW:
+                return Throttled(self.code, self.message, after, needs_operator=True)
+            case RetryClass.BACKOFF if reply.status != 429:
+                return Unavailable(self.code, self.message, after)
+            case RetryClass.BACKOFF | RetryClass.AFTER_HEADER:
+                return Throttled(self.code, self.message, after)
+        return Rejected(self.code, self.message, self.remedy, example)
+
+    def finding(self, rung: Rung, **evidence: Any) -> Finding:
+        """Return the failed finding of a probe that got this reply."""
+        return Finding.failed(rung, self.code, self.message[:_LONGEST], self.remedy, **evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: the conditions, all of which must hold, and what an error that meets them means.
+
+    `statuses`: any of these. `types`: any of these error types. `text`: a regular expression found in any of the sentences.
+    `when`: anything else. `message` and `remedy` may name the words of the error in braces. `rules`: more exact rules, tried first.
+    """
+
+    code: str
+    message: str | Callable[[BackendError], str]
+    remedy: str | None = None
+    retry: RetryClass = RetryClass.NO
+    statuses: tuple[int, ...] = ()
+    types: tuple[str, ...] = ()
+    text: str = ""
+    when: Callable[[BackendError], bool] | None = None
+    isolate: bool = False
+    rules: tuple[Rule, ...] = ()
+
+    def match(self, error: BackendError) -> KnownError | None:
+        """Return what the error means, or None where this rule does not apply."""
+        if self.statuses and error.status not in self.statuses:
+            return None
+        if self.types and error.types.isdisjoint(self.types):
+            return None
+        if self.text and not any(re.search(self.text, text) for text in error.texts):
+            return None
+        if self.when is not None and not self.when(error):
+            return None
+        exact = match(error, self.rules)
+        if exact is not None:
+            return exact
+        message = self.message(error) if callable(self.message) else self.message.format_map(error.words)
+        remedy = self.remedy.format_map(error.words) if self.remedy else None
+        return KnownError(self.code, message, remedy, self.retry, self.isolate)
+
+
+def match(error: BackendError, rules: Iterable[Rule]) -> KnownError | None:
+    """Return what the first matching rule makes of an error, or None."""
+    return next((known for rule in rules if (known := rule.match(error)) is not None), None)
