@@ -1,3 +1,3 @@
-"""The command: a lazy table of commands, one module for each."""
+"""The command line: a lazy table of commands, with one module for each."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`magictel add`: a new target of the file."""
+"""`magictel add`: add a target to the file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from magictel.settings.names import TARGET_NAME, find
 
 SetInFile = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="An option of the target, written into its table."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Set an option in the target's table."),
 ]
 
 
 def command(
-    exporter: Annotated[str, typer.Argument(metavar="EXPORTER", show_default=False, help="The exporter it is one of.")],
+    exporter: Annotated[str, typer.Argument(metavar="EXPORTER", show_default=False, help="The target's exporter.")],
     as_: Annotated[
-        str | None, typer.Option("--as", metavar="TARGET", help="Its name. Default: the exporter's.")
+        str | None, typer.Option("--as", metavar="TARGET", help="The target's name. Default: the exporter's name.")
     ] = None,
     sets: SetInFile = None,
     config: ConfigOption = None,
@@ -39,21 +39,23 @@ def command(
     known = find(exporter, entry_points.names())
     if known is None:
         raise UsageError(
-            "usage.unknown-target", unknown_name(exporter, None, entry_points.names()), "magictel list shows them all"
+            "usage.unknown-target",
+            unknown_name(exporter, None, entry_points.names()),
+            "magictel list shows all exporters",
         )
     name = as_ or known
     if not TARGET_NAME.fullmatch(name):
         raise UsageError(
             "usage.command-line",
-            f"{name!r} cannot be a target's name",
-            "use letters, digits, - and _, a letter or digit first",
+            f"{name!r} is not a valid target name",
+            "use letters, digits, - and _, beginning with a letter or digit",
         )
     shadowed = find(name, entry_points.names())
     if shadowed is not None and shadowed != known:
         raise UsageError(
             "usage.target-shadows",
             f"{shadowed} is another exporter's name: `magictel check {shadowed}` would mean this {known} target instead",
-            f"take another name, as --as {known}-2 or --as prod-{known}",
+            f"choose another name, for example --as {known}-2 or --as prod-{known}",
         )
     fields = field_map(entry_points.load(known).Settings)
     overrides = parse(sets or (), (name,))[name]
@@ -63,5 +65,5 @@ def command(
     validate(current, name, overrides=overrides, allow_missing_env=allow_missing_env)
     say_clear_secrets(current, name, fields)
     current.notes += overridden([name])
-    said = f"added {name} to {current.shown}"
-    return finish(current, format_, action="add", targets=[name], said=said, dry_run=dry_run)
+    message = f"added {name} to {current.shown}"
+    return finish(current, format_, action="add", targets=[name], message=message, dry_run=dry_run)

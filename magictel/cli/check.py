@@ -1,4 +1,4 @@
-"""`magictel check`: climb the ladder of the chosen targets, side by side."""
+"""`magictel check`: climb the ladder of the chosen targets in parallel."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from magictel.cli.targets import (
 from magictel.model.finding import Rung, SideEffect
 
 SandboxBareOption = Annotated[
-    bool, typer.Option("--sandbox-bare", help="As --sandbox, but without the templates of magictel prepare.")
+    bool, typer.Option("--sandbox-bare", help="Like --sandbox, but without the templates of magictel prepare.")
 ]
-SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Embedded backends in place of real ones.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Warnings end with exit code 3.")]
-JobsOption = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=64, help="How many targets at once.")]
+SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Use embedded backends instead of real ones.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with code 3 on warnings.")]
+JobsOption = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=64, help="Number of targets in parallel.")]
 
 
 def command(
     targets: TargetsArgument = None,
     all_: AllOption = False,
     until: Annotated[
-        Rung | None, typer.Option("--until", help="The last rung to climb.", show_choices=True, metavar="RUNG")
+        Rung | None, typer.Option("--until", help="Stop after this rung.", show_choices=True, metavar="RUNG")
     ] = None,
     skip: Annotated[
         list[str] | None,
-        typer.Option(
-            "--skip", metavar="CODE", help="Do not fail or warn for this code; a rung's name is not asked at all."
-        ),
+        typer.Option("--skip", metavar="CODE", help="Ignore this code, or skip this rung."),
     ] = None,
     wait: Annotated[
         float,
-        typer.Option("--wait", parser=seconds, metavar="60s", help="Climb again until the ladder holds, this long."),
+        typer.Option(
+            "--wait", parser=seconds, metavar="60s", help="Retry until the check passes, for at most this long."
+        ),
     ] = "0s",  # type: ignore[assignment] # typer parses the default as well
     timeout: Annotated[
-        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="For each rung.")
+        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each rung.")
     ] = "10s",  # type: ignore[assignment]
     strict: StrictOption = False,
     allow: Annotated[
         list[SideEffect] | None,
-        typer.Option("--allow", metavar="empty-write", help="Let probes do more than read."),
+        typer.Option("--allow", metavar="empty-write", help="Allow probes that write."),
     ] = None,
-    round_trip: Annotated[bool, typer.Option("--round-trip", help="Also send a sample and read it back.")] = False,
+    round_trip: Annotated[bool, typer.Option("--round-trip", help="Send a sample and read it back, too.")] = False,
     jobs: JobsOption = 8,
     force: Annotated[
-        bool, typer.Option("--force", help="With --round-trip: write even if that makes an index without a template.")
+        bool, typer.Option("--force", help="With --round-trip: write even if that creates an index without a template.")
     ] = False,
     sandbox: SandboxOption = False,
     sandbox_bare: SandboxBareOption = False,
@@ -67,9 +67,9 @@ def command(
     sets: SetOption = None,
     config: ConfigOption = None,
 ) -> int:
-    """Climb the ladder of the chosen targets, or of all enabled ones: at which step are metrics lost?
+    """Check the chosen targets, or all enabled ones, step by step: where do metrics get lost?
 
-    config, dns, tcp, tls, http, auth, clock, health, write, round-trip. Nothing is written unless --round-trip or --allow asks for it.
+    config, dns, tcp, tls, http, auth, clock, health, write, round-trip. Writes nothing without --round-trip or --allow.
     """
     from magictel.cli import sandbox_targets
     from magictel.cli.exit_codes import after_check
@@ -94,12 +94,12 @@ def command(
         _check_skips(options.skip)
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "check", sandbox_targets.told if sandbox else None, quiet=quiet) as reports,
+        reporting(format_, report, "check", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
         sandbox_targets.targets(
             targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
         ) as chosen,
     ):
-        interrupts.drive(check([one.job() for one in chosen], options), reports)
+        interrupts.drive(check([target.job() for target in chosen], options), reports)
         reports.finish()
         assert reports.checked is not None
         code = after_check(reports.checked, strict=strict, signal=interrupts.signal)
@@ -107,7 +107,7 @@ def command(
 
 
 def _check_skips(skips: Collection[str]) -> None:
-    """A mistyped code would skip nothing, in silence."""
+    """Raise `UsageError` for an unknown code: a mistyped code would silently skip nothing."""
     from magictel.catalogue import pages as catalogue
     from magictel.errors import UsageError
 
@@ -118,6 +118,6 @@ def _check_skips(skips: Collection[str]) -> None:
             hint = f"Did you mean {' or '.join(near)}? " if near else ""
             raise UsageError(
                 "usage.skip",
-                f"--skip {skip}: there is no such code, and no such rung",
+                f"--skip {skip}: no code or rung has this name",
                 f"{hint}magictel explain --list shows every code; rungs are {', '.join(rungs)}",
             )

@@ -1,7 +1,7 @@
-"""Every command, without importing any: name, one line, and the module that is imported when it runs.
+"""The table of commands: name, summary, and the module to import when the command runs.
 
-A command's module defines a function `command` (annotated for typer), or an `app` (a `typer.Typer`) where it has commands of its own.
-`takes` says what its arguments are, for the completions; `hidden` ones are left out of help.
+A command's module defines a function `command` (annotated for typer), or an `app` (a `typer.Typer`) if it has subcommands.
+`takes` is the type of its arguments, for the completions; `hidden` ones are left out of help.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ class Command(NamedTuple):
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("list", "Every registered exporter, and the targets of the file.", "list"),
-    Command("describe", "What an exporter is, and every option it has.", "describe", "exporter"),
-    Command("init", "Write magictel.toml from what the environment holds.", "init"),
+    Command("list", "List exporters, and the targets of the file.", "list"),
+    Command("describe", "Describe an exporter and its options.", "describe", "exporter"),
+    Command("init", "Create magictel.toml from environment variables.", "init"),
     Command("add", "Add a target to magictel.toml.", "add", "exporter"),
     Command("remove", "Remove a target from magictel.toml.", "remove", "target"),
     Command("enable", "Enable a target of magictel.toml.", "enable", "target"),
     Command("disable", "Disable a target of magictel.toml.", "disable", "target"),
     Command("config", "Show settings with their origins, or validate them offline.", "config"),
-    Command("check", "Climb the ladder: at which step are metrics lost?", "check", "targets"),
-    Command("send-sample", "Send one known sample and compare what arrives.", "send_sample", "targets"),
-    Command("replay", "Send a recording: a file, a page, a gateway's log.", "replay", "recordings"),
-    Command("record", "Write a recording from a scrape or another format.", "record"),
-    Command("prepare", "What a backend should have before data comes.", "prepare", "target"),
-    Command("diagnose", "What a line of a production log means, and what to do.", "diagnose", "exporter"),
-    Command("explain", "What a finding means, and how to fix it.", "explain", "code"),
+    Command("check", "Check a target step by step: where do metrics get lost?", "check", "targets"),
+    Command("send-sample", "Send a known sample and compare what is stored.", "send_sample", "targets"),
+    Command("replay", "Send a recording: a file, a page or a gateway log.", "replay", "recordings"),
+    Command("record", "Create a recording from a scrape or another format.", "record"),
+    Command("prepare", "Prepare a backend before data arrives.", "prepare", "target"),
+    Command("diagnose", "Explain an error from a log, and what to do.", "diagnose", "exporter"),
+    Command("explain", "Explain what a finding means and how to fix it.", "explain", "code"),
     Command("guide", "Read the manual: quick start, settings, CI, troubleshooting.", "guide", "topic"),
-    Command("doctor", "Why a plugin is not listed, listed twice, slow or refused.", "doctor", "exporter"),
-    Command("conformance", "The laws that every exporter must hold, tried on one.", "conformance", "exporter"),
+    Command("doctor", "Find out why a plugin is missing, duplicate, slow or rejected.", "doctor", "exporter"),
+    Command("conformance", "Test an exporter against the laws of the plugin interface.", "conformance", "exporter"),
     Command("completion", "Print the completion script of bash, zsh or fish.", "completion", "shell"),
-    Command("sandbox", "Embedded backends on loopback, to try things without a server.", "sandbox"),
+    Command("sandbox", "Run embedded backends on loopback.", "sandbox"),
 )
 
 
 def find(name: str) -> Command | None:
-    """The command of a name."""
+    """Return the command with this name."""
     return next((command for command in COMMANDS if command.name == name), None)
 
 
 def load(command: Command) -> Any:
-    """The command itself, ready to parse its arguments; this imports its module."""
+    """Import the command's module and return the command, ready to parse its arguments."""
     from typer.main import get_command
 
     module = importlib.import_module(f"magictel.cli.{command.module}")
@@ -69,7 +69,7 @@ def load(command: Command) -> Any:
 
 
 def plain_app(**options: Any) -> typer.Typer:
-    """A `typer.Typer` without rich's boxes (and its import) and without completion that starts Python."""
+    """Return a `typer.Typer` without rich's boxes (and its import) and without completions that start Python."""
     from typer import Typer
 
     settings = {"max_content_width": 80, "help_option_names": ["-h", "--help"]}

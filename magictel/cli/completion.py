@@ -1,4 +1,4 @@
-"""`magictel completion`: the completion script of a shell, as it is packaged."""
+"""`magictel completion`: print the packaged completion script of a shell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 class Shell(StrEnum):
-    """A shell that there is a script for."""
+    """A supported shell."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -33,7 +33,7 @@ def command(
 
 
 def _packaged(shell: Shell) -> Path:
-    """The script in the package; in a checkout, beside it."""
+    """Return the script from the package, or from the folder beside it in a checkout."""
     package = Path(__file__).parents[1]
     name = f"completions/magictel.{shell}"
     return package / name if (package / name).exists() else package.parent / name

@@ -35,21 +35,21 @@ CHECK_SCHEMA = "magictel.config-check/1"
 @app.command("show")
 def show(
     targets: TargetsArgument = None,
-    origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False,
     all_: AllOption = False,
     config: ConfigOption = None,
     sets: SetOption = None,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """The settings in force, secrets redacted."""
+    """Show the effective settings, with secrets redacted."""
     chosen = chosen_targets(targets, all=all_, config=config, sets=sets)
     if format_ is Format.JSON:
-        output.document({"schema": SHOW_SCHEMA, "targets": [_shown(one) for one in chosen]})
+        output.document({"schema": SHOW_SCHEMA, "targets": [_shown(target) for target in chosen]})
     else:
-        for number, one in enumerate(chosen):
+        for number, target in enumerate(chosen):
             if number:
                 output.say()
-            _say(one, origin)
+            _say(target, origin)
     return _code(chosen)
 
 
@@ -62,75 +62,75 @@ def check(
     allow_missing_env: AllowMissingOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Validate settings without a network."""
+    """Validate the settings, without any network access."""
     chosen = chosen_targets(targets, all=all_, config=config, sets=sets, allow_missing_env=allow_missing_env)
     if format_ is Format.JSON:
-        rows = [_checked(one) for one in chosen]
-        outcome = "fail" if any(one.failure for one in chosen) else "warn" if _warned(chosen) else "pass"
+        rows = [_checked(target) for target in chosen]
+        outcome = "fail" if any(target.failure for target in chosen) else "warn" if _warned(chosen) else "pass"
         output.document({"schema": CHECK_SCHEMA, "outcome": outcome, "targets": rows})
         return _code(chosen)
-    for one in chosen:
-        for failure in problems(one):
-            tell(failure, Format.TEXT, target=one.name)
-        if one.resolved is not None:
+    for target in chosen:
+        for failure in problems(target):
+            tell(failure, Format.TEXT, target=target.name)
+        if target.resolved is not None:
             from magictel.cli.targets import summary
 
-            for warning in one.resolved.warnings:
-                output.note(paint(f"{one.name}: {warning}", "odd"))
-            output.say(f"{one.name}: settings are usable: {summary(one.resolved)}")
+            for warning in target.resolved.warnings:
+                output.note(paint(f"{target.name}: {warning}", "odd"))
+            output.say(f"{target.name}: settings are usable: {summary(target.resolved)}")
     return _code(chosen)
 
 
-def problems(one: Chosen) -> tuple[MagictelError, ...]:
-    """Every mistake in a target's settings."""
-    if one.failure is None:
+def problems(target: Chosen) -> tuple[MagictelError, ...]:
+    """Return every error in a target's settings."""
+    if target.failure is None:
         return ()
-    every: tuple[MagictelError, ...] = getattr(one.failure, "every", ())
-    return every or (one.failure,)
+    every: tuple[MagictelError, ...] = getattr(target.failure, "every", ())
+    return every or (target.failure,)
 
 
 def _code(chosen: list[Chosen]) -> int:
-    return Exit.UNUSABLE if any(one.failure is not None for one in chosen) else Exit.HELD
+    return Exit.UNUSABLE if any(target.failure is not None for target in chosen) else Exit.HELD
 
 
 def _warned(chosen: list[Chosen]) -> bool:
-    return any(one.resolved is not None and one.resolved.warnings for one in chosen)
+    return any(target.resolved is not None and target.resolved.warnings for target in chosen)
 
 
-def _shown(one: Chosen) -> dict[str, Any]:
+def _shown(target: Chosen) -> dict[str, Any]:
     rows = {}
-    for field, value, origin in _values(one):
+    for field, value, origin in _values(target):
         rows[field.key] = {"value": field.shown(value), "origin": str(origin), "layer": origin.kind}
     return {
-        "target": one.name,
-        "exporter": one.spec.exporter,
+        "target": target.name,
+        "exporter": target.spec.exporter,
         "settings": rows,
-        "warnings": list(one.resolved.warnings) if one.resolved else [],
-        "error": body(one.failure) if one.failure else None,
+        "warnings": list(target.resolved.warnings) if target.resolved else [],
+        "error": body(target.failure) if target.failure else None,
     }
 
 
-def _checked(one: Chosen) -> dict[str, Any]:
-    warnings = list(one.resolved.warnings) if one.resolved else []
+def _checked(target: Chosen) -> dict[str, Any]:
+    warnings = list(target.resolved.warnings) if target.resolved else []
     return {
-        "target": one.name,
-        "exporter": one.spec.exporter,
-        "outcome": "fail" if one.failure else "warn" if warnings else "pass",
-        "problems": [body(failure) for failure in problems(one)],
+        "target": target.name,
+        "exporter": target.spec.exporter,
+        "outcome": "fail" if target.failure else "warn" if warnings else "pass",
+        "problems": [body(failure) for failure in problems(target)],
         "warnings": warnings,
     }
 
 
-def _say(one: Chosen, origin: bool) -> None:
+def _say(target: Chosen, origin: bool) -> None:
     from magictel.settings.fields import toml_value
 
-    if one.failure is not None:
-        for failure in problems(one):
-            tell(failure, Format.TEXT, target=one.name)
+    if target.failure is not None:
+        for failure in problems(target):
+            tell(failure, Format.TEXT, target=target.name)
         return
-    output.say(one.name if one.name == one.spec.exporter else f"{one.name}  {one.spec.exporter}")
+    output.say(target.name if target.name == target.spec.exporter else f"{target.name}  {target.spec.exporter}")
     rows = []
-    for field, value, where in _values(one):
+    for field, value, where in _values(target):
         shown = field.amount(value) if field.unit and value else toml_value(field.shown(value))
         rows.append((field.key, "-" if value is None else shown, where))
     wide = max(len(key) for key, _, _ in rows)
@@ -138,15 +138,15 @@ def _say(one: Chosen, origin: bool) -> None:
     for key, shown, where in rows:
         line = f"  {key:<{wide}}  {shown}"
         output.say(f"{line:<{wide + 4 + values}}  {where}" if origin else line)
-    for warning in one.resolved.warnings if one.resolved else ():
-        output.note(paint(f"{one.name}: {warning}", "odd"))
+    for warning in target.resolved.warnings if target.resolved else ():
+        output.note(paint(f"{target.name}: {warning}", "odd"))
 
 
-def _values(one: Chosen) -> list[tuple[Any, Any, Any]]:
+def _values(target: Chosen) -> list[tuple[Any, Any, Any]]:
     from magictel.settings.fields import fields_of
 
-    if one.resolved is None:
+    if target.resolved is None:
         return []
-    settings: ExporterSettings = one.resolved.settings
-    origins = one.resolved.origins
+    settings: ExporterSettings = target.resolved.settings
+    origins = target.resolved.origins
     return [(field, getattr(settings, field.key), origins[field.key]) for field in fields_of(type(settings))]

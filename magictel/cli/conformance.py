@@ -1,4 +1,4 @@
-"""`magictel conformance`: the laws that every exporter must hold, tried on one."""
+"""`magictel conformance`: test an exporter against the laws that every exporter must obey."""
 
 from __future__ import annotations
 
@@ -25,21 +25,19 @@ _KINDS = ("json", "junit")
 
 def command(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", show_default=False, help="An exporter. None: the laws are listed.")
+        str | None, typer.Argument(metavar="NAME", show_default=False, help="An exporter. Without one, list the laws.")
     ] = None,
     law: Annotated[
-        list[str] | None, typer.Option("--law", metavar="ID", help="Only this law; may be given more than once.")
+        list[str] | None, typer.Option("--law", metavar="ID", help="Test only this law; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="What chance goes by.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of random choices.")] = 0,
     emulator: Annotated[
         str | None,
-        typer.Option("--emulator", metavar="MODULE:NAME", help="The backend's emulator, where the sandbox has none."),
+        typer.Option("--emulator", metavar="MODULE:NAME", help="The backend's emulator, if the sandbox has none."),
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="A broken law that only should hold ends with exit code 3.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 if a SHOULD law is broken.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Also show what was held, and why laws were skipped.")
+        bool, typer.Option("--verbose", help="Also show the laws that pass, and why laws were skipped.")
     ] = False,
     format_: FormatOption = Format.TEXT,
     report: Annotated[
@@ -47,9 +45,9 @@ def command(
         typer.Option("--report", metavar="KIND=PATH", help="Also write a report to a file: json=PATH or junit=PATH."),
     ] = None,
 ) -> int:
-    """Try the laws that every exporter must hold on one: life cycle, faults, ledger, read-back, secrets.
+    """Test an exporter against the laws that every exporter must obey: life cycle, faults, ledger, read-back, secrets.
 
-    Each law gets an exporter and an emulator of its own, on loopback; nothing else is asked, and no settings of yours are used.
+    Each law runs with a new exporter and a new emulator on loopback. Your settings and your backends are not used.
     """
     from magictel.cli.exit_codes import Ending, exit_code
     from magictel.conformance.laws import chosen
@@ -77,11 +75,11 @@ def command(
 
 def _list(laws: Sequence[Law], how: Format) -> None:
     if how is Format.JSON:
-        rows = [{"law": one.id, "level": one.level.value, "sentence": one.sentence} for one in laws]
+        rows = [{"law": law.id, "level": law.level.value, "sentence": law.sentence} for law in laws]
         output.document({"schema": "magictel.laws/1", "laws": rows})
         return
-    for one in laws:
-        output.say(f"{one.id:<26} {one.level.value:<6} {one.sentence}")
+    for law in laws:
+        output.say(f"{law.id:<26} {law.level.value:<6} {law.sentence}")
 
 
 def _subject(name: str, emulator: str | None) -> Subject:
@@ -109,7 +107,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _opened(path: str) -> TextIO:
-    """Before any law is tried: a run whose report nobody can read proves nothing."""
+    """Open the report before any law runs: without its report, the run would be useless."""
     try:
         return Path(path).open("w", encoding="utf-8")
     except (OSError, ValueError) as failure:
@@ -117,9 +115,9 @@ def _opened(path: str) -> TextIO:
 
 
 def _unwritten(path: str, failure: OSError | ValueError) -> UsageError:
-    why = failure.strerror if isinstance(failure, OSError) else "this is no path"
+    why = failure.strerror if isinstance(failure, OSError) else "the path is not valid"
     return UsageError(
-        "usage.report", f"--report: {path} cannot be written: {why}", "name a file in a folder that exists"
+        "usage.report", f"--report: {path} cannot be written: {why}", "name a file in an existing directory"
     )
 
 
@@ -128,13 +126,13 @@ def _write(kind: str, file: TextIO, exporter: str, seed: int, results: Sequence[
 
     from magictel.conformance.report import document, junit
 
-    made = (
+    text = (
         junit(exporter, results) if kind == "junit" else json.dumps(document(exporter, seed, results), indent=2) + "\n"
     )
     try:
-        file.write(made)
+        file.write(text)
         file.flush()
     except OSError as failure:
-        with contextlib.suppress(OSError):  # what is left in it cannot be written either
+        with contextlib.suppress(OSError):  # its buffer cannot be written either
             file.close()
         raise _unwritten(file.name, failure) from None

@@ -1,4 +1,4 @@
-"""`--debug`: each request and its reply on standard error, redacted, as the transport logs them."""
+"""`--debug`: show the transport's log of each request and reply on standard error, redacted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Notes(logging.Handler):
 
 
 def show_exchanges(asked: bool) -> bool:
-    """Print the transport's log of exchanges on standard error for this run, if that is asked for."""
+    """Print the transport's log of exchanges on standard error if `--debug` is set."""
     _LOGGER.handlers = [_Notes()] if asked else []
     _LOGGER.setLevel(logging.DEBUG if asked else logging.NOTSET)
     _LOGGER.propagate = not asked
@@ -26,7 +26,7 @@ def show_exchanges(asked: bool) -> bool:
 
 
 def shown() -> bool:
-    """True while exchanges are shown: a line that is written over would garble them."""
+    """Return whether exchanges are shown: an updating line would garble them."""
     return bool(_LOGGER.handlers)
 
 

@@ -1,4 +1,4 @@
-"""`magictel describe`: what an exporter is, its options, limits, probes with their side effects, and what it costs."""
+"""`magictel describe`: an exporter's options, limits, probes with their side effects, and cost."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ SCHEMA = "magictel.describe/1"
 
 SetShown = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Show an option at this value, if it is one that the option takes."
-    ),
+    typer.Option("--set", metavar="KEY=VALUE", help="Show an option with this value, if it is valid."),
 ]
 
 
 class DescribeFormat(StrEnum):
-    """How a description is written."""
+    """The format of a description."""
 
     TEXT = "text"
     JSON = "json"
@@ -48,7 +46,7 @@ def command(
         DescribeFormat, typer.Option("--format", help="toml is a commented sample, json-schema is for editors.")
     ] = DescribeFormat.TEXT,
 ) -> int:
-    """What an exporter is, and every option it has."""
+    """Describe an exporter and its options."""
     exporter, given = _exporter(name, config, sets or ())
     match format_:
         case DescribeFormat.TEXT:
@@ -68,18 +66,18 @@ def command(
 
 
 def described(exporter: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of `--format json`."""
+    """Return the document of `--format json`."""
     from dataclasses import asdict
 
     from magictel.settings.describe import option_rows
 
-    one = _registered(exporter)
+    registration = _registered(exporter)
     return {
         "schema": SCHEMA,
         "name": exporter.name,
         "summary": exporter.summary,
-        "package": one.package,
-        "version": one.version,
+        "package": registration.package,
+        "version": registration.version,
         "interface": exporter.interface,
         "temporalities": list(getattr(exporter, "temporalities", ())),
         "options": [asdict(row) for row in option_rows(exporter.Settings, given)],
@@ -93,13 +91,13 @@ def described(exporter: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def text(exporter: type[Any], given: Mapping[str, Any]) -> list[str]:
-    """The description for people, 80 columns wide."""
+    """Return the description as text, 80 columns wide."""
     from magictel.settings.describe import text_lines
 
-    one = _registered(exporter)
+    registration = _registered(exporter)
     lines = [f"{exporter.name}  {exporter.summary}"]
-    lines.append(f"{one.package} {one.version}, interface {exporter.interface}")
-    lines += ["", "Options (keys in magictel.toml; below each its variable)"]
+    lines.append(f"{registration.package} {registration.version}, interface {exporter.interface}")
+    lines += ["", "Options (keys in magictel.toml, each with its environment variable)"]
     lines += text_lines(exporter.Settings, given=given)
     limits = getattr(exporter, "limits", ())
     if limits:
@@ -108,20 +106,20 @@ def text(exporter: type[Any], given: Mapping[str, Any]) -> list[str]:
             lines += textwrap.wrap(limit, 80, initial_indent="  - ", subsequent_indent="    ")
     probes = _probes(exporter)
     if probes:
-        lines += ["", "Probes of magictel check, each with its side effect"]
+        lines += ["", "Probes of magictel check, with their side effects"]
         wide = max(len(probe.side_effect) for probe in probes)
         for probe in probes:
             lead = f"  {probe.rung:<8}  {probe.side_effect:<{wide}}  "
             lines += textwrap.wrap(probe.sentence, 80, initial_indent=lead, subsequent_indent=" " * len(lead))
     if getattr(exporter, "cost", ""):
-        lines += ["", "What it costs at the backend"]
+        lines += ["", "Cost at the backend"]
         lines += textwrap.wrap(exporter.cost, 80, initial_indent="  ", subsequent_indent="  ")
     lines += ["", f"A commented sample:  magictel describe {exporter.name} --format toml"]
     return lines
 
 
 def _exporter(name: str, config: str | None, sets: Sequence[str]) -> tuple[type[Any], Mapping[str, Any]]:
-    """The class of an exporter, or of a target's exporter, and what was given by `--set`. Unknown names are wrong usage."""
+    """Return the class of an exporter, or of a target's exporter, and the `--set` options. Raise `UsageError` for unknown names."""
     from magictel.settings.overrides import parse
     from magictel.settings.select import select
 
@@ -139,7 +137,7 @@ def _exporter(name: str, config: str | None, sets: Sequence[str]) -> tuple[type[
 
 
 def _given(exporter: type[Any], overrides: Mapping[str, tuple[str, Origin]]) -> Mapping[str, Any]:
-    """What `--set` says, as the file would hold it. Raises `SettingsError` for an unknown key and for a value that does not fit."""
+    """Return the `--set` options as values of the file. Raise `SettingsError` for an unknown key or an invalid value."""
     from magictel.settings.edit import nested, written
     from magictel.settings.fields import field_map
     from magictel.settings.load import each_alone
@@ -149,8 +147,8 @@ def _given(exporter: type[Any], overrides: Mapping[str, tuple[str, Origin]]) -> 
 
 
 def _registered(exporter: type[Any]) -> entry_points.Registration:
-    found = entry_points.registration_of(exporter.name)
-    return found or entry_points.Registration(exporter.name, "unknown", "unknown", "ready")
+    registration = entry_points.registration_of(exporter.name)
+    return registration or entry_points.Registration(exporter.name, "unknown", "unknown", "ready")
 
 
 def _probes(exporter: type[Any]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""`magictel diagnose`: what a production log shows, as the exporter itself would have read it. Nothing is sent."""
+"""`magictel diagnose`: explain an error from a production log as the exporter itself classifies it. Sends nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST = 8 * 1024 * 1024
 
 
 class Step(StrEnum):
-    """What was being done when the answer or the error came."""
+    """The operation during which the error occurred."""
 
     AUTH = "auth"
     HEALTH = "health"
@@ -43,25 +43,28 @@ def command(
         typer.Argument(
             metavar="[EXPORTER] [TEXT]",
             show_default=False,
-            help="An exporter or a target (guessed if left out), and the error as a log shows it; - reads standard input.",
+            help="An exporter or a target (optional), and the error text from the log; - reads standard input.",
         ),
     ] = None,
     status: Annotated[
-        int | None, typer.Option("--status", min=100, max=999, help="The HTTP status of the answer.")
+        int | None, typer.Option("--status", min=100, max=999, help="HTTP status of the response.")
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option("--header", metavar="'NAME: VALUE'", help="A header of the answer; repeatable.")
+        list[str] | None, typer.Option("--header", metavar="'NAME: VALUE'", help="Header of the response; repeatable.")
     ] = None,
     body: Annotated[
-        str | None, typer.Option("--body", metavar="FILE", help="The answer's body: a file, or - for standard input.")
+        str | None,
+        typer.Option("--body", metavar="FILE", help="Body of the response: a file, or - for standard input."),
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", help="An error as a log shows it.")] = None,
-    during: Annotated[Step | None, typer.Option("--during", help="What was being done.", show_default="write")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="Error text from a log.")] = None,
+    during: Annotated[
+        Step | None, typer.Option("--during", help="The operation that failed.", show_default="write")
+    ] = None,
     format_: FormatOption = Format.TEXT,
     sets: SetOption = None,
     config: ConfigOption = None,
 ) -> int:
-    """What a line of a production log means: paste it, and get the verdict that the exporter would reach."""
+    """Explain an error from a production log, classified as the exporter itself would do."""
     from magictel.cli import output
     from magictel.diagnose.diagnose import Pasted
 
@@ -69,7 +72,7 @@ def command(
     name, words = _parted(about or (), answered)
     if words is not None and text is not None:
         raise UsageError(
-            "usage.command-line", "the text is given twice, as --text and without", "leave one of them out"
+            "usage.command-line", "the text is given twice, as --text and as an argument", "remove one of them"
         )
     text = text if words is None else words
     read = None if body is None else _body(body)
@@ -86,7 +89,7 @@ def command(
 
 
 def _parted(about: Sequence[str], answered: bool) -> tuple[str | None, str | None]:
-    """The exporter or target, and the text. One argument is a name where the answer is given by options or where it looks like one."""
+    """Return the exporter or target, and the text. A single argument is a name if options give the reply, or if it looks like one."""
     match list(about):
         case []:
             return None, None
@@ -96,13 +99,13 @@ def _parted(about: Sequence[str], answered: bool) -> tuple[str | None, str | Non
             return first, second
     raise UsageError(
         "usage.command-line",
-        "the text has to be one argument: put quotes around it",
-        "magictel diagnose 'the error as the log shows it'",
+        "the text must be a single argument: put quotes around it",
+        "magictel diagnose 'the error text from the log'",
     )
 
 
 def _piped(*, wanted: bool) -> str | None:
-    """What is piped in: nothing of a terminal, unless it is asked for by `-`."""
+    """Return the piped text; read from a terminal only for `-`."""
     try:
         if not wanted and (sys.stdin.closed or sys.stdin.isatty()):
             return None
@@ -121,7 +124,7 @@ def _named(name: str, pasted: Pasted, config: str | None, sets: Sequence[str] | 
         diagnosis = _guessed(Pasted(text=name)) if pasted.empty else None
         if diagnosis is None or diagnosis.code == UNRECOGNISED:
             raise
-        return diagnosis  # an error of one word, not a name
+        return diagnosis  # a one-word error, not a name
     if pasted.empty and trouble is None:
         raise _nothing()
     try:
@@ -131,7 +134,7 @@ def _named(name: str, pasted: Pasted, config: str | None, sets: Sequence[str] | 
 
 
 def _guessed(pasted: Pasted) -> Diagnosis:
-    """Read by every exporter that can be loaded."""
+    """Diagnose with every exporter that can be loaded."""
     from magictel.diagnose.backend_guess import guess
     from magictel.registry import entry_points
 
@@ -149,7 +152,7 @@ def _guessed(pasted: Pasted) -> Diagnosis:
 
 
 def _followable(diagnosis: Diagnosis, name: str | None) -> Diagnosis:
-    """The diagnosis with the target that was named, or the guessed exporter, in the commands of its remedies."""
+    """Return the diagnosis with the named target, or the guessed exporter, in the commands of its remedies."""
     from magictel.operations.blanks import Blanks
 
     if not diagnosis.exporter:
@@ -166,8 +169,8 @@ def _followable(diagnosis: Diagnosis, name: str | None) -> Diagnosis:
 def _nothing() -> UsageError:
     return UsageError(
         "usage.command-line",
-        "nothing to diagnose: give the text, or --status, --body",
-        "magictel diagnose 'the error as the log shows it'",
+        "nothing to diagnose: add the text, or --status or --body",
+        "magictel diagnose 'the error text from the log'",
     )
 
 
@@ -188,7 +191,7 @@ def _show(diagnosis: Diagnosis) -> None:
 
 
 def document(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The document of `--format json`."""
+    """Return the document of `--format json`."""
     return {
         "schema": SCHEMA,
         "exporter": diagnosis.exporter or None,
@@ -216,9 +219,9 @@ def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     if diagnosis.retry and diagnosis.code != UNRECOGNISED:  # else the message repeats what the line says of it
         again = RETRY[diagnosis.retry]
         if diagnosis.after is not None:
-            again += f" (asked to wait {diagnosis.after:g} s)"
+            again += f" (the response says to wait {diagnosis.after:g} s)"
         elif diagnosis.retry == "after-header":
-            again = "with growing pauses: no time to wait is named"
+            again = "with backoff: the response names no time"
         yield "again:  ", again
     for other in diagnosis.alternatives:
         yield "or:     ", f"{other.code}: {other.why}"
@@ -227,7 +230,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def _exporter(name: str, config: str | None, sets: Sequence[str] | None) -> tuple[Exporter[Any], MagictelError | None]:
-    """The exporter with the target's settings; where those are unusable, with examples in their place, and why."""
+    """Return the exporter with the target's settings, or, if they are unusable, with example values and the reason."""
     from magictel.cli.targets import chosen_targets
 
     chosen = chosen_targets([name], config=config, sets=sets)[0]
@@ -240,24 +243,24 @@ def _exporter(name: str, config: str | None, sets: Sequence[str] | None) -> tupl
 
 
 def _example(exporter: type[Any], target: str) -> Exporter[Any]:
-    """An exporter that reads and never sends: whatever must be set is an example."""
+    """Return an exporter that only classifies and never sends, with example values for required options."""
     from magictel.settings.fields import fields_of
 
-    given: Mapping[str, Any] = {one.key: one.example for one in fields_of(exporter.Settings) if one.required}
-    made: Exporter[Any] = exporter(exporter.Settings(**given), target=target)
-    return made
+    examples: Mapping[str, Any] = {field.key: field.example for field in fields_of(exporter.Settings) if field.required}
+    instance: Exporter[Any] = exporter(exporter.Settings(**examples), target=target)
+    return instance
 
 
-def _headers(given: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for one in given:
-        name, colon, value = one.partition(":")
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
         if not colon or not name.strip():
             raise UsageError(
-                "usage.command-line", "--header: there is no colon in it", "write it like --header 'Retry-After: 5'"
+                "usage.command-line", "--header: the colon is missing", "for example: --header 'Retry-After: 5'"
             )
-        found[name.strip().lower()] = value.strip()
-    return found
+        headers[name.strip().lower()] = value.strip()
+    return headers
 
 
 def _body(name: str) -> bytes:
@@ -267,9 +270,9 @@ def _body(name: str) -> bytes:
         with Path(name).open("rb") as file:
             return file.read(_MOST)
     except OSError as failure:
-        why = (failure.strerror or "it cannot be read").lower()
+        why = (failure.strerror or "not readable").lower()
         raise UsageError(
             "usage.command-line",
             f"--body {name}: {why}",
-            "give a file that this user can read, or - for standard input",
+            "name a readable file, or - for standard input",
         ) from None

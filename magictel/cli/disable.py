@@ -1,4 +1,4 @@
-"""`magictel disable`: a target stays in the file and is not used unless it is named."""
+"""`magictel disable`: exclude a target of the file from commands that do not name it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`magictel replay --dry-run`: what would be sent, in numbers."""
+"""`magictel replay --dry-run`: show the numbers of what would be sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from magictel.sources.recording import Recordings
 
 
 def show(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, how: Format) -> int:
-    """Show what would be sent, in numbers; return the exit code."""
+    """Show the numbers of what would be sent; return the exit code."""
     source, targets = dry_replay(jobs, recordings, options, SystemClock())
     if how is Format.JSON:
         rows = [

@@ -1,4 +1,4 @@
-"""How a dry run is shown: as a person would read a request, or as one document."""
+"""The output of a dry run: requests as text, or a JSON document."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ _ROW = 16
 
 
 def show(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mapping[str, str]) -> int:
-    """Encode the sample for each target and print what would be sent; the exit code."""
+    """Encode the sample for each target, print what would be sent, and return the exit code."""
     run = sample(new_run_id(), SystemClock().now(), thorough=thorough, attributes=attributes)
     dry = [dry_run(job, run) for job in jobs]
     if how is Format.JSON:
-        output.document(plain({"schema": SCHEMA, "run_id": run.run_id, "targets": [_document(one) for one in dry]}))
+        output.document(
+            plain({"schema": SCHEMA, "run_id": run.run_id, "targets": [_document(target) for target in dry]})
+        )
     else:
         points, metrics = count_points(run.data), sum(1 for _ in groups(run.data))
         sheet = page()
         sheet.verbatim(f"run {run.run_id}  {many(points, 'point')} of {many(metrics, 'metric')}; nothing is sent")
-        for one in dry:
-            for line in _lines(one):
+        for target in dry:
+            for line in _lines(target):
                 sheet.verbatim(line)
-    return exit_code(Ending(unusable=any(one.config is not None for one in dry)))
+    return exit_code(Ending(unusable=any(target.config is not None for target in dry)))
 
 
 def _lines(dry: DryRun) -> Iterator[str]:
@@ -56,7 +58,7 @@ def _lines(dry: DryRun) -> Iterator[str]:
         for name, value in planned.headers.items():
             yield f"{name}: {value}"
         if planned.travels != len(planned.body):
-            yield f"({len(planned.body)} bytes, shown before compression; {planned.travels} would travel)"
+            yield f"({len(planned.body)} bytes before compression; {planned.travels} on the wire)"
         yield ""
         yield from _body(planned)
 
@@ -66,15 +68,15 @@ def _body(planned: Planned) -> Iterator[str]:
         text = planned.body.decode()
     except UnicodeDecodeError:
         text = ""
-    if text and all(one.isprintable() or one == "\n" for one in text):
+    if text and all(character.isprintable() or character == "\n" for character in text):
         yield text.removesuffix("\n")
         return
     decoded = _decoded(planned)
     if decoded:
-        yield "(a binary body, decoded by protobuf's own classes; --format json has its bytes in hexadecimal)"
+        yield "(binary body, decoded as protobuf; --format json shows the bytes in hexadecimal)"
         yield from decoded
         return
-    yield "(a binary body, in hexadecimal)"
+    yield "(binary body in hexadecimal)"
     for start in range(0, len(planned.body), _ROW):
         row = planned.body[start : start + _ROW]
         shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
@@ -82,7 +84,7 @@ def _body(planned: Planned) -> Iterator[str]:
 
 
 def _decoded(planned: Planned) -> list[str]:
-    """A remote-write body, a line for each series; empty: it is something else."""
+    """Return a remote-write body with a line per series, or nothing if it is another format."""
     if not any(name.lower() == "x-prometheus-remote-write-version" for name in planned.headers):
         return []
     from google.protobuf.message import DecodeError
@@ -116,12 +118,15 @@ def _document(dry: DryRun) -> dict[str, Any]:
 
 
 def left_out(reasons: Sequence[Reason]) -> dict[str, Any]:
-    """`withheld` and `rejected`: points that would not travel, by a rule or because they would be lost."""
-    told: dict[str, Any] = {}
+    """Return `withheld` and `rejected`: points that would not be sent, with the reasons."""
+    document: dict[str, Any] = {}
     for fate in (Fate.WITHHELD, Fate.REJECTED):
-        own = [one for one in reasons if one.fate is fate]
-        told[fate.value] = [{"code": one.code, "message": one.message, "count": one.count} for one in own]
-    return told
+        document[fate.value] = [
+            {"code": reason.code, "message": reason.message, "count": reason.count}
+            for reason in reasons
+            if reason.fate is fate
+        ]
+    return document
 
 
 def _request(planned: Planned) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How long, as an option: `500ms`, `10s`, `2m`."""
+"""Durations as options: `500ms`, `10s`, `2m`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from magictel.settings.units import parse_seconds
 
 
 def seconds(text: str) -> float:
-    """Seconds from what was written; refuses what is no duration."""
+    """Return the seconds of a duration. Raise `typer.BadParameter` for other text."""
     try:
         return parse_seconds(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is no duration: write it like 500ms, 10s or 2m") from None
+        raise typer.BadParameter(f"{text!r} is not a duration: use a form like 500ms, 10s or 2m") from None
 
 
 def some_seconds(text: str) -> float:
-    """Seconds, more than none: a limit of zero would forbid the very thing that it limits."""
+    """Return the seconds of a duration above zero: a limit of zero would forbid what it limits."""
     if not (given := seconds(text)):
-        raise typer.BadParameter(f"{text!r} leaves no time: write more than 0, like 500ms or 10s")
+        raise typer.BadParameter(f"{text!r} leaves no time: use more than 0, for example 500ms or 10s")
     return given

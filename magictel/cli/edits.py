@@ -1,4 +1,4 @@
-"""What the commands that edit `magictel.toml` share: reading, validating the result, previewing, writing, telling."""
+"""Editing `magictel.toml`, shared by several commands: read, validate the result, preview, write, report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCHEMA = "magictel.edit/1"
 
 @dataclass(slots=True)
 class Edit:
-    """An edit under way: the file's path and text, the text it will have, and what to tell beside it."""
+    """An edit in progress: the file's path, its text before and after, and notes for the user."""
 
     path: Path
     shown: str
@@ -43,15 +43,15 @@ class Edit:
 
     @property
     def changed(self) -> bool:
-        """True when there is something to write."""
+        """Return whether there is something to write."""
         return self.fresh or self.before != self.after
 
     def file(self) -> ConfigFile:
-        """The file as it will be. Raises `SettingsError` for one that cannot be read."""
+        """Parse the new text. Raise `SettingsError` if it does not parse."""
         return parse(self.after, self.path, self.shown)
 
     def preview(self) -> str:
-        """The change as a unified diff, secrets redacted."""
+        """Return the change as a unified diff, with secrets redacted."""
         redact = Redactor([*_file_secrets(self.before, self.path), *_file_secrets(self.after, self.path)])
         old, new = self.before.splitlines(keepends=True), self.after.splitlines(keepends=True)
         lines = difflib.unified_diff(old, new, "/dev/null" if self.fresh else self.shown, self.shown)
@@ -59,7 +59,7 @@ class Edit:
 
 
 def begin(config: str | None, *, must_exist: bool = True) -> Edit:
-    """Read the file that is to be edited. Raises `SettingsError` where it must exist and does not, or cannot be read."""
+    """Read the file to edit. Raise `SettingsError` if it must exist but does not, or cannot be read."""
     path, shown, said_by = locate(config, environment(), folder())
     try:
         with open_regular(path) as opened:
@@ -68,8 +68,8 @@ def begin(config: str | None, *, must_exist: bool = True) -> Edit:
         if must_exist:
             raise SettingsError(
                 "config.file.missing",
-                f"there is no {shown}",
-                f"write it with: magictel init{f' --config {shown}' if said_by else ''}",
+                f"{shown} does not exist",
+                f"create it with: magictel init{f' --config {shown}' if said_by else ''}",
                 said_by,
             ) from None
         return Edit(path, shown, "", "", True, said_by is not None)
@@ -86,7 +86,7 @@ def begin(config: str | None, *, must_exist: bool = True) -> Edit:
 def validate(
     edit_: Edit, target: str, *, overrides: Mapping[str, Any] | None = None, allow_missing_env: bool = False
 ) -> None:
-    """Refuse a text in which a target's settings are unusable; `overrides` are the options that were written into it."""
+    """Raise `SettingsError` if a target's settings are unusable in the new text; `overrides` are the options written into it."""
     from magictel.settings.load import resolve
 
     table = edit_.file().table(target)
@@ -113,7 +113,7 @@ def validate(
 
 
 def _say_when_it_must_be_named(edit_: Edit, target: str, model: type[Any]) -> None:
-    """Note that a target will be refused while its file is only picked up from the working folder."""
+    """Add a note if the target will be rejected while its file is only found in the working directory."""
     from magictel.settings.load import resolve
     from magictel.settings.trust import CODE
 
@@ -136,24 +136,24 @@ def _say_when_it_must_be_named(edit_: Edit, target: str, model: type[Any]) -> No
 
 
 def say_clear_secrets(edit_: Edit, target: str, fields: Mapping[str, Field]) -> None:
-    """Note every secret of a target that will stand in clear in the file."""
+    """Add a note for every secret of a target that the file will contain in plain text."""
     from magictel.settings.fields import userinfo_secrets
 
     table = edit_.file().table(target)
     assert table is not None
-    for key in clear_secrets(table, [one.key for one in fields.values() if one.secret]):
+    for key in clear_secrets(table, [option.key for option in fields.values() if option.secret]):
         edit_.notes.append(
-            f'{target}: {key} stands in clear in {edit_.shown}: "${{VARIABLE}}" or "file:PATH" keeps it out'
+            f'{target}: {key} is in plain text in {edit_.shown}: use "${{VARIABLE}}" or "file:PATH" instead'
         )
     for key, (value, _) in table.values.items():
         if key in fields and not fields[key].secret and any(any(userinfo_secrets(text)) for text in texts(value)):
             edit_.notes.append(
-                f'{target}: the password in {key} stands in clear in {edit_.shown}: {key} = "${{VARIABLE}}" keeps it out'
+                f'{target}: the password in {key} is in plain text in {edit_.shown}: use {key} = "${{VARIABLE}}" instead'
             )
 
 
-def finish(edit_: Edit, how: Format, *, action: str, targets: Sequence[str], said: str, dry_run: bool) -> int:
-    """Write the text (or show what would be written) and say so."""
+def finish(edit_: Edit, how: Format, *, action: str, targets: Sequence[str], message: str, dry_run: bool) -> int:
+    """Write the text, or preview it, and print the result."""
     preview = edit_.preview()
     if edit_.changed and not dry_run:
         edit.write(edit_.path, edit_.after)
@@ -172,16 +172,16 @@ def finish(edit_: Edit, how: Format, *, action: str, targets: Sequence[str], sai
         )
         return 0
     if dry_run:
-        output.say(preview.rstrip("\n") if preview else f"{edit_.shown} would stay as it is")
+        output.say(preview.rstrip("\n") if preview else f"{edit_.shown} would not change")
     else:
-        output.say(said if edit_.changed else f"{edit_.shown} stays as it is: {said}")
+        output.say(message if edit_.changed else f"{edit_.shown} is unchanged: {message}")
     for line in edit_.notes:
         output.note(line)
     return 0
 
 
 def overridden(names: Sequence[str]) -> list[str]:
-    """Sentences for targets whose enabling `ENABLED_EXPORTERS` overrides: those that it names, and those that it does not."""
+    """Return a sentence for each group of targets that `ENABLED_EXPORTERS` enables or disables against the file."""
     listed = select.enabled_names(environment())
     if listed is None:
         return []
@@ -198,7 +198,7 @@ def _is(names: Sequence[str]) -> str:
 
 
 def _file_secrets(text: str, path: Path) -> Iterator[str]:
-    """Every secret that stands in clear in the file, by its exporter's fields; by the key's name where there is no exporter."""
+    """Yield every plain-text secret of the file, by its exporter's fields, or by the key's name without an exporter."""
     from magictel.settings.fields import field_map, userinfo_secrets
 
     if not text:
@@ -219,7 +219,7 @@ def _file_secrets(text: str, path: Path) -> Iterator[str]:
 
 
 def clear_secrets(table: Table, secret_keys: Sequence[str]) -> list[str]:
-    """The keys of a table whose secret stands in clear in the file."""
+    """Return the keys of a table that contain a plain-text secret."""
     return [
         key
         for key, (value, _) in table.values.items()

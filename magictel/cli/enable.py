@@ -1,4 +1,4 @@
-"""`magictel enable`: a target of the file counts when none is named."""
+"""`magictel enable`: include a target of the file in commands that name none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SetInTable = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Also write an option into the target's table; its settings are then validated.",
+        help="Also set an option in the target's table; the settings are then validated.",
     ),
 ]
 
@@ -40,17 +40,19 @@ def command(
 def switch(
     current: Edit, target: str, enabled: bool, sets: Sequence[str], allow_missing_env: bool, dry_run: bool, how: Format
 ) -> int:
-    """Enable or disable a target, with options set in the same edit; says when `ENABLED_EXPORTERS` decides instead."""
+    """Enable or disable a target and set options in the same edit; report if `ENABLED_EXPORTERS` overrides it."""
     current.after = edit.set_enabled(current.before, target, enabled)
     if sets:
         _set(current, target, sets, allow_missing_env)
     current.file()
     current.notes += overridden([target])
     word = "enabled" if enabled else "disabled"
-    said = f"{target} is {word} in {current.shown}"
+    message = f"{target} is {word} in {current.shown}"
     if sets:
-        said += f", with {len(sets)} option{'s' * (len(sets) > 1)} set"
-    return finish(current, how, action="enable" if enabled else "disable", targets=[target], said=said, dry_run=dry_run)
+        message += f", with {len(sets)} option{'s' * (len(sets) > 1)} set"
+    return finish(
+        current, how, action="enable" if enabled else "disable", targets=[target], message=message, dry_run=dry_run
+    )
 
 
 def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: bool) -> None:
@@ -65,7 +67,7 @@ def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: boo
     before = current.after
     try:
         current.after = edit.set_values(before, target, edit.written(fields, overrides))
-    except ValueError:  # an entry of what is no table: validation says it better
+    except ValueError:  # an entry below a value that is not a table: validation has a better message
         current.after = before
     validate(current, target, overrides=overrides, allow_missing_env=allow_missing_env)
     say_clear_secrets(current, target, fields)

@@ -1,4 +1,4 @@
-"""The process's surroundings, read in this one place of the command line."""
+"""The process environment and the working directory; the command line reads them only here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def environment() -> Mapping[str, str]:
-    """The environment's variables."""
+    """Return the environment variables."""
     return os.environ  # noqa: TID251 # the command line is where the environment comes in
 
 
 def folder() -> Path:
-    """The working folder, from which relative paths count."""
+    """Return the working directory, the base of relative paths."""
     return Path()

@@ -1,4 +1,4 @@
-"""How a failure is told: exit code, sentence, origin, remedy; as text on standard error, or as the one document."""
+"""Output of a failure: exit code, message, origin and remedy, as text on standard error or as the JSON document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = "magictel.error/1"
 
 
 def exit_code(failure: BaseException) -> int:
-    """The exit code that a failure of the whole command means."""
+    """Return the exit code for a failure of the whole command."""
     if isinstance(failure, Terminated):
         return Exit.TERMINATED
     if isinstance(failure, KeyboardInterrupt):
@@ -29,7 +29,7 @@ def exit_code(failure: BaseException) -> int:
 
 
 def body(failure: MagictelError) -> dict[str, Any]:
-    """Code, message, remedy and origin, for JSON."""
+    """Return code, message, remedy and origin, for JSON."""
     return {
         "code": failure.code,
         "message": failure.message,
@@ -39,7 +39,7 @@ def body(failure: MagictelError) -> dict[str, Any]:
 
 
 def tell(failure: MagictelError, how: Format, *, target: str | None = None, document: bool = True) -> None:
-    """Say it: in JSON as the whole document (unless there is one already), else on standard error."""
+    """Print a failure: as the JSON document (unless one was printed), or on standard error."""
     if how is Format.JSON and document:
         output.document({"schema": SCHEMA, **body(failure)})
         return
@@ -48,25 +48,25 @@ def tell(failure: MagictelError, how: Format, *, target: str | None = None, docu
 
 
 def lines(failure: MagictelError, target: str | None = None) -> list[str]:
-    """A failure for people: what, from where, what to do, and where more is said. On a terminal sentences wrap, commands do not."""
+    """Return a failure as text: message, origin, remedy and code. On a terminal sentences wrap, commands do not."""
     from magictel.cli.environment import environment
     from magictel.reporters.symbols import printable
     from magictel.reporters.tty import width_of
 
     width = width_of(sys.stderr, environment())
     lead = f"{target}: " if target else ""
-    told = [paint(line, "bad", sys.stderr) for line in _wrapped(printable(f"{lead}{failure.message}"), width)]
+    lines = [paint(line, "bad", sys.stderr) for line in _wrapped(printable(f"{lead}{failure.message}"), width)]
     if failure.origin:
-        told += _wrapped(printable(f"  from {failure.origin}"), width)
+        lines += _wrapped(printable(f"  from {failure.origin}"), width)
     for line in printable(failure.remedy).split("\n") if failure.remedy else ():
-        told += [line] if line.startswith("  ") else _wrapped(f"  {line}", width)
+        lines += [line] if line.startswith("  ") else _wrapped(f"  {line}", width)
     if not isinstance(failure, UsageError) and "\n" not in (failure.remedy or ""):
-        told.append(f"  more:  magictel explain {failure.code}")
-    return told
+        lines.append(f"  more:  magictel explain {failure.code}")
+    return lines
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:
-    """Lines of a sentence between words; what begins as a command is copied, and stays one line."""
+    """Wrap a sentence between words; a command stays on one line, to be copied."""
     import textwrap
 
     from magictel.reporters.remedies import COMMANDS
@@ -81,21 +81,21 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 
 def stopped(failure: KeyboardInterrupt) -> MagictelError:
-    """An interrupt in a failure's clothes."""
+    """Return the failure for an interrupted command."""
     code, message = STOPPED[signal.SIGTERM if isinstance(failure, Terminated) else signal.SIGINT]
     return MagictelError(code, message, REMEDY)
 
 
 def mistake(failure: BaseException) -> MagictelError:
-    """A bug of ours or of a plugin's: its type and place, never its text, which may hold anything."""
+    """Return the failure for a bug in magictel or a plugin: its type and location, never its text, which may contain secrets."""
     frames = traceback.extract_tb(failure.__traceback__)
     place = next((frame for frame in reversed(frames) if "magictel" in Path(frame.filename).parts), None)
     place = place or (frames[-1] if frames else None)
     where = f" at {_short(place.filename)}:{place.lineno}" if place else ""
     return MagictelError(
         "internal.error",
-        f"a mistake in magictel: {type(failure).__name__}{where}",
-        "please report this line with the command and `magictel --version` to magictel's issue tracker",
+        f"a bug in magictel: {type(failure).__name__}{where}",
+        "please report this line with the command and `magictel --version` in magictel's issue tracker",
     )
 
 

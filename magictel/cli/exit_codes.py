@@ -1,4 +1,4 @@
-"""The exit codes, a contract: one pure function from what happened to the number a script sees."""
+"""The exit codes, a contract with scripts, computed by a pure function."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from magictel.model.finding import Status
 
 
 class Exit(IntEnum):
-    """What each number means."""
+    """The meaning of each exit code."""
 
     HELD = 0
-    """All held; *accepted* under `--no-verify` too; in `check`, warned and skipped rungs."""
+    """Everything passed; includes *accepted* under `--no-verify` and, in `check`, warnings and skipped rungs."""
     FAILED = 1
     """A rung failed, or a point was rejected, lost, altered, duplicated, dropped or undelivered; or `--wait` ran out."""
     USAGE = 2
-    """Wrong usage: nothing was done."""
+    """Usage error: nothing was done."""
     DOUBTFUL = 3
     """Nothing failed, but a target's outcome is *unverified*, or there are warnings under `--strict`."""
     UNUSABLE = 78
-    """Some chosen target's settings are unusable, or nothing is enabled or named; the other targets ran and are reported."""
+    """A target's settings are unusable, or nothing is enabled or named; other targets ran and are reported."""
     INTERRUPTED = 130
-    """SIGINT, after a clean end with the report so far."""
+    """SIGINT; the run ended cleanly and reported its results so far."""
     TERMINATED = 143
-    """SIGTERM, likewise."""
+    """SIGTERM; like SIGINT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What happened, as far as the exit code is concerned. `signal` is the number of the one that ended the run, or None."""
+    """The facts that decide the exit code. `signal` is the number of the signal that ended the run, or None."""
 
     signal: int | None = None
     usage: bool = False
@@ -41,7 +41,7 @@ class Ending:
 
 
 def exit_code(ending: Ending) -> Exit:
-    """The first that applies."""
+    """Return the first exit code that applies."""
     if ending.signal is not None:
         return Exit.TERMINATED if ending.signal == signal.SIGTERM else Exit.INTERRUPTED
     if ending.usage:
@@ -54,7 +54,7 @@ def exit_code(ending: Ending) -> Exit:
 
 
 def after_check(finished: CheckFinished, *, strict: bool, signal: int | None = None) -> Exit:
-    """The code of a `check`."""
+    """Return the exit code of a `check`."""
     return exit_code(
         Ending(
             _signal(finished.interrupted, signal),
@@ -68,7 +68,7 @@ def after_check(finished: CheckFinished, *, strict: bool, signal: int | None = N
 def after_send(
     finished: SendFinished, cleaned: tuple[RunCleaned, ...] = (), *, strict: bool, signal: int | None = None
 ) -> Exit:
-    """The code of a `send-sample`, with the clean-up that followed it."""
+    """Return the exit code of a `send-sample` and its clean-up."""
     outcomes = {result.outcome for result in finished.results}
     warned = any(finding.outcome is Status.WARN for result in finished.results for finding in result.findings)
     if isinstance(finished, ReplayFinished):
@@ -77,20 +77,21 @@ def after_send(
     return exit_code(
         Ending(
             _signal(finished.interrupted, signal),
-            unusable=any(result.unusable for result in finished.results) or any(one.unusable for one in cleaned),
-            failed=bool(outcomes - fine) or not all(one.held for one in cleaned),
+            unusable=any(result.unusable for result in finished.results)
+            or any(cleanup.unusable for cleanup in cleaned),
+            failed=bool(outcomes - fine) or not all(cleanup.held for cleanup in cleaned),
             doubtful=SendOutcome.UNVERIFIED in outcomes or (strict and warned),
         )
     )
 
 
 def after_clean(cleaned: tuple[RunCleaned, ...], *, signal: int | None = None) -> Exit:
-    """The code of a clean-up of an earlier run."""
+    """Return the exit code of the clean-up of an earlier run."""
     return exit_code(
         Ending(
             signal,
-            unusable=any(one.unusable for one in cleaned),
-            failed=not all(one.held for one in cleaned),
+            unusable=any(cleanup.unusable for cleanup in cleaned),
+            failed=not all(cleanup.held for cleanup in cleaned),
         )
     )
 

@@ -1,4 +1,4 @@
-"""`magictel init`: a first file of targets, from what the environment holds."""
+"""`magictel init`: create a file of targets from environment variables."""
 
 from __future__ import annotations
 
@@ -27,65 +27,65 @@ _SAMPLE = """
 
 
 def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_: FormatOption = Format.TEXT) -> int:
-    """Write magictel.toml from what the environment holds; secrets stay there, the file refers to them."""
+    """Create magictel.toml from environment variables; the file refers to secrets and does not contain them."""
     from magictel.settings.fields import field_map
 
     current = begin(config, must_exist=False)
     if not current.fresh:
         raise UsageError(
             "usage.file-exists",
-            f"there is a {current.shown} already",
-            "magictel add EXPORTER --as TARGET adds to it; --config PATH writes another",
+            f"{current.shown} already exists",
+            "add to it with magictel add EXPORTER --as TARGET, or create another file with --config PATH",
         )
-    held = environment()
+    env = environment()
     current.after = edit.HEAD
-    listed = select.enabled_names(held)
+    listed = select.enabled_names(env)
     names = []
-    for spec in select.listed_targets(None, held, entry_points.names()):
+    for spec in select.listed_targets(None, env, entry_points.names()):
         if spec.unusable is not None:
-            current.notes.append(f"left out {spec.name}: {spec.unusable.message}")
+            current.notes.append(f"omitted {spec.name}: {spec.unusable.message}")
     for name in entry_points.names():
         wanted = listed is not None and find(name, listed) is not None
         try:
             fields = field_map(entry_points.load(name).Settings)
         except PluginError as failure:
             if wanted:
-                current.notes.append(f"left out {name}: broken: {failure.message}")
+                current.notes.append(f"omitted {name}: broken: {failure.message}")
             continue
-        values = _values(fields, held)
+        values = _values(fields, env)
         if not values and not wanted:
             continue
         missing = [field.env[0] for field in fields.values() if field.required and field.key not in values]
         if missing:
-            current.notes.append(f"left out {name}: {' and '.join(missing)} is not set")
+            current.notes.append(f"omitted {name}: {' and '.join(missing)} is not set")
             continue
         current.after = edit.add_target(current.after, name, name, values)
         if listed is not None and not wanted:
             current.after = edit.set_enabled(current.after, name, False)
-        validate(current, name, overrides=_given(fields, held))
+        validate(current, name, overrides=_given(fields, env))
         names.append(name)
     if not names:
         current.after += _SAMPLE
-        current.notes.append("no variable of any exporter is set: the file holds a sample, commented out")
+        current.notes.append("no exporter has a variable set: the file contains a commented-out sample")
     current.notes += overridden(names)
-    said = f"wrote {current.shown} with {', '.join(names) or 'a sample'}"
-    return finish(current, format_, action="init", targets=names, said=said, dry_run=dry_run)
+    message = f"wrote {current.shown} with {', '.join(names) or 'a sample'}"
+    return finish(current, format_, action="init", targets=names, message=message, dry_run=dry_run)
 
 
-def _given(fields: Mapping[str, Field], held: Mapping[str, str]) -> dict[str, tuple[str, Origin]]:
-    """The variables themselves, so that a mistake in one is told under its name."""
+def _given(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, tuple[str, Origin]]:
+    """Return the variables themselves, so that an error names the variable."""
     from magictel.settings.load import backend_variables
 
-    return {key: (text, origin) for key, text, origin in backend_variables(fields, held)}
+    return {key: (text, origin) for key, text, origin in backend_variables(fields, env)}
 
 
-def _values(fields: Mapping[str, Field], held: Mapping[str, str]) -> dict[str, Any]:
-    """The keys that the environment sets for an exporter: secrets, and addresses that hold some, by reference."""
+def _values(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, Any]:
+    """Return the keys that the environment sets for an exporter; secrets, and addresses with a secret, as references."""
     from magictel.settings.fields import userinfo_secrets
     from magictel.settings.load import backend_variables
 
     values: dict[str, Any] = {}
-    for key, text, origin in backend_variables(fields, held):
+    for key, text, origin in backend_variables(fields, env):
         private = fields[key].secret or any(userinfo_secrets(text))
         values[key] = f"${{{origin}}}" if private else edit.toml_of(fields[key], text)
     return values

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run cleanly: the operation stops, what is done so far is reported, and the exit code says which it was."""
+"""Clean end of a run on SIGINT and SIGTERM: stop the operation, report the results so far, and set the exit code."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from magictel.reporters.reporter import Reporter
 
 
 class Interrupts:
-    """While this context lasts, the first signal interrupts the operation, never a reporter; a second one ends the process at once.
+    """A context in which the first signal interrupts the operation, never a reporter; a second one ends the process at once.
 
-    `signal` is the number of the one that came, or None.
+    `signal` is the number of the received signal, or None.
     """
 
     def __init__(self) -> None:
@@ -35,30 +35,30 @@ class Interrupts:
         signals.unlisten(self._before)
 
     def drive(self, events: Iterator[Event], reporter: Reporter) -> None:
-        """Feed the reporter. After a signal the operation still says how far it came, if it can."""
-        told = False
+        """Pass the events to the reporter. After a signal, the operation may still yield its results so far."""
+        stopping = False
         while True:
             try:
                 self._deaf = False
-                if self.signal is not None and not told:
-                    told = True
+                if self.signal is not None and not stopping:
+                    stopping = True
                     event = self._stop(events)
                 else:
                     event = next(events, None)
             except KeyboardInterrupt:
-                if told:
+                if stopping:
                     raise
-                continue  # it struck outside of the operation, which has not heard of it
+                continue  # the signal came outside of the operation, which does not know of it yet
             finally:
                 self._deaf = True
             if event is None:
                 self._deaf = False
                 return
-            told = told or self.signal is not None
+            stopping = stopping or self.signal is not None
             reporter.on(event)
 
     def leave(self, code: int) -> int:
-        """The command's exit code. After a signal the process ends here: threads that wait for a backend are not waited for."""
+        """Return the command's exit code. After a signal, end the process here, without waiting for threads."""
         if self.signal is None:
             return code
         output.flush()

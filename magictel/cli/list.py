@@ -1,4 +1,4 @@
-"""`magictel list`: every registered exporter and its state, and the targets of the file; no built-in exporter is imported."""
+"""`magictel list`: list registered exporters with their state, and the targets of the file; imports no built-in exporter."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ SCHEMA = "magictel.list/1"
 _SLOW = 1.0
 _COLUMNS = 80
 _NARROW = 60
-"""Below this many columns the summary has no room beside the state."""
+"""Below this width the summary does not fit beside the state."""
 _COLOURS = {"ready": "good", "needs": "odd", "broken": "bad"}
 
 
 def command(
     all_: Annotated[
-        bool, typer.Option("--all", help="Also what other packages put into OpenTelemetry's group of exporters.")
+        bool, typer.Option("--all", help="Also list the exporters that other packages register with OpenTelemetry.")
     ] = False,
     config: ConfigOption = None,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Every registered exporter, and the targets of the file."""
-    held = environment()
+    """List the registered exporters and the targets of the file."""
+    env = environment()
     file = config_file(config)
-    found = [_with_targets_values(one, file) for one in entry_points.registrations(held)]
+    registrations = [_with_targets_values(registration, file) for registration in entry_points.registrations(env)]
     implied = [
         spec
-        for spec in select.listed_targets(file, held, [one.name for one in found])
+        for spec in select.listed_targets(file, env, [registration.name for registration in registrations])
         if file is None or file.table(spec.name) is None
     ]
-    targets = (*select.targets(file, held), *implied)
+    targets = (*select.targets(file, env), *implied)
     others = entry_points.others() if all_ else ()
-    known = {normal(one.name) for one in found}
+    known = {normal(registration.name) for registration in registrations}
     strays = [spec for spec in targets if normal(spec.exporter) not in known]
     if format_ is Format.JSON:
-        rows = [_row(one, entry_points.GROUP, targets) for one in found]
-        rows += [_row(one, entry_points.OTHERS_GROUP, ()) for one in others]
+        rows = [_row(registration, entry_points.GROUP, targets) for registration in registrations]
+        rows += [_row(registration, entry_points.OTHERS_GROUP, ()) for registration in others]
         unknown = [{**_target(spec), "exporter": spec.exporter, "reason": _why_unknown(spec)} for spec in strays]
         output.document({"schema": SCHEMA, "exporters": rows, "unknown": unknown})
         return 0
-    for line in _text(found, others, targets, file.shown if file else None, _columns()):
+    for line in _text(registrations, others, targets, file.shown if file else None, _columns()):
         output.say(line)
     for spec in targets:
         if spec in strays or spec.unusable is not None:
@@ -64,32 +64,34 @@ def command(
     return 0
 
 
-def _with_targets_values(one: Registration, file: ConfigFile | None) -> Registration:
-    """An exporter that needs a variable is ready where every target of it has the value in its table."""
-    mine = [table for table in file.tables.values() if normal(table.exporter) == normal(one.name)] if file else []
-    if one.state != "needs" or not mine:
-        return one
-    held = environment()
+def _with_targets_values(registration: Registration, file: ConfigFile | None) -> Registration:
+    """Mark an exporter that needs a variable as ready if the table of each of its targets sets the value."""
+    mine = (
+        [table for table in file.tables.values() if normal(table.exporter) == normal(registration.name)] if file else []
+    )
+    if registration.state != "needs" or not mine:
+        return registration
+    env = environment()
     missing = [
         variable
-        for key, variable in one.required
-        if not held.get(variable, "").strip() and any(key not in table.values for table in mine)
+        for key, variable in registration.required
+        if not env.get(variable, "").strip() and any(key not in table.values for table in mine)
     ]
-    return replace(one, state="needs" if missing else "ready", reason=", ".join(missing) or None)
+    return replace(registration, state="needs" if missing else "ready", reason=", ".join(missing) or None)
 
 
-def _row(one: Registration, group: str, targets: Sequence[TargetSpec]) -> dict[str, Any]:
-    mine = [spec for spec in targets if normal(spec.exporter) == normal(one.name)]
+def _row(registration: Registration, group: str, targets: Sequence[TargetSpec]) -> dict[str, Any]:
+    mine = [spec for spec in targets if normal(spec.exporter) == normal(registration.name)]
     return {
-        "name": one.name,
-        "summary": one.summary,
-        "package": one.package,
-        "version": one.version,
-        "state": one.state,
-        "reason": one.reason,
+        "name": registration.name,
+        "summary": registration.summary,
+        "package": registration.package,
+        "version": registration.version,
+        "state": registration.state,
+        "reason": registration.reason,
         "targets": [_target(spec) for spec in mine],
         "group": group,
-        "seconds": one.seconds,
+        "seconds": registration.seconds,
     }
 
 
@@ -102,23 +104,23 @@ def _why_unknown(spec: TargetSpec) -> str:
 
 
 def _text(
-    found: Sequence[Registration],
+    registrations: Sequence[Registration],
     others: Sequence[Registration],
     targets: Sequence[TargetSpec],
     shown: str | None,
     columns: int,
 ) -> list[str]:
-    rows = [*found, *others]
+    rows = [*registrations, *others]
     most = max(24, columns // 3)
-    names = max((len(one.name) for one in rows if len(one.name) <= most), default=0)
-    states = max((len(one.says) for one in rows if len(one.says) <= 20), default=0)
+    names = max((len(registration.name) for registration in rows if len(registration.name) <= most), default=0)
+    states = max((len(registration.says) for registration in rows if len(registration.says) <= 20), default=0)
     lines = []
-    for one in found:
-        lines += _lines(one, names, states, columns)
+    for registration in registrations:
+        lines += _lines(registration, names, states, columns)
     if others:
         lines += ["", "Exporters that other packages registered with OpenTelemetry:"]
-        for one in others:
-            lines.append(f"  {one.name:<{names}}  {one.package} {one.version}")
+        for registration in others:
+            lines.append(f"  {registration.name:<{names}}  {registration.package} {registration.version}")
     if targets:
         lines += ["", f"Targets in {shown}:" if shown else "Targets:"]
         wide = max(len(spec.name) for spec in targets)
@@ -130,35 +132,38 @@ def _text(
 
 
 def _columns() -> int:
-    """The terminal's width; in a pipe 80."""
+    """Return the terminal's width, or 80 in a pipe."""
     from magictel.reporters.tty import width_of
 
     return width_of(sys.stdout, environment()) or _COLUMNS
 
 
-def _lines(one: Registration, names: int, states: int, columns: int) -> list[str]:
-    package = "" if one.package == "magictel" else f"({one.package} {one.version})"
-    remarks = [one.reason if one.state == "ready" and one.reason else ""]
-    if one.seconds is not None and one.seconds >= _SLOW:
-        remarks.append(f"its import takes {one.seconds:.1f} s")
+def _lines(registration: Registration, names: int, states: int, columns: int) -> list[str]:
+    package = "" if registration.package == "magictel" else f"({registration.package} {registration.version})"
+    remarks = [registration.reason if registration.state == "ready" and registration.reason else ""]
+    if registration.seconds is not None and registration.seconds >= _SLOW:
+        remarks.append(f"its import takes {registration.seconds:.1f} s")
     alone = (
-        len(one.name) > names or max(map(len, one.says.split()), default=0) > columns - names - 4
+        len(registration.name) > names or max(map(len, registration.says.split()), default=0) > columns - names - 4
     )  # the state goes below the name
-    head = " " * 6 if alone else f"  {one.name:<{names}}  "
-    said = paint(f"{one.says:<{states}}", _COLOURS[one.state])
+    head = " " * 6 if alone else f"  {registration.name:<{names}}  "
+    state = paint(f"{registration.says:<{states}}", _COLOURS[registration.state])
     column = len(head) + states + 2 if columns >= _NARROW and not alone else 6
-    rest = _wrapped("  ".join(filter(None, (one.summary, package))), columns - column)
+    rest = _wrapped("  ".join(filter(None, (registration.summary, package))), columns - column)
     if len(rest) > 1:
-        rest = [*_wrapped(one.summary, columns - column), *([package] if package else [])]
-    if len(one.says) > states:  # it takes its own line, and more than one if it must
-        reason = _wrapped(one.says, columns - len(head))
-        lines = [f"{head}{paint(reason[0], _COLOURS[one.state])}", *(f"{'':<{len(head)}}{more}" for more in reason[1:])]
+        rest = [*_wrapped(registration.summary, columns - column), *([package] if package else [])]
+    if len(registration.says) > states:  # it needs one or more lines of its own
+        reason = _wrapped(registration.says, columns - len(head))
+        lines = [
+            f"{head}{paint(reason[0], _COLOURS[registration.state])}",
+            *(f"{'':<{len(head)}}{more}" for more in reason[1:]),
+        ]
     elif rest and columns >= _NARROW and not alone:
-        lines = [f"{head}{said}  {rest.pop(0)}"]
+        lines = [f"{head}{state}  {rest.pop(0)}"]
     else:
-        lines = [f"{head}{said}".rstrip()]
+        lines = [f"{head}{state}".rstrip()]
     if alone:
-        lines.insert(0, f"  {one.name}")
+        lines.insert(0, f"  {registration.name}")
     return lines + [
         f"{'':<{column}}{more}" for more in (*rest, *_wrapped("; ".join(filter(None, remarks)), columns - column))
     ]

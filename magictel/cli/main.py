@@ -1,10 +1,10 @@
-"""The command `magictel`: it parses, imports the one command that runs, and turns whatever happens into an exit code."""
+"""The command `magictel`: parses, imports the command that runs, and turns every result into an exit code."""
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # nothing is imported before the process listens to signals
+TYPE_CHECKING = False  # import nothing before the signal handlers are installed
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; its exit code. Nothing is raised, no traceback is shown."""
+    """Run one command and return its exit code. Raise nothing, show no traceback."""
     from magictel.cli import output
     from magictel.cli.output import Format
 
@@ -83,7 +83,7 @@ def _misused(failure: Any, how: Format) -> int:
     context = getattr(failure, "ctx", None)
     path = context.command_path if context is not None else "magictel"
     message = " ".join(failure.format_message().split())
-    tell(UsageError("usage.command-line", message, f"{path} --help shows what there is", None), how)
+    tell(UsageError("usage.command-line", message, f"{path} --help shows the options", None), how)
     return Exit.USAGE
 
 
@@ -100,7 +100,7 @@ def _fail(failure: Exception, how: Format) -> int:
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    """Whether the one document is asked for, known before the rest is parsed: wrong usage must speak JSON too."""
+    """Return whether `--format json` is set, before the rest is parsed: usage errors must be JSON too."""
     for number, argument in enumerate(arguments):
         if argument == "--":
             return False

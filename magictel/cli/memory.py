@@ -1,4 +1,4 @@
-"""How the process handles memory while millions of points come and go."""
+"""Memory settings of the process for runs with millions of points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def rarely_collected() -> Iterator[None]:
-    """Millions of points come and go, none of them in a cycle: looking for cycles among them takes a third of the time."""
+    """Disable the cycle collector: points form no cycles, and searching them for cycles takes a third of the time."""
     before = gc.get_threshold()
     gc.set_threshold(50_000, 20, 100)
     try:
@@ -19,7 +19,8 @@ def rarely_collected() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """The C library gives every freed block of more than 128 KiB back to the system until it has seen a larger one go (mallopt(3),
-    M_MMAP_THRESHOLD). A slice's buffers would be mapped, zeroed and unmapped each time: a tenth of the time, and no byte less at the peak.
+    """Raise the C library's mmap threshold (mallopt(3), M_MMAP_THRESHOLD) by freeing a large block once.
+
+    Otherwise a slice's buffers are mapped, zeroed and unmapped each time: a tenth of the time, without a lower peak.
     """
     bytes(4 * 1024 * 1024)  # never touched: two system calls

@@ -1,4 +1,4 @@
-"""`--on-error stop|skip`: what a command does with a line of a recording that it cannot read."""
+"""`--on-error stop|skip`: what to do with a line of a recording that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from magictel.errors import UsageError
 
 
 def skips(text: str) -> bool:
-    """Return whether such lines are counted and passed over. Raises `UsageError`."""
+    """Return whether such lines are skipped and counted. Raise `UsageError` for other values."""
     if text not in ("stop", "skip"):
-        raise UsageError("usage.on-error", f"--on-error {text}: write stop or skip", "--on-error skip")
+        raise UsageError("usage.on-error", f"--on-error {text}: use stop or skip", "--on-error skip")
     return text == "skip"

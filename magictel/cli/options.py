@@ -1,4 +1,4 @@
-"""The options that commands share, and the file that one of them names."""
+"""Options shared by several commands, and the configuration file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ TargetsArgument = Annotated[
 ConfigOption = Annotated[
     str | None,
     typer.Option(
-        "--config", metavar="PATH", help="The file of targets. Default: MAGICTEL_CONFIG, or magictel.toml here."
+        "--config", metavar="PATH", help="Configuration file. Default: MAGICTEL_CONFIG, or magictel.toml here."
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="[TARGET.]KEY=VALUE", help="Set an option for this run; above every other layer."),
+    typer.Option("--set", metavar="[TARGET.]KEY=VALUE", help="Override an option for this run."),
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="Every target of the file, enabled or not.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
-ResultFormatOption = Annotated[ResultFormat, typer.Option("--format", help="How the result is written.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Use every target of the file, enabled or not.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Format of the output.")]
+ResultFormatOption = Annotated[ResultFormat, typer.Option("--format", help="Format of the output.")]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print nothing unless a target failed, warns or is unverified.")
+    bool, typer.Option("--quiet", "-q", help="Print nothing unless a target fails, warns or is unverified.")
 ]
 ReportOption = Annotated[
     list[str] | None,
@@ -43,7 +43,7 @@ ReportOption = Annotated[
         help="Also write a report: json, junit, tap, github, nagios, prometheus, html. PATH - is standard output.",
     ),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
 AllowMissingOption = Annotated[
     bool,
     typer.Option("--allow-missing-env", help="Do not fail on unset variables or missing secret files."),
@@ -51,7 +51,7 @@ AllowMissingOption = Annotated[
 
 
 def config_file(config: str | None) -> ConfigFile | None:
-    """The config file by option, variable or folder; None where there is none and nobody named one."""
+    """Return the configuration file from option, variable or working directory, or None if none is named and none exists."""
     path, _, said_by = locate(config, environment(), folder())
     if said_by is None and not path.exists():
         return None

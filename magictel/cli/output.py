@@ -1,4 +1,4 @@
-"""What leaves on standard output and standard error: results there, everything else here; a closed pipe is silent."""
+"""Standard output for results, standard error for everything else; a closed pipe is not an error."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _CODES = {"good": "32", "bad": "31", "odd": "33", "faint": "2"}
 
 
 class Format(StrEnum):
-    """How a result is written."""
+    """The format of a result."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class ResultFormat(StrEnum):
-    """How the result of a check, a send or a replay is written on standard output: every kind of `--report`, and the page."""
+    """The format of a check, send or replay on standard output: text, or any kind of `--report`."""
 
     TEXT = "text"
     JSON = "json"
@@ -31,44 +31,44 @@ class ResultFormat(StrEnum):
 
     @property
     def plain(self) -> Format:
-        """How a failure is written: as JSON where the result is, else as text."""
+        """Return the format of a failure: JSON if the result is JSON, otherwise text."""
         return Format.JSON if self is ResultFormat.JSON else Format.TEXT
 
 
 class _Written:
-    """Whether standard output has its one document already, and why it takes no more, if it is not a closed pipe."""
+    """Whether the JSON document was printed, and the error of standard output, unless it is a closed pipe."""
 
     document = False
     failure: str | None = None
 
 
 def say(text: str = "") -> None:
-    """A line of the result, on standard output."""
+    """Print a line of the result on standard output."""
     _write(sys.stdout, f"{text}\n")
 
 
 def note(text: str) -> None:
-    """A line beside the result, on standard error."""
+    """Print a line that is not part of the result on standard error."""
     _write(sys.stderr, f"{text}\n")
 
 
 def document(value: Any) -> None:
-    """The one JSON document of a command, on standard output; a second one would break whoever reads it, so it is left out."""
+    """Print the command's JSON document on standard output; ignore a second one, which would break parsers."""
     if _Written.document:
         return
-    import json  # not every command speaks it
+    import json  # not every command needs it
 
     _Written.document = True
     _write(sys.stdout, json.dumps(value, indent=2) + "\n")
 
 
 def documented() -> bool:
-    """True once the document was written."""
+    """Return whether the document was printed."""
     return _Written.document
 
 
 def begin() -> None:
-    """Start a run: nothing is written yet, and no character can stop the writing."""
+    """Start a run: reset the state, and make every character printable."""
     _Written.document = False
     _Written.failure = None
     sys.stdout = sys.stdout or _nowhere()
@@ -80,39 +80,39 @@ def begin() -> None:
 
 
 def flush() -> None:
-    """Write what is buffered; whoever has closed the pipe does not want it."""
+    """Write the buffer; ignore a closed pipe."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError as failure:
             _failed(stream, failure)
-        except ValueError:  # a closed stream: there is nowhere left to say so
+        except ValueError:  # a closed stream: there is no place to report it
             pass
 
 
 def end(code: int) -> int:
-    """Write what is buffered; the exit code. A result that could not be written is said so, and nobody may take it for a good one."""
+    """Write the buffer and return the exit code. Report a result that could not be written, and never return 0 for it."""
     flush()
     if _Written.failure is None:
         return code
     note(f"standard output cannot be written: {_Written.failure}")
-    note("  make room there, or send it elsewhere")
+    note("  free space there, or redirect the output")
     flush()
     return code or 1
 
 
 def coloured(stream: TextIO | None = None) -> bool:
-    """True on a terminal that takes colours, unless NO_COLOR is set."""
+    """Return whether the stream is a terminal with colours and NO_COLOR is not set."""
     from magictel.cli.environment import environment
 
-    held = environment()
-    if held.get("NO_COLOR") or held.get("TERM") == "dumb":
+    env = environment()
+    if env.get("NO_COLOR") or env.get("TERM") == "dumb":
         return False
     return (stream or sys.stdout).isatty()
 
 
 def paint(text: str, how: str, stream: TextIO | None = None) -> str:
-    """The text in a colour (`good`, `bad`, `odd`, `faint`) where colours are taken; it only repeats what the words say."""
+    """Return the text in a colour (`good`, `bad`, `odd`, `faint`) if the stream supports colours."""
     return f"\x1b[{_CODES[how]}m{text}\x1b[0m" if coloured(stream) else text
 
 
@@ -124,7 +124,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 
 def refused(failure: OSError) -> bool:
-    """Whether it is standard output that failed so, while somebody else wrote to it: it still does."""
+    """Return whether the failure came from standard output while other code wrote to it."""
     try:
         sys.stdout.write("\n")
         sys.stdout.flush()
@@ -136,7 +136,7 @@ def refused(failure: OSError) -> bool:
 
 
 def unwritable(failure: OSError) -> None:
-    """Standard output took no more of what somebody else wrote to it."""
+    """Record that standard output failed while other code wrote to it."""
     _failed(sys.stdout, failure)
 
 
@@ -147,12 +147,12 @@ def _failed(stream: TextIO, failure: OSError) -> None:
 
 
 def _nowhere() -> TextIO:
-    """In place of a stream that the caller closed before we began; it takes the descriptor, lest another file get it."""
+    """Return a stream for a descriptor that the caller closed, so that no other file gets this descriptor."""
     return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _silence(stream: TextIO) -> None:
-    """Let everything further go nowhere: the verdict in the exit code still counts."""
+    """Discard all further output; the exit code still counts."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""`magictel prepare`: what a backend should have before data comes; shown always, done only with `--apply`."""
+"""`magictel prepare`: show what a backend needs before data arrives, and send it with `--apply`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ _WIDTH = 60
 
 def command(
     target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False, help="A target, or an exporter.")],
-    apply: Annotated[bool, typer.Option("--apply", help="Send the requests, in order, until one is refused.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Send the requests in order; stop at the first rejection.")
+    ] = False,
     sandbox: SandboxOption = False,
     debug: DebugOption = False,
     format_: FormatOption = Format.TEXT,
     sets: SetOption = None,
     config: ConfigOption = None,
 ) -> int:
-    """Show what the backend should have before data comes, as the exact requests; --apply sends them."""
+    """Show the exact requests that prepare a backend before data arrives; --apply sends them."""
     from magictel.cli import output, sandbox_targets
     from magictel.cli.stdout import page
     from magictel.operations.prepare import prepare
@@ -51,14 +53,14 @@ def command(
 def _code(plan: Plan) -> int:
     from magictel.cli.exit_codes import Ending, exit_code
 
-    refused = plan.trouble is not None or any(one.refused for one in plan.requests)
+    refused = plan.trouble is not None or any(request.refused for request in plan.requests)
     return exit_code(Ending(unusable=plan.config is not None, failed=refused))
 
 
 def _lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.target}  {plan.endpoint}".rstrip()
-    for one in plan.requests:
-        yield from _request(one)
+    for request in plan.requests:
+        yield from _request(request)
     if plan.config is not None:
         origin = plan.config.evidence.get("origin")
         yield from _trouble(plan.config.code, plan.config.message, plan.config.remedy, origin)
@@ -68,18 +70,18 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield _verdict(plan)
 
 
-def _request(one: Prepared) -> Iterator[str]:
-    asked = one.preparation
+def _request(request: Prepared) -> Iterator[str]:
+    asked = request.preparation
     yield ""
-    yield f"# {'by hand: ' if asked.by_hand else ''}{asked.purpose}"
+    yield f"# {'manual: ' if asked.by_hand else ''}{asked.purpose}"
     yield f"{asked.method} {asked.path}"
     yield _json(asked.body, 0)
-    if one.status is not None:
-        yield f"→ {one.status} {one.answer}".rstrip()
+    if request.status is not None:
+        yield f"→ {request.status} {request.answer}".rstrip()
 
 
 def _json(value: Any, indent: int) -> str:
-    """JSON as a person would write it: what fits on a line stands on one."""
+    """Return readable JSON: a value that fits on a line is on one line."""
     flat = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, Mapping) or len(flat) + indent <= _WIDTH:
         return flat
@@ -101,21 +103,21 @@ def _verdict(plan: Plan) -> str:
     if plan.config is not None or plan.trouble is not None:
         return f"{plan.target} is not prepared"
     if not plan.requests:
-        return f"{plan.target} needs nothing to be prepared"
-    ours = [one for one in plan.requests if not one.preparation.by_hand]
+        return f"{plan.target} needs no preparation"
+    ours = [request for request in plan.requests if not request.preparation.by_hand]
     count, left = len(ours), len(plan.requests) - len(ours)
     if plan.applied and left:
         return (
-            f"{plan.target} is prepared for new indices only: {count} request{'s' * (count > 1)} done; "
-            f"the index that exists keeps its types until you send the {left} requests marked by hand"
+            f"{plan.target} is prepared for new indices only: {count} request{'s' * (count > 1)} sent; "
+            f"the existing index keeps its types until you send the {left} manual requests"
         )
     if plan.applied:
-        return f"{plan.target} is prepared: {count} request{'s' * (count > 1)} done"
-    rest = f"; {left} are left to you, by hand" if left else ""
+        return f"{plan.target} is prepared: {count} request{'s' * (count > 1)} sent"
+    rest = f"; {left} must be sent manually" if left else ""
     sends = (
         ("it" if not left else "the first") if count == 1 else f"{'the first' if left else 'these'} {count} requests"
     )
-    return f"nothing was done: magictel prepare {plan.target} --apply sends {sends}{rest}"
+    return f"nothing was sent: magictel prepare {plan.target} --apply sends {sends}{rest}"
 
 
 def _document(plan: Plan) -> dict[str, Any]:
@@ -132,14 +134,14 @@ def _document(plan: Plan) -> dict[str, Any]:
         "remedy": why.remedy if why else None,
         "requests": [
             {
-                "purpose": one.preparation.purpose,
-                "method": one.preparation.method,
-                "path": one.preparation.path,
-                "body": one.preparation.body,
-                "by_hand": one.preparation.by_hand,
-                "status": one.status,
-                "answer": one.answer,
+                "purpose": request.preparation.purpose,
+                "method": request.preparation.method,
+                "path": request.preparation.path,
+                "body": request.preparation.body,
+                "by_hand": request.preparation.by_hand,
+                "status": request.status,
+                "answer": request.answer,
             }
-            for one in plan.requests
+            for request in plan.requests
         ],
     }

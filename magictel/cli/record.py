@@ -1,4 +1,4 @@
-"""`magictel record`: anything that can be scraped or read, as a recording that can be replayed."""
+"""`magictel record`: create a recording from a scrape or another file format."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ SCHEMA = "magictel.record/1"
 
 def command(
     source: Annotated[
-        str, typer.Option("--from", metavar="URL|FILE|-", help="A page to scrape, or a recording in another format.")
+        str, typer.Option("--from", metavar="URL|FILE|-", help="Page to scrape, or recording in another format.")
     ],
-    out: Annotated[str, typer.Option("--out", metavar="FILE", help="A new file; .zst and .gz are packed.")],
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="New file; .zst and .gz are compressed.")],
     every: Annotated[
-        float | None, typer.Option("--every", parser=some_seconds, metavar="15s", help="Scrape again and again.")
+        float | None,
+        typer.Option("--every", parser=some_seconds, metavar="15s", help="Scrape repeatedly at this interval."),
     ] = None,
     length: Annotated[
         float | None,
         typer.Option(
-            "--for", parser=some_seconds, metavar="5m", help="With --every: how long. Default: until interrupted."
+            "--for", parser=some_seconds, metavar="5m", help="With --every: total time. Default: until interrupted."
         ),
     ] = None,
     redact: Annotated[
         list[str] | None, typer.Option("--redact", metavar="PATTERN", help="Mask the values of attributes by key.")
     ] = None,
     drop: Annotated[
-        list[str] | None, typer.Option("--drop", metavar="PATTERN", help="Leave attributes out by key.")
+        list[str] | None, typer.Option("--drop", metavar="PATTERN", help="Remove attributes by key.")
     ] = None,
     on_error: Annotated[
-        str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be read.")
+        str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be parsed.")
     ] = "stop",
     debug: DebugOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Write OTLP JSON lines, as the Collector's file exporter does, from a scrape or from a recording of any known format."""
+    """Write OTLP JSON lines, as the Collector's file exporter does, from a scrape or from a recording in any supported format."""
     from pathlib import Path
 
     from magictel.cli import output
@@ -64,7 +65,7 @@ def command(
     try:
         with raising():
             record(options, done, _transport, SystemClock())
-    except KeyboardInterrupt as stop:  # the file is complete: an interrupt is how an endless recording ends
+    except KeyboardInterrupt as stop:  # the file is complete: an interrupt is the normal end of an endless recording
         stopped = stop
     code = Exit.HELD
     if done.broke_off or done.failed or not done.points:
@@ -95,8 +96,8 @@ def command(
         tell(done.failure, format_)
     if done.points or done.failure is None:
         scraped = f" in {many(done.scrapes, 'scrape')}" if done.scrapes else ""
-        missed = f", {done.failed} brought nothing" if done.failed else ""
-        where = f" to {out}" if done.points else f"; {out} was not made"
+        missed = f", {done.failed} failed" if done.failed else ""
+        where = f" to {out}" if done.points else f"; {out} was not created"
         skipped = f"; skipped {', '.join(map(str, done.reasons))}" if done.reasons else ""
         output.say(f"recorded {many(done.points, 'point')} of {done.series} series{scraped}{missed}{where}{skipped}")
     for example in done.examples if done.failure is None else ():

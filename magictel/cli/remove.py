@@ -1,4 +1,4 @@
-"""`magictel remove`: a target less in the file."""
+"""`magictel remove`: remove a target from the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SetAsGuard = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="A guard: remove the target only if this is its value in force; otherwise exit 2, and nothing is changed.",
+        help="Guard: remove the target only if this is its effective value; otherwise exit 2 and change nothing.",
     ),
 ]
 
@@ -32,18 +32,18 @@ def command(
     dry_run: DryRunOption = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Remove a target from magictel.toml; the comments around it stay."""
+    """Remove a target from magictel.toml; comments around it are kept."""
     current = begin(config)
     current.after = edit.remove_target(current.before, target)
     if sets:
         _guard(current, target, sets)
     current.file()
-    said = f"removed {target} from {current.shown}"
-    return finish(current, format_, action="remove", targets=[target], said=said, dry_run=dry_run)
+    message = f"removed {target} from {current.shown}"
+    return finish(current, format_, action="remove", targets=[target], message=message, dry_run=dry_run)
 
 
 def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
-    """Refuse unless the settings in force are the ones that were given. Values are not shown: they may be secret."""
+    """Raise `UsageError` unless the effective settings match `--set`. Values are not shown: they may be secret."""
     from magictel.settings.file import parse as parse_file
     from magictel.settings.load import resolve
     from magictel.settings.overrides import parse
@@ -54,7 +54,7 @@ def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
     overrides = parse(sets, (table.name,), file.tables)[table.name]
     model = entry_points.load(table.exporter).Settings
 
-    def held(over: Any) -> Any:
+    def effective(over: Any) -> Any:
         return resolve(
             table.name,
             table.exporter,
@@ -67,21 +67,21 @@ def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
         )
 
     try:
-        now, wanted = held({}), held(overrides)
+        now, wanted = effective({}), effective(overrides)
     except MagictelError as failure:
         raise UsageError(
             "usage.guard",
-            f"{table.name} is not removed, for its --set cannot be compared: {failure.message}",
-            failure.remedy or f"magictel config check {table.name} shows what is wrong",
+            f"{table.name} is not removed: --set cannot be compared: {failure.message}",
+            failure.remedy or f"magictel config check {table.name} shows the problem",
             failure.origin,
         ) from None
     for path in overrides:
         key = path.partition(".")[0]
         unknown = key in now.later or key in wanted.later
         if unknown or getattr(now.settings, key) != getattr(wanted.settings, key):
-            said = "is not known here" if unknown else "has another value"
+            problem = "is not known on this machine" if unknown else "has another value"
             raise UsageError(
                 "usage.guard",
-                f"{table.name} is not removed: its {path} {said} (from {now.origins[key]})",
-                f"magictel config show {table.name} --origin shows what is in force",
+                f"{table.name} is not removed: its {path} {problem} (from {now.origins[key]})",
+                f"magictel config show {table.name} --origin shows the effective settings",
             )

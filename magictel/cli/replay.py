@@ -1,4 +1,4 @@
-"""`magictel replay`: recordings through the runtime's own exporters, with a ledger."""
+"""`magictel replay`: send recordings through the runtime's own exporters, with a ledger."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 def command(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Recordings; - is standard input, @node and @gateway are ours."),
+        typer.Argument(metavar="FILE...", help="Recordings; - is standard input, @node and @gateway are built in."),
     ],
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="TARGET", help="Where to; may be repeated. Default: all enabled."),
+        typer.Option("--to", metavar="TARGET", help="Target; repeatable. Default: all enabled."),
     ] = None,
     all_: AllOption = False,
     shift: Annotated[
@@ -41,26 +41,26 @@ def command(
         typer.Option(
             "--shift",
             metavar="now|keep|90s",
-            help="What is added to every time; now: the newest point is sent as of now.",
+            help="Shift of every timestamp; now: the newest point gets the current time.",
         ),
     ] = "now",
     speed: Annotated[
         str,
-        typer.Option("--speed", metavar="1|10|max", help="As fast as it was recorded, 10 times, as fast as it goes."),
+        typer.Option("--speed", metavar="1|10|max", help="Factor of the recorded speed; max: no limit."),
     ] = "max",
     loop: Annotated[
         int, typer.Option("--loop", metavar="N", min=1, help="Send the recordings N times, one after another.")
     ] = 1,
     filter_: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="KEY=PATTERN", help="Only what fits: 'name=http_*', 'zone=eu-*'."),
+        typer.Option("--filter", metavar="KEY=PATTERN", help="Send only matching points: 'name=http_*', 'zone=eu-*'."),
     ] = None,
     from_point: Annotated[
         int,
-        typer.Option("--from-point", metavar="N", min=0, help="Pass over the first N points: they were sent before."),
+        typer.Option("--from-point", metavar="N", min=0, help="Skip the first N points, which were sent before."),
     ] = 0,
     on_error: Annotated[
-        str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be read.")
+        str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be parsed.")
     ] = "stop",
     dry_run: DryRunOption = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every point back and compare it.")] = False,
@@ -71,7 +71,7 @@ def command(
             "--within",
             parser=some_seconds,
             metavar="30s",
-            help="Wait this long for the points to show. Default: three times the backend's own delay, at least 5s.",
+            help="Time to wait for the points. Default: three times the backend's own delay, at least 5s.",
         ),
     ] = None,
     deadline: Annotated[
@@ -80,16 +80,17 @@ def command(
             "--deadline",
             parser=some_seconds,
             metavar="30s",
-            help="For each payload, retries included; for all checks before.",
+            help="Time limit of each payload including retries, and of all checks before.",
         ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
     timeout: Annotated[
-        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="For each check before sending.")
+        float,
+        typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each check before sending."),
     ] = "10s",  # type: ignore[assignment]
     force: Annotated[
-        bool, typer.Option("--force", help="Write even where the clocks are too far apart: it can poison a backend.")
+        bool, typer.Option("--force", help="Write even if the clocks differ too much; this can block a backend.")
     ] = False,
-    timing: Annotated[bool, typer.Option("--timing", help="Say where the time goes, and what to change.")] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Show where the time goes, and what to change.")] = False,
     strict: StrictOption = False,
     sandbox: SandboxOption = False,
     sandbox_bare: SandboxBareOption = False,
@@ -146,7 +147,7 @@ def command(
     try:
         with (
             Interrupts() as interrupts,
-            reporting(format_, report, "replay", sandbox_targets.told if sandbox else None, quiet=quiet) as reports,
+            reporting(format_, report, "replay", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
             rarely_collected(),
             Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandbox_targets.targets(
@@ -177,7 +178,7 @@ def command(
 
 
 def _saying_the_shift(events: Iterator[Event], quiet: bool) -> Iterator[Event]:
-    """Pass events on, and what the operation is told; before the first send print the shift, unless `quiet`."""
+    """Pass events and exceptions on; before the first send, print the shift unless `quiet`."""
     from magictel.cli import output
     from magictel.model.events import ReplayStarted
 

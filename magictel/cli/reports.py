@@ -1,4 +1,4 @@
-"""`--format` and `--report`: the reporters of one run, opened before anything runs."""
+"""`--format` and `--report`: the reporters of a run, opened before anything runs."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def reporting(
     how: ResultFormat,
     written: Sequence[str] | None,
     command: str = "",
-    told: Callable[[Event], Event] | None = None,
+    rewrite: Callable[[Event], Event] | None = None,
     *,
     quiet: bool = False,
 ) -> Iterator[Reports]:
-    """The reports of a command; what breaks it off before there is a result stands in the files too, and is raised on.
+    """Yield the reports of a command; write an exception before the first result into the files, too, and re-raise it.
 
-    `told` may put an event into other words before anybody hears of it (`sandboxed.told`). Raises `UsageError` for a file that
-    cannot be written, before anything else happens.
+    `rewrite` may change an event before it is reported (`sandbox_targets.rewrite`). Raise `UsageError` for a file that cannot be
+    written, before anything else happens.
     """
-    reports = Reports(how, written, command, told, quiet=quiet)
+    reports = Reports(how, written, command, rewrite, quiet=quiet)
     try:
         yield reports
     except MagictelError as failure:
@@ -56,21 +56,21 @@ def reporting(
 
 
 class Reports:
-    """What one run is reported to: standard output, and the files of `--report`. It keeps what the exit code is made of."""
+    """The reports of a run: standard output and the files of `--report`. Keeps the events that decide the exit code."""
 
     def __init__(
         self,
         how: ResultFormat,
         written: Sequence[str] | None,
         command: str = "",
-        told: Callable[[Event], Event] | None = None,
+        rewrite: Callable[[Event], Event] | None = None,
         *,
         quiet: bool = False,
     ) -> None:
         self.checked: CheckFinished | None = None
         self.sent: SendFinished | None = None
         self.cleaned: tuple[RunCleaned, ...] = ()
-        self._told = told
+        self._rewrite = rewrite
         self._files: list[_File] = []
         self._stdout: _Stdout | None = None
         info = run_info()
@@ -94,9 +94,9 @@ class Reports:
         self._all = Reporters([first, *(file.reporter for file in self._files)])
 
     def on(self, event: Event) -> None:
-        """Hand an event to each."""
-        if self._told is not None:
-            event = self._told(event)
+        """Pass an event to every report."""
+        if self._rewrite is not None:
+            event = self._rewrite(event)
         match event:
             case CheckFinished():
                 self.checked = event
@@ -109,7 +109,7 @@ class Reports:
         self._all.on(event)
 
     def finish(self) -> None:
-        """Write what is still to be written, and close the files. Raises `UsageError` when a file did not take it all."""
+        """Write what is pending and close the files. Raise `UsageError` if a file cannot be written."""
         try:
             self._all.finish()
             if self._stdout is not None:
@@ -120,11 +120,11 @@ class Reports:
             raise
         except OSError as failure:
             raise UsageError(
-                "usage.report", f"a report was not written: {failure.strerror}", "make room where --report points to"
+                "usage.report", f"a report was not written: {failure.strerror}", "free space where --report points to"
             ) from None
 
     def fail(self, failure: MagictelError) -> None:
-        """Nothing could be asked: the reports say why. The page and the document of `--format json` are the caller's."""
+        """Write a failure of the whole command into the reports; the caller prints the text and the document of `--format json`."""
         if self._stdout is not None:
             self._stdout.reporter.fail(failure)
             self._stdout.write()
@@ -135,10 +135,9 @@ class Reports:
 
 
 class _File:
-    """One file of `--report`: open, with its reporter.
+    """An open file of `--report` with its reporter.
 
-    A summary is added to what the file holds. What a collector reads at any moment is complete there or not at all: metrics are
-    written beside their place and moved to it.
+    A GitHub summary is appended. A collector may read a metrics file at any moment, so it is written to a temporary file and moved.
     """
 
     def __init__(self, kind: str, path: str, command: str, info: RunInfo) -> None:
@@ -151,7 +150,7 @@ class _File:
         self.reporter: FileReporter = make(kind, self.stream, command=command, annotations=_annotations(), info=info)
 
     def close(self) -> None:
-        """The file is complete."""
+        """Close the complete file and move it to its place."""
         try:
             self.stream.close()
             if self._path is not None:
@@ -161,7 +160,7 @@ class _File:
             raise
 
     def discard(self) -> None:
-        """Nothing came of it: what lies beside the file's place goes."""
+        """Close the file and delete the temporary file."""
         with suppress(OSError):
             self.stream.close()
         if self._path is not None:
@@ -169,7 +168,7 @@ class _File:
 
 
 class _Stdout:
-    """A report that is the result on standard output, written when it is complete."""
+    """A report on standard output, printed when it is complete."""
 
     def __init__(self, kind: ResultFormat, command: str, info: RunInfo) -> None:
         self._text = io.StringIO()
@@ -187,7 +186,7 @@ class _Stdout:
 
 
 def run_info() -> RunInfo:
-    """Return what the reports of this run say about it."""
+    """Return the facts about this run for its reports."""
     import platform
 
     from magictel import __version__
@@ -196,12 +195,12 @@ def run_info() -> RunInfo:
 
 
 def reported(how: ResultFormat, written: Sequence[str] | None) -> bool:
-    """True where a report is asked for that a dry run does not have."""
+    """Return whether a report is requested that a dry run does not support."""
     return bool(written) or how not in (ResultFormat.TEXT, ResultFormat.JSON)
 
 
 def _on_stdout(how: ResultFormat, asked: Sequence[tuple[str, str]]) -> ResultFormat:
-    """What standard output gets: what `--format` says, or the one report whose path is `-`."""
+    """Return the format of standard output: `--format`, or the report whose path is `-`."""
     kinds = [kind for kind, path in asked if path == _STDOUT]
     if not kinds:
         return how
@@ -209,16 +208,16 @@ def _on_stdout(how: ResultFormat, asked: Sequence[tuple[str, str]]) -> ResultFor
         other = f"--format {how}" if how is not ResultFormat.TEXT else f"--report {kinds[1]}=-"
         raise UsageError(
             "usage.report",
-            f"--report {kinds[0]}=- and {other} both ask for standard output",
-            f"give one of them a file: --report {kinds[0]}=PATH",
+            f"--report {kinds[0]}=- and {other} both use standard output",
+            f"use a file for one of them: --report {kinds[0]}=PATH",
         )
     return ResultFormat(kinds[0])
 
 
 def _annotations() -> TextIO:
-    """Where workflow commands go: a person at a terminal has the page, whose last line is the verdict."""
-    somebody = sys.stderr.isatty() and environment().get("GITHUB_ACTIONS") != "true"
-    return io.StringIO() if somebody else sys.stderr
+    """Return the stream for workflow commands: none at a terminal, where the text output is enough."""
+    interactive = sys.stderr.isatty() and environment().get("GITHUB_ACTIONS") != "true"
+    return io.StringIO() if interactive else sys.stderr
 
 
 def _for_people(quiet: bool) -> Reporter:
@@ -237,7 +236,7 @@ def _each_its_own(files: list[tuple[str, str]]) -> list[tuple[str, str]]:
             raise UsageError(
                 "usage.report",
                 f"--report {kind}={path}: the {seen[place]} report goes to the same file",
-                "give each report a file of its own",
+                "use a separate file for each report",
             )
         seen[place] = kind
     return files
@@ -249,21 +248,21 @@ def _split(text: str) -> tuple[str, str]:
         path = environment().get(_SUMMARY, "")
         if not path:
             raise UsageError(
-                "usage.report", f"--report github: {_SUMMARY} is not set here", "--report github=PATH names a file"
+                "usage.report", f"--report github: {_SUMMARY} is not set", "name a file with --report github=PATH"
             )
     if kind not in KINDS:
         raise UsageError(
             "usage.report",
-            f"--report {text}: write it as KIND=PATH",
+            f"--report {text}: use KIND=PATH",
             f"kinds are {', '.join(KINDS)}: --report junit=PATH",
         )
     if not path:
-        raise UsageError("usage.report", f"--report {text}: write it as KIND=PATH", f"--report {kind}=PATH")
+        raise UsageError("usage.report", f"--report {text}: use KIND=PATH", f"--report {kind}=PATH")
     return kind, path
 
 
 def _special(path: str) -> bool:
-    """A pipe or a device: nothing can be moved to its place."""
+    """Return whether the path is a pipe or a device, to which no file can be moved."""
     try:
         return Path(path).exists() and not Path(path).is_file()
     except (OSError, ValueError):
@@ -274,7 +273,7 @@ def _opened(path: str, mode: Literal["a", "w"], named: str) -> TextIO:
     try:
         return Path(path).open(mode, encoding="utf-8", errors="backslashreplace")
     except (OSError, ValueError) as failure:
-        why = failure.strerror if isinstance(failure, OSError) else "this is no path"
+        why = failure.strerror if isinstance(failure, OSError) else "the path is not valid"
         raise UsageError(
-            "usage.report", f"--report: {named} cannot be written: {why}", "name a file in a folder that exists"
+            "usage.report", f"--report: {named} cannot be written: {why}", "name a file in an existing directory"
         ) from None

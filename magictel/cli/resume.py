@@ -1,4 +1,4 @@
-"""The command that goes on after a replay which ended early: the same, with where to go on and the shift applied, without secrets."""
+"""The command that resumes a replay that ended early: the same command with `--from-point` and the applied shift, without secrets."""
 
 from __future__ import annotations
 
@@ -16,39 +16,46 @@ from magictel.settings.fields import field_map
 
 _ADDRESSES = re.compile(r",(?=[a-z]+://)")
 _ELSEWHERE = ("file:", "${")
-"""How a value begins that only says where a secret is."""
+"""Prefixes of values that refer to a secret without containing it."""
 
 
 def say_how_to_go_on(
     done: ReplayFinished, arguments: Sequence[str], files: Sequence[str], chosen: Sequence[Chosen], from_point: int
 ) -> None:
-    """On standard error; nothing where all was sent and read back. The command sends whole slices, and what the slowest target lacks."""
+    """Print the resume command on standard error, unless everything was sent and read back.
+
+    It sends whole slices, beginning with the first one that the slowest target lacks.
+    """
     if done.go_on is None:
         if done.interrupted:
-            output.note(
-                "everything was sent; reading it back was interrupted, and what was not asked for is unverified"
-            )
+            output.note("everything was sent; the read-back was interrupted, and points not read back are unverified")
         return
     for result in done.results:
         again_too = from_point + result.receipt.readable - done.go_on
         if again_too > 0:
-            output.note(f"{result.target} took {again_too} points of those that are sent again")
+            output.note(f"{result.target} will receive {again_too} points again")
     if "-" in files:
-        output.note(f"{done.go_on} points need not be sent again: go on with --from-point {done.go_on}")
+        output.note(f"{done.go_on} points need not be sent again: continue with --from-point {done.go_on}")
         return
     command = again(arguments, done.go_on, done.source.shift, chosen)
-    output.note(f"go on:  magictel {command}")
+    output.note(f"continue:  magictel {command}")
     if MASK in command:
-        output.note(f"        {MASK} stands for a secret that is not shown: write it again")
+        output.note(f"           replace {MASK} with the secret, which is not shown")
 
 
 def again(arguments: Sequence[str], point: int, shift: float, chosen: Iterable[Chosen]) -> str:
-    """The command's arguments, to be copied."""
+    """Return the command's arguments, ready to copy."""
     chosen = tuple(chosen)
     secret = {
-        key for one in chosen if one.exporter for key, field in field_map(one.exporter.Settings).items() if field.secret
+        key
+        for target in chosen
+        if target.exporter
+        for key, field in field_map(target.exporter.Settings).items()
+        if field.secret
     }
-    redact = Redactor(value for one in chosen if one.resolved for value in one.resolved.settings.secret_values())
+    redact = Redactor(
+        value for target in chosen if target.resolved for value in target.resolved.settings.secret_values()
+    )
     kept = [redact(argument) for argument in _masked(_without_where(arguments), secret)]
     return shlex.join([*kept, f"--shift={shift:.3f}s", f"--from-point={point}"])
 
@@ -65,7 +72,7 @@ def _without_where(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _masked(arguments: Iterable[str], secret: set[str]) -> Iterator[str]:
-    """Arguments in which what `--set` says of a secret option is masked, and the login in an address."""
+    """Mask the values of secret options in `--set`, and the login in an address."""
     value = False
     for argument in arguments:
         if value:

@@ -1,4 +1,4 @@
-"""`magictel sandbox`: the embedded backends, until they are stopped; their addresses as lines for a shell, and what arrives."""
+"""`magictel sandbox`: run the embedded backends, print their addresses as shell lines, and report what arrives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENABLED = "ENABLED_EXPORTERS"
 
 
 class Arrivals:
-    """Counts the writes that come in, and says now and then what came since it said so last."""
+    """Counters of incoming writes, reported periodically."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,7 +30,7 @@ class Arrivals:
         self._bytes: Counter[str] = Counter()
 
     def seen(self, name: str, request: Request, status: int | None) -> None:
-        """Take one write and the status of its reply, None where none was sent."""
+        """Count a write and the status of its reply, or None if none was sent."""
         with self._lock:
             self._writes.setdefault(name, Counter())[f"answered {status}" if status else "not answered"] += 1
             self._bytes[name] += len(request.body)
@@ -38,7 +38,7 @@ class Arrivals:
     def lines(self, stored: Callable[[str], int]) -> list[str]:
         """Return a line for each emulator written to: `elasticsearch  2 writes, 4120 bytes: 1 answered 200, 1 answered 429; 24 stored`.
 
-        `stored` says how many items an emulator holds now.
+        `stored` returns the number of items that an emulator holds.
         """
         from magictel.reporters.humanize import many
 
@@ -56,14 +56,14 @@ class Arrivals:
 def command(
     fault: Annotated[
         list[str] | None,
-        typer.Option("--fault", metavar="SCRIPT", help="What one of them does wrong, request by request: see above."),
+        typer.Option("--fault", metavar="SCRIPT", help="Faults of a backend, request by request; see above."),
     ] = None,
     for_: Annotated[
-        float | None, typer.Option("--for", parser=some_seconds, metavar="60s", help="Stop after this long.")
+        float | None, typer.Option("--for", parser=some_seconds, metavar="60s", help="Stop after this time.")
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="NAME", help="Start only these; names may be joined by commas."),
+        typer.Option("--only", metavar="NAME", help="Start only these; comma-separated."),
     ] = None,
     port: Annotated[
         int,
@@ -72,41 +72,39 @@ def command(
             metavar="N",
             min=0,
             max=65535,
-            help="Port of the first backend; the others take the next ones.",
+            help="Port of the first backend; the others use the next ones.",
             show_default=False,
         ),
     ] = 0,
-    bare: Annotated[
-        bool, typer.Option("--bare", help="Leave out the templates that magictel prepare would make.")
-    ] = False,
+    bare: Annotated[bool, typer.Option("--bare", help="Do not create the templates of magictel prepare.")] = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C ends them.
+    """Start the embedded backends on loopback and print their addresses as export lines; Ctrl-C stops them.
 
-    Standard error says what arrives. A fault script is NAME: STEP, then STEP, then STEP; NAME: may be left out
-    where --only starts one emulator.
+    Standard error shows what arrives. A fault script is NAME: STEP, then STEP, then STEP; NAME: is optional
+    if --only starts one emulator.
 
     \b
     STEP is [probe|any] FAULT [xN | forever]; without probe or any it
-    strikes writes. FAULT is one of
+    affects writes. FAULT is one of
       STATUS [retry-after=S|date:S] [body='...']   429, 401, 503, ...
-      ok            answer as the backend does
+      ok            reply normally
       reset         store nothing, reset the connection
       reset-after   store, then reset the connection
       close         store nothing, close the connection
       truncated     store, send half of the reply
       slow SECONDS  wait, then store and reply
       hang          wait until the client gives up, then store
-      partial N%    refuse this share of the items
+      partial N%    reject this share of the items
       too-large     413
       wrong-json    200 with JSON that is not the backend's
-    expired-certificate may come first: TLS with an expired certificate.
+    expired-certificate may come first: use TLS with an expired certificate.
 
     \b
     magictel sandbox --fault 'elasticsearch: 429 x3, then partial 10%'
     magictel sandbox --fault 'opensearch: any 401 forever'
     magictel sandbox --fault 'opensearch: probe slow 3, then hang x2'
-    """  # noqa: D301 - a real backspace is what keeps click from wrapping a paragraph
+    """  # noqa: D301 - a real backspace keeps click from wrapping a paragraph
     from magictel import sandbox
     from magictel.cli import output
     from magictel.cli.errors import exit_code
@@ -144,7 +142,7 @@ def command(
             while end is None or clock.monotonic() < end:
                 clock.wait(1.0 if end is None else min(1.0, max(0.0, end - clock.monotonic())), never)
                 tell()
-        except KeyboardInterrupt as stop:  # the usual end: nothing to explain
+        except KeyboardInterrupt as stop:  # the normal end
             tell()
             return exit_code(stop)
     return 0

@@ -1,4 +1,4 @@
-"""`--sandbox`: the embedded backends in place of real ones, for as long as a command runs."""
+"""`--sandbox`: embedded backends instead of real ones while a command runs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def targets(
     sandbox: bool = False,
     bare: bool = False,
 ) -> Iterator[list[Chosen]]:
-    """The chosen targets; with `sandbox`, pointed at emulators that stop when the context ends, and prepared unless `bare`.
+    """Yield the chosen targets; with `sandbox`, pointed at emulators that stop with the context, and prepared unless `bare`.
 
-    Without a name, the sandbox takes every exporter that has an emulator. Their settings are the defaults: what the environment
-    says of real backends (authorities, keys) does not belong there. A target of the file keeps its settings but the address.
+    Without a name, use every exporter that has an emulator, with default settings: the environment's CAs and keys belong to real
+    backends. A target of the file keeps its settings except the address.
     """
     if not sandbox:
         yield chosen_targets(named, all=all, config=config, sets=sets)
@@ -54,7 +54,7 @@ def targets(
             named or embedded.names(),
             config=config,
             sets=sets,
-            held=environment() if from_file else {},
+            env=environment() if from_file else {},
             extra=address,
             use_file=from_file,
         )
@@ -69,7 +69,7 @@ def prepare_all(room: Sandbox) -> None:
         room,
         chosen_targets(
             list(room.emulators),
-            held={},
+            env={},
             extra=lambda spec: _keys(spec.exporter, room.environment(spec.exporter)),
             use_file=False,
         ),
@@ -77,7 +77,7 @@ def prepare_all(room: Sandbox) -> None:
 
 
 def _prepare(room: Sandbox, chosen: Sequence[Chosen]) -> None:
-    """Past the servers, whose scripted faults are for what comes later. What cannot be prepared, the command itself shows."""
+    """Prepare the emulators directly, past their servers: scripted faults are for later requests. The command shows failures."""
     from magictel.operations.prepare import prepare
 
     for target in chosen:
@@ -95,11 +95,11 @@ class _Direct:
         return self._emulator.handle(request)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
-def told(event: Event) -> Event:
-    """An event of the sandbox in words that are true there: a remedy's command would go to the real backend of that name."""
+def rewrite(event: Event) -> Event:
+    """Return the event with remedies for the sandbox: their commands would otherwise go to the real backend."""
     return rewritten(event, _remedy)
 
 
@@ -112,7 +112,7 @@ def _remedy(_target: str, remedy: str) -> str:
 
 
 def _exporters(named: Sequence[str], file: object) -> list[str]:
-    """The exporters behind names; raises `UsageError` for a name that means nothing."""
+    """Return the exporters behind names. Raise `UsageError` for an unknown name."""
     from magictel.registry import entry_points
     from magictel.settings.file import ConfigFile
     from magictel.settings.select import select
@@ -123,7 +123,7 @@ def _exporters(named: Sequence[str], file: object) -> list[str]:
 
 
 def _keys(exporter: str, variables: Mapping[str, str]) -> Mapping[str, str]:
-    """The sandbox's variables as keys of the exporter's settings; a proxy does not stand before loopback."""
+    """Return the sandbox's variables as keys of the exporter's settings, without a proxy."""
     from magictel.registry import entry_points
     from magictel.settings.fields import field_map
 

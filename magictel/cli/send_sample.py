@@ -1,4 +1,4 @@
-"""`magictel send-sample`: one known sample through the runtime's own exporter, and back."""
+"""`magictel send-sample`: send a known sample through the runtime's own exporter and read it back."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ def command(
     targets: TargetsArgument = None,
     all_: AllOption = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back.")] = False,
-    thorough: Annotated[bool, typer.Option("--thorough", help="Add extreme values and long attributes.")] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Include extreme values and long attributes.")] = False,
     dry_run: DryRunOption = False,
-    clean: Annotated[bool, typer.Option("--clean", help="Delete exactly what was written, after the count.")] = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Delete exactly what was written, after showing the count.")
+    ] = False,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="ID", help="With --clean: an earlier run; nothing is sent.")
+        str | None, typer.Option("--run", metavar="ID", help="With --clean: id of an earlier run; sends nothing.")
     ] = None,
     attribute: Annotated[
-        list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE", help="An attribute on every point.")
+        list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE", help="Add an attribute to every point.")
     ] = None,
     within: Annotated[
         float | None,
@@ -54,7 +56,7 @@ def command(
             "--within",
             parser=some_seconds,
             metavar="30s",
-            help="Wait this long for the points to show. Default: three times the backend's own delay, at least 5s.",
+            help="Time to wait for the points. Default: three times the backend's own delay, at least 5s.",
         ),
     ] = None,
     deadline: Annotated[
@@ -63,19 +65,20 @@ def command(
             "--deadline",
             parser=some_seconds,
             metavar="30s",
-            help="For the checks before it and sending, retries included.",
+            help="Time limit of the checks before and of sending, including retries.",
         ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
     timeout: Annotated[
-        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="For each check before sending.")
+        float,
+        typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each check before sending."),
     ] = "10s",  # type: ignore[assignment]
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Write even if the clocks are too far apart, or it makes an index without a template."
+            "--force", help="Write even if the clocks differ too much, or if it creates an index without a template."
         ),
     ] = False,
-    timing: Annotated[bool, typer.Option("--timing", help="Say where the time goes, and what to change.")] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Show where the time goes, and what to change.")] = False,
     strict: StrictOption = False,
     jobs: JobsOption = 8,
     sandbox: SandboxOption = False,
@@ -87,7 +90,7 @@ def command(
     sets: SetOption = None,
     config: ConfigOption = None,
 ) -> int:
-    """Send one sample of every metric kind to the chosen targets, or to all enabled ones: sent, accepted, read back, compared."""
+    """Send a sample of every metric type to the chosen targets, or to all enabled ones, read it back and compare it."""
     from magictel.cli import sandbox_targets
     from magictel.cli.exit_codes import after_clean, after_send
     from magictel.cli.interrupts import Interrupts
@@ -101,7 +104,7 @@ def command(
         from magictel.cli.dry_run import show
 
         with sandbox_targets.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
-            return show([one.job() for one in chosen], format_.plain, thorough=thorough, attributes=attributes)
+            return show([target.job() for target in chosen], format_.plain, thorough=thorough, attributes=attributes)
     options = SendOptions(
         verify=not no_verify,
         thorough=thorough,
@@ -115,13 +118,13 @@ def command(
     )
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "send-sample", sandbox_targets.told if sandbox else None, quiet=quiet) as reports,
+        reporting(format_, report, "send-sample", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
         sandbox_targets.targets(
             targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
         ) as chosen,
     ):
         if run is None:
-            interrupts.drive(send([one.job() for one in chosen], options), reports)
+            interrupts.drive(send([target.job() for target in chosen], options), reports)
         if clean and interrupts.signal is None:
             interrupts.drive(_cleaning(chosen, reports, run), reports)
         reports.finish()
@@ -133,14 +136,14 @@ def command(
 
 
 def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> Iterator[Event]:
-    """Target by target: the count is said, then that much is deleted."""
+    """Delete the run's items, target by target, and report the count first."""
     from magictel.model.events import INTERRUPTED, RunCleaned, RunCounted
     from magictel.operations.clean import clean
 
     sent = {result.target: result.receipt for result in reports.sent.results} if reports.sent else {}
     run_id = run or (reports.sent.run_id if reports.sent else "")
-    for one in chosen:
-        receipt = sent.get(one.name)
+    for choice in chosen:
+        receipt = sent.get(choice.name)
         if run is None and (receipt is None or not receipt.attempts):
             continue  # nothing was written there
 
@@ -148,10 +151,10 @@ def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> It
             reports.on(RunCounted(target, run_id, count))
 
         try:
-            done = clean(one.job(), run_id, say=say, expected=receipt.delivered if receipt else None)
+            done = clean(choice.job(), run_id, say=say, expected=receipt.delivered if receipt else None)
         except KeyboardInterrupt:
-            message = "interrupted; what is left goes with --clean --run"
-            yield RunCleaned(one.name, one.spec.exporter, run_id, None, 0, INTERRUPTED, message)
+            message = "interrupted; delete the rest with --clean --run"
+            yield RunCleaned(choice.name, choice.spec.exporter, run_id, None, 0, INTERRUPTED, message)
             return
         yield _event(done)
 
@@ -165,7 +168,7 @@ def _event(done: Cleaned) -> RunCleaned:
     elif done.trouble is not None:
         code, message, remedy = done.trouble.code, done.trouble.message, done.trouble.remedy
     elif not done.held:
-        code, message = "verify.clean-partial", "the backend deleted less than it showed"
+        code, message = "verify.clean-partial", "the backend deleted fewer items than it showed"
         remedy = f"magictel send-sample {done.target} --clean --run {done.run_id}"
     unusable = done.config is not None
     return RunCleaned(
@@ -177,34 +180,30 @@ def _fits_together(*, dry_run: bool, clean: bool, run: str | None, report: bool,
     from magictel.errors import UsageError
 
     if run is not None and not clean:
-        raise UsageError("usage.run", "--run names an earlier run to clean, so it needs --clean", "add --clean")
+        raise UsageError("usage.run", "--run names an earlier run, so it needs --clean", "add --clean")
     if run is not None and not _RUN.fullmatch(run):
-        raise UsageError(
-            "usage.run", f"--run {run}: this is no run id", "it stands in the first line that send-sample printed"
-        )
+        raise UsageError("usage.run", f"--run {run}: not a run id", "the first line of send-sample's output shows it")
     if dry_run and clean:
-        raise UsageError(
-            "usage.run", "--dry-run sends nothing, so there is nothing to --clean", "leave one of them out"
-        )
+        raise UsageError("usage.run", "--dry-run sends nothing, so there is nothing to --clean", "remove one of them")
     if timing and (dry_run or run is not None):
-        raise UsageError("usage.run", "--timing: nothing is sent, so there is nothing to time", "leave --timing out")
+        raise UsageError("usage.run", "--timing: nothing is sent, so there is nothing to time", "remove --timing")
     if dry_run and report:
-        raise UsageError(
-            "usage.report", "--dry-run has no result to report", "use --format json, or leave --report out"
-        )
+        raise UsageError("usage.report", "--dry-run has no result to report", "use --format json, or remove --report")
 
 
 def _attributes(written: Sequence[str]) -> dict[str, str]:
     from magictel.errors import UsageError
 
-    found = {}
+    attributes = {}
     for text in written:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise UsageError("usage.attribute", f"--attribute {text}: write it as KEY=VALUE", "--attribute env=test")
+            raise UsageError("usage.attribute", f"--attribute {text}: use KEY=VALUE", "--attribute env=test")
         if key.strip() in _OURS:
             raise UsageError(
-                "usage.attribute", f"--attribute {key.strip()}: the sample finds its points by it", "take another name"
+                "usage.attribute",
+                f"--attribute {key.strip()}: the sample uses this key to find its points",
+                "choose another name",
             )
-        found[key.strip()] = value
-    return found
+        attributes[key.strip()] = value
+    return attributes

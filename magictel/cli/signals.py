@@ -1,8 +1,8 @@
-"""SIGINT and SIGTERM from the first moment of the process to its last, so that they always mean exit code 130 and 143.
+"""Handling of SIGINT and SIGTERM during the whole life of the process: they always mean exit code 130 and 143.
 
-Until a command says that it has something to finish, a signal ends the process at once: nothing is raised, because an exception
-in the middle of an import leaves half a module behind, and one in a callback of the interpreter is printed and forgotten.
-`raising` and `Interrupts` are for commands that finish their report or their file first.
+By default a signal ends the process at once. It raises nothing, because an exception in the middle of an import leaves half a
+module behind, and one in a callback of the interpreter is printed and ignored.
+`raising` and `Interrupts` are for commands that must finish a report or a file first.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Any
 else:
-    import _signal as signal  # `signal` itself imports enum and re: thousands of steps in which no handler is installed
+    import _signal as signal  # `signal` itself imports enum and re: a long time without a handler
 
 SIGNALS: tuple[int, int] = (signal.SIGINT, signal.SIGTERM)
 STOPPED: dict[int, tuple[str, str]] = {
-    signal.SIGINT: ("run.interrupted", "interrupted before the end"),
-    signal.SIGTERM: ("run.terminated", "terminated before the end"),
+    signal.SIGINT: ("run.interrupted", "interrupted"),
+    signal.SIGTERM: ("run.terminated", "terminated"),
 }
-"""Code and sentence of a run that was stopped."""
-REMEDY = "run it again"
+"""Code and message of a stopped run."""
+REMEDY = "run the command again"
 _SOON = 0.01
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came. What ends cleanly on an interrupt ends cleanly on this; only the exit code differs."""
+    """SIGTERM was received. Ends a command cleanly like an interrupt, with another exit code."""
 
 
 class _Process:
-    """What this process has heard: the last signal that was raised, and whether the next one is that one once more."""
+    """The last signal that was raised, and whether the next one is a repetition of it."""
 
     came: int | None = None
     repeated = False
@@ -45,29 +45,29 @@ class _Process:
 
 
 def end_at_once(*, json: bool = False, quiet: bool = False) -> None:
-    """Let SIGINT and SIGTERM end the process from now on; `json`: with the one document; `quiet`: without a word."""
+    """End the process on SIGINT and SIGTERM from now on; `json`: print the JSON document; `quiet`: print nothing."""
     _Process.json, _Process.quiet = json, quiet
     try:
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGTERM:
                 signal.signal(number, _end)
-    except ValueError:  # not in the main thread: another program's process
+    except ValueError:  # not in the main thread: the process belongs to another program
         return
     sys.unraisablehook = _unraisable
 
 
 def exit_code(code: int) -> int:
-    """The process's exit code: a signal that some library swallowed still counts."""
+    """Return the process's exit code: a signal that a library swallowed still counts."""
     return code if _Process.came is None else 128 + _Process.came
 
 
 def interruption(number: int) -> KeyboardInterrupt:
-    """The exception that a signal is raised as."""
+    """Return the exception for a signal."""
     return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
 
 
 def first(number: int, frame: FrameType | None) -> bool:
-    """Whether a handler may raise now. False while a module is imported: the signal then comes once more in a moment.
+    """Return whether a handler may raise now. While a module is imported it may not, and the signal is repeated later.
 
     A second signal ends the process here.
     """
@@ -83,9 +83,9 @@ def first(number: int, frame: FrameType | None) -> bool:
 
 
 class raising:  # noqa: N801 # reads as a with statement's words
-    """While this context lasts, the first signal raises `KeyboardInterrupt` or `Terminated`; a second one ends the process.
+    """A context in which the first signal raises `KeyboardInterrupt` or `Terminated`; a second one ends the process.
 
-    SIGINT interrupts even where a shell that started us in the background had it ignored: a sandbox must be stoppable.
+    SIGINT interrupts even if a shell started the process in the background with SIGINT ignored: a sandbox must be stoppable.
     """
 
     def __enter__(self) -> None:
@@ -102,16 +102,16 @@ class raising:  # noqa: N801 # reads as a with statement's words
 
 
 def listen(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
-    """Install a handler for both; what was installed before. Outside of the main thread nothing is."""
+    """Install a handler for both signals and return the previous ones. Outside of the main thread, do nothing."""
     _Process.came, _Process.repeated = None, False
     try:
         return {number: signal.signal(number, handler) for number in SIGNALS}
-    except ValueError:  # not in the main thread: another program's process
+    except ValueError:  # not in the main thread: the process belongs to another program
         return {}
 
 
 def unlisten(before: dict[int, Any]) -> None:
-    """Put back what `listen` returned."""
+    """Restore the handlers that `listen` returned."""
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -127,7 +127,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
             os.write(1, f'{{\n{lines}  "origin": null\n}}\n'.encode())
         elif not _Process.quiet and not _Process.json:
             os.write(2, f"{message}\n  {REMEDY}\n  more:  magictel explain {code}\n".encode())
-    except OSError:  # the reader is gone: the exit code still says it
+    except OSError:  # the pipe is closed: the exit code still says it
         pass
     os._exit(128 + number)
 
@@ -141,14 +141,14 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def _once_more(number: int) -> None:
-    time.sleep(_SOON)  # noqa: TID251 # no clock can be handed to a signal
+    time.sleep(_SOON)  # noqa: TID251 # a signal handler has no clock
     _thread.interrupt_main(number)  # type: ignore[arg-type] # a number will do
 
 
-def _unraisable(told: Any) -> None:
-    """A signal that struck in a callback of the interpreter (a finalizer) would be printed and forgotten: it comes once more."""
-    if isinstance(told.exc_value, KeyboardInterrupt) or told.exc_type is KeyboardInterrupt:
+def _unraisable(unraisable: Any) -> None:
+    """Repeat a signal that was raised in a callback of the interpreter (a finalizer), where it would be printed and ignored."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt) or unraisable.exc_type is KeyboardInterrupt:
         _Process.repeated = True
         _thread.start_new_thread(_once_more, (_Process.came or signal.SIGINT,))
         return
-    sys.__unraisablehook__(told)
+    sys.__unraisablehook__(unraisable)

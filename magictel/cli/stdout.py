@@ -1,4 +1,4 @@
-"""Standard output as the page that people read."""
+"""Text output for people on standard output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def page() -> Sheet:
-    """A sheet on standard output; where that takes no more, the end of the command says so."""
+    """Return a sheet on standard output; errors of standard output are reported at the end of the command."""
     from magictel.reporters.terminal import sheet_for
 
     sheet = sheet_for(sys.stdout, environment())

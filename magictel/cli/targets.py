@@ -1,11 +1,11 @@
-"""What every command that takes targets shares: its options, and the chosen targets with their settings or the reason why not.
+"""The chosen targets of a command with their settings, or the reason why they cannot run; and the options for choosing them.
 
     def command(
         targets: TargetsArgument = None, config: ConfigOption = None, sets: SetOption = None, all_: AllOption = False,
         format_: FormatOption = Format.TEXT, report: ReportOption = None,
     ) -> int: ...
 
-A command returns its exit code (or raises `typer.Exit`); `chosen_targets` raises for what stops the whole command.
+A command returns its exit code (or raises `typer.Exit`); `chosen_targets` raises errors that stop the whole command.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _FILES = frozenset({"config.tls.ca-file", "config.tls.client-cert"})
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A chosen target: its exporter's class and settings, or the failure that keeps it from running (the others still run)."""
+    """A chosen target: its exporter's class and settings, or the failure that prevents it from running (others still run)."""
 
     spec: TargetSpec
     exporter: type[Any] | None = None
@@ -68,11 +68,11 @@ class Chosen:
 
     @property
     def name(self) -> str:
-        """The target's name."""
+        """Return the target's name."""
         return self.spec.name
 
     def job(self, **options: Any) -> Job:
-        """The job that operations work on; `options` go to the exporter's constructor."""
+        """Return the job for an operation; `options` are passed to the exporter's constructor."""
         from magictel.operations.target_run import Job
 
         resolved = self.resolved
@@ -85,7 +85,7 @@ class Chosen:
         )
 
     def build(self, **options: Any) -> Any:
-        """Make the exporter. Raises the failure of an unusable target."""
+        """Create the exporter. Raise the failure of an unusable target."""
         if self.failure is not None or self.resolved is None or self.exporter is None:
             raise self.failure or SettingsError("config.value", f"{self.name} is unusable")
         return self.exporter(self.resolved.settings, target=self.spec.name, **options)
@@ -98,19 +98,19 @@ def chosen_targets(
     config: str | None = None,
     sets: Sequence[str] | None = None,
     allow_missing_env: bool = False,
-    held: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
     extra: Callable[[TargetSpec], Mapping[str, str]] | None = None,
     use_file: bool = True,
 ) -> list[Chosen]:
-    """The chosen targets, in the order given.
+    """Return the chosen targets in the given order.
 
-    `held` replaces the environment. `extra` gives keys that stand above every layer but `--set` (the sandbox's addresses). Raises
-    `UsageError` and `SettingsError` for what concerns the whole command: unknown names, a broken file, nothing chosen.
+    `env` replaces the environment. `extra` returns keys that override every layer except `--set` (the sandbox's addresses). Raise
+    `UsageError` and `SettingsError` for errors of the whole command: unknown names, a broken file, nothing chosen.
     """
     from magictel.registry import entry_points
     from magictel.settings.overrides import parse
 
-    surroundings = environment() if held is None else held
+    surroundings = environment() if env is None else env
     file = config_file(config) if use_file else None
     specs = select(named or (), all=all, config=file, environment=surroundings, exporters=entry_points.names())
     overrides = parse(
@@ -123,10 +123,10 @@ def chosen_targets(
 
 
 def check_settings(exporter: type[Any], resolved: Resolved[Any], *, files_later: bool = False) -> None:
-    """What the exporter's own check says, with the origin of the field that it names first. Raises `SettingsError`.
+    """Run the exporter's own check and add the origin of the first field that it names. Raise `SettingsError`.
 
-    What it says of a value that is taken as given later does not count; with `files_later` (an image is being built, and its
-    files are mounted where it runs) neither does a file of TLS that cannot be read here.
+    Ignore errors of values that are supplied later; with `files_later` (an image is built, and its files are mounted where it
+    runs) also ignore unreadable TLS files.
     """
     check = getattr(exporter, "check_settings", None)
     if check is None:
@@ -144,7 +144,7 @@ def check_settings(exporter: type[Any], resolved: Resolved[Any], *, files_later:
 
 
 def summary(resolved: Resolved[Any]) -> str:
-    """`url from magictel.toml:4, api_key from ES_KEY`, `12 of 37 options set` where there are many, `defaults` where there are none."""
+    """Return `url from magictel.toml:4, api_key from ES_KEY`; for many options `12 of 37 options set`; for none `defaults`."""
     chosen = resolved.chosen
     if 0 < len(chosen) <= 3:
         return ", ".join(f"{key} from {resolved.origins[key]}" for key in chosen)

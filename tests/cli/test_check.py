@@ -134,7 +134,7 @@ def test_nothing_enabled_and_nothing_named_says_what_to_do_next(tmp_path: Path) 
     [
         (["elastcsearch"], "Did you mean elasticsearch"),
         (["elasticsearch", "--until", "helth"], "helth"),
-        (["elasticsearch", "--timeout", "soon"], "is no duration"),
+        (["elasticsearch", "--timeout", "soon"], "is not a duration"),
         (["elasticsearch", "--skip", "tls.expird"], "Did you mean tls.expired"),
         (["elasticsearch", "--report", "xml=a"], "KIND=PATH"),
         (["elasticsearch", "--report", "junit=/nowhere/at/all.xml"], "cannot be written"),

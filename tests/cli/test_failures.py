@@ -69,7 +69,7 @@ def test_wrong_usage_is_one_document_under_json(arguments: tuple[str, ...], magi
 
 
 def test_a_mistyped_command_and_a_mistyped_name_are_told_with_the_near_ones(magictel: Magictel) -> None:
-    assert 'there is no command "chekc". Did you mean check?' in magictel("chekc").err
+    assert 'no such command: "chekc". Did you mean check?' in magictel("chekc").err
     assert (
         'No target or exporter is called "elastcsearch". Did you mean elasticsearch'
         in magictel("config", "show", "elastcsearch").err
@@ -134,7 +134,7 @@ def test_a_mistake_of_ours_is_one_sentence_without_its_text(
     monkeypatch.setattr(describe_command, "text", broken)
     ran = magictel("describe", "elasticsearch")
     assert (ran.code, ran.out) == (1, "")
-    assert "a mistake in magictel: KeyError at magictel/cli/describe.py:" in ran.err
+    assert "a bug in magictel: KeyError at magictel/cli/describe.py:" in ran.err
     assert "report" in ran.err
     assert "Traceback" not in ran.err
     assert "s3cr3t" not in ran.err

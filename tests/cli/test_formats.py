@@ -61,7 +61,7 @@ def test_a_dash_is_standard_output(kind: str, tmp_path: Path, dead: dict[str, st
 def test_standard_output_is_given_once(options: tuple[str, ...], tmp_path: Path) -> None:
     ran = magictel("check", ES, *options, folder=tmp_path)
     assert ran.code == 2
-    assert "both ask for standard output" in ran.err + ran.out
+    assert "both use standard output" in ran.err + ran.out
 
 
 def test_a_dry_run_has_no_report(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ def test_the_command_that_goes_on_shows_no_secret(tmp_path: Path, given: str, jo
         sets += ["--set", f"url=http://127.0.0.1:{port}"]
     code, told, said = ended("replay", "@node", "--to", "elasticsearch", *sets, folder=tmp_path)
     assert code == 1, said
-    assert "go on:  magictel replay @node --to elasticsearch " in said
+    assert "continue:  magictel replay @node --to elasticsearch " in said
     assert "SECRET" not in told + said
-    assert "*** stands for a secret that is not shown" in said
+    assert "replace *** with the secret" in said
 
 
 def test_a_secret_of_an_unusable_target_is_not_shown_either(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_secret_of_an_unusable_target_is_not_shown_either(tmp_path: Path) -> N
     _, told, said = ended(
         "replay", "@node", "--to", "elasticsearch", *sets, "--set", "url=nonsense://", folder=tmp_path
     )
-    assert "go on:" in said
+    assert "continue:" in said
     assert "SECRET" not in told + said
 
 
@@ -86,5 +86,5 @@ def test_a_wait_for_our_own_rate_limit_ends_with_the_interrupt_and_is_not_blamed
     assert "delivery.rate-limit" not in told
     (target,) = json.loads(told)["targets"]
     assert target["receipt"]["delivered"] > 0
-    assert f"elasticsearch took {target['receipt']['delivered']} points of those that are sent again" in said
+    assert f"elasticsearch will receive {target['receipt']['delivered']} points again" in said
     assert "--from-point=0" in said

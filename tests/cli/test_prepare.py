@@ -20,7 +20,7 @@ def test_it_shows_the_exact_requests_and_does_nothing(tmp_path: Path) -> None:
     request, _, body = ran.out.partition("\n{")
     assert request.split("\n")[-1] == "PUT /_index_template/magictel-magicapi-metrics"
     assert json.loads("{" + body.rpartition("\n\n")[0])["index_patterns"] == ["magicapi-metrics"]
-    assert ran.last == "nothing was done: magictel prepare elasticsearch --apply sends it"
+    assert ran.last == "nothing was sent: magictel prepare elasticsearch --apply sends it"
     assert "es.mapping.unprepared" in after.out
 
 
@@ -31,7 +31,7 @@ def test_apply_sends_them_and_the_warning_is_gone(tmp_path: Path) -> None:
         sent = magictel("send-sample", ES, "--thorough", folder=tmp_path, environment=room.environment())
     assert ran.code == 0, ran
     assert "→ 200 " in ran.out
-    assert ran.last == "elasticsearch is prepared: 1 request done"
+    assert ran.last == "elasticsearch is prepared: 1 request sent"
     assert after.code == 0, after
     assert sent.code == 0, sent
     assert sent.last.startswith("verified")
@@ -49,7 +49,7 @@ def test_the_document(tmp_path: Path) -> None:
 
 def test_a_backend_that_needs_nothing_says_so(tmp_path: Path) -> None:
     ran = magictel("prepare", "console", folder=tmp_path)
-    assert (ran.code, ran.last) == (0, "console needs nothing to be prepared")
+    assert (ran.code, ran.last) == (0, "console needs no preparation")
 
 
 def test_trouble_is_said_and_is_exit_1_or_78(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_a_template_cannot_change_is_said_with_the_requests_that_move_it_an
         indices = list(room.emulators[ES].cluster.indices)  # type: ignore[attr-defined]
     assert ran.code == 0, ran
     assert "keeps value_double (float)" in ran.out
-    assert "keeps its types until you send the 3 requests marked by hand" in ran.last
+    assert "keeps its types until you send the 3 manual requests" in ran.last
     assert [(one["method"], one["path"], one["by_hand"], one["status"]) for one in told["requests"]] == [
         ("PUT", "/_index_template/magictel-magicapi-metrics", False, 200),
         ("PUT", "/magicapi-metrics-000002", True, None),

@@ -338,8 +338,8 @@ def test_an_interrupt_ends_with_the_ledger_and_the_command_that_goes_on(
     assert running.returncode == code
     assert document["interrupted"] is True
     assert 3 <= sent == document["from_point"] < 200
-    go_on = next(line for line in said.splitlines() if line.startswith("go on:"))
-    again = shlex.split(go_on.removeprefix("go on:  magictel "))
+    go_on = next(line for line in said.splitlines() if line.startswith("continue:"))
+    again = shlex.split(go_on.removeprefix("continue:  magictel "))
     assert f"--from-point={sent}" in again
     assert f"--shift={document['source']['shift']:.3f}s" in again
     again[again.index("--speed") + 1] = "max"

@@ -86,7 +86,7 @@ def test_github_alone_takes_the_steps_own_summary_and_adds_to_it(tmp_path: Path)
 @pytest.mark.parametrize(
     ("report", "said"),
     [
-        ("github", "GITHUB_STEP_SUMMARY is not set here"),
+        ("github", "GITHUB_STEP_SUMMARY is not set"),
         ("xml=a", "kinds are json, junit, tap, github, nagios, prometheus, html"),
         ("tap", "--report tap=PATH"),
         ("html=", "--report html=PATH"),

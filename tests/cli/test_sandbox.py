@@ -42,7 +42,7 @@ def test_only_some_and_as_a_document(tmp_path: Path) -> None:
         (["--only", "nonsense"], "no emulator for 'nonsense'"),
         (["--fault", "429"], "does not name its emulator"),
         (["--fault", "elasticsearch: frobnicate"], "frobnicate"),
-        (["--for", "ever"], "is no duration"),
+        (["--for", "ever"], "is not a duration"),
     ],
 )
 def test_wrong_usage(arguments: list[str], said: str, tmp_path: Path) -> None:

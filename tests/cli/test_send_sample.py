@@ -180,13 +180,13 @@ def test_every_exporter_has_a_dry_run_in_either_format(name: str, tmp_path: Path
     ("arguments", "said"),
     [
         (["--run", "3f9c21aa07be"], "needs --clean"),
-        (["--clean", "--run", "*"], "no run id"),
+        (["--clean", "--run", "*"], "not a run id"),
         (["--clean", "--dry-run"], "--dry-run sends nothing"),
         (["--dry-run", "--report", "json=x"], "no result to report"),
         (["--timing", "--dry-run"], "nothing to time"),
         (["--attribute", "env"], "KEY=VALUE"),
-        (["--attribute", "magictel.run.id=x"], "take another name"),
-        (["--within", "never"], "is no duration"),
+        (["--attribute", "magictel.run.id=x"], "choose another name"),
+        (["--within", "never"], "is not a duration"),
     ],
 )
 def test_what_does_not_fit_together_is_wrong_usage(arguments: list[str], said: str, tmp_path: Path) -> None:

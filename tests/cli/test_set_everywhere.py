@@ -90,7 +90,7 @@ def test_a_switch_takes_missing_variables_as_given_later(magictel: Magictel, fil
 def test_a_switch_says_that_a_secret_stands_in_clear_and_does_not_show_it(magictel: Magictel, file: Path) -> None:
     ran = magictel("enable", "green", "--set", "token=s3cr3t-again")
     assert ran.code == 0
-    assert "token stands in clear in magictel.toml" in ran.err
+    assert "token is in plain text in magictel.toml" in ran.err
     preview = magictel("disable", "green", "--set", "token=s3cr3t-third", "--dry-run")
     assert "s3cr3t" not in ran.out + ran.err + preview.out + preview.err
 

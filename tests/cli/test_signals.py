@@ -85,7 +85,7 @@ def test_a_signal_at_any_moment_is_its_exit_code(command: str, number: int, step
 
 def test_a_signal_during_the_imports_says_what_happened(tmp_path: Path) -> None:
     text = run(tmp_path, 5_000, signal.SIGTERM, "list")
-    assert text.stderr.splitlines()[0] == "terminated before the end"
+    assert text.stderr.splitlines()[0] == "terminated"
     document = json.loads(run(tmp_path, 5_000, signal.SIGINT, "list", "--format", "json").stdout)
     assert (document["schema"], document["code"]) == ("magictel.error/1", "run.interrupted")
     assert set(document) == {"schema", "code", "message", "remedy", "origin"}

@@ -1,7 +1,7 @@
-"""The completions for bash, zsh and fish, made from the commands themselves: static files, no Python at TAB.
+"""Completions for bash, zsh and fish, generated from the commands: static files that start no Python on TAB.
 
-`python -m magictel.cli.shell_scripts` writes them into a folder (default `completions`); a test keeps them fresh.
-Names of targets are read from `magictel.toml` by the shell itself.
+`python -m magictel.cli.shell_scripts` writes them into a directory (default `completions`); a test keeps them up to date.
+The shell itself reads target names from `magictel.toml`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def script(shell: str, commands: tuple[Spelled, ...] | None = None) -> str:
 
 
 def write(folder: Path) -> None:
-    """Write all three scripts into a folder."""
+    """Write all three scripts into a directory."""
     folder.mkdir(parents=True, exist_ok=True)
     commands = spelled()
     for shell in SHELLS:

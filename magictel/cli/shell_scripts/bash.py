@@ -5,7 +5,7 @@ from __future__ import annotations
 from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
 from magictel.cli.commands import COMMANDS
-from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Spelled
+from magictel.cli.shell_scripts.spelled import GENERATED, RECORDINGS, Spelled
 from magictel.guide.topics import TOPICS
 from magictel.reporters.formats import KINDS
 
@@ -15,7 +15,7 @@ _FILES = 'compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current
 def bash(commands: tuple[Spelled, ...]) -> str:
     """Return the script for bash."""
     lines = [
-        f"# magictel completion for bash. {MADE}",
+        f"# magictel completion for bash. {GENERATED}",
         "# Load it with:  source magictel.bash",
         f"_magictel_exporters='{' '.join(BUILT_IN)}'",
         f"_magictel_codes='{' '.join(codes())}'",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
 from magictel.cli.commands import COMMANDS
-from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Spelled, single_quoted
+from magictel.cli.shell_scripts.spelled import GENERATED, RECORDINGS, Spelled, single_quoted
 from magictel.guide.topics import TOPICS
 from magictel.reporters.formats import KINDS
 
@@ -13,7 +13,7 @@ from magictel.reporters.formats import KINDS
 def fish(commands: tuple[Spelled, ...]) -> str:
     """Return the script for fish."""
     lines = [
-        f"# magictel completion for fish. {MADE}",
+        f"# magictel completion for fish. {GENERATED}",
         "# Put it as magictel.fish into ~/.config/fish/completions.",
         "",
         "function __magictel_targets",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.catalogue.pages import codes
 from magictel.cli.commands import COMMANDS
-from magictel.cli.shell_scripts.spelled import MADE, RECORDINGS, Flag, Spelled, identifier, single_quoted
+from magictel.cli.shell_scripts.spelled import GENERATED, RECORDINGS, Flag, Spelled, identifier, single_quoted
 from magictel.guide.topics import TOPICS
 from magictel.reporters.formats import KINDS
 
@@ -16,7 +16,7 @@ def zsh(commands: tuple[Spelled, ...]) -> str:
     """Return the script for zsh."""
     lines = [
         "#compdef magictel",
-        f"# magictel completion for zsh. {MADE}",
+        f"# magictel completion for zsh. {GENERATED}",
         "# Put it as _magictel into a folder of $fpath, or load it with:  source magictel.zsh",
         "",
         "_magictel_targets() {",
@@ -36,12 +36,12 @@ def zsh(commands: tuple[Spelled, ...]) -> str:
         "}",
         "",
     ]
-    for one in commands:
-        if one.under:
-            lines += _group(one, commands)
+    for spelled in commands:
+        if spelled.under:
+            lines += _group(spelled, commands)
         else:
-            lines += [f"_magictel_{identifier(one.words)}() {{", "    _arguments \\"]
-            lines += [f"        {spec} \\" for flag in one.flags for spec in _flag(flag)]
+            lines += [f"_magictel_{identifier(spelled.words)}() {{", "    _arguments \\"]
+            lines += [f"        {spec} \\" for flag in spelled.flags for spec in _flag(flag)]
             action = {
                 "targets": "'*:target:_magictel_any'",
                 "target": "'1:target:_magictel_targets'",
@@ -50,7 +50,7 @@ def zsh(commands: tuple[Spelled, ...]) -> str:
                 "recordings": "'*:recording:_magictel_recordings'",
                 "shell": "'1:shell:(bash zsh fish)'",
                 "topic": f"'1:topic:({' '.join(TOPICS)})'",
-            }.get(one.takes, "")
+            }.get(spelled.takes, "")
             lines += [f"        {action}" if action else "        && return", "}", ""]
     described = [f"        {single_quoted(f'{command.name}:{command.summary}')}" for command in COMMANDS]
     lines += [
