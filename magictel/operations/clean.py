@@ -12,8 +12,10 @@ from magictel.model.verification import Unreadable
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.verify.asking import ask
+from magictel.verify.polling import Patience, poll
 
-_SETTLE = 0.5
+_SETTLE = 30.0
+"""Seconds to wait until what was just written can be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,11 @@ def _clean(job: Job, run_id: str, say: Callable[[str, int], None], clock: Clock,
 
 
 def _count(exporter: Exporter[Any], run_id: str, expected: int | None, clock: Clock) -> int | Unreadable:
-    deadline = clock.monotonic() + 30.0
-    while True:
-        found = ask(exporter.run_size, run_id)
-        if isinstance(found, Unreadable) or expected is None or found >= expected or clock.monotonic() >= deadline:
-            return found
-        clock.wait(_SETTLE)
+    wait = Patience(clock, clock.monotonic(), _SETTLE if expected is not None else 0.0, 0.0, exporter.poll_every())
+    for state in poll(
+        lambda: exporter.run_size(run_id), int, lambda size: size >= (expected or 0), lambda _: False, wait
+    ):
+        if state.trouble is not None:
+            return state.trouble
+    assert state.best is not None
+    return state.best

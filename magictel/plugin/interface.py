@@ -133,6 +133,10 @@ class Authored(ABC, Generic[S]):
         """Seconds after acceptance until the backend shows a point, by its own settings. Raises `WireError`."""
         return 0.0
 
+    def poll_every(self) -> float:
+        """Seconds between two questions while points are not visible yet; longer where the backend limits its queries."""
+        return 0.25
+
     def run_size(self, run_id: str) -> int | Unreadable:
         """How many items of a run the backend holds; said before `forget_run`. Raises `WireError`."""
         return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from magictel.clock import Clock
 from magictel.model.events import Waited
 from magictel.model.verification import Counted, Unreadable, Verification
 from magictel.plugin.exporter import Exporter
-from magictel.verify.asking import ask
-from magictel.verify.visibility import POLL
+from magictel.verify.polling import Patience, poll
 
 _MOST_METRICS = 10_000
 _SHOWN = 50
@@ -24,8 +22,8 @@ class Tally:
     shown, so many may be the same point once more, and are unverified, not missing.
     """
 
-    def __init__(self, exporter: Exporter[Any], clock: Clock, noted: int) -> None:
-        self._exporter, self._clock, self._noted = exporter, clock, noted
+    def __init__(self, exporter: Exporter[Any], noted: int) -> None:
+        self._exporter, self._noted = exporter, noted
         self._metrics: dict[str, list[int]] = {}
         self._beyond = 0
         self._counted: list[Counted] = []
@@ -47,29 +45,29 @@ class Tally:
         else:
             self._beyond += 1
 
-    def count(self, target: str, accepted: float, within: float, delay: float) -> Iterator[Waited]:
-        """Ask how many are shown until none is short, or `within` seconds after `accepted` are over; and once more for doubles."""
+    def count(self, target: str, wait: Patience) -> Iterator[Waited]:
+        """Ask how many are shown until none is short or time is over; and once more for doubles."""
         best = {name: Counted(name, since, until, count) for name, (count, since, until) in self._metrics.items()}
-        short, again = list(best.values()), False
-        while short:
-            shown = ask(self._exporter.count, short)
-            waited = self._clock.monotonic() - accepted
-            if isinstance(shown, Unreadable):
-                self.trouble = shown
-            else:
-                self.trouble = None
-                for one, number in zip(short, shown, strict=True):
-                    best[one.metric] = replace(one, shown=max(number, best[one.metric].shown or 0))
-            short = [one for one in best.values() if one.shown is None or one.shown < one.expected]
-            if waited >= within or (self.trouble is not None and self.trouble.final):
-                break
-            if not short:
-                if again:
-                    break
-                again, short = True, list(best.values())
-            found = sum(min(one.shown or 0, one.expected) for one in best.values())
-            yield Waited(target, f"{found} of {self.points} points are counted", waited, within)
-            self._clock.wait(max(delay, POLL) if again else min(POLL, max(0.01, within - waited)))
+        asked: list[Counted] = []
+
+        def short() -> list[Counted]:
+            return [metric for metric in best.values() if metric.shown is None or metric.shown < metric.expected]
+
+        def question() -> Sequence[int] | Unreadable:
+            asked[:] = short() or best.values()
+            return self._exporter.count(asked)
+
+        def verdict(shown: Sequence[int]) -> bool:
+            for metric, number in zip(asked, shown, strict=True):
+                best[metric.metric] = replace(metric, shown=max(number, metric.shown or 0))
+            return not short()
+
+        for state in poll(question, verdict, bool, lambda _: not wait.over, wait) if best else ():
+            self.trouble = state.trouble
+            if not state.end:
+                shown = sum(min(metric.shown or 0, metric.expected) for metric in best.values())
+                told = f"{shown} of {self.points} points are counted"
+                yield Waited(target, told, state.waited, wait.within)
         self._counted = list(best.values())
 
     def into(self, made: Verification, unnamed: int = 0) -> Verification:

@@ -17,9 +17,8 @@ from magictel.model.metrics import Series
 from magictel.model.verification import Difference, Expected, Seen, Unreadable, Verification, verify
 from magictel.plugin.exporter import Exporter
 from magictel.sources.batching import Slice
-from magictel.verify.asking import ask
 from magictel.verify.counts import Tally
-from magictel.verify.visibility import POLL, too_slow, wait_time
+from magictel.verify.polling import Patience, patience, poll
 
 _MOST_GONE = 500_000
 _SHOWN = 50
@@ -64,78 +63,68 @@ class Proof:
         self.target = target
         self.until = until
         self._exporter, self._gone, self._clock = exporter, gone, clock
-        self._within_asked = within
-        self._within = self._delay = 0.0
-        self._accepted = clock.monotonic()
+        self._within = within
+        self._patience: Patience | None = None
         self._visible: float | None = None
         self._trouble: Unreadable | None = None
         self._sum = Verification(0, identity="point")
         self._forms: set[str] = set()
-        self._tally = Tally(exporter, clock, noted)
+        self._tally = Tally(exporter, noted)
         self._repeated = 0
         self._unnamed = unnamed
 
     def begin(self) -> None:
         """Ask how long the backend takes to show a point."""
-        delay = ask(self._exporter.visible_delay)
-        if isinstance(delay, Unreadable):
-            self._trouble = delay
+        wait = patience(self._exporter, self._clock, self._within, "magictel replay --verify")
+        if isinstance(wait, Unreadable):
+            self._trouble = wait
             return
-        self._delay = delay
-        self._within = wait_time(delay, self._within_asked)
+        self._patience = wait
         if self._gone.full:
             self._trouble = Unreadable(
                 "verify.unreadable", f"more than {_MOST_GONE} points were refused: which of them is not known any more"
             )
-        else:
-            self._trouble = too_slow(delay, self._within, "magictel replay --verify")
 
     def hold(self, piece: Slice) -> Iterator[Event]:
         """Hold a slice against what is shown, and wait for it while there is time."""
         expected, repeats = self._expected(piece)
         if not expected:
             return
-        if self._trouble is not None and self._trouble.final:
+        wait = self._patience
+        if wait is None or (self._trouble is not None and self._trouble.final):
+            assert self._trouble is not None
             self._add(_unverified(expected, self._trouble))
             return
-        asked, again, best = 0, False, None
-        trouble: Unreadable | None = None
-        while True:
-            shown = ask(self._exporter.find, expected)
-            asked += 1
-            waited = self._clock.monotonic() - self._accepted
-            if isinstance(shown, Unreadable):
-                trouble = shown
-            else:
-                best = self._held(expected, shown, repeats).excusing(self._unnamed)
-                if not best.missing:
-                    # A point may be shown before all of it is, and its second copy after the first: look once more.
-                    if again or waited >= self._within or not (best.altered or best.unverified or best.duplicated):
-                        break
-                    again = True
-                    self._clock.wait(max(self._delay, POLL))
-                    continue
-            if waited >= self._within or (trouble is not None and best is None and trouble.final):
-                break
-            found = self._sum.found + (best.found if best else 0)
-            said = f"{found} of {self._sum.expected + len(expected)} points are visible"
-            yield Waited(self.target, said, waited, self._within)
-            self._clock.wait(min(POLL, max(0.01, self._within - waited)))
+
+        def unsure(result: Verification) -> bool:
+            return not wait.over and bool(result.altered or result.unverified or result.duplicated)
+
+        def verdict(shown: Sequence[Seen]) -> Verification:
+            return self._held(expected, shown, repeats).excusing(self._unnamed)
+
+        for state in poll(
+            lambda: self._exporter.find(expected), verdict, lambda result: not result.missing, unsure, wait
+        ):
+            if not state.end:
+                found = self._sum.found + (state.best.found if state.best else 0)
+                said = f"{found} of {self._sum.expected + len(expected)} points are visible"
+                yield Waited(self.target, said, state.waited, wait.within)
+        best = state.best
         if best is None:
-            assert trouble is not None
-            self._trouble = trouble
-            best = _unverified(expected, trouble)
-        elif not best.missing and (asked > 1 + again or self._visible is None):
-            self._visible = waited
+            assert state.trouble is not None
+            self._trouble = state.trouble
+            best = _unverified(expected, state.trouble)
+        elif not best.missing and (state.pauses or self._visible is None):
+            self._visible = state.visible
         self._unnamed -= best.unnamed
         self._repeated -= best.expected + best.unnamed - len(expected)
         self._add(best)
-        yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", waited)
+        yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", state.waited)
 
     def count(self) -> Iterator[Event]:
         """Hold what cannot be told apart against the backend's own count, at the end."""
-        if self._trouble is None or not self._trouble.final:
-            yield from self._tally.count(self.target, self._accepted, self._within, self._delay)
+        if self._patience is not None and (self._trouble is None or not self._trouble.final):
+            yield from self._tally.count(self.target, self._patience)
 
     def broken_off(self, delivered: int) -> None:
         """End before everything was asked for: of the points that were delivered the others are unverified, never missing."""
