@@ -8,16 +8,26 @@ by slice assignment and joins. A layout holds while the source hands over the sa
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from operator import add, is_
+from operator import add, is_, mul
 from typing import Any, Protocol
 
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, attributes_of
 
 Column = Sequence[bytes]
+
+
+class Pieces(tuple["Column | bytes", ...]):
+    """A constant in pieces, kept apart where several constants share a piece: it is held once."""
+
+    __slots__ = ()
+
+
+Constant = Column | bytes | Pieces
+"""What stands in the same place of many items: a column, bytes that are the same in all of them, or pieces of both."""
 _PARTS = {Kind.HISTOGRAM: 4, Kind.EXPONENTIAL_HISTOGRAM: 4}
 """How many times more than a number's a point of this kind takes while it is encoded: slices are that much shorter."""
 
@@ -68,10 +78,8 @@ class Template(Protocol):
         """The holes' bytes for these points, column by column; None: encode them one by one (mixed types, odd values)."""
         ...
 
-    def constants(
-        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
-    ) -> Sequence[Column | bytes]:
-        """Return the bytes around the holes of these series, one column more than there are holes; `bytes`: the same in all series."""
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        """Return the bytes around the holes of these series: one constant more than there are holes."""
         ...
 
 
@@ -147,19 +155,18 @@ class Layouts:
         template: Template,
     ) -> _Layout:
         holes: list[int] = []
-        columns: list[Column] = []
+        columns: list[Column | bytes] = []
         for position, constant in enumerate(_constants(template, group.stream, filled.variant, attributes)):
             if position:
                 holes.append(len(columns))
-                columns.append(())
-            if any(constant):  # what is empty in every item needs no place
-                columns.append(constant)
-        stride = len(columns)
-        parts: list[bytes] = [b""] * (stride * len(attributes))
+                columns.append(b"")
+            columns += filter(_is_written, constant if isinstance(constant, Pieces) else (constant,))
+        stride, count = len(columns), len(attributes)
+        parts: list[bytes] = [b""] * (stride * count)
         for place, column in enumerate(columns):
             if column:
-                parts[place::stride] = column
-        sizes = None if filled.width is None else _sizes(columns, filled.width, len(attributes))
+                parts[place::stride] = [column] * count if isinstance(column, bytes) else column
+        sizes = None if filled.width is None else _sizes(columns, filled.width, count)
         layout = _Layout(attributes, filled.variant, parts, tuple(holes), stride, group.source, sizes)
         known = self._layouts.pop(key, None)
         self._series += len(attributes) - (len(known.attributes) if known else 0)
@@ -170,23 +177,42 @@ class Layouts:
         return layout
 
 
-def _constants(template: Template, stream: Stream, variant: Hashable, attributes: list[Attributes]) -> Iterator[Column]:
-    """The template's constants as columns; attributes that come several times are encoded once."""
-    unique = dict(zip(map(id, attributes), attributes, strict=True)) if _recur(attributes) else None
-    for constant in template.constants(stream, variant, attributes if unique is None else list(unique.values())):
+def _constants(
+    template: Template, stream: Stream, variant: Hashable, attributes: list[Attributes]
+) -> Sequence[Constant]:
+    """The template's constants; attributes that come several times are encoded once."""
+    if not _recur(attributes):
+        return template.constants(stream, variant, attributes)
+    ids = list(map(id, attributes))
+    unique = dict(zip(ids, attributes, strict=True))
+    expanded: dict[int, Column] = {}
+
+    def expand(constant: Constant) -> Constant:
+        if isinstance(constant, Pieces):
+            return Pieces(map(expand, constant))  # type: ignore[arg-type] # pieces have no pieces
         if isinstance(constant, bytes):
-            yield [constant] * len(attributes)
-        elif unique is None:
-            yield constant
-        else:
-            yield list(map(dict(zip(unique, constant, strict=True)).__getitem__, map(id, attributes)))
+            return constant
+        if id(constant) not in expanded:
+            expanded[id(constant)] = list(map(dict(zip(unique, constant, strict=True)).__getitem__, ids))
+        return expanded[id(constant)]
+
+    constants = template.constants(stream, variant, list(unique.values()))
+    return list(map(expand, constants))
 
 
-def _sizes(columns: Iterable[Column], width: int, count: int) -> tuple[int, ...]:
-    sizes = [width] * count
-    for column in columns:
-        if column:
-            sizes = list(map(add, sizes, map(len, column)))
+def _is_written(column: Column | bytes) -> bool:
+    """Whether there is a byte in any item: else it needs no place."""
+    return len(column) > 0 if isinstance(column, bytes) else any(column)
+
+
+def _sizes(columns: Iterable[Column | bytes], width: int, count: int) -> tuple[int, ...]:
+    """The lengths of items whose holes have this width together."""
+    repeated = Counter(id(column) for column in columns if not isinstance(column, bytes))
+    sizes = [width + sum(len(column) for column in columns if isinstance(column, bytes))] * count
+    for column in {id(column): column for column in columns if not isinstance(column, bytes)}.values():
+        times = repeated[id(column)]
+        lengths = map(len, column) if times == 1 else map(mul, map(len, column), repeat(times))
+        sizes = list(map(add, sizes, lengths))
     return tuple(sizes)
 
 

@@ -12,7 +12,7 @@ from itertools import repeat
 from operator import add, attrgetter
 from typing import Any
 
-from magictel.encoding.templates import Column, Filled
+from magictel.encoding.templates import Column, Constant, Filled, Pieces
 from magictel.exporters.prometheus_remote_write.encoding import (
     Encoder,
     encoded_label,
@@ -25,7 +25,6 @@ from magictel.exporters.prometheus_remote_write.encoding import (
 from magictel.exporters.prometheus_remote_write.label_columns import LabelRows, Labels, joined
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
 
-_SUFFIXES = ("_bucket", "_sum", "_count")
 _sums = attrgetter("sum")
 _counts = attrgetter("count")
 _buckets = attrgetter("bucket_counts")
@@ -60,9 +59,7 @@ class ColumnEncoder(Encoder):
             return None
         return None if columns is None else Filled((width, bounds), columns, width * len(columns))
 
-    def constants(
-        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
-    ) -> Sequence[Column | bytes]:
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
         """The bytes around the holes of these series: everything but values and times."""
         parted = self._labels(stream).rows(attributes)
         constants = [self._constants(stream, variant, encoded) for encoded in parted]
@@ -73,7 +70,7 @@ class ColumnEncoder(Encoder):
             for column in zip(*constants, strict=True)
         ]
 
-    def _constants(self, stream: Stream, variant: Hashable, encoded: LabelRows) -> Sequence[Column | bytes]:
+    def _constants(self, stream: Stream, variant: Hashable, encoded: LabelRows) -> Sequence[Constant]:
         """The constants of series whose attributes have the same keys."""
         name = self.name(stream) or ""
         texts = self.fixed(stream)
@@ -82,18 +79,25 @@ class ColumnEncoder(Encoder):
         around = self._labels(stream).around
         if isinstance(variant, int):
             fixed["__name__"] = encoded_label("__name__", name)
-            return [_whole(around(encoded, fixed, taken, ()), variant), b""]
+            (labels,) = around(encoded, fixed, taken, ending=_sample(variant))
+            return [joined([_leads([labels], variant)(0), labels]), b""]
         assert isinstance(variant, tuple)
         width, bounds = variant
-        before, between, after = around(encoded, fixed, taken, ("__name__", "le"))
-        heads = {suffix: joined([before, encoded_label("__name__", name + suffix), between]) for suffix in _SUFFIXES}
-        return [
-            *(
-                _whole([heads[suffix], encoded_label("le", le) if le else b"", after], width)
-                for suffix, le in parts(bounds, self.bound_text(stream))
-            ),
-            b"",
-        ]
+        before, between, after = around(encoded, fixed, taken, ("__name__", "le"), _sample(width))
+        named = {
+            suffix: joined([before, encoded_label("__name__", name + suffix), between])
+            for suffix in ("_bucket", "_sum", "_count")
+        }
+        leads = {suffix: _leads([labels, after], width) for suffix, labels in named.items()}
+        heads: dict[tuple[str, int], Column | bytes] = {}
+        constants: list[Constant] = []
+        for suffix, le in parts(bounds, self.bound_text(stream)):
+            bound = encoded_label("le", le) if le else b""
+            same = suffix, len(bound)  # bounds of one length share the bytes before them
+            if same not in heads:
+                heads[same] = joined([leads[suffix](len(bound)), named[suffix]])
+            constants.append(Pieces((heads[same], bound, after)))
+        return [*constants, b""]
 
     def _labels(self, stream: Stream) -> Labels:
         """One for each way to name labels: attributes of pages and others may be the same objects."""
@@ -101,24 +105,32 @@ class ColumnEncoder(Encoder):
         return self._labellers.setdefault(named, Labels(named))
 
 
-def _whole(labels: Sequence[Column | bytes], width: int) -> Column | bytes:
-    """`TimeSeries` up to their sample's value, whose hole is `width` bytes wide."""
-    sample = b"\x12" + varint(width + 1) + b"\x09"
-    behind = len(sample) + width
-    fixed = behind + sum(len(part) for part in labels if isinstance(part, bytes))
-    columns = [part for part in labels if not isinstance(part, bytes)]
-    if not columns:
-        return b"".join((b"\x0a", varint(fixed), *labels, sample))  # type: ignore[arg-type]
-    sizes = list(map(len, columns[0]))
-    for column in columns[1:]:
-        sizes = list(map(add, sizes, map(len, column)))
-    leads = {size: b"\x0a" + varint(size + fixed) for size in set(sizes)}
-    return joined([list(map(leads.__getitem__, sizes)), *labels, sample])
+def _sample(width: int) -> bytes:
+    """What stands between the labels and a sample's value, whose hole is `width` bytes wide."""
+    return b"\x12" + varint(width + 1) + b"\x09"
 
 
-def _in_place(count: int, parted: Sequence[Column | bytes], positions: Sequence[Sequence[int]]) -> Column:
-    """A column of parts, each of which goes to its positions."""
-    whole: list[bytes] = [b""] * count
+def _leads(parts: Sequence[Column | bytes], width: int) -> Callable[[int], Column | bytes]:
+    """A function from the size of what else they hold to the tags and lengths before `TimeSeries` of these parts and a hole."""
+    fixed = width + sum(len(part) for part in parts if isinstance(part, bytes))
+    sizes = [list(map(len, part)) for part in parts if not isinstance(part, bytes)]
+    if not sizes:
+        return lambda more: b"\x0a" + varint(fixed + more)
+    each = sizes[0] if len(sizes) == 1 else list(map(sum, zip(*sizes, strict=True)))
+    distinct = set(each)
+
+    def leads(more: int) -> Column:
+        by_size = {size: b"\x0a" + varint(size + fixed + more) for size in distinct}
+        return list(map(by_size.__getitem__, each))
+
+    return leads
+
+
+def _in_place(count: int, parted: Sequence[Constant], positions: Sequence[Sequence[int]]) -> Constant:
+    """A constant of parts, each of which goes to its positions."""
+    if isinstance(parted[0], Pieces):
+        return Pieces(_in_place(count, parts, positions) for parts in zip(*parted, strict=True))  # type: ignore[misc]
+    whole: list[Any] = [b""] * count
     for part, places in zip(parted, positions, strict=True):
         for place, piece in zip(places, repeat(part) if isinstance(part, bytes) else part, strict=False):
             whole[place] = piece

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import add, is_
@@ -46,20 +46,28 @@ class Labels:
         return encoded
 
     def around(
-        self, encoded: LabelRows, fixed: Mapping[str, bytes], reserved: Collection[str], marks: Sequence[str]
+        self,
+        encoded: LabelRows,
+        fixed: Mapping[str, bytes],
+        reserved: Collection[str],
+        marks: Sequence[str] = (),
+        ending: bytes = b"",
     ) -> list[Column | bytes]:
         """Return the labels in the order of their names, joined with the `fixed` ones of the stream, and cut at the names `marks`.
 
-        `bytes` are the same for all points. A name that is `reserved`, or comes twice, is settled point by point.
+        `ending` follows the last label. `bytes` are the same for all points. A name that is `reserved`, or comes twice, is settled
+        point by point.
         """
         if encoded.clash or not frozenset(reserved).isdisjoint(encoded.names):
             texts = [labels(attributes, reserved, self._named) for attributes in encoded.rows.attributes]
-            return list(map(list, zip(*(_cut(each, fixed, marks) for each in texts), strict=True)))
-        parts: list[list[Column | bytes]] = [[] for _ in range(len(marks) + 1)]
+            *parts, last = zip(*(_cut(each, fixed, marks) for each in texts), strict=True)
+            return [*parts, joined([last, ending])]
+        segments: list[list[Column | bytes]] = [[] for _ in range(len(marks) + 1)]
         named: list[tuple[str, Column | bytes]] = [*zip(encoded.names, encoded.columns, strict=True), *fixed.items()]
         for name, part in sorted(named, key=lambda pair: pair[0]):
-            parts[bisect(marks, name)].append(part)
-        return list(map(joined, parts))
+            segments[bisect(marks, name)].append(part)
+        segments[-1].append(ending)
+        return list(map(joined, segments))
 
     def _encoded(self, rows: Rows) -> LabelRows:
         names = tuple(map(self._named, rows.keys))
@@ -80,13 +88,23 @@ def label_column(name: str, values: Sequence[Any]) -> Column:
 
 def joined(parts: Sequence[Column | bytes]) -> Column | bytes:
     """Return columns joined point by point; `bytes` where they are the same for all points."""
-    if all(isinstance(part, bytes) for part in parts):
-        return b"".join(parts)  # type: ignore[arg-type] # only bytes
-    if len(parts) == 1:
-        return parts[0]
-    return list(
-        map(b"".join, zip(*(repeat(part) if isinstance(part, bytes) else part for part in parts), strict=False))
-    )
+    merged: list[Column | bytes] = []
+    for part in parts:
+        if isinstance(part, bytes) and merged and isinstance(merged[-1], bytes):
+            merged[-1] += part
+        elif part:
+            merged.append(part)
+    if len(merged) < 2:
+        return merged[0] if merged else b""
+    if len(merged) == 2:
+        return list(map(add, *map(_endless, merged)))
+    if len(merged) == 3 and isinstance(merged[1], bytes):
+        return list(map(merged[1].join, zip(merged[0], merged[2], strict=True)))  # type: ignore[arg-type] # neighbours are columns
+    return list(map(b"".join, zip(*map(_endless, merged), strict=False)))
+
+
+def _endless(part: Column | bytes) -> Iterable[bytes]:
+    return repeat(part) if isinstance(part, bytes) else part
 
 
 def _column(name: str, values: Sequence[Any], kinds: set[type]) -> Column:

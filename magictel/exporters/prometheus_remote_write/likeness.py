@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import repeat
-from operator import is_, methodcaller
+from operator import is_
 from typing import Any
 
+from magictel.encoding.attribute_columns import Rows, rows_by_keys
 from magictel.exporters.prometheus_remote_write.encoding import Encoder, milliseconds, reserved
 from magictel.formats.prometheus.names import labels
 from magictel.model.metrics import Attributes, Group, Stream, attributes_of, times_of
 
 _SURE = ({str}, {int}, {bool})
 """The types of a key's values that are different texts where they are different values: with others 1, 1.0 and "1" may come together."""
-_values = methodcaller("values")
 _Proved = dict[tuple[Hashable, ...], tuple[list[Attributes], tuple[Any, ...]]]
 """By metric, resource and scope: the attributes, and what its key names by id, as ids are reused."""
 
@@ -79,39 +79,30 @@ class Likeness:
         if len(attributes) == 1:
             return True
         taken, named = self._naming(stream)
-        try:
-            by_keys: dict[tuple[str, ...], Sequence[Attributes]] = dict.fromkeys(map(tuple, attributes), attributes)
-        except TypeError:  # a point without attributes
-            return False
-        if len(by_keys) > 1:
-            segments: dict[tuple[str, ...], list[Attributes]] = {keys: [] for keys in by_keys}
-            for own in attributes:
-                segments[tuple(own)].append(own)
-            by_keys = dict(segments)
-        names = {frozenset(map(named, keys)) for keys in by_keys}
-        if len(names) < len(by_keys) or not all(map(taken.isdisjoint, names)):
+        parted = rows_by_keys(attributes)
+        names = {frozenset(map(named, rows.keys)) for rows in parted}
+        if len(names) < len(parted) or not all(map(taken.isdisjoint, names)):
             return False
         return all(
-            len(set(map(named, keys))) == len(keys) and _rows_differ(rows, len(by_keys) > 1)
-            for keys, rows in by_keys.items()
+            len(set(map(named, rows.keys))) == len(rows.keys) and _rows_differ(rows, len(parted) > 1) for rows in parted
         )
 
 
-def _rows_differ(rows: Sequence[Attributes], partly: bool) -> bool:
+def _rows_differ(rows: Rows, partly: bool) -> bool:
     """Whether attributes with the same keys have different values, as text too. `partly`: there are others with other keys."""
-    try:
-        values = set(map(tuple, map(_values, rows)))
-    except TypeError:  # a list or a map among them
-        return False
-    if len(values) < len(rows):
-        return False
-    for column in zip(*values, strict=True):
+    count = len(rows.attributes)
+    columns = rows.columns()
+    for column in columns:
         kinds = set(map(type, column))
         if kinds not in _SURE or (partly and "" in column):
             return False
         if kinds == {str} and not all(map(str.isascii, column)) and not _encodable(column):
             return False
-    return True
+    return (
+        count == 1
+        or any(len(set(column)) == count for column in columns)
+        or len(set(zip(*columns, strict=True))) == count
+    )
 
 
 def _encodable(texts: Iterable[Any]) -> bool:
