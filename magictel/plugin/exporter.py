@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import threading
@@ -111,6 +112,7 @@ class Exporter(Authored[S], MetricExporter):
             if closed is not None:
                 return self._pipeline.drop(self._lot(data), *closed)
             self._pipeline.time_with(self.stopwatch)
+            self._before_delivery(seconds)
             return self._pipeline.deliver(self._lot(data), deadline, on_refused, on_dropped)
 
     @final
@@ -248,6 +250,7 @@ class Exporter(Authored[S], MetricExporter):
                 if self.unusable is None:
                     self._delivery_log.after_shutdown(receipt)
                 return MetricExportResult.FAILURE
+            self._before_delivery(seconds)
             budget = min(seconds, self.settings.retry_budget)
             receipt = self._pipeline.export(self._lot(data), began + budget, began + seconds)
             self._delivery_log.exported(self._pipeline.ledger)
@@ -255,6 +258,10 @@ class Exporter(Authored[S], MetricExporter):
             self._sending.release()
         well = receipt.withheld + (receipt.delivered if self.confirms else receipt.readable)
         return MetricExportResult.SUCCESS if well == receipt.sent else MetricExportResult.FAILURE
+
+    def _before_delivery(self, seconds: float) -> None:
+        with uninstrumented(), contextlib.suppress(MagictelError):  # TLS files that are not there (yet)
+            self.before_delivery(min(seconds, self.settings.timeout))
 
     def _attempt(self, payload: Payload, timeout: float) -> Attempted:
         """`attempt`, unseen by instrumentations: the SDK suppresses only its own thread, and a client would export its own exports."""

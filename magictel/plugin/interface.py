@@ -80,6 +80,9 @@ class Authored(ABC, Generic[S]):
         """The payload's items in their frame, as they travel before compression; where a format has none, the items."""
         return payload.body
 
+    def before_delivery(self, timeout: float) -> None:
+        """Ask the backend what encoding depends on. Called before a collection is encoded to be sent, never in a dry run; never raises."""
+
     @abstractmethod
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send a payload once and judge the reply. Never raises for expected trouble."""

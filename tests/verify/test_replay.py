@@ -278,11 +278,33 @@ def test_what_was_sent_before_is_counted_once(tmp_path: Path) -> None:
             result = proved(search(None, environment, tmp_path), [path], shift=shift)
             assert result.outcome is SendOutcome.VERIFIED, result
         again = proved(search(None, environment, tmp_path), [path, path], shift=shift)
-    seen = again.verification
-    assert seen is not None  # 300 are there: the other 300 are the same points once more, or were lost
-    assert (again.outcome, again.code, seen.missing, seen.unverified) == (
+        exporter = search(None, environment, tmp_path)
+        exporter.deduplicate = lambda groups: groups  # type: ignore[method-assign] # as where the dimensions may not be read
+        unread = proved(exporter, [path, path], shift=shift)
+    seen, counted = again.verification, unread.verification
+    assert seen is not None
+    assert counted is not None
+    assert (again.outcome, again.receipt.withheld, seen.expected, seen.found) == (SendOutcome.VERIFIED, 300, 300, 300)
+    # 300 are there: the other 300 are the same points once more, or were lost
+    assert (unread.outcome, unread.code, counted.missing, counted.unverified) == (
         SendOutcome.UNVERIFIED, "verify.count", 0, 300,
     )  # fmt: skip
+
+
+def test_points_that_a_time_series_index_takes_for_one_are_refused_beforehand_and_not_expected(tmp_path: Path) -> None:
+    with sandbox.start(["elasticsearch"]) as room:
+        environment = {**room.environment(), "ELASTICSEARCH_INDEX": "series"}
+        make_time_series(environment["ELASTICSEARCH_URL"])
+        path = recording(tmp_path, 300)
+        text = Path(path).read_text().replace('"key": "n"', '"key": "host"')
+        (tmp_path / "clash").write_text(text)
+        result = proved(search(None, environment, tmp_path), [str(tmp_path / "clash")], within=3.0)
+    receipt, seen = result.receipt, result.verification
+    assert seen is not None
+    assert (result.outcome, result.code) == (SendOutcome.REJECTED, "es.write.tsdb-collision"), result
+    assert (receipt.sent, receipt.unconfirmed, seen.missing) == (300, 0, 0)
+    assert receipt.rejected == 300 - receipt.delivered == 300 - seen.found
+    assert "differ only in attributes.host, which is not a dimension" in (receipt.reasons[0].example or "")
 
 
 def test_a_backend_that_cannot_be_asked_leaves_the_replay_unverified(tmp_path: Path) -> None:

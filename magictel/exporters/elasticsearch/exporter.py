@@ -6,7 +6,7 @@ What a document looks like is in `documents` (for speed: `columns`), what a repl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -14,7 +14,9 @@ from urllib.parse import quote, urlencode
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Withheld
 from magictel.exporters.elasticsearch import encoding, logs, permission, prepare, probes
+from magictel.exporters.elasticsearch.collisions import Collisions
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.index_mode import IndexMode, without_ids
 from magictel.exporters.elasticsearch.places import Places
@@ -25,7 +27,7 @@ from magictel.exporters.elasticsearch.values import LONGEST_TEXT
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung
-from magictel.model.metrics import Point, Series
+from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Outcome
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.http_exporter import HttpExporter, Preparation
@@ -49,13 +51,16 @@ class SearchExporter(HttpExporter[S]):
         f"Texts of attributes are cut at {LONGEST_TEXT} characters.",
         "After prepare, attributes are text in one flattened field each; lists lose order and repeats.",
         "Descriptions, exemplars and flags are not stored.",
+        "In a time-series index, of a collection's points with equal dimensions and time only the first is sent; the others are rejected.",
     )
     cost = "One document for each point: about 100 to 200 bytes on disk for a number, once resource and scope are compressed away."
 
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         self._columns = Columns()
-        self._mode = IndexMode()
+        self._collisions: Collisions | None = None
+        """Of a time-series index whose dimensions are known."""
         super().__init__(settings, **options)
+        self._mode = IndexMode(self.settings.index, self.settings.pipeline or "")
 
     @cached_property
     def _places(self) -> Places:
@@ -79,6 +84,20 @@ class SearchExporter(HttpExporter[S]):
         """The same bytes, by column."""
         return self._columns
 
+    def before_delivery(self, timeout: float) -> None:
+        """Ask the index's mode once, and the dimensions of a time-series index."""
+        known = self._collisions
+        if known is not None and known.occurred:
+            known.occurred, self._mode.doubted = False, True
+        self._mode.ask_once(self.wire, timeout, self.clock.monotonic())
+        dimensions = self._mode.dimensions
+        if (known.dimensions if known else ()) != dimensions:
+            self._collisions = Collisions(dimensions, self.encode, self._columns.frame) if dimensions else None
+
+    def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
+        """Return of points that are one document to a time-series index the first."""
+        return groups if self._collisions is None else self._collisions.deduplicate(groups)
+
     def split(self, body: bytes) -> list[bytes]:
         """Pairs of an action line and its document."""
         return encoding.split(body)
@@ -94,17 +113,23 @@ class SearchExporter(HttpExporter[S]):
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once, knowing the index's mode or learning it, and where the documents went."""
         started = self.clock.monotonic()
-        self._mode.ask_once(self.wire, self.settings.index, timeout)
+        self.before_delivery(timeout)
         attempted = super().attempt(payload, timeout - (self.clock.monotonic() - started))
-        self._mode.learn(attempted.outcome)
+        outcome = attempted.outcome
+        if self._mode.learn(outcome):
+            self.before_delivery(max(_LEAST, timeout - (self.clock.monotonic() - started)))
+        elif self._collisions is not None:
+            outcome = self._collisions.explain(payload, outcome)
         left = timeout - (self.clock.monotonic() - started)
-        return replace(attempted, outcome=self._places.settle(attempted.outcome, self.wire, max(_LEAST, left)))
+        return replace(attempted, outcome=self._places.settle(outcome, self.wire, max(_LEAST, left)))
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Status and every item decide."""
         ids = payload.form != _WITHOUT_IDS
         index = self.settings.index if payload.body else None  # an answer from a log belongs to no request
-        return judge_bulk(payload, reply, self.clock.now(), ids=ids, opensearch=self.opensearch, index=index)
+        unknown = self._mode.unknown_because
+        now = self.clock.now()
+        return judge_bulk(payload, reply, now, ids=ids, opensearch=self.opensearch, index=index, unknown=unknown)
 
     def parse_log(self, text: str, status: int | None) -> Reply | None:
         """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""

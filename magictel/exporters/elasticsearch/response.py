@@ -83,11 +83,12 @@ def judge_bulk(
     ids: bool = True,
     opensearch: bool = False,
     index: str | None = None,
+    unknown: str = "",
 ) -> Outcome:
     """The outcome of one bulk request. `ids`: the items carried ids of ours, so a 409 is about the very same point.
 
     `opensearch`: it is OpenSearch that was asked, whose 401 is plain text or nothing; Elasticsearch's own names an error.
-    `index` is where the documents were sent; None: not known (an answer from a log).
+    `index` is where the documents were sent; None: not known (an answer from a log). `unknown`: why the dimensions are not known.
     """
     if reply.status == 200 and _all_stored_alike(reply.body, payload.points, index):
         return Delivered()
@@ -101,7 +102,7 @@ def judge_bulk(
         return _no_verdict(payload, f"{reply.status} without item verdicts: {said}")
     if len(bulk.items) > payload.points:
         return _no_verdict(payload, f"{len(bulk.items)} item verdicts for {payload.points} items")
-    return _items(payload, bulk.items, ids, index)
+    return _items(payload, bulk.items, ids, index, unknown)
 
 
 def judge_item(item: Item) -> KnownError | None:
@@ -148,7 +149,7 @@ def _failure(status: int, error: Any) -> KnownError:
     return KnownError("es.write.refused", f"item {status}: {said}")
 
 
-def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str | None) -> Outcome:
+def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str | None, unknown: str) -> Outcome:
     rejected: dict[int, ItemVerdict] = {}
     waiting: dict[int, ItemVerdict] = {}
     unconfirmed: dict[int, ItemVerdict] = {}
@@ -174,7 +175,7 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
             case (
                 RetryClass.SUCCESS
             ):  # an earlier run's, or another point of this collection that the index cannot tell apart
-                unconfirmed[index] = _CONFLICT
+                unconfirmed[index] = _conflict(unknown)
             case RetryClass.BACKOFF if trouble.code == "es.write.no-verdict" and payload.attempted:
                 unconfirmed[index] = verdict
             case RetryClass.BACKOFF | RetryClass.SLOW:
@@ -197,11 +198,14 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
     )
 
 
-_CONFLICT = ItemVerdict(
-    "es.write.duplicate",
-    "409 on a first attempt: a point with the same dimensions and time is stored, from an earlier run or another one of this "
-    "collection, so this one may be lost",
-)
+def _conflict(unknown: str) -> ItemVerdict:
+    message = (
+        "409 on a first attempt: a point with the same dimensions and time is stored, from an earlier run or another one of this "
+        "collection, so this one may be lost"
+    )
+    if unknown:
+        message += f" (points of one collection could not be compared beforehand: {unknown})"
+    return ItemVerdict("es.write.duplicate", message)
 
 
 def _duplicate(ids: bool) -> ItemVerdict:

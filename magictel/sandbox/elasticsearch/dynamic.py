@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from magictel.sandbox.elasticsearch import dates
-from magictel.sandbox.elasticsearch.fields import Field
+from magictel.sandbox.elasticsearch.fields import DECIMAL, WHOLE, Field, Object
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
+
+_DIMENSIONS = {*WHOLE, *DECIMAL, "keyword", "boolean", "ip", "unsigned_long"}
+"""The types of fields that may be dimensions."""
 
 
 def dynamic_leaf(mapping: IndexMapping, path: str, value: Any) -> Field:
-    """The field that a value makes where none is: by the first dynamic template that fits, else by its JSON type."""
+    """The field that a value makes where none is; in a `passthrough` object of dimensions it becomes one."""
+    parents = (mapping.find(path[:at]) for at, letter in enumerate(path) if letter == ".")
+    passed = [node for node in parents if isinstance(node, Object) and node.type == "passthrough"]
+    leaf = _leaf(mapping, path, value, texts=not passed)
+    if leaf.type in _DIMENSIONS and any(node.params.get("time_series_dimension") for node in passed):
+        leaf.params["time_series_dimension"] = True
+    return leaf
+
+
+def _leaf(mapping: IndexMapping, path: str, value: Any, *, texts: bool) -> Field:
+    """By the first dynamic template that fits, else by its JSON type."""
     matched, formats = _seen_as(mapping, value)
     name = path.rsplit(".", 1)[-1]
     rule = mapping.template(path, name, matched)
@@ -19,6 +32,8 @@ def dynamic_leaf(mapping: IndexMapping, path: str, value: Any) -> Field:
         definition.setdefault("type", {"string": "text", "double": "float"}.get(matched, matched))
         return mapping.field(name, definition)
     if matched == "string":
+        if not texts:
+            return Field("keyword")
         return Field("text", {}, {"keyword": Field("keyword", {"ignore_above": 256})})
     if matched == "date":
         params = {} if formats == dates.DEFAULT_FORMAT else {"format": formats}

@@ -88,7 +88,7 @@ def _leaf(dialect: Dialect, found: dict[str, dict[str, dict[str, Any]]], index: 
     entry["aggregatable"] = entry["aggregatable"] and aggregatable
     entry["_indices"].append(index.name)
     if index.series is not None:
-        if leaf.params.get("time_series_dimension") is True:
+        if leaf.params.get("time_series_dimension") is True or leaf.params.get("time_series_dimensions"):
             entry["time_series_dimension"] = True
         if "time_series_metric" in leaf.params:
             entry["time_series_metric"] = leaf.params["time_series_metric"]

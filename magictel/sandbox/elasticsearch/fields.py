@@ -22,7 +22,7 @@ PARAMETERS = {
     "eager_global_ordinals", "similarity", "normalizer", "search_analyzer", "locale", "boost", "path", "value",
     "depth_limit", "split_queries_on_whitespace", "index_options", "fielddata", "metrics", "default_metric", "priority",
     "index_prefixes", "index_phrases", "position_increment_gap", "term_vector", "script", "on_script_error", "dimensions",
-    "null", "ignore_z_value", "synthetic_source_keep", "skip_list", "derived_source_keep",
+    "null", "ignore_z_value", "time_series_dimensions", "synthetic_source_keep", "skip_list", "derived_source_keep",
 }  # fmt: skip
 
 

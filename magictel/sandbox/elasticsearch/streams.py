@@ -85,7 +85,7 @@ def series_identity(
     if "@timestamp" not in parsed.values:
         check_timestamp(dialect, parsed, source, "")
     series.check_window(parsed.values["@timestamp"][0], str(source.get("@timestamp")))
-    doc_id, label = series.identity(parsed)
+    doc_id, label = series.identity(parsed, source)
     if item.id is not None and item.id != doc_id:
         reason = (
             f"_id must be unset or set to [{doc_id}] but was [{item.id}] because [{index.name}] is in time_series mode"
