@@ -253,10 +253,15 @@ def test_a_time_series_index_makes_its_own_ids_so_points_are_counted(tmp_path: P
                 assert seen["identity"] == "metric"
                 assert seen["counted"] == [{"metric": "replay_real", "expected": 600, "shown": 600}]
                 assert http.get(f"/{index}/_count").json()["count"] == 600
-            # Without the dimension 200 points a time are one to Elasticsearch: 409, which a repeat of the same point would be too.
+            # Without the dimension 200 points a time are one to Elasticsearch: the others are refused before they are sent.
             ran = magictel("replay", "clash", *to, folder=tmp_path)
             (target,) = ran.document["targets"]
-            assert (ran.code, ran.document["outcome"], target["code"]) == (3, "unverified", "verify.count"), ran
+            receipt = target["receipt"]
+            assert (ran.code, ran.document["outcome"], target["code"]) == (1, "rejected", "es.write.tsdb-collision"), (
+                ran
+            )
+            assert (receipt["delivered"], receipt["rejected"], receipt["unconfirmed"]) == (3, 597, 0)
+            assert "attributes.host, which is not a dimension" in receipt["reasons"][0]["example"]
             assert http.get(f"/{index}/_count").json()["count"] == 603
         finally:
             http.delete(f"/_data_stream/{index}")

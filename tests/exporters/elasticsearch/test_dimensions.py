@@ -34,6 +34,7 @@ MAPPING: dict[str, Any] = {
         },
         "p": {
             "type": "passthrough",
+            "priority": 10,
             **DIMENSION,
             "properties": {"s": {"type": "keyword", **DIMENSION}, "date": {"type": "date"}},
         },
