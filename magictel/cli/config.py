@@ -90,7 +90,7 @@ def problems(target: Chosen) -> tuple[MagictelError, ...]:
 
 
 def _code(chosen: list[Chosen]) -> int:
-    return Exit.UNUSABLE if any(target.failure is not None for target in chosen) else Exit.HELD
+    return Exit.UNUSABLE if any(target.failure is not None for target in chosen) else Exit.OK
 
 
 def _warned(chosen: list[Chosen]) -> bool:

@@ -121,7 +121,7 @@ def _write_exporter(sheet: Sheet, examined: Examined, problems: list[Problem]) -
     needs = f", {shown.says}" if shown.state == "needs" else ""
     took = f"imported in {cost.seconds:.2f} s" if cost is not None and shown.state != "broken" else ""
     status = _status("fail" if shown.state == "broken" else "warn" if problems else "pass")
-    lead = [("  ", ""), (sheet.signs.held[status], sheet.signs.style[status]), (f" {shown.name:<{_NARROW}} ", "")]
+    lead = [("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (f" {shown.name:<{_NARROW}} ", "")]
     sheet.row(lead, f"{shown.package} {shown.version}{needs}", took)
     for problem in problems:
         _write_details(sheet, problem)
@@ -129,7 +129,7 @@ def _write_exporter(sheet: Sheet, examined: Examined, problems: list[Problem]) -
 
 def _write_problem(sheet: Sheet, problem: Problem) -> None:
     status = _status(problem.level)
-    lead = [("  ", ""), (sheet.signs.held[status], sheet.signs.style[status]), (f" {problem.name}", "")]
+    lead = [("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (f" {problem.name}", "")]
     sheet.row(lead)
     _write_details(sheet, problem)
 

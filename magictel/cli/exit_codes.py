@@ -13,7 +13,7 @@ from magictel.model.finding import Status
 class Exit(IntEnum):
     """The meaning of each exit code."""
 
-    HELD = 0
+    OK = 0
     """Everything passed; includes *accepted* under `--no-verify` and, in `check`, warnings and skipped rungs."""
     FAILED = 1
     """A rung failed, or a point was rejected, lost, altered, duplicated, dropped or undelivered; or `--wait` ran out."""
@@ -50,7 +50,7 @@ def exit_code(ending: Ending) -> Exit:
         return Exit.UNUSABLE
     if ending.failed:
         return Exit.FAILED
-    return Exit.DOUBTFUL if ending.doubtful else Exit.HELD
+    return Exit.DOUBTFUL if ending.doubtful else Exit.OK
 
 
 def after_check(finished: CheckFinished, *, strict: bool, signal: int | None = None) -> Exit:
@@ -79,7 +79,7 @@ def after_send(
             _signal(finished.interrupted, signal),
             unusable=any(result.unusable for result in finished.results)
             or any(cleanup.unusable for cleanup in cleaned),
-            failed=bool(outcomes - fine) or not all(cleanup.held for cleanup in cleaned),
+            failed=bool(outcomes - fine) or not all(cleanup.complete for cleanup in cleaned),
             doubtful=SendOutcome.UNVERIFIED in outcomes or (strict and warned),
         )
     )
@@ -91,7 +91,7 @@ def after_clean(cleaned: tuple[RunCleaned, ...], *, signal: int | None = None) -
         Ending(
             signal,
             unusable=any(cleanup.unusable for cleanup in cleaned),
-            failed=not all(cleanup.held for cleanup in cleaned),
+            failed=not all(cleanup.complete for cleanup in cleaned),
         )
     )
 

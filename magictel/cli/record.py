@@ -67,7 +67,7 @@ def command(
             record(options, done, _transport, SystemClock())
     except KeyboardInterrupt as stop:  # the file is complete: an interrupt is the normal end of an endless recording
         stopped = stop
-    code = Exit.HELD
+    code = Exit.OK
     if done.broke_off or done.failed or not done.points:
         code = Exit.FAILED
     if stopped is not None:

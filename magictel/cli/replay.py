@@ -166,7 +166,7 @@ def command(
                 code = exit_code(Ending(interrupts.signal))
             else:
                 code = after_send(done, strict=strict, signal=interrupts.signal)
-                if code in (Exit.HELD, Exit.DOUBTFUL) and done.broken is not None:
+                if code in (Exit.OK, Exit.DOUBTFUL) and done.broken is not None:
                     code = Exit.FAILED
                 if done.broken is not None:
                     tell(done.broken, format_.plain, document=False)

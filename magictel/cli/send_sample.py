@@ -167,7 +167,7 @@ def _event(done: Cleaned) -> RunCleaned:
         code, message, remedy = done.config.code, done.config.message, done.config.remedy
     elif done.trouble is not None:
         code, message, remedy = done.trouble.code, done.trouble.message, done.trouble.remedy
-    elif not done.held:
+    elif not done.complete:
         code, message = "verify.clean-partial", "the backend deleted fewer items than it showed"
         remedy = f"magictel send-sample {done.target} --clean --run {done.run_id}"
     unusable = done.config is not None

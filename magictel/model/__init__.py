@@ -1,1 +1,1 @@
-"""The values that rooms hand to each other: metrics, outcomes, findings, verifications, events."""
+"""Values shared by all packages: metrics, outcomes, findings, verifications, events."""

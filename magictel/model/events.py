@@ -1,4 +1,4 @@
-"""What operations yield and reporters consume. Frozen values, no behaviour; a reporter matches on their types."""
+"""Events that operations yield and reporters consume. Frozen values without behaviour; a reporter matches on their types."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from magictel.model.timing import Timing
 from magictel.model.verification import Verification
 
 INTERRUPTED = "run.interrupted"
-"""The code of what an interrupt broke off."""
+"""The code of an interrupted operation."""
 
 
 class CheckOutcome(StrEnum):
-    """How a target's whole ladder came out: the worst of its rungs.
+    """The outcome of a target's whole ladder: the worst of its rungs.
 
-    *unverified*: no rung failed, and what was skipped leaves it open whether the backend would take anything.
+    *unverified*: no rung failed, but skipped rungs leave open whether the backend accepts data.
     """
 
     PASS = "pass"
@@ -29,7 +29,7 @@ class CheckOutcome(StrEnum):
 
 
 class SendOutcome(StrEnum):
-    """How a target's sample or replay came out: the first of these, in this order, that is present."""
+    """The outcome of a target's sample or replay: the first of these, in this order, that occurred."""
 
     UNDELIVERED = "undelivered"
     REJECTED = "rejected"
@@ -43,7 +43,7 @@ class SendOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One target's ladder: the ten rungs in order. `unusable` is True when its settings could not be used at all (exit 78)."""
+    """A target's ladder: the ten rungs in order. `unusable`: its settings could not be used at all (exit 78)."""
 
     target: str
     exporter: str
@@ -56,7 +56,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What became of one target's points, and what the backend shows of them."""
+    """The fate of a target's points, and what the backend shows of them."""
 
     target: str
     exporter: str
@@ -72,19 +72,19 @@ class SendResult:
     findings: tuple[Finding, ...] = ()
     """Warnings of the rungs climbed before the write, and the one that stopped it."""
     timing: Timing | None = None
-    """Where the time went, if that was asked for."""
+    """Time by step, if requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckStarted:
-    """A check begins; targets in the order given."""
+    """A check begins; targets in the given order."""
 
     targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ClimbStarted:
-    """A climb of one target's ladder begins. `final`: its rungs are the result; else it may be climbed again (`--wait`)."""
+    """A climb of a target's ladder begins. `final`: its rungs are the result; otherwise it may be repeated (`--wait`)."""
 
     target: str
     exporter: str
@@ -94,7 +94,7 @@ class ClimbStarted:
 
 @dataclass(frozen=True, slots=True)
 class RungClimbed:
-    """One rung of one target was climbed, in the climb that began last."""
+    """A rung of a target was climbed, in the climb that began last."""
 
     target: str
     finding: Finding
@@ -102,7 +102,7 @@ class RungClimbed:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """Something is being waited for, for people at a terminal."""
+    """A wait that a terminal shows as progress."""
 
     target: str
     message: str
@@ -112,19 +112,19 @@ class Waited:
 
 @dataclass(frozen=True, slots=True)
 class Ticked:
-    """About a second passed in which nothing else happened."""
+    """About a second passed without another event."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetChecked:
-    """One target's ladder is done."""
+    """A target's ladder is done."""
 
     result: CheckResult
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished:
-    """The whole check; results in the order the targets were given. `interrupted`: not all of them were asked."""
+    """The check is done; results in the given order of targets. `interrupted`: some targets were not checked."""
 
     results: tuple[CheckResult, ...]
     seconds: float
@@ -132,13 +132,13 @@ class CheckFinished:
 
     @property
     def outcome(self) -> CheckOutcome:
-        """The worst target's."""
+        """Return the worst outcome of the targets."""
         return worst(result.outcome for result in self.results) if self.results else CheckOutcome.PASS
 
 
 @dataclass(frozen=True, slots=True)
 class SendStarted:
-    """A send begins: the run's id, points and metrics for each target."""
+    """A send begins: the run id, and the number of points and metrics per target."""
 
     run_id: str
     points: int
@@ -148,7 +148,7 @@ class SendStarted:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One target's points were sent; the receipt is final."""
+    """A target's points were sent; the receipt is final."""
 
     target: str
     receipt: Receipt
@@ -156,14 +156,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class TargetSent:
-    """One target's send is done."""
+    """A target's send is done."""
 
     result: SendResult
 
 
 @dataclass(frozen=True, slots=True)
 class SendFinished:
-    """The whole send; results in the order the targets were given."""
+    """The send is done; results in the given order of targets."""
 
     run_id: str
     results: tuple[SendResult, ...]
@@ -172,14 +172,14 @@ class SendFinished:
 
     @property
     def outcome(self) -> SendOutcome:
-        """The first outcome present, in the order of `SendOutcome`."""
+        """Return the first outcome that occurred, in the order of `SendOutcome`."""
         present = {result.outcome for result in self.results}
         return next((outcome for outcome in SendOutcome if outcome in present), SendOutcome.VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedReason:
-    """Why so many points (or lines, whose points cannot be counted) of a recording were not sent. `lost`: there was something to send."""
+    """A reason why points (or lines, if their points cannot be counted) were not sent. `lost`: there was something to send."""
 
     code: str
     count: int
@@ -194,46 +194,46 @@ class SkippedReason:
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """What was read of a replay's recordings. `points` are those that passed the filter, sent or not; `shift` in seconds.
+    """What a replay read. `points` are those that matched the filter, sent or not; `shift` in seconds.
 
-    `ended` points have no value (their series had ended), so there is nothing to send.
+    `ended` points have no value because their series ended, so they are not sent.
     """
 
     files: tuple[str, ...]
     points: int = 0
     series: int = 0
     reasons: tuple[SkippedReason, ...] = ()
-    """What was skipped, by reason."""
+    """Skipped points and lines, by reason."""
     shift: float = 0.0
     examples: tuple[str, ...] = ()
-    """What could not be read: the first few sentences."""
+    """The first few messages about lines that could not be parsed."""
     warnings: tuple[str, ...] = ()
-    """What was sent, and probably not as it was meant."""
+    """Messages about points that were sent but look wrong."""
 
     @property
     def skipped(self) -> int:
-        """Everything that was not sent: points, and lines whose points cannot be counted."""
+        """Return the number of points, and of lines with uncountable points, that were not sent."""
         return sum(reason.count for reason in self.reasons)
 
     @property
     def lost(self) -> int:
-        """What of `skipped` could not be read."""
+        """Return how many of `skipped` could not be parsed."""
         return sum(reason.count for reason in self.reasons if reason.lost)
 
     @property
     def code(self) -> str | None:
-        """Of the first reason that is a loss."""
+        """Return the code of the first reason that is a loss."""
         return next((f"source.{reason.code}" for reason in self.reasons if reason.lost), None)
 
     @property
     def ended(self) -> int:
-        """Points without a value: their series had ended."""
+        """Return the number of points without a value because their series ended."""
         return sum(reason.count for reason in self.reasons if reason.code == "ended")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayStarted:
-    """A replay begins: nothing was sent yet. `shift`: seconds that are added to every time."""
+    """A replay begins: nothing was sent yet. `shift`: seconds that are added to every timestamp."""
 
     files: tuple[str, ...]
     targets: tuple[str, ...]
@@ -242,7 +242,7 @@ class ReplayStarted:
 
 @dataclass(frozen=True, slots=True)
 class ReplayMoved:
-    """How far one target's replay is: points settled, of them rejected, points per second, fraction of the recording, seconds left."""
+    """Progress of a target's replay: points settled, points rejected, points per second, fraction of the recording, seconds left."""
 
     target: str
     points: int
@@ -254,10 +254,10 @@ class ReplayMoved:
 
 @dataclass(frozen=True, slots=True)
 class ReplayFinished(SendFinished):
-    """The whole replay. `broken` is why reading ended early; `go_on`: the number of points that need not be sent again, where some do.
+    """The replay is done. `broken`: why reading ended early. `go_on`: the number of points that need not be sent again.
 
-    `go_on` counts points in the order of the recordings, filter applied; None: there is nothing to go on with, all was sent (an interrupt
-    came while it was read back).
+    `go_on` counts points in the order of the recordings, after the filter; None: everything was sent (an interrupt may have come
+    during the read-back).
     """
 
     source: SourceReport = field(default_factory=lambda: SourceReport(()))
@@ -267,7 +267,7 @@ class ReplayFinished(SendFinished):
 
 @dataclass(frozen=True, slots=True)
 class RunCounted:
-    """A clean-up begins: this many items of a run are about to be deleted."""
+    """A clean-up begins and will delete this many items of a run."""
 
     target: str
     run_id: str
@@ -276,7 +276,7 @@ class RunCounted:
 
 @dataclass(frozen=True, slots=True)
 class RunCleaned:
-    """One target's clean-up is done. `found` is None where the backend could not be asked; `code`, `message`, `remedy` say what went wrong.
+    """A target's clean-up is done. `found` is None if the backend could not be queried; `code`, `message`, `remedy` describe the failure.
 
     `unusable`: the target's settings could not be used at all (exit 78).
     """
@@ -292,8 +292,8 @@ class RunCleaned:
     unusable: bool = False
 
     @property
-    def held(self) -> bool:
-        """True when nothing of the run is left, as far as the backend says."""
+    def complete(self) -> bool:
+        """Return whether the backend reports that nothing of the run is left."""
         return self.code is None and self.deleted == self.found
 
 
@@ -318,29 +318,29 @@ Event = (
 
 
 def worst(outcomes: Iterable[CheckOutcome]) -> CheckOutcome:
-    """Fail before unverified before warn before pass."""
+    """Return the worst outcome: fail, then unverified, then warn, then pass."""
     order = list(CheckOutcome)
     return max(outcomes, key=order.index, default=CheckOutcome.PASS)
 
 
 def check_outcome(rungs: tuple[Finding, ...], until: Rung | None = None) -> CheckOutcome:
-    """A ladder's outcome from its rungs; `until`: the last one that was asked for."""
-    held = {finding.outcome for finding in rungs}
-    if Status.FAIL in held:
+    """Return a ladder's outcome from its rungs; `until`: the last requested rung."""
+    statuses = {finding.outcome for finding in rungs}
+    if Status.FAIL in statuses:
         return CheckOutcome.FAIL
     if not _proved(rungs, until):
         return CheckOutcome.UNVERIFIED
-    return CheckOutcome.WARN if Status.WARN in held else CheckOutcome.PASS
+    return CheckOutcome.WARN if Status.WARN in statuses else CheckOutcome.PASS
 
 
 def _proved(rungs: tuple[Finding, ...], until: Rung | None) -> bool:
-    """True where the backend itself answered and takes the credentials, or took a write, as far as that was asked for."""
+    """Return whether the backend itself answered and accepts the credentials, or accepted a write, within the requested rungs."""
     order = list(Rung)
-    held = {finding.rung: finding for finding in rungs}
-    answered = [held[rung] for rung in (Rung.HTTP, Rung.AUTH) if rung in held]
+    statuses = {finding.rung: finding for finding in rungs}
+    answered = [statuses[rung] for rung in (Rung.HTTP, Rung.AUTH) if rung in statuses]
     if until is not None:
         answered = [finding for finding in answered if order.index(finding.rung) <= order.index(until)]
-    wrote = any(_good(held[rung]) for rung in (Rung.WRITE, Rung.ROUND_TRIP) if rung in held)
+    wrote = any(_good(statuses[rung]) for rung in (Rung.WRITE, Rung.ROUND_TRIP) if rung in statuses)
     return wrote or all(_good(finding) or finding.message == NO_STEP for finding in answered)
 
 

@@ -1,4 +1,4 @@
-"""The ladder's words: the ten rungs, what each needs, and the `Finding` that climbing one yields."""
+"""The ten rungs of the ladder, what each needs, and the `Finding` of a rung."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Rung(StrEnum):
-    """The steps of `magictel check`, in the order they are climbed."""
+    """The steps of `magictel check` in order."""
 
     CONFIG = "config"
     DNS = "dns"
@@ -35,19 +35,19 @@ NEEDS: Mapping[Rung, tuple[Rung, ...]] = {
     Rung.WRITE: (Rung.AUTH,),
     Rung.ROUND_TRIP: (Rung.WRITE,),
 }
-"""A rung whose need failed or was blocked is *blocked by* it; a skipped or warned need holds (red health does not block write)."""
+"""A rung is *blocked by* a rung that it needs and that failed or was blocked; skips and warnings do not block."""
 
 
 NO_STEP = "skipped (this exporter has no such step)"
-"""Why a rung is skipped that an exporter does not have: nothing is left unproved by it."""
+"""The message of a rung that the exporter does not have; it leaves nothing unproven."""
 AFTER_UNTIL = "after --until"
-"""In the message of a rung beyond the last one that was asked for."""
+"""Part of the message of a rung after the last requested one."""
 UNPROVEN = "http.write-path"
-"""The code of an http rung whose answer proves no write path."""
+"""The code of an http rung whose response does not prove the write path."""
 
 
 class Status(StrEnum):
-    """How a rung came out."""
+    """The status of a rung."""
 
     PASS = "pass"
     WARN = "warn"
@@ -57,7 +57,7 @@ class Status(StrEnum):
 
 
 class SideEffect(StrEnum):
-    """What a probe does to the backend; anything but read-only must be asked for."""
+    """The side effect of a probe on the backend; anything but read-only must be requested."""
 
     READ_ONLY = "read-only"
     EMPTY_WRITE = "empty-write"
@@ -66,10 +66,10 @@ class SideEffect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rung found: outcome, stable code (None on pass), one sentence, evidence, remedy. Holds no secret.
+    """The result of a rung: outcome, stable code (None on pass), message, evidence, remedy. Contains no secret.
 
-    `spoils`, of a warning of the write rung: what a write now would do that cannot be undone (make an index with the wrong types); a
-    sample is then sent only by force.
+    `spoils`, for a warning of the write rung: the irreversible effect of a write (it creates an index with the wrong types); a
+    sample is then sent only with --force.
     """
 
     rung: Rung
@@ -84,22 +84,22 @@ class Finding:
 
     @staticmethod
     def passed(rung: Rung, message: str, **evidence: Any) -> Finding:
-        """The rung holds; `message` is a sentence true on success."""
+        """Return a passed rung; `message` describes the success."""
         return Finding(rung, Status.PASS, message, evidence=evidence)
 
     @staticmethod
     def warned(rung: Rung, code: str, message: str, remedy: str | None = None, **evidence: Any) -> Finding:
-        """The rung holds, and somebody should know something."""
+        """Return a passed rung with a warning."""
         return Finding(rung, Status.WARN, message, code, remedy, evidence)
 
     @staticmethod
     def failed(rung: Rung, code: str, message: str, remedy: str | None = None, **evidence: Any) -> Finding:
-        """The rung does not hold."""
+        """Return a failed rung."""
         return Finding(rung, Status.FAIL, message, code, remedy, evidence)
 
     @staticmethod
     def skipped(
         rung: Rung, message: str, code: str | None = None, remedy: str | None = None, **evidence: Any
     ) -> Finding:
-        """The rung was not asked, or cannot be asked here; the message says why."""
+        """Return a skipped rung; the message says why."""
         return Finding(rung, Status.SKIPPED, message, code, remedy, evidence)

@@ -1,7 +1,7 @@
-"""What a metric is to us: `Stream` (one metric of one scope and resource), `Series` (a stream's attributes), and its points.
+"""The metric model: `Stream` (a metric of a scope and resource), `Series` (a stream and attributes), and points.
 
-Points are the OpenTelemetry SDK's own data points, so that runtime and command line hand over the same type, `MetricsData`.
-The many numbers of a recording are columns (`NumberPoints`), and a point is made when it is asked for.
+Points are the OpenTelemetry SDK's own data points, so that runtime and command line use the same type, `MetricsData`.
+The numbers of a recording are columns (`NumberPoints`), and a point is created on access.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from opentelemetry.sdk.metrics.export import (
 Point = NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint
 Attributes = Mapping[str, Any]
 Metadata = tuple[tuple[str, str], ...]
-"""OTLP's `Metric.metadata`: what is known of a metric beside its points, as pairs of text."""
+"""OTLP's `Metric.metadata`: additional facts about a metric, as pairs of text."""
 PROMETHEUS_TYPE = "prometheus.type"
-"""Metadata key: the metric comes from a Prometheus page and has this type there, so its names are Prometheus' own (the Collector's key)."""
+"""Metadata key (from the Collector): the metric comes from a Prometheus page with this type, so its names are already Prometheus names."""
 SUMMARY_NAME, SUMMARY_UNIT = "magictel.summary.name", "magictel.summary.unit"
 """Metadata keys: the metric is a part of this OTLP summary (its `_count`, its `_sum` or its quantiles)."""
 
 
 class Kind(StrEnum):
-    """The four point shapes of OpenTelemetry metrics that the SDK makes."""
+    """The four types of OpenTelemetry metrics that the SDK produces."""
 
     SUM = "sum"
     GAUGE = "gauge"
@@ -47,7 +47,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One metric of one resource and scope: all that its series share. Equal content is equal, whoever made it."""
+    """A metric of a resource and scope: everything that its series share. Streams with equal content are equal."""
 
     name: str
     unit: str
@@ -56,7 +56,7 @@ class Stream:
     temporality: str | None
     """`cumulative`, `delta`, or None for a gauge."""
     monotonic: bool
-    """True for a sum that only grows; False for every other kind."""
+    """True for a monotonic sum; False otherwise."""
     resource: Attributes = field(hash=False)
     resource_schema_url: str
     scope_name: str
@@ -68,14 +68,14 @@ class Stream:
 
 @dataclass(frozen=True)
 class MetricWithMetadata(Metric):
-    """The SDK's `Metric` with OTLP's metadata, which the SDK's own type has no field for."""
+    """The SDK's `Metric` with OTLP's metadata, for which the SDK has no field."""
 
     metadata: Metadata = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A metric stream's identity: the stream and one set of point attributes."""
+    """The identity of a time series: the stream and a set of point attributes."""
 
     stream: Stream
     attributes: Attributes = field(hash=False)
@@ -83,13 +83,13 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A stream together with the points of one collection. `source` are the SDK objects, kept to recognise them by identity."""
+    """A stream with its points of a collection. `source` are the SDK objects, kept to recognise them by identity."""
 
     stream: Stream
     points: Sequence[Point]
     source: tuple[Any, ...] = field(repr=False, compare=False, default=())
     attributes: list[Attributes] | None = field(repr=False, compare=False, default=None)
-    """The points' attributes, where they were compared before: the same list again means the same objects in the same order."""
+    """The points' attributes if they were compared before: the same list means the same objects in the same order."""
 
 
 _attributes = attrgetter("attributes")
@@ -102,7 +102,7 @@ _TEMPORALITY = {AggregationTemporality.CUMULATIVE: "cumulative", AggregationTemp
 
 
 def groups(data: MetricsData) -> Iterator[Group]:
-    """Walk a collection: one group for each metric that has points, in the order given."""
+    """Yield a group for each metric that has points, in order."""
     for resource_metrics in data.resource_metrics:
         resource = resource_metrics.resource
         for scope_metrics in resource_metrics.scope_metrics:
@@ -135,23 +135,23 @@ _PROMETHEUS_RECEIVERS = frozenset(
         "otelcol/prometheusreceiver",
     )
 )
-"""The scopes of what the OpenTelemetry Collector has scraped: older ones write no metadata."""
+"""Scopes of metrics scraped by the OpenTelemetry Collector; old versions write no metadata."""
 
 
 def named_by_prometheus(stream: Stream) -> bool:
-    """Return whether a stream comes from a Prometheus page: its metric and label names are Prometheus' own already."""
+    """Return whether a stream comes from a Prometheus page, so that its names are already Prometheus names."""
     return any(key == PROMETHEUS_TYPE for key, _ in stream.metadata) or stream.scope_name in _PROMETHEUS_RECEIVERS
 
 
 def summary_part(metadata: Metadata, name: str, unit: str) -> Metadata:
-    """Return the metadata of one part of an OTLP summary; a summary from a Prometheus page has Prometheus' names already."""
+    """Return the metadata of a part of an OTLP summary; a summary from a Prometheus page already has Prometheus names."""
     if any(key == PROMETHEUS_TYPE for key, _ in metadata):
         return metadata
     return (*metadata, (SUMMARY_NAME, name), (SUMMARY_UNIT, unit))
 
 
 def in_time_order(group: Group) -> Group:
-    """The group with its points in the order of their times; the same group where they are in it already."""
+    """Return the group with its points ordered by time, or the group itself if they already are."""
     times = times_of(group.points)
     if len(set(times)) < 2 or times == sorted(times):
         return group
@@ -159,7 +159,7 @@ def in_time_order(group: Group) -> Group:
 
 
 def count_points(data: MetricsData) -> int:
-    """How many data points a collection holds (a histogram is one)."""
+    """Return the number of data points of a collection (a histogram counts as one)."""
     return sum(
         len(metric.data.data_points)
         for resource_metrics in data.resource_metrics
@@ -182,7 +182,7 @@ def _kind(data: Sum | Gauge | Histogram | ExponentialHistogram) -> Kind:
 
 
 def number_text(number: float) -> str:
-    """Return a bucket's bound or a quantile as Prometheus writes it: shortest digits, never an exponent, no `.0`."""
+    """Return a bucket's bound or a quantile as Prometheus writes it: shortest form, no exponent, no `.0`."""
     if number - number != 0:
         return "NaN" if number != number else "+Inf" if number > 0 else "-Inf"
     text = format(Decimal(repr(float(number))), "f")
@@ -192,7 +192,7 @@ def number_text(number: float) -> str:
 def number_point(
     attributes: Any, start: int, time: int, value: float, exemplars: Sequence[Any] = ()
 ) -> NumberDataPoint:
-    """A `NumberDataPoint`, made without the five calls that its frozen `__init__` takes: recordings hold millions."""
+    """Return a `NumberDataPoint` without the five calls of its frozen `__init__`: recordings contain millions."""
     point = _new(NumberDataPoint)
     _fill(
         point,
@@ -208,7 +208,7 @@ def number_point(
 
 
 class NumberPoints(Sequence[NumberDataPoint]):
-    """Number points without exemplars: four columns of one length, which nobody changes."""
+    """Number points without exemplars: four immutable columns of equal length."""
 
     __slots__ = ("attributes", "starts", "times", "values")
 
@@ -245,36 +245,36 @@ class NumberPoints(Sequence[NumberDataPoint]):
 
 
 def joined(runs: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    """Points behind each other: columns where all are columns, else a list."""
+    """Concatenate points: columns if all are columns, otherwise a list."""
     if len(runs) == 1:
         return runs[0]
     columns = [run for run in runs if isinstance(run, NumberPoints)]
     if len(columns) < len(runs):
         return [point for run in runs for point in run]
-    made = NumberPoints([], [], [], [])
+    points = NumberPoints([], [], [], [])
     for run in columns:
-        made.attributes += run.attributes
-        made.starts += run.starts
-        made.times += run.times
-        made.values += run.values
-    return made
+        points.attributes += run.attributes
+        points.starts += run.starts
+        points.times += run.times
+        points.values += run.values
+    return points
 
 
 def attributes_of(points: Sequence[Any]) -> list[Any]:
-    """The points' attributes: a list to read."""
+    """Return the points' attributes as a list for reading."""
     return points.attributes if isinstance(points, NumberPoints) else list(map(_attributes, points))
 
 
 def starts_of(points: Sequence[Any]) -> list[int]:
-    """The points' start times."""
+    """Return the points' start times."""
     return points.starts if isinstance(points, NumberPoints) else list(map(_start, points))
 
 
 def times_of(points: Sequence[Any]) -> list[int]:
-    """The points' times."""
+    """Return the points' times."""
     return points.times if isinstance(points, NumberPoints) else list(map(_time, points))
 
 
 def values_of(points: Sequence[Any]) -> list[Any]:
-    """The values of number points."""
+    """Return the values of number points."""
     return points.values if isinstance(points, NumberPoints) else list(map(_value, points))

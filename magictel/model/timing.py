@@ -67,7 +67,7 @@ class Timing:
     """What the points became: more requests than these are repeats and halves. 0: not counted."""
 
     def steps(self) -> list[tuple[str, float]]:
-        """The steps that there are, in order, by the names people read."""
+        """The steps in order, by their displayed names."""
         every = [
             ("encode", self.encode),
             ("compress", self.compress),

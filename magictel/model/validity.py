@@ -1,7 +1,7 @@
-"""What a point must be to be possible, whatever format carries it: pure functions that return the first `Problem`, or None.
+"""Validity of points in any format: pure functions that return the first `Problem`, or None.
 
 The rules are those of opentelemetry/proto/metrics/v1/metrics.proto and of the data model ("Metric points"). Every reader and,
-for data that comes from the SDK, every exporter asks here, so that JSON, protobuf, pages and the library judge alike.
+for data from the SDK, every exporter uses them, so that all formats follow the same rules.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from operator import lt
 from typing import NamedTuple
 
 LATEST = 2**63 - 1
-"""Unix nanoseconds, in the year 2262: a time beyond is a mistake that would carry every other point away with it."""
+"""Unix nanoseconds in the year 2262: a later time is an error that would shift every other point."""
 NO_RECORDED_VALUE = 1
-"""The flag of a point whose series has ended: whatever value stands beside it is none."""
+"""The flag of a point whose series has ended: its value is meaningless."""
 EARLY = 10**17
-"""Unix nanoseconds, in March 1973: a time before it was probably written in another unit."""
+"""Unix nanoseconds in March 1973: an earlier time was probably written in another unit."""
 _NO_TIME = "is not a time of the years 1970 to 2262"
 _MOST = 2**64 - 1
 _SCALES = range(-10, 21)
-"""Of exponential histograms: at -10 one bucket reaches to the largest 64-bit float, beyond 20 an index leaves 32 bits."""
+"""Scales of exponential histograms: at -10 one bucket reaches the largest 64-bit float, above 20 an index exceeds 32 bits."""
 _LARGEST_EXPONENT, _SMALLEST_EXPONENT = 1024, -1075
 _UNITS = ((10**11, "seconds"), (10**14, "milliseconds"), (EARLY, "microseconds"))
 
 
 class Problem(NamedTuple):
-    """Why a point is impossible: the member of OTLP that shows it (`bucketCounts[2]`), and a clause to stand behind it."""
+    """Why a point is invalid: the OTLP field (`bucketCounts[2]`), and a clause that follows it."""
 
     field: str
     why: str
@@ -36,7 +36,7 @@ class Problem(NamedTuple):
 
 
 def time(nanoseconds: int, start: int = 0) -> Problem | None:
-    """A point's own time and the start of its series (Unix nanoseconds; a start of 0 is none)."""
+    """Check a point's time and the start of its series (Unix nanoseconds; a start of 0 means none)."""
     if not nanoseconds:
         return Problem("timeUnixNano", "is 0 or missing: the point has no time")
     if not 0 < nanoseconds <= LATEST:
@@ -45,7 +45,7 @@ def time(nanoseconds: int, start: int = 0) -> Problem | None:
 
 
 def mistaken_unit(nanoseconds: int) -> str | None:
-    """The unit that a time was probably written in where it is no likely number of nanoseconds ."""
+    """Return the unit in which a time was probably written if it is not a plausible number of nanoseconds."""
     if nanoseconds > EARLY:
         return None
     return next((unit for most, unit in _UNITS if 10**8 <= nanoseconds < most), None)
@@ -58,7 +58,7 @@ def histogram(
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Problem | None:
-    """An explicit histogram: `counts` of each bucket on its own, one more than `bounds`; or neither."""
+    """Check an explicit histogram: `counts` of each bucket, one more than `bounds`; or neither."""
     if counts or bounds:
         if len(counts) != len(bounds) + 1:
             why = f"has {len(counts)} counts for {len(bounds)} bounds, expected {len(bounds) + 1}"
@@ -79,7 +79,7 @@ def exponential_histogram(
     maximum: float | None = None,
     zero_threshold: float = 0.0,
 ) -> Problem | None:
-    """An exponential histogram; each side is the offset of its first bucket, and its buckets' counts."""
+    """Check an exponential histogram; each side is the offset of its first bucket and its buckets' counts."""
     if scale not in _SCALES:
         return Problem("scale", f"is {scale}, expected {_SCALES[0]} to {_SCALES[-1]}")
     if not (isfinite(zero_threshold) and zero_threshold >= 0):
@@ -92,7 +92,7 @@ def exponential_histogram(
 
 
 def summary(count: float, quantiles: Sequence[float]) -> Problem | None:
-    """A summary: its count, and the quantiles (0 to 1) that it has values of."""
+    """Check a summary: its count and its quantiles (0 to 1)."""
     known: set[float] = set()
     for at, quantile in enumerate(quantiles):
         if not 0 <= quantile <= 1:
@@ -109,10 +109,10 @@ def _bounds(bounds: Sequence[float]) -> Problem:
         if bound != bound:
             return Problem(field, "is NaN")
         if bound == inf:
-            return Problem(field, "is infinite: the last bucket has no bound of its own")
+            return Problem(field, "is infinite: the last bucket has no bound")
         if at and not bounds[at - 1] < bound:
             return Problem(field, f"is {bound:g} after {bounds[at - 1]:g}: bounds must increase")
-    raise AssertionError("bounds that increase are no problem")
+    raise AssertionError("the bounds increase")
 
 
 def _count(field: str, count: float) -> Problem | None:
@@ -140,18 +140,18 @@ def _total(count: float, total: float) -> Problem | None:
 
 
 def _range(side: str, scale: int, offset: int, counts: Sequence[float]) -> Problem | None:
-    """Buckets with something in them lie where 64-bit floats are."""
+    """Check that non-empty buckets are within the range of 64-bit floats."""
     taken = [at for at, count in enumerate(counts, offset) if count]
     if not taken:
         return None
     width = 2.0**-scale
     if taken[-1] * width < _LARGEST_EXPONENT and (taken[0] + 1) * width > _SMALLEST_EXPONENT:
         return None
-    return Problem(f"{side}.offset", f"is {offset}: its buckets lie beyond every 64-bit float at scale {scale}")
+    return Problem(f"{side}.offset", f"is {offset}: its buckets exceed the range of 64-bit floats at scale {scale}")
 
 
 def _extremes(count: float, minimum: float | None, maximum: float | None) -> Problem | None:
-    """An empty histogram's extremes say nothing, whatever stands there."""
+    """Check min and max, which have no meaning in an empty histogram."""
     if count and minimum is not None and maximum is not None and minimum > maximum:
         return Problem("min", f"is {minimum:g}, more than max, {maximum:g}")
     return None

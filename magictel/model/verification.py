@@ -1,7 +1,7 @@
-"""Sent against seen: what the backend should show for each point, what it shows, and the differences.
+"""Comparison of sent and seen points: what the backend should show, what it shows, and the differences.
 
-Values are compared bit for bit (an int is not a float, 0.0 is not -0.0), with no tolerance. An exporter declares its lossy
-forms; a declared difference is listed and does not count as altered.
+Values are compared bit for bit (an int is not a float, 0.0 is not -0.0), without tolerance. An exporter declares its lossy
+forms; a declared difference is listed but does not count as altered.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Value = str | int | float | bool | None | tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class SampleQuery:
-    """What a read-back looks for: one run's points.
+    """The points of a run that a read-back looks for.
 
-    `run_id` stands in the attribute `magictel.run.id` of every point; `since` and `until` (Unix seconds) enclose their times;
-    `expected` are the points in the backend's own terms, as the exporter's `expect` gave them.
+    `run_id` is the attribute `magictel.run.id` of every point; `since` and `until` (Unix seconds) enclose their times;
+    `expected` are the points in the backend's terms, as returned by the exporter's `expect`.
     """
 
     run_id: str
@@ -30,9 +30,9 @@ class SampleQuery:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One sent point as the backend should show it: `key` tells it from others, `point` names it for people.
+    """A sent point as the backend should show it: `key` identifies it, `point` is its displayed name.
 
-    `id` is the backend's own name of it, where the exporter chose one: a last way to find it.
+    `id` is the backend's id of the point if the exporter chose one, as a last way to find it.
     """
 
     key: str
@@ -43,7 +43,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One point as the backend shows it. `unreadable` are fields it holds but cannot show (then the point is unverified)."""
+    """A point as the backend shows it. `unreadable` are stored fields that it cannot show (then the point is unverified)."""
 
     key: str
     fields: Mapping[str, Value]
@@ -52,7 +52,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One field that is not as sent. `declared` names the documented lossy form, or is None: then the point is altered."""
+    """A field that differs from the sent one. `declared` names the lossy form, or is None: then the point is altered."""
 
     point: str
     field: str
@@ -63,8 +63,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Points of one metric that nothing tells apart: `expected` were delivered, with times from `since` to `until` (Unix nanoseconds,
-    both included), `shown` are there in this time, or None where nobody could tell. Their values were not compared.
+    """Points of a metric that cannot be told apart: `expected` were delivered, with times from `since` to `until` (Unix nanoseconds,
+    both included); the backend shows `shown` in this range, or None if unknown. Their values were not compared.
     """
 
     metric: str
@@ -76,9 +76,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Found, missing, altered, duplicated. `time_to_visible` in seconds from the accepting reply until the last point was shown, or None.
+    """Counts of found, missing, altered and duplicated points. `time_to_visible`: seconds from the accepting reply until the last
+    point was visible, or None.
 
-    `unverified` names why some or all points could not be asked for; it counts only where nothing worse was found.
+    `unverified`: points that could not be queried; it counts only if nothing worse was found.
     """
 
     expected: int
@@ -94,15 +95,15 @@ class Verification:
     message: str | None = None
     remedy: str | None = None
     identity: str | None = None
-    """What a replay's points were told apart by: `point`, each by its own identity, or `metric`, counts only. None: a sample."""
+    """How a replay's points were told apart: `point`, by their identity, or `metric`, by counts only. None: a sample."""
     as_declared: int | None = None
-    """Points with differences that are declared, where `differences` does not list all of them."""
+    """Points with declared differences, if `differences` does not list all of them."""
     repeats: int = 0
-    """Points delivered that are another one once more, with the same identity, time and value: not among those `expected`."""
+    """Delivered points that repeat another one with the same identity, time and value: not among those `expected`."""
     unnamed: int = 0
     """Points that were not shown because the backend refused so many and does not say which: neither expected nor missing."""
     counted: tuple[Counted, ...] = ()
-    """The metrics of which points were counted only."""
+    """The metrics whose points were only counted."""
 
     def excusing(self, unnamed: int) -> Verification:
         """Return the verification with up to `unnamed` missing points taken for those that were refused without being named."""
@@ -121,16 +122,16 @@ class Verification:
 
     @property
     def by_count(self) -> int:
-        """Points of those found that were counted only."""
-        return sum(min(one.shown or 0, one.expected) for one in self.counted)
+        """Return how many of the found points were only counted."""
+        return sum(min(count.shown or 0, count.expected) for count in self.counted)
 
 
 Declare = Callable[[str, Value, Value], str | None]
-"""(field, sent, seen) → the name of the declared lossy form that explains the difference, or None."""
+"""A function (field, sent, seen) that returns the declared lossy form that explains the difference, or None."""
 
 
 def identical(sent: Value, seen: Value) -> bool:
-    """Equal bit for bit and type for type; NaN equals the same NaN."""
+    """Return whether two values are equal in bits and type; NaN equals the same NaN."""
     kind = type(sent)
     if kind is not type(seen):
         return False
@@ -142,11 +143,11 @@ def identical(sent: Value, seen: Value) -> bool:
 
 
 def verify(expected: Iterable[Expected], seen: Iterable[Seen], declare: Declare) -> Verification:
-    """Compare what was sent with what the backend shows; every expected field and every field seen is held against the other."""
-    wanted = {one.key: one for one in expected}
+    """Compare the sent points with those that the backend shows, in every expected and every seen field."""
+    wanted = {point.key: point for point in expected}
     shown: dict[str, list[Seen]] = {}
-    for one in seen:
-        shown.setdefault(one.key, []).append(one)
+    for point in seen:
+        shown.setdefault(point.key, []).append(point)
     found = altered = duplicated = unverified = 0
     differences: list[Difference] = []
     missing: list[str] = []
@@ -187,10 +188,10 @@ def _differences(want: Expected, seen: Seen, declare: Declare) -> Iterable[Diffe
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why a backend cannot be asked what it holds (no right to read, no query end point): the send is then *unverified*."""
+    """Why stored points cannot be queried (no read permission, no query endpoint): the send is then *unverified*."""
 
     code: str
     message: str
     remedy: str | None = None
     final: bool = True
-    """False: asking again may help (the index is not there yet)."""
+    """False: a retry may help (the index does not exist yet)."""

@@ -31,7 +31,7 @@ class Cleaned:
     config: Finding | None = None
 
     @property
-    def held(self) -> bool:
+    def complete(self) -> bool:
         """True when nothing of the run is left as far as the backend says."""
         return self.trouble is None and self.config is None and self.deleted == self.found
 

@@ -1,19 +1,19 @@
-"""Reporters: what an output format consumes. They know events and nothing else; several listen to one stream.
+"""Reporters: one for each output format. They depend on events only; several can consume the same stream.
 
 reporter    the protocol
-terminal    for people, at a terminal and in a pipe
-json        exactly one document, with frozen keys
-junit       one suite a target, one case a rung
-tap         a line a rung
+terminal    text for people, on a terminal and in a pipe
+json        a single document with frozen keys
+junit       a suite per target, a case per rung
+tap         a line per rung
 github      a summary in Markdown, annotations as workflow commands
-nagios      one line and performance data
+nagios      a single line with performance data
 prometheus  a page for the textfile collector
-html        one self-contained page
+html        a self-contained page
 
-kinds       which of them `--report` knows
-results     what those need that write at the end; cases: the same, flat
-documents   what `json` writes; send_verdict, check_page and send_page: the sentences and pages of `terminal`
-tty         whether a stream is a terminal, and how wide
+formats     the formats of `--report`
+results     the results for formats that are written at the end; testcases: the same as a flat list
+documents   the documents of `json`; send_verdict, check_page and send_page: the text of `terminal`
+tty         whether a stream is a terminal, and its width
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page of `check`: a block for each target, a line for each rung, the verdict last."""
+"""The text output of `check`: a block per target, a line per rung, the verdict last."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from magictel.reporters.layout import Sheet
 from magictel.reporters.remedies import segments
 
 _NAME = 14
-"""Columns of a rung's name: the longest, and room."""
+"""Width of the column with the rung's name."""
 _ANSWERED = (Status.PASS, Status.WARN, Status.FAIL)
 _SENTENCE = 200
-"""Characters of a finding's sentence in the last line; the whole stands at its rung."""
+"""Maximum length of a finding's message in the last line; the rung shows the whole."""
 
 
 class Ladder:
-    """One target's ladder, written rung by rung as it is climbed: every rung once; rungs skipped for one reason share a line."""
+    """A target's ladder, written rung by rung during the climb; rungs skipped for the same reason share a line."""
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
@@ -32,14 +32,14 @@ class Ladder:
         self._sheet.flush()
 
     def add(self, finding: Finding) -> bool:
-        """Take one finding; True when something was written. A skipped rung waits for the next one, which may share its line."""
+        """Take a finding and return whether something was written. A skipped rung waits for the next, which may share its line."""
         self._rungs.append(finding)
         groups = list(_lines(self._rungs))
         done = len(groups) if finding.outcome in _ANSWERED else len(groups) - 1
         return self._write(groups[:done])
 
     def end(self, result: CheckResult, *, alone: bool = True) -> None:
-        """Write what is still missing, and the verdict; an empty line follows where other targets do."""
+        """Write the remaining rungs and the verdict; add an empty line if other targets follow."""
         self._write(list(_lines(result.rungs)))
         write_verdict(self._sheet, verdict(result), _COLOUR[result.outcome], result.seconds)
         if not alone:
@@ -60,62 +60,62 @@ class Ladder:
 
 
 def write_block(sheet: Sheet, result: CheckResult, *, alone: bool = True) -> None:
-    """One target's whole ladder. An empty line ends it among others."""
+    """Write a target's whole ladder; add an empty line if there are other targets."""
     ladder = Ladder(sheet)
     ladder.begin(result.target, result.exporter, result.endpoint)
     ladder.end(result, alone=alone)
 
 
 def write_header(sheet: Sheet, target: str, exporter: str, endpoint: str) -> None:
-    """`prod-es  elasticsearch  https://es:9200`; the exporter only where the target is called otherwise."""
+    """Write `prod-es  elasticsearch  https://es:9200`; the exporter only if it differs from the target's name."""
     words = [exporter] if exporter.replace("_", "-") != target.replace("_", "-") else []
     words += [endpoint] if endpoint else []
     sheet.row([(target, "bold"), ("  ", "")] if words else [(target, "bold")], "  ".join(words))
 
 
 def write_rung(sheet: Sheet, finding: Finding) -> None:
-    """A rung's line and, where it is not good, what was seen, how to fix it, and where to read more."""
+    """Write a rung's line and, unless it passed, the evidence, the fix and where to read more."""
     _write_rung(sheet, finding, f"{finding.rung:<{_NAME}}")
 
 
 def _write_rung(sheet: Sheet, finding: Finding, name: str) -> None:
-    held = finding.outcome
-    asked = held in _ANSWERED
+    status = finding.outcome
+    asked = status in _ANSWERED
     timed = asked and finding.seconds is not None and finding.rung is not Rung.CONFIG
-    sign, style = sheet.signs.held[held], sheet.signs.style[held]
+    sign, style = sheet.signs.symbol[status], sheet.signs.style[status]
     sheet.row(
         [("  ", ""), (sign, style), (f" {name}", "" if asked else "dim")],
         finding.message,
         span(finding.seconds or 0.0) if timed else "",
         style="" if asked else "dim",
     )
-    if held in (Status.WARN, Status.FAIL) or (held is Status.SKIPPED and finding.code):
+    if status in (Status.WARN, Status.FAIL) or (status is Status.SKIPPED and finding.code):
         write_more(sheet, finding)
 
 
 def write_more(sheet: Sheet, finding: Finding) -> None:
-    """The lines under a finding: evidence, `fix:`, `more:`."""
+    """Write the lines below a finding: evidence, `fix:`, `more:`."""
     for line in lines(finding):
         sheet.note(6, line)
     write_way_out(sheet, finding.code, finding.remedy)
 
 
 def write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
-    """`fix:`, a command in it alone on its line; `more:`."""
+    """Write `fix:`, with a command on its own line, and `more:`."""
     write_remedy(sheet, 6, remedy or "", "fix:   ")
     if code:
         sheet.note(6, f"magictel explain {code}", "more:  ")
 
 
 def write_remedy(sheet: Sheet, indent: int, remedy: str, label: str) -> None:
-    """Its words, and its command alone on a line."""
+    """Write a remedy's text, and its command on a separate line."""
     for text, _ in segments(remedy):
         sheet.note(indent, text, label)
         label = " " * len(label)
 
 
 def verdict(result: CheckResult) -> str:
-    """`elasticsearch OK, 1 warning`; `prod-es FAILED at tls: the certificate expired 3 days ago (tls.expired)`."""
+    """Return `elasticsearch OK, 1 warning` or `prod-es FAILED at tls: the certificate expired 3 days ago (tls.expired)`."""
     failed = _failed(result)
     warned = sum(finding.outcome is Status.WARN for finding in result.rungs)
     cut = _cut(result)
@@ -125,22 +125,22 @@ def verdict(result: CheckResult) -> str:
         more = f"; also at {', '.join(finding.rung for finding in failed[1:])}" if len(failed) > 1 else ""
         return f"{result.target} FAILED at {failed[0].rung}: {sentence(failed[0].message, failed[0].code)}{more}"
     if result.outcome is CheckOutcome.UNVERIFIED:
-        why = next((one for one in result.rungs if one.code == UNPROVEN), None)
-        reason = sentence(why.message, why.code) if why else "what was skipped leaves open whether it takes data"
+        why = next((rung for rung in result.rungs if rung.code == UNPROVEN), None)
+        reason = sentence(why.message, why.code) if why else "skipped steps leave open whether it accepts data"
         return f"{result.target} UNVERIFIED: {reason}"
     ok = f"{result.target} OK{_up_to(result)}"
     return f"{ok}, {many(warned, 'warning')}" if warned else ok
 
 
 def _up_to(result: CheckResult) -> str:
-    """` up to dns`, where --until left out what proves a write."""
+    """Return ` up to dns` if --until skipped the steps that prove a write."""
     cut = next((number for number, finding in enumerate(result.rungs) if AFTER_UNTIL in finding.message), 0)
     asked_for = result.rungs[cut].rung is not Rung.ROUND_TRIP
     return f" up to {result.rungs[cut - 1].rung}" if cut and asked_for else ""
 
 
 def sentence(message: str, code: str | None) -> str:
-    """What happened, with its code behind it: `the certificate expired 3 days ago (tls.expired)`."""
+    """Return the message followed by its code: `the certificate expired 3 days ago (tls.expired)`."""
     text = " ".join(message.split())
     if len(text) > _SENTENCE:
         text = text[:_SENTENCE].rpartition(" ")[0] + "…"
@@ -152,7 +152,7 @@ def _failed(result: CheckResult) -> list[Finding]:
 
 
 def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> None:
-    """The last line: the verdict over all, where one target's own is not the last already."""
+    """Write the last line: the verdict over all targets, unless a single target's verdict is already the last line."""
     if finished.interrupted:
         write_verdict(sheet, overall(targets, finished), "red", finished.seconds)
     elif len(finished.results) > 1:
@@ -161,12 +161,12 @@ def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> 
 
 
 def write_verdict(sheet: Sheet, text: str, colour: str, seconds: float | None) -> None:
-    """The line that ends a page or a block: bold, wrapped like any other, with the time at the right."""
+    """Write the last line of a block or of the output: bold, wrapped, with the time at the right."""
     sheet.row([], text, "" if seconds is None else span(seconds), style=f"bold {colour}", hang=2)
 
 
 def overall(targets: Sequence[str], finished: CheckFinished) -> str:
-    """`all 3 targets OK, warnings for canary`; `1 of 2 targets FAILED: prod-es at tls (tls.expired)`; of one target its own verdict."""
+    """Return the verdict: `all 3 targets OK, warnings for canary`, `1 of 2 targets FAILED: prod-es at tls (tls.expired)`."""
     done = finished.results
     if finished.interrupted:
         whole = sum(_cut(result) is None for result in done)
@@ -185,7 +185,7 @@ def overall(targets: Sequence[str], finished: CheckFinished) -> str:
 
 
 def _where(result: CheckResult) -> str:
-    """`prod-es at tls (tls.expired)`."""
+    """Return `prod-es at tls (tls.expired)`."""
     failed = _failed(result)
     return f"{result.target} at {failed[0].rung} ({failed[0].code})" if failed else result.target
 
@@ -199,12 +199,12 @@ _COLOUR = {
 
 
 def _cut(result: CheckResult) -> Finding | None:
-    """The rung that an interrupt broke off."""
+    """Return the rung that was interrupted."""
     return next((finding for finding in result.rungs if finding.code == INTERRUPTED), None)
 
 
 def _lines(rungs: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """Rungs in order; neighbours that were not asked for the same reason together."""
+    """Yield the rungs in order; group neighbours that were skipped for the same reason."""
     group: list[Finding] = []
     for finding in rungs:
         if group and not (_same(group[-1], finding)):
@@ -215,9 +215,9 @@ def _lines(rungs: Sequence[Finding]) -> Iterator[list[Finding]]:
         yield group
 
 
-def _same(one: Finding, other: Finding) -> bool:
-    if one.outcome is not other.outcome or one.code or other.code:
+def _same(finding: Finding, other: Finding) -> bool:
+    if finding.outcome is not other.outcome or finding.code or other.code:
         return False
-    if one.outcome is Status.BLOCKED:
-        return one.blocked_by is other.blocked_by
-    return one.outcome is Status.SKIPPED and one.message == other.message
+    if finding.outcome is Status.BLOCKED:
+        return finding.blocked_by is other.blocked_by
+    return finding.outcome is Status.SKIPPED and finding.message == other.message

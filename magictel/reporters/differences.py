@@ -1,13 +1,13 @@
-"""A difference between what was sent and what queries show, as a line of text; long names and values are cut."""
+"""A difference between the sent and the queried value, as a line of text; long names and values are truncated."""
 
 from __future__ import annotations
 
 from magictel.model.verification import Difference, Value
 
 _ATTRIBUTES = 60
-"""Characters shown of a point's attributes."""
+"""Maximum length of a point's attributes."""
 _VALUE = 40
-"""Characters shown of a value that differs."""
+"""Maximum length of a value."""
 
 
 def shown_difference(difference: Difference) -> str:
@@ -17,7 +17,7 @@ def shown_difference(difference: Difference) -> str:
 
 
 def _point(name: str) -> str:
-    """A point's name; of many attributes the first ones: `http.requests{route=/a, …} at 2026-11-25T14:45:08Z`."""
+    """Return a point's name with its first attributes: `http.requests{route=/a, …} at 2026-11-25T14:45:08Z`."""
     before, brace, rest = name.partition("{")
     attributes, end, after = rest.rpartition("}")
     if not brace or not end or len(attributes) <= _ATTRIBUTES:
@@ -26,7 +26,7 @@ def _point(name: str) -> str:
 
 
 def _shown(value: Value) -> str:
-    """A value with its type showing; a long one cut, with its length."""
+    """Return a value in a form that shows its type; truncate a long one and add its length."""
     if value is None:
         return "nothing"
     if isinstance(value, tuple):

@@ -35,7 +35,7 @@ Document = dict[str, Any]
 
 
 def error_document(failure: MagictelError) -> Document:
-    """`magictel.error/1`: what is said where no result can be."""
+    """Return `magictel.error/1`: the document for a run without results."""
     return {
         "schema": ERROR,
         "code": failure.code,
@@ -46,7 +46,7 @@ def error_document(failure: MagictelError) -> Document:
 
 
 def check_document(finished: CheckFinished, targets: Iterable[str] = ()) -> Document:
-    """`magictel.check/1`. A target that was broken off does not hold: the outcome is fail."""
+    """Return `magictel.check/1`. The outcome is fail if a target was interrupted."""
     left = _not_asked(finished.results, targets)
     return {
         "schema": CHECK,
@@ -59,7 +59,7 @@ def check_document(finished: CheckFinished, targets: Iterable[str] = ()) -> Docu
 
 
 def send_document(finished: SendFinished, targets: Iterable[str] = ()) -> Document:
-    """`magictel.send/1`. What became of the points of a target that was broken off is not known: the outcome is undelivered."""
+    """Return `magictel.send/1`. The outcome is undelivered if a target was interrupted, because its points' fate is unknown."""
     left = _not_asked(finished.results, targets)
     return {
         "schema": SEND,
@@ -73,7 +73,7 @@ def send_document(finished: SendFinished, targets: Iterable[str] = ()) -> Docume
 
 
 def replay_document(finished: ReplayFinished, targets: Iterable[str] = ()) -> Document:
-    """`magictel.replay/1`: as `magictel.send/1`, and what was read. A recording that broke off was not replayed: undelivered."""
+    """Return `magictel.replay/1`: like `magictel.send/1`, with the source. The outcome is undelivered if reading ended early."""
     source = finished.source
     document = send_document(finished, targets)
     if finished.broken is not None or (finished.interrupted and finished.go_on is not None):
@@ -91,7 +91,7 @@ def replay_document(finished: ReplayFinished, targets: Iterable[str] = ()) -> Do
 
 
 def source_document(source: SourceReport) -> Document:
-    """What was read of recordings."""
+    """Return the counts of what was read from the recordings."""
     return {
         "files": list(source.files),
         "points": source.points,
@@ -106,7 +106,7 @@ def source_document(source: SourceReport) -> Document:
 
 
 def skipped_document(reason: SkippedReason) -> Document:
-    """Why so many points or lines of a recording were not sent. `lost`: there was something to send."""
+    """Return a reason why points or lines of a recording were not sent. `lost`: there was something to send."""
     return {
         "code": reason.code,
         "count": reason.count,
@@ -117,23 +117,23 @@ def skipped_document(reason: SkippedReason) -> Document:
 
 
 def dry_replay_document(source: SourceReport, targets: Iterable[Document]) -> Document:
-    """`magictel.dry-replay/1`: what a replay would send, in numbers."""
+    """Return `magictel.dry-replay/1`: the numbers of what a replay would send."""
     return {"schema": DRY_REPLAY, "source": source_document(source), "targets": list(targets)}
 
 
 def clean_document(cleaned: Iterable[RunCleaned]) -> Document:
-    """`magictel.clean/1`: a clean-up of an earlier run."""
+    """Return `magictel.clean/1`: a clean-up of an earlier run."""
     rows = list(cleaned)
     return {
         "schema": CLEAN,
-        "outcome": "cleaned" if all(run.held for run in rows) else "not-cleaned",
+        "outcome": "cleaned" if all(run.complete for run in rows) else "not-cleaned",
         "run_id": rows[0].run_id if rows else None,
         "targets": [{"target": run.target, "exporter": run.exporter, **cleaned_document(run)} for run in rows],
     }
 
 
 def rung_document(finding: Finding) -> Document:
-    """One rung. `code` is null on pass; `blocked_by` a rung's name or null."""
+    """Return a rung. `code` is null on pass; `blocked_by` is a rung's name or null."""
     return {
         "rung": finding.rung.value,
         "outcome": finding.outcome.value,
@@ -147,8 +147,9 @@ def rung_document(finding: Finding) -> Document:
 
 
 def receipt_document(receipt: Receipt) -> Document:
-    """The ledger of one delivery; counts are SDK data points. `failed_attempts`: those after which something was sent again or left;
-    `status` is null where there was no reply, or one whose status is a success.
+    """Return the ledger of a delivery; counts are SDK data points. `failed_attempts`: attempts with points left to retry.
+
+    `status` is null without a reply, or if the reply's status was a success.
     """
     return {
         "sent": receipt.sent,
@@ -170,7 +171,7 @@ def receipt_document(receipt: Receipt) -> Document:
 
 
 def verification_document(seen: Verification) -> Document:
-    """Sent against seen."""
+    """Return the comparison of sent and seen points."""
     return {
         "expected": seen.expected,
         "found": seen.found,
@@ -188,7 +189,7 @@ def verification_document(seen: Verification) -> Document:
 
 
 def timing_document(timing: Timing) -> Document:
-    """Where the time of a delivery went, in seconds; null where there is no such step. `advice` says what dominates."""
+    """Return the time of a delivery by step, in seconds; null for a missing step. `advice` names the dominant step."""
     return {
         "encode": timing.encode,
         "compress": timing.compress,
@@ -257,7 +258,7 @@ def _metric(counted: Counted) -> Document:
 
 
 def cleaned_document(run: RunCleaned) -> Document:
-    """What a clean-up of one target did."""
+    """Return the result of a target's clean-up."""
     return {"found": run.found, "deleted": run.deleted, "code": run.code, "message": run.message, "remedy": run.remedy}
 
 

@@ -1,4 +1,4 @@
-"""What of a finding's evidence a person needs at once: the few lines under a rung that is not good. The JSON report has all of it."""
+"""The lines of evidence below a rung that did not pass; the JSON report contains all evidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from magictel.model.finding import Finding, Status
 
 _SAID = 160
-"""Characters shown of what a server said: enough to recognise it."""
+"""Maximum length of a server's response: enough to recognise it."""
 
 _FOR_MACHINES = frozenset(
     {"accepts_future_seconds", "accepts_past_seconds", "addresses", "ahead_seconds", "answered_by", "backend_time"}
@@ -42,7 +42,7 @@ _FOR_MACHINES = frozenset(
     }
     | {"subject", "verified", "version"}
 )
-"""What is told in another form, or is of use to programs alone."""
+"""Evidence that is shown in another form, or is useful to programs only."""
 _ANSWERS = ("first_bytes", "body", "said")
 _FAILED = {
     Status.FAIL.value: "failed",
@@ -53,9 +53,9 @@ _FAILED = {
 
 
 def lines(finding: Finding) -> list[str]:
-    """Sentences, the telling ones first; what the message or the remedy says already is left out."""
-    told = f"{finding.message}\n{finding.remedy or ''}"
-    return [line for line in _lines(finding.evidence, told) if line not in told]
+    """Return lines of evidence, the most informative first, without those that the message or remedy contains."""
+    text = f"{finding.message}\n{finding.remedy or ''}"
+    return [line for line in _lines(finding.evidence, text) if line not in text]
 
 
 def _lines(evidence: Mapping[str, Any], message: str) -> Iterator[str]:
@@ -63,12 +63,12 @@ def _lines(evidence: Mapping[str, Any], message: str) -> Iterator[str]:
         yield f"from {evidence['origin']}"
     if evidence.get("subject") and evidence.get("issuer"):
         yield _certificate(evidence)
-    said = next((str(evidence[key]) for key in _ANSWERS if evidence.get(key)), "")
-    if said and said not in message:
-        yield _answer(evidence, said)
+    answer = next((str(evidence[key]) for key in _ANSWERS if evidence.get(key)), "")
+    if answer and answer not in message:
+        yield _answer(evidence, answer)
     role = evidence.get("smallest_role")
     if role is not None and json.dumps(role) not in message:
-        yield f"the smallest role that would do: {json.dumps(role)}"
+        yield f"minimal role: {json.dumps(role)}"
     if evidence.get("hint"):
         yield str(evidence["hint"])
     nodes = evidence.get("endpoints")
@@ -90,17 +90,17 @@ def _certificate(evidence: Mapping[str, Any]) -> str:
     return f"{evidence['subject']}, issued by {evidence['issuer']}{until}"
 
 
-def _answer(evidence: Mapping[str, Any], said: str) -> str:
-    said = said.replace("><", "> <")  # room for a line to break
-    cut = said if len(said) <= _SAID else said[:_SAID].rstrip() + "…"
+def _answer(evidence: Mapping[str, Any], answer: str) -> str:
+    answer = answer.replace("><", "> <")  # room for a line to break
+    cut = answer if len(answer) <= _SAID else answer[:_SAID].rstrip() + "…"
     status = f"{evidence['status']} " if evidence.get("status") else ""
     by = f" ({evidence['server']})" if evidence.get("server") else ""
-    return f"it answered{by}: {status}{cut}"
+    return f"response{by}: {status}{cut}"
 
 
 def _value(value: Any) -> str:
     if isinstance(value, str):
         return value if len(value) <= 2 * _SAID else value[: 2 * _SAID].rstrip() + "…"
-    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
-        return ", ".join(value[:8]) + (f", … ({len(value)} in all)" if len(value) > 8 else "")
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        return ", ".join(value[:8]) + (f", … ({len(value)} in total)" if len(value) > 8 else "")
     return ""

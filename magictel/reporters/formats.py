@@ -1,10 +1,10 @@
-"""The kinds of report that can stand beside the terminal. Each reporter is imported when it is asked for."""
+"""The formats of `--report`. Each reporter is imported when it is requested."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, cast
 
 from magictel.errors import MagictelError
 from magictel.reporters.reporter import Reporter
@@ -15,34 +15,33 @@ KINDS: Mapping[str, str] = {
     "junit": "JUnit XML, for Jenkins and GitLab",
     "tap": "the Test Anything Protocol",
     "github": "a step summary for GitHub Actions, and annotations",
-    "nagios": "one line with performance data",
+    "nagios": "a single line with performance data",
     "prometheus": "metrics for node_exporter's textfile collector",
-    "html": "one self-contained page",
+    "html": "a self-contained page",
 }
 
 
 class FileReporter(Reporter, Protocol):
-    """A reporter to a file, which can also say why there is nothing to report."""
+    """A reporter to a file, which can also report a failure of the whole command."""
 
     def fail(self, failure: MagictelError) -> None:
-        """Nothing could be asked at all."""
+        """Report a failure of the whole command."""
         ...
 
 
 def make(kind: str, stream: TextIO, *, command: str, annotations: TextIO, info: RunInfo | None = None) -> FileReporter:
-    """Return the reporter of a kind, writing to `stream`. `annotations` is what a CI system reads workflow commands from."""
+    """Return the reporter of a format, writing to `stream`. A CI system reads workflow commands from `annotations`."""
     module = importlib.import_module(f"magictel.reporters.{kind}")
     match kind:
         case "json":
-            made = module.JsonReporter(module.writer(stream))
+            file_reporter = module.JsonReporter(module.writer(stream))
         case "junit":
-            made = module.JUnitReporter(stream)
+            file_reporter = module.JUnitReporter(stream)
         case "github":
-            made = module.GithubReporter(stream, annotations)
+            file_reporter = module.GithubReporter(stream, annotations)
         case "prometheus":
-            made = module.PrometheusReporter(stream, command)
+            file_reporter = module.PrometheusReporter(stream, command)
         case _:
-            made = getattr(module, f"{kind.capitalize()}Reporter")(stream)
-    made.info = info
-    reporter: FileReporter = made
-    return reporter
+            file_reporter = getattr(module, f"{kind.capitalize()}Reporter")(stream)
+    file_reporter.info = info
+    return cast("FileReporter", file_reporter)

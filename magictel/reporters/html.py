@@ -1,4 +1,4 @@
-"""For people who were not there: one self-contained page with the ladder, the ledger and the timing. Nothing is loaded from anywhere."""
+"""A self-contained HTML page with the ladder, the ledger and the timing. It loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from magictel.reporters.symbols import DRAWN, printable
 from magictel.reporters.testcases import (
     ACCEPTED,
     VERIFIED,
-    Case,
-    cases,
+    ReportCase,
     checked_cases,
     reason_text,
+    report_cases,
     sent_cases,
     source_cases,
     undeclared,
@@ -42,17 +42,17 @@ _CALM = frozenset({"sent", "delivered", "found", "equal", "counted", "withheld"}
 
 
 class HtmlReporter(ClosingReporter):
-    """Writes one HTML document."""
+    """A reporter that writes an HTML document."""
 
     def text(self, results: Results) -> str:
-        """The page of a run."""
-        found = cases(results)
-        held = Status.FAIL if results.interrupted else _worst(results, found)
+        """Return the page of a run."""
+        cases = report_cases(results)
+        status = Status.FAIL if results.interrupted else _worst(results, cases)
         facts = [*_facts(results), *self._about()]
-        return _page(f"magictel {operation(results)}", sentence(results), held, _body(results), facts)
+        return _page(f"magictel {operation(results)}", sentence(results), status, _body(results), facts)
 
     def failure(self, failure: MagictelError) -> str:
-        """The page of a run that came to nothing."""
+        """Return the page of a run without results."""
         origin = f"<p>from {_text(failure.origin)}</p>" if failure.origin else ""
         body = [f"<section>{origin}{_way_out(failure.code, failure.remedy)}</section>"]
         return _page("magictel", failure.message, Status.FAIL, body, [failure.code, *self._about()])
@@ -61,7 +61,7 @@ class HtmlReporter(ClosingReporter):
         return [] if self.info is None else [str(self.info)]
 
 
-def _page(title: str, verdict: str, held: Status, body: Iterator[str] | list[str], facts: list[str]) -> str:
+def _page(title: str, verdict: str, status: Status, body: Iterator[str] | list[str], facts: list[str]) -> str:
     style = files("magictel.reporters").joinpath("page.css").read_text("utf-8")
     return (
         "<!DOCTYPE html>\n"
@@ -69,8 +69,8 @@ def _page(title: str, verdict: str, held: Status, body: Iterator[str] | list[str
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{_text(title)}: {_text(verdict)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'<header class="{held.value}"><p class="what">{_text(title)}</p>'
-        f"<h1>{_sign(held)} {_text(verdict)}</h1><p>{' · '.join(map(_text, facts))}</p></header>\n<main>\n"
+        f'<header class="{status.value}"><p class="what">{_text(title)}</p>'
+        f"<h1>{_sign(status)} {_text(verdict)}</h1><p>{' · '.join(map(_text, facts))}</p></header>\n<main>\n"
         f"{''.join(body)}</main>\n</body>\n</html>\n"
     )
 
@@ -90,34 +90,34 @@ def _body(results: Results) -> Iterator[str]:
         head = _head(sent, send_verdict.verdict(sent), _SENT.get(sent.outcome, Status.FAIL))
         parts = [_ledger(sent), _steps(sent_cases(sent)), _timing(sent), _reasons(sent), _differences(sent)]
         yield f"<section>{head}{''.join(parts)}</section>\n"
-    for one in results.cleaned:
-        held = Status.PASS if one.held else Status.FAIL
-        said = f"{one.deleted} of {one.found or 0} items deleted{': ' + one.message if one.message else ''}"
-        body = f"<p>{_text(said)}</p>{_way_out(one.code, one.remedy)}"
-        yield f"<section><h2>{_sign(held)} {_text(one.target)}: clean-up</h2>{body}</section>\n"
+    for run in results.cleaned:
+        status = Status.PASS if run.complete else Status.FAIL
+        text = f"{run.deleted} of {run.found or 0} items deleted{': ' + run.message if run.message else ''}"
+        body = f"<p>{_text(text)}</p>{_way_out(run.code, run.remedy)}"
+        yield f"<section><h2>{_sign(status)} {_text(run.target)}: clean-up</h2>{body}</section>\n"
     for left in results.left:
-        yield f"<section><h2>{_sign(Status.FAIL)} {_text(left)}</h2><p>The run was broken off before it.</p></section>\n"
+        yield f"<section><h2>{_sign(Status.FAIL)} {_text(left)}</h2><p>The run was interrupted before it.</p></section>\n"
 
 
-def _head(result: CheckResult | SendResult, verdict: str, held: Status) -> str:
+def _head(result: CheckResult | SendResult, verdict: str, status: Status) -> str:
     words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
     where = f" at <code>{_exact(result.endpoint)}</code>" if result.endpoint else ""
     took = _text(span(result.seconds))
-    return f"<h2>{_sign(held)} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {took}</p>"
+    return f"<h2>{_sign(status)} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {took}</p>"
 
 
-def _steps(found: list[Case]) -> str:
-    """The ladder: a row a rung with a bar for its share of the time; what is not good stands open under it."""
-    longest = max((case.seconds or 0.0 for case in found), default=0.0)
+def _steps(cases: list[ReportCase]) -> str:
+    """Return the ladder: a row per rung with a bar for its share of the time; problems are expanded below it."""
+    longest = max((case.seconds or 0.0 for case in cases), default=0.0)
     rows = []
-    for case in found:
-        asked = case.held in (Status.PASS, Status.WARN, Status.FAIL)
+    for case in cases:
+        asked = case.status in (Status.PASS, Status.WARN, Status.FAIL)
         seconds = case.seconds if asked and case.seconds else None
         share = 100 * seconds / longest if seconds and longest else 0.0
         time = _time(seconds, share) if seconds else ""
         detail = _detail(case) if case.code else ""
         rows.append(
-            f"<li class='{case.held.value}'><span class='name'>{_sign(case.held)} {_text(case.name)}</span>"
+            f"<li class='{case.status.value}'><span class='name'>{_sign(case.status)} {_text(case.name)}</span>"
             f"<div class='said'><p>{_text(case.message)}</p>{detail}</div><span class='time'>{time}</span></li>"
         )
     return f"<ol class='steps'>{''.join(rows)}</ol>"
@@ -128,34 +128,36 @@ def _time(seconds: float, share: float) -> str:
     return f"{bar}<b>{_text(span(seconds))}</b>"
 
 
-def _detail(case: Case) -> str:
-    told = case.told if case.name not in (ACCEPTED, VERIFIED) else ()  # these have tables of their own
-    lines = "".join(f"<p class='told'>{_text(line)}</p>" for line in told)
+def _detail(case: ReportCase) -> str:
+    details = case.details if case.name not in (ACCEPTED, VERIFIED) else ()  # these have their own tables
+    lines = "".join(f"<p class='told'>{_text(line)}</p>" for line in details)
     return lines + _way_out(case.code, case.remedy)
 
 
 def _way_out(code: str | None, remedy: str | None) -> str:
     parts = segments(remedy or "")
-    said = " ".join(f"<code>{_exact(text)}</code>" if command else _text(text) for text, command in parts)
-    fix = f"<dt>fix</dt><dd>{said}</dd>" if remedy else ""
+    markup = " ".join(f"<code>{_exact(text)}</code>" if command else _text(text) for text, command in parts)
+    fix = f"<dt>fix</dt><dd>{markup}</dd>" if remedy else ""
     more = f"<dt>more</dt><dd><code>magictel explain {_exact(code)}</code></dd>" if code else ""
     return f"<dl>{fix}{more}</dl>" if fix or more else ""
 
 
 def _ledger(result: SendResult) -> str:
-    """Every point by what became of it; then, of those accepted, how they were read back."""
+    """Return the points by fate; then the accepted ones by read-back."""
     receipt, seen = result.receipt, result.verification
     unconfirmed = ("unconfirmed",) if receipt.unconfirmed else ()
     names = ("sent", "delivered", *unconfirmed, "rejected", "withheld", "kept", "dropped")
     counts = {name: getattr(receipt, name) for name in names}
-    told = _figures("ledger", counts)
+    figures = _figures("ledger", counts)
     if seen is not None and (seen.found or not seen.code):
         equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
         counted = {"counted": seen.by_count} if seen.counted else {}
         back = {"found": seen.found, "equal": equal, **counted, "missing": seen.missing, "altered": seen.altered}
         repeats = {"repeats": seen.repeats} if seen.repeats else {}
-        told += _figures("read back", {**back, "duplicated": seen.duplicated, **repeats, "unverified": seen.unverified})
-    return f"<div class='counts'>{told}</div>"
+        figures += _figures(
+            "read back", {**back, "duplicated": seen.duplicated, **repeats, "unverified": seen.unverified}
+        )
+    return f"<div class='counts'>{figures}</div>"
 
 
 def _figures(name: str, counts: Mapping[str, int]) -> str:
@@ -169,7 +171,7 @@ def _figures(name: str, counts: Mapping[str, int]) -> str:
 
 
 def _timing(result: SendResult) -> str:
-    """A bar for each step of the delivery."""
+    """Return a bar for each step of the delivery."""
     if result.timing is None:
         return ""
     steps = result.timing.steps()
@@ -191,30 +193,30 @@ def _differences(result: SendResult) -> str:
     if seen is None:
         return ""
     rows = [
-        f"<tr><td>{_text(one.point)}</td><td>{_text(one.field)}</td>"
-        f"<td data-name='sent'><code>{_exact(repr(one.sent))}</code></td>"
-        f"<td data-name='queries see'><code>{_exact(repr(one.seen))}</code></td></tr>"
-        for one in undeclared(seen)[:_DIFFERENCES]
+        f"<tr><td>{_text(difference.point)}</td><td>{_text(difference.field)}</td>"
+        f"<td data-name='sent'><code>{_exact(repr(difference.sent))}</code></td>"
+        f"<td data-name='queries see'><code>{_exact(repr(difference.seen))}</code></td></tr>"
+        for difference in undeclared(seen)[:_DIFFERENCES]
     ]
     head = "<tr><th>point</th><th>field</th><th>sent</th><th>queries see</th></tr>"
     table = f"<h3>Altered</h3><div class='wide'><table>{head}{''.join(rows)}</table></div>" if rows else ""
     lost = "".join(f"<li>{_text(point)}</li>" for point in seen.missing_points[:_DIFFERENCES])
     table += f"<h3>Not shown in time</h3><ul>{lost}</ul>" if lost else ""
-    forms = ", ".join(dict.fromkeys(str(one.declared) for one in seen.differences if one.declared))
-    return table + (f"<p class='told'>As declared: {_text(forms)}</p>" if forms else "")
+    forms = ", ".join(dict.fromkeys(str(difference.declared) for difference in seen.differences if difference.declared))
+    return table + (f"<p class='told'>Expected loss: {_text(forms)}</p>" if forms else "")
 
 
-def _worst(results: Results, found: list[Case]) -> Status:
-    held = {case.held for case in found}
-    unverified = results.send and any(one.outcome is SendOutcome.UNVERIFIED for one in results.send.results)
-    if Status.FAIL in held:
+def _worst(results: Results, cases: list[ReportCase]) -> Status:
+    statuses = {case.status for case in cases}
+    unverified = results.send and any(result.outcome is SendOutcome.UNVERIFIED for result in results.send.results)
+    if Status.FAIL in statuses:
         return Status.FAIL
-    return Status.WARN if Status.WARN in held or unverified else Status.PASS
+    return Status.WARN if Status.WARN in statuses or unverified else Status.PASS
 
 
-def _sign(held: Status) -> str:
-    """A sign for the eye, and its word for those who listen."""
-    return f"<span class='sign {held.value}' role='img' aria-label='{_WORDS[held]}'>{DRAWN.held[held]}</span>"
+def _sign(status: Status) -> str:
+    """Return a sign with its word for screen readers."""
+    return f"<span class='sign {status.value}' role='img' aria-label='{_WORDS[status]}'>{DRAWN.symbol[status]}</span>"
 
 
 def _text(text: str) -> str:
@@ -222,5 +224,5 @@ def _text(text: str) -> str:
 
 
 def _exact(text: str) -> str:
-    """Text to be copied: every blank is one."""
+    """Return text for copying, with plain spaces."""
     return escape(printable(str(text)), quote=True)

@@ -1,4 +1,4 @@
-"""Numbers as people read them: `41 ms`, `1.2 s`, `1 warning`."""
+"""Human-readable numbers: `41 ms`, `1.2 s`, `1 warning`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MINUTE = 60.0
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _NAMED = 8
-"""Names in one sentence; beyond that it is no longer read."""
+"""Maximum number of names in a sentence."""
 
 
 def span(seconds: float) -> str:
-    """A duration with two significant digits or so: `<1 ms`, `41 ms`, `1.2 s`, `34 s`, `3 min`, `2 h`, `3 days`."""
+    """Return a duration with about two significant digits: `<1 ms`, `41 ms`, `1.2 s`, `34 s`, `3 min`, `2 h`, `3 days`."""
     if seconds < 0.0005:
         return "<1 ms"
     if seconds < 0.0995:
@@ -33,22 +33,22 @@ def span(seconds: float) -> str:
 
 
 def bound(text: str, by: str) -> str:
-    """The text with `by` in place of each blank between a number and its unit and in `visible after …`, where a line must not break."""
+    """Replace the spaces at which a line must not break by `by`: between a number and its unit, and in `visible after …`."""
     return _FIGURE.sub(by, text)
 
 
-def many(count: int, one: str, several: str | None = None) -> str:
-    """`1 point`, `12 points`; the plural is the singular with an s unless given."""
-    return f"{count} {one if count == 1 else several or one + 's'}"
+def many(count: int, singular: str, plural: str | None = None) -> str:
+    """Return `1 point` or `12 points`; the default plural is the singular with an s."""
+    return f"{count} {singular if count == 1 else plural or singular + 's'}"
 
 
 def every(count: int) -> str:
-    """`both targets`, `all 3 targets`."""
+    """Return `both targets` or `all 3 targets`."""
     return "both targets" if count == 2 else f"all {count} targets"
 
 
 def named(names: Sequence[str]) -> str:
-    """`a, b, c`; of very many the first, `and 41 more`."""
+    """Return `a, b, c`; for many names the first ones and `and 41 more`."""
     if len(names) <= _NAMED:
         return ", ".join(names)
     return f"{', '.join(names[: _NAMED - 1])} and {len(names) - _NAMED + 1} more"

@@ -1,4 +1,4 @@
-"""For machines: one document with frozen keys (`tests/reporters/test_json.py`). More keys may come; none goes or changes its meaning."""
+"""A JSON document with frozen keys (`tests/reporters/test_json.py`): keys may be added, never removed or redefined."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from magictel.reporters.run_info import RunInfo
 
 
 class JsonReporter:
-    """Writes exactly one document when the operation is over; broken off before any result nothing, and the caller says why."""
+    """A reporter that writes a single document at the end; interrupted before any result, it writes nothing and the caller reports why."""
 
     info: RunInfo | None = None
-    """What is said about the run itself, if anything."""
+    """Facts about the run itself, or None."""
 
     def __init__(self, write: Callable[[Document], None], info: RunInfo | None = None) -> None:
         self._write = write
@@ -44,7 +44,7 @@ class JsonReporter:
         self._cleaned: list[RunCleaned] = []
 
     def on(self, event: Event) -> None:
-        """Take one event."""
+        """Take an event."""
         match event:
             case CheckStarted(targets=targets) | SendStarted(targets=targets) | ReplayStarted(targets=targets):
                 self._targets = targets
@@ -62,7 +62,7 @@ class JsonReporter:
             self._write(plain({**document, **_about(self.info)}))
 
     def fail(self, failure: MagictelError) -> None:
-        """Nothing could be asked at all: the document says why."""
+        """Write the document for a failure of the whole command."""
         self._write({**error_document(failure), **_about(self.info)})
 
     def _document(self) -> Document | None:
@@ -84,7 +84,7 @@ def _about(info: RunInfo | None) -> Document:
 
 
 def writer(stream: TextIO) -> Callable[[Document], None]:
-    """Writes a document to a stream: one JSON value, indented, and a line end."""
+    """Return a function that writes a document to a stream as indented JSON with a line end."""
 
     def write(document: Document) -> None:
         stream.write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
@@ -94,7 +94,7 @@ def writer(stream: TextIO) -> Callable[[Document], None]:
 
 
 def plain(value: Any) -> Any:
-    """A value JSON has: what it lacks becomes its text (NaN, infinities, bytes, objects)."""
+    """Return a value that JSON supports; NaN, infinities, bytes and objects become text."""
     if isinstance(value, float):
         return (
             value if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

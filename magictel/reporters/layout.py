@@ -1,6 +1,6 @@
-"""A sheet is where a report for people is written: rows with a fixed lead, a text that wraps under itself, a figure at the right.
+"""Layout of text reports: rows with a fixed lead, text that wraps below itself, and a number at the right.
 
-With a width (a terminal) rows wrap and figures line up; without one (a pipe, a file) nothing wraps and the figure follows the text.
+With a width (a terminal) rows wrap and numbers line up; without one (a pipe, a file) nothing wraps and the number follows the text.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from magictel.reporters.remedies import COMMANDS
 from magictel.reporters.symbols import Signs, printable, signs_for, writable
 
 Part = tuple[str, str]
-"""A text and its style: the empty style, or words of rich's (`bold red`)."""
+"""A text and its style: empty, or a style of rich (`bold red`)."""
 Paint = Callable[[str, str], str]
 
 _WIDEST = 100
-"""Beyond this many columns a figure at the right edge is too far from the text it belongs to."""
+"""Beyond this width, a number at the right edge is too far from its text."""
 _NARROWEST = 40
 _OPTION = re.compile(r"(?<=--set) (?=\w+=)")
-"""A blank within what is copied as a whole. It stays a blank: a shell takes no other."""
+"""A space within text that is copied as a whole. It stays a plain space, as shells require."""
 _BOUND = "\x1f"
-"""Stands for a blank that no line breaks at: it is one column wide, and no text that is shown holds it."""
+"""Placeholder for a space at which no line breaks: one column wide, and absent from all shown text."""
 
 
 class Sheet:
-    """Rows of text on a stream. A stream that was closed by its reader swallows the rest in silence.
+    """Rows of text on a stream. If the reader closes the stream, the rest is silently discarded.
 
-    `paint` puts a style on a text (default: leaves it), `cells` says how many columns a text takes.
+    `paint` applies a style to a text (default: unchanged), `cells` returns the width of a text in columns.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class Sheet:
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self.signs: Signs = signs_for(self._encoding)
         self.live = width is not None
-        """Whether somebody sees rows at the moment they are written: a terminal."""
+        """Return whether rows appear at once: on a terminal."""
         self.broken = False
         self.failed: Callable[[OSError], None] = lambda failure: None
-        """Told when the stream takes no more for a reason that is not its reader's."""
+        """Called when the stream fails for a reason other than a closed pipe."""
 
     def row(
         self, lead: Sequence[Part], text: str = "", right: str = "", *, style: str = "", hang: int | None = None
     ) -> None:
-        """One row: the lead as it is, the text wrapped under its own first column (or under `hang`), `right` at the right edge."""
+        """Write a row: the lead unchanged, the text wrapped below its own first column (or `hang`), `right` at the right edge."""
         lead = [(self._clean(part), how) for part, how in lead]
         text, right = self._clean(text), self._clean(right)
         before = sum(self._cells(part) for part, _ in lead)
@@ -70,7 +70,7 @@ class Sheet:
             self._write(" " * (before if hang is None else hang) + self._painted(line, style))
 
     def note(self, indent: int, text: str, label: str = "", style: str = "") -> None:
-        """A sentence under a row; a command in it stays on one line, to be copied."""
+        """Write a sentence below a row; a command in it stays on one line, to be copied."""
         lead = " " * indent + label
         if self._width is not None and text.startswith(COMMANDS):
             self._write(lead + self._painted(self._clean(text), style))
@@ -78,15 +78,15 @@ class Sheet:
         self.row([(lead, "")], text, style=style, hang=indent + len(label) + (0 if label else 2))
 
     def verbatim(self, text: str) -> None:
-        """A line as it is: nothing is wrapped."""
+        """Write a line without wrapping."""
         self._write(self._clean(text))
 
     def blank(self) -> None:
-        """An empty line."""
+        """Write an empty line."""
         self._write("")
 
     def flush(self) -> None:
-        """Hand over what is buffered."""
+        """Flush the buffer."""
         try:
             self._stream.flush()
         except (OSError, ValueError) as failure:
@@ -96,7 +96,7 @@ class Sheet:
         if self._width is None or not text:
             return [" ".join(text.split("\n"))]
         room = self._width - (self._cells(right) + 2 if right else 0)
-        if self._cells(text) != len(text):  # wide characters: textwrap counts characters, so it gets fewer of them
+        if self._cells(text) != len(text):  # wide characters: textwrap counts characters, so reduce the width
             room -= (self._cells(text) - len(text)) // max(1, self._cells(text) // room)
         lines: list[str] = []
         for paragraph in text.split("\n"):
@@ -121,7 +121,7 @@ class Sheet:
             return
         try:
             self._stream.write(line + "\n")
-        except (OSError, ValueError) as failure:  # ValueError: the stream was closed for the same reason before
+        except (OSError, ValueError) as failure:  # ValueError: the stream was already closed
             self._break(failure)
 
     def _break(self, failure: Exception) -> None:

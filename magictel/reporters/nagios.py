@@ -1,11 +1,11 @@
-"""For Nagios, Icinga and their kin: one line of text and performance data, as the Monitoring Plugins' guidelines have it.
+"""Nagios, Icinga and similar: a line of text and performance data according to the Monitoring Plugins' guidelines.
 
-    MAGICTEL CRITICAL - prod-es fails at tls: tls.expired: the certificate expired … | 'prod-es failed'=1;;0;0; …
+    MAGICTEL CRITICAL - prod-es FAILED at tls: the certificate expired … (tls.expired) | 'prod-es failed'=1;;0;0; …
 
-The word is one of four, and says what a plugin would exit with: OK (0), WARNING (1), CRITICAL (2), UNKNOWN (3).
-The first that applies: a run broken off, unusable settings or wrong usage are UNKNOWN; a failed rung, or a point that is
-rejected, lost, altered, duplicated or undelivered, is CRITICAL; a target that nobody could verify is UNKNOWN; a warning is
-WARNING; else OK. The process itself exits with its own code, which has other meanings.
+The state is one of four plugin states: OK (0), WARNING (1), CRITICAL (2), UNKNOWN (3).
+The first that applies: an interrupted run, unusable settings or a usage error are UNKNOWN; a failed rung, or a point that is
+rejected, lost, altered, duplicated or undelivered, is CRITICAL; an unverified target is UNKNOWN; a warning is
+WARNING; otherwise OK. The process itself exits with its own code, which has other meanings.
 
 Of several targets the worst come first. Totals over all of them, whose labels have no target in them, lead the performance data; what
 then finds no room is left out by whole targets, and `unlisted` says how many those are.
@@ -21,11 +21,11 @@ from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendRe
 from magictel.model.finding import Status
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.symbols import printable
-from magictel.reporters.testcases import Case, cases, problems
+from magictel.reporters.testcases import ReportCase, problems, report_cases
 from magictel.reporters.verdict import sentence
 
 _LONGEST = 400
-"""Characters of text: some readers cut a line at 1 KB, and the performance data must survive."""
+"""Maximum length of the text: some readers truncate a line at 1 KB, and the performance data must survive."""
 _ROOM = 4000
 """Bytes of the whole line: Nagios reads 8 KiB, and the kubelet keeps the last 4096 bytes of a termination message, whose verdict leads."""
 
@@ -34,7 +34,7 @@ _UNLISTED = 24
 
 
 class State(IntEnum):
-    """What a plugin exits with."""
+    """The state of a plugin, with its exit code."""
 
     OK = 0
     WARNING = 1
@@ -43,80 +43,82 @@ class State(IntEnum):
 
 
 class NagiosReporter(ClosingReporter):
-    """Writes one line, with a line end."""
+    """A reporter that writes a single line."""
 
     def text(self, results: Results) -> str:
-        """State, verdict, the worst problems, performance data."""
-        lead = f"MAGICTEL {state(results).name} - {_flat(_said(results))}"
+        """Return state, verdict, the worst problems and performance data."""
+        lead = f"MAGICTEL {state(results).name} - {_flat(_text(results))}"
         data = " ".join(_data(results, _ROOM - len(lead.encode()) - len(" | \n")))
         return lead + (f" | {data}" if data else "") + "\n"
 
     def failure(self, failure: MagictelError) -> str:
-        """Nothing is known of any target."""
+        """Return the line for a failure of the whole command."""
         return f"MAGICTEL {State.UNKNOWN.name} - {_flat(f'{failure.code}: {failure.message}')}\n"
 
 
 def state(results: Results) -> State:
-    """The first that applies, as the module says."""
+    """Return the first state that applies, as the module describes."""
     checked = results.check.results if results.check else ()
     sent = results.send.results if results.send else ()
-    held = {case.held for case in cases(results)}
+    statuses = {case.status for case in report_cases(results)}
     unusable = (
-        *(one.unusable for one in checked),
-        *(one.unusable for one in sent),
-        *(one.unusable for one in results.cleaned),
+        *(result.unusable for result in checked),
+        *(result.unusable for result in sent),
+        *(run.unusable for run in results.cleaned),
     )
-    if results.interrupted or any(unusable) or not held:
+    if results.interrupted or any(unusable) or not statuses:
         return State.UNKNOWN
-    if Status.FAIL in held:
+    if Status.FAIL in statuses:
         return State.CRITICAL
-    if any(one.outcome is SendOutcome.UNVERIFIED for one in sent):
+    if any(result.outcome is SendOutcome.UNVERIFIED for result in sent):
         return State.UNKNOWN
-    return State.WARNING if Status.WARN in held else State.OK
+    return State.WARNING if Status.WARN in statuses else State.OK
 
 
-def _said(results: Results) -> str:
-    """The verdict and its cause. Of several targets: a cause for each code, told of the worst, with the number of targets that share it."""
-    said = sentence(results)
+def _text(results: Results) -> str:
+    """Return the verdict and its cause; for several targets, a cause for each code with the number of targets that share it."""
+    text = sentence(results)
     rank = {result.target: place for place, result in enumerate(_worst_first(results))}
     order = (Status.FAIL, Status.WARN, Status.SKIPPED)
-    found = sorted(problems(cases(results)), key=lambda case: (order.index(case.held), rank.get(case.target, -1)))
-    if not found:
-        return said
+    cases = sorted(
+        problems(report_cases(results)), key=lambda case: (order.index(case.status), rank.get(case.target, -1))
+    )
+    if not cases:
+        return text
     if len(rank) < 2:
-        first = found[0]
-        if " ".join(first.message.split()) in said:
-            return said
-        named = first.code and first.code in said
-        return f"{said}: {first.message}" if named else f"{said}: {_lead(first, said)}{first.code}: {first.message}"
-    alike: dict[str | None, list[Case]] = {}
-    for case in found:
+        first = cases[0]
+        if " ".join(first.message.split()) in text:
+            return text
+        named = first.code and first.code in text
+        return f"{text}: {first.message}" if named else f"{text}: {_lead(first, text)}{first.code}: {first.message}"
+    alike: dict[str | None, list[ReportCase]] = {}
+    for case in cases:
         alike.setdefault(case.code, []).append(case)
     for code, members in alike.items():
         first, count = members[0], len({case.target for case in members})
-        said += f"; {first.target} {first.name}: {code}: {first.message}" + (f" ({count} targets)" if count > 1 else "")
-        if len(said) > _LONGEST:
+        text += f"; {first.target} {first.name}: {code}: {first.message}" + (f" ({count} targets)" if count > 1 else "")
+        if len(text) > _LONGEST:
             break
-    return said
+    return text
 
 
-def _lead(case: Case, said: str) -> str:
-    return "" if case.target in said else f"{case.target} "
+def _lead(case: ReportCase, text: str) -> str:
+    return "" if case.target in text else f"{case.target} "
 
 
 def _worst_first(results: Results) -> list[CheckResult | SendResult]:
-    """Every result: unusable settings, then failures in the order of their outcomes, then warnings, then what holds."""
-    held: list[CheckResult | SendResult] = [
+    """Return every result: unusable settings, then failures in the order of their outcomes, then warnings, then passes."""
+    ranked: list[CheckResult | SendResult] = [
         *(results.check.results if results.check else ()),
         *(results.send.results if results.send else ()),
     ]
     checked, sent = list(CheckOutcome), list(SendOutcome)
 
-    def badness(one: CheckResult | SendResult) -> tuple[bool, int]:
-        place = sent.index(one.outcome) if isinstance(one, SendResult) else -checked.index(one.outcome)
-        return (not one.unusable, place)
+    def badness(result: CheckResult | SendResult) -> tuple[bool, int]:
+        place = sent.index(result.outcome) if isinstance(result, SendResult) else -checked.index(result.outcome)
+        return (not result.unusable, place)
 
-    return sorted(held, key=badness)
+    return sorted(ranked, key=badness)
 
 
 def _data(results: Results, room: int) -> Iterator[str]:
@@ -140,12 +142,12 @@ def _data(results: Results, room: int) -> Iterator[str]:
 
 
 def _totals(ranked: Iterable[CheckResult | SendResult], seconds: float) -> Iterator[str]:
-    """Labels without a blank, which each target's have: no target can be called like a total."""
-    checked = [one for one in ranked if isinstance(one, CheckResult)]
-    sent = [one for one in ranked if isinstance(one, SendResult)]
-    outcomes = [one.outcome for one in checked]
-    good = sum(one.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED) for one in sent)
-    unverified = sum(one.outcome is SendOutcome.UNVERIFIED for one in sent)
+    """Yield totals; their labels contain no space, unlike those of targets, so they cannot collide."""
+    checked = [result for result in ranked if isinstance(result, CheckResult)]
+    sent = [result for result in ranked if isinstance(result, SendResult)]
+    outcomes = [result.outcome for result in checked]
+    good = sum(result.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED) for result in sent)
+    unverified = sum(result.outcome is SendOutcome.UNVERIFIED for result in sent)
     count = len(checked) + len(sent)
     failed = outcomes.count(CheckOutcome.FAIL) + len(sent) - good - unverified
     yield _datum("targets", count)
@@ -154,25 +156,39 @@ def _totals(ranked: Iterable[CheckResult | SendResult], seconds: float) -> Itera
         yield _datum("targets_unproved", outcomes.count(CheckOutcome.UNVERIFIED), warn="0", top=count)
         yield _datum("targets_warned", outcomes.count(CheckOutcome.WARN), warn="0", top=count)
     if sent:
-        receipts = [one.receipt for one in sent]
-        seen = [one.verification for one in sent if one.verification is not None]
+        receipts = [result.receipt for result in sent]
+        verifications = [result.verification for result in sent if result.verification is not None]
         yield _datum("targets_unverified", unverified, warn="0", top=count)
-        yield _datum("sent", sum(one.sent for one in receipts))
-        yield _datum("delivered", sum(one.delivered for one in receipts), top=sum(one.sent for one in receipts))
-        yield _datum("rejected", sum(one.rejected for one in receipts), crit="0")
-        yield _datum("undelivered", sum(one.undelivered for one in receipts), crit="0")
-        if seen:
-            yield _datum("found", sum(one.found for one in seen), top=sum(one.expected for one in seen))
-            yield _datum("lost", sum(one.missing for one in seen if one.found or not one.code), crit="0")
-            yield _datum("altered", sum(one.altered for one in seen), crit="0")
-            yield _datum("duplicated", sum(one.duplicated for one in seen), crit="0")
+        yield _datum("sent", sum(receipt.sent for receipt in receipts))
+        yield _datum(
+            "delivered", sum(receipt.delivered for receipt in receipts), top=sum(receipt.sent for receipt in receipts)
+        )
+        yield _datum("rejected", sum(receipt.rejected for receipt in receipts), crit="0")
+        yield _datum("undelivered", sum(receipt.undelivered for receipt in receipts), crit="0")
+        if verifications:
+            yield _datum(
+                "found",
+                sum(verification.found for verification in verifications),
+                top=sum(verification.expected for verification in verifications),
+            )
+            yield _datum(
+                "lost",
+                sum(
+                    verification.missing
+                    for verification in verifications
+                    if verification.found or not verification.code
+                ),
+                crit="0",
+            )
+            yield _datum("altered", sum(verification.altered for verification in verifications), crit="0")
+            yield _datum("duplicated", sum(verification.duplicated for verification in verifications), crit="0")
     yield _seconds("time", seconds)
 
 
 def _checked(result: CheckResult) -> Iterator[str]:
-    held = [finding.outcome for finding in result.rungs]
-    yield _datum(_label(result.target, "failed"), held.count(Status.FAIL), warn="", crit="0")
-    yield _datum(_label(result.target, "warned"), held.count(Status.WARN), warn="0", crit="")
+    statuses = [finding.outcome for finding in result.rungs]
+    yield _datum(_label(result.target, "failed"), statuses.count(Status.FAIL), warn="", crit="0")
+    yield _datum(_label(result.target, "warned"), statuses.count(Status.WARN), warn="0", crit="")
     yield _seconds(_label(result.target, "time"), result.seconds)
 
 
@@ -196,7 +212,7 @@ def _sent(result: SendResult) -> Iterator[str]:
 
 
 def _datum(label: str, value: int, *, warn: str = "", crit: str = "", top: int | None = None) -> str:
-    """`'label'=value;warn;crit;min;max`; a count has no unit, and crossing 0 is what crosses a threshold of 0."""
+    """Return `'label'=value;warn;crit;min;max`; a count has no unit, and any value above 0 exceeds a threshold of 0."""
     return f"'{label}'={value};{warn};{crit};0;{'' if top is None else top}"
 
 
@@ -210,6 +226,6 @@ def _label(target: str, name: str) -> str:
 
 
 def _flat(text: str) -> str:
-    """One line without the sign that begins performance data."""
+    """Return the text on a single line without the character that begins performance data."""
     flat = " ".join(printable(text).replace("|", "/").split())
     return flat if len(flat) <= _LONGEST else flat[:_LONGEST].rstrip() + "…"

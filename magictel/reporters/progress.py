@@ -1,4 +1,4 @@
-"""One line on stderr that says what is awaited and for how long; it is gone before the result comes."""
+"""A progress line on stderr that shows what is awaited and for how long; it disappears before the result."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from magictel.reporters.symbols import printable, writable
 
 _CLEAR = "\r\x1b[2K"
 _MARGIN = 3
-"""Columns left free: a terminal writes ^C behind the line, and what wraps is not cleared."""
+"""Free columns at the end: a terminal appends ^C to the line, and a wrapped line is not cleared."""
 
 
 class Progress:
-    """A line that is written over; with no stream it says nothing. `now` counts seconds from anywhere."""
+    """A line that overwrites itself; without a stream it writes nothing. `now` returns monotonic seconds."""
 
     def __init__(self, stream: TextIO | None, width: int = 80, now: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -30,19 +30,19 @@ class Progress:
         self._moved: dict[str, ReplayMoved] = {}
 
     def show(self, waited: Waited) -> None:
-        """`elasticsearch  health: the cluster is red  4 s of 60 s`."""
+        """Show `elasticsearch  health: the cluster is red  4 s of 60 s`."""
         of = "" if waited.of is None else f" of {waited.of:.0f} s"
         self._climbs.pop(waited.target, None)
         self.say(f"{waited.target}  {waited.message}", f"  {waited.seconds:.0f} s{of}")
         self._text = None
 
     def climb(self, target: str) -> None:
-        """A climb of this target begins."""
+        """Note that a climb of this target begins."""
         self._climbs[target] = Rung.CONFIG
         self._await()
 
     def climbed(self, target: str, rung: Rung) -> None:
-        """The rung is done; the next one is under way."""
+        """Note that a rung is done and the next one runs."""
         rungs = list(Rung)
         above = rungs.index(rung) + 1
         if above < len(rungs):
@@ -52,7 +52,7 @@ class Progress:
         self._await()
 
     def tick(self) -> None:
-        """Time passed: `elasticsearch  health …  4 s`, from the first full second on."""
+        """Show the elapsed time from the first full second on: `elasticsearch  health …  4 s`."""
         seconds = self._now() - self._since
         if self._text is not None and seconds >= 1:
             self._put(self._text, f" …  {seconds:.0f} s")
@@ -62,7 +62,7 @@ class Progress:
         self._text, self._since = "   ".join(under_way) or None, self._now()
 
     def bar(self, moved: ReplayMoved) -> None:
-        """`prod-es  ━━━━━━━╸    62 %  1.2 M points  410 k/s  rejected 3  18 s left`; of several targets one bar, and each one's points."""
+        """Show `prod-es  ━━━━━━━╸    62 %  1.2 M points  410 k/s  rejected 3  18 s left`; for several targets a single bar."""
         if self._stream is None:
             return
         self._moved[moved.target] = moved
@@ -71,7 +71,7 @@ class Progress:
         self._put(_bar(moved) if len(every) == 1 else _together(every, self._width - _MARGIN), "")
 
     def say(self, text: str, tail: str = " …") -> None:
-        """Put a sentence into the line, cut to the terminal's width."""
+        """Show a sentence in the line, truncated to the terminal's width."""
         self._text, self._since = text, self._now()
         self._put(text, tail)
 
@@ -85,7 +85,7 @@ class Progress:
         self._shown = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Clear the line."""
         if self._shown:
             self._write(_CLEAR)
             self._shown = False
@@ -111,21 +111,21 @@ def _bar(moved: ReplayMoved) -> str:
     parts += [f"{_short(moved.points)} points", f"{_short(moved.rate)}/s"]
     if moved.rejected:
         parts.append(f"rejected {moved.rejected}")
-    if moved.left is not None and moved.points:  # before the first point is settled it is no estimate
+    if moved.left is not None and moved.points:  # no estimate before the first point is settled
         parts.append(f"{span(moved.left)} left")
     return "  ".join(parts)
 
 
 def _together(every: list[ReplayMoved], room: int) -> str:
-    """`━━━       31 %  18 s left  elasticsearch 44 k  6 k/s  opensearch 40 k  5 k/s`; in less room without rates, with cut names."""
+    """Return `━━━       31 %  18 s left  elasticsearch 44 k  6 k/s  opensearch 40 k  5 k/s`; if narrow, shorter."""
     last = every[-1]
     head = _part_done(last.fraction, _SHORT_BAR) if last.fraction is not None else []
-    left = [one.left for one in every if one.left is not None and one.points]
+    left = [progress.left for progress in every if progress.left is not None and progress.points]
     if left:
         head.append(f"{span(max(left))} left")
     line = ""
     for rate, name in ((True, 0), (False, 0), (False, _SHORT_NAME)):
-        line = "  ".join([*head, *(_each(one, rate, name) for one in every)])
+        line = "  ".join([*head, *(_each(progress, rate, name) for progress in every)])
         if len(line) <= room:
             break
     return line
@@ -147,7 +147,7 @@ def _part_done(fraction: float, width: int) -> list[str]:
 
 
 def _short(count: float) -> str:
-    """`812`, `410 k`, `1.2 M`."""
+    """Return `812`, `410 k` or `1.2 M`."""
     if count < 1_000:
         return f"{count:.0f}"
     return f"{count / 1_000:.0f} k" if count < 999_500 else f"{count / 1_000_000:.1f} M"

@@ -1,6 +1,6 @@
-"""For node_exporter's textfile collector: the Prometheus text format, 0.0.4.
+"""Metrics for node_exporter's textfile collector in the Prometheus text format 0.0.4.
 
-Every family is of magictel's own making and a gauge: a file describes one run, and its age is `node_textfile_mtime_seconds`.
+Every family is a gauge with the prefix magictel_: a file describes one run, and its age is `node_textfile_mtime_seconds`.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from magictel.model.events import CheckOutcome, CheckResult, ReplayFinished, Sen
 from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate
 from magictel.reporters.results import ClosingReporter, Results
-from magictel.reporters.testcases import Case, checked_cases, sent_cases, source_cases
+from magictel.reporters.testcases import ReportCase, checked_cases, sent_cases, source_cases
 from magictel.reporters.verdict import operation
 
 _HELP = {
-    "magictel_run_complete": "Whether the run came to an end (1) or was broken off (0).",
-    "magictel_run_info": "Which version of magictel made the file, on which host; always 1.",
-    "magictel_run_start_timestamp_seconds": "When the run started, in seconds since the epoch.",
-    "magictel_run_error_info": "Why a run came to no result at all; always 1.",
-    "magictel_target_holds": "Whether everything holds for a target; 0 also when nobody could verify what was sent.",
+    "magictel_run_complete": "Whether the run finished (1) or was interrupted (0).",
+    "magictel_run_info": "Version of magictel that wrote the file, and its host; always 1.",
+    "magictel_run_start_timestamp_seconds": "Start time of the run in seconds since the epoch.",
+    "magictel_run_error_info": "Reason why a run has no result; always 1.",
+    "magictel_target_holds": "Whether a target passed; 0 also if the sent points could not be verified.",
     "magictel_target_duration_seconds": "Wall time spent on a target.",
     "magictel_problem_info": "A rung or step of a target that fails, warns or cannot be verified, with its code; always 1.",
-    "magictel_check_rung_holds": "Whether a rung of the ladder holds; rungs that were not asked are absent.",
+    "magictel_check_rung_holds": "Whether a rung of the ladder passed; skipped rungs are absent.",
     "magictel_check_rung_duration_seconds": "Wall time of a rung.",
     "magictel_check_certificate_left_seconds": "Time until the certificate of a target's endpoint expires.",
-    "magictel_send_points": "Points of the sample by what became of them: they add up to what was sent.",
-    "magictel_send_attempts": "Requests that delivery took.",
-    "magictel_send_body_bytes": "Request bodies as they travelled.",
+    "magictel_send_points": "Points of the sample by fate; they add up to the sent points.",
+    "magictel_send_attempts": "Requests of the delivery.",
+    "magictel_send_body_bytes": "Size of the request bodies as sent.",
     "magictel_send_delivery_duration_seconds": "Wall time of delivery.",
-    "magictel_send_verified_points": "Accepted points by how they were read back.",
-    "magictel_recording_points": "Points that were read of the recordings.",
-    "magictel_recording_skipped": "What of the recordings was not sent, by reason, in points or lines.",
-    "magictel_send_visible_duration_seconds": "Time from the accepting reply until the last point was shown.",
+    "magictel_send_verified_points": "Accepted points by read-back result.",
+    "magictel_recording_points": "Points read from the recordings.",
+    "magictel_recording_skipped": "Points or lines of the recordings that were not sent, by reason.",
+    "magictel_send_visible_duration_seconds": "Time from the accepting reply until the last point was visible.",
 }
 _DAY = 86_400
 Sample = tuple[dict[str, str], float]
 
 
 class PrometheusReporter(ClosingReporter):
-    """Writes families with HELP and TYPE, each once; a family without a sample is left out.
+    """Families with HELP and TYPE; a family without samples is omitted.
 
-    The files of several commands may lie in one folder: every family carries `command`.
+    Files of several commands may be in the same directory, so every family has the label `command`.
     """
 
     def __init__(self, stream: TextIO, command: str = "") -> None:
@@ -51,7 +51,7 @@ class PrometheusReporter(ClosingReporter):
         self._command = command
 
     def text(self, results: Results) -> str:
-        """The families of a run."""
+        """Return the families of a run."""
         command = self._command or operation(results)
         families = _Families(command)
         families.add("magictel_run_complete", float(not results.interrupted))
@@ -66,7 +66,7 @@ class PrometheusReporter(ClosingReporter):
         return families.text()
 
     def failure(self, failure: MagictelError) -> str:
-        """A run that is not complete, and why."""
+        """Return the families of a run without results."""
         families = _Families(self._command or "unknown")
         families.add("magictel_run_complete", 0.0)
         self._about(families)
@@ -86,7 +86,7 @@ class _Families:
         self._seen: set[tuple[str, ...]] = set()
 
     def add(self, name: str, value: float, **labels: str) -> None:
-        """One sample; a second one with the same labels would make the file invalid, so it is left out."""
+        """Add a sample; ignore a second one with the same labels, which would make the file invalid."""
         key = (name, *(part for pair in sorted(labels.items()) for part in pair))
         if key not in self._seen:
             self._seen.add(key)
@@ -99,8 +99,8 @@ class _Families:
 def _family(name: str, samples: list[Sample]) -> Iterator[str]:
     yield f"# HELP {name} {_HELP[name]}\n# TYPE {name} gauge\n"
     for labels, value in samples:
-        said = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-        yield f"{name}{{{said}}} {value:.10g}\n"
+        labels_text = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        yield f"{name}{{{labels_text}}} {value:.10g}\n"
 
 
 def _check(families: _Families, result: CheckResult) -> None:
@@ -147,15 +147,15 @@ def _source(families: _Families, source: SourceReport) -> None:
         families.add("magictel_recording_skipped", sum(counts), reason=code, unit=unit)
 
 
-def _problems(families: _Families, found: list[Case]) -> None:
-    for case in found:
-        if case.code and case.held in (Status.FAIL, Status.WARN, Status.SKIPPED):
-            outcome = {Status.FAIL: "fail", Status.WARN: "warn"}.get(case.held, "unverified")
+def _problems(families: _Families, cases: list[ReportCase]) -> None:
+    for case in cases:
+        if case.code and case.status in (Status.FAIL, Status.WARN, Status.SKIPPED):
+            outcome = {Status.FAIL: "fail", Status.WARN: "warn"}.get(case.status, "unverified")
             labels = {"target": case.target, "exporter": case.exporter, "step": case.name, "code": case.code}
             families.add("magictel_problem_info", 1.0, **labels, outcome=outcome)
 
 
 def _escaped(text: str) -> str:
-    """A label's value: backslash, quote and line end have escapes, everything else stands as it is."""
+    """Escape backslash, quote and line end in a label's value."""
     text = text.encode("utf-8", "backslashreplace").decode()
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

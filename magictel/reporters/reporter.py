@@ -1,4 +1,4 @@
-"""The protocol of reporters, and the one line that feeds several of them."""
+"""The protocol of reporters, and a reporter that feeds several others."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from magictel.model.events import Event
 
 
 class Reporter(Protocol):
-    """Consumes the events of one operation in order, then `finish` once; nothing is complete before that."""
+    """A consumer of an operation's events in order, followed by a single `finish`; nothing is complete before that."""
 
     def on(self, event: Event) -> None:
         """Take one event."""
         ...
 
     def finish(self) -> None:
-        """The operation is over, or was broken off: write what is still to be written."""
+        """Write what is pending; the operation is over or was interrupted."""
         ...
 
 
 class Reporters:
-    """Several reporters as one; each sees every event."""
+    """Several reporters in one; each receives every event."""
 
     def __init__(self, reporters: Iterable[Reporter]) -> None:
         self._reporters = tuple(reporters)
 
     def on(self, event: Event) -> None:
-        """Hand an event to each."""
+        """Pass an event to each reporter."""
         for reporter in self._reporters:
             reporter.on(event)
 
     def finish(self) -> None:
-        """Finish each; the first failure is raised after all were asked."""
+        """Finish each reporter, then raise the first failure."""
         failure: Exception | None = None
         for reporter in self._reporters:
             try:
                 reporter.finish()
-            except Exception as error:  # a full disk under one report must not cost the others
+            except Exception as error:  # a full disk for one report must not prevent the others
                 failure = failure or error
         if failure is not None:
             raise failure

@@ -1,4 +1,4 @@
-"""What a report needs that is written when everything is over: the results so far, and which targets were never done."""
+"""Results for reports that are written at the end: the results so far, and the targets that were not done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from magictel.reporters.run_info import RunInfo
 
 
 class Results:
-    """Listens to an operation and keeps what it came to. `check` or `send` is None until the operation is over."""
+    """A collector of an operation's results. `check` or `send` is None until the operation is over."""
 
     def __init__(self) -> None:
         self.targets: tuple[str, ...] = ()
@@ -43,27 +43,27 @@ class Results:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """The targets that the run was broken off before."""
+        """Return the targets that the run did not reach."""
         results = self.check.results if self.check else self.send.results if self.send else ()
         done = {result.target for result in results}
         return tuple(target for target in self.targets if target not in done) if self.check or self.send else ()
 
     @property
     def interrupted(self) -> bool:
-        """True when the run was broken off."""
+        """Return whether the run was interrupted."""
         return bool((self.check and self.check.interrupted) or (self.send and self.send.interrupted) or self.left)
 
     @property
     def seconds(self) -> float:
-        """Wall time of the operation."""
+        """Return the wall time of the operation."""
         return self.check.seconds if self.check else self.send.seconds if self.send else 0.0
 
 
 class ClosingReporter(ABC):
-    """A reporter that writes once, at the end: a text made of the results, or of the failure that kept a run from having any."""
+    """A reporter that writes a single text at the end: the results, or the failure of the whole command."""
 
     info: RunInfo | None = None
-    """What is said about the run itself, if anything."""
+    """Facts about the run itself, or None."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -78,16 +78,16 @@ class ClosingReporter(ABC):
         self._write(self.text(self._results))
 
     def fail(self, failure: MagictelError) -> None:
-        """Write why nothing could be asked at all."""
+        """Write the failure of the whole command."""
         self._write(self.failure(failure))
 
     @abstractmethod
     def text(self, results: Results) -> str:
-        """The report of a run."""
+        """Return the report of a run."""
 
     @abstractmethod
     def failure(self, failure: MagictelError) -> str:
-        """The report of a run that never came to a result."""
+        """Return the report of a run without results."""
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

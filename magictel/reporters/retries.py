@@ -1,4 +1,4 @@
-"""The attempts of a delivery that were made again, in one line."""
+"""The retries of a delivery as a line of text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from magictel.reporters.humanize import many, span
 
 
 def retried(receipt: Receipt) -> str | None:
-    """`5 attempts: 3× 429, 1 reset; 13 s`: all attempts, those that failed by status or error, the seconds waited; None: none failed."""
+    """Return `5 attempts: 3× 429, 1 reset; 13 s`: attempts, failures by status or error, and time waited; None if none failed."""
     if not receipt.failed:
         return None
     waited = f"; {span(receipt.waited)}" if receipt.waited else ""

@@ -1,4 +1,4 @@
-"""Which program made a report, on which host, and when."""
+"""Facts about a run for its reports: version, host and time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """The version of magictel, the host's name, and the time at which the run started (with a time zone)."""
+    """The version of magictel, the host name, and the start time of the run (with a time zone)."""
 
     version: str
     host: str
@@ -16,7 +16,7 @@ class RunInfo:
 
     @property
     def timestamp(self) -> str:
-        """The start in ISO 8601, to the second: `2026-11-29T11:02:05+00:00`."""
+        """Return the start time in ISO 8601 with seconds: `2026-11-29T11:02:05+00:00`."""
         return self.started.isoformat(timespec="seconds")
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The page of `send-sample`: for each target what was sent, accepted and found, every loss with its reason, the verdict last."""
+"""The text output of `send-sample`: points sent, accepted and found per target, each loss with its reason, the verdict last."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from magictel.reporters.humanize import many, named, span
 from magictel.reporters.layout import Sheet
 from magictel.reporters.remedies import known
 from magictel.reporters.retries import retried
-from magictel.reporters.send_verdict import held_of, overall
+from magictel.reporters.send_verdict import overall, status_of
 from magictel.reporters.testcases import MAY_BE_STORED, doubtful, telling
 from magictel.reporters.timing import advice
 
 _SHOWN = 5
-"""Differences shown for each target; the JSON report has all."""
+"""Differences shown per target; the JSON report has all."""
 _EXAMPLE = 130
-"""Characters shown of a reason's example: it names one point."""
+"""Maximum length of a reason's example, which names a point."""
 _AT_ONCE = 0.01
 
 _COLOUR = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red"}
@@ -48,7 +48,7 @@ _FATES = {
 
 
 def write_start(sheet: Sheet, started: SendStarted) -> None:
-    """`run 3f9c21  12 points of 6 metrics`."""
+    """Write `run 3f9c21  12 points of 6 metrics`."""
     to = f" to each of {len(started.targets)} targets" if len(started.targets) > 1 else ""
     sheet.row(
         [(f"run {started.run_id}", "bold"), ("  ", "")],
@@ -58,15 +58,15 @@ def write_start(sheet: Sheet, started: SendStarted) -> None:
 
 
 def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None:
-    """One target: where, the way of the points, then what failed, what warns, and what is only worth knowing.
+    """Write a target: its address, the points' way, then failures, warnings and remarks.
 
-    An empty line comes before it among others.
+    Begin with an empty line if there are other targets.
     """
     if not alone:
         sheet.blank()
     write_header(sheet, result.target, result.exporter, result.endpoint)
-    held = held_of(result.outcome)
-    sheet.row([("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")], _way(sheet, result))
+    status = status_of(result.outcome)
+    sheet.row([("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (" ", "")], _way(sheet, result))
     for _, write in sorted(_notes(result), key=lambda note: _ORDER.index(note[0])):
         write(sheet)
     if result.timing is not None:
@@ -75,10 +75,10 @@ def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None
 
 
 def _notes(result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]]]:
-    """What stands under the way of the points, each with how bad it is."""
+    """Yield the notes below the points' way, each with its status."""
     stopped = {finding.code for finding in result.findings if finding.outcome is Status.FAIL}
     for finding in result.findings:
-        # What a backend would do to values is no advice while it takes none.
+        # A warning about how a backend alters values is useless while it accepts none.
         if result.receipt.delivered or finding.outcome is Status.FAIL or finding.rung is not Rung.WRITE:
             yield finding.outcome, partial(write_rung, finding=finding)
     for reason in result.receipt.reasons:
@@ -89,12 +89,12 @@ def _notes(result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]
     if result.verification is not None:
         yield from _verification(result.verification, result)
     elif result.outcome is SendOutcome.UNVERIFIED:
-        said = [result.message or ""]
-        yield Status.WARN, _note(Status.WARN, "unverified", result.code, said, result.remedy)
+        lines = [result.message or ""]
+        yield Status.WARN, _note(Status.WARN, "unverified", result.code, lines, result.remedy)
 
 
 def write_counted(sheet: Sheet, counted: RunCounted) -> None:
-    """Said before anything is deleted."""
+    """Write the number of items before they are deleted."""
     sheet.row(
         [(counted.target, "bold"), ("  ", "")], f"{many(counted.count, 'item')} of run {counted.run_id} to delete"
     )
@@ -102,16 +102,16 @@ def write_counted(sheet: Sheet, counted: RunCounted) -> None:
 
 
 def write_cleaned(sheet: Sheet, cleaned: RunCleaned) -> None:
-    """What a clean-up did."""
-    held = Status.PASS if cleaned.held else Status.FAIL
+    """Write the result of a clean-up."""
+    status = Status.PASS if cleaned.complete else Status.FAIL
     if cleaned.found is None:
         text = f"nothing deleted: {cleaned.message}"
-    elif cleaned.held:
+    elif cleaned.complete:
         text = f"deleted {cleaned.deleted}"
     else:
         text = f"deleted {cleaned.deleted} of {cleaned.found}" + (f": {cleaned.message}" if cleaned.message else "")
     sheet.row(
-        [(cleaned.target, "bold"), ("  ", ""), (sheet.signs.held[held], sheet.signs.style[held]), (" ", "")], text
+        [(cleaned.target, "bold"), ("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (" ", "")], text
     )
     write_way_out(sheet, cleaned.code, cleaned.remedy)
     sheet.flush()
@@ -120,17 +120,17 @@ def write_cleaned(sheet: Sheet, cleaned: RunCleaned) -> None:
 def write_end(
     sheet: Sheet, targets: Sequence[str], finished: SendFinished | None, cleaned: Sequence[RunCleaned]
 ) -> None:
-    """The last line: the verdict over all."""
-    held = Status.PASS
+    """Write the last line: the verdict over all targets."""
+    status = Status.PASS
     words = []
     seconds = None
     if finished is not None:
-        held = Status.FAIL if finished.interrupted else held_of(finished.outcome)
+        status = Status.FAIL if finished.interrupted else status_of(finished.outcome)
         words.append(overall(targets, finished))
         seconds = finished.seconds
     if cleaned:
-        left = [run.target for run in cleaned if not run.held]
-        held = Status.FAIL if left else held
+        left = [run.target for run in cleaned if not run.complete]
+        status = Status.FAIL if left else status
         words.append(
             f"not cleaned: {named(left)}"
             if left
@@ -141,26 +141,26 @@ def write_end(
     if words:
         if len(targets) > 1:
             sheet.blank()
-        write_verdict(sheet, "; ".join(words), _COLOUR[held], seconds)
+        write_verdict(sheet, "; ".join(words), _COLOUR[status], seconds)
     sheet.flush()
 
 
 def _write_source(sheet: Sheet, source: SourceReport) -> None:
-    """What of a recording was not sent, or probably not as it was meant."""
+    """Write which points of a recording were not sent, or look wrong."""
     if source.skipped:
-        held = Status.WARN if source.lost else Status.SKIPPED
+        status = Status.WARN if source.lost else Status.SKIPPED
         examples = [f"for example {example}" for example in source.examples[:1]]
-        said = [*map(str, source.reasons), *examples]
-        _trouble(sheet, held, f"skipped {source.skipped}", source.code, said, None)
+        lines = [*map(str, source.reasons), *examples]
+        _trouble(sheet, status, f"skipped {source.skipped}", source.code, lines, None)
     for warning in source.warnings:
         _trouble(sheet, Status.WARN, "doubtful", "source.doubtful", [warning], None)
 
 
 def _way(sheet: Sheet, result: SendResult) -> str:
-    """`sent 12 → accepted 11, rejected 1 → found 11, equal 9, altered 2   visible after 1.03 s`."""
+    """Return `sent 12 → accepted 11, rejected 1 → found 11, equal 9, altered 2   visible after 1.03 s`."""
     receipt, seen = result.receipt, result.verification
     if not receipt.sent:
-        return "nothing was left to send"
+        return "no points were left to send"
     if not receipt.attempts and receipt.undelivered == receipt.sent:
         return f"nothing was sent: all {many(receipt.sent, 'point')} undelivered"
     steps = [f"sent {receipt.sent}", _counted(accepted=receipt.delivered, **_fates(receipt))]
@@ -201,75 +201,77 @@ def _counted(**counts: int) -> str:
 
 
 def _write_reason(sheet: Sheet, reason: Reason, result: SendResult) -> None:
-    held = _FATES[reason.fate]
-    said = [reason.message]
+    status = _FATES[reason.fate]
+    lines = [reason.message]
     if reason.example and reason.example not in reason.message:
         example = (
             reason.example if len(reason.example) <= _EXAMPLE else reason.example[:_EXAMPLE].rstrip() + sheet.signs.etc
         )
-        said.append(f"for example {example}")
+        lines.append(f"for example {example}")
     if doubtful(reason):
-        said.append(MAY_BE_STORED)
+        lines.append(MAY_BE_STORED)
     remedy = result.remedy if reason.code == result.code else None
-    _trouble(sheet, held, f"{reason.fate} {reason.count}", reason.code, said, remedy)
+    _trouble(sheet, status, f"{reason.fate} {reason.count}", reason.code, lines, remedy)
 
 
 def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]]]:
     remedy = result.remedy
     if seen.missing and not seen.code:
         names = ", ".join(seen.missing_points[:_SHOWN]) + (" …" if seen.missing > _SHOWN else "")
-        said = ["The backend accepted these points and answers queries, but did not show them in time:", names]
-        yield Status.FAIL, _note(Status.FAIL, f"lost {seen.missing}", "verify.lost", said, remedy)
+        lines = ["The backend accepted these points and answers queries, but did not show the points in time:", names]
+        yield Status.FAIL, _note(Status.FAIL, f"lost {seen.missing}", "verify.lost", lines, remedy)
     altered = [difference for difference in seen.differences if difference.declared is None]
     if altered:
         shown = telling(altered)[:_SHOWN]
-        said = [shown_difference(difference) for difference in shown]
+        lines = [shown_difference(difference) for difference in shown]
         if len(altered) > len(shown):
-            said.append(f"and {many(len(altered) - len(shown), 'more difference')} (--format json shows all)")
-        yield Status.FAIL, _note(Status.FAIL, f"altered {seen.altered}", "verify.altered", said, remedy)
+            lines.append(f"and {many(len(altered) - len(shown), 'more difference')} (--format json shows all)")
+        yield Status.FAIL, _note(Status.FAIL, f"altered {seen.altered}", "verify.altered", lines, remedy)
     if seen.duplicated:
-        said = ["Points are shown more than once: a sum over them counts them twice."]
-        yield Status.FAIL, _note(Status.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", said, remedy)
+        lines = ["The backend shows points more than once: sums count them twice."]
+        yield Status.FAIL, _note(Status.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", lines, remedy)
     if seen.code or seen.unverified:
-        said = [seen.message or "The backend stores fields that it cannot show, so they cannot be compared."]
+        lines = [seen.message or "The backend cannot show some stored fields, so they cannot be compared."]
         what, code = f"unverified {seen.unverified or seen.expected}", seen.code or "verify.unreadable"
-        yield Status.WARN, _note(Status.WARN, what, code, said, seen.remedy)
+        yield Status.WARN, _note(Status.WARN, what, code, lines, seen.remedy)
     yield Status.SKIPPED, partial(_write_declared, seen=seen)
 
 
 def _write_declared(sheet: Sheet, seen: Verification) -> None:
-    """One line for everything that the exporter declares it changes: no failure."""
+    """Write a line with the lossy forms that the exporter declares; they are no failure."""
     declared = [difference for difference in seen.differences if difference.declared is not None]
     if declared:
         forms = ", ".join(dict.fromkeys(str(difference.declared) for difference in declared))
         count = len({difference.point for difference in declared}) if seen.as_declared is None else seen.as_declared
         points = many(count, "point")
-        lead = [("  ", ""), (sheet.signs.held[Status.SKIPPED], "dim"), (" expected loss  ", "dim")]
+        lead = [("  ", ""), (sheet.signs.symbol[Status.SKIPPED], "dim"), (" expected loss  ", "dim")]
         sheet.row(lead, f"{forms} ({points})", style="dim")
 
 
 def _write_timing(sheet: Sheet, timing: Timing) -> None:
-    """A row for each step, then what to make of it."""
-    sheet.row([("  ", ""), (sheet.signs.held[Status.SKIPPED], "dim"), (" timing", "")])
+    """Write a row for each step, then the advice."""
+    sheet.row([("  ", ""), (sheet.signs.symbol[Status.SKIPPED], "dim"), (" timing", "")])
     for name, seconds in timing.steps():
         sheet.row([(f"      {name:<12}{span(seconds):>8}", "")])
     sheet.note(6, advice(timing))
 
 
 def _note(
-    held: Status, what: str, code: str | None, said: Sequence[str], remedy: str | None
+    status: Status, what: str, code: str | None, lines: Sequence[str], remedy: str | None
 ) -> Callable[[Sheet], None]:
-    return partial(_trouble, held=held, what=what, code=code, said=said, remedy=remedy)
+    return partial(_trouble, status=status, what=what, code=code, lines=lines, remedy=remedy)
 
 
-def _trouble(sheet: Sheet, held: Status, what: str, code: str | None, said: Sequence[str], remedy: str | None) -> None:
-    style = sheet.signs.style[held]
+def _trouble(
+    sheet: Sheet, status: Status, what: str, code: str | None, lines: Sequence[str], remedy: str | None
+) -> None:
+    style = sheet.signs.style[status]
     sheet.row(
-        [("  ", ""), (sheet.signs.held[held], style), (f" {what:<13} ", "dim" if held is Status.SKIPPED else "")],
+        [("  ", ""), (sheet.signs.symbol[status], style), (f" {what:<13} ", "dim" if status is Status.SKIPPED else "")],
         code or "",
     )
-    for line in said:
+    for line in lines:
         sheet.note(6, line)
-    if held is Status.FAIL and not remedy:
+    if status is Status.FAIL and not remedy:
         remedy = known(code)
-    write_way_out(sheet, None if held is Status.SKIPPED else code, remedy)
+    write_way_out(sheet, None if status is Status.SKIPPED else code, remedy)

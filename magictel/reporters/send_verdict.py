@@ -1,4 +1,4 @@
-"""The verdict on what was sent, in a sentence: of one target, and over all."""
+"""The verdict on a delivery as a sentence: for a target, and over all targets."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from magictel.reporters.check_page import sentence
 from magictel.reporters.humanize import every, many, named
 from magictel.reporters.testcases import counted_only
 
-_HELD = {
+_STATUS = {
     SendOutcome.VERIFIED: Status.PASS,
     SendOutcome.ACCEPTED: Status.PASS,
     SendOutcome.UNVERIFIED: Status.WARN,
 }
 
 
-def held_of(outcome: SendOutcome) -> Status:
-    """Return how a result counts in a verdict."""
-    return _HELD.get(outcome, Status.FAIL)
+def status_of(outcome: SendOutcome) -> Status:
+    """Return the status of an outcome."""
+    return _STATUS.get(outcome, Status.FAIL)
 
 
 def overall(targets: Sequence[str], finished: SendFinished) -> str:
-    """`both targets verified`; `1 of 3 targets fail: staging-es rejected`; of one target its own verdict."""
+    """Return the verdict over all targets: `both targets verified`, `1 of 3 targets FAILED: staging-es rejected`."""
     if finished.interrupted and isinstance(finished, ReplayFinished):
         if finished.go_on is None:
-            return "interrupted while reading back: the whole recording was sent"
+            return "interrupted during the read-back: the whole recording was sent"
         if not finished.go_on:
             some = any(result.receipt.readable for result in finished.results)
             return "interrupted: start again from the beginning" + ("; some points will be sent twice" if some else "")
@@ -35,12 +35,12 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
         return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
     if len(finished.results) == 1:
         return verdict(finished.results[0])
-    good = [result for result in finished.results if held_of(result.outcome) is Status.PASS]
+    good = [result for result in finished.results if status_of(result.outcome) is Status.PASS]
     if len(good) == len(finished.results):
         return f"{every(len(good))} {finished.outcome}"
     worst = sorted(finished.results, key=lambda result: list(SendOutcome).index(result.outcome))
-    failed = [_failure(result) for result in worst if held_of(result.outcome) is Status.FAIL]
-    unsure = [result.target for result in worst if held_of(result.outcome) is Status.WARN]
+    failed = [_failure(result) for result in worst if status_of(result.outcome) is Status.FAIL]
+    unsure = [result.target for result in worst if status_of(result.outcome) is Status.WARN]
     if not failed:
         return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
     rest = f"; unverified: {named(unsure)}" if unsure else ""
@@ -48,20 +48,22 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
 
 
 def _failure(result: SendResult) -> str:
-    """`prod-es undelivered (tls.expired)`."""
+    """Return `prod-es undelivered (tls.expired)`."""
     return f"{result.target} {result.outcome}" + (f" ({result.code})" if result.code else "")
 
 
 def verdict(result: SendResult) -> str:
-    """`verified`; `unverified: the key may not read (es.read.forbidden)`; `FAILED: 1 rejected, 2 altered (es.write.mapping-type)`."""
+    """Return `verified`, `unverified: the key may not read (es.read.forbidden)` or `FAILED: 1 rejected (es.write.mapping-type)`."""
     match result.outcome:
         case SendOutcome.VERIFIED:
             seen = result.verification
             return f"verified, {counted_only(seen)}" if seen is not None and seen.counted else "verified"
         case SendOutcome.ACCEPTED:
             if result.receipt.delivered:
-                return "accepted, but not verified: nothing was read back"
-            return "nothing to send: all points are withheld" if result.receipt.withheld else "nothing was left to send"
+                return "accepted, but not verified: no read-back"
+            return (
+                "nothing to send: all points are withheld" if result.receipt.withheld else "no points were left to send"
+            )
         case SendOutcome.UNVERIFIED:
             return f"unverified: {sentence(result.message or 'the backend cannot be queried', result.code)}"
     receipt, seen = result.receipt, result.verification
@@ -74,11 +76,11 @@ def verdict(result: SendResult) -> str:
         (seen.altered if seen else 0, "altered"),
         (seen.duplicated if seen else 0, "duplicated"),
     ]
-    said = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return f"FAILED: {sentence(said or str(result.outcome), result.code)}"
+    text = ", ".join(f"{count} {word}" for count, word in counts if count)
+    return f"FAILED: {sentence(text or str(result.outcome), result.code)}"
 
 
 def _why(result: SendResult) -> str:
-    """The sentence of the rung that stopped it, or of the whole result."""
+    """Return the message of the rung that stopped the target, or of the whole result."""
     failed = next((finding.message for finding in result.findings if finding.outcome is Status.FAIL), None)
-    return failed or result.message or "the backend cannot be reached"
+    return failed or result.message or "the backend is unreachable"

@@ -1,4 +1,4 @@
-"""The signs before each line, and what stands for them where a terminal cannot print them."""
+"""The signs before each line, and their replacements on terminals that cannot print them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PLAIN: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """One sign for each way a rung can come out, all of one width."""
+    """A sign for each status of a rung, all of the same width."""
 
-    held: Mapping[Status, str]
+    symbol: Mapping[Status, str]
     arrow: str
     etc: str
     style: Mapping[Status, str] = field(
@@ -53,7 +53,7 @@ SPELLED = Signs(
 
 
 def signs_for(encoding: str | None) -> Signs:
-    """The drawn signs where the encoding has them all, else words."""
+    """Return the drawn signs if the encoding has them all, otherwise words."""
     try:
         "√‼×·→…".encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -62,7 +62,7 @@ def signs_for(encoding: str | None) -> Signs:
 
 
 def writable(text: str, encoding: str | None) -> str:
-    """The text as this encoding can write it: near characters where there are some, else escapes. Never fails."""
+    """Return the text in a form that the encoding can write, with similar characters or escapes. Never fails."""
     name = encoding or "ascii"
     try:
         codecs.lookup(name)
@@ -78,19 +78,25 @@ def writable(text: str, encoding: str | None) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control and format characters spelled out: what a server said must not steer a terminal. Line ends stay."""
+    """Escape control and format characters except line ends: a server's text must not control the terminal."""
     if text.isprintable():
         return text
-    return "".join(one if one == "\n" or not _steers(one) else _spelled(one) for one in text)
+    return "".join(
+        character if character == "\n" or not _steers(character) else _spelled(character) for character in text
+    )
 
 
-def _steers(one: str) -> bool:
-    return unicodedata.category(one) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+def _steers(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def _spelled(one: str) -> str:
-    if one == "\t":
+def _spelled(character: str) -> str:
+    if character == "\t":
         return " "
     return (
-        f"\\x{ord(one):02x}" if ord(one) < 256 else f"\\u{ord(one):04x}" if ord(one) < 65536 else f"\\U{ord(one):08x}"
+        f"\\x{ord(character):02x}"
+        if ord(character) < 256
+        else f"\\u{ord(character):04x}"
+        if ord(character) < 65536
+        else f"\\U{ord(character):08x}"
     )

@@ -1,4 +1,4 @@
-"""For people: rich on a terminal, the same words plain in a pipe; progress on stderr, and only there where somebody sees it move."""
+"""Text for people: rich on a terminal, plain in a pipe; progress on stderr if that is a terminal."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from magictel.reporters.tty import columns, is_terminal
 
 
 class TerminalReporter:
-    """Writes a page: blocks in the order the targets were given, each when it is complete; the verdict in the last line.
+    """A reporter that writes text: a block per target in the given order, each when it is complete; the verdict in the last line.
 
-    `quiet` leaves out what is good, and writes nothing at all where everything is.
+    `quiet` omits what passed, and writes nothing if everything passed.
     """
 
     def __init__(self, sheet: Sheet, progress: Progress | None = None, *, quiet: bool = False) -> None:
@@ -98,7 +98,7 @@ class TerminalReporter:
                 send_page.write_cleaned(self._sheet, event)
 
     def finish(self) -> None:
-        """The verdict."""
+        """Write the verdict."""
         self._progress.clear()
         if self._quiet and self._all_good():
             return
@@ -111,7 +111,7 @@ class TerminalReporter:
     def _all_good(self) -> bool:
         finished = [event for event in (self._check, self._send) if event is not None]
         results = [result for event in finished for result in event.results]
-        broken = any(event.interrupted for event in finished) or any(not cleaned.held for cleaned in self._cleaned)
+        broken = any(event.interrupted for event in finished) or any(not cleaned.complete for cleaned in self._cleaned)
         read = not isinstance(self._send, ReplayFinished) or not (self._send.broken or self._send.source.skipped)
         return bool(finished or self._cleaned) and not broken and read and all(map(_good, results))
 
@@ -139,7 +139,7 @@ class TerminalReporter:
             self._write(self._done[self._waiting.pop(0)])
 
     def _write_rest(self, results: tuple[CheckResult, ...] | tuple[SendResult, ...]) -> None:
-        """What is done though a target before it is not: after an interrupt."""
+        """Write blocks that are complete although an earlier target is not: after an interrupt."""
         known = {result.target: result for result in results}
         for target in self._waiting:
             if target in known:
@@ -165,7 +165,7 @@ def _good(result: CheckResult | SendResult) -> bool:
 
 
 def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:
-    """The sheet for a stream: styled and wrapped on a terminal, plain and unwrapped elsewhere."""
+    """Return the sheet for a stream: styled and wrapped on a terminal, plain and unwrapped elsewhere."""
     if not is_terminal(stream, environment):
         return Sheet(stream)
     from rich.cells import cell_len
@@ -174,12 +174,12 @@ def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:
 
 
 def progress_for(stream: TextIO, environment: Mapping[str, str]) -> Progress:
-    """The progress line of a stream: none where nobody sees it move."""
+    """Return the progress line of a stream; on anything but a terminal it writes nothing."""
     return Progress(stream, columns(stream, environment)) if is_terminal(stream, environment) else Progress(None)
 
 
 def _paint(stream: TextIO, environment: Mapping[str, str]) -> Paint:
-    """A style on a text, in what this terminal understands; NO_COLOR takes the colours and leaves bold and dim."""
+    """Apply a style with the terminal's capabilities; NO_COLOR removes colours and keeps bold and dim."""
     from rich.color import ColorSystem
     from rich.console import COLOR_SYSTEMS, Console
     from rich.style import Style

@@ -1,4 +1,4 @@
-"""Whether a stream is a terminal, and how wide it is."""
+"""Detection of terminals and their width."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 _COLUMNS = 80
-"""Where a terminal does not say how wide it is."""
+"""Default for a terminal that does not report its width."""
 
 
 def is_terminal(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -24,7 +24,7 @@ def width_of(stream: TextIO, environment: Mapping[str, str]) -> int | None:
 
 
 def columns(stream: TextIO, environment: Mapping[str, str]) -> int:
-    """Return how wide a terminal is, by COLUMNS or as it says itself."""
+    """Return the width of a terminal from COLUMNS or from the terminal itself."""
     given = environment.get("COLUMNS", "")
     if given.isdigit() and int(given):
         return int(given)

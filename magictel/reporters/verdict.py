@@ -1,4 +1,4 @@
-"""One sentence over a whole run, whatever the operation."""
+"""The verdict over a whole run as a sentence."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from magictel.reporters.results import Results
 
 
 def operation(results: Results) -> str:
-    """The command's name."""
+    """Return the command's name."""
     if results.check:
         return "check"
     return "replay" if isinstance(results.send, ReplayFinished) else "send-sample"
 
 
 def sentence(results: Results) -> str:
-    """As in the terminal's last line."""
+    """Return the sentence of the terminal's last line."""
     words = []
     if results.check:
         words.append(check_page.overall(results.targets, results.check))
     if isinstance(results.send, ReplayFinished) and results.send.broken is not None:
-        words.append(f"the recording broke off: {results.send.broken.code}")
+        words.append(f"reading the recording failed: {results.send.broken.code}")
     if results.send:
         words.append(send_verdict.overall(results.targets, results.send))
     if results.cleaned:
-        left = [one.target for one in results.cleaned if not one.held]
-        gone = many(sum(one.deleted for one in results.cleaned), "item")
+        left = [run.target for run in results.cleaned if not run.complete]
+        gone = many(sum(run.deleted for run in results.cleaned), "item")
         words.append(f"not cleaned: {named(left)}" if left else f"cleaned, {gone} deleted")
-    return "; ".join(words) or "nothing was asked"
+    return "; ".join(words) or "nothing was checked"

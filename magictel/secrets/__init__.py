@@ -1,1 +1,1 @@
-"""Secret values, and finding them in a text."""
+"""Secret values, and their redaction in text."""

@@ -1,4 +1,4 @@
-"""The one redactor: finds known secrets wherever they leaked to, however they are spelled there."""
+"""The redactor: masks known secrets in any text, in every spelling."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import msgspec
 from magictel.secrets.secret import MASK, Secret
 from magictel.secrets.spellings import Span, View, bare, undone, views
 
-_SHORTEST = 4  # a shorter secret would redact half of every text
+_SHORTEST = 4  # shorter secrets would mask half of every text
 _SHORTEST_CUT = 6
 _SHORTEST_ECHO = 8
 _SHORTEST_NAME = 6
 _ORDINARY = re.compile(r"[^\W\d_]{1,15}|\d{1,11}")
-"""A word or a number that may well be no secret where it stands."""
+"""A word or a number that may be ordinary text."""
 _SCHEME = re.compile(r"(?:basic|bearer|apikey|token|digest|negotiate|splunk)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}={0,2}")
 _AFTER_BASE64 = re.compile(r"[A-Za-z0-9+/_-]?(?:=|%3[dD]){0,2}")
@@ -33,9 +33,9 @@ _OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung
 
 @dataclass(frozen=True)
 class _Needle:
-    """A secret in one spelling. `strong`: no program waits for it in an answer; `word`: it counts as a whole word only.
+    """A secret in one spelling. `strong`: no program needs it in a reply; `word`: match whole words only.
 
-    `whole`: its beginning is no secret, as that of `user:password`.
+    `whole`: its beginning is not secret, as in `user:password`.
     """
 
     text: str
@@ -46,48 +46,48 @@ class _Needle:
 
     @functools.cached_property
     def bare(self) -> str:
-        """Without blanks, where it is then still long enough to be no word of others by chance."""
+        """The secret without spaces, if it is still long enough not to match other words by chance."""
         short = bare(self.text) if self.strong else ""
         return short if len(short) >= _SHORTEST_ECHO else ""
 
 
 class Redactor:
-    """Replaces every known secret in a text, however it is spelled there (see `spellings`), base64 included.
+    """A function that masks every known secret in a text, in every spelling (see `spellings`), including base64.
 
     Halves of `id:key`, of an encoded key and of a login's base64 are secrets as well. So is the beginning of a secret where a text
-    is cut: at its end, and before `…`. Values under four characters are left, and short ones of letters or digits alone are masked
-    only where they stand as a word: a password `elastic` must not make `***search` of a product's name.
+    is truncated: at its end, and before `…`. Values under four characters are not masked, and short ones of letters or digits
+    only as whole words: a password `elastic` must not turn a product's name into `***search`.
     """
 
     __slots__ = ("_echoes", "_needles")
 
     def __init__(self, secrets: Iterable[Secret | str | None] = (), plain: Iterable[str] = ()) -> None:
-        """`plain`: texts that are no secrets and that a backend may rightly say (the names of an index, of a user)."""
+        """Create a redactor. `plain`: texts that are not secret and that a backend may return (names of indices and users)."""
         known = tuple(plain)
         self._needles = tuple(sorted(_needles(secrets, known), key=lambda needle: len(needle.text), reverse=True))
         self._echoes = tuple(needle for needle in self._needles if needle.strong)
 
     def __call__(self, text: str) -> str:
-        """The text without any secret."""
+        """Return the text without any secret."""
         return _masked(text, self._needles)
 
     def echoed(self, text: str) -> str:
-        """A server's text without the secrets that it said back, before anybody cuts or collapses it.
+        """Mask the secrets that a server echoed, before its text is truncated or collapsed.
 
-        Ordinary words are left: the text is still to be read by a program. They are masked where the text leaves.
+        Ordinary words are kept, because a program still reads the text. They are masked on output.
         """
         return _masked(text, self._echoes)
 
     def echoed_value(self, data: Any, body: bytes) -> Any:
-        """What a server's `body` was read into, without the secrets that it said back."""
+        """Mask the secrets that a server echoed in a parsed `body`."""
         if not self._echoes or not _spans(body.decode("utf-8", "replace"), self._echoes):
             return data
         return _each_text(data, self.echoed, keys=False)
 
     def value(self, data: Any) -> Any:
-        """Redact every text inside a value: JSON-like ones (keys included), dataclasses, msgspec's structs.
+        """Redact every text inside a value: JSON-like ones (including keys), dataclasses, msgspec's structs.
 
-        Fields that name things of our own (`target`, `exporter`, `code`, …) stay, since they are what values are told apart by.
+        Fields with our own names (`target`, `exporter`, `code`, …) are kept, because they identify the values.
         """
         return _each_text(data, self, keys=True)
 
@@ -110,7 +110,7 @@ def _masked(text: str, needles: tuple[_Needle, ...]) -> str:
 
 
 def _spans(text: str, needles: tuple[_Needle, ...]) -> list[Span]:
-    """Where secrets stand in a text, in every layer of its spelling."""
+    """Yield the positions of secrets in a text, in every layer of its spelling."""
     spans: list[Span] = []
     for layer, source in views(text):
         for needle in needles:
@@ -135,7 +135,7 @@ def _places(layer: str, wanted: str, needle: _Needle, behind: re.Pattern[str] = 
 
 
 def _cut(layer: str, wanted: str, needle: _Needle) -> Iterator[Span]:
-    """The beginnings of a secret where the text was cut: at the end, and before `…`."""
+    """Yield the beginnings of secrets where the text was truncated: at the end, and before `…`."""
     first = wanted[:_SHORTEST_CUT]
     if needle.whole or len(wanted) <= _SHORTEST_CUT or first not in layer:
         return
@@ -160,7 +160,7 @@ def _cuts(layer: str) -> Iterator[int]:
 
 
 def _alone(layer: str, start: int, end: int) -> bool:
-    """No letter or digit before it, and none behind it (`end` = `start`: it is cut there)."""
+    """Return whether no letter or digit precedes or follows it (`end` = `start`: it is truncated there)."""
     before = layer[start - 1 : start].isalnum()
     return not before and (end == start or not layer[end : end + 1].isalnum())
 
@@ -178,21 +178,21 @@ def _merged(spans: list[Span]) -> list[Span]:
 def _needles(secrets: Iterable[Secret | str | None], plain: tuple[str, ...]) -> set[_Needle]:
     values = {secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets}
     given = {value.strip() for value in values if value}
-    found: set[_Needle] = set()
+    needles: set[_Needle] = set()
     for value in given:
         scheme = _SCHEME.fullmatch(value)
         credential = scheme.group(1) if scheme else value
         name, key = _halves(credential)
         login = key in given or (scheme is not None and value[:5].lower() == "basic")
         for text in {value, credential, key, f"{name}:{key}" if key else ""}:
-            found |= _spelled(text, plain, whole=login and text != key)
+            needles |= _spelled(text, plain, whole=login and text != key)
         if len(name) >= _SHORTEST_NAME and not login and name not in plain:
-            found.add(_Needle(name, strong=False, word=True))
-    return found
+            needles.add(_Needle(name, strong=False, word=True))
+    return needles
 
 
 def _halves(credential: str) -> tuple[str, str]:
-    """The two of `id:key`, in clear or in base64; empty texts where it is no such pair."""
+    """Return the two parts of `id:key`, plain or in base64, or empty texts if it is not such a pair."""
     text = credential
     if ":" not in text and _BASE64.fullmatch(text):
         try:
@@ -211,17 +211,17 @@ def _spelled(value: str, plain: tuple[str, ...], *, whole: bool) -> set[_Needle]
         return set()
     ordinary = _ORDINARY.fullmatch(value) is not None
     strong = not ordinary and len(value) >= _SHORTEST_ECHO and not any(value in text for text in plain)
-    found = {_Needle(text, strong, ordinary, whole=whole) for text in undone(value) if len(text) >= _SHORTEST}
+    needles = {_Needle(text, strong, ordinary, whole=whole) for text in undone(value) if len(text) >= _SHORTEST}
     raw = value.encode("utf-8", "surrogateescape")
     for text in _in_base64(raw):
         strong = len(text) >= _SHORTEST_ECHO
-        found.add(_Needle(text, strong, base64=True, whole=whole))
-        found.add(_Needle(text.replace("+", "-").replace("/", "_"), strong, base64=True, whole=whole))
-    return found
+        needles.add(_Needle(text, strong, base64=True, whole=whole))
+        needles.add(_Needle(text.replace("+", "-").replace("/", "_"), strong, base64=True, whole=whole))
+    return needles
 
 
 def _in_base64(raw: bytes) -> Iterator[str]:
-    """The base64 of a secret, by itself and as a part of a longer text: what stands before it shifts it."""
+    """Yield the base64 of a secret, alone and within a longer text, where preceding text shifts it."""
     yield base64.b64encode(raw).decode().rstrip("=")
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
@@ -232,7 +232,7 @@ def _in_base64(raw: bytes) -> Iterator[str]:
 
 
 def _each_text(data: Any, change: Callable[[str], str], *, keys: bool) -> Any:
-    """A copy of a value with every text in it changed; what holds none is the very object."""
+    """Return a copy of a value with every text changed; return the object itself if it contains none."""
     if isinstance(data, str):
         return data if isinstance(data, Enum) else change(data)
     if isinstance(data, Mapping):

@@ -1,4 +1,4 @@
-"""A credential that shows itself to nobody."""
+"""Credentials that are never shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MASK = "***"
 
 
 class Secret:
-    """A credential. `str`, `repr`, `format`, pickling and JSON show `***`; only `reveal()` gives the value."""
+    """A credential. `str`, `repr`, `format`, pickling and JSON show `***`; only `reveal()` returns the value."""
 
     __slots__ = ("_value",)
 
@@ -16,7 +16,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value itself, for the one place that puts it on the wire."""
+        """Return the value itself, for the code that sends it."""
         return self._value
 
     def __str__(self) -> str:
@@ -42,22 +42,22 @@ class Secret:
 
 
 class SecretUrl(str):
-    """An address with credentials in it, which reads as `http://***@host`; only `reveal()` gives the whole.
+    """An address with credentials, shown as `http://***@host`; only `reveal()` returns the whole address.
 
-    It equals the whole address. `parse_endpoint` and `parse_proxy` take it; nothing encodes, pickles or deep-copies it.
+    It equals the whole address. `parse_endpoint` and `parse_proxy` accept it; it cannot be encoded, pickled or deep-copied.
     """
 
     __slots__ = ("_whole",)
     _whole: str
 
     def __new__(cls, whole: str, shown: str) -> SecretUrl:
-        """`shown` is what everybody reads."""
-        made = super().__new__(cls, shown)
-        made._whole = whole
-        return made
+        """Create an address; `shown` is its redacted form."""
+        address = super().__new__(cls, shown)
+        address._whole = whole
+        return address
 
     def reveal(self) -> str:
-        """Return the whole address, for the one place that takes it apart."""
+        """Return the whole address, for the code that parses it."""
         return self._whole
 
     def __eq__(self, other: object) -> bool:
@@ -71,5 +71,5 @@ class SecretUrl(str):
 
 
 def revealed(url: str) -> str:
-    """An address as it is, whether it hides credentials or has none."""
+    """Return the whole address, with or without credentials."""
     return url.reveal() if isinstance(url, SecretUrl) else url

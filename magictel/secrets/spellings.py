@@ -1,7 +1,7 @@
-"""Other people's spellings of a text, undone layer by layer: percent, HTML, JSON and repr escapes, and white space.
+"""Decoding of escaped text, layer by layer: percent, HTML, JSON and repr escapes, and white space.
 
-A server says back what it was sent in a spelling of its own: form-encoded inside JSON, as HTML, wrapped. What was undone is
-remembered, so that a place in the readable text is a place in the original. Everything takes time linear in the text.
+A server echoes text in its own encoding: form-encoded inside JSON, as HTML, wrapped. The mapping is kept, so that a position in
+the decoded text is a position in the original. Everything takes time linear in the text.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 
 Span = tuple[int, int]
 _DEEPEST = 5
-"""Layers: an address in HTML in JSON in JSON, as `repr` shows it."""
+"""Maximum number of layers: an address in HTML in JSON in JSON, as `repr` shows it."""
 _LONGEST = 4_194_304
-"""Characters of a text of which every layer is undone; a longer one is read as it is."""
+"""Maximum length of a text that is decoded; a longer one is searched undecoded."""
 _ESCAPE = re.compile(
     r"(?:%[cdefCDEF][0-9a-fA-F](?:%[89abAB][0-9a-fA-F])+)"
     r"|%[0-9a-fA-F]{2}"
@@ -28,12 +28,12 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _BLANKS = re.compile(r"[\s+]+")
-"""Runs of white space, which servers collapse and wrap, and `+`: white space in forms, which readers of forms turn into it."""
+"""Runs of white space, which servers collapse and wrap, and `+`, which is a space in forms."""
 _NAMED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class View:
-    """A text after `pattern` was replaced in another, and where its characters come from."""
+    """A text after replacing `pattern`, with the origin of its characters."""
 
     __slots__ = ("_ends", "_lengths", "_raw_ends", "_raw_starts", "_starts", "text")
 
@@ -59,11 +59,11 @@ class View:
 
     @classmethod
     def without_blanks(cls, text: str) -> View:
-        """A text without its blanks."""
+        """A text without its spaces."""
         return cls(_BLANKS, lambda _: "", text)
 
     def source(self, span: Span) -> Span:
-        """Where a part of this text stands in the text that it was made from."""
+        """Return the position of a part of this text in the original text."""
         return self._source(span[0])[0], self._source(span[1] - 1)[1]
 
     def _source(self, at: int) -> Span:
@@ -77,7 +77,7 @@ class View:
 
 
 def views(text: str) -> Iterator[tuple[str, Callable[[Span], Span]]]:
-    """Every layer of a text, and what gives the place in `text` of a part of it."""
+    """Yield every layer of a text with a function that maps its positions to `text`."""
     layers = [text]
 
     @functools.cache
@@ -97,19 +97,19 @@ def views(text: str) -> Iterator[tuple[str, Callable[[Span], Span]]]:
 
 
 def bare(text: str) -> str:
-    """A text without blanks."""
+    """Return a text without spaces."""
     return _BLANKS.sub("", text)
 
 
 def undone(text: str) -> set[str]:
-    """A text, and what each layer of it reads as: a secret may look as if it were escaped itself."""
+    """Return a text and each of its decoded layers: a secret may itself look escaped."""
     return {layer for layer, _ in views(text)}
 
 
 @functools.lru_cache(4096)
 def _undone(escape: str) -> str:
     if escape[0] == "&":
-        import html  # a table of two thousand names, for texts that hold one
+        import html  # a table of two thousand names, for texts that contain one
 
         return html.unescape(escape)
     if escape[0] == "%":

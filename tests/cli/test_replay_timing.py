@@ -41,22 +41,22 @@ def timed(folder: Path, *arguments: str, fault: str, points: int = 35, to: str =
 @pytest.mark.parametrize(
     ("fault", "arguments", "most", "requests", "said"),
     [
-        ("slow 0.6", (), "first_byte", 1, "one round trip and the backend's own work, which no batch size changes"),
+        ("slow 0.6", (), "first_byte", 1, "one round trip and the backend's own work; the batch size does not matter"),
         (
             "slow 0.1 forever",
             ("--set", "max_batch_points=5"),
             "first_byte",
             7,
-            "--set max_batch_points=35 makes 1 request of 7",
+            "--set max_batch_points=35 sends 1 request instead of 7",
         ),
         (
             "",
             ("--set", "max_batch_points=5", "--set", "rate_limit=3"),
             "queue",
             7,
-            "our own rate_limit = 3 made 7 requests wait",
+            "rate_limit = 3 made 7 requests wait",
         ),
-        ("429 x1 retry-after=1", (), "queue", 2, "the pauses that it wants took"),
+        ("429 x1 retry-after=1", (), "queue", 2, "the requested pauses took"),
     ],
     ids=["a slow server", "tiny batches", "a rate limit", "a server that wants time"],
 )

@@ -86,48 +86,51 @@ def test_where_no_request_is_made_there_are_no_steps_of_one() -> None:
 @pytest.mark.parametrize(
     ("timing", "said"),
     [
-        (Timing(0.9, 0.0, 0.0, 0.0, 0.1, None, 1, 1), "encode is 90 % of 1.0 s: a first collection"),
+        (Timing(0.9, 0.0, 0.0, 0.0, 0.1, None, 1, 1), "encode is 90 % of 1.0 s: the first collection"),
         (Timing(0.0, 0.9, 0.0, 0.0, 0.1, None, 1, 1), "--set compression=none saves this"),
         (
             Timing(0.0, 0.9, 0.0, 0.0, 0.1, None, 1, 1, tuning=Tuning(9, 9, 9, compression="snappy")),
-            "the protocol asks for it: only fewer points",
+            "the protocol requires it: only fewer points",
         ),
         (
             Timing(0.0, 0.0, 0.9, 0.0, 0.1, None, 3, 1, Waits(limited=0.8), Tuning(9, 3, 9, rate_limit=0.5)),
-            "our own rate_limit = 0.5 made 3 requests wait 0.8 s: --set max_batch_points=9 makes 1 request of 3; or --set rate_limit=1 ",
+            "rate_limit = 0.5 made 3 requests wait 0.8 s: --set max_batch_points=9 sends 1 request instead of 3; or --set rate_limit=1 ",
         ),
         (
             Timing(0.0, 0.0, 2.0, 0.0, 0.1, None, 4, 1, Waits(throttled=1.9, refusals=2, code="a.b"), Tuning(9, 9, 9)),
-            "refused to take more 2 times (a.b), and the pauses that it wants took 1.9 s: --set rate_limit=0.65 sends",
+            "throttled requests 2 times (a.b), and the requested pauses took 1.9 s: --set rate_limit=0.65 sends",
         ),
         (
             Timing(0.0, 0.0, 2.0, 0.0, 0.1, None, 2, 1, Waits(away=1.9, refusals=1, code="a.b")),
-            "failed or was away 1 time (a.b), and the pauses before the next attempts took 1.9 s: magictel explain a.b",
+            "failed or was unreachable 1 time (a.b), and the backoff took 1.9 s: magictel explain a.b",
         ),
-        (Timing(0.0, 0.0, 0.9, 0.0, 0.1, None, 3, 1), "nothing had to wait: this is our own work around 3 requests"),
+        (
+            Timing(0.0, 0.0, 0.9, 0.0, 0.1, None, 3, 1),
+            "nothing had to wait: this is magictel's own work for 3 requests",
+        ),
         (Timing(0.0, 0.0, 0.9, 0.0, 0.1, None, 1, 1), "nothing had to wait"),
         (Timing(0.0, 0.0, 0.0, 0.9, 0.1, None, 1, 1), "1 connection for 1 request"),
         (Timing(0.0, 0.0, 0.0, 0.9, 0.1, None, 5, 5), "5 connections for 5 requests: the backend, or a proxy"),
         (
             Timing(0.0, 0.0, 0.0, 0.9, 0.1, None, 5, 5, tuning=Tuning(9, 9, 9, in_flight=8)),
-            "5 connections for 5 requests, which a running application makes once and keeps",
+            "5 connections for 5 requests; a running application opens them once",
         ),
         (Timing(0.0, 0.0, 0.0, 0.1, 0.9, None, 7, 1), "7 round trips of 0.1 s"),
         (
             Timing(0.0, 0.0, 0.0, 0.1, 0.9, None, 7, 1, tuning=Tuning(7000, 1000, 5_000_000)),
-            "--set max_batch_points=7000 makes 1 request of 7; --set in_flight=4 sends 4 at once",
+            "--set max_batch_points=7000 sends 1 request instead of 7; --set in_flight=4 sends 4 in parallel",
         ),
         (
             Timing(0.0, 0.0, 0.0, 0.1, 9.0, None, 7, 1, tuning=Tuning(7000, 1000, 5_000_000)),
-            "7 round trips of 1.3 s: --set in_flight=4 sends 4 at once",
+            "7 round trips of 1.3 s: --set in_flight=4 sends 4 in parallel",
         ),
         (
             Timing(0.0, 0.0, 0.0, 0.1, 9.0, None, 7, 1, tuning=Tuning(35, 5, 5_000_000, in_order=True)),
-            "7 round trips of 1.3 s: --set max_batch_points=35 makes 1 request of 7",
+            "7 round trips of 1.3 s: --set max_batch_points=35 sends 1 request instead of 7",
         ),
         (
             Timing(0.0, 0.0, 0.0, 0.1, 0.9, None, 7, 1, tuning=Tuning(7000, 5000, 100, in_order=True)),
-            "--set max_batch_bytes=200 makes fewer requests",
+            "--set max_batch_bytes=200 sends fewer requests",
         ),
         (Timing(0.0, 0.0, 0.0, 0.1, 0.9, None, 1, 1), "one round trip"),
         (

@@ -86,7 +86,7 @@ def test_a_huge_summary_is_cut_before_github_refuses_it() -> None:
     results = [checked(f"target-{number:03}", "acme", "", bad) for number in range(400)]
     text, _ = report("github", check_events(*results))
     assert len(text.encode()) < 1024 * 1024
-    assert "cut: GitHub takes 1 MiB" in text
+    assert "truncated: GitHub's limit is 1 MiB" in text
 
 
 def test_nothing_that_a_server_says_becomes_markup_or_a_command() -> None:

@@ -32,7 +32,7 @@ SANDBOX = (
         (PREPARE, ["$ magictel prepare es --apply", PREPARE.partition(", ")[2]]),
         ("magictel check --wait 60s; if it stays so, ask", ["$ magictel check --wait 60s", "if it stays so, ask"]),
         ("magictel check --wait 60s (it starts)", ["$ magictel check --wait 60s", "(it starts)"]),
-        ("magictel list shows all exporters", ["$ magictel list", "shows them all"]),
+        ("magictel list shows all exporters", ["$ magictel list", "shows all exporters"]),
         ("magictel replay f --filter 'a; b (c'", ["$ magictel replay f --filter 'a; b (c'"]),
         ('PUT /i/_settings {"a": 1, "b": 2}', ['$ PUT /i/_settings {"a": 1, "b": 2}']),
         ("start the backend; or check the port", ["start the backend; or check the port"]),

@@ -44,7 +44,7 @@ def test_a_field_that_differs_everywhere_does_not_hide_the_others() -> None:
 @pytest.mark.parametrize("kind", ["github", "tap"])
 def test_reports_name_one_of_each_and_count_the_rest(kind: str) -> None:
     shown = report(kind, send_events(SENT))[0]
-    assert "and 23 more differences, all of them in the JSON report" in shown
+    assert "and 23 more differences in the JSON report" in shown
     assert "bounds" in shown
 
 
@@ -63,7 +63,7 @@ def test_of_many_attributes_the_first_are_shown_and_the_time() -> None:
     [
         (8000, "interrupted: the first 8000 points of the recording need not be sent again"),
         (0, "interrupted: start again from the beginning; some points will be sent twice"),
-        (None, "interrupted while reading back: the whole recording was sent"),
+        (None, "interrupted during the read-back: the whole recording was sent"),
     ],
 )
 def test_an_interrupted_replay_says_how_far_it_came(go_on: int | None, said: str) -> None:

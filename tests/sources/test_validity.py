@@ -14,7 +14,7 @@ IMPOSSIBLE: list[tuple[Any, Any, Any, str]] = [
     ([1, 1], [1, 2, 4], 7, "explicitBounds[1] is 1 after 1: bounds must increase"),
     ([1, nan], [1, 2, 4], 7, "explicitBounds[1] is NaN"),
     ([nan], [1, 2], 3, "explicitBounds[0] is NaN"),
-    ([1, inf], [1, 2, 0], 3, "explicitBounds[1] is infinite: the last bucket has no bound of its own"),
+    ([1, inf], [1, 2, 0], 3, "explicitBounds[1] is infinite: the last bucket has no bound"),
     ([1], [1, -1], 0, "bucketCounts[1] is -1, expected a count from 0 to 2^64-1"),
     ([1], [0.5, 0.5], 1, "bucketCounts[0] is 0.5: a count is whole"),
     ([1], [nan, 1], 1, "bucketCounts[0] is nan, expected a count from 0 to 2^64-1"),

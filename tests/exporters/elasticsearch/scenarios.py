@@ -249,7 +249,7 @@ def test_clean_deletes_exactly_the_run(engine: Engine) -> None:
     cleaned = clean(
         engine.job(), "run-to-be-cleaned", say=lambda _, count: said.append(count), expected=12, clock=engine.clock
     )
-    assert (said, cleaned.deleted, cleaned.held) == ([12], 12, True)
+    assert (said, cleaned.deleted, cleaned.complete) == ([12], 12, True)
     engine.http.post(f"/{engine.index}/_refresh")
     assert engine.http.get(f"/{engine.index}/_count").json()["count"] == 1
 
@@ -281,7 +281,7 @@ def test_documents_that_were_routed_are_deleted_one_by_one_where_they_lie(engine
         expected=12,
         clock=engine.clock,
     )
-    assert (cleaned.found, cleaned.deleted, cleaned.held) == (12, 12, True)
+    assert (cleaned.found, cleaned.deleted, cleaned.complete) == (12, 12, True)
     engine.http.post(f"/{engine.index}/_refresh")
     assert engine.http.get(f"/{engine.index}/_count").json()["count"] == 0
 

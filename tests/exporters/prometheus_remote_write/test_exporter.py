@@ -443,7 +443,7 @@ def test_a_run_is_counted_and_deleted_and_nothing_else(serve: Any) -> None:
     list(send([backend.job()], SendOptions(run_id="feedc0ffee00")))
     said: list[int] = []
     cleaned = clean(backend.job(), "feedc0ffee00", say=lambda _, count: said.append(count))
-    assert (said, cleaned.found, cleaned.deleted, cleaned.held) == ([10], 10, 10, True)
+    assert (said, cleaned.found, cleaned.deleted, cleaned.complete) == ([10], 10, 10, True)
     assert [labels["__name__"] for labels, _, _ in backend.emulator.samples()] == ["mine"]
     assert clean(backend.job(), "feedc0ffee00", say=lambda *_: None).found == 0
 
