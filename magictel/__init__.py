@@ -21,7 +21,8 @@ A guide to the house, top to bottom; a room imports those below it only (`lint-i
     registry      entry points: exporters by name, loaded, and why one is broken
     exporters     one module or folder for each backend; nobody imports one by name
     plugin        interface (what an author writes), exporter and http_exporter (what is inherited and final)
-    formats       OTLP JSON and Prometheus names, shared by several exporters
+    promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
+    formats       OTLP JSON; Prometheus names, series and collisions: shared by several exporters
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    how a request travels                sources     where data comes from
     settings      models, layers with each value's origin, which secrets a file may send where (trust), describing, editing

@@ -14,6 +14,7 @@ from magictel.catalogue.retry import RetryClass
 from magictel.http.wire import Reply
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Rejected, Throttled, TooLarge, Unavailable
+from magictel.model.verification import Unreadable
 
 _LONGEST = 400
 
@@ -58,6 +59,10 @@ class KnownError:
             case RetryClass.BACKOFF | RetryClass.AFTER_HEADER:
                 return Throttled(self.code, self.message, after)
         return Rejected(self.code, self.message, self.remedy, example)
+
+    def unreadable(self) -> Unreadable:
+        """Return why the query that got this reply shows nothing; asking again may help where the class is to poll."""
+        return Unreadable(self.code, self.message, self.remedy, final=self.retry is not RetryClass.POLL)
 
     def finding(self, rung: Rung, **evidence: Any) -> Finding:
         """Return the failed finding of a probe that got this reply."""

@@ -13,16 +13,9 @@ from operator import add, attrgetter
 from typing import Any
 
 from magictel.encoding.templates import Column, Constant, Filled, Pieces
-from magictel.exporters.prometheus_remote_write.encoding import (
-    Encoder,
-    encoded_label,
-    left_out,
-    milliseconds,
-    parts,
-    reserved,
-    varint,
-)
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, encoded_label, left_out, varint
 from magictel.exporters.prometheus_remote_write.label_columns import LabelRows, Labels, joined
+from magictel.formats.prometheus.series import milliseconds, parts, reserved
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
 
 _sums = attrgetter("sum")

@@ -15,6 +15,7 @@ from magictel.catalogue.retry import RetryClass
 from magictel.http.classify import discards
 from magictel.http.error_rules import BackendError, KnownError, Rule, match
 from magictel.http.wire import Reply
+from magictel.model.verification import Unreadable
 from magictel.text import clipped
 
 _TAKEN = frozenset({200, 201, 202, 204})
@@ -220,3 +221,28 @@ RULES: tuple[Rule, ...] = (
         statuses=(415,),
     ),
 )
+
+READ_RULES: tuple[Rule, ...] = (
+    Rule(
+        "prom.read.forbidden",
+        "the query API refuses these credentials ({status})",
+        "use credentials that may read as well",
+        statuses=(401, 403),
+    ),
+    Rule(
+        "prom.read.failed",
+        "the query failed ({status}): {said}",
+        retry=RetryClass.POLL,
+        when=lambda error: error.status >= 500 or error.status == 429,
+    ),
+    Rule(
+        "prom.read.no-query-api",
+        "{endpoint} has no query API as Prometheus has ({status}): {said}",
+        "set query_url to what stands before /api/v1/query",
+    ),
+)
+
+
+def no_query_api(why: str) -> Unreadable:
+    """Return that there is no address to query."""
+    return Unreadable("prom.read.no-query-api", why, "set query_url to what stands before /api/v1/query")

@@ -15,21 +15,20 @@ import cramjam
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
-from magictel.exporters.prometheus_remote_write.collisions import Collisions
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
-from magictel.exporters.prometheus_remote_write.encoding import count_series
-from magictel.exporters.prometheus_remote_write.errors import discarded, empty, refusal
-from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes, is_victoriametrics
-from magictel.exporters.prometheus_remote_write.readback import points
-from magictel.exporters.prometheus_remote_write.readback.expected import declared, expected, key_in, seen
-from magictel.exporters.prometheus_remote_write.readback.query import QueryApi, no_query_api
+from magictel.exporters.prometheus_remote_write.encoding import count_series, key_in, left_out
+from magictel.exporters.prometheus_remote_write.errors import READ_RULES, discarded, empty, no_query_api, refusal
+from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
+from magictel.formats.prometheus.collisions import Collisions
 from magictel.http.classify import judge_status
 from magictel.http.wire import Reply, Wire
 from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, TooLarge
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.net.endpoint import Endpoint
+from magictel.promql.readback import PromqlReadBack
+from magictel.promql.victoriametrics import is_victoriametrics
 
 _WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
 """How a write path ends, and what stands there for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
@@ -79,12 +78,17 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             label_names=own.label_names,
             page_names=own.page_names,
         )
-        self._collisions = Collisions(self._encoder)
-        self._identities = points.Identities(self._encoder)
-        self._names: dict[str, set[str]] = {}
+        self._collisions = Collisions(self._encoder, "prom.rw.collision", lambda stream: left_out(stream) is not None)
+        self._readback = PromqlReadBack(
+            self._encoder,
+            self._encoder.carries,
+            self._query_wire,
+            self.clock.now,
+            READ_RULES,
+            carrier="remote write 1.0",
+            target_info=own.target_info,
+        )
         self._refused_in_a_row = 0
-        self._decimal: bool | None = None
-        """Is it VictoriaMetrics? Known once it was asked."""
 
     # ---- encoding ----------------------------------------------------------------------------------------------------
 
@@ -174,28 +178,19 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """How a query shows the point."""
-        one = expected(self._encoder, series, point, target_info=self.settings.target_info)
-        if one is not None:
-            self._names.setdefault(series.stream.name, set()).add(self._encoder.name(series.stream) or "")
-        return one
+        return self._readback.expect(series, point)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
         """The point's samples, each under its series."""
-        return self._identities.of(series, point)
+        return self._readback.identify(series, point)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """The raw samples of these metrics at these times."""
-        wire = self.wire()
-        api = self._query_api(wire)
-        if self._decimal is None:
-            self._decimal = is_victoriametrics(wire.get(""))
-        seen = api if isinstance(api, Unreadable) else points.find(api, expected)
-        return points.without_nan(expected, seen) if self._decimal and not isinstance(seen, Unreadable) else seen
+        return self._readback.find(self.wire(), expected)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""
-        known = declared(field, sent, seen, self._names)
-        return points.decimal(field, sent, seen) if known is None and self._decimal else known
+        return self._readback.declared(field, sent, seen)
 
     def item_key(self, item: bytes) -> str | None:
         """The sample's name for a point."""
@@ -203,36 +198,19 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """The raw samples of the run, and what its resources say of themselves."""
-        api = self._query_api(wire)
-        if isinstance(api, Unreadable):
-            return api
-        rows = api.of_run(query.run_id, query.since, query.until)
-        jobs = sorted({str(one.fields["labels.job"]) for one in query.expected if "labels.job" in one.fields})
-        instances = sorted({str(one.fields.get("labels.instance", "")) for one in query.expected})
-        infos = api.infos(jobs, instances, query.since, query.until) if jobs and self.settings.target_info else []
-        if isinstance(rows, Unreadable):
-            return rows
-        return infos if isinstance(infos, Unreadable) else seen(rows, infos, query.expected)
+        return self._readback.read_back(wire, query)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
-        """Prometheus shows a sample at once; VictoriaMetrics after it has flushed (measured: 1 to 2 s, 5 at worst)."""
-        api = self._query_api(wire)
-        if isinstance(api, Unreadable):
-            return api
-        return 5.0 if is_victoriametrics(wire.get("")) else 0.0
+        """Prometheus shows a sample at once; VictoriaMetrics after it has flushed."""
+        return self._readback.visible_after(wire)
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """How many points of the run are stored."""
-        api = self._query_api(wire)
-        return api if isinstance(api, Unreadable) else api.count(run_id)
+        return self._readback.count(wire, run_id)
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """By the admin API, which VictoriaMetrics has too."""
-        api = self._query_api(wire)
-        return api if isinstance(api, Unreadable) else api.delete(run_id)
+        return self._readback.delete(wire, run_id)
 
-    def _query_api(self, wire: Wire) -> QueryApi | Unreadable:
-        reading = self.reading(wire)
-        if reading is None:
-            return no_query_api(f"where to query cannot be told from {wire.endpoint}")
-        return QueryApi(reading, self.clock.now())
+    def _query_wire(self, wire: Wire) -> Wire | Unreadable:
+        return self.reading(wire) or no_query_api(f"where to query cannot be told from {wire.endpoint}")

@@ -21,6 +21,7 @@ from magictel.ladder.write_path import refused, unproven, write_path
 from magictel.model.finding import UNPROVEN, Finding, Rung, SideEffect
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.promql.victoriametrics import is_victoriametrics
 
 _EXPECTED = "a remote-write receiver"
 _READS_BODIES = frozenset({"prom.rw.snappy", "prom.rw.protobuf"})
@@ -220,8 +221,3 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             if isinstance(info, dict) and "version" in info:
                 return f"{info.get('application') or 'Prometheus'} {info['version']}".strip()
         return ""
-
-
-def is_victoriametrics(reply: Reply) -> bool:
-    """True for a reply that VictoriaMetrics gave: every one of its replies names its host."""
-    return "x-server-hostname" in reply.headers

@@ -1,1 +1,1 @@
-"""What Prometheus calls a metric."""
+"""Points as Prometheus knows them: names, series, and which of them would be one."""

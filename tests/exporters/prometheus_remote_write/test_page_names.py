@@ -10,8 +10,8 @@ import pytest
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
-from magictel.exporters.prometheus_remote_write.readback.points import Identities
 from magictel.model.metrics import Kind, Series, Stream, groups, number_point
+from magictel.promql.points import Identities
 from magictel.registry import entry_points
 from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sources.batching import Gathering, Slice
@@ -142,7 +142,7 @@ def test_read_back_looks_for_the_name_on_the_page_whatever_the_encoder_makes_of_
             return f"{stream.name}_total"
 
     read = [
-        Identities(Renaming()).of(Series(group.stream, point.attributes or {}), point)
+        Identities(renaming := Renaming(), renaming.carries).of(Series(group.stream, point.attributes or {}), point)
         for piece in slices(page)
         for group in groups(piece.data)
         for point in group.points
@@ -155,6 +155,10 @@ def test_names_and_values_with_any_character_are_looked_for_as_they_are() -> Non
     metadata = (("prometheus.type", "gauge"),)
     stream = Stream("a{b} \\c", "", "", Kind.GAUGE, None, False, {}, "", "", "", {}, "", metadata)
     values = [{"k": "1, l=2"}, {"k": "1", "l": "2"}]
-    read = [Identities(Encoder()).of(Series(stream, one), number_point(one, 0, 10**18, 1.0)) for one in values]
+    encoder = Encoder()
+    read = [
+        Identities(encoder, encoder.carries).of(Series(stream, one), number_point(one, 0, 10**18, 1.0))
+        for one in values
+    ]
     fields = [list(one.fields) for one in read if one is not None]
     assert fields == [['a\\{b} \\\\c{k="1, l=2"}'], ["a\\{b} \\\\c{k=1, l=2}"]]

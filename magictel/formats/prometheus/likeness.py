@@ -9,8 +9,8 @@ from operator import is_
 from typing import Any
 
 from magictel.encoding.attribute_columns import Rows, rows_by_keys
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, milliseconds, reserved
 from magictel.formats.prometheus.names import labels
+from magictel.formats.prometheus.series import SeriesNames, milliseconds, reserved
 from magictel.model.metrics import Attributes, Group, Stream, attributes_of, times_of
 
 _SURE = ({str}, {int}, {bool})
@@ -22,8 +22,8 @@ _Proved = dict[tuple[Hashable, ...], tuple[list[Attributes], tuple[Any, ...]]]
 class Likeness:
     """Compares the labels of a metric's points, and remembers attributes that were found to be different series."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    def __init__(self, names: SeriesNames) -> None:
+        self._names = names
         self._proved: _Proved = {}
         self._before: _Proved = {}
 
@@ -72,7 +72,7 @@ class Likeness:
         return map(known.__getitem__, map(id, attributes))
 
     def _naming(self, stream: Stream) -> tuple[frozenset[str], Callable[[str], str]]:
-        return frozenset(reserved(stream, self._encoder.fixed(stream))), self._encoder.named(stream)
+        return frozenset(reserved(stream, self._names.fixed(stream))), self._names.named(stream)
 
     def _different(self, stream: Stream, attributes: Sequence[Attributes]) -> bool:
         """Whether these become different labels, each of them; False also where that is not certain."""

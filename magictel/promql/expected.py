@@ -12,21 +12,19 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, identity, reserved, samples
 from magictel.formats.prometheus.names import label_name, label_value
+from magictel.formats.prometheus.series import SeriesNames, describe, identity, reserved, samples
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import Expected, Seen, Value
 from magictel.sources.sample import POINT
 
-_POINT = label_name(POINT)
+POINT_LABEL = label_name(POINT)
 _NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})
 
 
-def expected(encoder: Encoder, series: Series, point: Point, *, target_info: bool) -> Expected | None:
-    """How a point should be shown; None where the encoder leaves it out."""
-    if not isinstance(encoder.encode(series, point), bytes):
-        return None
-    own = encoder.labels(series)
+def expected(names: SeriesNames, series: Series, point: Point, *, target_info: bool) -> Expected:
+    """How a point that is sent should be shown."""
+    own = names.labels(series)
     fields: dict[str, Value] = {
         "name": series.stream.name,
         "keys": tuple(sorted(key for key, value in series.attributes.items() if label_value(value))),
@@ -34,33 +32,23 @@ def expected(encoder: Encoder, series: Series, point: Point, *, target_info: boo
         "start_time_unix_nano": point.start_time_unix_nano,
         **{f"labels.{name}": value for name, value in own.items()},
     }
-    named = encoder.named(series.stream)
-    single = {named(key): key for key in series.attributes}
-    if len(single) == len(series.attributes):  # no two keys share a name: the value as it was sent, not as text
-        taken = reserved(series.stream, encoder.fixed(series.stream))
-        for name, key in single.items():
+    named = names.named(series.stream)
+    by_name = {named(key): key for key in series.attributes}
+    if len(by_name) == len(series.attributes):  # no two keys share a name: the value as it was sent, not as text
+        taken = reserved(series.stream, names.fixed(series.stream))
+        for name, key in by_name.items():
             fields[f"labels.exported_{name}" if name in taken else f"labels.{name}"] = _value(series.attributes[key])
     resource = series.stream.resource
     if target_info and identity(resource):
-        fields.update({f"target_info.{name}": value for name, value in encoder.resource_labels(resource).items()})
+        fields.update({f"target_info.{name}": value for name, value in names.resource_labels(resource).items()})
     fields.update(_numbers(point))
-    point_name = own.get(_POINT)
+    point_name = own.get(POINT_LABEL)
     return Expected(key_of(own), f"{series.stream.name} {point_name}" if point_name else describe(series), fields)
 
 
 def key_of(labels: Mapping[str, str]) -> str:
     """What finds a point again: the name it bears in its run, else all of its labels."""
-    return labels.get(_POINT) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
-
-
-def key_in(item: bytes) -> str | None:
-    """The key that an encoded item bears, or None."""
-    marker = b"\x0a" + bytes((len(_POINT),)) + _POINT.encode() + b"\x12"
-    at = item.find(marker)
-    if at < 0:
-        return None
-    start = at + len(marker)
-    return item[start + 1 : start + 1 + item[start]].decode("utf-8", "replace")  # shorter than 128 bytes
+    return labels.get(POINT_LABEL) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
 
 
 @dataclass(slots=True)
@@ -101,10 +89,13 @@ def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected
     return made
 
 
-def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[str]]) -> str | None:
-    """The documented lossy form that explains a difference, or None; `names` are each sent metric's names in Prometheus."""
+def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[str]], carrier: str) -> str | None:
+    """The documented lossy form that explains a difference, or None; `names` are each sent metric's names in Prometheus.
+
+    `carrier`: the format that brought the points there, for people.
+    """
     if field in _NOT_CARRIED and seen is None:
-        return "not carried by remote write 1.0"
+        return f"not carried by {carrier}"
     if field == "time_unix_nano" and isinstance(sent, int) and isinstance(seen, int):
         return "timestamps truncated to milliseconds" if sent // 1_000_000 * 1_000_000 == seen else None
     if field == "name":

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from magictel.encoding.templates import Withheld
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, left_out, milliseconds, samples
-from magictel.exporters.prometheus_remote_write.likeness import Likeness
+from magictel.formats.prometheus.likeness import Likeness
+from magictel.formats.prometheus.series import SeriesNames, describe, milliseconds, samples
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, times_of
 
-CODE = "prom.rw.collision"
 _WHY = "to Prometheus this is the same series and time as another point: it would keep one of the two and say nothing"
 _Place = tuple[str, Hashable]
 _Sample = tuple[str, frozenset[tuple[str, str]], int]
@@ -33,9 +32,10 @@ class Collisions:
     each point's attributes with those of the collection before; new ones are compared as labels.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._likeness = Likeness(encoder)
+    def __init__(self, names: SeriesNames, code: str, leaves_out: Callable[[Stream], bool]) -> None:
+        """`code`: of those points. `leaves_out`: whether the encoder leaves a stream out."""
+        self._names, self._code, self._leaves_out = names, code, leaves_out
+        self._likeness = Likeness(names)
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         """Return a collection's groups without those points, and each of them withheld."""
@@ -63,7 +63,7 @@ class Collisions:
 
     def _sharing(self, groups: Sequence[Group]) -> Iterator[tuple[list[int], bool]]:
         """The groups that share places, by their numbers; and whether they are all of one metric and share all of their places."""
-        places = _Places(self._encoder)
+        places = _Places(self._names, self._leaves_out)
         claims = [places.of(group.stream) for group in groups]
         by_place: dict[_Place, list[int]] = {}
         for number, own in enumerate(claims):
@@ -112,34 +112,46 @@ class Collisions:
         for place, point in enumerate(group.points):
             if suspects is None or place in suspects:
                 series = Series(group.stream, point.attributes or {})
-                own = _samples(self._encoder, series, point)
+                own = self._samples(series, point)
                 other = next((claimed[one] for one in own if one in claimed), None)
-                if other is not None and not _repeats(self._encoder, *other, series, point):
-                    yield Withheld(CODE, _WHY, _told(self._encoder, *other, series, point), refused=True)
+                if other is not None and not _repeats(self._names, *other, series, point):
+                    yield Withheld(self._code, _WHY, _told(self._names, *other, series, point), refused=True)
                     continue
                 claimed.update(dict.fromkeys(own, (series, point)))
             kept.append(point)
         if kept:
             yield replace(group, points=kept, attributes=None)
 
+    def _samples(self, series: Series, point: Point) -> list[_Sample]:
+        """The samples of a point as Prometheus tells them apart; none where the encoder leaves the point out anyway."""
+        name = self._names.name(series.stream)
+        if name is None or self._leaves_out(series.stream):
+            return []
+        try:
+            parts = samples(point, self._names.bound_text(series.stream))
+        except (OverflowError, ValueError):
+            return []
+        own, moment = self._names.labels(series), milliseconds(point.time_unix_nano)
+        return [(f"{name}{suffix}", frozenset({**own, **extra}.items()), moment) for suffix, extra, _ in parts]
+
 
 class _Places:
     """What a stream's series share in Prometheus: for each name of its samples the name, and the labels of resource and scope."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    def __init__(self, names: SeriesNames, leaves_out: Callable[[Stream], bool]) -> None:
+        self._names, self._leaves_out = names, leaves_out
         self._shared: dict[tuple[Any, ...], Hashable] = {}
 
     def of(self, stream: Stream) -> tuple[_Place, ...]:
         """One place, a histogram's three; none where the encoder leaves the stream out."""
-        name = self._encoder.name(stream)
-        if name is None or left_out(stream) is not None:
+        name = self._names.name(stream)
+        if name is None or self._leaves_out(stream):
             return ()
         scope = stream.scope_name, stream.scope_version, stream.scope_schema_url, id(stream.scope_attributes)
-        key = (id(stream.resource), *scope, self._encoder.verbatim(stream))
+        key = (id(stream.resource), *scope, self._names.verbatim(stream))
         shared = self._shared.get(key)
         if shared is None:
-            shared = self._shared[key] = frozenset(self._encoder.fixed(stream).items())
+            shared = self._shared[key] = frozenset(self._names.fixed(stream).items())
         if stream.kind is not Kind.HISTOGRAM:
             return ((name, shared),)
         return (f"{name}_bucket", shared), (f"{name}_sum", shared), (f"{name}_count", shared)
@@ -163,12 +175,14 @@ def _alike(one: Stream, other: Stream) -> bool:
     return one is other or _identity(one) == _identity(other)
 
 
-def _repeats(encoder: Encoder, first: Series, first_point: Point, series: Series, point: Point) -> bool:
+def _repeats(names: SeriesNames, first: Series, first_point: Point, series: Series, point: Point) -> bool:
     """Whether a point is the first one once more: of the same metric, with the same attributes, time and value."""
     return (
         _alike(first.stream, series.stream)
         and _told_by(first.attributes) == _told_by(series.attributes)
-        and encoder.encode(first, first_point) == encoder.encode(series, point)
+        and milliseconds(first_point.time_unix_nano) == milliseconds(point.time_unix_nano)
+        and repr(samples(first_point, names.bound_text(first.stream)))
+        == repr(samples(point, names.bound_text(series.stream)))
     )
 
 
@@ -181,20 +195,11 @@ def _quoted(attributes: Attributes) -> dict[str, str]:
     return {key: json.dumps(value, ensure_ascii=False, default=repr) for key, value in attributes.items()}
 
 
-def _samples(encoder: Encoder, series: Series, point: Point) -> list[_Sample]:
-    """The samples of a point as Prometheus tells them apart; none where the encoder leaves the point out anyway."""
-    if not isinstance(encoder.encode(series, point), bytes):
-        return []
-    name, own, moment = encoder.name(series.stream), encoder.labels(series), milliseconds(point.time_unix_nano)
-    parts = samples(point, encoder.bound_text(series.stream))
-    return [(f"{name}{suffix}", frozenset({**own, **extra}.items()), moment) for suffix, extra, _ in parts]
-
-
-def _told(encoder: Encoder, first: Series, first_point: Point, second: Series, second_point: Point) -> str:
+def _told(names: SeriesNames, first: Series, first_point: Point, second: Series, second_point: Point) -> str:
     """The point for people, and what it is taken for; of resources the keys only."""
     one, other = first.stream, second.stream
     if one.name != other.name:
-        why = f"{one.name} and {other.name} are both {encoder.name(other)}"
+        why = f"{one.name} and {other.name} are both {names.name(other)}"
     elif one.resource != other.resource:
         why = f"the resources differ only in what is no label ({_differing(one.resource, other.resource)})"
     elif not _alike(one, other):

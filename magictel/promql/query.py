@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from magictel.formats.prometheus.names import label_name
-from magictel.http.wire import Reply, Wire
+from magictel.http.asking import ask
+from magictel.http.error_rules import Rule
+from magictel.http.wire import Wire
 from magictel.model.verification import Unreadable
 from magictel.sources.sample import RUN_ID
 
@@ -18,11 +20,13 @@ _polls = itertools.count()
 
 
 class QueryApi:
-    """What is asked of `{wire}/api/v1/…`; `now` in Unix seconds. Every answer may be `Unreadable`; raises `WireError`."""
+    """What is asked of `{wire}/api/v1/…`; `now` in Unix seconds; `rules` read what is no answer.
 
-    def __init__(self, wire: Wire, now: float) -> None:
-        self._wire = wire
-        self._now = now
+    Every answer may be `Unreadable`; raises `WireError`.
+    """
+
+    def __init__(self, wire: Wire, now: float, rules: Sequence[Rule]) -> None:
+        self._wire, self._now, self._rules = wire, now, rules
 
     def of_run(self, run_id: str, since: float, until: float) -> list[Any] | Unreadable:
         """The raw samples of a run, as rows of a `matrix`."""
@@ -71,30 +75,17 @@ class QueryApi:
         return f'{{{matchers},magictel_poll!="{next(_polls)}-{self._now:.3f}"}}'
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[Any] | Unreadable:
-        reply = self._wire.get(f"{path}?{_encoded(parameters)}")
-        told = reply.json(masked=False)  # labels are compared: one that is a secret of ours by chance must stay
-        if reply.ok and isinstance(told, dict) and told.get("status") == "success":
-            data = told.get("data")
-            rows = data.get("result") if isinstance(data, dict) else None
-            return rows if isinstance(rows, list) else []
-        return self._not_told(reply)
-
-    def _not_told(self, reply: Reply) -> Unreadable:
-        said = self._wire.first_bytes(reply)
-        if reply.status in (401, 403):
-            return Unreadable(
-                "prom.read.forbidden",
-                f"the query API refuses these credentials ({reply.status})",
-                "use credentials that may read as well",
-            )
-        if reply.status >= 500 or reply.status == 429:
-            return Unreadable("prom.read.failed", f"the query failed ({reply.status}): {said}", None, final=False)
-        return no_query_api(f"{self._wire.endpoint} has no query API as Prometheus has ({reply.status}): {said}")
+        # Labels are compared: one that is a secret of ours by chance must stay.
+        answer = ask(self._wire, f"{path}?{_encoded(parameters)}", self._rules, accept=_succeeded, masked=False)
+        if isinstance(answer, Unreadable):
+            return answer
+        data = answer.get("data")
+        rows = data.get("result") if isinstance(data, dict) else None
+        return rows if isinstance(rows, list) else []
 
 
-def no_query_api(why: str) -> Unreadable:
-    """Nobody can be asked."""
-    return Unreadable("prom.read.no-query-api", why, "set query_url to what stands before /api/v1/query")
+def _succeeded(answer: Mapping[str, Any]) -> bool:
+    return answer.get("status") == "success"
 
 
 def _run(run_id: str) -> str:

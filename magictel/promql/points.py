@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, describe, identity, milliseconds, samples
-from magictel.exporters.prometheus_remote_write.readback.query import QueryApi, any_of
 from magictel.formats.prometheus.names import label_value
+from magictel.formats.prometheus.series import SeriesNames, describe, identity, milliseconds, samples
 from magictel.model.metrics import Attributes, Point, Series, Stream
 from magictel.model.verification import Expected, Seen, Unreadable, Value
+from magictel.promql.query import QueryApi, any_of
 
 _NAMES = 2_000
 """Characters of metric names that one query asks for."""
 _MOST_HELD = 5_000
 """Series that are remembered from one point to the next."""
-_CUT = 1e-12
 _AT = "\n"
 _UNCLEAR = re.compile(r'[,="\\]')
 _BRACE = re.compile(r"[{\\]")
@@ -28,8 +27,9 @@ _ESCAPE = re.compile(r"\\(.)")
 class Identities:
     """Points as `find` looks for them. What a series' points share is made once, where their attributes are the same objects again."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    def __init__(self, names: SeriesNames, carried: Callable[[Series, Point], bool]) -> None:
+        """`carried`: whether the encoder sends a point."""
+        self._names, self._carried = names, carried
         self._streams: dict[Stream, tuple[Attributes, dict[int, _Known]]] = {}
         self._stream: Stream | None = None
         self._here: dict[int, _Known] = {}
@@ -41,11 +41,11 @@ class Identities:
             self._enter(series.stream)
         known = self._here.get(id(series.attributes))
         if known is None:
-            if not self._here and not isinstance(self._encoder.encode(series, point), bytes):
+            if not self._here and not self._carried(series, point):
                 return None
             known = self._made(series)
         try:
-            values = samples(point, self._encoder.bound_text(series.stream))
+            values = samples(point, self._names.bound_text(series.stream))
         except (
             OverflowError,
             ValueError,
@@ -78,8 +78,8 @@ class Identities:
     def _wanted(self, series: Series) -> tuple[str, Mapping[str, str]]:
         """The name and the labels that a user looks for. A page says its own: what the encoder renames is lost."""
         stream = series.stream
-        if not self._encoder.verbatim(stream):
-            return self._encoder.name(stream) or "", self._encoder.labels(series)
+        if not self._names.verbatim(stream):
+            return self._names.name(stream) or "", self._names.labels(series)
         own = {key: label_value(value) for key, value in series.attributes.items() if value != ""}
         return stream.name, own | identity(stream.resource)
 
@@ -126,29 +126,6 @@ def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unread
                 for key in wanted.get((series, round(float(time) * 1000)), ()):
                     _put(shown.setdefault(key, []), series, float(text))
     return [Seen(key, fields) for key, copies in shown.items() for fields in copies]
-
-
-def without_nan(expected: Sequence[Expected], seen: Sequence[Seen]) -> list[Seen]:
-    """Return what VictoriaMetrics shows, and the points that it cannot show: nothing but NaN, which it answers with 204 and drops."""
-    shown = {point.key for point in seen}
-    empty = [
-        Seen(point.key, {})
-        for point in expected
-        if point.key not in shown and all(value != value for value in point.fields.values())
-    ]
-    return [*seen, *empty]
-
-
-def decimal(field: str, sent: Value, seen: Value) -> str | None:
-    """VictoriaMetrics keeps numbers as decimals: what has more digits than it keeps comes back cut (measured: 1e-12 of the value).
-
-    It has no NaN: a summary without observations, whose quantiles are NaN, is shown without them.
-    """
-    if "{" in field and sent != sent and seen is None:
-        return "VictoriaMetrics keeps no NaN"
-    if "{" not in field or not isinstance(sent, float) or not isinstance(seen, float):
-        return None
-    return "VictoriaMetrics keeps 12 digits" if abs(sent - seen) <= _CUT * abs(sent) else None
 
 
 def _put(copies: list[dict[str, Value]], series: str, value: float) -> None:

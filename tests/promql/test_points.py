@@ -10,10 +10,11 @@ import pytest
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
-from magictel.exporters.prometheus_remote_write.readback import points
-from magictel.exporters.prometheus_remote_write.readback.points import Identities, decimal, without_nan
 from magictel.model.metrics import Kind, Point, Series, Stream, number_point
 from magictel.model.verification import Expected, Seen, verify
+from magictel.promql import points
+from magictel.promql.points import Identities
+from magictel.promql.victoriametrics import decimal, without_nan
 
 STREAM = Stream("m", "", "", Kind.GAUGE, None, False, {"service.name": "s"}, "", "scope", "", {}, "")
 SECOND = 1_000_000_000
@@ -45,16 +46,16 @@ POINTS = [
 def test_a_point_is_looked_for_the_same_whatever_came_before(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     monkeypatch.setattr(points, "_MOST_HELD", most)
     encoder = Encoder()
-    together = Identities(encoder)
+    together = Identities(encoder, encoder.carries)
     for _ in range(2):
         for stream, point in POINTS:
-            alone = Identities(encoder).of(Series(stream, point.attributes or {}), point)
+            alone = Identities(encoder, encoder.carries).of(Series(stream, point.attributes or {}), point)
             assert alone is not None
             assert together.of(Series(replace(stream), point.attributes or {}), point) == alone
 
 
 def test_each_series_and_time_has_a_key_of_its_own_and_every_sample_is_looked_for() -> None:
-    identities = Identities(Encoder())
+    identities = Identities(encoder := Encoder(), encoder.carries)
     made = [identities.of(Series(stream, point.attributes or {}), point) for stream, point in POINTS[:4]]
     assert len({one.key for one in made if one}) == 4
     assert made[0] is not None
@@ -79,7 +80,7 @@ def test_each_series_and_time_has_a_key_of_its_own_and_every_sample_is_looked_fo
     ],
 )
 def test_what_is_not_sent_is_not_looked_for(stream: Stream, point: Point, remembered: bool) -> None:
-    identities = Identities(Encoder())
+    identities = Identities(encoder := Encoder(), encoder.carries)
     if remembered:
         good = number(A) if stream.kind is not Kind.HISTOGRAM else histogram(A, (0.5,))
         identities.of(Series(stream, A), good)
@@ -87,7 +88,7 @@ def test_what_is_not_sent_is_not_looked_for(stream: Stream, point: Point, rememb
 
 
 def test_resources_that_are_equal_and_of_other_types_are_told_apart() -> None:
-    identities = Identities(Encoder())
+    identities = Identities(encoder := Encoder(), encoder.carries)
     streams = [replace(STREAM, resource={"service.name": value}) for value in (1, True, 1.5)]
     found = [identities.of(Series(stream, A), number(A)) for stream in streams]
     assert [next(iter(one.fields)).split("job=")[1].split(",")[0] for one in found if one] == ["1", "true", "1.5"]

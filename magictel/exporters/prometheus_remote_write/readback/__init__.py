@@ -1,1 +1,0 @@
-"""What a Prometheus API shows of the points sent."""

@@ -1,0 +1,148 @@
+"""Points as the series that Prometheus knows: their names, labels and samples, whatever carries them there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import HistogramDataPoint
+
+from magictel.formats.prometheus.names import LabelNames, label_name, label_value, labels, metric_name
+from magictel.model.metrics import (
+    PROMETHEUS_TYPE,
+    SUMMARY_NAME,
+    SUMMARY_UNIT,
+    Kind,
+    Point,
+    Series,
+    Stream,
+    named_by_prometheus,
+    number_text,
+)
+from magictel.sources.prometheus_number import open_metrics
+
+IDENTITY = ("service.namespace", "service.name", "service.instance.id")
+"""The attributes of a resource that become job and instance."""
+
+
+class SeriesNames:
+    """Names series and their labels. `suffixes`: unit and type in names; `scope_labels`: `otel_scope_name` and so on; `label_names`: whose
+    rules; `page_names`: series of a Prometheus page keep their names and labels.
+    """
+
+    def __init__(
+        self,
+        *,
+        suffixes: bool = True,
+        scope_labels: bool = True,
+        label_names: LabelNames = "prometheus",
+        page_names: bool = True,
+    ) -> None:
+        self.suffixes = suffixes
+        self.scope_labels = scope_labels
+        self.page_names = page_names
+        self._label_name: Callable[[str], str] = partial(label_name, style=label_names)
+
+    def verbatim(self, stream: Stream) -> bool:
+        """Return whether a stream keeps its names and gets no label: it is named by Prometheus already."""
+        return self.page_names and named_by_prometheus(stream)
+
+    def named(self, stream: Stream) -> Callable[[str], str]:
+        """Return what makes label names of a stream's keys."""
+        return str if self.verbatim(stream) else self._label_name
+
+    def bound_text(self, stream: Stream) -> Callable[[float], str]:
+        """Return what writes a histogram's bounds: as Prometheus 3 stores them from a page (`1.0`), or from OTLP (`1`)."""
+        return open_metrics if self.page_names and (PROMETHEUS_TYPE, "histogram") in stream.metadata else number_text
+
+    def name(self, stream: Stream) -> str | None:
+        """The metric's name in Prometheus."""
+        if self.verbatim(stream):
+            return stream.name or None
+        summary = dict(stream.metadata)
+        whole = summary.get(SUMMARY_NAME, "")
+        if whole and stream.name.startswith(whole):
+            name = metric_name(whole, summary.get(SUMMARY_UNIT, ""), suffixes=self.suffixes)
+            return name and name + stream.name.removeprefix(whole)
+        return metric_name(
+            stream.name, stream.unit, counter=stream.monotonic, gauge=stream.kind is Kind.GAUGE, suffixes=self.suffixes
+        )
+
+    def fixed(self, stream: Stream) -> dict[str, str]:
+        """The labels that every series of a stream carries: job and instance, and the scope."""
+        made = identity(stream.resource)
+        if self.scope_labels and stream.scope_name and not self.verbatim(stream):
+            made |= self._scope(stream)
+        return made
+
+    def _scope(self, stream: Stream) -> dict[str, str]:
+        """As Prometheus promotes them: attributes, then name, version and schema, which nothing may hide."""
+        told = {self._label_name(f"otel_scope_{key}"): value for key, value in stream.scope_attributes.items()}
+        told |= {"otel_scope_name": stream.scope_name, "otel_scope_version": stream.scope_version}
+        told["otel_scope_schema_url"] = stream.scope_schema_url
+        return {name: text for name, value in told.items() if (text := label_value(value))}
+
+    def labels(self, series: Series) -> dict[str, str]:
+        """The labels of a point without `__name__` and `le`, unsorted."""
+        fixed = self.fixed(series.stream)
+        return {**labels(series.attributes, reserved(series.stream, fixed), self.named(series.stream)), **fixed}
+
+    def resource_labels(self, resource: Mapping[str, Any]) -> dict[str, str]:
+        """Return the labels of `target_info`: a resource's attributes beyond job and instance."""
+        others = {key: value for key, value in resource.items() if key not in IDENTITY}
+        return labels(others, (*identity(resource), "__name__"), self._label_name)
+
+
+def identity(resource: Mapping[str, Any]) -> dict[str, str]:
+    """`job` (`namespace/name`) and `instance` of a resource, where it names them."""
+    namespace, name, instance = (label_value(resource.get(key)) for key in IDENTITY)
+    job = f"{namespace}/{name}" if IDENTITY[0] in resource and IDENTITY[1] in resource else name
+    return {label: value for label, value in (("job", job), ("instance", instance)) if value}
+
+
+def samples(
+    point: Point, bound_text: Callable[[float], str] = number_text
+) -> Iterable[tuple[str, Mapping[str, str], float]]:
+    """What a point becomes: (suffix of the name, extra labels, value).
+
+    Raises `OverflowError` for an integer no double holds, `ValueError` for a histogram whose counts do not fit its bounds.
+    """
+    if isinstance(point, HistogramDataPoint):
+        own = parts(tuple(point.explicit_bounds), bound_text)
+        if len(point.bucket_counts) != (
+            len(point.explicit_bounds) + 1 if point.explicit_bounds or point.bucket_counts else 0
+        ):
+            raise ValueError(f"{len(point.bucket_counts)} counts do not fit {len(point.explicit_bounds)} bounds")
+        running = list(accumulate(point.bucket_counts))[: len(own) - 3]
+        values = [*running, point.count, point.sum, point.count]
+        return [
+            (suffix, {"le": le} if le else {}, float(value))
+            for (suffix, le), value in zip(own, values, strict=True)
+            if value is not None  # a sum is optional in OTLP
+        ]
+    return [("", {}, float(point.value))]  # type: ignore[union-attr] # exponential histograms are left out before
+
+
+def milliseconds(nanoseconds: int) -> int:
+    """A point's time as Prometheus keeps it: whole milliseconds, cut."""
+    return nanoseconds // 1_000_000
+
+
+def describe(series: Series) -> str:
+    """A series for people: the metric's name and its attributes, cut."""
+    attributes = ", ".join(f"{key}={value}" for key, value in series.attributes.items())
+    return f"{series.stream.name}{{{attributes}}}"[:200]
+
+
+def reserved(stream: Stream, fixed: Mapping[str, str]) -> tuple[str, ...]:
+    """The label names that a stream needs for itself."""
+    return (*fixed, "__name__", "le") if stream.kind is Kind.HISTOGRAM else (*fixed, "__name__")
+
+
+def parts(bounds: Sequence[float], bound_text: Callable[[float], str] = number_text) -> list[tuple[str, str]]:
+    """A histogram's series in their order: suffix of the name and `le` (empty: none)."""
+    finite = [bound_text(bound) for bound in bounds if bound != math.inf]
+    return [*(("_bucket", le) for le in [*finite, "+Inf"]), ("_sum", ""), ("_count", "")]

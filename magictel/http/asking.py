@@ -1,0 +1,43 @@
+"""Asking a backend what it stores: a JSON object, or why there is none in the words of its error table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from magictel.http.error_rules import BackendError, Rule, match
+from magictel.http.wire import Reply, Wire
+from magictel.model.verification import Unreadable
+
+
+def ask(
+    wire: Wire,
+    path: str,
+    rules: Iterable[Rule],
+    *,
+    body: Mapping[str, Any] | None = None,
+    accept: Callable[[Mapping[str, Any]], bool] = lambda answer: True,
+    masked: bool = True,
+    reason: Callable[[Reply], str] | None = None,
+) -> Any | Unreadable:
+    """Return the JSON object of a successful reply that `accept` takes, else what the rules make of the reply. Raises `WireError`.
+
+    `body`: posted as JSON. `masked=False`: for values that are compared and never shown. `reason`: reads the backend's own reason.
+    """
+    reply = wire.get(path) if body is None else wire.post(path, body)
+    answer = reply.json(masked=masked)
+    if reply.ok and isinstance(answer, dict) and accept(answer):
+        return answer
+    return unreadable(reply, wire, rules, reason(reply) if reason is not None else "")
+
+
+def unreadable(reply: Reply, wire: Wire, rules: Iterable[Rule], reason: str = "") -> Unreadable:
+    """Return why a reply does not say what is stored. The last of the rules has no condition."""
+    words = {
+        "status": str(reply.status),
+        "said": reason or wire.first_bytes(reply),
+        "endpoint": str(wire.endpoint),
+    }
+    known = match(BackendError(reply.status, words=words), rules)
+    assert known is not None
+    return known.unreadable()
