@@ -60,13 +60,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "magictel.clock": ("Clock",),
     "magictel.delivery.attempt": ("Attempted",),
     "magictel.errors": ("MagictelError", "PluginError", "SettingsError", "UsageError", "WireError"),
     "magictel.plugin.exporter": ("INTERFACE", "Exporter"),
     "magictel.model.finding": ("Finding", "Status", "Rung", "SideEffect"),
     "magictel.plugin.http_exporter": ("HttpExporter", "Preparation"),
     "magictel.ladder.probe": ("probe",),
-    "magictel.model.metrics": ("Group", "Kind", "Point", "Series", "Stream"),
+    "magictel.http.classify": ("judge_status",),
+    "magictel.model.metrics": ("Attributes", "Group", "Kind", "Point", "Series", "Stream"),
     "magictel.model.outcome": (
         *("Delivered", "Fate", "ItemVerdict", "Outcome", "Partial", "Reason", "Receipt"),
         *("Rejected", "Throttled", "TooLarge", "Unavailable", "Unconfirmed"),
@@ -76,7 +78,8 @@ _HOMES = {
     "magictel.settings.login": ("LoginSettings", "TenantSettings"),
     "magictel.settings.model": ("ExporterSettings", "HttpSettings", "option"),
     "magictel.encoding.templates": ("Filled", "Template", "Withheld"),
-    "magictel.model.verification": ("Expected", "SampleQuery", "Seen", "Unreadable"),
+    "magictel.model.verification": ("Expected", "SampleQuery", "Seen", "Unreadable", "Value"),
+    "magictel.sources.sample": ("RUN_ID",),
     "magictel.http.wire": ("Reply", "Request", "Transport", "Wire"),
     "magictel.net.address": ("Address", "parse_endpoint"),
     "magictel.net.endpoint": ("Endpoint",),
@@ -84,8 +87,11 @@ _HOMES = {
 
 __all__ = [
     "INTERFACE",
+    "RUN_ID",
     "Address",
     "Attempted",
+    "Attributes",
+    "Clock",
     "Delivered",
     "Endpoint",
     "Expected",
@@ -131,10 +137,12 @@ __all__ = [
     "Unconfirmed",
     "Unreadable",
     "UsageError",
+    "Value",
     "Wire",
     "WireError",
     "Withheld",
     "__version__",
+    "judge_status",
     "option",
     "parse_endpoint",
     "probe",

@@ -1,42 +1,16 @@
 # What `magictel.__getattr__` loads, for type checkers: a stub, so that no import of it exists at run time. Tested fresh.
 from __future__ import annotations
 
-from magictel.delivery.attempt import (
-    Attempted,
-)
-from magictel.encoding.payload import (
-    Payload,
-    Route,
-)
-from magictel.encoding.templates import (
-    Filled,
-    Template,
-    Withheld,
-)
-from magictel.errors import (
-    MagictelError,
-    PluginError,
-    SettingsError,
-    UsageError,
-    WireError,
-)
+from magictel.clock import Clock
+from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Filled, Template, Withheld
+from magictel.errors import MagictelError, PluginError, SettingsError, UsageError, WireError
+from magictel.http.classify import judge_status
 from magictel.http.wire import Reply, Request, Transport, Wire
-from magictel.ladder.probe import (
-    probe,
-)
-from magictel.model.finding import (
-    Finding,
-    Rung,
-    SideEffect,
-    Status,
-)
-from magictel.model.metrics import (
-    Group,
-    Kind,
-    Point,
-    Series,
-    Stream,
-)
+from magictel.ladder.probe import probe
+from magictel.model.finding import Finding, Rung, SideEffect, Status
+from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream
 from magictel.model.outcome import (
     Delivered,
     Fate,
@@ -51,36 +25,23 @@ from magictel.model.outcome import (
     Unavailable,
     Unconfirmed,
 )
-from magictel.model.verification import (
-    Expected,
-    SampleQuery,
-    Seen,
-    Unreadable,
-)
+from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
-from magictel.plugin.exporter import (
-    INTERFACE,
-    Exporter,
-)
-from magictel.plugin.http_exporter import (
-    HttpExporter,
-    Preparation,
-)
-from magictel.secrets.secret import (
-    Secret,
-)
+from magictel.plugin.exporter import INTERFACE, Exporter
+from magictel.plugin.http_exporter import HttpExporter, Preparation
+from magictel.secrets.secret import Secret
 from magictel.settings.login import LoginSettings, TenantSettings
-from magictel.settings.model import (
-    ExporterSettings,
-    HttpSettings,
-    option,
-)
+from magictel.settings.model import ExporterSettings, HttpSettings, option
+from magictel.sources.sample import RUN_ID
 
 __all__ = [
     "INTERFACE",
+    "RUN_ID",
     "Address",
     "Attempted",
+    "Attributes",
+    "Clock",
     "Delivered",
     "Endpoint",
     "Expected",
@@ -126,10 +87,12 @@ __all__ = [
     "Unconfirmed",
     "Unreadable",
     "UsageError",
+    "Value",
     "Wire",
     "WireError",
     "Withheld",
     "__version__",
+    "judge_status",
     "option",
     "parse_endpoint",
     "probe",
