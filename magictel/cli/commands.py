@@ -41,6 +41,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("diagnose", "Explain an error from a log, and what to do.", "diagnose", "exporter"),
     Command("explain", "Explain what a finding means and how to fix it.", "explain", "code"),
     Command("guide", "Read the manual: quick start, settings, CI, troubleshooting.", "guide", "topic"),
+    Command("new", "Write the package of a new exporter.", "new"),
     Command("doctor", "Find out why a plugin is missing, duplicate, slow or rejected.", "doctor", "exporter"),
     Command("conformance", "Test an exporter against the laws of the plugin interface.", "conformance", "exporter"),
     Command("completion", "Print the completion script of bash, zsh or fish.", "completion", "shell"),

@@ -14,6 +14,7 @@ _FILES = 'compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current
 
 def bash(commands: tuple[Spelled, ...]) -> str:
     """Return the script for bash."""
+    groups = " ".join(command.words[0] for command in commands if command.under)
     lines = [
         f"# magictel completion for bash. {GENERATED}",
         "# Load it with:  source magictel.bash",
@@ -40,7 +41,7 @@ def bash(commands: tuple[Spelled, ...]) -> str:
         "    for ((number = 1; number < COMP_CWORD; number++)); do",
         "        word=${COMP_WORDS[number]}",
         "        [[ $word == -* ]] && continue",
-        "        if [[ -z $command ]]; then command=$word; [[ $command == config ]] || break",
+        f"        if [[ -z $command ]]; then command=$word; [[ ' {groups} ' == *\" $command \"* ]] || break",
         '        else command="$command $word"; break; fi',
         "    done",
         '    case "$command:$previous" in',

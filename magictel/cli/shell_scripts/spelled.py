@@ -75,7 +75,8 @@ def _spell(command: commands.Command, loaded: Any) -> Iterator[Spelled]:
     yield Spelled((command.name,), command.summary, "nothing", (), tuple(under))
     for name, inner in under.items():
         summary = (inner.help or "").partition("\n")[0]
-        yield Spelled((command.name, name), summary, "targets", _flags(inner))
+        takes: Takes = "targets" if any(parameter.name == "targets" for parameter in inner.params) else "nothing"
+        yield Spelled((command.name, name), summary, takes, _flags(inner))
 
 
 def _flags(command: Any) -> tuple[Flag, ...]:

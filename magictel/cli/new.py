@@ -1,0 +1,104 @@
+"""`magictel new exporter`: write the package of a new exporter, which works from the start."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from magictel.cli import output
+from magictel.cli.commands import plain_app
+from magictel.cli.environment import folder
+from magictel.cli.options import FormatOption
+from magictel.cli.output import Format
+from magictel.errors import UsageError
+from magictel.scaffold.project import NAME, Kind, Names, files
+
+app = plain_app(help="Write the package of a new exporter, which works from the start.", no_args_is_help=False)
+
+SCHEMA = "magictel.new/1"
+
+
+@app.callback()
+def new() -> None:
+    """Write the package of a new exporter, which works from the start."""
+
+
+@app.command("exporter")
+def exporter(
+    called: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="As in: acme, acme-metrics.")],
+    http: Annotated[bool, typer.Option("--http", help="It sends HTTP requests (the default).")] = False,
+    datagram: Annotated[
+        bool, typer.Option("--datagram", help="It sends UDP datagrams, which nobody confirms.")
+    ] = False,
+    file: Annotated[bool, typer.Option("--file", help="It appends lines to a file.")] = False,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FOLDER", help="Where to write it. Default: NAME-exporter.")
+    ] = None,
+    format_: FormatOption = Format.TEXT,
+) -> int:
+    """Write a package with an exporter, settings, an emulator, pages for its codes, and tests that hold it to every law."""
+    names = _names(called)
+    target = folder() / (out or names.package)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(
+            "usage.folder-exists", f"{target} exists and is not empty", "name another one with --out FOLDER"
+        )
+    written = files(names, _kind(http=http, datagram=datagram, file=file))
+    for path, text in written.items():
+        _write(target / path, text)
+    place = str(target) if target.is_absolute() else f"./{target}"
+    then = [
+        f"{shlex.quote(sys.executable)} -m pip install -e {shlex.quote(f'{place}[test]')}",
+        f"magictel check {names.name} --sandbox",
+        f"magictel send-sample {names.name} --sandbox",
+        f"{shlex.quote(sys.executable)} -m pytest {shlex.quote(place)}",
+        "magictel guide writing-an-exporter",
+    ]
+    if format_ is Format.JSON:
+        rest = {"exporter": names.name, "folder": str(target), "files": list(written), "next": then}
+        output.document({"schema": SCHEMA, **rest})
+        return 0
+    output.say(f"wrote {len(written)} files to {place}")
+    for line in then:
+        output.say(f"  {line}")
+    return 0
+
+
+def _names(called: str) -> Names:
+    name = called.strip()
+    if not NAME.fullmatch(name):
+        message = (
+            f'"{called}" cannot be the name of an exporter: use lower-case letters, digits and hyphens, as in acme'
+        )
+        raise UsageError("usage.exporter-name", message, "magictel new exporter acme")
+    from magictel.registry.entry_points import registration_of
+
+    taken = registration_of(name)
+    if taken is not None:
+        message = f'an exporter "{taken.name}" is registered already, by {taken.package} {taken.version}'
+        raise UsageError("usage.exporter-name", message, "choose another name")
+    return Names(name)
+
+
+def _kind(**flags: bool) -> Kind:
+    kinds: dict[str, Kind] = {"http": "http", "datagram": "datagram", "file": "file"}
+    chosen = [kinds[name] for name, given in flags.items() if given]
+    if len(chosen) > 1:
+        message = f"--{chosen[0]} and --{chosen[1]} exclude each other"
+        raise UsageError("usage.command-line", message, "choose one kind")
+    return chosen[0] if chosen else "http"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as failure:
+        reason = (failure.strerror or type(failure).__name__).lower()
+        raise UsageError(
+            "usage.folder-exists", f"{path} cannot be written: {reason}", "name another folder with --out"
+        ) from None

@@ -1,0 +1,169 @@
+"""`magictel new exporter` writes a package that holds every law as it comes, in an environment of its own."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from magictel.cli.main import run
+from magictel.conformance import LAWS
+from magictel.scaffold.project import NAME, Kind, Names, files
+from tests.foreign.fresh import ROOT, Fresh, build, fresh, missing_tools, outside_tmp
+
+KINDS: tuple[Kind, ...] = ("http",)
+SKIPPED: dict[Kind, int] = {"http": 4}
+"""Laws that ask for what such an exporter does not have: a file or a stream."""
+
+
+def new(folder: Path, name: str, kind: Kind) -> Path:
+    """Write a package into a folder."""
+    target = folder / f"{name}-exporter"
+    assert run(["new", "exporter", name, f"--{kind}", "--out", str(target)]) == 0
+    return target
+
+
+def readable(source: str) -> int:
+    """Return how many lines of a source are neither blank nor part of an import."""
+    imported: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imported |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return sum(bool(line.strip()) for number, line in enumerate(source.splitlines(), 1) if number not in imported)
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled"),
+    [
+        ("acme", "acme acme_exporter AcmeExporter ACME_URL acme.refused magictel_acme acme-exporter"),
+        ("my-db", "my-db my_db_exporter MyDbExporter MY_DB_URL mydb.refused magictel_my_db my-db-exporter"),
+    ],
+)
+def test_a_name_in_all_its_spellings(name: str, spelled: str) -> None:
+    text = "acme acme_exporter AcmeExporter ACME_URL acme.refused magictel_acme acme-exporter"
+    assert Names(name).replace(text) == spelled
+
+
+@pytest.mark.parametrize("name", ["Acme", "my_db", "1st", "a--b", "a-", "", "a b", "é", "../x"])
+def test_a_name_that_cannot_be_used(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not NAME.fullmatch(name)
+    assert run(["new", "exporter", name, "--out", str(tmp_path / "out")]) == 2
+    assert "cannot be the name of an exporter" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["new", "exporter", "file", "--out", str(tmp_path / "out")]) == 2
+    assert 'an exporter "file" is registered already, by magictel' in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    for folder in (tmp_path, tmp_path / "README.md", Path("/proc")):
+        assert run(["new", "exporter", "acme", "--out", str(folder)]) == 2
+        assert "exists and is not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    assert run(["new", "exporter", "acme", "--out", str(tmp_path / "README.md" / "below")]) == 2
+    assert "cannot be written: not a directory" in capsys.readouterr().err
+
+
+def test_kinds_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["new", "exporter", "acme", "--http", "--file", "--out", str(tmp_path / "out")]) == 2
+    assert "--http and --file exclude each other" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exporter_and_settings_are_read_in_one_sitting(kind: Kind) -> None:
+    written = files(Names("acme"), kind)
+    lines = {name: readable(written[f"acme_exporter/{name}.py"]) for name in ("settings", "exporter")}
+    assert sum(lines.values()) <= 120, lines
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["acme", "my-new-db"])
+def test_no_name_is_left_over_and_every_file_is_in_order(name: str, kind: Kind, tmp_path: Path) -> None:
+    target = new(tmp_path, name, kind)
+    written = [path for path in target.rglob("*") if path.is_file()]
+    for path in written:
+        text = path.read_text()
+        assert name == "acme" or "acme" not in text.lower() + str(path.relative_to(target)), path
+        assert text.isascii(), path
+        if path.suffix == ".toml":
+            tomllib.loads(text)
+    pytest.importorskip("ruff")
+    rules = ["--isolated", "--line-length", "120", "--target-version", "py311"]
+    for command in (["check", "--select", "E,F,I,B,UP,SIM,RUF,D", "--ignore", "D10,D203,D213"], ["format", "--check"]):
+        ran = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *rules], cwd=target, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_code_of_the_package_has_a_page_of_the_right_shape(kind: Kind) -> None:
+    written = files(Names("acme"), kind)
+    pages = tomllib.loads(written["acme_exporter/catalogue.toml"])
+    used = set(re.findall(r'"(acme\.[a-z-]+)"', written["acme_exporter/exporter.py"]))
+    assert used == set(pages)
+    for code, page in pages.items():
+        assert page.keys() == {"retry", "title", "meaning", "why", "fix", "again", "related"}, code
+        assert any(line.startswith("$ ") for line in page["fix"]), code
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with outside_tmp() as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def magictel(folder: Path) -> Path:
+    return build(ROOT, folder / "wheels")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools()))
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_installs_is_listed_passes_and_holds_every_law(kind: Kind, folder: Path, magictel: Path) -> None:
+    environment: Fresh = fresh(folder / kind, magictel)
+    target = folder / kind / "acme-exporter"
+    written = environment.magictel("new", "exporter", "acme", f"--{kind}", "--out", str(target))
+    assert written.returncode == 0, written.stderr
+    environment.install(build(target, folder / f"wheels-{kind}"))
+
+    (row,) = environment.exporters()["acme"]
+    assert (row["package"], row["version"], row["state"]) == ("acme-exporter", "0.1.0", "needs")
+    examined = environment.magictel("doctor", "acme")
+    assert examined.returncode == 0, examined.stdout
+    described = environment.magictel("describe", "acme")
+    assert "ACME_" in described.stdout
+    assert environment.magictel("guide", "writing-an-exporter").stdout.startswith("# Writing an exporter")
+
+    laws = environment.magictel("conformance", "acme", "--emulator", "acme_exporter.emulator:AcmeEmulator")
+    assert laws.returncode == 0, laws.stdout
+    tests = subprocess.run(
+        [environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(target)],
+        capture_output=True, text=True, timeout=500, check=False, cwd=folder,
+    )  # fmt: skip
+    counts = {what: int(count) for count, what in re.findall(r"(\d+) (passed|skipped|failed)", tests.stdout)}
+    assert counts == {"passed": len(LAWS) - SKIPPED[kind], "skipped": SKIPPED[kind]}, tests.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_types_are_strict(kind: Kind, tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    target = new(tmp_path, "acme", kind)
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "acme_exporter"],
+        cwd=target,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
