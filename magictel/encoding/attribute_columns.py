@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import methodcaller
+from operator import itemgetter
 from typing import Any
 
 from magictel.model.metrics import Attributes
 
-_values = methodcaller("values")
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Attributes with the same keys in the same order. `positions` are their places among all of the points; None: they are all."""
+    """Attributes with the same keys. `positions` are their places among all of the points; None: they are all."""
 
     keys: tuple[str, ...]
     attributes: Sequence[Attributes]
     positions: Sequence[int] | None = None
 
-    def columns(self) -> list[tuple[Any, ...]]:
+    def columns(self) -> list[list[Any]]:
         """Return the values of each key."""
-        return list(zip(*map(_values, self.attributes), strict=True))
+        # No objects for each point (as `zip` makes): enough of them let the garbage collector walk over the whole application.
+        return [list(map(itemgetter(key), self.attributes)) for key in self.keys]
 
 
 def rows_by_keys(attributes: Sequence[Attributes]) -> list[Rows]:
     """Return the attributes of points, at least one, parted by their keys. None counts as no attributes."""
     try:
-        keys = list(map(tuple, attributes))
+        keys = tuple(attributes[0])
+        if all(map(keys.__eq__, map(tuple, attributes))):
+            return [Rows(keys, attributes)]
     except TypeError:
-        attributes = [given or {} for given in attributes]
-        keys = list(map(tuple, attributes))
-    if keys.count(keys[0]) == len(keys):
-        return [Rows(keys[0], attributes)]
+        return rows_by_keys([given or {} for given in attributes])
     positions: dict[tuple[str, ...], list[int]] = {}
-    for position, names in enumerate(keys):
-        positions.setdefault(names, []).append(position)
-    return [Rows(names, [attributes[at] for at in places], places) for names, places in positions.items()]
+    for position, given in enumerate(attributes):
+        positions.setdefault(tuple(given), []).append(position)
+    return [Rows(keys, [attributes[at] for at in places], places) for keys, places in positions.items()]

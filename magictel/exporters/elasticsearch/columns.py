@@ -5,16 +5,17 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from operator import attrgetter, itemgetter
 from typing import Any, cast
+from zlib import crc32
 
 import orjson
 
-from magictel.encoding.templates import Column, Filled
+from magictel.encoding.templates import Column, Constant, Filled
 from magictel.exporters.elasticsearch.encoding import (
     ACTION,
     ACTION_END,
@@ -26,10 +27,11 @@ from magictel.exporters.elasticsearch.encoding import (
 from magictel.exporters.elasticsearch.values import FLOAT32_MAX, INT64_MAX
 from magictel.model.metrics import Attributes, Kind, Point, Stream, starts_of, times_of, values_of
 
-_distribution = attrgetter("count", "sum", "min", "max", "bucket_counts")
+_DISTRIBUTION = tuple(map(attrgetter, ("count", "sum", "min", "max", "bucket_counts")))
 _bounds = attrgetter("explicit_bounds")
 _last = itemgetter(-1)
 _EXACT = 2**53
+_NAMES = b"count,sum,min,max,bounds,cumulative_counts"
 _MOST_STREAMS = 10_000
 
 
@@ -72,25 +74,35 @@ class Columns:
             values = _numbers(points)
         if values is None:
             return None
-        (letter, before), bits, texts = values
-        hexes, times = _times(points, letter, before)
+        hexes, times = _times(points, values.letter, values.before)
         tail = [self.frame(stream).tail] * len(points)
-        return Filled(letter, (hexes, bits, times, texts, tail))
+        return Filled((values.letter, *values.between), (hexes, values.digits, times, *values.texts, tail))
 
-    def constants(
-        self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
-    ) -> Sequence[Column | bytes]:
-        """The pieces around the holes: a series' hash and its attributes; what is the same in every series stands in the columns."""
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        """A series' hash, what is between a value's texts, and the attributes; what else all series share is in the columns."""
         hashes, written = self.frame(stream).columns(attributes)
-        return list(map(ACTION.__add__, hashes)), b"", b"", b"", written, b""
+        assert isinstance(variant, tuple)
+        _, *between, ending = variant
+        if ending:
+            written = list(map(ending.__add__, written))
+        return list(map(ACTION.__add__, hashes)), b"", b"", b"", *between, written, b""
 
 
 def _same(one: Attributes, other: Attributes) -> bool:
     return one is other or not (one or other)
 
 
-_Values = tuple[tuple[bytes, bytes], Column, Column]
-"""The value's letter and the bytes before it (empty where they stand in the column), its sixteen digits, its JSON."""
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """Values of one kind: its letter, their digests of sixteen digits, and their JSON."""
+
+    letter: bytes
+    digits: Column
+    before: bytes
+    """JSON before the texts."""
+    texts: Sequence[Column]
+    between: Sequence[bytes] = (b"",)
+    """What follows each of the texts."""
 
 
 def _times(points: Sequence[Point], letter: bytes, before: bytes) -> tuple[Column, Column]:
@@ -114,17 +126,16 @@ def _numbers(points: Sequence[Point]) -> _Values | None:
     kinds = set(map(type, values))
     if kinds == {float}:
         decimals = _decimals(values)
-        return None if decimals is None else ((b"d", b'"value_double":'), _hex(array("d", values)), decimals)
+        return None if decimals is None else _Values(b"d", _hex(array("d", values)), b'"value_double":', [decimals])
     if kinds != {int} or max(values) > INT64_MAX or min(values) < -INT64_MAX:
         return None
-    return (b"l", b'"value_long":'), _hex(array("q", values)), orjson.dumps(values)[1:-1].split(b",")
+    texts = orjson.dumps(values)[1:-1].split(b",")
+    return _Values(b"l", _hex(array("q", values)), b'"value_long":', [texts])
 
 
 def _histograms(points: Sequence[Point]) -> _Values | None:
     """Histograms that are not empty, whose buckets lie at the same bounds, with whole counts and decimal sums."""
-    counts, sums, smallest, largest, buckets = (
-        list(column) for column in zip(*map(_distribution, points), strict=True)
-    )
+    counts, sums, smallest, largest, buckets = (list(map(field, points)) for field in _DISTRIBUTION)
     bounds = list(map(_bounds, points))
     first = bounds[0]
     if not first or not all(buckets) or (bounds.count(first) != len(bounds)):
@@ -139,16 +150,14 @@ def _histograms(points: Sequence[Point]) -> _Values | None:
         cumulated = orjson.dumps(summed)[2:-2].split(b"],[")
     except TypeError:  # counts that are no plain whole numbers
         return None
-    listed = b',"bounds":[' + b",".join(limits) + b'],"cumulative_counts":['
-    join = b"".join
-    texts = [
-        join((b'"count":', n, b',"sum":', s, b',"min":', low, b',"max":', high, listed, c, b"]"))
-        for n, s, low, high, c in zip(
-            orjson.dumps(counts)[1:-1].split(b","), *cast(list[Column], known), cumulated, strict=True
-        )
-    ]
-    digests = join([blake2b(text, digest_size=8).digest() for text in texts])
-    return (b"h", b""), _sixteens(digests), texts
+    texts = [orjson.dumps(counts)[1:-1].split(b","), *cast(list[Column], known), cumulated]
+    listed = b",".join(limits)
+    others: Iterable[int] = repeat(crc32(listed, crc32(_NAMES)))
+    for column in texts[:-1]:
+        others = map(crc32, column, others)
+    digits = _hex(array("I", chain.from_iterable(zip(map(crc32, cumulated), others, strict=False))))
+    between = b',"sum":', b',"min":', b',"max":', b',"bounds":[' + listed + b'],"cumulative_counts":[', b"]"
+    return _Values(b"h", digits, b'"count":', texts, between)
 
 
 def _as_decimals(values: list[Any]) -> list[float]:
@@ -176,7 +185,7 @@ def _decimals(values: list[float]) -> Column | None:
 
 
 def _hex(packed: array[Any]) -> Column:
-    """Sixteen hexadecimal digits of each value's little-endian bits, in bulk."""
+    """Sixteen hexadecimal digits of each eight bytes of little-endian numbers, in bulk."""
     if sys.byteorder == "big":
         packed.byteswap()
     return _sixteens(packed.tobytes())

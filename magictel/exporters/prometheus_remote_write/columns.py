@@ -8,7 +8,7 @@ import sys
 from array import array
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain, repeat
 from operator import add, attrgetter
 from typing import Any
 
@@ -140,8 +140,10 @@ def _histogram_columns(
         return None
     columns: list[Column] = []
     running: list[int] | None = None
-    for counts in list(zip(*buckets, strict=True))[:-1]:
-        running = list(counts) if running is None else list(map(add, running, counts))
+    flat = list(chain.from_iterable(buckets))  # no iterator for each point: see `Rows.columns`
+    for place in range(len(bounds)):
+        counts = flat[place :: len(bounds) + 1]
+        running = counts if running is None else list(map(add, running, counts))
         columns.append(_column(running, tails, width) or ())
     total = _column(list(map(_counts, points)), tails, width)
     sums = _column(list(map(_sums, points)), tails, width)
