@@ -24,8 +24,8 @@ import pytest
 
 from magictel.cli.main import run
 from magictel.reporters.formats import KINDS
-from magictel.sandbox.elasticsearch import ElasticsearchEmulator, Security
 from magictel.sandbox.server import Server
+from tests.emulators.elasticsearch import ElasticsearchEmulator, Security
 
 _KINDS = (
     "table",

@@ -10,10 +10,10 @@ import pytest
 
 from magictel.cli.sandbox_targets import prepare_all
 from magictel.http.wire import Request
-from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from magictel.sandbox.sandbox import Sandbox
 from magictel.sandbox.server import Server
 from tests.cli.running import Ran, magictel
+from tests.emulators.elasticsearch import SearchEmulator
 
 INDEX = "magicapi-metrics"
 ENGINES = ("elasticsearch", "opensearch")
@@ -74,9 +74,12 @@ TEMPLATES: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("path", "body"), TEMPLATES)
 def test_a_template_of_the_users_own_is_their_decision(path: str, body: dict[str, Any], tmp_path: Path) -> None:
-    with Sandbox(["elasticsearch"]).start() as room:
-        ask(room.emulators["elasticsearch"], "PUT", path, body)
-        target = sent("elasticsearch", room, tmp_path, "--no-verify").document["targets"][0]
+    emulator = SearchEmulator()
+    ask(emulator, "PUT", path, body)
+    with Server(emulator) as server:
+        words = ("send-sample", "elasticsearch", "--no-verify", "--format", "json")
+        ran = magictel(*words, folder=tmp_path, environment={"ELASTICSEARCH_URL": server.origin})
+        target = ran.document["targets"][0]
         assert target["receipt"]["attempts"] == 1, target
 
 

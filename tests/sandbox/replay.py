@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from magictel.http.wire import Request
-from magictel.sandbox.elasticsearch import SearchEmulator
+from tests.emulators.elasticsearch import SearchEmulator
 from tests.sandbox.scenarios import Scenario, Step
 
 ENGINES = {"es7": "7.17.29", "es8": "8.19.0", "es9": "9.2.0", "os2": "2.19.4", "os3": "3.3.0"}

@@ -13,8 +13,8 @@ import opensearchpy
 import opensearchpy.helpers
 import pytest
 
-from magictel.sandbox.elasticsearch import SearchEmulator
 from magictel.sandbox.server import Server
+from tests.emulators.elasticsearch import SearchEmulator
 
 CLIENTS: dict[str, tuple[Any, Any]] = {
     "elasticsearch-py 8": (elasticsearch8.Elasticsearch, elasticsearch8.helpers),

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from magictel.sandbox.elasticsearch import SearchEmulator
 from magictel.sandbox.server import Server
+from tests.emulators.elasticsearch import SearchEmulator
 from tests.sandbox.replay import ENGINES, clean, clock_text, play
 from tests.sandbox.scenarios import SCENARIOS, Scenario
 

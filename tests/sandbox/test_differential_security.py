@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from magictel.sandbox.elasticsearch import Principal, SearchEmulator, Security
 from magictel.sandbox.server import Server
+from tests.emulators.elasticsearch import Principal, SearchEmulator, Security
 from tests.sandbox.replay import comparable
 
 HOW = "start_search.sh --with es8sec -- python -m pytest -m real tests/sandbox/test_differential_security.py"

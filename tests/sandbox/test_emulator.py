@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from magictel.http.wire import Reply, Request
-from magictel.sandbox.elasticsearch import Principal, SearchEmulator, Security
+from tests.emulators.elasticsearch import Principal, SearchEmulator, Security
 from tests.sandbox.clock import StillClock
 
 NDJSON = {"content-type": "application/x-ndjson"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from magictel.sandbox.elasticsearch.sharding import shard_of
+from tests.emulators.elasticsearch.sharding import shard_of
 
 ROUTINGS = ("a", "b", "größe", "東京", "😀x", "a-tenant", "x" * 31)
 

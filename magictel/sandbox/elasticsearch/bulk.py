@@ -1,269 +1,195 @@
-"""`_bulk`: one verdict an item."""
+"""`_bulk`: the lines of a request, and one verdict per item."""
 
 from __future__ import annotations
 
-import base64
-import os
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from magictel.sandbox.elasticsearch import streams
-from magictel.sandbox.elasticsearch.actions import Item
-from magictel.sandbox.elasticsearch.answers import Refused, illegal
-from magictel.sandbox.elasticsearch.cluster import Cluster
+from magictel.sandbox.elasticsearch import documents
+from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index, new_uuid
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.index import Document, Index
-from magictel.sandbox.elasticsearch.lines import load
-from magictel.sandbox.elasticsearch.parsing import Parsed
+from magictel.sandbox.elasticsearch.errors import Refused, illegal, no_such_index
 
-PARAMETERS = {
-    "refresh", "routing", "timeout", "pipeline", "wait_for_active_shards", "require_alias", "filter_path", "pretty",
-    "human", "error_trace", "_source", "_source_includes", "_source_excludes", "list_executed_pipelines", "type",
-    "include_source_on_error",
-}  # fmt: skip
-# Refusals that come before the engine makes an id.
-_EARLY = ("Error extracting routing", "only write ops", "pipeline with id")
-_BEFORE_IDS = {"index_not_found_exception", "security_exception", "invalid_index_name_exception", "timestamp_error"}
-Veto = Callable[[int, Item], "Refused | None"]
+_OPERATIONS = ("create", "delete", "index")
+_PARAMETERS = frozenset(
+    (
+        *("refresh", "routing", "timeout", "pipeline", "wait_for_active_shards", "require_alias", "filter_path"),
+        *("pretty", "human", "error_trace"),
+    )
+)
+
+
+@dataclass(slots=True)
+class Item:
+    """One operation as it was asked for: its metadata and the line of its document."""
+
+    operation: str
+    index: str
+    id: str | None
+    line: bytes
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+Veto = Callable[[int, Item], Refused | None]
+
+
+def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]:
+    """Return the operations of a body; raises `Refused` for the whole request."""
+    if not body:
+        raise Refused(400, "parse_exception", "request body is required")
+    if not body.endswith(b"\n"):
+        raise illegal("The bulk request must be terminated by a newline [\\n]")
+    items: list[Item] = []
+    lines = iter([line.rstrip(b"\r") for line in body.split(b"\n")[:-1]])
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        operation, metadata = _action(dialect, line, number + len(items))
+        document = b"" if operation == "delete" else next(lines, None)
+        if document is None:
+            break  # an action without its document is passed over
+        index, doc_id = metadata.pop("_index", None) or default_index, metadata.pop("_id", None)
+        items.append(Item(operation, str(index or ""), None if doc_id is None else str(doc_id), document, metadata))
+    problems = [] if items else ["no requests added"]
+    problems += ["index is missing" for item in items if not item.index]
+    if problems:
+        text = "".join(f" {number}: {problem};" for number, problem in enumerate(problems, 1))
+        raise Refused(400, "action_request_validation_exception", f"Validation Failed:{text}")
+    return items
+
+
+def _action(dialect: Dialect, line: bytes, number: int) -> tuple[str, dict[str, Any]]:
+    try:
+        action = json.loads(line)
+    except ValueError as problem:
+        raise Refused(400, "x_content_parse_exception", dialect.at(str(problem))) from None
+    operation, metadata = next(iter(action.items())) if isinstance(action, dict) and action else ("", None)
+    if operation not in _OPERATIONS or not isinstance(metadata, dict):
+        named = ", ".join(f"[{name}]" for name in _OPERATIONS)
+        raise illegal(f"Malformed action/metadata line [{number}], expected field {named} but found [{operation}]")
+    return operation, metadata
+
+
+def check_parameters(path: str, names: Mapping[str, str]) -> None:
+    """Refuse a query parameter that `_bulk` does not take."""
+    for name in names:
+        if name not in _PARAMETERS:
+            raise illegal(f"request [{path}] contains unrecognized parameter: [{name}]")
 
 
 def run(
     cluster: Cluster, items: list[Item], parameters: Mapping[str, str], veto: Veto | None = None
 ) -> list[dict[str, Any]]:
-    """Do every operation that `veto` (of its position and itself) lets pass; the items of the reply."""
+    """Do every operation that `veto` (of its position and itself) lets pass; return the items of the reply."""
     refresh = parameters.get("refresh")
     results: list[dict[str, Any]] = []
-    touched: dict[str, Index] = {}
-    created: set[str] = set()
     for position, item in enumerate(items):
         try:
             refused = veto(position, item) if veto else None
             if refused is not None:
                 raise refused
-            index, result = _do(cluster, item, parameters, created)
-            touched[index.name] = index
+            result = _done(cluster, item, parameters)
         except Refused as refusal:
-            if (
-                item.id is None
-                and refusal.kind not in _BEFORE_IDS
-                and not (refusal.reason or "").startswith(("only write ops", "index request targeting"))
-                and not _series(cluster, item.index)
-            ):
-                refusal.made_id = refusal.made_id or _new_id()
             result = _failure(cluster, item, refusal)
+        if refresh in {"", "true"} and "error" not in result:
+            result["forced_refresh"] = True
         results.append({item.operation: result})
     if refresh in {"", "true", "wait_for"}:
         # A pure emulator cannot wait for the next refresh: wait_for refreshes as well.
-        for index in touched.values():
+        for index in _touched(cluster, items):
             index.refresh(cluster.clock.monotonic())
-        if refresh != "wait_for":
-            for entry in results:
-                for result in entry.values():
-                    if "error" not in result:
-                        result["forced_refresh"] = True
     return results
 
 
-def store(cluster: Cluster, index: Index, item: Item, routing: str | None = None) -> tuple[Document, bool]:
-    """Parse and keep one document; False where it replaced one. Raises `Refused`."""
-    dialect = cluster.dialect
-    if item.operation == "create" and index.series is None and item.id is not None:
-        standing = index.documents.get(index.place(item.id, routing))
-        if standing is not None:
-            raise _conflict(index, f"[{item.id}]", standing)
-    source = load(dialect, item.line)
-    if index.stream is not None:
-        streams.check_series_time(index, source)
-    if index.series is not None:
-        index.series.check_routing(source)
-    doc_id = item.id if item.id is not None else _new_id()
-    parser = index.document_parser()
-    described = f"in document with id '{doc_id}'"
-    if index.series is not None:
-        described = f"in a time series document at [{source.get('@timestamp')}]"
-    parsed = _parsed(index, index.place(doc_id, routing)[0], source, described)
-    if index.stream is not None:
-        streams.check_timestamp(dialect, parsed, source, described)
-    label = f"[{doc_id}]"
-    if index.series is not None:
-        doc_id, label = streams.series_identity(index, index.series, item, parsed, source)
-    place = index.place(doc_id, routing)
-    if item.operation == "create" and place in index.documents:
-        refused = _conflict(index, label, index.documents[place])
-        refused.made_id = doc_id
+def _touched(cluster: Cluster, items: list[Item]) -> Iterator[Index]:
+    for name in {item.index for item in items}:
+        yield from cluster.resolve(name, allow_missing=True)
+
+
+def _done(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> dict[str, Any]:
+    pipeline = item.more.get("pipeline", parameters.get("pipeline"))
+    if pipeline and pipeline != "_none":
+        raise illegal(f"pipeline with id [{pipeline}] does not exist")
+    if item.operation != "create" and cluster.is_stream(item.index):
+        raise illegal("only write ops with an op_type of create are allowed in data streams")
+    routing = item.more.get("routing", parameters.get("routing"))
+    if item.operation == "delete" and item.index not in cluster.indices:
+        refused = no_such_index(item.index)
+        refused.more = {"index_uuid": "_na_", "index": item.index}
         raise refused
-    parser.new_fields.apply(parsed.new)
-    before = index.documents.pop(place, None)
+    index = cluster.write_index(item.index)
+    if routing is not None and index.stream == item.index:
+        why = (
+            " but the [allow_custom_routing] setting was not enabled in the data stream's template."
+            if cluster.dialect.elastic
+            else ". target the backing indices directly or remove the custom routing."
+        )
+        raise illegal(f"index request targeting data stream [{item.index}] specifies a custom routing{why}")
+    if item.operation == "delete":
+        gone = index.documents.pop(item.id or "", None)
+        version, result = (gone.version + 1, "deleted") if gone else (1, "not_found")
+        return _success(index, item.id or "", version, result, index.next_seq_no(), 200 if gone else 404)
+    document, fresh = _store(cluster, index, item, None if routing is None else str(routing))
+    result, status = ("created", 201) if fresh else ("updated", 200)
+    return _success(index, document.id, document.version, result, document.seq_no, status)
+
+
+def _store(cluster: Cluster, index: Index, item: Item, routing: str | None) -> tuple[Document, bool]:
+    """Parse and keep one document; False where it replaced one. Raises `Refused`."""
+    before = index.documents.get(item.id) if item.id is not None else None
+    if item.operation == "create" and before is not None:
+        raise Refused(
+            409,
+            "version_conflict_engine_exception",
+            f"[{item.id}]: version conflict, document already exists (current version [{before.version}])",
+            index_uuid=index.uuid,
+            shard="0",
+            index=index.name,
+        )
+    source = documents.load(cluster.dialect, item.line)
+    doc_id = item.id if item.id is not None else new_uuid()[:20]
+    described = f"in document with id '{doc_id}'"
+    parsed = documents.parse(index.mapping, source, described)
+    if index.stream is not None and len(parsed.values.get("@timestamp", ())) != 1:
+        raise _no_timestamp(cluster.dialect)
+    documents.apply(index.mapping, parsed)
+    version = before.version + 1 if before else 1
     visible_at = cluster.clock.monotonic() + index.refresh_interval
-    version = before.version + 1 if before else index.gone.pop(place, 0) + 1
-    number = index.next_seq_no(place[0])
-    document = Document(doc_id, item.line, parsed, number, version, visible_at, routing, place[0])
-    index.documents[place] = document
+    index.documents.pop(doc_id, None)
+    document = Document(doc_id, item.line, parsed, index.next_seq_no(), version, visible_at, routing)
+    index.documents[doc_id] = document
     return document, before is None
 
 
-def _parsed(index: Index, shard: int, source: Mapping[str, Any], described: str) -> Parsed:
-    try:
-        return index.document_parser().parse(source, described)
-    except Refused as refused:
-        if (refused.reason or "").startswith("Document contains at least one immense term"):
-            index.next_seq_no(shard)  # refused by Lucene, where the number is spent already
-        raise
+def _no_timestamp(dialect: Dialect) -> Refused:
+    reason = "data stream timestamp field [@timestamp] is missing"
+    if not dialect.elastic:
+        reason = "documents must contain a single-valued timestamp field '@timestamp' of date type"
+    text = dialect.at(f"failed to parse: {reason}") if dialect.elastic else "failed to parse"
+    return Refused(400, dialect.document_error, text, {"type": "illegal_argument_exception", "reason": reason})
 
 
-def check_blocks(cluster: Cluster, index: Index) -> None:
-    """Refuse writes to a blocked index."""
-    if index.flag("index.blocks.read_only"):
-        reason, status = "FORBIDDEN/5/index read-only (api)", 403
-    elif index.flag("index.blocks.write"):
-        reason, status = "FORBIDDEN/8/index write (api)", 403
-    elif index.flag("index.blocks.read_only_allow_delete"):
-        reason, status = (
-            "TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block",
-            429,
-        )
-        if cluster.dialect.modern:
-            version = ".".join(map(str, cluster.dialect.number))
-            page = (
-                f"guide/en/elasticsearch/reference/{version}/fix-watermark-errors.html"
-                if cluster.dialect.number < (9, 0)
-                else f"docs/troubleshoot/elasticsearch/fix-watermark-errors?version={version}"
-            )
-            reason += f"; for more information, see https://www.elastic.co/{page}"
-    else:
-        return
-    raise Refused(status, "cluster_block_exception", f"index [{index.name}] blocked by: [{reason}];")
-
-
-def _do(cluster: Cluster, item: Item, parameters: Mapping[str, str], created: set[str]) -> tuple[Index, dict[str, Any]]:
-    _check_required(cluster, item, parameters)
-    _check_pipeline(cluster, item, parameters)
-    if item.operation != "create" and streams.is_stream(cluster, item.index):
-        raise streams.only_create(cluster, item.index, resolved=item.index in created)
-    if item.operation == "create":
-        created.add(item.index)
-    if item.operation in {"delete", "update"} and not cluster.resolve(item.index, allow_missing=True):
-        raise _missing(item.index)
-    index = cluster.write_index(item.index)
-    routing = item.more.get("routing", item.more.get("_routing", parameters.get("routing")))
-    if routing is not None and index.stream is not None and index.stream == item.index:
-        raise streams.custom_routing(cluster, item.index)
-    routing = None if routing is None else str(routing)
-    if routing is None and index.requires_routing:
-        raise index.routing_missing(item.id or _new_id())
-    check_blocks(cluster, index)
-    if item.more.get("dynamic_templates"):
-        _check_dynamic_templates(cluster.dialect, index, item)
-    if item.operation == "delete":
-        return index, _delete(cluster, index, item.id or "", routing)
-    if item.operation == "update":
-        raise illegal("the sandbox does not update")
-    document, fresh = store(cluster, index, item, routing)
-    result = _success(cluster, index, document.id, document.version, "created" if fresh else "updated", document.seq_no)
-    return index, {**result, "status": 201 if fresh else 200}
-
-
-def _delete(cluster: Cluster, index: Index, doc_id: str, routing: str | None) -> dict[str, Any]:
-    """One document is taken from the shard that the routing chooses; on another one it stays."""
-    place = index.place(doc_id, routing)
-    gone = index.documents.pop(place, None)
-    version = (gone.version if gone else index.gone.get(place, 0)) + 1
-    index.gone[place] = version
-    number = index.next_seq_no(place[0])
-    result = _success(cluster, index, doc_id, version, "deleted" if gone else "not_found", number)
-    return {**result, "status": 200 if gone else 404}
-
-
-def _check_required(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> None:
-    """`require_data_stream`, of the request or the item."""
-    wanted = item.more.get("require_data_stream", parameters.get("require_data_stream"))
-    if wanted is None or str(wanted).lower() not in {"", "true"} or item.index in cluster.streams:
-        return
-    name = item.index
-    if name in cluster.indices:
-        raise Refused(
-            404,
-            "resource_not_found_exception",
-            f"[require_data_stream] request flag is [true] and [{name}] is not a data stream",
-        )
-    found = cluster.templates.matching(name)
-    if found is None or "data_stream" not in found[1]:
-        refused = _missing(name)
-        refused.reason = (
-            f"no such index [{name}] and the index creation request requires a data stream, "
-            "but no matching index template with data stream template was found for it"
-        )
-        raise refused
-
-
-def _check_pipeline(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> None:
-    wanted = item.more.get("pipeline", parameters.get("pipeline"))
-    if wanted and wanted != "_none" and wanted not in cluster.pipelines:
-        raise illegal(f"pipeline with id [{wanted}] does not exist")
-
-
-def _success(cluster: Cluster, index: Index, doc_id: str, version: int, result: str, seq_no: int) -> dict[str, Any]:
+def _success(index: Index, doc_id: str, version: int, result: str, seq_no: int, status: int) -> dict[str, Any]:
     return {
         "_index": index.name,
-        **({"_type": "_doc"} if cluster.dialect.typed else {}),
         "_id": doc_id,
         "_version": version,
         "result": result,
         "_shards": {"total": 2, "successful": 1, "failed": 0},
         "_seq_no": seq_no,
         "_primary_term": 1,
+        "status": status,
     }
 
 
 def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
+    """Return a refused item; what is refused after the write index was chosen carries the name of that."""
     stream = cluster.streams.get(item.index)
-    name = item.index
-    # What is refused before the write index is chosen carries the stream's name.
-    reason = refusal.reason or ""
-    early = refusal.kind in {"security_exception", "timestamp_error"} or reason.startswith(_EARLY)
-    if cluster.dialect.elastic:
-        early = early or reason.startswith("index request targeting data stream")
-    elif item.operation in {"update", "delete"}:
-        early = True
-    else:
-        early = early and not reason.startswith("only write ops")
-    if stream is not None and not early:
-        name = stream.indices[-1]
-    return {
-        "_index": name,
-        **({"_type": "_doc"} if cluster.dialect.typed else {}),
-        "_id": refusal.made_id or item.id,
-        "status": refusal.status,
-        "error": refusal.error(),
-    }
-
-
-def _conflict(index: Index, label: str, standing: Document) -> Refused:
-    return Refused(
-        409,
-        "version_conflict_engine_exception",
-        f"{label}: version conflict, document already exists (current version [{standing.version}])",
-        index_uuid=index.uuid,
-        shard=str(standing.shard),
-        index=index.name,
-    )
-
-
-def _series(cluster: Cluster, name: str) -> bool:
-    return any(index.series is not None for index in cluster.resolve(name, allow_missing=True)) if name else False
-
-
-def _missing(name: str) -> Refused:
-    return Refused(404, "index_not_found_exception", f"no such index [{name}]", index_uuid="_na_", index=name)
-
-
-def _check_dynamic_templates(dialect: Dialect, index: Index, item: Item) -> None:
-    known = {name for entry in index.mapping.top.get("dynamic_templates", []) for name in entry}
-    for path, name in item.more["dynamic_templates"].items():
-        if name not in known:
-            reason = f"Can't find dynamic template for dynamic template name [{name}] of field [{path}]"
-            raise Refused(400, dialect.document_error, dialect.at(reason))
-
-
-def _new_id() -> str:
-    return base64.urlsafe_b64encode(os.urandom(15)).decode()
+    before = ("only write ops", "index request targeting") if cluster.dialect.elastic else ()
+    early = refusal.kind in {"security_exception", "timestamp_error"}
+    early = early or (refusal.reason or "").startswith(("pipeline with id", *before))
+    early = early or (item.operation == "delete" and not cluster.dialect.elastic)
+    name = item.index if stream is None or early else stream.indices[-1]
+    return {"_index": name, "_id": item.id, "status": refusal.status, "error": refusal.error()}

@@ -1,31 +1,87 @@
-"""The cluster's state: indices, data streams, templates, documents, and when a document becomes visible."""
+"""The cluster's state: indices, data streams, index templates, documents, and when a document becomes visible."""
 
 from __future__ import annotations
 
 import base64
+import re
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.clock import Clock
-from magictel.sandbox.elasticsearch.answers import Refused, excluded, illegal, no_such_index
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.index import Index, check_name
+from magictel.sandbox.elasticsearch.documents import Parsed
+from magictel.sandbox.elasticsearch.errors import Refused, illegal, no_such_index
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
-from magictel.sandbox.elasticsearch.templates import Templates, flat_settings, merged_mappings
-from magictel.sandbox.elasticsearch.timeseries import TimeSeries
 
-_SETTINGS = (
-    "index.number_of_", "index.refresh_interval", "index.mapping.", "index.mode", "index.routing_path", "index.time_series.",
-    "index.look_", "index.blocks.", "index.codec", "index.hidden", "index.lifecycle.", "index.max_", "index.sort.",
-    "index.auto_expand", "index.default_pipeline", "index.final_pipeline", "index.priority", "index.query.", "index.routing.",
-    "index.translog.", "index.analysis.", "index.merge.", "index.write.", "index.unassigned.", "index.dimensions",
-    "index.plugins.", "index.knn", "index.search.", "index.store.", "index.soft_deletes.", "index.version.",
-    "index.creation_date", "index.uuid", "index.provided_name", "index.similarity", "index.replication.",
-)  # fmt: skip
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_FORBIDDEN = frozenset('\\/*?"<>| ,#:')
+
+
+def new_uuid() -> str:
+    """Return an id as the engine makes them."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+@dataclass(slots=True)
+class Document:
+    """A stored document: its source as it came (bytes), its values as the index holds them."""
+
+    id: str
+    source: bytes
+    parsed: Parsed
+    seq_no: int
+    version: int
+    visible_at: float
+    routing: str | None = None
+
+
+@dataclass(slots=True)
+class Index:
+    """One index: settings by their full names, mapping, documents by id in the order they came."""
+
+    name: str
+    settings: dict[str, Any]
+    mapping: IndexMapping
+    created: float
+    stream: str | None = None
+    uuid: str = field(default_factory=new_uuid)
+    documents: dict[str, Document] = field(default_factory=dict)
+    operations: int = 0
+
+    @property
+    def refresh_interval(self) -> float:
+        """Seconds until a write can be searched; infinite where it never is."""
+        seconds = duration(str(self.settings.get("index.refresh_interval") or "1s"))
+        return float("inf") if seconds < 0 else seconds
+
+    def next_seq_no(self) -> int:
+        """Spend the number of the next operation."""
+        self.operations += 1
+        return self.operations - 1
+
+    def refresh(self, now: float) -> None:
+        """Show everything that was written."""
+        for document in self.documents.values():
+            document.visible_at = min(document.visible_at, now)
+
+    def visible(self, now: float) -> list[Document]:
+        """Return the documents that a search sees."""
+        return [document for document in self.documents.values() if document.visible_at <= now]
+
+    def shown_settings(self) -> dict[str, Any]:
+        """Return its settings with those that the engine gives."""
+        return {
+            "index.number_of_shards": "1",
+            "index.number_of_replicas": "1",
+            "index.provided_name": self.name,
+            "index.creation_date": str(int(self.created * 1000)),
+            "index.uuid": self.uuid,
+            **self.settings,
+        }
 
 
 @dataclass(slots=True)
@@ -33,9 +89,53 @@ class DataStream:
     """A data stream and its backing indices, the last being written to."""
 
     name: str
-    indices: list[str]
     template: str
-    generation: int = 1
+    indices: list[str] = field(default_factory=list)
+
+
+class Templates:
+    """Index templates, and what a name gets from them."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.index: dict[str, dict[str, Any]] = {}
+
+    def put(self, name: str, body: Mapping[str, Any]) -> None:
+        """Store a template; raises `Refused` for a mapping that cannot be, and for one of equal priority that overlaps."""
+        patterns = body.get("index_patterns") or []
+        patterns = [patterns] if isinstance(patterns, str) else patterns
+        if not patterns:
+            raise illegal("Required [index_patterns]")
+        if body.get("composed_of"):
+            raise illegal(f"index_template [{name}] invalid: the sandbox has no component templates")
+        priority = int(body.get("priority", 0))
+        for other, template in self.index.items():
+            theirs = template["index_patterns"]
+            if other == name or int(template.get("priority", 0)) != priority:
+                continue
+            if any(_overlap(ours, pattern) for ours in patterns for pattern in theirs):
+                raise illegal(
+                    f"index template [{name}] has index patterns [{', '.join(patterns)}] matching patterns from existing templates "
+                    f"[{other}] with patterns ({other} => [{', '.join(theirs)}]) that have the same priority [{priority}], "
+                    "multiple index templates may not match during index creation, please use a different priority"
+                )
+        IndexMapping(self._dialect, body.get("template", {}).get("mappings", {}))
+        self.index[name] = {**body, "index_patterns": patterns}
+
+    def matching(self, index: str) -> tuple[str, dict[str, Any]] | None:
+        """Return the template of the highest priority that matches a name, with its own."""
+        fitting = [
+            (int(template.get("priority", 0)), name)
+            for name, template in self.index.items()
+            if any(fnmatchcase(index, pattern) for pattern in template["index_patterns"])
+        ]
+        return (max(fitting)[1], self.index[max(fitting)[1]]) if fitting else None
+
+    def compose(self, index: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """Return the settings and the mapping that a new index of this name starts from."""
+        match = self.matching(index)
+        template = match[1].get("template", {}) if match else {}
+        return flat_settings(template.get("settings", {})), template.get("mappings", {})
 
 
 class Cluster:
@@ -45,196 +145,139 @@ class Cluster:
         self.dialect = dialect
         self.clock = clock
         self.name = "magictel-sandbox"
-        self.uuid = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.uuid = new_uuid()
         self.indices: dict[str, Index] = {}
         self.streams: dict[str, DataStream] = {}
-        self.aliases: dict[str, set[str]] = {}
-        self.templates = Templates()
-        self.settings: dict[str, Any] = {}
-        self.pipelines: dict[str, dict[str, Any]] = {}
+        self.templates = Templates(dialect)
 
     def create(self, name: str, body: Mapping[str, Any] | None = None, *, stream: str | None = None) -> Index:
-        """Create an index from its templates and what the request says; raises `Refused`."""
+        """Create an index from its template and what the request says; raises `Refused`."""
         body = body or {}
         if stream is None:
-            check_name(self.dialect, name)
-            if name in self.indices or name in self.streams:
-                raise self._exists(name)
-            found = self.templates.matching(name)
-            if found is not None and "data_stream" in found[1]:
+            check_name(name)
+            if name in self.indices:
+                of = self.indices[name].uuid
+                reason = f"index [{name}/{of}] already exists"
+                raise Refused(400, "resource_already_exists_exception", reason, index_uuid=of, index=name)
+            if (match := self._stream_template(name)) is not None:
                 raise illegal(
-                    f"cannot create index with name [{name}], because it matches with template [{found[0]}] that creates "
+                    f"cannot create index with name [{name}], because it matches with template [{match}] that creates "
                     "data streams only, use create data stream api instead"
                 )
-        settings, layers = self.templates.compose(stream or name)
-        settings.update(
-            {key: value for key, value in flat_settings(body.get("settings") or {}).items() if value is not None}
-        )
-        self.check_settings(settings)
-        mappings = body.get("mappings") or {}
-        if set(mappings) == {"_doc"}:
-            mappings = mappings["_doc"]
-        mapping = IndexMapping(self.dialect, merged_mappings([*layers, mappings]))
-        now = self.clock.now()
-        index = Index(name, settings, mapping, now, stream=stream)
-        if stream is not None and "@timestamp" not in mapping.flat:
-            mapping.merge({"properties": {"@timestamp": {"type": "date"}}})
+        settings, mappings = self.templates.compose(stream or name)
+        settings |= flat_settings(body.get("settings") or {})
+        if settings.get("index.mode", "standard") != "standard":
+            raise illegal(f"the sandbox has no index mode [{settings['index.mode']}]")
+        mapping = IndexMapping(self.dialect, _merged(mappings, body.get("mappings") or {}))
         if stream is not None:
             mapping.top["_data_stream_timestamp"] = {"enabled": True}
             settings.setdefault("index.hidden", "true")
-        if settings.get("index.mode") == "time_series":
-            index.series = TimeSeries.of(self.dialect, settings, mapping, now, in_stream=stream is not None)
-        self.indices[name] = index
-        for alias in body.get("aliases") or {}:
-            self.aliases.setdefault(alias, set()).add(name)
+            if "@timestamp" not in mapping.flat:
+                mapping.add("@timestamp", mapping.field("@timestamp", {"type": "date"}))
+        index = self.indices[name] = Index(name, settings, mapping, self.clock.now(), stream)
         return index
 
-    def create_stream(self, name: str) -> DataStream:
-        """Create a data stream from its template; raises `Refused`."""
-        if name in self.streams:
-            raise Refused(400, "resource_already_exists_exception", f"data_stream [{name}] already exists")
-        check_name(self.dialect, name)
-        found = self.templates.matching(name)
-        if found is None or "data_stream" not in found[1]:
-            raise illegal(f"no matching index template found for data stream [{name}]")
-        stream = DataStream(name, [], found[0])
-        stream.indices.append(self.create(self._backing(name, 1), stream=name).name)
-        self.streams[name] = stream
-        return stream
-
-    def rollover(self, stream: DataStream) -> str:
-        """Give a data stream a new write index."""
-        stream.generation += 1
-        name = self.create(self._backing(stream.name, stream.generation), stream=stream.name).name
+    def roll_over(self, stream: DataStream) -> str:
+        """Give a data stream a new write index, its first or the next; return its name."""
+        day = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d-") if self.dialect.elastic else ""
+        name = f".ds-{stream.name}-{day}{len(stream.indices) + 1:06d}"
+        self.create(name, stream=stream.name)
         stream.indices.append(name)
         return name
 
     def write_index(self, name: str) -> Index:
-        """The index that a write to this name goes to, created if it may be; raises `Refused`."""
-        if name in self.streams:
-            return self.indices[self.streams[name].indices[-1]]
+        """Return the index that a write to this name goes to, created if it is missing; raises `Refused`."""
         if name in self.indices:
             return self.indices[name]
-        if name in self.aliases:
-            return self.indices[next(iter(self.aliases[name]))]
-        check_name(self.dialect, name)
-        self._may_auto_create(name)
-        found = self.templates.matching(name)
-        if found is not None and "data_stream" in found[1]:
-            return self.indices[self.create_stream(name).indices[-1]]
-        return self.create(name)
+        if name not in self.streams:
+            check_name(name)
+            template = self._stream_template(name)
+            if template is None:
+                return self.create(name)
+            stream = DataStream(name, template)
+            self.roll_over(stream)
+            self.streams[name] = stream
+        return self.indices[self.streams[name].indices[-1]]
 
     def resolve(self, expression: str, *, allow_missing: bool = False) -> list[Index]:
-        """The indices that an expression (`a,b*,_all`) names; raises `Refused` for a plain name that is not there."""
-        found: dict[str, Index] = {}
-        for part in (expression or "_all").split(","):
-            if part in {"_all", "*"} or "*" in part:
-                pattern = "*" if part == "_all" else part
-                for name in self._matching(pattern):
-                    found[name] = self.indices[name]
-                continue
-            names = self._plain(part)
-            if not names and not allow_missing:
-                raise no_such_index(part)
-            found.update({name: self.indices[name] for name in names})
-        return list(found.values())
-
-    def delete(self, expression: str) -> None:
-        """Delete indices; raises `Refused`."""
+        """Return the indices that an expression (`a,b*,_all`) names; raises `Refused` for a plain name that is missing."""
+        indices: dict[str, Index] = {}
         for part in expression.split(","):
-            if part in self.streams:
-                refused = no_such_index(part)
-                raise excluded(refused) if self.dialect.modern else refused
-        for index in self.resolve(expression):
-            if index.stream is not None and self.streams[index.stream].indices[-1] == index.name:
-                raise illegal(
-                    f"index [{index.name}] is the write index for data stream [{index.stream}] and cannot be deleted"
-                )
-            self._forget(index.name)
+            pattern = "*" if part == "_all" else part
+            matching = [name for name, index in self.indices.items() if fnmatchcase(index.stream or name, pattern)]
+            matching = [part] if part in self.indices else matching
+            if not matching and "*" not in pattern and not allow_missing:
+                raise no_such_index(part)
+            indices |= {name: self.indices[name] for name in matching}
+        return list(indices.values())
 
-    def delete_stream(self, expression: str) -> None:
-        """Delete data streams with their indices; raises `Refused`."""
-        names = [name for part in expression.split(",") for name in self.streams if fnmatchcase(name, part)]
-        if not names and "*" not in expression:
-            raise no_such_index(expression)
-        for name in names:
-            for index in self.streams.pop(name).indices:
-                self._forget(index)
+    def is_stream(self, name: str) -> bool:
+        """True when a write to this name goes to a data stream, existing or to be created."""
+        return name in self.streams or (name not in self.indices and self._stream_template(name) is not None)
 
-    def _forget(self, name: str) -> None:
-        self.indices.pop(name, None)
-        for alias in [alias for alias, names in self.aliases.items() if names == {name}]:
-            del self.aliases[alias]
+    def _stream_template(self, name: str) -> str | None:
+        match = self.templates.matching(name)
+        return match[0] if match is not None and "data_stream" in match[1] else None
 
-    def _plain(self, name: str) -> list[str]:
-        if name in self.indices:
-            return [name]
-        if name in self.streams:
-            return list(self.streams[name].indices)
-        return sorted(self.aliases.get(name, ()))
 
-    def _matching(self, pattern: str) -> Iterable[str]:
-        for name, index in self.indices.items():
-            if (
-                fnmatchcase(name, pattern)
-                and not (name.startswith(".") and not pattern.startswith(".") and index.stream is None)
-            ) or (index.stream is not None and fnmatchcase(index.stream, pattern)):
-                yield name
-        for alias, names in self.aliases.items():
-            if fnmatchcase(alias, pattern):
-                yield from names
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested or dotted settings as `index.…` names and text values."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            flat |= flat_settings(value, f"{path}.")
+        else:
+            full = path if path.startswith("index.") else f"index.{path}"
+            flat[full] = str(value).lower() if isinstance(value, bool) else str(value)
+    return flat
 
-    def _backing(self, stream: str, generation: int) -> str:
-        if not self.dialect.elastic:
-            return f".ds-{stream}-{generation:06d}"
-        day = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d")
-        return f".ds-{stream}-{day}-{generation:06d}"
 
-    def _exists(self, name: str) -> Refused:
-        if name in self.streams:
-            return illegal(f"data stream with name [{name}] already exists")
-        return Refused(
-            400,
-            "resource_already_exists_exception",
-            f"index [{name}/{self.indices[name].uuid}] already exists",
-            index_uuid=self.indices[name].uuid,
-            index=name,
+def nested_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return dotted settings as the API nests them."""
+    root: dict[str, Any] = {}
+    for name, value in sorted(settings.items()):
+        node = root
+        *parents, last = name.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[last] = value
+    return root
+
+
+def check_name(name: str) -> None:
+    """Refuse what the engine refuses as an index's name."""
+    problem = ""
+    if name != name.lower():
+        problem = "must be lowercase"
+    elif any(char in _FORBIDDEN for char in name):
+        problem = "must not contain the following characters [' ','\"','*',',','/','<','>','?','\\','|']"
+    elif name[:1] in {"-", "_", "+"}:
+        problem = "must not start with '_', '-', or '+'"
+    elif len(name.encode()) > 255:
+        problem = f"index name is too long, ({len(name.encode())} > 255)"
+    if problem:
+        reason = f"Invalid index name [{name}], {problem}"
+        raise Refused(400, "invalid_index_name_exception", reason, index_uuid="_na_", index=name)
+
+
+def duration(text: str) -> float:
+    """Return `1s`, `500ms`, `-1` in seconds; raises `Refused`."""
+    match = re.fullmatch(r"(-1|\d+)(ms|s|m|h)?", text)
+    if match is None:
+        raise illegal(
+            f"failed to parse setting [index.refresh_interval] with value [{text}] as a time value: unit is missing or unrecognized"
         )
+    return int(match[1]) * _UNITS[match[2] or "s"]
 
-    def _may_auto_create(self, name: str) -> None:
-        rule = str(self.settings.get("action.auto_create_index", "true"))
-        if rule == "true":
-            return
-        allowed = False
-        for pattern in [] if rule == "false" else rule.split(","):
-            deny, bare = pattern.startswith("-"), pattern.lstrip("+-")
-            if fnmatchcase(name, bare):
-                allowed = not deny
-                break
-        if not allowed:
-            why = "is [false]" if rule == "false" else f"([{rule}]) doesn't match"
-            refused = no_such_index(name)
-            refused.reason = f"no such index [{name}] and [action.auto_create_index] {why}"
-            refused.more = {"index_uuid": "_na_", "index": name}
-            raise refused
 
-    def check_settings(self, settings: Mapping[str, Any]) -> None:
-        """Refuse settings that the engine does not know."""
-        elsewhere = () if self.dialect.elastic else ("index.mode", "index.routing_path", "index.time_series.")
-        for name in settings:
-            if name.startswith(_SETTINGS) and not (elsewhere and name.startswith(elsewhere)):
-                continue
-            hint = (
-                "did you mean [index.codec]?"
-                if name == "index.mode"
-                else (
-                    "please check that any required plugins are installed, or check the breaking changes documentation for "
-                    "removed settings"
-                )
-            )
-            kind = (
-                "illegal_argument_exception"
-                if self.dialect.elastic or self.dialect.number < (3, 0)
-                else "settings_exception"
-            )
-            raise Refused(400, kind, f"unknown setting [{name}] {hint}")
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    return {**old, **new, "properties": {**old.get("properties", {}), **new.get("properties", {})}}
+
+
+def _overlap(one: str, two: str) -> bool:
+    """True when some name could match both patterns: told from what comes before the first star."""
+    if "*" not in one or "*" not in two:
+        return fnmatchcase(one, two) or fnmatchcase(two, one)
+    a, b = one.split("*")[0], two.split("*")[0]
+    return a.startswith(b) or b.startswith(a)

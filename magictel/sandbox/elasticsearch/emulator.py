@@ -8,53 +8,47 @@ import re
 import threading
 import urllib.parse
 import zlib
-from collections.abc import Mapping
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
-from magictel.sandbox.elasticsearch import bulk
-from magictel.sandbox.elasticsearch.answers import PlainRefused, Refused, filtered, reply
+from magictel.sandbox.elasticsearch import handlers
+from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
-from magictel.sandbox.elasticsearch.context import Asked, Context
 from magictel.sandbox.elasticsearch.dialect import Dialect, Product
-from magictel.sandbox.elasticsearch.health import Health
+from magictel.sandbox.elasticsearch.errors import PlainRefused, Refused, filtered, reply
 from magictel.sandbox.elasticsearch.item_errors import ITEM_ERRORS, refusal_body, share_veto
-from magictel.sandbox.elasticsearch.routes import dispatch, known
-from magictel.sandbox.elasticsearch.security import Security, authenticate
+from magictel.sandbox.elasticsearch.routes import Asked
 
+VERSIONS: dict[Product, str] = {"elasticsearch": "8.19.0", "opensearch": "2.19.4"}
 _WRITE = re.compile(r"(/[^/]+)?/_(bulk|doc|create)(/[^/]*)?\Z")
-_MEDIA = re.compile(r"application/(?:vnd\.elasticsearch\+)?(json|x-ndjson|smile|cbor|yaml)\Z")
+_MEDIA = re.compile(r"application/(?:vnd\.elasticsearch\+)?(json|x-ndjson)\Z")
 
 
 class SearchEmulator:
-    """One Elasticsearch or OpenSearch node in memory. Thread-safe.
+    """One Elasticsearch or OpenSearch node in memory, with security off. Thread-safe.
 
-    `health` is settable, `cluster` is the store; `documents()` gives what was stored. With `security` None it is off.
-    `max_content_length` is in bytes, of the decompressed body. `clock` decides visibility and windows.
+    `cluster` is the store; `documents()` gives what was stored. `clock` decides when a document becomes visible.
+    `max_content_length` is in bytes, of the decompressed body.
     """
 
     def __init__(
         self,
         product: Product = "elasticsearch",
-        version: str | None = None,
         *,
-        security: Security | Mapping[str, Any] | None = None,
         clock: Clock | None = None,
         max_content_length: int = 100 * 1024 * 1024,
     ) -> None:
         self.name: str = product
-        self.dialect = Dialect(product, version or ("8.19.0" if product == "elasticsearch" else "2.19.4"))
-        self.security = Security.of(security)
-        self.max_content_length = max_content_length
-        self.health = Health()
+        self.dialect = Dialect(product, VERSIONS[product])
         self.cluster = Cluster(self.dialect, clock or SystemClock())
+        self.max_content_length = max_content_length
         self.item_errors: tuple[str, ...] = tuple(ITEM_ERRORS)
         self._lock = threading.Lock()
         self._turn = 0
 
     def environment(self, origin: str) -> dict[str, str]:
-        """`ELASTICSEARCH_URL` or `OPENSEARCH_URL`."""
+        """Return `ELASTICSEARCH_URL` or `OPENSEARCH_URL`."""
         return {f"{self.name.upper()}_URL": origin}
 
     def is_write(self, request: Request) -> bool:
@@ -73,18 +67,18 @@ class SearchEmulator:
         return self._handle(request, share_veto(self.dialect, share, item_error, turn))
 
     def refusal(self, status: int) -> Reply:
-        """What the engine says with this status when it refuses a write."""
+        """Return what the engine says with this status when it refuses a write."""
         body = refusal_body(status)
         return Reply(status) if body is None else reply(self.dialect, body, status)
 
     def documents(self, index: str | None = None) -> list[dict[str, Any]]:
-        """The stored sources, visible or not, in the order they came, each with its `_id` and `_index`."""
+        """Return the stored sources, visible or not, in the order they came, each with its `_id` and `_index`."""
         with self._lock:
-            chosen = self.cluster.resolve(index, allow_missing=True) if index else list(self.cluster.indices.values())
+            chosen = self.cluster.resolve(index or "_all", allow_missing=True)
             return [
-                {**json.loads(document.source), "_id": document.id, "_index": one.name}
-                for one in chosen
-                for document in one.documents.values()
+                {**json.loads(document.source), "_id": document.id, "_index": target.name}
+                for target in chosen
+                for document in target.documents.values()
             ]
 
     @property
@@ -99,105 +93,63 @@ class SearchEmulator:
             for index in self.cluster.indices.values():
                 index.refresh(self.cluster.clock.monotonic())
 
-    def _handle(self, request: Request, veto: bulk.Veto | None) -> Reply:
-        media: str | None = None
+    def _handle(self, request: Request, veto: Veto | None) -> Reply:
+        body = _decompressed(request)
+        if len(body) > self.max_content_length:
+            return Reply(413, {"connection": "close"})
         try:
-            body = self._body(request)
-            if len(body) > self.max_content_length:
-                return Reply(413, {"connection": "close"})
-            media = self._check_media(request, body)
-            uri = request.url.split("/", 3)[-1]
-            caller = authenticate(self.security, self.dialect, request.header("authorization"), "/" + uri)
-            asked = Asked(request.method, _decoded_path(request), "/" + uri, request.query, body, caller, veto)
-            with self._lock:
-                made = dispatch(Context(self.cluster, self.health, self.security is not None, asked))
+            answer = self.answer(request, body, veto)
         except Refused as refusal:
-            made = self._refused(refusal)
+            answer = self.refused(refusal)
         except PlainRefused as refusal:
-            made = reply(self.dialect, refusal.body, refusal.status)
-            made = Reply(made.status, {**made.headers, **refusal.headers}, made.body)
-        made = self._shaped(made, request)
-        if media and made.headers.get("content-type") == self.dialect.content_type:
-            made = Reply(made.status, {**made.headers, "content-type": media}, made.body)
-        return made
+            answer = reply(self.dialect, refusal.body, refusal.status)
+            answer = Reply(answer.status, {**answer.headers, **refusal.headers}, answer.body)
+        return self.shaped(answer, request)
 
-    def _refused(self, refusal: Refused) -> Reply:
-        made = reply(self.dialect, refusal.body(), refusal.status)
-        if refusal.status == 401:
-            challenge = {"www-authenticate": 'Basic realm="security", charset="UTF-8", Bearer realm="security", ApiKey'}
-            if not self.dialect.elastic:
-                return Reply(
-                    401,
-                    {
-                        "content-type": "text/plain; charset=UTF-8",
-                        "www-authenticate": 'Basic realm="OpenSearch Security"',
-                    },
-                    b"Unauthorized",
-                )
-            made = Reply(401, {"content-type": self.dialect.content_type, **challenge}, made.body)
-        elif refusal.status == 403 and refusal.kind == "security_exception":
-            # Security's own refusals do not pass where the product header is put on.
-            made = Reply(403, {"content-type": self.dialect.content_type}, made.body)
-        return made
+    def answer(self, request: Request, body: bytes, veto: Veto | None) -> Reply:
+        """Answer a request with this decompressed body; raises `Refused`, `PlainRefused`."""
+        content = request.header("content-type")
+        if body and not _MEDIA.match(content.split(";")[0].strip().lower()):
+            raise PlainRefused(406, f"Content-Type header [{content}] is not supported")
+        path = urllib.parse.unquote(request.path)
+        asked = Asked(request.method, path, "/" + request.url.split("/", 3)[-1], request.query, body, veto)
+        with self._lock:
+            return handlers.answer(self.cluster, asked)
 
-    def _shaped(self, made: Reply, request: Request) -> Reply:
+    def refused(self, refusal: Refused) -> Reply:
+        """Return the reply to a request that is refused as a whole."""
+        return reply(self.dialect, refusal.body(), refusal.status)
+
+    def shaped(self, answer: Reply, request: Request) -> Reply:
+        """Apply `filter_path`."""
         wanted = request.query.get("filter_path")
-        if not wanted or made.status >= 400 or not made.body.startswith(b"{"):
-            return made
-        shaped = json.dumps(filtered(json.loads(made.body), wanted), ensure_ascii=False, separators=(",", ":")).encode()
-        return Reply(made.status, made.headers, shaped)
-
-    def _body(self, request: Request) -> bytes:
-        encoding = request.header("content-encoding").lower()
-        try:
-            if encoding in {"gzip", "x-gzip"}:
-                return gzip.decompress(request.body)
-            if encoding == "deflate":
-                return zlib.decompress(request.body)
-        except (OSError, EOFError, zlib.error):
-            return b""  # the engine says "request body is required"
-        return request.body
-
-    def _check_media(self, request: Request, body: bytes) -> str | None:
-        """Refuse media types; the content type of the reply where a client asked for a vendor type."""
-        content, accept = request.header("content-type"), request.header("accept")
-        if body:
-            bare = content.split(";")[0].strip().lower()
-            vendor = "vnd.elasticsearch" in bare
-            if not _MEDIA.match(bare) or (vendor and not self.dialect.elastic):
-                if self.dialect.modern and not known(request.path):
-                    return None
-                raise PlainRefused(406, f"Content-Type header [{content}] is not supported")
-        wanted = re.search(
-            r"application/vnd\.elasticsearch\+(json|x-ndjson)\s*;\s*compatible-with=(\d+)", f"{accept},{content}"
-        )
-        if wanted is None or not self.dialect.modern:
-            return None
-        major, asked = self.dialect.number[0], int(wanted[2])
-        if asked not in {major, major - 1}:
-            cause = {
-                "type": "status_exception",
-                "reason": f"Accept version must be either version {major} or {major - 1}, but found {asked}. Accept={accept}",
-            }
-            raise Refused(
-                400, "media_type_header_exception", "Invalid media-type value on headers [Accept, Content-Type]", cause
-            )
-        return f"application/vnd.elasticsearch+json;compatible-with={asked}" if "vnd.elasticsearch" in accept else None
+        if not wanted or answer.status >= 400 or not answer.body.startswith(b"{"):
+            return answer
+        shaped = json.dumps(filtered(json.loads(answer.body), wanted), ensure_ascii=False, separators=(",", ":"))
+        return Reply(answer.status, answer.headers, shaped.encode())
 
 
 class ElasticsearchEmulator(SearchEmulator):
-    """Elasticsearch 8.19 with security off: what the sandbox starts under `elasticsearch`."""
+    """Elasticsearch 8.19: what the sandbox starts under `elasticsearch`."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__("elasticsearch", clock=clock)
 
 
 class OpenSearchEmulator(SearchEmulator):
-    """OpenSearch 2.19 without its security plugin: what the sandbox starts under `opensearch`."""
+    """OpenSearch 2.19: what the sandbox starts under `opensearch`."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__("opensearch", clock=clock)
 
 
-def _decoded_path(request: Request) -> str:
-    return urllib.parse.unquote(request.path)
+def _decompressed(request: Request) -> bytes:
+    encoding = request.header("content-encoding").lower()
+    try:
+        if encoding in {"gzip", "x-gzip"}:
+            return gzip.decompress(request.body)
+        if encoding == "deflate":
+            return zlib.decompress(request.body)
+    except (OSError, EOFError, zlib.error):
+        return b""  # the engine says "request body is required"
+    return request.body

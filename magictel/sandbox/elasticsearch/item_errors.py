@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from magictel.sandbox.elasticsearch.actions import Item
-from magictel.sandbox.elasticsearch.answers import Refused
-from magictel.sandbox.elasticsearch.bulk import Veto
+from magictel.sandbox.elasticsearch.bulk import Item, Veto
 from magictel.sandbox.elasticsearch.dialect import Dialect
+from magictel.sandbox.elasticsearch.errors import Refused
 
 ITEM_ERRORS: Mapping[str, tuple[int, str]] = {
     "es_rejected_execution_exception": (
@@ -64,7 +63,7 @@ _WHOLE: Mapping[int, tuple[str, str | None]] = {
 
 
 def share_veto(dialect: Dialect, share: float, item_error: str, turn: int) -> Veto:
-    """Refuses evenly spread items, the first always; `mixed` takes the kinds in turn, starting elsewhere each time."""
+    """Refuse evenly spread items, the first always; `mixed` takes the kinds in turn, starting elsewhere each time."""
     kinds = list(ITEM_ERRORS) if item_error == "mixed" else [item_error]
     cycle = itertools.cycle(kinds[turn % len(kinds) :] + kinds[: turn % len(kinds)])
 
@@ -75,14 +74,14 @@ def share_veto(dialect: Dialect, share: float, item_error: str, turn: int) -> Ve
         status, reason = ITEM_ERRORS[kind]
         if kind == "document_parsing_exception":
             kind = dialect.document_error
-            reason = reason if dialect.modern else reason.removeprefix("[1:99] ")
+            reason = reason if dialect.at("") else reason.removeprefix("[1:99] ")
         return Refused(status, kind, reason.replace("{index}", item.index))
 
     return veto
 
 
 def refusal_body(status: int) -> dict[str, Any] | None:
-    """The body of a refusal of a whole write; None where a proxy answers rather than the engine."""
+    """Return the body of a refusal of a whole write; None where a proxy answers rather than the engine."""
     if status not in _WHOLE:
         return None
     kind, reason = _WHOLE[status]

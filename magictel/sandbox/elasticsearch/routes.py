@@ -1,37 +1,114 @@
-"""From a path and a method to what answers, or to the engine's words for nothing there."""
+"""From a path and a method to the handler behind it, or to the engine's words for nothing there; the parameters that reads take."""
 
 from __future__ import annotations
 
-from magictel.http.wire import Reply
-from magictel.sandbox.elasticsearch import admin_routes, data_routes, parameters, state_routes
-from magictel.sandbox.elasticsearch.answers import PlainRefused
-from magictel.sandbox.elasticsearch.context import Context
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-# An index's own name comes last: `/{index}` would take everything.
-_ROUTES = [*state_routes.ROUTES, *data_routes.ROUTES, *admin_routes.ROUTES]
+from magictel.sandbox.elasticsearch.bulk import Veto
+from magictel.sandbox.elasticsearch.cluster import Cluster
+from magictel.sandbox.elasticsearch.errors import PlainRefused, Refused, illegal
+
+Handler = Callable[..., Any]
+_ALWAYS = frozenset({"filter_path", "pretty", "human", "error_trace", "format"})
+_INDICES = frozenset(
+    {"ignore_unavailable", "allow_no_indices", "expand_wildcards", "local", "master_timeout", "cluster_manager_timeout"}
+)
+_FLAT = _INDICES | {"flat_settings", "include_defaults"}
+_PARAMETERS: Mapping[str, frozenset[str]] = {
+    "/": frozenset(),
+    "INDEX": _FLAT,
+    "_search": _INDICES | {"size", "from", "sort", "_source", "track_total_hits", "routing", "preference", "timeout"},
+    "_count": _INDICES | {"routing", "preference"},
+    "_field_caps": _INDICES | {"fields", "include_unmapped", "filters", "types", "include_empty_fields"},
+    "_mapping": _INDICES,
+    "_settings": _FLAT,
+    "_cluster/health": _INDICES | {"level", "timeout", "wait_for_status", "wait_for_nodes", "wait_for_active_shards"},
+    "_cluster/settings": _FLAT | {"timeout"},
+    "_cat/health": _INDICES | {"h", "v", "s", "ts", "time", "help"},
+}
 
 
-def dispatch(context: Context) -> Reply:
-    """Answer; raises `Refused` and `PlainRefused`."""
-    asked = context.asked
-    allowed: list[str] = []
-    path = asked.path.rstrip("/") or "/"  # the engines take a slash at the end as none
-    for pattern, method, handler in _ROUTES:
-        found = pattern.fullmatch(path)
-        if found is None:
-            continue
-        if method == asked.method or (method == "GET" and asked.method == "HEAD"):
-            parameters.check(asked)
-            reply: Reply = handler(context, **found.groupdict())
-            return reply
-        allowed.append(method)
-    if not allowed:
-        raise context.no_handler()
-    methods = ", ".join(dict.fromkeys(allowed))
-    error = f"Incorrect HTTP method for uri [{asked.uri}] and method [{asked.method}], allowed: [{methods}]"
-    raise PlainRefused(405, error, headers={"allow": methods.replace(", ", ",")})
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, decompressed. `uri` is path and query as it came, `path` is decoded."""
+
+    method: str
+    path: str
+    uri: str
+    query: Mapping[str, str]
+    body: bytes
+    veto: Veto | None
+
+    def json(self) -> dict[str, Any]:
+        """Return the body's JSON object, empty without a body; raises `Refused`."""
+        try:
+            value = json.loads(self.body) if self.body.strip() else {}
+        except ValueError as problem:
+            raise Refused(400, "parse_exception", f"Failed to parse content to map: {problem}") from None
+        if not isinstance(value, dict):
+            raise Refused(400, "parsing_exception", "Expected [START_OBJECT] but found [START_ARRAY]", line=1, col=1)
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Read a boolean parameter; bare is true."""
+        return self.query.get(name, "false") in {"true", ""}
+
+    def no_handler(self) -> PlainRefused:
+        """Return the 400 with a text for an error and no status."""
+        error = f"no handler found for uri [{self.uri}] and method [{self.method}]"
+        return PlainRefused(400, error, with_status=False)
+
+    def wrong_method(self, allowed: list[str]) -> PlainRefused:
+        """Return the 405 that names the methods that would do."""
+        methods = ", ".join(dict.fromkeys(allowed))
+        error = f"Incorrect HTTP method for uri [{self.uri}] and method [{self.method}], allowed: [{methods}]"
+        return PlainRefused(405, error, headers={"allow": methods.replace(", ", ",")})
 
 
-def known(path: str) -> bool:
-    """True when some method does something at this path."""
-    return any(pattern.fullmatch(path.rstrip("/") or "/") for pattern, _, _ in _ROUTES)
+class Routes(list[tuple[re.Pattern[str], str, Handler]]):
+    """Path patterns, methods and handlers. `{index}` stands for a name that is not the engine's own."""
+
+    def on(self, methods: str, *paths: str) -> Callable[[Handler], Handler]:
+        """Enter the decorated handler for these methods (`GET POST`) at these paths."""
+
+        def enter(handler: Handler) -> Handler:
+            for path in paths:
+                pattern = re.compile(path.replace("{index}", "(?P<index>[^/_][^/]*|_all)"))
+                self.extend((pattern, method, handler) for method in methods.split())
+            return handler
+
+        return enter
+
+    def dispatch(self, cluster: Cluster, asked: Asked) -> Any:
+        """Return what the handler makes of a request: a `Reply`, or a value to be sent as JSON; raises `Refused`, `PlainRefused`."""
+        allowed: list[str] = []
+        path = asked.path.rstrip("/") or "/"  # the engines take a slash at the end as none
+        for pattern, method, handler in self:
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            if method == asked.method or (method == "GET" and asked.method == "HEAD"):
+                _check_parameters(asked)
+                return handler(cluster, asked, **match.groupdict())
+            allowed.append(method)
+        raise asked.wrong_method(allowed) if allowed else asked.no_handler()
+
+
+def _check_parameters(asked: Asked) -> None:
+    """Refuse a parameter that the end point does not know, before it does anything."""
+    parts = [part for part in asked.path.split("/") if part]
+    own = [part for part in parts if part.startswith("_") and part != "_all"]
+    end_point = "/" if not parts else own[0] if own else "INDEX"
+    if end_point in ("_cluster", "_cat"):
+        end_point = "/".join(parts[:2])
+    known = _PARAMETERS.get(end_point)
+    if known is None or (asked.method not in ("GET", "HEAD") and end_point not in ("_search", "_count", "_field_caps")):
+        return
+    unknown = sorted(f"[{name}]" for name in asked.query if name not in known and name not in _ALWAYS)
+    if unknown:
+        several = "s" if len(unknown) > 1 else ""
+        raise illegal(f"request [{asked.path}] contains unrecognized parameter{several}: {', '.join(unknown)}")

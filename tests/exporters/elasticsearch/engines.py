@@ -20,9 +20,9 @@ from magictel.model.finding import Finding, Rung
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
-from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from magictel.sandbox.server import Server
 from magictel.settings.load import resolve
+from tests.emulators.elasticsearch.emulator import SearchEmulator
 
 
 @dataclass(frozen=True, slots=True)

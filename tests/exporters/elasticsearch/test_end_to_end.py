@@ -11,7 +11,7 @@ import pytest
 
 from magictel.model.events import SendOutcome
 from magictel.model.finding import Rung, Status
-from magictel.sandbox.elasticsearch.emulator import SearchEmulator
+from tests.emulators.elasticsearch.emulator import SearchEmulator
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Emulated, SkippingClock, checked, rungs, sent
 from tests.exporters.elasticsearch.scenarios import *  # noqa: F403 # the tests that hold everywhere

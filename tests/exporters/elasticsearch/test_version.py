@@ -10,9 +10,9 @@ import pytest
 
 from magictel.exporters.elasticsearch.version import Product, product_of
 from magictel.http.wire import Reply, Request
-from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from magictel.sandbox.server import Server
 from tests.cli.running import magictel
+from tests.emulators.elasticsearch.emulator import SearchEmulator
 
 JSON = {"content-type": "application/json"}
 TAGLINE = "The OpenSearch Project: https://opensearch.org/"
