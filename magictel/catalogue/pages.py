@@ -19,7 +19,7 @@ class Page:
 
     `title`: one sentence. `meaning`, `why`: what happened, and why it matters. `fix`: lines; those that begin with `$ ` are commands
     to copy. `again`: a command that reproduces it on the same target; `here`: on any machine, without that server. `related`: codes
-    that look similar or occur together.
+    that look similar or occur together. `alike`: codes that one reply or log line cannot be told apart from, and what does.
     """
 
     code: str
@@ -31,6 +31,7 @@ class Page:
     again: str
     related: tuple[str, ...] = ()
     here: str | None = None
+    alike: tuple[tuple[str, str], ...] = ()
 
     @property
     def first(self) -> str:
@@ -59,6 +60,13 @@ def codes() -> tuple[str, ...]:
     """Return every code that has a page, sorted."""
     parts = sorted(file.stem for file in _FOLDER.glob("*.toml"))
     return tuple(sorted(code for part in parts for code in _entries(part)))
+
+
+def error_patterns() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the regular expressions by which logs of other programs are read, by the code that they mean, in order of rank."""
+    parts = sorted(file.stem for file in _FOLDER.glob("*.toml"))
+    entries = {code: entry for part in parts for code, entry in _entries(part).items() if "patterns" in entry}
+    return tuple((code, tuple(entries[code]["patterns"])) for code in sorted(entries, key=lambda c: entries[c]["rank"]))
 
 
 def near(code: str, count: int = 3) -> tuple[str, ...]:
@@ -90,4 +98,5 @@ def _page(code: str, entry: Mapping[str, Any]) -> Page:
         entry["again"],
         tuple(entry.get("related", ())),
         entry.get("here"),
+        tuple((code, why) for code, why in entry.get("alike", ())),
     )

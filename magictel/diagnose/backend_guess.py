@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from magictel.diagnose.alternatives import Alternative, belongs_to
+from magictel.diagnose.alternatives import Alternative, is_own
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import UNRECOGNISED, Diagnosis, Pasted
 from magictel.diagnose.replies import VAGUE
@@ -70,5 +70,5 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
     text = " ".join([*pieces, *pasted.headers, *pasted.headers.values()])[:_READ].lower()
     words = exporter.log_words
     word = next((word for word in words if word in text), None)
-    own = belongs_to(found.code, exporter.name) and found.code not in VAGUE
+    own = is_own(found.code, (*exporter.code_families, exporter.name)) and found.code not in VAGUE
     return _Reading(found, word, word is not None and word == words[0], own)

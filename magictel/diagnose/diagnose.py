@@ -1,8 +1,7 @@
-"""`diagnose`: what a production log shows, read as the exporter itself would have read it. Nothing is sent.
+"""Read what a production log shows as the exporter itself would have read it. Nothing is sent.
 
-An answer goes to the exporter's own `judge` (and, for what is no write, to its own probes, over a transport that gives this very
-answer); a text goes to `transports.hearsay`, which makes the exception of it that `transports.symptoms` classifies. The retry class is
-the one of the code's page.
+A reply goes to the exporter's own `judge` (and, if it is none to a write, to its own probes, over a transport that gives this very
+reply); the text of a failure without a reply goes to the patterns of the catalogue. The retry class is the one of the code's page.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ from magictel.diagnose.diagnosis import (
     During,
     Pasted,
     Verdict,
-    title_of,
 )
-from magictel.diagnose.error_text import UNNAMED, Unsent, recognise, system_error
+from magictel.diagnose.error_text import code_in, peer_in, system_error
 from magictel.diagnose.log_parsing import lone_number, named_status, unwrapped
 from magictel.diagnose.masking import masked
 from magictel.diagnose.replies import ANYWHERE, of_outcome, read_answer, reply_in
@@ -64,7 +62,9 @@ def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | N
     found = _read(exporter, pasted)
     if trouble is not None and trouble.code != "config.required":
         known = (Alternative(trouble.code, f"the settings themselves cannot be used: {trouble.message}"),)
-        found = replace(found, alternatives=look_alikes(found.code, exporter.name, (*known, *found.alternatives)))
+        found = replace(
+            found, alternatives=look_alikes(found.code, exporter.code_families, (*known, *found.alternatives))
+        )
     return _finished(found, exporter)
 
 
@@ -86,7 +86,7 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
 
 
 def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
-    """A failure without a complete answer, as the transport would have told it."""
+    """Read a failure without a complete reply: a system error as the exporter would, any other by the catalogue's patterns."""
     system = system_error(text)
     refused = exporter.refused_by_system(system) if system is not None else None
     if refused is not None:
@@ -94,20 +94,15 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
         if found.outcome not in STANDS_WITH[found.retry]:
             found = replace(found, outcome=BY_CLASS[found.retry or "no"])
         return found
-    certificate = bool(getattr(exporter.settings, "client_cert_file", None))
-    told = recognise(text, ANYWHERE.origin, client_certificate=certificate, redact=exporter.redact)
-    if told is None:
+    code = code_in(text)
+    page = explain(code) if code is not None else None
+    if page is None:
         return None
-    if isinstance(told, Unsent):
-        return Diagnosis(exporter.name, None, told.code, title_of(told.code))
-    if isinstance(exporter, HttpExporter):
-        outcome = exporter.classify_wire_error(told)
-        found = replace(of_outcome(exporter, outcome), remedy=told.remedy)
-    else:
-        found = Diagnosis(exporter.name, "unavailable", told.code, told.message, told.remedy)
-    if found.code == "tls.handshake-timeout":  # measured: a plaintext server, far more often than an overloaded one
-        found = replace(found, code="tls.plaintext-server", message=title_of("tls.plaintext-server"), remedy=None)
-    return found
+    peer = peer_in(text)
+    title = page.title.rstrip(".")
+    message = f"{peer}: {title[0].lower()}{title[1:]}" if peer is not None and not title[1].isupper() else page.title
+    outcome: Verdict | None = None if page.code.startswith("config.") else "unavailable"  # no request happened
+    return Diagnosis(exporter.name, outcome, page.code, message)
 
 
 def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagnosis | None:
@@ -140,12 +135,11 @@ def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
     def shown(text: str, host: str = "the backend's host") -> str:
         told = masked(exporter.redact(text))
         told = told.replace(ANYWHERE.origin, "the backend").replace(ANYWHERE.host, host)
-        told = told.replace(f"{UNNAMED} (from {UNNAMED.source})", "of the log")
         return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
 
     page = explain(found.code) if found.code else None
     remedy = found.remedy or (page.first if page else None)
-    others = look_alikes(found.code, exporter.name, found.alternatives)
+    others = look_alikes(found.code, exporter.code_families, found.alternatives)
     return replace(
         found,
         message=shown(found.message),

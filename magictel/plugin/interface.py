@@ -43,6 +43,8 @@ class Authored(ABC, Generic[S]):
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative", "delta")
     log_words: ClassVar[tuple[str, ...]] = ()
     """Words, in lower case, by which logs and addresses name this backend: `diagnose` guesses by them."""
+    code_families: ClassVar[tuple[str, ...]] = ()
+    """First parts of the codes that only this backend gives (`es` of `es.write.queue-full`); `diagnose` goes by them."""
     in_time_order: ClassVar[bool] = False
     """True: the points of a metric travel in the order of their times (a backend that refuses what is older than the newest)."""
 

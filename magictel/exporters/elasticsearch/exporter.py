@@ -223,6 +223,7 @@ class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):
     """Elasticsearch 7.x to 9.x, Elastic Cloud and serverless."""
 
     name = "elasticsearch"
+    code_families = ("es", "os")
     log_words = ("elasticsearch", "x-elastic-product", "_bulk", "elastic")
     summary = "Elasticsearch 7.x to 9.x"
     Settings = ElasticsearchSettings
@@ -232,6 +233,7 @@ class OpenSearchExporter(SearchExporter[OpenSearchSettings]):
     """OpenSearch 1.x to 3.x."""
 
     name = "opensearch"
+    code_families = ("os", "es")
     log_words = ("opensearch", "es:eshttp", "_plugins/_security", "_bulk")
     summary = "OpenSearch 1.x to 3.x"
     Settings = OpenSearchSettings

@@ -43,6 +43,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     Settings = PrometheusRemoteWriteSettings
     content_type = "application/x-protobuf"
     in_time_order = True
+    code_families = ("prom", "mimir", "vm")
     log_words = (
         *("remote write", "remote_write", "remotewrite", "remote-write", "remote storage", "component=remote"),
         *(
