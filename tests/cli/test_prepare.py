@@ -7,7 +7,9 @@ from pathlib import Path
 
 from magictel import sandbox
 from magictel.http.wire import Request
+from magictel.sandbox.server import Server
 from tests.cli.running import magictel, refused
+from tests.emulators.elasticsearch import SearchEmulator
 
 ES = "elasticsearch"
 
@@ -91,8 +93,11 @@ def test_what_a_template_cannot_change_is_said_with_the_requests_that_move_it_an
 
 
 def test_an_alias_continues_in_a_new_index_and_then_needs_nothing(tmp_path: Path) -> None:
-    with sandbox.start([ES]) as room:
-        put(room, "/behind-000001", {"aliases": {"magicapi-metrics": {"is_write_index": True}}})
-        plan = magictel("prepare", ES, folder=tmp_path, environment=room.environment())
+    emulator = SearchEmulator()  # the sandbox has no aliases
+    body = json.dumps({"aliases": {"magicapi-metrics": {"is_write_index": True}}}).encode()
+    with Server(emulator) as server:
+        headers = {"Content-Type": "application/json"}
+        assert emulator.handle(Request("PUT", f"{server.origin}/behind-000001", headers, body)).ok
+        plan = magictel("prepare", ES, folder=tmp_path, environment={"ELASTICSEARCH_URL": server.origin})
         assert "POST /magicapi-metrics/_rollover" in plan.out
         assert "_index_template" not in plan.out  # it goes by the names of indices, and this is none

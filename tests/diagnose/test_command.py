@@ -167,8 +167,8 @@ def test_the_published_table_is_the_one_that_holds() -> None:
 
 def test_a_429_that_names_no_time_is_not_said_to_name_one(tmp_path: Path) -> None:
     ran = magictel("diagnose", "429 Too Many Requests", folder=tmp_path)
-    assert "again:  with growing pauses" in ran.out
-    assert "that the reply names" not in ran.out
+    assert "again:  with backoff: the response names no time" in ran.out
+    assert "says to wait" not in ran.out
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,10 @@ class Templates:
         patterns = [patterns] if isinstance(patterns, str) else patterns
         if not patterns:
             raise illegal("Required [index_patterns]")
-        if body.get("composed_of"):
-            raise illegal(f"index_template [{name}] invalid: the sandbox has no component templates")
+        _check_keys(
+            body, "an index template", {"index_patterns", "template", "priority", "data_stream", "version", "_meta"}
+        )
+        _check_keys(body.get("template", {}), "an index template", {"settings", "mappings"})
         priority = int(body.get("priority", 0))
         for other, template in self.index.items():
             theirs = template["index_patterns"]
@@ -153,6 +155,7 @@ class Cluster:
     def create(self, name: str, body: Mapping[str, Any] | None = None, *, stream: str | None = None) -> Index:
         """Create an index from its template and what the request says; raises `Refused`."""
         body = body or {}
+        _check_keys(body, "an index", {"settings", "mappings"})
         if stream is None:
             check_name(name)
             if name in self.indices:
@@ -269,6 +272,13 @@ def duration(text: str) -> float:
             f"failed to parse setting [index.refresh_interval] with value [{text}] as a time value: unit is missing or unrecognized"
         )
     return int(match[1]) * _UNITS[match[2] or "s"]
+
+
+def _check_keys(body: Mapping[str, Any], what: str, known: set[str]) -> None:
+    """Refuse what the sandbox would not do, rather than leave it out."""
+    for key in body.keys() - known:
+        if body[key]:
+            raise illegal(f"the sandbox makes {what} of {', '.join(sorted(known))} only, not of [{key}]")
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
