@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,11 @@ from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.reporters.documents import replay_document
+from magictel.sandbox.server import Server
 from magictel.settings.load import resolve
 from magictel.sources.recording import Recordings
 from magictel.transports.file import append
+from tests.emulators.elasticsearch import SearchEmulator
 
 Change = Callable[[Payload], bytes]
 RECORDED = 10_000
@@ -234,12 +237,14 @@ TIME_SERIES = {
 }
 
 
-def make_time_series(url: str) -> None:
-    """A data stream whose index makes the ids."""
+@contextmanager
+def time_series() -> Iterator[dict[str, str]]:
+    """A data stream whose index makes the ids: what points an exporter at it."""
     template = {"index_patterns": ["series"], "priority": 400, "data_stream": {}, "template": TIME_SERIES}
-    with httpx.Client(base_url=url, trust_env=False) as http:
+    with Server(SearchEmulator()) as server, httpx.Client(base_url=server.origin, trust_env=False) as http:
         assert http.put("/_index_template/series", json=template).status_code == 200
         assert http.put("/_data_stream/series").status_code == 200
+        yield {"ELASTICSEARCH_URL": server.origin, "ELASTICSEARCH_INDEX": "series"}
 
 
 def twice(body: bytes) -> bytes:
@@ -256,9 +261,7 @@ COUNTED = {
 @pytest.mark.parametrize("what", COUNTED)
 def test_where_the_index_makes_the_ids_points_are_counted_by_metric(tmp_path: Path, what: str) -> None:
     change, outcome, code, counts = COUNTED[what]
-    with sandbox.start(["elasticsearch"]) as room:
-        environment = {**room.environment(), "ELASTICSEARCH_INDEX": "series"}
-        make_time_series(environment["ELASTICSEARCH_URL"])
+    with time_series() as environment:
         result = proved(search(change, environment, tmp_path), [recording(tmp_path)], within=3.0)
     seen = result.verification
     assert seen is not None
@@ -269,9 +272,7 @@ def test_where_the_index_makes_the_ids_points_are_counted_by_metric(tmp_path: Pa
 
 
 def test_what_was_sent_before_is_counted_once(tmp_path: Path) -> None:
-    with sandbox.start(["elasticsearch"]) as room:
-        environment = {**room.environment(), "ELASTICSEARCH_INDEX": "series"}
-        make_time_series(environment["ELASTICSEARCH_URL"])
+    with time_series() as environment:
         path = recording(tmp_path, 300)
         shift = time.time() - 1_700_000_000 - 60
         for _ in range(2):
@@ -292,9 +293,7 @@ def test_what_was_sent_before_is_counted_once(tmp_path: Path) -> None:
 
 
 def test_points_that_a_time_series_index_takes_for_one_are_refused_beforehand_and_not_expected(tmp_path: Path) -> None:
-    with sandbox.start(["elasticsearch"]) as room:
-        environment = {**room.environment(), "ELASTICSEARCH_INDEX": "series"}
-        make_time_series(environment["ELASTICSEARCH_URL"])
+    with time_series() as environment:
         path = recording(tmp_path, 300)
         text = Path(path).read_text().replace('"key": "n"', '"key": "host"')
         (tmp_path / "clash").write_text(text)

@@ -16,8 +16,8 @@ from magictel.exporters.elasticsearch import encoding
 from magictel.http.wire import Request
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Fate, Receipt
-from magictel.sandbox.elasticsearch import admin
-from magictel.sandbox.elasticsearch.emulator import SearchEmulator
+from tests.emulators.elasticsearch import admin
+from tests.emulators.elasticsearch.emulator import SearchEmulator
 from tests.exporters.elasticsearch.collections_of_points import collection
 from tests.exporters.elasticsearch.engines import Emulated, SkippingClock
 
