@@ -13,13 +13,14 @@ from magictel.errors import WireError
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.climb import write_decides
 from magictel.ladder.clock import clock, time_of
+from magictel.ladder.credentials import REFUSED, refused
 from magictel.ladder.dns import dns
 from magictel.ladder.endpoints import merge
 from magictel.ladder.http import explain_wire_error, unavailable
 from magictel.ladder.probe import ProbeInfo, probes_of
 from magictel.ladder.tcp import tcp
 from magictel.ladder.tls import tls
-from magictel.ladder.write_path import REFUSED, refused, unproven, write_path
+from magictel.ladder.write_path import unproven, write_path
 from magictel.model.finding import Finding, Rung, SideEffect, Status
 from magictel.model.outcome import Outcome
 from magictel.net.endpoint import Endpoint

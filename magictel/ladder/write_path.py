@@ -10,18 +10,13 @@ from collections.abc import Collection
 
 from magictel.errors import WireError
 from magictel.http.products import another_product
-from magictel.http.reply_words import words_of
 from magictel.http.responder import Kind, front_of
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.http import explain_wire_error, not_a_backend
 from magictel.model.finding import UNPROVEN, Finding, Rung
-from magictel.model.outcome import Outcome, Rejected
 from magictel.net.endpoint import Endpoint
 
 _BY_METHOD = frozenset({404, 405, 501})
-REFUSED = frozenset({401, 403})
-_AUTHENTICATE = "set the credentials, or correct the ones that are set"
-_AUTHORIZE = "grant these credentials the right to write, or let what is in front of the backend pass this path"
 
 
 def write_path(wire: Wire, path: str, backend: str, own: Collection[str] = ()) -> Reply | Finding:
@@ -69,23 +64,5 @@ def _other(reply: Reply, wire: Wire, backend: str, product: str) -> Finding:
         "correct the address, or use the exporter for this product",
         status=reply.status,
         product=product,
-        first_bytes=wire.first_bytes(reply),
-    )
-
-
-def refused(reply: Reply, wire: Wire, verdict: Outcome) -> Finding:
-    """The auth rung's failed finding for a 401 or 403, in the words of the exporter's own verdict on it."""
-    missing = reply.status == 401
-    code = "http.unauthorized" if missing else "http.forbidden"
-    message, remedy = f"{reply.status}: {words_of(reply)}", None
-    if isinstance(verdict, Rejected):
-        code, message, remedy = verdict.code, verdict.message, verdict.remedy
-    return Finding.failed(
-        Rung.AUTH,
-        code,
-        f"every request is refused: {message}",
-        remedy or (_AUTHENTICATE if missing else _AUTHORIZE),
-        status=reply.status,
-        answered_by=str(front_of(reply)),
         first_bytes=wire.first_bytes(reply),
     )

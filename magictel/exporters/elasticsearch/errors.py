@@ -13,6 +13,7 @@ from typing import Any
 
 from magictel.catalogue.retry import RetryClass
 from magictel.http.error_rules import BackendError, KnownError, Rule, match
+from magictel.http.wire import Reply
 
 TIME_SERIES_ID = "es.write.time-series-id"
 """Sent again at once, without ids of ours."""
@@ -388,3 +389,27 @@ RULES: tuple[Rule, ...] = (
     ),
     *(replace(rule, statuses=(400, 404)) for rule in _DOCUMENTS),
 )
+
+READ_RULES: tuple[Rule, ...] = (
+    Rule(
+        "es.read.forbidden",
+        "{status}: what is held cannot be asked: {said}",
+        "grant read on the index",
+        statuses=(401, 403),
+    ),
+    Rule("es.read.no-index", "the index cannot be found (yet): {said}", retry=RetryClass.POLL, statuses=(404,)),
+    Rule(
+        "es.read.unavailable",
+        "{status} to a search: {said}",
+        retry=RetryClass.POLL,
+        statuses=(408, 429, 500, 502, 503, 504),
+    ),
+    Rule("es.read.refused", "{status} to a search: {said}"),
+)
+
+
+def reason_of(reply: Reply) -> str:
+    """Return the engine's own reason in a reply, for people; empty without one."""
+    body = reply.json()
+    cause = cause_of(body.get("error") if isinstance(body, dict) else None)
+    return str(cause).partition(", this action is granted")[0][:300]

@@ -10,9 +10,9 @@ from magictel.exporters.elasticsearch.errors import Cause, cause_of, read, unaut
 from magictel.exporters.elasticsearch.version import Product, ask_product, product_of
 from magictel.http.amazon import SIGN, unsigned, unsigned_message
 from magictel.http.reply_words import words_of
-from magictel.http.responder import front_of
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.clock import clock, time_of
+from magictel.ladder.credentials import unauthorized
 from magictel.ladder.http import answered, unavailable
 from magictel.model.finding import Finding, Rung
 
@@ -148,11 +148,7 @@ def refused(wire: Wire, reply: Reply, opensearch: bool, given: bool) -> Finding:
     cause = _cause(reply)
     if cause == Cause() or opensearch:  # Elasticsearch's own names an error
         code = "os.auth.unauthorized" if opensearch else "http.unauthorized"
-        front = front_of(reply)
-        code = "http.unauthorized" if front.named else code  # a gateway refuses, whatever is behind it
-        said = f"{words_of(reply) or 'no reason given'}{f' (from {front})' if front.named else ''}"
-        remedy = "check user and password" if given else "set username and password"
-        return Finding.failed(Rung.AUTH, code, f"401: {said}", remedy, status=401)
+        return unauthorized(reply, wire, given, "username and password", code=code)
     return unauthenticated(cause).finding(Rung.AUTH, status=401)
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write.errors import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.http.amazon import unsigned
-from magictel.http.reply_words import words_of
-from magictel.http.responder import front_of
 from magictel.http.wire import Reply, Wire
+from magictel.ladder.credentials import REFUSED, accepted, empty_write, named_by_others, refused, unauthorized
 from magictel.ladder.http import unavailable
 from magictel.ladder.probe import probe
-from magictel.ladder.write_path import refused, unproven, write_path
+from magictel.ladder.write_path import unproven, write_path
 from magictel.model.finding import UNPROVEN, Finding, Rung, SideEffect
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import HttpExporter
@@ -60,7 +57,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 "Prometheus takes remote write at /api/v1/write, Mimir at /api/v1/push, VictoriaMetrics at /api/v1/write",
                 **seen,
             )
-        if reply.status in (401, 403):
+        if reply.status in REFUSED:
             return Finding.passed(
                 Rung.HTTP, f"{named} answers {reply.status}: it asks for credentials or rights", **seen
             )
@@ -87,18 +84,17 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
     @probe(Rung.AUTH, "the credentials are taken")
     def credentials(self, wire: Wire) -> Finding:
         """Asks the write path and the query API; only the query API refusing is a warning: exporting does not need it."""
-        given = "Authorization" in self._all_headers()
         reply = wire.get("")
-        if reply.status in (401, 403):
-            return self._refused(Rung.AUTH, wire, reply, given)
+        if reply.status in REFUSED:
+            return self._refused(wire, reply)
         reading = self.reading(wire)
         if reading is None:
             return Finding.passed(Rung.AUTH, "the write path does not refuse us; no query API is known to ask further")
         reply = reading.get("/api/v1/query?query=vector(1)")
         row = refusal(reply)
         if row is not None and row.code.startswith("mimir."):
-            return self._refused(Rung.AUTH, reading, reply, given)
-        if reply.status in (401, 403):
+            return self._refused(reading, reply)
+        if reply.status in REFUSED:
             return Finding.warned(
                 Rung.AUTH,
                 "prom.read.forbidden",
@@ -106,14 +102,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 "use credentials that may read as well, or query_url",
                 status=reply.status,
             )
-        if not given:
-            return Finding.passed(Rung.AUTH, "no credentials are set, and none are asked for", status=reply.status)
-        anonymous = wire.request("GET", "", credentials=False)
-        if anonymous.status in (401, 403):
-            return Finding.passed(Rung.AUTH, "the credentials are taken, and asked for", without=anonymous.status)
-        return Finding.passed(
-            Rung.AUTH, "the credentials are not refused; without them we are not either", status=reply.status
-        )
+        return accepted(wire, "", self._credentials_given())
 
     @probe(Rung.HEALTH, "the backend says that it is ready")
     def ready(self, wire: Wire) -> Finding:
@@ -125,7 +114,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             said = reading.first_bytes(reply)
             if reply.ok and not reply.body.lstrip().startswith(b"<"):  # VictoriaMetrics calls its sentence text/html
                 return Finding.passed(Rung.HEALTH, said or "ready", path=path)
-            if reply.status in (401, 403):
+            if reply.status in REFUSED:
                 return Finding.warned(
                     Rung.HEALTH, "prom.health.forbidden", f"{path} may not be read ({reply.status})", None
                 )
@@ -162,42 +151,25 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
     def empty_write(self, wire: Wire) -> Finding:
         """A request without series: it goes the whole way and stores nothing (Prometheus 2 and 3, VictoriaMetrics: 2xx)."""
         body, headers = self.compress(b"")
-        reply = wire.request("POST", "", body=body, headers={"Content-Type": self.content_type, **headers})
-        if reply.ok and not reply.looks_like_html:
-            return Finding.passed(Rung.WRITE, f"an empty write is taken ({reply.status})", status=reply.status)
-        if reply.status in (401, 403):
-            return self._refused(Rung.WRITE, wire, reply, "Authorization" in self._all_headers())
-        verdict = self.judge(_NOTHING, reply)
-        return Finding.failed(
-            Rung.WRITE,
-            getattr(verdict, "code", "http.not-a-backend"),
-            getattr(verdict, "message", f"{reply.status}"),
-            getattr(verdict, "remedy", None),
-            status=reply.status,
-            body=wire.first_bytes(reply),
+        return empty_write(
+            wire,
+            "",
+            body,
+            {"Content-Type": self.content_type, **headers},
+            lambda reply: self._refused(wire, reply),
+            lambda reply: self.judge(_NOTHING, reply),
         )
 
-    def _refused(self, rung: Rung, wire: Wire, reply: Reply, given: bool) -> Finding:
-        row = refusal(reply)
-        seen = {"status": reply.status, "body": wire.first_bytes(reply)}
-        if row is not None:
-            return row.finding(rung, **seen)
-        if reply.status == 403 or unsigned(reply) or front_of(reply).named:
-            return replace(refused(reply, wire, self.judge(_NOTHING, reply)), rung=rung)
-        said = words_of(reply)
-        words = f": {said}" if said else ""
-        if given:
-            remedy = "check username and password, or bearer_token"
-            return Finding.failed(
-                rung, "http.unauthorized", f"the credentials are refused (401){words}", remedy, **seen
-            )
-        return Finding.failed(
-            rung,
-            "http.unauthorized",
-            f"credentials are required (401){words}",
-            "set username and password, or bearer_token",
-            **seen,
-        )
+    def _refused(self, wire: Wire, reply: Reply) -> Finding:
+        known = refusal(reply)
+        if known is not None:
+            return known.finding(Rung.AUTH, status=reply.status, body=wire.first_bytes(reply))
+        if named_by_others(reply):
+            return refused(reply, wire, self.judge(_NOTHING, reply))
+        return unauthorized(reply, wire, self._credentials_given(), "username and password, or bearer_token")
+
+    def _credentials_given(self) -> bool:
+        return "Authorization" in self._all_headers()
 
     def _other_door(self, wire: Wire, seen: Mapping[str, Any]) -> Finding:
         """The finding for a path of VictoriaMetrics that is not known to take remote write."""

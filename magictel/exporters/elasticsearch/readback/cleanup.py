@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.errors import cause_of
-from magictel.exporters.elasticsearch.readback.search import MOST_HITS, fields_of, of_run, unreadable, whole_hits
+from magictel.exporters.elasticsearch.readback.search import MOST_HITS, ask, fields_of, of_run, unreadable, whole_hits
 from magictel.http.wire import Wire
 from magictel.model.verification import Unreadable
 
@@ -21,11 +21,8 @@ def count(wire: Wire, index: str, run_id: str) -> int | Unreadable:
     which = of_run(fields, run_id)
     if which is None:
         return 0
-    reply = wire.post(f"/{quote(index)}/_count", {"query": which})
-    body = reply.json()
-    if not reply.ok or not isinstance(body, dict) or not isinstance(body.get("count"), int):
-        return unreadable(reply, wire)
-    return int(body["count"])
+    answer = ask(wire, f"/{quote(index)}/_count", {"query": which}, lambda answer: isinstance(answer.get("count"), int))
+    return answer if isinstance(answer, Unreadable) else int(answer["count"])
 
 
 def delete(wire: Wire, index: str, run_id: str) -> int | Unreadable:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.readback.search import fields_of, unreadable
+from magictel.exporters.elasticsearch.readback.search import ask, fields_of
 from magictel.http.wire import Wire
 from magictel.model.verification import Counted, Unreadable
 
@@ -36,14 +36,13 @@ def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] |
 
 def total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
     """How many documents a query finds. Raises `WireError`."""
-    reply = wire.post(f"/{quote(index)}/_search", {"query": which, "size": 0, "track_total_hits": True})
-    answer = reply.json()
-    hits = answer.get("hits") if reply.ok and isinstance(answer, dict) else None
-    if not isinstance(hits, dict):
-        return unreadable(reply, wire)
+    body = {"query": which, "size": 0, "track_total_hits": True}
+    answer = ask(wire, f"/{quote(index)}/_search", body, lambda answer: isinstance(answer.get("hits"), dict))
+    if isinstance(answer, Unreadable):
+        return answer
     if answer.get("_shards", {}).get("failed") or answer.get("timed_out"):
         return Unreadable("es.read.partial", "not all shards answered the count", final=False)
-    found = hits.get("total")
+    found = answer["hits"].get("total")
     value = found.get("value") if isinstance(found, dict) else found
     return value if isinstance(value, int) else Unreadable("es.read.refused", "a search answered without a total")
 

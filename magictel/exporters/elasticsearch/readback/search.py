@@ -8,14 +8,15 @@ are sorted, so for lists `fields` is asked as well, and proves the order.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.errors import cause_of
+from magictel.exporters.elasticsearch.errors import READ_RULES, cause_of, reason_of
 from magictel.exporters.elasticsearch.readback.expected import POINT, RUN_ID, TIMES
 from magictel.exporters.elasticsearch.readback.fields import Fields
 from magictel.exporters.elasticsearch.version import ask_product
+from magictel.http import asking
 from magictel.http.messages import malformed
 from magictel.http.wire import Reply, Wire
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
@@ -129,19 +130,15 @@ def seconds_of(text: str) -> float:
 
 
 def unreadable(reply: Reply, wire: Wire) -> Unreadable:
-    """Why a reply tells nothing of what is held."""
-    body = reply.json()
-    cause = cause_of(body.get("error") if isinstance(body, dict) else None)
-    said = str(cause).partition(", this action is granted")[0][:300] or wire.first_bytes(reply)
-    if reply.status in (401, 403):
-        return Unreadable(
-            "es.read.forbidden", f"{reply.status}: what is held cannot be asked: {said}", "grant read on the index"
-        )
-    if reply.status == 404:
-        return Unreadable("es.read.no-index", f"the index cannot be found (yet): {said}", final=False)
-    if reply.status in (408, 429, 500, 502, 503, 504):
-        return Unreadable("es.read.unavailable", f"{reply.status} to a search: {said}", final=False)
-    return Unreadable("es.read.refused", f"{reply.status} to a search: {said}")
+    """Return why a reply tells nothing of what is held."""
+    return asking.unreadable(reply, wire, READ_RULES, reason_of(reply))
+
+
+def ask(
+    wire: Wire, path: str, body: Mapping[str, Any], accept: Callable[[Mapping[str, Any]], bool], *, masked: bool = True
+) -> Any | Unreadable:
+    """Return the answer to a search that `accept` takes, or why there is none. Raises `WireError`."""
+    return asking.ask(wire, path, READ_RULES, body=body, accept=accept, masked=masked, reason=reason_of)
 
 
 def search(
@@ -185,18 +182,22 @@ def hits_of(wire: Wire, index: str, body: Mapping[str, Any]) -> list[tuple[str, 
 
 def whole_hits(wire: Wire, index: str, body: Mapping[str, Any]) -> list[dict[str, Any]] | Unreadable:
     """A search's hits as they come. An answer that lacks shards concludes nothing. Raises `WireError`."""
-    reply = wire.post(f"/{quote(index)}/_search", body)
-    answer = reply.json(masked=False)  # values are compared: one that is a secret of ours by chance must stay
-    hits = answer.get("hits") if isinstance(answer, dict) else None
-    if not reply.ok or not isinstance(hits, dict) or not isinstance(hits.get("hits"), list):
-        return unreadable(reply, wire)
+    # Values are compared: one that is a secret of ours by chance must stay.
+    answer = ask(wire, f"/{quote(index)}/_search", body, _has_hits, masked=False)
+    if isinstance(answer, Unreadable):
+        return answer
     shards = answer.get("_shards", {})
     if shards.get("failed") or answer.get("timed_out"):
-        failures = reply.json()["_shards"].get("failures", ())[:1]
-        said = "; ".join(str(cause_of(one.get("reason"))) for one in failures)
-        return Unreadable("es.read.partial", f"{shards.get('failed')} shards did not answer: {said}"[:300], final=False)
-    found: list[dict[str, Any]] = hits["hits"]
+        said = "; ".join(str(cause_of(failure.get("reason"))) for failure in shards.get("failures", ())[:1])
+        why = wire.redact.echoed(f"{shards.get('failed')} shards did not answer: {said}")
+        return Unreadable("es.read.partial", why[:300], final=False)
+    found: list[dict[str, Any]] = answer["hits"]["hits"]
     return found
+
+
+def _has_hits(answer: Mapping[str, Any]) -> bool:
+    hits = answer.get("hits")
+    return isinstance(hits, dict) and isinstance(hits.get("hits"), list)
 
 
 def lists_of(expected: Sequence[Expected]) -> list[str]:
