@@ -18,8 +18,9 @@ import orjson
 
 from magictel.encoding.payload import Payload
 from magictel.encoding.templates import Withheld
-from magictel.exporters.elasticsearch.dimensions import Dimensions, Identity, Leaves, leaves_of
+from magictel.exporters.elasticsearch.dimensions import Dimensions, Leaves, leaves_of
 from magictel.exporters.elasticsearch.encoding import Frame, attributes_json
+from magictel.exporters.elasticsearch.values import INT64_MAX, LONGEST_TEXT
 from magictel.model.metrics import Attributes, Group, Point, Series, Stream, attributes_of, times_of
 from magictel.model.outcome import ItemVerdict, Outcome, Partial
 
@@ -34,7 +35,7 @@ _LABELS = frozenset(("start_timestamp", "name", "unit", "kind", "temporality", "
 _LABELLED = ("attributes.", "resource.", "scope.")
 _SHOWN = 3
 _LONGEST = 120
-_MOST_SERIES = 200_000
+_MOST_SERIES = 300_000
 _Key = tuple[int, int, int]
 """A stream and a set of attributes, as numbers that are equal where the index may take them for one, and the millisecond."""
 
@@ -69,7 +70,7 @@ class Collisions:
     def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         """Return a collection's groups without those points, and each of them withheld."""
         collection = list(groups)
-        if len(self._attributes) + len(self._numbers) > _MOST_SERIES:
+        if len(self._attributes) > _MOST_SERIES or len(self._numbers) > _MOST_SERIES:
             self._numbers, self._attributes = {}, {}
         keys = [self._keys(group) for group in collection]
         counts = Counter(chain.from_iterable(keys))
@@ -107,7 +108,7 @@ class Collisions:
 
     def _keys(self, group: Group) -> list[_Key]:
         tail = self._frame(group.stream).tail
-        stream = self._number(self._series_identity(b"{" + tail.strip()[1:]))
+        stream = self._number(leaves_of(orjson.loads(b"{" + tail.strip()[1:])))
         numbers = map(self._series, attributes_of(group.points))
         return [
             (stream, series, time // 1_000_000) for series, time in zip(numbers, times_of(group.points), strict=True)
@@ -116,16 +117,12 @@ class Collisions:
     def _series(self, attributes: Attributes | None) -> int:
         known = self._attributes.get(id(attributes))
         if known is None:
-            written = b'{"attributes":' + attributes_json(attributes or {}) + b"}"
-            known = attributes, self._number(self._series_identity(written))
+            known = attributes, self._number(_leaves_of_attributes(attributes or {}))
             self._attributes[id(attributes)] = known
         return known[1]
 
-    def _series_identity(self, document: bytes) -> tuple[Identity, ...]:
-        leaves = leaves_of(orjson.loads(document))
-        return tuple(dimensions.identity(leaves) for dimensions in self.dimensions)
-
-    def _number(self, identity: Hashable) -> int:
+    def _number(self, leaves: Leaves) -> int:
+        identity = tuple(dimensions.identity(leaves) for dimensions in self.dimensions)
         return self._numbers.setdefault(identity, len(self._numbers))
 
     def _identity(self, leaves: Leaves) -> Hashable:
@@ -181,6 +178,21 @@ def _read(item: bytes, time_unix_nano: int) -> _Document:
     """Return the document of an item, without its action line."""
     body = item[item.index(b"\n") + 1 :]
     return _Document(body, leaves_of(orjson.loads(body)), time_unix_nano)
+
+
+def _leaves_of_attributes(attributes: Attributes) -> Leaves:
+    """Return a point's attributes as they stand in its document; everyday ones without writing it."""
+    for value in attributes.values():
+        kind = type(value)
+        if kind is str:
+            if len(value) > LONGEST_TEXT or not value.isascii():
+                break
+        elif kind is not bool and not (kind is int and -INT64_MAX <= value <= INT64_MAX):
+            break
+    else:
+        if all(type(key) is str and key.isascii() for key in attributes):
+            return {f"attributes.{key}": (value,) for key, value in attributes.items()}
+    return leaves_of(orjson.loads(b'{"attributes":' + attributes_json(attributes) + b"}"))
 
 
 def _differing(first: Leaves, second: Leaves) -> list[str]:

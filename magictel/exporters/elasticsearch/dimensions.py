@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import struct
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache, partial
@@ -22,7 +22,6 @@ import orjson
 
 Leaves = Mapping[str, Sequence[Any]]
 """The scalars of a document by their full paths, in document order; None among them."""
-Identity = frozenset[tuple[str, Hashable]]
 _Read = Callable[[Any], str | None]
 _WHOLE = frozenset({"long", "integer", "short", "byte", "unsigned_long"})
 _FLOATS = {"half_float": "e", "float": "f", "double": "d"}
@@ -43,7 +42,7 @@ def leaves_of(document: Mapping[str, Any]) -> Leaves:
 class Dimensions(Protocol):
     """What one index tells documents apart by, beside their times."""
 
-    def identity(self, leaves: Leaves) -> Identity:
+    def identity(self, leaves: Leaves) -> bytes:
         """Return what two documents of a time have in common where the index takes them for one."""
         ...
 
@@ -59,14 +58,14 @@ class SourceDimensions:
     patterns: tuple[str, ...]
     metrics: frozenset[str] = frozenset()
 
-    def identity(self, leaves: Leaves) -> Identity:
+    def identity(self, leaves: Leaves) -> bytes:
         """The values of the fields that a pattern names, and their JSON types."""
-        values = {
-            (path, tuple((type(value), repr(value)) for value in listed if value is not None))
+        values = (
+            (path, [(type(value).__name__, repr(value)) for value in listed if value is not None])
             for path, listed in leaves.items()
             if self.holds(path)
-        }
-        return frozenset(value for value in values if value[1]) | _metric_names(self.metrics, leaves)
+        )
+        return _identity([value for value in values if value[1]], self.metrics, leaves)
 
     def holds(self, path: str) -> bool:
         """Return whether a pattern names the field."""
@@ -97,16 +96,16 @@ class MappedDimensions:
     def __hash__(self) -> int:
         return hash(self._source)
 
-    def identity(self, leaves: Leaves) -> Identity:
+    def identity(self, leaves: Leaves) -> bytes:
         """The values of the fields that are dimensions, as the index reads them."""
-        values: set[tuple[str, Hashable]] = set()
+        values: list[tuple[str, list[str]]] = []
         for path, listed in leaves.items():
-            read = self._reader(path)
+            read = self._readers[path] if path in self._readers else self._reader(path)
             if read is not None:
-                kept = tuple(text for text in map(read, listed) if text is not None)
+                kept = [text for text in map(read, listed) if text is not None]
                 if kept:
-                    values.add((path, kept))
-        return frozenset(values) | _metric_names(self.metrics, leaves)
+                    values.append((path, kept))
+        return _identity(values, self.metrics, leaves)
 
     def holds(self, path: str) -> bool:
         """Return whether a field is a dimension, or may become one."""
@@ -187,9 +186,12 @@ def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns), re.DOTALL)
 
 
-def _metric_names(metrics: frozenset[str], leaves: Leaves) -> Identity:
-    names = frozenset(path for path in metrics if any(value is not None for value in leaves.get(path, ())))
-    return frozenset([("", names)]) if names else frozenset()
+def _identity(values: list[tuple[str, Any]], metrics: frozenset[str], leaves: Leaves) -> bytes:
+    """Return the values as JSON in the order of their paths: bytes are cheap to keep, however many series there are."""
+    if metrics:
+        names = [path for path in metrics if any(value is not None for value in leaves.get(path, ()))]
+        values.append(("", sorted(names)))
+    return orjson.dumps(sorted(values))
 
 
 def _is_dimension(field: Mapping[str, Any]) -> bool:
