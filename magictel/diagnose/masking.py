@@ -17,7 +17,7 @@ _CHALLENGE = re.compile(r"(?:realm|charset|error|scope)=", re.IGNORECASE)
 _PASSWORD = re.compile(r"password|passwd|secret|key", re.IGNORECASE)
 _SAID_OF_ONE = re.compile(
     r"(?:incorrect|invalid|expired|missing|wrong|required|denied|mismatch|unknown|cannot|must|should|needed|unset|"
-    r"failed|failure|rejected|authentication|authorization|unauthorized|forbidden|please|unexpected|supplied|specified)\b",
+    r"failed|failure|rejected|unable|authentication|authorization|unauthorized|forbidden|please|unexpected|supplied|specified)\b",
     re.IGNORECASE,
 )
 """What a sentence goes on with after `password:`."""

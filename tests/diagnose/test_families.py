@@ -231,6 +231,15 @@ BACKEND_TEXTS: list[tuple[str, str, str]] = [
         "cluster_block_exception: index [m] blocked by: [TOO_MANY_REQUESTS/12/disk usage];",
         "es.write.flood-stage",
     ),
+    ("elasticsearch", "unable to authenticate user [u] for REST request [/_bulk]", "es.auth.bad-password"),
+    (
+        "elasticsearch",
+        "security_exception: unable to authenticate user [u] for REST request [/]",
+        "es.auth.bad-password",
+    ),
+    ("elasticsearch", "ERROR es: [401] unable to authenticate user [u]", "es.auth.bad-password"),
+    ("elasticsearch", "missing authentication credentials for REST request [/_bulk]", "es.auth.missing"),
+    ("elasticsearch", "unable to find apikey with id VuaCfGcBCdbkQm", "es.auth.api-key-unknown"),
     ("elasticsearch", "[429] es_rejected_execution_exception: rejected execution", "es.write.queue-full"),
     ("opensearch", "TransportError(503, 'cluster_manager_not_discovered_exception', '')", "es.health.no-master"),
     ("opensearch", "AuthenticationException(401, 'Unauthorized')", "os.auth.unauthorized"),
@@ -264,7 +273,9 @@ def test_a_line_of_any_client_s_log_is_recognised(text: str, code: str) -> None:
         assert asked(exporter, Pasted(text=text)).code == code
 
 
-@pytest.mark.parametrize(("name", "text", "code"), BACKEND_TEXTS, ids=[one[2] for one in BACKEND_TEXTS])
+@pytest.mark.parametrize(
+    ("name", "text", "code"), BACKEND_TEXTS, ids=[f"{one[2]} {one[1][:20]}" for one in BACKEND_TEXTS]
+)
 def test_a_backend_s_own_words_are_found_in_a_line_of_a_log(name: str, text: str, code: str) -> None:
     assert asked(EXPORTER[name], Pasted(text=text)).code == code
 

@@ -101,6 +101,7 @@ def test_wrong_usage_is_said(words: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "wrong user or password: unable to authenticate user [u]",
         "unexpected token: END_OBJECT",
         "Basic authentication required",
         "Bearer token missing",

@@ -25,6 +25,12 @@ _JAVA = re.compile(r"\b([A-Z][A-Za-z]{2,60})Exception\b(?:\[|: ?)")
 _ENGINE = ("Elasticsearch", "OpenSearch", "Cluster", "Es", "Circuit")
 _NO_PRODUCT = re.compile(r"X-Elastic-Product|UnsupportedProduct|server is not Elasticsearch", re.IGNORECASE)
 """What Elastic's own clients say of an answer without the product's header."""
+_UNAUTHENTICATED = re.compile(
+    r"(?:missing authentication credentials for|unable to authenticate user|unable to find apikey|apikey authentication for id|"
+    r"invalid credentials for API key|api key is expired)\b.*",
+    re.IGNORECASE,
+)
+"""How Elasticsearch begins the reason of a 401: in these words it says nothing else, whether type and status stand beside them or not."""
 _HEADERS = {"content-type": "application/json", "x-elastic-product": "Elasticsearch"}
 
 
@@ -38,6 +44,9 @@ def reply_in(text: str, status: int | None) -> Reply | None:
     text = text[:_PROSE]
     if status is None and _NO_PRODUCT.search(text):
         return Reply(200, {"content-type": "application/json"}, b"{}")
+    unauthenticated = _UNAUTHENTICATED.search(text)
+    if unauthenticated is not None and status in (None, 401):
+        return _made({"error": {"type": "security_exception", "reason": _plain(unauthenticated.group())}}, 401)
     named = _TYPE.search(text)
     if named is not None:
         reason = _plain(named.group(2)) or _plain(text[: named.start()])  # Go's client names the type last
