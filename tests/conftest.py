@@ -18,6 +18,13 @@ settings.register_profile("dev", max_examples=30, deadline=None, suppress_health
 settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=_SLOW, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+
+@pytest.fixture
+def patient_second_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the ladder's second probes the time that a busy machine needs: in production they get 1.5 s."""
+    monkeypatch.setattr("magictel.ladder.deferred.SECOND_PROBE", 60.0)
+
+
 SLOW = frozenset(
     {
         *("benchmarks", "conformance", "foreign", "runtime"),

@@ -314,6 +314,10 @@ def test_no_secret_is_shown_on_any_road(name: str, planted: Callable[[str], list
     with road(name) as origin:
         sets = planted(origin)
         for command in COMMANDS:
+            if (
+                name == "good"
+            ):  # what arrives needs the time of a busy machine; elsewhere a retry more shows nothing new
+                command = [word.replace("--deadline=1s", "--deadline=300s") for word in command]
             text = printed.by(*command, *sets)
             assert not leaks(text, list(_KINDS)), command
             assert "optionheader" in text, "every target was worked on"

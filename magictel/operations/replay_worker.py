@@ -92,8 +92,10 @@ class Lane:
         while (piece := self.queue.get()) is not None and not self._halted.is_set():
             self.open = piece
             receipt = self._delivered(piece)
-            self.receipt = self.receipt + receipt
             self.open = None
+            if self._halted.is_set() and not receipt.attempts:
+                return  # the interrupt came before anything of it was sent
+            self.receipt = self.receipt + receipt
             self.reached = piece.until
             if any(one.fate is Fate.DROPPED and not one.code.startswith("internal.") for one in receipt.reasons):
                 # What is in the recording is not lost: better to stop here than to give up slice after slice.

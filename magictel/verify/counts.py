@@ -62,7 +62,7 @@ class Tally:
                 best[metric.metric] = replace(metric, shown=max(number, metric.shown or 0))
             return not short()
 
-        for state in poll(question, verdict, bool, lambda _: not wait.over, wait) if best else ():
+        for state in poll(question, verdict, bool, lambda _: True, wait) if best else ():
             self.trouble = state.trouble
             if not state.end:
                 shown = sum(min(metric.shown or 0, metric.expected) for metric in best.values())

@@ -80,10 +80,12 @@ def poll(
     """Ask until the verdict on an answer is complete; yield before each wait, for progress, and at the `end`.
 
     Where the first complete verdict is `unsure`, ask once more: a point may be shown before all of it is, and its second copy after
-    the first.
+    the first. A question asked after the time was over is the last; one asked before it may have come too early, however late its
+    answer.
     """
     state: Poll[V] = Poll()
     while True:
+        last = patience.over
         shown = ask(question)
         state.waited = patience.waited
         pause = min(patience.every, max(0.01, patience.within - state.waited))
@@ -95,11 +97,11 @@ def poll(
                 if state.visible is not None:
                     break
                 state.visible = state.waited
-                if not unsure(state.best):
+                if last or not unsure(state.best):
                     break
                 patience.clock.wait(max(patience.delay, patience.every))
                 continue
-        if patience.over or (state.trouble is not None and state.trouble.final and state.best is None):
+        if last or (state.trouble is not None and state.trouble.final and state.best is None):
             break
         state.pauses += 1
         yield state

@@ -97,7 +97,7 @@ class Proof:
             return
 
         def unsure(result: Verification) -> bool:
-            return not wait.over and bool(result.altered or result.unverified or result.duplicated)
+            return bool(result.altered or result.unverified or result.duplicated)
 
         def verdict(shown: Sequence[Seen]) -> Verification:
             return self._held(expected, shown, repeats).excusing(self._unnamed)

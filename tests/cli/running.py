@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,18 +56,25 @@ def magictel(*arguments: str, folder: Path, environment: Mapping[str, str] | Non
     return Ran(code, _text(out), _text(err))
 
 
-def process(*arguments: str, **environment: str) -> tuple[list[str], dict[str, str]]:
-    """The command and environment for a process of its own."""
+MAGICTEL = ("-m", "magictel")
+
+
+def process(*arguments: str, program: Sequence[str] = MAGICTEL, **environment: str) -> tuple[list[str], dict[str, str]]:
+    """The command and environment for a process of its own; `program`: what Python runs."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return [sys.executable, "-m", "magictel", *arguments], {**kept, "PYTHONPATH": str(ROOT), **environment}
+    return [sys.executable, *program, *arguments], {**kept, "PYTHONPATH": str(ROOT), **environment}
 
 
 @contextlib.contextmanager
 def started(
-    *arguments: str, folder: Path, stdout: int = subprocess.PIPE, **environment: str
+    *arguments: str,
+    folder: Path,
+    stdout: int = subprocess.PIPE,
+    program: Sequence[str] = MAGICTEL,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[str]]:
     """The command as a process of its own, which does not outlive the context."""
-    command, held = process(*arguments, **environment)
+    command, held = process(*arguments, program=program, **environment)
     running = subprocess.Popen(command, env=held, cwd=folder, stdout=stdout, stderr=subprocess.PIPE, text=True)
     with running:
         try:

@@ -1,4 +1,8 @@
-"""Backends that give one answer: the fault catalogue's rows as bytes on a real socket, and the exporters that meet them."""
+"""Backends that give one answer: the fault catalogue's rows as bytes on a real socket, and the exporters that meet them.
+
+No time limit is short: waits are leapt over, and a request has as long as a busy machine needs. Where an answer never comes the
+fault itself has the limit (`timeout`), and only that exchange ends by it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from magictel.clock import SystemClock
+from magictel.conformance.case import LeapingClock
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.ladder.climb import climb
@@ -25,6 +29,8 @@ EXPORTERS: Mapping[str, type[Exporter[Any]]] = {
     "opensearch": OpenSearchExporter,
     "prometheus-remote-write": PrometheusRemoteWriteExporter,
 }
+PATIENT = 120.0
+"""Seconds for whatever is answered."""
 _PRODUCTS = {
     "elasticsearch": {"cluster_name": "c", "version": {"number": "8.19.0", "build_flavor": "default"}},
     "opensearch": {"cluster_name": "c", "version": {"number": "3.2.0", "distribution": "opensearch"}},
@@ -35,9 +41,9 @@ def made(name: str, url: str, **settings: Any) -> Exporter[Any]:
     """An exporter pointed at a server; no proxy of the environment stands between."""
     exporter = EXPORTERS[name]
     address = url + "/api/v1/write" if name == "prometheus-remote-write" else (url,)
-    given = {"trust_env": False, "backoff_initial": 3600.0, "backoff_max": 3600.0, **settings}
+    given = {"trust_env": False, "timeout": PATIENT, "backoff_initial": 3600.0, "backoff_max": 3600.0, **settings}
     model: Any = exporter.Settings
-    return exporter(model(url=address, **given))
+    return exporter(model(url=address, **given), clock=LeapingClock())
 
 
 def raw(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -89,7 +95,8 @@ def refusing(name: str, answer: bytes) -> Handler:
 def round_tripped(exporter: Exporter[Any]) -> str | None:
     """The code of the ladder's last rung, which writes."""
     try:
-        return round_trip(exporter, SendOptions(deadline=0.5, within=0.1, timeout=1.0), SystemClock()).code
+        options = SendOptions(deadline=PATIENT, within=0.1, timeout=PATIENT)
+        return round_trip(exporter, options, exporter.clock).code
     finally:
         exporter.shutdown(0)
 
@@ -116,7 +123,7 @@ def speaking(context: ssl.SSLContext) -> Iterator[str]:
         yield server.http
 
 
-def climbed(exporter: Exporter[Any], *, seconds: float = 1.5) -> tuple[str | None, list[str]]:
+def climbed(exporter: Exporter[Any], *, seconds: float = PATIENT) -> tuple[str | None, list[str]]:
     """What the ladder finds: the code of the first rung that fails, else of the first that says anything; and all codes."""
     exporter.allowed = frozenset(SideEffect)
     try:
@@ -128,10 +135,10 @@ def climbed(exporter: Exporter[Any], *, seconds: float = 1.5) -> tuple[str | Non
     return (first.code if first else None), [str(one.code) for one in told]
 
 
-def delivered(exporter: Exporter[Any], *, seconds: float = 0.4) -> list[str]:
+def delivered(exporter: Exporter[Any]) -> list[str]:
     """The codes under which one point was settled."""
     try:
-        receipt = exporter.deliver(collection([0]), seconds=seconds)
+        receipt = exporter.deliver(collection([0]), seconds=PATIENT)
     finally:
         exporter.shutdown(0)
     assert receipt.balanced

@@ -39,6 +39,7 @@ from tests.transports.servers import (
 )
 
 NOW = time.time()
+pytestmark = pytest.mark.usefixtures("patient_second_probes")
 
 
 def at(url: str) -> Endpoint:
@@ -143,7 +144,7 @@ def test_a_proxy_that_answers_says_that_it_was_the_proxy() -> None:
 
 
 def shaken(server: Server, options: TlsOptions, **given: Any) -> Finding:
-    return tls(at(server.https), options, now=given.pop("now", NOW), **given)
+    return tls(at(server.https), options, **{"now": NOW, "timeout": 120.0, **given})
 
 
 def test_http_has_no_tls_rung() -> None:
@@ -231,7 +232,7 @@ def test_verify_off_warns(authority: Authority) -> None:
 
 def test_a_plain_server_that_waits_is_recognised_by_asking_it_plainly() -> None:
     with serving(answers(OK)) as server:
-        finding = shaken(server, TlsOptions(), timeout=4.0)
+        finding = shaken(server, TlsOptions(), timeout=8.0)
     assert (finding.outcome, finding.code) == (Status.FAIL, "tls.plaintext-server")
     assert finding.evidence["first_bytes"].startswith("HTTP/1.1 200")
 

@@ -46,7 +46,7 @@ class Exporter:
         return TlsOptions()
 
     def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
-        return Wire(self.transport, endpoint or self.endpoints()[0], timeout=timeout or 5)
+        return Wire(self.transport, endpoint or self.endpoints()[0], timeout=timeout or 120)
 
     def window(self) -> tuple[float, float]:
         return float("inf"), 600.0
@@ -77,7 +77,7 @@ class Wrong(Exporter):
         raise ZeroDivisionError
 
 
-def climbed(exporter: Exporter, timeout: float = 5.0) -> dict[Rung, Finding]:
+def climbed(exporter: Exporter, timeout: float = 120.0) -> dict[Rung, Finding]:
     try:
         return {finding.rung: finding for finding in climb(http_steps(exporter, timeout))}
     finally:

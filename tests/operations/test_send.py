@@ -170,6 +170,23 @@ def test_it_waits_for_a_slow_backend_at_least_three_times_its_delay() -> None:
     assert 20 < (result.verification.time_to_visible or 0) < 30
 
 
+def test_a_look_that_began_before_the_time_was_over_is_not_the_last() -> None:
+    """A backend that takes longer for one answer than there is time: what it saw when it was asked proves no loss."""
+    clock = QuickClock()
+    looks = 0
+
+    def slowly(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        nonlocal looks
+        looks += 1
+        clock.wait(60.0)
+        return shown if looks > 1 else []
+
+    job = Job("mem", "memory", lambda: MemoryExporter(Backend(shows=slowly), clock=clock))
+    *_, finished = send([job], SendOptions(within=5.0), clock)
+    assert isinstance(finished, SendFinished)
+    assert finished.results[0].outcome is SendOutcome.VERIFIED
+
+
 def test_a_failed_rung_stops_it_before_anything_is_written() -> None:
     backend = Backend(
         steps={Rung.AUTH: Finding.failed(Rung.AUTH, "es.auth.bad-password", "wrong password", "reset it")}

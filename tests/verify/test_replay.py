@@ -23,6 +23,7 @@ from magictel.exporters.file import FileExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.model.events import ReplayFinished, SendOutcome, SendResult, Waited
 from magictel.model.outcome import Delivered
+from magictel.model.verification import Expected
 from magictel.operations.prepare import prepare
 from magictel.operations.replay import replay
 from magictel.operations.replay_reading import ReplayOptions
@@ -34,10 +35,13 @@ from magictel.settings.load import resolve
 from magictel.sources.recording import Recordings
 from magictel.transports.file import append
 from tests.emulators.elasticsearch import SearchEmulator
+from tests.operations.test_send import QuickClock
 
 Change = Callable[[Payload], bytes]
 RECORDED = 10_000
 """Points of the recording: three slices."""
+PATIENT = "300"
+"""Seconds for one request, which a busy machine may need: nothing here is about time limits."""
 
 
 def recording(folder: Path, points: int = RECORDED) -> str:
@@ -81,6 +85,7 @@ def search(change: Change | None, environment: dict[str, str], folder: Path) -> 
             attempted = super().attempt(made, timeout)
             return replace(attempted, outcome=Delivered())
 
+    environment = {**environment, "ELASTICSEARCH_TIMEOUT": PATIENT}
     return Tampered(resolve("t", "elasticsearch", ElasticsearchExporter.Settings, environment=environment).settings)
 
 
@@ -108,6 +113,7 @@ def remote_write(change: Change | None, environment: dict[str, str], folder: Pat
             return super().compress(body if change is None else change(Payload(body, 1, lambda whole: [whole])))
 
     kind = PrometheusRemoteWriteExporter
+    environment = {**environment, "PROMETHEUS_REMOTE_WRITE_TIMEOUT": PATIENT}
     return Tampered(resolve("t", kind.name, kind.Settings, environment=environment).settings)
 
 
@@ -115,8 +121,7 @@ def proved(
     exporter: Exporter[Any], recordings: Sequence[str], clock: Clock | None = None, **options: Any
 ) -> SendResult:
     job = Job("t", exporter.name, lambda: exporter)
-    # Time enough on a busy machine: nothing here is about deadlines.
-    given = ReplayOptions(verify=True, **{"deadline": 300.0, "timeout": 100.0, **options})
+    given = ReplayOptions(verify=True, **{"deadline": float(PATIENT), "timeout": 100.0, **options})
     with Recordings(recordings, False, 0, True) as opened:
         last = list(replay([job], opened, given, clock or SystemClock()))[-1]
     assert isinstance(last, ReplayFinished)
@@ -202,6 +207,24 @@ def test_what_becomes_of_samples_is_seen(tmp_path: Path, what: str) -> None:
     assert seen is not None
     assert result.outcome is outcome, result
     assert seen.expected == RECORDED
+
+
+class Slow(FileExporter):
+    """Takes a minute for each look, and sees nothing in the first."""
+
+    looks = 0
+
+    def find(self, expected: Sequence[Expected]) -> Any:
+        self.clock.wait(60.0)
+        self.looks += 1
+        return super().find(expected) if self.looks > 1 else []
+
+
+def test_a_look_that_began_before_the_time_was_over_is_not_the_last(tmp_path: Path) -> None:
+    clock = QuickClock()
+    exporter = Slow(FileExporter.Settings(path=str(tmp_path / "out.jsonl")), clock=clock)
+    result = proved(exporter, [recording(tmp_path, 100)], clock, within=5.0)
+    assert (result.outcome, exporter.looks) == (SendOutcome.VERIFIED, 2), result
 
 
 def test_a_replay_of_what_is_there_already_is_verified(tmp_path: Path) -> None:
