@@ -24,7 +24,7 @@ def test_the_face_is_what_type_checkers_see_and_what_is_loaded() -> None:
     seen = {(node.module, alias.name) for node in imports for alias in node.names}
     assert seen == {(home, name) for home, names in magictel._HOMES.items() for name in names}
     shown = next(node for node in tree.body if isinstance(node, ast.Assign))
-    assert ast.literal_eval(shown.value) == magictel.__all__
+    assert sorted(ast.literal_eval(shown.value)) == magictel.__all__
     assert sorted(magictel.__all__) == sorted([*(name for _, name in seen), "__version__"])
 
 

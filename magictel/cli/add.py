@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from magictel.cli.edits import begin, finish, overridden, say_clear_secrets, validate
+from magictel.cli.options import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.cli.output import Format
-from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.errors import UsageError
 from magictel.registry import entry_points
 from magictel.settings import edit

@@ -9,24 +9,21 @@ import typer
 
 from magictel.cli.debug import DebugOption
 from magictel.cli.durations import seconds, some_seconds
-from magictel.cli.output import ResultFormat
-from magictel.cli.targets import (
+from magictel.cli.options import (
     AllOption,
     ConfigOption,
+    JobsOption,
     QuietOption,
     ReportOption,
     ResultFormatOption,
+    SandboxBareOption,
+    SandboxOption,
     SetOption,
+    StrictOption,
     TargetsArgument,
 )
+from magictel.cli.output import ResultFormat
 from magictel.model.finding import Rung, SideEffect
-
-SandboxBareOption = Annotated[
-    bool, typer.Option("--sandbox-bare", help="Like --sandbox, but without the templates of magictel prepare.")
-]
-SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Use embedded backends instead of real ones.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with code 3 on warnings.")]
-JobsOption = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=64, help="Number of targets in parallel.")]
 
 
 def command(

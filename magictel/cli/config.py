@@ -10,17 +10,9 @@ from magictel.cli import output
 from magictel.cli.commands import plain_app
 from magictel.cli.errors import body, tell
 from magictel.cli.exit_codes import Exit
+from magictel.cli.options import AllOption, AllowMissingOption, ConfigOption, FormatOption, SetOption, TargetsArgument
 from magictel.cli.output import Format, paint
-from magictel.cli.targets import (
-    AllOption,
-    AllowMissingOption,
-    Chosen,
-    ConfigOption,
-    FormatOption,
-    SetOption,
-    TargetsArgument,
-    chosen_targets,
-)
+from magictel.cli.targets import Chosen, chosen_targets
 from magictel.errors import MagictelError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import typer
 
 from magictel.cli import output
 from magictel.cli.environment import environment, folder
-from magictel.cli.targets import ConfigOption, config_file
+from magictel.cli.options import ConfigOption, config_file
 from magictel.errors import PluginError, UsageError
 from magictel.registry import entry_points
 

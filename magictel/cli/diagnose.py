@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magictel.cli.options import ConfigOption, FormatOption, SetOption
 from magictel.cli.output import Format
-from magictel.cli.targets import ConfigOption, FormatOption, SetOption
 from magictel.errors import MagictelError, UsageError
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from magictel.cli.edits import begin
 from magictel.cli.enable import OneTarget, SetInTable, switch
+from magictel.cli.options import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.cli.output import Format
-from magictel.cli.targets import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 
 
 def command(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magictel.cli import output
+from magictel.cli.options import FormatOption
 from magictel.cli.output import Format
-from magictel.cli.targets import FormatOption
 from magictel.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from magictel.cli.edits import begin, finish, overridden, validate
 from magictel.cli.environment import environment
+from magictel.cli.options import ConfigOption, DryRunOption, FormatOption
 from magictel.cli.output import Format
-from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
 from magictel.errors import PluginError, UsageError
 from magictel.registry import entry_points
 from magictel.settings import edit, select

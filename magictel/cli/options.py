@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from magictel.cli.durations import some_seconds
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format, ResultFormat
 from magictel.settings.locate import locate
@@ -48,6 +49,26 @@ AllowMissingOption = Annotated[
     bool,
     typer.Option("--allow-missing-env", help="Do not fail on unset variables or missing secret files."),
 ]
+SandboxBareOption = Annotated[
+    bool, typer.Option("--sandbox-bare", help="Like --sandbox, but without the templates of magictel prepare.")
+]
+SandboxOption = Annotated[bool, typer.Option("--sandbox", help="Use embedded backends instead of real ones.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with code 3 on warnings.")]
+JobsOption = Annotated[int, typer.Option("--jobs", metavar="N", min=1, max=64, help="Number of targets in parallel.")]
+WithinOption = Annotated[
+    float | None,
+    typer.Option(
+        "--within",
+        parser=some_seconds,
+        metavar="30s",
+        help="Time to wait for the points. Default: three times the backend's own delay, at least 5s.",
+    ),
+]
+TimeoutOption = Annotated[
+    float,
+    typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each check before sending."),
+]
+TimingOption = Annotated[bool, typer.Option("--timing", help="Show where the time goes, and what to change.")]
 
 
 def config_file(config: str | None) -> ConfigFile | None:

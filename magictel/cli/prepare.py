@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magictel.cli.check import SandboxOption
 from magictel.cli.debug import DebugOption
+from magictel.cli.options import ConfigOption, FormatOption, SandboxOption, SetOption
 from magictel.cli.output import Format
-from magictel.cli.targets import ConfigOption, FormatOption, SetOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

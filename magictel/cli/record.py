@@ -8,8 +8,8 @@ import typer
 
 from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
+from magictel.cli.options import FormatOption
 from magictel.cli.output import Format
-from magictel.cli.targets import FormatOption
 
 if TYPE_CHECKING:
     from magictel.http.wire import Transport

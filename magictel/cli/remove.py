@@ -9,8 +9,8 @@ import typer
 
 from magictel.cli.edits import Edit, begin, finish
 from magictel.cli.environment import environment, folder
+from magictel.cli.options import ConfigOption, DryRunOption, FormatOption
 from magictel.cli.output import Format
-from magictel.cli.targets import ConfigOption, DryRunOption, FormatOption
 from magictel.errors import MagictelError, UsageError
 from magictel.registry import entry_points
 from magictel.settings import edit

@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.check import SandboxBareOption, SandboxOption, StrictOption
 from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
-from magictel.cli.output import ResultFormat
-from magictel.cli.targets import (
+from magictel.cli.options import (
     AllOption,
     ConfigOption,
     DryRunOption,
     QuietOption,
     ReportOption,
     ResultFormatOption,
+    SandboxBareOption,
+    SandboxOption,
     SetOption,
+    StrictOption,
+    TimeoutOption,
+    TimingOption,
+    WithinOption,
 )
+from magictel.cli.output import ResultFormat
 
 if TYPE_CHECKING:
     from magictel.model.events import Event
@@ -65,15 +70,7 @@ def command(
     dry_run: DryRunOption = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every point back and compare it.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back (the default).")] = False,
-    within: Annotated[
-        float | None,
-        typer.Option(
-            "--within",
-            parser=some_seconds,
-            metavar="30s",
-            help="Time to wait for the points. Default: three times the backend's own delay, at least 5s.",
-        ),
-    ] = None,
+    within: WithinOption = None,
     deadline: Annotated[
         float,
         typer.Option(
@@ -83,14 +80,11 @@ def command(
             help="Time limit of each payload including retries, and of all checks before.",
         ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each check before sending."),
-    ] = "10s",  # type: ignore[assignment]
+    timeout: TimeoutOption = "10s",  # type: ignore[assignment]
     force: Annotated[
         bool, typer.Option("--force", help="Write even if the clocks differ too much; this can block a backend.")
     ] = False,
-    timing: Annotated[bool, typer.Option("--timing", help="Show where the time goes, and what to change.")] = False,
+    timing: TimingOption = False,
     strict: StrictOption = False,
     sandbox: SandboxOption = False,
     sandbox_bare: SandboxBareOption = False,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from magictel.cli.durations import some_seconds
+from magictel.cli.options import FormatOption
 from magictel.cli.output import Format
-from magictel.cli.targets import FormatOption
 
 if TYPE_CHECKING:
     from magictel.http.wire import Request

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from magictel.cli.environment import environment
-from magictel.cli.targets import Chosen, chosen_targets, config_file
+from magictel.cli.options import config_file
+from magictel.cli.targets import Chosen, chosen_targets
 from magictel.http.wire import Reply, Request
 from magictel.model.events import Event
 from magictel.operations.remedies import rewritten

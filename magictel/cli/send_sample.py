@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.check import JobsOption, SandboxBareOption, SandboxOption, StrictOption
 from magictel.cli.debug import DebugOption
 from magictel.cli.durations import some_seconds
-from magictel.cli.output import ResultFormat
-from magictel.cli.targets import (
+from magictel.cli.options import (
     AllOption,
     ConfigOption,
     DryRunOption,
+    JobsOption,
     QuietOption,
     ReportOption,
     ResultFormatOption,
+    SandboxBareOption,
+    SandboxOption,
     SetOption,
+    StrictOption,
     TargetsArgument,
+    TimeoutOption,
+    TimingOption,
+    WithinOption,
 )
+from magictel.cli.output import ResultFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,15 +56,7 @@ def command(
     attribute: Annotated[
         list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE", help="Add an attribute to every point.")
     ] = None,
-    within: Annotated[
-        float | None,
-        typer.Option(
-            "--within",
-            parser=some_seconds,
-            metavar="30s",
-            help="Time to wait for the points. Default: three times the backend's own delay, at least 5s.",
-        ),
-    ] = None,
+    within: WithinOption = None,
     deadline: Annotated[
         float,
         typer.Option(
@@ -68,17 +66,14 @@ def command(
             help="Time limit of the checks before and of sending, including retries.",
         ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
-    timeout: Annotated[
-        float,
-        typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each check before sending."),
-    ] = "10s",  # type: ignore[assignment]
+    timeout: TimeoutOption = "10s",  # type: ignore[assignment]
     force: Annotated[
         bool,
         typer.Option(
             "--force", help="Write even if the clocks differ too much, or if it creates an index without a template."
         ),
     ] = False,
-    timing: Annotated[bool, typer.Option("--timing", help="Show where the time goes, and what to change.")] = False,
+    timing: TimingOption = False,
     strict: StrictOption = False,
     jobs: JobsOption = 8,
     sandbox: SandboxOption = False,

@@ -15,19 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magictel.cli.environment import environment, folder
-from magictel.cli.options import (
-    AllOption,
-    AllowMissingOption,
-    ConfigOption,
-    DryRunOption,
-    FormatOption,
-    QuietOption,
-    ReportOption,
-    ResultFormatOption,
-    SetOption,
-    TargetsArgument,
-    config_file,
-)
+from magictel.cli.options import config_file
 from magictel.errors import MagictelError, SettingsError
 from magictel.settings.select import TargetSpec, select
 
@@ -35,24 +23,6 @@ if TYPE_CHECKING:
     from magictel.operations.target_run import Job
     from magictel.settings.file import ConfigFile
     from magictel.settings.load import Resolved
-
-__all__ = [
-    "AllOption",
-    "AllowMissingOption",
-    "Chosen",
-    "ConfigOption",
-    "DryRunOption",
-    "FormatOption",
-    "QuietOption",
-    "ReportOption",
-    "ResultFormatOption",
-    "SetOption",
-    "TargetsArgument",
-    "check_settings",
-    "chosen_targets",
-    "config_file",
-    "summary",
-]
 
 _FILES = frozenset({"config.tls.ca-file", "config.tls.client-cert"})
 
