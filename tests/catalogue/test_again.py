@@ -44,6 +44,7 @@ def test_most_findings_of_an_answer_or_a_connection_can_be_seen_without_a_server
     assert without == {
         "es.auth.unknown",  # the ladder's own question, and what it means that it is not answered
         "es.write.unprovable",
+        "es.write.warning",  # a header beside a success
         "es.write.tsdb-collision",  # a rule for points of one collection
         "es.write.elsewhere",  # only beside the request: where were the documents sent?
         "os.write.unprovable",

@@ -48,6 +48,9 @@ _VAGUE = frozenset({0, 500, 502, 504})
 """Item statuses that do not say whether the item was stored."""
 
 
+_WARNINGS = re.compile(r'\b299 \S+ "((?:[^"\\]|\\.)*)"')
+_OF_THE_CLUSTER = "Elasticsearch built-in security features are not enabled"
+"""7.x without security says so in every response: that is no warning about what was written."""
 _STORED = frozenset({"created", "updated"})
 _NOT_ON_ITS_ERROR = {
     "failed": "; the data stream's failure store could not keep it either",
@@ -90,8 +93,9 @@ def judge_bulk(
     `opensearch`: it is OpenSearch that was asked, whose 401 is plain text or nothing; Elasticsearch's own names an error.
     `index` is where the documents were sent; None: not known (an answer from a log). `unknown`: why the dimensions are not known.
     """
+    warning = _warning(reply) if "warning" in reply.headers else None
     if reply.status == 200 and _all_stored_alike(reply.body, payload.points, index):
-        return Delivered()
+        return Delivered(warning=warning)
     if not reply.ok:
         return _refused(payload, reply, now, opensearch)
     bulk = reply.decoded(_decode)
@@ -102,7 +106,17 @@ def judge_bulk(
         return _no_verdict(payload, f"{reply.status} without item verdicts: {said}")
     if len(bulk.items) > payload.points:
         return _no_verdict(payload, f"{len(bulk.items)} item verdicts for {payload.points} items")
-    return _items(payload, bulk.items, ids, index, unknown)
+    outcome = _items(payload, bulk.items, ids, index, unknown)
+    return replace(outcome, warning=warning) if isinstance(outcome, Delivered) else outcome
+
+
+def _warning(reply: Reply) -> ItemVerdict | None:
+    """Return what the engine says beside a success (RFC 7234 Warning, code 299), or None."""
+    texts = [text.replace('\\"', '"') for text in _WARNINGS.findall(reply.headers["warning"])]
+    about_points = [text for text in texts if not text.startswith(_OF_THE_CLUSTER)]
+    if not about_points:
+        return None
+    return ItemVerdict("es.write.warning", clipped(f"the backend warns: {'; '.join(about_points)}", _EXAMPLE))
 
 
 def judge_item(item: Item) -> KnownError | None:

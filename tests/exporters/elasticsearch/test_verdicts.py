@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,26 @@ def test_a_conflict_is_delivered_and_noted() -> None:
     outcome = judged(bulk(STORED, duplicate))
     assert isinstance(outcome, Delivered)
     assert outcome.notes[1].code == "es.write.duplicate"
+
+
+@pytest.mark.parametrize(
+    "items", [(STORED, STORED), (STORED, item(409, "version_conflict_engine_exception", "conflict"))]
+)
+def test_a_warning_beside_a_success_is_noted(items: tuple[Any, ...]) -> None:
+    said = 'Parameter [boost] on field [\\"a\\"] is deprecated'
+    header = f'299 Elasticsearch-8.19.0-abc "{said}", 299 Elasticsearch-8.19.0-abc "and so is [b]"'
+    answer = bulk(*items)
+    outcome = judged(replace(answer, headers={**answer.headers, "warning": header}), len(items))
+    assert isinstance(outcome, Delivered)
+    assert outcome.warning is not None
+    assert outcome.warning.code == "es.write.warning"
+    assert outcome.warning.message == 'the backend warns: Parameter [boost] on field ["a"] is deprecated; and so is [b]'
+
+
+def test_a_warning_about_the_cluster_is_none_about_the_points() -> None:
+    header = '299 Elasticsearch-7.17.29-abc "Elasticsearch built-in security features are not enabled. Without authentication, …"'
+    outcome = judged(replace(bulk(STORED), headers={"warning": header}), 1)
+    assert outcome == Delivered()
 
 
 def test_a_conflict_on_a_first_attempt_in_a_time_series_index_says_that_a_point_may_be_lost() -> None:
