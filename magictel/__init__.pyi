@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempted
-from magictel.encoding.payload import Payload, Route
+from magictel.encoding.payload import Payload, Route, Run
+from magictel.encoding.prepared import Prepared
 from magictel.encoding.templates import Filled, Template, Withheld
 from magictel.errors import MagictelError, PluginError, SettingsError, UsageError, WireError
 from magictel.http.classify import judge_status
@@ -63,12 +64,14 @@ __all__ = [
     "PluginError",
     "Point",
     "Preparation",
+    "Prepared",
     "Reason",
     "Receipt",
     "Rejected",
     "Reply",
     "Request",
     "Route",
+    "Run",
     "Rung",
     "SampleQuery",
     "Secret",

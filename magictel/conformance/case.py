@@ -22,7 +22,6 @@ from magictel.conformance.requirements import Broken, Need
 from magictel.conformance.timekeeping import keeps_own_time
 from magictel.conformance.under_test import NOWHERE, Place, Subject, addresses
 from magictel.http.wire import Request
-from magictel.model.metrics import Series
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
@@ -31,6 +30,7 @@ from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.server import Server
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.model import ExporterSettings
+from magictel.verify.read_back import expected_points
 
 _QUICK = {
     "timeout": 2.0,
@@ -234,13 +234,7 @@ class Case:
 
     def expected(self, exporter: Exporter[Any], data: MetricsData) -> list[Expected]:
         """Every point of a collection as the backend should show it; withheld ones are not among them."""
-        found = []
-        for group in exporter.prepared(data):
-            for point in group.points:
-                one = exporter.expect(Series(group.stream, point.attributes or {}), point)
-                if one is not None:
-                    found.append(one)
-        return found
+        return expected_points(exporter, exporter.prepare(data))[0]
 
     def look(self, exporter: Exporter[Any], expected: Sequence[Expected]) -> Sequence[Seen]:
         """What the backend shows of this case's points, once all late writes have landed. Raises `Broken` where it cannot be asked."""

@@ -24,6 +24,8 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.encoding.payload import Payload
+from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import POINT, PREFIX, RUN_ID
 
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
@@ -152,3 +154,10 @@ def together(collections: Iterable[MetricsData]) -> MetricsData:
 
 
 EMPTY = MetricsData([])
+
+
+def payloads_of(exporter: Exporter[Any], data: MetricsData) -> Iterator[Payload]:
+    """Yield the payloads of a collection, without what is left out."""
+    for part in exporter.payloads(data):
+        if isinstance(part, Payload):
+            yield part

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -17,10 +17,9 @@ V = TypeVar("V", Reason, ItemVerdict)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one collection became before delivery: payloads, and reasons for the points that were withheld (or lost while encoding)."""
+    """What one collection of `sent` points becomes: payloads, and among them the reasons for points that were left out."""
 
-    payloads: Iterable[Payload]
-    withheld: list[Reason]
+    parts: Iterable[Payload | Reason]
     sent: int
 
 
@@ -43,13 +42,18 @@ class Ledger:
         with self._lock:
             return replace(self._booked, reasons=self._booked.reasons + kept)
 
-    def receipt(self, lot: Batch, total: Settlement, seconds: float, code: str, why: str) -> Receipt:
-        """Return the receipt of a lot, without what is still open. Points of which nothing is known are dropped, under `code` and `why`."""
-        withheld = sum(reason.count for reason in lot.withheld if reason.fate is Fate.WITHHELD)
-        lost = sum(reason.count for reason in lot.withheld if reason.fate is Fate.DROPPED)
-        refused = sum(reason.count for reason in lot.withheld if reason.fate is Fate.REJECTED)
+    def receipt(
+        self, sent: int, left_out: Sequence[Reason], total: Settlement, seconds: float, code: str, why: str
+    ) -> Receipt:
+        """Return the receipt of `sent` points, without what is still open. Of what was left out `left_out` says why.
+
+        Points of which nothing is known are dropped, under `code` and `why`.
+        """
+        withheld = sum(reason.count for reason in left_out if reason.fate is Fate.WITHHELD)
+        lost = sum(reason.count for reason in left_out if reason.fate is Fate.DROPPED)
+        refused = sum(reason.count for reason in left_out if reason.fate is Fate.REJECTED)
         receipt = Receipt(
-            sent=lot.sent,
+            sent=sent,
             delivered=total.delivered,
             rejected=total.rejected + refused,
             withheld=withheld,
@@ -57,7 +61,7 @@ class Ledger:
             attempts=total.attempts,
             bytes=total.bytes,
             seconds=seconds,
-            reasons=tuple(map(self.redacted, merge_reasons([*lot.withheld, *total.reasons]))),
+            reasons=tuple(map(self.redacted, merge_reasons([*left_out, *total.reasons]))),
             unconfirmed=total.unconfirmed,
             failed=merge_failed(total.failed),
             waited=total.waited,

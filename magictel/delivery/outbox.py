@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
 
 from magictel.encoding.payload import Payload
 
@@ -24,7 +25,38 @@ class Pending:
     strikes: int = 0
 
 
-class Outbox:
+class Outbox(Protocol):
+    """What keeps payloads between exports. All of it may be called from any thread."""
+
+    @property
+    def points(self) -> int:
+        """Data points waiting now."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """True once `close` was called."""
+        ...
+
+    @property
+    def waiting(self) -> tuple[Pending, ...]:
+        """What waits now, oldest first."""
+        ...
+
+    def put(self, waiting: Pending) -> list[Pending]:
+        """Append a payload; return what had to be dropped for it, oldest first (the payload itself where it never fits, or once closed)."""
+        ...
+
+    def take(self) -> list[Pending]:
+        """Empty the outbox, oldest first."""
+        ...
+
+    def close(self) -> list[Pending]:
+        """Return what would be lost with the process, and take nothing more."""
+        ...
+
+
+class MemoryOutbox:
     """In memory, so it does not survive the process; what is in it at shutdown is dropped and named."""
 
     def __init__(self, max_points: int, max_bytes: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,21 +15,27 @@ from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.ledger import Batch, Ledger, points_of
-from magictel.delivery.outbox import Outbox, Pending
+from magictel.delivery.outbox import MemoryOutbox, Outbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import NOT_BEGUN, STRIKES, Retry
 from magictel.delivery.settlement import Settlement
-from magictel.encoding.payload import Payload
+from magictel.encoding.payload import Payload, Split
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
 from magictel.model.timing import Stopwatch
 from magictel.settings.model import ExporterSettings
 
-OnRefused = Callable[[bytes, ItemVerdict], None]
-"""Told of every item that was refused for good."""
-OnDropped = Callable[[bytes], None]
-"""Told of every item that was given up; it may have arrived all the same, where the end of an attempt is not known."""
+OnRefused = Callable[[Sequence[int], ItemVerdict], None]
+"""Gets the positions of all points that were refused for good, each once."""
+OnDropped = Callable[[Sequence[int]], None]
+"""Gets the positions of all points that were given up; they may have arrived, where the end of an attempt is not known."""
+GivenUp = Callable[[Payload], None]
+"""Gets every payload, or piece of one, that is given up, exactly once."""
 _LEAST_PATIENCE = 1.0
+
+
+def _no_split(body: bytes) -> list[bytes]:
+    raise NotImplementedError("this encoder gives no item lengths and cannot cut a body into items")
 
 
 class Pipeline:
@@ -47,13 +54,15 @@ class Pipeline:
         *,
         in_order: bool = False,
         redact: Callable[[str], str] = str,
+        split: Split = _no_split,
+        given_up: GivenUp | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._in_order = in_order
         self._ledger = Ledger(redact)
         self.stop = threading.Event()
-        self.outbox = Outbox(settings.outbox_points, settings.outbox_bytes)
+        self.outbox: Outbox = MemoryOutbox(settings.outbox_points, settings.outbox_bytes)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown, clock)
         self._patience = Patience(max(settings.retry_budget, _LEAST_PATIENCE), settings.timeout)
         self._retry = Retry(
@@ -65,7 +74,9 @@ class Pipeline:
             clock,
             settings.timeout,
             self.stop,
+            split,
         )
+        self._given_up = given_up
         self._pool: Pool | None = None
         self._trying: tuple[Pending, ...] = ()
         self._lots = 0
@@ -94,7 +105,7 @@ class Pipeline:
             # Each has had its turn; what is open has the time that is left.
             open_points = points_of(left)
             self._ledger.book(replace(receipt, kept=open_points))
-            rest = Batch([waiting.payload for waiting in left], [], open_points)
+            rest = Batch([waiting.payload for waiting in left], open_points)
             more, left = self._send(rest, until, on_refused, again=left, first=False)
             more = replace(self._ledger.dropping(more, left), sent=0)
             self._ledger.book(replace(more, kept=-open_points))
@@ -102,10 +113,10 @@ class Pipeline:
         else:
             receipt = self._ledger.dropping(receipt, left)
             self._ledger.book(receipt)
+        self._give_up(left)
         if on_dropped is not None:
             for waiting in left:
-                for item in waiting.payload.items():
-                    on_dropped(item)
+                on_dropped(waiting.payload.positions)
         return receipt
 
     def export(self, lot: Batch, deadline: float, end: float | None = None) -> Receipt:
@@ -141,6 +152,7 @@ class Pipeline:
         left = self.outbox.close()
         receipt = self._ledger.dropping(Receipt(), left)
         self._ledger.book(replace(receipt, kept=-points_of(left)))
+        self._give_up(left)
         if self._pool is not None:
             self._pool.close()
         return receipt
@@ -162,9 +174,7 @@ class Pipeline:
         if not waited:
             return None
         points = points_of(waited)
-        receipt, left = self._send(
-            Batch([waiting.payload for waiting in waited], [], points), until, None, again=waited
-        )
+        receipt, left = self._send(Batch([waiting.payload for waiting in waited], points), until, None, again=waited)
         self._ledger.book(replace(receipt, sent=0, kept=points_of(left) - points))
         self._keep(sorted(left, key=lambda waiting: waiting.lot))
         self._trying = ()
@@ -177,7 +187,16 @@ class Pipeline:
             full = not self.outbox.closed
             pushed = [_pushed_out(waiting) if full else waiting for waiting in pushed]
             self._ledger.book(replace(self._ledger.dropping(Receipt(), pushed), kept=-points_of(pushed)))
+            self._give_up(pushed)
         return pushed
+
+    def _give_up(self, left: Iterable[Pending]) -> None:
+        """Report what is given up; what the listener trips over is its own."""
+        if self._given_up is None:
+            return
+        for waiting in left:
+            with contextlib.suppress(Exception):
+                self._given_up(waiting.payload)
 
     def _send(
         self,
@@ -193,21 +212,26 @@ class Pipeline:
         """Settle the payloads of a lot: the receipt without what is still open, and that."""
         started = self._clock.monotonic()
         total = Settlement()
-        source = _Source(lot.payloads)
+        source = _Source(lot.parts)
+        settled_payloads = 0
         try:
             for number, settled in enumerate(self._settle_all(source, until, behind, first, fair)):
+                settled_payloads = number + 1
+                self._give_up(settled.lost)
                 refused, settled.refused = settled.refused, []
                 if again:
                     settled.left = [_as_before(waiting, again[number]) for waiting in settled.left]
                 total.add(settled)
                 if on_refused is not None:
-                    for item, verdict in refused:
-                        on_refused(item, self._ledger.redacted(verdict))
+                    for positions, verdict in refused:
+                        on_refused(positions, self._ledger.redacted(verdict))
         except BaseException:  # an interrupt, or the listener's bug: the count must hold all the same
+            seconds = self._clock.monotonic() - started
             receipt = self._ledger.receipt(
-                lot, total, self._clock.monotonic() - started, "delivery.shutdown", "interrupted"
+                lot.sent, source.left_out, total, seconds, "delivery.shutdown", "interrupted"
             )
             receipt = self._ledger.dropping(receipt, total.left)
+            self._give_up([*total.left, *map(_interrupted, again[settled_payloads:])])
             self._ledger.book(replace(receipt, sent=0, kept=-lot.sent) if again else receipt)
             self._trying = ()
             raise
@@ -215,7 +239,9 @@ class Pipeline:
         why = "the encoder made fewer items than there are points"
         if failure is not None:
             why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
-        return self._ledger.receipt(lot, total, self._clock.monotonic() - started, "internal.export", why), total.left
+        seconds = self._clock.monotonic() - started
+        receipt = self._ledger.receipt(lot.sent, source.left_out, total, seconds, "internal.export", why)
+        return receipt, total.left
 
     def _settle_all(
         self, payloads: Iterable[Payload], until: Deadline, behind: Pending | None, first: bool, fair: bool
@@ -247,17 +273,28 @@ class Pipeline:
 
 
 class _Source:
-    """Draws payloads and remembers the exception that ended them: an encoder's bug must not lose the count."""
+    """Draws payloads, keeps the reasons among them, and remembers what ended them: an encoder's bug must not lose the count."""
 
-    def __init__(self, payloads: Iterable[Payload]) -> None:
-        self._payloads = payloads
+    def __init__(self, parts: Iterable[Payload | Reason]) -> None:
+        self._parts = parts
+        self.left_out: list[Reason] = []
         self.failure: Exception | None = None
 
     def __iter__(self) -> Iterator[Payload]:
         try:
-            yield from self._payloads
+            for part in self._parts:
+                if isinstance(part, Payload):
+                    yield part
+                else:
+                    self.left_out.append(part)
+                del part  # not held while the next one is made
         except Exception as failure:
             self.failure = failure
+
+
+def _interrupted(waiting: Pending) -> Pending:
+    """A payload of which nobody knows how far its attempt went."""
+    return replace(waiting, payload=replace(waiting.payload, attempted=True))
 
 
 def _as_before(now: Pending, before: Pending) -> Pending:

@@ -16,7 +16,7 @@ from magictel.delivery.deadline import Deadline
 from magictel.delivery.outbox import Pending
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.settlement import Settlement
-from magictel.encoding.payload import Payload
+from magictel.encoding.payload import Payload, Split
 from magictel.model.outcome import (
     Delivered,
     FailedAttempts,
@@ -57,6 +57,7 @@ class Retry:
     clock: Clock
     attempt_timeout: float
     stop: threading.Event
+    split: Split
     watch: Stopwatch | None = None
     closing: bool = False
 
@@ -78,7 +79,7 @@ class Retry:
                 settled.lost.append(Pending(replace(payload, attempted=True), "internal.export", why))
                 return settled
             away = isinstance(outcome, Unavailable)
-            payload, code, message, after, human = _open(outcome, payload)
+            payload, code, message, after, human = _open(outcome, payload, self.split)
             failures += 1
             wait = self.backoff.seconds(failures, max(after or 0.0, self.breaker.held()))
             late = self.clock.monotonic() + wait + _LEAST > deadline.retries
@@ -166,12 +167,12 @@ class Retry:
                 if payload.points <= 1:
                     settled.reject(payload, _all(payload, ItemVerdict(code, message)))
                 else:
-                    for half in payload.halves():
+                    for half in payload.cut(self.split).halves():
                         settled.add(self.settle(half, deadline, at_least_once=False))
             case Unconfirmed(code, message, example):
                 settled.leave_unconfirmed(_all(payload, ItemVerdict(code, message, example)))
             case Partial(rejected, retry, notes, unconfirmed=unconfirmed, unnamed=unnamed, why=why):
-                _check(payload, rejected, retry, unconfirmed)
+                _check(payload.cut(self.split), rejected, retry, unconfirmed)
                 others = payload.points - len(rejected) - len(retry) - len(unconfirmed)
                 unnamed = max(0, min(unnamed, others))  # a backend may count something else than points
                 settled.reject(payload, rejected)
@@ -201,13 +202,13 @@ def _failed(attempted: Attempted) -> Iterator[FailedAttempts]:
     yield FailedAttempts(code, status if status is not None and not 200 <= status < 300 else None)
 
 
-def _open(outcome: Outcome, payload: Payload) -> tuple[Payload, str, str, float | None, bool]:
+def _open(outcome: Outcome, payload: Payload, split: Split) -> tuple[Payload, str, str, float | None, bool]:
     """What is still to be sent, and why: (payload, code, message, after, human)."""
     match outcome:
         case Partial(_, retry, _, after, human):
             first = next(iter(retry.values()))
             attempted = payload.attempted or any(verdict.maybe_stored for verdict in retry.values())
-            return replace(payload.only(list(retry)), attempted=attempted), first.code, first.message, after, human
+            return replace(payload.cut(split).only(retry), attempted=attempted), first.code, first.message, after, human
         case Throttled(code, message, after, human):
             return payload, code, message, after, human
         case Unavailable(code, message, after, unknown):
@@ -223,9 +224,9 @@ def _all(payload: Payload, verdict: ItemVerdict) -> dict[int, ItemVerdict]:
 
 def _check(payload: Payload, *verdicts: Mapping[int, ItemVerdict]) -> None:
     """Before anything is counted: verdicts must speak of items that there are, each once."""
-    items = payload.items()
-    if len(items) != payload.points:
-        raise ValueError(f"the payload splits into {len(items)} items, not {payload.points}")
+    items = len(payload.sizes or ())
+    if items != payload.points:
+        raise ValueError(f"the payload splits into {items} items, not {payload.points}")
     indices = [index for part in verdicts for index in part]
-    if len(set(indices)) != len(indices) or not all(0 <= index < len(items) for index in indices):
+    if len(set(indices)) != len(indices) or not all(0 <= index < items for index in indices):
         raise ValueError("verdicts on items that are not in the payload, or two on one")

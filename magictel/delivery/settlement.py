@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from magictel.delivery.outbox import Pending
@@ -21,7 +21,7 @@ class Settlement:
     reasons: list[Reason] = field(default_factory=list)
     left: list[Pending] = field(default_factory=list)
     lost: list[Pending] = field(default_factory=list)
-    refused: list[tuple[bytes, ItemVerdict]] = field(default_factory=list)
+    refused: list[tuple[Sequence[int], ItemVerdict]] = field(default_factory=list)
     attempts: int = 0
     bytes: int = 0
     failed: list[FailedAttempts] = field(default_factory=list)
@@ -45,8 +45,11 @@ class Settlement:
         """Count these items of a payload as rejected, and remember them."""
         if not verdicts:
             return
-        items = payload.items()
-        self.refused += [(items[index], verdict) for index, verdict in verdicts.items()]
+        positions = payload.positions
+        together: dict[int, tuple[list[int], ItemVerdict]] = {}
+        for index, verdict in verdicts.items():
+            together.setdefault(id(verdict), ([], verdict))[0].append(positions[index])
+        self.refused += together.values()
         self.rejected += len(verdicts)
         self.note(verdicts, Fate.REJECTED, maybe_stored=payload.attempted)
 

@@ -152,7 +152,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
 
 
 def _judge(exporter: HttpExporter[Any], reply: Reply) -> Outcome:
-    return exporter.verdict(Payload(b"", _verdicts(reply), lambda _: []), reply)
+    return exporter.verdict(Payload(b"", _verdicts(reply)), reply)
 
 
 def _verdicts(reply: Reply) -> int:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from operator import add, is_, mul
 from typing import Any, Protocol
 
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, attributes_of
+from magictel.model.outcome import Fate, Reason
 
 Column = Sequence[bytes]
+BUG = "internal.export"
+"""The code of what a bug of ours, or of a plugin, costs."""
 
 
 class Pieces(tuple["Column | bytes", ...]):
@@ -47,18 +50,24 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Encoded items of neighbouring points, before they are packed: the bytes, how many, and their lengths if known."""
+    """Encoded items of neighbouring points, before they are packed: the bytes, how many, and their lengths if known.
+
+    `envelope`: what the format says once of all of them, outermost first. `at`: the positions of the points in the collection.
+    """
 
     body: bytes = field(repr=False)
     points: int
     sizes: tuple[int, ...] | None = field(default=None, repr=False)
+    envelope: tuple[bytes, ...] = field(default=(), repr=False)
+    at: Sequence[int] = field(default=(), repr=False)
+    route: str = ""
 
     def behind(self, lead: bytes) -> Chunk:
         """The same items with `resource_prefix` as the first one's beginning."""
         if not lead:
             return self
         sizes = None if self.sizes is None else (self.sizes[0] + len(lead), *self.sizes[1:])
-        return Chunk(lead + self.body, self.points, sizes)
+        return replace(self, body=lead + self.body, sizes=sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,12 @@ class Withheld:
     message: str
     point: str
     refused: bool = False
+
+    @property
+    def reason(self) -> Reason:
+        """The reason that a receipt counts."""
+        fate = Fate.DROPPED if self.code == BUG else Fate.REJECTED if self.refused else Fate.WITHHELD
+        return Reason(self.code, self.message, 1, fate, self.point)
 
 
 class Template(Protocol):
@@ -113,9 +128,11 @@ class Layouts:
 
     def body(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> bytes:
         """The joined bytes of `points`, slice `number` of the group."""
-        return self.chunk(group, number, points, filled, template).body
+        return self.items(group, number, points, filled, template)[0]
 
-    def chunk(self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template) -> Chunk:
+    def items(
+        self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template
+    ) -> tuple[bytes, tuple[int, ...] | None]:
         """The items of `points`, slice `number` of the group; with their lengths where the template's holes have a width."""
         stream = group.stream
         key = (
@@ -144,7 +161,7 @@ class Layouts:
         empty = [b""] * len(points)
         for hole in layout.holes:  # between two exports only constants are kept
             parts[hole::stride] = empty
-        return Chunk(body, len(points), sizes)
+        return body, sizes
 
     def _make(
         self,
@@ -234,7 +251,17 @@ def _recur(attributes: list[Attributes]) -> bool:
 
 
 Encode = Callable[[Series, Point], "bytes | Withheld"]
-Lead = Callable[[Group], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an exporter says of a group as a whole; None: nothing. `prefix`: bytes that go before the first item of each resource, as part
+    of that item. `envelope`: what encloses the items. `route`: the name of the route that they take.
+    """
+
+    prefix: Callable[[Group], bytes] | None = None
+    envelope: Callable[[Group], tuple[bytes, ...]] | None = None
+    route: Callable[[Stream], str] | None = None
 
 
 def chunks(
@@ -243,43 +270,55 @@ def chunks(
     template: Template | None,
     layouts: Layouts,
     slice_points: int,
-    lead: Lead | None = None,
+    around: Surroundings = Surroundings(),
 ) -> Iterator[Chunk | Withheld]:
-    """Encode a collection slice by slice, by template where one fits, else point by point.
-
-    `resource_prefix` gives bytes about a group's resource that go before the first item of each resource, as part of that item.
-    """
-    if lead is None:
-        yield from _chunks(groups, encode, template, layouts, slice_points)
-        return
-    led: set[int] = set()
+    """Encode a collection slice by slice, by template where one fits, else point by point."""
+    prefixed: set[int] = set()
+    first = 0
     for group in groups:
-        for one in _chunks((group,), encode, template, layouts, slice_points):
-            resource = id(group.source[0] if group.source else group.stream.resource)
-            if isinstance(one, Chunk) and resource not in led:
-                led.add(resource)
-                yield one.behind(lead(group))
+        envelope = around.envelope(group) if around.envelope is not None else ()
+        route = around.route(group.stream) if around.route is not None else ""
+        for part in _encoded(group, first, encode, template, layouts, slice_points, envelope, route):
+            if around.prefix is not None and isinstance(part, Chunk):
+                resource = id(group.source[0] if group.source else group.stream.resource)
+                if resource not in prefixed:
+                    prefixed.add(resource)
+                    yield part.behind(around.prefix(group))
+                    continue
+            yield part
+        first += len(group.points)
+
+
+def _encoded(
+    group: Group,
+    first: int,
+    encode: Encode,
+    template: Template | None,
+    layouts: Layouts,
+    slice_points: int,
+    envelope: tuple[bytes, ...],
+    route: str,
+) -> Iterator[Chunk | Withheld]:
+    """Encode one group, whose points stand in the collection from the position `first` on."""
+    width = max(1, slice_points // _PARTS.get(group.stream.kind, 1))
+    for number, start in enumerate(range(0, len(group.points), width)):
+        points = group.points[start : start + width]
+        filled = template.columns(group.stream, points) if template is not None else None
+        if filled is not None and template is not None:
+            body, sizes = layouts.items(group, number, points, filled, template)
+            begin = first + start
+            yield Chunk(body, len(points), sizes, envelope, range(begin, begin + len(points)), route)
+            continue
+        items: list[bytes] = []
+        at: list[int] = []
+        for position, point in enumerate(points, first + start):
+            item = encode(Series(group.stream, point.attributes or {}), point)
+            if isinstance(item, bytes):
+                items.append(item)
+                at.append(position)
             else:
-                yield one
-
-
-def _chunks(
-    groups: Iterable[Group], encode: Encode, template: Template | None, layouts: Layouts, slice_points: int
-) -> Iterator[Chunk | Withheld]:
-    for group in groups:
-        width = max(1, slice_points // _PARTS.get(group.stream.kind, 1))
-        for number, start in enumerate(range(0, len(group.points), width)):
-            points = group.points[start : start + width]
-            filled = template.columns(group.stream, points) if template is not None else None
-            if filled is not None and template is not None:
-                yield layouts.chunk(group, number, points, filled, template)
-                continue
-            items: list[bytes] = []
-            for point in points:
-                item = encode(Series(group.stream, point.attributes or {}), point)
-                if isinstance(item, bytes):
-                    items.append(item)
-                else:
-                    yield item
-            if items:
-                yield Chunk(b"".join(items), len(items), tuple(map(len, items)))
+                yield item
+        if items:
+            whole = len(at) == len(points)
+            positions = range(at[0], at[-1] + 1) if whole else tuple(at)
+            yield Chunk(b"".join(items), len(items), tuple(map(len, items)), envelope, positions, route)

@@ -160,7 +160,7 @@ class _Climbing:
         reply = wire.get(self._exporter.route().path)
         if reply.status not in REFUSED:
             return None
-        verdict = self._exporter.judge(Payload(b"", 1, lambda _: []), reply)
+        verdict = self._exporter.judge(Payload(b"", 1), reply)
         return self._decided(refused(reply, wire, verdict))
 
     def _decided(self, finding: Finding) -> Finding:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from magictel.model.outcome import Reason
+
 T = TypeVar("T")
 
 
@@ -117,7 +119,7 @@ class Stopwatch:
                 except StopIteration:
                     return
             with self._lock:
-                self._passed += 1
+                self._passed += not isinstance(item, Reason)
             yield item
 
     def tracer(self) -> Callable[[str, Any], None]:

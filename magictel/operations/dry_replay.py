@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from magictel.clock import Clock
+from magictel.encoding.templates import Withheld
 from magictel.model.events import SourceReport
 from magictel.model.finding import Finding
 from magictel.model.outcome import Reason, merge_reasons
@@ -46,10 +47,13 @@ def dry_replay(
                 if exporter is None:
                     continue
                 withheld: list[Reason] = []
-                for payload in exporter.payloads(piece.data, withheld):
+                for part in exporter.payloads(piece.data):
+                    if isinstance(part, Withheld):
+                        withheld.append(part.reason)
+                        continue
                     target.payloads += 1
-                    target.points += payload.points
-                    target.bytes += len(exporter.frame(payload))
+                    target.points += part.points
+                    target.bytes += len(exporter.frame(part))
                 target.withheld = merge_reasons([*target.withheld, *withheld])
     finally:
         for _, exporter, _ in made:

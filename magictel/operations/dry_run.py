@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from magictel.encoding.templates import Withheld
 from magictel.http.wire import Request
 from magictel.model.finding import Finding
 from magictel.model.outcome import Reason, merge_reasons
@@ -54,20 +55,27 @@ def _dry_run(job: Job, run: Sample) -> DryRun:
     if exporter is None:
         return DryRun(job.target, job.exporter, "", config=config)
     try:
+        planned: list[Planned] = []
         withheld: list[Reason] = []
-        requests = tuple(_planned(exporter, run, withheld))
-        return DryRun(job.target, job.exporter, exporter.endpoint(), requests, merge_reasons(withheld))
+        for part in _planned(exporter, run):
+            if isinstance(part, Planned):
+                planned.append(part)
+            else:
+                withheld.append(part.reason)
+        return DryRun(job.target, job.exporter, exporter.endpoint(), tuple(planned), merge_reasons(withheld))
     finally:
         exporter.shutdown(0)
 
 
-def _planned(exporter: Exporter[Any], run: Sample, withheld: list[Reason]) -> list[Planned]:
-    if isinstance(exporter, HttpExporter):
-        return [_masked(exporter, request, body) for request, body in exporter.requests(run.data, withheld)]
-    return [
-        Planned("", exporter.endpoint(), {}, _redacted(exporter, framed), len(framed))
-        for framed in map(exporter.frame, exporter.payloads(run.data, withheld))
-    ]
+def _planned(exporter: Exporter[Any], run: Sample) -> Iterator[Planned | Withheld]:
+    for part in exporter.payloads(run.data):
+        if isinstance(part, Withheld):
+            yield part
+        elif isinstance(exporter, HttpExporter):
+            yield _masked(exporter, *exporter.as_request(part))
+        else:
+            framed = exporter.frame(part)
+            yield Planned("", exporter.endpoint(), {}, _redacted(exporter, framed), len(framed))
 
 
 def _masked(exporter: HttpExporter[Any], request: Request, body: bytes) -> Planned:

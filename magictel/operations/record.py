@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from magictel.clock import Clock
+from magictel.encoding.payload import Payload
 from magictel.errors import MagictelError, SettingsError, UsageError, WireError
 from magictel.http.wire import Request, Transport
 from magictel.model.events import SkippedReason
@@ -117,8 +118,9 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
                 for batches in pages:
                     with _packed(raw, options.out.suffix) as file:
                         for piece in gathering.slices(batches):
-                            for payload in exporter.payloads(piece.data):
-                                file.write(exporter.frame(payload))
+                            for part in exporter.payloads(piece.data):
+                                if isinstance(part, Payload):
+                                    file.write(exporter.frame(part))
                             done.points += piece.points
                             done.series = gathering.series.value
                     raw.flush()  # what was scraped cannot be asked for again

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Any
 
 from magictel.clock import Clock
 from magictel.model.events import SendOutcome, SendResult
 from magictel.model.finding import Finding
-from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
 from magictel.model.timing import Stopwatch, Timing
 from magictel.model.verification import Verification
 from magictel.operations.preflight import readiness
@@ -107,10 +108,14 @@ class Lane:
         assert self.exporter is not None
         if not self._options.verify:
             return self.exporter.deliver(piece.data, seconds=self._options.deadline)
-        gone = self.gone.add
-        return self.exporter.deliver(
-            piece.data, seconds=self._options.deadline, on_refused=lambda item, _: gone(item), on_dropped=gone
-        )
+        exporter = self.exporter
+        prepared = exporter.prepare(piece.data, ask_within=self._options.deadline)
+
+        def gone(positions: Sequence[int], _: ItemVerdict | None = None) -> None:
+            for series, point in prepared.at(positions):
+                self.gone.add(series, point, exporter)
+
+        return exporter.deliver(prepared, seconds=self._options.deadline, on_refused=gone, on_dropped=gone)
 
     def _timing(self) -> Timing | None:
         seen = self.verification

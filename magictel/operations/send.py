@@ -133,21 +133,21 @@ def _deliver(
     tell: Callable[[Event], None],
     noted: tuple[Finding, ...],
 ) -> SendResult:
-    gone: list[bytes] = []
+    gone: set[int] = set()
+    prepared = exporter.prepare(run.data, ask_within=options.deadline)
     watch = Stopwatch(clock.monotonic) if options.timing else None
     if watch is not None:
         exporter.close()  # the checks left connections open: a delivery that is timed makes its own
         exporter.time_with(watch)
     receipt = exporter.deliver(
-        run.data, seconds=options.deadline, on_refused=lambda item, _: gone.append(item), on_dropped=gone.append
+        prepared, seconds=options.deadline, on_refused=lambda at, _: gone.update(at), on_dropped=gone.update
     )
     if watch is not None:
         exporter.time_with(None)
     tell(Accepted(target, receipt))
     verification = None
     if options.verify and receipt.readable:
-        gone_keys = {exporter.item_key(item) for item in gone}
-        expected = [point for point in expected_points(exporter, run) if point.key not in gone_keys]
+        expected, gone_keys = expected_points(exporter, prepared, gone)
         verification = read_back(exporter, target, run, expected, gone_keys, receipt, options.within, clock, tell)
     result = SendResult(
         target, exporter.name, SendOutcome.VERIFIED, receipt, verification, endpoint=exporter.endpoint(), findings=noted

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import logging
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from hashlib import blake2b
 from typing import Any, final
 
 from opentelemetry.sdk.metrics import (
@@ -27,23 +30,25 @@ from magictel.delivery.ledger import Batch
 from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.encoding.impossible import possible
-from magictel.encoding.payload import Payload, pack
+from magictel.encoding.packing import pack
+from magictel.encoding.payload import Payload
+from magictel.encoding.prepared import Prepared
 from magictel.encoding.redaction import Scrub
-from magictel.encoding.templates import Chunk, Layouts, Withheld, chunks
+from magictel.encoding.templates import BUG, Layouts, Surroundings, Withheld, chunks
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.finding import SideEffect
 from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order
-from magictel.model.outcome import Fate, Reason, Receipt, Unavailable
+from magictel.model.outcome import Reason, Receipt, Unavailable
 from magictel.model.timing import Stopwatch
 from magictel.plugin.interface import INTERFACE as INTERFACE
 from magictel.plugin.interface import Authored, S
 from magictel.secrets.redactor import Redactor
 from magictel.settings.load import Resolved, resolve
+from magictel.settings.model import HttpSettings
 from magictel.transports.instrumentation import uninstrumented
 
 _SLICE = 2_500
 """Points that are encoded at a time: what an encoder holds meanwhile stays small."""
-_BUG = "internal.export"
 
 
 class Exporter(Authored[S], MetricExporter):
@@ -80,6 +85,7 @@ class Exporter(Authored[S], MetricExporter):
         self.stopwatch: Stopwatch | None = None
         self._layouts = Layouts()
         self._careful = False
+        self._batches = itertools.count(1)
         self._start_life()
         _ALIVE.add(self)
 
@@ -99,7 +105,7 @@ class Exporter(Authored[S], MetricExporter):
     @final
     def deliver(
         self,
-        data: MetricsData,
+        data: MetricsData | Prepared,
         *,
         seconds: float = 30.0,
         on_refused: OnRefused | None = None,
@@ -110,10 +116,11 @@ class Exporter(Authored[S], MetricExporter):
         with self._sending:
             closed = self._closed_because()
             if closed is not None:
-                return self._pipeline.drop(self._lot(data), *closed)
+                return self._pipeline.drop(self._batch(data), *closed)
             self._pipeline.time_with(self.stopwatch)
-            self._before_delivery(seconds)
-            return self._pipeline.deliver(self._lot(data), deadline, on_refused, on_dropped)
+            if not isinstance(data, Prepared):
+                self._before_delivery(seconds)
+            return self._pipeline.deliver(self._batch(data), deadline, on_refused, on_dropped)
 
     @final
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
@@ -178,57 +185,77 @@ class Exporter(Authored[S], MetricExporter):
         return self._pipeline.ledger
 
     @final
-    def prepared(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Group]:
-        """A collection as it is encoded: possible, scrubbed, and `deduplicate`; what is left out on the way is appended to `withheld`."""
+    def prepare(self, data: MetricsData, *, ask_within: float | None = None) -> Prepared:
+        """Return a collection as it is encoded: scrubbed, possible, `deduplicate`d, in order, and `convert`ed. Once per collection.
 
-        def groups_only(given: Iterable[Group | Withheld]) -> Iterator[Group]:
-            for one in given:
-                if isinstance(one, Group):
-                    yield one
-                elif withheld is not None:
-                    withheld.append(_reason(one))
-
-        yield from groups_only(self.deduplicate(groups_only(possible(self.scrub(groups(data))))))
+        `ask_within`: seconds for what the backend must be asked first (`before_delivery`); None: nothing is asked.
+        """
+        if ask_within is not None:
+            self._before_delivery(ask_within)
+        batch = next(self._batches)
+        parts: Iterable[Group | Withheld] = possible(self.scrub(groups(data)))
+        parts = _through(parts, self.deduplicate)
+        if self.in_time_order:
+            parts = (in_time_order(part) if isinstance(part, Group) else part for part in parts)
+        if type(self).convert is not Authored.convert:
+            parts = _through(parts, lambda kept: self.convert(kept, batch))
+        return Prepared.of(parts, count_points(data), batch)
 
     @final
-    def payloads(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[Payload]:
-        """The payloads a collection becomes, uncompressed, under the route's limits; withheld points are appended to `withheld`."""
+    def payloads(self, data: Prepared | MetricsData) -> Iterator[Payload | Withheld]:
+        """Yield the payloads a collection becomes, uncompressed, under the limits of their routes, and among them what is left out.
+
+        Of a prepared collection it can be repeated.
+        """
+        prepared = data if isinstance(data, Prepared) else self.prepare(data)
+        if prepared is not data:
+            yield from prepared.withheld
         encode = self._encode_carefully if self._careful else self.encode
-        route = self.route()
-        noted: list[Reason] = [] if withheld is None else withheld
-
-        def only_chunks() -> Iterator[Chunk]:
-            going: Iterable[Group] = self.prepared(data, noted)
-            if self.in_time_order:
-                going = map(in_time_order, going)
-            points = min(_SLICE, route.max_points)
-            lead = None if type(self).resource_prefix is Authored.resource_prefix else self.resource_prefix
-            for one in chunks(going, encode, self.template(), self._layouts, points, lead):
-                if isinstance(one, Chunk):
-                    yield one
-                else:
-                    noted.append(_reason(one))
-
+        routes = {route.name: route for route in self.routes()}
+        points = min(_SLICE, *(route.max_points for route in routes.values()))
         try:
-            yield from pack(only_chunks(), route, self.split)
+            parts = chunks(prepared.groups, encode, self.template(), self._layouts, points, self._surroundings)
+            yield from pack(parts, routes, self.split, prepared.batch)
         except Exception:
             self._careful = True  # one odd point must not cost every later collection
             self._layouts.clear()
             raise
+
+    def fingerprint(self) -> str:
+        """What payloads of this exporter mean and where they go: another one must not send what was stored under this one."""
+        own = set(type(self.settings).__struct_fields__).difference(HttpSettings.__struct_fields__)
+        said = [(key, repr(getattr(self.settings, key))) for key in sorted(own)]
+        return blake2b(repr((self.name, INTERFACE, self.endpoint(), said)).encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def _surroundings(self) -> Surroundings:
+        own = type(self)
+        return Surroundings(
+            None if own.resource_prefix is Authored.resource_prefix else self.resource_prefix,
+            None if own.envelope is Authored.envelope else self.envelope,
+            None if own.route_of is Authored.route_of else self.route_of,
+        )
 
     def _encode_carefully(self, series: Series, point: Point) -> bytes | Withheld:
         try:
             return self.encode(series, point)
         except Exception as failure:
             why = f"a bug in encode, not the backend: {type(failure).__name__}: {failure}"
-            return Withheld(_BUG, why, series.stream.name)
+            return Withheld(BUG, why, series.stream.name)
 
-    def _lot(self, data: MetricsData) -> Batch:
-        withheld: list[Reason] = []
-        payloads: Iterable[Payload] = self.payloads(data, withheld)
+    def _batch(self, data: MetricsData | Prepared) -> Batch:
+        parts: Iterable[Payload | Reason] = self._parts(data)
         if self.stopwatch is not None:
-            payloads = self.stopwatch.each("encode", payloads)
-        return Batch(payloads, withheld, count_points(data))
+            parts = self.stopwatch.each("encode", parts)
+        return Batch(parts, data.sent if isinstance(data, Prepared) else count_points(data))
+
+    def _parts(self, data: MetricsData | Prepared) -> Iterator[Payload | Reason]:
+        """Payloads and reasons, made when they are asked for: what a closed exporter drops is not even prepared."""
+        prepared = data if isinstance(data, Prepared) else self.prepare(data)
+        for left_out in prepared.withheld:
+            yield left_out.reason
+        for part in self.payloads(prepared):
+            yield part if isinstance(part, Payload) else part.reason
 
     def _closed_because(self) -> tuple[str, str] | None:
         """Why nothing is sent at all: code and sentence."""
@@ -241,18 +268,18 @@ class Exporter(Authored[S], MetricExporter):
         began = self.clock.monotonic()
         if not self._sending.acquire(timeout=seconds):
             why = "another export of this exporter did not end in time"
-            self._pipeline.drop(self._lot(data), "delivery.deadline", why)
+            self._pipeline.drop(self._batch(data), "delivery.deadline", why)
             return MetricExportResult.FAILURE
         try:
             closed = self._closed_because()
             if closed is not None:
-                receipt = self._pipeline.drop(self._lot(data), *closed)
+                receipt = self._pipeline.drop(self._batch(data), *closed)
                 if self.unusable is None:
                     self._delivery_log.after_shutdown(receipt)
                 return MetricExportResult.FAILURE
             self._before_delivery(seconds)
             budget = min(seconds, self.settings.retry_budget)
-            receipt = self._pipeline.export(self._lot(data), began + budget, began + seconds)
+            receipt = self._pipeline.export(self._batch(data), began + budget, began + seconds)
             self._delivery_log.exported(self._pipeline.ledger)
         finally:
             self._sending.release()
@@ -279,7 +306,13 @@ class Exporter(Authored[S], MetricExporter):
         self._shut = threading.Event()
         self._ended = threading.Event()
         self._pipeline = Pipeline(
-            self._attempt, self.settings, self.clock, in_order=self.in_time_order, redact=self.redact
+            self._attempt,
+            self.settings,
+            self.clock,
+            in_order=self.in_time_order,
+            redact=self.redact,
+            split=self.split,
+            given_up=self.given_up,
         )
         self._delivery_log = DeliveryLog(self.log, self.clock, confirms=self.confirms)
 
@@ -326,9 +359,21 @@ def _end_with_the_process() -> None:
 os.register_at_fork(after_in_child=_renew_in_child)
 
 
-def _reason(left_out: Withheld) -> Reason:
-    fate = Fate.DROPPED if left_out.code == _BUG else Fate.REJECTED if left_out.refused else Fate.WITHHELD
-    return Reason(left_out.code, left_out.message, 1, fate, left_out.point)
+def _through(
+    parts: Iterable[Group | Withheld], stage: Callable[[Iterable[Group]], Iterable[Group | Withheld]]
+) -> Iterator[Group | Withheld]:
+    """Lead groups through a stage; what was left out before passes beside it."""
+    aside: list[Withheld] = []
+
+    def groups_only() -> Iterator[Group]:
+        for part in parts:
+            if isinstance(part, Group):
+                yield part
+            else:
+                aside.append(part)
+
+    yield from stage(groups_only())
+    yield from aside
 
 
 def _unusable(failure: Exception) -> SettingsError:

@@ -11,14 +11,15 @@ from typing import Any, ClassVar, TypeVar
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.delivery.attempt import Attempted
-from magictel.encoding.payload import Payload
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.prepared import Prepared
 from magictel.errors import SettingsError, WireError
 from magictel.http.classify import judge_status
 from magictel.http.messages import MISREAD, malformed
 from magictel.http.wire import Reply, Request, Transport, Wire
 from magictel.ladder.steps import http_steps
 from magictel.model.finding import Finding, Rung
-from magictel.model.outcome import Delivered, Outcome, Partial, Reason, Unavailable
+from magictel.model.outcome import Delivered, Outcome, Partial, TooLarge, Unavailable
 from magictel.model.timing import Stopwatch
 from magictel.model.verification import SampleQuery, Seen, Unreadable
 from magictel.net.endpoint import Endpoint
@@ -208,8 +209,10 @@ class HttpExporter(Exporter[S]):
         else:
             with self.stopwatch.lap("compress"):
                 body, encoding = self.compress(framed)
-        headers = {"Content-Type": self.content_type, **self._all_headers(), **encoding}
-        return self.authorize(Request(self.method, endpoint.url(self.route().path), headers, body))
+        route = self._route(payload)
+        content_type = route.content_type or self.content_type
+        headers = {"Content-Type": content_type, **self._all_headers(), **encoding}
+        return self.authorize(Request(self.method, endpoint.url(route.path), headers, body))
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once: to the endpoint that answered last, failing over on errors before a connection stood.
@@ -225,6 +228,10 @@ class HttpExporter(Exporter[S]):
         for offset in range(len(endpoints)):
             number = (first + offset) % len(endpoints)
             request = self.request(endpoints[number], payload)
+            most = self._route(payload).max_sent_bytes
+            if most is not None and len(request.body) > most:
+                why = f"{len(request.body)} bytes after compression, over this route's limit of {most}"
+                return Attempted(TooLarge("http.too-large", why), travelled, None, waited)
             left = timeout - waited
             if left <= 0 and failure is not None:
                 break
@@ -261,10 +268,19 @@ class HttpExporter(Exporter[S]):
         """The verdict on a request without a complete reply: nobody answered, and the items may have arrived or not."""
         return Unavailable(failure.code, failure.message, maybe_stored=failure.maybe_delivered)
 
-    def requests(self, data: MetricsData, withheld: list[Reason] | None = None) -> Iterator[tuple[Request, bytes]]:
+    def requests(self, data: Prepared | MetricsData) -> Iterator[tuple[Request, bytes]]:
         """What the transport would get for a collection, with each body uncompressed: nothing is sent."""
-        for payload in map(self._formed, self.payloads(data, withheld)):
-            yield self.request(self.endpoints()[0], payload), self.frame(payload)
+        for part in self.payloads(data):
+            if isinstance(part, Payload):
+                yield self.as_request(part)
+
+    def as_request(self, payload: Payload) -> tuple[Request, bytes]:
+        """Return the request that would carry a payload now, and its body uncompressed."""
+        payload = self._formed(payload)
+        return self.request(self.endpoints()[0], payload), self.frame(payload)
+
+    def _route(self, payload: Payload) -> Route:
+        return next(route for route in self.routes() if route.name == payload.route)
 
     def _formed(self, payload: Payload) -> Payload:
         form = self.form()

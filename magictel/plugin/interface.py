@@ -14,7 +14,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Template, Withheld
 from magictel.model.finding import Finding, Rung
-from magictel.model.metrics import Group, Point, Series
+from magictel.model.metrics import Group, Point, Series, Stream
 from magictel.model.outcome import Outcome
 from magictel.model.timing import Stopwatch
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
@@ -70,9 +70,33 @@ class Authored(ABC, Generic[S]):
         """A collection's groups without the points that the backend could not tell from others of it, and why each is left out."""
         return groups
 
+    def convert(self, groups: Iterable[Group], batch: int) -> Iterable[Group | Withheld]:
+        """What happens to points once per collection, the last before they are encoded, and may keep state: a window of times, deltas
+        of cumulative points. The positions of points in payloads of this `batch` count what comes out here.
+        """
+        return groups
+
+    def given_up(self, payload: Payload) -> None:
+        """Take note of a payload, or a piece of one, that is given up (`at`, `batch`); of each exactly once. From any thread.
+
+        Its points are certainly not with the backend unless `payload.attempted`.
+        """
+
+    def envelope(self, group: Group) -> tuple[bytes, ...]:
+        """What encloses the items of a group on the wire, outermost first: `frame` finds it in the payload's `runs`."""
+        return ()
+
     @abstractmethod
     def route(self) -> Route:
-        """Where payloads go, and the limits they are packed under."""
+        """Where payloads go, and the limits they are packed under; of several routes the first."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """All routes, each with a name of its own."""
+        return (self.route(),)
+
+    def route_of(self, stream: Stream) -> str:
+        """The name of the route that the points of a stream take."""
+        return ""
 
     def split(self, body: bytes) -> list[bytes]:
         """Cut a body into its items; needed where a template gives no item lengths."""
@@ -124,10 +148,6 @@ class Authored(ABC, Generic[S]):
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """The documented lossy form that explains a difference between sent and seen, or None: then the point is altered."""
-        return None
-
-    def item_key(self, item: bytes) -> str | None:
-        """The key (`Expected.key`) of the sample's point in an encoded item, or None: names a refused point."""
         return None
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from magictel.clock import Clock
+from magictel.encoding.prepared import Prepared
 from magictel.model.events import Event, Waited
-from magictel.model.metrics import Series
 from magictel.model.outcome import Receipt
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Verification, verify
 from magictel.plugin.exporter import Exporter
@@ -16,15 +16,21 @@ from magictel.sources.sample import Sample
 from magictel.verify.polling import patience, poll
 
 
-def expected_points(exporter: Exporter[Any], run: Sample) -> list[Expected]:
-    """Return every point that is not withheld, as the backend should show it."""
-    expected = []
-    for group in exporter.prepared(run.data):
-        for point in group.points:
-            shown = exporter.expect(Series(group.stream, point.attributes or {}), point)
-            if shown is not None:
-                expected.append(shown)
-    return expected
+def expected_points(
+    exporter: Exporter[Any], prepared: Prepared, gone: Collection[int] = ()
+) -> tuple[list[Expected], set[str]]:
+    """Return every point that is not withheld, as the backend should show it, and the keys of those whose positions are `gone`."""
+    expected: list[Expected] = []
+    gone_keys: set[str] = set()
+    for position, (series, point) in enumerate(prepared.points()):
+        shown = exporter.expect(series, point)
+        if shown is None:
+            continue
+        if position in gone:
+            gone_keys.add(shown.key)
+        else:
+            expected.append(shown)
+    return expected, gone_keys
 
 
 def read_back(
@@ -32,7 +38,7 @@ def read_back(
     target: str,
     run: Sample,
     expected: list[Expected],
-    gone: Collection[str | None],
+    gone: Collection[str],
     receipt: Receipt,
     within: float | None,
     clock: Clock,

@@ -13,7 +13,7 @@ from typing import Any
 
 from magictel.clock import Clock
 from magictel.model.events import Event, Waited
-from magictel.model.metrics import Series
+from magictel.model.metrics import Point, Series
 from magictel.model.verification import Difference, Expected, Seen, Unreadable, Verification, verify
 from magictel.plugin.exporter import Exporter
 from magictel.sources.batching import Slice
@@ -27,17 +27,18 @@ _SHOWN = 50
 
 @dataclass(slots=True)
 class Gone:
-    """The items of a target that did not get through. Beyond half a million nobody knows which: `full`."""
+    """The points of a target that did not get through, by their items. Beyond half a million nobody knows which: `full`."""
 
     known: set[int] = field(default_factory=set)
     full: bool = False
 
-    def add(self, item: bytes) -> None:
-        """Note an item that was refused or given up."""
-        if len(self.known) < _MOST_GONE:
-            self.known.add(_digest(item))
-        else:
+    def add(self, series: Series, point: Point, exporter: Exporter[Any]) -> None:
+        """Note a point that was refused or given up."""
+        item = exporter.encode(series, point)
+        if len(self.known) >= _MOST_GONE:
             self.full = True
+        elif isinstance(item, bytes):
+            self.known.add(_digest(item))
 
     def holds(self, item: bytes) -> bool:
         """Was it noted?"""
@@ -180,25 +181,18 @@ class Proof:
         made: dict[str, Expected] = {}
         repeats: dict[str, list[Expected]] = {}
         exporter = self._exporter
-        for group in exporter.prepared(piece.data):
-            lead = exporter.resource_prefix(group) if self._gone.known else b""
-            for point in group.points:
-                series = Series(group.stream, point.attributes or {})
-                if self._gone.known:
-                    item = exporter.encode(series, point)
-                    if (
-                        not isinstance(item, bytes)
-                        or self._gone.holds(item)
-                        or (lead and self._gone.holds(lead + item))
-                    ):
-                        continue
-                one = exporter.identify(series, point)
-                if one is None:
-                    if isinstance(exporter.encode(series, point), bytes):
-                        self._tally.add(series.stream.name, point.time_unix_nano)
-                elif made.setdefault(one.key, one) is not one:
-                    self._repeated += 1
-                    repeats.setdefault(one.key, [made[one.key]]).append(one)
+        for series, point in exporter.prepare(piece.data).points():
+            if self._gone.known:
+                item = exporter.encode(series, point)
+                if not isinstance(item, bytes) or self._gone.holds(item):
+                    continue
+            one = exporter.identify(series, point)
+            if one is None:
+                if isinstance(exporter.encode(series, point), bytes):
+                    self._tally.add(series.stream.name, point.time_unix_nano)
+            elif made.setdefault(one.key, one) is not one:
+                self._repeated += 1
+                repeats.setdefault(one.key, [made[one.key]]).append(one)
         return list(made.values()), repeats
 
     def _add(self, more: Verification) -> None:

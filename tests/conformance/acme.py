@@ -87,9 +87,6 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         shown = json.loads(item)
         return Expected(_key(shown), f"{series.stream.name} {_key(shown)}", _fields(shown))
 
-    def item_key(self, item: bytes) -> str | None:
-        return _key(json.loads(item))
-
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         reply = wire.get(f"/points?run={quote(query.run_id)}")
         if not reply.ok:

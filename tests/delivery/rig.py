@@ -14,7 +14,7 @@ from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.ledger import Batch
-from magictel.delivery.outbox import Outbox
+from magictel.delivery.outbox import MemoryOutbox
 from magictel.delivery.pipeline import Pipeline
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import Retry
@@ -30,11 +30,16 @@ REFUSED = Unavailable("net.tcp.refused", "nobody listens")
 def payload(points: int = 1, name: str = "p", size: int = 8) -> Payload:
     """Items of a fixed size that carry their number, so that a split needs no lengths."""
     items = [f"{name}{number}".encode().ljust(size, b".") for number in range(points)]
-    return Payload(b"".join(items), points, lambda body: [body[at : at + size] for at in range(0, len(body), size)])
+    return Payload(b"".join(items), points)
+
+
+def split(body: bytes) -> list[bytes]:
+    """Into items of the usual size."""
+    return [body[at : at + 8] for at in range(0, len(body), 8)]
 
 
 def lot(*payloads: Payload) -> Batch:
-    return Batch(payloads, [], sum(one.points for one in payloads))
+    return Batch(payloads, sum(one.points for one in payloads))
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,22 @@ class Rig:
         self.clock = FakeClock()
         self.script = list(script)
         self.made: list[Made] = []
+        self.given_up: list[Payload] = []
         self.without = without
         self._lock = threading.Lock()
         if "in-flight" in without:
             settings["in_flight"] = 1
         in_order = bool(settings.pop("in_order", False))
         self.settings = ExporterSettings(**settings)
-        self.pipeline = Pipeline(self._attempt, self.settings, self.clock, random.Random(7), in_order=in_order)
+        self.pipeline = Pipeline(
+            self._attempt,
+            self.settings,
+            self.clock,
+            random.Random(7),
+            in_order=in_order,
+            split=split,
+            given_up=self.given_up.append,
+        )
         self._take_out()
 
     def deliver(self, *payloads: Payload, seconds: float = 30.0) -> Any:
@@ -117,7 +131,7 @@ class Rig:
                 case "deadline":
                     self.pipeline._retry = _Timeless(*(getattr(retry, name) for name in Retry.__dataclass_fields__))
                 case "outbox":
-                    self.pipeline.outbox = Outbox(10**9, 10**9)
+                    self.pipeline.outbox = MemoryOutbox(10**9, 10**9)
                 case "patience":
                     retry.patience = self.pipeline._patience = _Even(self.settings.timeout, self.settings.timeout)
                 case "stop":

@@ -90,7 +90,10 @@ def run(seed: int) -> Run:
             if runtime:
                 exporter.export(data, timeout_millis=400)
             else:
-                receipt = exporter.deliver(data, seconds=0.3, on_refused=lambda item, _: refused.add(_number(item)))
+                prepared = exporter.prepare(data)
+                points: list[int] = []
+                receipt = exporter.deliver(prepared, seconds=0.3, on_refused=lambda at, _, to=points: to.extend(at))
+                refused.update(series.attributes["n"] for series, _ in prepared.at(points))
                 assert receipt.balanced
                 receipts += receipt
             assert exporter.ledger.balanced

@@ -10,7 +10,7 @@ import pytest
 from magictel.delivery.attempt_timeout import Patience
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import LONGEST_HOLD, Breaker
-from magictel.delivery.outbox import Outbox, Pending
+from magictel.delivery.outbox import MemoryOutbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.http.wire import Reply
@@ -165,7 +165,7 @@ def waiting(points: int = 1, name: str = "p", size: int = 8) -> Pending:
     ids=["points", "bytes", "none by points", "none by bytes", "no bound"],
 )
 def test_the_outbox_is_bounded_in_points_and_bytes(points: int, size: int, left: list[str]) -> None:
-    outbox = Outbox(points, size)
+    outbox = MemoryOutbox(points, size)
     given = [waiting(2, name, 10) for name in "abcd"]
     dropped = [old for one in given for old in outbox.put(one)]
     names = [one.payload.body[:1].decode() for one in outbox.waiting]
@@ -175,7 +175,7 @@ def test_the_outbox_is_bounded_in_points_and_bytes(points: int, size: int, left:
 
 
 def test_what_never_fits_comes_back_after_it_pushed_out_the_rest() -> None:
-    outbox = Outbox(3, 10**9)
+    outbox = MemoryOutbox(3, 10**9)
     small, large = waiting(1, "s"), waiting(9, "l")
     outbox.put(small)
     assert outbox.put(large) == [small, large]
@@ -183,7 +183,7 @@ def test_what_never_fits_comes_back_after_it_pushed_out_the_rest() -> None:
 
 
 def test_a_closed_outbox_gives_everything_back() -> None:
-    outbox = Outbox(99, 10**9)
+    outbox = MemoryOutbox(99, 10**9)
     early, late = waiting(1, "e"), waiting(1, "l")
     outbox.put(early)
     assert outbox.close() == [early]

@@ -59,20 +59,20 @@ def test_an_encoder_s_bug_loses_no_count() -> None:
         raise ZeroDivisionError("odd point")
 
     rig = Rig()
-    receipt = rig.pipeline.deliver(Batch(bug(), [], 7), 30.0)
+    receipt = rig.pipeline.deliver(Batch(bug(), 7), 30.0)
     assert (receipt.delivered, receipt.dropped, receipt.balanced) == (2, 5, True)
     assert receipt.reasons[0].code == "internal.export"
     assert "ZeroDivisionError" in receipt.reasons[0].message
 
 
 def test_points_the_encoder_silently_left_out_are_named() -> None:
-    receipt = Rig().pipeline.deliver(Batch([payload(2)], [], 3), 30.0)
+    receipt = Rig().pipeline.deliver(Batch([payload(2)], 3), 30.0)
     assert (receipt.dropped, receipt.reasons[0].code, receipt.balanced) == (1, "internal.export", True)
 
 
 def test_withheld_points_are_counted_with_their_reasons() -> None:
     why = [Reason("es.value.nan", "NaN has no place here", 1, Fate.WITHHELD, "cpu") for _ in range(3)]
-    receipt = Rig().pipeline.deliver(Batch([payload(2)], why, 5), 30.0)
+    receipt = Rig().pipeline.deliver(Batch([*why, payload(2)], 5), 30.0)
     assert (receipt.delivered, receipt.withheld, receipt.balanced) == (2, 3, True)
     assert receipt.reasons == (Reason("es.value.nan", "NaN has no place here", 3, Fate.WITHHELD, "cpu"),)
 

@@ -98,14 +98,14 @@ def test_a_payload_whose_end_is_unknown_says_so_when_it_is_tried_again() -> None
     assert [one.attempted for one in rig.made] == [False, False, True, True]
 
 
-def test_refused_items_are_handed_over_with_their_bytes() -> None:
-    rig = Rig([Partial({1: BAD})])
-    seen: list[tuple[bytes, ItemVerdict]] = []
-    sent = payload(3)
+def test_refused_items_are_handed_over_by_their_positions() -> None:
+    rig = Rig([Partial({1: BAD, 3: BAD})])
+    seen: list[tuple[list[int], ItemVerdict]] = []
+    sent = replace(payload(4), at=(10, 20, 30, 40))
     from tests.delivery.rig import lot
 
-    rig.pipeline.deliver(lot(sent), 30.0, lambda item, verdict: seen.append((item, verdict)))
-    assert seen == [(sent.items()[1], BAD)]
+    rig.pipeline.deliver(lot(sent), 30.0, lambda at, verdict: seen.append((list(at), verdict)))
+    assert seen == [([20, 40], BAD)]
 
 
 def test_a_bug_in_judge_costs_its_payload_only_and_says_that_it_is_one() -> None:

@@ -11,7 +11,6 @@ from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberD
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.encoding.payload import Route, pack
 from magictel.encoding.templates import Chunk, Column, Filled, Layouts, Withheld, chunks
 from magictel.model.metrics import Attributes, Point, Series, Stream, groups
 
@@ -164,18 +163,3 @@ def test_streams_of_one_name_in_two_scopes_do_not_share_a_layout() -> None:
 def test_withheld_points_come_out_named() -> None:
     made = list(chunks(groups(data(({}, float("nan"), 0), ({}, 1.0, 0))), encode, Lines(), Layouts(), 10))
     assert [type(one) for one in made] == [Withheld, Chunk]
-
-
-@given(st.lists(st.integers(1, 30), max_size=30), st.integers(1, 6), st.integers(1, 60))
-def test_packing_keeps_every_item_in_order_under_both_limits(sizes: list[int], most: int, most_bytes: int) -> None:
-    items = [bytes([65 + number % 26]) * (size - 1) + b"\n" for number, size in enumerate(sizes)]
-
-    def split(whole: bytes) -> list[bytes]:
-        return [line + b"\n" for line in whole.split(b"\n")[:-1]]
-
-    whole = Chunk(b"".join(items), len(items))
-    payloads = list(pack([whole] if items else [], Route("/", most, most_bytes), split))
-    assert [item for payload in payloads for item in payload.items()] == items
-    for payload in payloads:
-        assert payload.points <= most
-        assert len(payload.body) <= most_bytes or payload.points == 1

@@ -23,7 +23,6 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model.metrics import groups
-from magictel.model.outcome import Reason
 from magictel.registry import entry_points
 
 NOW = 1_700_000_000_000_000_000
@@ -64,11 +63,10 @@ def test_every_exporter_rejects_it_by_name(name: str, case: str) -> None:
     exporter = kind(
         kind.Settings(url="http://127.0.0.1:1") if "url" in kind.Settings.__struct_fields__ else kind.Settings()
     )
-    left_out: list[Reason] = []
-    kept = list(exporter.prepared(collection(good, bad, good), left_out))
+    prepared = exporter.prepare(collection(good, bad, good))
     exporter.shutdown(0)
-    assert sum(len(group.points) for group in kept) == 2
-    own = [reason for reason in left_out if reason.code == "delivery.impossible-point"]
+    assert len(list(prepared.points())) == 2
+    own = [left_out.reason for left_out in prepared.withheld if left_out.code == "delivery.impossible-point"]
     assert [(reason.fate.value, reason.count, reason.example) for reason in own] == [("rejected", 1, "latency{a=b}")]
     assert why in own[0].message
 

@@ -50,7 +50,7 @@ def test_an_unsigned_request_is_named_and_the_way_out_is_a_signing_proxy(reply: 
     assert unsigned(reply)
     for outcome, code in (
         (judge_status(reply, 0.0), "http.aws.unsigned"),
-        (judge_bulk(Payload(b"", 1, lambda _: []), reply, 0.0, opensearch=True), "os.aws.unsigned"),
+        (judge_bulk(Payload(b"", 1), reply, 0.0, opensearch=True), "os.aws.unsigned"),
     ):
         assert isinstance(outcome, Rejected)
         assert outcome.code == code

@@ -88,7 +88,7 @@ class Same(Transport):
 @pytest.mark.parametrize("body", SHAPES, ids=lambda body: repr(body[:20]))
 def test_no_shape_of_an_answer_breaks_an_exporter_that_believes_it(body: bytes) -> None:
     exporter = Trusting(HttpSettings(), transport=Same(body))
-    attempted: Attempted = exporter.attempt(Payload(b"x\n", 1, lambda whole: [whole]), 1.0)
+    attempted: Attempted = exporter.attempt(Payload(b"x\n", 1), 1.0)
     assert isinstance(attempted.outcome, Unavailable)
     assert attempted.outcome.code == "http.malformed-reply"
     assert attempted.outcome.maybe_stored, "it may be stored: it is sent again"
@@ -108,7 +108,7 @@ def test_no_shape_of_an_answer_breaks_an_exporter_that_believes_it(body: bytes) 
 )
 def test_a_refusal_that_cannot_be_read_is_what_its_status_says(status: int, code: str) -> None:
     exporter = Trusting(HttpSettings(), transport=Same(b'{"message":"verf\xfcgbar"}', status))
-    assert getattr(exporter.attempt(Payload(b"x\n", 1, lambda w: [w]), 1.0).outcome, "code", None) == code
+    assert getattr(exporter.attempt(Payload(b"x\n", 1), 1.0).outcome, "code", None) == code
     exporter.shutdown(0)
 
 

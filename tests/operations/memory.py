@@ -78,9 +78,6 @@ class MemoryExporter(Exporter[MemorySettings]):
                 self.backend.stored.append(json.loads(item))
         return Attempted(outcome, len(payload.body))
 
-    def item_key(self, item: bytes) -> str | None:
-        return str(json.loads(item)["key"])
-
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         return {rung: (lambda finding=finding: finding) for rung, finding in self.backend.steps.items()}
 

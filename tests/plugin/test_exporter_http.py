@@ -16,7 +16,7 @@ from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooL
 from magictel.plugin.http_exporter import judge_status
 
 NOW = 1_800_000_000.0
-PAYLOAD = Payload(b"{}\n{}\n", 1, lambda body: [body])
+PAYLOAD = Payload(b"{}\n{}\n", 1)
 
 
 class Nodes:

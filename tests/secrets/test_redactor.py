@@ -19,7 +19,6 @@ import pytest
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.http.wire import Reply, Request
 from magictel.model.finding import Finding, Rung
-from magictel.model.metrics import Series
 from magictel.model.verification import SampleQuery, Unreadable, verify
 from magictel.operations.target_run import Job
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
@@ -275,9 +274,8 @@ def test_a_point_whose_value_is_the_secret_is_read_back_equal() -> None:
     clock.wait(5)
     expected = tuple(
         one
-        for group in exporter.prepared(run.data)
-        for point in group.points
-        if (one := exporter.expect(Series(group.stream, point.attributes or {}), point)) is not None
+        for series, point in exporter.prepare(run.data).points()
+        if (one := exporter.expect(series, point)) is not None
     )
     seen = exporter.seen(SampleQuery(run.run_id, run.since, run.until, expected))
     assert not isinstance(seen, Unreadable)

@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from magictel.conformance.points import payloads_of
 from magictel.model.metrics import groups
 from magictel.registry import entry_points
 from magictel.sources.batching import Gathering, Part
@@ -54,7 +55,7 @@ def test_series_of_a_page_bear_the_type_they_have_there(tmp_path: Path) -> None:
     copy = tmp_path / "copy.jsonl"
     with Recordings((str(page),), False, 10**18) as recordings:
         for piece in Gathering().slices(recordings.batches()):
-            copy.write_bytes(b"".join(exporter.frame(payload) for payload in exporter.payloads(piece.data)))
+            copy.write_bytes(b"".join(exporter.frame(payload) for payload in payloads_of(exporter, piece.data)))
     exporter.shutdown(0)
     assert told(copy) == told(page)
 

@@ -110,7 +110,7 @@ def remote_write(change: Change | None, environment: dict[str, str], folder: Pat
         """Takes all, and stores what `change` makes of it."""
 
         def compress(self, body: bytes) -> Any:
-            return super().compress(body if change is None else change(Payload(body, 1, lambda whole: [whole])))
+            return super().compress(body if change is None else change(Payload(body, 1)))
 
     kind = PrometheusRemoteWriteExporter
     environment = {**environment, "PROMETHEUS_REMOTE_WRITE_TIMEOUT": PATIENT}

@@ -10,7 +10,7 @@ from opentelemetry.sdk.resources import Resource
 
 from magictel.conformance.case import Case
 from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
-from magictel.conformance.points import collection
+from magictel.conformance.points import collection, payloads_of
 from magictel.conformance.requirements import Need
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload
@@ -78,8 +78,8 @@ def outbox(case: Case) -> Violation | None:
 def batches(case: Case) -> Violation | None:
     """Small batches of many points."""
     data = collection(case.run_id, 60, case.clock.now())
-    counts = [one.points for one in case.exporter(max_batch_points=7).payloads(data)]
-    sizes = [len(one.body) for one in case.exporter(max_batch_bytes=4096).payloads(data) if one.points > 1]
+    counts = [one.points for one in payloads_of(case.exporter(max_batch_points=7), data)]
+    sizes = [len(one.body) for one in payloads_of(case.exporter(max_batch_bytes=4096), data) if one.points > 1]
     return first(
         broken_unless(max(counts, default=0) <= 7, f"a payload of {max(counts, default=0)} points where 7 are allowed"),
         broken_unless(sum(counts) == 60, f"60 points became payloads of {sum(counts)}"),

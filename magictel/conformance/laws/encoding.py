@@ -8,7 +8,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
 from magictel.conformance.law import LawRegistry, Violation, points
-from magictel.conformance.points import collection, odd, shapes, together
+from magictel.conformance.points import collection, odd, payloads_of, shapes, together
 from magictel.plugin.exporter import Exporter
 
 LAWS = LawRegistry()
@@ -31,7 +31,8 @@ def items(case: Case) -> Violation | None:
     """Cut by the lengths or by `split`, put together again."""
     exporter = case.exporter()
     for name, data in _collections(case):
-        for payload in exporter.payloads(data):
+        for payload in payloads_of(exporter, data):
+            payload = payload.cut(exporter.split)
             found = payload.items()
             if len(found) != payload.points:
                 return Violation(f"{name}: {points(payload.points)}, and items cut from the body: {len(found)}")
@@ -68,4 +69,4 @@ def _collections(case: Case) -> Iterator[tuple[str, MetricsData]]:
 
 
 def _body(exporter: Exporter[object], data: MetricsData) -> bytes:  # type: ignore[type-var]
-    return b"".join(payload.body for payload in exporter.payloads(data))
+    return b"".join(payload.body for payload in payloads_of(exporter, data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -17,6 +18,7 @@ from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partial, Receipt, Throttled, Unavailable
 from magictel.plugin.exporter import Exporter
 from magictel.sandbox.emulator import RefusesItems
+from magictel.verify.read_back import expected_points
 
 LAWS = LawRegistry()
 _TABLE: tuple[tuple[int, bool | None], ...] = (
@@ -182,21 +184,24 @@ def items(case: Case) -> Violation | None:
 
 
 @LAWS.law("partial.blame", "Whom a partial answer blames is what the backend lacks.", Need.ITEMS, Need.READ_BACK)
-def blame(case: Case) -> Violation | None:
+def blames(case: Case) -> Violation | None:
     """Every kind of item error; refused points that the backend does not name may be any, and nobody is blamed for them."""
     assert isinstance(case.emulator, RefusesItems)
     exporter = case.exporter()
     for turn, kind in enumerate(case.emulator.item_errors):
         case.script(f"partial 40% {kind} x1")
         data = collection(case.run_id, 10, case.clock.now(), first=10 * turn)
-        blamed: list[str | None] = []
+        prepared = exporter.prepare(data)
+        refused: set[int] = set()
 
-        def refused(item: bytes, _: ItemVerdict, to: list[str | None] = blamed) -> None:
-            to.append(exporter.item_key(item))
+        def blame(positions: Sequence[int], _: ItemVerdict, to: set[int] = refused) -> None:
+            to.update(positions)
 
-        exporter.deliver(data, seconds=300.0, on_refused=refused)
+        exporter.deliver(prepared, seconds=300.0, on_refused=blame)
         case.clock.wait(120.0)
-        wrongly = {point.key for point in case.look(exporter, case.expected(exporter, data))}.intersection(blamed)
+        expected, blamed = expected_points(exporter, prepared, refused)
+        shown = case.look(exporter, expected)
+        wrongly = {point.key for point in shown}.intersection(blamed)
         if wrongly:
             return Violation(f"after {kind} {points(len(wrongly), 'is', 'are')} blamed that the backend stored")
     return None

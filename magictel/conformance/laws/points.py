@@ -6,7 +6,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
 from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
-from magictel.conformance.points import collection, odd, shapes, together
+from magictel.conformance.points import collection, odd, payloads_of, shapes, together
 from magictel.conformance.requirements import Need
 from magictel.model.outcome import Fate
 
@@ -72,7 +72,7 @@ def scrubbed(case: Case) -> Violation | None:
     data = collection(case.run_id, 6, case.clock.now())
     wanted = {"zone-1", "zone-2", "zone-3", "zone-4"}
     for settings in ({"drop_attributes": ["zone"]}, {"redact_attributes": ["zo*"]}):
-        body = b"".join(one.body for one in case.exporter(**settings).payloads(data))
+        body = b"".join(payload.body for payload in payloads_of(case.exporter(**settings), data))
         if any(text.encode() in body for text in wanted):
             return Violation(f"an attribute travels in spite of {next(iter(settings))}")
     return None
@@ -81,10 +81,10 @@ def scrubbed(case: Case) -> Violation | None:
 @LAWS.law("input.fates", "A point that is refused or given up is named to whoever asks.", Need.AWAY)
 def fates(case: Case) -> Violation | None:
     """Nobody takes anything in time; where there is somebody to refuse, a request that is refused for good."""
-    lost: list[bytes] = []
+    lost: list[int] = []
     case.away()
     given_up = case.exporter().deliver(
-        collection(case.run_id, 3, case.clock.now()), seconds=1.0, on_dropped=lost.append
+        collection(case.run_id, 3, case.clock.now()), seconds=1.0, on_dropped=lost.extend
     )
     found = broken_unless(
         len(lost) == given_up.dropped, f"{points(given_up.dropped, 'was', 'were')} given up, {len(lost)} named"
@@ -92,11 +92,9 @@ def fates(case: Case) -> Violation | None:
     if found is not None or not case.served:
         return found
     case.script("400 forever")
-    gone: list[bytes] = []
+    gone: list[int] = []
     exporter = case.exporter()
-    receipt = exporter.deliver(
-        collection(case.run_id, 1, case.clock.now()), on_refused=lambda item, _: gone.append(item)
-    )
+    receipt = exporter.deliver(collection(case.run_id, 1, case.clock.now()), on_refused=lambda at, _: gone.extend(at))
     reasons = [one for one in receipt.reasons if one.fate is Fate.REJECTED]
     return first(
         broken_unless(

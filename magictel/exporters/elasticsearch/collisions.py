@@ -19,7 +19,7 @@ import orjson
 from magictel.encoding.payload import Payload
 from magictel.encoding.templates import Withheld
 from magictel.exporters.elasticsearch.dimensions import Dimensions, Leaves, leaves_of
-from magictel.exporters.elasticsearch.encoding import Frame, attributes_json
+from magictel.exporters.elasticsearch.encoding import Frame, attributes_json, split
 from magictel.exporters.elasticsearch.values import INT64_MAX, LONGEST_TEXT
 from magictel.model.metrics import Attributes, Group, Point, Series, Stream, attributes_of, times_of
 from magictel.model.outcome import ItemVerdict, Outcome, Partial
@@ -95,7 +95,7 @@ class Collisions:
         rejected, notes = dict(outcome.rejected), dict(outcome.notes)
         unconfirmed = dict(outcome.unconfirmed)
         sent: dict[Hashable, _Document] = {}
-        for number, item in enumerate(payload.items()):
+        for number, item in enumerate(payload.cut(split).items()):
             document = _read(item, 0)
             first = sent.setdefault(self._identity(document.leaves), document)
             if number not in conflicts or first is document:

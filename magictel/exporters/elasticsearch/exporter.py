@@ -198,10 +198,6 @@ class SearchExporter(HttpExporter[S]):
         """Milliseconds, cut texts, order and repeats of lists, flattened types."""
         return expected.declared(field, sent, seen)
 
-    def item_key(self, item: bytes) -> str | None:
-        """The sample's point in a refused item."""
-        return expected.item_key(item)
-
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """By search on the run id, from doc values."""
         return search.read_back(wire, self._places.read, query)

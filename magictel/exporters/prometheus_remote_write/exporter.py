@@ -16,7 +16,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
-from magictel.exporters.prometheus_remote_write.encoding import count_series, key_in, left_out
+from magictel.exporters.prometheus_remote_write.encoding import count_series, left_out
 from magictel.exporters.prometheus_remote_write.errors import READ_RULES, discarded, empty, no_query_api, refusal
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
@@ -192,10 +192,6 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""
         return self._readback.declared(field, sent, seen)
-
-    def item_key(self, item: bytes) -> str | None:
-        """The sample's name for a point."""
-        return key_in(item)
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """The raw samples of the run, and what its resources say of themselves."""

@@ -28,7 +28,7 @@ _WRITE_PATHS = ("/api/v1/write", "/api/v1/push", "/prometheus")
 _OTHER_DOOR = re.compile(
     r"/(?:write|api/v1/import(?:/[a-z/]+)?|opentelemetry(?:/.*)?|datadog(?:/.*)?|newrelic(?:/.*)?)/?$"
 )
-_NOTHING = Payload(b"", 0, lambda _: [])
+_NOTHING = Payload(b"", 0)
 
 
 class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):

@@ -120,7 +120,7 @@ def test_a_refusal_of_an_unknown_sender_has_deliverys_code(reply: Reply, code: s
     assert told(finding) == ("fail", code), finding
     assert finding.remedy
     assert str(reply.status) in finding.message
-    outcome = judge_bulk(Payload(b"", 1, lambda _: []), reply, 0.0)
+    outcome = judge_bulk(Payload(b"", 1), reply, 0.0)
     assert isinstance(outcome, Throttled | Unavailable)
     assert outcome.code == code
 

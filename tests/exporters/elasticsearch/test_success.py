@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from magictel.encoding.payload import Payload
-from magictel.exporters.elasticsearch.encoding import split
 from magictel.exporters.elasticsearch.places import belongs, is_failure_store
 from magictel.exporters.elasticsearch.response import judge_bulk
 from magictel.http.wire import Reply
@@ -28,7 +27,7 @@ def answer(*items: Any, **more: Any) -> Reply:
 
 
 def judged(reply: Reply, points: int = 2, *, attempted: bool = False, index: str | None = INDEX) -> Outcome:
-    return judge_bulk(Payload(ITEM * points, points, split, attempted=attempted), reply, 0.0, index=index)
+    return judge_bulk(Payload(ITEM * points, points, attempted=attempted), reply, 0.0, index=index)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from magictel.catalogue.retry import RetryClass
 from magictel.encoding.payload import Payload
-from magictel.exporters.elasticsearch.encoding import split
 from magictel.exporters.elasticsearch.errors import TIME_SERIES_ID, cause_of, read
 from magictel.exporters.elasticsearch.response import Item, judge_bulk, judge_item
 from magictel.http.wire import Reply
@@ -25,7 +24,7 @@ STORED: dict[str, Any] = {"create": {"status": 201}}
 
 
 def payload(points: int, attempted: bool = False) -> Payload:
-    return Payload(ITEM * points, points, split, attempted=attempted)
+    return Payload(ITEM * points, points, attempted=attempted)
 
 
 def reply(status: int, body: Any = b"", **headers: str) -> Reply:
@@ -562,6 +561,6 @@ def test_a_blocked_cluster_is_told_apart_from_a_blocked_index(number: int) -> No
 def test_a_conflict_for_the_whole_request_proves_no_point_stored(status: int) -> None:
     cause = {"type": "version_conflict_engine_exception", "reason": "version conflict, document already exists"}
     body = json.dumps({"error": cause, "status": status}).encode()
-    outcome = judge_bulk(Payload(b"", 2, lambda _: []), Reply(status, {"content-type": "application/json"}, body), 0.0)
+    outcome = judge_bulk(Payload(b"", 2), Reply(status, {"content-type": "application/json"}, body), 0.0)
     assert not isinstance(outcome, Delivered)
     assert getattr(outcome, "code", None) != "es.write.duplicate"

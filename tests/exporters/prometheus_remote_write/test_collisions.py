@@ -24,6 +24,8 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.encoding.payload import Payload
+from magictel.encoding.templates import Withheld
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.model.outcome import Fate, Reason
 from magictel.sandbox.prometheus_protobuf import WriteRequest
@@ -66,7 +68,10 @@ def told(exporter: PrometheusRemoteWriteExporter, *resources: ResourceMetrics) -
     """Samples that would travel, as (name, labels without the scope's, value); and what was left out."""
     left_out: list[Reason] = []
     rows = []
-    for payload in exporter.payloads(MetricsData(list(resources)), left_out):
+    for payload in exporter.payloads(MetricsData(list(resources))):
+        if isinstance(payload, Withheld):
+            left_out.append(payload.reason)
+            continue
         for series in WriteRequest.FromString(exporter.frame(payload)).timeseries:
             labels = {one.name: one.value for one in series.labels}
             rows.append((labels["__name__"], labels, series.samples[0].value, series.samples[0].timestamp))
@@ -208,12 +213,12 @@ def test_what_was_proved_for_attributes_holds_for_the_same_objects_only() -> Non
     scope = InstrumentationScope("lib")
 
     def left_out(attributes: list[dict[str, Any]]) -> int:
-        reasons: list[Reason] = []
         points = [NumberDataPoint(one, 0, NOW, 1.0) for one in attributes]
         data = MetricsData([ResourceMetrics(SHOP, [ScopeMetrics(scope, [gauge("m", *points)], "")], "")])
-        sent = sum(payload.points for payload in exporter.payloads(data, reasons))
-        assert sent + len(reasons) == len(attributes)
-        return len(reasons)
+        parts = list(exporter.payloads(data))
+        without = sum(isinstance(part, Withheld) for part in parts)
+        assert without + sum(part.points for part in parts if isinstance(part, Payload)) == len(attributes)
+        return without
 
     assert left_out(known) == 0
     assert left_out(known) == 0
@@ -241,9 +246,8 @@ def test_points_withheld_by_another_rule_claim_nothing(exporter: PrometheusRemot
 
 def test_the_sample_collides_with_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
     run = sample("r" * 26, NOW / 1e9, thorough=True)
-    left_out: list[Reason] = []
-    list(exporter.payloads(run.data, left_out))
-    assert not [one for one in left_out if one.fate is Fate.REJECTED]
+    left_out = [part for part in exporter.payloads(run.data) if isinstance(part, Withheld)]
+    assert not [one for one in left_out if one.refused]
 
 
 names = st.sampled_from(["a.b", "a_b", "a-b", "a.b.total", "b", "b_sum", "b_count"])

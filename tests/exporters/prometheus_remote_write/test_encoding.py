@@ -25,8 +25,9 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.encoding.payload import Payload, Route, pack
-from magictel.encoding.templates import Chunk, Layouts, Withheld, chunks
+from magictel.encoding.packing import pack
+from magictel.encoding.payload import Payload, Route
+from magictel.encoding.templates import Chunk, Layouts, Surroundings, Withheld, chunks
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.model.metrics import groups, in_time_order
 from magictel.sandbox.prometheus_protobuf import WriteRequest
@@ -75,9 +76,8 @@ def items(
 ) -> list[Any]:
     encoder = encoder or ColumnEncoder()
     ordered = map(in_time_order, groups(data))
-    return list(
-        chunks(ordered, encoder.encode, encoder if template else None, layouts or Layouts(), 100, encoder.target_info)
-    )
+    around = Surroundings(encoder.target_info)
+    return list(chunks(ordered, encoder.encode, encoder if template else None, layouts or Layouts(), 100, around))
 
 
 def body(
@@ -275,7 +275,7 @@ def test_a_payload_can_be_cut_into_its_points() -> None:
     def never(_: bytes) -> list[bytes]:
         raise AssertionError("the lengths are known")
 
-    [payload] = pack(parts, Route("/api/v1/write", 5_000, 5_000_000), never)
+    [payload] = pack(parts, {"": Route("/api/v1/write", 5_000, 5_000_000)}, never)
     assert isinstance(payload, Payload)
     assert payload.points == 10
     points = [

@@ -34,7 +34,6 @@ from magictel.operations.clean import clean
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sandbox.faults import Faults, parse_faults
-from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
@@ -215,7 +214,7 @@ def test_bad_points_are_told_from_good_ones_though_the_reply_names_none(serve: A
     refused: list[str] = []
     receipt = exporter.deliver(
         gauges(*map(float, range(100)), time=time - 1_000_000_000),
-        on_refused=lambda item, why: refused.append(why.code),
+        on_refused=lambda at, why: refused.extend([why.code] * len(at)),
     )
     assert receipt.balanced
     assert (receipt.delivered, receipt.rejected) == (97, 3)
@@ -255,12 +254,11 @@ def test_under_random_faults_the_ledger_is_what_is_stored(serve: Any, seed: int)
     backend.server.faults = Faults.seeded(seed, 6, _KINDS)
     exporter = backend.exporter(max_batch_points=7, backoff_max=0.01, breaker_failures=50)
     refused: set[str] = set()
+    prepared = exporter.prepare(gauges(*map(float, range(30)), time=now()))
     receipt = exporter.deliver(
-        gauges(*map(float, range(30)), time=now()),
+        prepared,
         seconds=1.5,
-        on_refused=lambda item, _: refused.update(
-            label.value for one in WriteRequest.FromString(item).timeseries for label in one.labels if label.name == "n"
-        ),
+        on_refused=lambda at, _: refused.update(str(series.attributes["n"]) for series, _ in prepared.at(at)),
     )
     assert backend.server.faults.fired
     assert receipt.balanced

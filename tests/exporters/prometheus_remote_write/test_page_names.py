@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from magictel.conformance.points import payloads_of
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.encoding import Encoder
 from magictel.model.metrics import Kind, Series, Stream, groups, number_point
@@ -66,7 +67,7 @@ def series(path: Path, **options: Any) -> set[str]:
     settings = PrometheusRemoteWriteSettings(url="http://127.0.0.1:1/api/v1/write", **options)
     exporter = PrometheusRemoteWriteExporter(settings)
     try:
-        frames = [exporter.frame(one) for piece in slices(path) for one in exporter.payloads(piece.data)]
+        frames = [exporter.frame(one) for piece in slices(path) for one in payloads_of(exporter, piece.data)]
     finally:
         exporter.shutdown(0)
     told = [
@@ -82,7 +83,9 @@ def series(path: Path, **options: Any) -> set[str]:
 def recorded(path: Path) -> Path:
     copy = path.with_suffix(".jsonl")
     exporter = entry_points.load("file")(entry_points.load("file").Settings())
-    copy.write_bytes(b"".join(exporter.frame(one) for piece in slices(path) for one in exporter.payloads(piece.data)))
+    copy.write_bytes(
+        b"".join(exporter.frame(one) for piece in slices(path) for one in payloads_of(exporter, piece.data))
+    )
     exporter.shutdown(0)
     return copy
 

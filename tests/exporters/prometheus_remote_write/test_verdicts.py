@@ -31,7 +31,7 @@ def exporter() -> PrometheusRemoteWriteExporter:
 def judged(
     exporter: PrometheusRemoteWriteExporter, status: int, body: str = "", headers: dict[str, str] = _TEXT
 ) -> Any:
-    payload = Payload(time_series({"a": "b"}, 1.0, 1) + time_series({"a": "c"}, 1.0, 1), 2, lambda body: [body])
+    payload = Payload(time_series({"a": "b"}, 1.0, 1) + time_series({"a": "c"}, 1.0, 1), 2)
     return exporter.judge(payload, Reply(status, headers, body.encode()))
 
 
@@ -208,4 +208,4 @@ def test_written_headers_count_samples_and_a_histograms_point_is_many(exporter: 
     assert count_series(point) == 5
     for written, verdict in (("3", TooLarge), ("5", Delivered)):
         reply = Reply(204, {"x-prometheus-remote-write-samples-written": written}, b"")
-        assert type(exporter.judge(Payload(point, 1, lambda body: [body]), reply)) is verdict
+        assert type(exporter.judge(Payload(point, 1), reply)) is verdict

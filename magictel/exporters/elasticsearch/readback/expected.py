@@ -138,16 +138,6 @@ def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Value]]
             yield prefix + name, value
 
 
-def item_key(item: bytes) -> str | None:
-    """The sample's point in an encoded item, or None."""
-    try:
-        document = orjson.loads(item.split(b"\n", 2)[1])
-    except (ValueError, IndexError):
-        return None
-    key = document.get("attributes", {}).get("magictel.sample.point")
-    return key if isinstance(key, str) else None
-
-
 def document_id(item: bytes) -> str | None:
     """The `_id` that an item asks for."""
     identity = orjson.loads(item.split(b"\n", 1)[0]).get("create", {}).get("_id")

@@ -1,0 +1,150 @@
+"""Chunks become payloads: joined under a route's limits in order, and cut where that fills a payload."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate, chain, pairwise
+from typing import TypeVar
+
+from magictel.encoding.payload import Payload, Route, Run, Split
+from magictel.encoding.templates import Chunk
+
+W = TypeVar("W")
+_LAYER = 6
+"""Bytes that each layer of an envelope takes besides its own: a tag and a length."""
+_FULL = 0.9
+"""A payload that is filled so far is sent without cutting a chunk that would fit the next one whole."""
+_SMALL = 65_536
+"""Bytes of items that may be read to find their lengths, only to fill a payload."""
+
+
+def pack(
+    chunks: Iterable[Chunk | W], routes: Mapping[str, Route], split: Split, batch: int = 0
+) -> Iterator[Payload | W]:
+    """Join chunks into payloads of their routes, each route in order; what is no chunk passes. A single item over a limit travels alone."""
+    filling = {name: _Filling(route, split, batch) for name, route in routes.items()}
+    for chunk in chunks:
+        if isinstance(chunk, Chunk):
+            yield from filling[chunk.route].add(chunk)
+        else:
+            yield chunk
+    for payload in filling.values():
+        if payload.waiting:
+            yield payload.take()
+
+
+@dataclass(slots=True)
+class _Filling:
+    """The payload of one route that is being filled."""
+
+    route: Route
+    split: Split
+    batch: int
+    waiting: list[Chunk] = field(default_factory=list)
+    points: int = 0
+    size: int = 0
+
+    def add(self, chunk: Chunk) -> Iterator[Payload]:
+        """Put a chunk in, and yield what gets full."""
+        points, size = self._room(chunk)
+        if chunk.points <= points and len(chunk.body) <= size:
+            self._put(chunk)
+        elif self._is_worth_cutting(chunk):
+            yield from self._cut(chunk)
+        else:
+            if self.waiting:
+                yield self.take()
+            self._put(chunk)
+
+    def take(self) -> Payload:
+        """Return what was put in as a payload, and begin anew: what is joined is not held twice."""
+        chunks, self.waiting = self.waiting, []
+        self.points = self.size = 0
+        return _payload(chunks, self.batch)
+
+    def _put(self, chunk: Chunk) -> None:
+        self.size += len(chunk.body) + self._around(chunk)
+        self.points += chunk.points
+        self.waiting.append(chunk)
+
+    def _around(self, chunk: Chunk) -> int:
+        """Bytes of the envelope that a chunk needs anew."""
+        if not chunk.envelope or (self.waiting and self.waiting[-1].envelope == chunk.envelope):
+            return 0
+        return sum(map(len, chunk.envelope)) + _LAYER * len(chunk.envelope)
+
+    def _room(self, chunk: Chunk) -> tuple[int, int]:
+        taken = self.route.frame_bytes + self.size + self._around(chunk)
+        return self.route.max_points - self.points, self.route.max_bytes - taken
+
+    def _is_worth_cutting(self, chunk: Chunk) -> bool:
+        """Whether it fits no payload whole, or a piece of it, which costs little to find, would fill one that is not full."""
+        if chunk.points <= 1:
+            return False
+        route = self.route
+        bare = len(chunk.body) + route.frame_bytes + sum(map(len, chunk.envelope)) + _LAYER * len(chunk.envelope)
+        if chunk.points > route.max_points or bare > route.max_bytes:
+            return True
+        filled = max(self.points / route.max_points, (self.size + route.frame_bytes) / route.max_bytes)
+        return filled < _FULL and (chunk.sizes is not None or len(chunk.body) <= _SMALL)
+
+    def _cut(self, chunk: Chunk) -> Iterator[Payload]:
+        """Fill payload after payload with as many of the chunk's items as each has room for."""
+        sizes = chunk.sizes if chunk.sizes is not None else tuple(map(len, self.split(chunk.body)))
+        ends = list(accumulate(sizes))
+        start = 0
+        while start < len(sizes):
+            points, size = self._room(chunk)
+            begin = ends[start - 1] if start else 0
+            stop = min(bisect_right(ends, begin + size, start), start + max(0, points))
+            if stop == start and not self.waiting:
+                stop = start + 1  # alone, over the limit
+            if stop > start:
+                piece = sizes[start:stop]
+                body = chunk.body[begin : ends[stop - 1]]
+                at = chunk.at[start:stop]
+                self._put(Chunk(body, stop - start, piece, chunk.envelope, at, chunk.route))
+                start = stop
+            if start < len(sizes):
+                yield self.take()
+
+
+def _payload(chunks: list[Chunk], batch: int) -> Payload:
+    first = chunks[0]
+    if len(chunks) == 1:
+        return Payload(
+            first.body, first.points, first.sizes, route=first.route, runs=_runs(chunks), at=first.at, batch=batch
+        )
+    known = [chunk.sizes for chunk in chunks if chunk.sizes is not None]
+    return Payload(
+        b"".join([chunk.body for chunk in chunks]),
+        sum(chunk.points for chunk in chunks),
+        tuple(chain.from_iterable(known)) if len(known) == len(chunks) else None,
+        route=first.route,
+        runs=_runs(chunks),
+        at=_positions(chunks),
+        batch=batch,
+    )
+
+
+def _runs(chunks: Iterable[Chunk]) -> tuple[Run, ...]:
+    runs: list[Run] = []
+    for chunk in chunks:
+        if not chunk.envelope:
+            continue
+        last = runs[-1] if runs else None
+        if last is not None and last.envelope == chunk.envelope:
+            runs[-1] = Run(last.envelope, last.points + chunk.points, last.size + len(chunk.body))
+        else:
+            runs.append(Run(chunk.envelope, chunk.points, len(chunk.body)))
+    return tuple(runs)
+
+
+def _positions(chunks: list[Chunk]) -> range | tuple[int, ...]:
+    """The positions of all points, as a range where they are neighbours."""
+    ranges = [chunk.at for chunk in chunks if isinstance(chunk.at, range)]
+    if len(ranges) == len(chunks) and all(one.stop == next_.start for one, next_ in pairwise(ranges)):
+        return range(ranges[0].start, ranges[-1].stop)
+    return tuple(chain.from_iterable(chunk.at for chunk in chunks))

@@ -1,0 +1,51 @@
+"""A collection as it is encoded, made once: what happens to points before bytes are made has happened, whatever it left out is named."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from magictel.encoding.templates import Withheld
+from magictel.model.metrics import Group, Point, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The groups of a collection without what is left out (`withheld`). A point's position counts all points of the groups in order.
+
+    `sent`: points of the collection, those withheld among them; `batch` numbers the collections of one exporter.
+    """
+
+    groups: tuple[Group, ...]
+    withheld: tuple[Withheld, ...] = ()
+    sent: int = 0
+    batch: int = 0
+
+    @classmethod
+    def of(cls, parts: Iterable[Group | Withheld], sent: int, batch: int = 0) -> Prepared:
+        """Make it of groups and of what was left out among them."""
+        groups: list[Group] = []
+        withheld: list[Withheld] = []
+        for part in parts:
+            if isinstance(part, Group):
+                groups.append(part)
+            else:
+                withheld.append(part)
+        return cls(tuple(groups), tuple(withheld), sent, batch)
+
+    def points(self) -> Iterator[tuple[Series, Point]]:
+        """Yield every point with its series, by position."""
+        for group in self.groups:
+            for point in group.points:
+                yield Series(group.stream, point.attributes or {}), point
+
+    def at(self, positions: Sequence[int]) -> Iterator[tuple[Series, Point]]:
+        """Yield the points at these positions."""
+        ends = list(accumulate(len(group.points) for group in self.groups))
+        for position in positions:
+            number = bisect_right(ends, position)
+            group = self.groups[number]
+            point = group.points[position - ends[number] + len(group.points)]
+            yield Series(group.stream, point.attributes or {}), point
