@@ -1,4 +1,4 @@
-"""Pages of the catalogue, loaded from the TOML files beside this module."""
+"""Pages of the catalogue: from the TOML files beside this module, then from those of other packages."""
 
 from __future__ import annotations
 
@@ -52,14 +52,16 @@ def explain(code: str) -> Page | None:
     part = code.partition(".")[0]
     if not part.isidentifier():
         return None
-    entry = _entries(part).get(code)
+    entry = _entries(part).get(code) or (None if _is_ours(part) else _of_plugins().get(code))
     return None if entry is None else _page(code, entry)
 
 
-def codes() -> tuple[str, ...]:
-    """Return every code that has a page, sorted."""
+def codes(*, plugins: bool = True) -> tuple[str, ...]:
+    """Return every code that has a page, sorted. `plugins=False`: magictel's own only."""
     parts = sorted(file.stem for file in _FOLDER.glob("*.toml"))
-    return tuple(sorted(code for part in parts for code in _entries(part)))
+    ours = [code for part in parts for code in _entries(part)]
+    theirs = [code for code in _of_plugins() if not _is_ours(code.partition(".")[0])] if plugins else []
+    return tuple(sorted([*ours, *theirs]))
 
 
 def error_patterns() -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -76,6 +78,17 @@ def near(code: str, count: int = 3) -> tuple[str, ...]:
     similar = difflib.get_close_matches(code, known, count, 0.6)
     endings = [candidate for candidate in known if candidate.endswith(f".{code}")]
     return tuple(dict.fromkeys([*endings, *children, *similar]))[:count]
+
+
+def _is_ours(part: str) -> bool:
+    """True for the first part of codes that magictel gives: no other package explains or adds one."""
+    return (_FOLDER / f"{part}.toml").is_file()
+
+
+def _of_plugins() -> Mapping[str, Mapping[str, Any]]:
+    from magictel.catalogue.plugins import entries  # looks through every installed package
+
+    return entries()
 
 
 @functools.cache

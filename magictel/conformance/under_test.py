@@ -17,7 +17,7 @@ from magictel.errors import UsageError
 from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
 from magictel.sandbox.emulator import Emulator
-from magictel.sandbox.table import EMULATORS, make
+from magictel.sandbox.table import emulators, make
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.load import resolve
 from magictel.settings.model import ExporterSettings, HttpSettings
@@ -79,7 +79,7 @@ def registered(name: str, emulator: str | None = None) -> Subject:
     command = f"magictel conformance {exporter.name}" + (f" --emulator {emulator}" if emulator else "")
     if emulator is not None:
         return Subject(exporter.name, built, _named(emulator), command)
-    if exporter.name in EMULATORS:
+    if exporter.name in emulators():
         return Subject(exporter.name, built, lambda clock: make(exporter.name, clock), command)
     return Subject(exporter.name, built, None, command, hindrances(exporter.name))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
+from magictel.catalogue import plugins
 from magictel.registry.entry_points import (
     GROUP,
     OTHERS_GROUP,
@@ -23,6 +24,7 @@ from magictel.registry.import_cost import LONGEST, ImportCost, import_cost
 from magictel.registry.installation import Installation, installation
 
 Level = Literal["fail", "warn"]
+_GROUPS = frozenset({GROUP, OTHERS_GROUP, plugins.GROUP, "magictel.emulators"})
 _SLOW = 0.3
 """Seconds of import that nobody minds, whatever else is imported."""
 
@@ -74,6 +76,7 @@ def examine(environment: Mapping[str, str], folder: Path, name: str | None = Non
         exporters.append(examined)
         problems += _problems(examined, facts)
     problems += _installation_problems(facts, environment)
+    problems += _catalogue_problems(name)
     explained = [*_unregistered(points, name), *_declared_here(folder, points, name, facts)]
     if name is not None and not wanted and not explained:
         explained.append(_unknown(name, points, facts))
@@ -88,6 +91,15 @@ def _examined(point: EntryPoint, points: list[EntryPoint], environment: Mapping[
         return Examined(registration(point, points, environment), point.value, cost)
     reason = f"its import did not end within {LONGEST:.0f} s" if not cost.ended else _ended(cost.exit_code)
     return Examined(Registration(point.name, *package_of(point), "broken", reason), point.value, cost)
+
+
+def _catalogue_problems(name: str | None) -> Iterator[Problem]:
+    """Pages of codes that `magictel explain` cannot show."""
+    for point in entry_points(group=plugins.GROUP):
+        package, version = package_of(point)
+        if name is None or _matches(name, point.name, package):
+            for sentence in plugins.read(point)[1]:
+                yield Problem("plugin.catalogue", "warn", point.name, sentence, f"fix the pages of {package} {version}")
 
 
 def _ended(code: int) -> str:
@@ -162,7 +174,7 @@ def _unregistered(points: list[EntryPoint], name: str | None) -> Iterator[Proble
         versions.setdefault(_normal(title), []).append(f"{package.version} in {Path(folder).parent}")
         if len(versions[_normal(title)]) > 1 or title in registered or not _matches(name, title, *_modules(package)):
             continue
-        wrong = [point for point in package.entry_points if "magictel" in point.group]
+        wrong = [point for point in package.entry_points if "magictel" in point.group and point.group not in _GROUPS]
         for point in wrong:
             message = (
                 f'{title} {package.version} registers {point.name} in the group "{point.group}", which is not read'

@@ -32,9 +32,9 @@ __all__ = ["names", "start"]
 
 def names() -> tuple[str, ...]:
     """The exporters that have an emulator."""
-    from magictel.sandbox.table import EMULATORS
+    from magictel.sandbox.table import usable
 
-    return tuple(EMULATORS)
+    return usable()
 
 
 def start(

@@ -13,7 +13,7 @@ from magictel.http.wire import Request
 from magictel.sandbox.emulator import Emulator
 from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.server import Server
-from magictel.sandbox.table import EMULATORS, canonical, make
+from magictel.sandbox.table import canonical, make, usable
 
 
 class Sandbox:
@@ -34,7 +34,7 @@ class Sandbox:
         seen: Callable[[str, Request, int | None], None] | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        chosen = list(dict.fromkeys(canonical(name) for name in (EMULATORS if names is None else names)))
+        chosen = list(dict.fromkeys(canonical(name) for name in (usable() if names is None else names)))
         scripts = _scripts(faults, chosen)
         self.emulators: dict[str, Emulator] = {name: make(name, clock) for name in chosen}
         self.servers: dict[str, Server] = {

@@ -19,7 +19,7 @@ def bash(commands: tuple[Spelled, ...]) -> str:
         f"# magictel completion for bash. {GENERATED}",
         "# Load it with:  source magictel.bash",
         f"_magictel_exporters='{' '.join(BUILT_IN)}'",
-        f"_magictel_codes='{' '.join(codes())}'",
+        f"_magictel_codes='{' '.join(codes(plugins=False))}'",
         f"_magictel_reports='{' '.join(f'{kind}=' for kind in KINDS)}'",
         "",
         "_magictel_targets() {",

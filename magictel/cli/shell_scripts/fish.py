@@ -48,7 +48,7 @@ def fish(commands: tuple[Spelled, ...]) -> str:
             "targets": f"(__magictel_targets) {' '.join(BUILT_IN)}",
             "target": "(__magictel_targets)",
             "exporter": f"(__magictel_targets) {' '.join(BUILT_IN)}",
-            "code": " ".join(codes()),
+            "code": " ".join(codes(plugins=False)),
             "recordings": " ".join(RECORDINGS),
             "shell": "bash zsh fish",
             "topic": " ".join(TOPICS),
@@ -64,7 +64,7 @@ def fish(commands: tuple[Spelled, ...]) -> str:
                 "file": " -r -F",
                 "choice": f" -x -a '{' '.join(flag.choices)}'",
                 "targets": f" -x -a '(__magictel_targets) {' '.join(BUILT_IN)}'",
-                "code": f" -x -a '{' '.join(codes())}'",
+                "code": f" -x -a '{' '.join(codes(plugins=False))}'",
                 "report": f" -x -a '{' '.join(f'{kind}=' for kind in KINDS)} (__magictel_report_files)'",
             }
             lines.append(f"{start} {spelling}{value[flag.value]} -d {single_quoted(flag.help)}")

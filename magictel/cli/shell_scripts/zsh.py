@@ -29,7 +29,7 @@ def zsh(commands: tuple[Spelled, ...]) -> str:
         "}",
         f"_magictel_exporters() {{ compadd -- {' '.join(BUILT_IN)} }}",
         "_magictel_any() { _magictel_targets; _magictel_exporters }",
-        f"_magictel_codes() {{ compadd -- {' '.join(codes())} }}",
+        f"_magictel_codes() {{ compadd -- {' '.join(codes(plugins=False))} }}",
         f"_magictel_recordings() {{ compadd -- {' '.join(RECORDINGS)}; _files }}",
         "_magictel_reports() {",
         f"    if compset -P '*='; then _files; else compadd -S '' -- {' '.join(f'{kind}=' for kind in KINDS)}; fi",

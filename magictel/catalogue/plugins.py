@@ -1,0 +1,63 @@
+"""Pages of codes that other packages bring: entry points of the group `magictel.catalogues`, found without importing their code.
+
+A value names a package, or one of its files: `acme_exporter` (every TOML file in it), `acme_exporter:catalogue.toml`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+GROUP = "magictel.catalogues"
+_KEYS = frozenset({"title", "retry", "meaning", "why", "fix", "again"})
+
+
+@functools.cache
+def entries() -> Mapping[str, Mapping[str, Any]]:
+    """Return the complete pages of other packages by their codes; a file that cannot be read has none (`doctor` says why)."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        pages, _ = read(point)
+        for code, page in pages.items():
+            found.setdefault(code, page)
+    return found
+
+
+def read(point: EntryPoint) -> tuple[Mapping[str, Mapping[str, Any]], tuple[str, ...]]:
+    """Return an entry point's complete pages by their codes, and what is wrong with it, in sentences."""
+    pages: dict[str, Mapping[str, Any]] = {}
+    wrong: list[str] = []
+    try:
+        files = list(_files(point))
+    except Exception as failure:  # the parents of a package are imported to find it
+        return {}, (f"{point.value} cannot be found: {type(failure).__name__}",)
+    if not files:
+        wrong.append(f"{point.value} names no TOML file")
+    for file in files:
+        try:
+            content = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, ValueError) as failure:
+            wrong.append(f"{file} cannot be read: {failure}")
+            continue
+        for code, page in content.items():
+            missing = sorted(_KEYS - page.keys()) if isinstance(page, dict) else sorted(_KEYS)
+            if missing:
+                wrong.append(f"{file}: the page {code} lacks {', '.join(missing)}")
+            else:
+                pages[code] = page
+    return pages, tuple(wrong)
+
+
+def _files(point: EntryPoint) -> Iterator[Path]:
+    package, _, name = point.value.partition(":")
+    spec = importlib.util.find_spec(package.strip())
+    for folder in map(Path, (spec and spec.submodule_search_locations) or ()):
+        if name:
+            yield folder / name.strip()
+        else:
+            yield from sorted(folder.glob("*.toml"))
