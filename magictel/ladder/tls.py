@@ -68,7 +68,7 @@ def _held(endpoint: Endpoint, options: TlsOptions, evidence: dict[str, Any]) -> 
             Rung.TLS,
             "tls.expires-soon",
             f"the certificate of {subject} {'expires' if days >= 0 else 'expired'} {ends}, on {evidence['not_after']}",
-            "have it renewed at the server",
+            "renew the certificate on the server",
             **evidence,
         )
     if not options.verify and options.fingerprint is None:

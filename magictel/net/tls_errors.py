@@ -68,7 +68,7 @@ _SENTENCES: Mapping[str, tuple[str, str | None]] = {
         "the certificate is not valid yet: most often this machine's clock is behind",
         "timedatectl status",
     ),
-    "tls.expired": ("the certificate has expired", "the server must renew it; nothing on this side can"),
+    "tls.expired": ("the certificate has expired", "renew the certificate on the server"),
     "tls.self-signed": (
         "the server shows a certificate that it signed itself",
         "if it is the right one, pin it with ca_fingerprint, or set ca_file to a copy of it",

@@ -183,6 +183,7 @@ def test_the_certificate_is_shown_although_it_does_not_pass(authority: Authority
         finding = shaken(server, TlsOptions(ca_file=authority.file))
     assert (finding.outcome, finding.code) == (Status.FAIL, "tls.expired")
     assert "expired 3 days ago" in finding.message
+    assert finding.remedy == "renew the certificate on the server"
     assert finding.evidence["verified"] is False
     assert finding.evidence["not_after"].endswith("UTC")
     assert finding.evidence["names"] == ["localhost"]

@@ -51,7 +51,7 @@ def test_what_is_wrong_is_an_annotation_with_the_way_out() -> None:
     assert tls[:2] == ("error", {"title": "prod-es tls: tls.expired"})
     assert tls[2].splitlines()[0].startswith("the certificate of CN=es.example.net expired 3 days ago")
     assert tls[2].splitlines()[-2:] == [
-        "fix: the server must renew it; nothing on this side can",
+        "fix: renew the certificate on the server",
         "more: magictel explain tls.expired",
     ]
     assert [level for level, _, _ in warnings] == ["warning", "warning"]
