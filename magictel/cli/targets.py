@@ -52,6 +52,7 @@ class Chosen:
             lambda: self.build(**options),
             summary(resolved) if resolved else "",
             resolved.warnings if resolved else (),
+            resolved.remedy if resolved else None,
         )
 
     def build(self, **options: Any) -> Any:

@@ -28,7 +28,7 @@ _TICK = 1.0
 class Job:
     """A target by name, the exporter's name, and how to make the exporter: `build` raises `MagictelError` for unusable settings.
 
-    `summary` is the sentence of a passed config rung; `warnings` make it a warning.
+    `summary` is the sentence of a passed config rung; `warnings` make it a warning, and `remedy` is a command that settles one of them.
     """
 
     target: str
@@ -36,6 +36,7 @@ class Job:
     build: Callable[[], Exporter[Any]] = field(repr=False)
     summary: str = "settings are usable"
     warnings: tuple[str, ...] = ()
+    remedy: str | None = None
     _redactors: list[Redactor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def config(self) -> tuple[Exporter[Any] | None, Finding]:
@@ -47,7 +48,8 @@ class Job:
             return None, Finding.failed(Rung.CONFIG, failure.code, failure.message, failure.remedy, **evidence)
         self._redactors.append(made.redact)
         if self.warnings:
-            return made, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings))
+            remedy = self.remedy or f"see where each value comes from: magictel config show {self.target} --origin"
+            return made, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
         return made, Finding.passed(Rung.CONFIG, self.summary)
 
     def shown(self, value: T) -> T:

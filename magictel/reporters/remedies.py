@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from magictel.catalogue.pages import explain
 
-COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl", "curl ", "openssl ", "nc ")
+COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl", "curl ", "openssl ", "nc ", "export ")
 """Beginnings of commands."""
 _SHORT = 66
 """The longest remedy that fits on a line of 80 columns."""

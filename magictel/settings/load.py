@@ -40,6 +40,8 @@ class Resolved(Generic[S]):
     warnings: tuple[str, ...] = ()
     later: frozenset[str] = frozenset()
     """Keys whose value is taken as given later: an empty or made-up one stands in for it."""
+    remedy: str | None = None
+    """A command that settles one of the warnings."""
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -89,7 +91,9 @@ def resolve(
     reading.stop_if_wrong()
     origins = {key: raw[key][1] if key in raw else DEFAULT for key in reading.fields}
     reading.warnings += [f"{sentence} ({origins[key]})" for key, sentence in cautions(settings)]
-    return Resolved(name, exporter, settings, origins, tuple(reading.warnings), frozenset(reading.later))
+    return Resolved(
+        name, exporter, settings, origins, tuple(reading.warnings), frozenset(reading.later), reading.remedy
+    )
 
 
 def each_alone(

@@ -43,6 +43,8 @@ class Reading:
     folder: Path
     file_folder: Path | None = None
     warnings: list[str] = field(default_factory=list)
+    remedy: str | None = None
+    """The first command that settles a warning."""
     wrong: list[SettingsError] = field(default_factory=list)
     later: set[str] = field(default_factory=set)
     quoted: dict[str, SettingsError] = field(default_factory=dict)
@@ -181,18 +183,21 @@ class Reading:
             if secret_file.warning:
                 self.warnings.append(secret_file.warning)
             where = f"{origin} ({raw[:5]}{raw[5:].strip()})"
-            self.secret_in_quotes(label, secret_file.text, where)
+            self.secret_in_quotes(label, secret_file.text, where, None)
             return check_secret(secret_file.text.strip(), field=label, origin=where).secret
-        self.secret_in_quotes(label, raw, str(origin))
+        self.secret_in_quotes(label, raw, str(origin), origin)
         secret = check_secret(raw, field=label, origin=str(origin))
         if secret.note:
             self.warnings.append(f"{secret.note} ({origin})")
         return secret.secret
 
-    def secret_in_quotes(self, label: str, text: str, where: str) -> None:
-        """Warn of a secret in quotes: it may be meant so, and hardly ever is."""
-        if env_quotes.unquoted(text) is not None:
-            self.warnings.append(f"{label}: {where} {env_quotes.WHY}; write it without")
+    def secret_in_quotes(self, label: str, text: str, where: str, origin: Origin | None) -> None:
+        """Warn of a secret in quotes: it may be meant so, and hardly ever is. The command that removes them shows no secret."""
+        if env_quotes.unquoted(text) is None:
+            return
+        self.warnings.append(f"{label}: {where} {env_quotes.WHY}; remove the quotes")
+        if origin is not None and origin.kind == "variable" and "." not in label and text == text.strip():
+            self.remedy = self.remedy or f'export {where}="${{{where}:1:-1}}"'
 
     def unset(self, field: Field, unset: Unset, raw: Any, origin: Origin) -> None:
         """A reference to a variable that is not set."""

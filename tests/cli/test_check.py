@@ -254,3 +254,11 @@ def test_wait_that_runs_out_fails(tmp_path: Path) -> None:
 
 def _dead() -> dict[str, str]:
     return {"ELASTICSEARCH_URL": f"http://127.0.0.1:{refused()}"}
+
+
+def test_a_key_in_quotes_comes_with_the_line_that_removes_them(tmp_path: Path) -> None:
+    with answering(html()) as port:
+        environment = {"ELASTICSEARCH_API_KEY": "'s3cr3t-key'", "ELASTICSEARCH_URL": f"http://127.0.0.1:{port}"}
+        ran = magictel("check", "elasticsearch", "--until", "config", folder=tmp_path, environment=environment)
+    assert 'fix:   export ELASTICSEARCH_API_KEY="${ELASTICSEARCH_API_KEY:1:-1}"' in ran.out
+    assert "s3cr3t" not in ran.out + ran.err

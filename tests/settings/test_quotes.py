@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,13 +74,25 @@ def test_a_secret_in_quotes_warns_and_is_not_shown(quote: str, tmp_path: Path) -
     ):
         resolved = use(**environment)
         (warning,) = [text for text in resolved.warnings if "is in quotes, and they are part of the value" in text]
-        assert next(name for name in reversed(environment)) in warning
-        assert "s3cr3t" not in warning
+        name = next(name for name in reversed(environment))
+        assert name in warning
+        assert "s3cr3t" not in f"{warning} {resolved.remedy}"
+        # A value with white space around the quotes, or a part of one, is not cut out by the shell.
+        assert resolved.remedy == (f'export {name}="${{{name}:1:-1}}"' if name.endswith("PASSWORD") else None)
     (tmp_path / "key").write_text(f"{quote}s3cr3t-key{quote}\n")
     (tmp_path / "key").chmod(0o600)
     (warning,) = use(ELASTICSEARCH_API_KEY=f"file:{tmp_path}/key").warnings
     assert "is in quotes" in warning
     assert mistake(ELASTICSEARCH_HEADERS=f"{quote}X-A=s3cr3t{quote}").code == "config.quotes"
+
+
+def test_the_line_that_removes_the_quotes_of_a_secret_does_so(tmp_path: Path) -> None:
+    remedy = use(ELASTICSEARCH_API_KEY="'s3cr3t-key'").remedy
+    assert remedy is not None
+    script = f'{remedy}\nprintf %s "$ELASTICSEARCH_API_KEY"'
+    environment = {"ELASTICSEARCH_API_KEY": "'s3cr3t-key'", "PATH": os.environ["PATH"]}
+    ran = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout == "s3cr3t-key"
 
 
 def test_a_text_that_might_be_meant_so_warns() -> None:
