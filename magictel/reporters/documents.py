@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any
 
 from magictel.errors import MagictelError
@@ -19,9 +20,9 @@ from magictel.model.events import (
     SourceReport,
 )
 from magictel.model.finding import Finding, Status
-from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.outcome import Receipt
 from magictel.model.timing import Timing
-from magictel.model.verification import Counted, Difference, Verification
+from magictel.model.verification import Verification
 from magictel.reporters.timing import advice
 
 CHECK = "magictel.check/1"
@@ -36,13 +37,7 @@ Document = dict[str, Any]
 
 def error_document(failure: MagictelError) -> Document:
     """Return `magictel.error/1`: the document for a run without results."""
-    return {
-        "schema": ERROR,
-        "code": failure.code,
-        "message": failure.message,
-        "remedy": failure.remedy,
-        "origin": failure.origin,
-    }
+    return {"schema": ERROR, **_picked(failure, "code", "message", "remedy", "origin")}
 
 
 def check_document(finished: CheckFinished, targets: Iterable[str] = ()) -> Document:
@@ -54,7 +49,14 @@ def check_document(finished: CheckFinished, targets: Iterable[str] = ()) -> Docu
         "interrupted": finished.interrupted,
         "not_asked": left,
         "seconds": finished.seconds,
-        "targets": [_checked(result) for result in finished.results],
+        "targets": [
+            {
+                **_picked(result, "target", "exporter", "outcome", "endpoint"),
+                "seconds": float(result.seconds),
+                "rungs": [rung_document(finding) for finding in result.rungs],
+            }
+            for result in finished.results
+        ],
     }
 
 
@@ -93,27 +95,15 @@ def replay_document(finished: ReplayFinished, targets: Iterable[str] = ()) -> Do
 def source_document(source: SourceReport) -> Document:
     """Return the counts of what was read from the recordings."""
     return {
-        "files": list(source.files),
-        "points": source.points,
-        "series": source.series,
-        "skipped": source.skipped,
+        **_picked(source, "files", "points", "series", "skipped"),
         "skipped_reasons": [skipped_document(reason) for reason in source.reasons],
-        "shift": source.shift,
-        "ended": source.ended,
-        "examples": list(source.examples),
-        "warnings": list(source.warnings),
+        **_picked(source, "shift", "ended", "examples", "warnings"),
     }
 
 
 def skipped_document(reason: SkippedReason) -> Document:
     """Return a reason why points or lines of a recording were not sent. `lost`: there was something to send."""
-    return {
-        "code": reason.code,
-        "count": reason.count,
-        "unit": reason.unit,
-        "message": reason.text,
-        "lost": reason.lost,
-    }
+    return {**_picked(reason, "code", "count", "unit"), "message": reason.text, "lost": reason.lost}
 
 
 def dry_replay_document(source: SourceReport, targets: Iterable[Document]) -> Document:
@@ -135,12 +125,9 @@ def clean_document(cleaned: Iterable[RunCleaned]) -> Document:
 def rung_document(finding: Finding) -> Document:
     """Return a rung. `code` is null on pass; `blocked_by` is a rung's name or null."""
     return {
-        "rung": finding.rung.value,
-        "outcome": finding.outcome.value,
+        **_picked(finding, "rung", "outcome"),
         "code": None if finding.outcome is Status.PASS else finding.code,
-        "message": finding.message,
-        "remedy": finding.remedy,
-        "blocked_by": None if finding.blocked_by is None else finding.blocked_by.value,
+        **_picked(finding, "message", "remedy", "blocked_by"),
         "seconds": _seconds(finding.seconds),
         "evidence": dict(finding.evidence),
     }
@@ -152,114 +139,64 @@ def receipt_document(receipt: Receipt) -> Document:
     `status` is null without a reply, or if the reply's status was a success.
     """
     return {
-        "sent": receipt.sent,
-        "delivered": receipt.delivered,
-        "unconfirmed": receipt.unconfirmed,
-        "rejected": receipt.rejected,
-        "withheld": receipt.withheld,
-        "kept": receipt.kept,
-        "dropped": receipt.dropped,
-        "attempts": receipt.attempts,
-        "bytes": receipt.bytes,
+        **_picked(
+            receipt, "sent", "delivered", "unconfirmed", "rejected", "withheld", "kept", "dropped", "attempts", "bytes"
+        ),
         "seconds": float(receipt.seconds),
-        "failed_attempts": [
-            {"status": failed.status, "code": failed.code, "count": failed.count} for failed in receipt.failed
-        ],
+        "failed_attempts": [_picked(failed, "status", "code", "count") for failed in receipt.failed],
         "waited_seconds": float(receipt.waited),
-        "reasons": [_reason(reason) for reason in receipt.reasons],
+        "reasons": [
+            {**_picked(reason, "code", "message", "count", "example", "fate"), "unknown": reason.maybe_stored}
+            for reason in receipt.reasons
+        ],
     }
 
 
 def verification_document(seen: Verification) -> Document:
     """Return the comparison of sent and seen points."""
+    counts = ("expected", "found", "missing", "altered", "duplicated", "repeats", "unverified")
+    counted = [_picked(metric, "metric", "expected", "shown") for metric in seen.counted]
     return {
-        "expected": seen.expected,
-        "found": seen.found,
-        "missing": seen.missing,
-        "altered": seen.altered,
-        "duplicated": seen.duplicated,
-        "repeats": seen.repeats,
-        "unverified": seen.unverified,
+        **_picked(seen, *counts),
         "time_to_visible": _seconds(seen.time_to_visible),
         "missing_points": list(seen.missing_points),
-        "differences": [_difference(difference) for difference in seen.differences],
+        "differences": [
+            _picked(difference, "point", "field", "sent", "seen", "declared") for difference in seen.differences
+        ],
         **({} if seen.identity is None else {"identity": seen.identity, "as_declared": seen.as_declared or 0}),
-        **({} if not seen.counted else {"counted": [_metric(metric) for metric in seen.counted]}),
+        **({"counted": counted} if counted else {}),
     }
 
 
 def timing_document(timing: Timing) -> Document:
     """Return the time of a delivery by step, in seconds; null for a missing step. `advice` names the dominant step."""
-    return {
-        "encode": timing.encode,
-        "compress": timing.compress,
-        "queue": timing.queue,
-        "connect": timing.connect,
-        "first_byte": timing.first_byte,
-        "visible": timing.visible,
-        "requests": timing.requests,
-        "connections": timing.connections,
-        "advice": advice(timing),
-    }
-
-
-def _checked(result: CheckResult) -> Document:
-    return {
-        "target": result.target,
-        "exporter": result.exporter,
-        "outcome": result.outcome.value,
-        "endpoint": result.endpoint,
-        "seconds": float(result.seconds),
-        "rungs": [rung_document(finding) for finding in result.rungs],
-    }
+    steps = ("encode", "compress", "queue", "connect", "first_byte", "visible", "requests", "connections")
+    return {**_picked(timing, *steps), "advice": advice(timing)}
 
 
 def _sent(result: SendResult) -> Document:
-    timing = {} if result.timing is None else {"timing": timing_document(result.timing)}
     return {
-        "target": result.target,
-        "exporter": result.exporter,
-        "outcome": result.outcome.value,
-        "code": result.code,
-        "message": result.message,
-        "remedy": result.remedy,
-        "endpoint": result.endpoint,
+        **_picked(result, "target", "exporter", "outcome", "code", "message", "remedy", "endpoint"),
         "seconds": float(result.seconds),
         "receipt": receipt_document(result.receipt),
         "verification": None if result.verification is None else verification_document(result.verification),
         "findings": [rung_document(finding) for finding in result.findings],
-        **timing,
+        **({} if result.timing is None else {"timing": timing_document(result.timing)}),
     }
-
-
-def _reason(reason: Reason) -> Document:
-    return {
-        "code": reason.code,
-        "message": reason.message,
-        "count": reason.count,
-        "example": reason.example,
-        "fate": Fate(reason.fate).value,
-        "unknown": reason.maybe_stored,
-    }
-
-
-def _difference(difference: Difference) -> Document:
-    return {
-        "point": difference.point,
-        "field": difference.field,
-        "sent": difference.sent,
-        "seen": difference.seen,
-        "declared": difference.declared,
-    }
-
-
-def _metric(counted: Counted) -> Document:
-    return {"metric": counted.metric, "expected": counted.expected, "shown": counted.shown}
 
 
 def cleaned_document(run: RunCleaned) -> Document:
     """Return the result of a target's clean-up."""
-    return {"found": run.found, "deleted": run.deleted, "code": run.code, "message": run.message, "remedy": run.remedy}
+    return _picked(run, "found", "deleted", "code", "message", "remedy")
+
+
+def _picked(value: object, *names: str) -> Document:
+    """Return these attributes by name; enumerations as their values, tuples as lists."""
+
+    def plain(item: Any) -> Any:
+        return item.value if isinstance(item, Enum) else list(item) if isinstance(item, tuple) else item
+
+    return {name: plain(getattr(value, name)) for name in names}
 
 
 def _not_asked(results: Iterable[CheckResult | SendResult], targets: Iterable[str]) -> list[str]:

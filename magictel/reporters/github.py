@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.model.events import CheckResult, SendResult
 from magictel.model.finding import Status
 from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
@@ -30,14 +30,13 @@ from magictel.reporters.testcases import (
     source_cases,
 )
 from magictel.reporters.timing import advice
-from magictel.reporters.verdict import operation, sentence
+from magictel.reporters.verdict import operation, sentence, status_of, worst
 
 _MOST = 10
 """Annotations per level that GitHub shows for a step; it silently drops further ones."""
 _LONGEST_SUMMARY = 900_000
 """Maximum size of a section in bytes: GitHub rejects a step's whole summary above 1 MiB."""
 _SIGNS = {Status.PASS: "✅", Status.WARN: "⚠️", Status.FAIL: "❌", Status.SKIPPED: "➖", Status.BLOCKED: "➖"}
-_CHECKED = {CheckOutcome.PASS: Status.PASS, CheckOutcome.FAIL: Status.FAIL}
 _PLACE = re.compile(r"([^\s:=]+\.toml):(\d+)")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&|~#@]")
 _LINE = 1200
@@ -126,20 +125,16 @@ def _property(text: str) -> str:
 
 
 def _blocks(results: Results) -> Iterator[str]:
-    cases = report_cases(results)
-    worst = Status.FAIL if results.interrupted else _worst(cases)
     run = f" · run {_code(results.send.run_id)}" if results.send and results.send.run_id else ""
-    yield f"## {_SIGNS[worst]} magictel {operation(results)}: {_prose(sentence(results))}\n\n"
+    yield f"## {_SIGNS[worst(results)]} magictel {operation(results)}: {_prose(sentence(results))}\n\n"
     if results.seconds:
         yield f"{many(len(results.targets), 'target')} in {span(results.seconds)}{run}\n\n"
     for case in source_cases(results):
         yield from _problem(case) if case.code else (f"{_prose(case.message)}\n\n",)
     for checked in results.check.results if results.check else ():
-        yield from _target(
-            checked, checked_cases(checked), check_page.verdict(checked), _CHECKED.get(checked.outcome, Status.WARN)
-        )
+        yield from _target(checked, checked_cases(checked), check_page.verdict(checked))
     for sent in results.send.results if results.send else ():
-        yield from _target(sent, sent_cases(sent), send_verdict.verdict(sent), _sent_held(sent), _ledger(sent))
+        yield from _target(sent, sent_cases(sent), send_verdict.verdict(sent), _ledger(sent))
     for cleaned in results.cleaned:
         text = f"{cleaned.deleted} of {cleaned.found or 0} items deleted{': ' + cleaned.message if cleaned.message else ''}"
         yield f"- {_SIGNS[Status.PASS if cleaned.complete else Status.FAIL]} {_code(cleaned.target)} clean-up: {_prose(text)}\n\n"
@@ -147,12 +142,10 @@ def _blocks(results: Results) -> Iterator[str]:
         yield f"- ❌ {_code(left)} was not done: the run was interrupted before it\n\n"
 
 
-def _target(
-    result: CheckResult | SendResult, cases: list[ReportCase], verdict: str, status: Status, ledger: str = ""
-) -> Iterator[str]:
+def _target(result: CheckResult | SendResult, cases: list[ReportCase], verdict: str, ledger: str = "") -> Iterator[str]:
     """Show problems expanded; fold the whole ladder and targets that passed."""
     words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
-    yield f"### {_SIGNS[status]} {_prose(words)}\n\n"
+    yield f"### {_SIGNS[status_of(result)]} {_prose(words)}\n\n"
     if result.endpoint:
         yield f"{_prose(result.exporter)} at {_code(result.endpoint)}\n\n"
     yield ledger
@@ -198,20 +191,6 @@ def _ledger(result: SendResult) -> str:
             heads.append("repeats")
             cells.append(seen.repeats)
     return f"| {' | '.join(heads)} |\n|{'---:|' * len(heads)}\n| {' | '.join(map(str, cells))} |\n\n"
-
-
-def _sent_held(result: SendResult) -> Status:
-    if result.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED):
-        return Status.PASS
-    return Status.WARN if result.outcome is SendOutcome.UNVERIFIED else Status.FAIL
-
-
-def _worst(cases: list[ReportCase]) -> Status:
-    statuses = {case.status for case in cases}
-    unverified = any(case.status is Status.SKIPPED and case.name == VERIFIED and case.code for case in cases)
-    if Status.FAIL in statuses:
-        return Status.FAIL
-    return Status.WARN if Status.WARN in statuses or unverified else Status.PASS
 
 
 def _prose(text: str) -> str:

@@ -7,7 +7,7 @@ from html import escape
 from importlib.resources import files
 
 from magictel.errors import MagictelError
-from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
+from magictel.model.events import CheckResult, SendResult
 from magictel.model.finding import Status
 from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
@@ -20,16 +20,13 @@ from magictel.reporters.testcases import (
     ReportCase,
     checked_cases,
     reason_text,
-    report_cases,
     sent_cases,
     source_cases,
     undeclared,
 )
 from magictel.reporters.timing import advice
-from magictel.reporters.verdict import operation, sentence
+from magictel.reporters.verdict import operation, sentence, status_of, worst
 
-_CHECKED = {CheckOutcome.PASS: Status.PASS, CheckOutcome.FAIL: Status.FAIL}
-_SENT = {SendOutcome.VERIFIED: Status.PASS, SendOutcome.ACCEPTED: Status.PASS, SendOutcome.UNVERIFIED: Status.WARN}
 _WORDS = {
     Status.PASS: "OK",
     Status.WARN: "warning",
@@ -46,10 +43,8 @@ class HtmlReporter(ClosingReporter):
 
     def text(self, results: Results) -> str:
         """Return the page of a run."""
-        cases = report_cases(results)
-        status = Status.FAIL if results.interrupted else _worst(results, cases)
         facts = [*_facts(results), *self._about()]
-        return _page(f"magictel {operation(results)}", sentence(results), status, _body(results), facts)
+        return _page(f"magictel {operation(results)}", sentence(results), worst(results), _body(results), facts)
 
     def failure(self, failure: MagictelError) -> str:
         """Return the page of a run without results."""
@@ -84,10 +79,10 @@ def _body(results: Results) -> Iterator[str]:
     if source := source_cases(results):
         yield f"<section><h2>Recording</h2>{_steps(source)}</section>\n"
     for checked in results.check.results if results.check else ():
-        head = _head(checked, check_page.verdict(checked), _CHECKED.get(checked.outcome, Status.WARN))
+        head = _head(checked, check_page.verdict(checked))
         yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
     for sent in results.send.results if results.send else ():
-        head = _head(sent, send_verdict.verdict(sent), _SENT.get(sent.outcome, Status.FAIL))
+        head = _head(sent, send_verdict.verdict(sent))
         parts = [_ledger(sent), _steps(sent_cases(sent)), _timing(sent), _reasons(sent), _differences(sent)]
         yield f"<section>{head}{''.join(parts)}</section>\n"
     for run in results.cleaned:
@@ -99,11 +94,11 @@ def _body(results: Results) -> Iterator[str]:
         yield f"<section><h2>{_sign(Status.FAIL)} {_text(left)}</h2><p>The run was interrupted before it.</p></section>\n"
 
 
-def _head(result: CheckResult | SendResult, verdict: str, status: Status) -> str:
+def _head(result: CheckResult | SendResult, verdict: str) -> str:
     words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
     where = f" at <code>{_exact(result.endpoint)}</code>" if result.endpoint else ""
     took = _text(span(result.seconds))
-    return f"<h2>{_sign(status)} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {took}</p>"
+    return f"<h2>{_sign(status_of(result))} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {took}</p>"
 
 
 def _steps(cases: list[ReportCase]) -> str:
@@ -204,14 +199,6 @@ def _differences(result: SendResult) -> str:
     table += f"<h3>Not shown in time</h3><ul>{lost}</ul>" if lost else ""
     forms = ", ".join(dict.fromkeys(str(difference.declared) for difference in seen.differences if difference.declared))
     return table + (f"<p class='told'>Expected loss: {_text(forms)}</p>" if forms else "")
-
-
-def _worst(results: Results, cases: list[ReportCase]) -> Status:
-    statuses = {case.status for case in cases}
-    unverified = results.send and any(result.outcome is SendOutcome.UNVERIFIED for result in results.send.results)
-    if Status.FAIL in statuses:
-        return Status.FAIL
-    return Status.WARN if Status.WARN in statuses or unverified else Status.PASS
 
 
 def _sign(status: Status) -> str:
