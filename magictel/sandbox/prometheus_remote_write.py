@@ -7,10 +7,8 @@ measured (3). What it does not know: native histograms, exemplars, metadata, rul
 
 from __future__ import annotations
 
-import base64
-import email.utils
-import json
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import cramjam
@@ -18,9 +16,12 @@ from google.protobuf.message import DecodeError
 
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
+from magictel.sandbox.logins import Logins
 from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sandbox.prometheus_query import ParseError, instant, parse, ranged
 from magictel.sandbox.prometheus_store import RefusedError, Store
+from magictel.sandbox.replies import dated, json_reply, text_reply
+from magictel.sandbox.routes import Routes
 
 _WRITE = "/api/v1/write"
 _LARGEST = 33_554_432
@@ -32,6 +33,8 @@ _REFUSALS = {
     503: "Service Unavailable",
 }
 Parameters = dict[str, list[str]]
+_PLAIN = {"x_content_type_options": "nosniff"}
+_ROUTES: Routes[Callable[..., Reply]] = Routes()
 
 
 class PrometheusRemoteWriteEmulator:
@@ -59,8 +62,7 @@ class PrometheusRemoteWriteEmulator:
         self.receiver = receiver
         self.admin = admin
         self.ready = ready
-        self.users = dict(users or {})
-        self.token = token
+        self.logins = Logins(dict(users or {}), token)
         self.store = Store(major=int(version.split(".")[0]), window=int(out_of_order_window * 1000))
 
     def samples(self) -> list[tuple[dict[str, str], int, float]]:
@@ -83,48 +85,45 @@ class PrometheusRemoteWriteEmulator:
 
     def refusal(self, status: int) -> Reply:
         """Prometheus' own sentence for a status; without one, no body."""
-        return self._dated(_text(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status))
+        return dated(_text(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status), self.clock)
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
-        return self._dated(self._handle(request))
+        return dated(self._handle(request), self.clock)
 
     def _handle(self, request: Request) -> Reply:
-        if not self._known(request):
-            challenge = {"www-authenticate": "Basic" if self.users else "Bearer"}
-            plain = _text(401, "Unauthorized")
-            return Reply(401, {**plain.headers, **challenge}, plain.body)
+        if not self.logins.accept(request):
+            return text_reply("Unauthorized\n", 401, www_authenticate=self.logins.challenge, **_PLAIN)
         query = urllib.parse.urlsplit(request.url).query
         parameters = urllib.parse.parse_qs(query)
         if request.method == "POST" and "form-urlencoded" in request.header("Content-Type"):
             parameters |= urllib.parse.parse_qs(request.body.decode("utf-8", "replace"))
-        match request.method, request.path:
-            case "POST", "/api/v1/write":
-                return self._write(request)
-            case _, "/api/v1/write":
-                return Reply(405, {**_text(405, "").headers, "allow": "OPTIONS, POST"}, b"Method Not Allowed\n")
-            case "GET", "/-/ready" if not self.ready:
-                return _text(503, "Service Unavailable")
-            case "GET", "/-/ready":
-                return _text(200, "Prometheus Server is Ready.")
-            case "GET", "/-/healthy":
-                return _text(200, "Prometheus Server is Healthy.")
-            case "GET" | "POST", "/api/v1/query" | "/api/v1/query_range" | "/api/v1/series":
-                return self._read(request.path, parameters)
-            case "GET", "/api/v1/status/buildinfo":
-                return _success({"version": self.version, "revision": "sandbox", "goVersion": "none"})
-            case "GET", "/api/v1/status/flags":
-                flags = {
-                    "web.enable-remote-write-receiver": _flag(self.receiver),
-                    "web.enable-admin-api": _flag(self.admin),
-                    "enable-feature": "",
-                }
-                return _success(flags)
-            case "POST" | "PUT", "/api/v1/admin/tsdb/delete_series":
-                return self._delete(parameters)
-        return _text(404, "404 page not found")
+        found = _ROUTES.find(request.method, request.path)
+        return _text(404, "404 page not found") if isinstance(found, list) else found[0](self, request, parameters)
 
-    def _write(self, request: Request) -> Reply:
+    @_ROUTES.on("GET", "/-/ready")
+    def _ready(self, request: Request, parameters: Parameters) -> Reply:
+        return _text(200, "Prometheus Server is Ready.") if self.ready else _text(503, "Service Unavailable")
+
+    @_ROUTES.on("GET", "/-/healthy")
+    def _healthy(self, request: Request, parameters: Parameters) -> Reply:
+        return _text(200, "Prometheus Server is Healthy.")
+
+    @_ROUTES.on("GET", "/api/v1/status/buildinfo")
+    def _build(self, request: Request, parameters: Parameters) -> Reply:
+        return _success({"version": self.version, "revision": "sandbox", "goVersion": "none"})
+
+    @_ROUTES.on("GET", "/api/v1/status/flags")
+    def _flags(self, request: Request, parameters: Parameters) -> Reply:
+        flags = {
+            "web.enable-remote-write-receiver": _flag(self.receiver),
+            "web.enable-admin-api": _flag(self.admin),
+            "enable-feature": "",
+        }
+        return _success(flags)
+
+    @_ROUTES.on("POST", _WRITE)
+    def _write(self, request: Request, parameters: Parameters) -> Reply:
         if not self.receiver:
             return _text(404, _REFUSALS[404])
         modern = self.store.major >= 3
@@ -158,7 +157,13 @@ class PrometheusRemoteWriteEmulator:
             return _text(refused.status, refused.sentence)
         return Reply(204)
 
-    def _read(self, path: str, parameters: Parameters) -> Reply:
+    @_ROUTES.on("*", _WRITE)
+    def _not_a_write(self, request: Request, parameters: Parameters) -> Reply:
+        return text_reply("Method Not Allowed\n", 405, allow="OPTIONS, POST", **_PLAIN)
+
+    @_ROUTES.on("GET POST", "/api/v1/query", "/api/v1/query_range", "/api/v1/series")
+    def _read(self, request: Request, parameters: Parameters) -> Reply:
+        path = request.path
         try:
             if path == "/api/v1/series":
                 if "match[]" not in parameters:
@@ -181,9 +186,10 @@ class PrometheusRemoteWriteEmulator:
         except ValueError:
             return _bad("invalid parameter: cannot parse to a valid timestamp")
 
-    def _delete(self, parameters: Parameters) -> Reply:
+    @_ROUTES.on("POST PUT", "/api/v1/admin/tsdb/delete_series")
+    def _delete(self, request: Request, parameters: Parameters) -> Reply:
         if not self.admin:
-            return _json(500, {"status": "error", "errorType": "unavailable", "error": "admin APIs disabled"})
+            return json_reply({"status": "error", "errorType": "unavailable", "error": "admin APIs disabled"}, 500)
         if "match[]" not in parameters:
             return _bad("no match[] parameter provided")
         try:
@@ -195,18 +201,6 @@ class PrometheusRemoteWriteEmulator:
         self.store.delete(lambda own: any(selector.matches(own) for selector in selectors), since, until)
         return Reply(204)
 
-    def _known(self, request: Request) -> bool:
-        if not self.users and self.token is None:
-            return True
-        scheme, _, given = request.header("Authorization").partition(" ")
-        if scheme == "Bearer" and self.token is not None:
-            return given == self.token
-        try:
-            user, _, password = base64.b64decode(given).decode().partition(":")
-        except ValueError:
-            return False
-        return scheme == "Basic" and user in self.users and self.users[user] == password
-
     def _time(self, parameters: Parameters, name: str) -> int:
         given = parameters.get(name)
         return round(float(given[0]) * 1000) if given else self._now()
@@ -214,28 +208,18 @@ class PrometheusRemoteWriteEmulator:
     def _now(self) -> int:
         return int(self.clock.now() * 1000)
 
-    def _dated(self, reply: Reply) -> Reply:
-        date = email.utils.formatdate(self.clock.now(), usegmt=True)
-        return Reply(reply.status, {**reply.headers, "date": date}, reply.body)
-
 
 def _flag(on: bool) -> str:
     return "true" if on else "false"
 
 
 def _text(status: int, sentence: str) -> Reply:
-    headers = {"content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff"}
-    return Reply(status, headers, (sentence + "\n").encode())
-
-
-def _json(status: int, value: Any) -> Reply:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(status, {"content-type": "application/json"}, body)
+    return text_reply(f"{sentence}\n", status, **_PLAIN)
 
 
 def _success(data: Any) -> Reply:
-    return _json(200, {"status": "success", "data": data})
+    return json_reply({"status": "success", "data": data})
 
 
 def _bad(error: str) -> Reply:
-    return _json(400, {"status": "error", "errorType": "bad_data", "error": error})
+    return json_reply({"status": "error", "errorType": "bad_data", "error": error}, 400)

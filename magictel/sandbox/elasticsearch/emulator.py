@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import threading
 import urllib.parse
-import zlib
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
+from magictel.sandbox.bodies import decompressed
 from magictel.sandbox.elasticsearch import handlers
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
@@ -94,7 +93,7 @@ class SearchEmulator:
                 index.refresh(self.cluster.clock.monotonic())
 
     def _handle(self, request: Request, veto: Veto | None) -> Reply:
-        body = _decompressed(request)
+        body = decompressed(request) or b""  # the engine says "request body is required"
         if len(body) > self.max_content_length:
             return Reply(413, {"connection": "close"})
         try:
@@ -141,15 +140,3 @@ class OpenSearchEmulator(SearchEmulator):
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__("opensearch", clock=clock)
-
-
-def _decompressed(request: Request) -> bytes:
-    encoding = request.header("content-encoding").lower()
-    try:
-        if encoding in {"gzip", "x-gzip"}:
-            return gzip.decompress(request.body)
-        if encoding == "deflate":
-            return zlib.decompress(request.body)
-    except (OSError, EOFError, zlib.error):
-        return b""  # the engine says "request body is required"
-    return request.body

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch.dialect import Dialect
+from magictel.sandbox.replies import json_reply
 
 
 class Refused(Exception):  # noqa: N818
@@ -66,8 +67,8 @@ def no_such_index(name: str) -> Refused:
 
 def reply(dialect: Dialect, value: Any, status: int = 200) -> Reply:
     """Return a JSON reply with the engine's headers."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(status, {**dialect.headers, "content-type": dialect.content_type}, body)
+    plain = json_reply(value, status)
+    return replace(plain, headers={**dialect.headers, "content-type": dialect.content_type})
 
 
 def text_reply(dialect: Dialect, text: str) -> Reply:

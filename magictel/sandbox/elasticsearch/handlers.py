@@ -10,9 +10,9 @@ from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch import bulk, search
 from magictel.sandbox.elasticsearch.cluster import Cluster, nested_settings
 from magictel.sandbox.elasticsearch.errors import Refused, illegal, no_such_index, reply, text_reply
-from magictel.sandbox.elasticsearch.routes import Asked, Routes
+from magictel.sandbox.elasticsearch.routes import Asked, dispatch, routes
 
-ROUTES = Routes()  # an index's own name comes last: `/{index}` would take everything
+ROUTES = routes()  # an index's own name comes last: `/{index}` would take everything
 
 
 @ROUTES.on("GET", "/")
@@ -272,5 +272,5 @@ def _create_index(cluster: Cluster, asked: Asked, index: str) -> dict[str, Any]:
 
 def answer(cluster: Cluster, asked: Asked) -> Reply:
     """Answer one request; raises `Refused`, `PlainRefused`."""
-    value = ROUTES.dispatch(cluster, asked)
+    value = dispatch(ROUTES, cluster, asked)
     return value if isinstance(value, Reply) else reply(cluster.dialect, value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.errors import PlainRefused, Refused, illegal
+from magictel.sandbox.routes import Routes
 
 Handler = Callable[..., Any]
 _ALWAYS = frozenset({"filter_path", "pretty", "human", "error_trace", "format"})
@@ -69,33 +69,19 @@ class Asked:
         return PlainRefused(405, error, headers={"allow": methods.replace(", ", ",")})
 
 
-class Routes(list[tuple[re.Pattern[str], str, Handler]]):
-    """Path patterns, methods and handlers. `{index}` stands for a name that is not the engine's own."""
+def routes() -> Routes[Handler]:
+    """Return an empty table; `{index}` stands for a name that is not the engine's own."""
+    return Routes(index="[^/_][^/]*|_all")
 
-    def on(self, methods: str, *paths: str) -> Callable[[Handler], Handler]:
-        """Enter the decorated handler for these methods (`GET POST`) at these paths."""
 
-        def enter(handler: Handler) -> Handler:
-            for path in paths:
-                pattern = re.compile(path.replace("{index}", "(?P<index>[^/_][^/]*|_all)"))
-                self.extend((pattern, method, handler) for method in methods.split())
-            return handler
-
-        return enter
-
-    def dispatch(self, cluster: Cluster, asked: Asked) -> Any:
-        """Return what the handler makes of a request: a `Reply`, or a value to be sent as JSON; raises `Refused`, `PlainRefused`."""
-        allowed: list[str] = []
-        path = asked.path.rstrip("/") or "/"  # the engines take a slash at the end as none
-        for pattern, method, handler in self:
-            match = pattern.fullmatch(path)
-            if match is None:
-                continue
-            if method == asked.method or (method == "GET" and asked.method == "HEAD"):
-                _check_parameters(asked)
-                return handler(cluster, asked, **match.groupdict())
-            allowed.append(method)
-        raise asked.wrong_method(allowed) if allowed else asked.no_handler()
+def dispatch(table: Routes[Handler], cluster: Cluster, asked: Asked) -> Any:
+    """Return what the handler makes of a request: a `Reply`, or a value to be sent as JSON; raises `Refused`, `PlainRefused`."""
+    found = table.find(asked.method, asked.path.rstrip("/") or "/")  # the engines take a slash at the end as none
+    if isinstance(found, list):
+        raise asked.wrong_method(found) if found else asked.no_handler()
+    handler, names = found
+    _check_parameters(asked)
+    return handler(cluster, asked, **names)
 
 
 def _check_parameters(asked: Asked) -> None:
