@@ -139,6 +139,10 @@ def _head(got: bytes) -> bytes:
     return got.partition(b"\r\n\r\n")[0]
 
 
+def _text(got: bytes) -> str:
+    return _head(got).decode(errors="replace")  # the hello of a second probe is no text
+
+
 def _authorization(got: bytes) -> bytes:
     lines = [line.partition(b":")[2].strip() for line in _head(got).split(b"\r\n") if b":" in line]
     return b" ".join(line for line in lines if b" " in line or b"hunter2" in line) or b"nothing"
@@ -171,7 +175,7 @@ ECHOES: dict[str, Callable[[bytes], bytes]] = {
     "web page": _http("200 OK", "text/html", lambda got: b"<html><pre>" + _head(got) + b"</pre></html>"),
     "refusal": _http(
         "401 Unauthorized", "application/json",
-        lambda got: json.dumps({"error": {"type": "security_exception", "reason": _head(got).decode()}, "status": 401}).encode(),
+        lambda got: json.dumps({"error": {"type": "security_exception", "reason": _text(got)}, "status": 401}).encode(),
         lambda got: b"WWW-Authenticate: Basic realm=" + _authorization(got) + b"\r\n",
     ),
     "spelled": _http(

@@ -22,6 +22,7 @@ from magictel.model.outcome import Receipt
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.replay_worker import Lane
 from magictel.operations.target_run import Job
+from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sources.batching import Slice
 from magictel.sources.sample import new_run_id, sample
 from tests.cli.running import Ran, magictel, refused, started
@@ -374,7 +375,9 @@ def test_an_interrupt_lets_what_is_on_the_wire_end_and_names_itself_where_it_can
         with started(
             *arguments, "--set", "timeout=300", folder=tmp_path, program=program, **room.environment()
         ) as running:
-            while not room.servers[RW]._pending and running.poll() is None:
+            backend = room.servers[RW].emulator
+            assert isinstance(backend, PrometheusRemoteWriteEmulator)
+            while not backend.stored and running.poll() is None:  # then the next request is the slow one
                 time.sleep(0.02)
             running.send_signal(signal.SIGINT)
             told, said = running.communicate(timeout=300)
