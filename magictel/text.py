@@ -33,19 +33,19 @@ def unquoted(text: str, marks: str) -> str:
 
 def _partners(text: str) -> dict[int, int]:
     """Where each bracket's partner stands; -1: it has none."""
-    found: dict[int, int] = {}
+    closing: dict[int, int] = {}
     opened: list[int] = []
     waiting = dict.fromkeys(_CLOSING, 0)
-    for at, one in enumerate(text):
-        if one in _CLOSING:
-            found[at] = -1
+    for at, character in enumerate(text):
+        if character in _CLOSING:
+            closing[at] = -1
             opened.append(at)
-            waiting[one] += 1
-        elif one in _OPENING:
-            found[at] = -1
-            while waiting[_OPENING[one]] and found[at] == -1:  # what opened since then has no partner
+            waiting[character] += 1
+        elif character in _OPENING:
+            closing[at] = -1
+            while waiting[_OPENING[character]] and closing[at] == -1:  # what opened since then has no partner
                 last = opened.pop()
                 waiting[text[last]] -= 1
-                if text[last] == _OPENING[one]:
-                    found[at], found[last] = last, at
-    return found
+                if text[last] == _OPENING[character]:
+                    closing[at], closing[last] = last, at
+    return closing

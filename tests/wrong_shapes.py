@@ -43,7 +43,7 @@ VALUES: tuple[Any, ...] = (
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is different in the answer to one question."""
+    """One thing that is different in the response to one question."""
 
     asked: str
     name: str

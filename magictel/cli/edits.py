@@ -87,13 +87,13 @@ def validate(
     edit_: Edit, target: str, *, overrides: Mapping[str, Any] | None = None, allow_missing_env: bool = False
 ) -> None:
     """Raise `SettingsError` if a target's settings are unusable in the new text; `overrides` are the options written into it."""
-    from magictel.settings.load import resolve
+    from magictel.settings.load import resolve_settings
 
     table = edit_.file().table(target)
     assert table is not None
     exporter = entry_points.load(table.exporter)
     try:
-        resolved = resolve(
+        resolved = resolve_settings(
             target,
             table.exporter,
             exporter.Settings,
@@ -114,14 +114,14 @@ def validate(
 
 def _say_when_it_must_be_named(edit_: Edit, target: str, model: type[Any]) -> None:
     """Add a note if the target will be rejected while its file is only found in the working directory."""
-    from magictel.settings.load import resolve
+    from magictel.settings.load import resolve_settings
     from magictel.settings.trust import CODE
 
     file = replace(edit_.file(), named=False)
     table = file.table(target)
     assert table is not None
     try:
-        resolve(
+        resolve_settings(
             target,
             table.exporter,
             model,

@@ -17,7 +17,7 @@ from magictel.errors import MagictelError, UsageError
 SCHEMA = "magictel.error/1"
 
 
-def exit_code(failure: BaseException) -> int:
+def failure_exit_code(failure: BaseException) -> int:
     """Return the exit code for a failure of the whole command."""
     if isinstance(failure, Terminated):
         return Exit.TERMINATED

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     code = run(given)
     from magictel.cli import output
 
-    code = output.end(signals.exit_code(code))
+    code = output.end(signals.signal_exit_code(code))
     signals.end_at_once(quiet=True)
     sys.exit(code)
 
@@ -42,11 +42,11 @@ def run(arguments: list[str]) -> int:
         output.flush()
         return 1
     except KeyboardInterrupt as stop:
-        from magictel.cli.errors import exit_code, stopped, tell
+        from magictel.cli.errors import failure_exit_code, stopped, tell
 
         if not output.documented():
             tell(stopped(stop), how)
-        return exit_code(stop)
+        return failure_exit_code(stop)
     except OSError as failure:
         if output.refused(failure):  # typer's own pages
             return 1
@@ -88,7 +88,7 @@ def _misused(failure: Any, how: Format) -> int:
 
 
 def _fail(failure: Exception, how: Format) -> int:
-    from magictel.cli.errors import exit_code, mistake, tell
+    from magictel.cli.errors import failure_exit_code, mistake, tell
     from magictel.errors import MagictelError
 
     if not isinstance(failure, MagictelError):
@@ -96,7 +96,7 @@ def _fail(failure: Exception, how: Format) -> int:
         tell(failure, how)
         return 1
     tell(failure, how)
-    return exit_code(failure)
+    return failure_exit_code(failure)
 
 
 def _wants_json(arguments: list[str]) -> bool:

@@ -71,9 +71,9 @@ def command(
     if done.broke_off or done.failed or not done.points:
         code = Exit.FAILED
     if stopped is not None:
-        from magictel.cli.errors import exit_code
+        from magictel.cli.errors import failure_exit_code
 
-        code = Exit(exit_code(stopped))
+        code = Exit(failure_exit_code(stopped))
     if format_ is Format.JSON:
         output.document(
             {

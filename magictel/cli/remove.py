@@ -45,7 +45,7 @@ def command(
 def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
     """Raise `UsageError` unless the effective settings match `--set`. Values are not shown: they may be secret."""
     from magictel.settings.file import parse as parse_file
-    from magictel.settings.load import resolve
+    from magictel.settings.load import resolve_settings
     from magictel.settings.overrides import parse
 
     file = parse_file(current.before, current.path, current.shown)
@@ -55,7 +55,7 @@ def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
     model = entry_points.load(table.exporter).Settings
 
     def effective(over: Any) -> Any:
-        return resolve(
+        return resolve_settings(
             table.name,
             table.exporter,
             model,

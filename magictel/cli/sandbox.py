@@ -107,7 +107,7 @@ def command(
     """  # noqa: D301 - a real backspace keeps click from wrapping a paragraph
     from magictel import sandbox
     from magictel.cli import output
-    from magictel.cli.errors import exit_code
+    from magictel.cli.errors import failure_exit_code
     from magictel.cli.sandbox_targets import prepare_all
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
@@ -144,5 +144,5 @@ def command(
                 tell()
         except KeyboardInterrupt as stop:  # the normal end
             tell()
-            return exit_code(stop)
+            return failure_exit_code(stop)
     return 0

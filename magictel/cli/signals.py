@@ -56,7 +56,7 @@ def end_at_once(*, json: bool = False, quiet: bool = False) -> None:
     sys.unraisablehook = _unraisable
 
 
-def exit_code(code: int) -> int:
+def signal_exit_code(code: int) -> int:
     """Return the process's exit code: a signal that a library swallowed still counts."""
     return code if _Process.came is None else 128 + _Process.came
 

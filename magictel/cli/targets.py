@@ -136,16 +136,16 @@ def _choose(
     extra: Mapping[str, str],
 ) -> Chosen:
     from magictel.registry import entry_points
-    from magictel.settings.load import resolve
-    from magictel.settings.origin import option
+    from magictel.settings.load import resolve_settings
+    from magictel.settings.origin import option_origin
 
     if spec.unusable is not None:
         return Chosen(spec, failure=spec.unusable)
     exporter = None
     try:
         exporter = entry_points.load(spec.exporter)
-        layer = {**{key: (value, option("--sandbox")) for key, value in extra.items()}, **overrides}
-        resolved = resolve(
+        layer = {**{key: (value, option_origin("--sandbox")) for key, value in extra.items()}, **overrides}
+        resolved = resolve_settings(
             spec.name,
             spec.exporter,
             exporter.Settings,

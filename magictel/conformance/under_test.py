@@ -19,7 +19,7 @@ from magictel.registry import entry_points
 from magictel.sandbox.emulator import Emulator
 from magictel.sandbox.table import emulators, make
 from magictel.settings.fields import Field, fields_of
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from magictel.settings.model import ExporterSettings, HttpSettings
 
 NOWHERE = "http://127.0.0.1:9"
@@ -67,7 +67,7 @@ def registered(name: str, emulator: str | None = None) -> Subject:
     def built(place: Place) -> Exporter[Any]:
         own = {"MAGICTEL_FILE_PATH": str(place.folder / "metrics.jsonl")}
         reached = place.environment or {one.env[0]: place.origin for one in addresses(exporter.Settings)}
-        resolved = resolve(
+        resolved = resolve_settings(
             exporter.name, exporter.name, exporter.Settings, environment={**reached, **own}, overrides={}
         )
         known = set(exporter.Settings.__struct_fields__)

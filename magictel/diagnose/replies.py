@@ -18,7 +18,7 @@ from magictel.diagnose.log_parsing import PAGE, TUNNEL, body_after, status_in, s
 from magictel.encoding.payload import Payload
 from magictel.errors import WireError
 from magictel.http.reply_words import counts_refused, words_of
-from magictel.http.responder import front_of
+from magictel.http.responder import responder_of
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probes_of
 from magictel.model.finding import Finding, Rung, Status
@@ -109,7 +109,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
     """The verdict on an answer; `during`: the step of the ladder, or the read, in which it came."""
     outcome = _judge(exporter, reply)
     found = of_outcome(exporter, outcome)
-    front = front_of(reply)
+    front = responder_of(reply)
     found = replace(found, answered_by=exporter.redact(str(front)))
     if found.code is None and reply.status == 202:
         said = words_of(reply) if reply.json() is None else ""

@@ -1,1 +1,1 @@
-"""Messages of HTTP: requests, replies, who answered, and how a reply is classified."""
+"""HTTP messages: requests, replies, the responder, and the classification of replies."""

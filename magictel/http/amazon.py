@@ -1,4 +1,4 @@
-"""What Amazon's services answer to a request that carries no signature (SigV4). magictel signs none."""
+"""Replies of Amazon's services to unsigned requests (SigV4); magictel does not sign requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from magictel.http.wire import Reply
 
-SIGN = "put a signing proxy (SigV4) in front of it and use the proxy's address; magictel does not sign requests"
+SIGN = "use the address of a signing proxy (SigV4); magictel does not sign requests"
 _UNSIGNED = re.compile(
     r"missing ?authentication ?token|incomplete ?signature|not a valid key=value pair|"
     r"authorization header requires '(?:credential|signature|signedheaders)' parameter|"
@@ -15,13 +15,13 @@ _UNSIGNED = re.compile(
 )
 _STATUSES = frozenset({400, 401, 403})
 _ECHO = re.compile(r"\s*Authorization=.*", re.DOTALL)
-"""Amazon says the Authorization header back, credentials included."""
+"""Amazon echoes the Authorization header including credentials."""
 
 
 def unsigned(reply: Reply) -> bool:
-    """True where one of Amazon's services refuses a request because it is not signed.
+    """Return whether an Amazon service rejects a request because it is not signed.
 
-    API Gateway says the same words to a path or a method that it does not know, so its own answer proves nothing.
+    API Gateway uses the same message for an unknown path or method, so its own reply proves nothing.
     """
     if reply.status not in _STATUSES or "x-amz-apigw-id" in reply.headers:
         return False
@@ -29,10 +29,10 @@ def unsigned(reply: Reply) -> bool:
 
 
 def without_echo(words: str) -> str:
-    """Amazon's sentence without the Authorization header that it repeats."""
+    """Return Amazon's message without the echoed Authorization header."""
     return _ECHO.sub("", words)
 
 
 def unsigned_message(words: str) -> str:
-    """Return the sentence for such a refusal, with Amazon's own words."""
+    """Return the message for such a rejection, with Amazon's own message."""
     return f"Amazon requires signed requests (SigV4): {without_echo(words)}"

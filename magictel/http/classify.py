@@ -1,6 +1,6 @@
-"""The verdict on a reply from status, headers, shape and who answered, for what is no backend's own words.
+"""Classification of a reply by status, headers, structure and responder, for replies that are not backend-specific.
 
-One reading for delivery, ladder and diagnoses: whatever an exporter's own `judge` does not know comes here.
+Shared by delivery, ladder and diagnose: replies that an exporter's own `judge` does not know are classified here.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from typing import Any
 from magictel.http.amazon import SIGN, unsigned, unsigned_message, without_echo
 from magictel.http.products import another_product
 from magictel.http.reply_words import error_types, failure_within, own_words, words_of
-from magictel.http.responder import Front, Kind, front_of
+from magictel.http.responder import Responder, ResponderKind, responder_of
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 
 _RETRIED = frozenset({408, 425, 499})
-"""4xx about one attempt only: it came too slowly, too early, or was cancelled on the way (499: nginx, and Google for CANCELLED)."""
+"""4xx about a single attempt: too slow, too early, or cancelled on the way (499: nginx, and Google for CANCELLED)."""
 _THROTTLED = re.compile(
     r"throttl|too_?many_?requests|slow_?down|server_?(?:is_?)?busy|rate_?(?:limit|exceeded)|request_?limit|resource_?exhausted",
     re.IGNORECASE,
 )
-"""How the types of errors say that it was too much at once: AWS, Azure and Google say it under other statuses than 429 as well."""
+"""Error types that mean throttling: AWS, Azure and Google use them with other statuses than 429 as well."""
 _NEVER = frozenset({501, 505, 506, 508, 510, 511})
-"""5xx that say what the server cannot do at all."""
+"""5xx for requests that the server never supports."""
 _PASSING = re.compile(
     r"(?:request|operation|gateway)_?timed?_?out|service_?unavailable|internal_?(?:server_?)?(?:error|failure)|try_?again|transient",
     re.IGNORECASE,
 )
-"""How types say that it was not the request's fault, under whatever status."""
+"""Error types that do not blame the request, under any status."""
 _OVERSIZED = re.compile(
     r"\b(?:request|body|payload|message|batch|content)\b[^.]{0,80}?(?:\btoo (?:big|large|long)|exceed|larger than|over (?:the )?limit)"
     r"(?=.*\b(?:bytes|size|max)\b)|"
     r"\btoo (?:big|large|long)\b[^.]{0,20}\b(?:request|body|payload|message|batch)\b",
     re.IGNORECASE,
 )
-"""A sentence that the request as a whole is too large. Halving what has another fault ends in the same refusal, point by point."""
+"""A message that the whole request is too large. Splitting a request with another fault ends in the same rejection, point by point."""
 _AFFIRMED = re.compile(r"\W*(?:ok|accepted|success(?:ful)?|created|done|\d{3} (?:ok|accepted))\W*", re.IGNORECASE)
 _DISCARDED = re.compile(
     r"\b(?:dropp(?:ed|ing)|discard(?:ed|ing|s)?|reject(?:ed|ing|s)?|ignor(?:ed|ing)|thrown away|out of (?:bounds|order)|"
@@ -49,16 +49,16 @@ _DISCARDED = re.compile(
     r"duplicate (?:sample|timestamp)|invalid (?:sample|label|metric|series|point)|retention (?:period|policy|window))",
     re.IGNORECASE,
 )
-"""How a success says that it threw something away: the receivers' own refusals, which some send under 200 and 202."""
+"""Phrases of a success that discarded data: the receivers' own rejections, which some send with 200 and 202."""
 _NOTHING_LOST = re.compile(
     r"\b(?:no|not|none|nothing|0|zero|without)\b[^.;,]{0,25}\b(?:dropped|discarded|rejected|ignored)|"
     r"\b(?:dropped|discarded|rejected|ignored)\W{0,3}(?:0|none)\b",
     re.IGNORECASE,
 )
-_NO_LOGIN = "a page to log in is for people: use an address that takes API credentials, or have this path excepted from the login"
-_LET_PASS = "set the credentials that it wants, have it let this path pass, or use the backend's own address"
+_NO_LOGIN = "use an address that accepts API credentials, or exempt this path from the login"
+_LET_PASS = "set the credentials that it needs, allow this path there, or use the backend's own address"
 _GATEWAY = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 530, 561})
-"""What a proxy, a load balancer or Cloudflare (52x, 530) says of the backend behind it."""
+"""Statuses by which a proxy, a load balancer or Cloudflare (52x, 530) reports a failure of the backend behind it."""
 _UNKNOWN = frozenset({499, 500, 502, 504, 520, 524, 598, 599})
 _ABOUT_THE_REQUEST = frozenset({400, 401, 404, 405, 406, 407, 408, 410, 411, 413, 414, 415, 422, 425, 431})
 _CODES = {
@@ -72,117 +72,120 @@ _CODES = {
 
 
 def plain_success(reply: Reply) -> bool:
-    """True for a success as most APIs word it: no body, JSON, or a word such as OK."""
+    """Return whether a success looks like that of most APIs: no body, JSON, or a word such as OK."""
     return not reply.body.strip() or reply.json() is not None or _AFFIRMED.fullmatch(reply.text[:100]) is not None
 
 
 def judge_status(
-    reply: Reply, now: float, own: Collection[str] = (), confirms: Callable[[Reply], bool] = plain_success
+    reply: Reply, now: float, own_products: Collection[str] = (), confirms: Callable[[Reply], bool] = plain_success
 ) -> Outcome:
-    """A verdict from status, headers, content type and who answered, for replies without item verdicts.
+    """Return the outcome from status, headers, content type and responder, for replies without item results.
 
-    5xx are worth another try but those that say "never" (501, 505 and the like); 4xx are not, unless they name a time to wait.
-    A 2xx delivers where the backend `confirms` it. It is refused where it is a page, comes from a gRPC service or another product
-    (none of `own`, in `magictel.http.products`), reports a failure in its JSON, or says that data was thrown away; else it is unconfirmed.
+    5xx are retried except permanent ones (501, 505 and similar); 4xx are not, unless they name a time to wait.
+    A 2xx delivers if the backend `confirms` it. It is rejected if it is a web page, comes from a gRPC service or another product
+    (not in `own_products`, see `magictel.http.products`), reports a failure in its JSON, or says that data was discarded; otherwise
+    it is unconfirmed.
     """
     status = reply.status
-    front = front_of(reply)
-    said = words_of(reply)
+    front = responder_of(reply)
+    words = words_of(reply)
     example = " ".join(reply.text[:200].split())
     lead = f"{status} from {front}" if front.named else str(status)
-    told = f"{lead}: {said}" if said else f"{status} with an empty body{f' from {front}' if front.named else ''}"
+    message = f"{lead}: {words}" if words else f"{status} with an empty body{f' from {front}' if front.named else ''}"
     if 200 <= status < 300:
-        return _judge_success(reply, now, front, said, example, own, confirms)
+        return _judge_success(reply, now, front, words, example, own_products, confirms)
     if 300 <= status < 400:
-        where = reply.headers.get("location", "a place that it does not name")
-        page = " (a login page)" if front.kind is Kind.LOGIN else ""
-        remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
+        where = reply.headers.get("location", "an unnamed address")
+        page = " (a login page)" if front.kind is ResponderKind.LOGIN else ""
+        remedy = _NO_LOGIN if front.kind is ResponderKind.LOGIN else None
         return Rejected(
-            "http.redirect", f"{status}: redirected to {where}{page}; credentials do not follow", remedy, example
+            "http.redirect", f"{status}: redirected to {where}{page}; redirects are not followed", remedy, example
         )
     if not 200 <= status < 600:
-        return Rejected("http.unknown-status", f"{told}: HTTP knows no such status", None, example)
+        return Rejected("http.unknown-status", f"{message}: not a valid HTTP status", None, example)
     connection = own_words(reply)
     if connection is not None:
-        return Rejected(connection, told, None, example)
+        return Rejected(connection, message, None, example)
     if unsigned(reply):
-        return Rejected("http.aws.unsigned", f"{status}: {unsigned_message(said)}", SIGN, without_echo(example))
-    product = another_product(reply, own) if status in _ABOUT_THE_REQUEST else None
+        return Rejected("http.aws.unsigned", f"{status}: {unsigned_message(words)}", SIGN, without_echo(example))
+    product = another_product(reply, own_products) if status in _ABOUT_THE_REQUEST else None
     if product is not None:
-        return Rejected("http.other-product", f"{told} ({product} answers, another product)", None, example)
+        return Rejected("http.other-product", f"{message} (the server is {product}, another product)", None, example)
     after = _told_to_wait(reply, now)
-    if status == 413 or (status in (400, 422) and _OVERSIZED.search(said)):
-        limit = f"{lead}: the request body is over a limit of the backend or of a proxy before it"
-        return TooLarge("http.too-large", limit if status == 413 else f"{limit}: {said}")
+    if status == 413 or (status in (400, 422) and _OVERSIZED.search(words)):
+        limit = f"{lead}: the request body exceeds a limit of the backend or of a proxy in front of it"
+        return TooLarge("http.too-large", limit if status == 413 else f"{limit}: {words}")
     waits = after is not None and 400 <= status < 500 and status not in _ABOUT_THE_REQUEST
     typed = error_types(reply) if status in (400, 403, 409) else ""
     waits = waits or _THROTTLED.search(typed) is not None
     if status in (420, 429, 509) or waits:
-        return Throttled("http.throttled", f"{lead}: asked to slow down{': ' + said if said else ''}", after)
+        return Throttled("http.throttled", f"{lead}: throttled{': ' + words if words else ''}", after)
     if status in _RETRIED or _PASSING.search(typed) or (status >= 500 and status not in _NEVER):
-        # Behind these the backend may have stored everything and answered too late, or lost the answer.
+        # In these cases the backend may have stored everything and answered too late, or its reply was lost.
         unknown = status in _UNKNOWN
         if status in _GATEWAY and front.named:
-            return Unavailable("http.bad-gateway", f"{told} (not the backend itself)", after, unknown)
-        return Unavailable("http.server-error" if status >= 500 else "http.timeout", told, after, unknown)
+            return Unavailable("http.bad-gateway", f"{message} (not the backend itself)", after, unknown)
+        return Unavailable("http.server-error" if status >= 500 else "http.timeout", message, after, unknown)
     remedy = None
-    if status in (401, 403, 511) and front.named and front.kind is not Kind.GRPC:
+    if status in (401, 403, 511) and front.named and front.kind is not ResponderKind.GRPC:
         remedy = (
             _NO_LOGIN
-            if front.kind is Kind.LOGIN
-            else f"{front.product or front.kind} refuses it before the backend is asked: {_LET_PASS}"
+            if front.kind is ResponderKind.LOGIN
+            else f"{front.product or front.kind} rejects it before it reaches the backend: {_LET_PASS}"
         )
-    return Rejected(_CODES.get(status, "http.refused"), told, remedy, example)
+    return Rejected(_CODES.get(status, "http.refused"), message, remedy, example)
 
 
 def _judge_success(
     reply: Reply,
     now: float,
-    front: Front,
-    said: str,
+    front: Responder,
+    words: str,
     example: str,
-    own: Collection[str],
+    own_products: Collection[str],
     confirms: Callable[[Reply], bool],
 ) -> Outcome:
     if reply.looks_like_html and reply.status != 204:  # Flask calls an empty 204 text/html
-        what = "a login page" if front.kind is Kind.LOGIN else "a web page"
-        remedy = _NO_LOGIN if front.kind is Kind.LOGIN else None
-        told = f"{reply.status} with {what}: something else than the backend answered"
-        return Rejected("http.not-a-backend", told, remedy, example)
-    if front.kind is Kind.GRPC:
+        what = "a login page" if front.kind is ResponderKind.LOGIN else "a web page"
+        remedy = _NO_LOGIN if front.kind is ResponderKind.LOGIN else None
+        message = f"{reply.status} with {what}: the response is not the backend's"
+        return Rejected("http.not-a-backend", message, remedy, example)
+    if front.kind is ResponderKind.GRPC:
         return Rejected(
             "http.grpc-port",
-            f"{reply.status} from {front}: {said or 'it speaks gRPC'}; no plain HTTP is answered here",
+            f"{reply.status} from {front}: {words or 'it speaks gRPC'}; it does not answer plain HTTP",
             None,
             example,
         )
     within = failure_within(reply)
     if within is None:
-        return _confirmed(reply, said, example, own, confirms)
+        return _confirmed(reply, words, example, own_products, confirms)
     inner = judge_status(Reply(within, reply.headers, reply.body), now)
     assert not isinstance(inner, Delivered | Partial | Unconfirmed)
-    return replace(inner, message=f"{reply.status}, and its body reports a failure: {inner.message}")
+    return replace(inner, message=f"{reply.status}, but its body reports a failure: {inner.message}")
 
 
 def _confirmed(
-    reply: Reply, said: str, example: str, own: Collection[str], confirms: Callable[[Reply], bool]
+    reply: Reply, said: str, example: str, own_products: Collection[str], confirms: Callable[[Reply], bool]
 ) -> Outcome:
-    product = another_product(reply, own)
+    product = another_product(reply, own_products)
     if product is not None:
         message = f"{reply.status} from {product}, which is another product"
         return Rejected("http.other-product", message, None, example)
     if discards(reply):
-        return Rejected("http.discarded", f"{reply.status}, and it says that data was discarded: {said}", None, example)
+        return Rejected("http.discarded", f"{reply.status}, but it says that data was discarded: {said}", None, example)
     if not confirms(reply):
-        words = said or "an empty body"
+        text = said or "an empty body"
         return Unconfirmed(
-            "http.unconfirmed", f"{reply.status}, and not as the backend answers a write: {words}", example
+            "http.unconfirmed",
+            f"{reply.status}, but not in the form of the backend's response to a write: {text}",
+            example,
         )
     return Delivered()
 
 
 def discards(reply: Reply) -> bool:
-    """True for a success whose words say that what was sent was thrown away: `out of bounds`, `sample dropped`, `quota exceeded`."""
+    """Return whether a success says that data was discarded: `out of bounds`, `sample dropped`, `quota exceeded`."""
     if not reply.body.strip() or reply.looks_like_html:
         return False
     words = words_of(reply)
@@ -191,7 +194,7 @@ def discards(reply: Reply) -> bool:
 
 
 def _told_to_wait(reply: Reply, now: float) -> float | None:
-    """Seconds from Retry-After, the headers of a rate limit (seconds left, or the Unix time of its end), or google.rpc.RetryInfo."""
+    """Return seconds from Retry-After, rate-limit headers (seconds left, or the Unix time of the end), or google.rpc.RetryInfo."""
     after = reply.retry_after(now)
     if after is not None:
         return after
@@ -212,10 +215,10 @@ def _told_to_wait(reply: Reply, now: float) -> float | None:
 
 
 def _retry_delays(value: Any) -> Iterator[float]:
-    """`retryDelay` of the details of a gRPC status, in its JSON: seconds with an `s` behind (protobuf's Duration)."""
-    for one in (value, value.get("error") if isinstance(value, Mapping) else None):
-        details = one.get("details") if isinstance(one, Mapping) else None
+    """Return `retryDelay` from the details of a gRPC status in JSON: seconds followed by `s` (protobuf's Duration)."""
+    for source in (value, value.get("error") if isinstance(value, Mapping) else None):
+        details = source.get("details") if isinstance(source, Mapping) else None
         for detail in details if isinstance(details, list) else ():
-            told = detail.get("retryDelay") if isinstance(detail, Mapping) else None
-            if isinstance(told, str) and re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?s", told):
-                yield float(told[:-1])
+            delay = detail.get("retryDelay") if isinstance(detail, Mapping) else None
+            if isinstance(delay, str) and re.fullmatch(r"\d{1,9}(?:\.\d{1,9})?s", delay):
+                yield float(delay[:-1])

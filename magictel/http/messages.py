@@ -1,8 +1,8 @@
-"""HTTP requests and replies, complete, and the one guard where replies enter: whatever a server says becomes a value or a `WireError`.
+"""Complete HTTP requests and replies, and the guard for reading replies: any server data becomes a value or a `WireError`.
 
-Text for people comes out masked: a server may say back the credentials that it was sent. Nothing here raises `KeyError`,
-`TypeError`, `UnicodeDecodeError` or `RecursionError` into a caller: `json` and `decoded` give None, and `reading` turns what an
-author's own code trips over, in an answer of another shape, into `http.malformed-reply`.
+Text is masked, because a server may echo credentials. Nothing here raises `KeyError`, `TypeError`, `UnicodeDecodeError` or
+`RecursionError`: `json` and `decoded` return None, and `reading` turns errors of an author's code on an unexpected reply into
+`http.malformed-reply`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from magictel.secrets.redactor import Redactor
 
 T = TypeVar("T")
 MISREAD = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
-"""What code raises that reads an answer of another shape than it expects. `msgspec.DecodeError` and `UnicodeError` are among it."""
+"""Exceptions of code that reads a reply with an unexpected structure, including `msgspec.DecodeError` and `UnicodeError`."""
 _asked: ContextVar[str | None] = ContextVar("magictel_asked", default=None)
-"""The latest question to a backend inside `reading`, for its sentence."""
+"""The latest request to a backend inside `reading`, for its message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, complete: absolute URL, all headers, body bytes as they travel. `repr` shows no header value."""
+    """A complete HTTP request: absolute URL, all headers, body bytes as sent. `repr` shows no header value."""
 
     method: str
     url: str
@@ -37,26 +37,26 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path without the query."""
+        """Return the path without the query."""
         return urllib.parse.urlsplit(self.url).path or "/"
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the last, a bare one as an empty text."""
+        """Return the query's parameters; the last of repeated ones, an empty text for bare ones."""
         return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.url).query, keep_blank_values=True))
 
     def header(self, name: str) -> str:
-        """A header's value whatever its case, or an empty text."""
+        """Return a header's value, case-insensitively, or an empty text."""
         wanted = name.lower()
         return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A complete HTTP reply. Header names are lower case; `body` is decompressed; `seconds` from first byte out to last byte in.
+    """A complete HTTP reply. Header names are lower case; `body` is decompressed; `seconds` from first byte sent to last byte received.
 
-    `body` is as it came, so `repr` shows neither it nor a header. `text`, `json` and `decoded` mask the secrets that `redact` knows and
-    that a server said back. `request` is what it answers, where an exporter's attempt sent that.
+    `body` is unmasked, so `repr` shows neither it nor a header. `text`, `json` and `decoded` mask secrets that a server echoed and that
+    `redact` knows. `request` is the request of an exporter's attempt.
     """
 
     status: int
@@ -68,16 +68,16 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """A 2xx. It proves that something answered, never that anything was stored."""
+        """Return whether the status is 2xx, which does not prove that anything was stored."""
         return 200 <= self.status < 300
 
     @property
     def content_type(self) -> str:
-        """The media type, lower case, without parameters."""
+        """Return the media type in lower case without parameters."""
         return self.headers.get("content-type", "").split(";")[0].strip().lower()
 
     def masked(self, redact: Redactor) -> Reply:
-        """The same reply, in which headers and what is read of the body show none of these secrets."""
+        """Return the same reply with these secrets masked in headers and in the parsed body."""
         headers = self.headers
         together = "\n".join(headers.values())
         if redact.echoed(together) != together:
@@ -86,16 +86,16 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are no UTF-8 are replaced."""
+        """Return the body as text; invalid UTF-8 is replaced."""
         text = self.body.decode("utf-8", "replace")
         return text if self.redact is None else self.redact.echoed(text)
 
     def json(self, *, masked: bool = True) -> Any:
-        """The body's JSON value, or None where it is not JSON. `masked=False`: for values that are compared and not shown."""
+        """Return the body's JSON value, or None if it is not JSON. `masked=False`: for values that are compared, not shown."""
         return self._read(json.loads, masked)
 
     def decoded(self, decode: Callable[[bytes], T]) -> T | None:
-        """What a typed decoder makes of the body, or None where it is not of that shape."""
+        """Return the body decoded with a typed decoder, or None if it does not match."""
         value: T | None = self._read(decode, True)
         return value
 
@@ -109,7 +109,7 @@ class Reply:
         return value
 
     def retry_after(self, now: float) -> float | None:
-        """The Retry-After header in seconds from `now` (Unix time): a number or an HTTP date (RFC 9110 §10.2.3); None without."""
+        """Return Retry-After in seconds from `now` (Unix time), a number or an HTTP date (RFC 9110 §10.2.3), or None."""
         text = self.headers.get("retry-after", "").strip()
         if not text:
             return None
@@ -124,7 +124,7 @@ class Reply:
 
     @property
     def looks_like_html(self) -> bool:
-        """True for a page made for people: by its content type or its first bytes."""
+        """Return whether the reply is a web page, by its content type or its first bytes."""
         return self.content_type in {"text/html", "application/xhtml+xml"} or self.body[
             :64
         ].lstrip().lower().startswith((b"<!doctype html", b"<html"))
@@ -132,9 +132,9 @@ class Reply:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Raise `WireError` (`http.malformed-reply`) where an answer that came meanwhile has another shape than the code inside expects.
+    """A context that raises `WireError` (`http.malformed-reply`) if a reply does not have the structure that the code inside expects.
 
-    Where nothing was asked inside, it is a bug, and stays one.
+    If no request was sent inside, the exception is a bug and is not changed.
     """
     before = _asked.set(None)
     try:
@@ -143,22 +143,22 @@ def reading() -> Iterator[None]:
         asked = _asked.get()
         if asked is None:
             raise
-        raise malformed(asked, failure) from None  # its text may quote the answer
+        raise malformed(asked, failure) from None  # its message may quote the reply
     finally:
         _asked.reset(before)
 
 
 def asking(method: str, path: str) -> None:
-    """Note the question that is asked, for `reading`."""
+    """Note the current request, for `reading`."""
     _asked.set(f"{method} {path}")
 
 
 def malformed(asked: str, failure: BaseException | None = None) -> WireError:
-    """The error for an answer of another shape than the backend's own."""
+    """Return the error for a reply that is not in the backend's format."""
     return WireError(
         "http.malformed-reply",
-        f"the answer to {asked} is not in this backend's format and cannot be read",
-        "look at the answer with curl: it may come from another service, a proxy or an unknown version",
+        f"the response to {asked} is not in this backend's format",
+        "look at the response with curl: it may come from another service, a proxy or an unknown version",
         phase="read",
         maybe_delivered=True,
         evidence={"exception": type(failure).__name__} if failure is not None else {},

@@ -1,4 +1,4 @@
-"""Which known product gave a reply, by what it says of itself. A target pointed at another product fails at http, by name."""
+"""Detection of the product that sent a reply. A target with another product's address fails at http, with its name."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _BY_SERVER: tuple[tuple[str, str], ...] = (
     ("amazons3", "Amazon S3"),
 )
 _NO_HANDLER = re.compile(r"no handler found for uri \[|Incorrect HTTP method for uri \[")
-"""What both search engines say to a path that they do not know."""
+"""The message of both search engines for an unknown path."""
 ENGINE = "Elasticsearch or OpenSearch"
 
 
 def product_in(reply: Reply) -> str | None:
-    """The product that a reply names, or None. Elasticsearch and OpenSearch may be told apart or not: `ENGINE`."""
+    """Return the product that a reply names, or None; `ENGINE` if Elasticsearch and OpenSearch cannot be told apart."""
     for header, product in _BY_HEADER:
         if header in reply.headers:
             return product
@@ -53,10 +53,14 @@ def product_in(reply: Reply) -> str | None:
     return _by_body(reply.json(), reply.text[:1_000])
 
 
-def another_product(reply: Reply, own: Collection[str]) -> str | None:
-    """The product that a reply names where it is none of `own`; None as well where `own` is empty: the backend's names are not known."""
-    product = product_in(reply) if own else None
-    if product is None or product in own or (product == ENGINE and {"Elasticsearch", "OpenSearch"} & set(own)):
+def another_product(reply: Reply, own_products: Collection[str]) -> str | None:
+    """Return the product that a reply names if it is not in `own_products`; None if that is empty."""
+    product = product_in(reply) if own_products else None
+    if (
+        product is None
+        or product in own_products
+        or (product == ENGINE and {"Elasticsearch", "OpenSearch"} & set(own_products))
+    ):
         return None
     return product
 

@@ -1,4 +1,4 @@
-"""What a reply says: its sentence, the types of its error, and a failure that a 2xx reports in its JSON."""
+"""Texts of a reply: its message, its error types, and a failure that a 2xx reports in its JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 200
 _READ = 20_000
 _TITLE = re.compile(r"<(?:title|h1)[^>]*>(.*?)</", re.IGNORECASE | re.DOTALL)
 _XML = re.compile(r"<(?:\w+:)?(?:Code|Message|faultstring|faultcode)\b[^>]*>([^<]+)</", re.IGNORECASE)
-"""Where the clouds' XML errors, and SOAP's, name what is wrong."""
+"""Elements with the message in XML errors of cloud services and SOAP."""
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SENTENCES = (
     "message",
@@ -38,9 +38,9 @@ _SENTENCES = (
 _REFUSED_COUNT = re.compile(
     r"(?:^|_|(?<=[a-z])(?=[A-Z]))(?:num_?)?(?:rejected|dropped|discarded|failed|invalid|ignored)", re.IGNORECASE
 )
-"""Names under which JSON counts what was not taken."""
+"""JSON keys that count rejected items."""
 _TYPES = ("__type", "type", "code", "Code", "status", "reason", "errorcode", "errorCode")
-"""Under which JSON names the type of an error, for machines."""
+"""JSON keys with the type of an error."""
 _OWN_WORDS = (
     ("This is not an HTTP port", "es.http.wrong-port"),
     ("plain HTTP request was sent to HTTPS port", "http.tls-port"),
@@ -50,13 +50,13 @@ _OWN_WORDS = (
     ("No required SSL certificate was sent", "tls.client-cert-required"),
     ("The SSL certificate error", "tls.client-cert-rejected"),
 )
-"""What servers say of a connection that is of the wrong kind: nginx, Go, Apache and Elasticsearch say it in a 400 of their own."""
+"""Messages of servers about a wrong type of connection, sent with 400 by nginx, Go, Apache and Elasticsearch."""
 
 
 def error_types(reply: Reply) -> str:
-    """The machine's own names for what is wrong, where a reply has any, with blanks between: `ThrottlingException`, `SlowDown`.
+    """Return the error types of a reply, separated by spaces: `ThrottlingException`, `SlowDown`.
 
-    From AWS's header, from XML's Code, and from JSON: single words under the keys by which APIs name a type, wherever they stand.
+    From AWS's header, from XML's Code, and from JSON: single words under the keys that APIs use for a type, at any depth.
     """
     header = reply.headers.get("x-amzn-errortype", "")
     if header:
@@ -83,40 +83,40 @@ def _type_names(value: Any, depth: int) -> Iterator[str]:
 
 
 def words_of(reply: Reply) -> str:
-    """What a reply says, on one line: the sentence in its JSON, a page's title, gRPC's message, or its text; cut, maybe empty."""
-    told = reply.headers.get("grpc-message", "")
-    if not told:
+    """Return a reply's message on a single line: from JSON, a page's title, gRPC's message, or its text; truncated, may be empty."""
+    words = reply.headers.get("grpc-message", "")
+    if not words:
         value = reply.json()
         if isinstance(value, dict | list):
-            told = _sentence(value, 0)
+            words = _sentence(value, 0)
         text = reply.text[:_READ]
-        if not told and reply.looks_like_html:
+        if not words and reply.looks_like_html:
             title = _TITLE.search(text)
-            from html import unescape  # a large table, seldom wanted
+            from html import unescape  # a large table, rarely needed
 
-            told = unescape(_TAG.sub(" ", title.group(1) if title else text))
-        if not told and text.lstrip("\ufeff \r\n\t").startswith("<"):
-            told = ": ".join(one.strip() for one in _XML.findall(text)[:2])
-        told = told or text
-    return clipped("".join(one if one.isprintable() else " " for one in told[:_READ]), _LONGEST)
+            words = unescape(_TAG.sub(" ", title.group(1) if title else text))
+        if not words and text.lstrip("\ufeff \r\n\t").startswith("<"):
+            words = ": ".join(part.strip() for part in _XML.findall(text)[:2])
+        words = words or text
+    return clipped("".join(character if character.isprintable() else " " for character in words[:_READ]), _LONGEST)
 
 
 def own_words(reply: Reply) -> str | None:
-    """The code of what a server says about the connection itself, or None."""
+    """Return the code of a server's message about the connection itself, or None."""
     if reply.ok and reply.json() is not None:
         return None
     text = reply.text[:1_000]
-    return next((code for said, code in _OWN_WORDS if said in text), None)
+    return next((code for phrase, code in _OWN_WORDS if phrase in text), None)
 
 
 def failure_within(reply: Reply) -> int | None:
-    """The status of a failure that a 2xx reports in its JSON (400 where it names none), or None: it reports none.
+    """Return the status of a failure that a 2xx reports in its JSON (400 if it names none), or None without a failure.
 
     `{"statusCode": 503}`, `{"status": "error"}`, `{"success": false}`, `{"errors": [...]}`, `{"error": {…}}`,
     OTLP's `partialSuccess`, `[{"status": 400}]`.
     """
     value = reply.json()
-    if isinstance(value, list):  # a verdict for each item, as some event APIs give them
+    if isinstance(value, list):  # a result for each item, as in some event APIs
         verdicts = [item for item in value if isinstance(item, Mapping)]
         worst = [item["status"] for item in verdicts if isinstance(item.get("status"), int)]
         refused = 400 if any(counts_refused(item) for item in verdicts) else None
@@ -147,7 +147,7 @@ def _items(value: Any) -> list[Any]:
 
 
 def counts_refused(value: Mapping[Any, Any]) -> bool:
-    """True where JSON counts what was refused, as OTLP's partial success does (as texts), and logs of it: `rejectedDataPoints: "2"`.
+    """Return whether JSON counts rejected items, as OTLP's partial success does (as texts): `rejectedDataPoints: "2"`.
 
     Also `failedMetricsCount: 1`, `linesInvalid: 3`, `num_points_dropped: 2`.
     """

@@ -1,7 +1,7 @@
-"""What goes over the wire and comes back: `Request`, `Reply`, the `Transport` protocol, and the `Wire` of probes.
+"""The `Transport` protocol, and the `Wire` of probes.
 
-A `Wire` is an exporter's own endpoint with its own credentials, handed to probes and read-backs; it records every
-exchange, redacted, as evidence.
+A `Wire` is an exporter's endpoint with its credentials, passed to probes and read-backs; it records every exchange,
+redacted, as evidence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EVIDENCE_BYTES = 300
 
 
 class Transport(Protocol):
-    """Carries one request. Thread-safe; connections are pooled; redirects are never followed."""
+    """A sender of single requests. Thread-safe; connections are pooled; redirects are never followed."""
 
     def send(self, request: Request, timeout: float) -> Reply:
         """Return the complete reply or raise `WireError`; never longer than `timeout` seconds."""
@@ -36,7 +36,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A recorded request and its reply, redacted and cut, as evidence."""
+    """A recorded request and its reply, redacted and truncated, as evidence."""
 
     method: str
     url: str
@@ -46,7 +46,7 @@ class Exchange:
 
 
 class Wire:
-    """An exporter's own endpoint with its own credentials: what probes and read-backs talk through."""
+    """An exporter's endpoint with its credentials, used by probes and read-backs."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class Wire:
         self.timeout = timeout
         self._authorize = authorize
         self.until: float | None = None
-        """The moment of the monotonic clock by which every question through this wire has ended; None: each has its own `timeout`."""
+        """Deadline on the monotonic clock of all requests through this wire; None: each has its own `timeout`."""
         self.proxied = False
-        """True where the ladder knows that a proxy stands before the endpoint."""
+        """Whether the ladder knows that there is a proxy in front of the endpoint."""
         self.exchanges: list[Exchange] = []
 
     def __repr__(self) -> str:
@@ -84,7 +84,7 @@ class Wire:
         timeout: float | None = None,
         credentials: bool = True,
     ) -> Reply:
-        """Send to `path` below the endpoint; raises `WireError`. `credentials=False` leaves the exporter's headers out."""
+        """Send a request to `path` below the endpoint. Raise `WireError`. `credentials=False` omits the exporter's headers."""
         sent: dict[str, str] = dict(self._headers) if credentials else {}
         if json_body is not None:
             body = json.dumps(json_body, ensure_ascii=False).encode()
@@ -110,27 +110,27 @@ class Wire:
         if left <= 0:
             raise WireError(
                 "net.http.read-timeout",
-                f"{self.endpoint.origin}: earlier answers took all of the {self.timeout:.1f} s, "
+                f"{self.endpoint.origin}: earlier requests used up the {self.timeout:.1f} s, "
                 f"so {request.method} {request.path} was not sent",
-                "raise --timeout, or look why the backend answers so slowly",
+                "raise --timeout, or find out why the backend is slow",
                 phase="read",
             )
         return min(timeout, left)
 
     def get(self, path: str, *, timeout: float | None = None) -> Reply:
-        """GET `path`."""
+        """Send GET `path`."""
         return self.request("GET", path, timeout=timeout)
 
     def post(self, path: str, json_body: Any = None, *, timeout: float | None = None) -> Reply:
-        """POST a JSON value to `path`."""
+        """Send a JSON value to `path` with POST."""
         return self.request("POST", path, json_body=json_body, timeout=timeout)
 
     def first_bytes(self, reply: Reply) -> str:
-        """The start of a reply's body, redacted, on one line: evidence for people."""
+        """Return the start of a reply's body, redacted, on a single line, as evidence."""
         return self.redact(" ".join(reply.masked(self.redact).text[: _EVIDENCE_BYTES * 2].split()))[:_EVIDENCE_BYTES]
 
     def at(self, endpoint: Endpoint) -> Wire:
-        """The same wire to another endpoint of the backend, with a record of its own."""
+        """Return the same wire for another endpoint of the backend, with its own record."""
         other = Wire(
             self._transport,
             endpoint,

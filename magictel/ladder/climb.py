@@ -33,10 +33,10 @@ def climb(
     turned into a skipped one that keeps code, message and evidence, and blocks nothing.
     """
     clock = clock or SystemClock()
-    held: dict[Rung, Finding] = {}
+    findings: dict[Rung, Finding] = {}
     beyond = False
     for rung in Rung:
-        finding = _blocked(rung, held)
+        finding = _blocked(rung, findings)
         if beyond:
             finding = Finding.skipped(rung, f"skipped ({AFTER_UNTIL} {until})")
         elif rung.value in skip:
@@ -47,7 +47,7 @@ def climb(
             finding = _step(rung, steps.get(rung), clock)
             if finding.code in skip and finding.outcome in (Status.FAIL, Status.WARN):
                 finding = replace(finding, outcome=Status.SKIPPED, message=f"--skip {finding.code}: {finding.message}")
-        held[rung] = finding
+        findings[rung] = finding
         beyond = beyond or rung == until
         yield finding
 
@@ -94,10 +94,10 @@ def failed_by(rung: Rung, failure: WireError) -> Finding:
     return Finding(rung, Status.FAIL, failure.message, failure.code, failure.remedy, failure.evidence)
 
 
-def _blocked(rung: Rung, held: Mapping[Rung, Finding]) -> Finding | None:
+def _blocked(rung: Rung, findings: Mapping[Rung, Finding]) -> Finding | None:
     """A rung whose need failed, or was blocked itself, is blocked by the one that failed."""
     for need in NEEDS[rung]:
-        finding = held[need]
+        finding = findings[need]
         if finding.outcome is Status.FAIL:
             return Finding(rung, Status.BLOCKED, f"blocked by {need}", blocked_by=need)
         if finding.outcome is Status.BLOCKED:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from magictel.http.amazon import unsigned
 from magictel.http.reply_words import words_of
-from magictel.http.responder import front_of
+from magictel.http.responder import responder_of
 from magictel.http.wire import Reply, Wire
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Outcome, Rejected
@@ -30,7 +30,7 @@ def refused(reply: Reply, wire: Wire, verdict: Outcome, rung: Rung = Rung.AUTH) 
         f"every request is refused: {message}",
         remedy or (_AUTHENTICATE if missing else _AUTHORIZE),
         status=reply.status,
-        answered_by=str(front_of(reply)),
+        answered_by=str(responder_of(reply)),
         first_bytes=wire.first_bytes(reply),
     )
 
@@ -48,7 +48,7 @@ def unauthorized(
 
     `given`: credentials are sent. `options`: those that set them. `code`: the backend's own, which a proxy's 401 does not get.
     """
-    front = front_of(reply)
+    front = responder_of(reply)
     said = words_of(reply)
     words = f"{f' from {front}' if front.named else ''}{f': {said}' if said else ''}"
     return Finding.failed(
@@ -63,7 +63,7 @@ def unauthorized(
 
 def named_by_others(reply: Reply) -> bool:
     """True for a 401 or 403 that says who refuses or why: a proxy, an unsigned request, missing rights."""
-    return reply.status == 403 or unsigned(reply) or front_of(reply).named
+    return reply.status == 403 or unsigned(reply) or responder_of(reply).named
 
 
 def accepted(wire: Wire, path: str, given: bool, rung: Rung = Rung.AUTH) -> Finding:

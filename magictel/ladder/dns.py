@@ -18,10 +18,10 @@ def dns(
     host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
     started = time.monotonic()
     try:
-        found = resolve(host, port, timeout, resolver)
+        resolved = resolve(host, port, timeout, resolver)
     except (socket.gaierror, LookUpTimeout) as failure:
         return _unresolved(host, proxy, failure, timeout)
-    addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+    addresses = list(dict.fromkeys(str(address[4][0]) for address in resolved))
     evidence = {"host": host, "addresses": addresses, "look_up_seconds": time.monotonic() - started}
     if proxy is not None:
         return Finding.passed(

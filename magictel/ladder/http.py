@@ -12,7 +12,7 @@ from typing import Any
 from magictel.errors import WireError
 from magictel.http.classify import judge_status
 from magictel.http.reply_words import own_words, words_of
-from magictel.http.responder import Front, Kind, front_of
+from magictel.http.responder import Responder, ResponderKind, responder_of
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.deferred import Meanwhile, seconds_left
 from magictel.ladder.sniff import answers_in_plaintext, banner, speaks_tls
@@ -93,16 +93,16 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
             "check host and port: another service listens there",
             **seen,
         )
-    front = front_of(reply)
+    front = responder_of(reply)
     if own_words(reply) == "http.tls-port" and not wire.endpoint.tls:
         return _tls_port(wire, rung, **seen)
     if not reply.looks_like_html:
         return _gateway(reply, wire, front, rung, seen) if front.named and reply.json() is None else None
     if reply.status == 400 and wire.endpoint.tls:
-        for said, code in _CLIENT_CERTIFICATE.items():
-            if said in reply.text[:600]:
-                found = known_fault(code)
-                return Finding.failed(rung, code, f"{front}: {found.message}", found.remedy, **seen)
+        for phrase, code in _CLIENT_CERTIFICATE.items():
+            if phrase in reply.text[:600]:
+                tls_fault = known_fault(code)
+                return Finding.failed(rung, code, f"{front}: {tls_fault.message}", tls_fault.remedy, **seen)
     gateway = _gateway(reply, wire, front, rung, seen)
     if gateway is not None:
         return gateway
@@ -124,8 +124,8 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
     )
 
 
-def _page_of(front: Front) -> str:
-    if front.kind is Kind.LOGIN:
+def _page_of(front: Responder) -> str:
+    if front.kind is ResponderKind.LOGIN:
         return "a login page"
     return f"a web page from {front}" if front.named else "a web page"
 
@@ -138,7 +138,7 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
     outcome = judge_status(reply, now)
     if reply.ok or not isinstance(outcome, Throttled | Unavailable):
         return None
-    front = front_of(reply)
+    front = responder_of(reply)
     sender = (
         str(front)
         if front.named
@@ -147,11 +147,11 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
     evidence = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     if outcome.retry_after is not None:
         evidence["retry_after"] = outcome.retry_after
-    said = words_of(reply)
+    words = words_of(reply)
     return Finding.failed(
         rung,
         outcome.code,
-        f"{wire.endpoint.origin} answers {reply.status}{f' ({said})' if said else ''}: {sender}",
+        f"{wire.endpoint.origin} answers {reply.status}{f' ({words})' if words else ''}: {sender}",
         "wait, or raise the limit there"
         if isinstance(outcome, Throttled)
         else "magictel check --wait 60s; if it stays so, look at what stands before the backend, and at its log",
@@ -159,20 +159,20 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
     )
 
 
-def _gateway(reply: Reply, wire: Wire, front: Front, rung: Rung, seen: Mapping[str, Any]) -> Finding | None:
+def _gateway(reply: Reply, wire: Wire, front: Responder, rung: Rung, seen: Mapping[str, Any]) -> Finding | None:
     """The finding for what stands before the backend and says so itself."""
     outcome = judge_status(reply, 0.0)
     if reply.ok or not isinstance(outcome, Throttled | Unavailable):
         return None
     server = seen.get("server") or front
-    said = words_of(reply)
+    words = words_of(reply)
     if isinstance(outcome, Throttled):
         message, remedy = f"{reply.status} from {server}: it asks to slow down", "wait, or raise the limit there"
     elif outcome.code == "http.bad-gateway":
         message = f"{reply.status} from {server}, which stands before the backend and cannot reach it"
         remedy = "check the backend behind it, and the address it forwards to"
     else:
-        message = f"{reply.status} from {server}{f': {said}' if said else ''}"
+        message = f"{reply.status} from {server}{f': {words}' if words else ''}"
         remedy = "look at the backend's log, and at that of what stands before it"
     return Finding.failed(rung, outcome.code, message, remedy, **seen)
 
@@ -204,13 +204,13 @@ def explain_wire_error(
                 untried.append("whether the port speaks TLS")
             if failure.code in ("net.tcp.reset", "net.http.closed"):
                 seconds = seconds_left(until)
-                said = banner(wire, seconds / 2) if seconds else ""
-                if said:
-                    evidence["first_bytes"] = said
+                greeting = banner(wire, seconds / 2) if seconds else ""
+                if greeting:
+                    evidence["first_bytes"] = greeting
                     return Finding.failed(
                         rung,
                         "http.not-http",
-                        f"{endpoint.origin} does not speak HTTP: it said {said!r}",
+                        f"{endpoint.origin} does not speak HTTP: it said {greeting!r}",
                         "check host and port: another service listens there",
                         **evidence,
                     )
@@ -220,8 +220,10 @@ def explain_wire_error(
             seconds = seconds_left(until)
             line = answers_in_plaintext(endpoint, None, seconds) if seconds else ""
             if line:
-                found = known_fault("tls.plaintext-server")
-                return Finding.failed(rung, found.code, found.message, found.remedy, **evidence | {"first_bytes": line})
+                tls_fault = known_fault("tls.plaintext-server")
+                return Finding.failed(
+                    rung, tls_fault.code, tls_fault.message, tls_fault.remedy, **evidence | {"first_bytes": line}
+                )
             if not seconds:
                 untried.append("whether it answers in plain http")
     if untried:

@@ -42,14 +42,14 @@ def probe(rung: Rung, sentence: str, side_effect: SideEffect = SideEffect.READ_O
 
 def probes_of(exporter_class: type) -> tuple[ProbeInfo, ...]:
     """The probes of an exporter class in the ladder's order, inherited ones included; the most derived class decides."""
-    found: dict[str, ProbeInfo] = {}
+    probes: dict[str, ProbeInfo] = {}
     for ancestor in reversed(exporter_class.__mro__):
         for name, member in vars(ancestor).items():
             mark = getattr(member, _MARK, None)
             if mark is not None:
                 rung, sentence, side_effect = mark
-                found[name] = ProbeInfo(rung, sentence, side_effect, name)
-            elif name in found and not callable(member):
-                del found[name]  # a subclass switches a probe off by `name = None`
+                probes[name] = ProbeInfo(rung, sentence, side_effect, name)
+            elif name in probes and not callable(member):
+                del probes[name]  # a subclass switches a probe off by `name = None`
     order = list(Rung)
-    return tuple(sorted(found.values(), key=lambda one: order.index(one.rung)))
+    return tuple(sorted(probes.values(), key=lambda probe_info: order.index(probe_info.rung)))

@@ -32,7 +32,9 @@ def another_service(first: bytes, endpoint: Endpoint) -> Finding | None:
     """The finding for what answers in plain text, and not in HTTP."""
     if not first or first.startswith(b"HTTP/") or first[:2] in _TLS_RECORDS:
         return None
-    said = "".join(one if one.isprintable() else "." for one in first.decode("latin-1")).strip(" .")
+    greeting = "".join(character if character.isprintable() else "." for character in first.decode("latin-1")).strip(
+        " ."
+    )
     if b"This is not an HTTP port" in first:  # Elasticsearch's and OpenSearch's TcpTransport
         code, why = "es.http.wrong-port", "is the port on which the nodes talk to each other, not the one for clients"
         remedy = "use the HTTP port, 9200 unless it was changed"
@@ -40,9 +42,9 @@ def another_service(first: bytes, endpoint: Endpoint) -> Finding | None:
         code, why = "tls.plaintext-server", "is a gRPC port without TLS (it speaks HTTP/2 at once)"
         remedy = "use the backend's HTTP port; for OTLP that is 4318, not 4317"
     else:
-        code, why = "http.not-http", f"speaks neither TLS nor HTTP: it said {said!r}"
+        code, why = "http.not-http", f"speaks neither TLS nor HTTP: it said {greeting!r}"
         remedy = "check host and port: another service listens there"
-    return Finding.failed(Rung.TLS, code, f"{endpoint.origin} {why}", remedy, first_bytes=said)
+    return Finding.failed(Rung.TLS, code, f"{endpoint.origin} {why}", remedy, first_bytes=greeting)
 
 
 def plain_answer(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bytes:
@@ -81,4 +83,4 @@ def banner(wire: Wire, timeout: float) -> str:
     if first.startswith(b"HTTP/"):
         return ""
     text = first.decode("latin-1")
-    return "".join(one if one.isprintable() else "." for one in text).strip(" .")
+    return "".join(character if character.isprintable() else "." for character in text).strip(" .")

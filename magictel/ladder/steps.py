@@ -75,9 +75,9 @@ def http_steps(exporter: HttpLadder, timeout: float) -> Mapping[Rung, Callable[[
         Rung.TLS: lambda: climbing.each(Rung.TLS, climbing.tls),
     }
     for rung in _ASKED:
-        own = [probe for probe in probes_of(type(exporter)) if probe.rung is rung]
-        if own:
-            steps[rung] = climbing.probed(rung, own)
+        own_probes = [probe for probe in probes_of(type(exporter)) if probe.rung is rung]
+        if own_probes:
+            steps[rung] = climbing.probed(rung, own_probes)
     steps.setdefault(Rung.HTTP, lambda: climbing.each(Rung.HTTP, climbing.http))
     steps.setdefault(Rung.AUTH, lambda: climbing.each(Rung.AUTH, climbing.auth))
     steps.setdefault(Rung.CLOCK, lambda: climbing.each(Rung.CLOCK, climbing.clock))
@@ -106,7 +106,7 @@ class _Climbing:
             share = max(0.1, until - time.monotonic()) / (len(self._standing) - number)
             findings[endpoint] = ask(endpoint, share)
         merged = merge(rung, findings, self._gone)
-        failed = {endpoint: one for endpoint, one in findings.items() if one.outcome is Status.FAIL}
+        failed = {endpoint: finding for endpoint, finding in findings.items() if finding.outcome is Status.FAIL}
         if len(failed) < len(
             findings
         ):  # else the rung itself fails, or is told to be skipped: then all are asked again above

@@ -22,13 +22,13 @@ def tcp(
     host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
     until = time.monotonic() + timeout
     try:
-        found = resolve(host, port, timeout, resolver)
+        addresses = resolve(host, port, timeout, resolver)
     except OSError as failure:
         return Finding.failed(
             Rung.TCP, "net.dns.not-found", f"{host} no longer resolves", f"getent hosts {host}", resolver=str(failure)
         )
-    attempts = [_attempt(one, until, len(found) - number) for number, one in enumerate(found)]
-    answered = [one for one in attempts if one["answers"]]
+    attempts = [_attempt(address, until, len(addresses) - number) for number, address in enumerate(addresses)]
+    answered = [attempt for attempt in attempts if attempt["answers"]]
     evidence: dict[str, Any] = {"addresses": attempts, "answered_by": "proxy" if proxy is not None else "backend"}
     if not answered:
         evidence["answered_by"] = None
@@ -43,17 +43,17 @@ def tcp(
         return Finding.passed(Rung.TCP, f"{attempts[0]['address']} connected", **evidence)
     if len(answered) == len(attempts):
         return Finding.passed(Rung.TCP, f"{len(answered)} of {len(attempts)} addresses connected", **evidence)
-    silent = [one for one in attempts if not one["answers"]]
-    first = "; ".join(f"{one['address']} {_verb(one)}" for one in silent[:2])
+    silent = [attempt for attempt in attempts if not attempt["answers"]]
+    first = "; ".join(f"{attempt['address']} {_verb(attempt)}" for attempt in silent[:2])
     return Finding.passed(Rung.TCP, f"{answered[0]['address']} connected; {first}", **evidence)
 
 
-def _attempt(one: tuple[Any, ...], until: float, shares: int) -> dict[str, Any]:
-    host, port = str(one[4][0]), one[4][1]
+def _attempt(address: tuple[Any, ...], until: float, shares: int) -> dict[str, Any]:
+    host, port = str(address[4][0]), address[4][1]
     tried: dict[str, Any] = {"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"}
     started = time.monotonic()
     try:
-        connect_one(one, left(until) / shares).close()
+        connect_one(address, left(until) / shares).close()
         tried["answers"] = True
     except OSError as failure:
         tried["answers"] = False
@@ -71,27 +71,29 @@ def _unreached(
     timeout: float,
     evidence: dict[str, Any],
 ) -> Finding:
-    said = "; ".join(f"{one['address']} {_verb(one)}" for one in attempts[:4])
+    summary = "; ".join(f"{attempt['address']} {_verb(attempt)}" for attempt in attempts[:4])
     if proxy is not None:
         return Finding.failed(
             Rung.TCP,
             "http.proxy.down",
-            f"the proxy {proxy} (from {proxy.source}) cannot be reached: {said}; the backend was not asked",
+            f"the proxy {proxy} (from {proxy.source}) cannot be reached: {summary}; the backend was not asked",
             "start the proxy, or except this host with NO_PROXY or the proxy setting",
             **evidence,
         )
-    errors = {one["error"] for one in attempts}
+    errors = {attempt["error"] for attempt in attempts}
     if "ECONNREFUSED" in errors:
         remedy = "start the backend or check the port; inside a container, localhost is the container itself"
-        refused = " or ".join(str(one["address"]) for one in attempts[:4] if one["error"] == "ECONNREFUSED")
-        others = "; ".join(f"{one['address']} {_verb(one)}" for one in attempts[:4] if one["error"] != "ECONNREFUSED")
+        refused = " or ".join(str(attempt["address"]) for attempt in attempts[:4] if attempt["error"] == "ECONNREFUSED")
+        others = "; ".join(
+            f"{attempt['address']} {_verb(attempt)}" for attempt in attempts[:4] if attempt["error"] != "ECONNREFUSED"
+        )
         message = f"connection refused: nothing is listening on {refused}" + (f"; {others}" if others else "")
         return Finding.failed(Rung.TCP, "net.tcp.refused", message, remedy, **evidence)
     if errors == {"timeout"}:
         return Finding.failed(
             Rung.TCP,
             "net.tcp.timeout",
-            f"no answer within {timeout:.1f} s: {said}",
+            f"no answer within {timeout:.1f} s: {summary}",
             f"a firewall may drop the packets, or the address is wrong: try from another host, nc -vz {endpoint.host} {endpoint.port}",
             **evidence,
         )
@@ -99,14 +101,14 @@ def _unreached(
         return Finding.failed(
             Rung.TCP,
             "net.tcp.reset",
-            f"the connection stood and was reset at once: {said}",
+            f"the connection stood and was reset at once: {summary}",
             "the server restarts, or takes no connections from here",
             **evidence,
         )
     return Finding.failed(
-        Rung.TCP, "net.tcp.unreachable", f"not reached: {said}", "check the address and the route to it", **evidence
+        Rung.TCP, "net.tcp.unreachable", f"not reached: {summary}", "check the address and the route to it", **evidence
     )
 
 
-def _verb(one: dict[str, Any]) -> str:
-    return {"ECONNREFUSED": "refused", "timeout": "timed out"}.get(one["error"], f"failed ({one['error']})")
+def _verb(attempt: dict[str, Any]) -> str:
+    return {"ECONNREFUSED": "refused", "timeout": "timed out"}.get(attempt["error"], f"failed ({attempt['error']})")

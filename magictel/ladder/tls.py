@@ -94,11 +94,11 @@ def _failed(
     until: float,
     second: Meanwhile[bytes],
 ) -> Finding:
-    found = fault(failure, client_certificate=bool(options.client_cert_file))
-    if found is None:
-        found = known_fault("tls.handshake-timeout" if isinstance(failure, TimeoutError) else "tls.closed")
+    tls_fault = fault(failure, client_certificate=bool(options.client_cert_file))
+    if tls_fault is None:
+        tls_fault = known_fault("tls.handshake-timeout" if isinstance(failure, TimeoutError) else "tls.closed")
     evidence: dict[str, Any] = {}
-    if found.code in ("tls.handshake-timeout", "tls.closed", "tls.plaintext-server"):
+    if tls_fault.code in ("tls.handshake-timeout", "tls.closed", "tls.plaintext-server"):
         first = second.answer()
         if first is None and (seconds := seconds_left(until)):
             first = plain_answer(endpoint, proxy, seconds)
@@ -109,24 +109,26 @@ def _failed(
         if other is not None:
             return other
         if first.startswith(b"HTTP/"):
-            found = known_fault("tls.plaintext-server")
+            tls_fault = known_fault("tls.plaintext-server")
             evidence["first_bytes"] = status_line(first)
-    elif found.code != "tls.protocol-version":
+    elif tls_fault.code != "tls.protocol-version":
         seconds = seconds_left(until)
         evidence = shown_anyway(endpoint, options, now, proxy, seconds) if seconds else {}
     reason = getattr(failure, "reason", None)
     if reason:
         evidence["reason"] = reason
     return Finding.failed(
-        Rung.TLS, found.code, _sentence(found, endpoint, options, evidence, now), found.remedy, **evidence
+        Rung.TLS, tls_fault.code, _sentence(tls_fault, endpoint, options, evidence, now), tls_fault.remedy, **evidence
     )
 
 
-def _sentence(found: TlsFault, endpoint: Endpoint, options: TlsOptions, evidence: Mapping[str, Any], now: float) -> str:
+def _sentence(
+    tls_fault: TlsFault, endpoint: Endpoint, options: TlsOptions, evidence: Mapping[str, Any], now: float
+) -> str:
     """The fault's sentence, with what the certificate itself says."""
     name = options.server_name or endpoint.host
     days = evidence.get("days_left")
-    match found.code:
+    match tls_fault.code:
         case "tls.expired" if days is not None:
             return f"the certificate of {evidence.get('subject')} expired {_ago(-days)}, on {evidence.get('not_after')}"
         case "tls.not-yet-valid" if evidence.get("not_before"):
@@ -143,7 +145,7 @@ def _sentence(found: TlsFault, endpoint: Endpoint, options: TlsOptions, evidence
             return (
                 f"no certificate has the pinned fingerprint; the server's own is {evidence['fingerprint_sha256'][:16]}…"
             )
-    return found.message
+    return tls_fault.message
 
 
 def _let_in(sock: ssl.SSLSocket, endpoint: Endpoint, until: float) -> None:
@@ -163,8 +165,8 @@ def _let_in(sock: ssl.SSLSocket, endpoint: Endpoint, until: float) -> None:
         sock.settimeout(min(2.0, left(until)))
         sock.recv(1)
     except ssl.SSLError as failure:
-        found = fault(failure, client_certificate=False)
-        if found is not None and found.code in ("tls.client-cert-required", "tls.client-cert-rejected"):
+        tls_fault = fault(failure, client_certificate=False)
+        if tls_fault is not None and tls_fault.code in ("tls.client-cert-required", "tls.client-cert-rejected"):
             raise
     except OSError:
         pass  # what it says in HTTP, or does not say, is the http rung's

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from magictel.errors import WireError
 from magictel.http.products import another_product
-from magictel.http.responder import Kind, front_of
+from magictel.http.responder import ResponderKind, responder_of
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.http import explain_wire_error, not_a_backend
 from magictel.model.finding import UNPROVEN, Finding, Rung
@@ -19,7 +19,7 @@ from magictel.net.endpoint import Endpoint
 _BY_METHOD = frozenset({404, 405, 501})
 
 
-def write_path(wire: Wire, path: str, backend: str, own: Collection[str] = ()) -> Reply | Finding:
+def write_path(wire: Wire, path: str, backend: str, own_products: Collection[str] = ()) -> Reply | Finding:
     """The reply to a GET on the write path, or the http rung's finding where no backend gives such a reply.
 
     `backend`: what is expected, for people. `own`: the names that `magictel.http.products` has for it.
@@ -28,20 +28,20 @@ def write_path(wire: Wire, path: str, backend: str, own: Collection[str] = ()) -
         reply = wire.get(path)
     except WireError as failure:
         return explain_wire_error(failure, wire)
-    product = another_product(reply, own)
+    product = another_product(reply, own_products)
     if product is not None:
         return _other(reply, wire, backend, product)
-    if reply.status in _BY_METHOD and front_of(reply).kind is not Kind.LOGIN:
+    if reply.status in _BY_METHOD and responder_of(reply).kind is not ResponderKind.LOGIN:
         return reply
     return not_a_backend(reply, wire) or reply
 
 
-def unproven(reply: Reply, wire: Wire, backend: str, remedy: str, own: Collection[str] = ()) -> Finding:
+def unproven(reply: Reply, wire: Wire, backend: str, remedy: str, own_products: Collection[str] = ()) -> Finding:
     """The warning for a reply to a GET that says nothing about POST; a failure where the server's root names another product."""
     here = wire.endpoint
     if here.path or reply.status == 404:
         try:
-            product = another_product(wire.at(Endpoint(here.scheme, here.host, here.port, "")).get("/"), own)
+            product = another_product(wire.at(Endpoint(here.scheme, here.host, here.port, "")).get("/"), own_products)
         except WireError:
             product = None
         if product is not None:

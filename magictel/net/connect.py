@@ -1,4 +1,4 @@
-"""Connects to the first address of a host that answers, and through a proxy, each within one deadline of the monotonic clock."""
+"""Connecting to the first address of a host that answers, directly or through a proxy, within a deadline of the monotonic clock."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _HEAD_LIMIT = 64 * 1024
 
 
 def left(until: float) -> float:
-    """Seconds until a deadline; raises `TimeoutError` when it is over."""
+    """Return the seconds until a deadline. Raise `TimeoutError` if it has passed."""
     seconds = until - time.monotonic()
     if seconds <= 0:
-        raise TimeoutError("the deadline is over")
+        raise TimeoutError("the deadline has passed")
     return seconds
 
 
-def connect_one(found: tuple[Any, ...], seconds: float) -> socket.socket:
-    """A socket connected to one address as `getaddrinfo` gives it. Raises `OSError`."""
-    family, kind, protocol, _, address = found
+def connect_one(resolved: tuple[Any, ...], seconds: float) -> socket.socket:
+    """Return a socket connected to an address from `getaddrinfo`. Raise `OSError`."""
+    family, kind, protocol, _, address = resolved
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -36,13 +36,13 @@ def connect_one(found: tuple[Any, ...], seconds: float) -> socket.socket:
     return sock
 
 
-def connect_first(found: Sequence[tuple[Any, ...]], until: float) -> socket.socket:
-    """A socket connected to the first of the addresses that answers. Raises `OSError`: a refusal rather than a time-out."""
+def connect_first(addresses: Sequence[tuple[Any, ...]], until: float) -> socket.socket:
+    """Return a socket connected to the first address that answers. Raise `OSError`, preferably a refusal instead of a timeout."""
     failure: OSError | None = None
-    for number, one in enumerate(found):
+    for number, address in enumerate(addresses):
         try:
-            # An address that swallows packets must leave time for the next one.
-            return connect_one(one, left(until) / (len(found) - number))
+            # An address that drops packets must leave time for the next one.
+            return connect_one(address, left(until) / (len(addresses) - number))
         except OSError as error:
             if failure is None or isinstance(failure, TimeoutError):
                 failure = error
@@ -50,9 +50,9 @@ def connect_first(found: Sequence[tuple[Any, ...]], until: float) -> socket.sock
 
 
 def reach(endpoint: Endpoint, proxy: Proxy | None, until: float) -> socket.socket:
-    """A socket on which the endpoint itself listens: through the proxy's tunnel where one stands before it. Raises `OSError`.
+    """Return a socket connected to the endpoint itself, through the proxy's tunnel if there is one. Raise `OSError`.
 
-    The socket's timeout is what is left until the deadline.
+    The socket's timeout is the time until the deadline.
     """
     host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
     sock = connect_first(resolve(host, port, left(until)), until)
@@ -67,9 +67,9 @@ def reach(endpoint: Endpoint, proxy: Proxy | None, until: float) -> socket.socke
 
 
 def tunnel(sock: socket.socket, endpoint: Endpoint, proxy: Proxy, until: float) -> None:
-    """Ask the proxy on `sock` for a tunnel to the endpoint (CONNECT, RFC 9110 §9.3.6). Closes what failed.
+    """Ask the proxy on `sock` for a tunnel to the endpoint (CONNECT, RFC 9110 §9.3.6). Close the socket on failure.
 
-    Raises `ProxyRefused` with the proxy's status, or 0 for what is no HTTP answer, and `OSError`.
+    Raise `ProxyRefused` with the proxy's status, or 0 for a reply that is not HTTP, and `OSError`.
     """
     where = endpoint.origin.partition("://")[2]
     lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
@@ -90,7 +90,7 @@ def _status(sock: socket.socket, until: float) -> int:
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):
         sock.settimeout(left(until))
-        byte = sock.recv(1)  # what follows the head is the backend's own, and not ours to swallow
+        byte = sock.recv(1)  # bytes after the header belong to the backend and must not be consumed
         if not byte or len(head) > _HEAD_LIMIT:
             break
         head += byte

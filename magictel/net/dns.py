@@ -1,6 +1,6 @@
-"""Resolves host names within a deadline: `getaddrinfo` itself can hang for as long as resolv.conf says.
+"""DNS lookups with a deadline: `getaddrinfo` itself can hang for as long as resolv.conf says.
 
-A look-up that outlives its deadline goes on in a daemon thread, whose result nobody reads.
+A lookup that exceeds its deadline continues in a daemon thread; its result is ignored.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 Resolver = Callable[..., list[tuple[Any, ...]]]
-"""`socket.getaddrinfo`, or a stand-in with its signature."""
+"""`socket.getaddrinfo`, or a replacement with its signature."""
 
 
-class LookUpTimeout(OSError):  # noqa: N818 # it is a time-out, as `socket.timeout` is
-    """The resolver gave no answer in time."""
+class LookUpTimeout(OSError):  # noqa: N818 # a timeout, like `socket.timeout`
+    """The DNS lookup timed out."""
 
 
 def resolve(host: str, port: int, timeout: float, resolver: Resolver = socket.getaddrinfo) -> list[tuple[Any, ...]]:
-    """The addresses of a host as `getaddrinfo` gives them, each once. Raises `socket.gaierror` or `LookUpTimeout`."""
+    """Return the addresses of a host from `getaddrinfo`, without duplicates. Raise `socket.gaierror` or `LookUpTimeout`."""
     if is_address(host):
         return _unique(resolver(host, port, type=socket.SOCK_STREAM))
     answers: list[list[tuple[Any, ...]]] = []
@@ -40,12 +40,12 @@ def resolve(host: str, port: int, timeout: float, resolver: Resolver = socket.ge
     if failures:
         raise failures[0]
     if not answers:
-        raise LookUpTimeout("no answer from the resolver in time")
+        raise LookUpTimeout("the DNS lookup timed out")
     return _unique(answers[0])
 
 
 def is_address(host: str) -> bool:
-    """True for an IPv4 or IPv6 address, which needs no look-up."""
+    """Return whether the host is an IPv4 or IPv6 address, which needs no lookup."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -53,5 +53,5 @@ def is_address(host: str) -> bool:
     return True
 
 
-def _unique(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    return list({one[4]: one for one in found}.values())
+def _unique(addresses: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return list({address[4]: address for address in addresses}.values())

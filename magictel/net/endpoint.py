@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address of a backend: `scheme://host:port/path`, without credentials. Printable as it is."""
+    """An address of a backend: `scheme://host:port/path`, without credentials, safe to print."""
 
     scheme: str
     host: str
@@ -16,7 +16,7 @@ class Endpoint:
 
     @property
     def tls(self) -> bool:
-        """True for https."""
+        """Return whether the scheme is https."""
         return self.scheme == "https"
 
     @property
@@ -26,7 +26,7 @@ class Endpoint:
         return f"{self.scheme}://{host}:{self.port}"
 
     def url(self, path: str = "") -> str:
-        """The absolute URL of `path` below this endpoint."""
+        """Return the absolute URL of `path` below this endpoint."""
         return self.origin + self.path.rstrip("/") + path
 
     def __str__(self) -> str:

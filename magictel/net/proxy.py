@@ -1,4 +1,4 @@
-"""Which proxy stands between us and an endpoint: the setting's, else the environment's, as curl and httpx read it."""
+"""The proxy for an endpoint: from the setting, otherwise from the environment, with the rules of curl and httpx."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from magictel.secrets.secret import Secret, revealed
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy. `source` says who named it (`the proxy setting`, `HTTPS_PROXY`); printable: credentials are not in `repr`."""
+    """An HTTP proxy. `source` is where it is set (`the proxy setting`, `HTTPS_PROXY`); `repr` contains no credentials."""
 
     host: str
     port: int
@@ -28,7 +28,7 @@ class Proxy:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What a redactor must know of this proxy."""
+        """Return the secrets of this proxy, for a redactor."""
         if self.authorization is None:
             return ()
         user_and_password = base64.b64decode(self.authorization.reveal().removeprefix("Basic ")).decode(
@@ -37,8 +37,8 @@ class Proxy:
         return (user_and_password, user_and_password.partition(":")[2])
 
 
-class ProxyRefused(Exception):  # noqa: N818 # a fact, told by its status
-    """The proxy answered a request for a tunnel with something else than 2xx; `status` 0: with something else than HTTP."""
+class ProxyRefused(Exception):  # noqa: N818 # carries a status, not a message
+    """The proxy answered a CONNECT request with a status other than 2xx; `status` 0: the reply was not HTTP."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -48,9 +48,9 @@ class ProxyRefused(Exception):  # noqa: N818 # a fact, told by its status
 def proxy_for(
     endpoint: Endpoint, setting: str | None, *, trust_env: bool, environment: Mapping[str, str]
 ) -> Proxy | None:
-    """The proxy for an endpoint: `setting` wins (an empty text means none), then the variables of the environment.
+    """Return the proxy for an endpoint: `setting` first (an empty text means none), then the environment variables.
 
-    Those are `<scheme>_proxy` and `all_proxy`, in lower and upper case, unless `no_proxy` excepts the host.
+    These are `<scheme>_proxy` and `all_proxy`, in lower and upper case, unless `no_proxy` excludes the host.
     """
     if setting is not None:
         return parse_proxy(setting, "the proxy setting") if setting.strip() else None
@@ -68,12 +68,12 @@ def proxy_for(
 
 
 def parse_proxy(url: str, source: str) -> Proxy:
-    """A proxy from its URL; raises `SettingsError`, whose text holds no credentials."""
+    """Parse a proxy's URL. Raise `SettingsError`, whose message contains no credentials."""
     text = revealed(url).strip()
     parts = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
-    remedy = "write it as http://host:port or http://user:password@host:port"
+    remedy = "use http://host:port or http://user:password@host:port"
     if env_quotes.unquoted(text) is not None:
-        raise SettingsError(env_quotes.CODE, f"proxy: {source} {env_quotes.WHY}", "write it without the quotes", source)
+        raise SettingsError(env_quotes.CODE, f"proxy: {source} {env_quotes.WHY}", "remove the quotes", source)
     if parts.scheme != "http":
         raise SettingsError(
             "config.proxy.bad-scheme", f"proxy: {parts.scheme}:// proxies are not supported", remedy, origin=source
@@ -83,7 +83,7 @@ def parse_proxy(url: str, source: str) -> Proxy:
     except ValueError:
         port = 0
     if not parts.hostname or not 0 < port < 65536:
-        raise SettingsError("config.proxy.bad-url", "proxy: its URL names no host and port", remedy, origin=source)
+        raise SettingsError("config.proxy.bad-url", "proxy: the URL has no host and port", remedy, origin=source)
     authorization = None
     if parts.username is not None:
         pair = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
@@ -97,7 +97,7 @@ def _excepted(endpoint: Endpoint, excepted: str) -> bool:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """`*`; a name and its subdomains (with or without a leading dot); an address; a network; each perhaps with `:port`."""
+    """Match a pattern of `no_proxy`: `*`; a name and its subdomains ; an address; a network; with optional `:port`."""
     if not entry:
         return False
     if entry == "*":

@@ -1,8 +1,8 @@
-"""How TLS is spoken to a backend, the same for transport and ladder: options, the context made of them, the handshake.
+"""TLS for transport and ladder: options, the SSL context, the handshake.
 
 A pinned fingerprint (Elasticsearch prints its CA's at the first start) replaces verification by name: the pinned certificate,
-the server's own or a CA it presents, becomes the only trust anchor. A chain is never trusted because it merely *contains* the pin:
-anybody can append a public CA certificate to a chain of his own, so the handshake is made again with the pin as anchor.
+the server's own or a CA that it presents, becomes the only trust anchor. A chain is not trusted because it merely *contains* the
+pin: anyone can append a public CA certificate to a chain, so the handshake is repeated with the pin as anchor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class TlsOptions:
-    """What a target's settings say about TLS. Files are paths to PEM; `ca_fingerprint` is SHA-256 in hex, colons allowed."""
+    """TLS options of a target. Files are paths to PEM; `ca_fingerprint` is SHA-256 in hex, colons allowed."""
 
     ca_file: str | None = None
     ca_fingerprint: str | None = None
@@ -44,31 +44,31 @@ class TlsOptions:
 
     @property
     def fingerprint(self) -> str | None:
-        """The pin as 64 lower-case hex digits, or None. Raises `SettingsError` for anything else."""
+        """Return the pin as 64 lower-case hex digits, or None. Raise `SettingsError` for anything else."""
         if not self.ca_fingerprint:
             return None
         digits = re.sub(r"[:\s]", "", self.ca_fingerprint).lower()
         if not re.fullmatch(r"[0-9a-f]{64}", digits):
             raise SettingsError(
                 "config.tls.fingerprint",
-                f"ca_fingerprint: {len(digits)} characters are not the 64 hex digits of a SHA-256 fingerprint",
+                f"ca_fingerprint: not a SHA-256 fingerprint of 64 hex digits ({len(digits)} characters)",
                 "openssl x509 -noout -fingerprint -sha256 -in http_ca.crt",
             )
         return digits
 
 
 def ssl_context(options: TlsOptions) -> ssl.SSLContext:
-    """The context of these options; raises `SettingsError` naming the field whose file or value cannot be used.
+    """Return the SSL context for these options. Raise `SettingsError` with the field whose file or value is unusable.
 
-    With a pin the context verifies nothing by itself: connect through `handshake`, which does.
+    With a pin the context itself verifies nothing: use `handshake`, which does.
     """
     pinned = options.fingerprint is not None
     try:
         if options.ca_file:
-            open_regular(options.ca_file).close()  # OpenSSL would wait for a pipe's writer
+            open_regular(options.ca_file).close()  # OpenSSL would block on a pipe
         context = ssl.create_default_context(cafile=options.ca_file or None)
     except FileNotFoundError:
-        raise _unusable("ca_file", options.ca_file, "there is no such file") from None
+        raise _unusable("ca_file", options.ca_file, "the file does not exist") from None
     except PermissionError:
         raise _unusable("ca_file", options.ca_file, "this user may not read it") from None
     except IsADirectoryError:
@@ -76,7 +76,7 @@ def ssl_context(options: TlsOptions) -> ssl.SSLContext:
     except NotRegular as failure:
         raise _unusable("ca_file", options.ca_file, str(failure.strerror)) from None
     except (ssl.SSLError, OSError):
-        raise _unusable("ca_file", options.ca_file, "it holds no PEM certificate") from None
+        raise _unusable("ca_file", options.ca_file, "it contains no PEM certificate") from None
     if options.minimum_version not in _VERSIONS:
         raise SettingsError(
             "config.tls.minimum-version",
@@ -99,10 +99,10 @@ def handshake(
     context: ssl.SSLContext,
     reconnect: Callable[[], socket.socket],
 ) -> ssl.SSLSocket:
-    """Speak TLS over a connected socket, whose timeout holds. Raises `OSError` (`ssl.SSLError` among them); closes what failed.
+    """Start TLS on a connected socket, within its timeout. Raise `OSError` (including `ssl.SSLError`) and close the socket on failure.
 
-    `reconnect` gives another connected socket, whose timeout is what is left: a pinned CA needs a second handshake with the pin as
-    its only anchor, and a server of TLS 1.2 that breaks off for want of a client certificate is asked whether it wanted one.
+    `reconnect` returns another connected socket with the remaining timeout: a pinned CA needs a second handshake with the pin as
+    the only anchor, and a TLS 1.2 server that aborts without a client certificate is asked whether it requires one.
     """
     name = options.server_name or host
     try:
@@ -114,14 +114,14 @@ def handshake(
         with contextlib.suppress(OSError):
             wanted = asks_for_certificate(reconnect(), name, options)
         if wanted:
-            raise CertificateWanted(1, "the server asked for a client certificate, and broke off") from failure
+            raise CertificateWanted(1, "the server requested a client certificate and aborted") from failure
         raise
     pin = options.fingerprint
     if pin is None:
         return wrapped
     chain = [der for der, _ in presented(wrapped)]
     if chain and fingerprint(chain[0]) == pin:
-        return wrapped  # the handshake proved that the server holds this certificate's key
+        return wrapped  # the handshake proved that the server has this certificate's key
     wrapped.close()
     anchor = next((der for der in chain if fingerprint(der) == pin), None)
     if anchor is None:
@@ -134,9 +134,9 @@ def handshake(
 
 
 def asks_for_certificate(sock: socket.socket, name: str, options: TlsOptions) -> bool:
-    """Does the server ask for a client certificate in its handshake (RFC 8446 §4.3.2)? Nothing is verified or sent; closes the socket.
+    """Return whether the server requests a client certificate in its handshake (RFC 8446 §4.3.2). Close the socket.
 
-    False also where this interpreter cannot overhear a handshake.
+    Return False if this interpreter cannot observe a handshake.
     """
     asked = False
 
@@ -146,7 +146,7 @@ def asks_for_certificate(sock: socket.socket, name: str, options: TlsOptions) ->
 
     try:
         context = ssl_context(TlsOptions(verify=False, minimum_version=options.minimum_version))
-        if not hasattr(context, "_msg_callback"):  # CPython's own, undocumented
+        if not hasattr(context, "_msg_callback"):  # undocumented in CPython
             return False
         context._msg_callback = overhear  # noqa: SLF001
         with contextlib.suppress(OSError):
@@ -157,29 +157,32 @@ def asks_for_certificate(sock: socket.socket, name: str, options: TlsOptions) ->
 
 
 def presented(sock: ssl.SSLSocket) -> list[tuple[bytes, Mapping[str, Any]]]:
-    """The chain a server presents, its own certificate first: DER bytes, and the fields as `getpeercert()` names them.
+    """Return the chain that a server presents, its own certificate first: DER bytes, and the fields as in `getpeercert()`.
 
-    Works without verification too, where `getpeercert()` says nothing. CPython has had the chain since 3.10, under a private
-    name (public from 3.13, without the fields); an interpreter without it gives the server's own certificate and no fields.
+    Works without verification, when `getpeercert()` is empty. CPython has the chain since 3.10, under a private name (public from
+    3.13, without the fields); other interpreters return the server's own certificate without fields.
     """
     chain = getattr(getattr(sock, "_sslobj", None), "get_unverified_chain", None)
     if chain is not None:
         try:
-            return [(ssl.PEM_cert_to_DER_cert(one.public_bytes()), one.get_info()) for one in chain() or ()]
+            return [
+                (ssl.PEM_cert_to_DER_cert(certificate.public_bytes()), certificate.get_info())
+                for certificate in chain() or ()
+            ]
         except (AttributeError, ValueError, ssl.SSLError):
             pass
-    own = sock.getpeercert(binary_form=True)
-    return [(own, sock.getpeercert() or {})] if own else []
+    certificate = sock.getpeercert(binary_form=True)
+    return [(certificate, sock.getpeercert() or {})] if certificate else []
 
 
 def fingerprint(der: bytes) -> str:
-    """A certificate's SHA-256 fingerprint, 64 lower-case hex digits."""
+    """Return a certificate's SHA-256 fingerprint as 64 lower-case hex digits."""
     return hashlib.sha256(der).hexdigest()
 
 
 def _wrap(context: ssl.SSLContext, sock: socket.socket, name: str) -> ssl.SSLSocket:
     try:
-        # CPython takes a socket that was reset meanwhile for one that is not connected yet, and wraps it without a handshake.
+        # CPython treats a reset socket as one that is not connected yet, and wraps it without a handshake.
         sock.getpeername()
         wrapped = context.wrap_socket(sock, server_hostname=name)
     except BaseException:
@@ -197,7 +200,7 @@ def _load_client_certificate(context: ssl.SSLContext, options: TlsOptions) -> No
         if key:
             raise SettingsError(
                 "config.tls.client-cert",
-                "client_key_file is set, client_cert_file is not",
+                "client_key_file is set, but client_cert_file is not",
                 "set client_cert_file as well",
             )
         return
@@ -205,13 +208,13 @@ def _load_client_certificate(context: ssl.SSLContext, options: TlsOptions) -> No
         if path:
             _must_be_readable(field, path)
     try:
-        # An encrypted key must not stop a program to ask at a terminal that nobody watches.
+        # An encrypted key must not make a program prompt on a terminal.
         context.load_cert_chain(certificate, key or None, password=_no_password)
     except ssl.SSLError as failure:
         if failure.reason == "KEY_VALUES_MISMATCH":
             raise _unusable("client_key_file", key, "it is not the key of client_cert_file") from None
         what = f"{certificate} and {key}" if key else certificate
-        raise _unusable("client_cert_file", what, "no PEM certificate with its key, unencrypted, can be read") from None
+        raise _unusable("client_cert_file", what, "it contains no PEM certificate with an unencrypted key") from None
     except _Encrypted:
         raise _unusable(
             "client_key_file", key or certificate, "the key is encrypted; store it without a password"
@@ -230,9 +233,9 @@ def _must_be_readable(field: str, path: str) -> None:
     try:
         open_regular(path).close()
     except OSError as failure:
-        raise _unusable(field, path, (failure.strerror or "it cannot be read").lower()) from None
+        raise _unusable(field, path, (failure.strerror or "not readable").lower()) from None
 
 
 def _unusable(field: str, path: str | None, why: str) -> SettingsError:
     code = "config.tls.ca-file" if field == "ca_file" else "config.tls.client-cert"
-    return SettingsError(code, f"{field}: {path}: {why}", f"set {field} to a PEM file that this user can read")
+    return SettingsError(code, f"{field}: {path}: {why}", f"set {field} to a readable PEM file")

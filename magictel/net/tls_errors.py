@@ -1,4 +1,4 @@
-"""What a failed TLS handshake means: OpenSSL's verify codes and reasons become stable codes, with a sentence and a remedy each."""
+"""Classification of failed TLS handshakes: OpenSSL's verify codes and reasons become stable codes with a message and a remedy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HANDSHAKE_FAILURE = "SSLV3_ALERT_HANDSHAKE_FAILURE"
-"""The alert that says least: ciphers, names, or (up to TLS 1.2) that a client certificate was wanted and none came."""
+"""The most generic alert: ciphers, names, or (up to TLS 1.2) a missing client certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFault:
-    """Why a handshake, or the first read after it, failed: stable code, sentence, remedy."""
+    """Why a handshake, or the first read after it, failed: stable code, message, remedy."""
 
     code: str
     message: str
@@ -20,11 +20,11 @@ class TlsFault:
 
 
 class PinMismatch(ssl.SSLError):
-    """None of the certificates the server presents has the pinned fingerprint."""
+    """None of the server's certificates has the pinned fingerprint."""
 
 
 class CertificateWanted(ssl.SSLError):
-    """The server asked for a client certificate, got none, and broke the handshake off with an alert that does not say why."""
+    """The server requested a client certificate, got none, and aborted the handshake with a generic alert."""
 
 
 _BY_VERIFY_CODE = {  # OpenSSL, x509_vfy.h
@@ -65,60 +65,60 @@ _CERTIFICATE_ALERTS = {
 }
 _SENTENCES: Mapping[str, tuple[str, str | None]] = {
     "tls.not-yet-valid": (
-        "the certificate is not valid yet: most often this machine's clock is behind",
+        "the certificate is not valid yet: usually this machine's clock is behind",
         "timedatectl status",
     ),
     "tls.expired": ("the certificate has expired", "renew the certificate on the server"),
     "tls.self-signed": (
-        "the server shows a certificate that it signed itself",
+        "the server's certificate is self-signed",
         "if it is the right one, pin it with ca_fingerprint, or set ca_file to a copy of it",
     ),
     "tls.unknown-ca": (
-        "the certificate was signed by a CA that is not trusted here",
-        "set ca_file to that CA's certificate; the server may also leave out an intermediate one",
+        "the certificate's CA is not trusted",
+        "set ca_file to that CA's certificate; the server may also omit an intermediate one",
     ),
     "tls.hostname-mismatch": (
-        "the certificate is for another name than the one in the address",
-        "use a name that stands in the certificate as the host, or name it with server_name",
+        "the certificate is for another host name",
+        "use a name from the certificate as the host, or set server_name to it",
     ),
     "tls.pin-mismatch": (
-        "none of the presented certificates has the fingerprint of ca_fingerprint",
+        "none of the server's certificates matches ca_fingerprint",
         "compare: openssl x509 -noout -fingerprint -sha256 -in http_ca.crt",
     ),
-    "tls.certificate-refused": ("the certificate does not pass verification", None),
+    "tls.certificate-refused": ("the certificate fails verification", None),
     "tls.plaintext-server": (
-        "the address says https://, and the server does not speak TLS",
-        "use http:// in the address, or enable TLS at the server",
+        "the address says https://, but the server does not speak TLS",
+        "use http:// in the address, or enable TLS on the server",
     ),
     "tls.protocol-version": (
-        "the server speaks only TLS versions older than this side accepts",
+        "the server supports only outdated TLS versions",
         "upgrade the server",
     ),
     "tls.client-cert-required": (
-        "the server demands a client certificate, and none is set",
+        "the server requires a client certificate, but none is set",
         "set client_cert_file and client_key_file",
     ),
     "tls.client-cert-rejected": (
-        "the server refuses the client certificate",
-        "use one that a CA of the server's choice has signed, and that has not expired",
+        "the server rejects the client certificate",
+        "use a valid certificate from a CA that the server trusts",
     ),
     "tls.closed": (
-        "the server closed the connection in the middle of the TLS handshake",
-        "it may demand another server name or a client certificate, or not speak TLS at all",
+        "the server closed the connection during the TLS handshake",
+        "check the server's log: it may expect another server name or a client certificate, or not speak TLS",
     ),
     "tls.handshake": (
         "the TLS handshake failed",
-        "the server may demand a client certificate or ciphers that this side does not offer; its log says which",
+        "check the server's log: it may require a client certificate or other ciphers",
     ),
     "tls.handshake-timeout": (
-        "connected, and the TLS handshake did not end in time",
-        "the server is overloaded, or speaks no TLS on this port",
+        "the TLS handshake timed out",
+        "check whether the server is overloaded, or does not speak TLS on this port",
     ),
 }
 
 
 def fault(failure: BaseException, *, client_certificate: bool) -> TlsFault | None:
-    """What a TLS exception means; None if it is none. Read from `verify_code` and `reason`, never from the text."""
+    """Return the meaning of a TLS exception, or None for others. Based on `verify_code` and `reason`, never on the message."""
     code = _code(failure, client_certificate)
     if code is None:
         return None
@@ -130,7 +130,7 @@ def fault(failure: BaseException, *, client_certificate: bool) -> TlsFault | Non
 
 
 def known_fault(code: str) -> TlsFault:
-    """The sentence and remedy of a `tls.` code."""
+    """Return the message and remedy of a `tls.` code."""
     message, remedy = _SENTENCES[code]
     return TlsFault(code, message, remedy)
 

@@ -48,14 +48,14 @@ def _clean(job: Job, run_id: str, say: Callable[[str, int], None], clock: Clock,
     if exporter is None:
         return Cleaned(job.target, job.exporter, run_id, config=config)
     try:
-        found = _count(exporter, run_id, expected, clock)
-        if isinstance(found, Unreadable):
-            return Cleaned(job.target, job.exporter, run_id, trouble=found)
-        say(job.target, found)
-        gone = ask(exporter.forget_run, run_id) if found else 0
+        count = _count(exporter, run_id, expected, clock)
+        if isinstance(count, Unreadable):
+            return Cleaned(job.target, job.exporter, run_id, trouble=count)
+        say(job.target, count)
+        gone = ask(exporter.forget_run, run_id) if count else 0
         if isinstance(gone, Unreadable):
-            return Cleaned(job.target, job.exporter, run_id, found, 0, gone)
-        return Cleaned(job.target, job.exporter, run_id, found, gone)
+            return Cleaned(job.target, job.exporter, run_id, count, 0, gone)
+        return Cleaned(job.target, job.exporter, run_id, count, gone)
     finally:
         exporter.shutdown(0)
 

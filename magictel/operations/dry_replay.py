@@ -34,16 +34,16 @@ def dry_replay(
 ) -> tuple[SourceReport, list[DryTarget]]:
     """Raises `SourceError` and `UsageError`."""
     reading = Reading(recordings, options, clock)
-    made = [(job, *job.config()) for job in jobs]
-    told = [
+    configured = [(job, *job.config()) for job in jobs]
+    targets = [
         DryTarget(
             job.target, job.exporter, exporter.endpoint() if exporter else "", config=None if exporter else config
         )
-        for job, exporter, config in made
+        for job, exporter, config in configured
     ]
     try:
         for piece in reading.slices():
-            for (_, exporter, _), target in zip(made, told, strict=True):
+            for (_, exporter, _), target in zip(configured, targets, strict=True):
                 if exporter is None:
                     continue
                 withheld: list[Reason] = []
@@ -56,7 +56,7 @@ def dry_replay(
                     target.bytes += len(exporter.frame(part))
                 target.withheld = merge_reasons([*target.withheld, *withheld])
     finally:
-        for _, exporter, _ in made:
+        for _, exporter, _ in configured:
             if exporter is not None:
                 exporter.shutdown(0)
-    return reading.report(), told
+    return reading.report(), targets

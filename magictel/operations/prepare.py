@@ -72,8 +72,8 @@ def _prepare(job: Job, *, apply: bool) -> Plan:
                 break
             done.append(Prepared(preparation, reply.status, wire.first_bytes(reply)))
             if done[-1].refused:
-                said = f"{preparation.method} {preparation.path} was refused with {reply.status}: {done[-1].answer}"
-                trouble = Unreadable("prepare.refused", said)
+                message = f"{preparation.method} {preparation.path} was refused with {reply.status}: {done[-1].answer}"
+                trouble = Unreadable("prepare.refused", message)
                 break
         return Plan(job.target, job.exporter, exporter.endpoint(), tuple(done), True, trouble)
     finally:

@@ -107,10 +107,10 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
     )
     exporter = entry_points.load("file")(settings)
     gathering = Gathering()
-    made = False
+    created = False
     try:
         with _new(options.out) as raw:
-            made = True
+            created = True
             pages = (
                 _scraped(page, options, done, transport(page.redact), clock) if page else _read(options, done, clock)
             )
@@ -127,7 +127,7 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
             except SourceError as failure:
                 done.failure, done.broke_off = _with_remedy(failure, url=page is not None), True
     finally:
-        if made and not done.points:  # a file without a point would stand in the way of the next try
+        if created and not done.points:  # a file without a point would stand in the way of the next try
             options.out.unlink(missing_ok=True)
         exporter.shutdown(0)
 
@@ -170,9 +170,9 @@ def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int
     headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **page.headers}
     reply = transport.send(Request("GET", page.url, headers), _TIMEOUT).masked(page.redact)
     if reply.status != 200:
-        told = f", to {reply.headers['location']}" if reply.headers.get("location") else ""
+        destination = f", to {reply.headers['location']}" if reply.headers.get("location") else ""
         raise SourceError(
-            "source.scrape", f"{page.shown} answers {reply.status}{told}, expected 200", "look at it with curl"
+            "source.scrape", f"{page.shown} answers {reply.status}{destination}, expected 200", "look at it with curl"
         )
     media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     openmetrics = _OPENMETRICS.get(media_type)

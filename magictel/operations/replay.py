@@ -96,8 +96,8 @@ def replay(
 
 def _proved(lanes: list[Lane], reading: Reading) -> Iterator[Event]:
     """Read everything once more, for the targets that took something."""
-    found = [(lane, lane.proof()) for lane in lanes]
-    proofs = [proof for _, proof in found if proof is not None]
+    pairs = [(lane, lane.proof()) for lane in lanes]
+    proofs = [proof for _, proof in pairs if proof is not None]
     if not proofs:
         return
     whole = False
@@ -106,7 +106,7 @@ def _proved(lanes: list[Lane], reading: Reading) -> Iterator[Event]:
             yield from prove(proofs, reading.again())
         whole = True
     finally:
-        for lane, proof in found:
+        for lane, proof in pairs:
             if proof is not None:
                 if not whole:
                     proof.broken_off(lane.receipt.readable)

@@ -56,17 +56,17 @@ class Reading:
 
     def slices(self) -> Iterator[Slice]:
         """The slices, the first of them read already. Raises `SourceError` and `UsageError` where nothing can be sent."""
-        found = self._cut(self.gathering)
-        first = next(found, None)
+        cut = self._cut(self.gathering)
+        first = next(cut, None)
         points, wanted = self.gathering.points, self._options.from_point
         if first is not None:
-            return chain((first,), found)
+            return chain((first,), cut)
         passing = " that passes the filter" if self._options.filter else ""
         names = ", ".join(self._recordings.names)
         skips = self._recordings.skips
         if not points and skips.lost:
-            said = f"{names}: nothing can be read ({skips}): {skips.examples[0]}"
-            raise SourceError("source.empty", said, None, whole=True)
+            message = f"{names}: nothing can be read ({skips}): {skips.examples[0]}"
+            raise SourceError("source.empty", message, None, whole=True)
         if not points:
             skipped = f" (skipped: {skips})" if skips.reasons() else ""
             raise SourceError("source.empty", f"{names} holds no point{passing}{skipped}", None, whole=True)

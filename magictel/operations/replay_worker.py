@@ -98,7 +98,9 @@ class Lane:
                 return  # the interrupt came before anything of it was sent
             self.receipt = self.receipt + receipt
             self.reached = piece.until
-            if any(one.fate is Fate.DROPPED and not one.code.startswith("internal.") for one in receipt.reasons):
+            if any(
+                reason.fate is Fate.DROPPED and not reason.code.startswith("internal.") for reason in receipt.reasons
+            ):
                 # What is in the recording is not lost: better to stop here than to give up slice after slice.
                 self.broke_off = True
                 return

@@ -42,15 +42,15 @@ class Job:
     def config(self) -> tuple[Exporter[Any] | None, Finding]:
         """Make the exporter and the finding of the config rung."""
         try:
-            made = self.build()
+            exporter = self.build()
         except MagictelError as failure:
             evidence = {"origin": failure.origin} if failure.origin else {}
             return None, Finding.failed(Rung.CONFIG, failure.code, failure.message, failure.remedy, **evidence)
-        self._redactors.append(made.redact)
+        self._redactors.append(exporter.redact)
         if self.warnings:
             remedy = self.remedy or f"see where each value comes from: magictel config show {self.target} --origin"
-            return made, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
-        return made, Finding.passed(Rung.CONFIG, self.summary)
+            return exporter, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
+        return exporter, Finding.passed(Rung.CONFIG, self.summary)
 
     def shown(self, value: T) -> T:
         """A value as it may leave: without the secrets of the exporters that were made."""

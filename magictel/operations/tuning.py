@@ -10,14 +10,14 @@ from magictel.plugin.exporter import Exporter
 
 def tuning(exporter: Exporter[Any], points: int, together: int | None = None) -> Tuning:
     """What held while so many points were sent, at most `together` of them at once."""
-    own = exporter.settings
+    settings = exporter.settings
     return Tuning(
         points,
-        own.max_batch_points,
-        own.max_batch_bytes,
+        settings.max_batch_points,
+        settings.max_batch_bytes,
         together,
-        own.rate_limit,
-        own.in_flight,
+        settings.rate_limit,
+        settings.in_flight,
         exporter.in_time_order,
-        getattr(own, "compression", None),
+        getattr(settings, "compression", None),
     )

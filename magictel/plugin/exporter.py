@@ -43,7 +43,7 @@ from magictel.model.timing import Stopwatch
 from magictel.plugin.interface import INTERFACE as INTERFACE
 from magictel.plugin.interface import Authored, S
 from magictel.secrets.redactor import Redactor
-from magictel.settings.load import Resolved, resolve
+from magictel.settings.load import Resolved, resolve_settings
 from magictel.settings.model import HttpSettings
 from magictel.transports.instrumentation import uninstrumented
 
@@ -325,7 +325,7 @@ class Exporter(Authored[S], MetricExporter):
 
     def _from_environment(self, environment: Mapping[str, str]) -> S:
         try:
-            resolved: Resolved[Any] = resolve(
+            resolved: Resolved[Any] = resolve_settings(
                 self.name, self.name, self.Settings, environment=environment, config=None, overrides={}
             )
             settings: S = resolved.settings

@@ -79,8 +79,8 @@ def registration(point: EntryPoint, points: list[EntryPoint], environment: Mappi
     if row is None:
         started = time.perf_counter()
         try:
-            found = _load(point)
-            row = BuiltIn(point.value, str(getattr(found, "summary", "")), _required(found))
+            exporter = _load(point)
+            row = BuiltIn(point.value, str(getattr(exporter, "summary", "")), _required(exporter))
         except PluginError as failure:
             return replace(plain, state="broken", reason=failure.message, seconds=time.perf_counter() - started)
         except Exception as failure:
@@ -106,15 +106,15 @@ def registration_of(name: str) -> Registration | None:
 def others() -> tuple[Registration, ...]:
     """What other packages put into OpenTelemetry's own group; not imported."""
     points = sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
-    found = []
+    registrations = []
     for point in points:
         if point.value.startswith("magictel."):
             continue
         package, version = package_of(point)
-        found.append(
+        registrations.append(
             Registration(point.name, package, version, "ready", None, f"OpenTelemetry exporter, {point.value}")
         )
-    return tuple(found)
+    return tuple(registrations)
 
 
 def load(name: str) -> type[Any]:
@@ -126,8 +126,8 @@ def load(name: str) -> type[Any]:
         from magictel.settings.names import did_you_mean
 
         hint = did_you_mean(name, names())
-        said = f'no exporter is called "{name}"' + (f". {hint}" if hint else "")
-        raise PluginError("plugin.unknown", said, "magictel list shows every exporter")
+        message = f'no exporter is called "{name}"' + (f". {hint}" if hint else "")
+        raise PluginError("plugin.unknown", message, "magictel list shows every exporter")
     taken = _taken(mine[0], points)
     if taken is not None:
         raise PluginError("plugin.duplicate", f"{name}: {taken}", "uninstall one of the packages")
@@ -140,8 +140,8 @@ def builtin_source() -> str:
     for point in installed():
         if not is_built_in(point):
             continue
-        found = _load(point)
-        row = BuiltIn(point.value, found.summary, _required(found))
+        exporter = _load(point)
+        row = BuiltIn(point.value, exporter.summary, _required(exporter))
         rows.append(
             f"    {_quoted(point.name)}: BuiltIn(\n"
             f"        {_quoted(row.value)},\n"
@@ -197,25 +197,25 @@ def _load(point: EntryPoint) -> type[Any]:
         raise PluginError("plugin.broken", failure.reason, f"fix or uninstall {_named(point)}") from failure
     except (SystemExit, Exception) as failure:  # a plugin may even try to end the process
         raise PluginError("plugin.broken", _reason(failure), f"fix or uninstall {_named(point)}") from None
-    found = extensions[0].plugin
-    _fits(found, point)
-    exporter: type[Any] = found
+    plugin = extensions[0].plugin
+    _fits(plugin, point)
+    exporter: type[Any] = plugin
     return exporter
 
 
-def _fits(found: Any, point: EntryPoint) -> None:
+def _fits(exporter: Any, point: EntryPoint) -> None:
     """Refuse what is no exporter of this interface."""
     remedy = f"fix or uninstall {_named(point)}"
-    if not isinstance(found, type):
+    if not isinstance(exporter, type):
         raise PluginError("plugin.broken", f"{point.value} is not a class", remedy)
     from magictel.plugin.exporter import Exporter
     from magictel.plugin.interface import INTERFACE, declared_interface
 
-    if not issubclass(found, Exporter):
+    if not issubclass(exporter, Exporter):
         raise PluginError(
             "plugin.broken", f"{point.value} is no exporter", f"{remedy}: it must subclass magictel.Exporter"
         )
-    interface = declared_interface(found)
+    interface = declared_interface(exporter)
     if interface is None:
         what = "declares no interface"
         raise PluginError("plugin.interface", what, f"{remedy}: its own class must say interface = {INTERFACE}")
@@ -225,26 +225,26 @@ def _fits(found: Any, point: EntryPoint) -> None:
             f"built for interface {interface}",
             f"this is interface {INTERFACE}: install a version of {_distribution(point)} that goes with it",
         )
-    if not isinstance(getattr(found, "Settings", None), type):
+    if not isinstance(getattr(exporter, "Settings", None), type):
         raise PluginError("plugin.broken", f"{point.value} has no Settings", remedy)
-    if found.kind not in _KINDS:
-        raise PluginError("plugin.broken", f'{point.value} is of kind "{found.kind}", which is unknown here', remedy)
+    if exporter.kind not in _KINDS:
+        raise PluginError("plugin.broken", f'{point.value} is of kind "{exporter.kind}", which is unknown here', remedy)
 
 
 def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
     from magictel.settings.fields import fields_of
 
-    return tuple((one.key, one.env[0]) for one in fields_of(exporter.Settings) if one.required)
+    return tuple((field.key, field.env[0]) for field in fields_of(exporter.Settings) if field.required)
 
 
 def _reason(failure: BaseException) -> str:
     """Why an import failed, in one line."""
     if isinstance(failure, SystemExit):
         return "it tried to end the process while being imported"
-    said = " ".join(str(failure).split())
-    if isinstance(failure, ImportError) and said:
-        return said[:200]
-    return f"{type(failure).__name__}{': ' + said[:200] if said else ''}"
+    text = " ".join(str(failure).split())
+    if isinstance(failure, ImportError) and text:
+        return text[:200]
+    return f"{type(failure).__name__}{': ' + text[:200] if text else ''}"
 
 
 def is_built_in(point: EntryPoint) -> bool:

@@ -64,7 +64,7 @@ def _dependencies() -> list[str]:
     except importlib.metadata.PackageNotFoundError:  # run from a folder, not installed
         return []
     named = [_REQUIREMENT.match(line) for line in requirements if ";" not in line]
-    return [found[0] for found in named if found]
+    return [match[0] for match in named if match]
 
 
 def _version(name: str) -> str | None:

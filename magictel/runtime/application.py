@@ -25,7 +25,7 @@ from magictel.runtime.counting import CountingExporter
 from magictel.runtime.reader import Reader
 from magictel.runtime.sigterm import LastCollection
 from magictel.settings.file import ConfigFile, find
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from magictel.settings.select import TargetSpec, enabled_names, listed_targets, nothing_chosen, targets
 
 _log = logging.getLogger("magictel.runtime")
@@ -89,10 +89,10 @@ def start(
     `sigterm`: where the process has no handler of its own, SIGTERM sends what there is, for a few seconds at most, before it ends
     the process as it would have; see `magictel.runtime.lifespan` for servers that end by themselves.
     """
-    held: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
+    env: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
     exporters: dict[str, Exporter[Any] | CountingExporter] = {}
-    for name, made in _exporters(held, None if config is None else str(config)):
-        exporters.setdefault(name, made)
+    for name, built in _exporters(env, None if config is None else str(config)):
+        exporters.setdefault(name, built)
     if not exporters:
         _log.warning("%s No metric is exported.", nothing_chosen().message)
     readers = []
@@ -139,10 +139,12 @@ def _exporter(
     spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile | None
 ) -> Exporter[Any] | CountingExporter:
     try:
-        made = entry_points.load(spec.exporter)
-        resolved = resolve(spec.name, spec.exporter, made.Settings, environment=environment, config=file)
-        made.check_settings(resolved.settings)
-        exporter: Exporter[Any] = made(resolved.settings, target=spec.name)
+        exporter_class = entry_points.load(spec.exporter)
+        resolved = resolve_settings(
+            spec.name, spec.exporter, exporter_class.Settings, environment=environment, config=file
+        )
+        exporter_class.check_settings(resolved.settings)
+        exporter: Exporter[Any] = exporter_class(resolved.settings, target=spec.name)
         for warning in resolved.warnings:
             exporter.log.warning("config.warning: %s", warning)
     except MagictelError as failure:

@@ -33,7 +33,7 @@ from typing import Literal, cast, get_args
 
 from magictel.errors import UsageError
 
-Kind = Literal[
+FaultKind = Literal[
     "ok", "status", "reset", "reset-after", "close", "truncated", "slow", "hang", "partial", "too-large", "wrong-json"
 ]
 Scope = Literal["write", "probe", "any"]
@@ -55,7 +55,7 @@ class Fault:
     `retry_after` is the header's text, or `date:S` for the HTTP date S seconds from then.
     """
 
-    kind: Kind
+    kind: FaultKind
     times: int | None = 1
     status: int = 200
     retry_after: str | None = None
@@ -87,10 +87,12 @@ class Faults:
         self._left = self.steps[0].times if self.steps else 0
 
     @classmethod
-    def seeded(cls, seed: int, count: int, kinds: Sequence[Kind] | None = None, *, item_error: str = "mixed") -> Faults:
+    def seeded(
+        cls, seed: int, count: int, kinds: Sequence[FaultKind] | None = None, *, item_error: str = "mixed"
+    ) -> Faults:
         """A random script of `count` steps, the same for the same seed; waits are short."""
         dice = random.Random(seed)
-        choice = kinds or tuple(kind for kind in get_args(Kind) if kind != "hang")
+        choice = kinds or tuple(kind for kind in get_args(FaultKind) if kind != "hang")
         return cls([_random_step(dice, dice.choice(choice), item_error) for _ in range(count)])
 
     @property
@@ -177,7 +179,7 @@ def _step(text: str) -> Fault:
         return Fault("slow", times, seconds=_seconds(rest, text))
     if head == "partial":
         return _partial(rest, times, text)
-    for kind in get_args(Kind):
+    for kind in get_args(FaultKind):
         if head == kind != "status":
             if rest:
                 raise _wrong(rest[0], f"{head} takes no more than xN or forever")
@@ -226,7 +228,7 @@ def _wrong(word: str, why: str) -> UsageError:
     return UsageError("sandbox.fault-script", f"wrong fault at {word!r}: {why}", GRAMMAR)
 
 
-def _random_step(dice: random.Random, kind: Kind, item_error: str) -> Fault:
+def _random_step(dice: random.Random, kind: FaultKind, item_error: str) -> Fault:
     times = dice.randint(1, 2)
     match kind:
         case "status":

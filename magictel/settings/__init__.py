@@ -1,3 +1,3 @@
-"""Settings: models, layers with the origin of each value, what a file may be trusted with, describing and editing."""
+"""Settings: models, layers with the origin of each value, trust in configuration files, descriptions and edits."""
 
 from __future__ import annotations

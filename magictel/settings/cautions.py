@@ -1,4 +1,4 @@
-"""What works and is unsafe: certificates that are not verified, credentials that travel unencrypted."""
+"""Warnings about unsafe settings: unverified certificates and unencrypted credentials."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|password|cookie|credential"
 
 
 def cautions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
-    """Yield the key of an option and a sentence on it, without any secret."""
+    """Yield the key of an unsafe option and a message, without any secret."""
     if getattr(settings, "verify", None) is False and not getattr(settings, "ca_fingerprint", None):
-        yield "verify", "verify: the server's certificate is not verified, so anyone on the way can read and answer"
+        yield "verify", "verify: the server's certificate is not verified, so anyone in between can read and answer"
     credentials = [
         name for field in fields_of(type(settings)) for name in _credentials(field.key, getattr(settings, field.key))
     ]
@@ -30,7 +30,7 @@ def cautions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
             continue
         value = getattr(settings, field.key)
         for url in [value] if isinstance(value, str) else value or ():
-            sent = [*credentials, *(["the login in it"] if any(userinfo_secrets(url)) else [])]
+            sent = [*credentials, *(["its login"] if any(userinfo_secrets(url)) else [])]
             if sent and _is_plain(url):
                 yield field.key, f"{field.key}: {' and '.join(sent)} would be sent unencrypted to {printable(url)}"
 
@@ -45,7 +45,7 @@ def _credentials(key: str, value: Any) -> Iterator[str]:
 
 
 def _is_plain(url: str) -> bool:
-    """Whether requests to an address leave this machine unencrypted."""
+    """Return whether requests to an address leave this machine unencrypted."""
     try:
         endpoint = parse_endpoint(url).endpoint
     except SettingsError:

@@ -1,4 +1,4 @@
-"""Whether a path leads into a folder, whatever links and dots stand in it."""
+"""Check whether a path is inside a directory, with links and dots resolved."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path, PurePath
 
 
 def outside(folder: Path, path: str) -> str | None:
-    """Why a path does not lead to a file of the folder, every link followed, or None.
+    """Return why a path is not a file inside the directory, with links resolved, or None.
 
-    Hidden files do not count as the folder's: they are people's and tools' own: `.env`, `.netrc`, `.git/config`.
+    Hidden files do not count as inside: they belong to people and tools (`.env`, `.netrc`, `.git/config`).
     """
     pure = PurePath(path)
     home = Path(os.path.realpath(folder))
     try:
         real = Path(os.path.realpath(folder / path))
     except ValueError:  # a NUL in it
-        return "cannot be a path"
+        return "is not a valid path"
     if path.startswith("~") or not real.is_relative_to(home):
-        return "is not in its folder"
+        return "is not in its directory"
     written = () if pure.is_absolute() else pure.parts
     if any(part.startswith(".") and part != ".." for part in (*written, *real.relative_to(home).parts)):
         return "is hidden"

@@ -1,4 +1,4 @@
-"""One raw value (text of a variable or an option, or what TOML holds) made into what its field holds."""
+"""Conversion of a raw value (text of a variable or an option, or a TOML value) to its field's type."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BEFORE_SCHEME = re.compile(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
-class Unfit(ValueError):  # noqa: N818 # a sentence to be completed, not an error of its own
-    """The value does not fit its field; the text is a sentence without the field's name and without any secret."""
+class Unfit(ValueError):  # noqa: N818 # an incomplete message, not a separate error
+    """The value is not valid for its field; the message contains neither the field's name nor any secret."""
 
 
 def convert(field: Field, raw: Any) -> Any:
-    """The field's value; `Secret`s in `raw` have been checked already. Raises `Unfit`."""
+    """Return the field's value; `Secret`s in `raw` are already checked. Raise `Unfit` for an invalid value."""
     shaped = _shape(field, raw)
     if shaped is None and field.optional:
         return None
@@ -41,15 +41,17 @@ def convert(field: Field, raw: Any) -> Any:
 
 
 def _no_controls(shaped: Any) -> None:
-    """No name, path or pattern holds one, and what takes it (a file system, a header) refuses it late and oddly."""
+    """Raise `Unfit` for a control character: file systems and headers reject it late, with a confusing error."""
     for text in (shaped,) if isinstance(shaped, str) else shaped if isinstance(shaped, list) else ():
-        found = _CONTROL.search(text) if isinstance(text, str) else None
-        if found:
-            raise Unfit(f"character {found.start() + 1} of {len(text)} (U+{ord(found[0]):04X}) is a control character")
+        control = _CONTROL.search(text) if isinstance(text, str) else None
+        if control:
+            raise Unfit(
+                f"character {control.start() + 1} of {len(text)} (U+{ord(control[0]):04X}) is a control character"
+            )
 
 
 def split_list(field: Field, text: str) -> list[str]:
-    """The items of a comma-separated text. A comma in the password of an address does not separate."""
+    """Return the items of a comma-separated text. A comma in the password of an address does not separate."""
     if text.strip().startswith("[") and (listed := _json_list(text)) is not None:
         return listed
     if field.address and "@" in text:
@@ -59,7 +61,7 @@ def split_list(field: Field, text: str) -> list[str]:
 
 
 def _json_list(text: str) -> list[str] | None:
-    """The items of a list as it stands in the file and as `config show` prints it."""
+    """Return the items of a list in the syntax of the file and of `config show`."""
     try:
         return msgspec.json.decode(text, type=list[str])
     except msgspec.DecodeError:
@@ -67,14 +69,14 @@ def _json_list(text: str) -> list[str] | None:
 
 
 def split_mapping(text: str) -> dict[str, str]:
-    """`name=value,name=value`. Raises `Unfit`."""
-    found: dict[str, str] = {}
+    """Parse `name=value,name=value`. Raise `Unfit` for other text."""
+    entries: dict[str, str] = {}
     for number, part in enumerate(filter(None, (part.strip() for part in text.split(","))), 1):
         name, equals, value = part.partition("=")
         if not equals or not name.strip():
             raise Unfit(f"entry {number} is not of the form name=value")  # never shown: it may be a secret
-        found[name.strip()] = value.strip()
-    return found
+        entries[name.strip()] = value.strip()
+    return entries
 
 
 def _shape(field: Field, raw: Any) -> Any:
@@ -122,9 +124,9 @@ def _secret(wanted: type, value: Any) -> Any:
 def _not(field: Field, raw: Any) -> str:
     if field.secret:
         return f"this is not {field.wanted}"
-    said = f"{_shown(raw)} is not {field.wanted}"
+    message = f"{_shown(raw)} is not {field.wanted}"
     hint = did_you_mean(raw, field.choices) if field.kind == "choice" and isinstance(raw, str) else None
-    return f"{said}. {hint}" if hint else said
+    return f"{message}. {hint}" if hint else message
 
 
 def _shown(raw: Any) -> str:

@@ -1,4 +1,4 @@
-"""Credentials checked on loading: a stray newline or a pasted non-breaking space fails late, and HTTP clients print the secret then."""
+"""Validation of credentials on loading: a stray newline or a pasted non-breaking space fails late, and HTTP clients then print it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from magictel.secrets.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class CheckedSecret:
-    """A usable credential. `note` is a sentence for people if something was fixed on loading, with its code."""
+    """A usable credential. `note` is a message with its code if loading fixed something."""
 
     secret: Secret
     note: str | None = None
@@ -18,15 +18,15 @@ class CheckedSecret:
 
 
 def check_secret(value: str, *, field: str, origin: str | None = None) -> CheckedSecret:
-    """A credential without the white space around it; raises `SettingsError` for an empty or a non-ASCII one.
+    """Return a credential without white space around it. Raise `SettingsError` for an empty or a non-ASCII one.
 
-    The error tells the position of a bad character and never the value.
+    The error gives the position of a bad character and never the value.
     """
     stripped = value.strip(" \t\r\n")
     where = origin or field
     if not stripped:
         raise SettingsError(
-            "config.secret.empty", f"{field}: {where} is empty", f"give {where} a value, or unset it", origin=origin
+            "config.secret.empty", f"{field}: {where} is empty", f"set {where} to a value, or unset it", origin=origin
         )
     for position, character in enumerate(stripped):
         if not character.isascii() or ord(character) < 0x20 or ord(character) == 0x7F:
@@ -35,12 +35,12 @@ def check_secret(value: str, *, field: str, origin: str | None = None) -> Checke
             kind = "not ASCII" if not character.isascii() else "a control character"
             raise SettingsError(
                 code,
-                f"{field}: character {position + 1} of {len(stripped)} ({what}) is {kind}: it came in by pasting",
-                "paste the value again, from its source",
+                f"{field}: character {position + 1} of {len(stripped)} ({what}) is {kind}, probably from pasting",
+                "copy the value again from its source",
                 origin=origin,
             )
     if stripped != value:
         return CheckedSecret(
-            Secret(stripped), f"{field}: white space around the value was left out", "config.secret.whitespace"
+            Secret(stripped), f"{field}: white space around the value was removed", "config.secret.whitespace"
         )
     return CheckedSecret(Secret(stripped))

@@ -1,4 +1,4 @@
-"""A settings model described: rows for people, a commented sample, a JSON schema. All from the fields, nothing written twice."""
+"""Descriptions of a settings model, generated from its fields: rows, a commented sample, a JSON schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH = 80
 
 @dataclass(frozen=True, slots=True)
 class OptionRow:
-    """One option as documentation shows it; `default` and `example` as TOML, `default` empty where there is none."""
+    """An option as documentation shows it; `default` and `example` as TOML, `default` empty if there is none."""
 
     name: str
     type: str
@@ -32,20 +32,20 @@ class OptionRow:
     bounds: tuple[str, ...]
     deprecated: str | None
     value: str | None = None
-    """What was given in place of the default, as TOML; a secret masked."""
+    """The value that replaces the default, as TOML; secrets are masked."""
 
 
 Given = Mapping[str, Any]
-"""Values given in place of defaults, by key, as the file would hold them."""
+"""Values that replace defaults, by key, in the form of the file."""
 
 
 def option_rows(model: type[msgspec.Struct], given: Given | None = None) -> tuple[OptionRow, ...]:
-    """A row for every option: the exporter's own first."""
-    return tuple(_row(one, given or {}) for one in fields_of(model))
+    """Return a row for every option, the exporter's own first."""
+    return tuple(_row(field, given or {}) for field in fields_of(model))
 
 
 def text_lines(model: type[msgspec.Struct], width: int = _WIDTH, given: Given | None = None) -> Iterator[str]:
-    """Every option in a few lines: name, type, what was given, default; the sentence; variable and example."""
+    """Yield a few lines for every option: name, type, value, default; description; variable and example."""
     for row in option_rows(model, given):
         facts = [f"{row.type} ({row.unit})" if row.unit else row.type, *row.bounds]
         if row.value is not None:
@@ -66,30 +66,30 @@ def text_lines(model: type[msgspec.Struct], width: int = _WIDTH, given: Given | 
 def sample_toml(
     model: type[msgspec.Struct], exporter: str, target: str | None = None, given: Given | None = None
 ) -> str:
-    """A table for `magictel.toml` with every option commented out at its default, or at an example where it has none.
+    """Return a table for `magictel.toml` with every option commented out, with its default or an example.
 
-    What was given stands there uncommented; a secret by reference to its variable.
+    Given values are not commented out; a secret is a reference to its variable.
     """
     given = given or {}
     lines = [f"[targets.{target or exporter}]", f"exporter = {toml_value(exporter)}"]
-    for one in fields_of(model):
-        row = _row(one, given)
+    for field in fields_of(model):
+        row = _row(field, given)
         lines.append("")
         lines += [f"# {line}" for line in textwrap.wrap(f"{row.description} {_facts(row)}".strip(), _WIDTH - 2)]
-        if one.key in given and not (one.secret and _masks(one, given[one.key])):
-            shown = toml_value(given[one.key])
-        elif one.kind in ("secret", "secrets"):
-            shown = f'"${{{row.env[0]}}}"' if one.kind == "secret" else row.example or "{}"
-        elif one.default is not None and not one.required:
+        if field.key in given and not (field.secret and _masks(field, given[field.key])):
+            shown = toml_value(given[field.key])
+        elif field.kind in ("secret", "secrets"):
+            shown = f'"${{{row.env[0]}}}"' if field.kind == "secret" else row.example or "{}"
+        elif field.default is not None and not field.required:
             shown = row.default
         else:
-            shown = row.example or toml_value(one.nothing)
-        lines.append(f"{'' if one.required or one.key in given else '# '}{one.key} = {shown}")
+            shown = row.example or toml_value(field.nothing)
+        lines.append(f"{'' if field.required or field.key in given else '# '}{field.key} = {shown}")
     return "\n".join(lines) + "\n"
 
 
 def markdown_table(model: type[msgspec.Struct]) -> str:
-    """The options as a Markdown table: key, variable, type, default, sentence."""
+    """Return the options as a Markdown table: key, variable, type, default, description."""
     lines = ["| key | variable | type | default | |", "|---|---|---|---|---|"]
     for row in option_rows(model):
         names = ", ".join(f"`{name}`" for name in row.env)
@@ -100,68 +100,72 @@ def markdown_table(model: type[msgspec.Struct]) -> str:
 
 
 def json_schema(model: type[msgspec.Struct], exporter: str, given: Given | None = None) -> dict[str, Any]:
-    """A JSON schema of the exporter's table in `magictel.toml`. Any value may be a text too: it may be `${VAR}` or `10s`.
+    """Return a JSON schema of the exporter's table in `magictel.toml`. Any value may also be a text, such as `${VAR}` or `10s`.
 
-    What was given is the default there; a secret is not shown.
+    Given values become the defaults; secrets are not shown.
     """
     given = given or {}
     properties: dict[str, Any] = {
         "exporter": {"const": exporter},
-        "enabled": {"type": "boolean", "default": True, "description": "Whether the target counts when none is named."},
+        "enabled": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whether commands that name no target use this one.",
+        },
     }
-    for one in fields_of(model):
-        properties[one.key] = _schema(one)
-        if one.key in given and not (one.secret and _masks(one, given[one.key])):
-            properties[one.key]["default"] = one.shown(given[one.key])
+    for field in fields_of(model):
+        properties[field.key] = _schema(field)
+        if field.key in given and not (field.secret and _masks(field, given[field.key])):
+            properties[field.key]["default"] = field.shown(given[field.key])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{exporter}: a target's table in magictel.toml",
         "type": "object",
         "properties": properties,
-        "required": [one.key for one in fields_of(model) if one.required],
+        "required": [field.key for field in fields_of(model) if field.required],
         "additionalProperties": False,
     }
 
 
-def _masks(one: Field, value: Any) -> bool:
-    """Whether a secret's value stands in clear; a reference to a variable or file may be shown."""
+def _masks(field: Field, value: Any) -> bool:
+    """Return whether to mask a value: a plain-text secret; a reference to a variable or file may be shown."""
     if isinstance(value, Mapping):
-        return any(_masks(one, item) for item in value.values())
+        return any(_masks(field, item) for item in value.values())
     if isinstance(value, list | tuple):
-        return any(_masks(one, item) for item in value)
+        return any(_masks(field, item) for item in value)
     return not (str(value).startswith("file:") or re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", str(value)))
 
 
-def _row(one: Field, given: Given) -> OptionRow:
+def _row(field: Field, given: Given) -> OptionRow:
     return OptionRow(
-        name=one.key,
-        type=one.type_name,
-        default=_default(one),
-        required=one.required,
-        unit=one.unit,
-        env=one.env,
-        secret=one.secret,
-        example=None if one.example is None else toml_value(one.example),
-        description=one.sentence,
-        wanted=one.wanted,
-        bounds=one.limits,
-        deprecated=one.deprecated,
-        value=_value(one, given[one.key]) if one.key in given else None,
+        name=field.key,
+        type=field.type_name,
+        default=_default(field),
+        required=field.required,
+        unit=field.unit,
+        env=field.env,
+        secret=field.secret,
+        example=None if field.example is None else toml_value(field.example),
+        description=field.sentence,
+        wanted=field.wanted,
+        bounds=field.limits,
+        deprecated=field.deprecated,
+        value=_value(field, given[field.key]) if field.key in given else None,
     )
 
 
-def _value(one: Field, value: Any) -> str:
-    if one.secret and not _masks(one, value):
+def _value(field: Field, value: Any) -> str:
+    if field.secret and not _masks(field, value):
         return toml_value(value)
-    return toml_value(one.shown(value))
+    return toml_value(field.shown(value))
 
 
-def _default(one: Field) -> str:
-    if one.required or one.default is None:
+def _default(field: Field) -> str:
+    if field.required or field.default is None:
         return ""
-    if one.unit in ("seconds", "bytes") and one.default:
-        return toml_value(one.amount(one.default).replace(" ", "").replace("min", "m"))
-    return toml_value(one.shown(one.default))
+    if field.unit in ("seconds", "bytes") and field.default:
+        return toml_value(field.amount(field.default).replace(" ", "").replace("min", "m"))
+    return toml_value(field.shown(field.default))
 
 
 def _facts(row: OptionRow) -> str:
@@ -171,32 +175,32 @@ def _facts(row: OptionRow) -> str:
     return " ".join(facts)
 
 
-def _schema(one: Field) -> dict[str, Any]:
+def _schema(field: Field) -> dict[str, Any]:
     names = {"number": "number", "whole": "integer", "switch": "boolean"}
-    schema: dict[str, Any] = {"description": one.sentence}
+    schema: dict[str, Any] = {"description": field.sentence}
     signs = {"gt": "exclusiveMinimum", "ge": "minimum", "le": "maximum"}
-    if one.kind in names:
-        schema["type"] = [names[one.kind], "string"]
-        schema |= {signs[sign]: int(number) if number == int(number) else number for sign, number in one.bounds}
-    elif one.kind == "choice":
-        schema["anyOf"] = [{"enum": list(one.choices)}, {"type": "string", "pattern": r"\$\{"}]
-    elif one.kind == "list":
+    if field.kind in names:
+        schema["type"] = [names[field.kind], "string"]
+        schema |= {signs[sign]: int(number) if number == int(number) else number for sign, number in field.bounds}
+    elif field.kind == "choice":
+        schema["anyOf"] = [{"enum": list(field.choices)}, {"type": "string", "pattern": r"\$\{"}]
+    elif field.kind == "list":
         schema |= {"type": ["array", "string"], "items": {"type": "string"}}
-    elif one.kind in ("mapping", "secrets"):
+    elif field.kind in ("mapping", "secrets"):
         schema |= {"type": "object", "additionalProperties": {"type": "string"}}
     else:
         schema["type"] = "string"
-    if not one.required and one.default is not None:
-        schema["default"] = one.shown(one.default)
-    if one.example is not None:
-        schema["examples"] = [one.example]
-    if one.deprecated:
+    if not field.required and field.default is not None:
+        schema["default"] = field.shown(field.default)
+    if field.example is not None:
+        schema["examples"] = [field.example]
+    if field.deprecated:
         schema["deprecated"] = True
-    schema["x-variables"] = list(one.env)
-    if one.secret:
+    schema["x-variables"] = list(field.env)
+    if field.secret:
         schema["x-secret"] = True
-    if one.unit:
-        schema["x-unit"] = one.unit
+    if field.unit:
+        schema["x-unit"] = field.unit
     return schema
 
 

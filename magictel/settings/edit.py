@@ -1,7 +1,7 @@
-"""Edits of `magictel.toml` that keep its comments: text in, text out; every result is read again before it counts.
+"""Edits of `magictel.toml` that keep its comments: text in, text out; every result is parsed again to verify it.
 
-tomlkit adds tables and replaces values. It would put a new key behind the comment that belongs to the next table, and take that
-comment away with a removed one, so these two edits go by lines.
+tomlkit adds tables and replaces values. It would put a new key after the comment of the next table, and remove that comment with a
+removed table, so these two edits work on lines.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from magictel.settings.toml_lines import key_lines
 
 _HEADER = re.compile(r"\s*\[")
 HEAD = """\
-# Targets of magictel: one table each, see `magictel describe EXPORTER --format toml` for every option.
+# Targets of magictel, a table for each; for all options see `magictel describe EXPORTER --format toml`.
 # Values may be "${VAR}" or "${VAR:-default}", secrets also "file:PATH".
 """
 
 
 def add_target(text: str, name: str, exporter: str, values: Mapping[str, Any]) -> str:
-    """The text with a new table at its end."""
+    """Return the text with a new table at its end."""
     document = tomlkit.parse(text)
     targets = document.get("targets")
     if targets is None:
@@ -40,7 +40,7 @@ def add_target(text: str, name: str, exporter: str, values: Mapping[str, Any]) -
         document["targets"] = targets
     elif find(name, targets) is not None:
         raise UsageError(
-            "usage.target-exists", f"there is a target {find(name, targets)} already", "take another name with --as"
+            "usage.target-exists", f"a target {find(name, targets)} already exists", "choose another name with --as"
         )
     table = tomlkit.table()
     table["exporter"] = exporter
@@ -51,7 +51,7 @@ def add_target(text: str, name: str, exporter: str, values: Mapping[str, Any]) -
 
 
 def remove_target(text: str, name: str) -> str:
-    """The text without a target's tables; comments before them and behind them stay."""
+    """Return the text without a target's tables; keep comments before and after them."""
     known = _known(text, name)
     wanted = tomllib.loads(text)
     del wanted["targets"][known]
@@ -66,7 +66,7 @@ def remove_target(text: str, name: str) -> str:
 
 
 def set_enabled(text: str, name: str, enabled: bool) -> str:
-    """The text with a target's `enabled` at a value; it is written only where it must be."""
+    """Return the text with a target's `enabled` set; write it only if necessary."""
     known = _known(text, name)
     wanted = tomllib.loads(text)
     table = wanted["targets"][known]
@@ -84,7 +84,7 @@ def set_enabled(text: str, name: str, enabled: bool) -> str:
 
 
 def set_values(text: str, name: str, values: Mapping[str, Any]) -> str:
-    """The text with options of a target at these values; `headers.X-A` is one entry of a table. What is equal already stays as it is."""
+    """Return the text with options of a target set; `headers.X-A` is an entry of a table. Equal values stay unchanged."""
     known = _known(text, name)
     fresh: dict[str, Any] = {}
     for path, value in values.items():
@@ -92,16 +92,16 @@ def set_values(text: str, name: str, values: Mapping[str, Any]) -> str:
         table = wanted["targets"][known]
         plain, dot, entry = path.partition(".")
         key = find(plain, table) or plain
-        held = table.get(key, fresh.get(key))
-        before = convert.split_mapping(held) if dot and isinstance(held, str) else held
+        current = table.get(key, fresh.get(key))
+        before = convert.split_mapping(current) if dot and isinstance(current, str) else current
         new = {**(before or {}), entry: value} if dot else value
         if key not in table:
             fresh[key] = new
-        elif held != new:
+        elif current != new:
             table[key] = new
             document = tomlkit.parse(text)
             target: Any = document["targets"][known]
-            if dot and isinstance(held, Mapping):
+            if dot and isinstance(current, Mapping):
                 target[key][entry] = value
             else:
                 target[key] = _item(new)
@@ -120,12 +120,12 @@ def set_values(text: str, name: str, values: Mapping[str, Any]) -> str:
 
 
 def written(fields: Mapping[str, Field], overrides: Mapping[str, tuple[str, Origin]]) -> dict[str, Any]:
-    """What `--set` says as values of the file, by path (`url`, `headers.X-A`)."""
+    """Return the values of `--set` in the form of the file, by path (`url`, `headers.X-A`)."""
     return {path: text if "." in path else toml_of(fields.get(path), text) for path, (text, _) in overrides.items()}
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by path as a target's table: `headers.X-A` stands in the table `headers`."""
+    """Return values by path as a target's table: `headers.X-A` belongs to the table `headers`."""
     table: dict[str, Any] = {}
     for path, value in values.items():
         key, dot, entry = path.partition(".")
@@ -134,7 +134,7 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def toml_of(field: Field | None, text: str) -> Any:
-    """An option's text as the value that a person would write into the file; whatever does not convert stays text."""
+    """Return an option's text as a TOML value; text that does not convert stays text."""
     if field is None or "${" in text or text.startswith("file:"):
         return text
     bare = text.strip()
@@ -152,7 +152,7 @@ def toml_of(field: Field | None, text: str) -> Any:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file at once or not at all. A new one is readable by its owner alone: it may come to hold secrets."""
+    """Replace the file atomically. A new one is readable by its owner only, because it may contain secrets."""
     try:
         real = Path(os.path.realpath(path))
         mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
@@ -169,7 +169,9 @@ def write(path: Path, text: str) -> None:
             raise
     except OSError as failure:
         raise SettingsError(
-            "config.file.unwritable", f"{path} cannot be written ({failure.strerror})", "fix the folder's permissions"
+            "config.file.unwritable",
+            f"{path} cannot be written ({failure.strerror})",
+            "fix the permissions of the directory",
         ) from None
 
 
@@ -180,13 +182,13 @@ def _known(text: str, name: str) -> str:
         from magictel.settings.names import did_you_mean
 
         hint = did_you_mean(name, targets)
-        said = f'the file has no target "{name}"' + (f". {hint}" if hint else "")
-        raise UsageError("usage.unknown-target", said, f"it has {', '.join(targets) or 'none'}")
+        message = f'the file has no target "{name}"' + (f". {hint}" if hint else "")
+        raise UsageError("usage.unknown-target", message, f"it has {', '.join(targets) or 'none'}")
     return known
 
 
 def _inserted(text: str, known: str, values: Mapping[str, Any]) -> str:
-    """The text with new keys behind the target's `exporter`, or its header."""
+    """Return the text with new keys after the target's `exporter`, or after its header."""
     line = key_lines(text).get(("targets", known, "exporter")) or key_lines(text).get(("targets", known), 0)
     lines = text.splitlines(keepends=True)
     if line and not lines[line - 1].endswith("\n"):
@@ -202,7 +204,7 @@ def _with(text: str, name: str, table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without(lines: list[str], name: str, text: str) -> str:
-    """Cut each header line of the target down to the last line that is not comment or blank before the next header."""
+    """Return the line ranges of the target's tables, up to the last line that is not a comment or blank."""
     headers = {line for path, line in key_lines(text).items() if path[:2] == ("targets", name)}
     kept: list[str] = []
     number = 0
@@ -222,7 +224,7 @@ def _without(lines: list[str], name: str, text: str) -> str:
 
 
 def _next_header(text: str, line: int, end: int) -> int:
-    """The index of the next header line after `line` (from 1), or the end."""
+    """Return the index of the next header line after `line` (from 1), or the end."""
     lines = text.splitlines()
     known = sorted(number for number in set(key_lines(text).values()) if number > line)
     return next((number - 1 for number in known if _HEADER.match(lines[number - 1])), end)
@@ -247,7 +249,7 @@ def _checked(text: str, wanted: dict[str, Any]) -> str:
     if not _reads(text, wanted):
         raise SettingsError(
             "config.file.shape",
-            "the file is written in a way that cannot be edited without harm",
-            "edit it by hand; tables of the form [targets.NAME] can be edited",
+            "the structure of the file cannot be edited safely",
+            "edit it manually; magictel can edit tables of the form [targets.NAME]",
         )
     return text

@@ -1,4 +1,4 @@
-"""The fields of a settings model, read once from its annotations: what loading, describing and editing go by."""
+"""The fields of a settings model, read from its annotations and used for loading, describing and editing."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from magictel.settings.units import bytes_text, seconds_text
 
 _SHARED = "magictel.settings."
 _FILE = re.compile(r"(?:^|_)(?:file|path|dir|directory|folder)$")
-Kind = Literal["text", "number", "whole", "switch", "choice", "list", "mapping", "secret", "secrets"]
+FieldType = Literal["text", "number", "whole", "switch", "choice", "list", "mapping", "secret", "secrets"]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One option. `env` are its variables, the first is the one shown; `type` is what a value is converted to.
+    """An option. `env` are its variables, the first is shown; `type` is the type of its value.
 
-    Kinds: `secrets` is a mapping of names to secrets; `optional` fields may also be None. `bounds` are (sign, number) pairs.
-    `routes`, `file` and `credential` are what `option` says of them.
+    Types: `secrets` is a mapping of names to secrets; `optional` fields may also be None. `bounds` are (sign, number) pairs.
+    `routes`, `file` and `credential` are described at `option`.
     """
 
     key: str
-    kind: Kind
+    kind: FieldType
     type: Any
     sentence: str
     required: bool
@@ -51,7 +51,7 @@ class Field:
 
     @property
     def nothing(self) -> Any:
-        """An empty value of the field's type."""
+        """Return an empty value of the field's type."""
         empty: dict[str, Any] = {"number": 0.0, "whole": 0, "switch": False, "list": [], "mapping": {}, "secrets": {}}
         if self.optional:
             return None
@@ -59,7 +59,7 @@ class Field:
 
     @property
     def wanted(self) -> str:
-        """What a value must be, for people: `a duration in seconds (30, "250ms", "2m"), more than 0, at most 3600`."""
+        """Return a description of valid values: `a duration in seconds (30, "250ms", "2m"), more than 0, at most 3600`."""
         if self.kind == "choice":
             return either(self.choices)
         if self.unit == "seconds":
@@ -79,13 +79,13 @@ class Field:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """The bounds of a number, for people: `more than 0`, `at most 60 min`."""
-        said = {"gt": "more than", "ge": "at least", "le": "at most"}
-        return tuple(f"{said[sign]} {self.amount(number)}" for sign, number in self.bounds)
+        """Return the bounds of a number as text: `more than 0`, `at most 60 min`."""
+        phrases = {"gt": "more than", "ge": "at least", "le": "at most"}
+        return tuple(f"{phrases[sign]} {self.amount(number)}" for sign, number in self.bounds)
 
     @property
     def type_name(self) -> str:
-        """The type in one word or two, for tables."""
+        """Return the type in one or two words, for tables."""
         if self.unit == "seconds":
             return "duration"
         if self.unit == "bytes":
@@ -97,14 +97,14 @@ class Field:
 
     @property
     def remedy(self) -> str:
-        """How a value is written, by an example or the default."""
+        """Return an example of the syntax, from the example or the default."""
         if self.kind == "choice":
-            return f'write {self.key} = "{self.choices[0]}"'
+            return f'for example {self.key} = "{self.choices[0]}"'
         usual = self.example if self.example is not None else self.default
-        return f"write it like {self.key} = {toml_value(self.shown(usual) if self.example is None else usual)}"
+        return f"for example {self.key} = {toml_value(self.shown(usual) if self.example is None else usual)}"
 
     def amount(self, number: float) -> str:
-        """A number in the field's unit, for people."""
+        """Return a number with the field's unit as text."""
         if self.unit == "seconds" and number:
             return seconds_text(number)
         if self.unit == "bytes" and number:
@@ -112,7 +112,7 @@ class Field:
         return str(int(number)) if number == int(number) else f"{number:g}"
 
     def shown(self, value: Any) -> Any:
-        """The value as anybody may see it: secrets masked, credentials taken out of addresses; JSON-like."""
+        """Return the value with secrets masked and without credentials in addresses; JSON-like."""
         if isinstance(value, Mapping):
             return {key: self.shown(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -124,7 +124,7 @@ class Field:
 
 @cache
 def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
-    """A model's fields: the exporter's own first, then login, HTTP and delivery; each group in the order it is written."""
+    """Return a model's fields: the exporter's own first, then login, HTTP and delivery; each group in source order."""
     shared = [base for base in model.__mro__ if _is_model(base) and base.__module__.startswith(_SHARED)]
     rank = {
         info.name: len(shared) - number for number, base in enumerate(shared) for info in msgspec.structs.fields(base)
@@ -134,12 +134,12 @@ def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
 
 
 def field_map(model: type[msgspec.Struct]) -> Mapping[str, Field]:
-    """The fields by key."""
+    """Return the fields by key."""
     return {field.key: field for field in fields_of(model)}
 
 
 def toml_value(value: Any) -> str:
-    """A value as TOML writes it on one line; None, which TOML lacks, as an empty text."""
+    """Return a value as TOML on a single line; None, which TOML lacks, as an empty text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
@@ -153,7 +153,7 @@ def toml_value(value: Any) -> str:
 
 
 def masked(text: str) -> str:
-    """A text without the credentials and the query of an address in it."""
+    """Return a text without the credentials and the query of an address in it."""
     if "://" not in text or not {"@", "?", "#"}.intersection(text):
         return text
     from magictel.net.address import printable
@@ -162,18 +162,18 @@ def masked(text: str) -> str:
 
 
 def secret_values(settings: msgspec.Struct) -> Iterator[str]:
-    """Every secret of these settings in clear: secrets, secret mappings, what stands before the @ of an address."""
+    """Yield every secret of these settings in plain text: secrets, secret mappings, logins in addresses."""
     values = {field.key: getattr(settings, field.key) for field in fields_of(type(settings))}
     for value in values.values():
         yield from _secrets_in(value)
     username, password = values.get("username"), values.get("password")
     if username and isinstance(password, Secret):
         name = username.reveal() if isinstance(username, Secret) else str(username)
-        yield f"{name}:{password.reveal()}"  # how it travels: the redactor knows its base64
+        yield f"{name}:{password.reveal()}"  # as sent: the redactor knows its base64
 
 
 def hide_logins(settings: msgspec.Struct) -> None:
-    """Put a `SecretUrl` in the place of every address that holds credentials."""
+    """Replace every address with credentials by a `SecretUrl`."""
     from magictel.net.address import printable
 
     def hidden(value: Any) -> Any:
@@ -205,7 +205,7 @@ def _secrets_in(value: Any) -> Iterator[str]:
 
 
 def userinfo_secrets(text: str) -> Iterator[str]:
-    """The password in an address, in the spellings it stands and travels in."""
+    """Yield the password in an address, as written and as sent."""
     _, separator, rest = revealed(text).partition("://")
     userinfo, at, _ = rest.rpartition("@")
     if not separator or not at or not userinfo:
@@ -262,20 +262,20 @@ def _field(model: type[msgspec.Struct], info: msgspec.structs.FieldInfo) -> Fiel
 
 def _unwrap(annotation: Any) -> tuple[Any, msgspec.Meta | None]:
     metadata: Iterable[Any] = getattr(annotation, "__metadata__", ())
-    meta = next((one for one in metadata if isinstance(one, msgspec.Meta)), None)
+    meta = next((item for item in metadata if isinstance(item, msgspec.Meta)), None)
     return (annotation.__origin__ if metadata else annotation), meta
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
     if get_origin(annotation) in (Union, types.UnionType):
-        rest = [one for one in get_args(annotation) if one is not type(None)]
+        rest = [variant for variant in get_args(annotation) if variant is not type(None)]
         if len(rest) == 1:
             return rest[0], len(rest) != len(get_args(annotation))
     return annotation, False
 
 
-def _kind(bare: Any) -> Kind:
-    simple: dict[Any, Kind] = {str: "text", float: "number", int: "whole", bool: "switch", Secret: "secret"}
+def _kind(bare: Any) -> FieldType:
+    simple: dict[Any, FieldType] = {str: "text", float: "number", int: "whole", bool: "switch", Secret: "secret"}
     if bare in simple:
         return simple[bare]
     outer = get_origin(bare)

@@ -1,4 +1,4 @@
-"""`magictel.toml`: the targets it names, their keys, and the line that each stands on."""
+"""`magictel.toml`: its targets, their keys, and the line of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One `[targets.NAME]`: exporter and enabled apart, every other key with its raw value and its origin."""
+    """A table `[targets.NAME]`: exporter and enabled, and every other key with its raw value and its origin."""
 
     name: str
     exporter: str
@@ -30,15 +30,15 @@ class Table:
     origin: Origin
     enabled_by: Origin
     exporter_by: Origin
-    values: Mapping[str, tuple[Any, Origin]] = field(repr=False)  # secrets may stand here in clear
+    values: Mapping[str, tuple[Any, Origin]] = field(repr=False)  # may contain plain-text secrets
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file of targets; `shown` is the path as it was given. `tables` are keyed by name, in the file's order.
+    """A file of targets; `shown` is the path as given. `tables` are keyed by name, in the file's order.
 
-    `named`: a person named it (an option, a variable, an argument). One that was only picked up from the working folder may have
-    come with somebody's archive or pull request: `trust` says what it may not do.
+    `named`: the user named it (an option, a variable, an argument). A file found in the working directory may have come with an
+    archive or a pull request: see `trust` for its restrictions.
     """
 
     path: Path
@@ -47,13 +47,13 @@ class ConfigFile:
     named: bool = True
 
     def table(self, name: str) -> Table | None:
-        """The table of a target, under either spelling of its name."""
+        """Return the table of a target, under either spelling of its name."""
         wanted = normal(name)
         return next((table for known, table in self.tables.items() if normal(known) == wanted), None)
 
 
 def find(option: str | None, environment: Mapping[str, str], folder: Path) -> ConfigFile | None:
-    """The config file by `--config`, `MAGICTEL_CONFIG` or in `folder`; None when there is none and nobody named one."""
+    """Return the configuration file from `--config`, `MAGICTEL_CONFIG` or `folder`, or None if none is named and none exists."""
     path, shown, said_by = locate(option, environment, folder)
     if said_by is None and not path.exists():
         return None
@@ -84,16 +84,16 @@ def find(option: str | None, environment: Mapping[str, str], folder: Path) -> Co
 
 def _remedy(failure: OSError, shown: str) -> str:
     if isinstance(failure, FileNotFoundError):
-        return f"write it with: magictel init --config {shown}"
+        return f"create it with: magictel init --config {shown}"
     if isinstance(failure, IsADirectoryError):
-        return f"name a file, as {shown.rstrip('/')}/magictel.toml"
+        return f"name a file, for example {shown.rstrip('/')}/magictel.toml"
     if isinstance(failure, NotRegular):
         return "name a regular file of targets"
     return f"fix the permissions of {shown}"
 
 
 def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
-    """A config file from its content. Raises `SettingsError` with file and line."""
+    """Parse a configuration file. Raise `SettingsError` with file and line."""
     try:
         text = data if isinstance(data, str) else data.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
@@ -121,8 +121,8 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
         if not TARGET_NAME.fullmatch(name):
             raise SettingsError(
                 "config.target.name",
-                f"{name!r} cannot be a target's name",
-                "use letters, digits, - and _, a letter or digit first",
+                f"{name!r} is not a valid target name",
+                "use letters, digits, - and _, beginning with a letter or digit",
                 str(where),
             )
         twin = next((known for known in tables if normal(known) == normal(name)), None)
@@ -130,7 +130,7 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
             raise SettingsError(
                 "config.target.duplicate",
                 f"{name} and {twin} are the same name: - and _ are equal",
-                f"rename one of them ({twin} stands at {tables[twin].origin})",
+                f"rename one of them ({twin} is at {tables[twin].origin})",
                 str(where),
             )
         tables[name] = _table(name, content, where, shown, lines)
@@ -146,15 +146,15 @@ def _table(
         plain = key.strip().replace("-", "_")
         if plain in values:
             raise SettingsError(
-                "config.key.duplicate", f"{plain} is set twice in {name}", f"keep one of {plain}", str(origin)
+                "config.key.duplicate", f"{plain} is set twice in {name}", f"remove one of {plain}", str(origin)
             )
         values[plain] = (value, origin)
     exporter, exporter_by = values.pop("exporter", (name, where))
     enabled, enabled_by = values.pop("enabled", (True, where))
     if not isinstance(exporter, str) or not exporter.strip():
-        raise _shape(f"{name}: exporter is not a name", exporter_by, 'write it like exporter = "elasticsearch"')
+        raise _shape(f"{name}: exporter is not a name", exporter_by, 'for example exporter = "elasticsearch"')
     if not isinstance(enabled, bool):
-        raise _shape(f"{name}: enabled is not true or false", enabled_by, "write enabled = true or enabled = false")
+        raise _shape(f"{name}: enabled is not true or false", enabled_by, "use enabled = true or enabled = false")
     return Table(name, exporter.strip(), enabled, where, enabled_by, exporter_by, values)
 
 
@@ -164,23 +164,23 @@ def _only_known(document: dict[str, Any], known: tuple[str, ...], origin: Any) -
             hint = did_you_mean(key, known)
             raise SettingsError(
                 "config.unknown-key",
-                f"{key}: there is no such table" + (f". {hint}" if hint else ""),
-                "a target is a table of its own: [targets.NAME]",
+                f"{key}: no such table" + (f". {hint}" if hint else ""),
+                "each target is a separate table: [targets.NAME]",
                 str(origin(key)),
             )
 
 
 def _shape(
-    message: str, origin: Origin, remedy: str = "a target is a table of its own: [targets.NAME]"
+    message: str, origin: Origin, remedy: str = "each target is a separate table: [targets.NAME]"
 ) -> SettingsError:
     return SettingsError("config.file.shape", message, remedy, str(origin))
 
 
 def _syntax(failure: ValueError, text: str, shown: str) -> SettingsError:
-    said = str(failure)
-    at = _AT.search(said)
+    message = str(failure)
+    at = _AT.search(message)
     line = int(at[1]) if at and at[1] else text.rstrip().count("\n") + 1
-    why = _AT.sub("", said)
+    why = _AT.sub("", message)
     return SettingsError(
         "config.file.syntax",
         f"{shown} is not valid TOML: {why[:1].lower()}{why[1:]}",

@@ -1,4 +1,4 @@
-"""`${VAR}`, `${VAR:-default}` in any value, `file:PATH` in a secret."""
+"""Interpolation of `${VAR}` and `${VAR:-default}` in any value, and of `file:PATH` in a secret."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ REFERENCE = re.compile(r"(\$\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}
 _LARGEST = 65_536
 
 
-class Unset(Exception):  # noqa: N818 # not an error by itself: what it means is the caller's to say
-    """A value refers to a variable that is not set and gives no default."""
+class Unset(Exception):  # noqa: N818 # not an error by itself: the caller decides
+    """A value refers to an unset variable without a default."""
 
     def __init__(self, name: str, reference: str) -> None:
         super().__init__(name)
@@ -28,19 +28,19 @@ class Unset(Exception):  # noqa: N818 # not an error by itself: what it means is
 
 
 class Malformed(Exception):  # noqa: N818 # as above
-    """A value holds `${` and no reference; the text is a sentence that shows nothing of it."""
+    """A value contains `${` without a valid reference; the message shows nothing of the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """What a secret file holds, and a warning about who may read it."""
+    """The content of a secret file, and a warning about its readers."""
 
     text: str
     warning: str | None
 
 
 def expand(value: Any, environment: Mapping[str, str]) -> Any:
-    """The value with every reference replaced, in texts inside lists and tables too. `$${` is a plain `${`. Raises `Unset`, `Malformed`."""
+    """Replace every reference in a value, also in lists and tables. `$${` is a plain `${`. Raise `Unset` or `Malformed`."""
     if isinstance(value, str):
         if "${" not in value:
             return value
@@ -56,15 +56,15 @@ def expand(value: Any, environment: Mapping[str, str]) -> Any:
 
 
 def near_variables(name: str, environment: Mapping[str, str]) -> str:
-    """`export NAME=…, or give a default`, with the variables that may have been meant."""
+    """Return `export NAME=…, or write a default`, with similar variables."""
     hint = did_you_mean(name, environment)
     return f"export {name}=…, or write ${{{name}:-default}}{'. ' + hint if hint else ''}"
 
 
 def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str], field: str, origin: str) -> FromFile:
-    """The text of a secret file, not yet stripped. A relative path counts from `folder`. Raises `SettingsError`."""
+    """Read a secret file, without stripping. A relative path is relative to `folder`. Raise `SettingsError`."""
     if not path:
-        raise SettingsError("config.secret.file", f"{field}: file: names no file", "write file:PATH", origin)
+        raise SettingsError("config.secret.file", f"{field}: file: names no file", "use file:PATH", origin)
     home = environment.get("HOME")
     file = Path(home, path[2:]) if path.startswith("~/") and home else folder / path
     try:
@@ -85,8 +85,8 @@ def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str],
     if text is None or len(data) > _LARGEST:
         raise SettingsError(
             "config.secret.file",
-            f"{field}: the file {path} is no text of at most 64 KiB",
-            "put the secret alone into the file",
+            f"{field}: the file {path} is not a text of at most 64 KiB",
+            "store only the secret in the file",
             origin,
         )
     readers = [who for who, bit in (("its group", 0o040), ("everybody", 0o004)) if mode & bit]

@@ -1,9 +1,9 @@
-"""One target's settings from all their layers, each value with its origin.
+"""A target's settings from all layers, each value with its origin.
 
-The target that an exporter's name implies: defaults < backend variables (`ELASTICSEARCH_URL`) < `--set`. A target of the file:
-defaults < backend variables, only for what its table leaves unset < its table < `MAGICTEL_<TARGET>__<KEY>` < `--set`; so one
-exported `ELASTICSEARCH_URL` does not point prod and staging at the same server. An empty variable counts as unset, except
-where that would hide a mistake: an empty secret or address is an error, and an empty proxy means none.
+The target implied by an exporter's name: defaults < backend variables (`ELASTICSEARCH_URL`) < `--set`. A target of the file:
+defaults < backend variables, only for keys that its table leaves unset < its table < `MAGICTEL_<TARGET>__<KEY>` < `--set`; so
+one exported `ELASTICSEARCH_URL` does not point prod and staging at the same server. An empty variable counts as unset, unless
+that would hide an error: an empty secret or address is an error, and an empty proxy disables the proxy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ S = TypeVar("S", bound=ExporterSettings)
 
 @dataclass(frozen=True, slots=True)
 class Resolved(Generic[S]):
-    """A target's settings, where each came from, and sentences on what was fixed or should be."""
+    """A target's settings with their origins, and warnings about what was fixed or should be."""
 
     name: str
     exporter: str
@@ -39,17 +39,17 @@ class Resolved(Generic[S]):
     origins: Mapping[str, Origin]
     warnings: tuple[str, ...] = ()
     later: frozenset[str] = frozenset()
-    """Keys whose value is taken as given later: an empty or made-up one stands in for it."""
+    """Keys whose value is supplied later; an empty value or a placeholder replaces it."""
     remedy: str | None = None
-    """A command that settles one of the warnings."""
+    """A command that resolves one of the warnings."""
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The keys that somebody set."""
+        """Return the keys that are set explicitly."""
         return tuple(key for key, origin in self.origins.items() if origin.kind != "default")
 
 
-def resolve(
+def resolve_settings(
     name: str,
     exporter: str,
     model: type[S],
@@ -60,11 +60,10 @@ def resolve(
     allow_missing_env: bool = False,
     folder: Path | None = None,
 ) -> Resolved[S]:
-    """Put the layers together. Raises `SettingsError`, whose text names the field and holds no secret.
+    """Merge the layers. Raise `SettingsError`, whose message names the field and contains no secret.
 
-    `allow_missing_env`: a value that refers to a variable or secret file that is not there, or a required one that is not set,
-    is taken as given later, and said so in the warnings. `folder`: where relative paths of secret files count from, unless
-    they stand in the config file.
+    `allow_missing_env`: missing variables, secret files and required values only cause warnings, because they are supplied
+    later. `folder`: base of relative paths of secret files, unless they are set in the configuration file.
     """
     table = config.table(name) if config else None
     reading = Reading(field_map(model), environment, allow_missing_env, folder or Path())
@@ -76,16 +75,16 @@ def resolve(
         reading.wrong += refusals(config, table, reading.fields, reading.parts, environment, lenient=allow_missing_env)
         reading.stop_if_wrong()
     values: dict[str, Any] = {}
-    for key, one in reading.fields.items():
+    for key, field in reading.fields.items():
         if key in raw:
-            reading.read(one, raw[key], values)
-        elif one.required:
-            reading.missing(one, table)
+            reading.read(field, raw[key], values)
+        elif field.required:
+            reading.missing(field, table)
     reading.warnings += strays(name, model.env_prefix, reading.fields, config.tables if config else (), environment)
     reading.stop_if_wrong()
-    for one in reading.fields.values():
-        if one.required and one.key not in values:
-            values[one.key] = LATER if one.kind == "secret" else one.nothing
+    for field in reading.fields.values():
+        if field.required and field.key not in values:
+            values[field.key] = LATER if field.kind == "secret" else field.nothing
     settings = model(**values)
     reading.ask(settings, raw)
     reading.stop_if_wrong()
@@ -99,7 +98,7 @@ def resolve(
 def each_alone(
     model: type[msgspec.Struct], overrides: Layer, environment: Mapping[str, str], folder: Path
 ) -> dict[str, Any]:
-    """Each of these values converted, judged by itself: what the other layers say does not count. Raises `SettingsError`."""
+    """Convert each of these values on its own, without the other layers. Raise `SettingsError`."""
     reading = Reading(field_map(model), environment, True, folder)
     values: dict[str, Any] = {}
     for key, given in reading.merge(iter((overrides,))).items():
@@ -109,17 +108,17 @@ def each_alone(
 
 
 def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str]) -> Iterator[tuple[str, str, Origin]]:
-    """The variables of a backend that are set and count: key, text, origin."""
-    for one in fields.values():
-        for name in one.env:
+    """Yield the effective variables of a backend: key, text, origin."""
+    for field in fields.values():
+        for name in field.env:
             text = environment.get(name)
-            if text is not None and _counts(one, text):
-                yield one.key, text, variable(name)
+            if text is not None and _counts(field, text):
+                yield field.key, text, variable(name)
                 break
 
 
-def _counts(one: Field, text: str) -> bool:
-    return bool(text.strip()) or one.secret or one.address
+def _counts(field: Field, text: str) -> bool:
+    return bool(text.strip()) or field.secret or field.address
 
 
 def _layers(
@@ -129,11 +128,11 @@ def _layers(
     if table is not None:
         yield table.values
         prefix = target_variable(table.name, "")
-        own = {}
+        shared_texts = {}
         for spelled, text in environment.items():
             if spelled.upper().startswith(prefix) and len(spelled) > len(prefix):
                 key = spelled[len(prefix) :].lower()
                 if key not in fields or _counts(fields[key], text):
-                    own[key] = (text, variable(spelled))
-        yield own
+                    shared_texts[key] = (text, variable(spelled))
+        yield shared_texts
     yield overrides

@@ -1,4 +1,4 @@
-"""Where `magictel.toml` is or would be; apart from `file`, so that a command without one does not pay for a TOML parser."""
+"""The location of `magictel.toml`; separate from `file`, so that a command without it does not import a TOML parser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VARIABLE = "MAGICTEL_CONFIG"
 
 
 def locate(option: str | None, environment: Mapping[str, str], folder: Path) -> tuple[Path, str, str | None]:
-    """Where the file is or would be: its path, the path as given, and who said so (None: nobody, it is the usual place)."""
+    """Return the file's path, the path as given, and the option or variable that names it (None: the default place)."""
     if option:
         return folder / option, option, "--config"
     named = environment.get(VARIABLE, "").strip()

@@ -65,8 +65,8 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             )
         if len(given) > 1:
             key = given[0].split(" ")[0]
-            told = f"{key}: {' and '.join(given)} are both set, and only one can be sent"
-            yield key, "config.credentials", told, "unset one of them"
+            message = f"{key}: {' and '.join(given)} are both set, and only one can be sent"
+            yield key, "config.credentials", message, "unset one of them"
 
     def _url_login(self) -> Address | None:
         urls = getattr(self, "url", ())

@@ -1,10 +1,10 @@
-"""What can be set: frozen structs whose fields carry their own sentence, unit, example, environment names and secrecy.
+"""Settings models: frozen structs whose fields carry their description, unit, example, environment names and secrecy.
 
 An exporter subclasses `ExporterSettings` (or `HttpSettings`), gives `env_prefix`, and writes each option once:
 
     index: Annotated[str, option("Index or data stream that is written to.", example="metrics-app")] = "magicapi-metrics"
 
-Help, documentation, sample files, the JSON schema and every error sentence come from there. Values are made by `load`.
+Help, documentation, sample files, the JSON schema and error messages are generated from them. `load` creates the values.
 Units: `seconds` also takes `250ms`, `10s`, `2m`, `1h`; `bytes` also takes `5MB` (a million each) and `512KiB` (1024 each).
 """
 
@@ -43,14 +43,14 @@ def option(
     ge: float | None = None,
     le: float | None = None,
 ) -> msgspec.Meta:
-    """What stands on a field. `env`: its variables instead of `env_prefix` + KEY, the first is the one shown.
+    """Return the metadata of a field. `env`: its variables instead of `env_prefix` + KEY; the first is shown.
 
-    `secret` is implied by the type `Secret`. `address`: a URL, or a list of them, that may hold `user:password@`.
-    `deprecated`: what to use instead; a value then warns.
+    `secret` is implied by the type `Secret`. `address`: a URL, or a list of URLs, that may contain `user:password@`.
+    `deprecated`: what to use instead; a value then causes a warning.
 
-    What a config file that was only found may not decide for your secrets (see `trust`): `routes` says whether the option decides
-    where requests go or who is believed; left out, every option does that has no unit and is not a secret. `file`: it is the path
-    of a file; left out, its name says so. `credential`: it proves who you are although it may be shown.
+    Restrictions of a file that the user did not name (see `trust`): `routes` says whether the option decides where requests go or
+    which server is trusted; by default true for every option without a unit that is not secret. `file`: the option is a path; by
+    default its name decides. `credential`: it identifies you although it may be shown.
     """
     extra = {
         "unit": unit,
@@ -69,12 +69,12 @@ def option(
 
 
 class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The delivery options that every exporter has."""
+    """Delivery options of every exporter."""
 
     env_prefix: ClassVar[str] = ""
 
     timeout: Annotated[
-        float, option("Time for one attempt to send a payload.", unit="seconds", example=30, gt=0, le=3600)
+        float, option("Timeout of one attempt to send a payload.", unit="seconds", example=30, gt=0, le=3600)
     ] = 10.0
     connect_timeout: Annotated[
         float, option("Connect timeout, including the TLS handshake.", unit="seconds", example=3, gt=0, le=3600)
@@ -82,7 +82,7 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     retry_budget: Annotated[
         float,
         option(
-            "Time that one export() of the running application may spend on retries; what is left waits in the outbox.",
+            "Time that one export() of an application may spend on retries; the rest waits in the outbox.",
             unit="seconds",
             example=5,
             ge=0,
@@ -92,7 +92,7 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     backoff_initial: Annotated[
         float,
         option(
-            "Longest wait before the first retry; it doubles with each (full jitter).",
+            "Longest wait before the first retry; it doubles each time (full jitter).",
             unit="seconds",
             example=1,
             gt=0,
@@ -100,65 +100,70 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = 0.5
     backoff_max: Annotated[
-        float, option("Longest wait before any retry.", unit="seconds", example=60, gt=0, le=3600)
+        float, option("Longest wait between retries.", unit="seconds", example=60, gt=0, le=3600)
     ] = 30.0
     rate_limit: Annotated[
-        float, option("Most requests a second, retries included; 0 is no limit.", unit="requests/s", example=10, ge=0)
+        float,
+        option(
+            "Maximum requests per second, including retries; 0 means no limit.", unit="requests/s", example=10, ge=0
+        ),
     ] = 0.0
     breaker_failures: Annotated[
-        int, option("Failures in a row after which sending pauses.", unit="failures", example=10, ge=1)
+        int, option("Consecutive failures before sending pauses.", unit="failures", example=10, ge=1)
     ] = 5
     breaker_cooldown: Annotated[
-        float, option("How long sending pauses before one request tries again.", unit="seconds", example=60, gt=0)
+        float, option("Length of this pause before the next attempt.", unit="seconds", example=60, gt=0)
     ] = 30.0
     outbox_points: Annotated[
         int,
-        option("Most points that wait for a backend that is away; the oldest are dropped first.", unit="points", ge=0),
+        option(
+            "Maximum points in the outbox while the backend is down; the oldest are dropped first.", unit="points", ge=0
+        ),
     ] = 50_000
     outbox_bytes: Annotated[
-        int, option("Most bytes that wait for a backend that is away.", unit="bytes", example="64MiB", ge=0)
+        int, option("Maximum bytes in the outbox while the backend is down.", unit="bytes", example="64MiB", ge=0)
     ] = 33_554_432
     in_flight: Annotated[
         int,
-        option("Payloads under way at once; above 1 a pool of threads is made.", example=4, routes=False, ge=1, le=64),
+        option("Payloads sent in parallel; values above 1 use a thread pool.", example=4, routes=False, ge=1, le=64),
     ] = 1
     max_batch_points: Annotated[
-        int, option("Most points in one request.", unit="points", example=1000, ge=1, le=1_000_000)
+        int, option("Maximum points per request.", unit="points", example=1000, ge=1, le=1_000_000)
     ] = 5_000
     max_batch_bytes: Annotated[
-        int, option("Largest request body before compression.", unit="bytes", example="1MB", ge=1024)
+        int, option("Maximum request body before compression.", unit="bytes", example="1MB", ge=1024)
     ] = 5_000_000
     temporality: Annotated[
         Literal["cumulative", "delta"],
-        option("Whether sums count from the start or since the last export.", routes=False),
+        option("Whether sums count from the start (cumulative) or since the last export (delta).", routes=False),
     ] = "cumulative"
     redact_attributes: Annotated[
         list[str],
         option(
-            "Attributes whose value is replaced by ***, as shell patterns.",
+            "Attributes whose values are masked with ***, as shell patterns.",
             example=["http.request.header.*"],
             routes=False,
         ),
     ] = []
     drop_attributes: Annotated[
         list[str],
-        option("Attributes that are left out, as shell patterns.", example=["user.*", "client.address"], routes=False),
+        option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False),
     ] = []
     shutdown_timeout: Annotated[
         float,
-        option("Time that shutdown may spend on what still waits.", unit="seconds", example=10, ge=0, le=3600),
+        option("Time that shutdown may spend on queued points.", unit="seconds", example=10, ge=0, le=3600),
     ] = 10.0
 
     def __repr__(self) -> str:
         from magictel.settings.fields import fields_of
 
-        shown = ", ".join(f"{one.key}={one.shown(getattr(self, one.key))!r}" for one in fields_of(type(self)))
+        shown = ", ".join(f"{field.key}={field.shown(getattr(self, field.key))!r}" for field in fields_of(type(self)))
         return f"{type(self).__name__}({shown})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         from magictel.settings.fields import fields_of
 
-        return [(one.key, one.shown(getattr(self, one.key))) for one in fields_of(type(self))]
+        return [(field.key, field.shown(getattr(self, field.key))) for field in fields_of(type(self))]
 
     def __post_init__(self) -> None:
         from magictel.settings.fields import hide_logins
@@ -166,7 +171,7 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         hide_logins(self)
 
     def problems(self) -> Iterable[Problem]:
-        """What no single field can see; an exporter's model extends it: `yield from super().problems()`."""
+        """Yield problems that involve several fields; an exporter's model extends it: `yield from super().problems()`."""
         if self.backoff_max < self.backoff_initial:
             yield (
                 "backoff_max",
@@ -176,13 +181,13 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             )
 
     def secret_values(self) -> Iterator[str]:
-        """Every secret in these settings in clear, for a redactor: credentials, headers, what stands in a URL before its @."""
+        """Return every secret of these settings in plain text, for a redactor: credentials, headers, logins in URLs."""
         from magictel.settings.fields import secret_values
 
         return secret_values(self)
 
     def plain_values(self) -> Iterator[str]:
-        """Every text in these settings that is no secret and no address: what a backend may rightly say."""
+        """Return every text of these settings that is neither secret nor an address: a backend may return it."""
         from magictel.settings.fields import fields_of
 
         return (
@@ -193,31 +198,31 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     @classmethod
     def unusable(cls) -> Self:
-        """Settings to stand in where the real ones cannot be used: defaults, and something empty where there is none."""
+        """Return placeholder settings for unusable ones: defaults, or empty values."""
         from magictel.settings.fields import fields_of
 
         return cls(**{field.key: field.nothing for field in fields_of(cls) if field.required})
 
 
 class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of every exporter that speaks HTTP."""
+    """Options of every HTTP exporter."""
 
-    compression: Annotated[Literal["none", "gzip"], option("How request bodies travel.", routes=False)] = "gzip"
+    compression: Annotated[Literal["none", "gzip"], option("Compression of request bodies.", routes=False)] = "gzip"
     ca_file: Annotated[
         str | None,
-        option("PEM file with the authorities to trust, in place of the system's.", example="/etc/ssl/private-ca.pem"),
+        option("PEM file with the CAs to trust instead of the system's.", example="/etc/ssl/private-ca.pem"),
     ] = None
     ca_fingerprint: Annotated[
         str | None,
         option(
-            "SHA-256 fingerprint, in hex, of an authority to trust.",
+            "SHA-256 fingerprint, in hex, of a CA to trust.",
             example="a52dd93511e8c6045e21f16654b77c9ee0f34aea26d9f40320b531c474676228",
         ),
     ] = None
     client_cert_file: Annotated[
         str | None,
         option(
-            "PEM file with our certificate, where the server asks for one.",
+            "PEM file with the client certificate (mutual TLS).",
             example="client.pem",
             routes=False,
             credential=True,
@@ -226,14 +231,14 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     client_key_file: Annotated[
         str | None,
         option(
-            "PEM file with our certificate's key, unless it is in the same file.",
+            "PEM file with the client certificate's key, unless it is in the same file.",
             example="client.key",
             routes=False,
             credential=True,
         ),
     ] = None
     verify: Annotated[
-        bool, option("Whether the server's certificate is verified; false lets anybody listen and answer.")
+        bool, option("Whether to verify the server's certificate; false lets anyone intercept the connection.")
     ] = True
     server_name: Annotated[
         str | None,
@@ -242,7 +247,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     headers: Annotated[
         dict[str, Secret],
         option(
-            "Headers that every request carries, as name=value; never shown.",
+            "Headers of every request, as name=value; never shown.",
             example={"X-Tenant": "blue"},
             routes=True,
         ),
@@ -250,19 +255,19 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     proxy: Annotated[
         str | None,
         option(
-            "HTTP proxy, as a URL; an empty value disables it. Default: what the environment says.",
+            "URL of an HTTP proxy; empty disables it. Default: from the environment.",
             example="http://proxy.example.net:3128",
             address=True,
         ),
     ] = None
     trust_env: Annotated[
-        bool, option("Whether HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY of the environment count.")
+        bool, option("Whether to use HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY from the environment.")
     ] = True
 
     def addresses(self) -> tuple[Address, ...]:
-        """Return what the option `url` names (a text or a list), in its order; nothing without such an option.
+        """Return the addresses of the option `url` (a text or a list) in order; nothing without such an option.
 
-        Raises `SettingsError` for an address that does not parse.
+        Raise `SettingsError` for an address that does not parse.
         """
         from magictel.net.address import parse_endpoint
 
@@ -270,17 +275,17 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
         return tuple(parse_endpoint(url) for url in ((urls,) if isinstance(urls, str) else urls))
 
     def request_headers(self) -> Mapping[str, str]:
-        """Return the headers that say who we are."""
+        """Return the headers with credentials and tenant."""
         return {}
 
     def problems(self) -> Iterable[Problem]:
-        """Adds: addresses that do not parse, a key without its certificate, an impossible fingerprint or proxy, headers that are none."""
+        """Add: addresses that do not parse, a key without its certificate, invalid fingerprints, proxies and headers."""
         yield from super().problems()
         if self.client_key_file and not self.client_cert_file:
             yield (
                 "client_key_file",
                 "config.value",
-                "client_key_file: a key alone is no use, client_cert_file is not set",
+                "client_key_file is set, but client_cert_file is not",
                 "set client_cert_file as well",
             )
         for name in self.headers:
@@ -288,8 +293,8 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
                 yield (
                     "headers",
                     "config.value",
-                    "headers: what stands before a = cannot be the name of a header",  # not shown: it may be a secret
-                    'write name=value,name=value, or in the file headers = { "X-Tenant" = "blue" }',
+                    "headers: the text before a = is not a valid header name",  # not shown: it may be a secret
+                    'use name=value,name=value, or in the file headers = { "X-Tenant" = "blue" }',
                 )
         for parse in (self.addresses, self._parse):
             try:
@@ -298,9 +303,9 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
                 yield failure.message.partition(":")[0], failure.code, failure.message, failure.remedy
 
     def _parse(self) -> None:
-        """Raises `SettingsError` for a text that is not what it should be."""
+        """Raise `SettingsError` for an invalid text."""
         if self.ca_fingerprint:
-            from magictel.net.tls import TlsOptions  # what nobody sets costs nothing
+            from magictel.net.tls import TlsOptions  # imported only if it is set
 
             assert TlsOptions(ca_fingerprint=self.ca_fingerprint).fingerprint
         if self.proxy and self.proxy.strip():

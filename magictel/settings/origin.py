@@ -1,18 +1,18 @@
-"""Where a setting's value came from, in words that a person can go to."""
+"""The origin of a setting's value."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["default", "file", "variable", "option"]
+LayerName = Literal["default", "file", "variable", "option"]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A layer and the place in it: `magictel.toml:4`, `ELASTICSEARCH_URL`, `--set url`, `default`."""
+    """A layer and a location in it: `magictel.toml:4`, `ELASTICSEARCH_URL`, `--set url`, `default`."""
 
-    kind: Kind
+    kind: LayerName
     where: str
 
     def __str__(self) -> str:
@@ -23,15 +23,15 @@ DEFAULT = Origin("default", "default")
 
 
 def file_line(path: str, line: int) -> Origin:
-    """A line of the config file."""
+    """Return the origin for a line of the configuration file."""
     return Origin("file", f"{path}:{line}" if line else path)
 
 
 def variable(name: str) -> Origin:
-    """An environment variable."""
+    """Return the origin for an environment variable."""
     return Origin("variable", name)
 
 
-def option(text: str) -> Origin:
-    """A command line option, as it was written up to its value."""
+def option_origin(text: str) -> Origin:
+    """Return the origin for a command-line option, without its value."""
     return Origin("option", text)

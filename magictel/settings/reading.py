@@ -1,4 +1,4 @@
-"""Values of one target, merged by layer, expanded, checked and converted; every mistake is noted, and none hides another."""
+"""Values of a target: merged by layer, expanded, checked and converted; every error is collected."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from magictel.settings.origin import DEFAULT, Origin
 Layer = Mapping[str, tuple[Any, Origin]]
 LATER = Secret("given-later")
 _BETWEEN = re.compile(r"(?<![,\s;|])[,\s;|]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-"""What stands between two addresses."""
+"""Separators between addresses."""
 
 
-class UnusableSettings(SettingsError):  # noqa: N818 # named by what it says of the settings
-    """The first of a target's mistakes; `every` holds them all, in the order of the fields."""
+class UnusableSettings(SettingsError):  # noqa: N818 # named after the settings
+    """The first error in a target's settings; `every` contains them all, in the order of the fields."""
 
     every: tuple[SettingsError, ...] = ()
 
 
 @dataclass(slots=True)
 class Reading:
-    """The values of one target under way from text to settings, with what is noted about them."""
+    """The values of a target during loading, with collected errors and warnings."""
 
     fields: Mapping[str, Field]
     environment: Mapping[str, str]
@@ -49,11 +49,11 @@ class Reading:
     later: set[str] = field(default_factory=set)
     quoted: dict[str, SettingsError] = field(default_factory=dict)
     hide: Redactor = field(default_factory=Redactor)
-    """Takes out of sentences what a file that was only picked up reads from the environment."""
+    """Masks, in messages, values that an unnamed file reads from the environment."""
     parts: dict[str, list[tuple[Any, Origin]]] = field(default_factory=dict)
 
     def merge(self, layers: Iterator[Layer]) -> dict[str, tuple[Any, Origin]]:
-        """Later layers over earlier ones; `headers.NAME` changes one entry of a table. Unknown keys are noted as wrong."""
+        """Merge layers, later ones over earlier ones; `headers.NAME` changes an entry of a table. Unknown keys are errors."""
         merged: dict[str, tuple[Any, Origin]] = {}
         unknown: dict[str, Origin] = {}
         for layer in layers:
@@ -73,7 +73,7 @@ class Reading:
         return merged
 
     def with_entry(self, field: Field, known: tuple[Any, Origin] | None, entry: str, value: str) -> dict[str, Any]:
-        """A table with one entry changed."""
+        """Return a table with one entry changed."""
         before = known[0] if known else {}
         if isinstance(before, str):
             try:
@@ -97,7 +97,7 @@ class Reading:
             return
         except Malformed as malformed:
             code = "config.url.unexpanded-variable" if field.address else "config.value"
-            remedy = "write ${VARIABLE} or ${VARIABLE:-default}, and $${ where ${ itself is meant"
+            remedy = "use ${VARIABLE} or ${VARIABLE:-default}; write $${ for a literal ${"
             self.fail(code, field, str(malformed), remedy, str(origin))
             return
         if self.in_quotes(field, raw, given) or self.separated(field, raw, origin):
@@ -115,7 +115,7 @@ class Reading:
             self.wrong.append(failure)
 
     def in_quotes(self, field: Field, raw: Any, given: tuple[Any, Origin]) -> bool:
-        """Note a value whose quotes came out of an env file; True where it cannot be used so. Secrets are looked at one by one."""
+        """Note a value with quotes from an env file; return whether it is unusable. Secrets are checked separately."""
         written, origin = given
         inner = env_quotes.unquoted(raw) if isinstance(raw, str) else None
         if inner is None or field.kind == "secret" or (origin.kind == "file" and raw == written):
@@ -123,7 +123,7 @@ class Reading:
         plain = inner.replace(raw.strip()[0], "") if field.kind == "list" else inner
         remedy = f"write {origin}={masked(plain)}"
         if origin.kind == "file" or field.secret:
-            remedy = "write the variable's value without the quotes"
+            remedy = "remove the quotes from the variable's value"
         failure = SettingsError(env_quotes.CODE, f"{field.key}: {origin} {env_quotes.WHY}", remedy, str(origin))
         if field.kind == "text" and not field.address:
             self.quoted[field.key] = failure
@@ -133,25 +133,23 @@ class Reading:
         return True
 
     def separated(self, field: Field, raw: Any, origin: Origin) -> bool:
-        """Note several addresses in one text that no comma separates."""
+        """Note several addresses in a text without a comma."""
         for text in (raw if isinstance(raw, list) else [raw]) if field.address else ():
             between = _BETWEEN.search(text.strip()) if isinstance(text, str) else None
             if between is None or (field.kind == "list" and "," in between[0] and isinstance(raw, str)):
                 continue
             if field.kind == "list":
                 sign = "white space" if not between[0].strip() else between[0].strip()
-                why = f"several addresses are separated by commas, not by {sign}"
+                why = f"separate addresses with commas, not with {sign}"
                 remedy = f"write {','.join(_BETWEEN.split(text.strip()))}"
             else:
-                why, remedy = "there are several addresses, and it takes one", "write one of them"
-            self.fail(
-                "config.url.separator", field, why, remedy if "@" not in text else "write them with commas", str(origin)
-            )
+                why, remedy = "the value has several addresses, but the option takes one", "use one of them"
+            self.fail("config.url.separator", field, why, remedy if "@" not in text else "use commas", str(origin))
             return True
         return False
 
     def secret(self, field: Field, raw: Any, origin: Origin) -> Any:
-        """The secret, or the mapping of secrets, read from its file and checked."""
+        """Return the secret, or the mapping of secrets, read from its file and checked."""
         if field.kind == "secrets":
             entries = convert.split_mapping(raw) if isinstance(raw, str) else raw
             if not isinstance(entries, Mapping):
@@ -163,7 +161,7 @@ class Reading:
         return self.checked(field.key, raw, origin)
 
     def checked(self, label: str, raw: Any, origin: Origin) -> Any:
-        """One secret: `file:` read, white space around it left out and said so."""
+        """Return a secret: read `file:`, and remove white space around it with a warning."""
         if isinstance(raw, int) and not isinstance(raw, bool):
             raw = str(raw)  # password = 1234 in the file
         if not isinstance(raw, str):
@@ -177,7 +175,7 @@ class Reading:
             except SettingsError as failure:
                 if not self.lenient:
                     raise
-                self.warnings.append(f"{failure.message}: taken as given later")
+                self.warnings.append(f"{failure.message}: must be supplied later")
                 self.later.add(label.partition(".")[0])
                 return LATER
             if secret_file.warning:
@@ -192,7 +190,7 @@ class Reading:
         return secret.secret
 
     def secret_in_quotes(self, label: str, text: str, where: str, origin: Origin | None) -> None:
-        """Warn of a secret in quotes: it may be meant so, and hardly ever is. The command that removes them shows no secret."""
+        """Warn of a secret in quotes, which is rarely intended. The command that removes them shows no secret."""
         if env_quotes.unquoted(text) is None:
             return
         self.warnings.append(f"{label}: {where} {env_quotes.WHY}; remove the quotes")
@@ -200,15 +198,15 @@ class Reading:
             self.remedy = self.remedy or f'export {where}="${{{where}:1:-1}}"'
 
     def unset(self, field: Field, unset: Unset, raw: Any, origin: Origin) -> None:
-        """A reference to a variable that is not set."""
+        """Note a reference to an unset variable."""
         if self.lenient:
             self.later.add(field.key)
-            self.warnings.append(f"{field.key}: {unset.reference} is not set here ({origin}): taken as given later")
+            self.warnings.append(f"{field.key}: {unset.reference} is not set ({origin}): must be supplied later")
             return
         in_host = field.address and unset.reference in masked(str(raw))
         code = "config.url.unexpanded-variable" if in_host else "config.variable-unset"
         remedy = near_variables(unset.name, self.environment)
-        self.fail(code, field, f"{unset.reference} names a variable that is not set", remedy, str(origin))
+        self.fail(code, field, f"the variable {unset.reference} is not set", remedy, str(origin))
 
     def missing(self, field: Field, table: Table | None) -> None:
         """Note a required field that is not set."""
@@ -216,29 +214,29 @@ class Reading:
         where = f"set {name}" + (f" or {field.key} in [targets.{table.name}]" if table else f" or --set {field.key}=…")
         if self.lenient:
             self.later.add(field.key)
-            self.warnings.append(f"{field.key} is not set here: taken as given later by {name}")
+            self.warnings.append(f"{field.key} is not set: must be supplied later by {name}")
         else:
             origin = str(table.origin) if table else name
-            self.fail("config.required", field, f"it is not set, and has no default (needs {name})", where, origin)
+            self.fail("config.required", field, f"not set, and without a default (needs {name})", where, origin)
 
     def empty_address(self, field: Field, origin: Origin) -> None:
-        """An address that is set to nothing."""
+        """Note an empty address."""
         example = field.example[0] if isinstance(field.example, list) else field.example
-        remedy = f"give {origin} an address like {example or 'http://localhost:9200'}, or unset it"
+        remedy = f"set {origin} to an address like {example or 'http://localhost:9200'}, or unset it"
         self.fail("config.url.empty", field, "the address is empty", remedy, str(origin))
 
     def unknown(self, key: str, path: str, origin: Origin) -> None:
-        """A key that the model does not have."""
+        """Note a key that the model does not have."""
         hint = did_you_mean(key, self.fields) if key not in self.fields else None
-        sentence = f"{path}: there is no such option" + (f". {hint}" if hint else "")
+        sentence = f"{path}: no such option" + (f". {hint}" if hint else "")
         remedy = "magictel describe shows every option"
         if path in ("enabled", "exporter"):
-            sentence = f"{path}: it counts in the file only"
+            sentence = f"{path}: valid only in the file"
             remedy = "ENABLED_EXPORTERS=… names the targets of one run" if path == "enabled" else "name another target"
         self.wrong.append(SettingsError("config.unknown-key", sentence, remedy, str(origin)))
 
     def ask(self, settings: ExporterSettings, raw: Mapping[str, tuple[Any, Origin]]) -> None:
-        """What the model itself has to say about the values together."""
+        """Note the model's own problems with combinations of values."""
         redact = Redactor(settings.secret_values())
         for key, code, message, remedy in settings.problems():
             if key in self.later:
@@ -247,19 +245,21 @@ class Reading:
             if key in self.quoted:
                 self.wrong.append(self.quoted[key])
                 continue
-            origin = str(raw[at][1]) if at else "default"  # what is missing came from nowhere, what asks for it did
+            origin = (
+                str(raw[at][1]) if at else "default"
+            )  # a missing value has no origin, but the option that needs it has
             self.wrong.append(
                 SettingsError(code, self.hide(redact(message)), self.hide(redact(remedy)) if remedy else None, origin)
             )
 
     def fail(self, code: str, field: Field, why: str, remedy: str | None, origin: str) -> None:
-        """Note a mistake in one field."""
+        """Note an error in a field."""
         self.wrong.append(
             SettingsError(code, self.hide(f"{field.key}: {why}"), self.hide(remedy) if remedy else None, origin)
         )
 
     def stop_if_wrong(self) -> None:
-        """Raise what was noted, the first in front."""
+        """Raise the noted errors, the first one in front."""
         if self.wrong:
             first = self.wrong[0]
             failure = UnusableSettings(first.code, first.message, first.remedy, first.origin)

@@ -1,4 +1,4 @@
-"""Which targets a command works on: the ones named, else what `ENABLED_EXPORTERS` names, else the file's enabled ones."""
+"""Selection of a command's targets: the named ones, otherwise those in `ENABLED_EXPORTERS`, otherwise the file's enabled ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from magictel import env_quotes
 from magictel.errors import SettingsError, UsageError
 from magictel.settings.names import find, near, normal
-from magictel.settings.origin import DEFAULT, Origin, option, variable
+from magictel.settings.origin import DEFAULT, Origin, option_origin, variable
 
 if TYPE_CHECKING:
     from magictel.settings.file import ConfigFile
@@ -19,15 +19,15 @@ ENABLED = "ENABLED_EXPORTERS"
 NEXT_STEPS = (
     ("try it without a server:", "magictel send-sample --sandbox"),
     ("name an exporter:", "magictel check elasticsearch"),
-    ("write a file of targets:", "magictel init"),
+    ("create a file of targets:", "magictel init"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """A target by its name, the exporter it is an instance of, whether it is enabled and by what.
+    """A target: its name, its exporter, whether it is enabled, and the origin of that.
 
-    `unusable`: why a name of `ENABLED_EXPORTERS` means nothing; it fails at `config`, and the others run.
+    `unusable`: why a name in `ENABLED_EXPORTERS` is invalid; it fails at `config`, and the others run.
     """
 
     name: str
@@ -45,9 +45,9 @@ def select(
     environment: Mapping[str, str],
     exporters: Collection[str],
 ) -> tuple[TargetSpec, ...]:
-    """The chosen targets, in the order given, each once. `all`: every target of the file, enabled or not.
+    """Return the chosen targets in the given order, without duplicates. `all`: every target of the file, enabled or not.
 
-    Raises `UsageError` for an unknown name given, `SettingsError` when nothing is chosen.
+    Raise `UsageError` for an unknown name, `SettingsError` if nothing is chosen.
     """
     if named:
         return _unique(_named(name, config, environment, exporters) for name in named)
@@ -64,20 +64,20 @@ def select(
 
 
 def targets(config: ConfigFile | None, environment: Mapping[str, str]) -> tuple[TargetSpec, ...]:
-    """Every target of the file, in its order, with whether it is enabled and by what."""
+    """Return every target of the file in its order, with whether it is enabled and by what."""
     listed = enabled_names(environment)
-    found = []
+    specs = []
     for table in config.tables.values() if config else ():
         if listed is None:
-            found.append(TargetSpec(table.name, table.exporter, table.enabled, table.enabled_by))
+            specs.append(TargetSpec(table.name, table.exporter, table.enabled, table.enabled_by))
         else:
             enabled = find(table.name, listed) is not None
-            found.append(TargetSpec(table.name, table.exporter, enabled, variable(ENABLED)))
-    return tuple(found)
+            specs.append(TargetSpec(table.name, table.exporter, enabled, variable(ENABLED)))
+    return tuple(specs)
 
 
 def enabled_names(environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The names in `ENABLED_EXPORTERS`, or None when it is not set or holds none."""
+    """Return the names in `ENABLED_EXPORTERS`, or None if it is unset or empty."""
     value = environment.get(ENABLED, "")
     inner = env_quotes.unquoted(value)
     names = (name.strip() for name in (value if inner is None else inner).split(","))
@@ -87,21 +87,21 @@ def enabled_names(environment: Mapping[str, str]) -> tuple[str, ...] | None:
 def listed_targets(
     config: ConfigFile | None, environment: Mapping[str, str], exporters: Collection[str]
 ) -> tuple[TargetSpec, ...]:
-    """What the names in `ENABLED_EXPORTERS` mean, each once, those that mean nothing with the reason."""
+    """Return the targets of the names in `ENABLED_EXPORTERS` without duplicates; invalid names with the reason."""
     names = enabled_names(environment) or ()
     whole = env_quotes.unquoted(environment.get(ENABLED, "")) is not None
     return _unique(_listed(name, config, exporters, names if whole else None) for name in names)
 
 
 def nothing_chosen() -> SettingsError:
-    """Nothing is enabled and nothing was named: three lines saying what to do next."""
+    """Return the error for a command without targets, with three next steps."""
     width = max(len(label) for label, _ in NEXT_STEPS)
     steps = "\n".join(f"  {label:<{width}}   {command}" for label, command in NEXT_STEPS)
     return SettingsError("config.nothing-enabled", "Nothing is enabled and nothing was named.", steps)
 
 
 def unknown_name(name: str, config: ConfigFile | None, exporters: Collection[str]) -> str:
-    """One sentence for a name that is neither a target nor an exporter, with the near ones, or all when none is near."""
+    """Return a message for an unknown target or exporter, with similar names, or all names."""
     known = [*(config.tables if config else ()), *exporters]
     close = near(name, known)
     if close:
@@ -112,16 +112,16 @@ def unknown_name(name: str, config: ConfigFile | None, exporters: Collection[str
 def _named(
     name: str, config: ConfigFile | None, environment: Mapping[str, str], exporters: Collection[str]
 ) -> TargetSpec:
-    spec = _known(name, config, exporters, option("named"))
+    spec = _known(name, config, exporters, option_origin("named"))
     if spec is None:
-        raise UsageError("usage.unknown-target", unknown_name(name, config, exporters), "magictel list shows them all")
+        raise UsageError("usage.unknown-target", unknown_name(name, config, exporters), "magictel list shows all names")
     return spec
 
 
 def _listed(
     name: str, config: ConfigFile | None, exporters: Collection[str], quoted: Sequence[str] | None
 ) -> TargetSpec:
-    """A name's target. `quoted`: all names, where quotes enclose them."""
+    """Return a name's target. `quoted`: all names, if quotes enclose them."""
     by = variable(ENABLED)
     if quoted is not None:
         why = SettingsError(
@@ -131,7 +131,7 @@ def _listed(
         return TargetSpec(known.name if known else name, known.exporter if known else name, True, by, why)
     parts = re.split(r"[\s;|]+", name)
     if len(parts) > 1:
-        message = f'names in {ENABLED} are separated by commas: "{name}" is read as one name'
+        message = f'separate names in {ENABLED} with commas: "{name}" is read as one name'
         remedy = f"write {','.join(parts)}"
     else:
         message = unknown_name(name, config, exporters)
@@ -150,10 +150,10 @@ def _known(name: str, config: ConfigFile | None, exporters: Collection[str], by:
 
 
 def _unique(specs: object) -> tuple[TargetSpec, ...]:
-    found: dict[str, TargetSpec] = {}
+    unique: dict[str, TargetSpec] = {}
     for spec in specs:  # type: ignore[attr-defined] # any iterable of specs
-        found.setdefault(normal(spec.name), spec)
-    return tuple(found.values())
+        unique.setdefault(normal(spec.name), spec)
+    return tuple(unique.values())
 
 
 def _either(names: Sequence[str]) -> str:

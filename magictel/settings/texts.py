@@ -1,4 +1,4 @@
-"""The texts inside a raw value of the config file, and what they name: hosts, and variables that are named for an option."""
+"""The texts inside a raw value of the configuration file, and the hosts and variables that they name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ADDRESS_WORD = re.compile(r"(?:^|_)(?:URL|URI|ENDPOINT|ADDRESS|ADDR|HOST|NODE|S
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text in a value; numbers, switches and dates as texts."""
+    """Yield every text in a value; numbers, booleans and dates as text."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -26,24 +26,24 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def entries(value: Any) -> list[tuple[str | None, str]]:
-    """Every text in a value, with its name where it stands in a table."""
+    """Yield every text in a value, with its key if it is in a table."""
     if isinstance(value, Mapping):
         return [(str(key), text) for key, item in value.items() for text in texts(item)]
     return [(None, text) for text in texts(value)]
 
 
 def hosts(value: Any) -> str:
-    """The hosts of addresses, for people: `es:9200, ${ES_URL}`."""
+    """Return the hosts of addresses as text: `es:9200, ${ES_URL}`."""
     named = []
     for address in (part.strip() for text in texts(value) for part in masked(text).split(",")):
         _, separator, rest = address.partition("://")
         host = re.match(r"(?:\$\{[^}]*\}|[^/?#\s])*", rest if separator else address)
         named.append(host[0].rpartition("@")[2][:100] if host else "")
-    return ", ".join(host for host in named if host) or "no address at all"
+    return ", ".join(host for host in named if host) or "no address"
 
 
 def named_for(field: Field, name: str) -> bool:
-    """Whether a variable is named as what the option is: some hold texts of strangers (a commit's title, npm's package data)."""
+    """Return whether a variable is named after the option: other variables may contain untrusted text (a commit's title)."""
     if name in field.env:
         return True
     if name != name.upper() or name.startswith("NPM_") or (field.file and "_" not in field.key):

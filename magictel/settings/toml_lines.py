@@ -1,4 +1,4 @@
-"""On which line of a TOML document each key stands; `tomllib` gives the values and forgets the places."""
+"""The line of each key in a TOML document; `tomllib` returns only the values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _COMMENT = re.compile(r"#[^\n]*")
 
 
 def key_lines(text: str) -> Mapping[Path, int]:
-    """The line (from 1) of every table and key of a valid document; keys inside inline tables have none of their own."""
-    found: dict[Path, int] = {}
+    """Return the line (from 1) of every table and key of a valid document, except keys inside inline tables."""
+    lines: dict[Path, int] = {}
     table: Path = ()
     position = 0
     while position < len(text):
@@ -31,19 +31,19 @@ def key_lines(text: str) -> Mapping[Path, int]:
         elif character == "[":
             table, position = _keys(text, position + (2 if text.startswith("[[", position) else 1))
             for length in range(1, len(table) + 1):
-                found.setdefault(table[:length], text.count("\n", 0, position) + 1)
+                lines.setdefault(table[:length], text.count("\n", 0, position) + 1)
             position = text.find("\n", position) + 1 or len(text)
         else:
             line = text.count("\n", 0, position) + 1
             keys, position = _keys(text, position)
             for length in range(1, len(keys) + 1):
-                found.setdefault((*table, *keys[:length]), line)
+                lines.setdefault((*table, *keys[:length]), line)
             position = _after_value(text, position + 1)
-    return found
+    return lines
 
 
 def line_of(lines: Mapping[Path, int], path: Path) -> int:
-    """The line of a path, or of the nearest thing around it; 0 when nothing is known."""
+    """Return the line of a path or of its nearest parent; 0 if unknown."""
     while path:
         if path in lines:
             return lines[path]
@@ -55,7 +55,7 @@ def _keys(text: str, position: int) -> tuple[Path, int]:
     keys: list[str] = []
     while match := _KEY.match(text, position):
         quoted, literal, bare = match.groups()
-        keys.append(next(one for one in (quoted, literal, bare) if one is not None))
+        keys.append(next(key for key in (quoted, literal, bare) if key is not None))
         position = match.end()
         if text[position : position + 1] != ".":
             break
@@ -72,7 +72,7 @@ def _after_value(text: str, position: int) -> int:
         if character == "#":
             position = _end(_COMMENT, text, position)
         elif character in "\"'":
-            position = next((m.end() for one in _STRINGS if (m := one.match(text, position))), position + 1)
+            position = next((m.end() for pattern in _STRINGS if (m := pattern.match(text, position))), position + 1)
         else:
             depth += (character in "[{") - (character in "]}")
             position = _end(_SKIPPED, text, position)

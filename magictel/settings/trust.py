@@ -1,17 +1,17 @@
-"""Which config file may decide where secrets go: a secret of yours goes only to an address of yours.
+"""Rules for configuration files that decide where secrets go: your secrets go only to your addresses.
 
-*Yours* is what a person chose for this run: the environment, `--set`, a file that was named (`--config`, `MAGICTEL_CONFIG`). A
-`magictel.toml` that was only picked up from the working folder is not: it may have come with a clone or a pull request. So in it
+*Your* values are those that you chose for this run: the environment, `--set`, a named file (`--config`, `MAGICTEL_CONFIG`). A
+`magictel.toml` found in the working directory is not: it may have come with a clone or a pull request. In such a file:
 
-1. its own values, its own secrets too, are fine for its own addresses;
-2. where it sets an option that decides where requests go or who is believed (`routes` on the field: address, proxy, headers, TLS, and
-   every option of a plugin that says nothing else) to something that the environment alone would not give, the target uses no secret
-   of yours: no variable of the backend, no `MAGICTEL_<TARGET>__<KEY>`, no `--set`, and no `${VARIABLE}` in an option that may be sent;
-3. `${VARIABLE}` is fine where the address is yours as well: left to the environment, or wholly one `${…_URL}` (a path may follow);
-4. files that it names lie in its folder, links followed, and are not hidden (`.env`, `.git`);
-5. its table of an exporter's own name does not replace the address that the exporter's variable gives.
+1. Its own values, including its own secrets, may go to its own addresses.
+2. If it sets an option that decides where requests go or which server is trusted (`routes` on the field: address, proxy, headers,
+   TLS, and by default every option of a plugin) to a value that the environment alone would not give, the target uses none of your
+   secrets: no variable of the backend, no `MAGICTEL_<TARGET>__<KEY>`, no `--set`, and no `${VARIABLE}` in an option that may be sent.
+3. `${VARIABLE}` is allowed if the address is yours as well: from the environment, or exactly one `${…_URL}` (a path may follow).
+4. Files that it names are in its directory, with links resolved, and are not hidden (`.env`, `.git`).
+5. Its table with an exporter's own name does not replace the address of the exporter's variable.
 
-Naming the file is the consent. Nothing is read or sent before this is decided.
+Naming the file means consent. Nothing is read or sent before this is decided.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from magictel.settings.texts import entries, hosts, named_for, texts
 
 CODE = "config.untrusted-file"
 Parts = Mapping[str, Sequence[tuple[Any, Origin]]]
-"""What each key's value is made of, by layer: one value, or entries of a table over those below."""
+"""The layers of each key's value: one value, or entries of a table over lower ones."""
 
 _ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}(/[^\s,]*)?")
-"""With a path behind it, but no comma: what follows that is another address."""
+"""A path may follow, but no comma, which would begin another address."""
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]+")
 _ROUTING_HEADER = re.compile(r"host|forwarded|x-(?:forwarded|original|rewrite|http-method|real)\b.*", re.IGNORECASE)
 _HARMLESS = frozenset({"number", "whole", "switch", "choice"})
@@ -53,9 +53,9 @@ def refusals(
     *,
     lenient: bool = False,
 ) -> Iterator[SettingsError]:
-    """What a file that was only picked up may not do, each with the line that does it. Nothing for a file that was named.
+    """Yield the violations of an unnamed file, each with its line; nothing for a named file.
 
-    `lenient`: variables that are not set are given later.
+    `lenient`: unset variables are supplied later.
     """
     if config.named:
         return
@@ -73,7 +73,7 @@ def refusals(
 def borrowed(
     config: ConfigFile, table: Table, fields: Mapping[str, Field], environment: Mapping[str, str]
 ) -> Iterator[str]:
-    """The values that such a file reads from the environment, but for addresses: a sentence about an option must not print them."""
+    """Return the values that such a file reads from the environment, except addresses: messages must not print them."""
     for key, (value, _) in () if config.named else table.values.items():
         if key not in fields or not fields[key].address:
             for text in texts(value):
@@ -82,7 +82,7 @@ def borrowed(
 
 @dataclass(frozen=True, slots=True)
 class _Routing:
-    """An option of the file that decides where requests go or who is believed."""
+    """An option of the file that decides where requests go or which server is trusted."""
 
     field: Field
     value: Any
@@ -90,7 +90,7 @@ class _Routing:
 
 
 class _Judgement:
-    """What the file decides, and which secrets of yours it would decide about."""
+    """The routing options of the file, and your secrets that they would affect."""
 
     def __init__(
         self,
@@ -109,13 +109,13 @@ class _Judgement:
         self.secrets: list[str] = []
         """Names of variables or options, never values."""
         self.borrowed: list[tuple[Field, str, Origin]] = []
-        """Variables that the file reads and that are not the field's own."""
+        """Variables that the file reads, other than the field's own."""
         self.address: str | None = None
-        """An address of yours, without its credentials."""
+        """Your address, without its credentials."""
         self.refused: list[SettingsError] = []
 
     def ours(self, field: Field, value: Any, origin: Origin) -> None:
-        """Note a value that a person chose."""
+        """Note one of your values."""
         written = list(texts(value))
         if field.credential or (field.address and any(_has_login(text) for text in written)):
             self.secrets.append(str(origin))
@@ -135,7 +135,7 @@ class _Judgement:
             self._file(field, text, named, origin)
 
     def together(self) -> Iterator[SettingsError]:
-        """What follows from all of the values."""
+        """Yield the violations after all values are noted."""
         secrets = list(dict.fromkeys(self.secrets))
         by_address = sorted(self.routing, key=lambda routing: not routing.field.address)
         if by_address and secrets:
@@ -148,8 +148,10 @@ class _Judgement:
 
     def _sent_elsewhere(self, routing: _Routing, secrets: Sequence[str]) -> SettingsError:
         field, origin = routing.field, routing.origin
-        own = set(texts(routing.value))
-        secrets = [name for name in secrets if name not in own] or secrets  # "${X}" to the host in "${X}" says nothing
+        own_names = set(texts(routing.value))
+        secrets = [
+            name for name in secrets if name not in own_names
+        ] or secrets  # naming "${X}" for the host in "${X}" is no information
         names = either(secrets[:3]).replace(" or ", " and ") + (" and more" if len(secrets) > 3 else "")
         if field.address:
             return self._refusal(
@@ -163,13 +165,13 @@ class _Judgement:
         return self._refusal(field, origin, f"would send {names}{host} under its own {field.key} = {shown}")
 
     def _redirected(self, routings: Sequence[_Routing]) -> Iterator[SettingsError]:
-        """The target that an exporter's name implies has the address that the exporter's variable gives, whatever the table says."""
+        """Yield a violation if the table replaces the address of the exporter's variable."""
         implied = normal(self.table.name)
         if implied != normal(self.table.exporter) and implied not in BUILT_IN:
             return
         for routing in routings:
-            own = routing.field.env if implied == normal(self.table.exporter) else (f"{_upper(implied)}_URL",)
-            name = next((name for name in own if self.environment.get(name, "").strip()), None)
+            variables = routing.field.env if implied == normal(self.table.exporter) else (f"{_upper(implied)}_URL",)
+            name = next((name for name in variables if self.environment.get(name, "").strip()), None)
             if routing.field.address and name is not None:
                 why = f"would send to {hosts(routing.value)} instead of to {name}"
                 yield self._refusal(routing.field, routing.origin, why)
@@ -180,7 +182,7 @@ class _Judgement:
         named = shlex.quote(str(self.config.path.absolute()))
         return SettingsError(
             CODE,
-            f"{field.key}: refused: {origin} {why}, and this file was picked up from the working folder, not named",
+            f"{field.key}: refused: {origin} {why}, and this file comes from the working directory without being named",
             f"if you trust this file, name it: export MAGICTEL_CONFIG={named}",
             str(origin),
         )
@@ -188,14 +190,14 @@ class _Judgement:
     # ---- one value ---------------------------------------------------------------------------------------------------
 
     def _names_one_variable(self, field: Field, entry: str | None, text: str) -> bool:
-        """True for a text that the environment alone decides: one `${VARIABLE}` that is named for what it is used for."""
+        """Return whether the environment alone decides the text: a single `${VARIABLE}` named after its use."""
         match = _ONE_VARIABLE.fullmatch(text.strip())
         if match is None:
             return False
         name, default, rest = match.groups()
         value = self.environment.get(name)
         if not value and not (self.lenient and value is None):
-            return not default and not rest  # unset is a mistake of its own, and empty is nothing
+            return not default and not rest  # an unset variable is a separate error, and an empty one has no value
         if value is None and default:
             return False
         if value is not None and rest and not (field.address and _AUTHORITY.match(value.rpartition(",")[2].strip())):
@@ -205,7 +207,7 @@ class _Judgement:
         return not (field.routes or field.file) or named_for(field, name)
 
     def _variables(self, field: Field, text: str, named: bool, origin: Origin) -> None:
-        """Note the variables in a text as secrets, but for what cannot be sent, and for the address itself."""
+        """Note the variables in a text as secrets, unless the option is never sent or is the address itself."""
         if (field.kind in _HARMLESS and not field.routes) or (field.file and not field.credential):
             return
         for number, name in enumerate(self._variables_in(text)):
@@ -216,7 +218,7 @@ class _Judgement:
                 self.borrowed.append((field, name, origin))
 
     def _file(self, field: Field, text: str, named: bool, origin: Origin) -> None:
-        """Refuse a file elsewhere than in the config file's folder, or one that a variable names in part."""
+        """Reject a file outside of the configuration file's directory, or with a variable in its path."""
         if named or not (field.file or field.secret):
             return
         expanded = str(self._expanded(text))
@@ -224,7 +226,7 @@ class _Judgement:
             paths = [expanded] if expanded else []
         elif field.kind == "secret":
             paths = [expanded[5:]] if expanded.startswith("file:") else []
-        else:  # several secrets may stand in one text
+        else:  # a text may contain several secrets
             paths = [after.partition(",")[0] for after in expanded.split("file:")[1:]]
         why = next((why for path in paths if (why := outside(self.config.path.parent, path.strip()))), None)
         if field.file and self._variables_in(text):
@@ -234,7 +236,7 @@ class _Judgement:
             self.refused.append(self._refusal(field, origin, f"names the file {shown}, which {why}"))
 
     def _variables_in(self, text: str) -> list[str]:
-        """The names of the variables whose values stand in the expanded text."""
+        """Return the names of the variables in the expanded text."""
         return [
             match[2]
             for match in REFERENCE.finditer(text)
@@ -242,7 +244,7 @@ class _Judgement:
         ]
 
     def _as_without_the_file(self, field: Field, value: Any) -> bool:
-        """Whether the value is what the environment alone, or the default, would give."""
+        """Return whether the value equals that of the environment alone, or the default."""
         given = next((self.environment[name] for name in field.env if name in self.environment), None)
         if given is None and field.required:
             return False
@@ -271,7 +273,7 @@ def _upper(name: str) -> str:
 
 
 def _leads(field: Field) -> bool:
-    """Whether the option alone can say where requests go."""
+    """Return whether the option alone decides where requests go."""
     return field.routes and not field.file and not _is_proxy(field) and field.kind in ("text", "list")
 
 

@@ -1,6 +1,6 @@
-"""Variables that look as if they set something and set nothing: `ELASTICSEARCH_URLL`, `MAGICTEL_PROD_EX__URL`.
+"""Unknown variables that look like settings: `ELASTICSEARCH_URLL`, `MAGICTEL_PROD_EX__URL`.
 
-They only warn: the environment is shared, and what others keep there is no mistake.
+They only cause warnings: the environment is shared, and other programs' variables are no errors.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _ALIKE = 0.8
 def strays(
     name: str, prefix: str, fields: Mapping[str, Field], tables: Collection[str], environment: Mapping[str, str]
 ) -> Iterator[str]:
-    """A sentence for each such variable that the target `name` may have been meant by. No value is shown.
+    """Yield a message for each such variable that may be meant for the target `name`, without its value.
 
-    `prefix`: of the exporter's own variables. `tables`: the targets that the file has.
+    `prefix`: the prefix of the exporter's own variables. `tables`: the targets of the file.
     """
-    known = {variable: key for key, one in fields.items() for variable in one.env}
-    own = target_variable(name, "")
+    known = {variable: key for key, field in fields.items() for variable in field.env}
+    prefix_of_target = target_variable(name, "")
     there = {target_variable(table, "") for table in tables}
     for variable in environment:
         if variable in known:
@@ -33,19 +33,23 @@ def strays(
             head, key = meant.group(1).upper(), meant.group(2)
             if head in there:
                 continue
-            if head == own:
-                one = fields.get(key.lower())
-                right = f"; of the exporter itself it is {one.env[0]}" if one and one.env else ""
-                yield f"{variable} sets nothing: it would count for a target {name} of the file{right}"
-            elif _alike(head, own) or not any(_alike(head, other) for other in there):
-                hint = f". Did you mean {own}{key.upper()}?" if own in there and _alike(head, own) else ""
-                yield f"{variable} sets nothing: the file has no target of that name{hint}"
+            if head == prefix_of_target:
+                field = fields.get(key.lower())
+                right = f"; for the exporter itself use {field.env[0]}" if field and field.env else ""
+                yield f"{variable} has no effect: it would set an option of a target {name} in the file{right}"
+            elif _alike(head, prefix_of_target) or not any(_alike(head, other) for other in there):
+                hint = (
+                    f". Did you mean {prefix_of_target}{key.upper()}?"
+                    if prefix_of_target in there and _alike(head, prefix_of_target)
+                    else ""
+                )
+                yield f"{variable} has no effect: the file has no target with that name{hint}"
         elif prefix and variable.startswith(prefix) and (near := _near(variable, prefix, known)):
-            yield f"{variable} sets nothing. Did you mean {near}?"
+            yield f"{variable} has no effect. Did you mean {near}?"
 
 
 def _near(variable: str, prefix: str, known: Mapping[str, str]) -> str | None:
-    """The variable that this one is a slip of. Kubernetes' `ELASTICSEARCH_SERVICE_HOST` is none."""
+    """Return the variable that this one misspells. Kubernetes' `ELASTICSEARCH_SERVICE_HOST` is no misspelling."""
     end = variable.removeprefix(prefix)
     for right in known:
         key = right.removeprefix(prefix)
@@ -54,9 +58,9 @@ def _near(variable: str, prefix: str, known: Mapping[str, str]) -> str | None:
     return None
 
 
-def _alike(one: str, other: str) -> bool:
-    if abs(len(one) - len(other)) > 3:
+def _alike(name: str, other: str) -> bool:
+    if abs(len(name) - len(other)) > 3:
         return False
-    from difflib import SequenceMatcher  # a stray variable is rare, and its import is not free
+    from difflib import SequenceMatcher  # an unknown variable is rare, and the import is slow
 
-    return SequenceMatcher(None, one, other).ratio() >= _ALIKE
+    return SequenceMatcher(None, name, other).ratio() >= _ALIKE

@@ -1,3 +1,3 @@
-"""How a request travels: HTTP, sockets, files, and which phase failed."""
+"""Transports for requests: HTTP, sockets, files, and the classification of their failures."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Undoes a reply's Content-Encoding, bounded before it is in memory, and strictly: a body that ends early is no body.
+"""Decoding of a reply's Content-Encoding, with a size limit, and strict: a truncated body is an error.
 
-httpx decodes too, and takes half a gzip stream for a whole one.
+httpx also decodes, but accepts half a gzip stream as a whole one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from magictel.transports.http_errors import BadEncoding, ReplyTooLarge
 
 
 def decoded(body: bytes, codings: str, limit: int) -> bytes:
-    """The body without its codings (the header's value). Raises `BadEncoding`, and `ReplyTooLarge` over `limit` bytes."""
+    """Decode the body according to the header's value. Raise `BadEncoding`, or `ReplyTooLarge` over `limit` bytes."""
     if not body:
         return body
     for coding in reversed(codings.lower().split(",")):
@@ -24,14 +24,14 @@ def decoded(body: bytes, codings: str, limit: int) -> bytes:
                 framed = body[0] & 0x0F == 8  # some servers send deflate without the zlib frame
                 body = _inflated(body, zlib.MAX_WBITS if framed else -zlib.MAX_WBITS, limit)
             case _:
-                raise BadEncoding("an encoding that was not asked for")
+                raise BadEncoding("an encoding that the request did not accept")
     return body
 
 
 def _inflated(body: bytes, window: int, limit: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
-    while body:  # gzip members may follow each other
+    while body:  # a body may consist of several gzip members
         member = zlib.decompressobj(window)
         try:
             piece = member.decompress(body, limit - size + 1)

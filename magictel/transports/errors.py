@@ -1,6 +1,6 @@
-"""What a failed exchange means: exception types, errno, TLS reasons and the bytes seen so far become one `WireError`.
+"""Classification of failed exchanges: exception types, errno, TLS reasons and the received bytes become a `WireError`.
 
-Two rows of the fault catalogue can look alike from here (a reset: TLS port, no HTTP, restart); `ladder.http` asks a second time.
+Different faults can look the same here (a reset: TLS port, no HTTP, restart); `ladder.http` sends a second request.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from magictel.transports.http_errors import (
 
 _SETTINGS_FRAME = 4  # RFC 9113 §6.5: the first frame an HTTP/2 server sends
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ESHUTDOWN}
-_CUT = "a proxy's time limit or a restart of the server may have done it"
-_SLOW = "raise timeout, or look at the backend's load and at what stands before it"
-_RESTARTED = "it restarted, speaks another protocol on this port, or refuses what was sent"
-_BETWEEN = "look at what stands between: a proxy or gateway that compresses wrongly, or cuts the body"
-_ANOTHER = "check host, port and path: another service or a login proxy answers there"
-_NO_DESCRIPTORS = "this process has as many files and sockets open as it may: ulimit -n"
-_FORBIDDEN_HERE = "a firewall or security policy of this machine forbids it, not the backend: look at its rules"
+_CUT = "check the proxy's time limit, and whether the server restarted"
+_SLOW = "raise timeout, or check the load of the backend and of any proxy in front of it"
+_RESTARTED = "check whether it restarted, speaks another protocol on this port, or rejects the request"
+_BETWEEN = "check the proxies and gateways in between: one compresses wrongly or truncates the body"
+_ANOTHER = "check the host, port and path: another service or a login proxy answers there"
+_NO_DESCRIPTORS = "this process has reached its limit of open files and sockets: ulimit -n"
+_FORBIDDEN_HERE = "a firewall or security policy of this machine forbids it, not the backend: check its rules"
 _OF_THIS_MACHINE = {
     errno.EMFILE: _NO_DESCRIPTORS,
     errno.ENFILE: _NO_DESCRIPTORS,
     errno.EPERM: _FORBIDDEN_HERE,
     errno.EACCES: _FORBIDDEN_HERE,
-    errno.EADDRNOTAVAIL: "no local port or address is left for it: ss -s shows how many connections wait to end",
+    errno.EADDRNOTAVAIL: "no local port is free: ss -s shows the number of closing connections",
 }
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
 
 
 @dataclass(slots=True)
-class Progress:
-    """How far one exchange got. `phase` is what was being done; `sent` and `received` count bytes of the exchange itself."""
+class ExchangeProgress:
+    """The progress of an exchange. `phase` is the current step; `sent` and `received` count its bytes."""
 
     peer: str
     proxy: Proxy | None = None
@@ -55,20 +55,20 @@ class Progress:
     client_certificate: bool = False
     limit: float = 0.0
     asks: bool = False
-    """The request only asks (GET, HEAD): nothing is carried out by it, and a repeat duplicates nothing."""
+    """The request only reads (GET, HEAD): a retry duplicates nothing."""
     broken: OSError | None = None
-    """The write failed; whether an answer or an alert was there already, the read tells."""
+    """The write failed; a read shows whether a reply or an alert has already arrived."""
 
     @property
     def asked(self) -> str:
-        """Who is being talked to in this phase: the backend, or the proxy before it."""
+        """Return the peer of this phase: the backend, or the proxy in front of it."""
         if self.proxy is not None and self.phase in ("dns", "tcp", "proxy"):
             return f"the proxy {self.proxy} (from {self.proxy.source})"
         return self.peer
 
 
-def classify(failure: BaseException, progress: Progress, redact: Redactor) -> WireError:
-    """The `WireError` of a failure: its code, a sentence, what to do, the phase, and whether the request may have arrived."""
+def classify(failure: BaseException, progress: ExchangeProgress, redact: Redactor) -> WireError:
+    """Return the `WireError` of a failure: code, message, remedy, phase, and whether the request may have arrived."""
     code, message, remedy = _read(failure, progress)
     evidence: dict[str, object] = {"peer": progress.asked, "phase": progress.phase}
     if progress.first_bytes:
@@ -89,7 +89,7 @@ def classify(failure: BaseException, progress: Progress, redact: Redactor) -> Wi
     )
 
 
-def _read(failure: BaseException, progress: Progress) -> tuple[str, str, str | None]:
+def _read(failure: BaseException, progress: ExchangeProgress) -> tuple[str, str, str | None]:
     who = progress.asked
     proxied = progress.proxy is not None and progress.phase in ("dns", "tcp", "proxy")
     if isinstance(failure, ProxyRefused):
@@ -103,11 +103,11 @@ def _read(failure: BaseException, progress: Progress) -> tuple[str, str, str | N
     if proxied and isinstance(failure, OSError):
         return (
             "http.proxy.down",
-            f"{who} cannot be reached: {_why(failure, progress)}; the backend was not asked",
-            "start the proxy, or leave it out for this host with NO_PROXY or the proxy setting",
+            f"{who} is unreachable: {_why(failure, progress)}; the request did not reach the backend",
+            "start the proxy, or exclude this host with NO_PROXY or the proxy setting",
         )
     if progress.received and not progress.first_bytes.startswith(b"HTTP/"[: len(progress.first_bytes)]):
-        return _not_http(who, progress)  # however it ended: reset, closed, silence
+        return _not_http(who, progress)  # whether it ended with a reset, a close or a timeout
     if isinstance(failure, TimeoutError):
         return _timed_out(who, progress)
     tls = fault(failure, client_certificate=progress.client_certificate)
@@ -118,14 +118,14 @@ def _read(failure: BaseException, progress: Progress) -> tuple[str, str, str | N
             return _not_http(who, progress)
         case Truncated():
             if progress.asks:
-                return "http.truncated", f"{who} cut its answer short: {failure}", _CUT
+                return "http.truncated", f"{who} sent a truncated response: {failure}", _CUT
             return (
                 "http.truncated",
-                f"{who} cut its answer short: {failure}; whether the request was carried out is unknown",
-                f"{_CUT}; a repeat may duplicate",
+                f"{who} sent a truncated response: {failure}; it may have processed the request",
+                f"{_CUT}; a retry may duplicate",
             )
         case BadEncoding():
-            return "http.bad-encoding", f"{who} sent a body that is not what its Content-Encoding says", _BETWEEN
+            return "http.bad-encoding", f"{who} sent a body that does not match its Content-Encoding", _BETWEEN
         case HeaderTooLarge():
             return "http.header-too-large", f"{who} sent more than 64 KiB of headers", _ANOTHER
         case ReplyTooLarge():
@@ -134,129 +134,129 @@ def _read(failure: BaseException, progress: Progress) -> tuple[str, str, str | N
             return _closed(who)
         case OSError():
             return _os_error(failure, who, progress)
-    return "http.protocol", f"{who}: {type(failure).__name__} in the middle of the exchange", _RESTARTED
+    return "http.protocol", f"{who}: {type(failure).__name__} during the exchange", _RESTARTED
 
 
-def _proxy_refused(failure: ProxyRefused, progress: Progress) -> tuple[str, str, str | None]:
+def _proxy_refused(failure: ProxyRefused, progress: ExchangeProgress) -> tuple[str, str, str | None]:
     who = f"the proxy {progress.proxy} (from {progress.proxy.source})" if progress.proxy else progress.asked
     if failure.status == 407:
         return (
             "http.proxy.auth",
-            f"{who} wants credentials (407)",
-            "write them into the proxy's URL as http://user:password@host:port, or except this host with NO_PROXY",
+            f"{who} requires credentials (407)",
+            "put them into the proxy's URL as http://user:password@host:port, or exclude this host with NO_PROXY",
         )
     return (
         "http.proxy.refused",
-        f"{who} does not connect to {progress.peer}: it answered {failure.status or 'nothing that is HTTP'}",
-        "ask the proxy's owner to allow this host and port, or except it with NO_PROXY",
+        f"{who} does not connect to {progress.peer}: it answered {failure.status or 'with something other than HTTP'}",
+        "ask the proxy's owner to allow this host and port, or exclude the host with NO_PROXY",
     )
 
 
-def _unresolved(failure: OSError, who: str, progress: Progress) -> tuple[str, str, str | None]:
+def _unresolved(failure: OSError, who: str, progress: ExchangeProgress) -> tuple[str, str, str | None]:
     if progress.proxy is not None:
         return (
             "http.proxy.down",
-            f"{who}: its name does not resolve here; the backend was not asked",
+            f"{who}: its name does not resolve; the request did not reach the backend",
             "check the proxy's URL",
         )
     host = progress.peer.rpartition(":")[0].rpartition("//")[2]
     if isinstance(failure, LookUpTimeout):
         return (
             "net.dns.timeout",
-            f"no resolver answered for {host} within {progress.limit:.1f} s",
+            f"the DNS lookup of {host} timed out after {progress.limit:.1f} s",
             f"getent hosts {host}",
         )
     if failure.errno == socket.EAI_AGAIN:
         why = "no resolver answers"
     else:
-        why = "there is no such name here"
+        why = "no such host"
     return "net.dns.not-found", f"{host} does not resolve: {why}", f"getent hosts {host}"
 
 
-def _timed_out(who: str, progress: Progress) -> tuple[str, str, str | None]:
+def _timed_out(who: str, progress: ExchangeProgress) -> tuple[str, str, str | None]:
     seconds = f"within {progress.limit:.1f} s" if progress.limit else "in time"
     if progress.phase == "tls":
-        found = known_fault("tls.handshake-timeout")
-        return found.code, f"{who}: {found.message}", found.remedy
+        tls_fault = known_fault("tls.handshake-timeout")
+        return tls_fault.code, f"{who}: {tls_fault.message}", tls_fault.remedy
     if progress.phase in ("dns", "tcp", "proxy"):
         return (
             "net.tcp.timeout",
-            f"{who} did not take the connection {seconds}",
-            "a firewall may drop the packets, or the address is wrong: try from another host",
+            f"{who} did not accept the connection {seconds}",
+            "check the address and firewalls, which may drop packets: try from another host",
         )
     if progress.phase == "write":
         if progress.asks:
-            return "net.http.write-timeout", f"{who} stopped taking the request {seconds}", _SLOW
+            return "net.http.write-timeout", f"{who} did not read the whole request {seconds}", _SLOW
         return (
             "net.http.write-timeout",
-            f"{who} stopped taking the request {seconds}; whether it was carried out is unknown",
-            "raise timeout, or send smaller batches; a repeat may duplicate",
+            f"{who} did not read the whole request {seconds}; it may have processed a part",
+            "raise timeout, or send smaller batches; a retry may duplicate",
         )
     if progress.asks:
-        return "net.http.read-timeout", f"{who} took the request and did not answer {seconds}", _SLOW
+        return "net.http.read-timeout", f"{who} accepted the request but did not answer {seconds}", _SLOW
     return (
         "net.http.read-timeout",
-        f"{who} took the request and did not answer {seconds}; whether it was carried out is unknown",
-        "raise timeout, or send smaller batches; a repeat may duplicate",
+        f"{who} accepted the request but did not answer {seconds}; it may have processed the request",
+        "raise timeout, or send smaller batches; a retry may duplicate",
     )
 
 
-def _tls(found: TlsFault, who: str) -> tuple[str, str, str | None]:
-    return found.code, f"{who}: {found.message}", found.remedy
+def _tls(tls_fault: TlsFault, who: str) -> tuple[str, str, str | None]:
+    return tls_fault.code, f"{who}: {tls_fault.message}", tls_fault.remedy
 
 
-def _not_http(who: str, progress: Progress) -> tuple[str, str, str | None]:
+def _not_http(who: str, progress: ExchangeProgress) -> tuple[str, str, str | None]:
     first = progress.first_bytes
     if first[:2] == b"\x15\x03":  # a TLS alert record: RFC 8446 §5.1
-        return "http.tls-port", f"{who} speaks TLS, and the address says http://", "use https:// in the address"
+        return "http.tls-port", f"{who} speaks TLS, but the address says http://", "use https:// in the address"
     if len(first) >= 9 and first[3] == _SETTINGS_FRAME and first[5:9] == b"\0\0\0\0" and first[0] == 0:
         return (
             "http.grpc-port",
-            f"{who} is a gRPC port (it speaks HTTP/2 at once)",
+            f"{who} is a gRPC port (it speaks HTTP/2)",
             "use the backend's HTTP port; for OTLP that is 4318, not 4317",
         )
     if b"This is not an HTTP port" in first:
         return (
             "es.http.wrong-port",
-            f"{who} is the port on which the nodes talk to each other, not the one for clients",
-            "use the HTTP port, 9200 unless it was changed",
+            f"{who} is the transport port of the nodes, not the HTTP port for clients",
+            "use the HTTP port, 9200 by default",
         )
     shown = _shown(first)
     return (
         "http.not-http",
-        f"{who} does not speak HTTP{f': it said {shown!r}' if shown else ''}",
-        "check host and port: another service listens there",
+        f"{who} does not speak HTTP{f': it sent {shown!r}' if shown else ''}",
+        "check the host and port: another service listens there",
     )
 
 
-def _os_error(failure: OSError, who: str, progress: Progress) -> tuple[str, str, str | None]:
+def _os_error(failure: OSError, who: str, progress: ExchangeProgress) -> tuple[str, str, str | None]:
     if failure.errno == errno.ECONNREFUSED:
         return (
             "net.tcp.refused",
-            f"{who} refuses the connection: nothing listens there",
+            f"{who} refused the connection: nothing is listening there",
             "start the backend or check the port; inside a container, localhost is the container itself",
         )
     if _is_reset(failure) and progress.phase == "tcp":
-        return "net.tcp.reset", f"{who} took the connection and reset it at once", _RESTARTED
+        return "net.tcp.reset", f"{who} accepted the connection and reset it at once", _RESTARTED
     if failure.errno in _OF_THIS_MACHINE:
         return (
             "net.tcp.unreachable",
-            f"no connection to {who} could be made from here: {_why(failure, progress)}",
+            f"this machine cannot connect to {who}: {_why(failure, progress)}",
             _OF_THIS_MACHINE[failure.errno],
         )
     if progress.phase in ("dns", "tcp") or failure.errno in _UNREACHABLE:
         return (
             "net.tcp.unreachable",
-            f"{who} cannot be reached: {_why(failure, progress)}",
+            f"{who} is unreachable: {_why(failure, progress)}",
             "check the address and the route to it",
         )
     if progress.phase == "tls":
-        found = known_fault("tls.closed")
-        return _tls(found, who)
+        tls_fault = known_fault("tls.closed")
+        return _tls(tls_fault, who)
     if _is_reset(failure):
         return (
             "net.tcp.reset",
-            f"{who} reset the connection {'before the answer was complete' if progress.received else 'instead of answering'}",
+            f"{who} reset the connection {'before the response was complete' if progress.received else 'before it answered'}",
             _RESTARTED,
         )
     return _closed(who)
@@ -265,7 +265,7 @@ def _os_error(failure: OSError, who: str, progress: Progress) -> tuple[str, str,
 def _closed(who: str) -> tuple[str, str, str | None]:
     return (
         "net.http.closed",
-        f"{who} closed the connection without an answer",
+        f"{who} closed the connection without a response",
         _RESTARTED,
     )
 
@@ -274,13 +274,13 @@ def _is_reset(failure: BaseException) -> bool:
     return isinstance(failure, ConnectionError) or (isinstance(failure, OSError) and failure.errno in _RESET)
 
 
-def _why(failure: OSError, progress: Progress) -> str:
+def _why(failure: OSError, progress: ExchangeProgress) -> str:
     if isinstance(failure, TimeoutError):
-        return f"no answer within {progress.limit:.1f} s"
+        return f"no response within {progress.limit:.1f} s"
     return (failure.strerror or type(failure).__name__).lower()
 
 
 def _shown(first: bytes) -> str:
-    """Bytes for people, on one line."""
+    """Return bytes as readable text on a single line."""
     text = first[:80].decode("latin-1")
     return "".join(character if character.isprintable() else "." for character in text).strip()

@@ -1,4 +1,4 @@
-"""Logs each request and its reply at DEBUG, redacted: what `--debug` shows, and what an application may switch on.
+"""DEBUG log of each request and its reply, redacted: shown by `--debug`, and available to applications.
 
 > POST http://127.0.0.1:9200/_bulk
 >   content-type: application/x-ndjson, content-encoding: gzip, authorization: ***
@@ -19,14 +19,14 @@ from magictel.secrets.secret import MASK
 
 _LOG = logging.getLogger(__name__)
 _SHOWN = 600
-"""Characters shown of a body."""
+"""Maximum length of a shown body."""
 _READ = 4096
-"""Bytes read of a body to show its start."""
+"""Bytes of a body that are decoded to show its start."""
 _PLAIN_HEADERS = frozenset(
     {"accept", "accept-encoding", "content-encoding", "content-length", "content-type", "host", "user-agent"}
     | {"x-prometheus-remote-write-version"}
 )
-"""Headers whose values are shown: any other may hold a credential."""
+"""Headers whose values are shown: any other may contain a credential."""
 
 
 def log_request(request: Request, redact: Redactor) -> None:
@@ -57,7 +57,7 @@ def log_reply(request: Request, reply: Reply, redact: Redactor) -> None:
 
 
 def log_failure(request: Request, code: str, message: str, redact: Redactor) -> None:
-    """Log that no complete reply came."""
+    """Log that no complete reply was received."""
     if _LOG.isEnabledFor(logging.DEBUG):
         _log([f"< no reply to {_asked(request)}: {message} ({code})"], redact)
 
@@ -71,7 +71,7 @@ def _log(lines: list[str], redact: Redactor) -> None:
 
 
 def _start(body: bytes, coding: str, redact: Redactor) -> str:
-    """The beginning of a text body on one line; empty where it is no text."""
+    """Return the beginning of a text body on a single line, or an empty text for binary bodies."""
     if coding.lower() == "gzip":
         try:
             body = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, _READ)

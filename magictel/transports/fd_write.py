@@ -1,4 +1,4 @@
-"""Writing to an open descriptor that may let us wait: a pipe whose reader sleeps, a terminal that is held."""
+"""Writing with a timeout to a descriptor that may block: a pipe without an active reader, a paused terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import stat
 from magictel.clock import SystemClock
 
 _AT_ONCE = getattr(select, "PIPE_BUF", 512)
-"""Bytes that a pipe that says it can be written takes whole, without waiting."""
+"""Bytes that a writable pipe accepts at once."""
 _PAUSE = 0.005
 
 
 def write(number: int, lines: bytes, seconds: float) -> tuple[int, OSError | None]:
-    """Write all of it within so many seconds; gives how many bytes were taken, and what took no more (None: all were taken).
+    """Write everything within `seconds`; return the number of written bytes and the error (None: everything was written).
 
-    A pipe gets whole lines at a time where they fit, so that those of several writers stay apart.
+    A pipe gets whole lines if they fit, so that lines of several writers do not mix.
     """
     clock = SystemClock()
     end = clock.monotonic() + seconds
@@ -26,7 +26,7 @@ def write(number: int, lines: bytes, seconds: float) -> tuple[int, OSError | Non
         waits = hasattr(select, "poll") and not stat.S_ISREG(os.fstat(number).st_mode)
         while taken < len(lines):
             if waits and not _ready(number, end - clock.monotonic()):
-                return taken, TimeoutError(errno.ETIMEDOUT, "nobody reads it")
+                return taken, TimeoutError(errno.ETIMEDOUT, "no process reads it")
             part = lines[taken : _piece(lines, taken)] if waits else lines[taken:]
             try:
                 taken += os.write(number, part)
@@ -46,7 +46,7 @@ def _ready(number: int, seconds: float) -> bool:
 
 
 def _piece(lines: bytes, start: int) -> int:
-    """Where the piece ends that begins at `start`."""
+    """Return the end of the piece that begins at `start`."""
     most = start + _AT_ONCE
     if most >= len(lines):
         return len(lines)

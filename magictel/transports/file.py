@@ -1,4 +1,4 @@
-"""Appending to a file: whole lines or nothing, and one clear verdict where it cannot be done."""
+"""Appending to a file: whole lines or nothing, with a clear error if that fails."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ _LOCK_PAUSE = 0.005
 
 _TROUBLE = {
     errno.ENOENT: ("file.no-directory", "the directory {folder} does not exist", "mkdir -p {folder}"),
-    errno.ENOTDIR: ("file.no-directory", "{folder} is not a directory", "name a file in a directory that exists"),
+    errno.ENOTDIR: ("file.no-directory", "{folder} is not a directory", "name a file in an existing directory"),
     errno.EISDIR: ("file.is-directory", "{path} is a directory", "name a file in it"),
-    errno.EACCES: ("file.permission", "this user may not write {path}", "let it, or name another file"),
-    errno.EPERM: ("file.permission", "this user may not write {path}", "let it, or name another file"),
-    errno.EROFS: ("file.permission", "{path} is on a file system that is read-only", "name a file elsewhere"),
-    errno.ENOSPC: ("file.full", "there is no room left for {path}", "make room, or name a file on another disk"),
-    errno.EDQUOT: ("file.full", "this user's quota leaves no room for {path}", "make room, or name another file"),
-    errno.ENXIO: ("file.failed", "nobody reads {path}", "start its reader, or name a regular file"),
-    errno.ETIMEDOUT: ("file.failed", "nobody reads {path}", "see to its reader, or name a regular file"),
-    errno.EFBIG: ("file.full", "{path} may not grow any further", "name another file, or raise the limit (ulimit -f)"),
+    errno.EACCES: ("file.permission", "this user may not write {path}", "grant write permission, or name another file"),
+    errno.EPERM: ("file.permission", "this user may not write {path}", "grant write permission, or name another file"),
+    errno.EROFS: ("file.permission", "{path} is on a read-only file system", "name a file elsewhere"),
+    errno.ENOSPC: ("file.full", "no space left for {path}", "free disk space, or name a file on another disk"),
+    errno.EDQUOT: ("file.full", "this user's quota is used up for {path}", "free disk space, or name another file"),
+    errno.ENXIO: ("file.failed", "no process reads {path}", "start its reader, or name a regular file"),
+    errno.ETIMEDOUT: ("file.failed", "no process reads {path}", "check its reader, or name a regular file"),
+    errno.EFBIG: (
+        "file.full",
+        "{path} has reached its size limit",
+        "name another file, or raise the limit (ulimit -f)",
+    ),
 }
 
 
 def append(path: Path, lines: bytes, *, sync: bool = False, seconds: float = 30.0) -> None:
-    """Append complete lines in one write; what was written of them is taken back when not all of it could be, or reached the disk.
+    """Append complete lines in one write; undo a partial write, or one that did not reach the disk.
 
-    A last line without its line feed (somebody died in it) is ended first, so that ours stand by themselves.
-    `sync` waits until the disk has it. A pipe or terminal is given `seconds` to take them. Raises `WireError`.
+    First end a last line without line feed (its writer died), so that the new lines are separate.
+    `sync` waits until the data is on disk. A pipe or terminal has `seconds` to accept it. Raise `WireError`.
     """
     try:
         file = os.open(path, _flags(path), 0o644)
@@ -48,7 +52,7 @@ def append(path: Path, lines: bytes, *, sync: bool = False, seconds: float = 30.
 
 
 def trouble(path: Path, failure: OSError) -> WireError:
-    """An `OSError` about a file as the error of this transport."""
+    """Return an `OSError` about a file as a `WireError`."""
     known = _TROUBLE.get(failure.errno or 0)
     if known is None:
         reason = failure.strerror or type(failure).__name__
@@ -59,18 +63,18 @@ def trouble(path: Path, failure: OSError) -> WireError:
 
 
 def _flags(path: Path) -> int:
-    """A named pipe that nobody reads must be an error: opened for reading too it would take lines, and lose them when closed."""
+    """Open a file; a named pipe without a reader is an error: opened for reading as well, it would accept lines and lose them."""
     extra = getattr(os, "O_CLOEXEC", 0)
     try:
         if stat.S_ISFIFO(path.stat().st_mode):
             return os.O_WRONLY | os.O_NONBLOCK | extra
     except OSError:
-        pass  # `open` says it better
+        pass  # `open` has a better message
     return os.O_RDWR | os.O_APPEND | os.O_CREAT | extra
 
 
 def _append(file: int, lines: bytes, seconds: float, sync: bool) -> None:
-    if not stat.S_ISREG(os.fstat(file).st_mode):  # it has no disk to wait for
+    if not stat.S_ISREG(os.fstat(file).st_mode):  # there is no disk to wait for
         _, failure = write(file, lines, seconds)
         if failure is not None:
             raise failure
@@ -85,7 +89,7 @@ def _append(file: int, lines: bytes, seconds: float, sync: bool) -> None:
         if sync:
             os.fsync(file)
     except OSError:
-        # Only where nobody else has written behind us: their lines are theirs.
+        # Only if no other process has appended since: its lines must stay.
         if size is not None and written and os.fstat(file).st_size == size + written:
             os.ftruncate(file, size)
         raise
@@ -96,9 +100,9 @@ def _may(path: Path, mode: int) -> bool:
 
 
 def _locked(file: int, seconds: float) -> bool:
-    """Nobody of ours writes while we look at the end; where somebody keeps the lock, or nothing can be locked, we only append.
+    """Lock the file while its end is inspected; if another process holds the lock, or locking is not possible, only append.
 
-    A writer of ours holds it for one write; without waiting, the middle of that write would look like a line somebody died in.
+    A writer holds the lock for a single write; without waiting, the middle of that write would look like a broken line.
     """
     try:
         import fcntl
@@ -117,9 +121,9 @@ def _locked(file: int, seconds: float) -> bool:
 
 
 def writable(path: Path) -> bool:
-    """Whether `append` would work, found out without writing: True for a file that is there, False for one it would make.
+    """Check without writing whether `append` would work: True for an existing file, False for one that it would create.
 
-    Raises `WireError` where it would not.
+    Raise `WireError` if it would not.
     """
     try:
         mode = path.stat().st_mode

@@ -1,4 +1,4 @@
-"""Headers as they travel: what every request has, what cannot be sent, and a reply's as text."""
+"""Headers: those of every request, the validation of values, and a reply's headers as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FORBIDDEN = ("\r", "\n", "\0")
 
 
 def travelling(request: Request, host: bytes) -> list[tuple[bytes, bytes]]:
-    """The request's headers as they travel, with those that every request has."""
+    """Return the request's headers as sent, including those of every request."""
     given = [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
     names = {name.lower() for name, _ in given}
     headers = [] if b"host" in names else [(b"Host", host)]
@@ -23,7 +23,7 @@ def travelling(request: Request, host: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def folded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """A reply's headers as text under lower-case names; what comes twice is joined by a comma (RFC 9110 §5.3)."""
+    """Return a reply's headers as text with lower-case names; join repeated ones with a comma (RFC 9110 §5.3)."""
     folded: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
@@ -39,22 +39,22 @@ def _text(raw: bytes) -> str:
 
 
 def must_travel(request: Request) -> None:
-    """Raises `WireError` for a header that cannot travel: it names the header and never shows the value."""
+    """Raise `WireError` for an invalid header; it names the header and never shows the value."""
     for name, value in request.headers.items():
         if value.isascii() and value.isprintable() and name.isprintable():
             continue
         if any(character in value or character in name for character in _FORBIDDEN):
             raise WireError(
-                "config.secret.whitespace", f"the value of the header {name} holds a line break", phase="write"
+                "config.secret.whitespace", f"the value of the header {name} contains a line break", phase="write"
             )
         if not value.isascii():
             position = next(index for index, character in enumerate(value) if not character.isascii())
             raise WireError(
                 "config.secret.non-ascii",
                 f"character {position + 1} of the header {name} is not ASCII",
-                "paste the value again, from its source",
+                "copy the value again from its source",
                 phase="write",
             )
     url = request.url
     if not url.isascii() or any(character in url for character in _FORBIDDEN):
-        raise WireError("config.url.bad-path", "the path holds a character that cannot travel", phase="write")
+        raise WireError("config.url.bad-path", "the path contains an invalid character", phase="write")

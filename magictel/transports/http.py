@@ -1,9 +1,9 @@
-"""HTTP/1.1 on httpx over pooled connections: the transport of delivery, probes and read-backs alike, and the only file that knows httpx.
+"""HTTP/1.1 with httpx over pooled connections: the transport of delivery, probes and read-back, and the only module that uses httpx.
 
-httpx reads addresses, its httpcore does the protocol, the pool and the proxies. `httpx.Client` itself is left out: cookies, redirects
-and its own decoding are not wanted here, and it is more than half of what a small export costs. The sockets below are ours
-(`network`): which phase failed, whether anything was sent, the first bytes that came instead of an answer, and one deadline over
-the whole exchange are lost behind a library, and are what a diagnosis is made of.
+httpx parses addresses; its httpcore implements the protocol, the pool and the proxies. `httpx.Client` is not used: cookies, redirects
+and its decoding are not wanted, and it is more than half of the cost of a small export. The sockets are our own (`sockets`): a
+diagnosis needs the failed phase, whether anything was sent, the first bytes received, and a deadline for the whole exchange, all
+of which a library hides.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from magictel.net.proxy import Proxy, ProxyRefused, proxy_for
 from magictel.net.tls import TlsOptions, ssl_context
 from magictel.secrets.redactor import Redactor
 from magictel.transports.decompress import decoded
-from magictel.transports.errors import Progress, classify
+from magictel.transports.errors import ExchangeProgress, classify
 from magictel.transports.exchange_log import log_failure, log_reply, log_request
 from magictel.transports.headers import folded, must_travel, travelling
 from magictel.transports.http_errors import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
 from magictel.transports.log_redaction import redacted_logs
-from magictel.transports.sockets import Backend, Exchange, Stream
+from magictel.transports.sockets import CurrentExchange, SocketBackend, SocketStream
 
 if TYPE_CHECKING:
     import httpcore
@@ -45,7 +45,7 @@ _MOST_ROUTES = 256
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What an address means on the wire, read once: `host` is the header of that name."""
+    """A parsed address: `host` is the header of that name."""
 
     endpoint: Endpoint
     proxy: Proxy | None
@@ -55,10 +55,10 @@ class _Route:
 
 
 class HttpTransport:
-    """`magictel.http.wire.Transport` over HTTP/1.1. Thread-safe; a forked child makes connections of its own; redirects are not followed.
+    """`magictel.http.wire.Transport` over HTTP/1.1. Thread-safe; a forked child opens its own connections; redirects are not followed.
 
     `proxy` None: the environment's, if `trust_env`; an empty text: none. `environment` None: the process's own.
-    Raises `SettingsError` at once for TLS files that cannot be used.
+    Raise `SettingsError` at once for unusable TLS files.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class HttpTransport:
         self._max_idle = max_idle
         self._body_limit = body_limit
         self.stopwatch: Stopwatch | None = None
-        """Hears of every exchange, while there is one."""
-        self._exchange = Exchange()
-        self._backend = Backend(self._tls, connect_timeout, self._exchange)
+        """Receives every exchange, if set."""
+        self._exchange = CurrentExchange()
+        self._backend = SocketBackend(self._tls, connect_timeout, self._exchange)
         self._peers: dict[tuple[str, str], tuple[Endpoint, Proxy | None]] = {}
         self._routes: dict[str, _Route] = {}
         self._start_life()
@@ -96,14 +96,14 @@ class HttpTransport:
     def send(self, request: Request, timeout: float) -> Reply:
         """Return the complete reply or raise `WireError`.
 
-        The peer is waited for no longer than `timeout` seconds, however slowly the bytes trickle; what is imported or made for
-        the first send does not count.
+        Wait for the peer no longer than `timeout` seconds, however slowly the bytes arrive; imports and set-up of the first send do
+        not count.
         """
         from magictel.transports.instrumentation import uninstrumented
 
         must_travel(request)
         route = self._route(request.url)
-        progress = Progress(
+        progress = ExchangeProgress(
             route.origin,
             route.proxy,
             client_certificate=bool(self._tls.client_cert_file),
@@ -118,7 +118,7 @@ class HttpTransport:
                 try:
                     return self._send(pool, route, request, progress, timeout)
                 except _EXCHANGE_FAILURES as failure:
-                    # The peer may close an idle connection in the very moment we use it: ask again where asking changes nothing.
+                    # The peer may close an idle connection at the moment it is used: repeat requests that only read.
                     kept = not self._exchange.fresh and not progress.received and not isinstance(failure, TimeoutError)
                     if not kept or not progress.asks:
                         raise
@@ -129,13 +129,13 @@ class HttpTransport:
                 raise error from None
 
     def prepare(self, urls: Iterable[str]) -> None:
-        """Make what sends to these addresses reuse: routes, pools, the TLS context. No connection. Raises `SettingsError`."""
+        """Create what sends to these addresses reuse: routes, pools, the TLS context. Open no connection. Raise `SettingsError`."""
         import_all()
         for url in urls:
             self._pool(self._route(url))
 
     def close(self) -> None:
-        """Close pooled connections; may be called twice. A later send makes new ones."""
+        """Close pooled connections; may be called twice. A later send opens new ones."""
         with self._lock:
             pools = list(self._pools.values())
             self._pools.clear()
@@ -143,11 +143,11 @@ class HttpTransport:
             pool.close()
 
     def proxy(self, endpoint: Endpoint) -> Proxy | None:
-        """The proxy that stands before an endpoint, or None."""
+        """Return the proxy for an endpoint, or None."""
         return proxy_for(endpoint, self._proxy, trust_env=self._trust_env, environment=self._environment)
 
     def _send(
-        self, pool: httpcore.ConnectionPool, route: _Route, request: Request, progress: Progress, timeout: float
+        self, pool: httpcore.ConnectionPool, route: _Route, request: Request, progress: ExchangeProgress, timeout: float
     ) -> Reply:
         import httpcore
 
@@ -165,7 +165,7 @@ class HttpTransport:
                 body = self._body(answered, headers)
             except ProtocolError:
                 stream = answered.extensions.get("network_stream")
-                if isinstance(stream, Stream):
+                if isinstance(stream, SocketStream):
                     stream.spoil()
                 raise
             finally:
@@ -176,7 +176,7 @@ class HttpTransport:
         except httpcore.RemoteProtocolError as failure:
             raise _protocol_error(progress, str(failure)) from None
         except httpcore.LocalProtocolError:
-            raise ProtocolError("the request cannot travel") from None
+            raise ProtocolError("the request is not valid") from None
         if answered.status == 407 and progress.proxy is not None:
             progress.phase = "proxy"
             raise ProxyRefused(407)
@@ -185,7 +185,7 @@ class HttpTransport:
         return reply
 
     def _body(self, answered: httpcore.Response, headers: Mapping[str, str]) -> bytes:
-        """The decompressed body, bounded before it is in memory."""
+        """Return the decompressed body, with a size limit."""
         if sum([len(name) + len(value) + 4 for name, value in answered.headers]) > _HEADER_LIMIT:
             raise HeaderTooLarge
         declared = headers.get("content-length", "")
@@ -250,20 +250,20 @@ class HttpTransport:
     def _start_life(self) -> None:
         self._lock = threading.Lock()
         self._pools: dict[tuple[bool, str], httpcore.ConnectionPool] = {}
-        # Held by the finalizer, pools are never garbage before their transport: no socket is found open by the collector.
+        # The finalizer references the pools, so they are never garbage before their transport: the collector finds no open socket.
         self._forgotten = weakref.finalize(self, _close, self._pools)
         self._forgotten.atexit = False
 
     def _after_fork(self) -> None:
-        """The parent goes on using its sockets: the child drops its copies without a word on them."""
+        """Drop the child's copies of the parent's sockets without writing to them."""
         self._forgotten.detach()
         self._inherited = self._pools
         self._start_life()
 
 
 def import_all() -> None:
-    """Import what only a send needs; with the command line in mind it is not imported before an exporter is made."""
-    import encodings.idna  # what `socket.getaddrinfo` imports
+    """Import modules that only a send needs, to keep the command line's start-up fast."""
+    import encodings.idna  # imported by `socket.getaddrinfo`
 
     import httpcore
     import httpx
@@ -278,18 +278,18 @@ def _close(pools: dict[tuple[bool, str], httpcore.ConnectionPool]) -> None:
         pool.close()
 
 
-def _protocol_error(progress: Progress, said: str) -> BaseException:
-    """What httpcore's one exception for everything means, from what was seen on the socket."""
+def _protocol_error(progress: ExchangeProgress, message: str) -> BaseException:
+    """Return the specific error for httpcore's generic exception, from the bytes seen on the socket."""
     if progress.broken is not None and not progress.received:
         return progress.broken
     if not progress.received:
         return EOFError("no answer")
     if not progress.first_bytes.startswith(b"HTTP/1."):
         return NotHttp("no status line")
-    if progress.received >= _HEADER_LIMIT and "too long" in said:
+    if progress.received >= _HEADER_LIMIT and "too long" in message:
         return HeaderTooLarge()
-    if "peer closed" in said or "disconnected" in said:
-        return Truncated(f"{progress.received} bytes came")
+    if "peer closed" in message or "disconnected" in message:
+        return Truncated(f"{progress.received} bytes received")
     return NotHttp("no reply of HTTP/1.1")
 
 

@@ -1,22 +1,22 @@
-"""What can be wrong with an answer, told apart from what was seen on the socket: httpcore has one exception for all of it."""
+"""Errors in a reply, distinguished by the bytes seen on the socket: httpcore has a single exception for all of them."""
 
 from __future__ import annotations
 
 
 class ProtocolError(Exception):
-    """The bytes are no HTTP/1.1 reply that can be used."""
+    """The bytes are not a usable HTTP/1.1 reply."""
 
 
 class NotHttp(ProtocolError):  # noqa: N818
-    """What came is no reply of HTTP/1."""
+    """The bytes are not an HTTP/1 reply."""
 
 
 class Truncated(ProtocolError):  # noqa: N818
-    """The connection ended inside a reply; the text says where."""
+    """The connection ended inside a reply; the message says where."""
 
 
 class HeaderTooLarge(ProtocolError):  # noqa: N818
-    """More headers than are read."""
+    """The headers exceed the limit."""
 
 
 class BadEncoding(ProtocolError):  # noqa: N818
@@ -24,7 +24,7 @@ class BadEncoding(ProtocolError):  # noqa: N818
 
 
 class ReplyTooLarge(ProtocolError):  # noqa: N818
-    """The body, decompressed, is larger than `limit` bytes."""
+    """The decompressed body is larger than `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)

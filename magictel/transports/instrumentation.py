@@ -1,4 +1,4 @@
-"""OpenTelemetry's instrumentations look away while we talk to a backend: an instrumented client would export its own exports."""
+"""Suppression of OpenTelemetry instrumentation during requests: an instrumented client would export its own exports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEYS = (
 
 
 class uninstrumented:  # noqa: N801 # reads as a with statement's words; a generator would cost every send twice as much
-    """Suppress instrumentation in this thread (the SDK does it in its reader's thread only). Inside another one it does nothing."""
+    """A context that suppresses instrumentation in this thread (the SDK does so only in its reader's thread). Nested use does nothing."""
 
     __slots__ = ("_token",)
 

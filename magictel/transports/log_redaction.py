@@ -1,4 +1,4 @@
-"""httpx and httpcore log URLs at INFO and headers at DEBUG, also those in which a backend says back what it was sent: ours are redacted."""
+"""Redaction of the logs of httpx and httpcore, which contain URLs at INFO and headers at DEBUG, including echoed ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _redactor: ContextVar[Redactor | None] = ContextVar("magictel_redactor", default
 
 @contextlib.contextmanager
 def redacted_logs(redact: Redactor) -> Iterator[None]:
-    """What these libraries log in this thread meanwhile holds no secret that `redact` knows. Others' requests are not touched."""
+    """A context in which these libraries' logs from this thread are redacted with `redact`; other requests are not affected."""
     for logger in _LOGGERS:
-        logger.addFilter(_FILTER)  # twice is once
+        logger.addFilter(_FILTER)  # adding it twice has no effect
     token = _redactor.set(redact)
     try:
         yield

@@ -1,6 +1,6 @@
-"""The sockets below httpx: every read and write ends by the deadline of the exchange it serves, and says how far that got.
+"""The sockets below httpx: every read and write respects the deadline of its exchange and records its progress.
 
-Shaped as httpcore's network backend and stream, by their methods alone.
+The classes implement the methods of httpcore's network backend and stream.
 """
 
 from __future__ import annotations
@@ -18,47 +18,47 @@ from magictel.net.dns import resolve
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import Proxy
 from magictel.net.tls import TlsOptions, handshake
-from magictel.transports.errors import Progress
+from magictel.transports.errors import ExchangeProgress
 
 _SEEN = 80
 _PIECE = 256 * 1024
 
 
-class Exchange(threading.local):
-    """What the calling thread is doing now: one request, its progress and its deadline (of the monotonic clock)."""
+class CurrentExchange(threading.local):
+    """The current request of the calling thread, its progress and its deadline (on the monotonic clock)."""
 
-    progress: Progress = Progress("")
+    progress: ExchangeProgress = ExchangeProgress("")
     deadline: float = 0.0
     endpoint: Endpoint | None = None
     proxy: Proxy | None = None
     fresh: bool = False
-    """True once this exchange made a connection of its own."""
+    """Whether this exchange opened its own connection."""
 
-    def begin(self, progress: Progress, deadline: float, endpoint: Endpoint, proxy: Proxy | None) -> None:
-        """Another request begins in this thread."""
+    def begin(self, progress: ExchangeProgress, deadline: float, endpoint: Endpoint, proxy: Proxy | None) -> None:
+        """Begin another request in this thread."""
         self.progress, self.deadline, self.endpoint, self.proxy, self.fresh = progress, deadline, endpoint, proxy, False
 
 
-class Backend:
-    """Makes connections for httpcore's pool."""
+class SocketBackend:
+    """The opener of connections for httpcore's pool."""
 
-    def __init__(self, options: TlsOptions, connect_timeout: float, exchange: Exchange) -> None:
+    def __init__(self, options: TlsOptions, connect_timeout: float, exchange: CurrentExchange) -> None:
         self._options = options
         self._connect_timeout = connect_timeout
         self._exchange = exchange
 
-    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any) -> Stream:
-        """A connected socket; raises `OSError`, with the phase in the exchange's progress."""
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any) -> SocketStream:
+        """Return a connected socket. Raise `OSError`, with the phase in the exchange's progress."""
         exchange = self._exchange
         exchange.fresh = True
         until = min(exchange.deadline, time.monotonic() + self._connect_timeout)
         exchange.progress.limit = max(0.0, until - time.monotonic())
         sock = _dial(host, port, exchange.progress, until)
         assert exchange.endpoint is not None
-        return Stream(sock, exchange, self, until, ready=not exchange.endpoint.tls)
+        return SocketStream(sock, exchange, self, until, ready=not exchange.endpoint.tls)
 
-    def speak_tls(self, stream: Stream, context: ssl.SSLContext, host: str) -> Stream:
-        """TLS over a connected stream."""
+    def speak_tls(self, stream: SocketStream, context: ssl.SSLContext, host: str) -> SocketStream:
+        """Return TLS over a connected stream."""
         exchange, until = self._exchange, stream.until
         exchange.progress.phase = "tls"
 
@@ -73,17 +73,19 @@ class Backend:
         except BaseException:
             stream.close()
             raise
-        return Stream(spoken, exchange, self, until, ready=True)
+        return SocketStream(spoken, exchange, self, until, ready=True)
 
     def sleep(self, seconds: float) -> None:
-        """Never asked for: httpcore sleeps between its own retries, and makes none here."""
+        """Never called: httpcore sleeps between its own retries, which are disabled here."""
         raise NotImplementedError
 
 
-class Stream:
-    """One connected socket. `ready` is False while only the proxy is being talked to."""
+class SocketStream:
+    """A connected socket. `ready` is False while it talks to the proxy."""
 
-    def __init__(self, sock: socket.socket, exchange: Exchange, backend: Backend, until: float, *, ready: bool) -> None:
+    def __init__(
+        self, sock: socket.socket, exchange: CurrentExchange, backend: SocketBackend, until: float, *, ready: bool
+    ) -> None:
         self.sock = sock
         self.until = until
         self._exchange = exchange
@@ -92,16 +94,16 @@ class Stream:
         self._broken = False
 
     def spoil(self) -> None:
-        """Nothing more is asked over this connection: who answers what cannot be read is not to be met half-way through a close."""
+        """Mark the connection unusable, so that the pool discards it instead of reusing it."""
         self._broken = True
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all of it. A peer that closed may have answered before (a 413, the alert that wants a certificate): the read tells."""
+        """Send all bytes. A peer that closed may have answered before (a 413, a TLS alert): the next read shows it."""
         progress = self._exchange.progress
         progress.phase = "write" if self._ready else "proxy"
         if self._broken:
             return
-        progress.sent += self._ready  # some of it may go out even where the call fails
+        progress.sent += self._ready  # some bytes may be sent even if the call fails
         view = memoryview(buffer)
         try:
             for start in range(0, len(view), _PIECE):
@@ -114,7 +116,7 @@ class Stream:
             progress.broken = failure
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """What is there, at most so many bytes; empty at the end."""
+        """Return available bytes, at most `max_bytes`; empty at the end."""
         progress = self._exchange.progress
         if progress.broken is None:
             progress.phase = "read" if self._ready else "proxy"
@@ -140,12 +142,12 @@ class Stream:
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> Stream:
-        """The same connection, TLS spoken over it."""
+    ) -> SocketStream:
+        """Return the same connection with TLS."""
         return self._backend.speak_tls(self, ssl_context, server_hostname or "")
 
     def get_extra_info(self, info: str) -> Any:
-        """Asked by httpcore: is an idle connection readable? Then the peer closed it, or said something unasked."""
+        """Return information for httpcore: a readable idle connection was closed by the peer, or has unexpected data."""
         if info == "is_readable":
             if self._broken:
                 return True
@@ -159,12 +161,12 @@ class Stream:
 
 
 def _says_more(failure: BaseException) -> bool:
-    """True for a TLS alert: it says why the write before it failed."""
+    """Return whether the exception is a TLS alert, which explains the failed write before it."""
     return isinstance(failure, ssl.SSLError) and not isinstance(failure, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
-def _dial(host: str, port: int, progress: Progress, until: float) -> socket.socket:
+def _dial(host: str, port: int, progress: ExchangeProgress, until: float) -> socket.socket:
     progress.phase = "dns"
-    found = resolve(host, port, left(until))
+    addresses = resolve(host, port, left(until))
     progress.phase = "tcp"
-    return connect_first(found, until)
+    return connect_first(addresses, until)

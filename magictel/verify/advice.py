@@ -16,7 +16,12 @@ _ELSEWHERE = (
 
 def remedy(target: str, differences: Iterable[Difference]) -> str:
     """One way out for all differences that no documented form declares."""
-    pairs = [pair for one in differences if one.declared is None for pair in _numbers(one.sent, one.seen)]
+    pairs = [
+        pair
+        for difference in differences
+        if difference.declared is None
+        for pair in _numbers(difference.sent, difference.seen)
+    ]
     prepare = f"magictel prepare {target} --apply, and then a new index: "
     if pairs and all(_single(sent) == seen for sent, seen in pairs):
         return f"{prepare}the values came back as 32-bit floats, which keep 7 digits"
@@ -39,7 +44,7 @@ def _numbers(sent: Value, seen: Value) -> Iterator[tuple[float, float]]:
 
 def _single(number: float) -> float:
     try:
-        (held,) = struct.unpack("<f", struct.pack("<f", number))
+        (rounded,) = struct.unpack("<f", struct.pack("<f", number))
     except OverflowError:
         return math.inf
-    return float(held)
+    return float(rounded)

@@ -66,61 +66,68 @@ class Tally:
             self.trouble = state.trouble
             if not state.end:
                 shown = sum(min(metric.shown or 0, metric.expected) for metric in best.values())
-                told = f"{shown} of {self.points} points are counted"
-                yield Waited(target, told, state.waited, wait.within)
+                message = f"{shown} of {self.points} points are counted"
+                yield Waited(target, message, state.waited, wait.within)
         self._counted = list(best.values())
 
-    def into(self, made: Verification, unnamed: int = 0) -> Verification:
+    def into(self, verification: Verification, unnamed: int = 0) -> Verification:
         """What the points told apart gave, with the counts; where every count is exact, nothing is unverified.
 
         `unnamed`: so many were refused, and nobody knows which.
         """
         if not self.points:
-            return made
+            return verification
         found = missing = unsure = refused = 0
         gone: list[str] = []
-        said: list[str] = []
+        messages: list[str] = []
         forgiven = self._noted
-        for one in self._counted:
-            if one.shown is None:
-                unsure += one.expected
+        for count in self._counted:
+            if count.shown is None:
+                unsure += count.expected
                 continue
-            short = max(0, one.expected - one.shown)
+            short = max(0, count.expected - count.shown)
             unseen = min(short, unnamed - refused)
             refused += unseen
             short -= unseen
             excused = min(short, forgiven)
             forgiven -= excused
             missing += short - excused
-            found += one.expected - unseen - short
+            found += count.expected - unseen - short
             if short > excused:
-                gone.append(f"{one.metric} ({short - excused} of {one.expected})")
-            more = max(0, one.shown - one.expected)
-            unsure += excused + min(more, one.expected)
+                gone.append(f"{count.metric} ({short - excused} of {count.expected})")
+            more = max(0, count.shown - count.expected)
+            unsure += excused + min(more, count.expected)
             if more or excused:
-                said.append(f"{one.metric}: {one.shown} shown, {one.expected} sent")
-        unasked = self.points - sum(one.expected for one in self._counted)
-        told = replace(
-            made,
-            expected=made.expected + self.points - refused,
-            unnamed=made.unnamed + refused,
-            found=made.found + found,
-            missing=made.missing + missing,
-            unverified=made.unverified + unsure + unasked,
-            missing_points=(*made.missing_points, *gone)[:_SHOWN],
-            identity="point" if made.expected else "metric",
+                messages.append(f"{count.metric}: {count.shown} shown, {count.expected} sent")
+        unasked = self.points - sum(count.expected for count in self._counted)
+        merged = replace(
+            verification,
+            expected=verification.expected + self.points - refused,
+            unnamed=verification.unnamed + refused,
+            found=verification.found + found,
+            missing=verification.missing + missing,
+            unverified=verification.unverified + unsure + unasked,
+            missing_points=(*verification.missing_points, *gone)[:_SHOWN],
+            identity="point" if verification.expected else "metric",
             counted=tuple(self._counted),
         )
-        why = self._why(said, unasked)
-        if why is None or made.code is not None or missing or made.missing or made.altered or made.duplicated:
-            return told
-        return replace(told, code=why.code, message=why.message, remedy=why.remedy)
+        why = self._why(messages, unasked)
+        if (
+            why is None
+            or verification.code is not None
+            or missing
+            or verification.missing
+            or verification.altered
+            or verification.duplicated
+        ):
+            return merged
+        return replace(merged, code=why.code, message=why.message, remedy=why.remedy)
 
-    def _why(self, said: list[str], unasked: int) -> Unreadable | None:
+    def _why(self, messages: list[str], unasked: int) -> Unreadable | None:
         if self.trouble is not None:
             return self.trouble
-        if said:
-            names = ", ".join(said[:3]) + (", …" if len(said) > 3 else "")
+        if messages:
+            names = ", ".join(messages[:3]) + (", …" if len(messages) > 3 else "")
             return Unreadable("verify.count", f"the backend shows another number of points in this time: {names}")
         if not unasked:
             return None

@@ -108,8 +108,8 @@ class Proof:
         ):
             if not state.end:
                 found = self._sum.found + (state.best.found if state.best else 0)
-                said = f"{found} of {self._sum.expected + len(expected)} points are visible"
-                yield Waited(self.target, said, state.waited, wait.within)
+                message = f"{found} of {self._sum.expected + len(expected)} points are visible"
+                yield Waited(self.target, message, state.waited, wait.within)
         best = state.best
         if best is None:
             assert state.trouble is not None
@@ -136,10 +136,16 @@ class Proof:
     def verification(self) -> Verification:
         """What was found, all slices together."""
         trouble = self._trouble
-        made = replace(self._tally.into(self._sum, self._unnamed), repeats=self._repeated)
-        if made.missing or made.altered or made.duplicated or not made.unverified or trouble is None:
-            return replace(made, time_to_visible=None if made.missing else self._visible)
-        return replace(made, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
+        verification = replace(self._tally.into(self._sum, self._unnamed), repeats=self._repeated)
+        if (
+            verification.missing
+            or verification.altered
+            or verification.duplicated
+            or not verification.unverified
+            or trouble is None
+        ):
+            return replace(verification, time_to_visible=None if verification.missing else self._visible)
+        return replace(verification, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
 
     def _held(
         self, expected: Sequence[Expected], shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]
@@ -153,32 +159,32 @@ class Proof:
             else:
                 once.append(seen)
         lost: list[str] = []
-        for key, own in copies.items():
+        for key, seen_copies in copies.items():
             sent = repeats[key]
-            as_sent = [one for one in own if any(self._same(want, one) for want in sent)]
-            once += [Seen(key, sent[0].fields)] if len(as_sent) == len(own) <= len(sent) else own
+            as_sent = [copy for copy in seen_copies if any(self._same(want, copy) for want in sent)]
+            once += [Seen(key, sent[0].fields)] if len(as_sent) == len(seen_copies) <= len(sent) else seen_copies
             values = list({tuple(sorted(want.fields.items(), key=str)): want for want in sent}.values())
-            absent = [want for want in values if not any(self._same(want, one) for one in own)]
+            absent = [want for want in values if not any(self._same(want, copy) for copy in seen_copies)]
             # An id that the exporter chose names one value. Where none is as sent it is altered, and the others are nobody's.
             if as_sent and sent[0].id is None:
                 lost += [f"{want.point}: the recording holds {len(values)} values for this time" for want in absent]
-        found = verify(expected, once, self._exporter.declared)
+        verification = verify(expected, once, self._exporter.declared)
         if not lost:
-            return found
+            return verification
         return replace(
-            found,
-            expected=found.expected + len(lost),
-            missing=found.missing + len(lost),
-            missing_points=(*found.missing_points, *lost),
+            verification,
+            expected=verification.expected + len(lost),
+            missing=verification.missing + len(lost),
+            missing_points=(*verification.missing_points, *lost),
         )
 
     def _same(self, want: Expected, seen: Seen) -> bool:
-        found = verify([want], [seen], self._exporter.declared)
-        return not (found.missing or found.altered)
+        verification = verify([want], [seen], self._exporter.declared)
+        return not (verification.missing or verification.altered)
 
     def _expected(self, piece: Slice) -> tuple[list[Expected], dict[str, list[Expected]]]:
         """The points that were delivered, each identity once; and those that the slice holds several times."""
-        made: dict[str, Expected] = {}
+        expected: dict[str, Expected] = {}
         repeats: dict[str, list[Expected]] = {}
         exporter = self._exporter
         for series, point in exporter.prepare(piece.data).points():
@@ -186,20 +192,20 @@ class Proof:
                 item = exporter.encode(series, point)
                 if not isinstance(item, bytes) or self._gone.holds(item):
                     continue
-            one = exporter.identify(series, point)
-            if one is None:
+            identity = exporter.identify(series, point)
+            if identity is None:
                 if isinstance(exporter.encode(series, point), bytes):
                     self._tally.add(series.stream.name, point.time_unix_nano)
-            elif made.setdefault(one.key, one) is not one:
+            elif expected.setdefault(identity.key, identity) is not identity:
                 self._repeated += 1
-                repeats.setdefault(one.key, [made[one.key]]).append(one)
-        return list(made.values()), repeats
+                repeats.setdefault(identity.key, [expected[identity.key]]).append(identity)
+        return list(expected.values()), repeats
 
     def _add(self, more: Verification) -> None:
         so_far = self._sum
-        altered = [one for one in more.differences if one.declared is None]
+        altered = [difference for difference in more.differences if difference.declared is None]
         kept = [*so_far.differences, *altered[: max(0, _SHOWN - len(so_far.differences))], *self._new_forms(more)]
-        declared = len({one.point for one in more.differences if one.declared is not None})
+        declared = len({difference.point for difference in more.differences if difference.declared is not None})
         self._sum = replace(
             so_far,
             expected=so_far.expected + more.expected,
@@ -216,12 +222,12 @@ class Proof:
 
     def _new_forms(self, more: Verification) -> list[Difference]:
         """One difference for each declared form: they are all alike."""
-        found = []
-        for one in more.differences:
-            if one.declared is not None and one.declared not in self._forms:
-                self._forms.add(one.declared)
-                found.append(one)
-        return found
+        differences = []
+        for difference in more.differences:
+            if difference.declared is not None and difference.declared not in self._forms:
+                self._forms.add(difference.declared)
+                differences.append(difference)
+        return differences
 
 
 def prove(proofs: list[Proof], slices: Iterator[Slice]) -> Iterator[Event]:

@@ -69,7 +69,7 @@ def test_each_trouble_has_its_rung_code_remedy_and_exit_code(
 @pytest.mark.parametrize(
     ("url", "code", "said"),
     [
-        ("http://${ES_HOST}:9200", "config.url.unexpanded-variable", "${ES_HOST} names a variable that is not set"),
+        ("http://${ES_HOST}:9200", "config.url.unexpanded-variable", "the variable ${ES_HOST} is not set"),
         ("http://localhost:99999", "config.url.bad-port", "the port 99999 is not between 1 and 65535"),
         ("localhost:9200", "config.url.no-scheme", "http://"),
     ],
@@ -121,7 +121,7 @@ def test_nothing_enabled_and_nothing_named_says_what_to_do_next(tmp_path: Path) 
         "Nothing is enabled and nothing was named.",
         "  try it without a server:   magictel send-sample --sandbox",
         "  name an exporter:          magictel check elasticsearch",
-        "  write a file of targets:   magictel init",
+        "  create a file of targets:   magictel init",
         "",
     ]
     told = magictel("check", "--format", "json", folder=tmp_path)
@@ -140,7 +140,7 @@ def test_nothing_enabled_and_nothing_named_says_what_to_do_next(tmp_path: Path) 
         (["elasticsearch", "--report", "junit=/nowhere/at/all.xml"], "cannot be written"),
         (["elasticsearch", "--jobs", "0"], "--jobs"),
         (["elasticsearch", "--set", "url"], "--set"),
-        (["elasticsearch", "opensearch", "--set", "url=x"], "which of the 2 targets"),
+        (["elasticsearch", "opensearch", "--set", "url=x"], "ambiguous, 2 targets"),
         (["console", "--sandbox"], "no emulator"),
         (["elasticsearch", "--nonsense"], "--nonsense"),
     ],

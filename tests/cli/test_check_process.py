@@ -61,7 +61,7 @@ def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
     read, write = os.pipe()
     with started("check", "elasticsearch", "opensearch", "--sandbox", folder=tmp_path, stdout=write) as running:
         os.close(write)
-        os.close(read)  # nobody reads, from the start
+        os.close(read)  # no process reads, from the start
         _, err = running.communicate(timeout=300)
     assert err == ""
     assert running.returncode == 0

@@ -84,7 +84,7 @@ def test_nothing_enabled_and_nothing_named_is_exit_78_with_three_lines(command: 
         "Nothing is enabled and nothing was named.",
         "  try it without a server:   magictel send-sample --sandbox",
         "  name an exporter:          magictel check elasticsearch",
-        "  write a file of targets:   magictel init",
+        "  create a file of targets:   magictel init",
     ]
     document = magictel(*command.split(), "--format", "json").document
     assert (document["schema"], document["code"]) == ("magictel.error/1", "config.nothing-enabled")
@@ -245,9 +245,7 @@ def test_every_command_that_takes_a_target_takes_set() -> None:
 def test_on_a_terminal_a_sentence_wraps_between_words_and_a_command_does_not(
     width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = (
-        "http://127.0.0.1:9 refuses the connection: nothing listens there, and nothing ever did as far as anybody knows"
-    )
+    said = "http://127.0.0.1:9 refused the connection: nothing is listening there, and nothing ever did as far as anybody knows"
     command = f"magictel replay {'a-recording-with-a-long-name.jsonl ' * 3}--to prod-es"
     table = "  name an exporter:          magictel check elasticsearch, which is wider than the terminal by far"
     failure = MagictelError("net.tcp.refused", said, f"{said}\n{command}\n{table}", "magictel.toml:7")

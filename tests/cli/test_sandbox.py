@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from magictel import sandbox
-from magictel.sandbox.faults import Kind
+from magictel.sandbox.faults import FaultKind
 from tests.cli.running import magictel, started
 
 
@@ -110,7 +110,12 @@ def _two_free_ports() -> int:
 
 def test_help_shows_the_grammar(tmp_path: Path) -> None:
     shown = magictel("sandbox", "--help", folder=tmp_path).out
-    for word in (*(kind for kind in get_args(Kind) if kind != "status"), "STATUS", "probe|any", "expired-certificate"):
+    for word in (
+        *(kind for kind in get_args(FaultKind) if kind != "status"),
+        "STATUS",
+        "probe|any",
+        "expired-certificate",
+    ):
         assert word in shown
     lines = [line.strip() for line in shown.splitlines()]
     assert "reset         store nothing, reset the connection" in lines

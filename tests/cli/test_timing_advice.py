@@ -175,7 +175,7 @@ def test_a_slow_backend_and_small_batches(
     assert timing["requests"] == requests
     assert advice.startswith("first byte is ")
     assert re.search(rf": {requests} round trips of 0\.\d s: --set max_batch_points=", advice)
-    assert (f"makes {after} request{'s' if after > 1 else ''} of {requests}") in advice
+    assert f"sends {after} request{'s' if after > 1 else ''} instead of {requests}" in advice
     assert ("in_flight" in named(advice)) is at_once
     again = scripted(
         tmp_path, "slow 0.2 forever", points, f"--set=max_batch_points={named(advice)['max_batch_points']}", to=to
@@ -245,7 +245,7 @@ def test_a_backend_that_limits_requests(tmp_path: Path) -> None:
 def test_one_request_that_is_refused_is_nothing_that_a_setting_here_changes(tmp_path: Path) -> None:
     advice = scripted(tmp_path, "429 x1 retry-after=1", 35)["advice"]
     assert "throttled requests 1 time (http.throttled)" in advice
-    assert "only a higher limit there, or sending less often, helps" in advice
+    assert "raise the limit there, or send less often" in advice
     assert not named(advice)
 
 

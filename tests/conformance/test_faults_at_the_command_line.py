@@ -17,7 +17,7 @@ _HERE = {
     "a missing folder": ("missing/m.jsonl", "file.no-directory"),
     "a folder at its place": (".", "file.is-directory"),
     "no right to write": ("/sys/kernel/notes", "file.permission"),
-    "a pipe that nobody reads": ("pipe", "file.failed"),
+    "a pipe that no process reads": ("pipe", "file.failed"),
     "a name that is too long": ("x" * 300, "file.failed"),
 }
 

@@ -474,7 +474,7 @@ def test_a_named_pipe_whose_reader_sleeps_holds_nobody_up(tmp_path: Path) -> Non
             append(path, b"x\n" * 100_000, seconds=0.05)
     finally:
         os.close(reader)
-    assert (failed.value.code, failed.value.message) == ("file.failed", f"nobody reads {path}")
+    assert (failed.value.code, failed.value.message) == ("file.failed", f"no process reads {path}")
 
 
 def test_a_folder_that_may_not_be_looked_into_is_no_bug_of_ours(tmp_path: Path) -> None:

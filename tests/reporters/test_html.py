@@ -70,9 +70,9 @@ def test_it_reads_on_a_phone_and_in_the_dark() -> None:
 
 def test_a_number_and_its_unit_stay_on_one_line_and_what_is_copied_has_its_own_blanks() -> None:
     command = "magictel check t --wait 60 s"
-    warned = Finding.warned(Rung.DNS, "net.dns.slow", "the answer took 4 s", command)
+    warned = Finding.warned(Rung.DNS, "net.dns.slow", "the response took 4 s", command)
     text, _ = report("html", check_events(checked("t", "acme", "", warned)))
-    assert "the answer took 4\u00a0s" in text
+    assert "the response took 4\u00a0s" in text
     assert command in text
 
 

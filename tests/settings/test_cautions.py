@@ -6,7 +6,7 @@ import pytest
 
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 
 CREDENTIALS = {
     "api_key": {"API_KEY": "id:s3cr3t"},
@@ -19,7 +19,7 @@ CREDENTIALS = {
 
 def warnings(**environment: str) -> list[str]:
     held = {f"ELASTICSEARCH_{name}": value for name, value in environment.items()}
-    return list(resolve("elasticsearch", "elasticsearch", ElasticsearchSettings, environment=held).warnings)
+    return list(resolve_settings("elasticsearch", "elasticsearch", ElasticsearchSettings, environment=held).warnings)
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)
@@ -33,10 +33,7 @@ def test_a_credential_over_plain_http_to_another_machine_warns(credential: str, 
 
 def test_a_login_in_the_address_warns_and_is_not_shown() -> None:
     (warning,) = warnings(URL="http://u:s3cr3t@es.example.net:9200")
-    assert (
-        warning
-        == "url: the login in it would be sent unencrypted to http://***@es.example.net:9200 (ELASTICSEARCH_URL)"
-    )
+    assert warning == "url: its login would be sent unencrypted to http://***@es.example.net:9200 (ELASTICSEARCH_URL)"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +52,7 @@ def test_where_remote_write_asks_counts_too() -> None:
         "PROMETHEUS_REMOTE_WRITE_QUERY_URL": "http://prom",
         "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN": "s3cr3t",
     }
-    resolved = resolve("p", "prometheus-remote-write", PrometheusRemoteWriteSettings, environment=environment)
+    resolved = resolve_settings("p", "prometheus-remote-write", PrometheusRemoteWriteSettings, environment=environment)
     assert resolved.warnings[0].startswith("query_url: bearer_token would be sent unencrypted to http://prom")
 
 

@@ -11,7 +11,7 @@ import pytest
 from magictel.settings.describe import json_schema, markdown_table, option_rows, sample_toml, text_lines
 from magictel.settings.fields import fields_of
 from magictel.settings.file import parse
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from magictel.settings.model import ExporterSettings, HttpSettings, option
 from tests.settings.acme import AcmeSettings, NeedySettings
 
@@ -68,7 +68,7 @@ def test_the_sample_with_its_comment_signs_taken_off_loads_as_the_defaults() -> 
     environment = {"ACME_TOKEN": "aaaa"}
     chosen = [line for line in bare if not line.startswith(("password", "headers"))]
     config = parse("\n".join(chosen), Path("m.toml"), "m.toml")
-    settings = resolve("acme", "acme", AcmeSettings, environment=environment, config=config).settings
+    settings = resolve_settings("acme", "acme", AcmeSettings, environment=environment, config=config).settings
     defaults = AcmeSettings()
     for field in fields_of(AcmeSettings):
         if field.default is not None and field.key != "labels":

@@ -8,7 +8,7 @@ import pytest
 
 from magictel.settings import overrides
 from magictel.settings.file import ConfigFile, parse
-from magictel.settings.load import Resolved, resolve
+from magictel.settings.load import Resolved, resolve_settings
 from tests.settings.acme import AcmeSettings, NeedySettings
 
 
@@ -19,7 +19,7 @@ def file_of(text: str) -> ConfigFile:
 def acme(
     environment: dict[str, str] | None = None, toml: str | None = None, sets: tuple[str, ...] = (), name: str = "acme"
 ) -> Resolved[AcmeSettings]:
-    return resolve(
+    return resolve_settings(
         name,
         "acme",
         AcmeSettings,
@@ -151,7 +151,7 @@ def test_a_deprecated_key_warns_with_what_to_use_instead() -> None:
 
 
 def test_missing_values_are_taken_as_given_later_where_that_is_asked_for() -> None:
-    resolved = resolve(
+    resolved = resolve_settings(
         "n",
         "needy",
         NeedySettings,

@@ -10,7 +10,7 @@ import pytest
 from magictel.errors import SettingsError
 from magictel.exporters.elasticsearch import ElasticsearchSettings, OpenSearchSettings
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteSettings
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from magictel.settings.login import LoginSettings
 
 MODELS = [ElasticsearchSettings, OpenSearchSettings, PrometheusRemoteWriteSettings]
@@ -20,7 +20,7 @@ HOST = "b.example/api/v1/write"
 def loaded(model: type[LoginSettings], **variables: str) -> Any:
     variables = {"url": f"http://{HOST}", **variables}
     environment = {model.env_prefix + name.upper(): text for name, text in variables.items()}
-    return resolve("x", "x", model, environment=environment).settings
+    return resolve_settings("x", "x", model, environment=environment).settings
 
 
 def basic(text: str) -> str:

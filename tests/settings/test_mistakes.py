@@ -10,7 +10,7 @@ import pytest
 from magictel.errors import SettingsError, UsageError
 from magictel.settings import overrides
 from magictel.settings.file import parse
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from magictel.settings.model import Problem
 from magictel.settings.reading import UnusableSettings
 from tests.settings.acme import AcmeSettings, NeedySettings
@@ -58,8 +58,8 @@ VARIABLES = {
     ),
     "a fingerprint that is none": ("ACME_CA_FINGERPRINT", "zz", "config.tls.fingerprint", "ca_fingerprint", "64 hex"),
     "a proxy of a foreign kind": ("ACME_PROXY", "socks5://h:1", "config.proxy.bad-scheme", "proxy", "socks5"),
-    "a header's name in braces": ("ACME_HEADERS", '{a="b"}', "config.value", "headers", "name of a header"),
-    "what only the file decides": ("MAGICTEL_ACME__ENABLED", "0", "config.unknown-key", "enabled", "in the file only"),
+    "a header's name in braces": ("ACME_HEADERS", '{a="b"}', "config.value", "headers", "header name"),
+    "what only the file decides": ("MAGICTEL_ACME__ENABLED", "0", "config.unknown-key", "enabled", "only in the file"),
     "headers without a name": ("ACME_HEADERS", "bare", "config.value", "headers", "entry 1"),
     "an empty header": ("ACME_HEADERS", "X-A=", "config.secret.empty", "headers.X-A", "empty"),
 }
@@ -70,7 +70,7 @@ def test_a_mistake_in_a_variable_names_field_origin_and_remedy(case: str) -> Non
     name, value, code, field, words = VARIABLES[case]
     config = parse('[targets.acme]\nexporter = "acme"\n', Path("m.toml"), "m.toml") if "MAGICTEL" in name else None
     with pytest.raises(SettingsError) as caught:
-        resolve("acme", "acme", AcmeSettings, environment={name: value}, config=config)
+        resolve_settings("acme", "acme", AcmeSettings, environment={name: value}, config=config)
     failure = caught.value
     assert failure.code == code
     assert failure.message.startswith(f"{field}: ")
@@ -98,7 +98,7 @@ def test_a_mistake_in_the_file_names_field_and_line(case: str) -> None:
     line, code, field = FILES[case]
     config = parse(f'# one\n[targets.a]\nexporter = "acme"\n{line}\n', Path("magictel.toml"), "magictel.toml")
     with pytest.raises(SettingsError) as caught:
-        resolve("a", "acme", AcmeSettings, environment={}, config=config)
+        resolve_settings("a", "acme", AcmeSettings, environment={}, config=config)
     failure = caught.value
     assert (failure.code, failure.origin) == (code, "magictel.toml:4")
     assert failure.message.startswith(f"{field}: ")
@@ -107,38 +107,42 @@ def test_a_mistake_in_the_file_names_field_and_line(case: str) -> None:
 
 def test_an_unknown_key_says_what_may_have_been_meant() -> None:
     with pytest.raises(SettingsError, match="Did you mean tenant"):
-        resolve("a", "acme", AcmeSettings, environment={}, overrides=overrides.parse(["tennant=x"], ["a"])["a"])
+        resolve_settings(
+            "a", "acme", AcmeSettings, environment={}, overrides=overrides.parse(["tennant=x"], ["a"])["a"]
+        )
 
 
 def test_an_unknown_key_in_an_own_variable_is_an_error_too() -> None:
     config = parse('[targets.a]\nexporter = "acme"\n', Path("magictel.toml"), "magictel.toml")
     with pytest.raises(SettingsError) as caught:
-        resolve("a", "acme", AcmeSettings, environment={"MAGICTEL_A__TENNANT": "x"}, config=config)
+        resolve_settings("a", "acme", AcmeSettings, environment={"MAGICTEL_A__TENNANT": "x"}, config=config)
     assert (caught.value.code, caught.value.origin) == ("config.unknown-key", "MAGICTEL_A__TENNANT")
 
 
 def test_a_required_option_names_its_variable() -> None:
     with pytest.raises(UnusableSettings) as caught:
-        resolve("needy", "needy", NeedySettings, environment={})
+        resolve_settings("needy", "needy", NeedySettings, environment={})
     assert [failure.code for failure in caught.value.every] == ["config.required", "config.required"]
     assert "NEEDY_URL" in caught.value.message
 
 
 def test_every_mistake_is_kept_not_only_the_first() -> None:
     with pytest.raises(UnusableSettings) as caught:
-        resolve("a", "acme", AcmeSettings, environment={"ACME_SHARDS": "x", "ACME_VERIFY": "x", "ACME_TIMEOUT": "x"})
+        resolve_settings(
+            "a", "acme", AcmeSettings, environment={"ACME_SHARDS": "x", "ACME_VERIFY": "x", "ACME_TIMEOUT": "x"}
+        )
     assert len(caught.value.every) == 3
 
 
 def test_what_the_model_itself_finds_has_the_origin_of_its_field() -> None:
     with pytest.raises(SettingsError) as caught:
-        resolve("a", "acme", AcmeSettings, environment={"ACME_TOKEN": "aaaa", "ACME_PASS": "bbbb"})
+        resolve_settings("a", "acme", AcmeSettings, environment={"ACME_TOKEN": "aaaa", "ACME_PASS": "bbbb"})
     assert (caught.value.message, caught.value.origin) == ("token: token and password are both set", "ACME_TOKEN")
 
 
 def test_an_unset_variable_suggests_a_near_one() -> None:
     with pytest.raises(SettingsError) as caught:
-        resolve("a", "acme", AcmeSettings, environment={"ACME_TENANT": "${TENNANT}", "TENANT": "x"})
+        resolve_settings("a", "acme", AcmeSettings, environment={"ACME_TENANT": "${TENNANT}", "TENANT": "x"})
     assert "Did you mean TENANT" in (caught.value.remedy or "")
 
 
@@ -148,11 +152,11 @@ def test_what_is_missing_is_told_with_the_origin_of_what_asks_for_it() -> None:
             yield "password", "config.credentials", "password: username is set and password is not", "set it"
 
     with pytest.raises(SettingsError) as caught:
-        resolve("acme", "acme", Login, environment={"ACME_USERNAME": "u"})
+        resolve_settings("acme", "acme", Login, environment={"ACME_USERNAME": "u"})
     assert caught.value.origin == "ACME_USERNAME"
 
 
 def test_a_target_that_is_not_chosen_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="canary is none of the chosen targets"):
+    with pytest.raises(UsageError, match="canary is not among the chosen targets"):
         overrides.parse(["canary.url=http://h:1"], ["prod"], ["canary", "prod"])
     assert "labels.canary" in overrides.parse(["labels.canary=x"], ["prod"], ["canary", "prod"])["prod"]

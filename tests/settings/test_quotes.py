@@ -14,13 +14,13 @@ from magictel.exporters.prometheus_remote_write.settings import PrometheusRemote
 from magictel.net.address import parse_endpoint
 from magictel.net.proxy import proxy_for
 from magictel.settings.file import find, parse
-from magictel.settings.load import Resolved, resolve
-from magictel.settings.origin import option
+from magictel.settings.load import Resolved, resolve_settings
+from magictel.settings.origin import option_origin
 from magictel.settings.reading import UnusableSettings
 
 
 def use(**environment: str) -> Resolved[ElasticsearchSettings]:
-    return resolve("elasticsearch", "elasticsearch", ElasticsearchSettings, environment=environment)
+    return resolve_settings("elasticsearch", "elasticsearch", ElasticsearchSettings, environment=environment)
 
 
 def mistake(**environment: str) -> SettingsError:
@@ -105,21 +105,21 @@ def test_a_text_that_might_be_meant_so_warns() -> None:
 
 def test_the_command_line_and_a_variable_of_the_file() -> None:
     with pytest.raises(SettingsError) as caught:
-        resolve(
+        resolve_settings(
             "elasticsearch",
             "elasticsearch",
             ElasticsearchSettings,
             environment={},
-            overrides={"url": ('"http://a:9200"', option("--set url"))},
+            overrides={"url": ('"http://a:9200"', option_origin("--set url"))},
         )
     assert caught.value.remedy == "write --set url=http://a:9200"
     text = '[targets.m]\nexporter = "elasticsearch"\napi_key = "${K}"\nurl = "${U}"\n'
     file = parse(text, Path("m.toml"), "m.toml")
     environment = {"K": "'a:b'", "U": "'http://a:9200'"}
     with pytest.raises(UnusableSettings) as unusable:
-        resolve("m", "elasticsearch", ElasticsearchSettings, environment=environment, config=file)
+        resolve_settings("m", "elasticsearch", ElasticsearchSettings, environment=environment, config=file)
     assert unusable.value.message.startswith("url: m.toml:4 is in quotes")
-    resolved = resolve(
+    resolved = resolve_settings(
         "m", "elasticsearch", ElasticsearchSettings, environment={**environment, "U": "http://localhost:1"}, config=file
     )
     assert resolved.warnings[0].startswith("api_key: m.toml:3 is in quotes")
@@ -131,7 +131,7 @@ def test_the_command_line_and_a_variable_of_the_file() -> None:
 def test_several_addresses_are_separated_by_commas(between: str, sign: str) -> None:
     failure = mistake(ELASTICSEARCH_URL=f"http://a:9200{between}https://b:9200")
     assert failure.code == "config.url.separator"
-    assert failure.message == f"url: several addresses are separated by commas, not by {sign}"
+    assert failure.message == f"url: separate addresses with commas, not with {sign}"
     assert failure.remedy == "write http://a:9200,https://b:9200"
     assert use(ELASTICSEARCH_URL="http://a:9200 , http://b:9200").settings.url == ["http://a:9200", "http://b:9200"]
 
@@ -139,7 +139,7 @@ def test_several_addresses_are_separated_by_commas(between: str, sign: str) -> N
 def test_a_list_of_the_file_whose_item_holds_two() -> None:
     text = '[targets.m]\nexporter = "elasticsearch"\nurl = ["http://a:1", "http://b:1 http://c:1"]\n'
     with pytest.raises(SettingsError) as caught:
-        resolve(
+        resolve_settings(
             "m", "elasticsearch", ElasticsearchSettings, environment={}, config=parse(text, Path("m.toml"), "m.toml")
         )
     assert (caught.value.code, caught.value.origin) == ("config.url.separator", "m.toml:3")
@@ -149,9 +149,9 @@ def test_a_list_of_the_file_whose_item_holds_two() -> None:
 def test_an_option_that_takes_one_address(between: str) -> None:
     environment = {"PROMETHEUS_REMOTE_WRITE_URL": f"http://u:s3cr3t@a/write{between}http://b/write"}
     with pytest.raises(SettingsError) as caught:
-        resolve("p", "prometheus-remote-write", PrometheusRemoteWriteSettings, environment=environment)
+        resolve_settings("p", "prometheus-remote-write", PrometheusRemoteWriteSettings, environment=environment)
     assert caught.value.code == "config.url.separator"
-    assert caught.value.message == "url: there are several addresses, and it takes one"
+    assert caught.value.message == "url: the value has several addresses, but the option takes one"
     assert "s3cr3t" not in str(caught.value.remedy)
 
 

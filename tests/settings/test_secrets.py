@@ -11,7 +11,7 @@ from magictel.errors import SettingsError
 from magictel.secrets.redactor import Redactor
 from magictel.settings.fields import masked
 from magictel.settings.file import parse
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from tests.settings.acme import AcmeSettings, NeedySettings
 
 PLANTED = "s3cr3t-pl4nted"
@@ -21,7 +21,7 @@ def test_a_secret_file_is_stripped(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"  {PLANTED}\r\n")
     file.chmod(0o600)
-    resolved = resolve("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f"file:{file}"})
+    resolved = resolve_settings("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f"file:{file}"})
     assert resolved.settings.token is not None
     assert resolved.settings.token.reveal() == PLANTED
     assert resolved.warnings == ()
@@ -34,7 +34,7 @@ def test_a_secret_file_that_others_can_read_warns(tmp_path: Path, mode: int, who
     file = tmp_path / "key"
     file.write_text(PLANTED)
     file.chmod(mode)
-    warnings = resolve("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f"file:{file}"}).warnings
+    warnings = resolve_settings("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f"file:{file}"}).warnings
     assert len(warnings) == 1
     assert who in warnings[0]
     assert "chmod 600" in warnings[0]
@@ -44,7 +44,7 @@ def test_a_secret_file_named_in_the_config_file_counts_from_there(tmp_path: Path
     (tmp_path / "key").write_text(PLANTED)
     (tmp_path / "key").chmod(0o600)
     config = parse('[targets.a]\nexporter="acme"\ntoken="file:key"\n', tmp_path / "magictel.toml", "magictel.toml")
-    token = resolve("a", "acme", AcmeSettings, environment={}, config=config).settings.token
+    token = resolve_settings("a", "acme", AcmeSettings, environment={}, config=config).settings.token
     assert token is not None
     assert token.reveal() == PLANTED
 
@@ -53,7 +53,7 @@ def test_a_secret_file_may_stand_in_the_home_folder_and_be_named_by_a_variable(t
     (tmp_path / "key").write_text(PLANTED)
     (tmp_path / "key").chmod(0o600)
     environment = {"HOME": str(tmp_path), "WHICH": "key", "ACME_TOKEN": "file:~/${WHICH}"}
-    token = resolve("acme", "acme", AcmeSettings, environment=environment).settings.token
+    token = resolve_settings("acme", "acme", AcmeSettings, environment=environment).settings.token
     assert token is not None
     assert token.reveal() == PLANTED
 
@@ -62,15 +62,15 @@ def test_a_secret_file_may_stand_in_the_home_folder_and_be_named_by_a_variable(t
 def test_a_secret_file_that_holds_no_secret_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(SettingsError) as caught:
-        resolve("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f"file:{tmp_path}/key"})
+        resolve_settings("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f"file:{tmp_path}/key"})
     assert caught.value.code == "config.secret.file"
 
 
 def test_white_space_around_a_secret_is_left_out_and_said_so() -> None:
-    resolved = resolve("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f" {PLANTED}\n"})
+    resolved = resolve_settings("acme", "acme", AcmeSettings, environment={"ACME_TOKEN": f" {PLANTED}\n"})
     assert resolved.settings.token is not None
     assert resolved.settings.token.reveal() == PLANTED
-    assert resolved.warnings == ("token: white space around the value was left out (ACME_TOKEN)",)
+    assert resolved.warnings == ("token: white space around the value was removed (ACME_TOKEN)",)
 
 
 def settings_full_of_secrets(folder: Path) -> AcmeSettings:
@@ -82,7 +82,7 @@ def settings_full_of_secrets(folder: Path) -> AcmeSettings:
         "ACME_HEADERS": f"Authorization={PLANTED}-4",
         "ACME_PROXY": f"http://p:{PLANTED}-6@proxy:1",
     }
-    return resolve("acme", "acme", AcmeSettings, environment=environment).settings
+    return resolve_settings("acme", "acme", AcmeSettings, environment=environment).settings
 
 
 def test_settings_show_no_secret_when_printed(tmp_path: Path) -> None:
@@ -107,7 +107,9 @@ def test_every_secret_is_known_to_the_redactor(tmp_path: Path) -> None:
 def test_user_and_password_are_known_as_they_travel() -> None:
     import base64
 
-    settings = resolve("a", "acme", AcmeSettings, environment={"ACME_USERNAME": "me", "ACME_PASS": PLANTED}).settings
+    settings = resolve_settings(
+        "a", "acme", AcmeSettings, environment={"ACME_USERNAME": "me", "ACME_PASS": PLANTED}
+    ).settings
     travelling = base64.b64encode(f"me:{PLANTED}".encode()).decode()
     assert travelling not in Redactor(settings.secret_values())(f"Basic {travelling}")
 
@@ -126,7 +128,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_no_mistake_shows_a_secret(case: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        resolve("acme", "acme", AcmeSettings, environment=WRONG[case])
+        resolve_settings("acme", "acme", AcmeSettings, environment=WRONG[case])
     failure = caught.value
     shown = f"{failure!r} {failure.message} {failure.remedy} {failure.origin} {failure.__cause__!r}"
     assert PLANTED not in shown
@@ -137,7 +139,7 @@ def test_no_mistake_in_the_file_shows_a_secret(line: str) -> None:
     def read() -> None:
         config = parse(f"[targets.a]\nexporter = 'acme'\n{line}\n", Path("magictel.toml"), "magictel.toml")
         assert PLANTED not in repr(config)
-        resolve("a", "acme", AcmeSettings, environment={}, config=config)
+        resolve_settings("a", "acme", AcmeSettings, environment={}, config=config)
 
     with pytest.raises(SettingsError) as caught:
         read()

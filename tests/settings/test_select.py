@@ -135,7 +135,7 @@ def test_quotes_around_the_variable_are_named_and_the_names_in_them_shown(quote:
 def test_names_without_a_comma_between_them_are_told_to_have_one(written: str) -> None:
     (failure,) = unusable(written).values()
     assert failure is not None
-    assert "separated by commas" in failure.message
+    assert "with commas" in failure.message
     assert failure.remedy == "write file,canary"
 
 
@@ -163,9 +163,9 @@ def test_with_nothing_enabled_and_nothing_named_three_lines_say_what_to_do_next(
         assert caught.value.code == "config.nothing-enabled"
         assert caught.value.message == "Nothing is enabled and nothing was named."
         assert (caught.value.remedy or "").split("\n") == [
-            "  try it without a server:   magictel send-sample --sandbox",
-            "  name an exporter:          magictel check elasticsearch",
-            "  write a file of targets:   magictel init",
+            "  try it without a server:    magictel send-sample --sandbox",
+            "  name an exporter:           magictel check elasticsearch",
+            "  create a file of targets:   magictel init",
         ]
 
 
@@ -192,7 +192,7 @@ def test_an_entry_of_a_table_needs_no_target_where_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("written", "names", "words"),
     [
-        ("url=s3cr3t", ["a", "b"], "which of the 2 targets"),
+        ("url=s3cr3t", ["a", "b"], "ambiguous, 2 targets"),
         ("prodes.url=s3cr3t", ["prod-es", "b"], "Did you mean prod-es"),
         ("s3cr3t", ["a"], "key=value"),
         ("=s3cr3t", ["a"], "key=value"),

@@ -17,9 +17,9 @@ from magictel.exporters.prometheus_remote_write.settings import PrometheusRemote
 from magictel.secrets.secret import Secret
 from magictel.settings.fields import fields_of
 from magictel.settings.file import find, parse
-from magictel.settings.load import Resolved, resolve
+from magictel.settings.load import Resolved, resolve_settings
 from magictel.settings.model import ExporterSettings, option
-from magictel.settings.origin import option as option_origin
+from magictel.settings.origin import option_origin
 from magictel.settings.reading import UnusableSettings
 
 URL = "https://es.staging.example.net:9243"
@@ -58,7 +58,7 @@ def use(
 ) -> Resolved[ExporterSettings]:
     """The settings of a target whose table holds `text`, in a file that was only picked up."""
     file = parse(f'[targets.{name}]\nexporter = "{exporter}"\n{text}\n', folder / "magictel.toml", "magictel.toml")
-    return resolve(
+    return resolve_settings(
         name,
         exporter,
         MODELS[exporter],
@@ -188,7 +188,7 @@ def test_the_sentence_names_line_variable_and_host() -> None:
     failure = refused(EVIL, ELASTICSEARCH_API_KEY="s3cr3t:key")
     assert failure.message == (
         "url: refused: magictel.toml:3 would send ELASTICSEARCH_API_KEY to evil.example:1, "
-        "and this file was picked up from the working folder, not named"
+        "and this file comes from the working directory without being named"
     )
     failure = refused("verify = false", ELASTICSEARCH_URL=URL, ELASTICSEARCH_API_KEY="s3cr3t:key")
     assert (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from magictel.settings.file import parse
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from magictel.settings.units import bytes_text, seconds_text
 from tests.settings.acme import AcmeSettings
 
@@ -43,7 +43,7 @@ TEXTS = [
 
 @pytest.mark.parametrize(("key", "text", "value"), TEXTS)
 def test_a_text_of_a_variable_becomes(key: str, text: str, value: object) -> None:
-    settings = resolve("acme", "acme", AcmeSettings, environment={f"ACME_{key.upper()}": text}).settings
+    settings = resolve_settings("acme", "acme", AcmeSettings, environment={f"ACME_{key.upper()}": text}).settings
     assert getattr(settings, key) == value
 
 
@@ -65,7 +65,7 @@ TOML = [
 @pytest.mark.parametrize(("line", "key", "value"), TOML)
 def test_a_value_of_the_file_becomes(line: str, key: str, value: object) -> None:
     config = parse(f'[targets.a]\nexporter = "acme"\n{line}\n', Path("magictel.toml"), "magictel.toml")
-    assert getattr(resolve("a", "acme", AcmeSettings, environment={}, config=config).settings, key) == value
+    assert getattr(resolve_settings("a", "acme", AcmeSettings, environment={}, config=config).settings, key) == value
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.reporters.documents import replay_document
 from magictel.sandbox.server import Server
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from magictel.sources.recording import Recordings
 from magictel.transports.file import append
 from tests.emulators.elasticsearch import SearchEmulator
@@ -86,7 +86,9 @@ def search(change: Change | None, environment: dict[str, str], folder: Path) -> 
             return replace(attempted, outcome=Delivered())
 
     environment = {**environment, "ELASTICSEARCH_TIMEOUT": PATIENT}
-    return Tampered(resolve("t", "elasticsearch", ElasticsearchExporter.Settings, environment=environment).settings)
+    return Tampered(
+        resolve_settings("t", "elasticsearch", ElasticsearchExporter.Settings, environment=environment).settings
+    )
 
 
 def to_file(change: Change | None, environment: dict[str, str], folder: Path) -> Exporter[Any]:
@@ -102,7 +104,7 @@ def to_file(change: Change | None, environment: dict[str, str], folder: Path) ->
             return attempted
 
     environment = {"MAGICTEL_FILE_PATH": str(folder / "out.jsonl")}
-    return Tampered(resolve("t", "file", FileExporter.Settings, environment=environment).settings)
+    return Tampered(resolve_settings("t", "file", FileExporter.Settings, environment=environment).settings)
 
 
 def remote_write(change: Change | None, environment: dict[str, str], folder: Path) -> Exporter[Any]:
@@ -114,7 +116,7 @@ def remote_write(change: Change | None, environment: dict[str, str], folder: Pat
 
     kind = PrometheusRemoteWriteExporter
     environment = {**environment, "PROMETHEUS_REMOTE_WRITE_TIMEOUT": PATIENT}
-    return Tampered(resolve("t", kind.name, kind.Settings, environment=environment).settings)
+    return Tampered(resolve_settings("t", kind.name, kind.Settings, environment=environment).settings)
 
 
 def proved(
@@ -332,7 +334,7 @@ def test_points_that_a_time_series_index_takes_for_one_are_refused_beforehand_an
 def test_a_backend_that_cannot_be_asked_leaves_the_replay_unverified(tmp_path: Path) -> None:
     from magictel.exporters.console import ConsoleExporter
 
-    exporter = ConsoleExporter(resolve("t", "console", ConsoleExporter.Settings, environment={}).settings)
+    exporter = ConsoleExporter(resolve_settings("t", "console", ConsoleExporter.Settings, environment={}).settings)
     result = proved(exporter, [recording(tmp_path, 100)])
     assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unsupported")
 

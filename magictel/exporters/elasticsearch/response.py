@@ -22,7 +22,7 @@ from magictel.http.amazon import SIGN, unsigned, unsigned_message
 from magictel.http.classify import judge_status
 from magictel.http.error_rules import KnownError
 from magictel.http.reply_words import words_of
-from magictel.http.responder import Kind, front_of
+from magictel.http.responder import ResponderKind, responder_of
 from magictel.http.wire import Reply
 from magictel.model.outcome import (
     Delivered,
@@ -100,7 +100,7 @@ def judge_bulk(
         return _refused(payload, reply, now, opensearch)
     bulk = reply.decoded(_decode)
     if bulk is None:  # a proxy's page, a cut body, another service
-        if reply.looks_like_html or front_of(reply).kind is Kind.GRPC:
+        if reply.looks_like_html or responder_of(reply).kind is ResponderKind.GRPC:
             return judge_status(reply, now)
         said = repr(clipped(reply.text, _EXAMPLE)) if reply.body.strip() else "its body is empty"
         return _no_verdict(payload, f"{reply.status} without item verdicts: {said}")
@@ -238,7 +238,7 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
         error = clipped(reply.text, _WORDS)  # the words alone, without the JSON around them
     cause = cause_of(error)
     if reply.status == 413:
-        front = front_of(reply)
+        front = responder_of(reply)
         whose = (
             f"over a limit of {front}"
             if front.named

@@ -21,7 +21,7 @@ from magictel.operations.check import CheckOptions, check
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sandbox.server import Server
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 from tests.emulators.elasticsearch.emulator import SearchEmulator
 
 
@@ -63,7 +63,7 @@ class Engine:
         environment = {prefix + key.upper(): str(value) for key, value in given.items()}
 
         def build() -> SearchExporter[Any]:
-            settings = resolve(kind.name, kind.name, kind.Settings, environment=environment).settings
+            settings = resolve_settings(kind.name, kind.name, kind.Settings, environment=environment).settings
             exporter = kind(settings, target=kind.name, clock=self.clock)
             if wrap is not None:
                 exporter._given = exporter._transport = wrap(exporter.transport)

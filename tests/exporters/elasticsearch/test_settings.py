@@ -14,12 +14,12 @@ from magictel.exporters.elasticsearch import (
     OpenSearchSettings,
 )
 from magictel.exporters.elasticsearch.settings import SearchSettings
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 
 
 def loaded(model: type[SearchSettings] = ElasticsearchSettings, **variables: str) -> SearchSettings:
     environment = {model.env_prefix + name.upper(): text for name, text in variables.items()}
-    return resolve("es", "elasticsearch", model, environment=environment).settings
+    return resolve_settings("es", "elasticsearch", model, environment=environment).settings
 
 
 def header(settings: SearchSettings) -> str | None:

@@ -37,7 +37,7 @@ from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
-from magictel.settings.load import resolve
+from magictel.settings.load import resolve_settings
 
 RESOURCE = Resource({"service.name": "shop", "service.instance.id": "i-1"})
 SCOPE = InstrumentationScope("lib", "1")
@@ -484,7 +484,7 @@ def test_a_backend_that_does_not_delete_says_so(serve: Any) -> None:
 def test_settings_that_cannot_work_are_refused(environment: dict[str, str], code: str) -> None:
     def load() -> None:
         name = "prometheus-remote-write"
-        made = resolve(name, name, PrometheusRemoteWriteSettings, environment=environment)
+        made = resolve_settings(name, name, PrometheusRemoteWriteSettings, environment=environment)
         PrometheusRemoteWriteExporter.check_settings(made.settings)
 
     with pytest.raises(SettingsError) as refused:
