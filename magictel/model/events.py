@@ -148,10 +148,11 @@ class SendStarted:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A target's points were sent; the receipt is final."""
+    """A target's points were sent; the receipt is final. `result` is what the target amounts to if nothing is read back."""
 
     target: str
     receipt: Receipt
+    result: SendResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

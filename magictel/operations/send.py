@@ -52,6 +52,7 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
     metrics = sum(1 for _ in groups(run.data))
     yield SendStarted(run.run_id, count_points(run.data), metrics, tuple(job.target for job in jobs))
     results: list[SendResult | None] = [None] * len(jobs)
+    accepted: dict[str, SendResult] = {}
     watch = clock
 
     def work(job: Job, tell: Callable[[Event], None]) -> SendResult:
@@ -68,10 +69,17 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
                 results[index] = result
                 yield TargetSent(result)
             else:
+                if isinstance(item, Accepted) and item.result is not None:
+                    accepted[item.target] = item.result
                 yield item
         interrupted = False
     except KeyboardInterrupt:
         pass
+    for index, job in enumerate(jobs):
+        if results[index] is None and job.target in accepted:  # interrupted while it was read back
+            cut_off = replace(accepted[job.target], exporter=job.exporter, seconds=clock.monotonic() - started)
+            results[index] = cut_off
+            yield TargetSent(cut_off)
     done = tuple(result for result in results if result is not None)
     yield SendFinished(run.run_id, done, clock.monotonic() - started, interrupted)
 
@@ -144,14 +152,18 @@ def _deliver(
     )
     if watch is not None:
         exporter.time_with(None)
-    tell(Accepted(target, receipt))
+    sent = SendResult(
+        target, exporter.name, SendOutcome.VERIFIED, receipt, None, endpoint=exporter.endpoint(), findings=noted
+    )
+    cut_off = judged(sent, verify=options.verify)
+    if cut_off.code == "verify.unverified":
+        cut_off = replace(cut_off, remedy=f"magictel send-sample {target}")
+    tell(Accepted(target, receipt, cut_off))
     verification = None
     if options.verify and receipt.readable:
         expected, gone_keys = expected_points(exporter, prepared, gone)
         verification = read_back(exporter, target, run, expected, gone_keys, receipt, options.within, clock, tell)
-    result = SendResult(
-        target, exporter.name, SendOutcome.VERIFIED, receipt, verification, endpoint=exporter.endpoint(), findings=noted
-    )
+    result = replace(sent, verification=verification)
     if watch is not None:
         seen = verification.time_to_visible if verification is not None else None
         result = replace(result, timing=watch.timing(receipt.seconds, seen, tuning(exporter, receipt.sent)))

@@ -31,7 +31,8 @@ def judged(result: SendResult, *, verify: bool) -> SendResult:
             return replace(result, outcome=SendOutcome.UNVERIFIED, code="verify.nothing-sent", message=message)
         if not verify or not receipt.delivered:
             return replace(result, outcome=SendOutcome.ACCEPTED)
-        why = "the run was interrupted before these points were read back"
+        points = "1 point was" if receipt.delivered == 1 else f"{receipt.delivered} points were"
+        why = f"the run was interrupted: {points} accepted, and only the verification is missing"
         return replace(result, outcome=SendOutcome.UNVERIFIED, code="verify.unverified", message=why)
     if verification.missing and not verification.code:
         names = ", ".join(verification.missing_points[:3]) + (", …" if verification.missing > 3 else "")

@@ -32,7 +32,12 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
             return "interrupted: start again from the beginning" + ("; some points will be sent twice" if some else "")
         return f"interrupted: the first {many(finished.go_on, 'point')} of the recording need not be sent again"
     if finished.interrupted:
-        return f"interrupted: {len(finished.results)} of {many(len(targets), 'target')} done"
+        cut_off = [result.target for result in finished.results if _cut_off(result)]
+        done = f"{len(finished.results) - len(cut_off)} of {many(len(targets), 'target')} done"
+        if not cut_off:
+            return f"interrupted: {done}"
+        accepted = f"interrupted: {named(cut_off)} accepted the points, and only the verification is missing"
+        return accepted if len(targets) == 1 else f"{accepted}; {done}"
     if len(finished.results) == 1:
         return verdict(finished.results[0])
     good = [result for result in finished.results if status_of(result.outcome) is Status.PASS]
@@ -45,6 +50,11 @@ def overall(targets: Sequence[str], finished: SendFinished) -> str:
         return f"{len(unsure)} of {len(worst)} targets unverified: {named(unsure)}"
     rest = f"; unverified: {named(unsure)}" if unsure else ""
     return f"{len(failed)} of {len(worst)} targets FAILED: {named(failed)}{rest}"
+
+
+def _cut_off(result: SendResult) -> bool:
+    """Return whether the read-back was interrupted."""
+    return result.verification is None and result.code == "verify.unverified"
 
 
 def _failure(result: SendResult) -> str:

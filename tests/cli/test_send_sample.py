@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from magictel import sandbox
 from magictel.cli.sandbox_targets import prepare_all
 from magictel.http.wire import Request
 from magictel.reporters.humanize import every
-from tests.cli.running import Ran, hanging, magictel, refused
+from magictel.sandbox.elasticsearch import ElasticsearchEmulator
+from magictel.sandbox.server import Server
+from tests.cli.running import Ran, hanging, magictel, refused, started
 from tests.reporters.junit_schema import judged
 
 EMULATED = sandbox.names()
@@ -232,3 +237,28 @@ def test_timing_says_where_the_time_goes_and_nothing_is_measured_without_it(tmp_
     ]
     plain = magictel("send-sample", "elasticsearch", "--sandbox", "--format", "json", folder=tmp_path)
     assert "timing" not in plain.document["targets"][0]
+
+
+def test_an_interrupt_while_it_reads_back_says_that_the_points_were_accepted(tmp_path: Path) -> None:
+    with Server(ElasticsearchEmulator(), record=True).start() as server:
+        httpx.put(f"{server.origin}/slow", json={"settings": {"refresh_interval": "600s"}}, trust_env=False)
+        options = ["--set", "index=slow", "--within", "9000s", "--deadline", "300s", "--report", "json=j"]
+        with started("send-sample", ES, *options, folder=tmp_path, ELASTICSEARCH_URL=server.origin) as running:
+            while not any(request.path.endswith("_search") for request in list(server.requests)):
+                assert running.poll() is None, running.communicate()
+                time.sleep(0.02)
+            running.send_signal(signal.SIGINT)
+            out, _ = running.communicate(timeout=300)
+    assert running.returncode == 130, out
+    assert "the run was interrupted: 12 points were accepted, and only the verification is missing" in " ".join(
+        out.split()
+    )
+    assert "fix:   magictel send-sample elasticsearch" in out
+    last = out.rstrip().splitlines()[-1]
+    assert last.startswith("interrupted: elasticsearch accepted the points, and only the verification is missing")
+    (target,) = json.loads((tmp_path / "j").read_text())["targets"]
+    assert (target["outcome"], target["code"], target["receipt"]["delivered"]) == (
+        "unverified",
+        "verify.unverified",
+        12,
+    )
