@@ -24,7 +24,7 @@ from magictel.sources.json_errors import broken_at, column_of, place, undecodabl
 from magictel.sources.line_cache import Shapes
 from magictel.sources.otlp_members import MemberError, canonical
 from magictel.sources.otlp_problems import PROBLEMS, number_problem
-from magictel.sources.otlp_times import has_all_times, plain_times
+from magictel.sources.otlp_times import has_all_times, has_all_values, plain_times
 from magictel.sources.otlp_values import counted_attributes, dictionary, identifier, metadata_of
 from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, UNREADABLE_IDENTIFIER, LineNotes, Skips
 
@@ -78,7 +78,8 @@ class OtlpJson:
         self._notes = LineNotes()
         try:
             request = otlp.REQUEST.decode(text)
-            parts = list(self._parts([request])) if has_all_times(request, text) else None
+            plain = has_all_times(request, text) and has_all_values(request, text)
+            parts = list(self._parts([request])) if plain else None
         except msgspec.ValidationError:
             parts = None
         if (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
@@ -38,6 +39,15 @@ def _data(metric: otlp.Metric) -> Any:
     return metric.gauge or metric.sum or metric.histogram or metric.exponentialHistogram or metric.summary
 
 
+def _exemplars(request: otlp.Request) -> Iterator[list[otlp.Exemplar]]:
+    for resource_metrics in request.resourceMetrics:
+        for scope_metrics in resource_metrics.scopeMetrics:
+            for metric in scope_metrics.metrics:
+                data = _data(metric)
+                for point in data.dataPoints if data is not None else ():
+                    yield getattr(point, "exemplars", None) or []
+
+
 def has_all_times(request: otlp.Request, text: bytes) -> bool:
     """Whether a request has as many times as its text: else points are lost, with a member that stands twice or a second kind."""
     lists: list[list[Any]] = [
@@ -54,6 +64,25 @@ def has_all_times(request: otlp.Request, text: bytes) -> bool:
         exemplar for points in lists for point in points for exemplar in getattr(point, "exemplars", None) or ()
     ]
     return text.count(_TIME_NAME) == count + len(exemplars) and all(exemplar.timeUnixNano for exemplar in exemplars)
+
+
+def has_all_values(request: otlp.Request, text: bytes) -> bool:
+    """Whether the number points of a request have as many values as its text: else one stands twice, and the last would win in silence."""
+    lists = [
+        data.dataPoints
+        for resource_metrics in request.resourceMetrics
+        for scope_metrics in resource_metrics.scopeMetrics
+        for metric in scope_metrics.metrics
+        for data in (metric.gauge, metric.sum)
+        if data is not None
+    ]
+    if not lists:
+        return True
+    count = sum(map(len, lists))
+    values = text.count(b'"asDouble"') + text.count(b'"asInt"')
+    if values > count and b'"exemplars"' in text:
+        count += sum(len(exemplars) for exemplars in _exemplars(request))
+    return values <= count
 
 
 def plain_times(moments: list[int], starts: list[int]) -> bool:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from google.protobuf.json_format import MessageToDict, Parse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -347,6 +348,21 @@ def test_a_member_that_stands_twice_loses_no_points(request: Any, chance: random
             check(decoder.line(twice.encode(), 1), decoder.skips, request)
         except SourceError as failure:
             assert f"{name} stands twice" in failure.message  # noqa: PT017 # where it is refused, by name
+
+
+@pytest.mark.parametrize("spaces", [(",", ":"), (", ", ": "), (" , ", " : ")])
+@pytest.mark.parametrize("value", ['"asDouble": 2', '"asInt": "2"'])
+@pytest.mark.parametrize("kind", ["gauge", "sum"])
+def test_a_value_that_stands_twice_in_a_point_is_broken_by_name(kind: str, value: str, spaces: tuple[str, str]) -> None:
+    exemplar = {"timeUnixNano": "1700000000000000000", "asDouble": 1.5}
+    points = [{"timeUnixNano": "1700000000000000000", "asDouble": 1.5, "exemplars": [exemplar]} for _ in range(3)]
+    request = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", kind: {"dataPoints": points}}]}]}]}
+    text = json.dumps(request, separators=spaces)
+    assert sum(len(part.points) for part in OtlpJson("j").line(text.encode(), 1)) == 3
+    with pytest.raises(SourceError, match=r"stands twice in one object|a point has one value"):
+        OtlpJson("j").line(text.replace('{"timeUnixNano"', f'{{{value}, {value}, "timeUnixNano"', 1).encode(), 1)
+    with pytest.raises(SourceError, match=r"stands twice in one object|a point has one value"):
+        OtlpJson("j").line(text.replace('{"timeUnixNano"', f'{{{value}, "timeUnixNano"', 1).encode(), 1)
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
