@@ -1,7 +1,4 @@
-"""Decoding of a reply's Content-Encoding, with a size limit, and strict: a truncated body is an error.
-
-httpx also decodes, but accepts half a gzip stream as a whole one.
-"""
+"""Decoding of a reply's Content-Encoding, with a size limit, and strict: a truncated body is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in a reply, distinguished by the bytes seen on the socket: httpcore has a single exception for all of them."""
+"""Errors in a reply."""
 
 from __future__ import annotations
 
