@@ -23,7 +23,6 @@ not strike passes. After the last step everything is ok.
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 from collections import Counter
@@ -85,15 +84,6 @@ class Faults:
         self._lock = threading.Lock()
         self._at = 0
         self._left = self.steps[0].times if self.steps else 0
-
-    @classmethod
-    def seeded(
-        cls, seed: int, count: int, kinds: Sequence[FaultKind] | None = None, *, item_error: str = "mixed"
-    ) -> Faults:
-        """A random script of `count` steps, the same for the same seed; waits are short."""
-        dice = random.Random(seed)
-        choice = kinds or tuple(kind for kind in get_args(FaultKind) if kind != "hang")
-        return cls([_random_step(dice, dice.choice(choice), item_error) for _ in range(count)])
 
     @property
     def exhausted(self) -> bool:
@@ -226,17 +216,3 @@ def _unquoted(value: str) -> str:
 
 def _wrong(word: str, why: str) -> UsageError:
     return UsageError("sandbox.fault-script", f"wrong fault at {word!r}: {why}", GRAMMAR)
-
-
-def _random_step(dice: random.Random, kind: FaultKind, item_error: str) -> Fault:
-    times = dice.randint(1, 2)
-    match kind:
-        case "status":
-            status = dice.choice([408, 429, 429, 500, 502, 503, 504])
-            return Fault(kind, times, status=status, retry_after=dice.choice([None, "0", "1", "date:1"]))
-        case "slow":
-            return Fault(kind, 1, seconds=dice.choice([0.01, 0.05]))
-        case "partial":
-            return Fault(kind, times, share=dice.choice([0.1, 0.3, 0.5, 1.0]), item_error=item_error)
-        case _:
-            return Fault(kind, times)

@@ -88,17 +88,6 @@ def sample_toml(
     return "\n".join(lines) + "\n"
 
 
-def markdown_table(model: type[msgspec.Struct]) -> str:
-    """Return the options as a Markdown table: key, variable, type, default, description."""
-    lines = ["| key | variable | type | default | |", "|---|---|---|---|---|"]
-    for row in option_rows(model):
-        names = ", ".join(f"`{name}`" for name in row.env)
-        kind = row.type.replace(" | ", ", ") + (", secret" if row.secret else "")
-        default = "required" if row.required else f"`{row.default}`" if row.default else ""
-        lines.append(f"| `{row.name}` | {names} | {kind} | {default} | {row.description.replace('|', '/')} |")
-    return "\n".join(lines) + "\n"
-
-
 def json_schema(model: type[msgspec.Struct], exporter: str, given: Given | None = None) -> dict[str, Any]:
     """Return a JSON schema of the exporter's table in `magictel.toml`. Any value may also be a text, such as `${VAR}` or `10s`.
 

@@ -96,12 +96,6 @@ def test_forever_never_ends() -> None:
     assert not faults.exhausted
 
 
-def test_a_seed_makes_the_same_script_again() -> None:
-    assert Faults.seeded(7, 20).steps == Faults.seeded(7, 20).steps
-    assert Faults.seeded(7, 20).steps != Faults.seeded(8, 20).steps
-    assert {step.kind for step in Faults.seeded(3, 50, ("reset", "partial")).steps} == {"reset", "partial"}
-
-
 def test_a_step_strikes_writes_unless_it_says_otherwise() -> None:
     script = parse_faults("es: probe 401 x2, then any reset, then 429")
     assert [step.scope for step in script.steps] == ["probe", "any", "write"]

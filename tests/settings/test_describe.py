@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pytest
 
-from magictel.settings.describe import json_schema, markdown_table, option_rows, sample_toml, text_lines
+from magictel.settings.describe import json_schema, option_rows, sample_toml, text_lines
 from magictel.settings.fields import fields_of
 from magictel.settings.file import parse
 from magictel.settings.load import resolve_settings
@@ -73,13 +73,6 @@ def test_the_sample_with_its_comment_signs_taken_off_loads_as_the_defaults() -> 
     for field in fields_of(AcmeSettings):
         if field.default is not None and field.key != "labels":
             assert getattr(settings, field.key) == getattr(defaults, field.key), field.key
-
-
-def test_the_markdown_table_has_a_row_of_five_cells_for_every_option() -> None:
-    rows = markdown_table(AcmeSettings).splitlines()
-    assert len(rows) == 2 + len(fields_of(AcmeSettings))
-    assert all(row.count("|") == 6 for row in rows)
-    assert '| `url` | `ACME_URL` | list | `["http://localhost:4711"]` | Addresses of the collectors. |' in rows
 
 
 def test_the_schema_knows_types_bounds_choices_and_secrets() -> None:
