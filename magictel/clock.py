@@ -1,4 +1,4 @@
-"""The one place that knows the time and can wait: everything else is handed a `Clock`."""
+"""The only module that reads the time and waits: all other code uses a `Clock`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class Clock(Protocol):
     """Wall time for the backend, monotonic time for deadlines, and an interruptible wait."""
 
     def now(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Return the seconds since the Unix epoch."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps; deadlines are values of it."""
+        """Return monotonic seconds; deadlines are values of this clock."""
         ...
 
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
-        """Wait, at most `seconds`; True if `stop` was set first."""
+        """Wait for at most `seconds`; return whether `stop` was set first."""
         ...
 
 
@@ -27,15 +27,15 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Return the seconds since the Unix epoch."""
         return time.time()  # noqa: TID251
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps."""
+        """Return monotonic seconds."""
         return time.monotonic()
 
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
-        """Wait, at most `seconds`; True if `stop` was set first."""
+        """Wait for at most `seconds`; return whether `stop` was set first."""
         if stop is not None:
             return stop.wait(max(0.0, seconds))
         time.sleep(max(0.0, seconds))  # noqa: TID251

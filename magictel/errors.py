@@ -1,7 +1,7 @@
-"""Exceptions that magictel raises on purpose; everything expected is a value (see `outcome` and `finding`).
+"""Exceptions that magictel raises deliberately; expected results are values (see `outcome` and `finding`).
 
-MagictelError            code, one sentence, remedy, origin
-├── UsageError           wrong words on the command line (exit 2)
+MagictelError            code, message, remedy, origin
+├── UsageError           an invalid command line (exit 2)
 ├── SettingsError        a target's settings are unusable (exit 78)
 ├── PluginError          an exporter cannot be loaded
 └── WireError            a request got no complete reply (raised by transports only; dies in `delivery` and `ladder`)
@@ -16,9 +16,9 @@ Phase = Literal["dns", "tcp", "tls", "proxy", "write", "read"]
 
 
 class MagictelError(Exception):
-    """A stable dotted code, one plain sentence, what to do about it, and where the bad value came from.
+    """A stable dotted code, a message, a remedy, and the origin of the bad value.
 
-    The text never holds a secret: whoever raises it has redacted it.
+    The message never contains a secret: it is redacted before it is raised.
     """
 
     def __init__(self, code: str, message: str, remedy: str | None = None, origin: str | None = None) -> None:
@@ -33,22 +33,22 @@ class MagictelError(Exception):
 
 
 class UsageError(MagictelError):
-    """The command line asks for something that does not exist or does not fit together (exit 2)."""
+    """The command line names something that does not exist, or combines options that exclude each other (exit 2)."""
 
 
 class SettingsError(MagictelError):
-    """A setting is missing, unknown or invalid (exit 78); `origin` says which layer gave the value."""
+    """A setting is missing, unknown or invalid (exit 78); `origin` is the layer of its value."""
 
 
 class PluginError(MagictelError):
-    """An exporter is registered and cannot be used; the message is the reason shown behind `broken:`."""
+    """An exporter is registered but cannot be used; the message is the reason shown after `broken:`."""
 
 
 class WireError(MagictelError):
-    """No complete reply came back.
+    """No complete reply was received.
 
-    `phase` is how far the exchange got; `maybe_delivered` is True when the request may have reached the backend
-    (then a repeat may duplicate, and the loss is *unknown*, not certain). `evidence` holds what was seen, redacted.
+    `phase` is the step that failed; `maybe_delivered`: the request may have reached the backend (then a retry may duplicate, and
+    the loss is not certain). `evidence` contains redacted details.
     """
 
     def __init__(

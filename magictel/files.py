@@ -1,4 +1,4 @@
-"""Opening a file that must be a regular one: a pipe without a writer would block, and a device may never end."""
+"""Opening of regular files only: a pipe without a writer would block, and a device may never end."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _KINDS = {
 
 
 class NotRegular(OSError):  # noqa: N818 # an OSError like the others of `open`
-    """There is something else than a file at the path; `strerror` says what."""
+    """The path is not a regular file; `strerror` says what it is."""
 
 
 def open_regular(path: Path | str) -> BinaryIO:
-    """Open a regular file for reading. Raises `OSError`: `IsADirectoryError` for a folder, `NotRegular` for a pipe or device."""
-    _refuse(Path(path).stat().st_mode, path)  # before it is opened: opening a device may already do something
+    """Open a regular file for reading. Raise `OSError`: `IsADirectoryError` for a directory, `NotRegular` for a pipe or device."""
+    _refuse(Path(path).stat().st_mode, path)  # before opening: opening a device may have side effects
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     opened = os.fdopen(os.open(path, flags), "rb")
     try:

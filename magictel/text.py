@@ -1,21 +1,21 @@
-"""Somebody else's words in a sentence of ours: taken out of the marks around them, cut to a length; brackets keep their partners."""
+"""Quotations of other programs' text in messages: unquoted and truncated, with balanced brackets."""
 
 from __future__ import annotations
 
 _OPENING = {")": "(", "]": "[", ">": "<"}
 _CLOSING = {opening: closing for closing, opening in _OPENING.items()}
 _UNWRAPPED = frozenset("([")
-"""What may stand around all of a quotation; `<…>` is a name, or XML."""
+"""Brackets around a whole quotation; `<…>` is a name, or XML."""
 
 
 def clipped(text: str, longest: int) -> str:
-    """A text on one line, cut at so many characters, and not behind a bracket that opens."""
+    """Return a text on a single line, truncated, but not after an opening bracket."""
     flat = " ".join(text.split())
     return flat if len(flat) <= longest else flat[: longest - 1].rstrip(" " + "".join(_CLOSING)) + "…"
 
 
 def unquoted(text: str, marks: str) -> str:
-    """A quotation without what stands around it: blanks, `marks`, brackets around all of it, and those without a partner."""
+    """Return a quotation without surrounding spaces, `marks` and brackets, and without unbalanced brackets."""
     partners = _partners(text)
     start, end = 0, len(text)
     while start < end:
@@ -32,7 +32,7 @@ def unquoted(text: str, marks: str) -> str:
 
 
 def _partners(text: str) -> dict[int, int]:
-    """Where each bracket's partner stands; -1: it has none."""
+    """Return the position of each bracket's partner; -1 if it has none."""
     closing: dict[int, int] = {}
     opened: list[int] = []
     waiting = dict.fromkeys(_CLOSING, 0)
@@ -43,7 +43,7 @@ def _partners(text: str) -> dict[int, int]:
             waiting[character] += 1
         elif character in _OPENING:
             closing[at] = -1
-            while waiting[_OPENING[character]] and closing[at] == -1:  # what opened since then has no partner
+            while waiting[_OPENING[character]] and closing[at] == -1:  # brackets opened since then have no partner
                 last = opened.pop()
                 waiting[text[last]] -= 1
                 if text[last] == _OPENING[character]:

@@ -1,4 +1,4 @@
-"""The certificate that a server shows, described for people and programs: subject, issuer, names, days left."""
+"""A server's certificate as evidence: subject, issuer, names, days left."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Certificate = Mapping[str, Any]
 
 
 def described(sock: ssl.SSLSocket, endpoint: Endpoint, options: TlsOptions, now: float) -> dict[str, Any]:
-    """What a handshake showed: version, cipher, the chain, and the server's own certificate."""
+    """Return the result of a handshake: version, cipher, the chain, and the server's own certificate."""
     chain = presented(sock)
     cipher = sock.cipher()
     evidence: dict[str, Any] = {
@@ -51,7 +51,7 @@ def _described(der: bytes, fields: Certificate) -> dict[str, Any]:
 
 
 def _name(parts: Sequence[Sequence[tuple[str, str]]]) -> str:
-    """A distinguished name, short: its common name, else its unit and organisation, else everything in it."""
+    """Return a short form of a distinguished name: its common name, or unit and organisation, or all of it."""
     pairs = dict(pair for part in parts for pair in part)
     if "commonName" in pairs:
         return f"CN={pairs['commonName']}"
@@ -60,7 +60,7 @@ def _name(parts: Sequence[Sequence[tuple[str, str]]]) -> str:
 
 
 def last_issuer(evidence: Mapping[str, Any]) -> str:
-    """Who issued the last certificate of the chain shown."""
+    """Return the issuer of the last certificate in the chain."""
     chain = evidence.get("chain") or [evidence]
     return str(chain[-1].get("issuer") or evidence.get("issuer"))
 
@@ -68,7 +68,7 @@ def last_issuer(evidence: Mapping[str, Any]) -> str:
 def shown_anyway(
     endpoint: Endpoint, options: TlsOptions, now: float, proxy: Proxy | None, timeout: float
 ) -> dict[str, Any]:
-    """The certificate, by a second handshake within `timeout` seconds that verifies nothing and sends nothing; empty: it does not end."""
+    """Return the certificate from a second handshake within `timeout` seconds that verifies and sends nothing; empty on failure."""
     blind = replace(options, verify=False, ca_fingerprint=None, ca_file=None)
     until = time.monotonic() + timeout
     try:
@@ -82,10 +82,10 @@ def shown_anyway(
 
 
 def not_again() -> socket.socket:
-    """For a handshake that verifies nothing: it has no reason to connect twice."""
-    raise OSError("this handshake is made once")
+    """Raise `OSError`: a handshake without verification never reconnects."""
+    raise OSError("this handshake does not reconnect")
 
 
 def utc(seconds: float) -> str:
-    """A moment to the minute."""
+    """Return a time with minutes."""
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""Climbs the ladder: the ten rungs in order, each exactly once, none hidden."""
+"""The climb of the ladder: the ten rungs in order, each exactly once, none hidden."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from magictel.errors import MagictelError, WireError
 from magictel.model.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Rung, Status
 
 Steps = Mapping[Rung, Callable[[], Finding]]
-"""What climbs each rung; a rung without a step is skipped, and says so."""
+"""The step of each rung; a rung without a step is reported as skipped."""
 
 _WRITE_DECIDES = frozenset({"http.forbidden", "http.aws.unsigned", "os.aws.unsigned"})
-"""Codes of a 403 to a GET: a path may take POST alone, and a write that comes next shows it."""
+"""Codes of a 403 to a GET: a path may accept only POST, which the next write shows."""
 _OPT_IN = {
     Rung.ROUND_TRIP: "skipped (add --round-trip)",
 }
@@ -27,10 +27,10 @@ def climb(
     skip: Collection[str] = (),
     clock: Clock | None = None,
 ) -> Iterator[Finding]:
-    """Yield ten findings in the ladder's order. Expected trouble becomes a finding; so does a probe's own bug (`internal.probe`).
+    """Yield ten findings in the ladder's order. Expected errors become findings, and so does a bug in a probe (`internal.probe`).
 
-    `until`: rungs after it are skipped. `skip` holds names of rungs, which are not asked, and codes: a finding with such a code is
-    turned into a skipped one that keeps code, message and evidence, and blocks nothing.
+    `until`: later rungs are skipped. `skip` contains names of rungs to skip, and codes: a finding with such a code becomes a
+    skipped one that keeps code, message and evidence, and blocks nothing.
     """
     clock = clock or SystemClock()
     findings: dict[Rung, Finding] = {}
@@ -42,7 +42,7 @@ def climb(
         elif rung.value in skip:
             finding = Finding.skipped(rung, f"skipped (--skip {rung})")
         elif rung in _OPT_IN and rung not in steps:
-            finding = Finding.skipped(rung, _OPT_IN[rung])  # what was not asked for is not blocked either
+            finding = Finding.skipped(rung, _OPT_IN[rung])  # an unrequested rung is not blocked either
         elif finding is None:
             finding = _step(rung, steps.get(rung), clock)
             if finding.code in skip and finding.outcome in (Status.FAIL, Status.WARN):
@@ -63,16 +63,16 @@ def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Findi
     except MagictelError as failure:
         finding = Finding.failed(rung, failure.code, failure.message, failure.remedy)
     except Exception as failure:  # a bug in a probe must not hide the rungs above it
-        # The type alone: the text of a foreign exception may hold a secret.
+        # Only the type: the message of a foreign exception may contain a secret.
         finding = Finding.failed(
             rung,
             "internal.probe",
-            f"the probe itself broke: {type(failure).__name__}",
-            "this is a bug of magictel or of the exporter: please report it",
+            f"the probe failed with a bug: {type(failure).__name__}",
+            "this is a bug in magictel or the exporter: please report it",
             exception=type(failure).__name__,
         )
     seconds = clock.monotonic() - started
-    # A probe may answer for a rung in the name of another; the ladder shows each rung once.
+    # A probe may return a finding for another rung; the ladder shows each rung once.
     return replace(
         finding,
         rung=rung,
@@ -82,20 +82,20 @@ def _step(rung: Rung, step: Callable[[], Finding] | None, clock: Clock) -> Findi
 
 
 def _page_remedy(finding: Finding) -> str | None:
-    """What the code's page says first about fixing it, for a finding that says nothing itself."""
+    """Return the first fix of the code's page, for a finding without a remedy."""
     if finding.outcome not in (Status.FAIL, Status.WARN) or finding.code is None:
         return None
     page = explain(finding.code)
-    return page.first if page else f"look for {finding.code} in the exporter's own documentation"
+    return page.first if page else f"look up {finding.code} in the exporter's own documentation"
 
 
 def failed_by(rung: Rung, failure: WireError) -> Finding:
-    """The finding of a rung whose request got no complete reply."""
+    """Return the finding of a rung whose request got no complete reply."""
     return Finding(rung, Status.FAIL, failure.message, failure.code, failure.remedy, failure.evidence)
 
 
 def _blocked(rung: Rung, findings: Mapping[Rung, Finding]) -> Finding | None:
-    """A rung whose need failed, or was blocked itself, is blocked by the one that failed."""
+    """Return a blocked finding if a rung that this one needs failed or was blocked."""
     for need in NEEDS[rung]:
         finding = findings[need]
         if finding.outcome is Status.FAIL:
@@ -107,7 +107,7 @@ def _blocked(rung: Rung, findings: Mapping[Rung, Finding]) -> Finding | None:
 
 
 def write_decides(finding: Finding) -> Finding:
-    """Return a 403 to a GET as a warning, where a write comes next; any other finding as it is."""
+    """Return a 403 to a GET as a warning if a write comes next; return any other finding unchanged."""
     if finding.outcome is Status.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH) and finding.code in _WRITE_DECIDES:
         return replace(finding, outcome=Status.WARN)
     return finding

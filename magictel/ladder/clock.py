@@ -1,4 +1,4 @@
-"""The clock rung: how far this machine's clock and the backend's lie apart, held against the window in which it takes points."""
+"""The clock rung: the difference between this machine's clock and the backend's, compared with the window of accepted points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from magictel.http.wire import Reply
 from magictel.model.finding import Finding, Rung
 
 DRIFT = 5.0
-"""Seconds apart from which a clock warns: NTP keeps machines within milliseconds, and alerts look back a minute or less."""
+"""Difference in seconds that causes a warning: NTP keeps machines within milliseconds, and alerts look back a minute or less."""
 
 _RESOLUTION = 1.0
 
@@ -17,9 +17,10 @@ _RESOLUTION = 1.0
 def clock(
     backend: float | None, now: float, window: tuple[float, float], *, resolution: float = _RESOLUTION
 ) -> Finding:
-    """`backend` and `now`: Unix seconds of the same moment there and here; `window`: seconds into its past and future it takes points.
+    """Return the finding of the clock rung.
 
-    `resolution` is how coarse the backend's time is (a Date header: 1 s). A clock that cannot be read warns and refuses nothing.
+    `backend` and `now`: Unix seconds of the same moment on both sides; `window`: seconds of past and future that the backend accepts;
+    `resolution`: that of the backend's time (a Date header: 1 s). An unreadable clock only causes a warning.
     """
     past, future = window
     accepts = {"accepts_past_seconds": _finite(past), "accepts_future_seconds": _finite(future)}
@@ -27,7 +28,7 @@ def clock(
         return Finding.warned(
             Rung.CLOCK,
             "clock.unreadable",
-            "the backend does not tell its time, so the clocks cannot be compared",
+            "the backend does not report its time, so the clocks cannot be compared",
             "timedatectl status",
             **accepts,
         )
@@ -41,8 +42,8 @@ def clock(
         return Finding.failed(
             Rung.CLOCK,
             "clock.skew",
-            f"{sentence}: it takes points only up to {_span(limit)} {'ahead' if ahead > 0 else 'old'}",
-            "set the clock, on whichever side it is wrong: timedatectl status",
+            f"{sentence}: the backend accepts points only up to {_span(limit)} {'ahead' if ahead > 0 else 'old'}",
+            "set the clock on the side that is wrong: timedatectl status",
             **evidence,
         )
     if apart > DRIFT:
@@ -53,7 +54,7 @@ def clock(
 
 
 def time_of(reply: Reply) -> float | None:
-    """The moment of a reply's Date header in Unix seconds, or None."""
+    """Return the time of a reply's Date header in Unix seconds, or None."""
     try:
         return email.utils.parsedate_to_datetime(reply.headers["date"]).timestamp()
     except (KeyError, ValueError, TypeError, OverflowError):

@@ -1,4 +1,4 @@
-"""A second question, asked while the first one is still silent, so that both end within the time of one rung."""
+"""A second request, sent while the first one is still unanswered, so that both end within the time of a rung."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 SECOND_PROBE = 1.5
-"""Seconds that a second question gets at most: it asks a peer that has taken a connection before."""
+"""Maximum seconds for a second request: its peer has already accepted a connection."""
 LEAST = 0.1
-"""Seconds below which a second question is not begun: it would end in a time-out of its own."""
+"""Minimum seconds for a second request: with less it would time out itself."""
 
 
 def seconds_left(until: float) -> float:
-    """What is left for a second question until a moment of the monotonic clock; 0.0: too little to ask at all."""
+    """Return the seconds for a second request until a monotonic deadline; 0.0: too little."""
     left = min(SECOND_PROBE, until - time.monotonic())
     return left if left >= LEAST else 0.0
 
 
 class Meanwhile(Generic[T]):
-    """Asks `ask(seconds)` in a thread once only the time of a second question is left; not at all where the first ends before.
+    """A call of `ask(seconds)` in a thread when only the time of a second request is left, unless the first one ends before.
 
-    As a context manager around the first question; `until` is a moment of the monotonic clock, by which both have ended.
+    Used as a context manager around the first request; `until` is the monotonic deadline of both.
     """
 
     def __init__(self, ask: Callable[[float], T], until: float) -> None:
@@ -42,7 +42,7 @@ class Meanwhile(Generic[T]):
         self._over.set()
 
     def answer(self) -> T | None:
-        """What the second question found out; None: it was not asked, or not answered in time."""
+        """Return the result of the second request, or None if it was not sent or not answered in time."""
         self._over.set()
         self._thread.join(max(LEAST, self._until - time.monotonic()))
         return self._answers[0] if self._answers else None

@@ -1,4 +1,4 @@
-"""The dns rung: does the host's name resolve here, and to what? Behind a proxy: the proxy's name; it looks up the backend itself."""
+"""The dns rung: resolves the host name, or the proxy's name; a proxy resolves the backend itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from magictel.net.proxy import Proxy
 def dns(
     endpoint: Endpoint, *, proxy: Proxy | None = None, timeout: float = 10.0, resolver: Resolver = socket.getaddrinfo
 ) -> Finding:
-    """Resolve the name of the endpoint, or of the proxy before it; evidence lists every address."""
+    """Resolve the name of the endpoint, or of its proxy; the evidence lists every address."""
     host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
     started = time.monotonic()
     try:
@@ -26,11 +26,11 @@ def dns(
     if proxy is not None:
         return Finding.passed(
             Rung.DNS,
-            f"the proxy {proxy} (from {proxy.source}) is {', '.join(addresses)}; it looks up {endpoint.host} itself",
+            f"the proxy {proxy} (from {proxy.source}) is {', '.join(addresses)}; it resolves {endpoint.host} itself",
             **evidence,
         )
     if is_address(host):
-        return Finding.passed(Rung.DNS, f"{host} is an address: nothing to look up", **evidence)
+        return Finding.passed(Rung.DNS, f"{host} is an address: no lookup needed", **evidence)
     return Finding.passed(Rung.DNS, f"{host} is {', '.join(addresses)}", **evidence)
 
 
@@ -40,19 +40,19 @@ def _unresolved(host: str, proxy: Proxy | None, failure: OSError, timeout: float
         return Finding.failed(
             Rung.DNS,
             "http.proxy.down",
-            f"the proxy {proxy} (from {proxy.source}) does not resolve; the backend was not asked",
-            "check the proxy's URL, or except this host with NO_PROXY",
+            f"the proxy {proxy} (from {proxy.source}) does not resolve; the backend was not checked",
+            "check the proxy's URL, or exclude this host with NO_PROXY",
             **evidence,
         )
     if isinstance(failure, LookUpTimeout):
         return Finding.failed(
             Rung.DNS,
             "net.dns.timeout",
-            f"no resolver answered for {host} within {timeout:.1f} s",
+            f"the DNS lookup of {host} timed out after {timeout:.1f} s",
             f"getent hosts {host}",
             **evidence,
         )
-    why = "no resolver answers" if failure.errno == socket.EAI_AGAIN else "there is no such name here"
+    why = "no resolver answers" if failure.errno == socket.EAI_AGAIN else "no such host"
     return Finding.failed(
         Rung.DNS,
         "net.dns.not-found",

@@ -1,4 +1,4 @@
-"""Several nodes, one rung: the findings of each endpoint become one, with the evidence of each beside it."""
+"""The finding of a rung over several nodes, with the evidence of each endpoint."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _WORST = (Status.FAIL, Status.WARN, Status.PASS, Status.SKIPPED, Status.BLOCKED)
 
 
 def merge(rung: Rung, findings: Mapping[Endpoint, Finding], gone: Mapping[Endpoint, Finding] | None = None) -> Finding:
-    """One finding for the rung. All nodes fail: it fails, with the first one's code. Some fail: it warns, with that code.
+    """Return a single finding for the rung: failed if all nodes fail, a warning if some fail, with the first failure's code.
 
-    `findings` are of the nodes that were asked, in order; `gone` are nodes that failed on a lower rung and were not asked.
+    `findings` are those of the checked nodes, in order; `gone` are nodes that failed on a lower rung and were not checked.
     """
     gone = gone or {}
     if len(findings) + len(gone) == 1:
@@ -25,17 +25,19 @@ def merge(rung: Rung, findings: Mapping[Endpoint, Finding], gone: Mapping[Endpoi
     total = len(findings) + len(gone)
     if failed and len(failed) == len(findings):
         endpoint, first = next(iter(failed.items()))
-        message = f"no node holds; {endpoint}: {first.message}" if len(failed) > 1 else f"{endpoint}: {first.message}"
+        message = (
+            f"all nodes failed; {endpoint}: {first.message}" if len(failed) > 1 else f"{endpoint}: {first.message}"
+        )
         return Finding(rung, Status.FAIL, message, first.code, first.remedy, evidence)
     if failed:
         endpoint, first = next(iter(failed.items()))
-        message = f"{len(failed)} of {total} nodes fail; {endpoint}: {first.message}"
+        message = f"{len(failed)} of {total} nodes failed; {endpoint}: {first.message}"
         return Finding(rung, Status.WARN, message, first.code, first.remedy, evidence)
     worst = min(findings.values(), key=lambda finding: _WORST.index(finding.outcome))
     same = {finding.message for finding in findings.values()}
     if worst.outcome is Status.PASS and len(same) > 1:
         count = sum(finding.outcome is Status.PASS for finding in findings.values())
-        message = f"{count} of {total} nodes hold; {next(iter(findings))}: {worst.message}"
+        message = f"{count} of {total} nodes OK; {next(iter(findings))}: {worst.message}"
     else:
         message = worst.message
     return Finding(rung, worst.outcome, message, worst.code, worst.remedy, evidence)

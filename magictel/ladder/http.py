@@ -1,6 +1,6 @@
-"""The http rung's general half: is it HTTP at all, and might a backend have said it? Look-alikes are told apart by a second probe.
+"""The general part of the http rung: is the reply HTTP, and can it come from a backend? A second probe distinguishes similar faults.
 
-An exporter's own http probe calls `answered` and then decides whether it is *its* backend.
+An exporter's own http probe calls `answered` and then decides whether the server is *its* backend.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _RESET_LIKE = frozenset(
     {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}
 )
 _TRANSPORT_PORT = "This is not an HTTP port"  # Elasticsearch's and OpenSearch's TcpTransport
-_CLIENT_CERTIFICATE = {  # nginx answers over TLS, with a page (its 495 and 496, shown as 400), where others break the handshake off
+_CLIENT_CERTIFICATE = {  # nginx answers over TLS with a page (its 495 and 496, shown as 400), where others abort the handshake
     "No required SSL certificate was sent": "tls.client-cert-required",
     "The SSL certificate error": "tls.client-cert-rejected",
 }
 
 
 def answered(wire: Wire, path: str = "/", *, rung: Rung = Rung.HTTP) -> Reply | Finding:
-    """The reply to a GET that may be a backend's own, or the failed finding. Redirects, pages for people and gateways are none."""
+    """Return the reply to a GET if it can be a backend's own, or the failed finding (redirects, web pages, gateways)."""
     until = _end(wire)
     second = Meanwhile(lambda seconds: _direct(wire) and speaks_tls(wire.endpoint, None, seconds), until)
     try:
@@ -43,17 +43,17 @@ def answered(wire: Wire, path: str = "/", *, rung: Rung = Rung.HTTP) -> Reply | 
 
 
 def _end(wire: Wire) -> float:
-    """The moment by which every question through a wire has ended: where nobody set one, its time from now on."""
+    """Return the monotonic deadline of all requests through a wire; by default its timeout from now on."""
     return wire.until if wire.until is not None else time.monotonic() + wire.timeout
 
 
 def _direct(wire: Wire) -> bool:
-    """True where a plain question may have met a port that speaks TLS: what a proxy says of the port is not what the port says."""
+    """Return whether a plain request may have reached a TLS port; a proxy's reply does not come from the port."""
     return not wire.endpoint.tls and not wire.proxied
 
 
 def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float | None = None) -> Finding | None:
-    """The failed finding for a reply that no metrics backend's API gives, or None. `until`: the end of a second probe (monotonic)."""
+    """Return the failed finding for a reply that no metrics backend sends, or None. `until`: monotonic deadline of a second probe."""
     seen = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     server = reply.headers.get("server", "")[:80]
     if server:
@@ -64,8 +64,8 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
         return Finding.failed(
             rung,
             "http.redirect",
-            f"{who} redirects ({reply.status}) to {where}: credentials do not follow",
-            "set the address to where the backend itself is; a login page means that something stands before it",
+            f"{who} redirects ({reply.status}) to {where}: redirects are not followed",
+            "set the address to the backend itself; a login page means that there is a proxy in front of it",
             location=where,
             **seen,
         )
@@ -73,8 +73,8 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
         return Finding.failed(
             rung,
             "es.http.wrong-port",
-            f"{who} is the port on which the nodes talk to each other, not the one for clients",
-            "use the HTTP port, 9200 unless it was changed",
+            f"{who} is the transport port of the nodes, not the HTTP port for clients",
+            "use the HTTP port, 9200 by default",
             **seen,
         )
     if (
@@ -82,15 +82,15 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
         and not wire.endpoint.tls
         and reply.json() is None
         and (seconds := seconds_left(until if until is not None else _end(wire)))
-        and speaks_tls(wire.endpoint, None, seconds / 2)  # the rung may have more to ask
+        and speaks_tls(wire.endpoint, None, seconds / 2)  # the rung may send more requests
     ):
         return _tls_port(wire, rung, **seen)
     if reply.status >= 600:
         return Finding.failed(
             rung,
             "http.unknown-status",
-            f"{who} answers with the status {reply.status}, which HTTP does not know",
-            "check host and port: another service listens there",
+            f"{who} answers with the invalid HTTP status {reply.status}",
+            "check the host and port: another service is listening there",
             **seen,
         )
     front = responder_of(reply)
@@ -111,15 +111,15 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
         return Finding.failed(
             rung,
             code,
-            f"{reply.status} with {_page_of(front)}: something in front of the backend refuses the request",
-            "set the credentials that it wants, or use the backend's own address",
+            f"{reply.status} with {_page_of(front)}: a proxy in front of the backend rejects the request",
+            "set the credentials that it needs, or use the backend's own address",
             **seen,
         )
     return Finding.failed(
         rung,
         "http.not-a-backend",
-        f"{who} answers {reply.status} with a web page, not as a backend's API does",
-        "check host, port and path: a user interface, a login page or another service listens there",
+        f"{who} answers {reply.status} with a web page, not like a backend's API",
+        "check the host, port and path: a user interface, a login page or another service is listening there",
         **seen,
     )
 
@@ -131,9 +131,9 @@ def _page_of(front: Responder) -> str:
 
 
 def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung = Rung.HTTP) -> Finding | None:
-    """The failed finding for a 429 or 5xx of a sender that nobody recognises, under delivery's code for it; None: it is neither.
+    """Return the failed finding for a 429 or 5xx of an unknown sender, with delivery's code; None for other statuses.
 
-    `backend`: who was expected, for people.
+    `backend`: the displayed name of the expected backend.
     """
     outcome = judge_status(reply, now)
     if reply.ok or not isinstance(outcome, Throttled | Unavailable):
@@ -142,7 +142,7 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
     sender = (
         str(front)
         if front.named
-        else f"not in {backend}'s words, so a proxy, a load balancer or a backend that is still starting"
+        else f"not in {backend}'s format, so from a proxy, a load balancer or a backend that is still starting"
     )
     evidence = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     if outcome.retry_after is not None:
@@ -154,26 +154,26 @@ def unavailable(reply: Reply, wire: Wire, now: float, backend: str, rung: Rung =
         f"{wire.endpoint.origin} answers {reply.status}{f' ({words})' if words else ''}: {sender}",
         "wait, or raise the limit there"
         if isinstance(outcome, Throttled)
-        else "magictel check --wait 60s; if it stays so, look at what stands before the backend, and at its log",
+        else "magictel check --wait 60s; if it persists, check the backend's log and any proxy in front of it",
         **evidence,
     )
 
 
 def _gateway(reply: Reply, wire: Wire, front: Responder, rung: Rung, seen: Mapping[str, Any]) -> Finding | None:
-    """The finding for what stands before the backend and says so itself."""
+    """Return the finding for a proxy in front of the backend that identifies itself."""
     outcome = judge_status(reply, 0.0)
     if reply.ok or not isinstance(outcome, Throttled | Unavailable):
         return None
     server = seen.get("server") or front
     words = words_of(reply)
     if isinstance(outcome, Throttled):
-        message, remedy = f"{reply.status} from {server}: it asks to slow down", "wait, or raise the limit there"
+        message, remedy = f"{reply.status} from {server}: it throttles requests", "wait, or raise the limit there"
     elif outcome.code == "http.bad-gateway":
-        message = f"{reply.status} from {server}, which stands before the backend and cannot reach it"
-        remedy = "check the backend behind it, and the address it forwards to"
+        message = f"{reply.status} from {server}, which cannot reach the backend behind it"
+        remedy = "check the backend behind it, and the address that it forwards to"
     else:
         message = f"{reply.status} from {server}{f': {words}' if words else ''}"
-        remedy = "look at the backend's log, and at that of what stands before it"
+        remedy = "check the logs of the backend and of the proxy in front of it"
     return Finding.failed(rung, outcome.code, message, remedy, **seen)
 
 
@@ -184,15 +184,15 @@ def explain_wire_error(
     until: float | None = None,
     meanwhile: Meanwhile[bool] | None = None,
 ) -> Finding:
-    """The finding for a request without a complete reply; where several causes look alike, asked once more, without credentials.
+    """Return the finding for a request without a complete reply; if several causes look similar, probe again without credentials.
 
-    Second probes end by `until` (monotonic); `meanwhile`: one was asked while the request was still silent. With no time left none is
-    made, and the evidence says under `not_tried` what might have been found out.
+    Second probes end by `until` (monotonic); `meanwhile`: one was sent while the request was unanswered. Without time left there is
+    none, and the evidence `not_tried` says what it could have shown.
     """
     until = until if until is not None else _end(wire)
     evidence = dict(failure.evidence)
     untried = []
-    if "proxy" not in evidence:  # what a proxy says of the port is not what the port says
+    if "proxy" not in evidence:  # a proxy's reply does not come from the port
         endpoint = wire.endpoint
         if failure.code in _RESET_LIKE and not endpoint.tls:
             spoken = meanwhile.answer() if meanwhile is not None else None
@@ -210,12 +210,12 @@ def explain_wire_error(
                     return Finding.failed(
                         rung,
                         "http.not-http",
-                        f"{endpoint.origin} does not speak HTTP: it said {greeting!r}",
-                        "check host and port: another service listens there",
+                        f"{endpoint.origin} does not speak HTTP: it sent {greeting!r}",
+                        "check the host and port: another service is listening there",
                         **evidence,
                     )
                 if not seconds:
-                    untried.append("what the port says unasked")
+                    untried.append("whether the port sends data first")
         if failure.code in ("tls.handshake-timeout", "tls.closed"):
             seconds = seconds_left(until)
             line = answers_in_plaintext(endpoint, None, seconds) if seconds else ""
@@ -225,16 +225,16 @@ def explain_wire_error(
                     rung, tls_fault.code, tls_fault.message, tls_fault.remedy, **evidence | {"first_bytes": line}
                 )
             if not seconds:
-                untried.append("whether it answers in plain http")
+                untried.append("whether it answers plain HTTP")
     if untried:
         evidence["not_tried"] = f"{', '.join(untried)}: no time was left"
     return Finding(rung, Status.FAIL, failure.message, failure.code, _of_a_probe(failure), evidence)
 
 
 def _of_a_probe(failure: WireError) -> str | None:
-    """The remedy for a question that writes nothing: it cannot duplicate anything, and no batch of it is too large."""
+    """Return the remedy for a request that writes nothing: it cannot duplicate anything, and has no batch size."""
     if failure.code in ("net.http.read-timeout", "net.http.write-timeout"):
-        return "raise --timeout, or look at the backend's load and at what stands before it: the connection was taken"
+        return "raise --timeout, or check the load of the backend and of any proxy in front of it: the connection was accepted"
     return failure.remedy
 
 
@@ -243,7 +243,7 @@ def _tls_port(wire: Wire, rung: Rung, **evidence: object) -> Finding:
     return Finding.failed(
         rung,
         "http.tls-port",
-        f"{wire.endpoint.origin} speaks TLS, and the address says http://",
+        f"{wire.endpoint.origin} speaks TLS, but the address says http://",
         f"use {secure}",
         **evidence,
     )

@@ -1,4 +1,4 @@
-"""Probes: methods of an exporter that climb one rung, each with a sentence that is true on success and a declared side effect."""
+"""Probes: methods of an exporter that check a rung, each with a sentence for success and a declared side effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARK = "__magictel_probe__"
 
 @dataclass(frozen=True, slots=True)
 class ProbeInfo:
-    """What a probe declares: its rung, its sentence, its side effect, and the method's name."""
+    """The declaration of a probe: its rung, sentence, side effect, and method name."""
 
     rung: Rung
     sentence: str
@@ -24,7 +24,7 @@ class ProbeInfo:
     method: str
 
     def climb(self, exporter: Any, wire: Wire) -> Finding:
-        """Ask: the probe's own finding. Raises what the probe raises; `WireError` too for an answer of another shape."""
+        """Run the probe and return its finding. Raise the probe's exceptions, and `WireError` for an unexpected reply."""
         with reading():
             finding: Finding = getattr(exporter, self.method)(wire)
         return finding
@@ -41,7 +41,7 @@ def probe(rung: Rung, sentence: str, side_effect: SideEffect = SideEffect.READ_O
 
 
 def probes_of(exporter_class: type) -> tuple[ProbeInfo, ...]:
-    """The probes of an exporter class in the ladder's order, inherited ones included; the most derived class decides."""
+    """Return the probes of an exporter class in the ladder's order, including inherited ones; the most derived class decides."""
     probes: dict[str, ProbeInfo] = {}
     for ancestor in reversed(exporter_class.__mro__):
         for name, member in vars(ancestor).items():
@@ -50,6 +50,6 @@ def probes_of(exporter_class: type) -> tuple[ProbeInfo, ...]:
                 rung, sentence, side_effect = mark
                 probes[name] = ProbeInfo(rung, sentence, side_effect, name)
             elif name in probes and not callable(member):
-                del probes[name]  # a subclass switches a probe off by `name = None`
+                del probes[name]  # a subclass disables a probe with `name = None`
     order = list(Rung)
     return tuple(sorted(probes.values(), key=lambda probe_info: order.index(probe_info.rung)))

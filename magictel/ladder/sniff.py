@@ -1,4 +1,4 @@
-"""Second probes: one more question, without credentials, that tells apart what looks alike. Each ends within the seconds given."""
+"""Second probes: another request without credentials that distinguishes similar faults. Each ends within the given seconds."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from magictel.net.proxy import Proxy, ProxyRefused
 from magictel.net.tls import TlsOptions, handshake, ssl_context
 
 _TLS_RECORDS = frozenset({b"\x15", b"\x15\x03", b"\x16", b"\x16\x03"})
-"""How an alert and a handshake begin (RFC 8446 §5.1), as far as they came: it speaks TLS, after all."""
+"""The first bytes of an alert and of a handshake (RFC 8446 §5.1), which prove that the port speaks TLS."""
 
 
 def answers_in_plaintext(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> str:
-    """The first line of an HTTP answer to a plain request on this port; empty: there is none."""
+    """Return the first line of an HTTP reply to a plain request on this port, or an empty text."""
     first = plain_answer(endpoint, proxy, timeout)
     return status_line(first) if first.startswith(b"HTTP/") else ""
 
 
 def status_line(first: bytes) -> str:
-    """The first line."""
+    """Return the first line."""
     return first.split(b"\r\n")[0].decode("latin-1")
 
 
 def another_service(first: bytes, endpoint: Endpoint) -> Finding | None:
-    """The finding for what answers in plain text, and not in HTTP."""
+    """Return the finding for a server that answers in plain text other than HTTP."""
     if not first or first.startswith(b"HTTP/") or first[:2] in _TLS_RECORDS:
         return None
     greeting = "".join(character if character.isprintable() else "." for character in first.decode("latin-1")).strip(
         " ."
     )
     if b"This is not an HTTP port" in first:  # Elasticsearch's and OpenSearch's TcpTransport
-        code, why = "es.http.wrong-port", "is the port on which the nodes talk to each other, not the one for clients"
-        remedy = "use the HTTP port, 9200 unless it was changed"
+        code, why = "es.http.wrong-port", "is the transport port of the nodes, not the HTTP port for clients"
+        remedy = "use the HTTP port, 9200 by default"
     elif first[:2] == b"\x00\x00" and first[3:4] == b"\x04":  # a SETTINGS frame, RFC 9113 §6.5
-        code, why = "tls.plaintext-server", "is a gRPC port without TLS (it speaks HTTP/2 at once)"
+        code, why = "tls.plaintext-server", "is a gRPC port without TLS (it speaks HTTP/2)"
         remedy = "use the backend's HTTP port; for OTLP that is 4318, not 4317"
     else:
-        code, why = "http.not-http", f"speaks neither TLS nor HTTP: it said {greeting!r}"
-        remedy = "check host and port: another service listens there"
+        code, why = "http.not-http", f"speaks neither TLS nor HTTP: it sent {greeting!r}"
+        remedy = "check the host and port: another service is listening there"
     return Finding.failed(Rung.TLS, code, f"{endpoint.origin} {why}", remedy, first_bytes=greeting)
 
 
 def plain_answer(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bytes:
-    """What comes first to a plain request on this port; empty: nothing."""
+    """Return the first bytes of the reply to a plain request on this port; empty for none."""
     until = time.monotonic() + timeout
     try:
         with reach(endpoint, proxy, until) as sock:
@@ -60,7 +60,7 @@ def plain_answer(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> byt
 
 
 def speaks_tls(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bool:
-    """Does a TLS handshake, verifying nothing, work on this port (or fail in the way only a TLS server lets it fail)?"""
+    """Return whether a TLS handshake without verification succeeds on this port, or fails as only a TLS server does."""
     blind = TlsOptions(verify=False, minimum_version="1.2")
     until = time.monotonic() + timeout
     try:
@@ -73,7 +73,7 @@ def speaks_tls(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bool:
 
 
 def banner(wire: Wire, timeout: float) -> str:
-    """What a server says unasked, as SSH, SMTP and MySQL do; empty: nothing, or HTTP."""
+    """Return what a server sends first, as SSH, SMTP and MySQL do; empty for none, or for HTTP."""
     until = time.monotonic() + timeout
     try:
         with reach(wire.endpoint, None, until) as sock:

@@ -1,4 +1,4 @@
-"""The ladder of an HTTP exporter, from dns to write, over every endpoint: the network's rungs are general, the rest its probes."""
+"""The ladder of an HTTP exporter, from dns to write, over every endpoint: general network rungs, then the exporter's probes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ASKED = (Rung.HTTP, Rung.AUTH, Rung.CLOCK, Rung.HEALTH, Rung.WRITE)
 
 
 class HttpLadder(Protocol):
-    """What the ladder needs of an exporter (`magictel.plugin.http_exporter.HttpExporter` has it)."""
+    """The part of an exporter that the ladder needs (implemented by `magictel.plugin.http_exporter.HttpExporter`)."""
 
     name: ClassVar[str]
     products: ClassVar[tuple[str, ...]]
@@ -42,32 +42,32 @@ class HttpLadder(Protocol):
     climb_until: float | None
 
     def endpoints(self) -> Sequence[Endpoint]:
-        """The addresses, each climbed."""
+        """Return the addresses to check."""
         ...
 
     def tls_options(self) -> TlsOptions:
-        """How TLS is spoken."""
+        """Return the TLS options."""
         ...
 
     def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
-        """A wire to one of them."""
+        """Return a wire to one of them."""
         ...
 
     def route(self) -> Route:
-        """Where payloads go."""
+        """Return the route of payloads."""
         ...
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """The verdict on a reply to a write."""
+        """Return the outcome of a reply to a write."""
         ...
 
     def window(self) -> tuple[float, float]:
-        """Seconds into the backend's past and future that it takes points."""
+        """Return the seconds of past and future for which the backend accepts points."""
         ...
 
 
 def http_steps(exporter: HttpLadder, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
-    """The steps from dns to write; `timeout` seconds for each rung, shared by its endpoints. A node that failed is not asked again."""
+    """Return the steps from dns to write; `timeout` seconds per rung, shared by its endpoints. A failed node is not checked again."""
     climbing = _Climbing(exporter, timeout)
     steps: dict[Rung, Callable[[], Finding]] = {
         Rung.DNS: lambda: climbing.each(Rung.DNS, climbing.dns),
@@ -85,7 +85,7 @@ def http_steps(exporter: HttpLadder, timeout: float) -> Mapping[Rung, Callable[[
 
 
 class _Climbing:
-    """One climb: which endpoints still stand."""
+    """A climb, with the endpoints that have not failed."""
 
     def __init__(self, exporter: HttpLadder, timeout: float) -> None:
         self._exporter = exporter
@@ -93,11 +93,11 @@ class _Climbing:
         self._standing = list(exporter.endpoints())
         self._gone: dict[Endpoint, Finding] = {}
         self._wires: dict[Endpoint, list[Wire]] = {}
-        """What was asked of each endpoint for http and auth."""
+        """The exchanges of each endpoint for http and auth."""
         self._writes_next = bool({SideEffect.EMPTY_WRITE, SideEffect.CANARY_WRITE} & exporter.allowed)
 
     def each(self, rung: Rung, ask: Callable[[Endpoint, float], Finding]) -> Finding:
-        """Ask every endpoint that still stands, each with its share of the time that is left."""
+        """Check every endpoint that has not failed, each with its share of the remaining time."""
         until = time.monotonic() + self._timeout
         if self._exporter.climb_until is not None:
             until = min(until, self._exporter.climb_until)
@@ -109,7 +109,7 @@ class _Climbing:
         failed = {endpoint: finding for endpoint, finding in findings.items() if finding.outcome is Status.FAIL}
         if len(failed) < len(
             findings
-        ):  # else the rung itself fails, or is told to be skipped: then all are asked again above
+        ):  # otherwise the rung itself fails, or is to be skipped: then all are checked again above
             self._gone |= failed
             self._standing = [endpoint for endpoint in self._standing if endpoint not in failed]
         return merged
@@ -131,7 +131,7 @@ class _Climbing:
         )
 
     def http(self, endpoint: Endpoint, seconds: float) -> Finding:
-        """Without probes of its own: a GET on the write path."""
+        """Check http without own probes: send a GET to the write path."""
         exporter = self._exporter
         wire = self._wire(endpoint, seconds, Rung.HTTP)
         reply = write_path(wire, exporter.route().path, exporter.name, exporter.products)
@@ -140,19 +140,19 @@ class _Climbing:
         if reply.status in REFUSED:
             return Finding.passed(Rung.HTTP, f"answers HTTP ({reply.status})", status=reply.status)
         remedy = f"magictel check {exporter.target} --round-trip"
-        if reply.status in (500, 501):  # as many answer to a method, or an empty body, that they do not expect
+        if reply.status in (500, 501):  # as many servers answer to an unexpected method or an empty body
             busy = None
         else:
             busy = unavailable(reply, wire, exporter.clock.now(), exporter.name)
         return busy or unproven(reply, wire, exporter.name, remedy, exporter.products)
 
     def auth(self, endpoint: Endpoint, seconds: float) -> Finding:
-        """Without probes of its own: is the GET on the write path refused?"""
+        """Check auth without own probes: is the GET on the write path rejected?"""
         failed = self._refused(self._wire(endpoint, seconds, Rung.AUTH))
-        return failed or Finding.passed(Rung.AUTH, "the credentials are not refused")
+        return failed or Finding.passed(Rung.AUTH, "the credentials are not rejected")
 
     def _refused_everywhere(self, endpoint: Endpoint, wire: Wire) -> Finding | None:
-        """The finding where every request so far was answered with 401 or 403: nobody may write here."""
+        """Return the finding if every request so far was answered with 401 or 403."""
         asked = {exchange.status for known in self._wires.get(endpoint, ()) for exchange in known.exchanges}
         return self._refused(wire) if asked and asked <= REFUSED else None
 
@@ -171,12 +171,12 @@ class _Climbing:
             reply = self._wire(endpoint, seconds).get("/")
         except WireError:
             return clock(None, self._exporter.clock.now(), self._exporter.window())
-        # The Date is of the middle of the exchange, as far as one can know.
+        # Assume that the Date is that of the middle of the exchange.
         now = self._exporter.clock.now() - reply.seconds / 2
         return clock(time_of(reply), now, self._exporter.window())
 
     def probed(self, rung: Rung, probes: Sequence[ProbeInfo]) -> Callable[[], Finding]:
-        """A step that asks the exporter's own probes of a rung."""
+        """Return a step that runs the exporter's own probes of a rung."""
 
         def ask(endpoint: Endpoint, seconds: float) -> Finding:
             wire = self._wire(endpoint, seconds, rung)
@@ -198,7 +198,7 @@ class _Climbing:
             return explain_wire_error(failure, wire, probe.rung)
 
     def _wire(self, endpoint: Endpoint, seconds: float, rung: Rung | None = None) -> Wire:
-        """A wire whose questions, all of them together, end within `seconds`."""
+        """Return a wire whose requests together end within `seconds`."""
         wire = self._exporter.wire(endpoint, seconds)
         if rung in (Rung.HTTP, Rung.AUTH):
             self._wires.setdefault(endpoint, []).append(wire)

@@ -1,4 +1,4 @@
-"""The tcp rung: does each address take a connection, and who answers there, the backend or a proxy before it?"""
+"""The tcp rung: does each address of the backend or its proxy accept a connection?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from magictel.net.proxy import Proxy
 def tcp(
     endpoint: Endpoint, *, proxy: Proxy | None = None, timeout: float = 10.0, resolver: Resolver = socket.getaddrinfo
 ) -> Finding:
-    """Connect to every address in turn; one that answers is enough, as it is for delivery. Evidence lists each, with its time."""
+    """Connect to every address in turn; one that answers is enough, as for delivery. The evidence lists each with its time."""
     host, port = (proxy.host, proxy.port) if proxy is not None else (endpoint.host, endpoint.port)
     until = time.monotonic() + timeout
     try:
@@ -36,7 +36,7 @@ def tcp(
     if proxy is not None:
         return Finding.passed(
             Rung.TCP,
-            f"the proxy {proxy} (from {proxy.source}) answers; whether the backend does, the next steps show",
+            f"the proxy {proxy} (from {proxy.source}) accepts connections; the next steps check the backend",
             **evidence,
         )
     if len(attempts) == 1:
@@ -76,13 +76,13 @@ def _unreached(
         return Finding.failed(
             Rung.TCP,
             "http.proxy.down",
-            f"the proxy {proxy} (from {proxy.source}) cannot be reached: {summary}; the backend was not asked",
-            "start the proxy, or except this host with NO_PROXY or the proxy setting",
+            f"the proxy {proxy} (from {proxy.source}) is unreachable: {summary}; the backend was not checked",
+            "start the proxy, or exclude this host with NO_PROXY or the proxy setting",
             **evidence,
         )
     errors = {attempt["error"] for attempt in attempts}
     if "ECONNREFUSED" in errors:
-        remedy = "start the backend or check the port; inside a container, localhost is the container itself"
+        remedy = "start the backend, or check the port; inside a container, localhost is the container itself"
         refused = " or ".join(str(attempt["address"]) for attempt in attempts[:4] if attempt["error"] == "ECONNREFUSED")
         others = "; ".join(
             f"{attempt['address']} {_verb(attempt)}" for attempt in attempts[:4] if attempt["error"] != "ECONNREFUSED"
@@ -93,20 +93,20 @@ def _unreached(
         return Finding.failed(
             Rung.TCP,
             "net.tcp.timeout",
-            f"no answer within {timeout:.1f} s: {summary}",
-            f"a firewall may drop the packets, or the address is wrong: try from another host, nc -vz {endpoint.host} {endpoint.port}",
+            f"timed out after {timeout:.1f} s: {summary}",
+            f"check the address and firewalls, which may drop packets: try from another host, nc -vz {endpoint.host} {endpoint.port}",
             **evidence,
         )
     if errors == {"ECONNRESET"}:
         return Finding.failed(
             Rung.TCP,
             "net.tcp.reset",
-            f"the connection stood and was reset at once: {summary}",
-            "the server restarts, or takes no connections from here",
+            f"the connection was accepted and reset at once: {summary}",
+            "check whether the server is restarting, or rejects connections from this machine",
             **evidence,
         )
     return Finding.failed(
-        Rung.TCP, "net.tcp.unreachable", f"not reached: {summary}", "check the address and the route to it", **evidence
+        Rung.TCP, "net.tcp.unreachable", f"unreachable: {summary}", "check the address and the route to it", **evidence
     )
 
 

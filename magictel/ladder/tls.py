@@ -1,4 +1,4 @@
-"""The tls rung: version, chain, names, days left. The certificate is shown even when it does not pass."""
+"""The tls rung: version, chain, names, days left. The certificate is shown even if it fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from magictel.net.tls import TlsOptions, handshake, ssl_context
 from magictel.net.tls_errors import TlsFault, fault, known_fault
 
 EXPIRES_SOON = 21
-"""Days left below which a certificate warns: time enough to have it renewed by people."""
+"""Remaining days that cause a warning: enough time to renew a certificate manually."""
 
 
 def tls(
@@ -30,7 +30,7 @@ def tls(
     proxy: Proxy | None = None,
     timeout: float = 10.0,
 ) -> Finding:
-    """Shake hands as delivery does, then read the certificate. `now`: Unix time, against which days are counted."""
+    """Perform the handshake of delivery, then read the certificate. `now`: Unix time for counting days."""
     if not endpoint.tls:
         return Finding.skipped(Rung.TLS, "not used: the address is http://")
     until = time.monotonic() + timeout
@@ -75,8 +75,8 @@ def _held(endpoint: Endpoint, options: TlsOptions, evidence: dict[str, Any]) -> 
         return Finding.warned(
             Rung.TLS,
             "tls.unverified",
-            f"{evidence.get('version')}, and nobody checks whose certificate it is: verify is off",
-            "set ca_file, or pin the certificate with ca_fingerprint, and leave verify on",
+            f"{evidence.get('version')}, but the certificate is not verified: verify is false",
+            "set ca_file, or pin the certificate with ca_fingerprint, and set verify = true",
             **evidence,
         )
     left_over = f", {days:.0f} days left" if days is not None else ""
@@ -103,7 +103,7 @@ def _failed(
         if first is None and (seconds := seconds_left(until)):
             first = plain_answer(endpoint, proxy, seconds)
         if first is None:
-            evidence["not_tried"] = "whether it answers in plain http: no time was left"
+            evidence["not_tried"] = "whether it answers plain HTTP: no time was left"
             first = b""
         other = another_service(first, endpoint)
         if other is not None:
@@ -125,31 +125,29 @@ def _failed(
 def _sentence(
     tls_fault: TlsFault, endpoint: Endpoint, options: TlsOptions, evidence: Mapping[str, Any], now: float
 ) -> str:
-    """The fault's sentence, with what the certificate itself says."""
+    """Return the fault's message with details of the certificate."""
     name = options.server_name or endpoint.host
     days = evidence.get("days_left")
     match tls_fault.code:
         case "tls.expired" if days is not None:
             return f"the certificate of {evidence.get('subject')} expired {_ago(-days)}, on {evidence.get('not_after')}"
         case "tls.not-yet-valid" if evidence.get("not_before"):
-            return f"the certificate is valid from {evidence['not_before']} on, and here it is {utc(now)}"
+            return f"the certificate is valid from {evidence['not_before']}, but this machine's clock says {utc(now)}"
         case "tls.hostname-mismatch" if evidence.get("names"):
             return f"the certificate is for {', '.join(evidence['names'][:6])}, not for {name}"
         case "tls.hostname-mismatch" if evidence:
-            return f"the certificate names no host at all, so not {name} either"
+            return f"the certificate contains no host name, so not {name} either"
         case "tls.unknown-ca" if evidence.get("issuer"):
-            return f"the certificate was issued by {last_issuer(evidence)}, which is not trusted here"
+            return f"the certificate was issued by {last_issuer(evidence)}, which is not trusted"
         case "tls.self-signed" if evidence.get("fingerprint_sha256"):
-            return f"the server signed its certificate itself ({evidence.get('subject')})"
+            return f"the certificate is self-signed ({evidence.get('subject')})"
         case "tls.pin-mismatch" if evidence.get("fingerprint_sha256"):
-            return (
-                f"no certificate has the pinned fingerprint; the server's own is {evidence['fingerprint_sha256'][:16]}…"
-            )
+            return f"no certificate matches the pinned fingerprint; the server's own is {evidence['fingerprint_sha256'][:16]}…"
     return tls_fault.message
 
 
 def _let_in(sock: ssl.SSLSocket, endpoint: Endpoint, until: float) -> None:
-    """Ask something and read the first byte: in TLS 1.3 the refusal of a client certificate comes only there (RFC 8446 §4.4.2)."""
+    """Send a request and read the first byte: in TLS 1.3 a client certificate is rejected only then (RFC 8446 §4.4.2)."""
     if sock.version() != "TLSv1.3":
         return
     request = f"HEAD / HTTP/1.1\r\nHost: {endpoint.origin.partition('://')[2]}\r\nConnection: close\r\n\r\n".encode()
@@ -169,7 +167,7 @@ def _let_in(sock: ssl.SSLSocket, endpoint: Endpoint, until: float) -> None:
         if tls_fault is not None and tls_fault.code in ("tls.client-cert-required", "tls.client-cert-rejected"):
             raise
     except OSError:
-        pass  # what it says in HTTP, or does not say, is the http rung's
+        pass  # the HTTP reply, or its absence, belongs to the http rung
     if isinstance(broken, ssl.SSLError) and not isinstance(broken, ssl.SSLEOFError):
         raise broken
 
@@ -180,15 +178,15 @@ def _proxy_refused(refused: ProxyRefused, proxy: Proxy | None, endpoint: Endpoin
         return Finding.failed(
             Rung.TLS,
             "http.proxy.auth",
-            f"{who} wants credentials (407)",
-            "write them into the proxy's URL as http://user:password@host:port, or except this host with NO_PROXY",
+            f"{who} requires credentials (407)",
+            "put them into the proxy's URL as http://user:password@host:port, or exclude this host with NO_PROXY",
             status=refused.status,
         )
     return Finding.failed(
         Rung.TLS,
         "http.proxy.refused",
-        f"{who} does not connect to {endpoint.origin}: it answered {refused.status or 'something else than HTTP'}",
-        "ask the proxy's owner to allow this host and port, or except it with NO_PROXY",
+        f"{who} does not connect to {endpoint.origin}: it answered {refused.status or 'with something other than HTTP'}",
+        "ask the proxy's owner to allow this host and port, or exclude the host with NO_PROXY",
         status=refused.status,
     )
 
@@ -197,8 +195,8 @@ def _proxy_silent(proxy: Proxy, endpoint: Endpoint) -> Finding:
     return Finding.failed(
         Rung.TLS,
         "http.proxy.refused",
-        f"the proxy {proxy} (from {proxy.source}) was asked for a tunnel to {endpoint.origin} and did not answer in time",
-        "the backend may not answer the proxy: ask the proxy's owner, or except this host with NO_PROXY",
+        f"the proxy {proxy} (from {proxy.source}) did not open a tunnel to {endpoint.origin} in time",
+        "the backend may not answer the proxy: ask the proxy's owner, or exclude this host with NO_PROXY",
         status=0,
     )
 

@@ -1,7 +1,7 @@
-"""The http and auth rungs of a backend that has a write path and no more: what a GET proves, and what only the write decides.
+"""The http and auth rungs of a backend that has only a write path: what a GET proves, and what only a write proves.
 
-Servers that route by method (actix, Express, Rocket, http.server) answer 404, 405 or 501 to a GET on a path that takes POST. An
-exporter's own probes use the same reading; an exporter without probes of these rungs gets it as it is.
+Servers that route by method (actix, Express, Rocket, http.server) answer 404, 405 or 501 to a GET on a path that accepts POST. An
+exporter's own probes use the same classification; an exporter without probes of these rungs uses these functions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _BY_METHOD = frozenset({404, 405, 501})
 
 
 def write_path(wire: Wire, path: str, backend: str, own_products: Collection[str] = ()) -> Reply | Finding:
-    """The reply to a GET on the write path, or the http rung's finding where no backend gives such a reply.
+    """Return the reply to a GET on the write path, or the http rung's finding for a reply that no backend sends.
 
-    `backend`: what is expected, for people. `own`: the names that `magictel.http.products` has for it.
+    `backend`: the displayed name of the expected backend. `own_products`: its names in `magictel.http.products`.
     """
     try:
         reply = wire.get(path)
@@ -37,7 +37,7 @@ def write_path(wire: Wire, path: str, backend: str, own_products: Collection[str
 
 
 def unproven(reply: Reply, wire: Wire, backend: str, remedy: str, own_products: Collection[str] = ()) -> Finding:
-    """The warning for a reply to a GET that says nothing about POST; a failure where the server's root names another product."""
+    """Return the warning for a reply to a GET that says nothing about POST, or a failure if the server's root names another product."""
     here = wire.endpoint
     if here.path or reply.status == 404:
         try:
@@ -49,7 +49,7 @@ def unproven(reply: Reply, wire: Wire, backend: str, remedy: str, own_products: 
     return Finding.warned(
         Rung.HTTP,
         UNPROVEN,
-        f"{reply.status} to a GET on the write path: this does not show whether it takes a POST",
+        f"{reply.status} to a GET on the write path: this does not prove that it accepts POST",
         remedy,
         status=reply.status,
         first_bytes=wire.first_bytes(reply),

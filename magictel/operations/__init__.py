@@ -1,3 +1,3 @@
-"""Operations: check, send, clean, prepare. Generators of events; they never print."""
+"""Operations: check, send, replay, record, clean, prepare. Generators of events; they never print."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fills in what a page of the catalogue leaves blank in a remedy: the target, its exporter, its host and port."""
+"""Placeholders in remedies of the catalogue: filled with the target, its exporter, its host and port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Blanks:
-    """What stands in each target's blanks. `exporters`: each target's exporter; hosts and ports come with the events."""
+    """The values of each target's placeholders. `exporters`: each target's exporter; hosts and ports come from events."""
 
     def __init__(self, exporters: Mapping[str, str]) -> None:
         self._values = {
@@ -23,7 +23,7 @@ class Blanks:
         }
 
     def fill(self, event: Event) -> Event:
-        """Return the event with every remedy as it can be followed."""
+        """Return the event with the placeholders of every remedy filled."""
         match event:
             case ClimbStarted():
                 self._at(event.target, event.endpoint)
@@ -37,16 +37,16 @@ class Blanks:
         return rewritten(event, self.filled)
 
     def filled(self, target: str, remedy: str) -> str:
-        """Return the remedy with the target's names in its blanks."""
+        """Return the remedy with the target's values in its placeholders."""
         values = self._values.get(target)
         if values is None:
             return remedy
         filled = _BLANK.sub(lambda blank: values.get(blank[0], blank[0]), remedy)
-        # A page of one backend's own code names the exporter: the run's target is an instance of it.
+        # A page about a backend-specific code names the exporter: replace it with the run's target.
         return _COMMAND.sub(lambda named: named[1] + (target if named[2] == values["EXPORTER"] else named[2]), filled)
 
     def _at(self, target: str, endpoint: str) -> None:
-        """Learn host and port from an endpoint's text; of several nodes the first."""
+        """Take host and port from an endpoint's text; the first of several nodes."""
         try:
             parts = urllib.parse.urlsplit(endpoint.split(", ")[0])
             port = parts.port or _PORTS.get(parts.scheme)

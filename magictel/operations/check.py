@@ -1,4 +1,4 @@
-"""`check`: climb the ladder of every chosen target, side by side; again and again under `--wait` until all hold."""
+"""`check`: climb the ladder of every chosen target in parallel; repeat with `--wait` until all pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _AGAIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """How to climb: `timeout` seconds a rung, `wait` seconds to climb again until the ladder holds, `allow` side effects."""
+    """Options of a check: `timeout` seconds per rung, `wait` seconds for repeating until the ladder passes, `allow` side effects."""
 
     until: Rung | None = None
     skip: Collection[str] = ()
@@ -42,15 +42,15 @@ class CheckOptions:
     round_trip: bool = False
     jobs: int = 8
     send: SendOptions | None = None
-    """How the round trip sends; None: the defaults."""
+    """Options of the round trip; None: the defaults."""
 
 
 @dataclass(slots=True)
 class _Climb:
-    """How far one target's ladder is climbed: written by its thread, read by the one that hears of an interrupt."""
+    """Progress of a target's climb: written by its thread, read by the thread that handles an interrupt."""
 
     since: float
-    """When the rung under way began."""
+    """Start time of the current rung."""
     endpoint: str = ""
     rungs: list[Finding] = field(default_factory=list)
 
@@ -59,8 +59,8 @@ class _Climb:
 def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None) -> Iterator[Event]:
     """Yield events; the last is `CheckFinished` with the results in the order of `jobs`.
 
-    Interrupted while it waits for a ladder to hold, a target's last climb is its result; in its first climb, the rungs so far, the
-    one under way failing with `run.interrupted` and those above it skipped.
+    If interrupted while it waits for a ladder to pass, a target's result is its last climb; during the first climb it is the rungs so
+    far, with the current one failed (`run.interrupted`) and later ones skipped.
     """
     clock = clock or SystemClock()
     started = clock.monotonic()
@@ -99,14 +99,14 @@ def _broken(job: Job, bug: Finding) -> CheckResult:
 
 
 def _broken_off(job: Job, climb_: _Climb | None, now: float) -> CheckResult | None:
-    """The rungs that were climbed; None where there are none."""
+    """Return the climbed rungs, or None if there are none."""
     if climb_ is None or not climb_.rungs:
         return None
     rungs, since = list(climb_.rungs), climb_.since
     seconds = sum(finding.seconds or 0.0 for finding in rungs)
     if len(rungs) < len(Rung):
         under_way, *above = list(Rung)[len(rungs) :]
-        cut = Finding.failed(under_way, INTERRUPTED, "interrupted before it was answered", "run it again")
+        cut = Finding.failed(under_way, INTERRUPTED, "interrupted", "run the command again")
         rungs += [
             replace(cut, seconds=max(0.0, now - since)),
             *(Finding.skipped(rung, "skipped (interrupted before)") for rung in above),
@@ -163,7 +163,10 @@ def _climb_once(
         exporter.allowed = frozenset(options.allow) | sample
         steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(options.timeout)}
         if options.round_trip:
-            from magictel.operations.send import SendOptions, round_trip  # only here: it costs start-up
+            from magictel.operations.send import (  # imported only here, to keep the start-up fast
+                SendOptions,
+                round_trip,
+            )
 
             sending = options.send or SendOptions()
             steps[Rung.ROUND_TRIP] = lambda: round_trip(exporter, sending, clock, _written(so_far.rungs))
@@ -186,5 +189,5 @@ def _climb_once(
 
 
 def _written(rungs: Sequence[Finding]) -> Finding | None:
-    """What the write rung found, climbed before the last."""
+    """Return the finding of the write rung, the one before the last."""
     return next((finding for finding in rungs if finding.rung is Rung.WRITE), None)

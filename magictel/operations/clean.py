@@ -1,4 +1,4 @@
-"""`send-sample --clean`: delete exactly what a run wrote, after saying how much that is."""
+"""`send-sample --clean`: delete exactly what a run wrote, after reporting the count."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from magictel.verify.asking import ask
 from magictel.verify.polling import Patience, poll
 
 _SETTLE = 30.0
-"""Seconds to wait until what was just written can be seen."""
+"""Seconds to wait until new items are visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What a clean-up found and deleted; `trouble` is why not all of it is gone."""
+    """The result of a clean-up; `trouble` is why some items are left."""
 
     target: str
     exporter: str
@@ -32,14 +32,14 @@ class Cleaned:
 
     @property
     def complete(self) -> bool:
-        """True when nothing of the run is left as far as the backend says."""
+        """Return whether the backend reports that nothing of the run is left."""
         return self.trouble is None and self.config is None and self.deleted == self.found
 
 
 def clean(
     job: Job, run_id: str, *, say: Callable[[str, int], None], clock: Clock | None = None, expected: int | None = None
 ) -> Cleaned:
-    """Count, `say(target, count)`, delete. With `expected` items just written, wait until they can be seen (at most 30 s) before that."""
+    """Count, call `say(target, count)`, delete. First wait until `expected` new items are visible (at most 30 s)."""
     return job.shown(_clean(job, run_id, say, clock or SystemClock(), expected))
 
 

@@ -1,4 +1,4 @@
-"""`replay --dry-run`: everything is read and encoded for each target, and nothing is sent."""
+"""`replay --dry-run`: read and encode everything for each target, and send nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from magictel.sources.recording import Recordings
 
 @dataclass(slots=True)
 class DryTarget:
-    """What one target would be sent: points in payloads of so many bytes before compression. `config`: why it cannot be used."""
+    """What a target would receive: points, payloads, and bytes before compression. `config`: why it cannot be used."""
 
     target: str
     exporter: str
@@ -32,7 +32,7 @@ class DryTarget:
 def dry_replay(
     jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, clock: Clock
 ) -> tuple[SourceReport, list[DryTarget]]:
-    """Raises `SourceError` and `UsageError`."""
+    """Read and encode the recordings for each target. Raise `SourceError` and `UsageError`."""
     reading = Reading(recordings, options, clock)
     configured = [(job, *job.config()) for job in jobs]
     targets = [

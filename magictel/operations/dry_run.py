@@ -1,4 +1,4 @@
-"""`send-sample --dry-run`: the very bytes the transport would get, decompressed, and where they would go. Nothing touches the network."""
+"""`send-sample --dry-run`: the exact bytes that the transport would get, decompressed, and their destination. Uses no network."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-a
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One request that would be sent: headers with secrets masked, the body before compression, redacted.
+    """A request that would be sent: headers with secrets masked, the body before compression, redacted.
 
-    `travels` is how many bytes the body has on the wire. Where no HTTP is spoken, `method` is empty and `url` the place.
+    `travels` is the size of the body on the wire. Without HTTP, `method` is empty and `url` is the destination.
     """
 
     method: str
@@ -35,7 +35,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What one target would be sent; `config` is the failed config rung, where its settings are unusable."""
+    """What a target would receive; `config` is the failed config rung if its settings are unusable."""
 
     target: str
     exporter: str
@@ -46,7 +46,7 @@ class DryRun:
 
 
 def dry_run(job: Job, run: Sample) -> DryRun:
-    """Encode the sample through the target's own exporter, and send nothing."""
+    """Encode the sample with the target's own exporter, and send nothing."""
     return job.shown(_dry_run(job, run))
 
 
@@ -85,7 +85,7 @@ def _masked(exporter: HttpExporter[Any], request: Request, body: bytes) -> Plann
 
 
 def _shape(value: str) -> str:
-    """`ApiKey ***`: the scheme tells which credentials are in use, and is no secret."""
+    """Return `ApiKey ***`: the scheme shows the type of credentials and is not secret."""
     scheme, space, _ = value.partition(" ")
     return f"{scheme} {MASK}" if space and scheme.isalpha() else MASK
 

@@ -1,4 +1,4 @@
-"""What is found out before anything is sent: the rungs up to the clock, and what the backend would do to values."""
+"""Checks before anything is sent: the rungs up to the clock, and how the backend would store the values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def readiness(
     skip: Collection[str] = (),
     spoil: bool = False,
 ) -> tuple[tuple[Finding, ...], Finding | None]:
-    """Return warnings and failures, and the failure that keeps from sending. `timeout`: seconds for a rung; `deadline`: for all of them.
+    """Return warnings and failures, and the failure that prevents sending. `timeout`: seconds per rung; `deadline`: for all rungs.
 
-    With `force` neither a wrong clock does, nor a write that spoils the backend for later data; with `spoil` only the latter does not.
+    With `force`, neither a wrong clock nor a write with irreversible effects prevents it; with `spoil`, only the clock does.
     """
     exporter.climb_until = time.monotonic() + deadline
     steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(timeout)}
@@ -43,12 +43,12 @@ def readiness(
         stop = spoiling(written)
         if stop is not None:
             return (*noted, stop), stop
-    # What the mapping will do to the values is worth saying; whether the write is refused, the write itself shows.
+    # Report how the mapping alters values; the write itself shows whether it is rejected.
     return (*noted, *((written,) if written.outcome is Status.WARN else ())), None
 
 
 def spoiling(written: Finding) -> Finding | None:
-    """The failure that a finding of the write rung is to whoever only tries the backend out; None: writing spoils nothing."""
+    """Return the write rung's finding as a failure if a test write would have irreversible effects; otherwise None."""
     if written.spoils is None or written.outcome is not Status.WARN:
         return None
     return replace(written, outcome=Status.FAIL, message=f"{written.spoils}; --force writes anyway")

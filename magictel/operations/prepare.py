@@ -1,4 +1,4 @@
-"""`prepare`: what a backend should have before data comes; shown always, done only when asked."""
+"""`prepare`: the preparation of a backend before data arrives; always shown, applied only on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from magictel.verify.asking import ask
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One request of the plan: its status and the start of the answer once it was sent, else None."""
+    """A request of the plan; its status and the start of the reply if it was sent, otherwise None."""
 
     preparation: Preparation
     status: int | None = None
@@ -21,7 +21,7 @@ class Prepared:
 
     @property
     def refused(self) -> bool:
-        """True when it was sent and not taken."""
+        """Return whether it was sent and rejected."""
         return self.status is not None and not 200 <= self.status < 300
 
 
@@ -36,13 +36,13 @@ class Plan:
     applied: bool = False
     trouble: Unreadable | None = None
     config: Finding | None = None
-    """The failed config rung, where the settings are unusable."""
+    """The failed config rung if the settings are unusable."""
 
 
 def prepare(job: Job, *, apply: bool) -> Plan:
-    """Ask the exporter for its plan; with `apply`, do it request by request and stop at the first that is refused.
+    """Return the exporter's plan; with `apply`, send it request by request and stop at the first rejection.
 
-    What is to be done by hand is in the plan and is never sent.
+    Manual requests are part of the plan and are never sent.
     """
     return job.shown(_prepare(job, apply=apply))
 
@@ -72,7 +72,7 @@ def _prepare(job: Job, *, apply: bool) -> Plan:
                 break
             done.append(Prepared(preparation, reply.status, wire.first_bytes(reply)))
             if done[-1].refused:
-                message = f"{preparation.method} {preparation.path} was refused with {reply.status}: {done[-1].answer}"
+                message = f"{preparation.method} {preparation.path} was rejected with {reply.status}: {done[-1].answer}"
                 trouble = Unreadable("prepare.refused", message)
                 break
         return Plan(job.target, job.exporter, exporter.endpoint(), tuple(done), True, trouble)

@@ -1,4 +1,4 @@
-"""`record`: a scrape, scrapes at a pace, or a recording in another format, as OTLP JSON lines; packed as the file's name says."""
+"""`record`: write a scrape, repeated scrapes, or a recording in another format as OTLP JSON lines, compressed by file extension."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ACCEPT = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.8,application/openmetrics-text;version=0.0.1;q=0.7,"
     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
-"""The text formats that Prometheus 3 asks for, in its order."""
+"""The text formats that Prometheus 3 requests, in its order."""
 _OPENMETRICS = {"application/openmetrics-text": True, "text/plain": False}
 _TIMEOUT = 10.0
 _SCHEMES = ("http://", "https://")
@@ -49,28 +49,28 @@ class RecordOptions:
 
 @dataclass(slots=True)
 class Recorded:
-    """What was written so far. `failed` scrapes brought nothing; `failure` is the latest's reason, or why it ended."""
+    """The state of a recording. `failed` scrapes returned nothing; `failure` is the latest reason, or why it ended."""
 
     points: int = 0
     series: int = 0
     scrapes: int = 0
     failed: int = 0
     reasons: tuple[SkippedReason, ...] = ()
-    """What was skipped, by reason."""
+    """Skipped points and lines, by reason."""
     warnings: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
-    """What could not be read: the first few sentences."""
+    """The first few messages about lines that could not be parsed."""
     failure: MagictelError | None = None
     broke_off: bool = False
 
     def count(self, skips: Skips) -> None:
-        """Take over what was not read."""
+        """Take over the skipped points and lines."""
         self.reasons, self.warnings, self.examples = skips.reasons(), skips.warnings(), tuple(skips.examples)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is scraped: the address without its login, which travels as a header; `shown` has no query either, it may be a token."""
+    """The scraped page: the address without its login, which is sent as a header; `shown` also has no query, which may contain a token."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -79,7 +79,7 @@ class Page:
 
     @classmethod
     def at(cls, source: str) -> Page:
-        """Take an address apart. Raises `UsageError` for one that is none."""
+        """Parse an address. Raise `UsageError` if it is not valid."""
         address, _, query = source.partition("?")
         try:
             known = parse_endpoint(address, field="--from")
@@ -96,10 +96,10 @@ class Page:
 
 
 def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor], Transport], clock: Clock) -> None:
-    """Write the recording, counting in `done`; an interrupt leaves a complete file behind. Raises `UsageError`."""
+    """Write the recording and count in `done`; an interrupt leaves a complete file. Raise `UsageError`."""
     page = Page.at(options.source) if options.source.startswith(_SCHEMES) else None
     if page is None and (options.every is not None or options.length is not None):
-        raise UsageError("usage.record", "--every and --for belong to a URL", "leave them out")
+        raise UsageError("usage.record", "--every and --for need a URL", "remove them")
     if options.length is not None and options.every is None:
         raise UsageError("usage.record", "--for needs --every", "--every 15s --for 5m")
     settings: Any = entry_points.load("file").Settings(
@@ -123,11 +123,11 @@ def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor
                                     file.write(exporter.frame(part))
                             done.points += piece.points
                             done.series = gathering.series.value
-                    raw.flush()  # what was scraped cannot be asked for again
+                    raw.flush()  # scraped data cannot be requested again
             except SourceError as failure:
                 done.failure, done.broke_off = _with_remedy(failure, url=page is not None), True
     finally:
-        if created and not done.points:  # a file without a point would stand in the way of the next try
+        if created and not done.points:  # a file without points would block the next attempt
             options.out.unlink(missing_ok=True)
         exporter.shutdown(0)
 
@@ -165,28 +165,28 @@ def _scraped(
 
 
 def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int, bool | None]:
-    """The page, the moment it was asked for (Unix nanoseconds, whole milliseconds), and whether it is OpenMetrics, as far as it says."""
+    """Return the page, the time of the request (Unix nanoseconds, whole milliseconds), and whether it claims to be OpenMetrics."""
     time = int(clock.now() * 1000) * 1_000_000
     headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **page.headers}
     reply = transport.send(Request("GET", page.url, headers), _TIMEOUT).masked(page.redact)
     if reply.status != 200:
         destination = f", to {reply.headers['location']}" if reply.headers.get("location") else ""
         raise SourceError(
-            "source.scrape", f"{page.shown} answers {reply.status}{destination}, expected 200", "look at it with curl"
+            "source.scrape", f"{page.shown} answers {reply.status}{destination}, expected 200", "check it with curl"
         )
     media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
     openmetrics = _OPENMETRICS.get(media_type)
     if openmetrics and not reply.body.rstrip().endswith(b"# EOF"):
         raise SourceError(
             "source.scrape",
-            f"{page.shown} broke off: an OpenMetrics page ends with # EOF, and this one does not",
-            "look at it with curl",
+            f"{page.shown} is truncated: an OpenMetrics page ends with # EOF, but this one does not",
+            "check it with curl",
         )
     return reply.body, time, openmetrics
 
 
 def _with_remedy(failure: SourceError, *, url: bool) -> SourceError:
-    """The error of a scraped page: its lines are not the user's to fix."""
+    """Return the error for a scraped page, whose lines the user cannot fix."""
     if not url or failure.code not in ("source.broken-line", "source.impossible-point"):
         return failure
     return SourceError(failure.code, failure.message, "fix the program that serves the page, or --on-error skip")
@@ -196,15 +196,15 @@ def _new(path: Path) -> IO[bytes]:
     try:
         return path.open("xb")
     except FileExistsError:
-        raise UsageError("usage.record", f"{path} is there already", "name another file, or delete it") from None
+        raise UsageError("usage.record", f"{path} already exists", "name another file, or delete it") from None
     except (OSError, ValueError) as failure:
-        why = (failure.strerror or "it cannot be written") if isinstance(failure, OSError) else "this is no path"
-        raise UsageError("usage.record", f"{path}: {why.lower()}", "name a file in a folder that exists") from None
+        why = (failure.strerror or "not writable") if isinstance(failure, OSError) else "the path is not valid"
+        raise UsageError("usage.record", f"{path}: {why.lower()}", "name a file in an existing directory") from None
 
 
 @contextmanager
 def _packed(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
-    """One frame of zstd or one member of gzip, as the file's name says: whole ones behind each other can be read even after a kill."""
+    """Return a zstd frame or a gzip member, by file extension: complete ones in sequence are readable even after a kill."""
     if suffix in (".zst", ".zstd"):
         import zstandard
 

@@ -1,4 +1,4 @@
-"""Rewrites the remedies in an event, wherever one stands."""
+"""Rewriting of the remedies in an event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from magictel.model.events import (
 from magictel.model.finding import Finding
 
 Rewrite = Callable[[str, str], str]
-"""Takes a target and a remedy, and returns the new remedy."""
+"""A function (target, remedy) that returns the new remedy."""
 
 
 def rewritten(event: Event, rewrite: Rewrite) -> Event:

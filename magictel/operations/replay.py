@@ -1,4 +1,4 @@
-"""`replay`: recordings through the exporters, decoded once for all targets, with a ledger for each."""
+"""`replay`: send recordings through the exporters, decoded once for all targets, with a ledger for each."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from magictel.sources.recording import Recordings
 from magictel.verify.replay import prove
 
 _PATIENCE = 3.0
-"""Seconds that an interrupt waits for what is on the wire."""
+"""Seconds that an interrupt waits for running requests."""
 
 
 @leaving
 def replay(
     jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, clock: Clock | None = None
 ) -> Iterator[Event]:
-    """Yield events; the last is `ReplayFinished`. Raises `SourceError` or `UsageError` only where nothing was sent at all."""
+    """Yield events; the last is `ReplayFinished`. Raise `SourceError` or `UsageError` only if nothing was sent."""
     clock = clock or SystemClock()
     started = clock.monotonic()
     reading = Reading(recordings, options, clock)
-    slices = reading.slices()  # a recording that cannot be read at all is said before anybody is asked
+    slices = reading.slices()  # report an unreadable recording before any backend is checked
     yield ReplayStarted(tuple(recordings.names), tuple(job.target for job in jobs), reading.shift / 1000)
     lanes = [Lane(job, options, clock) for job in jobs]
     broken: MagictelError | None = None
@@ -95,14 +95,14 @@ def replay(
 
 
 def _proved(lanes: list[Lane], reading: Reading) -> Iterator[Event]:
-    """Read everything once more, for the targets that took something."""
+    """Read everything again, for the targets that accepted points."""
     pairs = [(lane, lane.proof()) for lane in lanes]
     proofs = [proof for _, proof in pairs if proof is not None]
     if not proofs:
         return
     whole = False
     try:
-        with suppress(SourceError):  # where the first pass broke off too: nothing behind it was sent
+        with suppress(SourceError):  # the first pass ended there too: nothing after it was sent
             yield from prove(proofs, reading.again())
         whole = True
     finally:
@@ -130,7 +130,7 @@ def _handed(
 def _moved(
     lanes: list[Lane], recordings: Recordings, options: ReplayOptions, clock: Clock, started: float
 ) -> Iterator[Event]:
-    """How far each is, for people."""
+    """Return the progress of each target."""
     seconds = max(0.001, clock.monotonic() - started)
     fraction = recordings.fraction if options.loop == 1 else None
     for lane in lanes:
@@ -140,7 +140,7 @@ def _moved(
 
 
 def _drained(lane: Lane) -> None:
-    """Let a thread that waits for slices end."""
+    """End a thread that waits for slices."""
     while not lane.ended.is_set():
         try:
             lane.queue.get_nowait()

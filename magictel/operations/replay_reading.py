@@ -1,4 +1,4 @@
-"""What a replay reads and when each slice is due: options, the shift of its times, rounds, and the recorded pace."""
+"""Reading for a replay: options, the shift of timestamps, rounds, and the schedule of slices."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TICK = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """`shift`: seconds, `keep` or `now`; `speed`: times the recorded pace, None as fast as it goes; `deadline`: seconds for a payload.
+    """Options of a replay. `shift`: seconds, `keep` or `now`; `speed`: factor of the recorded speed, None for no limit.
 
-    `within`: seconds that points may take to show (None: at least three times the backend's own delay).
+    `deadline`: seconds for a payload; `within`: seconds until points must be visible (None: at least three times the backend's delay).
     """
 
     shift: float | str = "now"
@@ -42,9 +42,9 @@ class ReplayOptions:
 
 
 class Reading:
-    """Recordings about to be read: the shift that their times get, in milliseconds, and the points of their slices.
+    """Recordings to read: the shift of their timestamps in milliseconds, and the points of their slices.
 
-    Finds out the times, as far as they matter. Raises `SourceError` and `UsageError`.
+    Determines the timestamps if needed. Raises `SourceError` and `UsageError`.
     """
 
     def __init__(self, recordings: Recordings, options: ReplayOptions, clock: Clock) -> None:
@@ -55,13 +55,13 @@ class Reading:
         self.gathering = Gathering(options.from_point)
 
     def slices(self) -> Iterator[Slice]:
-        """The slices, the first of them read already. Raises `SourceError` and `UsageError` where nothing can be sent."""
+        """Return the slices, with the first one already read. Raise `SourceError` and `UsageError` if nothing can be sent."""
         cut = self._cut(self.gathering)
         first = next(cut, None)
         points, wanted = self.gathering.points, self._options.from_point
         if first is not None:
             return chain((first,), cut)
-        passing = " that passes the filter" if self._options.filter else ""
+        passing = " that matches the filter" if self._options.filter else ""
         names = ", ".join(self._recordings.names)
         skips = self._recordings.skips
         if not points and skips.lost:
@@ -69,21 +69,21 @@ class Reading:
             raise SourceError("source.empty", message, None, whole=True)
         if not points:
             skipped = f" (skipped: {skips})" if skips.reasons() else ""
-            raise SourceError("source.empty", f"{names} holds no point{passing}{skipped}", None, whole=True)
+            raise SourceError("source.empty", f"{names} contains no point{passing}{skipped}", None, whole=True)
         if wanted > points:
             raise UsageError(
                 "usage.run",
-                f"--from-point {wanted}: there are {points} points" + passing.replace("passes", "pass"),
-                f"--from-point {points} is the end; leave it out to send all",
+                f"--from-point {wanted}: there are {points} points" + passing.replace("matches", "match"),
+                f"--from-point {points} is the end; remove it to send all",
             )
         return iter(())
 
     def again(self) -> Iterator[Slice]:
-        """The same slices once more."""
+        """Return the same slices again."""
         return self._cut(Gathering(self._options.from_point))
 
     def paced(self, slices: Iterator[Slice]) -> Iterator[Slice]:
-        """Each slice when it is due: at once, or at the recorded pace times `speed`."""
+        """Yield each slice when it is due: at once, or at the recorded speed times `speed`."""
         speed = self._options.speed
         if speed is None:
             yield from slices
@@ -101,7 +101,7 @@ class Reading:
             yield piece
 
     def report(self) -> SourceReport:
-        """What was read so far."""
+        """Return the counts of what was read so far."""
         return SourceReport(
             tuple(self._recordings.names),
             self.gathering.points,
@@ -114,11 +114,11 @@ class Reading:
 
     @property
     def _period(self) -> int:
-        """Nanoseconds from one round to the next."""
+        """Return the nanoseconds from one round to the next."""
         return self._span.newest - self._span.oldest + _SECOND
 
     def _shift(self) -> int:
-        """`now`: the last round's newest point lands at the moment of its sending, and none ever later than it is sent."""
+        """Return the shift of `now`: the last round's newest point gets its sending time, and none a later one."""
         given, span, speed = self._options.shift, self._span, self._options.speed
         if isinstance(given, float | int):
             return round(given * 1000)
@@ -128,13 +128,13 @@ class Reading:
             whole = span.newest - span.oldest + (self._options.loop - 1) * self._period
             takes = 0.0 if speed is None else whole / _SECOND / speed
             return int((self._clock.now() + takes) * 1000) - -(-span.newest // 1_000_000)
-        raise UsageError("usage.shift", f"--shift {given}: write now, keep or a duration", "--shift now")
+        raise UsageError("usage.shift", f"--shift {given}: use now, keep or a duration", "--shift now")
 
     def _cut(self, gathering: Gathering) -> Iterator[Slice]:
         return gathering.slices(self._rounds(), SLICE if self._options.speed is None else 1)
 
     def _rounds(self) -> Iterator[Batch]:
-        """Round after round; the last one has the shift asked for, those before it lie before it."""
+        """Yield rounds; the last one has the requested shift, the others precede it."""
         chosen = self._options.filter
         for number in range(self._options.loop):
             back = (self._options.loop - 1 - number) * self._period

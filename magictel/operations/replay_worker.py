@@ -1,4 +1,4 @@
-"""One target of a replay: its thread, its queue of slices, its ledger, and what kept it from being sent to."""
+"""A target of a replay: its thread, its queue of slices, its ledger, and why it received nothing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from magictel.sources.batching import SLICE, Slice
 from magictel.verify.replay import Gone, Proof
 
 _AHEAD = 2
-"""Slices that are decoded before a target has sent what it has."""
+"""Maximum number of decoded slices in a target's queue."""
 TICK = 0.2
-"""Seconds after which who waits looks up."""
+"""Polling interval of waits in seconds."""
 
 
 class Lane:
-    """One target: its thread, its queue of slices, its ledger."""
+    """A target: its thread, its queue of slices, its ledger."""
 
     def __init__(self, job: Job, options: ReplayOptions, clock: Clock) -> None:
         self.job = job
@@ -37,15 +37,15 @@ class Lane:
         self.ended = threading.Event()
         self.receipt = Receipt()
         self.settled = options.from_point
-        """Points of the recordings that need not be sent again."""
+        """Return the number of points that need not be sent again."""
         self.open: Slice | None = None
         self.gone = Gone()
         self.reached = 0
-        """Points of the recordings that were settled, whatever became of them."""
+        """Return the number of settled points, with any fate."""
         self.verification: Verification | None = None
         self.watch = Stopwatch(clock.monotonic) if options.timing else None
         self.stopped: Finding | None = None
-        """What kept the target from being sent to at all."""
+        """Return why the target received nothing, or None."""
         self.broke_off = False
         self.failure: BaseException | None = None
         self.exporter: Exporter[Any] | None = None
@@ -61,7 +61,7 @@ class Lane:
         try:
             if self._ready():
                 self._send()
-        except BaseException as failure:  # handed to the caller's thread, which raises it
+        except BaseException as failure:  # passed to the caller's thread, which raises it
             self.failure = failure
         finally:
             self._seconds = self._clock.monotonic() - self._began
@@ -88,7 +88,7 @@ class Lane:
     def _send(self) -> None:
         assert self.exporter is not None
         if self.watch is not None:
-            self.exporter.close()  # the checks left connections open: a delivery that is timed makes its own
+            self.exporter.close()  # the checks left connections open: a timed delivery opens its own
             self.exporter.time_with(self.watch)
         while (piece := self.queue.get()) is not None and not self._halted.is_set():
             self.open = piece
@@ -101,7 +101,7 @@ class Lane:
             if any(
                 reason.fate is Fate.DROPPED and not reason.code.startswith("internal.") for reason in receipt.reasons
             ):
-                # What is in the recording is not lost: better to stop here than to give up slice after slice.
+                # The recording still has the points: stop here instead of dropping slice after slice.
                 self.broke_off = True
                 return
             self.settled = piece.until
@@ -128,7 +128,7 @@ class Lane:
         return self.watch.timing(self.receipt.seconds, visible, tuning(self.exporter, self.receipt.sent, together))
 
     def proof(self) -> Proof | None:
-        """What there is to verify, once all is sent; None: nothing was delivered."""
+        """Return what to verify after sending, or None if nothing was delivered."""
         if self.exporter is None or self.stopped is not None or not self.receipt.readable:
             return None
         doubtful = (Fate.DELIVERED, Fate.UNCONFIRMED)
@@ -138,7 +138,7 @@ class Lane:
         return Proof(self.job.target, self.exporter, gone, until, within, clock, noted, receipt.unnamed)
 
     def put(self, piece: Slice | None) -> bool:
-        """Hand over a slice, waiting for room a moment; False: not yet. A target that has ended takes everything."""
+        """Pass a slice on, waiting briefly for space; return False if there is none. A target that has ended accepts everything."""
         if self.ended.is_set():
             return True
         try:
@@ -148,19 +148,19 @@ class Lane:
         return True
 
     def halt(self, patience: float) -> None:
-        """Let what is on the wire end within so many seconds, without waits for retries, and nothing new begin. Returns at once."""
+        """Let running requests end within `seconds`, without retries, and start nothing new. Return at once."""
         self._halted.set()
         if self.exporter is not None:
-            # A second more, so that whoever waits as long as this has told of the lane before its connections are cut.
+            # A second more, so that a caller who waits as long as this has reported the target before its connections are cut.
             threading.Thread(target=self.exporter.shutdown, args=((patience + 1) * 1000,), daemon=True).start()
 
     def stop(self) -> None:
-        """Cut what is still on the wire."""
+        """Abort running requests."""
         if self.exporter is not None:
             self.exporter.shutdown(0)
 
     def result(self, points: int) -> SendResult:
-        """What became of this target; `points` were to be sent to it."""
+        """Return the result of this target; `points` is the number to send."""
         endpoint = self.exporter.endpoint() if self.exporter is not None else ""
         receipt = self.receipt
         seconds = self._seconds or self._clock.monotonic() - self._began
@@ -183,7 +183,7 @@ class Lane:
             )
         if self.open is not None and not self.ended.is_set():
             count = self.open.points
-            why = Reason("delivery.shutdown", "interrupted while it was sent", count, Fate.DROPPED, maybe_stored=True)
+            why = Reason("delivery.shutdown", "interrupted while sending", count, Fate.DROPPED, maybe_stored=True)
             receipt = receipt + Receipt(sent=count, dropped=count, reasons=(why,))
         result = SendResult(
             self.job.target,

@@ -1,4 +1,4 @@
-"""`send-sample`: one known sample through the runtime's own exporter: sent → accepted → read back → compared."""
+"""`send-sample`: send a known sample through the runtime's own exporter, read it back and compare it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from magictel.sources.sample import Sample, new_run_id, sample
 from magictel.verify.read_back import expected_points, read_back
 
 _LEAST = 0.1
-"""Seconds for sending where the rungs before it took all of the deadline."""
+"""Seconds for sending if the rungs before used up the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
-    """`within`: seconds to wait for visibility (None: at least three times the backend's own delay); `deadline`: for the rungs
-    before the send and for delivery together; `timeout`: for a rung.
+    """Options of a send. `within`: seconds to wait for visibility (None: at least three times the backend's own delay).
+
+    `deadline`: seconds for the rungs before the send and for delivery together; `timeout`: seconds per rung.
     """
 
     verify: bool = True
@@ -85,7 +86,7 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
 
 
 def round_trip(exporter: Exporter[Any], options: SendOptions, clock: Clock, written: Finding | None = None) -> Finding:
-    """Climb the last rung: the sample through this exporter and back. `written` is what the write rung found."""
+    """Climb the last rung: send the sample through this exporter and read it back. `written` is the write rung's finding."""
     stop = spoiling(written) if written is not None and not options.force else None
     if stop is not None:
         return replace(stop, rung=Rung.ROUND_TRIP, seconds=None)
@@ -95,7 +96,7 @@ def round_trip(exporter: Exporter[Any], options: SendOptions, clock: Clock, writ
     match result.outcome:
         case SendOutcome.VERIFIED:
             found = result.verification.found if result.verification else 0
-            return Finding.passed(Rung.ROUND_TRIP, f"{found} points were sent and read back, equal", **evidence)
+            return Finding.passed(Rung.ROUND_TRIP, f"{found} points were sent, read back and equal", **evidence)
         case SendOutcome.ACCEPTED | SendOutcome.UNVERIFIED:
             code = result.code or "verify.unverified"
             return Finding.warned(Rung.ROUND_TRIP, code, result.message or "not verified", result.remedy, **evidence)

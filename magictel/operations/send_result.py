@@ -1,4 +1,4 @@
-"""The outcome of a send: what the receipt and the verification together amount to, with the code and sentence that explain it."""
+"""The outcome of a send from its receipt and verification, with the code and message that explain it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from magictel.model.events import SendOutcome, SendResult
 from magictel.model.outcome import Fate, Reason
 from magictel.verify import advice
 
-_LOST = "see whether they come late, with --within 120s; else look for a filter, a pipeline, a failure store or a quota behind the receiver"
-_DUPLICATED = "look for a second way to the same place: another collector, a pipeline, replicas that are not merged"
+_LOST = "check whether they arrive late with --within 120s; if not, check pipelines, filters, failure store and quotas behind the receiver"
+_DUPLICATED = (
+    "look for a second pipeline to the same destination: another collector, a pipeline, replicas that are not merged"
+)
 
 
 def judged(result: SendResult, *, verify: bool) -> SendResult:
-    """Return the result with the first outcome that applies, the code and sentence that explain it."""
+    """Return the result with the first outcome that applies, and its code and message."""
     receipt, verification = result.receipt, result.verification
     bad = [reason for reason in receipt.reasons if reason.fate in (Fate.DROPPED, Fate.KEPT)]
     refused = [reason for reason in receipt.reasons if reason.fate is Fate.REJECTED]
@@ -27,7 +29,7 @@ def judged(result: SendResult, *, verify: bool) -> SendResult:
             return _because(result, SendOutcome.UNVERIFIED, unconfirmed)
         if verify and receipt.withheld and not receipt.delivered:
             rules = ", ".join(dict.fromkeys(reason.code for reason in receipt.reasons if reason.fate is Fate.WITHHELD))
-            message = f"every point is withheld ({rules}): nothing was sent, and nothing can be verified"
+            message = f"all points are withheld ({rules}): nothing was sent, and nothing can be verified"
             return replace(result, outcome=SendOutcome.UNVERIFIED, code="verify.nothing-sent", message=message)
         if not verify or not receipt.delivered:
             return replace(result, outcome=SendOutcome.ACCEPTED)
@@ -36,7 +38,9 @@ def judged(result: SendResult, *, verify: bool) -> SendResult:
         return replace(result, outcome=SendOutcome.UNVERIFIED, code="verify.unverified", message=why)
     if verification.missing and not verification.code:
         names = ", ".join(verification.missing_points[:3]) + (", …" if verification.missing > 3 else "")
-        message = f"{verification.missing} of {verification.expected} accepted points were not shown in time: {names}"
+        message = (
+            f"{verification.missing} of {verification.expected} accepted points did not become visible in time: {names}"
+        )
         return replace(result, outcome=SendOutcome.LOST, code="verify.lost", message=message, remedy=_LOST)
     if verification.altered:
         first = next(difference for difference in verification.differences if difference.declared is None)
@@ -49,12 +53,12 @@ def judged(result: SendResult, *, verify: bool) -> SendResult:
             remedy=advice.remedy(result.target, verification.differences),
         )
     if verification.duplicated:
-        message = f"{verification.duplicated} points are shown more than once"
+        message = f"the backend shows {verification.duplicated} points more than once"
         return replace(
             result, outcome=SendOutcome.DUPLICATED, code="verify.duplicated", message=message, remedy=_DUPLICATED
         )
     if verification.code or verification.unverified:
-        message = verification.message or f"{verification.unverified} points hold fields that the backend cannot show"
+        message = verification.message or f"{verification.unverified} points have fields that the backend cannot show"
         return replace(
             result,
             outcome=SendOutcome.UNVERIFIED,

@@ -1,4 +1,4 @@
-"""A job is one chosen target, ready to be worked on: its exporter can be made, or the reason why not is known."""
+"""Jobs: chosen targets whose exporter can be created, or with the reason why not."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 _TICK = 1.0
-"""Seconds of silence after which `Ticked` is yielded: somebody may be looking."""
+"""Seconds without an event after which `Ticked` is yielded, for progress on a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A target by name, the exporter's name, and how to make the exporter: `build` raises `MagictelError` for unusable settings.
+    """A target's name, its exporter's name, and `build`, which creates the exporter or raises `MagictelError` for unusable settings.
 
-    `summary` is the sentence of a passed config rung; `warnings` make it a warning, and `remedy` is a command that settles one of them.
+    `summary` is the message of a passed config rung; `warnings` turn it into a warning, and `remedy` is a command that resolves one.
     """
 
     target: str
@@ -40,7 +40,7 @@ class Job:
     _redactors: list[Redactor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def config(self) -> tuple[Exporter[Any] | None, Finding]:
-        """Make the exporter and the finding of the config rung."""
+        """Create the exporter and the finding of the config rung."""
         try:
             exporter = self.build()
         except MagictelError as failure:
@@ -53,7 +53,7 @@ class Job:
         return exporter, Finding.passed(Rung.CONFIG, self.summary)
 
     def shown(self, value: T) -> T:
-        """A value as it may leave: without the secrets of the exporters that were made."""
+        """Return a value without the secrets of the created exporters."""
         for redact in self._redactors:
             value = redact.value(value)
         return value
@@ -62,7 +62,7 @@ class Job:
 def leaving(
     operation: Callable[Concatenate[Sequence[Job], P], Iterator[Event]],
 ) -> Callable[Concatenate[Sequence[Job], P], Iterator[Event]]:
-    """The door of an operation: every event that it yields leaves without the secrets of its jobs, and with its blanks filled in."""
+    """Yield every event of an operation without the secrets of its jobs, and with its placeholders filled."""
 
     @functools.wraps(operation)
     def shown(jobs: Sequence[Job], /, *arguments: P.args, **options: P.kwargs) -> Iterator[Event]:
@@ -78,7 +78,7 @@ def leaving(
                     yield event
                 except GeneratorExit:
                     raise
-                except BaseException as thrown:  # an interrupt is for the operation to hear of
+                except BaseException as thrown:  # the operation handles an interrupt
                     event = events.throw(thrown)
                 else:
                     event = next(events)
@@ -92,11 +92,11 @@ def side_by_side(
     threads: int,
     broken: Callable[[Job, Finding], R],
 ) -> Iterator[Event | tuple[int, R]]:
-    """Run `work` for every job in a pool; yield its events as they come and (index, result) pairs as jobs end, `Ticked` in between.
+    """Run `work` for every job in a pool; yield its events as they come, (index, result) pairs as jobs end, and `Ticked` in between.
 
-    A bug in one target's exporter is that target's result, made by `broken`; the others go on.
+    A bug in a target's exporter becomes that target's result, created by `broken`; the others continue.
 
-    Closing the generator (an interrupt) abandons what still runs; each job is bounded in time by itself.
+    Closing the generator (an interrupt) abandons running jobs; each job has its own time limit.
     """
     queue: SimpleQueue[Event | tuple[int, R] | BaseException] = SimpleQueue()
 
@@ -104,7 +104,7 @@ def side_by_side(
         try:
             try:
                 result = work(job, queue.put)
-            except Exception as failure:  # the type alone: the text of a foreign exception may hold a secret
+            except Exception as failure:  # only the type: the message of a foreign exception may contain a secret
                 result = broken(job, _bug(type(failure).__name__))
             queue.put((index, result))
         except BaseException as failure:  # handed to the caller's thread, which raises it
@@ -134,7 +134,7 @@ def _bug(kind: str) -> Finding:
     return Finding.failed(
         Rung.CONFIG,
         "internal.target",
-        f"the exporter itself broke: {kind}",
-        "this is a bug of magictel or of the exporter: please report it",
+        f"the exporter failed with a bug: {kind}",
+        "this is a bug in magictel or the exporter: please report it",
         exception=kind,
     )

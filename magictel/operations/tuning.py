@@ -1,4 +1,4 @@
-"""The settings that decide where a delivery's time goes, as an exporter has them: what the advice of `--timing` weighs."""
+"""The exporter settings that affect the time of a delivery, for the advice of `--timing`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from magictel.plugin.exporter import Exporter
 
 
 def tuning(exporter: Exporter[Any], points: int, together: int | None = None) -> Tuning:
-    """What held while so many points were sent, at most `together` of them at once."""
+    """Return the settings during a send of `points`, at most `together` of them at once."""
     settings = exporter.settings
     return Tuning(
         points,

@@ -1,1 +1,1 @@
-"""Entry points: exporters by name, loaded and checked."""
+"""The registry of exporters: entry points by name, loaded and checked."""

@@ -1,9 +1,9 @@
-"""Which exporters there are: entry points of the group `magictel.exporters`, listed without importing, loaded one at a time.
+"""The registered exporters: entry points of the group `magictel.exporters`, listed without importing, loaded one at a time.
 
-Names come from `importlib.metadata`: stevedore's own list is cached on disk under times cut to 32-bit floats, so that it misses a
-package installed up to two minutes after the last scan. Loading goes through stevedore, given that fresh list. Duplicate names are
-found here (stevedore's resolver sees adjacent ones only). What is said of built-in exporters comes from `builtin`, so that listing
-imports none of them.
+Names come from `importlib.metadata`: stevedore caches its list on disk with times truncated to 32-bit floats, so it misses a
+package installed up to two minutes after the last scan. stevedore then loads from this fresh list. Duplicate names are detected
+here (stevedore's resolver sees adjacent ones only). Facts about built-in exporters come from `builtin`, so that listing imports
+none of them.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ GROUP = "magictel.exporters"
 OTHERS_GROUP = "opentelemetry_metrics_exporter"
 State = Literal["ready", "needs", "broken"]
 _KINDS = ("push", "foreign")
-"""Kinds of exporters that can be run; a page is none yet."""
+"""Kinds of exporters that can run; pages are not supported yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One entry point: a name, who registered it, and whether it can be used.
+    """An entry point: a name, the package that registered it, and its state.
 
-    `reason`: for `needs` the variables that are not set, for `broken` why, for `ready` a remark or None. `seconds`: how long its
-    import took, None where nothing was imported. `required` maps keys that have no default to their variables.
+    `reason`: for `needs` the unset variables, for `broken` the error, for `ready` a remark or None. `seconds`: duration of the
+    import, None if nothing was imported. `required` maps keys without default to their variables.
     """
 
     name: str
@@ -45,28 +45,28 @@ class Registration:
 
     @property
     def says(self) -> str:
-        """The state for people: `configured`, `needs ACME_URL`, `broken: No module named 'acme_sdk'`."""
+        """Return the displayed state: `configured`, `needs ACME_URL`, `broken: No module named 'acme_sdk'`."""
         if self.state == "needs":
             return f"needs {self.reason}"
         return f"broken: {self.reason}" if self.state == "broken" else "configured"
 
 
 def names() -> tuple[str, ...]:
-    """Every registered name once, built-in ones first, without importing any."""
+    """Return every registered name without duplicates, built-in ones first, without importing any."""
     return tuple(dict.fromkeys(point.name for point in installed()))
 
 
 def registrations(environment: Mapping[str, str]) -> tuple[Registration, ...]:
-    """Every entry point; built-in ones are not imported, those of other packages are, each guarded and timed.
+    """Return every entry point; built-in ones are not imported, others are, guarded and timed.
 
-    A name that two packages register is shown for each: a built-in exporter keeps its name, otherwise neither has it.
+    A name registered by two packages is listed for each: a built-in exporter keeps its name, otherwise neither gets it.
     """
     points = installed()
     return tuple(registration(point, points, environment) for point in points)
 
 
 def registration(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Registration:
-    """Return what is known of one entry point among all; one of another package is imported."""
+    """Return the registration of an entry point among all; entry points of other packages are imported."""
     package, version = package_of(point)
     plain = Registration(point.name, package, version, "ready")
     taken = _taken(point, points)
@@ -98,13 +98,13 @@ def registration(point: EntryPoint, points: list[EntryPoint], environment: Mappi
 
 
 def registration_of(name: str) -> Registration | None:
-    """Who registered a name, without importing it; state and summary are not asked for."""
+    """Return the registration of a name without importing it, and without state and summary."""
     points = [point for point in installed() if _normal(point.name) == _normal(name)]
     return Registration(points[0].name, *package_of(points[0]), "ready") if points else None
 
 
 def others() -> tuple[Registration, ...]:
-    """What other packages put into OpenTelemetry's own group; not imported."""
+    """Return the entry points of other packages in OpenTelemetry's group, without importing them."""
     points = sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
     registrations = []
     for point in points:
@@ -118,7 +118,7 @@ def others() -> tuple[Registration, ...]:
 
 
 def load(name: str) -> type[Any]:
-    """The exporter class of a registered name, imported now. Raises `PluginError` with the reason."""
+    """Import and return the exporter class of a registered name. Raise `PluginError` with the reason."""
     wanted = _normal(name)
     points = installed()
     mine = [point for point in points if _normal(point.name) == wanted]
@@ -135,7 +135,7 @@ def load(name: str) -> type[Any]:
 
 
 def builtin_source() -> str:
-    """The text of `builtin.py`, made anew from the exporters themselves; a test compares it with the file."""
+    """Return the text of `builtin.py`, generated from the exporters; a test compares it with the file."""
     rows = []
     for point in installed():
         if not is_built_in(point):
@@ -167,7 +167,7 @@ def installed() -> list[EntryPoint]:
 
 
 def _taken(point: EntryPoint, points: Iterable[EntryPoint]) -> str | None:
-    """Why a name is not this entry point's: somebody else has it, or has it as well."""
+    """Return why a name does not belong to this entry point: another package has it, or also has it."""
     if is_built_in(point):
         return None
     twins = [twin for twin in points if twin is not point and _normal(twin.name) == _normal(point.name)]
@@ -180,7 +180,7 @@ def _taken(point: EntryPoint, points: Iterable[EntryPoint]) -> str | None:
 
 
 def _load(point: EntryPoint) -> type[Any]:
-    """Import through stevedore, whose list of entry points is replaced by the one that is fresh."""
+    """Import with stevedore, with its list of entry points replaced by the fresh one."""
     from stevedore import ExtensionManager
 
     class Fresh(ExtensionManager):  # type: ignore[misc, type-arg, unused-ignore] # stevedore's types differ by version
@@ -191,7 +191,7 @@ def _load(point: EntryPoint) -> type[Any]:
         raise _Failed(_reason(failure)) from failure
 
     try:
-        with redirect_stdout(sys.stderr):  # a plugin that prints while it is imported must not spoil a document
+        with redirect_stdout(sys.stderr):  # a plugin that prints during its import must not corrupt a JSON document
             extensions = Fresh(GROUP, on_load_failure_callback=failed).extensions
     except _Failed as failure:
         raise PluginError("plugin.broken", failure.reason, f"fix or uninstall {_named(point)}") from failure
@@ -204,7 +204,7 @@ def _load(point: EntryPoint) -> type[Any]:
 
 
 def _fits(exporter: Any, point: EntryPoint) -> None:
-    """Refuse what is no exporter of this interface."""
+    """Raise `PluginError` for an object that is not an exporter of this interface."""
     remedy = f"fix or uninstall {_named(point)}"
     if not isinstance(exporter, type):
         raise PluginError("plugin.broken", f"{point.value} is not a class", remedy)
@@ -213,22 +213,22 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
 
     if not issubclass(exporter, Exporter):
         raise PluginError(
-            "plugin.broken", f"{point.value} is no exporter", f"{remedy}: it must subclass magictel.Exporter"
+            "plugin.broken", f"{point.value} is not an exporter", f"{remedy}: it must subclass magictel.Exporter"
         )
     interface = declared_interface(exporter)
     if interface is None:
         what = "declares no interface"
-        raise PluginError("plugin.interface", what, f"{remedy}: its own class must say interface = {INTERFACE}")
+        raise PluginError("plugin.interface", what, f"{remedy}: its own class must set interface = {INTERFACE}")
     if interface != INTERFACE:
         raise PluginError(
             "plugin.interface",
             f"built for interface {interface}",
-            f"this is interface {INTERFACE}: install a version of {_distribution(point)} that goes with it",
+            f"install a version of {_distribution(point)} for interface {INTERFACE}",
         )
     if not isinstance(getattr(exporter, "Settings", None), type):
         raise PluginError("plugin.broken", f"{point.value} has no Settings", remedy)
     if exporter.kind not in _KINDS:
-        raise PluginError("plugin.broken", f'{point.value} is of kind "{exporter.kind}", which is unknown here', remedy)
+        raise PluginError("plugin.broken", f'{point.value} is of the unknown kind "{exporter.kind}"', remedy)
 
 
 def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
@@ -238,9 +238,9 @@ def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _reason(failure: BaseException) -> str:
-    """Why an import failed, in one line."""
+    """Return why an import failed, on a single line."""
     if isinstance(failure, SystemExit):
-        return "it tried to end the process while being imported"
+        return "its import tried to end the process"
     text = " ".join(str(failure).split())
     if isinstance(failure, ImportError) and text:
         return text[:200]
@@ -248,7 +248,7 @@ def _reason(failure: BaseException) -> str:
 
 
 def is_built_in(point: EntryPoint) -> bool:
-    """Return whether an entry point is one of our own."""
+    """Return whether an entry point is built in."""
     row = BUILT_IN.get(point.name)
     return row is not None and row.value == point.value
 

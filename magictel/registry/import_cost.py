@@ -1,4 +1,4 @@
-"""What importing a plugin costs, measured in a process of its own: it may hang, end the process, or print."""
+"""The cost of importing a plugin, measured in a separate process: the import may hang, end the process, or print."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCRIPT = (
     "importlib.import_module(sys.argv[1])\n"
 )
 LONGEST = 30.0
-"""Seconds after which an import counts as one that does not end."""
+"""Seconds after which an import counts as hanging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ImportCost:
 
 
 def import_cost(module: str, longest: float = LONGEST) -> ImportCost:
-    """Import a module in a process of its own and return the cost."""
+    """Import a module in a separate process and return the cost."""
     command = [sys.executable, "-X", "importtime", "-c", _SCRIPT, module, *sys.path]
     try:
         ran = subprocess.run(

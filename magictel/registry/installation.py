@@ -1,4 +1,4 @@
-"""Facts of this installation that decide what works: interpreter, platform, versions."""
+"""Facts about this installation: interpreter, platform, versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """One interpreter and what is installed for it. `packages` maps each dependency of magictel to its version, None if missing."""
+    """An interpreter and its packages. `packages` maps each dependency of magictel to its version, None if missing."""
 
     version: str
     folder: str
@@ -25,7 +25,7 @@ class Installation:
     executable: str
     prefix: str
     isolated: bool
-    """True in a virtual environment."""
+    """Return whether this is a virtual environment."""
     platform: str
     openssl: str
     encoding: str
@@ -33,7 +33,7 @@ class Installation:
 
     @property
     def install(self) -> str:
-        """The command that installs a package where this magictel sees it, without the package's name."""
+        """Return the command that installs a package for this magictel, without the package's name."""
         parts = Path(self.prefix).parts
         if "pipx" in parts:
             return "pipx inject magictel"
@@ -61,7 +61,7 @@ def installation() -> Installation:
 def _dependencies() -> list[str]:
     try:
         requirements = importlib.metadata.requires("magictel") or []
-    except importlib.metadata.PackageNotFoundError:  # run from a folder, not installed
+    except importlib.metadata.PackageNotFoundError:  # run from a directory, not installed
         return []
     named = [_REQUIREMENT.match(line) for line in requirements if ";" not in line]
     return [match[0] for match in named if match]

@@ -1,13 +1,13 @@
-"""For applications: metrics to every enabled target, in one line.
+"""Start-up for applications: metrics to every enabled target, in one line.
 
     from magictel import runtime
 
     running = runtime.start()
 
-or, for FastAPI, Starlette and others that uvicorn serves, `FastAPI(lifespan=runtime.lifespan)`.
+or, for FastAPI, Starlette and other ASGI applications, `FastAPI(lifespan=runtime.lifespan)`.
 
-`ENABLED_EXPORTERS` and `magictel.toml` say where to, as for the command line. What cannot be used is logged in one sentence and
-counted; it never stops the application. Without code the same exporters work under `opentelemetry-instrument`
+`ENABLED_EXPORTERS` and `magictel.toml` select the targets, as for the command line. An unusable target is logged in one sentence and
+its points are counted; it never stops the application. The same exporters also work without code under `opentelemetry-instrument`
 (`OTEL_METRICS_EXPORTER=magictel_elasticsearch`).
 """
 

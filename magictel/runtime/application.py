@@ -1,4 +1,4 @@
-"""Start-up for applications: a MeterProvider with one reader for each enabled target."""
+"""Start-up for applications: a MeterProvider with a reader for each enabled target."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from magictel.settings.select import TargetSpec, enabled_names, listed_targets, 
 
 _log = logging.getLogger("magictel.runtime")
 _GRACE = 5.0
-"""Seconds that SIGTERM waits for the last collection: supervisors send SIGKILL after ten or more."""
+"""Seconds for the last collection after SIGTERM: supervisors send SIGKILL after ten or more."""
 
 
 class Runtime:
-    """What `start` set up: `provider` is the SDK's, `exporters` are keyed by target. A context manager that shuts down."""
+    """The result of `start`: `provider` is the SDK's, `exporters` are keyed by target. A context manager that shuts down."""
 
     def __init__(self, provider: MeterProvider, exporters: Mapping[str, Exporter[Any] | CountingExporter]) -> None:
         self.provider = provider
@@ -44,13 +44,13 @@ class Runtime:
         atexit.register(self.shutdown)
 
     def ledgers(self) -> dict[str, Receipt]:
-        """What became of every point so far, by target."""
+        """Return the fate of every point so far, by target."""
         return {name: exporter.ledger for name, exporter in self.exporters.items()}
 
     def shutdown(self, timeout: float = 30.0) -> None:
-        """Collect and send a last time, at most `timeout` seconds for all targets together. Never raises; twice is once.
+        """Collect and send a last time, within `timeout` seconds for all targets together. Never raises; a second call does nothing.
 
-        Called at the end of the process as well. A second caller waits for the first, not longer than its own time.
+        Also called at the end of the process. A second caller waits for the first, within its own time.
         """
         if not self._ending.acquire(blocking=False):
             self._ended.wait(max(0.0, timeout))
@@ -60,7 +60,7 @@ class Runtime:
         except Exception as failure:  # the SDK raises when readers had no time left
             _log.error("%s", " ".join(str(failure).split()))
         for exporter in self.exporters.values():
-            exporter.shutdown(0)  # those whose turn did not come
+            exporter.shutdown(0)  # those that were not reached
         self._ended.set()
         atexit.unregister(self.shutdown)
 
@@ -81,13 +81,13 @@ def start(
     interval: float = 60.0,
     sigterm: bool = True,
 ) -> Runtime:
-    """Send this process's metrics to every enabled target, every `interval` seconds, and at its end.
+    """Send this process's metrics to every enabled target, every `interval` seconds and at the end of the process.
 
-    Targets: those that `ENABLED_EXPORTERS` names, else the enabled ones of the file `config` (default: `MAGICTEL_CONFIG`, else
-    `magictel.toml` in the working folder). `environment` replaces the process's own. Sets OpenTelemetry's global MeterProvider.
+    Targets: those in `ENABLED_EXPORTERS`, otherwise the enabled ones of the file `config` (default: `MAGICTEL_CONFIG`, or
+    `magictel.toml` in the working directory). `environment` replaces the process's own. Sets OpenTelemetry's global MeterProvider.
 
-    `sigterm`: where the process has no handler of its own, SIGTERM sends what there is, for a few seconds at most, before it ends
-    the process as it would have; see `magictel.runtime.lifespan` for servers that end by themselves.
+    `sigterm`: if the process has no handler, SIGTERM first sends the collected points, for a few seconds at most, and then ends the
+    process as usual; see `magictel.runtime.lifespan` for servers that handle SIGTERM.
     """
     env: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
     exporters: dict[str, Exporter[Any] | CountingExporter] = {}
@@ -109,10 +109,10 @@ def start(
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
-    """`start` as the lifespan of an ASGI application: `FastAPI(lifespan=runtime.lifespan)`.
+    """Run `start` as the lifespan of an ASGI application: `FastAPI(lifespan=runtime.lifespan)`.
 
-    uvicorn handles SIGTERM while it imports an application, and afterwards ends the process by that signal, so that nothing else
-    that Python does at its end takes place.
+    uvicorn handles SIGTERM while it imports an application, and afterwards ends the process with that signal, so that Python's own
+    exit handlers do not run.
     """
     with start():
         yield
@@ -124,7 +124,7 @@ def _exporters(
     listed = enabled_names(environment)
     try:
         file = find(config, environment, Path())
-    except SettingsError as failure:  # without its file nobody knows what a name means
+    except SettingsError as failure:  # without the file, a name has no meaning
         yield from ((name, CountingExporter(name, failure)) for name in listed or ("runtime",))
         return
     specs = targets(file, environment) if listed is None else listed_targets(file, environment, entry_points.names())
@@ -157,13 +157,13 @@ def _exporter(
 def _reader(
     target: str, exporter: Exporter[Any] | CountingExporter, millis: float
 ) -> tuple[Exporter[Any] | CountingExporter, Reader]:
-    """Make the reader of an exporter; of one that the SDK cannot use, the one that counts in its place."""
+    """Create the reader of an exporter; replace an exporter that the SDK cannot use with one that counts."""
     try:
         return exporter, Reader(exporter, export_interval_millis=millis)
-    except AttributeError as failure:  # a plugin that does not begin as an exporter does
+    except AttributeError as failure:  # a plugin without an exporter's attributes
         counting = CountingExporter(target, _broken(target, failure))
         return counting, Reader(counting, export_interval_millis=millis)
 
 
 def _broken(name: str, failure: Exception) -> SettingsError:
-    return SettingsError("plugin.broken", f"{name} could not be made: {type(failure).__name__}")
+    return SettingsError("plugin.broken", f"{name} could not be created: {type(failure).__name__}")

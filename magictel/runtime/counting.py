@@ -1,4 +1,4 @@
-"""What stands in for a target that cannot be used: it drops every point, and counts."""
+"""A replacement for an unusable target that drops and counts every point."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from magictel.model.outcome import Fate, Reason, Receipt
 
 
 class CountingExporter(MetricExporter):
-    """Says once, when it is made, why it drops everything; `ledger` counts what it dropped."""
+    """An exporter that logs once why it drops everything; `ledger` counts the dropped points."""
 
     def __init__(self, target: str, why: MagictelError) -> None:
         super().__init__()
@@ -25,16 +25,16 @@ class CountingExporter(MetricExporter):
         origin = f" (from {why.origin})" if why.origin else ""
         log = logging.getLogger(f"magictel.{target}")
         fix = f"; {why.remedy}" if why.remedy else ""
-        log.error("%s: %s: every metric is dropped until this is fixed%s%s", why.code, why.message, origin, fix)
+        log.error("%s: %s: all its metrics are dropped until this is fixed%s%s", why.code, why.message, origin, fix)
 
     @property
     def ledger(self) -> Receipt:
-        """What became of every point: dropped, under the code of the mistake."""
+        """Return the fate of every point: dropped, with the code of the error."""
         with self._lock:
             return self._ledger
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
-        """Count and drop."""
+        """Count and drop the points."""
         points = count_points(metrics_data)
         reasons = (Reason(self.unusable.code, self.unusable.message, points, Fate.DROPPED),) if points else ()
         with self._lock:
@@ -42,8 +42,8 @@ class CountingExporter(MetricExporter):
         return MetricExportResult.FAILURE
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Nothing waits."""
+        """Do nothing: no points are queued."""
         return True
 
     def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
-        """Nothing to end."""
+        """Do nothing: there is nothing to shut down."""

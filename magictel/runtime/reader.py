@@ -1,4 +1,4 @@
-"""The SDK's periodic reader, in a process that forks."""
+"""The SDK's periodic reader for processes that fork."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 
 class Reader(PeriodicExportingMetricReader):
-    """As the SDK's. A child that was forked in the middle of an export gets an export lock that is free."""
+    """The SDK's reader. A child that was forked during an export gets a free export lock."""
 
     def _at_fork_reinit(self) -> None:
         self._export_lock = Lock()

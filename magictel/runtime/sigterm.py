@@ -1,4 +1,4 @@
-"""SIGTERM to a program that does not handle it: the process would die at once, and the last minute of its metrics with it."""
+"""Handling of SIGTERM in programs without a handler: otherwise the process dies at once, with the last minute of its metrics."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LONGEST = 10.0
 
 
 class LastCollection:
-    """Where SIGTERM has its default action, `finish` runs first; then the process dies of the signal all the same.
+    """Run `finish` before the default action of SIGTERM, which then ends the process.
 
-    A handler that the program has, or installs later, is left alone. `finish` runs in a thread while the program goes on, since
-    the signal may have struck in the middle of anything, and must end by itself; a second SIGTERM does not wait for it.
+    A handler of the program, existing or installed later, is not changed. `finish` runs in a thread while the program continues,
+    because the signal may interrupt anything, and must end by itself; a second SIGTERM does not wait for it.
     """
 
     def __init__(self, finish: Callable[[], None]) -> None:
@@ -25,7 +25,7 @@ class LastCollection:
         self._came = False
 
     def listen(self) -> bool:
-        """Whether SIGTERM is listened to from now on."""
+        """Install the handler and return whether that succeeded."""
         ours = threading.current_thread() is threading.main_thread()
         if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return False
@@ -40,7 +40,7 @@ class LastCollection:
             except RuntimeError:  # no thread can be started
                 pass
             else:
-                # A program that ends meanwhile ends by the signal too.
+                # A program that exits meanwhile also ends with the signal.
                 atexit.register(threading.Event().wait, _LONGEST)
                 return
         signal.signal(number, signal.SIG_DFL)

@@ -1,1 +1,1 @@
-"""Sent points against the points that the backend shows."""
+"""Comparison of sent points with the points that the backend shows."""

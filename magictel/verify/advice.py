@@ -1,4 +1,4 @@
-"""What to change where values came back other than sent: by the shape of the change, whatever the backend."""
+"""Advice for altered values, based on the type of the change, for any backend."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from magictel.model.verification import Difference, Value
 
-_ELSEWHERE = (
-    "look for what rewrites these fields on the way: the backend's mapping (magictel prepare shows what it should be), "
-    "a pipeline, a proxy"
-)
+_ELSEWHERE = "find what changes these fields: the backend's mapping (magictel prepare shows the right one), a pipeline, or a proxy"
 
 
 def remedy(target: str, differences: Iterable[Difference]) -> str:
-    """One way out for all differences that no documented form declares."""
+    """Return a remedy for all undeclared differences."""
     pairs = [
         pair
         for difference in differences
@@ -24,14 +21,14 @@ def remedy(target: str, differences: Iterable[Difference]) -> str:
     ]
     prepare = f"magictel prepare {target} --apply, and then a new index: "
     if pairs and all(_single(sent) == seen for sent, seen in pairs):
-        return f"{prepare}the values came back as 32-bit floats, which keep 7 digits"
+        return f"{prepare}the values are stored as 32-bit floats (about 7 digits)"
     if pairs and all(math.trunc(sent) == seen for sent, seen in pairs):
-        return f"{prepare}the values came back as whole numbers, without their decimals"
+        return f"{prepare}the values are stored as integers, without decimals"
     return _ELSEWHERE
 
 
 def _numbers(sent: Value, seen: Value) -> Iterator[tuple[float, float]]:
-    """The numbers that differ; anything else as a pair that no rule explains."""
+    """Yield the differing numbers; other values as a pair that no rule explains."""
     if isinstance(sent, tuple) and isinstance(seen, tuple) and len(sent) == len(seen):
         for before, after in zip(sent, seen, strict=True):
             yield from _numbers(before, after)

@@ -1,4 +1,4 @@
-"""Asking a backend what it has: no complete answer, and one of another shape, are reasons to say, never exceptions."""
+"""Queries to a backend: incomplete or unexpected replies become reasons, never exceptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def ask(question: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T | Unreadable:
-    """What `question` gives, or why the backend could not be asked; asking again may help."""
+    """Return the result of `question`, or why the backend could not be queried; a retry may help."""
     try:
         with reading():
             return question(*arguments, **options)

@@ -1,4 +1,4 @@
-"""Points that nothing tells apart (a time-series index makes its own ids): counted for each metric, and held against what is shown."""
+"""Verification by counts, for points that cannot be told apart (a time-series index makes its own ids): sent and shown per metric."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SHOWN = 50
 
 
 class Tally:
-    """The points of one target that were delivered and have no identity.
+    """The delivered points of a target without identity.
 
-    `noted`: how many the backend took with a note or did not confirm (it held one with their dimensions and time): where fewer are
-    shown, so many may be the same point once more, and are unverified, not missing.
+    `noted`: the number that the backend accepted with a note or did not confirm (it already had one with their dimensions and time):
+    up to so many missing ones may be repetitions, and are unverified, not missing.
     """
 
     def __init__(self, exporter: Exporter[Any], noted: int) -> None:
@@ -31,11 +31,11 @@ class Tally:
 
     @property
     def points(self) -> int:
-        """How many points there are."""
+        """Return the number of points."""
         return self._beyond + sum(count for count, _, _ in self._metrics.values())
 
     def add(self, metric: str, time: int) -> None:
-        """One point more, at `time` (Unix nanoseconds). Beyond ten thousand metrics points are not counted by metric."""
+        """Count a point at `time` (Unix nanoseconds). Beyond ten thousand metrics, points are not counted by metric."""
         known = self._metrics.get(metric)
         if known is not None:
             known[0] += 1
@@ -46,7 +46,7 @@ class Tally:
             self._beyond += 1
 
     def count(self, target: str, wait: Patience) -> Iterator[Waited]:
-        """Ask how many are shown until none is short or time is over; and once more for doubles."""
+        """Query the counts until none is short or the time is over; then once more for duplicates."""
         best = {name: Counted(name, since, until, count) for name, (count, since, until) in self._metrics.items()}
         asked: list[Counted] = []
 
@@ -71,9 +71,9 @@ class Tally:
         self._counted = list(best.values())
 
     def into(self, verification: Verification, unnamed: int = 0) -> Verification:
-        """What the points told apart gave, with the counts; where every count is exact, nothing is unverified.
+        """Merge the counts into the verification of the other points; if every count is exact, nothing is unverified.
 
-        `unnamed`: so many were refused, and nobody knows which.
+        `unnamed`: the number of rejected points that the backend did not name.
         """
         if not self.points:
             return verification
@@ -128,9 +128,11 @@ class Tally:
             return self.trouble
         if messages:
             names = ", ".join(messages[:3]) + (", …" if len(messages) > 3 else "")
-            return Unreadable("verify.count", f"the backend shows another number of points in this time: {names}")
+            return Unreadable(
+                "verify.count", f"the backend shows a different number of points in this time range: {names}"
+            )
         if not unasked:
             return None
         if self._beyond:
-            return Unreadable("verify.unreadable", f"{self._beyond} points are of more metrics than are counted")
-        return Unreadable("verify.unsupported", "these points have nothing that tells one from another")
+            return Unreadable("verify.unreadable", f"{self._beyond} points exceed the number of counted metrics")
+        return Unreadable("verify.unsupported", "these points cannot be told apart")

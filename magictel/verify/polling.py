@@ -1,4 +1,4 @@
-"""The one loop that asks a backend again until it shows what was sent, or time is over."""
+"""The polling loop of all read-backs: query until the backend shows the sent points, or the time is over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long and how often to ask: until `within` seconds after `accepted`, at intervals of `every`; `delay` is the backend's own."""
+    """The schedule of queries: until `within` seconds after `accepted`, at intervals of `every`; `delay` is the backend's own."""
 
     clock: Clock
     accepted: float
@@ -28,19 +28,19 @@ class Patience:
 
     @property
     def waited(self) -> float:
-        """Seconds since the points were accepted."""
+        """Return the seconds since the points were accepted."""
         return self.clock.monotonic() - self.accepted
 
     @property
     def over(self) -> bool:
-        """True when the time is over."""
+        """Return whether the time is over."""
         return self.waited >= self.within
 
 
 def patience(exporter: Exporter[Any], clock: Clock, within: float | None, command: str) -> Patience | Unreadable:
     """Return how to poll this backend from now on: `within` seconds, by default three times its own delay and at least five.
 
-    `Unreadable`: its delay is unknown, or longer than the wait; `command` takes a longer one.
+    `Unreadable`: its delay is unknown, or longer than the wait; `command` accepts a longer one.
     """
     accepted = clock.monotonic()
     delay = ask(exporter.visible_delay)
@@ -51,16 +51,14 @@ def patience(exporter: Exporter[Any], clock: Clock, within: float | None, comman
         return Patience(clock, accepted, within, delay, exporter.poll_every())
     return Unreadable(
         "verify.delay-beyond-within",
-        f"the backend shows points after {delay:g} s, beyond the {within:g} s that were waited",
+        f"the backend shows points only after {delay:g} s, later than the wait of {within:g} s",
         f"{command} --within {math.ceil(3 * delay)}s" if math.isfinite(delay) else None,
     )
 
 
 @dataclass(slots=True)
 class Poll(Generic[V]):
-    """What polling has come to: the last verdict on an answer, why the last question had none, when it was first complete, and after
-    how many pauses.
-    """
+    """The state of polling: the last verdict, why the last query failed, when the result was first complete, and after how many pauses."""
 
     best: V | None = None
     trouble: Unreadable | None = None
@@ -77,11 +75,10 @@ def poll(
     unsure: Callable[[V], bool],
     patience: Patience,
 ) -> Iterator[Poll[V]]:
-    """Ask until the verdict on an answer is complete; yield before each wait, for progress, and at the `end`.
+    """Query until the verdict is complete; yield before each wait, for progress, and at the `end`.
 
-    Where the first complete verdict is `unsure`, ask once more: a point may be shown before all of it is, and its second copy after
-    the first. A question asked after the time was over is the last; one asked before it may have come too early, however late its
-    answer.
+    If the first complete verdict is `unsure`, query once more: a point may be shown before all of it is stored, or before its
+    second copy. A query sent after the time is over is the last; one sent before may have come too early, however late its reply.
     """
     state: Poll[V] = Poll()
     while True:

@@ -1,4 +1,4 @@
-"""Reads a sample back: asks the backend until it shows every point, and compares."""
+"""The read-back of a sample: queries the backend until it shows every point, and compares."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def read_back(
 ) -> Verification:
     """Query until every expected point is shown, or `within` seconds are over (None: at least three times the backend's delay).
 
-    Points in `gone` were refused or given up: some may have arrived, and none is missing. What `receipt` counts as refused without a name
-    may be any of those expected.
+    Points in `gone` were rejected or dropped: some may be stored, and none counts as missing. Unnamed rejections in `receipt` may be any
+    of the expected points.
     """
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
     unnamed = receipt.unnamed

@@ -1,7 +1,7 @@
-"""`replay --verify`: a second pass over the recordings, slice by slice, that holds what each backend shows against what was sent.
+"""`replay --verify`: a second pass over the recordings, slice by slice, that compares the sent points with those of each backend.
 
-Memory does not grow with the recording: points are made again from it, with the same shift. Kept are eight bytes for each item
-that was refused or given up, which is not expected.
+Memory does not grow with the recording: its points are read again, with the same shift. Only eight bytes are kept for each item that
+was rejected or dropped, which is not looked for.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from magictel.verify.polling import Patience, patience, poll
 
 _MOST_GONE = 500_000
 _SHOWN = 50
-"""Differences and missing points that are kept with the counts."""
+"""Maximum number of kept differences and missing points."""
 
 
 @dataclass(slots=True)
 class Gone:
-    """The points of a target that did not get through, by their items. Beyond half a million nobody knows which: `full`."""
+    """The undelivered points of a target, by their items. Beyond half a million they are no longer recorded: `full`."""
 
     known: set[int] = field(default_factory=set)
     full: bool = False
 
     def add(self, series: Series, point: Point, exporter: Exporter[Any]) -> None:
-        """Note a point that was refused or given up."""
+        """Note a point that was rejected or dropped."""
         item = exporter.encode(series, point)
         if len(self.known) >= _MOST_GONE:
             self.full = True
@@ -41,13 +41,13 @@ class Gone:
             self.known.add(_digest(item))
 
     def holds(self, item: bytes) -> bool:
-        """Was it noted?"""
+        """Return whether the item was noted."""
         return _digest(item) in self.known
 
 
 class Proof:
-    """One target's verification, fed slice by slice. `until`: points of the recordings that were handed to the target; `noted`:
-    points that the backend took with a note; `unnamed`: points that it refused without saying which.
+    """A target's verification, slice by slice. `until`: number of points passed to the target; `noted`: points that the backend
+    accepted with a note; `unnamed`: points that it rejected without naming them.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Proof:
         self._unnamed = unnamed
 
     def begin(self) -> None:
-        """Ask how long the backend takes to show a point."""
+        """Query the backend's delay until it shows a point."""
         wait = patience(self._exporter, self._clock, self._within, "magictel replay --verify")
         if isinstance(wait, Unreadable):
             self._trouble = wait
@@ -83,11 +83,11 @@ class Proof:
         self._patience = wait
         if self._gone.full:
             self._trouble = Unreadable(
-                "verify.unreadable", f"more than {_MOST_GONE} points were refused: which of them is not known any more"
+                "verify.unreadable", f"more than {_MOST_GONE} points were rejected, too many to record which"
             )
 
     def hold(self, piece: Slice) -> Iterator[Event]:
-        """Hold a slice against what is shown, and wait for it while there is time."""
+        """Compare a slice with the points that the backend shows, and wait for them while there is time."""
         expected, repeats = self._expected(piece)
         if not expected:
             return
@@ -123,18 +123,18 @@ class Proof:
         yield Waited(self.target, f"{self._sum.found} of {self._sum.expected} points read back", state.waited)
 
     def count(self) -> Iterator[Event]:
-        """Hold what cannot be told apart against the backend's own count, at the end."""
+        """Compare points that cannot be told apart with the backend's count, at the end."""
         if self._patience is not None and (self._trouble is None or not self._trouble.final):
             yield from self._tally.count(self.target, self._patience)
 
     def broken_off(self, delivered: int) -> None:
-        """End before everything was asked for: of the points that were delivered the others are unverified, never missing."""
+        """End early: delivered points that were not read back are unverified, never missing."""
         left = max(0, delivered - self._sum.expected - self._tally.points - self._repeated)
         self._add(Verification(left, unverified=left))
-        self._trouble = Unreadable("verify.unverified", "reading back was interrupted: not every point was asked for")
+        self._trouble = Unreadable("verify.unverified", "the read-back was interrupted: some points were not queried")
 
     def verification(self) -> Verification:
-        """What was found, all slices together."""
+        """Return the verification of all slices together."""
         trouble = self._trouble
         verification = replace(self._tally.into(self._sum, self._unnamed), repeats=self._repeated)
         if (
@@ -150,7 +150,7 @@ class Proof:
     def _held(
         self, expected: Sequence[Expected], shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]
     ) -> Verification:
-        """A recording may hold an identity several times: to show each that was sent is right, and a value that is not shown is lost."""
+        """Verify an identity that the recording contains several times: any sent value may be shown; a value that is not shown is lost."""
         once: list[Seen] = []
         copies: dict[str, list[Seen]] = {}
         for seen in shown:
@@ -165,9 +165,9 @@ class Proof:
             once += [Seen(key, sent[0].fields)] if len(as_sent) == len(seen_copies) <= len(sent) else seen_copies
             values = list({tuple(sorted(want.fields.items(), key=str)): want for want in sent}.values())
             absent = [want for want in values if not any(self._same(want, copy) for copy in seen_copies)]
-            # An id that the exporter chose names one value. Where none is as sent it is altered, and the others are nobody's.
+            # An id chosen by the exporter means a single value. If none matches, it is altered, and the others belong to no point.
             if as_sent and sent[0].id is None:
-                lost += [f"{want.point}: the recording holds {len(values)} values for this time" for want in absent]
+                lost += [f"{want.point}: the recording has {len(values)} values for this time" for want in absent]
         verification = verify(expected, once, self._exporter.declared)
         if not lost:
             return verification
@@ -183,7 +183,7 @@ class Proof:
         return not (verification.missing or verification.altered)
 
     def _expected(self, piece: Slice) -> tuple[list[Expected], dict[str, list[Expected]]]:
-        """The points that were delivered, each identity once; and those that the slice holds several times."""
+        """Return the delivered points, each identity once, and those that the slice contains several times."""
         expected: dict[str, Expected] = {}
         repeats: dict[str, list[Expected]] = {}
         exporter = self._exporter
@@ -221,7 +221,7 @@ class Proof:
         )
 
     def _new_forms(self, more: Verification) -> list[Difference]:
-        """One difference for each declared form: they are all alike."""
+        """Return a difference for each declared form: they are all alike."""
         differences = []
         for difference in more.differences:
             if difference.declared is not None and difference.declared not in self._forms:
@@ -231,7 +231,7 @@ class Proof:
 
 
 def prove(proofs: list[Proof], slices: Iterator[Slice]) -> Iterator[Event]:
-    """The second pass. Raises `SourceError` where the first did."""
+    """Run the second pass. Raise `SourceError` where the first pass did."""
     for proof in proofs:
         proof.begin()
     furthest = max((proof.until for proof in proofs), default=0)

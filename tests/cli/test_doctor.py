@@ -66,7 +66,7 @@ BROKEN = {
     "an exception": ("raise ValueError('no luck')", "plugin.broken", "ValueError: no luck", "fix or uninstall"),
     "another interface": (ACME.replace("interface = 2", "interface = 9"), "plugin.interface", "built for interface 9", "install a version"),
     "no interface of its own": (ACME.replace("interface = 2", ""), "plugin.interface", "declares no interface", "install a version"),
-    "no exporter": ("class AcmeExporter: pass", "plugin.broken", "is no exporter", "fix or uninstall"),
+    "no exporter": ("class AcmeExporter: pass", "plugin.broken", "is not an exporter", "fix or uninstall"),
     "an end of the process": ("import os\nos._exit(7)", "plugin.broken", "ends the process, with exit code 7", "fix or uninstall"),
     "a crash": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "plugin.broken", "signal 11", "fix or uninstall"),
 }  # fmt: skip

@@ -162,7 +162,7 @@ BAD = {
     "JSON that breaks off": (request(1).encode()[:-9], "line 1, column"),
     "a wrong type": (request(1).replace('"asDouble": 1', '"asDouble": "one"').encode(), "expected float"),
     "deep JSON": (b'{"resourceMetrics":[],"x":' + b"[" * 200_000, "nested too deep"),
-    "no points": (b'{"resourceMetrics":[]}\n', "holds no point"),
+    "no points": (b'{"resourceMetrics":[]}\n', "contains no point"),
     "a truncated gzip": (
         gzip.compress((request(*range(500)) + "\n").encode())[:-20],
         "ends in the middle of its gzip data",

@@ -83,7 +83,7 @@ def test_a_recording_of_nothing_to_send_says_what_it_holds(tmp_path: Path, text:
     (tmp_path / "r").write_text(text)
     ran = replayed(tmp_path, "r")
     assert (ran.code, ran.document["code"]) == (1, "source.empty"), ran
-    assert "holds no point (skipped: 1 " in ran.document["message"]
+    assert "contains no point (skipped: 1 " in ran.document["message"]
 
 
 def test_record_says_what_it_skips(tmp_path: Path) -> None:

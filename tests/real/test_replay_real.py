@@ -245,7 +245,7 @@ def test_a_time_series_index_makes_its_own_ids_so_points_are_counted(tmp_path: P
         body = {"index_patterns": [index], "priority": 400, "data_stream": {}, "template": template}
         assert http.put(f"/_index_template/{index}", json=body).status_code == 200
         try:
-            for _ in range(2):  # the second time each is there already, and none is there twice
+            for _ in range(2):  # the second time each already exists, and none is there twice
                 ran = magictel("replay", "r", *to, "--shift", "keep", folder=tmp_path)
                 assert (ran.code, ran.document["outcome"]) == (0, "verified"), ran
                 (target,) = ran.document["targets"]

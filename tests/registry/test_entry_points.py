@@ -91,8 +91,8 @@ BROKEN = {
     "a syntax error": ("def x(:", "SyntaxError"),
     "no such class": ("x = 1", "no attribute 'AcmeExporter'"),
     "no class at all": ("AcmeExporter = 5", "is not a class"),
-    "no exporter": ("class AcmeExporter: interface = 2", "is no exporter"),
-    "a reader of the SDK": (READER, "is no exporter"),
+    "no exporter": ("class AcmeExporter: interface = 2", "is not an exporter"),
+    "a reader of the SDK": (READER, "is not an exporter"),
     "no interface": (f"{BASE}class AcmeExporter(Exporter): pass", "declares no interface"),
     "no interface, on one of ours": (
         "from magictel.exporters.file import FileExporter\nclass AcmeExporter(FileExporter): pass",

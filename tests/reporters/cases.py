@@ -126,8 +126,8 @@ PORTAL = checked(
         Finding.failed(
             Rung.HTTP,
             "http.not-a-backend",
-            "http://es.example.net:80 answers 200 with a web page, not as a backend's API does",
-            "check host, port and path: a user interface, a login page or another service listens there",
+            "http://es.example.net:80 answers 200 with a web page, not like a backend's API",
+            "check the host, port and path: a user interface, a login page or another service is listening there",
             status=200,
             server="nginx/1.24",
             content_type="text/html",
@@ -150,7 +150,7 @@ NODES = checked(
             Rung.TCP,
             "net.tcp.refused",
             "1 of 3 nodes fail; http://b:9200: connection refused: nothing is listening on 10.0.0.2:9200",
-            "start the backend or check the port; inside a container, localhost is the container itself",
+            "start the backend, or check the port; inside a container, localhost is the container itself",
             endpoints=[
                 {"endpoint": "http://a:9200", "outcome": "pass", "message": "10.0.0.1:9200 answers", "evidence": {}},
                 {
@@ -299,7 +299,7 @@ LOST = SendResult(
     ),
     Verification(10, 7, 3, duplicated=1, missing_points=("cost point-03", "cost point-04", "latency point-09")),
     "verify.lost",
-    "3 of 10 accepted points were not shown in time: cost point-03, cost point-04, latency point-09",
+    "3 of 10 accepted points did not become visible in time: cost point-03, cost point-04, latency point-09",
     None,
     "http://localhost:9090/api/v1/write",
     seconds=5.4,
