@@ -48,8 +48,7 @@ Where the code departs from the architecture plan, and why:
 - What a backend asks of one payload (Retry-After, a full disk) holds for all, across exports, for five minutes at most.
 - `Reason.unknown` marks points that may be with the backend although they count as rejected or dropped.
 - Threads for `in_flight` are our own daemons: a `ThreadPoolExecutor` takes no work while the interpreter ends.
-- HTTP/1.1 is ours (`transports.http1`): which phase failed, and what came instead of an answer, is lost behind a library, and a
-  library's share of a small export's cost was two fifths.
+- The sockets below httpx are ours: which phase failed, and what came instead of an answer, is lost behind a library.
 """
 
 from __future__ import annotations

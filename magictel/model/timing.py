@@ -123,7 +123,7 @@ class Stopwatch:
             yield item
 
     def tracer(self) -> Callable[[str, Any], None]:
-        """Return what hears of one exchange's events by their names, from its beginning."""
+        """Hears of one exchange's events by httpcore's names (its `trace` extension), from its beginning."""
         connecting, sending, done = 0.0, 0.0, self._now()
 
         def hear(name: str, _: Any) -> None:

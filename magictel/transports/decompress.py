@@ -1,4 +1,7 @@
-"""Decoding of a reply's Content-Encoding, with a size limit, and strict: a truncated body is an error."""
+"""Decoding of a reply's Content-Encoding, with a size limit, and strict: a truncated body is an error.
+
+httpx also decodes, but accepts half a gzip stream as a whole one.
+"""
 
 from __future__ import annotations
 

@@ -1,21 +1,22 @@
-"""HTTP/1.1 over kept connections: the transport of delivery, probes and read-back.
+"""HTTP/1.1 with httpx over pooled connections: the transport of delivery, probes and read-back, and the only module that uses httpx.
 
-The protocol is our own (`http1`, over `sockets`): a diagnosis needs the failed phase, whether anything was sent, the first bytes
-received, and a deadline for the whole exchange, all of which a library hides. Cookies, redirects and a library's own decoding are
-not wanted, and a library was half of the cost of a small export.
+httpx parses addresses; its httpcore implements the protocol, the pool and the proxies. `httpx.Client` is not used: cookies, redirects
+and its decoding are not wanted, and it is more than half of the cost of a small export. The sockets are our own (`sockets`): a
+diagnosis needs the failed phase, whether anything was sent, the first bytes received, and a deadline for the whole exchange, all
+of which a library hides.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import ssl
+import threading
 import time
 import urllib.parse
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from magictel.http.wire import Reply, Request
 from magictel.model.timing import Stopwatch
@@ -27,36 +28,30 @@ from magictel.transports.decompress import decoded
 from magictel.transports.errors import ExchangeProgress, classify
 from magictel.transports.exchange_log import log_failure, log_reply, log_request
 from magictel.transports.headers import folded, must_travel, travelling
-from magictel.transports.http1 import ReplyReader, write_request
-from magictel.transports.http_errors import ProtocolError
-from magictel.transports.idle_connections import IdleConnections
+from magictel.transports.http_errors import HeaderTooLarge, NotHttp, ProtocolError, ReplyTooLarge, Truncated
+from magictel.transports.log_redaction import redacted_logs
 from magictel.transports.sockets import CurrentExchange, SocketBackend, SocketStream
+
+if TYPE_CHECKING:
+    import httpcore
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _EXCHANGE_FAILURES = (OSError, ProtocolError, ProxyRefused, EOFError)
 _BODY_LIMIT = 64 * 1024 * 1024
-_SAFE_IN_TARGET = "!$%&'()*+,-./:;=?@[]_~"
+_HEADER_LIMIT = 64 * 1024
 _MOST_ROUTES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """A parsed address: `target` is the request's, `host` the header of that name."""
+    """A parsed address: `host` is the header of that name."""
 
     endpoint: Endpoint
     proxy: Proxy | None
     origin: str
-    target: bytes
+    url: httpcore.URL
     host: bytes
-    proxy_headers: tuple[tuple[bytes, bytes], ...] = ()
-
-    @property
-    def key(self) -> Hashable:
-        """Return what routes that share connections have in common."""
-        if self.proxy is not None and not self.endpoint.tls:
-            return self.proxy
-        return self.proxy, self.endpoint.host, self.endpoint.port, self.endpoint.tls
 
 
 class HttpTransport:
@@ -116,96 +111,128 @@ class HttpTransport:
             asks=request.method in _REPEATABLE,
         )
         log_request(request, self._redact)
-        with uninstrumented():
+        with uninstrumented(), redacted_logs(self._redact):
             try:
-                self._prepare(route)
+                pool = self._pool(route)
                 self._exchange.begin(progress, time.monotonic() + timeout, route.endpoint, route.proxy)
                 try:
-                    return self._send(route, request, progress, timeout)
+                    return self._send(pool, route, request, progress, timeout)
                 except _EXCHANGE_FAILURES as failure:
                     # The peer may close an idle connection at the moment it is used: repeat requests that only read.
                     kept = not self._exchange.fresh and not progress.received and not isinstance(failure, TimeoutError)
                     if not kept or not progress.asks:
                         raise
-                return self._send(route, request, progress, timeout)
+                return self._send(pool, route, request, progress, timeout)
             except _EXCHANGE_FAILURES as failure:
                 error = classify(failure, progress, self._redact)
                 log_failure(request, error.code, error.message, self._redact)
                 raise error from None
 
     def prepare(self, urls: Iterable[str]) -> None:
-        """Create what sends to these addresses reuse: routes, the TLS context. Open no connection. Raise `SettingsError`."""
+        """Create what sends to these addresses reuse: routes, pools, the TLS context. Open no connection. Raise `SettingsError`."""
         import_all()
         for url in urls:
-            self._prepare(self._route(url))
+            self._pool(self._route(url))
 
     def close(self) -> None:
-        """Close idle connections; may be called twice. A later send opens new ones."""
-        self._idle.close()
+        """Close pooled connections; may be called twice. A later send opens new ones."""
+        with self._lock:
+            pools = list(self._pools.values())
+            self._pools.clear()
+        for pool in pools:
+            pool.close()
 
     def proxy(self, endpoint: Endpoint) -> Proxy | None:
         """Return the proxy for an endpoint, or None."""
         return proxy_for(endpoint, self._proxy, trust_env=self._trust_env, environment=self._environment)
 
-    def _send(self, route: _Route, request: Request, progress: ExchangeProgress, timeout: float) -> Reply:
+    def _send(
+        self, pool: httpcore.ConnectionPool, route: _Route, request: Request, progress: ExchangeProgress, timeout: float
+    ) -> Reply:
+        import httpcore
+
         started = time.monotonic()
-        hear = _deaf if self.stopwatch is None else self.stopwatch.tracer()
-        stream = self._idle.take(route.key) or self._connect(route, hear)
-        kept = False
+        asked = httpcore.Request(
+            request.method, route.url, headers=travelling(request, route.host), content=request.body
+        )
+        if self.stopwatch is not None:
+            asked.extensions = {"trace": self.stopwatch.tracer()}
         try:
-            hear("http1.send_request_headers.started", None)
-            headers = [*travelling(request, route.host), *route.proxy_headers]
-            write_request(stream, request.method, route.target, headers, request.body)
+            answered = pool.handle_request(asked)
             progress.limit = timeout
-            reader = ReplyReader(stream)
             try:
-                head = reader.head()
-            except BaseException:
-                hear("http1.receive_response_headers.failed", None)
+                headers = folded(answered.headers)
+                body = self._body(answered, headers)
+            except ProtocolError:
+                stream = answered.extensions.get("network_stream")
+                if isinstance(stream, SocketStream):
+                    stream.spoil()
                 raise
-            hear("http1.receive_response_headers.complete", None)
-            raw = reader.body(*head, request.method, self._body_limit)
-            if raw.status == 407 and progress.proxy is not None:
-                progress.phase = "proxy"
-                raise ProxyRefused(407)
-            said = folded(raw.headers)
-            body = decoded(raw.body, said.get("content-encoding", ""), self._body_limit)
-            kept = raw.kept
-        finally:
-            if kept:
-                self._idle.give(route.key, stream)
-            else:
-                stream.close()
-            hear("http1.response_closed.complete", None)
-        reply = Reply(raw.status, said, body, time.monotonic() - started)
+            finally:
+                answered.close()
+        except httpcore.ProxyError as failure:
+            status = str(failure).partition(" ")[0]
+            raise ProxyRefused(int(status) if status.isdigit() else 0) from None
+        except httpcore.RemoteProtocolError as failure:
+            raise _protocol_error(progress, str(failure)) from None
+        except httpcore.LocalProtocolError:
+            raise ProtocolError("the request is not valid") from None
+        if answered.status == 407 and progress.proxy is not None:
+            progress.phase = "proxy"
+            raise ProxyRefused(407)
+        reply = Reply(answered.status, headers, body, time.monotonic() - started)
         log_reply(request, reply, self._redact)
         return reply
 
-    def _connect(self, route: _Route, hear: Callable[[str, Any], None]) -> SocketStream:
-        """A connection on which the backend can be asked, through the proxy's tunnel where there is one."""
-        peer = route.proxy or route.endpoint
-        with _heard(hear, "connect_tcp"):
-            stream = self._backend.connect_tcp(peer.host, peer.port)
-        if not route.endpoint.tls:
-            return stream
-        try:
-            if route.proxy is not None:
-                _open_tunnel(stream, route.endpoint, route.proxy)
-            assert self._context is not None
-            with _heard(hear, "start_tls"):
-                return stream.start_tls(self._context, route.endpoint.host)
-        except BaseException:
-            stream.close()
-            raise
+    def _body(self, answered: httpcore.Response, headers: Mapping[str, str]) -> bytes:
+        """Return the decompressed body, with a size limit."""
+        if sum([len(name) + len(value) + 4 for name, value in answered.headers]) > _HEADER_LIMIT:
+            raise HeaderTooLarge
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self._body_limit:
+            raise ReplyTooLarge(self._body_limit)
+        pieces: list[bytes] = []
+        size = 0
+        for piece in cast(Iterable[bytes], answered.stream):
+            size += len(piece)
+            if size > self._body_limit:
+                raise ReplyTooLarge(self._body_limit)
+            pieces.append(piece)
+        return decoded(b"".join(pieces), headers.get("content-encoding", ""), self._body_limit)
 
-    def _prepare(self, route: _Route) -> None:
-        if route.endpoint.tls and self._context is None:
+    def _pool(self, route: _Route) -> httpcore.ConnectionPool:
+        tls, proxy = route.endpoint.tls, route.proxy
+        if tls and self._context is None:
             self._context = ssl_context(self._tls)
+        key = (tls, str(proxy) if proxy else "")
+        with self._lock:
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = self._make_pool(proxy)
+            return pool
+
+    def _make_pool(self, proxy: Proxy | None) -> httpcore.ConnectionPool:
+        import httpcore
+
+        options: dict[str, Any] = {
+            "ssl_context": self._context,
+            "max_connections": None,
+            "max_keepalive_connections": self._max_idle,
+            "keepalive_expiry": self._keepalive,
+            "network_backend": self._backend,
+        }
+        if proxy is None:
+            return httpcore.ConnectionPool(**options)
+        headers = [(b"Proxy-Authorization", proxy.authorization.reveal().encode())] if proxy.authorization else []
+        return httpcore.HTTPProxy(proxy_url=f"http://{proxy}", proxy_headers=headers, **options)
 
     def _route(self, url: str) -> _Route:
         known = self._routes.get(url)
         if known is not None:
             return known
+        import httpcore
+        import httpx
+
         parts = urllib.parse.urlsplit(url)
         key = (parts.scheme, parts.netloc)
         peer = self._peers.get(key)
@@ -213,76 +240,57 @@ class HttpTransport:
             port = parts.port or _DEFAULT_PORTS[parts.scheme]
             endpoint = Endpoint(parts.scheme, parts.hostname or "", port)
             peer = self._peers[key] = (endpoint, self.proxy(endpoint))
+        read = httpx.URL(url)
+        asked = httpcore.URL(scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path)
         if len(self._routes) >= _MOST_ROUTES:
             self._routes.clear()
-        route = self._routes[url] = _read_route(*peer, parts)
+        route = self._routes[url] = _Route(*peer, peer[0].origin, asked, read.netloc)
         return route
 
     def _start_life(self) -> None:
-        self._idle = IdleConnections(self._keepalive, self._max_idle)
-        # The finalizer keeps the idle connections alive as long as the transport: the collector finds no open socket.
-        self._forgotten = weakref.finalize(self, self._idle.close)
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[bool, str], httpcore.ConnectionPool] = {}
+        # The finalizer references the pools, so they are never garbage before their transport: the collector finds no open socket.
+        self._forgotten = weakref.finalize(self, _close, self._pools)
         self._forgotten.atexit = False
 
     def _after_fork(self) -> None:
         """Drop the child's copies of the parent's sockets without writing to them."""
         self._forgotten.detach()
-        self._inherited = self._idle
+        self._inherited = self._pools
         self._start_life()
-
-
-def _read_route(endpoint: Endpoint, proxy: Proxy | None, parts: urllib.parse.SplitResult) -> _Route:
-    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-    if endpoint.port != _DEFAULT_PORTS[endpoint.scheme]:
-        host = f"{host}:{endpoint.port}"
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    target = urllib.parse.quote(target, _SAFE_IN_TARGET)
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    if proxy is not None and not endpoint.tls:
-        target = f"{endpoint.scheme}://{host}{target}"
-        headers = _proxy_headers(proxy)
-    return _Route(endpoint, proxy, endpoint.origin, target.encode("ascii"), host.encode("ascii"), headers)
-
-
-def _proxy_headers(proxy: Proxy) -> tuple[tuple[bytes, bytes], ...]:
-    if proxy.authorization is None:
-        return ()
-    return ((b"Proxy-Authorization", proxy.authorization.reveal().encode("ascii")),)
-
-
-def _open_tunnel(stream: SocketStream, endpoint: Endpoint, proxy: Proxy) -> None:
-    """Ask the proxy for a tunnel; raises `ProxyRefused`."""
-    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-    target = f"{host}:{endpoint.port}".encode("ascii")
-    write_request(stream, "CONNECT", target, [(b"Host", target), *_proxy_headers(proxy)])
-    status, _, _ = ReplyReader(stream).head()
-    if not 200 <= status < 300:
-        raise ProxyRefused(status)
-
-
-@contextlib.contextmanager
-def _heard(hear: Callable[[str, Any], None], step: str) -> Iterator[None]:
-    hear(f"connection.{step}.started", None)
-    try:
-        yield
-    except BaseException:
-        hear(f"connection.{step}.failed", None)
-        raise
-    hear(f"connection.{step}.complete", None)
-
-
-def _deaf(event: str, details: Any) -> None:
-    """Nobody measures."""
 
 
 def import_all() -> None:
     """Import modules that only a send needs, to keep the command line's start-up fast."""
     import encodings.idna  # imported by `socket.getaddrinfo`
-    import html  # for a page instead of a reply
+
+    import httpcore
+    import httpx
 
     import magictel.transports.instrumentation
 
-    del encodings, html, magictel
+    del encodings, httpcore, httpx, magictel
+
+
+def _close(pools: dict[tuple[bool, str], httpcore.ConnectionPool]) -> None:
+    for pool in pools.values():
+        pool.close()
+
+
+def _protocol_error(progress: ExchangeProgress, message: str) -> BaseException:
+    """Return the specific error for httpcore's generic exception, from the bytes seen on the socket."""
+    if progress.broken is not None and not progress.received:
+        return progress.broken
+    if not progress.received:
+        return EOFError("no answer")
+    if not progress.first_bytes.startswith(b"HTTP/1."):
+        return NotHttp("no status line")
+    if progress.received >= _HEADER_LIMIT and "too long" in message:
+        return HeaderTooLarge()
+    if "peer closed" in message or "disconnected" in message:
+        return Truncated(f"{progress.received} bytes received")
+    return NotHttp("no reply of HTTP/1.1")
 
 
 def _names_files(options: TlsOptions) -> bool:

@@ -1,4 +1,4 @@
-"""Errors in a reply."""
+"""Errors in a reply, distinguished by the bytes seen on the socket: httpcore has a single exception for all of them."""
 
 from __future__ import annotations
 

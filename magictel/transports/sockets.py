@@ -1,4 +1,7 @@
-"""Sockets whose every read and write respects the deadline of its exchange and records its progress."""
+"""The sockets below httpx: every read and write respects the deadline of its exchange and records its progress.
+
+The classes implement the methods of httpcore's network backend and stream.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+from typing import Any
 
 from magictel.net.connect import connect_first, left, reach
 from magictel.net.dns import resolve
@@ -36,14 +40,14 @@ class CurrentExchange(threading.local):
 
 
 class SocketBackend:
-    """The opener of connections."""
+    """The opener of connections for httpcore's pool."""
 
     def __init__(self, options: TlsOptions, connect_timeout: float, exchange: CurrentExchange) -> None:
         self._options = options
         self._connect_timeout = connect_timeout
         self._exchange = exchange
 
-    def connect_tcp(self, host: str, port: int) -> SocketStream:
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any) -> SocketStream:
         """Return a connected socket. Raise `OSError`, with the phase in the exchange's progress."""
         exchange = self._exchange
         exchange.fresh = True
@@ -71,6 +75,10 @@ class SocketBackend:
             raise
         return SocketStream(spoken, exchange, self, until, ready=True)
 
+    def sleep(self, seconds: float) -> None:
+        """Never called: httpcore sleeps between its own retries, which are disabled here."""
+        raise NotImplementedError
+
 
 class SocketStream:
     """A connected socket. `ready` is False while it talks to the proxy."""
@@ -85,7 +93,11 @@ class SocketStream:
         self._ready = ready
         self._broken = False
 
-    def write(self, buffer: bytes) -> None:
+    def spoil(self) -> None:
+        """Mark the connection unusable, so that the pool discards it instead of reusing it."""
+        self._broken = True
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all bytes. A peer that closed may have answered before (a 413, a TLS alert): the next read shows it."""
         progress = self._exchange.progress
         progress.phase = "write" if self._ready else "proxy"
@@ -103,7 +115,7 @@ class SocketStream:
             self._broken = True
             progress.broken = failure
 
-    def read(self, max_bytes: int) -> bytes:
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return available bytes, at most `max_bytes`; empty at the end."""
         progress = self._exchange.progress
         if progress.broken is None:
@@ -128,16 +140,24 @@ class SocketStream:
         with contextlib.suppress(OSError):
             self.sock.close()
 
-    def start_tls(self, context: ssl.SSLContext, host: str) -> SocketStream:
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> SocketStream:
         """Return the same connection with TLS."""
-        return self._backend.speak_tls(self, context, host)
+        return self._backend.speak_tls(self, ssl_context, server_hostname or "")
 
-    def is_quiet(self) -> bool:
-        """Return whether an idle connection is usable: a readable one was closed by the peer, or has unexpected data."""
-        try:
-            return not self._broken and not select.select([self.sock], [], [], 0)[0]
-        except (OSError, ValueError):
-            return False
+    def get_extra_info(self, info: str) -> Any:
+        """Return information for httpcore: a readable idle connection was closed by the peer, or has unexpected data."""
+        if info == "is_readable":
+            if self._broken:
+                return True
+            try:
+                return bool(select.select([self.sock], [], [], 0)[0])
+            except (OSError, ValueError):
+                return True
+        if info == "ssl_object":
+            return self.sock if isinstance(self.sock, ssl.SSLSocket) else None
+        return None
 
 
 def _says_more(failure: BaseException) -> bool:

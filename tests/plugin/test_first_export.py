@@ -183,6 +183,7 @@ def test_the_tls_context_is_made_with_the_exporter(authority: trustme.CA, tmp_pa
         exporter = ElasticsearchExporter(settings)
         assert isinstance(exporter.transport, HttpTransport)
         assert exporter.transport._context is not None
+        assert len(exporter.transport._pools) == 1
         exporter.export(collection(range(3)))
         assert exporter.ledger.delivered == 3
         exporter.shutdown(0)
