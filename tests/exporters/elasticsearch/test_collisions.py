@@ -332,7 +332,9 @@ def test_exactly_those_are_left_out_that_the_index_would_not_keep(
     with engine(settings=settings, version=version) as made:
         exporter = made.exporter()
         data = points(*(point(made, value, later, **attributes) for attributes, value, later in given_points))
-        items = [item for payload in exporter.payloads(data) for item in payload.items()]  # nothing is known yet
+        items = [
+            item for payload in exporter.payloads(data) for item in exporter.split(payload.body)
+        ]  # nothing is known yet
         receipt = exporter.deliver(data)
         stored = documents(made)
         exporter.shutdown(0)
