@@ -10,26 +10,15 @@ from typing import Any
 
 from msgspec import UNSET
 
-from magictel.model.metrics import Metadata
 from magictel.sources import otlp_messages as otlp
 
 _HEX = re.compile("[0-9a-fA-F]+")
-
-
-def attributes_of(raw: bytes) -> dict[str, Any]:
-    """Return the attributes in a list of key-value pairs."""
-    return counted_attributes(raw)[0]
 
 
 def counted_attributes(raw: bytes) -> tuple[dict[str, Any], int]:
     """Return the attributes in a list of key-value pairs, and how many pairs there are."""
     pairs = otlp.ATTRIBUTES.decode(raw) if raw else []
     return dictionary(pairs), len(pairs)
-
-
-def metadata_of(raw: bytes) -> Metadata:
-    """Return a metric's metadata, what is text of it."""
-    return tuple((key, value) for key, value in attributes_of(raw).items() if isinstance(value, str))
 
 
 def dictionary(pairs: list[otlp.Pair]) -> dict[str, Any]:

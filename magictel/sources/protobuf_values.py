@@ -6,12 +6,10 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from opentelemetry.sdk.metrics.export import Buckets
-
+from magictel.sources import otlp_messages as otlp
 from magictel.sources.protobuf_wire import (
     BadWireError,
     all_of,
-    double,
     fields_of,
     first,
     gathered,
@@ -25,15 +23,7 @@ from magictel.sources.protobuf_wire import (
 _DEEPEST = 32
 
 
-def number_value(fields: dict[int, list[Any]]) -> float | None:
-    """Return a number point's value: of two the last (they are one field with two types), None for none."""
-    last = next((number for number in reversed(fields) if number in (4, 6)), 0)
-    if last == 6:
-        return int.from_bytes(first(fields, 6), "little", signed=True)
-    return double(fields, 4) if last else None
-
-
-def buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
+def buckets(fields: dict[int, list[Any]], number: int) -> otlp.Buckets:
     """Return one side of an exponential histogram."""
     own = gathered(merged(fields, number))
     counts: list[int] = []
@@ -45,7 +35,7 @@ def buckets(fields: dict[int, list[Any]], number: int) -> Buckets:
         while at < len(packed):
             value, at = varint(packed, at)
             counts.append(value)
-    return Buckets(zigzag(number_in(own, 1)), counts)
+    return otlp.Buckets(zigzag(number_in(own, 1)), counts)
 
 
 def framed(raw: bytes) -> bytes:

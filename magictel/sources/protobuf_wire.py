@@ -98,6 +98,11 @@ def fixed(fields: dict[int, list[Any]], number: int) -> int:
     return int.from_bytes(first(fields, number), "little")
 
 
+def signed(fields: dict[int, list[Any]], number: int) -> int:
+    """Return a sfixed64; 0 if there is none."""
+    return int.from_bytes(first(fields, number), "little", signed=True)
+
+
 def double(fields: dict[int, list[Any]], number: int) -> float | None:
     """A double, or None."""
     if number not in fields:
