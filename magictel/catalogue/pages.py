@@ -20,6 +20,8 @@ class Page:
     `title`: one sentence. `meaning`, `why`: what happened, and why it matters. `fix`: lines; those that begin with `$ ` are commands
     to copy. `again`: a command that reproduces it on the same target; `here`: on any machine, without that server. `related`: codes
     that look similar or occur together. `alike`: codes that one reply or log line cannot be told apart from, and what does.
+    `says`, for diagnose: `vague` where the code says no more than that a reply is not understood, `stranger` where it says that
+    something else than the backend replied.
     """
 
     code: str
@@ -32,6 +34,7 @@ class Page:
     related: tuple[str, ...] = ()
     here: str | None = None
     alike: tuple[tuple[str, str], ...] = ()
+    says: str | None = None
 
     @property
     def first(self) -> str:
@@ -112,4 +115,5 @@ def _page(code: str, entry: Mapping[str, Any]) -> Page:
         tuple(entry.get("related", ())),
         entry.get("here"),
         tuple((code, why) for code, why in entry.get("alike", ())),
+        entry.get("says"),
     )

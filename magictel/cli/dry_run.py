@@ -60,48 +60,37 @@ def _lines(dry: DryRun) -> Iterator[str]:
         if planned.travels != len(planned.body):
             yield f"({len(planned.body)} bytes before compression; {planned.travels} on the wire)"
         yield ""
-        yield from _body(planned)
+        yield from _body(dry.exporter, planned.body)
 
 
-def _body(planned: Planned) -> Iterator[str]:
+def _body(exporter: str, body: bytes) -> Iterator[str]:
     try:
-        text = planned.body.decode()
+        text = body.decode()
     except UnicodeDecodeError:
         text = ""
     if text and all(character.isprintable() or character == "\n" for character in text):
         yield text.removesuffix("\n")
         return
-    decoded = _decoded(planned)
+    decoded = _decoded(exporter, body)
     if decoded:
-        yield "(binary body, decoded as protobuf; --format json shows the bytes in hexadecimal)"
+        yield "(binary body, decoded; --format json shows the bytes in hexadecimal)"
         yield from decoded
         return
     yield "(binary body in hexadecimal)"
-    for start in range(0, len(planned.body), _ROW):
-        row = planned.body[start : start + _ROW]
+    for start in range(0, len(body), _ROW):
+        row = body[start : start + _ROW]
         shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
         yield f"{start:08x}  {row.hex(' '):<{_ROW * 3 - 1}}  {shown}"
 
 
-def _decoded(planned: Planned) -> list[str]:
-    """Return a remote-write body with a line per series, or nothing if it is another format."""
-    if not any(name.lower() == "x-prometheus-remote-write-version" for name in planned.headers):
-        return []
-    from google.protobuf.message import DecodeError
-    from google.protobuf.text_format import MessageToString
+def _decoded(exporter: str, body: bytes) -> list[str]:
+    """Return a binary body in lines, as the emulator of its backend reads it; nothing where there is none, or it reads text only."""
+    from magictel.clock import SystemClock
+    from magictel.sandbox.emulator import ReadsBodies
+    from magictel.sandbox.table import emulators, make
 
-    from magictel.sandbox.prometheus_protobuf import WriteRequest
-
-    message = WriteRequest()
-    try:
-        message.ParseFromString(planned.body)
-    except DecodeError:
-        return []
-    return [
-        f"{name} {{ {MessageToString(item, as_one_line=True, as_utf8=True)} }}"
-        for name in ("metadata", "timeseries")
-        for item in getattr(message, name)
-    ]
+    emulator = make(exporter, SystemClock()) if exporter in emulators() else None
+    return emulator.readable(body) if isinstance(emulator, ReadsBodies) else []
 
 
 def _document(dry: DryRun) -> dict[str, Any]:

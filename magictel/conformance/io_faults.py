@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 _READ_ONLY = Path("/sys/kernel/notes")
 """Nobody may write it, root neither."""
+FILE = "metrics.jsonl"
+"""The name of the file that a registered exporter writes to, in its place's folder."""
 _FULL = Path("/dev/full")
 _ROOM = 100
 """Bytes: less than any line of points."""
@@ -76,13 +78,10 @@ def of_stream() -> tuple[Hindrance, ...]:
     return tuple(found)
 
 
-def hindrances(exporter: str) -> tuple[Hindrance, ...]:
-    """Those of an exporter of ours, by its name; none for those that ask a backend over a network."""
-    known: Mapping[str, Callable[[], tuple[Hindrance, ...]]] = {
-        "file": lambda: of_file("metrics.jsonl"),
-        "console": of_stream,
-    }
-    return known[exporter]() if exporter in known else ()
+def hindrances(writes_to: str) -> tuple[Hindrance, ...]:
+    """Those of an exporter that writes to a `file` or a `stream`; none for one that asks a backend over a network."""
+    known: Mapping[str, Callable[[], tuple[Hindrance, ...]]] = {"file": lambda: of_file(FILE), "stream": of_stream}
+    return known[writes_to]() if writes_to in known else ()
 
 
 # ---- of a file ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from magictel.clock import Clock, SystemClock
-from magictel.conformance.io_faults import Hindrance, hindrances
+from magictel.conformance.io_faults import FILE, Hindrance, hindrances
 from magictel.errors import UsageError
 from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
@@ -65,7 +65,7 @@ def registered(name: str, emulator: str | None = None) -> Subject:
     exporter = entry_points.load(name)
 
     def built(place: Place) -> Exporter[Any]:
-        own = {"MAGICTEL_FILE_PATH": str(place.folder / "metrics.jsonl")}
+        own = {one.env[0]: str(place.folder / FILE) for one in files(exporter.Settings)}
         reached = place.environment or {one.env[0]: place.origin for one in addresses(exporter.Settings)}
         resolved = resolve_settings(
             exporter.name, exporter.name, exporter.Settings, environment={**reached, **own}, overrides={}
@@ -81,12 +81,17 @@ def registered(name: str, emulator: str | None = None) -> Subject:
         return Subject(exporter.name, built, _named(emulator), command)
     if exporter.name in emulators():
         return Subject(exporter.name, built, lambda clock: make(exporter.name, clock), command)
-    return Subject(exporter.name, built, None, command, hindrances(exporter.name))
+    return Subject(exporter.name, built, None, command, hindrances(exporter.writes_to))
 
 
 def addresses(model: type[ExporterSettings]) -> list[Field]:
     """The options that say where the backend is: none for an exporter that asks nobody over a network."""
     return [one for one in fields_of(model) if one.address and one.key not in HttpSettings.__struct_fields__]
+
+
+def files(model: type[ExporterSettings]) -> list[Field]:
+    """The options that say which file is written."""
+    return [one for one in fields_of(model) if one.file and one.key not in HttpSettings.__struct_fields__]
 
 
 def _named(text: str) -> MakeEmulator:

@@ -9,7 +9,7 @@ from typing import Any
 from magictel.diagnose.alternatives import Alternative, is_own
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import UNRECOGNISED, Diagnosis, Pasted
-from magictel.diagnose.replies import VAGUE
+from magictel.diagnose.replies import is_vague
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 
@@ -70,5 +70,5 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
     text = " ".join([*pieces, *pasted.headers, *pasted.headers.values()])[:_READ].lower()
     words = exporter.log_words
     word = next((word for word in words if word in text), None)
-    own = is_own(found.code, (*exporter.code_families, exporter.name)) and found.code not in VAGUE
+    own = is_own(found.code, (*exporter.code_families, exporter.name)) and not is_vague(found.code)
     return _Reading(found, word, word is not None and word == words[0], own)

@@ -50,8 +50,6 @@ _NO_BACKEND = frozenset(
     }
 )
 """Answers that no backend gives, whatever was asked."""
-VAGUE = frozenset({"es.write.no-verdict", "es.write.refused", "es.write.server-error", "http.unconfirmed"})
-"""Codes that say no more than that an answer is not understood."""
 _GUESSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 """Statuses under which an exporter may know a text that was pasted without one."""
 ANYWHERE = Endpoint("https", "backend.invalid", 443)
@@ -105,6 +103,18 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
     return None, True
 
 
+def is_vague(code: str | None) -> bool:
+    """True for a code that says no more than that an answer is not understood."""
+    page = explain(code) if code else None
+    return page is not None and page.says == "vague"
+
+
+def is_stranger(code: str) -> bool:
+    """True for a code that says that something else than the backend answered."""
+    page = explain(code)
+    return page is not None and page.says == "stranger"
+
+
 def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None) -> Diagnosis:
     """The verdict on an answer; `during`: the step of the ladder, or the read, in which it came."""
     outcome = _judge(exporter, reply)
@@ -117,11 +127,11 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         found = replace(found, message=f"{what} proves no storage; magictel send-sample shows whether it arrives")
     open_question = exporter.unverified_code(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
-    if reading and (isinstance(outcome, Delivered) or (found.code in VAGUE and during in (None, "read"))):
+    if reading and (isinstance(outcome, Delivered) or (is_vague(found.code) and during in (None, "read"))):
         assert open_question is not None
         sentence = f"{reply.status} proves no storage; where points are missing: {title_of(open_question)}"
         return replace(found, outcome="delivered", code=open_question, message=sentence, after=None, remedy=None)
-    specific = found.code is not None and not found.code.startswith("http.") and found.code not in VAGUE
+    specific = found.code is not None and not found.code.startswith("http.") and not is_vague(found.code)
     page_of_its_own = (
         during == "health" and reply.ok and not reply.body.lstrip().startswith(b"<")
     )  # VictoriaMetrics' /health
@@ -144,7 +154,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         if reply.ok and asked:
             return replace(found, outcome="delivered", code=None, message=asked[-1].message, after=None, remedy=None)
     elif failed is not None and failed.code and reply.ok and found.code is not None:
-        if during is None and failed.code == "es.product.unknown":
+        if during is None and is_stranger(failed.code):
             return _of_finding(found, failed, Alternative(found.code, f"as the answer to a write: {found.message}"))
         other = Alternative(failed.code, exporter.redact(failed.message))
         return replace(found, alternatives=(*found.alternatives, other))

@@ -39,6 +39,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
     """Shows metrics on the terminal."""
 
     name = "console"
+    writes_to = "stream"
     log_words = ("stdout", "stderr", "pipe")
     summary = "metrics on the terminal, for people or as OTLP JSON lines"
     Settings = ConsoleSettings

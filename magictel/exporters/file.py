@@ -45,6 +45,7 @@ class FileExporter(Exporter[FileSettings]):
     """Appends metrics to a file."""
 
     name = "file"
+    writes_to = "file"
     log_words = ("jsonl", "file", "directory", "disk", "device")
     summary = "OTLP JSON lines in a file, as the Collector's file exporter writes them"
     Settings = FileSettings

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from magictel.catalogue.banners import BANNERS
 from magictel.http.wire import Reply
 from magictel.text import clipped
 
@@ -42,7 +43,7 @@ _REFUSED_COUNT = re.compile(
 _TYPES = ("__type", "type", "code", "Code", "status", "reason", "errorcode", "errorCode")
 """JSON keys with the type of an error."""
 _OWN_WORDS = (
-    ("This is not an HTTP port", "es.http.wrong-port"),
+    *((banner.text, banner.code) for banner in BANNERS),
     ("plain HTTP request was sent to HTTPS port", "http.tls-port"),
     ("Client sent an HTTP request to an HTTPS server", "http.tls-port"),
     ("speaking plain HTTP to an SSL-enabled server port", "http.tls-port"),
@@ -50,7 +51,7 @@ _OWN_WORDS = (
     ("No required SSL certificate was sent", "tls.client-cert-required"),
     ("The SSL certificate error", "tls.client-cert-rejected"),
 )
-"""Messages of servers about a wrong type of connection, sent with 400 by nginx, Go, Apache and Elasticsearch."""
+"""Messages of servers about a wrong type of connection, sent with 400 by nginx, Go and Apache."""
 
 
 def error_types(reply: Reply) -> str:

@@ -13,8 +13,8 @@ from magictel.model.finding import AFTER_UNTIL, NEEDS, NO_STEP, Finding, Rung, S
 Steps = Mapping[Rung, Callable[[], Finding]]
 """The step of each rung; a rung without a step is reported as skipped."""
 
-_WRITE_DECIDES = frozenset({"http.forbidden", "http.aws.unsigned", "os.aws.unsigned"})
-"""Codes of a 403 to a GET: a path may accept only POST, which the next write shows."""
+_WRITE_DECIDES = ("http.forbidden", ".aws.unsigned")
+"""Ends of the codes of a 403 to a GET: a path may accept only POST, which the next write shows."""
 _OPT_IN = {
     Rung.ROUND_TRIP: "skipped (add --round-trip)",
 }
@@ -108,6 +108,7 @@ def _blocked(rung: Rung, findings: Mapping[Rung, Finding]) -> Finding | None:
 
 def write_decides(finding: Finding) -> Finding:
     """Return a 403 to a GET as a warning if a write comes next; return any other finding unchanged."""
-    if finding.outcome is Status.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH) and finding.code in _WRITE_DECIDES:
+    decided = finding.outcome is Status.FAIL and finding.rung in (Rung.HTTP, Rung.AUTH)
+    if decided and (finding.code or "").endswith(_WRITE_DECIDES):
         return replace(finding, outcome=Status.WARN)
     return finding

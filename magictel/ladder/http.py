@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from magictel.catalogue.banners import banner_in
 from magictel.errors import WireError
 from magictel.http.classify import judge_status
 from magictel.http.reply_words import own_words, words_of
@@ -23,7 +24,6 @@ from magictel.net.tls_errors import known_fault
 _RESET_LIKE = frozenset(
     {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}
 )
-_TRANSPORT_PORT = "This is not an HTTP port"  # Elasticsearch's and OpenSearch's TcpTransport
 _CLIENT_CERTIFICATE = {  # nginx answers over TLS with a page (its 495 and 496, shown as 400), where others abort the handshake
     "No required SSL certificate was sent": "tls.client-cert-required",
     "The SSL certificate error": "tls.client-cert-rejected",
@@ -69,14 +69,9 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
             location=where,
             **seen,
         )
-    if _TRANSPORT_PORT in reply.text[:400]:
-        return Finding.failed(
-            rung,
-            "es.http.wrong-port",
-            f"{who} is the transport port of the nodes, not the HTTP port for clients",
-            "use the HTTP port, 9200 by default",
-            **seen,
-        )
+    banner = banner_in(reply.text[:400]) if reply.json() is None else None
+    if banner is not None:
+        return Finding.failed(rung, banner.code, f"{who} {banner.sentence}", banner.remedy, **seen)
     if (
         reply.status == 400
         and not wire.endpoint.tls

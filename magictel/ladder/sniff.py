@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 
+from magictel.catalogue.banners import banner_in
 from magictel.http.wire import Wire
 from magictel.ladder.certificate import not_again
 from magictel.model.finding import Finding, Rung
@@ -35,9 +36,9 @@ def another_service(first: bytes, endpoint: Endpoint) -> Finding | None:
     greeting = "".join(character if character.isprintable() else "." for character in first.decode("latin-1")).strip(
         " ."
     )
-    if b"This is not an HTTP port" in first:  # Elasticsearch's and OpenSearch's TcpTransport
-        code, why = "es.http.wrong-port", "is the transport port of the nodes, not the HTTP port for clients"
-        remedy = "use the HTTP port, 9200 by default"
+    banner = banner_in(first.decode("latin-1"))
+    if banner is not None:
+        code, why, remedy = banner.code, banner.sentence, banner.remedy
     elif first[:2] == b"\x00\x00" and first[3:4] == b"\x04":  # a SETTINGS frame, RFC 9113 §6.5
         code, why = "tls.plaintext-server", "is a gRPC port without TLS (it speaks HTTP/2)"
         remedy = "use the backend's HTTP port; for OTLP that is 4318, not 4317"

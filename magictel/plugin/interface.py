@@ -48,6 +48,8 @@ class Authored(ABC, Generic[S]):
     in_time_order: ClassVar[bool] = False
     """True: the points of a metric travel in the order of their times (a backend that refuses what is older than the newest)."""
 
+    writes_to: ClassVar[Literal["network", "file", "stream"]] = "network"
+    """What the laws hinder: a backend, a file of its own (its option of a path), or `sys.stdout` and `sys.stderr`."""
     confirms: ClassVar[bool] = True
     """False: the protocol has no answers (UDP), so `Unconfirmed` is what an export ends in when all is well."""
 

@@ -56,3 +56,12 @@ class RefusesItems(Protocol):
         The rest is stored as always.
         """
         ...
+
+
+@runtime_checkable
+class ReadsBodies(Protocol):
+    """An emulator of a backend whose request bodies are binary: `--dry-run` shows them as it reads them."""
+
+    def readable(self, body: bytes) -> list[str]:
+        """Return a decompressed body in lines; nothing where it cannot be read."""
+        ...

@@ -13,6 +13,7 @@ from typing import Any
 
 import cramjam
 from google.protobuf.message import DecodeError
+from google.protobuf.text_format import MessageToString
 
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
@@ -86,6 +87,18 @@ class PrometheusRemoteWriteEmulator:
     def refusal(self, status: int) -> Reply:
         """Prometheus' own sentence for a status; without one, no body."""
         return dated(_text(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status), self.clock)
+
+    def readable(self, body: bytes) -> list[str]:
+        """Return a write request with a line for each series."""
+        try:
+            message = WriteRequest.FromString(body)
+        except DecodeError:
+            return []
+        return [
+            f"{name} {{ {MessageToString(item, as_one_line=True, as_utf8=True)} }}"
+            for name in ("metadata", "timeseries")
+            for item in getattr(message, name)
+        ]
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""

@@ -242,7 +242,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     ] = True
     server_name: Annotated[
         str | None,
-        option("Expected certificate name (SNI) if it differs from the host.", example="es.example.net"),
+        option("Expected certificate name (SNI) if it differs from the host.", example="metrics.example.net"),
     ] = None
     headers: Annotated[
         dict[str, Secret],

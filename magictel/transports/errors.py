@@ -9,6 +9,7 @@ import errno
 import socket
 from dataclasses import dataclass
 
+from magictel.catalogue.banners import banner_in
 from magictel.errors import Phase, WireError
 from magictel.net.dns import LookUpTimeout
 from magictel.net.proxy import Proxy, ProxyRefused
@@ -215,12 +216,9 @@ def _not_http(who: str, progress: ExchangeProgress) -> tuple[str, str, str | Non
             f"{who} is a gRPC port (it speaks HTTP/2)",
             "use the backend's HTTP port; for OTLP that is 4318, not 4317",
         )
-    if b"This is not an HTTP port" in first:
-        return (
-            "es.http.wrong-port",
-            f"{who} is the transport port of the nodes, not the HTTP port for clients",
-            "use the HTTP port, 9200 by default",
-        )
+    banner = banner_in(first.decode("latin-1"))
+    if banner is not None:
+        return banner.code, f"{who} {banner.sentence}", banner.remedy
     shown = _shown(first)
     return (
         "http.not-http",

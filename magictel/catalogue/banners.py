@@ -1,0 +1,41 @@
+"""What a port says of itself to a request of the wrong kind, and which code that means. Pages of other packages may add `banners`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A text that a port gives; `sentence` goes on after its address."""
+
+    text: str
+    code: str
+    sentence: str
+    remedy: str
+
+
+BANNERS = (
+    Banner(  # Elasticsearch's and OpenSearch's TcpTransport
+        "This is not an HTTP port",
+        "es.http.wrong-port",
+        "is the transport port of the nodes, not the HTTP port for clients",
+        "use the HTTP port, 9200 by default",
+    ),
+)
+
+
+def banner_in(text: str) -> Banner | None:
+    """Return the banner that a text holds, or None."""
+    ours = next((banner for banner in BANNERS if banner.text in text), None)
+    return ours or (_of_plugins(text) if text.strip() else None)
+
+
+def _of_plugins(text: str) -> Banner | None:
+    from magictel.catalogue.plugins import entries  # looks through every installed package
+
+    for code, page in entries().items():
+        for banner in page.get("banners", ()):
+            if banner in text:
+                return Banner(banner, code, page.get("banner", f"answers {banner!r}"), page["fix"][0])
+    return None

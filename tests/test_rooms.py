@@ -1,0 +1,36 @@
+"""Rooms that several backends share know none of them, and every backend's folder has the same file names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import magictel
+
+ROOT = Path(magictel.__file__).parent
+_CODE = re.compile(r"(?:es|os|prom|vm|mimir)\.[a-z]")
+
+
+def sources() -> Iterator[Path]:
+    for path in sorted(ROOT.rglob("*.py")):
+        if path.relative_to(ROOT).parts[0] not in ("exporters", "catalogue"):
+            yield path
+
+
+def codes(source: str) -> list[str]:
+    texts = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
+    return [text for text in texts if isinstance(text, str) and _CODE.match(text)]
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_code_of_a_backend_stands_in_a_shared_room(path: Path) -> None:
+    assert codes(path.read_text()) == []
+
+
+def test_a_code_in_a_shared_room_would_be_found() -> None:
+    assert codes('if code == "es.write.queue-full":\n    pass\n') == ["es.write.queue-full"]
+    assert len(list(sources())) > 250
