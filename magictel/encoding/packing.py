@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain
 from typing import TypeVar
 
 from magictel.encoding.payload import Payload, Route, Run, Split
@@ -16,8 +16,10 @@ _LAYER = 6
 """Bytes that each layer of an envelope takes besides its own: a tag and a length."""
 _FULL = 0.9
 """A payload that is filled so far is sent without cutting a chunk that would fit the next one whole."""
+_HALF_FULL = 0.5
+"""The same for a chunk whose copy costs something."""
 _SMALL = 65_536
-"""Bytes of items that may be read to find their lengths, only to fill a payload."""
+"""Bytes of items that may be read and copied only to fill a payload."""
 
 
 def pack(
@@ -26,10 +28,12 @@ def pack(
     """Join chunks into payloads of their routes, each route in order; what is no chunk passes. A single item over a limit travels alone."""
     filling = {name: _Filling(route, split, batch) for name, route in routes.items()}
     for chunk in chunks:
-        if isinstance(chunk, Chunk):
-            yield from filling[chunk.route].add(chunk)
-        else:
+        if not isinstance(chunk, Chunk):
             yield chunk
+            continue
+        payload = filling[chunk.route]
+        if not payload.takes(chunk):
+            yield from payload.add(chunk)
     for payload in filling.values():
         if payload.waiting:
             yield payload.take()
@@ -46,12 +50,21 @@ class _Filling:
     points: int = 0
     size: int = 0
 
+    def takes(self, chunk: Chunk) -> bool:
+        """Put a chunk in that has room whole; False where it has none."""
+        points = self.points + chunk.points
+        size = self.size + len(chunk.body)
+        if chunk.envelope:
+            size += self._around(chunk)
+        if points > self.route.max_points or size > self.route.max_bytes - self.route.frame_bytes:
+            return False
+        self.points, self.size = points, size
+        self.waiting.append(chunk)
+        return True
+
     def add(self, chunk: Chunk) -> Iterator[Payload]:
-        """Put a chunk in, and yield what gets full."""
-        points, size = self._room(chunk)
-        if chunk.points <= points and len(chunk.body) <= size:
-            self._put(chunk)
-        elif self._is_worth_cutting(chunk):
+        """Put a chunk in that has no room whole, and yield what gets full."""
+        if self._is_worth_cutting(chunk):
             yield from self._cut(chunk)
         else:
             if self.waiting:
@@ -88,7 +101,9 @@ class _Filling:
         if chunk.points > route.max_points or bare > route.max_bytes:
             return True
         filled = max(self.points / route.max_points, (self.size + route.frame_bytes) / route.max_bytes)
-        return filled < _FULL and (chunk.sizes is not None or len(chunk.body) <= _SMALL)
+        if len(chunk.body) <= _SMALL:
+            return filled < _FULL
+        return chunk.sizes is not None and filled < _HALF_FULL
 
     def _cut(self, chunk: Chunk) -> Iterator[Payload]:
         """Fill payload after payload with as many of the chunk's items as each has room for."""
@@ -133,7 +148,7 @@ def _runs(chunks: Iterable[Chunk]) -> tuple[Run, ...]:
     runs: list[Run] = []
     for chunk in chunks:
         if not chunk.envelope:
-            continue
+            return ()
         last = runs[-1] if runs else None
         if last is not None and last.envelope == chunk.envelope:
             runs[-1] = Run(last.envelope, last.points + chunk.points, last.size + len(chunk.body))
@@ -144,7 +159,14 @@ def _runs(chunks: Iterable[Chunk]) -> tuple[Run, ...]:
 
 def _positions(chunks: list[Chunk]) -> range | tuple[int, ...]:
     """The positions of all points, as a range where they are neighbours."""
-    ranges = [chunk.at for chunk in chunks if isinstance(chunk.at, range)]
-    if len(ranges) == len(chunks) and all(one.stop == next_.start for one, next_ in pairwise(ranges)):
-        return range(ranges[0].start, ranges[-1].stop)
+    first = chunks[0].at
+    if isinstance(first, range):
+        stop = first.start
+        for chunk in chunks:
+            at = chunk.at
+            if not isinstance(at, range) or at.start != stop:
+                break
+            stop = at.stop
+        else:
+            return range(first.start, stop)
     return tuple(chain.from_iterable(chunk.at for chunk in chunks))

@@ -194,7 +194,8 @@ class Exporter(Authored[S], MetricExporter):
             self._before_delivery(ask_within)
         batch = next(self._batches)
         parts: Iterable[Group | Withheld] = possible(self.scrub(groups(data)))
-        parts = _through(parts, self.deduplicate)
+        if type(self).deduplicate is not Authored.deduplicate:
+            parts = _through(parts, self.deduplicate)
         if self.in_time_order:
             parts = (in_time_order(part) if isinstance(part, Group) else part for part in parts)
         if type(self).convert is not Authored.convert:
