@@ -23,7 +23,7 @@ class Patience:
 
     def learn(self, outcome: Outcome, took: float, given: float) -> None:
         """Learn from an attempt that took so many seconds of those it was given."""
-        if not isinstance(outcome, Unavailable):
+        if not isinstance(outcome, Unavailable) or outcome.needs_operator:
             self.seconds, self.timed_out = self._full, False
             return
         self.timed_out = took >= _NEARLY * given

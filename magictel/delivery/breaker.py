@@ -73,7 +73,7 @@ class Breaker:
                 isinstance(outcome, Partial) and outcome.retry
             ):
                 self._refusals, self._busy = 0, None
-            if not isinstance(outcome, Unavailable):
+            if not isinstance(outcome, Unavailable) or outcome.needs_operator:
                 self._failed, self._payloads, self._latest, self._reason = 0, 0, None, None
                 return
             self._failed += 1

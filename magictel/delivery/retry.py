@@ -78,7 +78,7 @@ class Retry:
                 why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
                 settled.lost.append(Pending(replace(payload, attempted=True), "internal.export", why))
                 return settled
-            away = isinstance(outcome, Unavailable)
+            away = isinstance(outcome, Unavailable) and not outcome.needs_operator
             payload, code, message, after, human = _open(outcome, payload, self.split)
             failures += 1
             wait = self.backoff.seconds(failures, max(after or 0.0, self.breaker.held()))
@@ -147,6 +147,8 @@ class Retry:
                 return
         if isinstance(verdict, Throttled) and verdict.needs_operator:
             self.breaker.hold(_HUMAN_PAUSE, replace(verdict, needs_operator=False))
+        elif isinstance(verdict, Unavailable) and verdict.needs_operator:
+            self.breaker.hold(_HUMAN_PAUSE, verdict)  # no delivery waits for whoever mends the credentials
         elif verdict.retry_after:
             self.breaker.hold(verdict.retry_after, verdict)
         elif isinstance(verdict, Throttled):
@@ -211,8 +213,8 @@ def _open(outcome: Outcome, payload: Payload, split: Split) -> tuple[Payload, st
             return replace(payload.cut(split).only(retry), attempted=attempted), first.code, first.message, after, human
         case Throttled(code, message, after, human):
             return payload, code, message, after, human
-        case Unavailable(code, message, after, unknown):
-            return replace(payload, attempted=payload.attempted or unknown), code, message, after, False
+        case Unavailable(code, message, after, unknown, human):
+            return replace(payload, attempted=payload.attempted or unknown), code, message, after, human
         case _:
             raise AssertionError(outcome)
 

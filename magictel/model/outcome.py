@@ -77,12 +77,15 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Nobody, or not the backend, answered. `maybe_stored`: the items may have arrived, so a repeat may duplicate."""
+    """Nobody, or not the backend, answered; or it does not let us in. `maybe_stored`: the items may have arrived, so a repeat may
+    duplicate. `needs_operator`: waiting alone will not help (credentials that are refused).
+    """
 
     code: str
     message: str
     retry_after: float | None = None
     maybe_stored: bool = False
+    needs_operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)

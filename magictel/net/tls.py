@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from magictel.errors import SettingsError
@@ -55,6 +56,18 @@ class TlsOptions:
                 "openssl x509 -noout -fingerprint -sha256 -in http_ca.crt",
             )
         return digits
+
+
+def file_stamps(options: TlsOptions) -> tuple[tuple[int, int, int] | None, ...]:
+    """Return what changes when one of the files does: another inode, time or size; None for a file that is not there."""
+    stamps: list[tuple[int, int, int] | None] = []
+    for path in (options.ca_file, options.client_cert_file, options.client_key_file):
+        try:
+            stat = Path(path).stat() if path else None
+        except OSError:
+            stat = None
+        stamps.append(None if stat is None else (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(stamps)
 
 
 def ssl_context(options: TlsOptions) -> ssl.SSLContext:

@@ -19,13 +19,14 @@ from magictel.http.messages import MISREAD, malformed
 from magictel.http.wire import Reply, Request, Transport, Wire
 from magictel.ladder.steps import http_steps
 from magictel.model.finding import Finding, Rung
-from magictel.model.outcome import Delivered, Outcome, Partial, TooLarge, Unavailable
+from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.model.timing import Stopwatch
 from magictel.model.verification import SampleQuery, Seen, Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import proxy_for
-from magictel.net.tls import TlsOptions, ssl_context
+from magictel.net.tls import TlsOptions, file_stamps, ssl_context
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.sent_bodies import SentBodies, SentBody
 from magictel.settings.model import HttpSettings
 from magictel.transports.compression import gzip
 from magictel.transports.http import HttpTransport, import_all
@@ -33,6 +34,8 @@ from magictel.transports.http import HttpTransport, import_all
 __all__ = ["HttpExporter", "Preparation", "judge_status"]
 
 S = TypeVar("S", bound=HttpSettings)
+_REFUSED = (401, 403)
+_MOST_BODIES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,10 @@ class HttpExporter(Exporter[S]):
         self._made: dict[str, Transport] = {}
         self._first = 0
         self._endpoints: tuple[Endpoint, ...] | None = None
+        self._bodies = SentBodies(_MOST_BODIES)
+        self._locked_out = False
         super().__init__(settings, **options)
+        self._tls_files = file_stamps(self.tls_options())
         if transport is None and self.unusable is None:
             self._prepare()
 
@@ -203,24 +209,53 @@ class HttpExporter(Exporter[S]):
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
         """The request that carries a payload to an endpoint."""
-        framed = self.frame(payload)
-        if self.stopwatch is None:
-            body, encoding = self.compress(framed)
-        else:
-            with self.stopwatch.lap("compress"):
-                body, encoding = self.compress(framed)
+        sent = self._bodies.of(payload, self._sent_body)
         route = self._route(payload)
         content_type = route.content_type or self.content_type
-        headers = {"Content-Type": content_type, **self._all_headers(), **encoding}
-        return self.authorize(Request(self.method, endpoint.url(route.path), headers, body))
+        headers = {"Content-Type": content_type, **self._all_headers(), **sent.headers}
+        return self.authorize(Request(self.method, endpoint.url(route.path), headers, sent.body))
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once: to the endpoint that answered last, failing over on errors before a connection stood.
 
-        `timeout` bounds what the backend takes, not our own work: on a slow CPU that alone may take longer.
+        Credentials that are refused are read again, and sent once more where they have changed. `timeout` bounds what the backend takes,
+        not our own work: on a slow CPU that alone may take longer.
         """
-        endpoints = self.endpoints()
         payload = self._formed(payload)
+        if self._locked_out:
+            self.renew()
+        attempted = self._attempt_once(payload, timeout)
+        self._locked_out = _may_be_renewed(attempted)
+        if self._locked_out and self.renew():
+            before = attempted
+            waited = before.waited or 0.0
+            attempted = self._attempt_once(payload, timeout - waited)
+            self._locked_out = _may_be_renewed(attempted)
+            waited += attempted.waited or 0.0
+            attempted = replace(attempted, bytes=before.bytes + attempted.bytes, waited=waited)
+        if not isinstance(attempted.outcome, Throttled | Unavailable):
+            self._bodies.forget(payload)
+        return attempted
+
+    def renew(self) -> bool:
+        """Read the files of secrets and of TLS again; True where one of them has changed. What is sent from now on goes by it."""
+        renewed = [secret for secret in self.settings.secrets() if secret.renew()]
+        self.redact.add(renewed)
+        files = file_stamps(self.tls_options())
+        changed, self._tls_files = files != self._tls_files, files
+        if changed:
+            self.close()
+        return bool(renewed) or changed
+
+    def _sent_body(self, payload: Payload) -> SentBody:
+        framed = self.frame(payload)
+        if self.stopwatch is None:
+            return SentBody(*self.compress(framed))
+        with self.stopwatch.lap("compress"):
+            return SentBody(*self.compress(framed))
+
+    def _attempt_once(self, payload: Payload, timeout: float) -> Attempted:
+        endpoints = self.endpoints()
         travelled = 0
         waited = 0.0
         failure: WireError | None = None
@@ -258,10 +293,10 @@ class HttpExporter(Exporter[S]):
         """`judge` of the reply as it enters: masked, and read wrongly by nobody. What it trips over is an answer without a verdict."""
         reply = reply.masked(self.redact)
         try:
-            return self.judge(payload, reply)
+            return _kept_waiting(self.judge(payload, reply), reply)
         except MISREAD as failure:
             if not reply.ok and not isinstance(general := judge_status(reply, self.clock.now()), Delivered | Partial):
-                return general
+                return _kept_waiting(general, reply)
             return self.classify_wire_error(malformed(f"{self.method} {self.route().path or '/'}", failure))
 
     def classify_wire_error(self, failure: WireError) -> Outcome:
@@ -292,6 +327,7 @@ class HttpExporter(Exporter[S]):
 
     def close(self) -> None:
         """Close pooled connections; the next send makes new ones."""
+        self._bodies.clear()
         for transport in (self._given, self._made.pop("http", None)):
             if transport is not None:
                 transport.close()
@@ -304,7 +340,8 @@ class HttpExporter(Exporter[S]):
             transport.stopwatch = watch
 
     def after_fork(self) -> None:
-        """Nothing: the transport sees to its connections itself."""
+        """Forget bodies, whose lock may be held by a thread of the parent; the transport sees to its connections itself."""
+        self._bodies = SentBodies(_MOST_BODIES)
 
     def _prepare(self) -> None:
         """Import what a send needs, and make what it reuses: in a first send it would take the time of the attempt, and a process
@@ -323,6 +360,19 @@ class HttpExporter(Exporter[S]):
 
         extra = {name: value.reveal() for name, value in self.settings.headers.items()}
         return {"User-Agent": f"magictel/{__version__}", **self.headers(), **extra}
+
+
+def _may_be_renewed(attempted: Attempted) -> bool:
+    """Whether other credentials or certificates may end this."""
+    code = getattr(attempted.outcome, "code", "")
+    return attempted.status in _REFUSED or (attempted.status is None and code.startswith("tls."))
+
+
+def _kept_waiting(outcome: Outcome, reply: Reply) -> Outcome:
+    """A refusal of the credentials keeps points waiting for whoever mends them; nothing of it is for good."""
+    if isinstance(outcome, Rejected) and reply.status in _REFUSED:
+        return Unavailable(outcome.code, outcome.message, needs_operator=True)
+    return outcome
 
 
 def _tls_options(settings: HttpSettings) -> TlsOptions:

@@ -53,6 +53,9 @@ class Authored(ABC, Generic[S]):
     confirms: ClassVar[bool] = True
     """False: the protocol has no answers (UDP), so `Unconfirmed` is what an export ends in when all is well."""
 
+    statuses: ClassVar[Mapping[int, bool]] = {}
+    """Where this backend's retry table differs from the general one: a status, and whether it passes by itself."""
+
     settings: S
     stopwatch: Stopwatch | None
 

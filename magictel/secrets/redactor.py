@@ -59,12 +59,18 @@ class Redactor:
     only as whole words: a password `elastic` must not turn a product's name into `***search`.
     """
 
-    __slots__ = ("_echoes", "_needles")
+    __slots__ = ("_echoes", "_needles", "_plain")
 
     def __init__(self, secrets: Iterable[Secret | str | None] = (), plain: Iterable[str] = ()) -> None:
         """Create a redactor. `plain`: texts that are not secret and that a backend may return (names of indices and users)."""
-        known = tuple(plain)
-        self._needles = tuple(sorted(_needles(secrets, known), key=lambda needle: len(needle.text), reverse=True))
+        self._plain = tuple(plain)
+        self._needles: tuple[_Needle, ...] = ()
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[Secret | str | None]) -> None:
+        """Mask these as well from now on; what was known before stays masked."""
+        needles = {*self._needles, *_needles(secrets, self._plain)}
+        self._needles = tuple(sorted(needles, key=lambda needle: len(needle.text), reverse=True))
         self._echoes = tuple(needle for needle in self._needles if needle.strong)
 
     def __call__(self, text: str) -> str:

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 MASK = "***"
 
 
 class Secret:
-    """A credential. `str`, `repr`, `format`, pickling and JSON show `***`; only `reveal()` returns the value."""
+    """A credential. `str`, `repr`, `format`, pickling and JSON show `***`; only `reveal()` returns the value.
 
-    __slots__ = ("_value",)
+    `reread` returns the value as it is now, where it stands in a file; what it raises leaves the value as it was.
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_reread", "_value")
+
+    def __init__(self, value: str, reread: Callable[[], str] | None = None) -> None:
         self._value = value
+        self._reread = reread
 
     def reveal(self) -> str:
         """Return the value itself, for the code that sends it."""
         return self._value
+
+    def renew(self) -> bool:
+        """Read the value again; True where it has changed."""
+        if self._reread is None:
+            return False
+        try:
+            value = self._reread()
+        except Exception:  # a file that is being replaced, or holds no secret: the old value stays
+            return False
+        changed = value != self._value
+        self._value = value
+        return changed
 
     def __str__(self) -> str:
         return MASK

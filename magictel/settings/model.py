@@ -186,6 +186,15 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
         return secret_values(self)
 
+    def secrets(self) -> Iterator[Secret]:
+        """Yield every secret of these settings, those in mappings and lists among them."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            values = (
+                value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)
+            )
+            yield from (each for each in values if isinstance(each, Secret))
+
     def plain_values(self) -> Iterator[str]:
         """Return every text of these settings that is neither secret nor an address: a backend may return it."""
         from magictel.settings.fields import fields_of

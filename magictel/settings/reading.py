@@ -182,12 +182,19 @@ class Reading:
                 self.warnings.append(secret_file.warning)
             where = f"{origin} ({raw[:5]}{raw[5:].strip()})"
             self.secret_in_quotes(label, secret_file.text, where, None)
-            return check_secret(secret_file.text.strip(), field=label, origin=where).secret
+            secret = check_secret(secret_file.text.strip(), field=label, origin=where).secret
+            path = raw[5:].strip()
+
+            def reread() -> str:
+                again = read_secret_file(path, folder=folder, environment=self.environment, field=label, origin=where)
+                return check_secret(again.text.strip(), field=label, origin=where).secret.reveal()
+
+            return Secret(secret.reveal(), reread)
         self.secret_in_quotes(label, raw, str(origin), origin)
-        secret = check_secret(raw, field=label, origin=str(origin))
-        if secret.note:
-            self.warnings.append(f"{secret.note} ({origin})")
-        return secret.secret
+        given = check_secret(raw, field=label, origin=str(origin))
+        if given.note:
+            self.warnings.append(f"{given.note} ({origin})")
+        return given.secret
 
     def secret_in_quotes(self, label: str, text: str, where: str, origin: Origin | None) -> None:
         """Warn of a secret in quotes, which is rarely intended. The command that removes them shows no secret."""

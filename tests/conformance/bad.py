@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -318,6 +319,23 @@ class ThatReadsOnlyWhatMayBeSentAgain(AcmeExporter):
     judge = _judging(
         [200], lambda outcome, reply: Delivered() if isinstance(outcome, Partial) and not outcome.retry else outcome
     )
+
+
+@breaks("credentials.waiting")
+class ThatDropsForAKey(AcmeExporter):
+    def verdict(self, payload: Payload, reply: Reply) -> Outcome:
+        outcome = super().verdict(payload, reply)
+        return Rejected(outcome.code, "403") if reply.status == 403 and isinstance(outcome, Unavailable) else outcome
+
+
+def _as_at_first(method: Callable[[Any], Any]) -> Any:
+    known: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+    return lambda self: known.setdefault(self, method(self))
+
+
+@breaks("credentials.rotated")
+class ThatRemembersItsKey(AcmeExporter):
+    headers = _as_at_first(AcmeExporter.headers)
 
 
 def _blamed(outcome: Outcome, reply: Reply) -> Outcome:

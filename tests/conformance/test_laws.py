@@ -26,7 +26,7 @@ NO_ITEMS = {law: Need.ITEMS.value for law in IDS if law.startswith("partial.")}
 NO_ANSWERS = {
     law: "a backend that answers, and what it writes to answers nothing"
     for law in IDS
-    if law.startswith(("retry.", "split.", "fault.")) or law == "ids.no-duplicates"
+    if law.startswith(("retry.", "split.", "fault.", "credentials.")) or law == "ids.no-duplicates"
 }
 NOBODY_TO_ASK = {
     law: Need.READ_BACK.value

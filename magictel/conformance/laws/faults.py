@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Any
 
-from magictel.conformance.case import Case
+from magictel.conformance.case import Case, options_of
 from magictel.conformance.catalogue_check import against_its_page
 from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
 from magictel.conformance.points import collection
@@ -18,6 +18,8 @@ from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partial, Receipt, Throttled, Unavailable
 from magictel.plugin.exporter import Exporter
 from magictel.sandbox.emulator import RefusesItems
+from magictel.secrets.redactor import Redactor
+from magictel.secrets.secret import Secret
 from magictel.verify.read_back import expected_points
 
 LAWS = LawRegistry()
@@ -27,6 +29,7 @@ _TABLE: tuple[tuple[int, bool | None], ...] = (
     *((status, True) for status in (408, 425, 500, 520, 524)),
 )
 """Statuses without a word of a backend's own, and whether they pass by themselves; None: a law of its own says so."""
+_OLD, _NEW = "c0nf0rmance-0ld-s3cret", "c0nf0rmance-n3w-s3cret"
 _PAGE = "<!doctype html><html><body>Please sign in</body></html>"
 
 
@@ -142,7 +145,9 @@ def web_page(case: Case) -> Violation | None:
 )
 def table(case: Case) -> Violation | None:
     """One point for each row, answered so for ever; what `judge` says of it must be what the receipt says."""
-    for turn, (status, again) in enumerate(_TABLE):
+    declared = case.exporter().statuses
+    for turn, (status, general) in enumerate(_TABLE):
+        again = declared.get(status, general)
         case.script(f"{status} body=no forever")
         exporter = case.exporter()
         judged: list[Outcome] = []
@@ -157,6 +162,64 @@ def table(case: Case) -> Violation | None:
         if found is not None:
             return found
     return None
+
+
+@LAWS.law(
+    "credentials.waiting",
+    "Points whose credentials are refused (401, 403) wait for whoever mends them, under their code.",
+    Need.SERVER,
+)
+def waiting(case: Case) -> Violation | None:
+    """Exported, kept; mended; delivered."""
+    for turn, status in enumerate((401, 403)):
+        case.script(f"{status} forever")
+        exporter = case.exporter()
+        exporter.export(collection(case.run_id, 3, case.clock.now(), first=10 * turn))
+        kept = exporter.ledger
+        case.back()
+        case.clock.wait(90.0)
+        exporter.force_flush()
+        found = first(
+            broken_unless(kept.kept == 3, f"after {status} the points of an export count as {_fate(kept)}"),
+            broken_unless(all(reason.code for reason in kept.reasons), f"after {status} points wait without a code"),
+            _all_delivered(exporter.ledger, f"after {status} was mended"),
+        )
+        if found is not None:
+            return found
+    return None
+
+
+@LAWS.law(
+    "credentials.rotated",
+    "A secret whose file has changed is read again after a 401: no restart, and the new one is not shown.",
+    Need.SERVER,
+    Need.SECRETS,
+)
+def rotated(case: Case) -> Violation | None:
+    """Each secret option by itself, as far as it travels in headers."""
+    tried = 0
+    for turn, option in enumerate(options_of(case.exporter())):
+        if not option.secret or option.kind not in ("secret", "secrets"):
+            continue
+        secret = Secret(_OLD, lambda: _NEW)
+        exporter = case.exporter(**{option.key: secret if option.kind == "secret" else {"X-Planted": secret}})
+        before = len(case.writes())
+        case.script("401 x1")
+        receipt = exporter.deliver(collection(case.run_id, 3, case.clock.now(), first=10 * turn))
+        shows_old, shows_new = Redactor([_OLD]), Redactor([_NEW])
+        sent = [" ".join(request.headers.values()) for _, request in case.writes()[before:]]
+        if not sent or shows_old(sent[0]) == sent[0]:
+            continue  # not sent by itself (a password without a user, say)
+        tried += 1
+        found = first(
+            broken_unless(shows_old(sent[-1]) == sent[-1], f"{option.key}: the old secret was sent again after a 401"),
+            broken_unless(shows_new(sent[-1]) != sent[-1], f"{option.key}: the new secret was not sent after a 401"),
+            _all_delivered(receipt, f"{option.key}: after the secret was changed"),
+            broken_unless(exporter.redact(_NEW) != _NEW, f"{option.key}: the new secret is shown"),
+        )
+        if found is not None:
+            return found
+    return broken_unless(tried, "no secret travels in a header")
 
 
 @LAWS.law("partial.items", "Of a partial answer each item has its own verdict.", Need.ITEMS, Need.READ_BACK)
@@ -287,7 +350,7 @@ def _overheard(exporter: Exporter[Any], judged: list[Outcome]) -> None:
 def _row(status: int, again: bool | None, outcome: Outcome, receipt: Receipt, asked: int) -> Violation | None:
     if isinstance(outcome, Delivered | Partial):
         return Violation(f"{status} was taken for {type(outcome).__name__}")
-    waits = isinstance(outcome, Unavailable) or (isinstance(outcome, Throttled) and not outcome.needs_operator)
+    waits = isinstance(outcome, Unavailable | Throttled) and not outcome.needs_operator
     name = type(outcome).__name__
     return first(
         broken_unless(outcome.code, f"{status} has no code"),

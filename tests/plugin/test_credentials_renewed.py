@@ -1,0 +1,155 @@
+"""Credentials that are refused: points wait, files are read again, nothing has to be restarted, and one body serves all tries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magictel.errors import WireError
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
+from magictel.http.wire import Reply, Request
+from magictel.model.outcome import Fate
+from magictel.secrets.secret import Secret
+from magictel.settings.load import resolve_settings
+from tests.delivery.clock_fake import FakeClock
+from tests.delivery.points import collection
+
+URL = "http://metrics.example/api/v1/write"
+
+
+class Backend:
+    """Lets in whoever shows the key; answers by script before."""
+
+    def __init__(self, key: str, *script: int | WireError) -> None:
+        self.key = key
+        self.script = list(script)
+        self.seen: list[Request] = []
+        self.closed = 0
+
+    def send(self, request: Request, timeout: float) -> Reply:
+        self.seen.append(request)
+        step = self.script.pop(0) if self.script else None
+        if isinstance(step, WireError):
+            raise step
+        if step is not None:
+            return Reply(step)
+        return Reply(204 if request.headers.get("Authorization") == f"Bearer {self.key}" else 401)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text("first-key\n")
+    path.chmod(0o600)
+    return path
+
+
+def made(backend: Backend, file: Path, clock: FakeClock | None = None, **options: str) -> PrometheusRemoteWriteExporter:
+    environment = {
+        "PROMETHEUS_REMOTE_WRITE_URL": URL,
+        "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN": f"file:{file}",
+        **options,
+    }
+    name = PrometheusRemoteWriteExporter.name
+    settings = resolve_settings(name, name, PrometheusRemoteWriteExporter.Settings, environment=environment).settings
+    return PrometheusRemoteWriteExporter(settings, transport=backend, clock=clock or FakeClock())
+
+
+def test_a_key_that_was_rotated_is_read_within_the_same_attempt(file: Path) -> None:
+    backend = Backend("second-key")
+    exporter = made(backend, file)
+    file.write_text("second-key\n")
+    receipt = exporter.deliver(collection(range(3)))
+    assert (receipt.delivered, receipt.attempts) == (3, 1)
+    assert [request.headers["Authorization"] for request in backend.seen] == ["Bearer first-key", "Bearer second-key"]
+    assert "second-key" not in exporter.redact("the key is second-key")
+    assert "first-key" not in exporter.redact("the key was first-key")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_points_wait_for_the_right_key_and_nothing_is_restarted(file: Path, status: int) -> None:
+    clock = FakeClock()
+    backend = Backend("second-key", status)
+    exporter = made(backend, file, clock)
+    exporter.export(collection(range(3)))
+    ledger = exporter.ledger
+    assert (ledger.kept, ledger.rejected, ledger.dropped) == (3, 0, 0)
+    assert {reason.fate for reason in ledger.reasons} == {Fate.KEPT}
+    assert len(backend.seen) == 1
+    exporter.export(collection(range(3, 5)))
+    assert len(backend.seen) == 1, "who was refused is left alone for a minute"
+    file.write_text("second-key\n")
+    clock.wait(61)
+    exporter.export(collection(range(5, 6)))
+    assert exporter.ledger.delivered == exporter.ledger.sent == 6
+    assert backend.seen[1].headers["Authorization"] == "Bearer second-key", "it was read before it was sent again"
+
+
+def test_a_delivery_with_a_wrong_key_ends_at_once_under_its_code(file: Path) -> None:
+    clock = FakeClock()
+    exporter = made(Backend("another-key"), file, clock)
+    before = clock.monotonic()
+    receipt = exporter.deliver(collection(range(3)), seconds=3600)
+    assert clock.monotonic() == before
+    assert (receipt.dropped, receipt.attempts) == (3, 1)
+    assert [reason.code for reason in receipt.reasons] == ["http.unauthorized"]
+
+
+@pytest.mark.parametrize("content", [None, "", "not\x00a secret"])
+def test_a_file_that_is_being_replaced_leaves_the_key_as_it_was(file: Path, content: str | None) -> None:
+    exporter = made(Backend("first-key", 401), file)
+    if content is None:
+        file.unlink()
+    else:
+        file.write_text(content)
+    assert not exporter.renew()
+    token = exporter.settings.bearer_token
+    assert token is not None
+    assert token.reveal() == "first-key"
+
+
+def test_a_key_that_stands_in_no_file_stays() -> None:
+    secret = Secret("abc")
+    assert not secret.renew()
+    assert Secret("abc", lambda: "abc").renew() is False
+
+
+def test_a_certificate_whose_file_changes_is_used_after_it_was_refused(file: Path, tmp_path: Path) -> None:
+    certificate = tmp_path / "ca.pem"
+    certificate.write_text("one")
+    refused = WireError("tls.expired", "the certificate has expired", phase="tls")
+    backend = Backend("first-key", refused)
+    exporter = made(backend, file, PROMETHEUS_REMOTE_WRITE_CA_FILE=str(certificate))
+    certificate.write_text("another")
+    assert exporter.deliver(collection(range(2))).delivered == 2
+    assert backend.closed == 1, "connections and their TLS context are made anew"
+
+
+def test_a_body_is_framed_and_compressed_once_whatever_the_number_of_endpoints_and_retries(file: Path) -> None:
+    made_bodies: list[str] = []
+    refused = WireError("net.tcp.refused", "nobody listens", phase="connect")
+    backend = Backend("second-key", refused, 503, 429, 401)
+    exporter = made(backend, file)
+    frame, compress = exporter.frame, exporter.compress
+
+    def framed(payload: Any) -> Any:
+        made_bodies.append("framed")
+        return frame(payload)
+
+    def compressed(body: bytes) -> Any:
+        made_bodies.append("compressed")
+        return compress(body)
+
+    exporter.frame, exporter.compress = framed, compressed  # type: ignore[method-assign]
+    file.write_text("second-key")
+    endpoint = exporter.endpoints()[0]
+    exporter._endpoints = (endpoint, endpoint, endpoint)
+    assert exporter.deliver(collection(range(3))).delivered == 3
+    assert len(backend.seen) == 5
+    assert made_bodies == ["framed", "compressed"]
+    assert len({request.body for request in backend.seen}) == 1
