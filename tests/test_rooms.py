@@ -34,3 +34,28 @@ def test_no_code_of_a_backend_stands_in_a_shared_room(path: Path) -> None:
 def test_a_code_in_a_shared_room_would_be_found() -> None:
     assert codes('if code == "es.write.queue-full":\n    pass\n') == ["es.write.queue-full"]
     assert len(list(sources())) > 250
+
+
+SAME = frozenset({"settings", "encoding", "response", "errors", "probes", "readback", "exporter"})
+"""What every backend has, in a file or a folder of this name."""
+SOME = frozenset({"columns", "prepare", "logs"})
+OWN = {
+    "elasticsearch": frozenset(
+        {
+            *("blocks", "collisions", "dimensions", "index_mode", "mapping", "permission", "places", "unborn"),
+            *("values", "version"),
+        }
+    ),
+    "prometheus_remote_write": frozenset({"label_columns"}),
+}
+"""What only this backend has: a name here is a decision, not a habit."""
+
+
+@pytest.mark.parametrize(
+    "backend", sorted(path.name for path in (ROOT / "exporters").iterdir() if (path / "__init__.py").exists())
+)
+def test_every_backends_folder_has_the_same_file_names(backend: str) -> None:
+    folder = ROOT / "exporters" / backend
+    names = {path.stem for path in folder.iterdir() if path.name not in ("__init__.py", "__pycache__")}
+    assert names - SAME - SOME == OWN.get(backend, frozenset())
+    assert names >= SAME

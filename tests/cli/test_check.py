@@ -33,7 +33,7 @@ TROUBLE: list[tuple[str, Callable[[], AbstractContextManager[int]], str, str, st
         lambda: answering(b"This is not an HTTP port"),
         "http",
         "es.http.wrong-port",
-        "the nodes talk to each other",
+        "the transport port of the nodes",
     ),
     ("http", lambda: answering(JSON, secure=True), "http", "http.tls-port", "speaks TLS"),
     ("http", lambda: answering(SSH), "http", "http.not-http", "does not speak HTTP"),

@@ -1,4 +1,4 @@
-"""What remote-write receivers say when they refuse, as a table: remote write 1.0 has no item verdicts and no error ids.
+"""What remote-write receivers say when they refuse, as tables: remote write 1.0 has no item verdicts and no error ids.
 
 Prometheus answers one plain sentence, so its sentences are matched here and nowhere else (real servers: 2.42 and 3; the
 source is storage/remote/write_handler.go). Mimir and Cortex name an id, `err-mimir-…`: that is matched, not the prose.
@@ -7,69 +7,8 @@ Status alone misleads: Prometheus says 500 for labels it will never take, and 40
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import replace
-
 from magictel.catalogue.retry import RetryClass
-from magictel.http.classify import discards
-from magictel.http.error_rules import BackendError, KnownError, Rule, match
-from magictel.http.wire import Reply
-from magictel.model.verification import Unreadable
-from magictel.text import clipped
-
-_TAKEN = frozenset({200, 201, 202, 204})
-_REPLICA = re.compile(r"rejecting sample: replica=|replicas did not mat?ch")
-"""What the HA trackers of Cortex ("mach") and Mimir say, under 202, to the samples of a replica that is not elected."""
-_MIMIR = re.compile(r"\berr-(?:mimir|cortex)-([a-z0-9-]+)")
-
-
-def refusal(reply: Reply) -> KnownError | None:
-    """Return what a refusal means, or None: then status and headers must do."""
-    if reply.ok or reply.looks_like_html:
-        return None
-    said = " ".join(reply.text[:2000].split())
-    mimir = _MIMIR.search(said)
-    if mimir is not None and reply.status >= 500:  # a limit of one of its instances: the very same may be taken later
-        return None
-    written = reply.headers.get("x-prometheus-remote-write-samples-written")
-    if mimir is None and reply.status == 400 and written is not None:
-        message = f"only {written} samples were taken{': ' + clipped(said, 200) if said else ''}"
-        return KnownError("prom.rw.partial", message, written=int(written) if written.isdigit() else 0)
-    shown = clipped(said, 200)
-    words = {"status": str(reply.status), "said": shown}
-    if mimir is not None:
-        words |= {"id": mimir[0], "named": shown if mimir[0] in shown else f"{mimir[0]}: {shown}"}
-    known = match(BackendError(reply.status, texts=(said,), words=words), RULES)
-    return known if known is None or mimir is not None else replace(known, message=f"{reply.status}: {known.message}")
-
-
-def empty(reply: Reply) -> bool:
-    """True for a success as receivers word it: no body, under 200 (Mimir, Thanos), 202 (Cortex) or 204 (Prometheus, VictoriaMetrics)."""
-    return reply.status in _TAKEN and not reply.body.strip()
-
-
-def discarded(reply: Reply, sent: Callable[[], int]) -> KnownError | None:
-    """Return what a 2xx means that took less than all: in a receiver's own words, or by the counts of its Written headers.
-
-    `sent` counts the samples of the request.
-    """
-    if not reply.ok or reply.looks_like_html:
-        return None
-    said = " ".join(reply.text[:2000].split())
-    if _REPLICA.search(said):
-        return KnownError(
-            "prom.rw.replica",
-            f"{reply.status}: another replica is elected, and this one's samples are dropped: {clipped(said, 200)}",
-            "send without the labels cluster and __replica__, or leave it to the elected replica",
-        )
-    written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
-    counts = [int(count) for count in written if count.isdigit()]
-    if counts and sum(counts) < sent():
-        message = f"{reply.status}, and only {sum(counts)} samples were taken"
-        return KnownError("prom.rw.partial", message, isolate=bool(sum(counts)))
-    return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(said) else None
-
+from magictel.http.error_rules import Rule
 
 _CLIENT_ERRORS = (400, 409, 422)
 _MIMIR_LIMITS = (  # its ids end in what they limit: `…-rate` passes by itself, `…-size` is over by the request as a whole
@@ -241,8 +180,3 @@ READ_RULES: tuple[Rule, ...] = (
         "set query_url to what stands before /api/v1/query",
     ),
 )
-
-
-def no_query_api(why: str) -> Unreadable:
-    """Return that there is no address to query."""
-    return Unreadable("prom.read.no-query-api", why, "set query_url to what stands before /api/v1/query")

@@ -8,6 +8,7 @@ a stored sample again is no error. It also answers 204 for series it drops in si
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cramjam
@@ -16,22 +17,19 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
-from magictel.exporters.prometheus_remote_write.encoding import count_series, left_out
-from magictel.exporters.prometheus_remote_write.errors import READ_RULES, discarded, empty, no_query_api, refusal
+from magictel.exporters.prometheus_remote_write.encoding import left_out
+from magictel.exporters.prometheus_remote_write.errors import READ_RULES
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
+from magictel.exporters.prometheus_remote_write.readback import wire_to_query
+from magictel.exporters.prometheus_remote_write.response import judge, unverified_code
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.formats.prometheus.collisions import Collisions
-from magictel.http.classify import judge_status
 from magictel.http.wire import Reply, Wire
 from magictel.model.metrics import Group, Point, Series
-from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, TooLarge
+from magictel.model.outcome import Delivered, Outcome, Rejected, TooLarge
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.net.endpoint import Endpoint
 from magictel.promql.readback import PromqlReadBack
-from magictel.promql.victoriametrics import is_victoriametrics
 
-_WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
-"""How a write path ends, and what stands there for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
 _ALL_BAD = 32
 
 
@@ -83,7 +81,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         self._readback = PromqlReadBack(
             self._encoder,
             self._encoder.carries,
-            self._query_wire,
+            partial(wire_to_query, self.settings),
             self.clock.now,
             READ_RULES,
             carrier="remote write 1.0",
@@ -124,39 +122,15 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         """Prometheus takes nothing older than an hour before its newest sample; 3 refuses beyond +10 minutes, 2 is poisoned by it."""
         return 3600.0, 600.0
 
-    def reading(self, wire: Wire) -> Wire | None:
-        """A wire to the query API, or None where its address cannot be guessed from the write address."""
-        query = self.settings.query_endpoint()
-        if query is not None:
-            return wire.at(query)
-        here = wire.endpoint
-        for ending, instead in _WRITE_PATHS:
-            if here.path.endswith(ending):
-                return wire.at(Endpoint(here.scheme, here.host, here.port, here.path.removesuffix(ending) + instead))
-        return None
-
     # ---- verdicts ------------------------------------------------------------------------------------------------------
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """An empty 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
-        known = refusal(reply) or discarded(reply, lambda: count_series(payload.body))
-        if known is None:
-            return judge_status(reply, self.clock.now(), self.products, empty)
-        example = " ".join(reply.text[:200].split())
-        refused = count_series(payload.body) - known.written if known.written else 0
-        if refused > 0:  # of a histogram's samples it may be several that are refused
-            return Partial(unnamed=min(refused, payload.points), why=ItemVerdict(known.code, known.message, example))
-        return known.outcome(reply, self.clock.now(), example)
+        return judge(payload, reply, self.clock.now(), self.products)
 
     def unverified_code(self, reply: Reply) -> str | None:
         """A bare 2xx to a write proves no storage; a query without a result may have come too early."""
-        body = reply.json()
-        data = body.get("data") if isinstance(body, dict) else None
-        if isinstance(data, dict) and data.get("result") == []:
-            return "vm.read.latency"
-        if reply.body.strip():
-            return None
-        return "vm.loss.labels" if is_victoriametrics(reply) else "prom.rw.loss-labels"
+        return unverified_code(reply)
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send once. After many refused points in a row nothing is halved any more: a whole replay may be too old."""
@@ -208,6 +182,3 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """By the admin API, which VictoriaMetrics has too."""
         return self._readback.delete(wire, run_id)
-
-    def _query_wire(self, wire: Wire) -> Wire | Unreadable:
-        return self.reading(wire) or no_query_api(f"where to query cannot be told from {wire.endpoint}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 from magictel.encoding.payload import Payload
-from magictel.exporters.prometheus_remote_write.errors import refusal
+from magictel.exporters.prometheus_remote_write.readback import query_wire
+from magictel.exporters.prometheus_remote_write.response import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.credentials import REFUSED, accepted, empty_write, named_by_others, refused, unauthorized
@@ -35,10 +35,6 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
     """The probes; `PrometheusRemoteWriteExporter` is all the rest."""
 
     products = ("VictoriaMetrics",)
-
-    @abstractmethod
-    def reading(self, wire: Wire) -> Wire | None:
-        """A wire to the query API, or None where nobody knows where it is."""
 
     @probe(Rung.HTTP, "remote write is spoken at this address")
     def door(self, wire: Wire) -> Finding:
@@ -87,7 +83,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         reply = wire.get("")
         if reply.status in REFUSED:
             return self._refused(wire, reply)
-        reading = self.reading(wire)
+        reading = query_wire(self.settings, wire)
         if reading is None:
             return Finding.passed(Rung.AUTH, "the write path does not refuse us; no query API is known to ask further")
         reply = reading.get("/api/v1/query?query=vector(1)")
@@ -107,7 +103,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
     @probe(Rung.HEALTH, "the backend says that it is ready")
     def ready(self, wire: Wire) -> Finding:
         """Prometheus' and VictoriaMetrics' /-/ready, else /health."""
-        reading = self.reading(wire)
+        reading = query_wire(self.settings, wire)
         for path in ("/-/ready", "/health") if reading is not None else ():
             assert reading is not None
             reply = reading.get(path)
@@ -132,7 +128,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
     def receiver(self, wire: Wire) -> Finding:
         """Prometheus tells its flags; who else writes may only be seen by writing."""
         ask = "whether we may write shows only an empty write: add --allow empty-write"
-        reading = self.reading(wire)
+        reading = query_wire(self.settings, wire)
         flags = reading.get("/api/v1/status/flags").json() if reading is not None else None
         values = flags.get("data") if isinstance(flags, dict) else None
         if not isinstance(values, dict) or "web.enable-remote-write-receiver" not in values:
@@ -187,7 +183,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return "VictoriaMetrics"
         here = wire.endpoint
         origin = wire.at(Endpoint(here.scheme, here.host, here.port, ""))
-        for asked in filter(None, (self.reading(wire), origin if reply.status == 404 else None)):
+        for asked in filter(None, (query_wire(self.settings, wire), origin if reply.status == 404 else None)):
             build = asked.get("/api/v1/status/buildinfo").json()
             info = build.get("data") if isinstance(build, dict) else None
             if isinstance(info, dict) and "version" in info:

@@ -87,7 +87,7 @@ HTTP: list[tuple[str, Reply, tuple[str, str | None], str]] = [
     ("a text", Reply(200, {"content-type": "text/plain"}, b"OK"), ("fail", "http.not-a-backend"), "not in JSON"),
     ("a page", Reply(200, {"content-type": "text/html"}, b"<html>"), ("fail", "http.not-a-backend"), "web page"),
     ("a page's 401", Reply(401, {"content-type": "text/html"}, b"<html>"), ("fail", "http.unauthorized"), "web page"),
-    ("the transport port", Reply(200, {}, b"This is not an HTTP port"), ("fail", "es.http.wrong-port"), "nodes talk"),
+    ("the transport port", Reply(200, {}, b"This is not an HTTP port"), ("fail", "es.http.wrong-port"), "transport port of the nodes"),
     ("a redirect", Reply(302, {"location": "https://login"}), ("fail", "http.redirect"), "https://login"),
     ("a path too many", answer(400, {"error": "no handler found for uri [/x/] and method [GET]"}), ("fail", "es.write.wrong-path"), "path"),
     ("a breaker", refusal(429, "[parent] Data too large", "circuit_breaking_exception"), ("fail", "es.write.breaker"), "memory"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.clock import SystemClock
 from magictel.errors import SettingsError
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
+from magictel.exporters.prometheus_remote_write.readback import query_wire
 from magictel.http.wire import Reply, Request
 from magictel.model.events import CheckFinished, SendFinished
 from magictel.model.finding import Finding, Rung, SideEffect, Status
@@ -33,7 +35,7 @@ from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
-from magictel.sandbox.faults import Faults, parse_faults
+from magictel.sandbox.faults import parse_faults
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
@@ -245,13 +247,28 @@ def test_a_retry_after_a_lost_answer_stores_nothing_twice(serve: Any) -> None:
 
 
 # A 2xx from something else than the backend ("wrong-json") is left out: only a read-back sees through it.
-_KINDS = ("ok", "status", "reset", "reset-after", "close", "truncated", "too-large")
+_KINDS = (
+    "ok",
+    "408",
+    "429",
+    "429 retry-after=1",
+    "500",
+    "502",
+    "503",
+    "reset",
+    "reset-after",
+    "close",
+    "truncated",
+    "too-large",
+)
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_under_random_faults_the_ledger_is_what_is_stored(serve: Any, seed: int) -> None:
     backend = serve()
-    backend.server.faults = Faults.seeded(seed, 6, _KINDS)
+    dice = random.Random(seed)
+    steps = (f"{dice.choice(_KINDS)} x{dice.randint(1, 2)}" for _ in range(6))
+    backend.server.faults = parse_faults(", then ".join(steps))
     exporter = backend.exporter(max_batch_points=7, backoff_max=0.01, breaker_failures=50)
     refused: set[str] = set()
     prepared = exporter.prepare(gauges(*map(float, range(30)), time=now()))
@@ -332,10 +349,10 @@ def test_the_request_carries_what_remote_write_asks_for(serve: Any) -> None:
 )
 def test_where_to_query_is_told_from_where_to_write(url: str, query: str | None) -> None:
     exporter = PrometheusRemoteWriteExporter(PrometheusRemoteWriteSettings(url=url))
-    reading = exporter.reading(exporter.wire())
+    reading = query_wire(exporter.settings, exporter.wire())
     assert (str(reading.endpoint) if reading else None) == query
     named = PrometheusRemoteWriteExporter(PrometheusRemoteWriteSettings(url=url, query_url="http://q:1/x"))
-    other = named.reading(named.wire())
+    other = query_wire(named.settings, named.wire())
     assert other is not None
     assert other.endpoint == Endpoint("http", "q", 1, "/x")
     exporter.shutdown(0)

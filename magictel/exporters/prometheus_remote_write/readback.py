@@ -1,0 +1,32 @@
+"""Where what was written can be queried; the queries themselves are in `magictel.promql`."""
+
+from __future__ import annotations
+
+from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
+from magictel.http.wire import Wire
+from magictel.model.verification import Unreadable
+from magictel.net.endpoint import Endpoint
+
+_WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
+"""How a write path ends, and what stands there for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
+
+
+def query_wire(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire | None:
+    """Return a wire to the query API, or None where its address cannot be guessed from the write address."""
+    query = settings.query_endpoint()
+    if query is not None:
+        return wire.at(query)
+    here = wire.endpoint
+    for ending, instead in _WRITE_PATHS:
+        if here.path.endswith(ending):
+            return wire.at(Endpoint(here.scheme, here.host, here.port, here.path.removesuffix(ending) + instead))
+    return None
+
+
+def wire_to_query(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire | Unreadable:
+    """Return a wire to the query API, or why there is none."""
+    return query_wire(settings, wire) or Unreadable(
+        "prom.read.no-query-api",
+        f"where to query cannot be told from {wire.endpoint}",
+        "set query_url to what stands before /api/v1/query",
+    )

@@ -1,0 +1,92 @@
+"""The one place that reads a reply to a remote write: an outcome, by the tables of `errors`, by what a 2xx says, else by status."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from magictel.encoding.payload import Payload
+from magictel.exporters.prometheus_remote_write.encoding import count_series
+from magictel.exporters.prometheus_remote_write.errors import RULES
+from magictel.http.classify import discards, judge_status
+from magictel.http.error_rules import BackendError, KnownError, match
+from magictel.http.wire import Reply
+from magictel.model.outcome import ItemVerdict, Outcome, Partial
+from magictel.promql.victoriametrics import is_victoriametrics
+from magictel.text import clipped
+
+_TAKEN = frozenset({200, 201, 202, 204})
+_REPLICA = re.compile(r"rejecting sample: replica=|replicas did not mat?ch")
+"""What the HA trackers of Cortex ("mach") and Mimir say, under 202, to the samples of a replica that is not elected."""
+_MIMIR = re.compile(r"\berr-(?:mimir|cortex)-([a-z0-9-]+)")
+
+
+def judge(payload: Payload, reply: Reply, now: float, products: Collection[str]) -> Outcome:
+    """Return the outcome of one write. `products`: the names that `magictel.http.products` has for the backend."""
+    known = refusal(reply) or discarded(reply, lambda: count_series(payload.body))
+    if known is None:
+        return judge_status(reply, now, products, empty)
+    example = " ".join(reply.text[:200].split())
+    refused = count_series(payload.body) - known.written if known.written else 0
+    if refused > 0:  # of a histogram's samples it may be several that are refused
+        return Partial(unnamed=min(refused, payload.points), why=ItemVerdict(known.code, known.message, example))
+    return known.outcome(reply, now, example)
+
+
+def unverified_code(reply: Reply) -> str | None:
+    """Return the code of what a 2xx leaves open, or None."""
+    body = reply.json()
+    data = body.get("data") if isinstance(body, dict) else None
+    if isinstance(data, dict) and data.get("result") == []:
+        return "vm.read.latency"
+    if reply.body.strip():
+        return None
+    return "vm.loss.labels" if is_victoriametrics(reply) else "prom.rw.loss-labels"
+
+
+def refusal(reply: Reply) -> KnownError | None:
+    """Return what a refusal means, or None: then status and headers must do."""
+    if reply.ok or reply.looks_like_html:
+        return None
+    said = " ".join(reply.text[:2000].split())
+    mimir = _MIMIR.search(said)
+    if mimir is not None and reply.status >= 500:  # a limit of one of its instances: the very same may be taken later
+        return None
+    written = reply.headers.get("x-prometheus-remote-write-samples-written")
+    if mimir is None and reply.status == 400 and written is not None:
+        message = f"only {written} samples were taken{': ' + clipped(said, 200) if said else ''}"
+        return KnownError("prom.rw.partial", message, written=int(written) if written.isdigit() else 0)
+    shown = clipped(said, 200)
+    words = {"status": str(reply.status), "said": shown}
+    if mimir is not None:
+        words |= {"id": mimir[0], "named": shown if mimir[0] in shown else f"{mimir[0]}: {shown}"}
+    known = match(BackendError(reply.status, texts=(said,), words=words), RULES)
+    return known if known is None or mimir is not None else replace(known, message=f"{reply.status}: {known.message}")
+
+
+def empty(reply: Reply) -> bool:
+    """True for a success as receivers word it: no body, under 200 (Mimir, Thanos), 202 (Cortex) or 204 (Prometheus, VictoriaMetrics)."""
+    return reply.status in _TAKEN and not reply.body.strip()
+
+
+def discarded(reply: Reply, sent: Callable[[], int]) -> KnownError | None:
+    """Return what a 2xx means that took less than all: in a receiver's own words, or by the counts of its Written headers.
+
+    `sent` counts the samples of the request.
+    """
+    if not reply.ok or reply.looks_like_html:
+        return None
+    said = " ".join(reply.text[:2000].split())
+    if _REPLICA.search(said):
+        return KnownError(
+            "prom.rw.replica",
+            f"{reply.status}: another replica is elected, and this one's samples are dropped: {clipped(said, 200)}",
+            "send without the labels cluster and __replica__, or leave it to the elected replica",
+        )
+    written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
+    counts = [int(count) for count in written if count.isdigit()]
+    if counts and sum(counts) < sent():
+        message = f"{reply.status}, and only {sum(counts)} samples were taken"
+        return KnownError("prom.rw.partial", message, isolate=bool(sum(counts)))
+    return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(said) else None
