@@ -51,10 +51,11 @@ def exporter(
     for path, text in written.items():
         _write(target / path, text)
     place = str(target) if target.is_absolute() else f"./{target}"
+    sandbox = "" if file else " --sandbox"  # a file needs no backend
     then = [
         f"{shlex.quote(sys.executable)} -m pip install -e {shlex.quote(f'{place}[test]')}",
-        f"magictel check {names.name} --sandbox",
-        f"magictel send-sample {names.name} --sandbox",
+        f"magictel check {names.name}{sandbox}",
+        f"magictel send-sample {names.name}{sandbox}",
         f"{shlex.quote(sys.executable)} -m pytest {shlex.quote(place)}",
         "magictel guide writing-an-exporter",
     ]

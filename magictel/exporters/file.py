@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
@@ -49,7 +49,7 @@ class FileExporter(Exporter[FileSettings]):
     log_words = ("jsonl", "file", "directory", "disk", "device")
     summary = "OTLP JSON lines in a file, as the Collector's file exporter writes them"
     Settings = FileSettings
-    limits = (
+    limits: ClassVar[tuple[str, ...]] = (
         "Nothing is lost: every field that the SDK knows is written.",
         "The file is never cut or rotated here; a rotated file is made anew at the next write.",
     )
