@@ -29,6 +29,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.delivery.ledger import Batch
 from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
+from magictel.delivery.stored import StoredPayload
 from magictel.encoding.impossible import possible
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload
@@ -221,6 +222,36 @@ class Exporter(Authored[S], MetricExporter):
             self._careful = True  # one odd point must not cost every later collection
             self._layouts.clear()
             raise
+
+    @property
+    @final
+    def waiting(self) -> tuple[StoredPayload, ...]:
+        """What waits in the outbox now, as another process could send it."""
+        now, fingerprint = self.clock.now(), self.fingerprint()
+        return tuple(
+            StoredPayload(pending.payload.cut(self.split), self.target, fingerprint, now, pending.code, pending.message)
+            for pending in self._pipeline.outbox.waiting
+        )
+
+    @final
+    def send_stored(self, stored: Iterable[StoredPayload], *, seconds: float = 30.0) -> Receipt:
+        """Deliver what an exporter with the same fingerprint stored. Raise `SettingsError` where another one did: nothing is sent then."""
+        payloads = [one.payload for one in stored if self._is_ours(one)]
+        batch = Batch(payloads, sum(payload.points for payload in payloads))
+        with self._sending:
+            closed = self._closed_because()
+            if closed is not None:
+                return self._pipeline.drop(batch, *closed)
+            return self._pipeline.deliver(batch, self.clock.monotonic() + seconds)
+
+    def _is_ours(self, stored: StoredPayload) -> bool:
+        if stored.fingerprint == self.fingerprint():
+            return True
+        raise SettingsError(
+            "delivery.fingerprint",
+            f"points that {stored.target} stored were made for other settings than those of {self.target} now",
+            "set the address, index, tenant and names as they were when the points were stored",
+        )
 
     def fingerprint(self) -> str:
         """What payloads of this exporter mean and where they go: another one must not send what was stored under this one."""
