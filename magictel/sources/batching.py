@@ -1,6 +1,6 @@
-"""What a decoder yields, and how it becomes slices of `MetricsData`: some thousand points at a time, neighbours of a metric together.
+"""Batching of decoded points into slices of `MetricsData`: a few thousand points each, with neighbouring points of a metric together.
 
-Attributes that come again are the same objects again, so that the exporters' layouts hold for recordings too.
+Repeated attributes are the same objects, so that the exporters' caches work for recordings, too.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from magictel.model.validity import LATEST as LATEST
 
 V = TypeVar("V")
 SLICE = 4_000
-"""Points of a slice, about: lines are not cut."""
+"""Approximate number of points per slice: lines are not split."""
 _MOST_ENTRIES = 20_000
 _MOST_HEADS = 10_000
 RESOURCES = 1_000
-"""Resources, or scopes, that a decoder remembers."""
+"""Maximum number of resources, or scopes, that a decoder caches."""
 _MOST_BYTES = 6 * 1024 * 1024
 _EXACT = 100_000
 _PLACES = 1 << 21
@@ -41,7 +41,7 @@ _TEMPORALITY = {"cumulative": AggregationTemporality.CUMULATIVE, "delta": Aggreg
 
 
 class Head(NamedTuple):
-    """All that the points of one metric share. `resource` and `scope` are the same objects where they are equal."""
+    """The common data of a metric's points. Equal `resource`s and `scope`s are the same objects."""
 
     resource: Resource
     scope: InstrumentationScope
@@ -57,17 +57,17 @@ class Head(NamedTuple):
 
 
 Around = tuple[Resource, InstrumentationScope, str, str]
-"""Resource and scope of a metric, and their schema URLs."""
+"""Resource and scope of a metric, with their schema URLs."""
 
 
 class Heads:
-    """The heads of metrics: the same metric has the same head again."""
+    """A cache of metric heads: the same metric gets the same head."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], Head] = {}
 
     def of(self, around: Around, key: tuple[Hashable, ...], make: Callable[[], Head]) -> Head:
-        """Return the head for what is `around` a metric and its own `key`, made where it is new."""
+        """Return the head for a metric's `around` (resource and scope) and `key`, creating it if needed."""
         key = (id(around[0]), id(around[1]), *around[2:], *key)
         known = self._known.get(key)
         if known is None or known.resource is not around[0] or known.scope is not around[1]:  # ids are reused
@@ -78,7 +78,7 @@ class Heads:
 
 
 class Part(NamedTuple):
-    """Points of one metric, and for each a number that tells its attributes from others."""
+    """Points of a metric, with a number for each that identifies its attributes."""
 
     head: Head
     points: Sequence[Point]
@@ -87,7 +87,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A collection of neighbouring points, and where the last of them stands among all that are sent."""
+    """A batch of neighbouring points, and the position of the last one among all sent points."""
 
     data: MetricsData
     points: int
@@ -97,7 +97,7 @@ class Slice:
 
 
 class Interned(dict[bytes, V]):
-    """Decoded values (attributes, resources, scopes) by their bytes: two generations of bounded size, the older forgotten first."""
+    """A cache of decoded values (attributes, resources, scopes) by their bytes: two generations of bounded size."""
 
     def __init__(self, decode: Callable[[bytes], V], most: int = _MOST_ENTRIES) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Interned(dict[bytes, V]):
 
 
 class Attributes(Interned[dict[str, Any]]):
-    """Attributes by their bytes. `repeated`: hashes of bytes in which two pairs have one key, so that one of them is lost."""
+    """A cache of attributes by their bytes. `repeated`: hashes of bytes with a duplicate key, of which one pair is lost."""
 
     def __init__(self, decode: Callable[[bytes], tuple[dict[str, Any], int]]) -> None:
         super().__init__(self._counted)
@@ -135,25 +135,25 @@ class Attributes(Interned[dict[str, Any]]):
 
 
 class SeriesCount:
-    """How many series there are: exact up to 100 000, beyond that an estimate in two megabytes (linear counting, within 1 %)."""
+    """A counter of series: exact up to 100 000, beyond that an estimate in two megabytes (linear counting, within 1 %)."""
 
     def __init__(self) -> None:
         self._known: dict[int, set[int]] = {}
-        self._held = 0
+        self._count = 0
         self._places: bytearray | None = None
         self._latest: dict[int, tuple[Head, Sequence[int]]] = {}
         self._resources: dict[int, tuple[Resource, int]] = {}
         """By their ids, and kept, as ids are reused: several pages have equal resources that are not the same."""
 
     def add(self, head: Head, keys: Sequence[int]) -> None:
-        """Count the series of one metric's points."""
-        own = id(head)
-        latest = self._latest.get(own)
+        """Count the series of a metric's points."""
+        key = id(head)
+        latest = self._latest.get(key)
         if latest is not None and (latest[1] is keys or latest[1] == keys):
             return
         if len(self._latest) > 1_000:
             self._latest.clear()
-        self._latest[own] = head, keys
+        self._latest[key] = head, keys
         identity = hash(head[4:]) ^ self._told_apart(head.resource)
         if self._places is not None:
             _mark(self._places, identity, keys)
@@ -161,8 +161,8 @@ class SeriesCount:
         known = self._known.setdefault(identity, set())
         before = len(known)
         known.update(keys)
-        self._held += len(known) - before
-        if self._held > _EXACT:
+        self._count += len(known) - before
+        if self._count > _EXACT:
             self._places = bytearray(_PLACES)
             for identity, counted in self._known.items():
                 _mark(self._places, identity, counted)
@@ -173,39 +173,39 @@ class SeriesCount:
         if known is None:
             if len(self._resources) > 1_000:
                 self._resources.clear()
-            made = hash(repr(sorted(resource.attributes.items(), key=str)))
-            known = self._resources[id(resource)] = resource, made
+            digest = hash(repr(sorted(resource.attributes.items(), key=str)))
+            known = self._resources[id(resource)] = resource, digest
         return known[1]
 
     @property
     def value(self) -> int:
-        """Series so far."""
+        """Return the number of series so far."""
         if self._places is None:
-            return self._held
+            return self._count
         return round(-_PLACES * log(max(1, self._places.count(0)) / _PLACES))
 
 
 def _mark(places: bytearray, identity: int, keys: Iterable[int]) -> None:
-    last, own = _PLACES - 1, identity & _PLACES - 1
+    last, bucket = _PLACES - 1, identity & _PLACES - 1
     for key in keys:
-        places[key & last ^ own] = 1
+        places[key & last ^ bucket] = 1
 
 
-_Held = dict[int, tuple[Head, list[Sequence[Point]], list[Sequence[int]]]]
+_Gathered = dict[int, tuple[Head, list[Sequence[Point]], list[Sequence[int]]]]
 
 
 @dataclass(slots=True)
 class Gathering:
-    """Makes slices of parts. `skip` points are passed over first (they were sent before)."""
+    """A builder of slices from parts. The first `skip` points are skipped (they were sent before)."""
 
     skip: int = 0
     points: int = 0
-    """Points seen so far, passed over or not."""
+    """Points seen so far, skipped or not."""
     series: SeriesCount = field(default_factory=SeriesCount)
 
     def slices(self, batches: Iterable[Iterable[Part]], size: int = SLICE) -> Iterator[Slice]:
-        """A slice ends with the batch (a line, a chunk) in which it reaches `size` points."""
-        held: _Held = {}
+        """Yield slices; a slice ends with the batch (a line, a chunk) in which it reaches `size` points."""
+        gathered: _Gathered = {}
         count = 0
         for batch in batches:
             for part in batch:
@@ -216,26 +216,26 @@ class Gathering:
                     points, keys = points[over:], keys[over:]
                 if not points:
                     continue
-                own = held.get(id(part.head))
-                if own is None:
-                    held[id(part.head)] = (part.head, [points], [keys])
+                entry = gathered.get(id(part.head))
+                if entry is None:
+                    gathered[id(part.head)] = (part.head, [points], [keys])
                 else:
-                    own[1].append(points)
-                    own[2].append(keys)
+                    entry[1].append(points)
+                    entry[2].append(keys)
                 count += len(points)
             if count >= size:
-                yield self._slice(held, count)
-                held, count = {}, 0
+                yield self._slice(gathered, count)
+                gathered, count = {}, 0
         if count:
-            yield self._slice(held, count)
+            yield self._slice(gathered, count)
 
-    def _slice(self, held: _Held, count: int) -> Slice:
+    def _slice(self, gathered: _Gathered, count: int) -> Slice:
         resources: dict[tuple[int, str], tuple[Head, dict[tuple[int, str], tuple[Head, list[Metric]]]]] = {}
         newest = 0
-        for head, runs, keys in held.values():
+        for head, runs, keys in gathered.values():
             points = joined(runs)
-            for own in keys:
-                self.series.add(head, own)
+            for key in keys:
+                self.series.add(head, key)
             for times in map(times_of, runs):
                 newest = max(newest, times[0] if times.count(times[0]) == len(times) else max(times))
             _, scopes = resources.setdefault((id(head.resource), head.resource_schema_url), (head, {}))
@@ -243,15 +243,15 @@ class Gathering:
             metrics.append(
                 MetricWithMetadata(head.name, head.description, head.unit, _data(head, points), head.metadata)
             )
-        made = [
+        resource_metrics = [
             ResourceMetrics(
                 first.resource,
-                [ScopeMetrics(one.scope, metrics, one.scope_schema_url) for one, metrics in scopes.values()],
+                [ScopeMetrics(scope.scope, metrics, scope.scope_schema_url) for scope, metrics in scopes.values()],
                 first.resource_schema_url,
             )
             for first, scopes in resources.values()
         ]
-        return Slice(MetricsData(made), count, self.points, newest)
+        return Slice(MetricsData(resource_metrics), count, self.points, newest)
 
 
 def _data(head: Head, points: Any) -> Any:

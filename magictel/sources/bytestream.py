@@ -1,7 +1,7 @@
-"""A recording's bytes, plain or decompressed as they are read: nothing is ever unpacked further than what is asked for.
+"""A recording's bytes, plain or decompressed on reading, never further than requested.
 
-gzip and zstd are recognised by their first bytes. A stream that unpacks to more than a thousand times its size is refused:
-memory is bounded anyway, but nobody's telemetry looks like that.
+gzip and zstd are detected by their first bytes. A stream that decompresses to more than a thousand times its size is rejected:
+memory is bounded anyway, but telemetry does not look like that.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from magictel.sources.errors import SourceError
 
 _BLOCK = 256 * 1024
 _FREE = 16 * 1024 * 1024
-"""Bytes unpacked before the ratio counts."""
+"""Decompressed bytes before the ratio is checked."""
 _RATIO = 1000
 _GZIP = b"\x1f\x8b"
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
-"""A frame, or one that is skipped (RFC 8878, section 3.1.2), which some tools write first."""
+"""Magic numbers of a frame and of a skippable frame (RFC 8878, section 3.1.2), which some tools write first."""
 STDIN = "-"
 SHIPPED = {"@node": "node.prom", "@gateway": "gateway.jsonl"}
-"""Small recordings of our own making, by the names they are asked for."""
+"""Built-in recordings by name."""
 
 
 class Bytes:
-    """One recording's bytes. `read` of the compressed bytes so far and `size` of all of them (None: unknown) tell how far it is."""
+    """A recording's bytes. `read` compressed bytes of `size` (None: unknown) were read so far."""
 
     def __init__(self, name: str, raw: IO[bytes], size: int | None) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class Bytes:
         self._first = self._more()
 
     def blocks(self) -> Iterator[bytes]:
-        """The recording in blocks of at most 256 KiB, decompressed. Raises `SourceError`."""
+        """Yield the decompressed recording in blocks of at most 256 KiB. Raise `SourceError`."""
         if self._first.startswith(_GZIP):
             yield from self._gzip()
         elif _ZSTD.match(self._first):
@@ -62,7 +62,7 @@ class Bytes:
         return block
 
     def packed(self) -> Iterator[bytes]:
-        """The bytes as they are. Raises `SourceError`."""
+        """Yield the raw bytes. Raise `SourceError`."""
         block = self._first
         while block:
             yield block
@@ -70,7 +70,7 @@ class Bytes:
 
     def _gzip(self) -> Iterator[bytes]:
         unpack = zlib.decompressobj(wbits=31)
-        made = 0
+        unpacked = 0
         for block in self.packed():
             rest = block
             while rest:
@@ -83,9 +83,9 @@ class Bytes:
                     out = unpack.decompress(rest, _BLOCK)
                 except zlib.error:
                     raise self._damaged("gzip") from None
-                made += len(out)
+                unpacked += len(out)
                 rest = unpack.unused_data if unpack.eof else unpack.unconsumed_tail
-                self._bounded(made, len(rest))
+                self._bounded(unpacked, len(rest))
                 if out:
                     yield out
         while not unpack.eof:
@@ -95,60 +95,62 @@ class Bytes:
                 raise self._damaged("gzip") from None
             if not out:
                 raise self._truncated("gzip")
-            made += len(out)
-            self._bounded(made)
+            unpacked += len(out)
+            self._bounded(unpacked)
             yield out
 
     def _zstd(self) -> Iterator[bytes]:
         import zstandard
 
-        # A window beyond 128 MiB is not what a tool writes by default, and would have to be held in memory.
+        # Tools write no window above 128 MiB by default, and it would have to fit into memory.
         unpack = zstandard.ZstdDecompressor(max_window_size=1 << 27)
         source: Any = _Readable(self.packed())
-        made = 0
+        unpacked = 0
         try:
-            # The reader's buffer bounds what is unpacked at a time; frames may follow one another.
+            # The reader's buffer bounds each decompression step; a file may have several frames.
             with unpack.stream_reader(source, read_across_frames=True, read_size=64 * 1024) as reader:
                 while out := reader.read(_BLOCK):
-                    made += len(out)
-                    self._bounded(made)
+                    unpacked += len(out)
+                    self._bounded(unpacked)
                     yield out
         except zstandard.ZstdError:
             raise self._damaged("zstd") from None
         if not _zstd_ended(source.tail):
             raise self._truncated("zstd")
 
-    def _bounded(self, made: int, unread: int = 0) -> None:
-        if made > _FREE and made > _RATIO * max(1, self.taken - unread):
-            message = f"{self.name} unpacks to more than {_RATIO} times its size: this is no recording"
-            raise SourceError("source.bomb", message, "unpack it yourself if you know what it is", whole=True)
+    def _bounded(self, unpacked: int, unread: int = 0) -> None:
+        if unpacked > _FREE and unpacked > _RATIO * max(1, self.taken - unread):
+            message = f"{self.name} decompresses to more than {_RATIO} times its size: it is not a recording"
+            raise SourceError("source.bomb", message, "decompress it yourself if you trust the file", whole=True)
 
     def _truncated(self, kind: str) -> SourceError:
-        message = f"{self.name} ends in the middle of its {kind} data: what was packed last is missing"
-        return SourceError("source.truncated", message, "fetch the file again", whole=True)
+        message = f"{self.name} is truncated: its {kind} data is incomplete"
+        return SourceError("source.truncated", message, "copy the file again", whole=True)
 
     def _damaged(self, kind: str) -> SourceError:
-        return SourceError("source.damaged", f"{self.name}: its {kind} data is damaged", "fetch it again", whole=True)
+        return SourceError(
+            "source.damaged", f"{self.name}: its {kind} data is corrupt", "copy the file again", whole=True
+        )
 
 
 class _Readable:
-    """An iterator of blocks as something with `read`."""
+    """A file-like object with `read` over an iterator of blocks."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
-        self._held = b""
+        self._pending = b""
         self.tail = _Frames()
 
     def read(self, size: int = -1) -> bytes:
-        if not self._held:
-            self._held = next(self._blocks, b"")
-        out, self._held = self._held[:size], self._held[size:]
+        if not self._pending:
+            self._pending = next(self._blocks, b"")
+        out, self._pending = self._pending[:size], self._pending[size:]
         self.tail.feed(out)
         return out
 
 
 class _Frames:
-    """Follows a second decompressor over the same bytes only as far as frame ends: whether the last frame is complete."""
+    """A scanner of frame boundaries over the same bytes, to check whether the last frame is complete."""
 
     def __init__(self) -> None:
         self.headers = bytearray()
@@ -157,7 +159,7 @@ class _Frames:
         self.checksum = False
 
     def feed(self, data: bytes) -> None:
-        """Walk frame headers and block headers (RFC 8878 §3.1.1); contents are jumped over."""
+        """Walk frame headers and block headers (RFC 8878 §3.1.1), skipping their contents."""
         at = 0
         while at < len(data):
             if self.need:
@@ -170,33 +172,33 @@ class _Frames:
             self._step()
 
     def _step(self) -> None:
-        held = self.headers
+        head = self.headers
         if self.state == "magic":
-            if len(held) < 5:
+            if len(head) < 5:
                 return
-            if held[0] & 0xF0 == 0x50 and held[1:4] == b"\x2a\x4d\x18":  # a skippable frame: its size follows
-                if len(held) == 8:
-                    self.need = int.from_bytes(held[4:8], "little")
-                    held.clear()
+            if head[0] & 0xF0 == 0x50 and head[1:4] == b"\x2a\x4d\x18":  # a skippable frame: its size follows
+                if len(head) == 8:
+                    self.need = int.from_bytes(head[4:8], "little")
+                    head.clear()
                 return
-            flags = held[4]
+            flags = head[4]
             self.checksum = bool(flags & 4)
             content = (1 if flags & 0x20 else 0, 2, 4, 8)[flags >> 6]
             size = (0 if flags & 0x20 else 1) + (0, 1, 2, 4)[flags & 3] + content
             self.need, self.state = size, "block"
-            held.clear()
-        elif len(held) == 3:
-            header = int.from_bytes(held, "little")
+            head.clear()
+        elif len(head) == 3:
+            header = int.from_bytes(head, "little")
             last, kind, size = header & 1, (header >> 1) & 3, header >> 3
             self.need = 1 if kind == 1 else size
-            held.clear()
+            head.clear()
             if last:
                 self.need += 4 if self.checksum else 0
                 self.state = "magic"
 
     @property
     def ended(self) -> bool:
-        """True between frames."""
+        """Return whether the position is between frames."""
         return self.state == "magic" and not self.need and not self.headers
 
 
@@ -205,23 +207,23 @@ def _zstd_ended(frames: _Frames) -> bool:
 
 
 def once_only(name: str) -> bool:
-    """True for what cannot be read a second time: standard input, a pipe (`<(zcat …)`), a device."""
+    """Return whether the source can be read only once: standard input, a pipe (`<(zcat …)`), a device."""
     if name == STDIN:
         return True
     try:
         return not name.startswith("@") and not stat.S_ISREG(Path(name).expanduser().stat().st_mode)
     except (OSError, ValueError, RuntimeError):
-        return False  # said when it is opened
+        return False  # reported when it is opened
 
 
 def opened(name: str, stack: ExitStack) -> Bytes:
-    """Open a file, `-`, or a shipped recording. Raises `UsageError` for what is not there."""
+    """Open a file, `-`, or a built-in recording. Raise `UsageError` if it does not exist."""
     if name in SHIPPED:
         data = shipped(name).read_bytes()
         return Bytes(name, io.BytesIO(data), len(data))
     if name.startswith("@"):
         known = ", ".join(SHIPPED)
-        raise UsageError("usage.recording", f"there is no recording {name} in magictel", f"it has {known}")
+        raise UsageError("usage.recording", f"magictel has no recording {name}", f"use {known}")
     if name == STDIN:
         return Bytes("standard input", sys.stdin.buffer, None)
     try:
@@ -233,19 +235,19 @@ def opened(name: str, stack: ExitStack) -> Bytes:
     except (OSError, ValueError, RuntimeError) as failure:  # no such file, a NUL in the name, no such user
         why = (failure.strerror or "it cannot be read").lower() if name and isinstance(failure, OSError) else "no path"
         message = f"{name or repr(name)}: {why}"
-        raise UsageError("usage.recording", message, "name a file that can be read") from None
+        raise UsageError("usage.recording", message, "name a readable file") from None
     return Bytes(name, file, size or None)
 
 
 def shipped(name: str) -> Path:
-    """Where a shipped recording lies."""
+    """Return the path of a built-in recording."""
     return Path(str(resources.files("magictel") / "recordings" / SHIPPED[name]))
 
 
 def spooled(name: str, stack: ExitStack) -> IO[bytes]:
-    """What can be read `once_only` in a temporary file, as it came, so that it can be read twice. Raises `SourceError`, `UsageError`."""
-    held: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 # the stack closes it
+    """Copy a `once_only` source into a temporary file, so that it can be read twice. Raise `SourceError` and `UsageError`."""
+    copy: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 # the stack closes it
     with ExitStack() as inner:
         for block in opened(name, inner).packed():
-            held.write(block)
-    return held
+            copy.write(block)
+    return copy

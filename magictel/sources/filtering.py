@@ -1,4 +1,4 @@
-"""`--filter KEY=PATTERN`: which points of a recording count. `name` is the metric's; other keys are attributes, or the resource's."""
+"""`--filter KEY=PATTERN`: the selection of a recording's points. `name` is the metric's; other keys are attributes of point or resource."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from magictel.sources.batching import Part
 
 
 class Filter:
-    """Every condition must hold; `*` stands for anything, `?` for one character."""
+    """A conjunction of conditions; `*` matches anything, `?` a single character."""
 
     def __init__(self, written: Sequence[str]) -> None:
         self._name: list[re.Pattern[str]] = []
@@ -20,7 +20,7 @@ class Filter:
         for text in written:
             key, equals, pattern = text.partition("=")
             if not equals or not key.strip():
-                raise UsageError("usage.filter", f"--filter {text}: write it as KEY=PATTERN", "--filter 'name=http_*'")
+                raise UsageError("usage.filter", f"--filter {text}: use KEY=PATTERN", "--filter 'name=http_*'")
             wanted = re.compile(translate(pattern))
             if key.strip() == "name":
                 self._name.append(wanted)
@@ -31,7 +31,7 @@ class Filter:
         return bool(self._name or self._others)
 
     def __call__(self, batches: Iterable[Iterable[Part]]) -> Iterator[list[Part]]:
-        """The batches with what passes."""
+        """Yield the batches with the matching points."""
         for batch in batches:
             yield list(self._kept(batch))
 

@@ -1,4 +1,4 @@
-"""The formats of recordings, recognised by content."""
+"""Detection of a recording's format by its content."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FORMATS = "OTLP JSON lines, OTLP protobuf, Prometheus or OpenMetrics text, gatew
 _LOOK = 64 * 1024
 _EXPOSITION = re.compile(rb"\s*(#[ \t]*(HELP|TYPE|UNIT|EOF)\b|#|[A-Za-z_:][\w:.]*\s*[{ \t])")
 _BRACED_SAMPLE = re.compile(rb'\{[ \t]*(?:"(?:[^"\\]++|\\.)*+"[ \t]*[^: \t\r\n]|[A-Za-z_]\w*[ \t]*=)')
-"""The name stands between the braces, in quotes; what follows a quoted text in JSON is a colon."""
+"""A quoted name between the braces; in JSON a colon would follow a quoted text."""
 _BOM = codecs.BOM_UTF8
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-"""What editors and shells of Windows put before a text."""
+"""Byte order marks that Windows editors and shells write."""
 
 
 def recognised(opened: Bytes) -> tuple[str, Iterator[bytes]]:
-    """Return the format, by the first bytes, and all blocks. Raises `SourceError`."""
+    """Return the format, detected by the first bytes, and all blocks. Raise `SourceError`."""
     blocks = opened.blocks()
     head: list[bytes] = []
     size = 0
@@ -67,7 +67,7 @@ def _kind(name: str, first: bytes) -> str:
 
 
 def _goes_on(line: bytes, rest: bytes) -> bool:
-    """Whether a JSON value that begins on the first line goes on in the next, as one printed for people does."""
+    """Return whether a JSON value of the first line continues on the next one, as in indented JSON."""
     if not rest or (line.endswith((b"}", b"]")) and len(line) > 1):
         return False
     return line.endswith((b"{", b"[", b",")) or rest[:1] not in b"{["
@@ -80,4 +80,9 @@ def _looks_like_protobuf(first: bytes) -> bool:
 
 
 def _unknown(name: str) -> SourceError:
-    return SourceError("source.format", f"{name} is none of: {FORMATS}", "magictel explain source.format", whole=True)
+    return SourceError(
+        "source.format",
+        f"{name} is in none of the supported formats: {FORMATS}",
+        "magictel explain source.format",
+        whole=True,
+    )

@@ -1,7 +1,7 @@
-"""Request logs of an AI gateway: one record for each request, as JSON lines or one JSON array, names in camel or snake case.
+"""Request logs of an AI gateway: a record per request, as JSON lines or a JSON array, with names in camel or snake case.
 
-Each record becomes plain gauges of what that request took: latency, tokens, sizes, cost. What was said in it, and who said it,
-stays where it is: neither messages nor users become attributes.
+Each record becomes gauges of the request: latency, tokens, sizes, cost. Contents and users are not sent: neither messages nor users
+become attributes.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from magictel.sources.skips import Skips
 
 PREFIX = "ai_gateway."
 _METRICS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ("request.latency", "ms", "How long the request took.", ("latency",)),
-    ("provider.latency", "ms", "How long the provider took.", ("provider_latency",)),
-    ("tokens.input", "{token}", "Tokens read.", ("tokens", "input")),
-    ("tokens.output", "{token}", "Tokens written.", ("tokens", "output")),
-    ("tokens.total", "{token}", "Tokens read and written.", ("tokens", "total")),
-    ("cost", "{USD}", "What the request cost.", ("cost",)),
-    ("request.size", "By", "Of the request's body.", ("request_size",)),
-    ("response.size", "By", "Of the response's body.", ("response_size",)),
+    ("request.latency", "ms", "Duration of the request.", ("latency",)),
+    ("provider.latency", "ms", "Duration of the provider's part.", ("provider_latency",)),
+    ("tokens.input", "{token}", "Input tokens.", ("tokens", "input")),
+    ("tokens.output", "{token}", "Output tokens.", ("tokens", "output")),
+    ("tokens.total", "{token}", "Input and output tokens.", ("tokens", "total")),
+    ("cost", "{USD}", "Cost of the request.", ("cost",)),
+    ("request.size", "By", "Size of the request's body.", ("request_size",)),
+    ("response.size", "By", "Size of the response's body.", ("response_size",)),
 )
 _FROM_RECORD = ("provider", "model", "org_id", "project_id")
 _FROM_METADATA = ("project_id", "status", "path", "method", "status_code", "error_type", "provider_error_type")
 
 
 class _UnexpectedError(ValueError):
-    """A record is not as it should be, at a path of it (empty: the whole)."""
+    """A record is invalid at a path (empty: the whole)."""
 
     def __init__(self, path: str, expected: str) -> None:
         super().__init__(expected)
@@ -46,7 +46,7 @@ class _UnexpectedError(ValueError):
 
 
 class GatewayLog:
-    """Decodes records. `shift` (nanoseconds) is added to every time."""
+    """A decoder of records. `shift` (nanoseconds) is added to every time."""
 
     def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
         self.name = name
@@ -58,7 +58,7 @@ class GatewayLog:
         self._attributes: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
 
     def line(self, text: bytes, number: int) -> list[Part]:
-        """The parts of one record, or of an array of them. Raises `SourceError`, or counts the record that is broken."""
+        """Return the parts of a record, or of an array of records. Raise `SourceError`, or count the broken record."""
         try:
             records = msgspec.json.decode(text)
         except RecursionError:
@@ -70,14 +70,14 @@ class GatewayLog:
             column = int(at) + 1 if at.isdigit() else None
             why = "expected a request log record in JSON"
             raise broken_at(self.name, number, text, column, why) from None
-        made = []
+        parts = []
         for index, record in enumerate(records if isinstance(records, list) else [records]):
             try:
-                made += self._record(record)
+                parts += self._record(record)
             except _UnexpectedError as failure:
                 path = f"[{index}].{failure.path}" if isinstance(records, list) else failure.path
                 self._skips.record(partial(self._broken, number, text, path, failure.expected))
-        return made
+        return parts
 
     def _broken(self, number: int, text: bytes, path: str, expected: str) -> SourceError:
         return broken_at(self.name, number, text, column_of(text, path), expected)
@@ -100,9 +100,9 @@ class GatewayLog:
             raise _UnexpectedError("timestamp", "expected a time of the years 1970 to 2262")
         time = recorded + self._shift
         metadata = _snake(attributes.get("metadata") or {})
-        own = self._own(_snake(attributes), metadata)
+        point_attributes = self._point_attributes(_snake(attributes), metadata)
         resource = self._resource(record.get("resource"))
-        made = []
+        parts = []
         for name, unit, description, path in _METRICS:
             value: Any = metadata
             above_it: Any = metadata
@@ -115,29 +115,33 @@ class GatewayLog:
                     place = ".".join((f"{above}metadata", *_as_written(attributes["metadata"], path)))
                     raise _UnexpectedError(place, f"expected a number for {'.'.join(path)}{why}") from None
                 head = self._head(resource, name, unit, description)
-                made.append(Part(head, [number_point(own, 0, time, number)], [hash(tuple(own.items()))]))
-        if not made:
+                parts.append(
+                    Part(
+                        head, [number_point(point_attributes, 0, time, number)], [hash(tuple(point_attributes.items()))]
+                    )
+                )
+        if not parts:
             raise _UnexpectedError(
                 f"{above}metadata" if metadata else "",
                 "expected a record with latency, tokens, sizes or cost in its metadata",
             )
-        return made
+        return parts
 
-    def _own(self, record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
-        found = {key: record[key] for key in _FROM_RECORD if _plain(record.get(key))}
-        found |= {key: metadata[key] for key in _FROM_METADATA if key not in found and _plain(metadata.get(key))}
-        key = tuple(found.items())
+    def _point_attributes(self, record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+        values = {key: record[key] for key in _FROM_RECORD if _plain(record.get(key))}
+        values |= {key: metadata[key] for key in _FROM_METADATA if key not in values and _plain(metadata.get(key))}
+        key = tuple(values.items())
         if len(self._attributes) > 20_000:
             self._attributes.clear()
-        return self._attributes.setdefault(key, found)
+        return self._attributes.setdefault(key, values)
 
     def _resource(self, given: Any) -> Resource:
-        found = tuple((str(key), str(value)) for key, value in given.items()) if isinstance(given, dict) else ()
-        if found not in self._resources:
+        pairs = tuple((str(key), str(value)) for key, value in given.items()) if isinstance(given, dict) else ()
+        if pairs not in self._resources:
             if len(self._resources) > 1_000:
                 self._resources.clear()
-            self._resources[found] = Resource(dict(found))
-        return self._resources[found]
+            self._resources[pairs] = Resource(dict(pairs))
+        return self._resources[pairs]
 
     def _head(self, resource: Resource, name: str, unit: str, description: str) -> Head:
         known = self._heads.get((id(resource), name))
@@ -148,10 +152,13 @@ class GatewayLog:
 
 
 def _snake(given: Any) -> dict[str, Any]:
-    """`threadId` as `thread_id`."""
+    """Return `threadId` as `thread_id`."""
     if not isinstance(given, dict):
         return {}
-    return {"".join(f"_{one.lower()}" if one.isupper() else one for one in key): value for key, value in given.items()}
+    return {
+        "".join(f"_{character.lower()}" if character.isupper() else character for character in key): value
+        for key, value in given.items()
+    }
 
 
 def _number(value: Any) -> float:
@@ -164,7 +171,7 @@ def _number(value: Any) -> float:
 
 
 def _as_written(metadata: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    """A path's names in the log's own spelling; only the first is spelled in two ways."""
+    """Return a path's names in the log's spelling; only the first has two spellings."""
     yield next(key for key in metadata if path[0] in _snake({key: None}))
     yield from path[1:]
 

@@ -1,4 +1,4 @@
-"""Small recordings of plain numbers are decoded once: their points are held until it is known by how much they are to be shifted."""
+"""Small recordings of numbers in memory: decoded once, and kept until their shift is known."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from magictel.model.metrics import NumberPoints
 from magictel.sources.batching import Part
 
 SMALL = 16 * 1024 * 1024
-"""Bytes of a recording, unpacked, that may be held; what is held is about as much."""
+"""Maximum decompressed size in bytes; the memory used is about the same."""
 
 
 @dataclass(slots=True)
 class Once:
-    """Batches whose parts are columns of numbers, with the times they were recorded at. `given` of them were asked for last."""
+    """Batches whose parts are columns of numbers, with their recorded times. `given` is the number returned last."""
 
     batches: list[list[Part]] = field(default_factory=list)
     oldest: int = 0
@@ -23,7 +23,7 @@ class Once:
     _size: int = 0
 
     def take(self, batch: list[Part], size: int) -> bool:
-        """Hold a batch that was `size` bytes; False: this is no small recording of numbers, and nothing is held any more."""
+        """Keep a batch of `size` bytes; return False, and keep nothing, if the recording is large or has other points."""
         self._size += size
         if self._size > SMALL or not all(isinstance(part.points, NumberPoints) for part in batch):
             self.batches.clear()
@@ -39,18 +39,18 @@ class Once:
         return True
 
     def shifted(self, shift: int) -> Iterator[list[Part]]:
-        """The batches, every time shifted by nanoseconds."""
+        """Yield the batches, with every time shifted by nanoseconds."""
         for self.given, batch in enumerate(self.batches, 1):  # noqa: B020 # how far it is
             yield [_shifted(part, shift) for part in batch] if shift else batch
 
     @property
     def fraction(self) -> float:
-        """How much was asked for."""
+        """Return the fraction returned so far."""
         return self.given / len(self.batches) if self.batches else 0.0
 
 
 def shifted(moments: list[int], shift: int, unset: int | None = None) -> list[int]:
-    """Times as they are sent; `unset` is no time."""
+    """Return shifted times; `unset` is no time."""
     if moments and moments.count(moments[0]) == len(moments):
         return [moments[0] + shift if moments[0] != unset else moments[0]] * len(moments)
     return [moment + shift if moment != unset else moment for moment in moments]

@@ -1,4 +1,4 @@
-"""What msgspec says of JSON that it cannot read, in the words of a broken line: what was expected, and where."""
+"""Translation of msgspec's JSON errors to errors of a broken line: what was expected, and where."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _HALF = re.compile(rb"\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c
 
 
 def undecoded(name: str, number: int, text: bytes, failure: msgspec.DecodeError) -> SourceError:
-    """Line `number` of a recording is no JSON (its column is known then), or JSON of another kind (its member is)."""
-    said = str(failure)
+    """Return the error for line `number` that is not JSON (with its column), or JSON of another structure (with its member)."""
+    message = str(failure)
     if isinstance(failure, msgspec.ValidationError):
-        path = _PATH.search(said)
-        return broken_at(name, number, text, column_of(text, path[1] if path else ""), _expected(said))
+        path = _PATH.search(message)
+        return broken_at(name, number, text, column_of(text, path[1] if path else ""), _expected(message))
     try:
-        msgspec.json.decode(text)  # attributes are decoded apart, and the place is one of theirs
+        msgspec.json.decode(text)  # attributes are decoded separately, and the position is within them
     except msgspec.DecodeError as whole:
-        said = str(whole)
-    if "UTF-8" in said or (("truncated" in said or "surrogate" in said) and _HALF.search(text)):
+        message = str(whole)
+    if "UTF-8" in message or (("truncated" in message or "surrogate" in message) and _HALF.search(text)):
         return undecodable(name, number, text)
-    return broken_at(name, number, text, _column(text, said), _syntax(said))
+    return broken_at(name, number, text, _column(text, message), _syntax(message))
 
 
 def broken_at(name: str, number: int, text: bytes, column: int | None, expected: str) -> SourceError:
-    """A value that begins on line `number` cannot be read; its `column` is counted from there, and may be on a later line."""
+    """Return the error for a value that begins on line `number`; `column` counts from there, and may be on a later line."""
     return broken(name, *place(number, text, column), expected)
 
 
 def place(number: int, text: bytes, column: int | None) -> tuple[int, int | None]:
-    """Line and column of what is at a column of a value that begins on line `number`."""
+    """Return line and column for a column of a value that begins on line `number`."""
     if column is None:
         return number, None
     return number + text.count(b"\n", 0, column - 1), column - 1 - text.rfind(b"\n", 0, column - 1)
 
 
 def undecodable(name: str, number: int, text: bytes) -> SourceError:
-    """A line that neither decoder takes: mostly one that is not UTF-8."""
+    """Return the error for a line that neither decoder accepts, usually because it is not UTF-8."""
     try:
         text.decode()
     except UnicodeDecodeError as failure:
@@ -61,9 +61,9 @@ def undecodable(name: str, number: int, text: bytes) -> SourceError:
 
 
 def column_of(text: bytes, path: str) -> int | None:
-    """Where the value at a path (`resourceMetrics[0].resource`, empty: the whole) begins in a line of JSON; None where there is none.
+    """Return the position of the value at a path (`resourceMetrics[0].resource`, empty: the whole) in a line of JSON, or None.
 
-    A path within attributes begins at them (they are decoded when they come for the first time), so it is not found.
+    A path within attributes is relative to them (they are decoded separately), so it is not found.
     """
     try:
         line = text.decode()
@@ -76,7 +76,7 @@ def column_of(text: bytes, path: str) -> int | None:
 
 
 def _inside(line: str, at: int, wanted: str | int) -> int:
-    """Where a member of the object, or an element of the array, that begins at `at` begins."""
+    """Return the position of a member of the object, or an element of the array, at `at`."""
     if line[at] != ("[" if isinstance(wanted, int) else "{"):
         raise LookupError
     at, number = _after(line, at + 1), 0
@@ -84,10 +84,10 @@ def _inside(line: str, at: int, wanted: str | int) -> int:
         if isinstance(wanted, str):
             key, at = _VALUE.raw_decode(line, at)
             at = _after(line, _after(line, at) + 1)
-            found = key == wanted
+            matches = key == wanted
         else:
-            found = number == wanted
-        if found:
+            matches = number == wanted
+        if matches:
             return at
         _, at = _VALUE.raw_decode(line, at)
         at, number = _after(line, at), number + 1
@@ -97,31 +97,31 @@ def _inside(line: str, at: int, wanted: str | int) -> int:
 
 
 def _after(line: str, at: int) -> int:
-    """Past white space."""
-    return _SPACE.match(line, at).end()  # type: ignore[union-attr] # it matches nothing, too
+    """Return the position after white space."""
+    return _SPACE.match(line, at).end()  # type: ignore[union-attr] # it also matches nothing
 
 
-def _expected(said: str) -> str:
-    """Msgspec's `Expected `int`, got `str` - at `$.a`` as ours."""
-    path = _PATH.search(said)
-    text = said.split(" - at ")[0].replace("`", "").replace("Object missing required field", "expected the member")
+def _expected(message: str) -> str:
+    """Translate msgspec's `Expected `int`, got `str` - at `$.a``."""
+    path = _PATH.search(message)
+    text = message.split(" - at ")[0].replace("`", "").replace("Object missing required field", "expected the member")
     text = text[:1].lower() + text[1:]
     if path and path[1].endswith("imeUnixNano") and text.startswith("expected int "):
         text = "expected a time of the years 1970 to 2262"
     return f"{text}, in {path[1]}" if path and path[1] else text
 
 
-def _column(text: bytes, said: str) -> int | None:
-    at = _AT.search(said)
+def _column(text: bytes, message: str) -> int | None:
+    at = _AT.search(message)
     if at:
         return int(at[1]) + 1
-    return len(text) + 1 if "truncated" in said else None
+    return len(text) + 1 if "truncated" in message else None
 
 
-def _syntax(said: str) -> str:
-    if "truncated" in said:
+def _syntax(message: str) -> str:
+    if "truncated" in message:
         return "expected the rest of the JSON value, got the line's end"
-    why = said.partition(":")[2].split("(")[0].strip() or said
+    why = message.partition(":")[2].split("(")[0].strip() or message
     return (
         f"expected JSON, got {'an ' if why[:1] in 'aeiou' else 'a '}{why}"
         if why.startswith(("invalid", "obj"))

@@ -1,8 +1,8 @@
-"""Lines that say the same but for times and values, as whoever exports its series again and again writes them.
+"""A cache for lines that differ only in times and values, as written by repeated exports of the same series.
 
-A line whose beginning comes for the second time is decoded as every line is, and leaves its *shape*: the bytes around times and
-values, and the points' heads and attributes. A later line that is this shape, byte for byte, with times and values of its own, needs
-no decoding but theirs. A shape is used only after a trial: a line with other times and values must mean the same to decoder and shape.
+When the beginning of a line occurs for the second time, the decoded line leaves its *shape*: the bytes around times and values, and
+the points' heads and attributes. Of a later line with the same shape, byte for byte, only times and values are decoded. A shape is
+used only after a trial: decoder and shape must give the same result for a line with other times and values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _decimals = msgspec.json.Decoder(list[float])
 _integers = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]])
 _MOST_BYTES = 8 * 1024 * 1024
 _POINT_BYTES = 300
-"""What a shape holds for a point beside its bytes, about."""
+"""Approximate memory of a shape per point, besides its bytes."""
 _MOST_LINES = 2_000
 _TRIES, _MISSES = 4, 2
 _SWEEP = 256
@@ -38,7 +38,7 @@ Decode = Callable[[bytes], list[Part]]
 
 @dataclass(slots=True)
 class _Run:
-    """The points of one metric within a shape: from where to where, what stands before their values, and whether these are whole."""
+    """The points of a metric within a shape: their range, the bytes before their values, and whether the values are integers."""
 
     head: Head
     attributes: list[Any]
@@ -49,14 +49,14 @@ class _Run:
     whole: bool
     lead: bytes = b""
 
-    def numbers(self, told: list[bytes]) -> list[Any] | None:
-        """The values in what stands between times and constant bytes; None where that is anything but one plain number each."""
-        text = (b"\n" + b"\n".join(told)).replace(self.lead, b",") if told else b""
-        return _numbers(text[1:], self.whole, len(told))
+    def numbers(self, texts: list[bytes]) -> list[Any] | None:
+        """Return the values between times and constant bytes, or None if any is not a plain number."""
+        text = (b"\n" + b"\n".join(texts)).replace(self.lead, b",") if texts else b""
+        return _numbers(text[1:], self.whole, len(texts))
 
 
 def _numbers(text: bytes, whole: bool, count: int) -> list[Any] | None:
-    """Plain numbers between commas; None where there are others, or not so many."""
+    """Return comma-separated plain numbers, or None if there are others, or a different count."""
     if text.translate(None, _OF_INTEGERS if whole else _OF_DECIMALS):
         return None
     try:
@@ -67,7 +67,7 @@ def _numbers(text: bytes, whole: bool, count: int) -> list[Any] | None:
 
 
 class _Shape:
-    """`first` stands before the first time; behind each time stands its run's lead, a value, and the point's own of `tails`."""
+    """The shape of a line: `first` precedes the first time; each time is followed by its run's lead, a value, and one of `tails`."""
 
     def __init__(self, first: bytes, tails: list[bytes], runs: list[_Run], shift: int) -> None:
         self.first = first
@@ -76,12 +76,12 @@ class _Shape:
         self.shift = shift
         alike = {(run.lead[1:], run.whole) for run in runs if run.stop > run.start}
         self.lead, self.whole = next(iter(alike)) if len(alike) == 1 else (b"", False)
-        """What stands before every value, and whether all are integers; nothing where points differ in it."""
+        """Return the bytes before every value, and whether all are integers; None if the points differ."""
         self.unlike = 0
-        self.size = sum({id(one): len(one) for one in tails}.values()) + _POINT_BYTES * len(tails)
+        self.size = sum({id(tail): len(tail) for tail in tails}.values()) + _POINT_BYTES * len(tails)
 
     def parts(self, line: bytes) -> list[Part] | None:
-        """What the line means; None where it is not this shape around plain times and numbers."""
+        """Return the line's points, or None if it does not have this shape with plain times and numbers."""
         at = len(self.first)
         if not line.startswith(self.first) or not line.startswith(_TIME, at):
             return None
@@ -89,7 +89,7 @@ class _Shape:
             read = self._alike(line, line[at + len(_TIME) : at + len(_TIME) + 20])
             if read is not None:
                 return read
-            self.unlike += 1  # it has several times, and so may the next
+            self.unlike += 1  # it has several times, as the next line may
         _, *after = line.split(line[at : at + len(_TIME) + 20])  # most lines have one time
         times = [line[at + len(_TIME) : at + len(_TIME) + 20]]
         if len(after) != len(self.tails):
@@ -97,25 +97,25 @@ class _Shape:
             if len(after) != len(self.tails):
                 return None
             times, after = list(map(_MOMENT, after)), list(map(_REST, after))
-        told = set(times)
-        if not all(map(_PLAIN.fullmatch, told)):
+        distinct = set(times)
+        if not all(map(_PLAIN.fullmatch, distinct)):
             return None
-        known = {moment: int(moment[:19]) + self.shift for moment in told}
+        known = {moment: int(moment[:19]) + self.shift for moment in distinct}
         moments = list(map(known.__getitem__, times))
         texts = list(
             map(bytes.removesuffix, after, self.tails)
-        )  # what has another tail keeps it, and is no number then
-        made = []
+        )  # a different tail remains, so the text is not a number
+        parts = []
         for run in self.runs:
             numbers = run.numbers(texts[run.start : run.stop])
             if numbers is None:
                 return None
-            own = moments * len(numbers) if len(moments) == 1 else moments[run.start : run.stop]
-            made.append(Part(run.head, NumberPoints(run.attributes, run.starts, own, numbers), run.keys))
-        return made
+            run_times = moments * len(numbers) if len(moments) == 1 else moments[run.start : run.stop]
+            parts.append(Part(run.head, NumberPoints(run.attributes, run.starts, run_times, numbers), run.keys))
+        return parts
 
     def _alike(self, line: bytes, moment: bytes) -> list[Part] | None:
-        """What a line of one time means whose points differ in their values alone, as most are; None where it is none."""
+        """Return the points of a line with a single time whose points differ only in values, the usual case, or None."""
         _, *after = line.split(b"%b%b%b" % (_TIME, moment, self.lead))
         if len(after) != len(self.tails) or not _PLAIN.fullmatch(moment):
             return None
@@ -123,15 +123,15 @@ class _Shape:
         if numbers is None:
             return None
         time = int(moment[:19]) + self.shift
-        made = []
+        parts = []
         for run in self.runs:
             count = run.stop - run.start
             points = NumberPoints(run.attributes, run.starts, [time] * count, numbers[run.start : run.stop])
-            made.append(Part(run.head, points, run.keys))
-        return made
+            parts.append(Part(run.head, points, run.keys))
+        return parts
 
     def line(self, values: list[bytes]) -> bytes:
-        """The line of this shape with these values, each at another time."""
+        """Return a line of this shape with these values, each at a different time."""
         leads = [run.lead[1:] for run in self.runs for _ in range(run.start, run.stop)]
         times = [b'"timeUnixNano":"%d"' % moment for moment in range(10**18, 10**18 + 7 * len(values), 7)]
         points = zip(times, leads, values, self.tails, strict=True)
@@ -140,17 +140,17 @@ class _Shape:
 
 @dataclass(slots=True)
 class _Known:
-    """A line's beginning: the shape of the lines that have it, how often one was made, was of use, and was not (in a row)."""
+    """A line's beginning: its shape, and how often a shape was created, used, and not usable (in a row)."""
 
     shape: _Shape | None = None
-    made: int = 0
+    created: int = 0
     used: int = 0
     missed: int = 0
     lately: int = 0
 
 
 class Shapes:
-    """The shapes of one recording, bounded in bytes. `decode` is what a line means, `shift` nanoseconds added to every time."""
+    """The shapes of a recording, bounded in bytes. `decode` decodes a line, `shift` nanoseconds are added to every time."""
 
     def __init__(self, decode: Decode, shift: int) -> None:
         self._decode = decode
@@ -160,7 +160,7 @@ class Shapes:
         self._refused = 0
 
     def parts(self, line: bytes) -> list[Part]:
-        """What the line means. Raises what `decode` raises."""
+        """Return the line's points. Raise the exceptions of `decode`."""
         at = line.find(_TIME)
         if at < 0:
             return self._decode(line)
@@ -184,18 +184,18 @@ class Shapes:
             if known.missed > _MISSES or line.count(_TIME) != len(shape.tails):
                 known.shape = None
                 self._bytes -= shape.size
-        made = self._decode(line)
-        if known.shape is None and known.made < _TRIES + known.used // _TRIES:
-            known.made += 1
-            self._learn(known, line, made)
-        return made
+        parts = self._decode(line)
+        if known.shape is None and known.created < _TRIES + known.used // _TRIES:
+            known.created += 1
+            self._learn(known, line, parts)
+        return parts
 
     def _learn(self, known: _Known, line: bytes, meaning: list[Part]) -> None:
         if not self._room(len(line)):
             return
         shape = _shape(line, meaning, self._shift)
         if shape is None or not self._tried(shape):
-            known.made += _TRIES
+            known.created += _TRIES
             return
         known.shape, known.missed = shape, 0
         self._bytes += shape.size
@@ -213,28 +213,28 @@ class Shapes:
         return self._bytes + more <= _MOST_BYTES
 
     def _tried(self, shape: _Shape) -> bool:
-        """Whether another line of the shape means to the decoder what it means to the shape."""
+        """Return whether decoder and shape give the same result for another line of the shape."""
         whole = [run.whole for run in shape.runs for _ in range(run.start, run.stop)]
-        line = shape.line([b"%d" % at if own else b"%d.5" % at for at, own in enumerate(whole, 1)])
+        line = shape.line([b"%d" % at if is_whole else b"%d.5" % at for at, is_whole in enumerate(whole, 1)])
         try:
             meaning = self._decode(line)
-        except ValueError:  # also what msgspec raises
+        except ValueError:  # includes msgspec's exceptions
             return False
         read = shape.parts(line)
         return read is not None and len(read) == len(meaning) and all(map(_same, read, meaning))
 
 
 def _shape(line: bytes, meaning: list[Part], shift: int) -> _Shape | None:
-    """The shape of a line; None where a point is more than a number behind its time."""
+    """Return the shape of a line, or None if a point has more than a number after its time."""
     first, *after = line.split(_TIME)
-    found = list(map(_POINT.match, after))
+    matches = list(map(_POINT.match, after))
     runs: list[_Run] = []
     for part in meaning:
         points, start = part.points, runs[-1].stop if runs else 0
         if not isinstance(points, NumberPoints):
             return None
         stop = start + len(points)
-        leads = {one[2] if one else b"" for one in found[start:stop]}
+        leads = {match[2] if match else b"" for match in matches[start:stop]}
         kinds = set(map(type, points.values))
         if len(kinds) > 1 or len(leads) > 1 or b"" in leads:
             return None
@@ -242,19 +242,19 @@ def _shape(line: bytes, meaning: list[Part], shift: int) -> _Shape | None:
         runs.append(_Run(part.head, points.attributes, points.starts, part.keys, start, stop, kinds == {int}, lead))
     if not runs or runs[-1].stop != len(after):
         return None
-    tails = [piece[one.end() :] for piece, one in zip(after, found, strict=True) if one is not None]
+    tails = [piece[match.end() :] for piece, match in zip(after, matches, strict=True) if match is not None]
     if not all(tails):
         return None
     same: dict[bytes, bytes] = {}
     return _Shape(first, [same.setdefault(tail, tail) for tail in tails], runs, shift)
 
 
-def _same(one: Part, other: Part) -> bool:
-    """The same heads and attributes (they are interned), and equal numbers of the same types."""
-    mine, theirs = one.points, other.points
+def _same(part: Part, other: Part) -> bool:
+    """Return whether heads and attributes are the same objects, and numbers equal in value and type."""
+    mine, theirs = part.points, other.points
     return (
-        one.head is other.head
-        and list(one.keys) == list(other.keys)
+        part.head is other.head
+        and list(part.keys) == list(other.keys)
         and isinstance(mine, NumberPoints)
         and isinstance(theirs, NumberPoints)
         and len(mine) == len(theirs)

@@ -1,4 +1,4 @@
-"""OTLP JSON, one request per line, as the Collector's file exporter writes it (and its flush format: one after another)."""
+"""OTLP JSON with a request per line, as the Collector's file exporter writes it (and its flush format: in sequence)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from magictel.sources.skips import UNREADABLE_IDENTIFIER, LineNotes, Skips
 
 
 class OtlpJson(OtlpPoints):
-    """Decodes lines of one recording."""
+    """A decoder of the lines of a recording."""
 
     def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
         super().__init__(name, shift, skips)
@@ -32,7 +32,7 @@ class OtlpJson(OtlpPoints):
         self._text, self._number = b"", 0
 
     def line(self, text: bytes, number: int) -> list[Part]:
-        """The parts of one line. Raises `SourceError` for one that is broken: then none of its points counts."""
+        """Return the parts of a line. Raise `SourceError` for a broken line: then none of its points counts."""
         self._text, self._number = text, number
         try:
             return self._shapes.parts(text)
@@ -58,13 +58,13 @@ class OtlpJson(OtlpPoints):
             parts = None
         if (
             parts is None or self._notes.problems or self._notes.ended
-        ):  # a point without a time makes up for one that is lost
+        ):  # a point without a time would compensate for a lost one
             parts = self._carefully(text)
         self._notes.settle(self.skips, self._impossible)
         return parts
 
     def _carefully(self, text: bytes) -> list[Part]:
-        """The parts of a line that has other members than the usual, or not as many times as points."""
+        """Return the parts of a line with unusual members, or with a different number of times and points."""
         self._notes = LineNotes()
         others: list[str] = []
         document = canonical(text, others.append)
@@ -76,7 +76,7 @@ class OtlpJson(OtlpPoints):
         return parts
 
     def _impossible(self, path: str, name: str, problem: Problem) -> SourceError:
-        """A point cannot be: where its line shows it."""
+        """Return the error for an invalid point, with its position in the line."""
         column = column_of(self._text, f"{path}.{problem.field}") or column_of(self._text, path)
         return impossible(self.name, *place(self._number, self._text, column), f"{name}: {problem}, in {path}")
 
@@ -106,7 +106,7 @@ class OtlpJson(OtlpPoints):
         return InstrumentationScope(scope.name, scope.version, None, dictionary(scope.attributes))
 
     def exemplars(self, given: list[otlp.Exemplar]) -> list[Exemplar]:
-        """Make the SDK's exemplars of a point's."""
+        """Return the exemplars of a point as the SDK's."""
         exemplars = []
         for exemplar in given:
             span, trace = identifier(exemplar.spanId, 8), identifier(exemplar.traceId, 16)

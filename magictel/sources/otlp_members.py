@@ -1,7 +1,7 @@
-"""OTLP JSON member by member, for the lines that are not plainly canonical: what is legal becomes so, what would be lost is named.
+"""Normalisation of OTLP JSON, member by member, for lines that are not canonical: legal members are converted, lost ones reported.
 
-`null` is an unset field (ProtoJSON). An unknown member is ignored, as OTLP asks of receivers, unless data points are lost with it.
-A field's original name (`data_points`) is no valid member: "The keys of JSON objects are field names converted to lowerCamelCase.
+`null` is an unset field (ProtoJSON). An unknown member is ignored, as OTLP requires of receivers, unless it contains data points.
+A field's original name (`data_points`) is not a valid member: "The keys of JSON objects are field names converted to lowerCamelCase.
 Original field names are not valid" (OTLP, "JSON Protobuf Encoding").
 """
 
@@ -18,7 +18,7 @@ from magictel.sources import otlp_messages as otlp
 
 KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 OTLP_KEY = b'"resourceMetrics"'
-"""The member that every OTLP metrics request in JSON has."""
+"""The member of every OTLP metrics request in JSON."""
 OTHER_SIGNALS = ("resourceSpans", "resourceLogs", "resourceProfiles")
 _POINTS = frozenset({"datapoints", "timeunixnano"})
 _OLDER = {
@@ -56,16 +56,16 @@ _INNER: dict[type, dict[str, type]] = {
     otlp.Exemplar: {"filteredAttributes": otlp.Pair},
     otlp.Resource: {"attributes": otlp.Pair},
     otlp.Scope: {"attributes": otlp.Pair},
-    otlp.Pair: {"value": otlp.Value},
-    otlp.Value: {"arrayValue": otlp.Array, "kvlistValue": otlp.Pairs},
-    otlp.Array: {"values": otlp.Value},
+    otlp.Pair: {"value": otlp.AnyValue},
+    otlp.AnyValue: {"arrayValue": otlp.Array, "kvlistValue": otlp.Pairs},
+    otlp.Array: {"values": otlp.AnyValue},
     otlp.Pairs: {"values": otlp.Pair},
 }
-"""The messages within each message; what is not here has members that are plain values."""
+"""The messages within each message; other members are plain values."""
 
 
 class MemberError(ValueError):
-    """A line cannot be taken, because of what stands at a path of it."""
+    """A line is invalid because of the value at a path."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(why)
@@ -73,15 +73,15 @@ class MemberError(ValueError):
 
 
 class _Twice(dict[str, Any]):
-    """An object in which a member stands twice."""
+    """An object with a duplicate member."""
 
     member = ""
 
 
 def canonical(text: bytes, other_signal: Callable[[str], None]) -> bytes:
-    """A line's request, or array of them, in canonical members; `other_signal` gets the names of other signals on it.
+    """Return a line's request, or array of requests, with canonical members; `other_signal` collects the names of other signals.
 
-    Raises `MemberError`, and `ValueError` for what is no JSON.
+    Raise `MemberError`, and `ValueError` if the line is not JSON.
     """
     tree = json.loads(text, object_pairs_hook=_object, parse_float=_float, parse_int=_int)
     several = isinstance(tree, list)
@@ -96,8 +96,8 @@ def canonical(text: bytes, other_signal: Callable[[str], None]) -> bytes:
         others = [name for name in OTHER_SIGNALS if name in request]
         for name in others:
             other_signal(name)
-        own = {key: value for key, value in request.items() if key not in others}
-        requests.append(_message(own, otlp.Request, path, request))
+        members = {key: value for key, value in request.items() if key not in others}
+        requests.append(_message(members, otlp.Request, path, request))
     return msgspec.json.encode(requests if several else requests[0])
 
 
@@ -111,8 +111,8 @@ def _message(given: dict[str, Any], kind: type, path: str, whole: dict[str, Any]
         if key not in fields:
             strange[key] = value
         elif value is not None:
-            own = inner.get(key)
-            known[key] = value if own is None else _member(value, own, f"{path}.{key}" if path else key)
+            member = inner.get(key)
+            known[key] = value if member is None else _member(value, member, f"{path}.{key}" if path else key)
     _lost(strange, fields, path)
     if kind is otlp.Metric:
         _one_kind(known, strange, path)
@@ -122,26 +122,26 @@ def _message(given: dict[str, Any], kind: type, path: str, whole: dict[str, Any]
 
 
 def _once(given: dict[str, Any], path: str) -> None:
-    """Raises for an object in which a member stands twice."""
+    """Raise `MemberError` for an object with a duplicate member."""
     if isinstance(given, _Twice):
-        raise MemberError(path, f"the member {given.member} stands twice in one object")
+        raise MemberError(path, f"duplicate member {given.member}")
 
 
 def _member(value: Any, kind: type, path: str) -> Any:
     if isinstance(value, dict):
         return _message(value, kind, path)
     if not isinstance(value, list):
-        return value  # of another type than expected: said by the decoder
-    made = []
+        return value  # of an unexpected type: reported by the decoder
+    members = []
     for at, element in enumerate(value):
         if element is None:
             raise MemberError(f"{path}[{at}]", "expected an element, got null")
-        made.append(_message(element, kind, f"{path}[{at}]") if isinstance(element, dict) else element)
-    return made
+        members.append(_message(element, kind, f"{path}[{at}]") if isinstance(element, dict) else element)
+    return members
 
 
 def _lost(strange: dict[str, Any], fields: tuple[str, ...], path: str) -> None:
-    """Raises for an unknown member that is a known field's original name, or that has data points in it."""
+    """Raise `MemberError` for an unknown member that is a known field's original name, or that contains data points."""
     for key, value in strange.items():
         where = f"{path}.{key}" if path else key
         meant = next((field for field in fields if _plain(field) == _plain(key)), None)
@@ -166,7 +166,7 @@ def _hint(key: str) -> str:
 
 
 def _names(value: Any) -> Iterator[str]:
-    """The names of all members in a value."""
+    """Yield the names of all members in a value."""
     open_values = [value]
     while open_values:
         value = open_values.pop()
@@ -182,17 +182,17 @@ def _plain(name: str) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) == len(pairs):
-        return made
-    twice = _Twice(made)
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    twice = _Twice(members)
     names: set[str] = set()
     twice.member = next(name for name, _ in pairs if name in names or names.add(name))  # type: ignore[func-returns-value]
     return twice
 
 
 def _float(text: str) -> float | str:
-    """As text where it is beyond a double, so that the decoder refuses it."""
+    """Return a number beyond a double as text, so that the decoder rejects it."""
     value = float(text)
     return text if isinf(value) else value
 

@@ -1,7 +1,7 @@
 """The messages of OTLP JSON (opentelemetry/proto/metrics/v1/metrics.proto) with all their members, and their decoders.
 
-Attributes, resources and scopes stay undecoded within a request, since most come again. An unknown member is an error here, so that
-`otlp_members` looks at whether data points are lost with it.
+Attributes, resources and scopes stay undecoded within a request, because most are repeated. An unknown member is an error here, so
+that `otlp_members` checks whether it contains data points.
 """
 
 # ruff: noqa: N815, D101 # OTLP JSON's own names, which say what they are
@@ -17,7 +17,7 @@ from magictel.sources.batching import LATEST
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=LATEST)]
 
 
-class Value(Struct, gc=False, forbid_unknown_fields=True):
+class AnyValue(Struct, gc=False, forbid_unknown_fields=True):
     stringValue: str | UnsetType = UNSET
     boolValue: bool | UnsetType = UNSET
     intValue: int | UnsetType = UNSET
@@ -28,12 +28,12 @@ class Value(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class Array(Struct, forbid_unknown_fields=True):
-    values: list[Value] = []
+    values: list[AnyValue] = []
 
 
 class Pair(Struct, gc=False, forbid_unknown_fields=True):
     key: str = ""
-    value: Value | None = None
+    value: AnyValue | None = None
 
 
 class Pairs(Struct, forbid_unknown_fields=True):

@@ -71,9 +71,9 @@ class OtlpPoints(ABC):
         if metric.gauge is not None:
             yield self._numbers(self._head(around, metric, Kind.GAUGE), metric.gauge.dataPoints)
         elif metric.sum is not None:
-            own = metric.sum
-            head = self._head(around, metric, Kind.SUM, own.aggregationTemporality, own.isMonotonic)
-            yield self._numbers(head, own.dataPoints)
+            sum_ = metric.sum
+            head = self._head(around, metric, Kind.SUM, sum_.aggregationTemporality, sum_.isMonotonic)
+            yield self._numbers(head, sum_.dataPoints)
         elif metric.histogram is not None:
             head = self._head(around, metric, Kind.HISTOGRAM, metric.histogram.aggregationTemporality)
             yield self._others(head, metric.histogram.dataPoints, self._histogram, "histogram")
@@ -105,14 +105,16 @@ class OtlpPoints(ABC):
         shift = self.shift
         points: list[Point] = []
         kept: list[int] = []
-        for at, (point, own) in enumerate(zip(given, attributes, strict=True)):
+        for at, (point, point_attributes) in enumerate(zip(given, attributes, strict=True)):
             if not self._possible(head.kind, head.name, at, point, number_problem(point)):
                 continue
             value: float = point.asDouble if point.asDouble is not None else point.asInt or 0
             start = point.startTimeUnixNano
             exemplars = self.exemplars(point.exemplars) if point.exemplars else ()
             points.append(
-                number_point(own, start + shift if start else 0, point.timeUnixNano + shift, value, exemplars)
+                number_point(
+                    point_attributes, start + shift if start else 0, point.timeUnixNano + shift, value, exemplars
+                )
             )
             kept.append(keys[at])
         return Part(head, points, kept)
@@ -199,10 +201,10 @@ class OtlpPoints(ABC):
         numbers, keys = [], []
         for point in given:
             raw = bytes(point.attributes)
-            for own in point.quantileValues:
-                attributes = {**self._attributes[raw], "quantile": number_text(own.quantile)}
-                numbers.append(number_point(attributes, 0, point.timeUnixNano + self.shift, own.value))
-                keys.append(hash((raw, own.quantile)))
+            for quantile in point.quantileValues:
+                attributes = {**self._attributes[raw], "quantile": number_text(quantile.quantile)}
+                numbers.append(number_point(attributes, 0, point.timeUnixNano + self.shift, quantile.value))
+                keys.append(hash((raw, quantile.quantile)))
         yield Part(head, numbers, keys)
 
     def _head(

@@ -1,4 +1,4 @@
-"""What makes a point of OTLP JSON impossible: `validity`'s rules, applied to its messages."""
+"""Validity of points in OTLP JSON: the rules of `validity` applied to its messages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from magictel.sources import otlp_messages as otlp
 
 
 def number_problem(point: otlp.Point) -> Problem | None:
-    """Return what is wrong with a number point."""
+    """Return the problem of a number point, or None."""
     if point.asDouble is None:
         return Problem("asDouble", "and asInt are missing: the point has no value") if point.asInt is None else None
-    return None if point.asInt is None else Problem("asInt", "stands beside asDouble: a point has one value")
+    return None if point.asInt is None else Problem("asInt", "is set beside asDouble: a point has one value")
 
 
 def _histogram_problem(point: otlp.Histogram) -> Problem | None:

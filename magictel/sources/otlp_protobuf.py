@@ -1,6 +1,6 @@
-"""OTLP in protobuf: one request as it travels, or many, each behind its length (four bytes, big-endian, as the Collector's file exporter).
+"""OTLP in protobuf: a single request, or many, each after its length (four bytes, big-endian, like the Collector's file exporter).
 
-Read field by field from the wire (opentelemetry/proto/metrics/v1/metrics.proto), so that attributes are known again by their bytes.
+Parsed field by field (opentelemetry/proto/metrics/v1/metrics.proto), so that attributes are recognised by their bytes.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _OLDER_SCOPE_METRICS = 1000
 
 
 class OtlpProtobuf(OtlpPoints):
-    """Decodes requests of one recording."""
+    """A decoder of the requests of a recording."""
 
     def message(self, raw: bytes, number: int) -> list[Part]:
-        """The parts of one request. Raises `SourceError`."""
+        """Return the parts of a request. Raise `SourceError`."""
         self._notes = LineNotes()
         self._metric_path = ""
         try:
@@ -57,7 +57,7 @@ class OtlpProtobuf(OtlpPoints):
         except MemberError as failure:
             raise broken(self.name, number, None, f"{failure}, in {failure.path}", unit="message") from None
         except (BadWireError, struct.error, ValueError, IndexError, TypeError, AttributeError) as failure:
-            why = "text that is not UTF-8" if isinstance(failure, UnicodeDecodeError) else "bytes that are none"
+            why = "text that is not UTF-8" if isinstance(failure, UnicodeDecodeError) else "other bytes"
             where = f", in {self._metric_path}" if self._metric_path else ""
             why = f"expected an OTLP metrics request in protobuf, got {why}{where}"
             raise broken(self.name, number, None, why, unit="message") from None
@@ -78,9 +78,9 @@ class OtlpProtobuf(OtlpPoints):
                 raise MemberError(f"resourceMetrics[{at}]", why)
             resource = self._resources[merged(inner, 1)]
             for second, scope_metrics in enumerate(inner.get(2, ())):
-                own = gathered(scope_metrics)
-                around = resource, self._scopes[merged(own, 1)], text(inner, 3), text(own, 3)
-                for third, metric in enumerate(own.get(2, ())):
+                scope = gathered(scope_metrics)
+                around = resource, self._scopes[merged(scope, 1)], text(inner, 3), text(scope, 3)
+                for third, metric in enumerate(scope.get(2, ())):
                     self._metric_path = f"resourceMetrics[{at}].scopeMetrics[{second}].metrics[{third}]"
                     yield from self._metric(around, self._message(gathered(metric)))
 
@@ -94,16 +94,16 @@ class OtlpProtobuf(OtlpPoints):
             return metric
         name, kind, point = _KINDS[kinds[-1]]
         data = gathered(merged(fields, kinds[-1]))
-        own = kind([point(gathered(raw)) for raw in data.get(1, ())])
+        points = kind([point(gathered(raw)) for raw in data.get(1, ())])
         if kind not in (otlp.Gauges, otlp.Summaries):
-            own.aggregationTemporality = number_in(data, 2)
+            points.aggregationTemporality = number_in(data, 2)
         if kind is otlp.Sums:
-            own.isMonotonic = bool(number_in(data, 3))
-        setattr(metric, name, own)
+            points.isMonotonic = bool(number_in(data, 3))
+        setattr(metric, name, points)
         return metric
 
     def _known(self, metric: Fields) -> None:
-        """Raises for a metric that has data of a kind that is not known; one without any data has no points."""
+        """Raise `MemberError` for a metric with data of an unknown type; a metric without data has no points."""
         odd = [number for number in metric if number not in _PLAIN_FIELDS]
         if odd:
             which = ", ".join(f"{number}{_OLDER.get(number, '')}" for number in odd)
@@ -119,11 +119,11 @@ class OtlpProtobuf(OtlpPoints):
 
     def scope(self, raw: bytes) -> InstrumentationScope:
         """Decode a scope."""
-        own = gathered(raw)
-        return InstrumentationScope(text(own, 1), text(own, 2), None, pairs_of(own.get(3, ())))
+        scope = gathered(raw)
+        return InstrumentationScope(text(scope, 1), text(scope, 2), None, pairs_of(scope.get(3, ())))
 
     def exemplars(self, given: list[bytes]) -> list[Exemplar]:
-        """Make the SDK's exemplars of a point's."""
+        """Return the exemplars of a point as the SDK's."""
         return [
             Exemplar(
                 pairs_of(fields.get(7, ())),
@@ -184,7 +184,8 @@ def _exponential(fields: Fields) -> otlp.Exponential:
 
 def _summary(fields: Fields) -> otlp.Summary:
     quantiles = [
-        otlp.Quantile(double(own, 1) or 0.0, double(own, 2) or 0.0) for own in map(gathered, fields.get(6, ()))
+        otlp.Quantile(double(quantile, 1) or 0.0, double(quantile, 2) or 0.0)
+        for quantile in map(gathered, fields.get(6, ()))
     ]
     attributes = Raw(_framed(fields, 7))
     return otlp.Summary(

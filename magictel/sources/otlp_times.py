@@ -1,4 +1,4 @@
-"""The times in OTLP JSON: found in its text without decoding, and whether they are plain nanoseconds."""
+"""The times in OTLP JSON: extracted from the text without decoding, and checked for plain nanoseconds."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _TIME_NAME = b'"timeUnixNano"'
 _TIME_MEMBER = b'"timeUnixNano":'
 _MOMENT = itemgetter(slice(0, 22))
 _PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
-"""A time behind its name, as the Collector writes it: of one length, so that texts sort as numbers do."""
+"""A time after its name, as the Collector writes it: of fixed length, so that texts sort like numbers."""
 
 
 def times(line: bytes) -> tuple[int, int] | None:
-    """The oldest and the newest time in a line (Unix nanoseconds), without decoding it; None: it has none."""
+    """Return the oldest and newest time in a line (Unix nanoseconds) without decoding it, or None."""
     first = line.find(_TIME_NAME)
     if first < 0:
         return None
     member = line[first : first + len(_TIME_NAME) + 22]
     if _PLAIN_MOMENT.fullmatch(member, len(_TIME_NAME)) and line.count(member) == line.count(_TIME_NAME):
-        texts = [member[len(_TIME_NAME) + 2 : -1]]  # nearly always: a collection has one time
+        texts = [member[len(_TIME_NAME) + 2 : -1]]  # the usual case: a collection has a single time
     else:
         moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
         plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
@@ -35,7 +35,7 @@ def times(line: bytes) -> tuple[int, int] | None:
 
 
 def _data(metric: otlp.Metric) -> Any:
-    """The data that a metric has: the first, as a decoder reads it."""
+    """Return a metric's data: the first one, as a decoder does."""
     return metric.gauge or metric.sum or metric.histogram or metric.exponentialHistogram or metric.summary
 
 
@@ -49,7 +49,7 @@ def _exemplars(request: otlp.Request) -> Iterator[list[otlp.Exemplar]]:
 
 
 def has_all_times(request: otlp.Request, text: bytes) -> bool:
-    """Whether a request has as many times as its text: else points are lost, with a member that stands twice or a second kind."""
+    """Return whether a request has as many times as its text: otherwise points are lost in a duplicate member or a second type."""
     lists: list[list[Any]] = [
         data.dataPoints
         for resource_metrics in request.resourceMetrics
@@ -67,7 +67,7 @@ def has_all_times(request: otlp.Request, text: bytes) -> bool:
 
 
 def has_all_values(request: otlp.Request, text: bytes) -> bool:
-    """Whether the number points of a request have as many values as its text: else one stands twice, and the last would win in silence."""
+    """Return whether the number points of a request have as many values as its text: otherwise one is duplicate and silently lost."""
     lists = [
         data.dataPoints
         for resource_metrics in request.resourceMetrics
@@ -86,7 +86,7 @@ def has_all_values(request: otlp.Request, text: bytes) -> bool:
 
 
 def plain_times(moments: list[int], starts: list[int]) -> bool:
-    """Whether no time may be missing, written in another unit than nanoseconds, or beyond all clocks."""
+    """Return whether all times are present, in nanoseconds, and plausible."""
     return all(
         low < given[0] <= LATEST if given.count(given[0]) == len(given) else low < min(given) <= max(given) <= LATEST
         for low, given in ((EARLY, moments), (-1, starts))

@@ -16,7 +16,7 @@ _HEX = re.compile("[0-9a-fA-F]+")
 
 
 def counted_attributes(raw: bytes) -> tuple[dict[str, Any], int]:
-    """Return the attributes in a list of key-value pairs, and how many pairs there are."""
+    """Return the attributes in a list of key-value pairs, and the number of pairs."""
     pairs = otlp.ATTRIBUTES.decode(raw) if raw else []
     return dictionary(pairs), len(pairs)
 
@@ -34,7 +34,7 @@ def dictionary(pairs: list[otlp.Pair]) -> dict[str, Any]:
     return values
 
 
-def _plain(value: otlp.Value) -> Any:
+def _plain(value: otlp.AnyValue) -> Any:
     for plain in (value.stringValue, value.intValue, value.boolValue, value.doubleValue):
         if plain is not UNSET:
             return plain
@@ -46,7 +46,7 @@ def _plain(value: otlp.Value) -> Any:
 
 
 def identifier(text: str, size: int) -> int | None:
-    """Return a trace's or span's identifier of so many bytes: hex as OTLP has it, or base64 as other encoders of protobuf write it."""
+    """Return a trace or span id of so many bytes, from hex as in OTLP, or from base64 as other protobuf encoders write it."""
     if not text:
         return None
     if len(text) <= 2 * size and _HEX.fullmatch(text):

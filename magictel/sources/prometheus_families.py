@@ -1,4 +1,4 @@
-"""What a page says of its metrics, kept by name as Prometheus keeps it: it holds wherever on the page the samples stand."""
+"""Metadata of a page by metric name, as in Prometheus: valid for samples anywhere on the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_FIRST = sorted({suffix for suffixes in _SUFFIXES.values() for suffix in
 
 
 class Membership(NamedTuple):
-    """The family that a sample's name belongs to, and what the name adds to the family's."""
+    """The family of a sample's name, and the suffix that the name adds."""
 
     family: str
     suffix: str
@@ -29,7 +29,7 @@ class Membership(NamedTuple):
 
 @dataclass(slots=True)
 class Families:
-    """One page's metadata; what is said later overrides. `openmetrics`: its `_created` lines are start times."""
+    """A page's metadata; later lines override. `openmetrics`: its `_created` lines are start times."""
 
     openmetrics: bool
     types: dict[str, str] = field(default_factory=dict)
@@ -38,12 +38,12 @@ class Families:
     _known: dict[str, Membership] = field(default_factory=dict)
 
     def take(self, line: Metadata) -> None:
-        """Keep what a line of metadata says."""
+        """Keep a line of metadata."""
         kept = {"TYPE": self.types, "HELP": self.helps, "UNIT": self.units}[line.keyword]
         kept[line.name] = "unknown" if line.text == "untyped" and line.keyword == "TYPE" else line.text
 
     def of(self, name: str) -> Membership:
-        """Return the family of a sample's name: one of that very name, else one that the name's suffix belongs to."""
+        """Return the family of a sample's name: one with that name, otherwise one with the name without suffix."""
         known = self._known.get(name)
         if known is None:
             family, suffix = self._family(name)

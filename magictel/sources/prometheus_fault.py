@@ -1,4 +1,4 @@
-"""Why a line of a Prometheus page is no sample, and at which byte: the first thing that Prometheus would not take."""
+"""Errors of a Prometheus line: the first thing that Prometheus would reject, and its byte position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TEXT_WORD = re.compile(rb"[^ \t]++")
 
 
 def fault(line: bytes, *, openmetrics: bool) -> LineError:
-    """Return what is wrong with a line that is no sample."""
+    """Return the error of a line that is not a sample."""
     space = NO_SPACE if openmetrics else SPACE
     at = past(space, line, 0)
     name = _NAME.match(line, at)
@@ -28,7 +28,7 @@ def fault(line: bytes, *, openmetrics: bool) -> LineError:
 
 
 def _labels_end(line: bytes, begin: int, *, openmetrics: bool) -> int | LineError:
-    """Where the labels that begin at a byte end, or why they do not."""
+    """Return the end of the labels that begin at a byte, or their error."""
     at = begin
     while (at := past(_PLAIN, line, at)) < len(line):
         if line[at : at + 1] == b"}":
@@ -42,7 +42,7 @@ def _labels_end(line: bytes, begin: int, *, openmetrics: bool) -> int | LineErro
 
 
 def _earlier(raw: bytes, begin: int, *, openmetrics: bool) -> LineError | None:
-    """What is wrong with the labels before a quote that nothing closes: where it is one too many, an earlier one lacks a backslash."""
+    """Return the error of the labels before an unclosed quote: an extra quote means that an earlier one lacks a backslash."""
     try:
         labels(raw + b'""', openmetrics=openmetrics)
     except LineError as error:
@@ -52,7 +52,7 @@ def _earlier(raw: bytes, begin: int, *, openmetrics: bool) -> LineError | None:
 
 
 def _text_rest(line: bytes, at: int) -> LineError:
-    """What is wrong behind the labels."""
+    """Return the error after the labels."""
     words = [match for match, _ in zip(_TEXT_WORD.finditer(line, at), range(3), strict=False)]
     if not words:
         return LineError(len(line), "expected a value")
@@ -93,5 +93,5 @@ def _exemplar(line: bytes, at: int) -> LineError:
 
 
 def shown(word: bytes) -> str:
-    """Return a word of a line for a sentence."""
+    """Return a word of a line for a message."""
     return repr(word[:40].decode(errors="replace"))

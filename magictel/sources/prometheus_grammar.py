@@ -1,4 +1,4 @@
-"""What lines of a Prometheus page are made of, in both formats: names, quoted texts and labels; and where one is not right."""
+"""The grammar of Prometheus lines in both formats: names, quoted texts and labels, with error positions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AFTER_VALUE = r"expected , or } after this quote, which ends the label's value 
 
 
 class LineError(ValueError):
-    """What was expected in a line, and at which byte of it (from 0)."""
+    """What was expected in a line, and its byte position (from 0)."""
 
     def __init__(self, at: int, expected: str) -> None:
         super().__init__(expected)
@@ -25,13 +25,13 @@ class LineError(ValueError):
 
 
 class OpenQuoteError(LineError):
-    """A quoted text does not end in its line: it may go on in the next one."""
+    """A quoted text does not end in its line, and may continue in the next one."""
 
 
 def labels(raw: bytes, *, openmetrics: bool, exemplar: bool = False) -> tuple[str | None, dict[str, str]]:
-    """Return the metric's name, where it stands between the braces, and the labels. Raises `LineError`.
+    """Return the metric's name, if it is between the braces, and the labels. Raise `LineError`.
 
-    A label whose value is empty is left out, as Prometheus has no such label.
+    A label with an empty value is omitted, as in Prometheus.
     """
     space = NO_SPACE if openmetrics else SPACE
     metric: str | None = None
@@ -75,17 +75,17 @@ def labels(raw: bytes, *, openmetrics: bool, exemplar: bool = False) -> tuple[st
 
 
 def past(space: re.Pattern[bytes], raw: bytes, at: int) -> int:
-    """Return where white space that may begin at a byte ends."""
-    return space.match(raw, at).end()  # type: ignore[union-attr] # it matches nothing, too
+    """Return the end of optional white space at a byte."""
+    return space.match(raw, at).end()  # type: ignore[union-attr] # it also matches nothing
 
 
 def unquoted(raw: bytes, at: int) -> str:
-    """Return what quotes enclose that begin at byte `at` of a line. Raises `LineError` for what is not UTF-8."""
+    """Return the quoted text at byte `at` of a line. Raise `LineError` for invalid UTF-8."""
     return unescaped(decoded(raw[1:-1], at + 1), ESCAPE)
 
 
 def decoded(raw: bytes, at: int) -> str:
-    """Return the bytes that begin at byte `at` of a line as text. Raises `LineError` with the place of the first that is not UTF-8."""
+    """Return the bytes at byte `at` of a line as text. Raise `LineError` with the position of invalid UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError as failure:
@@ -94,7 +94,7 @@ def decoded(raw: bytes, at: int) -> str:
 
 
 def unescaped(text: str, escape: re.Pattern[str]) -> str:
-    """Return a text with what its escapes say; other backslashes are themselves."""
+    """Return a text with its escapes decoded; other backslashes are literal."""
     return escape.sub(lambda match: _ESCAPED[match[1]], text) if "\\" in text else text
 
 
@@ -115,7 +115,7 @@ def _allowed(name: str, text: str, names: set[str], at: int) -> None:
 
 
 def _begins_label(raw: bytes, at: int) -> bool:
-    """Whether a label, or the metric's name, begins here: in text 0.0.4 they need no comma between them."""
+    """Return whether a label, or the metric's name, begins here: text 0.0.4 needs no comma between them."""
     key = _LABEL_NAME.match(raw, at)
     if key is not None:
         return raw.startswith(b"=", past(SPACE, raw, key.end()))

@@ -1,4 +1,4 @@
-"""The histograms of a page: samples of one family, gathered wherever they stand, become points when the page is over."""
+"""Histograms of a page: the samples of a family are collected anywhere on the page and become points at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from magictel.sources.prometheus_families import Membership
 
 
 class Counted(NamedTuple):
-    """A sample of a histogram: its value, and where it stands."""
+    """A sample of a histogram: its value and position."""
 
     value: float
     line: int
@@ -23,7 +23,7 @@ class Counted(NamedTuple):
 
 
 class HistogramError(ValueError):
-    """Why samples are no histogram, and the sample that shows it."""
+    """Why samples are not a valid histogram, and the sample that shows it."""
 
     def __init__(self, why: str, shown_by: Counted) -> None:
         super().__init__(why)
@@ -32,12 +32,12 @@ class HistogramError(ValueError):
 
 @dataclass(slots=True)
 class Gathered:
-    """The samples of one histogram: one family, one set of labels beside `le`, one time."""
+    """The samples of a histogram: same family, same labels except `le`, same time."""
 
     of: Membership
     attributes: dict[str, Any]
     key: int
-    """Tells the attributes from others."""
+    """Identifies the attributes."""
     time: int
     buckets: dict[float, Counted] = field(default_factory=dict)
     sum: Counted | None = None
@@ -45,7 +45,7 @@ class Gathered:
     exemplars: list[Exemplar] = field(default_factory=list)
 
     def take(self, suffix: str, bound: float | None, counted: Counted) -> bool:
-        """Keep a sample; False where there is one already that says another value."""
+        """Keep a sample; return False if there is one with another value."""
         if bound is not None:
             known = self.buckets.setdefault(bound, counted)
         elif suffix == "_sum":
@@ -55,7 +55,7 @@ class Gathered:
         return known.value == counted.value or known is counted
 
     def point(self, start: int) -> Point:
-        """Return the histogram, whose buckets count for themselves. Raises `HistogramError`."""
+        """Return the histogram with non-cumulative buckets. Raise `HistogramError`."""
         family = self.of.family
         named = [
             (f'{family}_bucket{{le="{number_text(bound)}"}}', self.buckets[bound]) for bound in sorted(self.buckets)
@@ -66,7 +66,7 @@ class Gathered:
             if last is not None and counted.value < last.value:
                 raise HistogramError(f"{name} is {counted.value:.15g}, less than the bucket below it", counted)
             last = counted
-        assert last is not None, "the reader leaves out what has no buckets"
+        assert last is not None, "the reader omits histograms without buckets"
         infinite = self.buckets.get(inf)
         total = infinite or self.count
         if total is None:

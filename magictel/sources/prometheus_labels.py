@@ -1,4 +1,4 @@
-"""The labels of samples, decoded once for all samples that have the same bytes between their braces."""
+"""The labels of samples, decoded once for all samples with the same bytes between the braces."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from magictel.sources import prometheus_number as numbers
 from magictel.sources.prometheus_grammar import LineError, labels
-from magictel.sources.prometheus_line import EXEMPLAR_LABELS, LABELS, Sample
+from magictel.sources.prometheus_line import EXEMPLAR_LABELS, LABELS, SampleMatch
 
 _MOST_ENTRIES = 20_000
 _MOST_BYTES = 6 * 1024 * 1024
 
 
 class Labels:
-    """One set of labels. `name`: the metric's, where it stands among them in quotes; `key` tells the labels from others."""
+    """A set of labels. `name`: the metric's name, if it is among them in quotes; `key` identifies the labels."""
 
     __slots__ = ("_bare", "_quantile", "attributes", "bound", "key", "name")
 
@@ -22,7 +22,7 @@ class Labels:
         self.attributes = attributes
         self.key = _key(attributes)
         self.bound = _float(attributes.get("le"))
-        """The bound of a bucket, `le`; None where there is none that is a number."""
+        """Return the bound of a bucket, `le`, or None if it is not a number."""
         self._bare: tuple[dict[str, Any], int] | None = None
         self._quantile: tuple[dict[str, Any], int] | None = None
 
@@ -46,7 +46,7 @@ class Labels:
 
 
 class LabelSets:
-    """Labels by their bytes, in two generations of bounded size: the older is forgotten first."""
+    """A cache of labels by their bytes, in two generations of bounded size."""
 
     def __init__(self, *, openmetrics: bool) -> None:
         self._openmetrics = openmetrics
@@ -54,7 +54,7 @@ class LabelSets:
         self._old: dict[bytes, Labels] = {}
         self._size = 0
 
-    def of(self, sample: Sample) -> Labels:
+    def of(self, sample: SampleMatch) -> Labels:
         """Return the labels of a sample. Raises `LineError`."""
         raw = sample[LABELS] or b""
         known = self._young.get(raw)
@@ -72,8 +72,8 @@ class LabelSets:
         return known
 
     @staticmethod
-    def exemplar(sample: Sample) -> dict[str, Any]:
-        """Return the labels of a sample's exemplar, which are seldom the same again. Raises `LineError`."""
+    def exemplar(sample: SampleMatch) -> dict[str, Any]:
+        """Return the labels of a sample's exemplar, which are rarely repeated. Raise `LineError`."""
         try:
             return labels(sample[EXEMPLAR_LABELS], openmetrics=True, exemplar=True)[1]
         except LineError as error:

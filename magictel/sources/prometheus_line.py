@@ -1,6 +1,6 @@
-"""The lines of a Prometheus page, text 0.0.4 and OpenMetrics 1.0, as Prometheus' own parser takes them (model/textparse).
+"""Lines of a Prometheus page, text 0.0.4 and OpenMetrics 1.0, as accepted by Prometheus' own parser (model/textparse).
 
-A sample that is right is one match of one pattern, in time linear in its length.
+A valid sample is a match of a single pattern, in time linear in its length.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OPENMETRICS = re.compile(
 _SUBJECT = rb"(" + NAME + rb"|" + QUOTED + rb")"
 _TEXT_KEYWORD = re.compile(rb"[ \t]*+#[ \t]++(HELP|TYPE)[ \t]++")
 _TEXT_SUBJECT = re.compile(_SUBJECT + rb"[^\n\0]?+([^\n]*+)")
-"""One byte of any kind stands between the name and what is said of it."""
+"""A single arbitrary byte separates the name and the metadata."""
 _OPENMETRICS_KEYWORD = re.compile(rb"# (HELP|TYPE|UNIT) ")
 _OPENMETRICS_SUBJECT = re.compile(_SUBJECT + rb" ([^\n]*+)")
 _UNIT_COMMENT = re.compile(rb"# UNIT " + _SUBJECT + rb" (\w++)[ \t]*+")
@@ -43,11 +43,11 @@ _OPENMETRICS_TYPES = frozenset(
 )
 
 
-Sample = re.Match[bytes]
-"""A sample's line, its words in groups; the name is None where it stands between the braces."""
+SampleMatch = re.Match[bytes]
+"""A sample's line with its words in groups; the name is None if it is between the braces."""
 NAMED, LABELS, VALUE, TIME = 1, 2, 3, 4
 EXEMPLAR_LABELS, EXEMPLAR_VALUE, EXEMPLAR_TIME = 5, 6, 7
-"""Of OpenMetrics alone."""
+"""OpenMetrics only."""
 
 
 class Metadata(NamedTuple):
@@ -58,7 +58,7 @@ class Metadata(NamedTuple):
     text: str
 
 
-def sample(line: bytes, *, openmetrics: bool) -> Sample:
+def sample(line: bytes, *, openmetrics: bool) -> SampleMatch:
     """Return a sample's words. Raises `LineError`."""
     match = (_OPENMETRICS if openmetrics else _TEXT).fullmatch(line)
     if match is None or (match[1] is None and match[2] is None):
@@ -72,9 +72,9 @@ def is_sample(line: bytes) -> bool:
 
 
 def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None:
-    """Return what a line that begins with `#` says of a metric; None: it is a comment. Raises `LineError`.
+    """Return the metadata of a line that begins with `#`, or None for a comment. Raise `LineError`.
 
-    Not `strict`: in text 0.0.4 the types of OpenMetrics are taken as well.
+    Not `strict`: text 0.0.4 may also use the types of OpenMetrics.
     """
     keyed = (_OPENMETRICS_KEYWORD if openmetrics else _TEXT_KEYWORD).match(line)
     if keyed is None:
@@ -105,7 +105,7 @@ def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None
 
 
 def _unit_comment(line: bytes) -> Metadata | None:
-    """In text 0.0.4 a unit is a comment like others; where it fits the name, it is true all the same."""
+    """Return the unit of a comment in text 0.0.4 if the metric's name ends with it."""
     match = _UNIT_COMMENT.fullmatch(line)
     if match is None:
         return None
@@ -114,5 +114,5 @@ def _unit_comment(line: bytes) -> Metadata | None:
 
 
 def _subject(raw: bytes) -> str:
-    """The name that a line of metadata is about; one that is not UTF-8 is no sample's."""
+    """Return the name in a line of metadata; a name that is not UTF-8 belongs to no sample."""
     return unescaped(raw[1:-1].decode(errors="surrogateescape"), ESCAPE) if raw[:1] == b'"' else raw.decode()

@@ -1,4 +1,4 @@
-"""Numbers and times of a Prometheus page, read as Go's `strconv` reads them: what Prometheus takes, and nothing else."""
+"""Numbers and times of a Prometheus page, with the syntax of Go's `strconv`, as in Prometheus."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from math import isfinite
 _NUMBER = re.compile(rb"[+-]?+(?:(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?+\d++)?+|(?i:inf(?:inity)?+))|(?i:nan)")
 _WHOLE = re.compile(rb"\d++")
 _DIGITS = Context(prec=800, rounding=ROUND_05UP)
-"""More digits than decide about a 64-bit float; rounding up from 0 and 5 keeps what was cut from looking like a tie."""
+"""More digits than a 64-bit float needs; rounding up from 0 and 5 prevents a truncated number from looking like a tie."""
 _LONG, _SHORT = 800, 300
 _LATEST = 9_223_372_036_854
-"""Milliseconds, in the year 2262: beyond, 64 bits of nanoseconds end."""
+"""Milliseconds in the year 2262, the end of 64-bit nanoseconds."""
 
 
 def number(word: bytes) -> float:
-    """Return a sample's value. Raises `ValueError` for underscores, hexadecimal digits, and what no 64-bit float is."""
+    """Return a sample's value. Raise `ValueError` for underscores, hexadecimal digits, and other invalid floats."""
     if word.isdigit() and len(word) < _SHORT:
         return float(word)
     if not _NUMBER.fullmatch(word):
@@ -35,12 +35,12 @@ def milliseconds(word: bytes) -> int:
 
 
 def seconds(word: bytes) -> int:
-    """Return the time of a sample in OpenMetrics (seconds with a fraction) as Unix milliseconds, cut as Prometheus cuts it."""
+    """Return the time of a sample in OpenMetrics (seconds with a fraction) as Unix milliseconds, truncated like Prometheus."""
     return moment(number(word))
 
 
 def moment(value: float) -> int:
-    """Return seconds as Unix milliseconds. Raises `ValueError` for what is no time that OTLP can say."""
+    """Return seconds as Unix milliseconds. Raise `ValueError` for a time outside of OTLP's range."""
     if not isfinite(value):
         raise ValueError
     return _possible(int(value * 1000))
@@ -69,7 +69,7 @@ def _possible(milliseconds: int) -> int:
 
 
 def _shortened(word: bytes) -> str:
-    """The same number with as many digits as matter: thousands of them would cost their square."""
+    """Return the number with the significant digits: conversion takes quadratic time for thousands of digits."""
     try:
         return str(_DIGITS.create_decimal(word.decode()))
     except ArithmeticError:

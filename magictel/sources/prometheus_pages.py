@@ -1,4 +1,4 @@
-"""The pages of a recording: where one ends, which of the two formats it has, and its lines, as often as they are asked for."""
+"""The pages of a recording: their boundaries, formats, and lines, which can be read repeatedly."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import IO
 
 from magictel.sources.lines import LONGEST, too_long
 from magictel.sources.prometheus_grammar import LineError, OpenQuoteError
-from magictel.sources.prometheus_line import Metadata, Sample, metadata, sample
+from magictel.sources.prometheus_line import Metadata, SampleMatch, metadata, sample
 
 _END = b"# EOF"
 _FARTHEST = 1024 * 1024
-"""Bytes that a quoted text may go on over further lines."""
+"""Maximum bytes of a quoted text over several lines."""
 _MOST_JOINTS = 64
-_CUT = "an OpenMetrics page ends with it, so this one broke off, or was cut"
+_CUT = "an OpenMetrics page ends with it, so this one is truncated"
 
 _NO_SAMPLE = (b"", b"#", b" ", b"\t")
-"""How lines begin that may be something else."""
+"""Beginnings of lines that may not be samples."""
 
 OnFault = Callable[[int, int, str], None]
-"""Called with line, column, and what was expected there."""
+"""A function (line, column, expected)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Lines of a file, which are read anew each time."""
+    """A range of lines in a file, read again each time."""
 
     name: str
     file: IO[bytes]
@@ -42,11 +42,11 @@ class Page:
     """Lines, without `# EOF`."""
     openmetrics: bool
     strict: bool
-    """Whether it is what a server sent. In a file lines may end as on Windows, and the types of OpenMetrics may stand without `# EOF`."""
+    """Whether a server sent it. A file may have Windows line ends, and OpenMetrics types without `# EOF`."""
 
-    def items(self) -> Iterator[tuple[int, Sample | Metadata | LineError, bytes]]:
-        """Yield each line that is no comment: its number, what it is, or the error that it is nothing, and its bytes."""
-        item: Sample | Metadata | LineError | None
+    def items(self) -> Iterator[tuple[int, SampleMatch | Metadata | LineError, bytes]]:
+        """Yield each line that is not a comment: its number, its content or error, and its bytes."""
+        item: SampleMatch | Metadata | LineError | None
         source = self._numbered()
         again: deque[tuple[int, bytes]] = deque()
         while (line := again.popleft() if again else next(source, None)) is not None:
@@ -60,7 +60,7 @@ class Page:
             if item is not None:
                 yield number, item, text
 
-    def _item(self, text: bytes) -> Sample | Metadata | None:
+    def _item(self, text: bytes) -> SampleMatch | Metadata | None:
         openmetrics = self.openmetrics
         if text[:1] in _NO_SAMPLE:
             first = text if openmetrics else text.lstrip(b" \t")
@@ -72,8 +72,8 @@ class Page:
 
     def _joined(
         self, text: bytes, again: deque[tuple[int, bytes]], source: Iterator[tuple[int, bytes]]
-    ) -> tuple[bytes, Sample | Metadata | None] | None:
-        """A line whose quoted text goes on in the next ones, and what it is; None (and the lines are put back) where it is nothing."""
+    ) -> tuple[bytes, SampleMatch | Metadata | None] | None:
+        """Return a line whose quoted text continues on later lines, and its content, or None (and put the lines back)."""
         taken: list[tuple[int, bytes]] = []
         parts, size, joints = [text], 0, 0
         while size < _FARTHEST and joints < _MOST_JOINTS:
@@ -106,7 +106,7 @@ class Page:
 
 
 def pages(name: str, file: IO[bytes], openmetrics: bool | None, on_fault: OnFault) -> Iterator[Page]:
-    """Yield the pages of a file. `openmetrics` is known of a scrape, which is one page; else `# EOF` ends a page of OpenMetrics."""
+    """Yield the pages of a file. `openmetrics` is known for a scrape, a single page; otherwise `# EOF` ends an OpenMetrics page."""
     ends = b"\r\n" if openmetrics is None else b"\n"
     begin = above = 0
     earlier = False
@@ -137,5 +137,5 @@ def pages(name: str, file: IO[bytes], openmetrics: bool | None, on_fault: OnFaul
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines with their ends; one that is too long is cut, and seen to be."""
+    """Yield lines with their ends; a line that is too long is truncated, which the reader detects."""
     return iter(partial(file.readline, LONGEST + 2), b"")

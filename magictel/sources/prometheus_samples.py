@@ -1,4 +1,4 @@
-"""The samples of a page as values: name, labels, number, time and exemplar of each line, or what is wrong with it."""
+"""The samples of a page: name, labels, number, time and exemplar of each line, or its error."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from magictel.sources.prometheus_line import (
     TIME,
     VALUE,
     Metadata,
-    Sample,
+    SampleMatch,
 )
 from magictel.sources.prometheus_pages import Page
 
 
 class Exemplar(NamedTuple):
-    """An exemplar: labels, value, time (Unix milliseconds), and the trace and span that two of its labels name."""
+    """An exemplar: labels, value, time (Unix milliseconds), and the trace and span ids from its labels."""
 
     attributes: dict[str, Any]
     value: float
@@ -35,18 +35,18 @@ class Exemplar(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A sample, its time in Unix milliseconds, and its line."""
+    """A sample with its time in Unix milliseconds and its line."""
 
     name: str
     labels: Labels
     value: float
     time: int | None
     exemplar: Exemplar | None
-    sample: Sample
+    sample: SampleMatch
 
 
 Line = tuple[int, Decoded | LineError, bytes]
-"""The number of a line (of the first, where a quoted text goes on over several), its sample or its error, and its bytes."""
+"""The number of a line (the first one of a quoted text over several), its sample or error, and its bytes."""
 
 
 def place(line: Line, error: LineError) -> tuple[int, int]:
@@ -56,13 +56,13 @@ def place(line: Line, error: LineError) -> tuple[int, int]:
 
 
 class Samples:
-    """Decodes pages; labels that come again are the same objects again."""
+    """A decoder of pages; repeated labels are the same objects."""
 
     def __init__(self) -> None:
         self._labels = {form: LabelSets(openmetrics=form) for form in (False, True)}
 
     def lines(self, page: Page, families: Families | None = None) -> Iterator[Line]:
-        """Yield the samples of a page, and its errors; what it says of metrics is taken by `families`."""
+        """Yield the samples and errors of a page; `families` takes its metadata."""
         openmetrics = page.openmetrics
         labels = self._labels[openmetrics]
         for number, item, text in page.items():
@@ -78,7 +78,7 @@ class Samples:
                     yield number, error, text
 
 
-def _decoded(sample: Sample, label_sets: LabelSets, *, openmetrics: bool) -> Decoded:
+def _decoded(sample: SampleMatch, label_sets: LabelSets, *, openmetrics: bool) -> Decoded:
     labels = label_sets.of(sample)
     raw = sample[NAMED]
     if raw is None:
@@ -95,25 +95,25 @@ def _decoded(sample: Sample, label_sets: LabelSets, *, openmetrics: bool) -> Dec
     return Decoded(name, labels, value, time, exemplar, sample)
 
 
-def _exemplar(sample: Sample) -> Exemplar:
+def _exemplar(sample: SampleMatch) -> Exemplar:
     attributes = LabelSets.exemplar(sample)
     value = _number(sample, EXEMPLAR_VALUE)
     time = None if sample[EXEMPLAR_TIME] is None else _time(sample, EXEMPLAR_TIME, openmetrics=True)
     trace, span = _identifier(attributes.get("trace_id"), 32), _identifier(attributes.get("span_id"), 16)
-    if trace is None or span is None:  # a text of another kind stays a label
+    if trace is None or span is None:  # other texts stay labels
         return Exemplar(attributes, value, time, None, None)
     attributes = {name: text for name, text in attributes.items() if name not in ("trace_id", "span_id")}
     return Exemplar(attributes, value, time, trace, span)
 
 
-def _number(sample: Sample, group: int) -> float:
+def _number(sample: SampleMatch, group: int) -> float:
     try:
         return numbers.number(sample[group])
     except ValueError:
         raise LineError(sample.start(group), f"expected a number, got {shown(sample[group])}") from None
 
 
-def _time(sample: Sample, group: int, *, openmetrics: bool) -> int:
+def _time(sample: SampleMatch, group: int, *, openmetrics: bool) -> int:
     word = sample[group]
     try:
         return numbers.seconds(word) if openmetrics else numbers.milliseconds(word)
@@ -124,7 +124,7 @@ def _time(sample: Sample, group: int, *, openmetrics: bool) -> int:
 
 
 def _identifier(text: str | None, digits: int) -> int | None:
-    """A trace's or a span's identifier, written in hexadecimal digits; 0 is none."""
+    """Return a trace or span id from hexadecimal digits; 0 means none."""
     if text is None or len(text) != digits or not text.isalnum():
         return None
     try:

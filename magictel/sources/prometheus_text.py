@@ -1,8 +1,8 @@
-"""Prometheus' text format 0.0.4 and OpenMetrics 1.0: pages, read by name as Prometheus reads them.
+"""Prometheus' text format 0.0.4 and OpenMetrics 1.0: pages, read by name like in Prometheus.
 
-A page is gone through twice: first for what it says of its metrics, for start times, and for the newest time, which is that of samples
-without one; then for its points. A counter becomes a cumulative sum, a histogram one point, a summary the sums `_count` and `_sum` and
-one gauge for each quantile; all else is a gauge under the sample's own name.
+A page is read twice: first for its metadata, start times, and newest time, which samples without time get; then for its points. A
+counter becomes a cumulative sum, a histogram one point, a summary the sums `_count` and `_sum` and a gauge for each quantile; all
+other samples become gauges with their own name.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from magictel.sources.prometheus_samples import Decoded, Line, Samples, place
 
 _CHUNK = 1_000
 _READ_ONCE = 2 * 1024 * 1024
-"""Bytes of a page whose decoded lines are kept for the second reading."""
+"""Maximum size of a page whose decoded lines are kept for the second reading."""
 _IN_MEMORY = 32 * 1024 * 1024
-"""Bytes of pages, unpacked, that are held in memory; more lie in a temporary file while they are read."""
+"""Maximum decompressed size of pages in memory; larger ones use a temporary file."""
 
 OnBroken = Callable[[SourceError], None]
 
 
 @dataclass(slots=True)
 class _Created:
-    """A `_created` line: when its series began. Where no series takes it, it is a sample like others."""
+    """A `_created` line: the start time of its series. Without such a series it is an ordinary sample."""
 
     start: int
     decoded: Decoded
@@ -50,18 +50,18 @@ class _Created:
 
 @dataclass(slots=True)
 class _Survey:
-    """What the first reading of a page finds out. `time`: that of samples without one, shifted."""
+    """The results of the first reading of a page. `time`: the time of samples without one, shifted."""
 
     families: Families
     time: int
     lines: list[Line] | None
-    """All of the page, where it is small."""
+    """The whole page, if it is small."""
     created: dict[tuple[str, int], _Created] = field(default_factory=dict)
     heads: dict[str, Head] = field(default_factory=dict)
-    """Of samples that are points of their own, by name."""
+    """Heads of samples that are separate points, by name."""
 
     def start(self, family: str, key: int) -> int:
-        """Return when the series of a family and of these labels began; 0: the page does not say."""
+        """Return the start time of the series with these labels; 0 if the page does not contain it."""
         created = self.created.get((family, key))
         if created is None:
             return 0
@@ -70,9 +70,9 @@ class _Survey:
 
 
 class PrometheusText:
-    """Decodes the pages of one recording. `time` (Unix nanoseconds) is that of a page without times; `shift` is added to all.
+    """A decoder of a recording's pages. `time` (Unix nanoseconds) is used for pages without times; `shift` is added to all times.
 
-    `openmetrics`: which format a scrape's Content-Type names; None: a page that ends with `# EOF` is OpenMetrics.
+    `openmetrics`: the format in a scrape's Content-Type; None: a page that ends with `# EOF` is OpenMetrics.
     """
 
     def __init__(self, name: str, time: int, shift: int = 0, openmetrics: bool | None = None) -> None:
@@ -85,15 +85,15 @@ class PrometheusText:
         self._samples = Samples()
         self._heads: dict[tuple[Any, ...], Head] = {}
         self._parts: dict[int, Part] = {}
-        self._held = 0
+        self._count = 0
         self._gathered: dict[tuple[str, int, int], Gathered] = {}
 
     def read(
         self, blocks: Iterable[bytes], on_line: OnBroken, on_point: OnBroken | None = None
     ) -> Iterator[list[Part]]:
-        """Yield parts, some thousand points at a time.
+        """Yield parts of a few thousand points.
 
-        `on_line` is called for a line that cannot be read, `on_point` for a point that cannot be; they raise its error, or do not.
+        `on_line` is called for a broken line, `on_point` for an invalid point; they may raise its error.
         """
 
         def on_fault(line: int, column: int, expected: str) -> None:
@@ -109,7 +109,7 @@ class PrometheusText:
                     error = item if isinstance(item, LineError) else self._take(survey, item, line[0])
                     if error is not None:
                         on_fault(*place(line, error), error.expected)
-                    elif self._held >= _CHUNK:
+                    elif self._count >= _CHUNK:
                         yield self._drained()
                 parts = self._drained()
                 yield self._histograms(survey, on_point or on_line) + parts + self._unused(survey)
@@ -119,7 +119,7 @@ class PrometheusText:
             file.write(block)
         except OSError as failure:
             why = f"no temporary file can hold it: {(failure.strerror or 'it cannot be written').lower()}"
-            remedy = "make room, or name another folder in TMPDIR"
+            remedy = "free disk space, or set TMPDIR to another directory"
             raise SourceError("source.unreadable", f"{self.name}: {why}", remedy, whole=True) from None
 
     def _surveyed(self, page: Page) -> _Survey:
@@ -142,13 +142,13 @@ class PrometheusText:
         for decoded in created:
             of = families.of(decoded.name)
             if of.suffix == "_created":
-                with suppress(ValueError):  # what is no time is a number like others
+                with suppress(ValueError):  # a value that is not a time is an ordinary number
                     start = numbers.moment(decoded.value) * 1_000_000 + self._shift
                     survey.created[of.family, decoded.labels.key] = _Created(start, decoded)
         return survey
 
     def _take(self, survey: _Survey, decoded: Decoded, number: int) -> LineError | None:
-        """Keep a sample for the points that it belongs to, or say why it belongs to none."""
+        """Keep a sample for its point, or return why it belongs to none."""
         of = survey.families.of(decoded.name)
         time = survey.time if decoded.time is None else decoded.time * 1_000_000 + self._shift
         exemplars: tuple[Exemplar, ...] = ()
@@ -208,7 +208,7 @@ class PrometheusText:
         for histogram in gathered.values():
             of, attributes, time, exemplars = histogram.of, histogram.attributes, histogram.time, histogram.exemplars
             start = survey.start(of.family, histogram.key)
-            if not histogram.buckets:  # none is invented: what stands there are two numbers
+            if not histogram.buckets:  # do not invent buckets: these are just two numbers
                 for suffix, unit, number in (("_count", "", histogram.count), ("_sum", of.unit, histogram.sum)):
                     if number is not None:
                         head = self._head(of.family + suffix, of, Kind.SUM, unit)
@@ -223,7 +223,7 @@ class PrometheusText:
         return self._drained()
 
     def _unused(self, survey: _Survey) -> list[Part]:
-        """Start times that no series took, as the numbers that they are."""
+        """Yield start times that belong to no series as ordinary numbers."""
         for created in survey.created.values():
             if not created.taken:
                 decoded = created.decoded
@@ -232,15 +232,15 @@ class PrometheusText:
         return self._drained()
 
     def _put(self, head: Head, point: Point, key: int) -> None:
-        part = self._parts.get(id(head))  # heads are kept, and a resource takes long to hash
+        part = self._parts.get(id(head))  # heads are kept alive, and hashing a resource is slow
         if part is None:
             part = self._parts[id(head)] = Part(head, [], [])
         cast("list[Point]", part.points).append(point)
         cast("list[int]", part.keys).append(key)
-        self._held += 1
+        self._count += 1
 
     def _drained(self) -> list[Part]:
-        parts, self._parts, self._held = list(self._parts.values()), {}, 0
+        parts, self._parts, self._count = list(self._parts.values()), {}, 0
         return parts
 
     def _head(self, name: str, of: Membership, kind: Kind, unit: str) -> Head:

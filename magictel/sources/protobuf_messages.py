@@ -1,4 +1,4 @@
-"""Where one OTLP request in protobuf ends and the next begins: alone in its file, or each behind its length (four bytes, big-endian)."""
+"""Boundaries of OTLP requests in protobuf: a single one per file, or each after its length (four bytes, big-endian)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _IN_RESOURCE_METRICS = (0x0A, 0x12, 0x1A)
 
 
 def is_request(begin: bytes, *, more: bool) -> bool:
-    """Return whether a file begins with a request, whose first bytes may look like a text's: a feed and a length such as `#`.
+    """Return whether a file begins with a request; its first bytes may look like text: a line feed and a length such as `#`.
 
-    `more`: these are not all of its bytes.
+    `more`: there are more bytes.
     """
     if not begin.startswith(_RESOURCE_METRICS):
         return False
@@ -35,7 +35,7 @@ def is_request(begin: bytes, *, more: bool) -> bool:
 
 
 def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The requests of a recording. Raises `SourceError` where it ends within one."""
+    """Yield the requests of a recording. Raise `SourceError` if it ends within one."""
     blocks = iter(blocks)
     buffered = next(blocks, b"")
     if buffered[:1] == b"\x0a":
@@ -51,7 +51,7 @@ def messages(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
         size = int.from_bytes(buffered[:4], "big")
         if size > LONGEST:
             message = f"{name}, message {number}: expected a length of at most {LONGEST // 1_048_576} MiB"
-            raise SourceError("source.line-too-long", message, "is this a recording?", whole=True)
+            raise SourceError("source.line-too-long", message, "check that the file is a recording", whole=True)
         parts, have = [buffered[4:]], len(buffered) - 4
         while have < size:
             more = next(blocks, b"")
@@ -72,4 +72,4 @@ def _and_then(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
 
 def _cut(name: str, number: int) -> SourceError:
     message = f"{name}, message {number}: expected the rest of it, got the file's end"
-    return SourceError("source.truncated", message, "fetch the file again", whole=True)
+    return SourceError("source.truncated", message, "copy the file again", whole=True)

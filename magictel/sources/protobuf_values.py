@@ -25,9 +25,9 @@ _DEEPEST = 32
 
 def buckets(fields: dict[int, list[Any]], number: int) -> otlp.Buckets:
     """Return one side of an exponential histogram."""
-    own = gathered(merged(fields, number))
+    side = gathered(merged(fields, number))
     counts: list[int] = []
-    for packed in own.get(2, ()):
+    for packed in side.get(2, ()):
         if isinstance(packed, int):
             counts.append(packed)
             continue
@@ -35,16 +35,16 @@ def buckets(fields: dict[int, list[Any]], number: int) -> otlp.Buckets:
         while at < len(packed):
             value, at = varint(packed, at)
             counts.append(value)
-    return otlp.Buckets(zigzag(number_in(own, 1)), counts)
+    return otlp.Buckets(zigzag(number_in(side, 1)), counts)
 
 
 def framed(raw: bytes) -> bytes:
-    """Return a message behind its length, so that several can be told apart in one key."""
+    """Return a message prefixed with its length, so that several can form a single key."""
     return len(raw).to_bytes(4, "big") + raw
 
 
 def counted_attributes(raw: bytes) -> tuple[dict[str, Any], int]:
-    """Return the attributes in framed pairs, and how many pairs there are."""
+    """Return the attributes in framed pairs, and the number of pairs."""
     pairs, at = [], 0
     while at < len(raw):
         size = int.from_bytes(raw[at : at + 4], "big")
@@ -57,8 +57,8 @@ def pairs_of(messages: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
     """Return KeyValue messages as a dictionary of plain values."""
     values = {}
     for raw in messages:
-        own = gathered(raw)
-        values[text(own, 1)] = _value(first(own, 2), depth) if 2 in own else None
+        fields = gathered(raw)
+        values[text(fields, 1)] = _value(first(fields, 2), depth) if 2 in fields else None
     return values
 
 

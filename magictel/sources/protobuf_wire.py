@@ -1,6 +1,6 @@
 """Protobuf's wire format (protobuf.dev, "Encoding"): the fields of a message by their numbers, without knowing their types.
 
-Every function raises `BadWireError`, `struct.error`, `IndexError`, `TypeError` or `ValueError` for bytes that are no such message.
+Every function raises `BadWireError`, `struct.error`, `IndexError`, `TypeError` or `ValueError` for invalid bytes.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 
 class BadWireError(ValueError):
-    """The bytes are no such message."""
+    """The bytes are not a valid message."""
 
 
 def fields_of(raw: bytes) -> Iterator[tuple[int, Any]]:
-    """(number, content) of each field: bytes for fixed and length-delimited ones, an int for a varint."""
+    """Yield (number, content) of each field: bytes for fixed and length-delimited ones, an int for a varint."""
     at, end = 0, len(raw)
     while at < end:
         tag, at = varint(raw, at)
@@ -41,7 +41,7 @@ def fields_of(raw: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def varint(raw: bytes, at: int) -> tuple[int, int]:
-    """The number at a place, and where the next thing begins."""
+    """Return the varint at a position, and the position after it."""
     value = shift = 0
     while True:
         byte = raw[at]
@@ -55,20 +55,20 @@ def varint(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def gathered(raw: bytes) -> dict[int, list[Any]]:
-    """All fields by number, in their order."""
-    made: dict[int, list[Any]] = {}
+    """Return all fields by number, in order."""
+    fields: dict[int, list[Any]] = {}
     for number, value in fields_of(raw):
-        made.setdefault(number, []).append(value)
-    return made
+        fields.setdefault(number, []).append(value)
+    return fields
 
 
 def all_of(raw: bytes, number: int) -> list[bytes]:
-    """A repeated field."""
-    return [value for one, value in fields_of(raw) if one == number]
+    """Return a repeated field."""
+    return [value for field, value in fields_of(raw) if field == number]
 
 
 def first(fields: dict[int, list[Any]], number: int) -> bytes:
-    """A field that is bytes or fixed: the last one counts; empty if there is none."""
+    """Return a field of bytes or fixed type: the last one, or empty."""
     value = fields.get(number, (b"",))[-1]
     if not isinstance(value, bytes):
         raise BadWireError
@@ -76,17 +76,17 @@ def first(fields: dict[int, list[Any]], number: int) -> bytes:
 
 
 def merged(fields: dict[int, list[Any]], number: int) -> bytes:
-    """A message within a message: of several the union, as protobuf merges them."""
+    """Return a nested message; several are merged as in protobuf."""
     return b"".join(fields.get(number, ()))
 
 
 def text(fields: dict[int, list[Any]], number: int) -> str:
-    """A string."""
+    """Return a string field."""
     return intern(first(fields, number).decode())
 
 
 def number_in(fields: dict[int, list[Any]], number: int) -> int:
-    """A varint; 0 if there is none."""
+    """Return a varint field, or 0."""
     value = fields.get(number, (0,))[-1]
     if not isinstance(value, int):
         raise BadWireError
@@ -94,7 +94,7 @@ def number_in(fields: dict[int, list[Any]], number: int) -> int:
 
 
 def fixed(fields: dict[int, list[Any]], number: int) -> int:
-    """A fixed32 or fixed64; 0 if there is none."""
+    """Return a fixed32 or fixed64 field, or 0."""
     return int.from_bytes(first(fields, number), "little")
 
 
@@ -104,7 +104,7 @@ def signed(fields: dict[int, list[Any]], number: int) -> int:
 
 
 def double(fields: dict[int, list[Any]], number: int) -> float | None:
-    """A double, or None."""
+    """Return a double field, or None."""
     if number not in fields:
         return None
     value: float = struct.unpack("<d", first(fields, number))[0]
@@ -112,11 +112,11 @@ def double(fields: dict[int, list[Any]], number: int) -> float | None:
 
 
 def zigzag(value: int) -> int:
-    """A signed number out of a varint (sint32, sint64)."""
+    """Return the signed number of a varint (sint32, sint64)."""
     return (value >> 1) ^ -(value & 1)
 
 
 def packed(fields: dict[int, list[Any]], number: int, code: str) -> list[Any]:
-    """Packed numbers of eight bytes; `code` is struct's."""
+    """Return packed numbers of eight bytes; `code` is struct's."""
     raw = b"".join(fields.get(number, ()))
     return list(struct.unpack(f"<{len(raw) // 8}{code}", raw))

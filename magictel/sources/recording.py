@@ -1,6 +1,6 @@
-"""Recordings: files whose format shows in their content, read as batches of parts, with what could not be read counted.
+"""Recordings: files read as batches of parts, with the format detected by content, and unreadable lines counted.
 
-A recording may be read twice (once to know its times, once to send it), a small one is decoded once; memory does not grow with size.
+A recording may be read twice (for its times, then to send it); a small one is decoded once. Memory does not grow with its size.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Batch = list[Part]
 
 @dataclass(slots=True)
 class Recordings:
-    """The named recordings, one after the other. `skip_broken`: a broken line is counted in `skips` instead of raised.
+    """The named recordings in sequence. `skip_broken`: count broken lines in `skips` instead of raising an error.
 
-    `now` (Unix nanoseconds) is the time of points from standard input that have none of their own.
+    `now` (Unix nanoseconds) is the time of points without time from standard input.
     """
 
     names: Sequence[str]
@@ -44,14 +44,14 @@ class Recordings:
     now: int = 0
     twice: bool = False
     time: int | None = None
-    """When pages were made (Unix nanoseconds), where it is known better than their files say."""
+    """Times of pages (Unix nanoseconds) that are more exact than those of their files."""
     skips: Skips = field(default_factory=Skips)
-    """What is not sent, and why."""
+    """Skipped points and lines, with reasons."""
     done: int = 0
-    """Bytes of the files read before the present one."""
+    """Bytes of the files before the current one."""
     present: Bytes | None = None
     _once: Once | None = None
-    """The points themselves, where they are few: then nothing is read a second time."""
+    """The points themselves, if they are few: then nothing is read a second time."""
     _spooled: dict[str, IO[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -60,7 +60,9 @@ class Recordings:
 
     def __enter__(self) -> Recordings:
         if list(self.names).count(STDIN) > 1:
-            raise UsageError("usage.recording", "- is named twice: standard input can be read once", "name it once")
+            raise UsageError(
+                "usage.recording", "- is named twice, but standard input can be read only once", "name it once"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,7 +70,7 @@ class Recordings:
 
     @property
     def fraction(self) -> float | None:
-        """How much of the bytes was read; None where their number is not known."""
+        """Return the fraction of bytes read, or None if the size is unknown."""
         if self._once is not None:
             return self._once.fraction
         if self.present is None or self.present.size is None or STDIN in self.names:
@@ -77,7 +79,7 @@ class Recordings:
         return min(1.0, (self.done + self.present.taken) / whole)
 
     def batches(self, shift: int = 0) -> Iterator[Batch]:
-        """Parts line by line (or chunk by chunk), every time shifted by nanoseconds. Raises `SourceError`, `UsageError`."""
+        """Yield parts line by line (or chunk by chunk), with every time shifted by nanoseconds. Raise `SourceError` and `UsageError`."""
         self.skips.clear()
         self.done = 0
         if self._once is not None:
@@ -91,15 +93,15 @@ class Recordings:
                 self.done += opened.taken
 
     def page(self, name: str, body: bytes, openmetrics: bool | None = None) -> Iterator[Batch]:
-        """The parts of what was fetched from somewhere. `openmetrics`: which format it says that a page has. Raises `SourceError`."""
+        """Return the parts of a fetched page. `openmetrics`: the format that the server declares. Raise `SourceError`."""
         opened = Bytes(name, io.BytesIO(body), len(body))
         kind, blocks = ("prometheus", iter(())) if openmetrics else recognised(opened)
         if kind == "prometheus" and openmetrics is not None:
-            blocks = iter((body,))  # as it came, without what is forgiven a file
+            blocks = iter((body,))  # strictly, without the tolerance for files
         yield from self._parts(kind, opened, blocks, name, 0, openmetrics)
 
     def span(self, keep: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None) -> Span:
-        """The times, by reading all of it once; `keep` filters what counts."""
+        """Return the time span by reading everything once; `keep` filters the points."""
         self._once = self._small() if keep is None else None
         if self._once is not None:
             return Span(self._once.oldest, self._once.newest)
@@ -109,13 +111,13 @@ class Recordings:
                 opened = self._open(name, stack)
                 kind, blocks = recognised(opened)
                 if kind == "otlp-json" and keep is None:
-                    own = plain_span(lines(opened.name, blocks))
-                    if own is None:
+                    file_span = plain_span(lines(opened.name, blocks))
+                    if file_span is None:
                         again = self._open(name, stack)
                         decoder = OtlpJson(again.name, 0, Skips(self.skip_broken))
-                        own = scanned_span(decoder, lines(again.name, again.blocks()))
-                    if own.newest:
-                        span.take(own.oldest, own.newest)
+                        file_span = scanned_span(decoder, lines(again.name, again.blocks()))
+                    if file_span.newest:
+                        span.take(file_span.oldest, file_span.newest)
                     continue
                 batches: Iterable[Batch] = self._parts(kind, opened, blocks, name, 0)
                 for batch in batches if keep is None else keep(batches):
@@ -126,7 +128,7 @@ class Recordings:
         return span
 
     def _small(self) -> Once | None:
-        """All points, where they are few and plain numbers in OTLP JSON; what is wrong with a line is said when it is read again."""
+        """Return all points if they are few and plain numbers in OTLP JSON; errors are reported when the file is read again."""
         if sum(map(_size, self.names)) > SMALL:
             return None
         points = Once()
@@ -184,7 +186,7 @@ class Recordings:
                 yield from self._by_line(enumerate(messages(opened.name, blocks), 1), protobuf.message)
 
     def _time_of(self, name: str) -> int:
-        """When a page was made, as far as its file says: samples without a time have it, and it stays the same when sent again."""
+        """Return the time of a page's file: samples without time get it, and it stays the same on a second send."""
         if self.time is not None:
             return self.time
         if name == STDIN:
@@ -204,7 +206,7 @@ class Recordings:
 
 
 def _printed_values(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Values printed for people behind each other, with the number of their first lines: within one, lines are indented."""
+    """Yield indented JSON values in sequence, with the number of their first lines."""
     number = 1
     for piece in re.split(rb"\n(?=\{)", text) if text.lstrip()[:1] == b"{" else (text,):
         if piece.strip():

@@ -1,7 +1,7 @@
-"""The built-in sample: one known point of every kind, twice, that a backend must give back as it was sent.
+"""The built-in sample: a known point of every type, twice, that a backend must return unchanged.
 
-Everyday values: every decimal (bounds, sums, minima and maxima included) is exact in 32 bits, so that an index which maps
-decimals as 32-bit floats still verifies; `thorough` adds what such an index alters.
+Every decimal (including bounds, sums, minima and maxima) is exact in 32 bits, so that an index that maps decimals as 32-bit floats
+still verifies; `thorough` adds values that such an index alters.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel import __version__
 
 RUN_ID = "magictel.run.id"
-"""The attribute that stands on every point of a run: read-back and clean-up find the run's points by it."""
+"""The attribute on every point of a run, with which read-back and clean-up find its points."""
 POINT = "magictel.sample.point"
 """The attribute that names a point within its run."""
 PREFIX = "magictel.sample."
@@ -43,7 +43,7 @@ _MINUTE = 60_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The data, its run's id, and the times (Unix seconds) that enclose every point."""
+    """The data, its run id, and the times (Unix seconds) that enclose every point."""
 
     run_id: str
     data: MetricsData
@@ -52,16 +52,16 @@ class Sample:
 
 
 def new_run_id() -> str:
-    """Twelve hexadecimal digits; chance collisions do not matter within a backend's retention."""
+    """Return twelve hexadecimal digits; collisions are negligible within a backend's retention."""
     return secrets.token_hex(6)
 
 
 def sample(run_id: str, now: float, *, thorough: bool = False, attributes: Mapping[str, str] | None = None) -> Sample:
-    """Make the sample of one run: 12 points of 6 metrics, 17 of 11 with `thorough`.
+    """Create the sample of a run: 12 points of 6 metrics, 17 of 11 with `thorough`.
 
-    `now` in Unix seconds; `attributes` stand on every point.
+    `now` in Unix seconds; `attributes` are added to every point.
     """
-    # The last digits are not whole milliseconds: what a backend cuts of a time is a declared loss, and shows.
+    # The last digits are not whole milliseconds, so that a backend's truncation of timestamps shows as a declared loss.
     time = int(now * 1000) * 1_000_000 + 123_456
     start = time - _MINUTE
     extra = dict(attributes or {})

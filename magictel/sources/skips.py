@@ -1,4 +1,4 @@
-"""What of a recording is not sent, and why: counted by reason, with an example of each, so that points + skipped = all there is."""
+"""Skipped points and lines of a recording, counted by reason with an example each, so that points + skipped = total."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from magictel.model.validity import Problem
 from magictel.sources.errors import SourceError
 
 LOST_THRESHOLD = "zeroThreshold of an exponential histogram is not sent"
-REPEATED_KEY = "two attributes of a point have one key: the last is sent"
+REPEATED_KEY = "two attributes of a point have the same key: the last one is sent"
 UNREADABLE_IDENTIFIER = "an exemplar's traceId or spanId is neither hex nor base64"
 _EXAMPLES = 3
 
 
 @dataclass(slots=True)
 class Skips:
-    """The count of one recording. `go_on`: what cannot be read is counted; else its `SourceError` is raised."""
+    """The counts of a recording. `go_on`: count broken lines; otherwise raise their `SourceError`."""
 
     go_on: bool = False
     ended: int = 0
     """Points whose series had ended: they have no value."""
     impossible: int = 0
-    """Points that cannot be."""
+    """Invalid points."""
     broken: int = 0
-    """Lines that cannot be read."""
+    """Broken lines."""
     examples: list[str] = field(default_factory=list)
     other_signals: Counter[str] = field(default_factory=Counter)
-    """Lines of other signals, by the member that says so (`resourceSpans`)."""
+    """Lines of other signals, by their member (`resourceSpans`)."""
     doubts: Counter[str] = field(default_factory=Counter)
-    """Points that are sent and probably not as they were meant, by what is odd about them."""
+    """Points that are sent but look wrong, by the reason."""
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.reasons()))
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Reset all counts."""
         self.ended = self.impossible = self.broken = 0
         self.examples.clear()
         self.other_signals.clear()
         self.doubts.clear()
 
     def line(self, failure: SourceError) -> None:
-        """A line cannot be read. Raises its error, unless errors are counted."""
+        """Count a broken line, or raise its error."""
         if failure.whole:
             raise failure
         self.record(lambda: failure)
 
     def record(self, error: Callable[[], SourceError]) -> None:
-        """A line, or one of the records on it, cannot be read. `error` is called only where it is shown: to find a column takes time."""
+        """Count a broken line or record, or raise its error. `error` is called only if it is shown, because it searches for the column."""
         self.broken += 1
         self._show(error)
 
     def point(self, error: Callable[[], SourceError]) -> None:
-        """A point cannot be, on a line that can be read."""
+        """Count an invalid point on a valid line, or raise its error."""
         self.impossible += 1
         self._show(error)
 
@@ -68,18 +68,18 @@ class Skips:
 
     @property
     def lost(self) -> int:
-        """Lines and points that could not be read."""
+        """Return the number of broken lines and invalid points."""
         return self.broken + self.impossible
 
     @property
     def clean(self) -> bool:
-        """Whether there is nothing to say."""
+        """Return whether nothing was skipped."""
         return not (self.lost or self.reasons() or self.warnings())
 
     def reasons(self) -> tuple[SkippedReason, ...]:
-        """Every reason with its count."""
+        """Return every reason with its count."""
         reasons = [
-            SkippedReason("broken-line", self.broken, "line", "cannot be read", lost=True),
+            SkippedReason("broken-line", self.broken, "line", "cannot be parsed", lost=True),
             SkippedReason("impossible-point", self.impossible, "point", "impossible", lost=True),
             SkippedReason("ended", self.ended, "point", "ended series (no recorded value)"),
         ]
@@ -88,12 +88,12 @@ class Skips:
         return tuple(reason for reason in reasons if reason.count)
 
     def warnings(self) -> tuple[str, ...]:
-        """What is sent, and probably not as it was meant."""
+        """Return messages about points that are sent but look wrong."""
         return tuple(f"{doubt} ({count} point{'s' * (count > 1)})" for doubt, count in self.doubts.items())
 
 
 class LineNotes:
-    """What the points of one line are: gathered while it is decoded, and counted once it is known to be readable."""
+    """The counts of a line's points: collected during decoding, and counted if the whole line is valid."""
 
     def __init__(self) -> None:
         self.ended = 0
@@ -101,7 +101,7 @@ class LineNotes:
         self.doubts: Counter[str] = Counter()
 
     def possible(self, path: str, name: str, problem: Problem | None, time: int, start: int) -> bool:
-        """Whether a point at a path, of the metric `name`, can be sent; its times' problem counts first, then its own."""
+        """Return whether to send a point of the metric `name` at a path; a problem with its times counts before its own."""
         problem = validity.time(time, start) or problem
         if problem is not None:
             self.problems.append((path, name, problem))
@@ -112,7 +112,7 @@ class LineNotes:
         return True
 
     def settle(self, skips: Skips, error: Callable[[str, str, Problem], SourceError]) -> None:
-        """Count all. Raises the error of the first point that cannot be, unless errors are counted."""
+        """Count everything, or raise the error of the first invalid point."""
         for path, name, problem in self.problems:
             skips.point(lambda path=path, name=name, problem=problem: error(path, name, problem))  # type: ignore[misc]
         skips.ended += self.ended

@@ -14,7 +14,7 @@ from magictel.sources.otlp_times import times
 
 @dataclass(slots=True)
 class Span:
-    """The oldest and the newest time of the points (Unix nanoseconds); 0 where there are none."""
+    """The oldest and the newest time of the points (Unix nanoseconds); 0 without points."""
 
     oldest: int = 0
     newest: int = 0
@@ -26,33 +26,33 @@ class Span:
 
 
 def plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
-    """Return the times in lines, without decoding; None where the oldest or the newest may be an exemplar's."""
+    """Return the times in lines without decoding, or None if the oldest or the newest may be an exemplar's."""
     span = Span()
     oldest = newest = b""
     for _, text in given:
-        own = times(text) if OTLP_KEY in text else None  # lines of other signals have times as well
-        if own is None:
+        line_times = times(text) if OTLP_KEY in text else None  # lines of other signals also have times
+        if line_times is None:
             continue
-        if own[0] < span.oldest or not span.oldest:
-            span.oldest, oldest = own[0], text
-        if own[1] > span.newest:
-            span.newest, newest = own[1], text
+        if line_times[0] < span.oldest or not span.oldest:
+            span.oldest, oldest = line_times[0], text
+        if line_times[1] > span.newest:
+            span.newest, newest = line_times[1], text
     return None if b'"exemplars"' in oldest or b'"exemplars"' in newest else span
 
 
 def scanned_span(decoder: OtlpJson, given: Iterable[tuple[int, bytes]]) -> Span:
-    """Return the times of a recording with exemplars, whose times are not the points'."""
+    """Return the times of a recording with exemplars, whose times are not those of points."""
     span = Span()
     for number, text in given:
         if b'"exemplars"' not in text:
-            own = times(text) if OTLP_KEY in text else None
-            if own is not None:
-                span.take(*own)
+            line_times = times(text) if OTLP_KEY in text else None
+            if line_times is not None:
+                span.take(*line_times)
             continue
         try:
             for part in decoder.line(text, number):
                 for moment in set(times_of(part.points)):
                     span.take(moment, moment)
         except SourceError:
-            continue  # said when it is read to be sent
+            continue  # reported when it is read to be sent
     return span

@@ -165,12 +165,12 @@ BAD = {
     "no points": (b'{"resourceMetrics":[]}\n', "contains no point"),
     "a truncated gzip": (
         gzip.compress((request(*range(500)) + "\n").encode())[:-20],
-        "ends in the middle of its gzip data",
+        "is truncated: its gzip data",
     ),
-    "a damaged gzip": (gzip.compress(request(1).encode())[:12] + b"x" * 40, "gzip data is damaged"),
+    "a damaged gzip": (gzip.compress(request(1).encode())[:12] + b"x" * 40, "gzip data is corrupt"),
     "a truncated zstd": (
         zstandard.compress(request(*range(500)).encode())[:-20],
-        "ends in the middle of its zstd data",
+        "is truncated: its zstd data",
     ),
     "a damaged zstd": (zstandard.compress(request(1).encode())[:9] + b"\xff" * 40, "zstd data"),
     "a zip bomb": (gzip.compress(b"\0" * 80_000_000), "is none of"),

@@ -199,7 +199,7 @@ def test_a_shape_that_no_longer_fits_is_made_anew_and_not_for_ever() -> None:
             (part,) = decoder.line(numbers_line(*map(str, range(count))), 1)
             assert len(part.points) == count
     (known,) = decoder._shapes._known.values()
-    assert 2 < known.made < 60
+    assert 2 < known.created < 60
     assert known.used > 30
 
 

@@ -371,7 +371,7 @@ OFFICIAL = {
     otlp_messages.Summary: metrics_pb2.SummaryDataPoint,
     otlp_messages.Exemplar: metrics_pb2.Exemplar,
     otlp_messages.Pair: common_pb2.KeyValue,
-    otlp_messages.Value: common_pb2.AnyValue,
+    otlp_messages.AnyValue: common_pb2.AnyValue,
     otlp_messages.Scope: common_pb2.InstrumentationScope,
     otlp_messages.Resource: resource_pb2.Resource,
 }

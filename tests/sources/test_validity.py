@@ -63,11 +63,11 @@ def test_extremes_count_where_there_are_values() -> None:
         ((0, 0, (0, []), (0, [1.5]), 1.5), "negative.bucketCounts[0] is 1.5: a count is whole"),
         (
             (0, 0, (1024, [1]), (0, []), 1),
-            "positive.offset is 1024: its buckets lie beyond every 64-bit float at scale 0",
+            "positive.offset is 1024: its buckets exceed the range of 64-bit floats at scale 0",
         ),
         (
             (0, 0, (0, []), (-1076, [1]), 1),
-            "negative.offset is -1076: its buckets lie beyond every 64-bit float at scale 0",
+            "negative.offset is -1076: its buckets exceed the range of 64-bit floats at scale 0",
         ),
         ((0, 0, (0, []), (0, []), 0, None, None, -1.0), "zeroThreshold is -1, expected a number that is not negative"),
         ((0, 0, (0, []), (0, []), 0, None, None, inf), "zeroThreshold is inf, expected a number that is not negative"),
