@@ -96,7 +96,7 @@ def command(
             targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
         ) as chosen,
     ):
-        interrupts.drive(check([target.job() for target in chosen], options), reports)
+        interrupts.drive(check([target.job(prepare=False) for target in chosen], options), reports)
         reports.finish()
         assert reports.checked is not None
         code = after_check(reports.checked, strict=strict, signal=interrupts.signal)

@@ -60,7 +60,10 @@ class HttpExporter(Exporter[S]):
     products: ClassVar[tuple[str, ...]] = ()
     """The backend's names in `magictel.http.products`: a server that names another product fails at http."""
 
-    def __init__(self, settings: S | None = None, *, transport: Transport | None = None, **options: Any) -> None:
+    def __init__(
+        self, settings: S | None = None, *, transport: Transport | None = None, prepare: bool = True, **options: Any
+    ) -> None:
+        """Make the exporter. `prepare`: import and make at once what a send needs, not in the first one."""
         self._given = transport
         self._made: dict[str, Transport] = {}
         self._first = 0
@@ -69,7 +72,7 @@ class HttpExporter(Exporter[S]):
         self._locked_out = False
         super().__init__(settings, **options)
         self._tls_files = file_stamps(self.tls_options())
-        if transport is None and self.unusable is None:
+        if prepare and transport is None and self.unusable is None:
             self._prepare()
 
     # ---- the author's half -------------------------------------------------------------------------------------------

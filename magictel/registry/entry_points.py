@@ -160,10 +160,19 @@ class _Failed(Exception):  # noqa: N818 # carries a reason from stevedore's call
 
 def installed() -> list[EntryPoint]:
     """Return every entry point of the group, built-in ones first, without importing any."""
-    points = entry_points(group=GROUP)
     order = {name: number for number, name in enumerate(BUILT_IN)}
-    unique = {(point.name, point.value, _distribution(point)): point for point in points}.values()
-    return sorted(unique, key=lambda point: (not is_built_in(point), order.get(point.name, 0), point.name))
+    return sorted(_scanned(), key=lambda point: (not is_built_in(point), order.get(point.name, 0), point.name))
+
+
+def _scanned() -> list[EntryPoint]:
+    """The entry points, each distribution's once: an editable installation may show its own twice."""
+    by_value: dict[tuple[str, str], list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        by_value.setdefault((point.name, point.value), []).append(point)
+    unique: list[EntryPoint] = []
+    for points in by_value.values():  # the name of a distribution costs the parsing of all that it says of itself
+        unique += points if len(points) == 1 else {_distribution(point): point for point in points}.values()
+    return unique
 
 
 def _taken(point: EntryPoint, points: Iterable[EntryPoint]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,19 @@ def test_nothing_of_ours_imports_click_by_its_name() -> None:
         text = file.read_text("utf-8")
         assert "import click" not in text.replace("never `import click`", ""), file
         assert "from click" not in text, file
+
+
+def test_a_check_loads_the_http_client_only_once_there_is_a_connection(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    output = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "check", "elasticsearch", "--set", f"url=http://127.0.0.1:{port}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    ).stdout
+    code, modules = json.loads(output.splitlines()[-1])
+    assert code == 1
+    assert "magictel.ladder.tcp" in modules
+    assert not heads(set(modules)) & {"httpx", "httpcore", "rich", "pygments", "tomlkit"}
