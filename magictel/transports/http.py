@@ -268,6 +268,7 @@ def import_all() -> None:
     import httpcore
     import httpx
 
+    import magictel.catalogue.plugins  # a port of another protocol may be one that their pages know
     import magictel.transports.instrumentation
 
     del encodings, httpcore, httpx, magictel
