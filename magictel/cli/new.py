@@ -51,7 +51,7 @@ def exporter(
     for path, text in written.items():
         _write(target / path, text)
     place = str(target) if target.is_absolute() else f"./{target}"
-    sandbox = "" if file else " --sandbox"  # a file needs no backend
+    sandbox = "" if file or datagram else " --sandbox"  # the emulators speak HTTP
     then = [
         f"{shlex.quote(sys.executable)} -m pip install -e {shlex.quote(f'{place}[test]')}",
         f"magictel check {names.name}{sandbox}",

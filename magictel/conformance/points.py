@@ -25,6 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.encoding.payload import Payload
+from magictel.model.outcome import Receipt
 from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import POINT, PREFIX, RUN_ID
 
@@ -161,3 +162,8 @@ def payloads_of(exporter: Exporter[Any], data: MetricsData) -> Iterator[Payload]
     for part in exporter.payloads(data):
         if isinstance(part, Payload):
             yield part
+
+
+def accepted(exporter: Exporter[Any], receipt: Receipt) -> int:
+    """Return how many points went the best way there is: delivered, or unconfirmed where the protocol has no replies."""
+    return receipt.delivered if exporter.confirms else receipt.readable

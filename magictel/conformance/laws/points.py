@@ -6,7 +6,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
 from magictel.conformance.law import LawRegistry, Violation, broken_unless, first, points
-from magictel.conformance.points import collection, odd, payloads_of, shapes, together
+from magictel.conformance.points import accepted, collection, odd, payloads_of, shapes, together
 from magictel.conformance.requirements import Need
 from magictel.model.outcome import Fate
 
@@ -32,7 +32,7 @@ def every_shape(case: Case) -> Violation | None:
     exporter = case.exporter()
     for name, data in shapes(case.run_id, case.clock.now()):
         receipt = exporter.deliver(data)
-        if receipt.delivered + receipt.withheld != receipt.sent:
+        if accepted(exporter, receipt) + receipt.withheld != receipt.sent:
             why = receipt.reasons[0].code if receipt.reasons else "no reason"
             return Violation(f"{name}: neither delivered nor withheld ({why})")
         if receipt.withheld and not all(one.code and one.message for one in receipt.reasons):
@@ -56,8 +56,8 @@ def odd_values(case: Case) -> Violation | None:
             broken_unless(not bugs, f"{name}: {', '.join(bugs)}"),
             broken_unless(receipt.balanced, f"{name}: the receipt does not add up"),
             broken_unless(
-                receipt.delivered >= 3,
-                f"{name}: only {receipt.delivered} of 3 everyday points beside it were delivered",
+                accepted(exporter, receipt) >= 3,
+                f"{name}: only {accepted(exporter, receipt)} of 3 everyday points beside it were delivered",
             ),
             broken_unless(receipt.dropped == 0, f"{name}: dropped"),
         )
