@@ -1,59 +1,59 @@
-"""magictel proves that telemetry arrives: a library of OpenTelemetry metric exporters, and a command over the very same objects.
+"""magictel proves that telemetry arrives: a library of OpenTelemetry metric exporters, and a command that uses the same objects.
 
-What the author of an exporter needs stands here, loaded when it is asked for; an application needs `magictel.runtime.start()`.
-A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, `encode`, `route` and, as far as the
-backend allows, `judge`, probes, `expect` and `read_back`; it is registered as an entry point of `magictel.exporters`:
+This module exports, on demand, what the author of an exporter needs; an application needs `magictel.runtime.start()`.
+A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, `encode`, `route` and, if the backend supports
+them, `judge`, probes, `expect` and `read_back`; it is registered as an entry point of `magictel.exporters`:
 
     class AcmeExporter(HttpExporter[AcmeSettings]):
         name = "acme"
-        def encode(self, series: Series, point: Point) -> bytes: ...        # the plain truth: one item on the wire
-        def judge(self, payload: Payload, reply: Reply) -> Outcome: ...     # the one place that reads a reply
+        def encode(self, series: Series, point: Point) -> bytes: ...        # the reference encoding: one item on the wire
+        def judge(self, payload: Payload, reply: Reply) -> Outcome: ...     # the only place that interprets a reply
 
-A guide to the house, top to bottom; a room imports those below it only (`lint-imports`):
+The packages from top to bottom; each imports only those below it (`lint-imports`):
 
-    cli           the command: a lazy table of commands, one module for each
+    cli           the command: a lazy table of commands, with a module for each
     reporters     events as text, JSON, JUnit, HTML …    runtime     start-up for applications
-    conformance   the laws that every exporter must pass, for the command and for pytest
-    sandbox       embedded backends; they decode with code of their own
+    conformance   the laws that every exporter must obey, for the command and for pytest
+    sandbox       embedded backends, with their own decoders
     operations    check, send, replay, record, prepare, clean: generators of events
-    diagnose      a pasted error, log line or reply becomes a finding
-    verify        sent points against the points that the backend shows
+    diagnose      explains a pasted error, log line or reply as a finding
+    verify        compares sent points with those that the backend shows
     registry      entry points: exporters by name, loaded, and why one is broken
-    exporters     one module or folder for each backend; nobody imports one by name
-    plugin        interface (what an author writes), exporter and http_exporter (what is inherited and final)
+    exporters     a module or folder for each backend; never imported by name
+    plugin        interface (written by an author), exporter and http_exporter (inherited, final)
     promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
     formats       OTLP JSON; Prometheus names, series and collisions: shared by several exporters
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
-    transports    how a request travels                sources     where data comes from
-    settings      models, layers with each value's origin, which secrets a file may send where (trust), describing, editing
-    encoding      templates, payloads, redaction of attributes, points that cannot exist
-    http          requests and replies, who answered (a proxy, another product, AWS), and how a reply is classified
-    net           endpoint, address, dns, proxy, tls, connect: what transport and ladder both need
-    model         metrics, outcome, finding, verification, timing, events: the values that rooms hand to each other
-    secrets       secret values, and the redactor that finds them in a text in every spelling
-    catalogue     pages of the codes; what is known of built-in exporters without importing them
+    transports    send requests: HTTP, sockets, files     sources     readers of recordings
+    settings      models, layers with each value's origin, trust in files, descriptions, edits
+    encoding      templates, payloads, redaction of attributes, invalid points
+    http          requests and replies, the responder (a proxy, another product, AWS), classification of replies
+    net           endpoint, address, dns, proxy, tls, connect: shared by transports and ladder
+    model         metrics, outcome, finding, verification, timing, events: values shared by all packages
+    secrets       secret values, and the redactor that masks them in any spelling
+    catalogue     pages of the codes; facts about built-in exporters
     clock, env_quotes, errors, files, text
 
 The data's path: `MetricsData` → `scrub` → `possible` → `deduplicate` → `encode` or template → `pack` under the route's limits → pipeline
-→ `judge` → `Receipt`, in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment, whatever breaks.
+→ `judge` → `Receipt`, in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment.
 
-Where the code departs from the architecture plan, and why:
+Departures from the architecture plan, and their reasons:
 
-- `HttpExporter` stands above `Exporter`: it is the one base that knows transports and ladder.
-- `expect` says how the backend should show a sent point, so that `verify` compares in the backend's terms and an exporter
-  `declare`s its lossy forms; `read_back` alone could not tell a declared loss from an altered value.
-- Items may begin with a `resource_prefix` (what is said once of a resource), and may be told to travel `in_time_order`.
-- `export()` bounds waits and retries by `retry_budget`, not attempts: a backend that answers slowly may answer (`Patience`); one
-  that lets us wait in vain gets short attempts, since the SDK's shutdown gives all readers one time together.
-- What a backend asks of one payload (Retry-After, a full disk) holds for all, across exports, for five minutes at most.
-- `Reason.unknown` marks points that may be with the backend although they count as rejected or dropped.
-- Threads for `in_flight` are our own daemons: a `ThreadPoolExecutor` takes no work while the interpreter ends.
-- The sockets below httpx are ours: which phase failed, and what came instead of an answer, is lost behind a library.
+- `HttpExporter` is a subclass of `Exporter`: the only base class that uses transports and ladder.
+- `expect` returns how the backend should show a sent point, so that `verify` compares in the backend's terms and an exporter
+  declares its lossy forms; `read_back` alone could not distinguish a declared loss from an altered value.
+- Items may begin with a `resource_prefix` (data common to a resource), and may have to be sent `in_time_order`.
+- `export()` bounds waits and retries by `retry_budget`, not attempts: a slow backend may answer (`AdaptiveTimeout`); one that never
+  answers gets short attempts, because the SDK's shutdown shares its time among all readers.
+- A request of a backend for one payload (Retry-After, a full disk) applies to all, across exports, for five minutes at most.
+- `Reason.maybe_stored` marks points that may be stored although they count as rejected or dropped.
+- The threads for `in_flight` are daemons: a `ThreadPoolExecutor` accepts no work while the interpreter exits.
+- The sockets below httpx are our own: a library hides the failed phase and the bytes received instead of a reply.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # `import magictel` alone imports nothing: the command listens to signals before anything else
+TYPE_CHECKING = False  # `import magictel` alone imports nothing: the command first installs its signal handlers
 if TYPE_CHECKING:
     from typing import Any
 
@@ -90,7 +90,7 @@ __all__ = sorted(["__version__", *(name for names in _HOMES.values() for name in
 
 
 def __getattr__(name: str) -> Any:
-    """The public face, loaded when it is asked for: `import magictel` alone costs nothing."""
+    """Load a public name on first use: `import magictel` alone imports nothing else."""
     from importlib import import_module
 
     for home, names in _HOMES.items():

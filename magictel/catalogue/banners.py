@@ -1,4 +1,4 @@
-"""What a port says of itself to a request of the wrong kind, and which code that means. Pages of other packages may add `banners`."""
+"""Texts by which a port identifies itself to a wrong type of request, and their codes. Pages of other packages may add `banners`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """A text that a port gives; `sentence` goes on after its address."""
+    """A text that a port sends; `sentence` follows its address."""
 
     text: str
     code: str
@@ -26,13 +26,13 @@ BANNERS = (
 
 
 def banner_in(text: str) -> Banner | None:
-    """Return the banner that a text holds, or None."""
+    """Return the banner that a text contains, or None."""
     ours = next((banner for banner in BANNERS if banner.text in text), None)
     return ours or (_of_plugins(text) if text.strip() else None)
 
 
 def _of_plugins(text: str) -> Banner | None:
-    from magictel.catalogue.plugins import entries  # looks through every installed package
+    from magictel.catalogue.plugins import entries  # scans every installed package
 
     for code, page in entries().items():
         for banner in page.get("banners", ()):

@@ -19,9 +19,9 @@ class Page:
 
     `title`: one sentence. `meaning`, `why`: what happened, and why it matters. `fix`: lines; those that begin with `$ ` are commands
     to copy. `again`: a command that reproduces it on the same target; `here`: on any machine, without that server. `related`: codes
-    that look similar or occur together. `alike`: codes that one reply or log line cannot be told apart from, and what does.
-    `says`, for diagnose: `vague` where the code says no more than that a reply is not understood, `stranger` where it says that
-    something else than the backend replied.
+    that look similar or occur together. `alike`: codes that a single reply or log line cannot distinguish, and how to.
+    `says`, for diagnose: `vague` if the code means only that a reply is not understood, `stranger` if it means that the reply is not
+    the backend's.
     """
 
     code: str
@@ -68,7 +68,7 @@ def codes(*, plugins: bool = True) -> tuple[str, ...]:
 
 
 def error_patterns() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the regular expressions by which logs of other programs are read, by the code that they mean, in order of rank."""
+    """Return the regular expressions for logs of other programs, by their code, in order of rank."""
     parts = sorted(file.stem for file in _FOLDER.glob("*.toml"))
     entries = {code: entry for part in parts for code, entry in _entries(part).items() if "patterns" in entry}
     return tuple((code, tuple(entries[code]["patterns"])) for code in sorted(entries, key=lambda c: entries[c]["rank"]))
@@ -84,12 +84,12 @@ def near(code: str, count: int = 3) -> tuple[str, ...]:
 
 
 def _is_ours(part: str) -> bool:
-    """True for the first part of codes that magictel gives: no other package explains or adds one."""
+    """Return whether the first part of a code belongs to magictel: other packages may not explain or add such codes."""
     return (_FOLDER / f"{part}.toml").is_file()
 
 
 def _of_plugins() -> Mapping[str, Mapping[str, Any]]:
-    from magictel.catalogue.plugins import entries  # looks through every installed package
+    from magictel.catalogue.plugins import entries  # scans every installed package
 
     return entries()
 

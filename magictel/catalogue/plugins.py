@@ -1,4 +1,4 @@
-"""Pages of codes that other packages bring: entry points of the group `magictel.catalogues`, found without importing their code.
+"""Pages of other packages: entry points of the group `magictel.catalogues`, read without importing their code.
 
 A value names a package, or one of its files: `acme_exporter` (every TOML file in it), `acme_exporter:catalogue.toml`.
 """
@@ -19,22 +19,22 @@ _KEYS = frozenset({"title", "retry", "meaning", "why", "fix", "again"})
 
 @functools.cache
 def entries() -> Mapping[str, Mapping[str, Any]]:
-    """Return the complete pages of other packages by their codes; a file that cannot be read has none (`doctor` says why)."""
-    found: dict[str, Mapping[str, Any]] = {}
+    """Return the complete pages of other packages by code; an unreadable file has none (`doctor` reports why)."""
+    complete: dict[str, Mapping[str, Any]] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         pages, _ = read(point)
         for code, page in pages.items():
-            found.setdefault(code, page)
-    return found
+            complete.setdefault(code, page)
+    return complete
 
 
 def read(point: EntryPoint) -> tuple[Mapping[str, Mapping[str, Any]], tuple[str, ...]]:
-    """Return an entry point's complete pages by their codes, and what is wrong with it, in sentences."""
+    """Return an entry point's complete pages by code, and its problems."""
     pages: dict[str, Mapping[str, Any]] = {}
     wrong: list[str] = []
     try:
         files = list(_files(point))
-    except Exception as failure:  # the parents of a package are imported to find it
+    except Exception as failure:  # finding a package imports its parents
         return {}, (f"{point.value} cannot be found: {type(failure).__name__}",)
     if not files:
         wrong.append(f"{point.value} names no TOML file")

@@ -33,4 +33,4 @@ RETRY: Mapping[str, str] = {
     RetryClass.SUCCESS: "do not retry: the data is already stored",
     RetryClass.UNKNOWN: "unknown: the pasted text does not say",
 }
-"""Each class in words."""
+"""The description of each class."""

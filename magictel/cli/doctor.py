@@ -1,4 +1,4 @@
-"""`magictel doctor`: why a plugin is not listed, listed twice, slow, or refused."""
+"""`magictel doctor`: find out why a plugin is missing, duplicate, slow, or rejected."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def command(
         str | None,
         typer.Argument(metavar="NAME", show_default=False, help="An exporter or a package. Without one: examine all."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings end with exit code 3.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 on warnings.")] = False,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Examine the installation: why a plugin is not listed, listed twice, slow to import, or built for another interface."""
+    """Examine the installation: is a plugin missing, duplicate, slow to import, or built for another interface?"""
     from magictel.registry.doctor import examine
 
     examination = examine(environment(), folder().resolve(), wanted)
@@ -40,7 +40,7 @@ def command(
 
 
 def document(examination: Examination) -> dict[str, Any]:
-    """Return the examination for JSON."""
+    """Return the report as a JSON document."""
     facts = examination.installation
     return {
         "schema": SCHEMA,

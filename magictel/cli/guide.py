@@ -23,7 +23,7 @@ def command(
     ] = None,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Read the manual. In a pipe a topic is plain Markdown."""
+    """Show the manual. In a pipe, a topic is plain Markdown."""
     if wanted is None:
         _list([page for known in TOPICS if (page := topic(known)) is not None], format_)
         return 0

@@ -1,4 +1,4 @@
-"""Markdown as a terminal shows it: plain headings, commands that can be copied, and tables that fit or become lists."""
+"""Markdown on a terminal: plain headings, commands ready to copy, and tables that fit or become lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, JustifyMethod, RenderResult
 
 WIDEST = 100
-"""Columns beyond which a line of prose is too long to read."""
+"""Maximum width of a line of prose."""
 _THEME = Theme(
     {
         "markdown.h1": "bold",
@@ -33,7 +33,7 @@ _THEME = Theme(
 
 
 def rendered(text: str, width: int, *, colour: bool) -> str:
-    """Return Markdown for a terminal of this width, with ANSI colours or without."""
+    """Return Markdown for a terminal of this width, with or without ANSI colours."""
     page = io.StringIO()
     console = Console(
         file=page,
@@ -49,7 +49,7 @@ def rendered(text: str, width: int, *, colour: bool) -> str:
 
 _GAP = 3
 _ROOM = 36
-"""The least room in which a sentence of a table's last column can be read."""
+"""Minimum width of a table's last column."""
 
 
 class _Heading(Heading):
@@ -57,7 +57,7 @@ class _Heading(Heading):
 
 
 class _CodeBlock(CodeBlock):
-    """Indented, in no colours of its own, and never wrapped: a command is copied as a whole."""
+    """A code block: indented, without colours, never wrapped, so that a command can be copied."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in str(self.text).rstrip().splitlines():
@@ -65,7 +65,7 @@ class _CodeBlock(CodeBlock):
 
 
 class _Table(TableElement):
-    """A table where its columns have room, else one paragraph a row: its last cell stands under the others."""
+    """A table if its columns fit, otherwise a paragraph per row with the last cell below the others."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         header = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []

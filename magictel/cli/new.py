@@ -1,4 +1,4 @@
-"""`magictel new exporter`: write the package of a new exporter, which works from the start."""
+"""`magictel new exporter`: create a package with a working new exporter."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from magictel.cli.output import Format
 from magictel.errors import UsageError
 from magictel.scaffold.project import NAME, Kind, Names, files
 
-app = plain_app(help="Write the package of a new exporter, which works from the start.", no_args_is_help=False)
+app = plain_app(help="Create a package with a working new exporter.", no_args_is_help=False)
 
 SCHEMA = "magictel.new/1"
 
 
 @app.callback()
 def new() -> None:
-    """Write the package of a new exporter, which works from the start."""
+    """Create a package with a working new exporter."""
 
 
 @app.command("exporter")
 def exporter(
-    called: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="As in: acme, acme-metrics.")],
-    http: Annotated[bool, typer.Option("--http", help="It sends HTTP requests (the default).")] = False,
-    datagram: Annotated[
-        bool, typer.Option("--datagram", help="It sends UDP datagrams, which nobody confirms.")
-    ] = False,
-    file: Annotated[bool, typer.Option("--file", help="It appends lines to a file.")] = False,
+    called: Annotated[
+        str, typer.Argument(metavar="NAME", show_default=False, help="For example acme or acme-metrics.")
+    ],
+    http: Annotated[bool, typer.Option("--http", help="Send HTTP requests (default).")] = False,
+    datagram: Annotated[bool, typer.Option("--datagram", help="Send UDP datagrams, which are not confirmed.")] = False,
+    file: Annotated[bool, typer.Option("--file", help="Append lines to a file.")] = False,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="FOLDER", help="Where to write it. Default: NAME-exporter.")
+        str | None, typer.Option("--out", metavar="FOLDER", help="Output directory. Default: NAME-exporter.")
     ] = None,
     format_: FormatOption = Format.TEXT,
 ) -> int:
-    """Write a package with an exporter, settings, an emulator, pages for its codes, and tests that hold it to every law."""
+    """Create a package with an exporter, settings, an emulator, pages for its codes, and tests for every law."""
     names = _names(called)
     target = folder() / (out or names.package)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -73,14 +73,14 @@ def _names(called: str) -> Names:
     name = called.strip()
     if not NAME.fullmatch(name):
         message = (
-            f'"{called}" cannot be the name of an exporter: use lower-case letters, digits and hyphens, as in acme'
+            f'"{called}" is not a valid exporter name: use lower-case letters, digits and hyphens, for example acme'
         )
         raise UsageError("usage.exporter-name", message, "magictel new exporter acme")
     from magictel.registry.entry_points import registration_of
 
     taken = registration_of(name)
     if taken is not None:
-        message = f'an exporter "{taken.name}" is registered already, by {taken.package} {taken.version}'
+        message = f'an exporter "{taken.name}" is already registered by {taken.package} {taken.version}'
         raise UsageError("usage.exporter-name", message, "choose another name")
     return Names(name)
 

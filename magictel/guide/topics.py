@@ -32,7 +32,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\(([a-z-]+)\.md\)")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One page of the manual. `markdown` is for readers: without the marks of generated parts."""
+    """A page of the manual. `markdown` is the text without the marks of generated parts."""
 
     name: str
     title: str
@@ -41,7 +41,7 @@ class Topic:
 
 
 def topic(name: str) -> Topic | None:
-    """Return the page of a topic, or None where there is none."""
+    """Return the page of a topic, or None."""
     if name not in TOPICS:
         return None
     text = (FOLDER / f"{name}.md").read_text("utf-8")

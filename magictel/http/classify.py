@@ -166,16 +166,18 @@ def _judge_success(
 
 
 def _confirmed(
-    reply: Reply, said: str, example: str, own_products: Collection[str], confirms: Callable[[Reply], bool]
+    reply: Reply, words: str, example: str, own_products: Collection[str], confirms: Callable[[Reply], bool]
 ) -> Outcome:
     product = another_product(reply, own_products)
     if product is not None:
         message = f"{reply.status} from {product}, which is another product"
         return Rejected("http.other-product", message, None, example)
     if discards(reply):
-        return Rejected("http.discarded", f"{reply.status}, but it says that data was discarded: {said}", None, example)
+        return Rejected(
+            "http.discarded", f"{reply.status}, but it says that data was discarded: {words}", None, example
+        )
     if not confirms(reply):
-        text = said or "an empty body"
+        text = words or "an empty body"
         return Unconfirmed(
             "http.unconfirmed",
             f"{reply.status}, but not in the form of the backend's response to a write: {text}",

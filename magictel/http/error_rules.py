@@ -1,6 +1,6 @@
-"""Tables of a backend's error replies, read by delivery, probes and diagnose alike: into an outcome and into a finding.
+"""Tables of a backend's error replies, used by delivery, probes and diagnose: a rule gives an outcome and a finding.
 
-A table is a tuple of rules; the first that matches counts. What no rule knows is read by `magictel.http.classify`.
+A table is a tuple of rules; the first match counts. Other replies are classified by `magictel.http.classify`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST = 400
 
 @dataclass(frozen=True, slots=True)
 class BackendError:
-    """An error as the backend reports it: status, types, sentences, and the words that messages of rules may show."""
+    """A backend's error: status, types, messages, and the words that messages of rules may include."""
 
     status: int
     types: frozenset[str] = frozenset()
@@ -31,9 +31,9 @@ class BackendError:
 
 @dataclass(frozen=True, slots=True)
 class KnownError:
-    """What an error means: a code, one sentence, a remedy, and what a sender does about it.
+    """The meaning of an error: a code, a message, a remedy, and what a sender does.
 
-    `isolate`: single items are to blame and the backend takes all or nothing, so the payload is halved until the bad ones stand alone.
+    `isolate`: single items cause the error and the backend accepts all or nothing, so the payload is halved until the bad ones are alone.
     """
 
     code: str
@@ -42,7 +42,7 @@ class KnownError:
     retry: RetryClass = RetryClass.NO
     isolate: bool = False
     written: int = 0
-    """Items that the backend counts as stored all the same."""
+    """Items that the backend counts as stored nevertheless."""
 
     def outcome(
         self, reply: Reply, now: float, example: str | None = None
@@ -61,7 +61,7 @@ class KnownError:
         return Rejected(self.code, self.message, self.remedy, example)
 
     def unreadable(self) -> Unreadable:
-        """Return why the query that got this reply shows nothing; asking again may help where the class is to poll."""
+        """Return why the query with this reply shows nothing; a retry may help if the class is to poll."""
         return Unreadable(self.code, self.message, self.remedy, final=self.retry is not RetryClass.POLL)
 
     def finding(self, rung: Rung, **evidence: Any) -> Finding:
@@ -71,10 +71,10 @@ class KnownError:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: the conditions, all of which must hold, and what an error that meets them means.
+    """A rule: conditions that must all match, and the meaning of such an error.
 
     `statuses`: any of these. `types`: any of these error types. `text`: a regular expression found in any of the sentences.
-    `when`: anything else. `message` and `remedy` may name the words of the error in braces. `rules`: more exact rules, tried first.
+    `when`: anything else. `message` and `remedy` may name the words of the error in braces. `rules`: more specific rules, tried first.
     """
 
     code: str
@@ -89,7 +89,7 @@ class Rule:
     rules: tuple[Rule, ...] = ()
 
     def match(self, error: BackendError) -> KnownError | None:
-        """Return what the error means, or None where this rule does not apply."""
+        """Return the meaning of the error, or None if this rule does not match."""
         if self.statuses and error.status not in self.statuses:
             return None
         if self.types and error.types.isdisjoint(self.types):
@@ -107,5 +107,5 @@ class Rule:
 
 
 def match(error: BackendError, rules: Iterable[Rule]) -> KnownError | None:
-    """Return what the first matching rule makes of an error, or None."""
+    """Return the meaning of an error by the first matching rule, or None."""
     return next((known for rule in rules if (known := rule.match(error)) is not None), None)

@@ -1,4 +1,4 @@
-"""What a probe finds about credentials: refused, required, accepted, or never looked at; and an empty write that shows it."""
+"""Findings about credentials: rejected, required, accepted, or not checked; and an empty write that tests them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Outcome, Rejected
 
 REFUSED = frozenset({401, 403})
-_AUTHENTICATE = "set the credentials, or correct the ones that are set"
-_AUTHORIZE = "grant these credentials the right to write, or let what is in front of the backend pass this path"
+_AUTHENTICATE = "set or correct the credentials"
+_AUTHORIZE = "grant these credentials write permission, or allow this path in the proxy in front of the backend"
 
 
 def refused(reply: Reply, wire: Wire, verdict: Outcome, rung: Rung = Rung.AUTH) -> Finding:
-    """Return the failed finding for a 401 or 403, in the words of the exporter's own verdict on it."""
+    """Return the failed finding for a 401 or 403, with the message of the exporter's own verdict."""
     missing = reply.status == 401
     code = "http.unauthorized" if missing else "http.forbidden"
     message, remedy = f"{reply.status}: {words_of(reply)}", None
@@ -27,7 +27,7 @@ def refused(reply: Reply, wire: Wire, verdict: Outcome, rung: Rung = Rung.AUTH) 
     return Finding.failed(
         rung,
         code,
-        f"every request is refused: {message}",
+        f"every request is rejected: {message}",
         remedy or (_AUTHENTICATE if missing else _AUTHORIZE),
         status=reply.status,
         answered_by=str(responder_of(reply)),
@@ -44,17 +44,17 @@ def unauthorized(
     code: str = "http.unauthorized",
     rung: Rung = Rung.AUTH,
 ) -> Finding:
-    """Return the failed finding for a 401 whose reason the backend does not give: wrong credentials, or none.
+    """Return the failed finding for a 401 without a reason: wrong or missing credentials.
 
-    `given`: credentials are sent. `options`: those that set them. `code`: the backend's own, which a proxy's 401 does not get.
+    `given`: credentials are sent. `options`: the options that set them. `code`: the backend's own code; a proxy's 401 gets another.
     """
     front = responder_of(reply)
-    said = words_of(reply)
-    words = f"{f' from {front}' if front.named else ''}{f': {said}' if said else ''}"
+    words_in_reply = words_of(reply)
+    words = f"{f' from {front}' if front.named else ''}{f': {words_in_reply}' if words_in_reply else ''}"
     return Finding.failed(
         rung,
         "http.unauthorized" if front.named else code,
-        f"the credentials are refused (401){words}" if given else f"credentials are required (401){words}",
+        f"the credentials are rejected (401){words}" if given else f"credentials are required (401){words}",
         f"check {options}" if given else f"set {options}",
         status=401,
         body=wire.first_bytes(reply),
@@ -62,18 +62,18 @@ def unauthorized(
 
 
 def named_by_others(reply: Reply) -> bool:
-    """True for a 401 or 403 that says who refuses or why: a proxy, an unsigned request, missing rights."""
+    """Return whether a 401 or 403 names its sender or reason: a proxy, an unsigned request, missing permissions."""
     return reply.status == 403 or unsigned(reply) or responder_of(reply).named
 
 
 def accepted(wire: Wire, path: str, given: bool, rung: Rung = Rung.AUTH) -> Finding:
-    """Return the passed finding for a path that did not refuse us: it is asked once more without the credentials, if any are sent."""
+    """Return the passed finding for an accepted request, after repeating it without credentials if any are sent."""
     if not given:
-        return Finding.passed(rung, "no credentials are set, and none are asked for")
+        return Finding.passed(rung, "no credentials are set, and none are required")
     anonymous = wire.request("GET", path, credentials=False)
     if anonymous.status in REFUSED:
-        return Finding.passed(rung, "the credentials are taken, and asked for", without=anonymous.status)
-    return Finding.passed(rung, "the credentials are not refused; without them we are not either")
+        return Finding.passed(rung, "the credentials are accepted, and required", without=anonymous.status)
+    return Finding.passed(rung, "the credentials are accepted, but requests without them are, too")
 
 
 def empty_write(
@@ -84,10 +84,10 @@ def empty_write(
     refusal: Callable[[Reply], Finding],
     judge: Callable[[Reply], Outcome],
 ) -> Finding:
-    """Send a request without points, which goes the whole way and stores nothing. `refusal`: the finding for a 401 or 403."""
+    """Send a request without points, which stores nothing. `refusal`: the finding for a 401 or 403."""
     reply = wire.request("POST", path, body=body, headers=headers)
     if reply.ok and not reply.looks_like_html:
-        return Finding.passed(Rung.WRITE, f"an empty write is taken ({reply.status})", status=reply.status)
+        return Finding.passed(Rung.WRITE, f"an empty write is accepted ({reply.status})", status=reply.status)
     if reply.status in REFUSED:
         return replace(refusal(reply), rung=Rung.WRITE)
     verdict = judge(reply)

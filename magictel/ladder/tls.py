@@ -56,10 +56,10 @@ def tls(
         return _failed(failure, endpoint, options, now, proxy, until, second)
     finally:
         sock.close()
-    return _held(endpoint, options, evidence)
+    return _handshake(endpoint, options, evidence)
 
 
-def _held(endpoint: Endpoint, options: TlsOptions, evidence: dict[str, Any]) -> Finding:
+def _handshake(endpoint: Endpoint, options: TlsOptions, evidence: dict[str, Any]) -> Finding:
     days = evidence.get("days_left")
     subject = evidence.get("subject") or endpoint.host
     if days is not None and days < EXPIRES_SOON:

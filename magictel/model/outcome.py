@@ -1,4 +1,4 @@
-"""The verdict on one attempt (seven outcomes) and the ledger of one delivery (`Receipt`)."""
+"""The outcome of an attempt (seven types) and the ledger of a delivery (`Receipt`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The backend says that it took every item. `notes` are items it took for a reason worth counting (409 on our own repeat).
+    """The backend confirms that it accepted every item. `notes` are items accepted for a noteworthy reason (409 on a retry).
 
-    `warning`: what it says of the whole payload besides (OTLP: nothing rejected, and a message).
+    `warning`: its message about the whole payload (OTLP: nothing rejected, and a message).
     """
 
     notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
@@ -20,9 +20,9 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class ItemVerdict:
-    """Why one item of a payload was refused, or taken in an unusual way: stable code, sentence, example (redacted, cut).
+    """Why an item of a payload was rejected, or accepted in an unusual way: stable code, message, example (redacted, truncated).
 
-    `maybe_stored`, of an item that is to be repeated: the backend may hold it all the same (it had no verdict, or a vague one).
+    `maybe_stored`, for an item to retry: the backend may have stored it (its result was missing or vague).
     """
 
     code: str
@@ -33,12 +33,12 @@ class ItemVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """Some items were taken. Indices count the payload's items.
+    """Some items were accepted. Indices count the payload's items.
 
-    `rejected` are refused for good; `retry` may be sent again, all under one reason, after `retry_after` seconds; `unconfirmed` got a
-    success that does not say that they are stored; the rest are delivered. `notes` as in `Delivered`. `needs_operator` is True when only a
-    person can fix what keeps `retry` out (a full disk). `unnamed`: so many of the others were refused as well, for the reason `why`,
-    and nobody knows which (OTLP's partial success): they are never sent again, and no item is blamed.
+    `rejected` are rejected permanently; `retry` may be sent again, all for the same reason, after `retry_after` seconds; `unconfirmed` got
+    a success that does not confirm storage; the rest are delivered. `notes` as in `Delivered`. `needs_operator`: only a person can fix
+    what prevents `retry` (a full disk). `unnamed`: the number of further rejected items, for the reason `why`, that the backend does
+    not name (OTLP's partial success): they are never sent again, and no item is blamed.
     """
 
     rejected: Mapping[int, ItemVerdict] = field(default_factory=dict)
@@ -53,10 +53,10 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Unconfirmed:
-    """Nothing says that it was stored, and nothing that it was not: a success that does not look like the backend's own, or a protocol
-    without answers (UDP; the exporter then says `confirms = False`).
+    """It is unknown whether the payload was stored: a success that does not look like the backend's, or a protocol without replies
+    (UDP; the exporter then sets `confirms = False`).
 
-    Not sent again: where a repeat is harmless, `judge` answers the first time with `Unavailable(unknown=True)`, and with this once
+    Not retried: if a retry is harmless, `judge` first returns `Unavailable(maybe_stored=True)`, and this outcome once
     `payload.attempted`. The points are neither delivered nor lost; a read-back decides, and without one they are unverified.
     """
 
@@ -67,7 +67,7 @@ class Unconfirmed:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """The backend asks to wait `retry_after` seconds. `needs_operator`: waiting alone will not help (flood stage)."""
+    """The backend throttles: wait `retry_after` seconds. `needs_operator`: waiting alone does not help (flood stage)."""
 
     code: str
     message: str
@@ -77,8 +77,8 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Nobody, or not the backend, answered; or it does not let us in. `maybe_stored`: the items may have arrived, so a repeat may
-    duplicate. `needs_operator`: waiting alone will not help (credentials that are refused).
+    """There was no reply, or not from the backend; or the backend rejected the credentials. `maybe_stored`: the items may be stored,
+    so a retry may duplicate. `needs_operator`: waiting alone does not help (rejected credentials).
     """
 
     code: str
@@ -90,7 +90,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """The payload must be halved and sent again; a single item that is too large is rejected."""
+    """The payload must be split and sent again; a single item that is too large is rejected."""
 
     code: str
     message: str
@@ -98,7 +98,7 @@ class TooLarge:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The whole payload was refused for good: sending it again cannot help."""
+    """The whole payload was rejected permanently: a retry cannot help."""
 
     code: str
     message: str
@@ -110,7 +110,7 @@ Outcome = Delivered | Partial | Unconfirmed | Throttled | Unavailable | TooLarge
 
 
 class Fate(StrEnum):
-    """What finally became of a point; the six sum to what was sent."""
+    """The final fate of a point; the six counts add up to the sent points."""
 
     DELIVERED = "delivered"
     UNCONFIRMED = "unconfirmed"
@@ -122,10 +122,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why points met a fate other than plain delivery: code, sentence, how many, one example.
+    """Why points have a fate other than plain delivery: code, message, count, an example.
 
-    `maybe_stored`: an earlier attempt ended without a complete reply, so these points may be with the backend all the same.
-    `unnamed`: the backend counts these points and does not say which they are.
+    `maybe_stored`: an earlier attempt ended without a complete reply, so these points may be stored.
+    `unnamed`: the backend counts these points but does not name them.
     """
 
     code: str
@@ -139,7 +139,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempts:
-    """How many attempts ended in the same way, with something to be sent again: code, and the reply's status where that says it."""
+    """The number of attempts that failed in the same way, with points left to retry: code, and the reply's status if relevant."""
 
     code: str
     status: int | None = None
@@ -148,11 +148,11 @@ class FailedAttempts:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of every point of one delivery: `sent = delivered + unconfirmed + rejected + withheld + kept + dropped`.
+    """The fate of every point of a delivery: `sent = delivered + unconfirmed + rejected + withheld + kept + dropped`.
 
-    `unconfirmed`: the answer was a success, and does not say that these are stored.
-    Points are SDK data points (a histogram is one). `bytes` are request bodies as they travelled, over all attempts; `seconds` wall time.
-    `failed` are those of the `attempts` after which something was to be sent again; `waited`: seconds spent waiting before that.
+    `unconfirmed`: the reply was a success that does not confirm storage.
+    Points are SDK data points (a histogram is one). `bytes` are request bodies as sent, over all attempts; `seconds` wall time.
+    `failed` are those `attempts` after which points were left to retry; `waited`: seconds spent waiting before retries.
     """
 
     sent: int = 0
@@ -171,22 +171,22 @@ class Receipt:
 
     @property
     def balanced(self) -> bool:
-        """True when every point is accounted for."""
+        """Return whether every point is accounted for."""
         return self.sent == self.readable + self.rejected + self.withheld + self.kept + self.dropped
 
     @property
     def readable(self) -> int:
-        """Points that a read-back looks for: delivered + unconfirmed."""
+        """Return the number of points that a read-back looks for: delivered + unconfirmed."""
         return self.delivered + self.unconfirmed
 
     @property
     def unnamed(self) -> int:
-        """Rejected points of which the backend does not say which they are: a read-back may miss so many."""
+        """Return the number of rejected points that the backend does not name: a read-back may miss so many."""
         return sum(reason.count for reason in self.reasons if reason.unnamed and reason.fate is Fate.REJECTED)
 
     @property
     def undelivered(self) -> int:
-        """Points that are neither with the backend nor refused by it: kept + dropped."""
+        """Return the number of points that were neither stored nor rejected: kept + dropped."""
         return self.kept + self.dropped
 
     def __add__(self, other: Receipt) -> Receipt:
@@ -208,7 +208,7 @@ class Receipt:
 
 
 def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """Add up reasons of the same code, fate and certainty, the first example and sentence kept, in order of first appearance."""
+    """Merge reasons with the same code, fate and certainty, with the first example and message, in order of first appearance."""
     merged: dict[tuple[str, Fate, bool, bool], Reason] = {}
     for reason in reasons:
         key = (reason.code, reason.fate, reason.maybe_stored, reason.unnamed)
@@ -222,7 +222,7 @@ def merge_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 
 def merge_failed(attempts: Iterable[FailedAttempts]) -> tuple[FailedAttempts, ...]:
-    """Add up attempts that ended in the same way, in order of first appearance."""
+    """Merge attempts that failed in the same way, in order of first appearance."""
     merged: dict[tuple[str, int | None], int] = {}
     for attempt in attempts:
         key = (attempt.code, attempt.status)

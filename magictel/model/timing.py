@@ -1,4 +1,4 @@
-"""Where the time of one delivery goes. Nothing is measured unless somebody hands an exporter a `Stopwatch` (`send-sample --timing`)."""
+"""The time of a delivery by step. Nothing is measured unless an exporter gets a `Stopwatch` (`send-sample --timing`)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The settings that decide where time goes, as they were in a run, and the number of points that it sent.
+    """The settings of a run that affect its time, and the number of sent points.
 
-    `together`: points that whoever sends hands over at once, whatever the batch limit is; None: all. `in_order`: one request
-    after the other, because the backend wants points in order. `compression` is None where nothing is compressed.
+    `together`: points that the sender passes at once, regardless of the batch limit; None: all. `in_order`: one request after the
+    other, because the backend needs points in order. `compression` is None without compression.
     """
 
     points: int
@@ -33,8 +33,8 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Seconds that payloads waited before they were sent, and how often: for our own rate limit (`limited`), for a backend that takes
-    less than it is sent (`throttled`) or that cannot be reached or fails (`away`). `code` is the first refusal's.
+    """Seconds that payloads waited before sending, and how often: for the rate limit (`limited`), for a backend that throttles
+    (`throttled`), or that is unreachable or fails (`away`). `code` is that of the first failure.
     """
 
     limited: float = 0.0
@@ -46,12 +46,12 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds of one delivery by what they went into; None: there is no such step here.
+    """Seconds of a delivery by step; None for a missing step.
 
-    `encode`: points to items; `compress`: bodies; `queue`: between attempts (back-off, rate limit, breaker) and our own bookkeeping;
-    `connect`: names, TCP, TLS; `first_byte`: from the first byte out to the reply's headers, questions to the backend included;
-    `visible`: from the accepting reply until the last point was shown. `requests` carried points. Where payloads travel side by
-    side, steps overlap and add up to more than wall time.
+    `encode`: points to items; `compress`: bodies; `queue`: between attempts (backoff, rate limit, breaker) and bookkeeping;
+    `connect`: DNS, TCP, TLS; `first_byte`: from the first byte sent to the reply's headers, including queries to the backend;
+    `visible`: from the accepting reply until the last point was visible. `requests` carried points. Steps of parallel payloads
+    overlap and add up to more than wall time.
     """
 
     encode: float
@@ -63,10 +63,10 @@ class Timing:
     requests: int = 0
     connections: int = 0
     waits: Waits = Waits()
-    """What `queue` is made of, our own bookkeeping aside."""
+    """The waits in `queue`, without bookkeeping."""
     tuning: Tuning | None = None
     payloads: int = 0
-    """What the points became: more requests than these are repeats and halves. 0: not counted."""
+    """Number of payloads; further requests are retries and halves. 0: not counted."""
 
     def steps(self) -> list[tuple[str, float]]:
         """The steps in order, by their displayed names."""
@@ -82,7 +82,7 @@ class Timing:
 
 
 class Stopwatch:
-    """Adds up seconds by phase, from any thread. `now` is a monotonic clock."""
+    """A counter of seconds by phase, for any thread. `now` is a monotonic clock."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -94,7 +94,7 @@ class Stopwatch:
 
     @contextmanager
     def wait(self, why: str, code: str | None = None) -> Iterator[None]:
-        """The time inside is one of `Waits`; a refusal has a code."""
+        """Count the time inside as one of `Waits`; a failure has a code."""
         with self._lock:
             self._refusals += [] if code is None else [code]
         with self.lap(why):
@@ -102,7 +102,7 @@ class Stopwatch:
 
     @contextmanager
     def lap(self, phase: str) -> Iterator[None]:
-        """The time inside counts for a phase."""
+        """Count the time inside for a phase."""
         began = self._now()
         try:
             yield
@@ -110,7 +110,7 @@ class Stopwatch:
             self._add(phase, self._now() - began)
 
     def each(self, phase: str, items: Iterable[T]) -> Iterator[T]:
-        """Pass items on; the time that making them takes counts for a phase."""
+        """Pass items on, and count the time of creating them for a phase."""
         source = iter(items)
         while True:
             with self.lap(phase):
@@ -123,7 +123,7 @@ class Stopwatch:
             yield item
 
     def tracer(self) -> Callable[[str, Any], None]:
-        """Hears of one exchange's events by httpcore's names (its `trace` extension), from its beginning."""
+        """Receive the events of an exchange from httpcore's `trace` extension."""
         connecting, sending, done = 0.0, 0.0, self._now()
 
         def hear(name: str, _: Any) -> None:
@@ -143,7 +143,7 @@ class Stopwatch:
         return hear
 
     def timing(self, delivery: float, visible: float | None, tuning: Tuning | None = None) -> Timing:
-        """What was measured of a delivery that took so many seconds in all."""
+        """Return the measured timing of a delivery that took `seconds` in total."""
         spent, times = self._seconds, self._times
         encode = spent.get("encode", 0.0)
         requests = times.get("compress", 0)

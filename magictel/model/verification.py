@@ -148,7 +148,7 @@ def verify(expected: Iterable[Expected], seen: Iterable[Seen], declare: Declare)
     shown: dict[str, list[Seen]] = {}
     for point in seen:
         shown.setdefault(point.key, []).append(point)
-    found = altered = duplicated = unverified = 0
+    visible = altered = duplicated = unverified = 0
     differences: list[Difference] = []
     missing: list[str] = []
     for key, want in wanted.items():
@@ -156,7 +156,7 @@ def verify(expected: Iterable[Expected], seen: Iterable[Seen], declare: Declare)
         if not copies:
             missing.append(want.point)
             continue
-        found += 1
+        visible += 1
         duplicated += len(copies) - 1
         undeclared = False
         for copy in copies:
@@ -170,7 +170,7 @@ def verify(expected: Iterable[Expected], seen: Iterable[Seen], declare: Declare)
             altered += len(copies)
             differences.extend(Difference(key, "(point)", None, "a point that was not sent") for _ in copies)
     return Verification(
-        len(wanted), found, len(missing), altered, duplicated, unverified, None, tuple(differences), tuple(missing)
+        len(wanted), visible, len(missing), altered, duplicated, unverified, None, tuple(differences), tuple(missing)
     )
 
 

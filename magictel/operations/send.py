@@ -95,8 +95,8 @@ def round_trip(exporter: Exporter[Any], options: SendOptions, clock: Clock, writ
     evidence = {"run_id": run.run_id, "sent": result.receipt.sent, "delivered": result.receipt.delivered}
     match result.outcome:
         case SendOutcome.VERIFIED:
-            found = result.verification.found if result.verification else 0
-            return Finding.passed(Rung.ROUND_TRIP, f"{found} points were sent, read back and equal", **evidence)
+            visible = result.verification.found if result.verification else 0
+            return Finding.passed(Rung.ROUND_TRIP, f"{visible} points were sent, read back and equal", **evidence)
         case SendOutcome.ACCEPTED | SendOutcome.UNVERIFIED:
             code = result.code or "verify.unverified"
             return Finding.warned(Rung.ROUND_TRIP, code, result.message or "not verified", result.remedy, **evidence)

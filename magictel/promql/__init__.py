@@ -1,1 +1,1 @@
-"""Reading back from Prometheus and what answers its query API: Mimir, Thanos, VictoriaMetrics."""
+"""Read-back from Prometheus and backends with its query API: Mimir, Thanos, VictoriaMetrics."""

@@ -1,4 +1,4 @@
-"""Sent against seen in Prometheus' terms: how a point should look in query results, and how query results become points again.
+"""Comparison in Prometheus' terms: how a point should look in query results, and how query results become points.
 
 A point's fields: `name`, `keys`, `time_unix_nano`, one `labels.…` per label, one `target_info.…` per other attribute of the
 resource, then `value`, or `count`, `sum` and one `bucket …` per bound (cumulative, as stored).
@@ -23,18 +23,18 @@ _NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})
 
 
 def expected(names: SeriesNames, series: Series, point: Point, *, target_info: bool) -> Expected:
-    """How a point that is sent should be shown."""
-    own = names.labels(series)
+    """Return how a sent point should be shown."""
+    labels = names.labels(series)
     fields: dict[str, Value] = {
         "name": series.stream.name,
         "keys": tuple(sorted(key for key, value in series.attributes.items() if label_value(value))),
         "time_unix_nano": point.time_unix_nano,
         "start_time_unix_nano": point.start_time_unix_nano,
-        **{f"labels.{name}": value for name, value in own.items()},
+        **{f"labels.{name}": value for name, value in labels.items()},
     }
     named = names.named(series.stream)
     by_name = {named(key): key for key in series.attributes}
-    if len(by_name) == len(series.attributes):  # no two keys share a name: the value as it was sent, not as text
+    if len(by_name) == len(series.attributes):  # no two keys share a name: the value as sent, not as text
         taken = reserved(series.stream, names.fixed(series.stream))
         for name, key in by_name.items():
             fields[f"labels.exported_{name}" if name in taken else f"labels.{name}"] = _value(series.attributes[key])
@@ -42,12 +42,12 @@ def expected(names: SeriesNames, series: Series, point: Point, *, target_info: b
     if target_info and identity(resource):
         fields.update({f"target_info.{name}": value for name, value in names.resource_labels(resource).items()})
     fields.update(_numbers(point))
-    point_name = own.get(POINT_LABEL)
-    return Expected(key_of(own), f"{series.stream.name} {point_name}" if point_name else describe(series), fields)
+    point_name = labels.get(POINT_LABEL)
+    return Expected(key_of(labels), f"{series.stream.name} {point_name}" if point_name else describe(series), fields)
 
 
 def key_of(labels: Mapping[str, str]) -> str:
-    """What finds a point again: the name it bears in its run, else all of its labels."""
+    """Return the key of a point: its name in the run, otherwise all of its labels."""
     return labels.get(POINT_LABEL) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
 
 
@@ -59,40 +59,43 @@ class _Gathered:
 
 
 def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected]) -> list[Seen]:
-    """Points of a query's `matrix` result: samples of one point, time and label set belong together. `infos`: that of `target_info`."""
-    sent_as = {one.key: one for one in wanted}
+    """Return the points of a query's `matrix` result: samples with the same point, time and labels form one. `infos`: `target_info`."""
+    sent_as = {point.key: point for point in wanted}
     gathered: dict[tuple[str, int, tuple[tuple[str, str], ...]], _Gathered] = {}
     for result in results:
-        own = dict(result["metric"])
-        name, bound = own.pop("__name__", ""), own.pop("le", None)
-        want = sent_as.get(key_of(own))
+        labels = dict(result["metric"])
+        name, bound = labels.pop("__name__", ""), labels.pop("le", None)
+        want = sent_as.get(key_of(labels))
         histogram = want is not None and "count" in want.fields
         for time, text in result["values"]:
-            key = key_of(own), round(float(time) * 1000), tuple(sorted(own.items()))
-            one = gathered.setdefault(key, _Gathered(own))
+            key = key_of(labels), round(float(time) * 1000), tuple(sorted(labels.items()))
+            gathered_point = gathered.setdefault(key, _Gathered(labels))
             family, part = _part(name, bound, histogram)
-            one.names.append(family)
-            # A second series of the same point and part would hide the first: it is shown beside it.
-            one.fields[part if part not in one.fields else f"{part} of {name}"] = float(text)
+            gathered_point.names.append(family)
+            # A second series of the same point and part would hide the first: show both.
+            gathered_point.fields[part if part not in gathered_point.fields else f"{part} of {name}"] = float(text)
     resources = {_identity(info["metric"]): info["metric"] for info in infos}
-    made = []
-    for (point, moment, _), one in gathered.items():
+    points = []
+    for (point, moment, _), gathered_point in gathered.items():
         want = sent_as.get(point)
-        fields: dict[str, Value] = {"name": "|".join(sorted(set(one.names))), "time_unix_nano": moment * 1_000_000}
-        fields["keys"] = _keys(one.labels, want)
-        fields |= {f"labels.{name}": value for name, value in one.labels.items()}
-        info = resources.get(_identity(one.labels), {})
+        fields: dict[str, Value] = {
+            "name": "|".join(sorted(set(gathered_point.names))),
+            "time_unix_nano": moment * 1_000_000,
+        }
+        fields["keys"] = _keys(gathered_point.labels, want)
+        fields |= {f"labels.{name}": value for name, value in gathered_point.labels.items()}
+        info = resources.get(_identity(gathered_point.labels), {})
         fields |= {
             f"target_info.{name}": value for name, value in info.items() if name not in ("__name__", "job", "instance")
         }
-        made.append(Seen(point, fields | one.fields))
-    return made
+        points.append(Seen(point, fields | gathered_point.fields))
+    return points
 
 
 def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[str]], carrier: str) -> str | None:
-    """The documented lossy form that explains a difference, or None; `names` are each sent metric's names in Prometheus.
+    """Return the declared lossy form that explains a difference, or None; `names` are each sent metric's names in Prometheus.
 
-    `carrier`: the format that brought the points there, for people.
+    `carrier`: the displayed name of the format that carried the points.
     """
     if field in _NOT_CARRIED and seen is None:
         return f"not carried by {carrier}"
@@ -113,15 +116,15 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
 
 def _numbers(point: Point) -> Mapping[str, Value]:
     if not isinstance(point, HistogramDataPoint):
-        return {"value": _number(point.value)}  # type: ignore[union-attr] # exponential ones were left out
-    made: dict[str, Value] = {"min": point.min, "max": point.max}
+        return {"value": _number(point.value)}  # type: ignore[union-attr] # exponential ones are withheld
+    fields: dict[str, Value] = {"min": point.min, "max": point.max}
     for suffix, extra, value in samples(point):
-        made[f"bucket {extra['le']}" if extra else suffix.removeprefix("_")] = _number(value)
-    return made
+        fields[f"bucket {extra['le']}" if extra else suffix.removeprefix("_")] = _number(value)
+    return fields
 
 
 def _number(value: float) -> Value:
-    """A number as a double where that is exact (it is how Prometheus sees all of them), else as it was sent."""
+    """Return a number as a double if that is exact (as Prometheus stores it), otherwise as sent."""
     if value != value:
         return float("nan")
     return float(value) if float(value) == value else value
@@ -141,11 +144,11 @@ def _part(name: str, bound: str | None, histogram: bool) -> tuple[str, str]:
     return name, "value"
 
 
-def _keys(own: Mapping[str, str], want: Expected | None) -> Value:
-    """The label names a point's keys have become: those that its attributes could have given."""
+def _keys(labels: Mapping[str, str], want: Expected | None) -> Value:
+    """Return the label names of a point's keys: those that its attributes could have produced."""
     sent = want.fields.get("keys") if want is not None else ()
     could = {label_name(key) for key in sent} if isinstance(sent, tuple) else set()
-    return tuple(sorted(name for name in could if name in own or f"exported_{name}" in own))
+    return tuple(sorted(name for name in could if name in labels or f"exported_{name}" in labels))
 
 
 def _identity(labels: Mapping[str, str]) -> tuple[str, str]:

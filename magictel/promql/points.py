@@ -1,4 +1,4 @@
-"""Any points in Prometheus' terms: a series and a time are an identity, and a histogram's parts belong to one point."""
+"""Points of a replay in Prometheus' terms: series and time are the identity, and the parts of a histogram form a point."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from magictel.model.verification import Expected, Seen, Unreadable, Value
 from magictel.promql.query import QueryApi, any_of
 
 _NAMES = 2_000
-"""Characters of metric names that one query asks for."""
-_MOST_HELD = 5_000
-"""Series that are remembered from one point to the next."""
+"""Maximum length of the metric names in a query."""
+_MOST_SERIES = 5_000
+"""Maximum number of cached series."""
 _AT = "\n"
 _UNCLEAR = re.compile(r'[,="\\]')
 _BRACE = re.compile(r"[{\\]")
@@ -25,25 +25,25 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 class Identities:
-    """Points as `find` looks for them. What a series' points share is made once, where their attributes are the same objects again."""
+    """Points as `find` looks for them. The common data of a series' points is cached by the identity of their attributes."""
 
     def __init__(self, names: SeriesNames, carried: Callable[[Series, Point], bool]) -> None:
-        """`carried`: whether the encoder sends a point."""
+        """Create the cache. `carried`: whether the encoder sends a point."""
         self._names, self._carried = names, carried
         self._streams: dict[Stream, tuple[Attributes, dict[int, _Known]]] = {}
         self._stream: Stream | None = None
         self._here: dict[int, _Known] = {}
-        self._held = 0
+        self._count = 0
 
     def of(self, series: Series, point: Point) -> Expected | None:
-        """A point's samples, each under its whole series; None where the encoder leaves the point out."""
+        """Return a point's samples, each with its series, or None if the encoder omits the point."""
         if series.stream is not self._stream:
             self._enter(series.stream)
         known = self._here.get(id(series.attributes))
         if known is None:
             if not self._here and not self._carried(series, point):
                 return None
-            known = self._made(series)
+            known = self._new(series)
         try:
             values = samples(point, self._names.bound_text(series.stream))
         except (
@@ -56,63 +56,63 @@ class Identities:
         return Expected(f"{moment}{known.key}", f"{known.shown} at {moment / 1000:.3f}", fields)
 
     def _enter(self, stream: Stream) -> None:
-        """The series of this stream; equal resources are not enough to share them: 1 == True == 1.0."""
+        """Enter the series of this stream; equal resources are not enough to share them: 1 == True == 1.0."""
         resource, series = self._streams.get(stream, (None, {}))
         if resource is not stream.resource:
             series = {}
             self._streams[stream] = stream.resource, series
         self._stream, self._here = stream, series
 
-    def _made(self, series: Series) -> _Known:
-        if self._held >= _MOST_HELD or len(self._streams) > _MOST_HELD:
+    def _new(self, series: Series) -> _Known:
+        if self._count >= _MOST_SERIES or len(self._streams) > _MOST_SERIES:
             self._streams.clear()
-            self._held = 0
+            self._count = 0
             self._enter(series.stream)
-        self._held += 1
-        name, own = self._wanted(series)
-        # The metric's own name is part of the key: of two that become one name in Prometheus, one is not shown as it was sent.
-        key = f"{_AT}{series.stream.name}{_AT}{_series(own)}"
-        made = self._here[id(series.attributes)] = _Known(series.attributes, name, own, key, describe(series), {})
-        return made
+        self._count += 1
+        name, labels = self._wanted(series)
+        # The metric's own name is part of the key: of two that get the same name in Prometheus, one is not shown as sent.
+        key = f"{_AT}{series.stream.name}{_AT}{_series(labels)}"
+        known = self._here[id(series.attributes)] = _Known(series.attributes, name, labels, key, describe(series), {})
+        return known
 
     def _wanted(self, series: Series) -> tuple[str, Mapping[str, str]]:
-        """The name and the labels that a user looks for. A page says its own: what the encoder renames is lost."""
+        """Return the expected name and labels. Metrics from a page keep theirs: what the encoder renames is lost."""
         stream = series.stream
         if not self._names.verbatim(stream):
             return self._names.name(stream) or "", self._names.labels(series)
-        own = {key: label_value(value) for key, value in series.attributes.items() if value != ""}
-        return stream.name, own | identity(stream.resource)
+        labels = {key: label_value(value) for key, value in series.attributes.items() if value != ""}
+        return stream.name, labels | identity(stream.resource)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a series' points share. `attributes` are kept, as ids are reused; `samples` are texts by suffix and `le`."""
+    """The common data of a series' points. `attributes` are kept, because ids are reused; `samples` are texts by suffix and `le`."""
 
     attributes: Attributes
     name: str
-    own: Mapping[str, str]
+    labels: Mapping[str, str]
     key: str
     shown: str
     samples: dict[tuple[str, str | None], str]
 
     def sample(self, suffix: str, extra: Mapping[str, str]) -> str:
-        """One sample's series."""
+        """Return the series of a sample."""
         which = suffix, extra.get("le")
         text = self.samples.get(which)
         if text is None:
-            text = self.samples[which] = _series({**self.own, **extra, "__name__": f"{self.name}{suffix}"})
+            text = self.samples[which] = _series({**self.labels, **extra, "__name__": f"{self.name}{suffix}"})
         return text
 
 
 def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-    """What queries show of the points. Raises `WireError`."""
+    """Return what queries show of the points. Raise `WireError`."""
     if not expected:
         return []
     wanted: dict[tuple[str, int], list[str]] = {}
-    for one in expected:
-        moment = int(one.key.partition(_AT)[0])
-        for series in one.fields:
-            wanted.setdefault((series, moment), []).append(one.key)
+    for point in expected:
+        moment = int(point.key.partition(_AT)[0])
+        for series in point.fields:
+            wanted.setdefault((series, moment), []).append(point.key)
     moments = [moment for _, moment in wanted]
     since, until = min(moments) / 1000 - 1, max(moments) / 1000 + 1
     shown: dict[str, list[dict[str, Value]]] = {}
@@ -129,7 +129,7 @@ def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unread
 
 
 def _put(copies: list[dict[str, Value]], series: str, value: float) -> None:
-    """A second sample of one series and time is a second copy of the point."""
+    """Return the copies of a point: a second sample of the same series and time is a second copy."""
     for fields in copies:
         if series not in fields:
             fields[series] = value
@@ -150,14 +150,14 @@ def _some(names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _series(labels: Mapping[str, str]) -> str:
-    """`name{label=value, …}`, by which a series is recognised and shown; labels without a value are none."""
-    own = sorted((name, _told(value)) for name, value in labels.items() if value and name != "__name__")
+    """Return `name{label=value, …}`, which identifies a series; labels without a value are omitted."""
+    pairs = sorted((name, _quoted(value)) for name, value in labels.items() if value and name != "__name__")
     name = _BRACE.sub(r"\\\g<0>", labels.get("__name__", ""))
-    return f"{name}{{{', '.join(f'{name}={value}' for name, value in own)}}}"
+    return f"{name}{{{', '.join(f'{name}={value}' for name, value in pairs)}}}"
 
 
-def _told(value: str) -> str:
-    """A label's value, quoted where it could be taken for something else."""
+def _quoted(value: str) -> str:
+    """Return a label's value, quoted if it is ambiguous."""
     return json.dumps(value, ensure_ascii=False) if _UNCLEAR.search(value) else value
 
 

@@ -1,4 +1,4 @@
-"""The query API of Prometheus, as far as a read-back asks it: raw samples, how many points of a run there are, deleting them."""
+"""The part of Prometheus' query API that a read-back needs: raw samples, the number of points of a run, and their deletion."""
 
 from __future__ import annotations
 
@@ -20,42 +20,44 @@ _polls = itertools.count()
 
 
 class QueryApi:
-    """What is asked of `{wire}/api/v1/…`; `now` in Unix seconds; `rules` read what is no answer.
+    """Queries to `{wire}/api/v1/…`; `now` in Unix seconds; `rules` classify error replies.
 
-    Every answer may be `Unreadable`; raises `WireError`.
+    Every result may be `Unreadable`; raises `WireError`.
     """
 
     def __init__(self, wire: Wire, now: float, rules: Sequence[Rule]) -> None:
         self._wire, self._now, self._rules = wire, now, rules
 
     def of_run(self, run_id: str, since: float, until: float) -> list[Any] | Unreadable:
-        """The raw samples of a run, as rows of a `matrix`."""
+        """Return the raw samples of a run as rows of a `matrix`."""
         return self.samples(_run(run_id), since, until)
 
     def infos(
         self, jobs: Sequence[str], instances: Sequence[str], since: float, until: float
     ) -> list[Any] | Unreadable:
-        """The `target_info` of these jobs and instances, as rows of a `matrix`."""
+        """Return the `target_info` of these jobs and instances as rows of a `matrix`."""
         wanted = f'__name__="target_info",job=~{any_of(jobs)},instance=~{any_of(instances)}'
         return self.samples(wanted, since, until)
 
     def samples(self, matchers: str, since: float, until: float) -> list[Any] | Unreadable:
-        """A range selector: the only query that shows samples with their own times."""
+        """Query a range selector, the only query that shows samples with their own times."""
         end = math.ceil(until)
         # VictoriaMetrics 1.79 shows nothing of a window that begins before 1970.
         window = max(1, end - max(0, math.floor(since)))
         return self._ask("/api/v1/query", {"query": f"{self._selector(matchers)}[{window}s]", "time": str(end)})
 
     def count(self, run_id: str) -> int | Unreadable:
-        """How many points of the run are stored, of the last 30 days."""
+        """Return the number of stored points of the run, in the last 30 days."""
         rows = self.samples(_run(run_id), self._now - 30 * 86_400, self._now + 600)
         if isinstance(rows, Unreadable):
             return rows
-        own = [{name: value for name, value in row["metric"].items() if name not in ("__name__", "le")} for row in rows]
-        return len({tuple(sorted(labels.items())) for labels in own})
+        label_sets = [
+            {name: value for name, value in row["metric"].items() if name not in ("__name__", "le")} for row in rows
+        ]
+        return len({tuple(sorted(labels.items())) for labels in label_sets})
 
     def delete(self, run_id: str) -> int | Unreadable:
-        """Delete a run's series, and its `target_info` (by the instance that the sample names); how many points are gone."""
+        """Delete a run's series and its `target_info` (by the sample's instance); return the number of deleted points."""
         before = self.count(run_id)
         if isinstance(before, Unreadable):
             return before
@@ -65,17 +67,17 @@ class QueryApi:
             return Unreadable(
                 "verify.no-clean",
                 f"the backend does not delete series ({reply.status}): {self._wire.first_bytes(reply)}",
-                "start Prometheus with --web.enable-admin-api, or let the sample age out",
+                "start Prometheus with --web.enable-admin-api, or wait for retention",
             )
         left = self.count(run_id)
         return left if isinstance(left, Unreadable) else before - left
 
     def _selector(self, matchers: str) -> str:
-        """A selector nobody has asked before: VictoriaMetrics remembers that an earlier one found nothing."""
+        """Return a new selector: VictoriaMetrics caches an earlier empty result."""
         return f'{{{matchers},magictel_poll!="{next(_polls)}-{self._now:.3f}"}}'
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> list[Any] | Unreadable:
-        # Labels are compared: one that is a secret of ours by chance must stay.
+        # Labels are compared: a label that equals a secret by chance must not be masked.
         answer = ask(self._wire, f"{path}?{_encoded(parameters)}", self._rules, accept=_succeeded, masked=False)
         if isinstance(answer, Unreadable):
             return answer
@@ -97,6 +99,9 @@ def _encoded(parameters: Mapping[str, str | list[str]]) -> str:
 
 
 def any_of(values: Sequence[str]) -> str:
-    """A regular expression for exactly these values, as a PromQL string."""
-    escaped = "|".join("".join(f"\\{one}" if one in r"\.+*?()|[]{}^$" else one for one in value) for value in values)
+    """Return a regular expression for exactly these values as a PromQL string."""
+    escaped = "|".join(
+        "".join(f"\\{character}" if character in r"\.+*?()|[]{}^$" else character for character in value)
+        for value in values
+    )
     return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'

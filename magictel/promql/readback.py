@@ -1,4 +1,4 @@
-"""How sent points are expected in query results, and what queries show of them: the read-back of every exporter to such a backend."""
+"""Read-back of every exporter to a backend with Prometheus' query API: expected points, and what queries show of them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from magictel.promql.victoriametrics import VISIBLE_AFTER, decimal, is_victoriam
 
 
 class PromqlReadBack:
-    """Reads back by the query API. Every method that asks raises `WireError`.
+    """A read-back with the query API. Every method that queries raises `WireError`.
 
-    `carried`: whether the encoder sends a point. `query_wire`: the way from the write address to the query API, or why there is none.
-    `rules`: read what is no answer. `carrier`: the format that brings points there, for people.
+    `carried`: whether the encoder sends a point. `query_wire`: returns the wire to the query API, or why there is none.
+    `rules`: classify error replies. `carrier`: the displayed name of the format that carries the points.
     """
 
     def __init__(
@@ -38,26 +38,26 @@ class PromqlReadBack:
         self._identities = points.Identities(names, carried)
         self._sent_names: dict[str, set[str]] = {}
         self._decimal: bool | None = None
-        """Is it VictoriaMetrics? Known once it was asked."""
+        """Return whether the backend is VictoriaMetrics; known after the first query."""
 
     def expect(self, series: Series, point: Point) -> Expected | None:
-        """How a query shows the point."""
+        """Return how a query shows the point."""
         if not self._carried(series, point):
             return None
         self._sent_names.setdefault(series.stream.name, set()).add(self._names.name(series.stream) or "")
         return expected(self._names, series, point, target_info=self._target_info)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
-        """The point's samples, each under its series."""
+        """Return the point's samples, each with its series."""
         return self._identities.of(series, point)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """Milliseconds, text, normalised names, 64-bit floats, and what the carrier does not carry."""
+        """Return the lossy form of a difference: milliseconds, text, normalised names, 64-bit floats, or not carried."""
         known = declared(field, sent, seen, self._sent_names, self._carrier)
         return decimal(field, sent, seen) if known is None and self._decimal else known
 
     def find(self, wire: Wire, wanted: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """The raw samples of these metrics at these times."""
+        """Return the points of these metrics at these times."""
         api = self._api(wire)
         if isinstance(api, Unreadable):
             return api
@@ -67,7 +67,7 @@ class PromqlReadBack:
         return without_nan(wanted, shown) if self._decimal and not isinstance(shown, Unreadable) else shown
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """The raw samples of the run, and what its resources say of themselves."""
+        """Return the points of the run with the `target_info` of its resources."""
         api = self._api(wire)
         if isinstance(api, Unreadable):
             return api
@@ -80,19 +80,19 @@ class PromqlReadBack:
         return infos if isinstance(infos, Unreadable) else seen(rows, infos, query.expected)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
-        """Prometheus shows a sample at once; VictoriaMetrics after it has flushed."""
+        """Return the delay until a sample is visible: none for Prometheus, a flush for VictoriaMetrics."""
         api = self._api(wire)
         if isinstance(api, Unreadable):
             return api
         return VISIBLE_AFTER if is_victoriametrics(wire.get("")) else 0.0
 
     def count(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """How many points of the run are stored."""
+        """Return the number of stored points of the run."""
         api = self._api(wire)
         return api if isinstance(api, Unreadable) else api.count(run_id)
 
     def delete(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """By the admin API, which VictoriaMetrics has too."""
+        """Delete the run's points with the admin API, which VictoriaMetrics also has."""
         api = self._api(wire)
         return api if isinstance(api, Unreadable) else api.delete(run_id)
 

@@ -1,4 +1,4 @@
-"""Why a plugin is not listed, listed twice, slow to import, or refused: what `magictel doctor` reports."""
+"""The report of `magictel doctor`: plugins that are missing, duplicate, slow to import, or rejected."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from magictel.registry.installation import Installation, installation
 Level = Literal["fail", "warn"]
 _GROUPS = frozenset({GROUP, OTHERS_GROUP, plugins.GROUP, "magictel.emulators"})
 _SLOW = 0.3
-"""Seconds of import that nobody minds, whatever else is imported."""
+"""Acceptable seconds of an import, regardless of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a plugin, or with where it was installed. `name` is the exporter's or the package's."""
+    """A problem of a plugin or of its installation. `name` is that of the exporter or the package."""
 
     code: str
     level: Level
@@ -42,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One registered exporter: who registered it, the object that it names, and what its import costs (None for built-in ones)."""
+    """A registered exporter: its package, the object that it names, and the cost of its import (None for built-in ones)."""
 
     registration: Registration
     value: str
@@ -59,13 +59,13 @@ class Examination:
 
     @property
     def outcome(self) -> Literal["pass", "warn", "fail"]:
-        """The worst level."""
+        """Return the worst level."""
         levels = {problem.level for problem in self.problems}
         return "fail" if "fail" in levels else "warn" if levels else "pass"
 
 
 def examine(environment: Mapping[str, str], folder: Path, name: str | None = None) -> Examination:
-    """Return what is installed and what is wrong with it; with a name, of that exporter or package alone."""
+    """Return the installation and its problems; with a name, only those of that exporter or package."""
     facts = installation()
     points = installed()
     wanted = [point for point in points if name is None or _matches(name, point.name, package_of(point)[0])]
@@ -87,14 +87,14 @@ def _examined(point: EntryPoint, points: list[EntryPoint], environment: Mapping[
     if is_built_in(point):
         return Examined(registration(point, points, environment), point.value)
     cost = import_cost(point.module)
-    if cost.ended and cost.exit_code in (0, 1):  # 1: an exception, which the import here shows again
+    if cost.ended and cost.exit_code in (0, 1):  # 1: an exception, which this process's import shows again
         return Examined(registration(point, points, environment), point.value, cost)
     reason = f"its import did not end within {LONGEST:.0f} s" if not cost.ended else _ended(cost.exit_code)
     return Examined(Registration(point.name, *package_of(point), "broken", reason), point.value, cost)
 
 
 def _catalogue_problems(name: str | None) -> Iterator[Problem]:
-    """Pages of codes that `magictel explain` cannot show."""
+    """Yield problems of pages that `magictel explain` cannot show."""
     for point in entry_points(group=plugins.GROUP):
         package, version = package_of(point)
         if name is None or _matches(name, point.name, package):
@@ -120,15 +120,13 @@ def _problems(examined: Examined, facts: Installation) -> Iterator[Problem]:
         return
     if cost.seconds > max(_SLOW, cost.ours):
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in cost.packages)
-        message = (
-            f"its import takes {cost.seconds:.1f} s ({parts}); what magictel itself imports takes {cost.ours:.1f} s"
-        )
+        message = f"its import takes {cost.seconds:.1f} s ({parts}); magictel's own imports take {cost.ours:.1f} s"
         fix = f"in {package}, import large libraries inside the functions that need them"
         yield Problem("plugin.slow", "warn", shown.name, message, fix)
     called = str(getattr(load(shown.name), "name", ""))
     if called != shown.name:
-        message = f'it is registered as "{shown.name}", and its class has the name "{called}"'
-        yield Problem("plugin.name", "warn", shown.name, message, f"give both one name in {package}")
+        message = f'it is registered as "{shown.name}", but its class has the name "{called}"'
+        yield Problem("plugin.name", "warn", shown.name, message, f"use the same name for both in {package}")
 
 
 def _code(reason: str) -> str:
@@ -152,18 +150,16 @@ def _installation_problems(facts: Installation, environment: Mapping[str, str]) 
     for package, version in facts.packages:
         if version is None:
             fix = f"{facts.install} {package}"
-            yield Problem(
-                "plugin.dependency", "fail", "magictel", f"{package} is not installed, and magictel needs it", fix
-            )
+            yield Problem("plugin.dependency", "fail", "magictel", f"{package} is required but not installed", fix)
     active = environment.get("VIRTUAL_ENV", "")
     if active and Path(active).resolve() != Path(facts.prefix).resolve():
-        message = f"the active environment is {active}, and this magictel runs in {facts.prefix}: it sees no plugin of the other"
+        message = f"the active environment is {active}, but this magictel runs in {facts.prefix}: it does not see the other's plugins"
         fix = f"{facts.install} PACKAGE, or install magictel into the active environment"
         yield Problem("plugin.other-environment", "warn", "magictel", message, fix)
 
 
 def _unregistered(points: list[EntryPoint], name: str | None) -> Iterator[Problem]:
-    """Packages that register an exporter in the wrong group, are installed twice, or (those that are asked for) register none."""
+    """Yield packages that register an exporter in the wrong group, are installed twice, or (requested ones) register none."""
     versions: dict[str, list[str]] = {}
     registered = {package_of(point)[0] for point in points}
     for package in distributions():
@@ -188,21 +184,19 @@ def _unregistered(points: list[EntryPoint], name: str | None) -> Iterator[Proble
             message = f"{title} {package.version} registers {', '.join(foreign)} with OpenTelemetry only"
             yield Problem("plugin.unregistered", "warn", title, message, "magictel list --all")
         else:
-            message = f"{title} {package.version} is installed and registers no exporter"
+            message = f"{title} {package.version} is installed but registers no exporter"
             fix = (
                 f'add [project.entry-points."{GROUP}"] to its pyproject.toml and install it again, an editable one too'
             )
             yield Problem("plugin.unregistered", "fail", title, message, fix)
     for title, copies in versions.items():
         if len(copies) > 1 and _matches(name, title) and title in {_normal(package) for package in registered}:
-            message = f"{title} is installed more than once, and the first counts: {'; '.join(copies)}"
-            yield Problem(
-                "plugin.duplicate", "warn", title, message, "uninstall it until none is left, then install it once"
-            )
+            message = f"{title} is installed more than once, and only the first is used: {'; '.join(copies)}"
+            yield Problem("plugin.duplicate", "warn", title, message, "uninstall all copies, then install it once")
 
 
 def _declared_here(folder: Path, points: list[EntryPoint], name: str | None, facts: Installation) -> Iterator[Problem]:
-    """Exporters that the project in the working folder declares and that are not installed as they stand there."""
+    """Yield exporters that the project in the working directory declares but that are not installed from it."""
     known = {(point.name, point.value) for point in points}
     for key, value in _declared(folder / "pyproject.toml").items():
         if (key, value) in known or not _matches(name, key):
@@ -235,14 +229,14 @@ def _matches(wanted: str | None, *names: str) -> bool:
 
 
 def _modules(package: Distribution) -> tuple[str, ...]:
-    """Return the top-level modules of a package, and its name without the words that names of plugins carry."""
+    """Return the top-level modules of a package, and its name without the usual words of plugin names."""
     top = (package.read_text("top_level.txt") or "").split()
     bare = _normal(package.name).removeprefix("magictel-").removesuffix("-exporter")
     return (*top, bare)
 
 
 def _title(package: Distribution) -> str | None:
-    """Return a package's name; None where its metadata is broken."""
+    """Return a package's name, or None if its metadata is broken."""
     try:
         return package.name or None
     except (KeyError, TypeError, AttributeError):

@@ -35,11 +35,11 @@ class Names:
         """Return a text with this name in place of acme."""
         return _ACME.sub(self._spelled, text)
 
-    def _spelled(self, found: re.Match[str]) -> str:
-        before, after = found.string[: found.start()], found.string[found.end() :]
-        if found[0] == "Acme":
+    def _spelled(self, match: re.Match[str]) -> str:
+        before, after = match.string[: match.start()], match.string[match.end() :]
+        if match[0] == "Acme":
             return "".join(part.capitalize() for part in self.name.split("-"))
-        if found[0] == "ACME":
+        if match[0] == "ACME":
             return self.name.replace("-", "_").upper()
         if after.startswith("_") or before.endswith("_"):
             return self.name.replace("-", "_")
@@ -50,9 +50,9 @@ class Names:
 
 def files(names: Names, kind: Kind) -> Mapping[str, str]:
     """Return the text of every file of a new package, by its path within the package's folder."""
-    found: dict[str, str] = {}
+    files: dict[str, str] = {}
     for folder in (_FOLDER / "shared", _FOLDER / kind):
         for path in sorted(folder.rglob(f"*{_SUFFIX}")):
             name = str(path.relative_to(folder)).removesuffix(_SUFFIX)
-            found[names.replace(name)] = names.replace(path.read_text("utf-8"))
-    return dict(sorted(found.items()))
+            files[names.replace(name)] = names.replace(path.read_text("utf-8"))
+    return dict(sorted(files.items()))

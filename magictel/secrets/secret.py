@@ -11,7 +11,7 @@ MASK = "***"
 class Secret:
     """A credential. `str`, `repr`, `format`, pickling and JSON show `***`; only `reveal()` returns the value.
 
-    `reread` returns the value as it is now, where it stands in a file; what it raises leaves the value as it was.
+    `reread` reads the current value of a secret from its file; if it fails, the value does not change.
     """
 
     __slots__ = ("_reread", "_value")

@@ -1,4 +1,4 @@
-"""Who we are to a backend over HTTP: a user with a password, a bearer token, or a login in the address; and a tenant."""
+"""Credentials for HTTP: a user with a password, a bearer token, or a login in the address; and a tenant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     bearer_token: Annotated[Secret | None, option("Token for bearer authentication.")] = None
 
     def credentials(self) -> Mapping[str, str]:
-        """Return the Authorization header of each kind of credentials that is set, by the options that set it; only one may be."""
+        """Return the Authorization header of each type of credentials that is set, by its options; only one may be set."""
         given: dict[str, str] = {}
         if self.bearer_token:
             given["bearer_token"] = f"Bearer {self.bearer_token.reveal()}"
@@ -36,7 +36,7 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         return given
 
     def authorization(self) -> str | None:
-        """Return the Authorization header, or None where no credentials are set."""
+        """Return the Authorization header, or None without credentials."""
         return next(iter(self.credentials().values()), None)
 
     def request_headers(self) -> Mapping[str, str]:
@@ -45,12 +45,12 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         return {**super().request_headers(), **({"Authorization": header} if header else {})}
 
     def problems(self) -> Iterable[Problem]:
-        """Add: half of a login, addresses with different logins, credentials of two kinds."""
+        """Add: an incomplete login, addresses with different logins, two types of credentials."""
         yield from super().problems()
         try:
             logins = {(login.username, login.password) for login in self.addresses() if login.username is not None}
             given = list(self.credentials())
-        except SettingsError:  # the addresses are a problem of their own
+        except SettingsError:  # the addresses are a separate problem
             return
         if self.username is not None and not self.password:
             yield _half("password", "username")
@@ -60,12 +60,12 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             yield (
                 "url",
                 "config.credentials",
-                "url: the nodes have different logins, and one is sent to all",
-                "write the same login in each address, or set username and password",
+                "url: the nodes have different logins, but only one can be sent",
+                "use the same login in each address, or set username and password",
             )
         if len(given) > 1:
             key = given[0].split(" ")[0]
-            message = f"{key}: {' and '.join(given)} are both set, and only one can be sent"
+            message = f"{key}: {' and '.join(given)} are both set, but only one can be sent"
             yield key, "config.credentials", message, "unset one of them"
 
     def _url_login(self) -> Address | None:
@@ -94,4 +94,4 @@ def basic(username: str, password: Secret | None) -> str:
 
 
 def _half(lacks: str, has: str) -> Problem:
-    return lacks, "config.credentials", f"{lacks}: {has} is set and {lacks} is not", f"set {lacks} as well"
+    return lacks, "config.credentials", f"{lacks}: {has} is set, but {lacks} is not", f"set {lacks} as well"

@@ -1,6 +1,6 @@
-"""The points of OTLP requests, however they came: messages of `otlp_messages` become parts whose points are the SDK's own.
+"""The points of OTLP requests in JSON or protobuf: messages of `otlp_messages` become parts whose points are the SDK's own.
 
-Attributes, resources, scopes and metadata stay undecoded until their bytes are new.
+Attributes, resources, scopes and metadata are decoded only if their bytes are new.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TEMPORALITY = {
 
 
 class OtlpPoints(ABC):
-    """Makes the points of one recording's requests. `shift` (nanoseconds) is added to every time; `skips` counts what is not sent."""
+    """A builder of the points of a recording's requests. `shift` (nanoseconds) is added to every time; `skips` counts skipped points."""
 
     def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
         self.name = name
@@ -65,7 +65,7 @@ class OtlpPoints(ABC):
 
     @abstractmethod
     def exemplars(self, given: list[Any]) -> list[Exemplar]:
-        """Make the SDK's exemplars of a point's."""
+        """Return a point's exemplars as the SDK's."""
 
     def _metric(self, around: Around, metric: otlp.Metric) -> Iterator[Part]:
         if metric.gauge is not None:
@@ -101,7 +101,7 @@ class OtlpPoints(ABC):
         return Part(head, NumberPoints(attributes, starts, shifted(moments, self.shift), values), keys)
 
     def _mixed(self, head: Head, given: list[otlp.Point], attributes: list[Any], keys: list[int]) -> Part:
-        """Numbers with exemplars, of both types, without a value, or with odd times."""
+        """Return number points with exemplars, mixed types, missing values, or unusual times."""
         shift = self.shift
         points: list[Point] = []
         kept: list[int] = []
@@ -133,7 +133,7 @@ class OtlpPoints(ABC):
         return Part(head, points, keys)
 
     def _possible(self, kind: str, name: str, at: int, point: Any, problem: Problem | None) -> bool:
-        """Whether a point is to be sent; else it is counted."""
+        """Return whether to send a point; otherwise count it."""
         if point.flags & NO_RECORDED_VALUE:
             self._notes.ended += 1
             return False
@@ -181,7 +181,7 @@ class OtlpPoints(ABC):
         )
 
     def _summaries(self, around: Around, metric: otlp.Metric, points: list[otlp.Summary]) -> Iterator[Part]:
-        """A summary as sums `_count` and `_sum`, and one gauge for each quantile."""
+        """Yield a summary as sums `_count` and `_sum`, and a gauge for each quantile."""
         given = [
             point
             for at, point in enumerate(points)
@@ -236,7 +236,7 @@ class OtlpPoints(ABC):
         return self._heads.of(around, own_key, make)
 
     def _metadata(self, raw: bytes) -> Metadata:
-        """Return a metric's metadata, what is text of it."""
+        """Return the text values of a metric's metadata."""
         if raw in (b"", b"null"):
             return ()
         return tuple((key, value) for key, value in self.attributes(raw)[0].items() if isinstance(value, str))

@@ -77,7 +77,7 @@ class Tally:
         """
         if not self.points:
             return verification
-        found = missing = unsure = refused = 0
+        visible = missing = unsure = refused = 0
         gone: list[str] = []
         messages: list[str] = []
         forgiven = self._noted
@@ -92,7 +92,7 @@ class Tally:
             excused = min(short, forgiven)
             forgiven -= excused
             missing += short - excused
-            found += count.expected - unseen - short
+            visible += count.expected - unseen - short
             if short > excused:
                 gone.append(f"{count.metric} ({short - excused} of {count.expected})")
             more = max(0, count.shown - count.expected)
@@ -104,7 +104,7 @@ class Tally:
             verification,
             expected=verification.expected + self.points - refused,
             unnamed=verification.unnamed + refused,
-            found=verification.found + found,
+            found=verification.found + visible,
             missing=verification.missing + missing,
             unverified=verification.unverified + unsure + unasked,
             missing_points=(*verification.missing_points, *gone)[:_SHOWN],

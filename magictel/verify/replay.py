@@ -101,14 +101,14 @@ class Proof:
             return bool(result.altered or result.unverified or result.duplicated)
 
         def verdict(shown: Sequence[Seen]) -> Verification:
-            return self._held(expected, shown, repeats).excusing(self._unnamed)
+            return self._matched(expected, shown, repeats).excusing(self._unnamed)
 
         for state in poll(
             lambda: self._exporter.find(expected), verdict, lambda result: not result.missing, unsure, wait
         ):
             if not state.end:
-                found = self._sum.found + (state.best.found if state.best else 0)
-                message = f"{found} of {self._sum.expected + len(expected)} points are visible"
+                visible = self._sum.found + (state.best.found if state.best else 0)
+                message = f"{visible} of {self._sum.expected + len(expected)} points are visible"
                 yield Waited(self.target, message, state.waited, wait.within)
         best = state.best
         if best is None:
@@ -147,7 +147,7 @@ class Proof:
             return replace(verification, time_to_visible=None if verification.missing else self._visible)
         return replace(verification, code=trouble.code, message=trouble.message, remedy=trouble.remedy)
 
-    def _held(
+    def _matched(
         self, expected: Sequence[Expected], shown: Iterable[Seen], repeats: Mapping[str, list[Expected]]
     ) -> Verification:
         """Verify an identity that the recording contains several times: any sent value may be shown; a value that is not shown is lost."""

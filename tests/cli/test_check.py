@@ -119,8 +119,8 @@ def test_nothing_enabled_and_nothing_named_says_what_to_do_next(tmp_path: Path) 
     assert (ran.code, ran.out) == (78, "")
     assert ran.err.split("\n") == [
         "Nothing is enabled and nothing was named.",
-        "  try it without a server:   magictel send-sample --sandbox",
-        "  name an exporter:          magictel check elasticsearch",
+        "  try it without a server:    magictel send-sample --sandbox",
+        "  name an exporter:           magictel check elasticsearch",
         "  create a file of targets:   magictel init",
         "",
     ]

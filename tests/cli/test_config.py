@@ -61,7 +61,7 @@ def test_show_speaks_json_with_origins_always(magictel: Magictel) -> None:
 def test_one_unusable_target_does_not_hide_the_others(magictel: Magictel) -> None:
     ran = magictel("config", "show", "blue", "green")
     assert ran.code == 78
-    assert "blue: token: ${BLUE_TOKEN} is not set" in ran.err
+    assert "blue: token: the variable ${BLUE_TOKEN} is not set" in ran.err
     assert "from magictel.toml:4" in ran.err
     assert "green  acme" in ran.out
     document = magictel("config", "show", "blue", "green", "--format", "json").document

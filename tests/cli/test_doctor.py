@@ -199,7 +199,7 @@ def test_a_dependency_that_is_missing(packages: Path, magictel: Magictel, monkey
     monkeypatch.setattr(installation, "_version", lambda name: None if name == "cramjam" else "1.0")
     found = problems(magictel)["magictel", "plugin.dependency"]
     assert (found["message"], found["fix"]) == (
-        "cramjam is not installed, and magictel needs it", f"{sys.executable} -m pip install cramjam",
+        "cramjam is required but not installed", f"{sys.executable} -m pip install cramjam",
     )  # fmt: skip
 
 

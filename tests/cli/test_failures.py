@@ -82,8 +82,8 @@ def test_nothing_enabled_and_nothing_named_is_exit_78_with_three_lines(command: 
     assert (ran.code, ran.out) == (78, "")
     assert ran.err.splitlines() == [
         "Nothing is enabled and nothing was named.",
-        "  try it without a server:   magictel send-sample --sandbox",
-        "  name an exporter:          magictel check elasticsearch",
+        "  try it without a server:    magictel send-sample --sandbox",
+        "  name an exporter:           magictel check elasticsearch",
         "  create a file of targets:   magictel init",
     ]
     document = magictel(*command.split(), "--format", "json").document
@@ -247,7 +247,7 @@ def test_on_a_terminal_a_sentence_wraps_between_words_and_a_command_does_not(
 ) -> None:
     said = "http://127.0.0.1:9 refused the connection: nothing is listening there, and nothing ever did as far as anybody knows"
     command = f"magictel replay {'a-recording-with-a-long-name.jsonl ' * 3}--to prod-es"
-    table = "  name an exporter:          magictel check elasticsearch, which is wider than the terminal by far"
+    table = "  name an exporter:           magictel check elasticsearch, which is wider than the terminal by far"
     failure = MagictelError("net.tcp.refused", said, f"{said}\n{command}\n{table}", "magictel.toml:7")
     whole = lines(failure)  # to a pipe: nothing wraps
     assert whole == [said, "  from magictel.toml:7", f"  {said}", f"  {command}", table]

@@ -102,4 +102,4 @@ def test_a_point_of_nothing_but_nan_is_a_declared_loss_at_victoriametrics() -> N
     verification = verify(expected, seen, decimal)
     assert (verification.found, verification.missing_points) == (3, ("d",))
     told = {(own.point, own.declared) for own in verification.differences}
-    assert told == {("a", "VictoriaMetrics keeps no NaN"), ("c", "VictoriaMetrics keeps no NaN")}
+    assert told == {("a", "VictoriaMetrics stores no NaN"), ("c", "VictoriaMetrics stores no NaN")}

@@ -119,7 +119,7 @@ UNREAD = Told(1, "source.impossible-point", 0)
 """The recording is refused where it is read: nothing is sent."""
 NO_NAN = Told(0, "verified", 2, whole=1)
 """A declared loss, which the page and the document name."""
-DECLARED = "VictoriaMetrics keeps no NaN"
+DECLARED = "VictoriaMetrics stores no NaN"
 ONE_REFUSED = Told(1, "rejected", 1, rejected=1, whole=1)
 ONE_LEFT_OUT = Told(0, "verified", 1, withheld=1, whole=1)
 SAMPLE = Told(0, "verified", 10, withheld=2, whole=24)
