@@ -57,6 +57,8 @@ class HttpExporter(Exporter[S]):
 
     method: ClassVar[str] = "POST"
     content_type: ClassVar[str] = "application/json"
+    rights_codes: ClassVar[tuple[str, ...]] = ()
+    """How codes begin by which items are refused for want of credentials or rights: such items wait, as all do after a 401."""
     products: ClassVar[tuple[str, ...]] = ()
     """The backend's names in `magictel.http.products`: a server that names another product fails at http."""
 
@@ -288,7 +290,8 @@ class HttpExporter(Exporter[S]):
             waited += self.clock.monotonic() - began
             self._first = number
             reply = replace(reply, request=request)
-            return Attempted(self.verdict(payload, reply), travelled + len(request.body), reply.status, waited)
+            outcome = self._kept_waiting(self.verdict(payload, reply), reply)
+            return Attempted(outcome, travelled + len(request.body), reply.status, waited)
         assert failure is not None
         return Attempted(self.classify_wire_error(failure), travelled, None, waited)
 
@@ -296,11 +299,24 @@ class HttpExporter(Exporter[S]):
         """`judge` of the reply as it enters: masked, and read wrongly by nobody. What it trips over is an answer without a verdict."""
         reply = reply.masked(self.redact)
         try:
-            return _kept_waiting(self.judge(payload, reply), reply)
+            return self.judge(payload, reply)
         except MISREAD as failure:
             if not reply.ok and not isinstance(general := judge_status(reply, self.clock.now()), Delivered | Partial):
-                return _kept_waiting(general, reply)
+                return general
             return self.classify_wire_error(malformed(f"{self.method} {self.route().path or '/'}", failure))
+
+    def _kept_waiting(self, outcome: Outcome, reply: Reply) -> Outcome:
+        """A refusal of the credentials keeps points waiting for whoever mends them; nothing of it is for good."""
+        if isinstance(outcome, Rejected) and reply.status in _REFUSED:
+            return Unavailable(outcome.code, outcome.message, needs_operator=True)
+        if not isinstance(outcome, Partial) or not self.rights_codes:
+            return outcome
+        denied = {at: why for at, why in outcome.rejected.items() if why.code.startswith(self.rights_codes)}
+        if not denied:
+            return outcome
+        rejected = {at: why for at, why in outcome.rejected.items() if at not in denied}
+        alone = outcome.needs_operator or not outcome.retry
+        return replace(outcome, rejected=rejected, retry={**outcome.retry, **denied}, needs_operator=alone)
 
     def classify_wire_error(self, failure: WireError) -> Outcome:
         """The verdict on a request without a complete reply: nobody answered, and the items may have arrived or not."""
@@ -369,13 +385,6 @@ def _may_be_renewed(attempted: Attempted) -> bool:
     """Whether other credentials or certificates may end this."""
     code = getattr(attempted.outcome, "code", "")
     return attempted.status in _REFUSED or (attempted.status is None and code.startswith("tls."))
-
-
-def _kept_waiting(outcome: Outcome, reply: Reply) -> Outcome:
-    """A refusal of the credentials keeps points waiting for whoever mends them; nothing of it is for good."""
-    if isinstance(outcome, Rejected) and reply.status in _REFUSED:
-        return Unavailable(outcome.code, outcome.message, needs_operator=True)
-    return outcome
 
 
 def _tls_options(settings: HttpSettings) -> TlsOptions:

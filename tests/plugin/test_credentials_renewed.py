@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from magictel.errors import WireError
+from magictel.exporters.elasticsearch import ElasticsearchExporter, ElasticsearchSettings
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.http.wire import Reply, Request
 from magictel.model.outcome import Fate
@@ -153,3 +155,35 @@ def test_a_body_is_framed_and_compressed_once_whatever_the_number_of_endpoints_a
     assert len(backend.seen) == 5
     assert made_bodies == ["framed", "compressed"]
     assert len({request.body for request in backend.seen}) == 1
+
+
+def test_items_that_are_refused_for_want_of_a_right_wait_beside_those_that_are_stored() -> None:
+    denied = {
+        "type": "security_exception",
+        "reason": "action [indices:data/write/bulk[s]] is unauthorized for user [ro]",
+    }
+    items: list[dict[str, Any]] = [{"create": {"status": 201, "result": "created", "_index": "metrics-a"}}] * 2
+    items.append({"create": {"status": 403, "error": denied}})
+
+    class Cluster(Backend):
+        def send(self, request: Request, timeout: float) -> Reply:
+            self.seen.append(request)
+            if request.method == "GET":
+                return Reply(404)
+            body = {"errors": True, "items": items} if len(self.posts()) == 1 else {"errors": False, "items": items[:1]}
+            return Reply(200, {"content-type": "application/json"}, json.dumps(body).encode())
+
+        def posts(self) -> list[Request]:
+            return [request for request in self.seen if request.method == "POST"]
+
+    clock, backend = FakeClock(), Cluster("")
+    settings = ElasticsearchSettings(url=["http://es.example:9200"], index="metrics-a", compression="none")
+    exporter = ElasticsearchExporter(settings, transport=backend, clock=clock)
+    exporter.export(collection(range(3)))
+    ledger = exporter.ledger
+    assert (ledger.delivered, ledger.kept, ledger.rejected) == (2, 1, 0)
+    assert [reason.code for reason in ledger.reasons if reason.fate is Fate.KEPT] == ["es.authz.bulk"]
+    clock.wait(61)
+    assert exporter.force_flush()
+    assert exporter.ledger.delivered == 3
+    assert len(backend.posts()) == 2

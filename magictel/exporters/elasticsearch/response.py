@@ -43,7 +43,6 @@ _EXAMPLE = 300
 _WORDS = 2_000
 _NAMES = re.compile(r"\[[^\[\]\s][^\[\]]*\]")
 """How the engines write the names in their sentences, where others' plain texts have none."""
-_REFUSED = (401, 403)
 _RETRIED_ITEMS = frozenset({429, 500, 502, 503, 504})
 _VAGUE = frozenset({0, 500, 502, 504})
 """Item statuses that do not say whether the item was stored."""
@@ -196,9 +195,6 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
             case RetryClass.BACKOFF | RetryClass.SLOW:
                 waiting[index] = verdict
                 needs_operator.append(trouble.retry is RetryClass.SLOW)
-            case _ if item.status in _REFUSED:  # the points wait for whoever mends credentials or rights
-                waiting[index] = verdict
-                needs_operator.append(True)
             case _:
                 rejected[index] = verdict
     missing = ItemVerdict("es.write.no-verdict", "the reply has no verdict on this item", maybe_stored=True)

@@ -284,10 +284,9 @@ def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, r
     assert (trouble.code, trouble.retry) == (code, retry)
     outcome = judged(bulk(STORED, answer))
     assert isinstance(outcome, Partial)
-    denied = inner["status"] in (401, 403) and retry is RetryClass.NO  # kept for whoever grants the right
-    side = outcome.rejected if retry is RetryClass.NO and code != TIME_SERIES_ID and not denied else outcome.retry
+    side = outcome.rejected if retry is RetryClass.NO and code != TIME_SERIES_ID else outcome.retry
     assert {index: verdict.code for index, verdict in side.items()} == {1: code}
-    assert outcome.needs_operator is (retry is RetryClass.SLOW or denied)
+    assert outcome.needs_operator is (retry is RetryClass.SLOW)
 
 
 @pytest.mark.parametrize(
@@ -510,9 +509,8 @@ def test_the_catalogue_row_gets_its_code_and_its_retry_class(row: dict[str, Any]
         assert outcome.notes[0].code == row["id"]
         return
     assert isinstance(outcome, Partial)
-    denied = row["id"] == "es.authz.bulk"
-    assert outcome.needs_operator is (row["retry"] == "slow" or denied)
-    found = outcome.rejected if row["retry"] == "no" and not denied else outcome.retry
+    assert outcome.needs_operator is (row["retry"] == "slow")
+    found = outcome.rejected if row["retry"] == "no" else outcome.retry
     assert found[0].code == row["id"]
 
 
