@@ -92,6 +92,8 @@ class Group:
     """The points' attributes if they were compared before: the same list means the same objects in the same order."""
 
 
+_NO_ATTRIBUTES: Attributes = {}
+"""The same object for every scope without attributes: what is known of a scope is looked up by its identity."""
 _attributes = attrgetter("attributes")
 _start = attrgetter("start_time_unix_nano")
 _time = attrgetter("time_unix_nano")
@@ -122,7 +124,7 @@ def groups(data: MetricsData) -> Iterator[Group]:
                     resource_metrics.schema_url or resource.schema_url or "",
                     scope.name if scope else "",
                     (scope.version if scope else None) or "",
-                    (scope.attributes if scope else None) or {},
+                    (scope.attributes if scope else None) or _NO_ATTRIBUTES,
                     scope_metrics.schema_url or (scope.schema_url if scope else None) or "",
                     metric.metadata if isinstance(metric, MetricWithMetadata) else (),
                 )

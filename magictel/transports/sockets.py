@@ -22,6 +22,8 @@ from magictel.transports.errors import ExchangeProgress
 
 _SEEN = 80
 _PIECE = 256 * 1024
+_SMALL = 64 * 1024
+"""Bytes that wait for what follows them: a packet and a call less for each request."""
 
 
 class CurrentExchange(threading.local):
@@ -92,13 +94,30 @@ class SocketStream:
         self._backend = backend
         self._ready = ready
         self._broken = False
+        self._unsent = b""
+        """A request's headers: they go out with its body, or with all that there is before the reply is read."""
 
     def spoil(self) -> None:
         """Mark the connection unusable, so that the pool discards it instead of reusing it."""
         self._broken = True
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send all bytes. A peer that closed may have answered before (a 413, a TLS alert): the next read shows it."""
+        """Send all bytes, small ones at the latest before the next read.
+
+        A peer that closed may have answered before (a 413, a TLS alert): the next read shows it.
+        """
+        if len(self._unsent) + len(buffer) <= _SMALL:
+            self._unsent += buffer
+            return
+        self._flush()
+        self._send(buffer)
+
+    def _flush(self) -> None:
+        if self._unsent:
+            buffer, self._unsent = self._unsent, b""
+            self._send(buffer)
+
+    def _send(self, buffer: bytes) -> None:
         progress = self._exchange.progress
         progress.phase = "write" if self._ready else "proxy"
         if self._broken:
@@ -117,6 +136,7 @@ class SocketStream:
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return available bytes, at most `max_bytes`; empty at the end."""
+        self._flush()
         progress = self._exchange.progress
         if progress.broken is None:
             progress.phase = "read" if self._ready else "proxy"

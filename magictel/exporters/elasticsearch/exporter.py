@@ -69,6 +69,10 @@ class SearchExporter(HttpExporter[S]):
 
     def route(self) -> Route:
         """The index's bulk end point; the server gives up on a shard before we give up on the server."""
+        return self._bulk
+
+    @cached_property
+    def _bulk(self) -> Route:
         own = self.settings
         query = {"timeout": f"{max(1, int(own.timeout * 800))}ms"}
         query |= {name: value for name, value in (("pipeline", own.pipeline), ("routing", own.routing)) if value}
