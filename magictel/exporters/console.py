@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
-from magictel.formats.otlp_json import OtlpJson, line
+from magictel.formats.otlp.json_lines import OtlpJson, line
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Throttled
 from magictel.plugin.exporter import Exporter

@@ -26,6 +26,7 @@ from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import proxy_for
 from magictel.net.tls import TlsOptions, file_stamps, ssl_context
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.log_replies import reply_in
 from magictel.plugin.sent_bodies import SentBodies, SentBody
 from magictel.settings.model import HttpSettings
 from magictel.transports.compression import gzip
@@ -116,8 +117,11 @@ class HttpExporter(Exporter[S]):
         return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
 
     def parse_log(self, text: str, status: int | None) -> Reply | None:
-        """The reply that a line of a log shows in this backend's own words, for `diagnose`; None: nothing in it is the backend's."""
-        return None
+        """The reply that a line of a log shows in this backend's own words, for `diagnose`; None: nothing in it is the backend's.
+
+        Default: the first JSON value in the line that `judge` knows.
+        """
+        return reply_in(self.verdict, text, status)
 
     def unverified_code(self, reply: Reply) -> str | None:
         """The code of what a 2xx leaves open (stored? shown already?), for `diagnose`; None: it leaves nothing open."""

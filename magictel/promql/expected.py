@@ -12,6 +12,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
+from magictel.formats import lossy
 from magictel.formats.prometheus.names import label_name, label_value
 from magictel.formats.prometheus.series import SeriesNames, describe, identity, reserved, samples
 from magictel.model.metrics import Point, Series
@@ -99,19 +100,15 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
     """
     if field in _NOT_CARRIED and seen is None:
         return f"not carried by {carrier}"
-    if field == "time_unix_nano" and isinstance(sent, int) and isinstance(seen, int):
-        return "timestamps truncated to milliseconds" if sent // 1_000_000 * 1_000_000 == seen else None
+    if field == "time_unix_nano":
+        return lossy.milliseconds(sent, seen)
     if field == "name":
         return "normalised names" if seen in set(names.get(str(sent), ())) else None
     if field == "keys" and isinstance(sent, tuple) and isinstance(seen, tuple):
         return "normalised names" if sorted({label_name(key) for key in sent}) == sorted(seen) else None
     if field.startswith("labels."):
-        return (
-            "labels are text" if label_value(list(sent) if isinstance(sent, tuple) else sent) == (seen or "") else None
-        )
-    if isinstance(sent, int) and isinstance(seen, float):
-        return "numbers are 64-bit floats" if float(sent) == seen else None
-    return None
+        return lossy.text(label_value(list(sent) if isinstance(sent, tuple) else sent), seen or "", "labels are text")
+    return lossy.double(sent, seen)
 
 
 def _numbers(point: Point) -> Mapping[str, Value]:

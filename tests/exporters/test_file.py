@@ -33,7 +33,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.errors import WireError
 from magictel.exporters.file import FileExporter, FileSettings
-from magictel.formats.otlp_json import OtlpJson, line
+from magictel.formats.otlp.json_lines import OtlpJson, line
 from magictel.model.events import SendFinished
 from magictel.model.finding import Rung, Status
 from magictel.model.metrics import Series, groups

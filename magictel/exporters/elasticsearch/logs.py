@@ -6,19 +6,18 @@ Clients print JSON (Java, Go, Beats), Python's `repr` of it (`BulkIndexError`), 
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from magictel.exporters.elasticsearch.errors import cause_of, read
+from magictel.http.embedded import values_in
 from magictel.http.wire import Reply
 from magictel.text import unquoted
 
 _READ = 1_000_000
 _PROSE = 20_000
-_TRIES = 40
 _OPERATIONS = frozenset({"create", "index", "update", "delete"})
 _TYPE = re.compile(r"\b([a-z][a-z0-9_]*_(?:exception|error))\b['\"\]]*[:,=]?\s*(?:['\"]|reason[=:]\s*)*(.*)", re.DOTALL)
 _JAVA = re.compile(r"\b([A-Z][A-Za-z]{2,60})Exception\b(?:\[|: ?)")
@@ -37,7 +36,7 @@ _HEADERS = {"content-type": "application/json", "x-elastic-product": "Elasticsea
 def reply_in(text: str, status: int | None) -> Reply | None:
     """The reply in a log's text, or None where nothing in it has the form of one."""
     text = text[:_READ]
-    for value in _values(text):
+    for value in values_in(text):
         found = _reply(value, status)
         if found is not None:
             return found
@@ -81,7 +80,7 @@ def _reply(value: Any, status: int | None) -> Reply | None:
     if "error" in value and not _is_verdict(value):
         number, error = value.get("status"), value["error"]
         if isinstance(error, str) and not isinstance(number, int):  # any logger's own field is called so
-            inside = next((found for one in _values(error) if (found := _reply(one, status)) is not None), None)
+            inside = next((found for one in values_in(error) if (found := _reply(one, status)) is not None), None)
             if inside is not None or (status is None and read(400, cause_of(error)) is None):
                 return inside
         return _made(value, status or (number if isinstance(number, int) else 400))
@@ -112,32 +111,6 @@ def _made(body: Mapping[str, Any], status: int) -> Reply:
         # About one document, however it was written: no bulk request as a whole is refused so.
         body, status = {"errors": True, "items": [{"create": {"status": 409, "error": body["error"]}}]}, 200
     return Reply(status, _HEADERS, json.dumps(body, default=str).encode())
-
-
-def _values(text: str) -> Iterator[Any]:
-    """JSON values, or Python's literals, that begin anywhere in the text; a few tries."""
-    decoder = json.JSONDecoder()
-    at = tried = 0
-    while tried < _TRIES and (found := re.compile(r"[\[{]").search(text, at)):
-        at, tried = found.start(), tried + 1
-        try:
-            value, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            value, end = _literal(text, at)
-        if value:
-            yield value
-        at = max(at + 1, end if isinstance(value, dict | list) and value else 0)
-
-
-def _literal(text: str, at: int) -> tuple[Any, int]:
-    closing = {"{": "}", "[": "]"}[text[at]]
-    end = text.rfind(closing, at) + 1
-    if not end or end - at > 20_000:
-        return None, 0
-    try:
-        return ast.literal_eval(text[at:end]), end
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return None, 0
 
 
 def _plain(reason: str) -> str:

@@ -12,8 +12,9 @@ from itertools import chain, repeat
 from operator import add, attrgetter
 from typing import Any
 
+from magictel.encoding.protobuf import varint
 from magictel.encoding.templates import Column, Constant, Filled, Pieces
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, encoded_label, left_out, varint
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, encoded_label, left_out
 from magictel.exporters.prometheus_remote_write.label_columns import LabelRows, Labels, joined
 from magictel.formats.prometheus.series import milliseconds, parts, reserved
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of

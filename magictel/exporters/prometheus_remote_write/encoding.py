@@ -14,10 +14,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+from magictel.encoding.protobuf import field, varint
 from magictel.encoding.templates import Withheld
 from magictel.formats.prometheus.series import IDENTITY, SeriesNames, describe, identity, milliseconds, samples
 from magictel.model.metrics import Group, Kind, Point, Series, Stream, times_of
 from magictel.promql.expected import POINT_LABEL
+from magictel.sources.protobuf_wire import fields_of
 
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
 """The ordinary NaN, in the bits that Prometheus itself writes (model/value)."""
@@ -64,10 +66,7 @@ def time_series(labels: Mapping[str, str], value: float, time: int) -> bytes:
     """One `TimeSeries` with one sample, as field 1 of a `WriteRequest`; labels in the order of their names."""
     number = _NAN_BYTES if value != value else struct.pack("<d", value)
     sample = b"\x09" + number + b"\x10" + varint(time)
-    body = (
-        b"".join(encoded_label(name, labels[name]) for name in sorted(labels)) + b"\x12" + varint(len(sample)) + sample
-    )
-    return b"\x0a" + varint(len(body)) + body
+    return field(1, b"".join(encoded_label(name, labels[name]) for name in sorted(labels)) + field(2, sample))
 
 
 def left_out(stream: Stream) -> tuple[str, str] | None:
@@ -87,38 +86,12 @@ def left_out(stream: Stream) -> tuple[str, str] | None:
 
 def encoded_label(name: str, value: str) -> bytes:
     """A label as field 1 of a `TimeSeries`."""
-    key, text = name.encode(), value.encode()
-    body = b"\x0a" + varint(len(key)) + key + b"\x12" + varint(len(text)) + text
-    return b"\x0a" + varint(len(body)) + body
+    return field(1, field(1, name.encode()) + field(2, value.encode()))
 
 
 def count_series(body: bytes) -> int:
     """How many series a request of ours holds, of one sample each: a histogram's point is one for each bucket, its sum and count."""
-    at = count = 0
-    while at < len(body):
-        at, size, shift = at + 1, 0, 0
-        while at < len(body):
-            byte = body[at]
-            size |= (byte & 127) << shift
-            at, shift = at + 1, shift + 7
-            if byte < 128:
-                break
-        at += size
-        count += 1
-    return count
-
-
-def varint(number: int) -> bytes:
-    """A number as protobuf writes integers; a negative one as 64-bit two's complement."""
-    if 0 <= number < 128:
-        return bytes((number,))
-    number &= (1 << 64) - 1
-    made = bytearray()
-    while number > 127:
-        made.append(number & 127 | 128)
-        number >>= 7
-    made.append(number)
-    return bytes(made)
+    return sum(1 for _ in fields_of(body))
 
 
 def key_in(item: bytes) -> str | None:

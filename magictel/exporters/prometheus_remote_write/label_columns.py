@@ -10,8 +10,9 @@ from operator import add, is_
 from typing import Any
 
 from magictel.encoding.attribute_columns import Rows, rows_by_keys
+from magictel.encoding.protobuf import varint
 from magictel.encoding.templates import Column
-from magictel.exporters.prometheus_remote_write.encoding import encoded_label, varint
+from magictel.exporters.prometheus_remote_write.encoding import encoded_label
 from magictel.formats.prometheus.names import label_value, labels
 from magictel.model.metrics import Attributes
 

@@ -11,6 +11,7 @@ import orjson
 
 from magictel.exporters.elasticsearch.encoding import value_fields
 from magictel.exporters.elasticsearch.values import LONGEST_TEXT, time_text, uncut
+from magictel.formats import lossy
 from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Value
 
@@ -77,12 +78,10 @@ def declared(field: str, sent: Value, seen: Value) -> str | None:
     if not field.startswith(ATTRIBUTES):
         return None
     if isinstance(sent, str) and isinstance(seen, str):
-        return f"texts are cut at {LONGEST_TEXT} characters" if seen == sent[:LONGEST_TEXT] else None
+        return lossy.cut_text(sent, seen, LONGEST_TEXT)
     if isinstance(sent, tuple):
         return _list_form(sent, seen if isinstance(seen, tuple) else () if seen is None else (seen,))
-    if isinstance(seen, str) and seen == as_text(sent):
-        return "attributes become text in a flattened field"
-    return None
+    return lossy.text(as_text(sent), seen, "attributes become text in a flattened field")
 
 
 def as_text(value: Value) -> str:
