@@ -9,7 +9,9 @@ import ast
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,11 +19,23 @@ from magictel.catalogue.retry import RETRY
 from magictel.cli.explain import outcomes
 from magictel.guide import topics
 from magictel.registry import entry_points
+from magictel.scaffold.project import Names, files
 from magictel.settings.describe import OptionRow, option_rows
 from magictel.settings.model import ExporterSettings, HttpSettings
 from tests.documents import DOCUMENTS, ROOT, text
 
-BLOCK = re.compile(r"(<!-- generated: ([a-z.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SENTENCES = {
+    "name": "The name that commands use",
+    "summary": "One line for `list`",
+    "Settings": "The settings model",
+    "kind": "`push` sends; `foreign` drives an OpenTelemetry exporter of somebody else",
+    "temporalities": "The temporalities that it can send",
+    "method": "The method of the request that carries a payload",
+    "content_type": "The content type of a payload, where its route names none",
+}
+"""For class attributes that have no sentence of their own."""
+SCAFFOLD = ("settings", "encode", "split", "template", "judge", "writes", "expect", "read_back")
+BLOCK = re.compile(r"(<!-- generated: ([a-z._-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def table(rows: list[OptionRow], variable: str | None = None) -> str:
@@ -75,6 +89,53 @@ def packages() -> str:
     return "\n".join(lines) + "\n"
 
 
+def excerpt(name: str) -> str:
+    """Return a function or class of the package that `magictel new exporter --http` writes, which its own tests hold to every law."""
+    written = files(Names("acme"), "http")
+    for source in (written["acme_exporter/settings.py"], written["acme_exporter/exporter.py"]):
+        for node in ast.walk(ast.parse(source)):
+            if getattr(node, "name", "").lower() in (name, f"acme{name}"):
+                first = min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)  # type: ignore[attr-defined]
+                lines = source.splitlines()[first - 1 : node.end_lineno]  # type: ignore[attr-defined]
+                return f"```python\n{textwrap.dedent(chr(10).join(lines))}\n```\n"
+    raise LookupError(name)
+
+
+def _members(kind: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the class attributes or methods that an author may write, what each is for, and whether it must be written."""
+    seen = set()
+    for path, owner in (("plugin/interface.py", "Authored"), ("plugin/http_exporter.py", "HttpExporter")):
+        source = (ROOT / "magictel" / path).read_text()
+        tree = ast.parse(source.partition("# ---- inherited ---")[0])  # what follows is not the author's
+        (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner]
+        for node, after in zip(body, [*body[1:], None], strict=True):
+            if isinstance(node, ast.AnnAssign) and kind == "attributes" and "ClassVar" in ast.unparse(node.annotation):
+                name, must, sentence = ast.unparse(node.target), node.value is None, ""
+                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                    sentence = str(after.value.value)
+            elif isinstance(node, ast.FunctionDef) and kind == "methods" and not node.name.startswith("_"):
+                name, sentence = node.name, ast.get_docstring(node) or ""
+                must = any("abstract" in ast.unparse(decorator) for decorator in node.decorator_list)
+            else:
+                continue
+            if name not in seen:
+                seen.add(name)
+                yield name, " ".join(sentence.split()).partition(". ")[0].rstrip("."), must
+
+
+def members(kind: str) -> str:
+    lines = ["| name | what for |", "|---|---|"]
+    for name, sentence, must in _members(kind):
+        text = {
+            "name": "The name that commands use",
+            "summary": "One line for `list`",
+            "Settings": "The settings model",
+        }
+        shown = (sentence or text.get(name, "")).replace("|", "/")
+        lines.append(f"| {f'**`{name}`**' if must else f'`{name}`'} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
 def generated(name: str) -> str:
     delivery = {row.name for row in option_rows(ExporterSettings)}
     if name == "settings-delivery":
@@ -86,6 +147,10 @@ def generated(name: str) -> str:
     if name.startswith("explain-"):
         code = name.removeprefix("explain-")
         return printed("explain", code, prompt=f"$ magictel explain {code}\n")
+    if name.startswith("scaffold-"):
+        return excerpt(name.removeprefix("scaffold-"))
+    if name in ("attributes", "methods"):
+        return members(name)
     parts = {"retry": retry_classes, "topics": listed_topics, "packages": packages}
     return parts[name]() if name in parts else own(name.removeprefix("settings-"))
 
@@ -98,7 +163,9 @@ def test_what_is_generated_is_somewhere() -> None:
     names = {block[1] for document in DOCUMENTS for block in BLOCK.findall(text(document))}
     settings = {"elasticsearch", "prometheus-remote-write", "console", "file", "http", "delivery"}
     assert names == {f"settings-{name}" for name in settings} | {
-        *("help", "help-sandbox", "explain-es.write.flood-stage", "retry", "topics", "packages")
+        *("help", "help-sandbox", "explain-es.write.flood-stage", "retry", "topics", "packages"),
+        *("attributes", "methods"),
+        *(f"scaffold-{part}" for part in SCAFFOLD),
     }
 
 
