@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from magictel.secrets.secret import MASK, Secret
-from magictel.secrets.spellings import Span, View, bare, undone, views
+from magictel.secrets.spellings import Span, View, bare, lower, undone, views
 
 _SHORTEST = 4  # shorter secrets would mask half of every text
 _SHORTEST_CUT = 6
@@ -45,18 +45,23 @@ class _Needle:
     whole: bool = False
 
     @functools.cached_property
+    def wanted(self) -> str:
+        """What is looked for: a strong secret in any case, another exactly as it is."""
+        return lower(self.text) if self.strong else self.text
+
+    @functools.cached_property
     def bare(self) -> str:
         """The secret without spaces, if it is still long enough not to match other words by chance."""
-        short = bare(self.text) if self.strong else ""
+        short = bare(self.wanted) if self.strong else ""
         return short if len(short) >= _SHORTEST_ECHO else ""
 
 
 class Redactor:
-    """A function that masks every known secret in a text, in every spelling (see `spellings`), including base64.
+    """A function that masks every known secret in a text, in every spelling (see `spellings`), including base64, hex and other case.
 
     Halves of `id:key`, of an encoded key and of a login's base64 are secrets as well. So is the beginning of a secret where a text
     is truncated: at its end, and before `…`. Values under four characters are not masked, and short ones of letters or digits
-    only as whole words: a password `elastic` must not turn a product's name into `***search`.
+    only as whole words in their own case: a password `elastic` must not turn a product's name into `***search`.
     """
 
     __slots__ = ("_echoes", "_needles", "_plain")
@@ -119,17 +124,24 @@ def _spans(text: str, needles: tuple[_Needle, ...]) -> list[Span]:
     """Yield the positions of secrets in a text, in every layer of its spelling."""
     spans: list[Span] = []
     for layer, source in views(text):
+        lowered = lower(layer)
+        cuts = tuple(_cuts(layer))
         for needle in needles:
-            spans += map(source, _places(layer, needle.text, needle))
-        without = bare(layer)
-        hits = [span for needle in needles if needle.bare for span in _places(without, needle.bare, needle, _PADDING)]
-        if hits and without != layer:
+            spans += map(source, _places(lowered if needle.strong else layer, needle.wanted, needle, cuts))
+        without = bare(lowered)
+        cuts = tuple(_cuts(without))
+        hits = [
+            span for needle in needles if needle.bare for span in _places(without, needle.bare, needle, cuts, _PADDING)
+        ]
+        if hits and without != lowered:
             view = View.without_blanks(layer)
             spans += [source(view.source(span)) for span in hits]
     return spans
 
 
-def _places(layer: str, wanted: str, needle: _Needle, behind: re.Pattern[str] = _AFTER_BASE64) -> Iterator[Span]:
+def _places(
+    layer: str, wanted: str, needle: _Needle, cuts: Iterable[int], behind: re.Pattern[str] = _AFTER_BASE64
+) -> Iterator[Span]:
     at = layer.find(wanted)
     while at >= 0:
         end = at + len(wanted)
@@ -137,15 +149,15 @@ def _places(layer: str, wanted: str, needle: _Needle, behind: re.Pattern[str] = 
             match = behind.match(layer, end) if needle.base64 else None
             yield at, match.end() if match else end
         at = layer.find(wanted, end)
-    yield from _cut(layer, wanted, needle)
+    yield from _cut(layer, wanted, needle, cuts)
 
 
-def _cut(layer: str, wanted: str, needle: _Needle) -> Iterator[Span]:
-    """Yield the beginnings of secrets where the text was truncated: at the end, and before `…`."""
+def _cut(layer: str, wanted: str, needle: _Needle, cuts: Iterable[int]) -> Iterator[Span]:
+    """Yield the beginnings of secrets where the text was truncated, at `cuts`."""
     first = wanted[:_SHORTEST_CUT]
-    if needle.whole or len(wanted) <= _SHORTEST_CUT or first not in layer:
+    if needle.whole or len(wanted) <= _SHORTEST_CUT:
         return
-    for end in _cuts(layer):
+    for end in cuts:
         from_ = max(0, end - len(wanted) + 1)
         at = layer.find(first, from_, end)
         while at >= 0:
@@ -156,6 +168,7 @@ def _cut(layer: str, wanted: str, needle: _Needle) -> Iterator[Span]:
 
 
 def _cuts(layer: str) -> Iterator[int]:
+    """Yield where a text may have been truncated: at its end, and before `…`."""
     yield len(layer.rstrip(_AFTER_A_CUT))
     at = layer.find("…")
     for _ in range(_MOST_CUTS):
@@ -223,6 +236,8 @@ def _spelled(value: str, plain: tuple[str, ...], *, whole: bool) -> set[_Needle]
         strong = len(text) >= _SHORTEST_ECHO
         needles.add(_Needle(text, strong, base64=True, whole=whole))
         needles.add(_Needle(text.replace("+", "-").replace("/", "_"), strong, base64=True, whole=whole))
+    if len(raw) >= _SHORTEST_CUT:  # a shorter one may be a number
+        needles.add(_Needle(raw.hex(), strong=True, whole=whole))
     return needles
 
 

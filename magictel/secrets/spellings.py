@@ -101,6 +101,14 @@ def bare(text: str) -> str:
     return _BLANKS.sub("", text)
 
 
+def lower(text: str) -> str:
+    """Return a text in lower case, of the same length: every position stays."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(low if len(low := character.lower()) == 1 else character for character in text)
+
+
 def undone(text: str) -> set[str]:
     """Return a text and each of its decoded layers: a secret may itself look escaped."""
     return {layer for layer, _ in views(text)}
