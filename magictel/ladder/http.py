@@ -18,12 +18,21 @@ from magictel.http.wire import Reply, Wire
 from magictel.ladder.deferred import Meanwhile, seconds_left
 from magictel.ladder.sniff import answers_in_plaintext, banner, speaks_tls
 from magictel.model.finding import Finding, Rung, Status
-from magictel.model.outcome import Throttled, Unavailable
+from magictel.model.outcome import Rejected, Throttled, Unavailable
 from magictel.net.tls_errors import known_fault
 
 _RESET_LIKE = frozenset(
     {"net.tcp.reset", "net.http.closed", "http.truncated", "net.http.read-timeout", "net.http.write-timeout"}
 )
+_OUTRIGHT = {
+    402: "pay for the account behind this address, or use another",
+    407: "put user and password into the proxy's URL, or exclude the backend's host from the proxy",
+    421: "use the address for which this server is configured; behind a proxy, set server_name",
+    423: "unlock the resource at the backend",
+    426: "use the protocol that the response names; often the address needs https://",
+    451: "ask the operator of this address, or of the proxy in front of it, to unblock it",
+}
+"""Refusals of whoever asks or of the address, with their remedy: neither the method nor the body of a request changes them."""
 _CLIENT_CERTIFICATE = {  # nginx answers over TLS with a page (its 495 and 496, shown as 400), where others abort the handshake
     "No required SSL certificate was sent": "tls.client-cert-required",
     "The SSL certificate error": "tls.client-cert-rejected",
@@ -91,6 +100,11 @@ def not_a_backend(reply: Reply, wire: Wire, rung: Rung = Rung.HTTP, until: float
     front = responder_of(reply)
     if own_words(reply) == "http.tls-port" and not wire.endpoint.tls:
         return _tls_port(wire, rung, **seen)
+    if reply.status in _OUTRIGHT:
+        verdict = judge_status(reply, 0.0)
+        if isinstance(verdict, Rejected):
+            message = f"{who} refuses the request: {verdict.message}"
+            return Finding.failed(rung, verdict.code, message, verdict.remedy or _OUTRIGHT[reply.status], **seen)
     if not reply.looks_like_html:
         return _gateway(reply, wire, front, rung, seen) if front.named and reply.json() is None else None
     if reply.status == 400 and wire.endpoint.tls:

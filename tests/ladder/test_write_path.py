@@ -47,7 +47,7 @@ def climbed(
         exporter = of(name, url)
         exporter.allowed = frozenset(allowed)
         try:
-            return {one.rung: one for one in climb(exporter.steps(5.0), until=until, skip=skip)}
+            return {one.rung: one for one in climb(exporter.steps(120.0), until=until, skip=skip)}
         finally:
             exporter.shutdown(0)
 
@@ -157,6 +157,52 @@ def test_an_allowed_write_decides(answer: bytes) -> None:
     assert refused[Rung.WRITE].outcome is Status.FAIL
 
 
+OUTRIGHT = {
+    "a bill": (raw(402, {}, b'{"message":"Payment Required"}'), "http.refused", "Payment Required"),
+    "an empty 402": (raw(402, {}, b""), "http.refused", "402"),
+    "a proxy": (raw(407, {"Proxy-Authenticate": "Basic"}, b""), "http.proxy.auth", "407"),
+    "a filter's page": (raw(451, PAGE, b"<html><title>Blocked</title><p>This site is blocked.</html>"), "http.refused", "451"),
+    "a filter": (raw(451, PLAIN, b"Unavailable For Legal Reasons"), "http.refused", "Legal Reasons"),
+    "a virtual host": (raw(421, PLAIN, b"Misdirected Request"), "http.refused", "Misdirected"),
+    "an upgrade": (raw(426, PLAIN, b"Upgrade Required"), "http.refused", "Upgrade"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["elasticsearch", "opensearch", "prometheus-remote-write", "plain"])
+@pytest.mark.parametrize(("answer", "code", "words"), OUTRIGHT.values(), ids=OUTRIGHT)
+def test_a_refusal_of_whoever_asks_fails_whatever_the_method(name: str, answer: bytes, code: str, words: str) -> None:
+    rungs = climbed(name, {"": answer})
+    finding = rungs[Rung.HTTP]
+    assert (finding.outcome, finding.code) == (Status.FAIL, code), finding
+    assert words in finding.message
+    assert finding.remedy
+    assert outcome(rungs) is CheckOutcome.FAIL
+
+
+PROMETHEUS = {
+    "GET /api/v1/query": raw(200, {}, b'{"status":"success"}'),
+    "GET /api/v1/status/flags": raw(200, {}, b'{"data":{"web.enable-remote-write-receiver":"true"}}'),
+    "GET /api/v1/status/buildinfo": raw(200, {}, b'{"data":{"version":"3.1.0"}}'),
+    "GET /api/v1/write": raw(405, {}, b""),
+    "GET": raw(200, PLAIN, b"Ready."),
+}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 501])
+def test_a_proxy_that_refuses_only_posts_proves_nothing(status: int, tmp_path: Path) -> None:
+    states = PROMETHEUS | {"POST": raw(status, {}, b"")}
+    rungs = climbed("prometheus-remote-write", states)
+    assert (rungs[Rung.AUTH].outcome, rungs[Rung.AUTH].code) == (Status.WARN, "http.write-path")
+    assert f"refused by POST ({status})" in rungs[Rung.AUTH].message
+    assert rungs[Rung.WRITE].outcome is Status.SKIPPED
+    assert outcome(rungs) is CheckOutcome.UNVERIFIED
+    assert outcome(climbed("prometheus-remote-write", states, SideEffect.EMPTY_WRITE)) is CheckOutcome.FAIL
+    passes = {"POST /api/v1/write": EMPTY} | states  # it lets through only what is needed
+    assert outcome(climbed("prometheus-remote-write", passes, SideEffect.EMPTY_WRITE)) is CheckOutcome.WARN
+    open_ = climbed("prometheus-remote-write", PROMETHEUS | {"POST": EMPTY})
+    assert (open_[Rung.AUTH].outcome, open_[Rung.WRITE].outcome) == (Status.PASS, Status.PASS)
+
+
 def test_a_remote_write_receiver_is_known_by_its_own_words() -> None:
     reads = raw(400, PLAIN, b"cannot decompress request with length 0: snappy: corrupt input")
     assert climbed("prometheus-remote-write", {"GET": reads})[Rung.HTTP].outcome is Status.PASS
@@ -223,7 +269,7 @@ def test_victoriametrics_answers_alike_on_all_of_its_paths_and_only_some_take_re
             PrometheusRemoteWriteExporter.Settings(url=url + path, trust_env=False)
         )
         try:
-            http = next(one for one in climb(exporter.steps(5.0), until=Rung.HTTP) if one.rung is Rung.HTTP)
+            http = next(one for one in climb(exporter.steps(120.0), until=Rung.HTTP) if one.rung is Rung.HTTP)
         finally:
             exporter.shutdown(0)
     assert (http.outcome, http.code) == (held, code), http.message

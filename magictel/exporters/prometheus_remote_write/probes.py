@@ -29,6 +29,9 @@ _OTHER_DOOR = re.compile(
     r"/(?:write|api/v1/import(?:/[a-z/]+)?|opentelemetry(?:/.*)?|datadog(?:/.*)?|newrelic(?:/.*)?)/?$"
 )
 _NOTHING = Payload(b"", 0)
+_QUERY = "/api/v1/query"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_REFUSES_POST = frozenset({*REFUSED, 404, 405, 501})
 
 
 class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
@@ -86,7 +89,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         reading = query_wire(self.settings, wire)
         if reading is None:
             return Finding.passed(Rung.AUTH, "the write path does not refuse us; no query API is known to ask further")
-        reply = reading.get("/api/v1/query?query=vector(1)")
+        reply = reading.get(f"{_QUERY}?query=vector(1)")
         row = refusal(reply)
         if row is not None and row.code.startswith("mimir."):
             return self._refused(reading, reply)
@@ -98,7 +101,8 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 "use credentials that may read as well, or query_url",
                 status=reply.status,
             )
-        return accepted(wire, "", self._credentials_given())
+        refuses = self._refuses_posts(wire, reading) if reply.ok else None
+        return refuses or accepted(wire, "", self._credentials_given())
 
     @probe(Rung.HEALTH, "the backend says that it is ready")
     def ready(self, wire: Wire) -> Finding:
@@ -141,6 +145,9 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 "this Prometheus' remote-write receiver is switched off",
                 "start it with --web.enable-remote-write-receiver",
             )
+        assert reading is not None
+        if self._refuses_posts(wire, reading) is not None:
+            return Finding.skipped(Rung.WRITE, ask)
         return Finding.passed(Rung.WRITE, "the remote-write receiver is enabled; Prometheus checks no permissions")
 
     @probe(Rung.WRITE, "an empty write is taken", SideEffect.EMPTY_WRITE)
@@ -154,6 +161,25 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             {"Content-Type": self.content_type, **headers},
             lambda reply: self._refused(wire, reply),
             lambda reply: self.judge(_NOTHING, reply),
+        )
+
+    def _refuses_posts(self, wire: Wire, reading: Wire) -> Finding | None:
+        """Return the warning where the address, which answers a query by GET, refuses it by POST: a write is a POST as well.
+
+        Prometheus' query API takes both alike, and neither changes anything, so the one that refuses is a proxy.
+        """
+        if wire.endpoint.origin != reading.endpoint.origin:
+            return None
+        reply = reading.request("POST", _QUERY, body=b"query=vector(1)", headers=_FORM)
+        if reply.status not in _REFUSES_POST:
+            return None
+        return Finding.warned(
+            Rung.AUTH,
+            UNPROVEN,
+            f"a query is answered by GET and refused by POST ({reply.status}): this does not show whether a write is taken",
+            f"magictel check {self.target} --allow empty-write",
+            status=reply.status,
+            first_bytes=wire.first_bytes(reply),
         )
 
     def _refused(self, wire: Wire, reply: Reply) -> Finding:

@@ -79,7 +79,7 @@ class Backend:
 
     @property
     def writes(self) -> list[Request]:
-        return [request for request in self.server.requests if request.method == "POST"]
+        return [request for request in self.server.requests if self.emulator.is_write(request)]
 
 
 @pytest.fixture
