@@ -91,6 +91,7 @@ class Stopwatch:
         self._times: dict[str, int] = {}
         self._refusals: list[str] = []
         self._passed = 0
+        self._requests = 0
 
     @contextmanager
     def wait(self, why: str, code: str | None = None) -> Iterator[None]:
@@ -122,6 +123,11 @@ class Stopwatch:
                 self._passed += not isinstance(item, Reason)
             yield item
 
+    def request(self) -> None:
+        """Count a request that carries points."""
+        with self._lock:
+            self._requests += 1
+
     def tracer(self) -> Callable[[str, Any], None]:
         """Receive the events of an exchange from httpcore's `trace` extension."""
         connecting, sending, done = 0.0, 0.0, self._now()
@@ -146,10 +152,10 @@ class Stopwatch:
         """Return the measured timing of a delivery that took `seconds` in total."""
         spent, times = self._seconds, self._times
         encode = spent.get("encode", 0.0)
-        requests = times.get("compress", 0)
+        requests = self._requests
         if not requests or "exchange" not in spent:
             return Timing(encode, visible=visible, tuning=tuning)
-        compress = spent["compress"]
+        compress = spent.get("compress", 0.0)
         waited = sum(spent.get(why, 0.0) for why in ("limited", "throttled", "away"))
         queue = max(waited, delivery - encode - compress - spent["exchange"])
         connect = spent.get("connect", 0.0) + spent.get("tls", 0.0)

@@ -280,6 +280,8 @@ class HttpExporter(Exporter[S]):
             if left <= 0 and failure is not None:
                 break
             transport = self.transport
+            if self.stopwatch is not None:
+                self.stopwatch.request()
             began = self.clock.monotonic()
             try:
                 reply = transport.send(request, max(0.001, left))

@@ -35,6 +35,7 @@ def test_making_items_counts_and_using_them_does_not() -> None:
     for _ in watch.each("encode", items()):
         hand.turn(10)
     assert watch.timing(33, None).encode == 3
+    watch.request()
     with watch.lap("compress"):
         pass
     watch.tracer()("connection.connect_tcp.started", {})
@@ -44,6 +45,7 @@ def test_making_items_counts_and_using_them_does_not() -> None:
 def test_a_delivery_is_taken_apart_into_its_steps() -> None:
     hand = Hand()
     watch = Stopwatch(hand)
+    watch.request()
     with watch.lap("compress"):
         hand.turn(2)
     hear = watch.tracer()
@@ -68,6 +70,7 @@ def test_a_kept_connection_and_a_failed_one_are_told_apart() -> None:
     hand = Hand()
     watch = Stopwatch(hand)
     for names in (["connect_tcp.started", "connect_tcp.failed"], ["send_request_headers.started"]):
+        watch.request()
         with watch.lap("compress"):
             pass
         hear = watch.tracer()
