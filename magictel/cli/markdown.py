@@ -74,7 +74,9 @@ class _Table(TableElement):
         *before, last = [max(cell.cell_len for cell in column) for column in columns]
         if sum(before) + _GAP * len(before) + min(last, _ROOM) > options.max_width:
             for *cells, sentence in rows:
-                yield Text("  ").join(cell for cell in cells if cell)
+                head = Text("  ").join(cell for cell in cells if cell)
+                for number, line in enumerate(head.wrap(console, options.max_width - 4)):
+                    yield Padding(line, (0, 0, 0, 4 if number else 0))
                 yield Padding(sentence, (0, 0, 0, 4))
             return
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)

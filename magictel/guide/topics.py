@@ -46,5 +46,12 @@ def topic(name: str) -> Topic | None:
         return None
     text = (FOLDER / f"{name}.md").read_text("utf-8")
     title, summary = text.split("\n\n", 2)[:2]
-    markdown = _LINK.sub(r"\1 (`magictel guide \2`)", _COMMENT.sub("", text))
+    markdown = _LINK.sub(_command, _COMMENT.sub("", text))
     return Topic(name, title.removeprefix("# "), " ".join(summary.split()), markdown)
+
+
+def _command(link: re.Match[str]) -> str:
+    """Return a link to another topic as the command that shows it."""
+    label, name = link.groups()
+    command = f"`magictel guide {name}`"
+    return command if label.lower().replace(" ", "-") == name else f"{label} ({command})"

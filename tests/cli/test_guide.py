@@ -57,7 +57,8 @@ def test_in_a_pipe_a_topic_is_markdown_without_the_marks_of_generated_parts(magi
     assert ran.out.startswith("# Settings\n")
     assert "| `url` | `ELASTICSEARCH_URL` |" in ran.out
     assert "<!--" not in ran.out
-    assert "security (`magictel guide security`)" in ran.out
+    assert "may receive your secrets: `magictel guide security`." in ran.out
+    assert "a bad day in the sandbox (`magictel guide sandbox-and-faults`)" in magictel("guide", "quickstart").out
 
 
 def test_colours_are_for_terminals_that_want_them() -> None:
