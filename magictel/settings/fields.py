@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import types
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
@@ -48,6 +49,8 @@ class Field:
     routes: bool
     file: bool
     credential: bool
+    read: Mapping[str, Callable[[str], str]] = dataclasses.field(default_factory=dict, hash=False)
+    """By variable, what makes the option's own text of a text that is written in another way."""
 
     @property
     def nothing(self) -> Any:
@@ -238,6 +241,9 @@ def _field(model: type[msgspec.Struct], info: msgspec.structs.FieldInfo) -> Fiel
     routes, file = extra.get("routes"), extra.get("file")
     bounds = tuple((sign, float(value)) for sign in ("gt", "ge", "le") if (value := getattr(meta, sign)) is not None)
     prefix = getattr(model, "env_prefix", "")
+    named: Mapping[str, tuple[str, ...]] = getattr(model, "env_names", {})
+    env = tuple(named.get(key) or extra.get("env") or ((prefix + key).upper(),))
+    reads: Mapping[str, Callable[[str], str]] = {**getattr(model, "env_read", {}), **(extra.get("read") or {})}
     return Field(
         key=key,
         kind=kind,
@@ -250,7 +256,8 @@ def _field(model: type[msgspec.Struct], info: msgspec.structs.FieldInfo) -> Fiel
         example=meta.examples[0] if meta.examples else None,
         secret=secret,
         address=bool(extra.get("address")) or key == "url" or key.endswith("_url"),
-        env=tuple(extra.get("env") or ((prefix + key).upper(),)),
+        env=env,
+        read={name: reads[name] for name in env if name in reads},
         deprecated=extra.get("deprecated"),
         choices=tuple(map(str, get_args(inner))) if kind == "choice" else (),
         bounds=bounds,

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from magictel.errors import SettingsError
 from magictel.secrets.redactor import Redactor
 from magictel.settings.cautions import cautions
 from magictel.settings.fields import Field, field_map
@@ -80,7 +81,8 @@ def resolve_settings(
             reading.read(field, raw[key], values)
         elif field.required:
             reading.missing(field, table)
-    reading.warnings += strays(name, model.env_prefix, reading.fields, config.tables if config else (), environment)
+    prefixes = model.env_prefix, *model.env_others
+    reading.warnings += strays(name, prefixes, reading.fields, config.tables if config else (), environment)
     reading.stop_if_wrong()
     for field in reading.fields.values():
         if field.required and field.key not in values:
@@ -113,8 +115,21 @@ def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str
         for name in field.env:
             text = environment.get(name)
             if text is not None and _counts(field, text):
-                yield field.key, text, variable(name)
+                yield field.key, _read(field, name, text), variable(name)
                 break
+
+
+def _read(field: Field, name: str, text: str) -> str:
+    """Return the option's own text of a variable's, which may be written in another way."""
+    read = field.read.get(name)
+    if read is None or not text.strip():
+        return text
+    try:
+        return read(text)
+    except ValueError as failure:
+        raise SettingsError(
+            "config.value", f"{field.key}: {name}: {failure}", f"correct {name}, or unset it", str(variable(name))
+        ) from None
 
 
 def _counts(field: Field, text: str) -> bool:

@@ -11,7 +11,7 @@ Units: `seconds` also takes `250ms`, `10s`, `2m`, `1h`; `bytes` also takes `5MB`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import msgspec
@@ -34,6 +34,7 @@ def option(
     example: Any = None,
     secret: bool = False,
     env: Iterable[str] = (),
+    read: Mapping[str, Callable[[str], str]] | None = None,
     deprecated: str | None = None,
     address: bool = False,
     routes: bool | None = None,
@@ -43,7 +44,8 @@ def option(
     ge: float | None = None,
     le: float | None = None,
 ) -> msgspec.Meta:
-    """Return the metadata of a field. `env`: its variables instead of `env_prefix` + KEY; the first is shown.
+    """Return the metadata of a field. `env`: its variables instead of `env_prefix` + KEY; the first is shown. `read`: for a variable
+    whose text is written in another way, what makes the option's own text of it; it raises `ValueError` for what it cannot read.
 
     `secret` is implied by the type `Secret`. `address`: a URL, or a list of URLs, that may contain `user:password@`.
     `deprecated`: what to use instead; a value then causes a warning.
@@ -56,6 +58,7 @@ def option(
         "unit": unit,
         "secret": secret,
         "env": (env,) if isinstance(env, str) else tuple(env),
+        "read": dict(read or {}),
         "deprecated": deprecated,
         "address": address,
         "routes": routes,
@@ -72,6 +75,12 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Delivery options of every exporter."""
 
     env_prefix: ClassVar[str] = ""
+    env_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """By key, the variables of options that are inherited, instead of `env_prefix` + KEY; the first is shown."""
+    env_read: ClassVar[Mapping[str, Callable[[str], str]]] = {}
+    """By variable, as `read` of `option`, for options that are inherited."""
+    env_others: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of variables that look like this exporter's and are others' (`OTEL_EXPORTER_OTLP_TRACES_`)."""
 
     timeout: Annotated[
         float, option("Timeout of one attempt to send a payload.", unit="seconds", example=30, gt=0, le=3600)

@@ -16,12 +16,17 @@ _ALIKE = 0.8
 
 
 def strays(
-    name: str, prefix: str, fields: Mapping[str, Field], tables: Collection[str], environment: Mapping[str, str]
+    name: str,
+    prefixes: tuple[str, ...],
+    fields: Mapping[str, Field],
+    tables: Collection[str],
+    environment: Mapping[str, str],
 ) -> Iterator[str]:
     """Yield a message for each such variable that may be meant for the target `name`, without its value.
 
-    `prefix`: the prefix of the exporter's own variables. `tables`: the targets of the file.
+    `prefixes`: the prefix of the exporter's own variables, and those of others' that begin like it. `tables`: the targets of the file.
     """
+    prefix, *others = prefixes
     known = {variable: key for key, field in fields.items() for variable in field.env}
     prefix_of_target = target_variable(name, "")
     there = {target_variable(table, "") for table in tables}
@@ -44,6 +49,8 @@ def strays(
                     else ""
                 )
                 yield f"{variable} has no effect: the file has no target with that name{hint}"
+        elif others and variable.startswith(tuple(others)):
+            continue
         elif prefix and variable.startswith(prefix) and (near := _near(variable, prefix, known)):
             yield f"{variable} has no effect. Did you mean {near}?"
 
