@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from magictel.model.identity_cache import IdentityCache
 from magictel.model.metrics import Attributes, Group, Point
 from magictel.secrets.secret import MASK
 
@@ -23,7 +24,8 @@ class Scrub:
     def __init__(self, redact: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
         self._redact = tuple(redact)
         self._drop = tuple(drop)
-        self._known: dict[int, tuple[Any, Attributes]] = {}
+        self._cached = IdentityCache[Any, Attributes](lambda given: self.attributes(given or {}), 200_000)
+        """The same object for the same object, so that layouts hold."""
 
     def __call__(self, groups: Iterable[Group]) -> Iterator[Group]:
         """Pass groups through, scrubbed."""
@@ -63,17 +65,6 @@ class Scrub:
             for one in scrubbed.exemplars
         ]
         return replace(scrubbed, exemplars=exemplars)
-
-    def _cached(self, attributes: Any) -> Attributes:
-        """The same object for the same object, so that layouts hold; keeps a reference, since ids are reused."""
-        known = self._known.get(id(attributes))
-        if known is not None:
-            return known[1]
-        scrubbed = self.attributes(attributes or {})
-        if len(self._known) > 200_000:
-            self._known.clear()
-        self._known[id(attributes)] = (attributes, scrubbed)
-        return scrubbed
 
 
 def _matches(key: str, patterns: Sequence[str]) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from magictel.formats.prometheus.names import label_value
 from magictel.formats.prometheus.series import SeriesNames, describe, identity, milliseconds, samples
-from magictel.model.metrics import Attributes, Point, Series, Stream
+from magictel.model.identity_cache import StreamCache
+from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Seen, Unreadable, Value
 from magictel.promql.query import QueryApi, any_of
 
@@ -30,18 +31,15 @@ class Identities:
     def __init__(self, names: SeriesNames, carried: Callable[[Series, Point], bool]) -> None:
         """Create the cache. `carried`: whether the encoder sends a point."""
         self._names, self._carried = names, carried
-        self._streams: dict[Stream, tuple[Attributes, dict[int, _Known]]] = {}
-        self._stream: Stream | None = None
-        self._here: dict[int, _Known] = {}
+        self._streams: StreamCache[dict[int, _Known]] = StreamCache(lambda _: {}, _MOST_SERIES)
         self._count = 0
 
     def of(self, series: Series, point: Point) -> Expected | None:
         """Return a point's samples, each with its series, or None if the encoder omits the point."""
-        if series.stream is not self._stream:
-            self._enter(series.stream)
-        known = self._here.get(id(series.attributes))
+        here = self._streams(series.stream)
+        known = here.get(id(series.attributes))
         if known is None:
-            if not self._here and not self._carried(series, point):
+            if not here and not self._carried(series, point):
                 return None
             known = self._new(series)
         try:
@@ -55,24 +53,16 @@ class Identities:
         moment = milliseconds(point.time_unix_nano)
         return Expected(f"{moment}{known.key}", f"{known.shown} at {moment / 1000:.3f}", fields)
 
-    def _enter(self, stream: Stream) -> None:
-        """Enter the series of this stream; equal resources are not enough to share them: 1 == True == 1.0."""
-        resource, series = self._streams.get(stream, (None, {}))
-        if resource is not stream.resource:
-            series = {}
-            self._streams[stream] = stream.resource, series
-        self._stream, self._here = stream, series
-
     def _new(self, series: Series) -> _Known:
-        if self._count >= _MOST_SERIES or len(self._streams) > _MOST_SERIES:
+        if self._count >= _MOST_SERIES:
             self._streams.clear()
             self._count = 0
-            self._enter(series.stream)
         self._count += 1
         name, labels = self._wanted(series)
         # The metric's own name is part of the key: of two that get the same name in Prometheus, one is not shown as sent.
         key = f"{_AT}{series.stream.name}{_AT}{_series(labels)}"
-        known = self._here[id(series.attributes)] = _Known(series.attributes, name, labels, key, describe(series), {})
+        known = _Known(series.attributes, name, labels, key, describe(series), {})
+        self._streams(series.stream)[id(series.attributes)] = known
         return known
 
     def _wanted(self, series: Series) -> tuple[str, Mapping[str, str]]:

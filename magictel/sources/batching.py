@@ -24,6 +24,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.model.identity_cache import IdentityCache
 from magictel.model.metrics import Kind, Metadata, MetricWithMetadata, Point, joined, times_of
 from magictel.model.validity import LATEST as LATEST
 
@@ -142,8 +143,8 @@ class SeriesCount:
         self._count = 0
         self._places: bytearray | None = None
         self._latest: dict[int, tuple[Head, Sequence[int]]] = {}
-        self._resources: dict[int, tuple[Resource, int]] = {}
-        """By their ids, and kept, as ids are reused: several pages have equal resources that are not the same."""
+        self._told_apart = IdentityCache(_digest, 1_000)
+        """Resources: several pages have equal ones that are not the same."""
 
     def add(self, head: Head, keys: Sequence[int]) -> None:
         """Count the series of a metric's points."""
@@ -168,21 +169,16 @@ class SeriesCount:
                 _mark(self._places, identity, counted)
             self._known = {}
 
-    def _told_apart(self, resource: Resource) -> int:
-        known = self._resources.get(id(resource))
-        if known is None:
-            if len(self._resources) > 1_000:
-                self._resources.clear()
-            digest = hash(repr(sorted(resource.attributes.items(), key=str)))
-            known = self._resources[id(resource)] = resource, digest
-        return known[1]
-
     @property
     def value(self) -> int:
         """Return the number of series so far."""
         if self._places is None:
             return self._count
         return round(-_PLACES * log(max(1, self._places.count(0)) / _PLACES))
+
+
+def _digest(resource: Resource) -> int:
+    return hash(repr(sorted(resource.attributes.items(), key=str)))
 
 
 def _mark(places: bytearray, identity: int, keys: Iterable[int]) -> None:

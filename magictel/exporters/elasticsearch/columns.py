@@ -25,6 +25,7 @@ from magictel.exporters.elasticsearch.encoding import (
     times_json,
 )
 from magictel.exporters.elasticsearch.values import FLOAT32_MAX, INT64_MAX
+from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Kind, Point, Stream, starts_of, times_of, values_of
 
 _DISTRIBUTION = tuple(map(attrgetter, ("count", "sum", "min", "max", "bucket_counts")))
@@ -39,30 +40,11 @@ class Columns:
     """Implements `magictel.encoding.templates.Template`; holds the frames of the streams it has seen."""
 
     def __init__(self) -> None:
-        self._frames: dict[Stream, tuple[Stream, Frame]] = {}
-        self._latest: tuple[Stream, Frame] | None = None
+        self._frames = StreamCache(frame, _MOST_STREAMS)
 
     def frame(self, stream: Stream) -> Frame:
         """The stream's frame, made once for as long as the source hands over the same resource and scope."""
-        latest = self._latest
-        if latest is not None and latest[0] is stream:
-            return latest[1]
-        made = self._frame(stream)
-        self._latest = stream, made
-        return made
-
-    def _frame(self, stream: Stream) -> Frame:
-        known = self._frames.get(stream)
-        if known is not None:
-            of, made = known
-            # Equal is not enough: 1 == True == 1.0.
-            if _same(of.resource, stream.resource) and _same(of.scope_attributes, stream.scope_attributes):
-                return made
-        elif len(self._frames) >= _MOST_STREAMS:
-            self._frames.clear()
-        made = frame(stream)
-        self._frames[stream] = (stream, made)
-        return made
+        return self._frames(stream)
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """The holes of these points; None for exponential histograms, mixed types and what rules turn into text."""
@@ -86,10 +68,6 @@ class Columns:
         if ending:
             written = list(map(ending.__add__, written))
         return list(map(ACTION.__add__, hashes)), b"", b"", b"", *between, written, b""
-
-
-def _same(one: Attributes, other: Attributes) -> bool:
-    return one is other or not (one or other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class SearchExporter(HttpExporter[S]):
 
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         self._columns = Columns()
+        self._flat = expected.FlatAttributes()
         self._collisions: Collisions | None = None
         """Of a time-series index whose dimensions are known."""
         super().__init__(settings, **options)
@@ -181,12 +182,12 @@ class SearchExporter(HttpExporter[S]):
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """The document's fields, as they were meant."""
-        return expected.expected(series, point, self.encode(series, point))
+        return expected.expected(series, point, self.encode(series, point), self._flat)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
         """The document's fields under its `_id`."""
         item = self.encode(series, point)
-        return None if self._mode.time_series else expected.identified(series, point, item)
+        return None if self._mode.time_series else expected.identified(series, point, item, self._flat)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """By search on the `_id`s, and on metrics and times for the same point under another `_id`."""

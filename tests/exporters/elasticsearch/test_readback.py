@@ -10,7 +10,7 @@ from hypothesis import given
 
 from magictel.exporters.elasticsearch.encoding import encode, frame
 from magictel.exporters.elasticsearch.readback import cleanup, search
-from magictel.exporters.elasticsearch.readback.expected import declared, expected
+from magictel.exporters.elasticsearch.readback.expected import FlatAttributes, declared, expected
 from magictel.http.wire import Reply, Wire
 from magictel.model.metrics import Series, groups
 from magictel.model.verification import Expected, SampleQuery, Unreadable, Value, identical
@@ -153,7 +153,7 @@ def test_every_field_of_a_document_is_expected_back_and_no_other(metric: Any) ->
             attributes = {**(point.attributes or {}), "magictel.sample.point": "p", "magictel.run.id": "r"}
             series = Series(group.stream, attributes)
             item = encode(frame(group.stream), series, point)
-            wanted = expected(series, point, item)
+            wanted = expected(series, point, item, FlatAttributes())
             assert wanted is not None
             assert wanted.key == "p"
             names = set(_leaves("", json.loads(item.splitlines()[1])))
@@ -164,7 +164,7 @@ def test_a_point_that_is_not_the_samples_is_not_looked_for() -> None:
     [group] = groups(collection(gauge(1)))
     series = Series(group.stream, {})
     item = encode(frame(group.stream), series, group.points[0])
-    assert expected(series, group.points[0], item) is None
+    assert expected(series, group.points[0], item, FlatAttributes()) is None
 
 
 def _leaves(prefix: str, value: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ import orjson
 from magictel.exporters.elasticsearch.encoding import value_fields
 from magictel.exporters.elasticsearch.values import LONGEST_TEXT, time_text, uncut
 from magictel.formats import lossy
+from magictel.model.identity_cache import IdentityCache
 from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Value
 
@@ -20,10 +21,26 @@ POINT = "attributes.magictel.sample.point"
 TIMES = ("@timestamp", "start_timestamp")
 ATTRIBUTES = ("attributes.", "resource.attributes.", "scope.attributes.")
 _MOST_FLATTENED = 5_000
-_flattened: dict[tuple[str, int], tuple[Attributes, Mapping[str, Value]]] = {}
 
 
-def expected(series: Series, point: Point, item: bytes) -> Expected | None:
+class FlatAttributes:
+    """Attributes by the names of their fields, flattened once while the same objects come again."""
+
+    def __init__(self) -> None:
+        self._flat = {prefix: IdentityCache(partial(_flattened, prefix), _MOST_FLATTENED) for prefix in ATTRIBUTES}
+
+    def of(self, series: Series) -> dict[str, Value]:
+        """Return those of a point, its resource and its scope."""
+        stream = series.stream
+        given = series.attributes, stream.resource, stream.scope_attributes
+        fields: dict[str, Value] = {}
+        for flat, attributes in zip(self._flat.values(), given, strict=True):
+            if attributes:
+                fields |= flat(attributes)
+        return fields
+
+
+def expected(series: Series, point: Point, item: bytes, flat: FlatAttributes) -> Expected | None:
     """Every field of the point's document but the run id, with what was meant: times in nanoseconds, texts at full length.
 
     Made from the point and not from `item`, its encoded form, of which only the `_id` is taken: a bug of the encoding shows.
@@ -33,22 +50,22 @@ def expected(series: Series, point: Point, item: bytes) -> Expected | None:
     key = (series.attributes or {}).get("magictel.sample.point")
     if not isinstance(key, str):
         return None
-    held = _fields(series, point)
+    held = _fields(series, point, flat)
     held.pop(RUN_ID, None)
     return Expected(key, f"{series.stream.name} {key}", held, document_id(item))
 
 
-def identified(series: Series, point: Point, item: bytes) -> Expected | None:
+def identified(series: Series, point: Point, item: bytes, flat: FlatAttributes) -> Expected | None:
     """As `expected`, for any point: its key is the `_id`."""
     key = document_id(item)
     if key is None:
         return None
     attributes = ", ".join(f"{name}={value}" for name, value in (series.attributes or {}).items())
     moment = nanosecond_text(point.time_unix_nano)
-    return Expected(key, f"{series.stream.name}{{{attributes[:200]}}} at {moment}", _fields(series, point), key)
+    return Expected(key, f"{series.stream.name}{{{attributes[:200]}}} at {moment}", _fields(series, point, flat), key)
 
 
-def _fields(series: Series, point: Point) -> dict[str, Value]:
+def _fields(series: Series, point: Point, flat: FlatAttributes) -> dict[str, Value]:
     stream = series.stream
     fields: dict[str, Value] = {
         "@timestamp": nanosecond_text(point.time_unix_nano),
@@ -65,9 +82,7 @@ def _fields(series: Series, point: Point) -> dict[str, Value]:
     if point.start_time_unix_nano:
         fields["start_timestamp"] = nanosecond_text(point.start_time_unix_nano)
     fields |= dict(_flat("", value_fields(point)))
-    fields |= _attributes("attributes.", series.attributes)
-    fields |= _attributes("resource.attributes.", stream.resource)
-    fields |= _attributes("scope.attributes.", stream.scope_attributes)
+    fields |= flat.of(series)
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -112,16 +127,8 @@ def _sortable(item: Any) -> tuple[str, str]:
     return type(item).__name__, repr(item)
 
 
-def _attributes(prefix: str, given: Attributes) -> Mapping[str, Value]:
-    """Attributes by their fields' names, flattened once where the same object comes again (which is kept, as ids are reused)."""
-    if not given:
-        return {}
-    known = _flattened.get((prefix, id(given)))
-    if known is None:
-        if len(_flattened) >= _MOST_FLATTENED:
-            _flattened.clear()
-        known = _flattened[prefix, id(given)] = given, dict(_flat(prefix, uncut(given)))
-    return known[1]
+def _flattened(prefix: str, given: Attributes) -> Mapping[str, Value]:
+    return dict(_flat(prefix, uncut(given)))
 
 
 def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
