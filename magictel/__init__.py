@@ -5,6 +5,7 @@ A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings m
 them, `judge`, probes, `expect` and `read_back`; it is registered as an entry point of `magictel.exporters`:
 
     class AcmeExporter(HttpExporter[AcmeSettings]):
+        interface = 2                                                       # the version it was built for
         name = "acme"
         def encode(self, series: Series, point: Point) -> bytes: ...        # the reference encoding: one item on the wire
         def judge(self, payload: Payload, reply: Reply) -> Outcome: ...     # the only place that interprets a reply
@@ -34,14 +35,19 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     catalogue     pages of the codes; facts about built-in exporters
     clock, env_quotes, errors, files, text
 
-The data's path: `MetricsData` → `scrub` → `possible` → `deduplicate` → `encode` or template → `pack` under the route's limits → pipeline
-→ `judge` → `Receipt`, in which `sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment.
+The data's path: `MetricsData` → `prepare`, once per collection (`scrub` → `possible` → `deduplicate` → `convert`) → `payloads`, pure and
+repeatable (`encode` or template → `pack` under the limits of each route) → pipeline → `judge` → `Receipt`, in which
+`sent = delivered + unconfirmed + rejected + withheld + kept + dropped` at every moment.
 
 Departures from the architecture plan, and their reasons:
 
 - `HttpExporter` is a subclass of `Exporter`: the only base class that uses transports and ladder.
 - `expect` returns how the backend should show a sent point, so that `verify` compares in the backend's terms and an exporter
   declares its lossy forms; `read_back` alone could not distinguish a declared loss from an altered value.
+- A payload is plain data (`delivery.stored` writes it to disk) with the positions of its points: refusals, drops and `given_up` name points
+  by position, and what is left out while encoding travels among the payloads.
+- What a reply means is decided by its own request (`Reply.request`, `Payload.form`), never by state that another thread may change.
+- A refused credential (401, 403) is `Unavailable(needs_operator=True)`: points wait, and the files of secrets and of TLS are read again.
 - Items may begin with a `resource_prefix` (data common to a resource), and may have to be sent `in_time_order`.
 - `export()` bounds waits and retries by `retry_budget`, not attempts: a slow backend may answer (`AdaptiveTimeout`); one that never
   answers gets short attempts, because the SDK's shutdown shares its time among all readers.

@@ -66,9 +66,34 @@ class HttpLadder(Protocol):
         ...
 
 
+class Networked(Protocol):
+    """The part of an exporter that the network rungs need, whatever it speaks there."""
+
+    settings: Any
+    clock: Clock
+    climb_until: float | None
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return the addresses to check."""
+        ...
+
+    def tls_options(self) -> TlsOptions:
+        """Return the TLS options."""
+        ...
+
+
+def network_steps(
+    exporter: Networked, timeout: float, rungs: Sequence[Rung] = (Rung.DNS, Rung.TCP, Rung.TLS)
+) -> Mapping[Rung, Callable[[], Finding]]:
+    """Return the steps below a protocol of one's own; one of datagrams climbs `(Rung.DNS,)` only."""
+    climb = _NetworkClimb(exporter, timeout)
+    checks = {Rung.DNS: climb.dns, Rung.TCP: climb.tcp, Rung.TLS: climb.tls}
+    return {rung: lambda rung=rung: climb.each(rung, checks[rung]) for rung in rungs}  # type: ignore[misc] # its own default
+
+
 def http_steps(exporter: HttpLadder, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
     """Return the steps from dns to write; `timeout` seconds per rung, shared by its endpoints. A failed node is not checked again."""
-    climbing = _Climbing(exporter, timeout)
+    climbing = _HttpClimb(exporter, timeout)
     steps: dict[Rung, Callable[[], Finding]] = {
         Rung.DNS: lambda: climbing.each(Rung.DNS, climbing.dns),
         Rung.TCP: lambda: climbing.each(Rung.TCP, climbing.tcp),
@@ -84,23 +109,20 @@ def http_steps(exporter: HttpLadder, timeout: float) -> Mapping[Rung, Callable[[
     return steps
 
 
-class _Climbing:
-    """A climb, with the endpoints that have not failed."""
+class _NetworkClimb:
+    """A climb of the network rungs, with the endpoints that have not failed."""
 
-    def __init__(self, exporter: HttpLadder, timeout: float) -> None:
-        self._exporter = exporter
+    def __init__(self, exporter: Networked, timeout: float) -> None:
+        self._networked = exporter
         self._timeout = timeout
         self._standing = list(exporter.endpoints())
         self._gone: dict[Endpoint, Finding] = {}
-        self._wires: dict[Endpoint, list[Wire]] = {}
-        """The exchanges of each endpoint for http and auth."""
-        self._writes_next = bool({SideEffect.EMPTY_WRITE, SideEffect.CANARY_WRITE} & exporter.allowed)
 
     def each(self, rung: Rung, ask: Callable[[Endpoint, float], Finding]) -> Finding:
         """Check every endpoint that has not failed, each with its share of the remaining time."""
         until = time.monotonic() + self._timeout
-        if self._exporter.climb_until is not None:
-            until = min(until, self._exporter.climb_until)
+        if self._networked.climb_until is not None:
+            until = min(until, self._networked.climb_until)
         findings: dict[Endpoint, Finding] = {}
         for number, endpoint in enumerate(self._standing):
             share = max(0.1, until - time.monotonic()) / (len(self._standing) - number)
@@ -121,7 +143,7 @@ class _Climbing:
         return tcp(endpoint, proxy=self._proxy(endpoint), timeout=seconds)
 
     def tls(self, endpoint: Endpoint, seconds: float) -> Finding:
-        exporter = self._exporter
+        exporter = self._networked
         return tls(
             endpoint,
             exporter.tls_options(),
@@ -129,6 +151,23 @@ class _Climbing:
             proxy=self._proxy(endpoint),
             timeout=seconds,
         )
+
+    def _proxy(self, endpoint: Endpoint) -> Proxy | None:
+        settings = self._networked.settings
+        if not hasattr(settings, "proxy"):  # what speaks no HTTP goes through none
+            return None
+        return proxy_for(endpoint, settings.proxy, trust_env=settings.trust_env, environment=os.environ)  # noqa: TID251
+
+
+class _HttpClimb(_NetworkClimb):
+    """A climb that goes on with HTTP."""
+
+    def __init__(self, exporter: HttpLadder, timeout: float) -> None:
+        super().__init__(exporter, timeout)
+        self._exporter = exporter
+        self._wires: dict[Endpoint, list[Wire]] = {}
+        """The exchanges of each endpoint for http and auth."""
+        self._writes_next = bool({SideEffect.EMPTY_WRITE, SideEffect.CANARY_WRITE} & exporter.allowed)
 
     def http(self, endpoint: Endpoint, seconds: float) -> Finding:
         """Check http without own probes: send a GET to the write path."""
@@ -205,7 +244,3 @@ class _Climbing:
         wire.until = time.monotonic() + seconds
         wire.proxied = self._proxy(endpoint) is not None
         return wire
-
-    def _proxy(self, endpoint: Endpoint) -> Proxy | None:
-        settings = self._exporter.settings
-        return proxy_for(endpoint, settings.proxy, trust_env=settings.trust_env, environment=os.environ)  # noqa: TID251

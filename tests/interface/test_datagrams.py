@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated
 
 import pytest
@@ -12,8 +12,13 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExportRes
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
+from magictel.ladder.climb import climb
+from magictel.ladder.steps import network_steps
+from magictel.model.finding import Finding, Rung, Status
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Fate, TooLarge, Unavailable, Unconfirmed
+from magictel.net.endpoint import Endpoint
+from magictel.net.tls import TlsOptions
 from magictel.plugin.exporter import Exporter
 from magictel.settings.model import ExporterSettings, option
 from tests.delivery.points import collection
@@ -98,3 +103,28 @@ def test_a_line_that_no_datagram_can_carry_is_rejected_and_not_sent(agent: socke
     assert (receipt.unconfirmed, receipt.rejected) == (1, 1)
     assert {reason.code for reason in receipt.reasons if reason.fate is Fate.REJECTED} == {"statsd.too-large"}
     assert len(received(agent, 1)) == 1
+
+
+class StreamExporter(StatsdExporter):
+    """The same lines over a connection, say: network rungs without HTTP."""
+
+    name = "stream"
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        return (Endpoint("http", "127.0.0.1", self.settings.port),)
+
+    def tls_options(self) -> TlsOptions:
+        return TlsOptions()
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        return network_steps(self, timeout, (Rung.DNS, Rung.TCP))
+
+
+def test_the_network_rungs_need_no_http() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        exporter = StreamExporter(StatsdSettings(port=listening.getsockname()[1]))
+        well = {finding.rung: finding.outcome for finding in climb(exporter.steps(2.0), until=Rung.TCP)}
+        assert well[Rung.DNS] is well[Rung.TCP] is Status.PASS
+    found = {finding.rung: finding for finding in climb(exporter.steps(2.0), until=Rung.WRITE)}
+    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.FAIL, "net.tcp.refused")
+    assert found[Rung.WRITE].outcome in (Status.BLOCKED, Status.SKIPPED)
