@@ -1,19 +1,19 @@
-"""The conformance suite: laws that every exporter must hold, ours and other people's.
+"""The conformance suite: laws that every exporter must obey, built-in ones and those of plugins.
 
-    law         what a law is: id, sentence, level, and a function `(case) -> Violation | None`
-    need        what a law needs to be tried, and how one breaks from deep inside
-    laws/       the laws themselves, by subject
-    case        what a law works with: exporters under test, the backend before them, a clock on which waiting costs nothing
-    points      collections whose points can be told apart wherever they end up, and the odd ones
-    page        whether a verdict and the page of its code agree
-    hindrance   what the system does to an exporter that writes to a file or a stream
-    subject     who is tested: a factory of exporters and one of emulators; of a registered name, or of one's own
-    timekeeping whether an emulator keeps time by the clock it is given
-    trial       law after law, each on a fresh case
-    report      what `--format json` and `--report junit=…` write
-    plugin      `ExporterSuite` for pytest; the only module here that knows pytest
+    law         a law: id, sentence, level, and a function `(case) -> Violation | None`
+    requirements  what a law needs to run, and how it fails from deep inside
+    laws/         the laws, by subject
+    case          the environment of a law: exporters under test, their backend, a clock on which waiting takes no time
+    points        collections with distinguishable points, and unusual ones
+    catalogue_check  whether a verdict agrees with the page of its code
+    io_faults     faults of files and streams
+    under_test    factories of the exporter under test and its emulator
+    timekeeping   whether an emulator uses the given clock
+    runner        runs the laws, each on a new case
+    report        the documents of `--format json` and `--report junit=…`
+    plugin        `ExporterSuite` for pytest; the only module that imports pytest
 
-In an author's own tests, a law is a test and two fixtures are to be filled:
+In an author's tests, each law is a test, and the author defines two fixtures:
 
     class TestAcme(magictel.conformance.ExporterSuite):
         @pytest.fixture
@@ -22,9 +22,9 @@ In an author's own tests, a law is a test and two fixtures are to be filled:
 
         @pytest.fixture
         def emulator(self):
-            return lambda clock: AcmeEmulator(clock=clock)      # None, where there is nothing to script
+            return lambda clock: AcmeEmulator(clock=clock)      # None without a backend to script
 
-One that writes to a file or a stream fills `hindrances` instead of `emulator`: `magictel.conformance.of_file("acme.log")`.
+An exporter that writes to a file or a stream defines `io_faults` instead of `emulator`: `magictel.conformance.file_faults("acme.log")`.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _HOMES = {
     "Case": "magictel.conformance.case",
     "ExporterSuite": "magictel.conformance.plugin",
     "LAWS": "magictel.conformance.laws",
-    "Hindrance": "magictel.conformance.io_faults",
+    "IoFault": "magictel.conformance.io_faults",
     "Law": "magictel.conformance.law",
     "Level": "magictel.conformance.law",
     "Place": "magictel.conformance.under_test",
     "Subject": "magictel.conformance.under_test",
     "Violation": "magictel.conformance.law",
-    "of_file": "magictel.conformance.io_faults",
-    "of_stream": "magictel.conformance.io_faults",
+    "file_faults": "magictel.conformance.io_faults",
+    "stream_faults": "magictel.conformance.io_faults",
     "run": "magictel.conformance.runner",
 }
 
@@ -51,20 +51,20 @@ __all__ = [
     "LAWS",
     "Case",
     "ExporterSuite",
-    "Hindrance",
+    "IoFault",
     "Law",
     "Level",
     "Place",
     "Subject",
     "Violation",
-    "of_file",
-    "of_stream",
+    "file_faults",
     "run",
+    "stream_faults",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when asked for: pytest by `ExporterSuite` alone."""
+    """Load a public name on first use; only `ExporterSuite` imports pytest."""
     if name not in _HOMES:
         raise AttributeError(f"module 'magictel.conformance' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""What one law works with: exporters made as it asks, the backend before them, and a clock on which waiting costs nothing."""
+"""The environment of a law: exporters with its settings, their backend, and a clock on which waiting takes no time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.clock import SystemClock
-from magictel.conformance.io_faults import Hindrance
+from magictel.conformance.io_faults import IoFault
 from magictel.conformance.requirements import Broken, Need
 from magictel.conformance.timekeeping import keeps_own_time
 from magictel.conformance.under_test import NOWHERE, Place, Subject, addresses
@@ -41,14 +41,14 @@ _QUICK = {
     "breaker_failures": 1000,
 }
 _LONG_ENOUGH = 30.0
-"""Seconds that the clock is moved before the backend is asked: longer than anything takes to become visible."""
+"""Seconds that the clock advances before a read-back: longer than any delay of visibility."""
 _MENDED = 90.0
-"""Seconds that a person takes to mend what the system refuses; until then it is not asked again."""
-_NO_ANSWERS = "a backend that answers, and what it writes to answers nothing"
+"""Seconds that a person needs to fix a system error; until then delivery does not retry."""
+_NO_ANSWERS = "a backend that replies, but its destination sends no replies"
 
 
 class LeapingClock(SystemClock):
-    """The machine's clock, on which a wait is over at once and the time has passed all the same."""
+    """The machine's clock, on which a wait ends at once but advances the time."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -63,7 +63,7 @@ class LeapingClock(SystemClock):
         return super().monotonic() + self._ahead
 
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
-        """Leap over the wait; True if `stop` was set before."""
+        """Skip the wait; return whether `stop` was set before."""
         if stop is not None and stop.is_set():
             return True
         with self._lock:
@@ -72,7 +72,7 @@ class LeapingClock(SystemClock):
 
 
 class Arrivals(deque[Request]):
-    """Requests as they come in, and when by the case's clock."""
+    """A record of incoming requests, with times on the case's clock."""
 
     def __init__(self, clock: LeapingClock) -> None:
         super().__init__()
@@ -80,13 +80,13 @@ class Arrivals(deque[Request]):
         self.times: list[float] = []
 
     def append(self, request: Request) -> None:
-        """Take note."""
+        """Record a request."""
         self.times.append(self._clock.monotonic())
         super().append(request)
 
 
 class Case:
-    """One law on one exporter with one seed; a context manager that ends everything it made."""
+    """A law on an exporter with a seed; a context manager that ends everything it created."""
 
     def __init__(self, subject: Subject, seed: int) -> None:
         self.subject = subject
@@ -95,13 +95,13 @@ class Case:
         self.clock = LeapingClock()
         self.logs: list[str] = []
         self.warnings: list[str] = []
-        """Those of the logs that an operator sees without asking for more."""
+        """Return the log messages that an operator sees by default."""
         self.printed = io.StringIO()
         self.run_id = f"{self.dice.getrandbits(48):012x}"
         self._stack = contextlib.ExitStack()
         self.own_time = False
         self._server: Server | None = None
-        self._made: list[Exporter[Any]] = []
+        self._exporters: list[Exporter[Any]] = []
         self._hindered = contextlib.ExitStack()
 
     def __enter__(self) -> Case:
@@ -113,11 +113,11 @@ class Case:
 
     def __exit__(self, *_: object) -> None:
         try:
-            for exporter in self._made:
+            for exporter in self._exporters:
                 exporter.shutdown(0)
-                exporter.close()  # a law may have asked the backend after its shutdown
+                exporter.close()  # a law may have queried the backend after its shutdown
         finally:
-            self._made.clear()
+            self._exporters.clear()
             with self._stack, self._hindered:
                 if self._server is not None:
                     self._server.stop()
@@ -126,12 +126,12 @@ class Case:
 
     @property
     def served(self) -> bool:
-        """True where there is a backend to script."""
+        """Return whether there is a backend to script."""
         return self.subject.emulator is not None
 
     @property
     def server(self) -> Server:
-        """The server around the emulator, started at first use."""
+        """Return the server of the emulator, started on first use."""
         if self._server is None:
             assert self.subject.emulator is not None
             emulator = self.subject.emulator(self.clock)
@@ -143,39 +143,39 @@ class Case:
 
     @property
     def emulator(self) -> Emulator:
-        """The backend itself."""
+        """Return the emulator."""
         return self.server.emulator
 
     def script(self, text: str) -> Faults:
-        """From now on the backend does this, write by write."""
+        """Set the backend's faults from now on, write by write."""
         self.server.faults = parse_faults(text)
         return self.server.faults
 
-    def hindrances(self, kind: str = "refuses") -> list[Hindrance]:
-        """What of this kind can hinder an exporter that writes to this system."""
-        return [one for one in self.subject.hindrances if one.kind == kind]
+    def io_faults(self, kind: str = "refuses") -> list[IoFault]:
+        """Return the I/O faults of this kind for the exporter."""
+        return [io_fault for io_fault in self.subject.io_faults if io_fault.kind == kind]
 
-    def hinder(self, hindrance: Hindrance) -> None:
-        """From now on the system hinders it so."""
+    def hinder(self, io_fault: IoFault) -> None:
+        """Begin an I/O fault."""
         self._hindered.close()
-        self._hindered.enter_context(hindrance.begin(self.folder))
+        self._hindered.enter_context(io_fault.begin(self.folder))
 
     def away(self) -> None:
-        """From now on nobody takes anything."""
+        """Reject everything from now on."""
         if self.served:
             self.script("503 forever")
         else:
-            self.hinder(self.hindrances()[0])
+            self.hinder(self.io_faults()[0])
 
     def stall(self) -> None:
-        """From now on what is sent or written is let wait, longer than any law gives."""
+        """Block every request or write from now on, longer than any law waits."""
         if self.served:
             self.script("slow 6 forever")
         else:
-            self.hinder(self.hindrances("waits")[0])
+            self.hinder(self.io_faults("waits")[0])
 
     def back(self) -> None:
-        """From now on everything is taken again; where a person had to mend it, some time has passed."""
+        """Accept everything again; if a person had to fix it, let some time pass."""
         if self.served:
             self.script("ok")
         else:
@@ -183,7 +183,7 @@ class Case:
             self.clock.wait(_MENDED)
 
     def writes(self) -> list[tuple[float, Request]]:
-        """The writes that came in whole, each with its time by the case's clock."""
+        """Return the complete writes, with times on the case's clock."""
         requests = self.server.requests
         assert isinstance(requests, Arrivals)
         return [pair for pair in zip(requests.times, requests, strict=False) if self.emulator.is_write(pair[1])]
@@ -191,78 +191,78 @@ class Case:
     # ---- the exporter ----------------------------------------------------------------------------------------------------
 
     def exporter(self, **settings: Any) -> Exporter[Any]:
-        """A fresh exporter for this case's backend, with quick settings unless the law says otherwise."""
-        made = self.unkept(**settings)
-        self._made.append(made)
-        return made
+        """Return a new exporter for this case's backend, with short time limits unless the law sets others."""
+        exporter = self.unkept(**settings)
+        self._exporters.append(exporter)
+        return exporter
 
     def unkept(self, **settings: Any) -> Exporter[Any]:
-        """Like `exporter`, for a law that ends it itself."""
+        """Return an exporter like `exporter`, for a law that ends it itself."""
         origin = self.server.origin if self.served else NOWHERE
         environment = self.emulator.environment(origin) if self.served else {}
         wanted = {**_QUICK, **settings}
         return self.subject.exporter(Place(origin, self.folder, wanted, self.clock, environment))
 
     def lacking(self, needs: Collection[Need]) -> str | None:
-        """The first of these needs that is not met, in words that are true of this exporter."""
+        """Return the first unmet need as a message for this exporter."""
         for need in needs:
-            held = True
+            met = True
             match need:
                 case Need.BACKEND:
-                    held = self.served or not sends_over_a_network(self.exporter())
+                    met = self.served or not sends_over_a_network(self.exporter())
                 case Need.SERVER:
-                    held = self.served
+                    met = self.served
                 case Need.AWAY:
-                    held = self.served or bool(self.hindrances())
+                    met = self.served or bool(self.io_faults())
                 case Need.STALL:
-                    held = self.served or bool(self.hindrances("waits"))
+                    met = self.served or bool(self.io_faults("waits"))
                 case Need.SYSTEM:
-                    held = bool(self.hindrances())
+                    met = bool(self.io_faults())
                 case Need.ITEMS:
-                    held = self.served and isinstance(self.emulator, RefusesItems)
+                    met = self.served and isinstance(self.emulator, RefusesItems)
                 case Need.READ_BACK:
-                    held = reads_back(self.exporter())
+                    met = reads_back(self.exporter())
                 case Need.FORK:
-                    held = hasattr(os, "fork")
+                    met = hasattr(os, "fork")
                 case Need.SECRETS:
-                    held = any(one.secret for one in options_of(self.exporter()))
-            if not held:
-                return _NO_ANSWERS if need is Need.SERVER and self.hindrances() else need.value
+                    met = any(option.secret for option in options_of(self.exporter()))
+            if not met:
+                return _NO_ANSWERS if need is Need.SERVER and self.io_faults() else need.value
         return None
 
     # ---- the way back ----------------------------------------------------------------------------------------------------
 
     def expected(self, exporter: Exporter[Any], data: MetricsData) -> list[Expected]:
-        """Every point of a collection as the backend should show it; withheld ones are not among them."""
+        """Return every point of a collection as the backend should show it, without withheld ones."""
         return expected_points(exporter, exporter.prepare(data))[0]
 
     def look(self, exporter: Exporter[Any], expected: Sequence[Expected]) -> Sequence[Seen]:
-        """What the backend shows of this case's points, once all late writes have landed. Raises `Broken` where it cannot be asked."""
+        """Return what the backend shows of this case's points, after all late writes. Raise `Broken` if it cannot be queried."""
         if self.served and not self.server.settle(10):
-            raise Broken("the exporter left a request under way")
+            raise Broken("the exporter left a request running")
         self.clock.wait(_LONG_ENOUGH)
         now = self.clock.now()
         seen = exporter.seen(SampleQuery(self.run_id, now - 86_400, now + 86_400, tuple(expected)))
         if isinstance(seen, Unreadable):
             if seen.final:
-                raise Broken(f"the backend could not be asked: {seen.code}: {seen.message}")
+                raise Broken(f"the backend cannot be queried: {seen.code}: {seen.message}")
             return ()
         return seen
 
 
 def options_of(exporter: Exporter[Any]) -> Sequence[Field]:
-    """The options of an exporter's settings."""
+    """Return the options of an exporter's settings."""
     model: type[ExporterSettings] = type(exporter.settings)
     return fields_of(model)
 
 
 def sends_over_a_network(exporter: Exporter[Any]) -> bool:
-    """True where it sends to an address that is among its settings."""
+    """Return whether it sends to an address from its settings."""
     return isinstance(exporter, HttpExporter) or bool(addresses(type(exporter.settings)))
 
 
 def reads_back(exporter: Exporter[Any]) -> bool:
-    """True where it has a way to ask what the backend holds."""
+    """Return whether it can read points back."""
     if isinstance(exporter, HttpExporter):
         return type(exporter).read_back is not HttpExporter.read_back
     return type(exporter).seen is not Exporter.seen
@@ -270,7 +270,7 @@ def reads_back(exporter: Exporter[Any]) -> bool:
 
 @contextlib.contextmanager
 def _collected(lines: list[str], warnings: list[str]) -> Iterator[None]:
-    """What is logged under `magictel` goes into `lines`, warnings and errors into `warnings` too, and nowhere else."""
+    """Capture the log of `magictel` in `lines`, and warnings and errors also in `warnings`."""
 
     class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

@@ -1,4 +1,4 @@
-"""Whether a verdict and the page of its code say the same of sending again."""
+"""Check that a verdict and the page of its code have the same retry class."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NAMES: dict[type[Outcome], Verdict] = {
 def against_its_page(
     what: str, outcome: Throttled | Unavailable | Unconfirmed | TooLarge | Rejected
 ) -> Violation | None:
-    """None where they agree, or the code is another's and has no page here."""
+    """Return a violation if they differ; a code of another package has no page."""
     page = explain(outcome.code)
     return broken_unless(
         page is None or _NAMES[type(outcome)] in STANDS_WITH[page.retry],
-        f"{what} was judged {type(outcome).__name__} with {outcome.code}, whose page says another class of retry",
+        f"{what} became {type(outcome).__name__} with {outcome.code}, whose page has a different retry class",
     )

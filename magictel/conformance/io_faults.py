@@ -1,7 +1,7 @@
-"""What hinders an exporter that asks nobody over a network: the system refuses what it writes, takes a part, or lets it wait.
+"""I/O faults for exporters without a network: the system rejects a write, accepts a part of it, or blocks.
 
-For an exporter of one's own: `of_file(NAME)` where it writes to `place.folder / NAME`, `of_stream()` where it writes to `sys.stderr`
-or `sys.stdout`, or `Hindrance`s of one's own.
+For a plugin: `file_faults(NAME)` if it writes to `place.folder / NAME`, `stream_faults()` if it writes to `sys.stderr` or
+`sys.stdout`, or custom `IoFault`s.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 _READ_ONLY = Path("/sys/kernel/notes")
-"""Nobody may write it, root neither."""
+"""Not writable, even for root."""
 FILE = "metrics.jsonl"
-"""The name of the file that a registered exporter writes to, in its place's folder."""
+"""The file of a registered exporter in its place's directory."""
 _FULL = Path("/dev/full")
 _ROOM = 100
 """Bytes: less than any line of points."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hindrance:
-    """`name` completes "with …"; what `begin` gives for a place's folder hinders as long as it is entered.
+class IoFault:
+    """A fault: `name` completes "with …"; the context manager from `begin` causes it in a place's directory.
 
-    `refuses`: nothing is taken; `partly`: the beginning is; `waits`: nothing is, and the exporter is not told.
-    `error`: the number by which the system refuses; 0 where it is no `OSError`.
+    `refuses`: nothing is written; `partly`: only the beginning; `waits`: nothing, without an error.
+    `error`: the errno; 0 if it is not an `OSError`.
     """
 
     name: str
@@ -40,47 +40,50 @@ class Hindrance:
     error: int = 0
 
 
-def of_file(name: str) -> tuple[Hindrance, ...]:
-    """For an exporter that writes to the file of this name in its folder: as many as this system has."""
+def file_faults(name: str) -> tuple[IoFault, ...]:
+    """Return the faults for an exporter that writes to this file in its directory, as supported by this system."""
 
     def at(put: Callable[[Path], object]) -> Callable[[Path], AbstractContextManager[object]]:
         return lambda folder: _in_its_place(folder / name, put)
 
-    found = [
-        Hindrance("the folder missing", _away, error=errno.ENOENT),
-        Hindrance("a folder at the file's place", at(Path.mkdir), error=errno.EISDIR),
-        Hindrance("links that lead to themselves", at(lambda path: path.symlink_to(path)), error=errno.ELOOP),
+    faults = [
+        IoFault("a missing directory", _away, error=errno.ENOENT),
+        IoFault("a directory at the file's path", at(Path.mkdir), error=errno.EISDIR),
+        IoFault("a link to itself", at(lambda path: path.symlink_to(path)), error=errno.ELOOP),
     ]
     if _FULL.exists():
-        found.append(Hindrance("a full disk", at(lambda path: path.symlink_to(_FULL)), error=errno.ENOSPC))
+        faults.append(IoFault("a full disk", at(lambda path: path.symlink_to(_FULL)), error=errno.ENOSPC))
     if _READ_ONLY.exists():
-        found.append(Hindrance("no right to write", at(lambda path: path.symlink_to(_READ_ONLY)), error=errno.EACCES))
+        faults.append(IoFault("no write permission", at(lambda path: path.symlink_to(_READ_ONLY)), error=errno.EACCES))
     if os.name == "posix":
-        found.append(
-            Hindrance("a disk that is full in the middle", lambda folder: _little_room(folder / name), "partly")
+        faults.append(
+            IoFault("a disk that fills up during a write", lambda folder: _little_room(folder / name), "partly")
         )
-        found.append(Hindrance("the file locked by another", lambda folder: _locked(folder / name), "waits"))
-    return tuple(found)
+        faults.append(IoFault("the file locked by another process", lambda folder: _locked(folder / name), "waits"))
+    return tuple(faults)
 
 
-def of_stream() -> tuple[Hindrance, ...]:
-    """For an exporter that writes to `sys.stderr` or `sys.stdout`: as many as this system has."""
-    found = [
-        Hindrance("the stream closed", lambda _: _instead(_closed())),
-        Hindrance("no stream at all", lambda _: _instead(None)),
-        Hindrance("the reader of the pipe gone", lambda _: _pipe_without_reader(), error=errno.EPIPE),
+def stream_faults() -> tuple[IoFault, ...]:
+    """Return the faults for an exporter that writes to `sys.stderr` or `sys.stdout`, as supported by this system."""
+    faults = [
+        IoFault("a closed stream", lambda _: _instead(_closed())),
+        IoFault("no stream", lambda _: _instead(None)),
+        IoFault("a pipe without a reader", lambda _: _pipe_without_reader(), error=errno.EPIPE),
     ]
     if _FULL.exists():
-        found.append(Hindrance("a full disk", lambda _: _into(_FULL), error=errno.ENOSPC))
+        faults.append(IoFault("a full disk", lambda _: _into(_FULL), error=errno.ENOSPC))
     if os.name == "posix":
-        found.append(Hindrance("a disk that is full in the middle", _into_little_room, "partly"))
-        found.append(Hindrance("a pipe that nobody reads", lambda _: _pipe_that_is_full(), "waits"))
-    return tuple(found)
+        faults.append(IoFault("a disk that fills up during a write", _into_little_room, "partly"))
+        faults.append(IoFault("a full pipe", lambda _: _pipe_that_is_full(), "waits"))
+    return tuple(faults)
 
 
-def hindrances(writes_to: str) -> tuple[Hindrance, ...]:
-    """Those of an exporter that writes to a `file` or a `stream`; none for one that asks a backend over a network."""
-    known: Mapping[str, Callable[[], tuple[Hindrance, ...]]] = {"file": lambda: of_file(FILE), "stream": of_stream}
+def io_faults(writes_to: str) -> tuple[IoFault, ...]:
+    """Return the faults for an exporter that writes to a `file` or a `stream`; none for one that uses a network."""
+    known: Mapping[str, Callable[[], tuple[IoFault, ...]]] = {
+        "file": lambda: file_faults(FILE),
+        "stream": stream_faults,
+    }
     return known[writes_to]() if writes_to in known else ()
 
 
@@ -117,7 +120,7 @@ def _in_its_place(path: Path, put: Callable[[Path], object]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _little_room(path: Path) -> Iterator[None]:
-    """The limit is the whole process': it stands as short as it can, and leaves what is no regular file alone."""
+    """Set the file size limit, which affects the whole process, as briefly as possible, and only for regular files."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -190,12 +193,12 @@ def _pipe_that_is_full() -> Iterator[None]:
             with _instead(stream):
                 yield
         finally:
-            os.close(read)  # before the stream: whoever still waits is let go
+            os.close(read)  # before the stream, to release blocked writers
 
 
 @contextlib.contextmanager
 def _closing(stream: Any) -> Iterator[None]:
-    """What could not be written is not the law's concern."""
+    """Ignore errors of a stream's last write."""
     try:
         yield
     finally:

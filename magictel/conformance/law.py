@@ -1,4 +1,4 @@
-"""What a law is: something that every exporter must (or should) hold, and a function that tries it."""
+"""Laws: rules that every exporter must (or should) obey, each with a function that checks it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Level(StrEnum):
-    """`must`: an exporter that breaks it loses or betrays something. `should`: it is worse than it could be."""
+    """`must`: an exporter that breaks it loses or leaks something. `should`: it is worse than necessary."""
 
     MUST = "must"
     SHOULD = "should"
@@ -22,7 +22,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """How a law was broken, in one sentence."""
+    """How a law was broken, as a sentence."""
 
     message: str
 
@@ -32,7 +32,7 @@ Check = Callable[["Case"], Violation | None]
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """`id` is stable and dotted; `sentence` is true of an exporter that holds it."""
+    """A law. `id` is stable and dotted; `sentence` is true for an exporter that obeys it."""
 
     id: str
     sentence: str
@@ -42,7 +42,7 @@ class Law:
 
 
 class LawRegistry:
-    """The laws of one subject, in the order they are written down: `@book.law(id, sentence)` on each check."""
+    """The laws of a subject, in order of definition: `@LAWS.law(id, sentence)` on each check."""
 
     def __init__(self) -> None:
         self.laws: list[Law] = []
@@ -54,7 +54,7 @@ class LawRegistry:
         *needs: Need,
         level: Level = Level.MUST,
     ) -> Callable[[Check], Check]:
-        """Write down a law; its check stays a plain function."""
+        """Register a law; its check stays a plain function."""
 
         def add(check: Check) -> Check:
             self.laws.append(Law(id, sentence, check, level, needs))
@@ -63,16 +63,16 @@ class LawRegistry:
         return add
 
 
-def broken_unless(held: object, message: str) -> Violation | None:
-    """None where it held."""
-    return None if held else Violation(message)
+def broken_unless(passed: object, message: str) -> Violation | None:
+    """Return a violation unless the condition is true."""
+    return None if passed else Violation(message)
 
 
-def points(count: int, one: str = "", more: str = "") -> str:
-    """So many points, with the verb that goes with them: `1 point is`, `2 points are`."""
-    return f"{count} point {one}".rstrip() if count == 1 else f"{count} points {more}".rstrip()
+def points(count: int, singular: str = "", plural: str = "") -> str:
+    """Return the number of points with a matching verb: `1 point is`, `2 points are`."""
+    return f"{count} point {singular}".rstrip() if count == 1 else f"{count} points {plural}".rstrip()
 
 
-def first(*found: Violation | None) -> Violation | None:
-    """The first violation among several."""
-    return next((one for one in found if one is not None), None)
+def first(*violations: Violation | None) -> Violation | None:
+    """Return the first violation among several."""
+    return next((violation for violation in violations if violation is not None), None)

@@ -1,4 +1,4 @@
-"""The suite under pytest: a class to inherit from, whose tests are the laws. The only module here that knows pytest."""
+"""The suite for pytest: a base class whose tests are the laws. The only module that imports pytest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from magictel.conformance.io_faults import Hindrance
+from magictel.conformance.io_faults import IoFault
 from magictel.conformance.law import Law, Level
 from magictel.conformance.laws import LAWS
-from magictel.conformance.runner import Verdict, once, try_law
+from magictel.conformance.runner import LawVerdict, once, try_law
 from magictel.conformance.timekeeping import OWN_TIME
 from magictel.conformance.under_test import MakeEmulator, MakeExporter, Subject
 
@@ -19,29 +19,29 @@ _TOLD = pytest.StashKey[set[str]]()
 
 
 class ExporterSuite:
-    """Every law on one exporter: fill the fixtures `exporter` and, where there is something to script, `emulator`.
+    """Every law on an exporter: define the fixtures `exporter` and, if there is a backend to script, `emulator`.
 
-    `exporter` gives a function that makes one for a `Place`; `emulator` gives a function that makes one with a clock, by which it
-    keeps time. Without it the laws on what is sent over a network are skipped.
-    A law that only should hold is an expected failure, `excused` names more of them, each with its reason.
+    `exporter` returns a function that creates an exporter for a `Place`; `emulator` returns a function that creates an emulator with
+    a clock, which it must use. Without it the laws on network requests are skipped.
+    A broken SHOULD law is an expected failure; `excused` names further ones with a reason.
     """
 
-    seed = int(os.environ.get(_SEED, "0"))  # noqa: TID251 # how a failure is shown again under pytest
-    excused: dict[str, str] = {}  # noqa: RUF012 # a subclass writes its own
+    seed = int(os.environ.get(_SEED, "0"))  # noqa: TID251 # reproduces a failure under pytest
+    excused: dict[str, str] = {}  # noqa: RUF012 # a subclass defines its own
 
     @pytest.fixture
     def exporter(self) -> MakeExporter:
-        """To be filled: `lambda place: AcmeExporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)`."""
-        raise NotImplementedError("the fixture `exporter` is to be filled: a function that makes one for a Place")
+        """Define it as `lambda place: AcmeExporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)`."""
+        raise NotImplementedError("define the fixture `exporter`: a function that creates an exporter for a Place")
 
     @pytest.fixture
     def emulator(self) -> MakeEmulator | None:
-        """To be filled where there is one: `lambda clock: AcmeEmulator(clock=clock)`."""
+        """Define it if there is a backend: `lambda clock: AcmeEmulator(clock=clock)`."""
         return None
 
     @pytest.fixture
-    def hindrances(self) -> tuple[Hindrance, ...]:
-        """To be filled where the exporter writes to this system: `magictel.conformance.of_file(NAME)`, or `of_stream()`."""
+    def io_faults(self) -> tuple[IoFault, ...]:
+        """Define it if the exporter writes to a file or stream: `magictel.conformance.file_faults(NAME)`, or `stream_faults()`."""
         return ()
 
     @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.id)
@@ -50,19 +50,19 @@ class ExporterSuite:
         law: Law,
         exporter: MakeExporter,
         emulator: MakeEmulator | None,
-        hindrances: tuple[Hindrance, ...],
+        io_faults: tuple[IoFault, ...],
         request: Any,
     ) -> None:
-        """One law."""
+        """Check a law."""
         again = f"{_SEED}={self.seed} pytest {request.node.nodeid!r}"
-        subject = Subject(type(self).__name__, exporter, emulator, "", hindrances)
-        told = request.node.getparent(pytest.Class).stash.setdefault(_TOLD, set())
-        result = once(try_law(subject, law, self.seed), told)
-        if result.verdict is Verdict.SKIPPED:
+        subject = Subject(type(self).__name__, exporter, emulator, "", io_faults)
+        reported = request.node.getparent(pytest.Class).stash.setdefault(_TOLD, set())
+        result = once(try_law(subject, law, self.seed), reported)
+        if result.verdict is LawVerdict.SKIPPED:
             pytest.skip(f"{law.id} {result.message}")
-        if result.verdict is not Verdict.BROKEN:
+        if result.verdict is not LawVerdict.BROKEN:
             return
-        said = f"{law.id} ({law.level}, seed {self.seed}): {law.sentence}\n{result.message}\nagain: {again}"
+        text = f"{law.id} ({law.level}, seed {self.seed}): {law.sentence}\n{result.message}\nagain: {again}"
         if result.message != OWN_TIME and (law.level is Level.SHOULD or law.id in self.excused):
-            pytest.xfail(self.excused.get(law.id) or said)
-        pytest.fail(said, pytrace=False)
+            pytest.xfail(self.excused.get(law.id) or text)
+        pytest.fail(text, pytrace=False)

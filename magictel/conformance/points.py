@@ -1,4 +1,4 @@
-"""Collections for the laws: points that can be told apart wherever they end up, every shape, and every odd value."""
+"""Collections for the laws: distinguishable points, every type, and every unusual value."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MINUTE = 60_000_000_000
 
 
 def collection(run_id: str, count: int, now: float, first: int = 0, resource: Resource | None = None) -> MetricsData:
-    """`count` everyday points numbered from `first`: gauges, sums and histograms in turn; `now` in Unix seconds."""
+    """Return `count` ordinary points numbered from `first`: gauges, sums and histograms in turn; `now` in Unix seconds."""
     time = int(now * 1000) * 1_000_000
     kinds: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
     for n in range(first, first + count):
@@ -55,14 +55,14 @@ def collection(run_id: str, count: int, now: float, first: int = 0, resource: Re
 
 
 def wrapped(metrics: Sequence[Metric], resource: Resource | None = None) -> MetricsData:
-    """Metrics in one scope of one resource."""
+    """Return metrics in a scope of a resource."""
     scope = InstrumentationScope("magictel.conformance", "1")
-    own = resource or Resource({"service.name": "conformance", "service.instance.id": "1"})
-    return MetricsData([ResourceMetrics(own, [ScopeMetrics(scope, metrics, "")], "")])
+    resource_of_points = resource or Resource({"service.name": "conformance", "service.instance.id": "1"})
+    return MetricsData([ResourceMetrics(resource_of_points, [ScopeMetrics(scope, metrics, "")], "")])
 
 
 def shapes(run_id: str, now: float) -> Iterator[tuple[str, MetricsData]]:
-    """Every shape a point can have, each alone, with its name."""
+    """Yield every type of point, each alone, with its name."""
     time = int(now * 1000) * 1_000_000
     start = time - _MINUTE
     number = 0
@@ -106,7 +106,7 @@ def shapes(run_id: str, now: float) -> Iterator[tuple[str, MetricsData]]:
 
 
 def odd(run_id: str, now: float) -> Iterator[tuple[str, MetricsData]]:
-    """Values, names and attributes that occur once a year, each alone, with its name."""
+    """Yield rare values, names and attributes, each alone, with its name."""
     time = int(now * 1000) * 1_000_000
     values: tuple[tuple[str, float], ...] = (
         ("NaN", math.nan),
@@ -150,20 +150,20 @@ def odd(run_id: str, now: float) -> Iterator[tuple[str, MetricsData]]:
 
 
 def together(collections: Iterable[MetricsData]) -> MetricsData:
-    """Several collections as one."""
-    return MetricsData([one for data in collections for one in data.resource_metrics])
+    """Merge several collections."""
+    return MetricsData([resource_metrics for data in collections for resource_metrics in data.resource_metrics])
 
 
 EMPTY = MetricsData([])
 
 
 def payloads_of(exporter: Exporter[Any], data: MetricsData) -> Iterator[Payload]:
-    """Yield the payloads of a collection, without what is left out."""
+    """Yield the payloads of a collection, without withheld points."""
     for part in exporter.payloads(data):
         if isinstance(part, Payload):
             yield part
 
 
 def accepted(exporter: Exporter[Any], receipt: Receipt) -> int:
-    """Return how many points went the best way there is: delivered, or unconfirmed where the protocol has no replies."""
+    """Return the number of accepted points: delivered, or unconfirmed if the protocol has no replies."""
     return receipt.delivered if exporter.confirms else receipt.readable

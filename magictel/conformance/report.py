@@ -1,4 +1,4 @@
-"""What a run of the suite is written as: the document of `--format json`, and JUnit XML."""
+"""Reports of a run of the suite: the document of `--format json`, JUnit XML, and text."""
 
 from __future__ import annotations
 
@@ -8,67 +8,67 @@ from collections.abc import Sequence
 from typing import Any
 
 from magictel.conformance.law import Level
-from magictel.conformance.runner import Result, Verdict
+from magictel.conformance.runner import LawVerdict, Result
 
 SCHEMA = "magictel.conformance/1"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def outcome(results: Sequence[Result]) -> str:
-    """`fail` where a law that must hold is broken, `warn` where one that should is, else `pass`."""
-    if any(one.failed for one in results):
+    """Return `fail` if a MUST law is broken, `warn` if a SHOULD law is, otherwise `pass`."""
+    if any(result.failed for result in results):
         return "fail"
-    return "warn" if any(one.verdict is Verdict.BROKEN for one in results) else "pass"
+    return "warn" if any(result.verdict is LawVerdict.BROKEN for result in results) else "pass"
 
 
 def document(exporter: str, seed: int, results: Sequence[Result]) -> dict[str, Any]:
-    """The whole run; `message` and `reproduce` are null where a law held."""
+    """Return the document of the run; `message` and `reproduce` are null for a passed law."""
     return {
         "schema": SCHEMA,
         "outcome": outcome(results),
         "exporter": exporter,
         "seed": seed,
-        "counts": {verdict.value: sum(one.verdict is verdict for one in results) for verdict in Verdict},
+        "counts": {verdict.value: sum(result.verdict is verdict for result in results) for verdict in LawVerdict},
         "laws": [
             {
-                "law": one.law.id,
-                "sentence": one.law.sentence,
-                "level": one.law.level.value,
-                "outcome": one.verdict.value,
-                "message": one.message,
-                "reproduce": one.reproduce if one.verdict is Verdict.BROKEN else None,
-                "seconds": round(one.seconds, 3),
+                "law": result.law.id,
+                "sentence": result.law.sentence,
+                "level": result.law.level.value,
+                "outcome": result.verdict.value,
+                "message": result.message,
+                "reproduce": result.reproduce if result.verdict is LawVerdict.BROKEN else None,
+                "seconds": round(result.seconds, 3),
             }
-            for one in results
+            for result in results
         ],
     }
 
 
 def junit(exporter: str, results: Sequence[Result]) -> str:
-    """One suite, a case for each law; a law that only should hold passes, and its `system-out` says that it did not."""
+    """Return a suite with a case for each law; a broken SHOULD law passes with a note in `system-out`."""
     name = _text(f"conformance.{exporter}")
-    suite = ET.Element("testsuite", name=name, time=f"{sum(one.seconds for one in results):.3f}")
-    for one in results:
-        case = ET.SubElement(suite, "testcase", classname=name, name=one.law.id, time=f"{one.seconds:.3f}")
-        told = f"{one.law.sentence}\n{one.message}\nagain: {one.reproduce}"
-        if one.failed:
-            ET.SubElement(case, "failure", message=_text(one.message or ""), type=one.law.level.value).text = _text(
-                told
-            )
-        elif one.verdict is Verdict.BROKEN:
-            ET.SubElement(case, "system-out").text = _text(f"warning: {told}")
-        elif one.verdict is Verdict.SKIPPED:
-            ET.SubElement(case, "skipped", message=_text(one.message or ""))
+    suite = ET.Element("testsuite", name=name, time=f"{sum(result.seconds for result in results):.3f}")
+    for result in results:
+        case = ET.SubElement(suite, "testcase", classname=name, name=result.law.id, time=f"{result.seconds:.3f}")
+        text = f"{result.law.sentence}\n{result.message}\nagain: {result.reproduce}"
+        if result.failed:
+            ET.SubElement(
+                case, "failure", message=_text(result.message or ""), type=result.law.level.value
+            ).text = _text(text)
+        elif result.verdict is LawVerdict.BROKEN:
+            ET.SubElement(case, "system-out").text = _text(f"warning: {text}")
+        elif result.verdict is LawVerdict.SKIPPED:
+            ET.SubElement(case, "skipped", message=_text(result.message or ""))
     totals = {
         "tests": len(results),
-        "failures": sum(one.failed for one in results),
+        "failures": sum(result.failed for result in results),
         "errors": 0,
-        "skipped": sum(one.verdict is Verdict.SKIPPED for one in results),
+        "skipped": sum(result.verdict is LawVerdict.SKIPPED for result in results),
     }
     root = ET.Element("testsuites", name="magictel", time=suite.get("time", "0"))
     for attribute, count in totals.items():
         suite.set(attribute, str(count))
-        if attribute != "skipped":  # the schema has it on suites alone
+        if attribute != "skipped":  # the schema allows it only on suites
             root.set(attribute, str(count))
     root.append(suite)
     ET.indent(root)
@@ -76,33 +76,38 @@ def junit(exporter: str, results: Sequence[Result]) -> str:
 
 
 def lines(exporter: str, results: Sequence[Result], *, all_: bool = False) -> list[str]:
-    """For people: what is broken with the command that shows it again, what was skipped, and the verdict last."""
-    told = []
-    for one in results:
-        match one.verdict:
-            case Verdict.BROKEN:
-                sign = "×" if one.law.level is Level.MUST else "‼"
-                told += [f"  {sign} {one.law.id:<26} {one.message}", f"      {one.law.level}: {one.law.sentence}"]
-                told += [f"      again:  {one.reproduce}"]
-            case Verdict.SKIPPED if all_:
-                told.append(f"  · {one.law.id:<26} {one.message}")
-            case Verdict.HELD if all_:
-                told.append(f"  √ {one.law.id:<26} {one.law.sentence}")
+    """Return the text report: broken laws with the command to reproduce them, skipped laws, and the verdict last."""
+    lines = []
+    for result in results:
+        match result.verdict:
+            case LawVerdict.BROKEN:
+                sign = "×" if result.law.level is Level.MUST else "‼"
+                lines += [
+                    f"  {sign} {result.law.id:<26} {result.message}",
+                    f"      {result.law.level}: {result.law.sentence}",
+                ]
+                lines += [f"      again:  {result.reproduce}"]
+            case LawVerdict.SKIPPED if all_:
+                lines.append(f"  · {result.law.id:<26} {result.message}")
+            case LawVerdict.PASSED if all_:
+                lines.append(f"  √ {result.law.id:<26} {result.law.sentence}")
             case _:
                 pass
     skipped: dict[str, int] = {}
-    for one in results:
-        if one.verdict is Verdict.SKIPPED and one.message:
-            skipped[one.message] = skipped.get(one.message, 0) + 1
+    for result in results:
+        if result.verdict is LawVerdict.SKIPPED and result.message:
+            skipped[result.message] = skipped.get(result.message, 0) + 1
     if not all_:
-        told += [f"  · {_laws(count)} skipped: {exporter} {why}" for why, count in skipped.items()]
-    held = sum(one.verdict is Verdict.HELD for one in results)
-    broken = sum(one.verdict is Verdict.BROKEN for one in results)
+        lines += [f"  · {_laws(count)} skipped: {exporter} {why}" for why, count in skipped.items()]
+    passed = sum(result.verdict is LawVerdict.PASSED for result in results)
+    broken = sum(result.verdict is LawVerdict.BROKEN for result in results)
     verdict = (
-        f"breaks {broken} of {_laws(held + broken)}" if broken else f"holds {'all ' if held > 1 else ''}{_laws(held)}"
+        f"FAILED: {broken} of {_laws(passed + broken)} broken"
+        if broken
+        else f"OK: {'all ' if passed > 1 else ''}{_laws(passed)} passed"
     )
-    told.append(f"{exporter} {verdict}   {sum(one.seconds for one in results):.1f} s")
-    return told
+    lines.append(f"{exporter} {verdict}   {sum(result.seconds for result in results):.1f} s")
+    return lines
 
 
 def _laws(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What a law may lack, and how it breaks from deep inside: what laws and cases both speak of."""
+"""Requirements of laws, and the exception of a broken law: shared by laws and cases."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from enum import StrEnum
 
 
 class Need(StrEnum):
-    """What a law needs of the exporter or its backend to be tried at all; without it the law is skipped, and says so."""
+    """What a law needs from the exporter or its backend to run; without it the law is reported as skipped."""
 
-    BACKEND = "an emulator that takes what is sent, and none was given"
-    SERVER = "a backend whose answers can be scripted"
-    AWAY = "a backend, file or stream that can be taken away"
-    STALL = "a backend, file or stream that can let it wait"
-    SYSTEM = "a file or a stream to write to, whose trouble can be brought about"
-    ITEMS = "a backend that judges item by item"
-    READ_BACK = "a way to ask what the backend holds"
-    FORK = "a system that forks"
-    SECRETS = "a secret among its options"
+    BACKEND = "an emulator of the backend, but there is none"
+    SERVER = "a backend with scripted replies"
+    AWAY = "a backend, file or stream that can become unavailable"
+    STALL = "a backend, file or stream that can block"
+    SYSTEM = "a file or stream whose faults can be simulated"
+    ITEMS = "a backend with a result per item"
+    READ_BACK = "a read-back"
+    FORK = "a system with fork"
+    SECRETS = "a secret option"
 
 
-class Broken(Exception):  # noqa: N818 # what a law raises where returning would be clumsy
-    """A law is broken, found deep inside its check."""
+class Broken(Exception):  # noqa: N818 # raised by a law where returning would be clumsy
+    """A law is broken, detected deep inside its check."""

@@ -1,4 +1,4 @@
-"""Law after law, each on a fresh case: what was held, broken and skipped."""
+"""The runner: checks each law on a new case, with the result passed, broken or skipped."""
 
 from __future__ import annotations
 
@@ -14,53 +14,51 @@ from magictel.conformance.timekeeping import OWN_TIME
 from magictel.conformance.under_test import Subject
 
 
-class Verdict(StrEnum):
-    """How a law came out."""
+class LawVerdict(StrEnum):
+    """The result of a law."""
 
-    HELD = "held"
+    PASSED = "held"
     BROKEN = "broken"
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One law on one exporter. `message`: how it was broken, or why it was skipped; None where it held."""
+    """The result of a law on an exporter. `message`: how it was broken, or why it was skipped; None if it passed."""
 
     exporter: str
     law: Law
     seed: int
-    verdict: Verdict
+    verdict: LawVerdict
     message: str | None
     seconds: float
     reproduce: str
 
     @property
     def failed(self) -> bool:
-        """True where a law that must hold is broken."""
-        return self.verdict is Verdict.BROKEN and self.law.level is Level.MUST
+        """Return whether a MUST law is broken."""
+        return self.verdict is LawVerdict.BROKEN and self.law.level is Level.MUST
 
 
 def run(subject: Subject, laws: Iterable[Law], seed: int = 0) -> Iterator[Result]:
-    """Try every law; yields a result as soon as there is one."""
-    told: set[str] = set()
+    """Check every law and yield each result."""
+    reported: set[str] = set()
     for law in laws:
-        yield once(try_law(subject, law, seed), told)
+        yield once(try_law(subject, law, seed), reported)
 
 
-def once(result: Result, told: set[str]) -> Result:
-    """A trouble of the emulator breaks the first law that meets it, and is noted in `told`; for it the others are skipped."""
+def once(result: Result, reported: set[str]) -> Result:
+    """Report a problem of the emulator only for the first law that meets it, noted in `reported`; skip the other laws."""
     if result.message != OWN_TIME:
         return result
-    if result.message in told:
-        return replace(
-            result, verdict=Verdict.SKIPPED, message="needs an emulator that keeps time by the clock it is given"
-        )
-    told.add(OWN_TIME)
+    if result.message in reported:
+        return replace(result, verdict=LawVerdict.SKIPPED, message="needs an emulator that uses the given clock")
+    reported.add(OWN_TIME)
     return result
 
 
 def try_law(subject: Subject, law: Law, seed: int) -> Result:
-    """Try one law. What the exporter raises breaks it."""
+    """Check a law. An exception of the exporter breaks it."""
     clock = SystemClock()
     started = clock.monotonic()
     verdict, message = _tried(subject, law, seed)
@@ -68,23 +66,23 @@ def try_law(subject: Subject, law: Law, seed: int) -> Result:
     return Result(subject.name, law, seed, verdict, message, clock.monotonic() - started, command)
 
 
-def _tried(subject: Subject, law: Law, seed: int) -> tuple[Verdict, str | None]:
+def _tried(subject: Subject, law: Law, seed: int) -> tuple[LawVerdict, str | None]:
     case = Case(subject, seed)
     try:
         with case:
             lacking = case.lacking(law.needs)
             if lacking is not None:
-                return Verdict.SKIPPED, f"needs {lacking}"
+                return LawVerdict.SKIPPED, f"needs {lacking}"
             violation = law.check(case)
             message = violation.message if violation else None
     except Broken as broken:
         message = str(broken)
     except Exception as failure:
-        # The type and the place, never the text: it may quote a secret.
-        message = f"{type(failure).__name__} was raised{_place(failure)}"
+        # Only the type and the location: the message may contain a secret.
+        message = f"raised {type(failure).__name__}{_place(failure)}"
     if message is None:
-        return Verdict.HELD, None
-    return Verdict.BROKEN, OWN_TIME if case.own_time and law.level is Level.MUST else message
+        return LawVerdict.PASSED, None
+    return LawVerdict.BROKEN, OWN_TIME if case.own_time and law.level is Level.MUST else message
 
 
 def _place(failure: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Who is tested: how exporters are made for a place, and which emulator stands there."""
+"""The exporter under test: how to create it for a place, and its emulator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from magictel.clock import Clock, SystemClock
-from magictel.conformance.io_faults import FILE, Hindrance, hindrances
+from magictel.conformance.io_faults import FILE, IoFault, io_faults
 from magictel.errors import UsageError
 from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
@@ -23,14 +23,14 @@ from magictel.settings.load import resolve_settings
 from magictel.settings.model import ExporterSettings, HttpSettings
 
 NOWHERE = "http://127.0.0.1:9"
-"""An address that exporters can be made with where there is no emulator. No law sends anything to it."""
+"""The address for exporters without an emulator. No law sends anything to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an exporter is to send: the emulator's origin (`http://127.0.0.1:PORT`; `NOWHERE` without one), or a folder of its own.
+    """The destination of an exporter: the emulator's origin (`http://127.0.0.1:PORT`; `NOWHERE` without one), or a directory.
 
-    `settings` are options that the law sets; `clock` goes to the exporter, else waiting takes its time.
+    `settings` are options that the law sets; pass `clock` to the exporter, otherwise waits take real time.
     """
 
     origin: str
@@ -38,7 +38,7 @@ class Place:
     settings: Mapping[str, Any]
     clock: Clock = field(repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The variables by which the emulator says that it can be reached."""
+    """The variables with the emulator's address."""
 
 
 MakeExporter = Callable[[Place], Exporter[Any]]
@@ -47,51 +47,51 @@ MakeEmulator = Callable[[Clock], Emulator]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An exporter under test. `emulator` None: laws that need a scripted backend are skipped, `hindrances` likewise."""
+    """An exporter under test. Without `emulator`, laws that need a scripted backend are skipped; likewise for `io_faults`."""
 
     name: str
     exporter: MakeExporter
     emulator: MakeEmulator | None = None
     reproduce: str = "magictel conformance {name}"
-    """The command that a failure is reproduced by, without law and seed."""
-    hindrances: tuple[Hindrance, ...] = ()
+    """The command that reproduces a failure, without law and seed."""
+    io_faults: tuple[IoFault, ...] = ()
 
 
 def registered(name: str, emulator: str | None = None) -> Subject:
-    """The exporter registered under a name, with the sandbox's emulator for it or the one given as `module:factory`.
+    """Return the exporter registered under a name, with the sandbox's emulator or the one given as `module:factory`.
 
-    Raises `PluginError` for a name that cannot be loaded, `UsageError` for an emulator that cannot be.
+    Raise `PluginError` if the exporter cannot be loaded, `UsageError` if the emulator cannot.
     """
     exporter = entry_points.load(name)
 
     def built(place: Place) -> Exporter[Any]:
-        own = {one.env[0]: str(place.folder / FILE) for one in files(exporter.Settings)}
-        reached = place.environment or {one.env[0]: place.origin for one in addresses(exporter.Settings)}
+        file_settings = {field.env[0]: str(place.folder / FILE) for field in files(exporter.Settings)}
+        reached = place.environment or {field.env[0]: place.origin for field in addresses(exporter.Settings)}
         resolved = resolve_settings(
-            exporter.name, exporter.name, exporter.Settings, environment={**reached, **own}, overrides={}
+            exporter.name, exporter.name, exporter.Settings, environment={**reached, **file_settings}, overrides={}
         )
         known = set(exporter.Settings.__struct_fields__)
         wanted = {"trust_env": False, **place.settings}
         given = {key: value for key, value in wanted.items() if key in known}
-        made: Exporter[Any] = exporter(msgspec.structs.replace(resolved.settings, **given), clock=place.clock)
-        return made
+        instance: Exporter[Any] = exporter(msgspec.structs.replace(resolved.settings, **given), clock=place.clock)
+        return instance
 
     command = f"magictel conformance {exporter.name}" + (f" --emulator {emulator}" if emulator else "")
     if emulator is not None:
         return Subject(exporter.name, built, _named(emulator), command)
     if exporter.name in emulators():
         return Subject(exporter.name, built, lambda clock: make(exporter.name, clock), command)
-    return Subject(exporter.name, built, None, command, hindrances(exporter.writes_to))
+    return Subject(exporter.name, built, None, command, io_faults(exporter.writes_to))
 
 
 def addresses(model: type[ExporterSettings]) -> list[Field]:
-    """The options that say where the backend is: none for an exporter that asks nobody over a network."""
-    return [one for one in fields_of(model) if one.address and one.key not in HttpSettings.__struct_fields__]
+    """Return the options with the backend's address; none for an exporter without a network."""
+    return [field for field in fields_of(model) if field.address and field.key not in HttpSettings.__struct_fields__]
 
 
 def files(model: type[ExporterSettings]) -> list[Field]:
-    """The options that say which file is written."""
-    return [one for one in fields_of(model) if one.file and one.key not in HttpSettings.__struct_fields__]
+    """Return the options with a file to write."""
+    return [field for field in fields_of(model) if field.file and field.key not in HttpSettings.__struct_fields__]
 
 
 def _named(text: str) -> MakeEmulator:
@@ -103,7 +103,7 @@ def _named(text: str) -> MakeEmulator:
         raise UsageError(
             "usage.emulator",
             f"--emulator {text}: {type(failure).__name__}",
-            "write it as MODULE:NAME, a class or function that takes clock= and gives an emulator",
+            "use MODULE:NAME, a class or function that accepts clock= and returns an emulator",
         ) from None
 
     def made(clock: Clock) -> Emulator:

@@ -1,3 +1,3 @@
-"""One folder or module for each backend; nobody imports one by name."""
+"""A folder or module for each backend; never imported by name."""
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def test_an_author_fills_two_fixtures_and_every_law_asked_for_is_a_test(project:
 
 def test_a_failure_names_law_and_seed_and_its_line_shows_it_again_when_pasted(project: Path) -> None:
     done = ran("pytest -q -k 'TestGullible and fault.web-page'", project, MAGICTEL_CONFORMANCE_SEED="7")
-    said = "a web page was taken for the backend's answer"
+    said = "a web page counted as the backend's reply"
     assert done.returncode == 1
     assert "fault.web-page (must, seed 7)" in done.stdout
     assert said in done.stdout
@@ -96,4 +96,4 @@ def test_the_suite_runs_from_an_installed_wheel(project: Path, installed: Path) 
     assert done.returncode == 0, done.stdout + done.stderr
     assert counts == {"passed": len(LAWS) - 4, "skipped": 4}, done.stdout
     held = ran("magictel conformance file --law system.refused", project, installed)
-    assert (held.returncode, held.stdout.split("   ")[0]) == (0, "file holds 1 law")
+    assert (held.returncode, held.stdout.split("   ")[0]) == (0, "file OK: 1 law passed")

@@ -16,7 +16,7 @@ _HERE = {
     "a full disk": ("/dev/full", "file.full"),
     "a missing folder": ("missing/m.jsonl", "file.no-directory"),
     "a folder at its place": (".", "file.is-directory"),
-    "no right to write": ("/sys/kernel/notes", "file.permission"),
+    "no write permission": ("/sys/kernel/notes", "file.permission"),
     "a pipe that no process reads": ("pipe", "file.failed"),
     "a name that is too long": ("x" * 300, "file.failed"),
 }

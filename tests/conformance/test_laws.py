@@ -9,9 +9,9 @@ import pytest
 
 import magictel.conformance
 from magictel.conformance import LAWS, Place, Subject, run
-from magictel.conformance.io_faults import of_file
+from magictel.conformance.io_faults import file_faults
 from magictel.conformance.requirements import Need
-from magictel.conformance.runner import Result, Verdict
+from magictel.conformance.runner import LawVerdict, Result
 from magictel.conformance.under_test import registered
 from magictel.exporters.file import FileSettings
 from magictel.plugin.exporter import Exporter
@@ -24,7 +24,7 @@ SERVED = ("elasticsearch", "opensearch", "prometheus-remote-write")
 NO_SYSTEM = {law: Need.SYSTEM.value for law in IDS if law.startswith("system.")}
 NO_ITEMS = {law: Need.ITEMS.value for law in IDS if law.startswith("partial.")}
 NO_ANSWERS = {
-    law: "a backend that answers, and what it writes to answers nothing"
+    law: "a backend that replies, but its destination sends no replies"
     for law in IDS
     if law.startswith(("retry.", "split.", "fault.", "credentials.")) or law == "ids.no-duplicates"
 }
@@ -46,7 +46,7 @@ SKIPPED = {
 
 def subject(exporter: type[Exporter[Any]] = AcmeExporter) -> Subject:
     if issubclass(exporter, FileExporter):
-        return Subject("acme", partial(to_a_file, exporter), None, hindrances=of_file("metrics.jsonl"))
+        return Subject("acme", partial(to_a_file, exporter), None, io_faults=file_faults("metrics.jsonl"))
 
     def made(place: Place) -> Any:
         return exporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)
@@ -61,7 +61,7 @@ def to_a_file(exporter: type[FileExporter], place: Place) -> FileExporter:
 
 
 def told(results: list[Result]) -> dict[str, str | None]:
-    return {one.law.id: one.message for one in results if one.verdict is Verdict.BROKEN}
+    return {one.law.id: one.message for one in results if one.verdict is LawVerdict.BROKEN}
 
 
 @pytest.mark.parametrize("name", entry_points.names())
@@ -69,7 +69,7 @@ def test_every_registered_exporter_holds_every_law(name: str) -> None:
     results = list(run(registered(name), LAWS))
     assert told(results) == {}
     assert [one.law.id for one in results] == IDS
-    skipped = {one.law.id: one.message for one in results if one.verdict is Verdict.SKIPPED}
+    skipped = {one.law.id: one.message for one in results if one.verdict is LawVerdict.SKIPPED}
     assert skipped == {law: f"needs {why}" for law, why in SKIPPED[name].items()}
 
 
@@ -85,7 +85,7 @@ def test_whom_the_bad_ones_are_made_of_hold_every_law_that_concerns_them_and_non
     for exporter in (AcmeExporter, FileExporter):
         results = list(run(subject(exporter), LAWS))
         assert told(results) == {}
-        held |= {one.law.id for one in results if one.verdict is Verdict.HELD}
+        held |= {one.law.id for one in results if one.verdict is LawVerdict.PASSED}
     assert held == set(IDS)
 
 
@@ -128,7 +128,7 @@ def test_no_secret_is_in_a_message_even_where_an_exporter_raises_it() -> None:
 
     law = next(law for law in LAWS if law.id == "encode.items")
     (result,) = run(subject(Loud), [law])
-    assert result.verdict is Verdict.BROKEN
+    assert result.verdict is LawVerdict.BROKEN
     assert "hunter22" not in str(result.message)
     assert "ValueError" in str(result.message)
 
@@ -153,5 +153,5 @@ class TestToAFile(magictel.conformance.ExporterSuite):
         return partial(to_a_file, FileExporter)
 
     @pytest.fixture
-    def hindrances(self) -> Any:
-        return magictel.conformance.of_file("metrics.jsonl")
+    def io_faults(self) -> Any:
+        return magictel.conformance.file_faults("metrics.jsonl")

@@ -16,7 +16,7 @@ from magictel.clock import Clock, SystemClock
 from magictel.conformance import LAWS, Place, Subject, run
 from magictel.conformance.law import points
 from magictel.conformance.report import lines
-from magictel.conformance.runner import Result, Verdict
+from magictel.conformance.runner import LawVerdict, Result
 from magictel.conformance.timekeeping import OWN_TIME, keeps_own_time
 from magictel.conformance.under_test import NOWHERE, registered
 from magictel.exporters.elasticsearch import ElasticsearchExporter
@@ -46,20 +46,20 @@ def acme(place: Place) -> AcmeExporter:
     return AcmeExporter(AcmeSettings(**settings), clock=place.clock)
 
 
-def ids(results: list[Result], verdict: Verdict) -> list[str]:
+def ids(results: list[Result], verdict: LawVerdict) -> list[str]:
     return [one.law.id for one in results if one.verdict is verdict]
 
 
 @pytest.mark.parametrize("made", [search, acme])
 def test_without_an_emulator_what_sends_is_skipped_and_the_rest_is_tried(made: Any) -> None:
     results = list(run(Subject("mine", made), LAWS))
-    assert ids(results, Verdict.BROKEN) == []
-    assert set(ids(results, Verdict.HELD)) == SEND_NOTHING
+    assert ids(results, LawVerdict.BROKEN) == []
+    assert set(ids(results, LawVerdict.PASSED)) == SEND_NOTHING
     said = {one.law.id: one.message for one in results}
-    assert (
-        said["read-back.lost"] == said["life.export"] == "needs an emulator that takes what is sent, and none was given"
+    assert said["read-back.lost"] == said["life.export"] == "needs an emulator of the backend, but there is none"
+    assert all(
+        one.message and one.message.startswith("needs a") for one in results if one.verdict is LawVerdict.SKIPPED
     )
-    assert all(one.message and one.message.startswith("needs a") for one in results if one.verdict is Verdict.SKIPPED)
 
 
 def test_without_an_emulator_nothing_is_sent_whatever_the_address() -> None:
@@ -73,7 +73,7 @@ def test_without_an_emulator_nothing_is_sent_whatever_the_address() -> None:
             settings: Any = {**place.settings, "url": url}
             return AcmeExporter(AcmeSettings(**settings), clock=place.clock)
 
-        assert ids(list(run(Subject("mine", made), LAWS)), Verdict.BROKEN) == []
+        assert ids(list(run(Subject("mine", made), LAWS)), LawVerdict.BROKEN) == []
         with pytest.raises(BlockingIOError):
             listening.accept()
 
@@ -85,19 +85,22 @@ def test_an_installed_one_without_an_emulator_is_made_with_an_address_too(monkey
         "magictel.registry.entry_points.entry_points", lambda group: [ours] if group == ours.group else []
     )
     results = list(run(registered("acme"), LAWS))
-    assert ids(results, Verdict.BROKEN) == []
-    assert set(ids(results, Verdict.HELD)) == SEND_NOTHING
+    assert ids(results, LawVerdict.BROKEN) == []
+    assert set(ids(results, LawVerdict.PASSED)) == SEND_NOTHING
 
 
 def test_a_clock_of_its_own_breaks_one_law_and_the_others_that_fall_with_it_are_skipped() -> None:
     results = list(run(Subject("mine", search, lambda clock: ElasticsearchEmulator()), LAWS))
-    (broken,) = [one for one in results if one.verdict is Verdict.BROKEN]
+    (broken,) = [one for one in results if one.verdict is LawVerdict.BROKEN]
     assert broken.message == OWN_TIME
     assert broken.failed
-    skipped = [one.law.id for one in results if one.message and "keeps time by the clock" in one.message]
+    skipped = [one.law.id for one in results if one.message and "uses the given clock" in one.message]
     assert {"read-back.true", "ledger.identity", "life.threads"} <= set(skipped)
     assert (
-        ids(list(run(Subject("mine", search, lambda clock: ElasticsearchEmulator(clock=clock)), LAWS)), Verdict.BROKEN)
+        ids(
+            list(run(Subject("mine", search, lambda clock: ElasticsearchEmulator(clock=clock)), LAWS)),
+            LawVerdict.BROKEN,
+        )
         == []
     )
 
@@ -162,11 +165,11 @@ def test_laws_are_counted_in_the_right_number(count: int) -> None:
     said = {0: "0 laws", 1: "1 law", 2: "2 laws"}[count]
     bad = next(one for one in BAD if one.law == "retry.throttled").exporter
     held = list(run(Subject("mine", acme, lambda clock: AcmeEmulator()), LAWS[:count]))
-    assert lines("mine", held)[-1].startswith(f"mine holds {'all ' if count > 1 else ''}{said}   ")
+    assert lines("mine", held)[-1].startswith(f"mine OK: {'all ' if count > 1 else ''}{said} passed   ")
     skipped = list(run(Subject("mine", acme), [law for law in LAWS if law.id.startswith("retry.")][:count]))
-    assert lines("mine", skipped)[-1].startswith("mine holds 0 laws   ")
+    assert lines("mine", skipped)[-1].startswith("mine OK: 0 laws passed   ")
     assert [one for one in lines("mine", skipped) if "skipped" in one] == (
-        [f"  · {said} skipped: mine needs a backend whose answers can be scripted"] if count else []
+        [f"  · {said} skipped: mine needs a backend with scripted replies"] if count else []
     )
     if count:
         some = [law for law in LAWS if law.id in ("retry.throttled", "retry.refused")][:count]
@@ -176,7 +179,7 @@ def test_laws_are_counted_in_the_right_number(count: int) -> None:
             return bad(AcmeSettings(**settings), clock=place.clock)  # type: ignore[arg-type]
 
         broken = list(run(Subject("mine", made, lambda clock: AcmeEmulator()), some))
-        assert lines("mine", broken)[-1].startswith(f"mine breaks 1 of {said}   ")
+        assert lines("mine", broken)[-1].startswith(f"mine FAILED: 1 of {said} broken   ")
 
 
 def test_points_are_counted_in_the_right_number() -> None:

@@ -1,4 +1,4 @@
-"""All laws, by subject, in the order they are tried."""
+"""All laws, by subject, in the order they run."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ LAWS: tuple[Law, ...] = (
 
 
 def chosen(ids: Iterable[str]) -> tuple[Law, ...]:
-    """The laws of these ids (all, without any), in their own order. Raises `UsageError` for an unknown one."""
+    """Return the laws with these ids (by default all) in their own order. Raise `UsageError` for an unknown one."""
     wanted = list(ids)
     known = {law.id for law in LAWS}
-    for one in wanted:
-        if one not in known:
-            near = [law.id for law in LAWS if one.partition(".")[0] == law.id.partition(".")[0]]
+    for law_id in wanted:
+        if law_id not in known:
+            near = [law.id for law in LAWS if law_id.partition(".")[0] == law.id.partition(".")[0]]
             raise UsageError(
                 "usage.unknown-law",
-                f"no law is called {one}",
-                f"near: {', '.join(near)}" if near else "magictel conformance shows every law",
+                f"no law is called {law_id}",
+                f"did you mean {', '.join(near)}" if near else "magictel conformance lists the laws",
             )
     return tuple(law for law in LAWS if not wanted or law.id in wanted)

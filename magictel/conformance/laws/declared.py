@@ -1,4 +1,4 @@
-"""Laws on what an exporter says of itself: its description, its secrets, its probes."""
+"""Laws on the declarations of an exporter: its description, its secrets, its probes."""
 
 from __future__ import annotations
 
@@ -22,89 +22,98 @@ _PLANTED = "c0nf0rmance-pl4nted-s3cret"
 _CHANGES = frozenset({"PUT", "DELETE", "PATCH"})
 
 
-@LAWS.law("describe.interface", "It says what it is called, what it is, and for which interface it was built.")
+@LAWS.law("describe.interface", "The exporter declares its name, a summary, and its interface version.")
 def interface(case: Case) -> Violation | None:
-    """Name, summary, interface, settings."""
+    """Check name, summary, interface and settings."""
     exporter = case.exporter()
     number = declared_interface(type(exporter))
     return first(
         broken_unless(getattr(exporter, "name", ""), "it has no name"),
         broken_unless(getattr(exporter, "summary", ""), "it has no summary"),
-        broken_unless(number is not None, f"its own class does not say interface = {INTERFACE}"),
+        broken_unless(number is not None, f"its own class does not set interface = {INTERFACE}"),
         broken_unless(number == INTERFACE, f"it was built for interface {number}"),
     )
 
 
-@LAWS.law("describe.options", "Every option has a sentence and a variable, and a sample file and a schema can be made.")
+@LAWS.law(
+    "describe.options",
+    "Every option has a description and a variable, and a sample file and a schema can be generated.",
+)
 def options(case: Case) -> Violation | None:
-    """By the same code as `magictel describe`."""
+    """Check with the code of `magictel describe`."""
     exporter = case.exporter()
     model = type(exporter.settings)
     for row in option_rows(model):
         if not row.description.strip():
-            return Violation(f"the option {row.name} has no sentence")
+            return Violation(f"the option {row.name} has no description")
         if not row.env:
             return Violation(f"the option {row.name} has no variable")
     return first(
-        broken_unless(sample_toml(model, exporter.name), "no sample file can be made"),
-        broken_unless(json_schema(model, exporter.name), "no schema can be made"),
+        broken_unless(sample_toml(model, exporter.name), "no sample file can be generated"),
+        broken_unless(json_schema(model, exporter.name), "no schema can be generated"),
     )
 
 
-@LAWS.law("describe.cost", "It says what a point costs, and what the backend refuses or changes.", level=Level.SHOULD)
+@LAWS.law(
+    "describe.cost",
+    "The exporter declares the cost of a point, and what the backend rejects or changes.",
+    level=Level.SHOULD,
+)
 def cost(case: Case) -> Violation | None:
-    """Shown by `magictel describe`."""
+    """Check the cost and limits that `magictel describe` shows."""
     exporter = case.exporter()
     return first(
-        broken_unless(exporter.cost, "it does not say what a point costs"),
-        broken_unless(exporter.limits, "it does not say what is refused or changed"),
+        broken_unless(exporter.cost, "it does not declare the cost of a point"),
+        broken_unless(exporter.limits, "it does not declare what is rejected or changed"),
     )
 
 
 @LAWS.law(
     "secrets.nowhere",
-    "No secret shows in repr, logs, receipts or findings, even where the backend says it back.",
+    "No secret appears in repr, logs, receipts or findings, even if the backend echoes it.",
     Need.SECRETS,
     Need.BACKEND,
 )
 def secrets(case: Case) -> Violation | None:
-    """Each secret option by itself, planted; the backend answers with what it was sent."""
+    """Plant each secret option separately; the backend echoes it."""
     if case.served:
         case.script(f"400 body='no entry for {_PLANTED}' x40, then 503 body='{_PLANTED}' forever")
     tried = 0
-    for one in options_of(case.exporter()):
-        if not one.secret or one.kind not in ("secret", "secrets"):
+    for secret_option in options_of(case.exporter()):
+        if not secret_option.secret or secret_option.kind not in ("secret", "secrets"):
             continue
-        value: Any = Secret(_PLANTED) if one.kind == "secret" else {"X-Planted": Secret(_PLANTED)}
-        exporter = case.exporter(**{one.key: value})
+        value: Any = Secret(_PLANTED) if secret_option.kind == "secret" else {"X-Planted": Secret(_PLANTED)}
+        exporter = case.exporter(**{secret_option.key: value})
         tried += 1
         shown = [repr(exporter), repr(exporter.settings), exporter.endpoint()]
         receipt = exporter.deliver(collection(case.run_id, 1, case.clock.now()), seconds=1.0)
         shown += [f"{reason.message} {reason.example}" for reason in receipt.reasons]
         exporter.export(collection(case.run_id, 1, case.clock.now()), timeout_millis=200)
-        shown += [f"{found.message} {found.remedy} {found.evidence}" for found in _climbed(exporter)]
+        shown += [f"{finding.message} {finding.remedy} {finding.evidence}" for finding in _climbed(exporter)]
         exporter.shutdown(0)
         if any(_PLANTED in text for text in (*shown, *case.logs, case.printed.getvalue())):
-            return Violation(f"the value of {one.key} is shown")
+            return Violation(f"the value of {secret_option.key} is shown")
     return broken_unless(tried, "no secret could be planted")
 
 
-@LAWS.law("probes.hold", "Before a healthy backend no rung of its ladder fails, and no probe breaks.", Need.BACKEND)
+@LAWS.law(
+    "probes.hold", "With a healthy backend no rung of the ladder fails, and no probe raises an exception.", Need.BACKEND
+)
 def probes_hold(case: Case) -> Violation | None:
-    """All rungs that it can climb."""
-    for found in _climbed(case.exporter()):
-        if found.outcome is Status.FAIL:
-            return Violation(f"{found.rung}: {found.code}: {found.message}")
+    """Climb all rungs."""
+    for finding in _climbed(case.exporter()):
+        if finding.outcome is Status.FAIL:
+            return Violation(f"{finding.rung}: {finding.code}: {finding.message}")
     return None
 
 
 @LAWS.law("probes.side-effects", "Probes do no more than they declare: read-only ones write nothing.", Need.BACKEND)
 def side_effects(case: Case) -> Violation | None:
-    """A backend that takes notes."""
+    """Climb the ladder with a backend that records requests."""
     exporter = case.exporter()
     files = _files(case.folder)
     list(_climbed(exporter))
-    declared = {one.side_effect for one in probes_of(type(exporter))} & exporter.allowed
+    declared = {probe.side_effect for probe in probes_of(type(exporter))} & exporter.allowed
     if case.served:
         for request in case.server.requests:
             wrote = case.emulator.is_write(request) and SideEffect.CANARY_WRITE not in declared

@@ -1,4 +1,4 @@
-"""Laws on how much is sent, held and tried: deadline, breaker, bounded memory, batches."""
+"""Laws on limits: deadline, breaker, bounded memory, batches."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LAWS = LawRegistry()
 _BUSY = 1.0
 
 
-@LAWS.law("bounds.deadline", "deliver ends by its deadline, and names what it gave up.", Need.AWAY)
+@LAWS.law("bounds.deadline", "deliver ends by its deadline, and reports what it dropped.", Need.AWAY)
 def deadline(case: Case) -> Violation | None:
-    """The backend stays away, once for as long as it says itself."""
-    for script in ("503 forever", "429 retry-after=3600 forever") if case.served else ("refused by the system",):
+    """Deliver to a backend that stays unavailable, once with its own Retry-After."""
+    for script in ("503 forever", "429 retry-after=3600 forever") if case.served else ("rejected by the system",):
         if case.served:
             case.script(script)
         else:
@@ -33,40 +33,38 @@ def deadline(case: Case) -> Violation | None:
         started = case.clock.monotonic()
         receipt = exporter.deliver(collection(case.run_id, 3, case.clock.now()), seconds=3.0)
         took = case.clock.monotonic() - started
-        found = first(
+        violation = first(
             broken_unless(took < 3.0 + _BUSY, f"deliver was given 3 s and took {took:.1f} s ({script})"),
             broken_unless(receipt.dropped == 3, f"{receipt.dropped} of 3 points count as dropped at the deadline"),
-            broken_unless(receipt.reasons and receipt.reasons[0].code, "points were given up without a reason"),
+            broken_unless(receipt.reasons and receipt.reasons[0].code, "points were dropped without a reason"),
         )
-        if found is not None:
-            return found
+        if violation is not None:
+            return violation
     return None
 
 
-@LAWS.law("bounds.breaker", "A backend that keeps failing is left alone for a while.", Need.AWAY)
+@LAWS.law("bounds.breaker", "After repeated failures, requests to the backend pause for a while.", Need.AWAY)
 def breaker(case: Case) -> Violation | None:
-    """Twenty exports, and three failures are enough."""
+    """Export twenty times; three failures are enough."""
     case.away()
     exporter = case.exporter(breaker_failures=3, breaker_cooldown=3600.0, retry_budget=0.0)
     tries = _counted(exporter)
     for turn in range(20):
         exporter.export(collection(case.run_id, 2, case.clock.now(), first=2 * turn))
     asked = len(case.writes()) if case.served else len(tries)
-    return broken_unless(asked <= 5, f"a backend that had failed three times was asked {asked} times in 20 exports")
+    return broken_unless(asked <= 5, f"a backend that failed three times got {asked} requests in 20 exports")
 
 
-@LAWS.law(
-    "bounds.outbox", "What waits for a backend that is away is bounded; what that pushes out is counted.", Need.AWAY
-)
+@LAWS.law("bounds.outbox", "The queue for an unavailable backend is bounded; dropped points are counted.", Need.AWAY)
 def outbox(case: Case) -> Violation | None:
-    """Twenty collections of ten points, room for fifty points."""
+    """Export twenty collections of ten points, with a limit of fifty points."""
     case.away()
     exporter = case.exporter(outbox_points=50, retry_budget=0.0)
     for turn in range(20):
         exporter.export(collection(case.run_id, 10, case.clock.now(), first=10 * turn))
     ledger = exporter.ledger
     return first(
-        broken_unless(ledger.kept <= 50, f"{points(ledger.kept, 'waits', 'wait')} where 50 have room"),
+        broken_unless(ledger.kept <= 50, f"{points(ledger.kept, 'is', 'are')} queued, but the limit is 50"),
         broken_unless(
             ledger.kept + ledger.dropped == 200,
             f"200 points were not delivered, {ledger.kept} kept and {ledger.dropped} dropped are counted",
@@ -74,24 +72,26 @@ def outbox(case: Case) -> Violation | None:
     )
 
 
-@LAWS.law("bounds.batches", "No payload holds more points or bytes than the settings allow.")
+@LAWS.law("bounds.batches", "No payload has more points or bytes than the settings allow.")
 def batches(case: Case) -> Violation | None:
-    """Small batches of many points."""
+    """Export many points in small batches."""
     data = collection(case.run_id, 60, case.clock.now())
-    counts = [one.points for one in payloads_of(case.exporter(max_batch_points=7), data)]
-    sizes = [len(one.body) for one in payloads_of(case.exporter(max_batch_bytes=4096), data) if one.points > 1]
+    counts = [payload.points for payload in payloads_of(case.exporter(max_batch_points=7), data)]
+    sizes = [
+        len(payload.body) for payload in payloads_of(case.exporter(max_batch_bytes=4096), data) if payload.points > 1
+    ]
     return first(
-        broken_unless(max(counts, default=0) <= 7, f"a payload of {max(counts, default=0)} points where 7 are allowed"),
-        broken_unless(sum(counts) == 60, f"60 points became payloads of {sum(counts)}"),
+        broken_unless(max(counts, default=0) <= 7, f"a payload of {max(counts, default=0)} points, but 7 are allowed"),
+        broken_unless(sum(counts) == 60, f"60 points became payloads with {sum(counts)} points"),
         broken_unless(
-            max(sizes, default=0) <= 4096, f"a payload of {max(sizes, default=0)} bytes where 4096 are allowed"
+            max(sizes, default=0) <= 4096, f"a payload of {max(sizes, default=0)} bytes, but 4096 are allowed"
         ),
     )
 
 
-@LAWS.law("bounds.templates", "Of series that come no more nothing is remembered for ever: what is cached is bounded.")
+@LAWS.law("bounds.templates", "Caches are bounded: series that do not come back are forgotten.")
 def templates(case: Case) -> Violation | None:
-    """Thirty resources come and go, where the constants of 60 series have room: three collections of twenty."""
+    """Use thirty resources in turn, with a cache for 60 series: three collections of twenty."""
     exporter = case.exporter()
     exporter._layouts = Layouts(60)  # noqa: SLF001 # the bound itself, 200 000 series, would take minutes
     gone: list[weakref.ref[Resource]] = []
@@ -103,12 +103,14 @@ def templates(case: Case) -> Violation | None:
             pass
         del data, resource
     gc.collect()
-    alive = sum(one() is not None for one in gone)
-    return broken_unless(alive <= 10, f"{alive} of 30 collections are still held, where the series of 3 have room")
+    alive = sum(reference() is not None for reference in gone)
+    return broken_unless(
+        alive <= 10, f"{alive} of 30 collections are still in memory, but the cache has space for the series of 3"
+    )
 
 
 def _counted(exporter: Exporter[Any]) -> list[Payload]:
-    """The payloads of its attempts, from now on."""
+    """Record the payloads of its attempts from now on."""
     tried: list[Payload] = []
     attempt = exporter.attempt
 

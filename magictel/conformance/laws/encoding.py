@@ -1,4 +1,4 @@
-"""Laws on bytes: a template equals the plain encoding, items can be told apart, and encoding is the same every time."""
+"""Laws on encoding: a template gives the reference bytes, items can be separated, and encoding is repeatable."""
 
 from __future__ import annotations
 
@@ -16,45 +16,43 @@ LAWS = LawRegistry()
 
 @LAWS.law("encode.template", "A template's bytes equal those of encode, cold and warm.")
 def template(case: Case) -> Violation | None:
-    """The same collections by both ways; the second and third time the layouts are warm."""
+    """Encode the same collections in both ways; the second and third time the caches are warm."""
     fast, plain = case.exporter(), case.exporter()
-    plain.template = lambda: None  # type: ignore[method-assign] # the plain truth alone
+    plain.template = lambda: None  # type: ignore[method-assign] # the reference encoding only
     for name, data in _collections(case):
         for turn in ("cold", "warm", "warm again"):
             if _body(fast, data) != _body(plain, data):
-                return Violation(f"{name}, {turn}: the template's bytes are not those of encode")
+                return Violation(f"{name}, {turn}: the template's bytes differ from those of encode")
     return None
 
 
-@LAWS.law("encode.items", "A payload's body is its items one after the other, and can be cut into them again.")
+@LAWS.law("encode.items", "A payload's body is the sequence of its items, and can be split into them.")
 def items(case: Case) -> Violation | None:
-    """Cut by the lengths or by `split`, put together again."""
+    """Split by the lengths or with `split`, and join again."""
     exporter = case.exporter()
     for name, data in _collections(case):
         for payload in payloads_of(exporter, data):
             payload = payload.cut(exporter.split)
-            found = payload.items()
-            if len(found) != payload.points:
-                return Violation(f"{name}: {points(payload.points)}, and items cut from the body: {len(found)}")
-            if b"".join(found) != payload.body:
-                return Violation(f"{name}: the items put together are not the body")
-            if payload.points > 1 and payload.only([1]).body != found[1]:
-                return Violation(f"{name}: a payload shrunk to its second item holds something else")
+            items = payload.items()
+            if len(items) != payload.points:
+                return Violation(f"{name}: {points(payload.points)}, but {len(items)} items in the body")
+            if b"".join(items) != payload.body:
+                return Violation(f"{name}: the joined items differ from the body")
+            if payload.points > 1 and payload.only([1]).body != items[1]:
+                return Violation(f"{name}: a payload reduced to its second item has other content")
     return None
 
 
-@LAWS.law(
-    "encode.repeatable", "The same points give the same bytes whenever, in every exporter made with the same settings."
-)
+@LAWS.law("encode.repeatable", "The same points always give the same bytes, in every exporter with the same settings.")
 def repeatable(case: Case) -> Violation | None:
-    """A repeat by another process, a day later, must be recognised by the backend."""
-    one, other = case.exporter(), case.exporter()
+    """Encode in another exporter, a day later: the backend must recognise a retry by another process."""
+    first_exporter, second_exporter = case.exporter(), case.exporter()
     collections = list(_collections(case))
-    made = [_body(one, data) for _, data in collections]
+    bodies = [_body(first_exporter, data) for _, data in collections]
     case.clock.wait(86_400.0)
-    for (name, data), before in zip(collections, made, strict=True):
-        if _body(other, data) != before:
-            return Violation(f"{name}: two exporters give the same points different bytes, a day apart")
+    for (name, data), before in zip(collections, bodies, strict=True):
+        if _body(second_exporter, data) != before:
+            return Violation(f"{name}: two exporters encode the same points differently, a day apart")
     return None
 
 

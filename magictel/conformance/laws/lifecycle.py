@@ -1,4 +1,4 @@
-"""Laws on the life of an exporter: from the first export to shutdown, and what happens beside that plan."""
+"""Laws on the life of an exporter: from the first export to shutdown, and unusual calls."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from magictel.model.verification import Expected
 
 LAWS = LawRegistry()
 _GIVEN = 120.0
-"""Milliseconds that a call is given where the backend lets it wait."""
+"""Timeout in milliseconds of a call to a blocking backend."""
 _SLACK = 1.5
-"""Seconds by which it may be late: a machine may be busy."""
+"""Tolerance in seconds, for busy machines."""
 
 
 @LAWS.law(
     "life.export",
-    "export says SUCCESS when all has arrived, and returns at once for an empty collection.",
+    "export returns SUCCESS when everything is delivered, and returns at once for an empty collection.",
     Need.BACKEND,
 )
 def export(case: Case) -> Violation | None:
-    """A healthy backend."""
+    """Export to a healthy backend."""
     exporter = case.exporter()
-    told = exporter.export(collection(case.run_id, 6, case.clock.now()))
+    result = exporter.export(collection(case.run_id, 6, case.clock.now()))
     nothing = exporter.export(EMPTY)
     return first(
-        broken_unless(told is MetricExportResult.SUCCESS, f"export said {told} with a healthy backend"),
-        broken_unless(nothing is MetricExportResult.SUCCESS, f"export said {nothing} of an empty collection"),
+        broken_unless(result is MetricExportResult.SUCCESS, f"export returned {result} with a healthy backend"),
+        broken_unless(nothing is MetricExportResult.SUCCESS, f"export returned {nothing} for an empty collection"),
     )
 
 
 @LAWS.law(
     "life.odd-calls",
-    "Negative and endless time-outs, unknown keywords and empty collections raise nothing.",
+    "Negative and infinite timeouts, unknown keywords and empty collections raise nothing.",
     Need.BACKEND,
 )
 def odd_calls(case: Case) -> Violation | None:
-    """What SDKs of all versions do."""
+    """Call it as SDKs of all versions do."""
     exporter = case.exporter()
     data = collection(case.run_id, 2, case.clock.now())
     for call in (
@@ -60,36 +60,42 @@ def odd_calls(case: Case) -> Violation | None:
         try:
             call()
         except Exception as failure:
-            return Violation(f"{type(failure).__name__} was raised by an odd call")
+            return Violation(f"an unusual call raised {type(failure).__name__}")
     return None
 
 
-@LAWS.law("life.failure-is-told", "export says FAILURE when points were not delivered, and raises nothing.", Need.AWAY)
+@LAWS.law(
+    "life.failure-is-told", "export returns FAILURE when points were not delivered, and raises nothing.", Need.AWAY
+)
 def failure_is_told(case: Case) -> Violation | None:
-    """Nobody takes anything."""
+    """Export to an unavailable backend."""
     case.away()
-    told = case.exporter(retry_budget=0.05).export(collection(case.run_id, 3, case.clock.now()))
-    return broken_unless(told is MetricExportResult.FAILURE, f"export said {told} of points that were not delivered")
+    result = case.exporter(retry_budget=0.05).export(collection(case.run_id, 3, case.clock.now()))
+    return broken_unless(
+        result is MetricExportResult.FAILURE, f"export returned {result} for points that were not delivered"
+    )
 
 
-@LAWS.law("life.export-after-shutdown", "An export after shutdown sends nothing, fails, and is counted as dropped.")
+@LAWS.law(
+    "life.export-after-shutdown", "An export after shutdown sends nothing, fails, and its points count as dropped."
+)
 def export_after_shutdown(case: Case) -> Violation | None:
-    """A reader that comes late."""
+    """Export late."""
     exporter = case.exporter()
     exporter.shutdown()
     before = len(case.writes()) if case.served else 0
-    told = exporter.export(collection(case.run_id, 4, case.clock.now()))
+    result = exporter.export(collection(case.run_id, 4, case.clock.now()))
     ledger = exporter.ledger
     return first(
-        broken_unless(told is MetricExportResult.FAILURE, f"export after shutdown said {told}"),
-        broken_unless(ledger.dropped == 4, f"of 4 points after shutdown {ledger.dropped} are counted as dropped"),
+        broken_unless(result is MetricExportResult.FAILURE, f"export after shutdown returned {result}"),
+        broken_unless(ledger.dropped == 4, f"of 4 points after shutdown, {ledger.dropped} count as dropped"),
         broken_unless(not case.served or len(case.writes()) == before, "something was sent after shutdown"),
     )
 
 
 @LAWS.law("life.shutdown-twice", "shutdown may be called twice, and by several threads at once.", Need.BACKEND)
 def shutdown_twice(case: Case) -> Violation | None:
-    """One after the other and side by side."""
+    """Call it in sequence and in parallel."""
     exporter = case.exporter()
     exporter.export(collection(case.run_id, 2, case.clock.now()))
     raised: list[str] = []
@@ -103,22 +109,22 @@ def shutdown_twice(case: Case) -> Violation | None:
     if not _together(end, 4):
         return Violation("concurrent shutdowns did not end")
     end()
-    return broken_unless(not raised, f"{', '.join(raised)} was raised by a second shutdown")
+    return broken_unless(not raised, f"a second shutdown raised {', '.join(raised)}")
 
 
-@LAWS.law("life.shutdown-sends", "shutdown tries once more what waits.", Need.AWAY)
+@LAWS.law("life.shutdown-sends", "shutdown tries once more to send queued points.", Need.AWAY)
 def shutdown_sends(case: Case) -> Violation | None:
-    """The backend was away, and is back in the end."""
+    """Use a backend that was unavailable and is back."""
     exporter = _waiting(case)
     exporter.shutdown(5000)
     ledger = exporter.ledger
     return broken_unless(
         (ledger.delivered, ledger.kept) == (3, 0),
-        f"of 3 points that waited {ledger.delivered} were delivered by shutdown, {ledger.dropped} dropped, {ledger.kept} kept",
+        f"of 3 queued points, shutdown delivered {ledger.delivered}, dropped {ledger.dropped} and kept {ledger.kept}",
     )
 
 
-@LAWS.law("life.shutdown-in-time", "shutdown ends within the time it is given, whatever the backend does.", Need.STALL)
+@LAWS.law("life.shutdown-in-time", "shutdown ends within its timeout, whatever the backend does.", Need.STALL)
 def shutdown_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     exporter = _waiting(case, timeout=4.0)
@@ -126,9 +132,9 @@ def shutdown_in_time(case: Case) -> Violation | None:
     return _in_time(case, "shutdown", lambda: exporter.shutdown(_GIVEN))
 
 
-@LAWS.law("life.shutdown-counts", "What shutdown gives up is counted as dropped and said in the log.", Need.AWAY)
+@LAWS.law("life.shutdown-counts", "Points that shutdown gives up count as dropped and are logged.", Need.AWAY)
 def shutdown_counts(case: Case) -> Violation | None:
-    """The backend stays away."""
+    """Use a backend that stays unavailable."""
     exporter = _waiting(case)
     case.away()
     case.warnings.clear()
@@ -137,27 +143,27 @@ def shutdown_counts(case: Case) -> Violation | None:
     return first(
         broken_unless(
             (ledger.dropped, ledger.kept) == (3, 0),
-            f"after shutdown {ledger.dropped} of 3 points are dropped, {ledger.kept} kept",
+            f"after shutdown, {ledger.dropped} of 3 points are dropped and {ledger.kept} kept",
         ),
-        broken_unless(case.warnings, "shutdown dropped points and logged nothing"),
+        broken_unless(case.warnings, "shutdown dropped points without logging it"),
     )
 
 
-@LAWS.law("life.never-shut-down", "An exporter that is forgotten says what it gives up with it.", Need.AWAY)
+@LAWS.law("life.never-shut-down", "An exporter that is garbage-collected logs the points that it drops.", Need.AWAY)
 def never_shut_down(case: Case) -> Violation | None:
-    """The last reference goes away."""
+    """Delete the last reference."""
     case.away()
     exporter: Any = case.unkept(retry_budget=0.05)
     exporter.export(collection(case.run_id, 3, case.clock.now()))
     case.warnings.clear()
     del exporter
     gc.collect()
-    return broken_unless(case.warnings, "points went away with a forgotten exporter, and nothing was logged")
+    return broken_unless(case.warnings, "a garbage-collected exporter dropped points without logging it")
 
 
-@LAWS.law("life.flush", "force_flush sends what waits, and is True only when nothing waits any longer.", Need.AWAY)
+@LAWS.law("life.flush", "force_flush sends queued points, and returns True only if none is left.", Need.AWAY)
 def flush(case: Case) -> Violation | None:
-    """Away, still away, back."""
+    """Flush with an unavailable backend, twice, then with an available one."""
     exporter = _waiting(case)
     case.away()
     early = exporter.force_flush(100)
@@ -166,15 +172,17 @@ def flush(case: Case) -> Violation | None:
     late = exporter.force_flush(5000)
     ledger = exporter.ledger
     return first(
-        broken_unless(not early and waited == 3, f"force_flush said {early} while {points(waited, 'waits', 'wait')}"),
         broken_unless(
-            late and ledger.kept == 0, f"force_flush said {late} with {points(ledger.kept)} waiting at the end"
+            not early and waited == 3, f"force_flush returned {early} while {points(waited, 'was', 'were')} queued"
+        ),
+        broken_unless(
+            late and ledger.kept == 0, f"force_flush returned {late} with {points(ledger.kept)} still queued"
         ),
         broken_unless(ledger.delivered == 3, f"force_flush delivered {ledger.delivered} of 3 points"),
     )
 
 
-@LAWS.law("life.flush-in-time", "force_flush ends within the time it is given.", Need.STALL)
+@LAWS.law("life.flush-in-time", "force_flush ends within its timeout.", Need.STALL)
 def flush_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     exporter = _waiting(case, timeout=4.0)
@@ -182,7 +190,7 @@ def flush_in_time(case: Case) -> Violation | None:
     return _in_time(case, "force_flush", lambda: exporter.force_flush(_GIVEN))
 
 
-@LAWS.law("life.export-in-time", "export ends within the time it is given.", Need.STALL)
+@LAWS.law("life.export-in-time", "export ends within its timeout.", Need.STALL)
 def export_in_time(case: Case) -> Violation | None:
     """The backend takes the request and says nothing."""
     case.stall()
@@ -191,9 +199,9 @@ def export_in_time(case: Case) -> Violation | None:
     return _in_time(case, "export", lambda: exporter.export(data, timeout_millis=_GIVEN))
 
 
-@LAWS.law("life.threads", "Exports from several threads at once are all counted, and all arrive.", Need.BACKEND)
+@LAWS.law("life.threads", "Parallel exports from several threads are all counted and delivered.", Need.BACKEND)
 def threads(case: Case) -> Violation | None:
-    """Four threads, four payloads in flight, a backend that takes its time; it is asked for them where it can be."""
+    """Use four threads, four payloads in flight and a slow backend, and read the points back if possible."""
     if case.served:
         case.script("slow 0.02 forever")
     exporter = case.exporter(in_flight=4, max_batch_points=5)
@@ -214,20 +222,20 @@ def threads(case: Case) -> Violation | None:
     arrived = accepted(exporter, ledger)
     return first(
         broken_unless(ledger.balanced, "the ledger does not add up after concurrent exports"),
-        broken_unless(ledger.sent == 80, f"80 points were exported, {ledger.sent} counted"),
-        broken_unless(arrived == 80, f"of 80 points {arrived} were delivered by concurrent exports"),
-        broken_unless(not lost, f"80 points were told delivered, the backend does not show {lost} of them"),
+        broken_unless(ledger.sent == 80, f"80 points were exported, but {ledger.sent} are counted"),
+        broken_unless(arrived == 80, f"concurrent exports delivered {arrived} of 80 points"),
+        broken_unless(not lost, f"80 points count as delivered, but the backend does not show {lost} of them"),
     )
 
 
 @LAWS.law(
     "life.fork",
-    "After a fork the child starts empty, with connections of its own; the parent goes on.",
+    "After a fork the child starts empty with its own connections; the parent continues.",
     Need.FORK,
     Need.BACKEND,
 )
 def fork(case: Case) -> Violation | None:
-    """A worker of a pre-forking server."""
+    """Fork like a pre-forking server."""
     exporter = case.exporter(retry_budget=0.05)
     fails = not case.lacking([Need.AWAY])
     if fails:
@@ -236,28 +244,30 @@ def fork(case: Case) -> Violation | None:
     if fails:
         case.back()
     child = _fork(lambda: _as_child(exporter, case))
-    told = exporter.export(collection(case.run_id, 3, case.clock.now(), first=6))
+    result = exporter.export(collection(case.run_id, 3, case.clock.now(), first=6))
     return first(
-        broken_unless(child != 2, "the child inherited the parent's ledger or waiting points"),
+        broken_unless(child != 2, "the child inherited the parent's ledger or queued points"),
         broken_unless(child == 0, "the child could not export"),
-        broken_unless(told is MetricExportResult.SUCCESS, "the parent could not export after the fork"),
+        broken_unless(result is MetricExportResult.SUCCESS, "the parent could not export after the fork"),
     )
 
 
 def _as_child(exporter: Any, case: Case) -> int:
     if exporter.ledger.sent or exporter.ledger.kept:
         return 2
-    told = exporter.export(collection(case.run_id, 3, case.clock.now(), first=3), timeout_millis=5000)
-    return 0 if told is MetricExportResult.SUCCESS else 3
+    result = exporter.export(collection(case.run_id, 3, case.clock.now(), first=3), timeout_millis=5000)
+    return 0 if result is MetricExportResult.SUCCESS else 3
 
 
 def _fork(work: Callable[[], int]) -> int:
-    """The exit code of a child that does this; 9 where it did not end in ten seconds."""
+    """Return the exit code of a child that runs this; 9 if it did not end in ten seconds."""
     import signal
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of a fork beside threads: that is the point
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # Python 3.12 warns of a fork with threads, which is tested here
         pid = os.fork()
     if pid == 0:
         code = 4
@@ -278,7 +288,7 @@ def _fork(work: Callable[[], int]) -> int:
 
 
 def _waiting(case: Case, **settings: Any) -> Any:
-    """An exporter with three points that wait: the backend was away for a moment."""
+    """Return an exporter with three queued points: the backend was unavailable for a moment."""
     case.away()
     exporter = case.exporter(retry_budget=0.0, **settings)
     exporter.export(collection(case.run_id, 3, case.clock.now()))
@@ -287,7 +297,7 @@ def _waiting(case: Case, **settings: Any) -> Any:
 
 
 def _in_time(case: Case, name: str, call: Callable[[], object]) -> Violation | None:
-    """In a thread of its own: a call that never ends must be told as well."""
+    """Measure a call in a separate thread, because it may never end."""
     raised: list[Exception] = []
 
     def called() -> None:
@@ -305,19 +315,19 @@ def _in_time(case: Case, name: str, call: Callable[[], object]) -> Violation | N
     thread.join(10.0)
     if raised:
         raise raised[0]
-    return broken_unless(not late, f"{name} was given {given:g} s, and {_SLACK:g} s later it had not ended")
+    return broken_unless(not late, f"{name} had a timeout of {given:g} s, but had not ended {_SLACK:g} s later")
 
 
 def _not_shown(case: Case, exporter: Any, expected: Sequence[Expected]) -> int:
-    shown = {one.key for one in case.look(exporter, expected)}
-    return sum(one.key not in shown for one in expected)
+    shown = {point.key for point in case.look(exporter, expected)}
+    return sum(point.key not in shown for point in expected)
 
 
 def _together(work: Callable[[], None], count: int) -> bool:
-    """Run it in so many threads; False where one does not end."""
+    """Run it in several threads; return False if one does not end."""
     started = [threading.Thread(target=work, daemon=True) for _ in range(count)]
-    for one in started:
-        one.start()
-    for one in started:
-        one.join(20.0)
-    return not any(one.is_alive() for one in started)
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join(20.0)
+    return not any(thread.is_alive() for thread in started)

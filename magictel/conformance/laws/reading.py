@@ -1,4 +1,4 @@
-"""Laws on the way back: what the backend lost, altered or doubled must show, and nothing else may."""
+"""Laws on read-back: it must report what the backend lost, altered or duplicated, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,60 +18,66 @@ from magictel.sources.sample import sample
 
 LAWS = LawRegistry()
 _A_BIT_MORE = 1 + 2**-22
-"""The least that an index of 32-bit floats still tells apart: it alters what is less, and read-back shows what is stored."""
+"""The smallest difference that 32-bit floats can represent: smaller ones are altered, and read-back shows what is stored."""
 
 
 @LAWS.law(
-    "read-back.true", "What arrived as it was sent is found, equal, each point once.", Need.BACKEND, Need.READ_BACK
+    "read-back.true", "Points that were stored unchanged are found equal, each once.", Need.BACKEND, Need.READ_BACK
 )
 def true(case: Case) -> Violation | None:
-    """The sample that `send-sample` sends."""
+    """Send the sample of `send-sample`."""
     exporter, data = case.exporter(), _sample(case)
     exporter.deliver(data)
-    found = _verified(case, exporter, data)
+    verification = _verified(case, exporter, data)
     return first(
-        broken_unless(found.expected, "of the sample no point is expected back"),
-        broken_unless(not found.missing, f"stored and not found: {', '.join(found.missing_points[:3])}"),
-        broken_unless(not found.altered, f"stored as sent and called altered: {_differences(found)}"),
-        broken_unless(not found.duplicated, f"{points(found.duplicated)} stored once and called duplicated"),
+        broken_unless(verification.expected, "no point of the sample is expected back"),
+        broken_unless(not verification.missing, f"stored but not found: {', '.join(verification.missing_points[:3])}"),
+        broken_unless(
+            not verification.altered, f"stored unchanged but reported as altered: {_differences(verification)}"
+        ),
+        broken_unless(
+            not verification.duplicated, f"{points(verification.duplicated)} stored once but reported as duplicated"
+        ),
     )
 
 
-@LAWS.law("read-back.lost", "A point that the backend lost is missing.", Need.BACKEND, Need.READ_BACK)
+@LAWS.law("read-back.lost", "A point that the backend lost is reported as missing.", Need.BACKEND, Need.READ_BACK)
 def lost(case: Case) -> Violation | None:
-    """One point of each of the first two metrics never arrives; the others do, and are found."""
+    """Lose a point of each of the first two metrics; the others arrive and are found."""
     exporter, data = case.exporter(), _sample(case)
     cut = copy.deepcopy(data)
     for metric in (_metrics(cut)[0], _metrics(cut)[1]):
         metric.data.data_points.pop()
     exporter.deliver(cut)
     missing = _verified(case, exporter, data).missing
-    return broken_unless(missing == 2, f"2 points were lost, and {missing} called missing")
+    return broken_unless(missing == 2, f"2 points were lost, but {missing} reported as missing")
 
 
 @LAWS.law(
     "read-back.altered",
-    "A point that is not as it was sent is altered, in one bit of a value too.",
+    "A point that differs from the sent one is reported as altered, even in a single bit.",
     Need.BACKEND,
     Need.READ_BACK,
 )
 def altered(case: Case) -> Violation | None:
-    """What is sent differs from what is asked for, in one place at a time."""
+    """Send points that differ from the expected ones in one place at a time."""
     for turn, (name, change) in enumerate(_CHANGES):
         case.run_id = f"{case.run_id[:10]}{turn:02d}"
         exporter, data = case.exporter(), _sample(case)
         changed = copy.deepcopy(data)
         change(changed)
         exporter.deliver(changed)
-        found = _verified(case, exporter, data)
-        if not found.altered and not found.missing:
-            return Violation(f"{name}: not noticed")
+        verification = _verified(case, exporter, data)
+        if not verification.altered and not verification.missing:
+            return Violation(f"{name}: not detected")
     return None
 
 
-@LAWS.law("read-back.doubled", "A point that the backend shows twice is duplicated.", Need.BACKEND, Need.READ_BACK)
+@LAWS.law(
+    "read-back.doubled", "A point that the backend shows twice is reported as duplicated.", Need.BACKEND, Need.READ_BACK
+)
 def doubled(case: Case) -> Violation | None:
-    """The same point once more, a second later."""
+    """Send the same point again, a second later."""
     exporter, data = case.exporter(), _sample(case)
     exporter.deliver(data)
     again = copy.deepcopy(data)
@@ -80,21 +86,22 @@ def doubled(case: Case) -> Violation | None:
     for metric in metrics:
         metric.data.data_points[:] = [_later(point) for point in metric.data.data_points]
     exporter.deliver(again)
-    found = _verified(case, exporter, data)
-    return broken_unless(found.duplicated >= 1, "a point that is stored twice is not called duplicated")
+    verification = _verified(case, exporter, data)
+    return broken_unless(verification.duplicated >= 1, "a point that is stored twice is not reported as duplicated")
 
 
-@LAWS.law("read-back.other-runs", "Points of other runs are not taken for this run's.", Need.BACKEND, Need.READ_BACK)
+@LAWS.law("read-back.other-runs", "Points of other runs do not count as this run's.", Need.BACKEND, Need.READ_BACK)
 def other_runs(case: Case) -> Violation | None:
-    """Another run's sample is there, this one's never came."""
+    """Store only another run's sample."""
     exporter, data = case.exporter(), _sample(case)
-    own = case.run_id
-    case.run_id = own[::-1] if own[::-1] != own else own[1:] + "f"
+    own_run = case.run_id
+    case.run_id = own_run[::-1] if own_run[::-1] != own_run else own_run[1:] + "f"
     exporter.deliver(_sample(case))
-    case.run_id = own
-    found = _verified(case, exporter, data)
+    case.run_id = own_run
+    verification = _verified(case, exporter, data)
     return broken_unless(
-        found.found == 0 and not found.altered, f"{points(found.found)} of another run taken for this run's"
+        verification.found == 0 and not verification.altered,
+        f"{points(verification.found)} of another run counted as this run's",
     )
 
 
@@ -157,7 +164,7 @@ def _attribute(data: MetricsData) -> None:
 
 
 _CHANGES: tuple[tuple[str, Callable[[MetricsData], None]], ...] = (
-    ("a whole number one higher", _whole),
+    ("an integer one higher", _whole),
     ("one bit of a decimal", _last_bit),
     ("one bit of a histogram's sum", _sum),
     ("two buckets swapped", _buckets),
@@ -165,6 +172,10 @@ _CHANGES: tuple[tuple[str, Callable[[MetricsData], None]], ...] = (
 )
 
 
-def _differences(found: Verification) -> str:
-    shown = [f"{one.point} {one.field}: {one.sent!r} / {one.seen!r}" for one in found.differences if not one.declared]
+def _differences(verification: Verification) -> str:
+    shown = [
+        f"{difference.point} {difference.field}: {difference.sent!r} / {difference.seen!r}"
+        for difference in verification.differences
+        if not difference.declared
+    ]
     return "; ".join(shown[:2])

@@ -1,4 +1,4 @@
-"""Laws on what the system refuses an exporter that writes to a file or a stream: the faults of those that ask no network."""
+"""Laws on I/O faults of exporters that write to a file or a stream."""
 
 from __future__ import annotations
 
@@ -26,133 +26,134 @@ _ERRORS = (
 
 @LAWS.law(
     "system.refused",
-    "What the system refuses (a full disk, a missing folder, a closed stream) is counted with a reason, never as delivered.",
+    "Points that the system rejects (full disk, missing directory, closed stream) are counted with a reason, never as delivered.",
     Need.SYSTEM,
 )
 def refused(case: Case) -> Violation | None:
-    """By each of its refusals, and by one in the middle; exported and delivered, by an exporter that has just begun."""
-    for turn, hindrance in enumerate((*case.hindrances(), *case.hindrances("partly"))):
-        case.hinder(hindrance)
+    """Use each fault, and a partial write; export and deliver with a new exporter."""
+    for turn, io_fault in enumerate((*case.io_faults(), *case.io_faults("partly"))):
+        case.hinder(io_fault)
         data = collection(case.run_id, 3, case.clock.now(), first=3 * turn)
         exporter = case.exporter()
         receipt = exporter.deliver(data, seconds=2.0)
-        told = case.exporter().export(data, timeout_millis=500)
+        result = case.exporter().export(data, timeout_millis=500)
         case.back()
-        bugs = [one.code for one in receipt.reasons if one.code.startswith("internal.")]
-        found = first(
+        bugs = [reason.code for reason in receipt.reasons if reason.code.startswith("internal.")]
+        violation = first(
             broken_unless(
-                not receipt.delivered, f"with {hindrance.name} {points(receipt.delivered, 'is', 'are')} told delivered"
+                not receipt.delivered,
+                f"with {io_fault.name} {points(receipt.delivered, 'is', 'are')} reported as delivered",
             ),
-            broken_unless(not bugs, f"with {hindrance.name}: {', '.join(bugs)}"),
+            broken_unless(not bugs, f"with {io_fault.name}: {', '.join(bugs)}"),
             broken_unless(
-                sum(one.count for one in receipt.reasons if one.code and one.message) == receipt.sent,
-                f"with {hindrance.name} points are given up without a reason",
+                sum(reason.count for reason in receipt.reasons if reason.code and reason.message) == receipt.sent,
+                f"with {io_fault.name} points are dropped without a reason",
             ),
-            broken_unless(receipt.balanced, f"with {hindrance.name} the receipt does not add up"),
-            broken_unless(told is MetricExportResult.FAILURE, f"with {hindrance.name} export said {told}"),
+            broken_unless(receipt.balanced, f"with {io_fault.name} the receipt does not add up"),
+            broken_unless(result is MetricExportResult.FAILURE, f"with {io_fault.name} export returned {result}"),
             broken_unless(
-                "Traceback" not in "".join((*case.logs, case.printed.getvalue())), f"with {hindrance.name}: a traceback"
+                "Traceback" not in "".join((*case.logs, case.printed.getvalue())), f"with {io_fault.name}: a traceback"
             ),
         )
-        if found is not None:
-            return found
+        if violation is not None:
+            return violation
     return None
 
 
-@LAWS.law("system.fixed", "What the system refused is written once it is fixed, each point once.", Need.SYSTEM)
+@LAWS.law("system.fixed", "After the system is fixed, rejected points are written, each once.", Need.SYSTEM)
 def fixed(case: Case) -> Violation | None:
-    """By each of its refusals, behind points that it took."""
-    for turn, hindrance in enumerate(case.hindrances()):
+    """Use each fault after some accepted points."""
+    for turn, io_fault in enumerate(case.io_faults()):
         exporter = case.exporter()
         before = collection(case.run_id, 2, case.clock.now(), first=5 * turn)
         data = collection(case.run_id, 3, case.clock.now(), first=5 * turn + 2)
         expected = [*case.expected(exporter, before), *case.expected(exporter, data)]
         exporter.export(before)
-        case.hinder(hindrance)
+        case.hinder(io_fault)
         exporter.export(data, timeout_millis=500)
         kept = exporter.ledger.kept
         case.back()
         flushed = exporter.force_flush(5000)
-        shown = Counter(one.key for one in case.look(exporter, expected)) if reads_back(exporter) else None
-        found = first(
-            broken_unless(kept == 3, f"with {hindrance.name} {kept} of 3 points wait"),
+        shown = Counter(point.key for point in case.look(exporter, expected)) if reads_back(exporter) else None
+        violation = first(
+            broken_unless(kept == 3, f"with {io_fault.name} {kept} of 3 points are queued"),
             broken_unless(
                 flushed and exporter.ledger.delivered == 5,
-                f"after {hindrance.name} {exporter.ledger.delivered} of 5 points were delivered",
+                f"after {io_fault.name} {exporter.ledger.delivered} of 5 points were delivered",
             ),
             broken_unless(
-                shown is None or all(shown[one.key] == 1 for one in expected),
-                f"after {hindrance.name} not every point is there once",
+                shown is None or all(shown[point.key] == 1 for point in expected),
+                f"after {io_fault.name} not every point is stored exactly once",
             ),
         )
-        if found is not None:
-            return found
+        if violation is not None:
+            return violation
     return None
 
 
 @LAWS.law(
     "system.partly",
-    "A write that stops in the middle leaves nothing that could be taken for a point, and spoils no neighbour.",
+    "A partial write leaves nothing that looks like a point, and does not damage other points.",
     Need.SYSTEM,
     Need.READ_BACK,
 )
 def partly(case: Case) -> Violation | None:
-    """The disk is full in the middle of the second export, has room for the third, and for what waited."""
-    for turn, hindrance in enumerate(case.hindrances("partly")):
+    """Fill the disk during the second export; then leave space for the third and for queued points."""
+    for turn, io_fault in enumerate(case.io_faults("partly")):
         exporter = case.exporter()
         three = [collection(case.run_id, 3, case.clock.now(), first=9 * turn + 3 * n) for n in range(3)]
         expected = [case.expected(exporter, data) for data in three]
         exporter.export(three[0])
-        case.hinder(hindrance)
+        case.hinder(io_fault)
         exporter.export(three[1], timeout_millis=500)
         delivered = exporter.ledger.delivered
-        everything = [one for each in expected for one in each]
-        early = {one.key for one in case.look(exporter, everything)}
+        everything = [point for points_of_export in expected for point in points_of_export]
+        early = {point.key for point in case.look(exporter, everything)}
         case.back()
         exporter.export(three[2])
-        late = Counter(one.key for one in case.look(exporter, everything))
-        found = first(
+        late = Counter(point.key for point in case.look(exporter, everything))
+        violation = first(
             broken_unless(
-                delivered == 3, f"with {hindrance.name} {points(delivered, 'is', 'are')} told delivered, 3 were"
+                delivered == 3, f"with {io_fault.name} {points(delivered, 'is', 'are')} told delivered, but 3 were"
             ),
             broken_unless(
-                early == {one.key for one in expected[0]},
-                f"with {hindrance.name} other points are shown than those that were delivered",
+                early == {point.key for point in expected[0]},
+                f"with {io_fault.name} the visible points differ from the delivered ones",
             ),
             broken_unless(
-                exporter.ledger.delivered == 9 and all(late[one.key] == 1 for one in everything),
-                f"after {hindrance.name} not every point is there once",
+                exporter.ledger.delivered == 9 and all(late[point.key] == 1 for point in everything),
+                f"after {io_fault.name} not every point is stored exactly once",
             ),
         )
-        if found is not None:
-            return found
+        if violation is not None:
+            return violation
     return None
 
 
 @LAWS.law(
     "system.table",
-    "Each error of the system has a code and the class of retry of its page, the same in delivery as in diagnose.",
+    "Each system error has a code and its page's retry class, the same in delivery and diagnose.",
     Need.SYSTEM,
 )
 def table(case: Case) -> Violation | None:
-    """By number; those that can be brought about are delivered into as well, one after the other."""
+    """Check by errno; also deliver with each fault that can be caused."""
     exporter = case.exporter()
     exporter.export(collection(case.run_id, 1, case.clock.now()))
     for number in _ERRORS:
         outcome = exporter.refused_by_system(OSError(number, os.strerror(number)))
-        found = _row(errno.errorcode[number], outcome)
-        if found is not None:
-            return found
-    for turn, hindrance in enumerate(case.hindrances()):
-        if not hindrance.error:
+        violation = _row(errno.errorcode[number], outcome)
+        if violation is not None:
+            return violation
+    for turn, io_fault in enumerate(case.io_faults()):
+        if not io_fault.error:
             continue
-        case.hinder(hindrance)
+        case.hinder(io_fault)
         receipt = exporter.deliver(collection(case.run_id, 1, case.clock.now(), first=1 + turn), seconds=2.0)
         case.back()
         codes = {reason.code for reason in receipt.reasons}
-        if codes != {_code(exporter, hindrance.error)}:
-            name = errno.errorcode[hindrance.error]
-            return Violation(f"{name} is {_code(exporter, hindrance.error)} to diagnose and {codes} in delivery")
+        if codes != {_code(exporter, io_fault.error)}:
+            name = errno.errorcode[io_fault.error]
+            return Violation(f"{name} is {_code(exporter, io_fault.error)} in diagnose, but {codes} in delivery")
     return None
 
 
@@ -163,8 +164,8 @@ def _code(exporter: Exporter[Any], number: int) -> str:
 
 def _row(name: str, outcome: Outcome | None) -> Violation | None:
     if not isinstance(outcome, Throttled | Unavailable | Rejected):
-        return Violation(f"{name} was taken for {type(outcome).__name__}")
+        return Violation(f"{name} became {type(outcome).__name__}")
     return first(
-        broken_unless(outcome.code and outcome.message, f"{name} has no code or no sentence"),
+        broken_unless(outcome.code and outcome.message, f"{name} has no code or no message"),
         against_its_page(name, outcome),
     )
