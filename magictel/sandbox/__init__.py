@@ -7,8 +7,8 @@
     room        several of them started together, with the variables that point exporters at them
 
 An emulator decodes with independent code (`json`, official protobuf classes), never with magictel's encoders, or both
-would share one bug. Where it matters it follows the engine, to its error texts: `tests/sandbox/test_differential.py`
-runs the same scenarios on both. Nothing here is imported before it is asked for.
+would share one bug. Where it matters it follows the engine, to its error texts: `tests/sandbox/test_sandbox_emulator.py`
+holds it to what the engines answered. Nothing here is imported before it is asked for.
 
     >>> from magictel import sandbox
     >>> with sandbox.start(["elasticsearch"]) as room:

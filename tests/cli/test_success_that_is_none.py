@@ -15,6 +15,7 @@ from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch.emulator import SearchEmulator
 from magictel.sandbox.server import Server
 from tests.cli.running import Ran, magictel
+from tests.emulators import elasticsearch as fuller
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 INDEX = "magicapi-metrics"
@@ -112,7 +113,7 @@ def test_documents_that_went_elsewhere_are_read_back_there_and_named(tmp_path: P
 
 
 def test_an_alias_is_not_called_elsewhere(tmp_path: Path) -> None:
-    emulator = SearchEmulator("elasticsearch")
+    emulator = fuller.SearchEmulator("elasticsearch")  # the sandbox has no aliases
     alias = json.dumps({"aliases": {INDEX: {"is_write_index": True}}}).encode()
     headers = {"content-type": "application/json"}
     with Server(emulator) as server:

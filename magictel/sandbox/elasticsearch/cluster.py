@@ -14,11 +14,16 @@ from typing import Any
 from magictel.clock import Clock
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.documents import Parsed
-from magictel.sandbox.elasticsearch.errors import Refused, illegal, no_such_index
+from magictel.sandbox.elasticsearch.errors import Refused, check_keys, illegal, no_such_index
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _FORBIDDEN = frozenset('\\/*?"<>| ,#:')
+
+
+_SETTINGS = frozenset(
+    f"index.{name}" for name in ("number_of_shards", "number_of_replicas", "refresh_interval", "hidden")
+)
 
 
 def new_uuid() -> str:
@@ -106,10 +111,10 @@ class Templates:
         patterns = [patterns] if isinstance(patterns, str) else patterns
         if not patterns:
             raise illegal("Required [index_patterns]")
-        _check_keys(
+        check_keys(
             body, "an index template", {"index_patterns", "template", "priority", "data_stream", "version", "_meta"}
         )
-        _check_keys(body.get("template", {}), "an index template", {"settings", "mappings"})
+        check_keys(body.get("template", {}), "an index template", {"settings", "mappings"})
         priority = int(body.get("priority", 0))
         for other, template in self.index.items():
             theirs = template["index_patterns"]
@@ -121,7 +126,9 @@ class Templates:
                     f"[{other}] with patterns ({other} => [{', '.join(theirs)}]) that have the same priority [{priority}], "
                     "multiple index templates may not match during index creation, please use a different priority"
                 )
-        IndexMapping(self._dialect, body.get("template", {}).get("mappings", {}))
+        template = body.get("template", {})
+        check_keys(flat_settings(template.get("settings", {})), "an index's settings", _SETTINGS)
+        IndexMapping(self._dialect, template.get("mappings", {}))
         self.index[name] = {**body, "index_patterns": patterns}
 
     def matching(self, index: str) -> tuple[str, dict[str, Any]] | None:
@@ -155,7 +162,7 @@ class Cluster:
     def create(self, name: str, body: Mapping[str, Any] | None = None, *, stream: str | None = None) -> Index:
         """Create an index from its template and what the request says; raises `Refused`."""
         body = body or {}
-        _check_keys(body, "an index", {"settings", "mappings"})
+        check_keys(body, "an index", {"settings", "mappings"})
         if stream is None:
             check_name(name)
             if name in self.indices:
@@ -169,8 +176,7 @@ class Cluster:
                 )
         settings, mappings = self.templates.compose(stream or name)
         settings |= flat_settings(body.get("settings") or {})
-        if settings.get("index.mode", "standard") != "standard":
-            raise illegal(f"the sandbox has no index mode [{settings['index.mode']}]")
+        check_keys(settings, "an index's settings", _SETTINGS)
         mapping = IndexMapping(self.dialect, _merged(mappings, body.get("mappings") or {}))
         if stream is not None:
             mapping.top["_data_stream_timestamp"] = {"enabled": True}
@@ -272,13 +278,6 @@ def duration(text: str) -> float:
             f"failed to parse setting [index.refresh_interval] with value [{text}] as a time value: unit is missing or unrecognized"
         )
     return int(match[1]) * _UNITS[match[2] or "s"]
-
-
-def _check_keys(body: Mapping[str, Any], what: str, known: set[str]) -> None:
-    """Refuse what the sandbox would not do, rather than leave it out."""
-    for key in body.keys() - known:
-        if body[key]:
-            raise illegal(f"the sandbox makes {what} of {', '.join(sorted(known))} only, not of [{key}]")
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

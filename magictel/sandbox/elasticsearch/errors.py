@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -56,6 +56,13 @@ class PlainRefused(Exception):  # noqa: N818
 def illegal(reason: str) -> Refused:
     """Return an `illegal_argument_exception`."""
     return Refused(400, "illegal_argument_exception", reason)
+
+
+def check_keys(given: Mapping[str, Any], what: str, known: Collection[str]) -> None:
+    """Refuse what the sandbox would not do, rather than leave it out; raises `Refused`."""
+    for key in given:
+        if key not in known and given[key]:
+            raise illegal(f"the sandbox knows no [{key}] of {what}, only {', '.join(sorted(known))}")
 
 
 def no_such_index(name: str) -> Refused:

@@ -9,12 +9,14 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import values
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.errors import Refused
+from magictel.sandbox.elasticsearch.errors import Refused, check_keys
 
 WHOLE = {"long": 64, "integer": 32}
 DECIMAL = frozenset({"double", "float"})
 FLATTENED = frozenset({"flattened", "flat_object"})
 _TYPES = {*WHOLE, *DECIMAL, "keyword", "text", "boolean", "date"}
+_PARAMETERS = frozenset({"ignore_above", "index", "doc_values", "meta", "norms"})
+_TOP = frozenset({"_meta", "date_detection", "dynamic_templates", "_data_stream_timestamp"})
 _NEW = {"string": "text", "double": "float"}
 """The types that dynamic mapping gives to JSON's, where they differ in name."""
 
@@ -70,6 +72,7 @@ class IndexMapping:
         self.root = Object()
         self.top = {key: value for key, value in source.items() if key not in ("properties", "dynamic")}
         self.flat: dict[str, Field] = {}
+        check_keys(self.top, "a mapping", _TOP)
         if "dynamic" in source:
             self.root.dynamic = str(source["dynamic"]).lower()
         self._take(self.root, source.get("properties", {}), "")
@@ -120,6 +123,7 @@ class IndexMapping:
             }
             raise Refused(400, cause["type"], f"Failed to parse mapping: {cause['reason']}", cause)
         params = {key: value for key, value in definition.items() if key not in {"type", "fields"}}
+        check_keys(params, "a field", _PARAMETERS)
         subs = {sub: self.field(sub, below) for sub, below in definition.get("fields", {}).items()}
         return Field(kind, params, subs)
 
