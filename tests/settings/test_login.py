@@ -51,9 +51,9 @@ def test_a_login_becomes_one_header(
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"username": "u"}, "password: username is set and password is not"),
-        ({"password": "s3cr3t"}, "username: password is set and username is not"),
-        ({"url": f"http://u:s3cr3t@{HOST}", "password": "other"}, "username: password is set and username is not"),
+        ({"username": "u"}, "password: username is set, but password is not"),
+        ({"password": "s3cr3t"}, "username: password is set, but username is not"),
+        ({"url": f"http://u:s3cr3t@{HOST}", "password": "other"}, "username: password is set, but username is not"),
         ({"bearer_token": "t0k3n", "username": "u", "password": "s3cr3t"}, "bearer_token and username and password"),
         ({"url": f"http://u:s3cr3t@{HOST}", "bearer_token": "t0k3n"}, "bearer_token and url"),
         ({"url": f"http://u:s3cr3t@{HOST}", "username": "u", "password": "s3cr3t"}, "username and password and url"),

@@ -81,7 +81,7 @@ def test_opensearch_refuses_a_wrong_password_and_a_missing_right() -> None:
     right = sent(engine.job(username="writer", password="writers-password"))
     engine.close()
     assert (wrong.outcome, wrong.code) == (Status.FAIL, "os.auth.unauthorized")
-    assert (denied.outcome, denied.code) == (SendOutcome.REJECTED, "os.authz.denied")
+    assert (denied.outcome, denied.code) == (SendOutcome.UNDELIVERED, "os.authz.denied")
     assert right.outcome is SendOutcome.VERIFIED
 
 
