@@ -25,38 +25,39 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from magictel.catalogue.pages import explain
+from magictel.catalogue.retry import RetryClass
 from magictel.diagnose.alternatives import Alternative
 
 During = Literal["auth", "health", "write", "read"]
 Verdict = Literal["delivered", "partial", "throttled", "unavailable", "too-large", "rejected", "unconfirmed"]
 
 STANDS_WITH: Mapping[str | None, frozenset[Verdict | None]] = {
-    "no": frozenset({"rejected", "partial", "unavailable", None}),
-    "backoff": frozenset({"unavailable", "throttled", "partial", "unconfirmed"}),
-    "after-header": frozenset({"throttled", "unavailable", "partial"}),
-    "split": frozenset({"too-large"}),
-    "slow": frozenset({"throttled", "partial"}),
-    "verify": frozenset({"delivered", "unconfirmed"}),
-    "poll": frozenset({"delivered", "unavailable", "throttled"}),
-    "downgrade": frozenset({"rejected"}),
-    "treat-as-success": frozenset({"delivered"}),
-    "unknown": frozenset({None}),
+    RetryClass.NO: frozenset({"rejected", "partial", "unavailable", None}),
+    RetryClass.BACKOFF: frozenset({"unavailable", "throttled", "partial", "unconfirmed"}),
+    RetryClass.AFTER_HEADER: frozenset({"throttled", "unavailable", "partial"}),
+    RetryClass.SPLIT: frozenset({"too-large"}),
+    RetryClass.SLOW: frozenset({"throttled", "partial"}),
+    RetryClass.VERIFY: frozenset({"delivered", "unconfirmed"}),
+    RetryClass.POLL: frozenset({"delivered", "unavailable", "throttled"}),
+    RetryClass.DOWNGRADE: frozenset({"rejected"}),
+    RetryClass.SUCCESS: frozenset({"delivered"}),
+    RetryClass.UNKNOWN: frozenset({None}),
     None: frozenset({"delivered", None}),
 }
 """The table above: every diagnosis is one of these pairs."""
 
 UNRECOGNISED = "diagnose.unrecognised"
 BY_CLASS: Mapping[str, Verdict | None] = {
-    "no": "rejected",
-    "downgrade": "rejected",
-    "backoff": "unavailable",
-    "after-header": "throttled",
-    "slow": "throttled",
-    "split": "too-large",
-    "verify": "delivered",
-    "poll": "delivered",
-    "treat-as-success": "delivered",
-    "unknown": None,
+    RetryClass.NO: "rejected",
+    RetryClass.DOWNGRADE: "rejected",
+    RetryClass.BACKOFF: "unavailable",
+    RetryClass.AFTER_HEADER: "throttled",
+    RetryClass.SLOW: "throttled",
+    RetryClass.SPLIT: "too-large",
+    RetryClass.VERIFY: "delivered",
+    RetryClass.POLL: "delivered",
+    RetryClass.SUCCESS: "delivered",
+    RetryClass.UNKNOWN: None,
 }
 """The outcome of a code where nothing else decides it."""
 

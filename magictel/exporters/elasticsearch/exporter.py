@@ -45,7 +45,7 @@ class SearchExporter(HttpExporter[S]):
 
     content_type = "application/x-ndjson"
     opensearch: ClassVar[bool] = False
-    rights_codes = ("es.auth", "os.auth")
+    rights_codes = ("es.auth.", "es.authz.", "os.auth.", "os.authz.")
     limits = (
         "Times have milliseconds.",
         "Decimals beyond a 32-bit float's range, NaN, infinities and whole numbers beyond 64 bits stand as text in value_text.",
