@@ -32,7 +32,7 @@ _OUTRIGHT = {
     426: "use the protocol that the response names; often the address needs https://",
     451: "ask the operator of this address, or of the proxy in front of it, to unblock it",
 }
-"""Refusals of whoever asks or of the address, with their remedy: neither the method nor the body of a request changes them."""
+"""Refusals of the client or its address, with their remedy: neither the method nor the body of a request changes them."""
 _CLIENT_CERTIFICATE = {  # nginx answers over TLS with a page (its 495 and 496, shown as 400), where others abort the handshake
     "No required SSL certificate was sent": "tls.client-cert-required",
     "The SSL certificate error": "tls.client-cert-rejected",

@@ -95,7 +95,7 @@ class HttpExporter(Exporter[S]):
         return self.settings.request_headers()
 
     def form(self) -> str:
-        """Which variant of the protocol an attempt takes that begins now, where there are several; it stands in `payload.form`."""
+        """Which variant of the protocol an attempt takes that begins now, where there are several; it is in `payload.form`."""
         return ""
 
     def authorize(self, request: Request) -> Request:

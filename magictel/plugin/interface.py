@@ -187,7 +187,7 @@ class Authored(ABC, Generic[S]):
         self.stopwatch = watch
 
     def after_fork(self) -> None:
-        """In a forked child: let go of what is the parent's, without a word on its connections. Default: `close`."""
+        """In a forked child: let go of what is the parent's; nothing is sent on its connections. Default: `close`."""
         self.close()
 
     @classmethod
