@@ -68,7 +68,12 @@ def pages() -> Iterator[catalogue.Page]:
 def test_every_code_used_in_the_sources_has_a_page() -> None:
     used = used_codes()
     assert len(used) > 50
-    missing = {code: file for code, file in used.items() if catalogue.explain(code) is None}
+    known_codes = catalogue.codes()
+    missing = {
+        code: file
+        for code, file in used.items()
+        if catalogue.explain(code) is None and not any(known.startswith(f"{code}.") for known in known_codes)
+    }
     assert missing == {}
 
 

@@ -104,7 +104,7 @@ BROKEN = {
     "settings that are none": (f"{BASE}class AcmeExporter(Exporter): interface, Settings = 2, int", "Error"),
     "a kind that nothing here can run": (
         f"{BASE}class AcmeExporter(Exporter): interface, kind, Settings = 2, 'page', ExporterSettings",
-        'of kind "page"',
+        'of the unknown kind "page"',
     ),
 }
 
