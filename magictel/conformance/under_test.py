@@ -106,8 +106,8 @@ def _named(text: str) -> MakeEmulator:
             "use MODULE:NAME, a class or function that accepts clock= and returns an emulator",
         ) from None
 
-    def made(clock: Clock) -> Emulator:
+    def create(clock: Clock) -> Emulator:
         emulator: Emulator = factory(clock=clock)
         return emulator
 
-    return made
+    return create

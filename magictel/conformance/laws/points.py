@@ -20,10 +20,10 @@ def not_mutated(case: Case) -> Violation | None:
     """Compare all types and unusual values as text before and after."""
     now = case.clock.now()
     data = together([*(group for _, group in shapes(case.run_id, now)), *(group for _, group in odd(case.run_id, now))])
-    before = _told(data)
+    before = _as_text(data)
     case.exporter().export(data)
     case.exporter(redact_attributes=["text"], drop_attributes=["list"]).export(data)
-    return broken_unless(_told(data) == before, "exporting changed the collection")
+    return broken_unless(_as_text(data) == before, "exporting changed the collection")
 
 
 @LAWS.law("input.shapes", "Every type of point is delivered, or withheld with a reason.", Need.BACKEND)
@@ -107,6 +107,6 @@ def fates(case: Case) -> Violation | None:
     )
 
 
-def _told(data: MetricsData) -> str:
+def _as_text(data: MetricsData) -> str:
     """Return the whole collection as text, in which NaN equals itself."""
     return repr([(data, dict(resource_metrics.resource.attributes)) for resource_metrics in data.resource_metrics])
