@@ -62,15 +62,15 @@ class DeliveryLog:
 def _since(now: Receipt, before: Receipt) -> Receipt:
     """What happened between two moments of a ledger; what waits is told as it is now."""
     counts: dict[tuple[str, Fate, bool, bool], int] = {
-        (one.code, one.fate, one.maybe_stored, one.unnamed): one.count
-        for one in before.reasons
-        if one.fate is not Fate.KEPT
+        (reason.code, reason.fate, reason.maybe_stored, reason.unnamed): reason.count
+        for reason in before.reasons
+        if reason.fate is not Fate.KEPT
     }
     reasons: list[Reason] = []
-    for one in now.reasons:
-        more = one.count - counts.get((one.code, one.fate, one.maybe_stored, one.unnamed), 0)
+    for reason in now.reasons:
+        more = reason.count - counts.get((reason.code, reason.fate, reason.maybe_stored, reason.unnamed), 0)
         if more > 0:
-            reasons.append(replace(one, count=more))
+            reasons.append(replace(reason, count=more))
     return Receipt(
         sent=now.sent - before.sent,
         delivered=now.delivered - before.delivered,

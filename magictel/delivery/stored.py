@@ -68,5 +68,5 @@ class StoredPayload:
         )
         if payload.id.hex() != document["id"]:
             raise ValueError("the stored bytes are not those that were stored")
-        told = {name: document[name] for name in ("target", "fingerprint", "made", "code", "message")}
-        return cls(payload, **told)
+        facts = {name: document[name] for name in ("target", "fingerprint", "made", "code", "message")}
+        return cls(payload, **facts)

@@ -144,5 +144,5 @@ def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
         found,
         message=shown(found.message),
         remedy=shown(remedy, "HOST") if remedy else None,
-        alternatives=tuple(Alternative(one.code, shown(one.why)) for one in others if explain(one.code)),
+        alternatives=tuple(Alternative(alternative.code, shown(alternative.why)) for alternative in others if explain(alternative.code)),
     )

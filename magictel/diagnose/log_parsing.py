@@ -22,7 +22,7 @@ _STATUS = (
     re.compile(r"\w: ([45]\d\d)(?=[;,:] )"),
 )
 _PHRASES = re.compile(
-    r"\b([3-5]\d\d):? \(?(?:" + "|".join(re.escape(one.phrase) for one in http.HTTPStatus if one >= 300) + r")\b",
+    r"\b([3-5]\d\d):? \(?(?:" + "|".join(re.escape(status.phrase) for status in http.HTTPStatus if status >= 300) + r")\b",
     re.IGNORECASE,
 )
 _ALONE = re.compile(
@@ -70,7 +70,7 @@ _WAIT = re.compile(
 _LONE = re.compile(
     r"(?<![\w.,:/#=+-])[45]\d\d(?![\w/%]|[.,:-]\d| ?(?:[num\u00b5]?s|[kmgt]i?b|bytes|b)\b)", re.IGNORECASE
 )
-_KNOWN = frozenset(one.value for one in http.HTTPStatus if one >= 400)
+_KNOWN = frozenset(status.value for status in http.HTTPStatus if status >= 400)
 _LOGGERS = frozenset({"level", "severity", "caller", "logger", "ts", "time", "@timestamp", "log.level"})
 _ERRORS = ("err", "error", "exception", "error.message", "message", "msg")
 _WORDS_AROUND = re.compile(
@@ -91,7 +91,7 @@ def status_in(text: str) -> int | None:
 
 def lone_number(text: str) -> int | None:
     """The one number in a text that could be a status and is nothing else by its looks; what it counts is not told."""
-    found = {int(one) for one in _LONE.findall(text[:20_000])}
+    found = {int(number) for number in _LONE.findall(text[:20_000])}
     return found.pop() if len(found) == 1 and found <= _KNOWN else None
 
 
@@ -123,15 +123,15 @@ def status_within(body: str) -> int | None:
     """
     with suppress(ValueError, RecursionError):
         value = json.loads(body)
-        for one in (value, value.get("error") if isinstance(value, dict) else None):
-            if not isinstance(one, dict):
+        for source in (value, value.get("error") if isinstance(value, dict) else None):
+            if not isinstance(source, dict):
                 continue
-            numbers = [one.get(key) for key in ("status", "code", "statusCode", "status_code", "httpStatusCode")]
+            numbers = [source.get(key) for key in ("status", "code", "statusCode", "status_code", "httpStatusCode")]
             for number in numbers:
                 if isinstance(number, int) and 400 <= number < 600:
                     return number
-            if isinstance(one.get("code"), int) and "message" in one:
-                return _GRPC_NUMBERS.get(one["code"])
+            if isinstance(source.get("code"), int) and "message" in source:
+                return _GRPC_NUMBERS.get(source["code"])
     return None
 
 
@@ -144,7 +144,7 @@ def body_after(text: str, status: int) -> str:
     if inside:
         return inside
     before, _, rest = text.partition(str(status))
-    for phrase in (one.phrase for one in http.HTTPStatus if one == status):
+    for phrase in (http_status.phrase for http_status in http.HTTPStatus if http_status == status):
         rest = re.sub(rf"^\W*{re.escape(phrase)}", "", rest, flags=re.IGNORECASE)
     told = unquoted(rest, ":,;.-'\"")
     return told or ("" if not _WORDS_AROUND.sub("", before) else before)

@@ -84,9 +84,9 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
     if shaped is not None and (_specific(exporter, shaped) or shaped.ok or inside):
         return replace(shaped, headers={**shaped.headers, **pasted.headers}), True
     for guess in _GUESSES:
-        for one in (inside.encode("utf-8", "surrogatepass"), body):
-            reply = Reply(guess, pasted.headers, one)
-            if one.strip() and _specific(exporter, reply):
+        for candidate in (inside.encode("utf-8", "surrogatepass"), body):
+            reply = Reply(guess, pasted.headers, candidate)
+            if candidate.strip() and _specific(exporter, reply):
                 return reply, True
     told = status_within(inside) if inside else None
     if told is not None:
@@ -143,7 +143,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
         return found if told is None else replace(found, **told)
     asked = list(_climbed(exporter, reply, _RUNGS.get(during or "", (Rung.HTTP,))))
     failed = next(
-        (one for one in asked if one.code and one.outcome in (Status.FAIL, Status.WARN, Status.SKIPPED)), None
+        (finding for finding in asked if finding.code and finding.outcome in (Status.FAIL, Status.WARN, Status.SKIPPED)), None
     )
     if during in _RUNGS:
         if failed is not None and failed.outcome is Status.SKIPPED and found.code is not None:
@@ -186,9 +186,9 @@ def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
             code, message = _commonest(refused)
             counts = f"{len(outcome.rejected)} refused, {len(outcome.retry)} to be sent again"
             rest = {
-                one.code for one in (*outcome.rejected.values(), *outcome.retry.values(), *outcome.unconfirmed.values())
+                verdict.code for verdict in (*outcome.rejected.values(), *outcome.retry.values(), *outcome.unconfirmed.values())
             } - {code}
-            more = tuple(Alternative(one, f"other items of the same answer ({counts})") for one in sorted(rest))
+            more = tuple(Alternative(code, f"other items of the same answer ({counts})") for code in sorted(rest))
             return Diagnosis(name, "partial", code, message, None, outcome.retry_after, more)
         case Unconfirmed():
             return Diagnosis(name, "unconfirmed", outcome.code, outcome.message)
@@ -206,10 +206,10 @@ def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
 
 def _commonest(items: Mapping[int, ItemVerdict]) -> tuple[str, str]:
     counts: dict[str, int] = {}
-    for one in items.values():
-        counts[one.code] = counts.get(one.code, 0) + 1
+    for verdict in items.values():
+        counts[verdict.code] = counts.get(verdict.code, 0) + 1
     code = max(counts, key=lambda name: counts[name])
-    return code, next(one.message for one in items.values() if one.code == code)
+    return code, next(verdict.message for verdict in items.values() if verdict.code == code)
 
 
 def _of_finding(found: Diagnosis, finding: Finding, *others: Alternative) -> Diagnosis:

@@ -53,7 +53,7 @@ class Scrub:
         if isinstance(value, Mapping):
             return self.attributes(value)
         if isinstance(value, list | tuple):
-            return [self._value(one) for one in value] if any(isinstance(one, _HOLDING) for one in value) else value
+            return [self._value(item) for item in value] if any(isinstance(item, _HOLDING) for item in value) else value
         return value
 
     def _point(self, point: Point) -> Point:
@@ -61,8 +61,8 @@ class Scrub:
         if not scrubbed.exemplars:
             return scrubbed
         exemplars = [
-            replace(one, filtered_attributes=self.attributes(one.filtered_attributes or {}))
-            for one in scrubbed.exemplars
+            replace(exemplar, filtered_attributes=self.attributes(exemplar.filtered_attributes or {}))
+            for exemplar in scrubbed.exemplars
         ]
         return replace(scrubbed, exemplars=exemplars)
 

@@ -70,13 +70,13 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Write it, behind what the program has printed itself."""
-        made = self.frame(payload)
+        body = self.frame(payload)
         stream = sys.stdout if self.settings.stream == "stdout" else sys.stderr
         try:
-            _write(stream, made, timeout)
+            _write(stream, body, timeout)
         except (OSError, ValueError) as failure:  # ValueError: the program has closed it
             return Attempted(self.refused_by_system(failure))
-        return Attempted(Delivered(), len(made))
+        return Attempted(Delivered(), len(body))
 
     def refused_by_system(self, failure: Exception) -> Outcome:
         """Whatever it is, the stream takes nothing."""
@@ -99,7 +99,7 @@ def text(series: Series, point: Point) -> str:
     shown = (
         f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z {stream.name}{{{attributes}}} {numbers}  {kind}"
     )
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown) + "\n"
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown) + "\n"
 
 
 def _numbers(point: Point) -> str:
@@ -119,24 +119,24 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _write(stream: Any, made: bytes, seconds: float) -> None:
+def _write(stream: Any, body: bytes, seconds: float) -> None:
     """Past the stream's own buffer: what stays in there when a write fails would come out later, beside its repeat."""
     if stream is None:  # the program was started with it closed
         raise ValueError
     number = _descriptor(stream)
     if number is not None:
         stream.flush()
-        _, failure = write(number, made, seconds)
+        _, failure = write(number, body, seconds)
         if failure is not None:
             raise failure
         return
     buffer = getattr(stream, "buffer", None)
     if buffer is not None:
         stream.flush()
-        buffer.write(made)
+        buffer.write(body)
         buffer.flush()
         return
-    stream.write(made.decode("utf-8", "replace"))
+    stream.write(body.decode("utf-8", "replace"))
     stream.flush()
 
 

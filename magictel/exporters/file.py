@@ -83,14 +83,14 @@ class FileExporter(Exporter[FileSettings]):
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Append one line. Trouble with a file is for a person: it does not pass by waiting."""
-        made = self.frame(payload)
+        body = self.frame(payload)
         if self._began_at is None:
             self._began_at = self._size()
         try:
-            append(self._path, made, sync=self.settings.sync, seconds=timeout)
+            append(self._path, body, sync=self.settings.sync, seconds=timeout)
         except WireError as failure:
             return Attempted(Throttled(failure.code, failure.message, needs_operator=True))
-        return Attempted(Delivered(), len(made))
+        return Attempted(Delivered(), len(body))
 
     def refused_by_system(self, failure: OSError) -> Outcome:
         """As `attempt` tells it."""
@@ -108,7 +108,7 @@ class FileExporter(Exporter[FileSettings]):
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """The run's points, from the file's lines."""
         try:
-            return [one for text in self._lines(query.run_id.encode()) for one in points(text, query.run_id)]
+            return [point for text in self._lines(query.run_id.encode()) for point in points(text, query.run_id)]
         except OSError as failure:
             error = trouble(self._path, failure)
             return Unreadable("file.unreadable", f"what was written cannot be read back: {error.message}", error.remedy)
@@ -119,7 +119,7 @@ class FileExporter(Exporter[FileSettings]):
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """From the lines that this exporter has written, on from where the last ones asked for ended."""
-        wanted = {one.key for one in expected}
+        wanted = {point.key for point in expected}
         open_keys, seen = set(wanted), []
         if wanted != self._asked[0]:  # who asks for the same again begins where it began
             self._asked = wanted, self._read_to or self._began_at or 0
@@ -127,11 +127,11 @@ class FileExporter(Exporter[FileSettings]):
             with self._path.open("rb") as file:
                 at = file.seek(self._asked[1])
                 for text in file:
-                    own = [one for one in every_point(text) if one.key in wanted]
+                    own = [point for point in every_point(text) if point.key in wanted]
                     if not own and not open_keys:  # all are found, and what follows are others
                         break
                     seen += own
-                    open_keys.difference_update(one.key for one in own)
+                    open_keys.difference_update(point.key for point in own)
                     at += len(text)
         except OSError as failure:
             error = trouble(self._path, failure)

@@ -166,14 +166,14 @@ class Exporter(Authored[S], MetricExporter):
             others = sum(not exporter._shut.is_set() for exporter in list(_ALIVE))  # noqa: SLF001 # this file's own
             seconds = min(seconds, max(0.0, given) / (1 + others))
         deadline = self.clock.monotonic() + seconds
-        held = self._sending.acquire(timeout=seconds)
+        acquired = self._sending.acquire(timeout=seconds)
         try:
-            if held and seconds > 0 and self.unusable is None:
+            if acquired and seconds > 0 and self.unusable is None:
                 self._pipeline.drain(deadline, closing=True)
             dropped = self._pipeline.close()
             self._delivery_log.ended(self._pipeline.ledger, dropped)
         finally:
-            if held:
+            if acquired:
                 self._sending.release()
             self.close()
             self._ended.set()
@@ -236,7 +236,7 @@ class Exporter(Authored[S], MetricExporter):
     @final
     def send_stored(self, stored: Iterable[StoredPayload], *, seconds: float = 30.0) -> Receipt:
         """Deliver what an exporter with the same fingerprint stored. Raise `SettingsError` where another one did: nothing is sent then."""
-        payloads = [one.payload for one in stored if self._is_ours(one)]
+        payloads = [stored_payload.payload for stored_payload in stored if self._is_ours(stored_payload)]
         batch = Batch(payloads, sum(payload.points for payload in payloads))
         with self._sending:
             closed = self._closed_because()
@@ -255,17 +255,17 @@ class Exporter(Authored[S], MetricExporter):
 
     def fingerprint(self) -> str:
         """What payloads of this exporter mean and where they go: another one must not send what was stored under this one."""
-        own = set(type(self.settings).__struct_fields__).difference(HttpSettings.__struct_fields__)
-        said = [(key, repr(getattr(self.settings, key))) for key in sorted(own)]
+        names = set(type(self.settings).__struct_fields__).difference(HttpSettings.__struct_fields__)
+        said = [(key, repr(getattr(self.settings, key))) for key in sorted(names)]
         return blake2b(repr((self.name, INTERFACE, self.endpoint(), said)).encode(), digest_size=16).hexdigest()
 
     @cached_property
     def _surroundings(self) -> Surroundings:
-        own = type(self)
+        exporter_class = type(self)
         return Surroundings(
-            None if own.resource_prefix is Authored.resource_prefix else self.resource_prefix,
-            None if own.envelope is Authored.envelope else self.envelope,
-            None if own.route_of is Authored.route_of else self.route_of,
+            None if exporter_class.resource_prefix is Authored.resource_prefix else self.resource_prefix,
+            None if exporter_class.envelope is Authored.envelope else self.envelope,
+            None if exporter_class.route_of is Authored.route_of else self.route_of,
         )
 
     def _encode_carefully(self, series: Series, point: Point) -> bytes | Withheld:
@@ -366,8 +366,8 @@ class Exporter(Authored[S], MetricExporter):
                 self.log.warning("config.warning: %s", warning)
         except Exception as failure:  # whatever it is, traces and logs must live
             self.unusable = _unusable(failure)
-            said = "%s: %s: every metric is dropped until this is fixed%s"
-            self.log.error(said, self.unusable.code, self.unusable.message, _origin(self.unusable))  # noqa: TRY400 # one sentence
+            message_format = "%s: %s: every metric is dropped until this is fixed%s"
+            self.log.error(message_format, self.unusable.code, self.unusable.message, _origin(self.unusable))  # noqa: TRY400 # one sentence
             return self.Settings.unusable()  # type: ignore[return-value] # S's own defaults
         return settings
 

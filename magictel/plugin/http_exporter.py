@@ -168,10 +168,10 @@ class HttpExporter(Exporter[S]):
     def secrets(self) -> Iterator[str]:
         """Adds what a proxy of the environment is told."""
         yield from super().secrets()
-        own = self.settings
+        settings = self.settings
         with contextlib.suppress(SettingsError):  # an address or proxy that does not parse is not used either
             for endpoint in self.endpoints():
-                proxy = proxy_for(endpoint, own.proxy, trust_env=own.trust_env, environment=os.environ)  # noqa: TID251
+                proxy = proxy_for(endpoint, settings.proxy, trust_env=settings.trust_env, environment=os.environ)  # noqa: TID251
                 yield from proxy.secrets if proxy is not None else ()
 
     def endpoint(self) -> str:

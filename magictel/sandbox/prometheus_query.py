@@ -105,7 +105,7 @@ def ranged(store: Store, query: str, start: int, end: int, step: int) -> dict[st
     for labels, samples in store.select(selector.matches, start - _LOOK_BACK, end):
         values = []
         for at in range(start, end + 1, step):
-            value = _latest([one for one in samples if at - _LOOK_BACK <= one[0] <= at])
+            value = _latest([sample for sample in samples if at - _LOOK_BACK <= sample[0] <= at])
             if value is not None:
                 values.append([_seconds(at), number(value)])
         if values:

@@ -159,10 +159,10 @@ class PrometheusRemoteWriteEmulator:
             return _text(400, "unexpected EOF")
         series = [
             (
-                [(label.name, label.value) for label in one.labels],
-                [(sample.timestamp, sample.value) for sample in one.samples],
+                [(label.name, label.value) for label in series.labels],
+                [(sample.timestamp, sample.value) for sample in series.samples],
             )
-            for one in decoded.timeseries
+            for series in decoded.timeseries
         ]
         try:
             self.store.append(series, self._now())
@@ -181,9 +181,9 @@ class PrometheusRemoteWriteEmulator:
             if path == "/api/v1/series":
                 if "match[]" not in parameters:
                     return _bad("no match[] parameter provided")
-                selectors = [parse(one) for one in parameters["match[]"]]
+                selectors = [parse(selector) for selector in parameters["match[]"]]
                 return _success(
-                    [dict(one) for one in self.store.names(lambda own: any(s.matches(own) for s in selectors))]
+                    [dict(names) for names in self.store.names(lambda labels: any(s.matches(labels) for s in selectors))]
                 )
             query = parameters.get("query", [""])[0]
             if path == "/api/v1/query":
@@ -206,12 +206,12 @@ class PrometheusRemoteWriteEmulator:
         if "match[]" not in parameters:
             return _bad("no match[] parameter provided")
         try:
-            selectors = [parse(one) for one in parameters["match[]"]]
+            selectors = [parse(selector) for selector in parameters["match[]"]]
         except ParseError as failure:
             return _bad(str(failure))
         since = self._time(parameters, "start") if "start" in parameters else -(1 << 62)
         until = self._time(parameters, "end") if "end" in parameters else 1 << 62
-        self.store.delete(lambda own: any(selector.matches(own) for selector in selectors), since, until)
+        self.store.delete(lambda labels: any(selector.matches(labels) for selector in selectors), since, until)
         return Reply(204)
 
     def _time(self, parameters: Parameters, name: str) -> int:

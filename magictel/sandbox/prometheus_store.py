@@ -73,7 +73,7 @@ class Store:
             found = []
             for labels in sorted(self._series):
                 if matches(labels):
-                    samples = [one for one in self._series[labels].samples if since <= one[0] <= until]
+                    samples = [sample for sample in self._series[labels].samples if since <= sample[0] <= until]
                     if samples:
                         found.append((labels, samples))
             return found
@@ -88,7 +88,7 @@ class Store:
         with self._lock:
             for labels, series in self._series.items():
                 if matches(labels):
-                    series.samples = [one for one in series.samples if not since <= one[0] <= until]
+                    series.samples = [sample for sample in series.samples if not since <= sample[0] <= until]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -139,7 +139,7 @@ class Store:
             self._newest = time if self._newest is None else max(self._newest, time)
         elif self.window and all(time != known for known, _ in series.samples):
             series.samples.append((time, value))
-            series.samples.sort(key=lambda one: one[0])
+            series.samples.sort(key=lambda sample: sample[0])
 
 
 def is_stale(value: float) -> bool:

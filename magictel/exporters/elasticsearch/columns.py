@@ -92,7 +92,7 @@ def _times(points: Sequence[Point], letter: bytes, before: bytes) -> tuple[Colum
         if starts.count(start) == len(starts):
             return hexes, [ACTION_END + times_json(first, start) + before] * len(times)
     else:
-        written_hex = {one: time_hex(one) + letter for one in set(times)}
+        written_hex = {time: time_hex(time) + letter for time in set(times)}
         hexes = list(map(written_hex.__getitem__, times))
     pairs = list(zip(times, starts, strict=True))
     written = {pair: ACTION_END + times_json(*pair) + before for pair in set(pairs)}
@@ -121,7 +121,7 @@ def _histograms(points: Sequence[Point]) -> _Values | None:
     if set(map(type, counts)) != {int} or min(counts) <= 0 or max(counts) > INT64_MAX:
         return None
     limits, *known = (_decimals(_as_decimals(list(column))) for column in (first, sums, smallest, largest))
-    summed = [list(accumulate(one)) for one in buckets]
+    summed = [list(accumulate(bucket)) for bucket in buckets]
     if limits is None or None in known or max(map(_last, summed)) > INT64_MAX:
         return None
     try:

@@ -62,12 +62,12 @@ class Frame:
         """`series` of many, as two columns."""
         written = attributes_column(attributes)
         identity = self.identity
-        digests = [blake2b(identity + one, digest_size=16).digest() for one in written]
+        digests = [blake2b(identity + text, digest_size=16).digest() for text in written]
         packed = b"\0\0".join(
             [*digests, b""]
         )  # 18 bytes each are 24 characters, of which the first 22 are the digest's
         hashes = struct.Struct("22s2x" * len(digests)).unpack(b2a_base64(packed, newline=False).translate(_URL_SAFE))
-        return list(hashes), [b',"attributes":' + one if one != b"{}" else b"" for one in written]
+        return list(hashes), [b',"attributes":' + text if text != b"{}" else b"" for text in written]
 
 
 def frame(stream: Stream) -> Frame:
@@ -122,7 +122,7 @@ def attributes_column(given: Sequence[Attributes]) -> list[bytes]:
                 return pieces
     except (AttributeError, TypeError):  # none, lone surrogates, keys that are no text, whole numbers beyond 53 bits
         pass
-    return [attributes_json(one or {}) for one in given]
+    return [attributes_json(attributes or {}) for attributes in given]
 
 
 def encode(stream_frame: Frame, series: Series, point: Point) -> bytes:

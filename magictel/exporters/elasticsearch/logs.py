@@ -71,7 +71,7 @@ def found_nothing(reply: Reply) -> bool:
 
 def _reply(value: Any, status: int | None) -> Reply | None:
     if isinstance(value, list):
-        items = [item for one in value if (item := _item(one)) is not None]
+        items = [item for candidate in value if (item := _item(candidate)) is not None]
         return _made({"errors": True, "items": items}, 200) if items else None
     if not isinstance(value, Mapping):
         return None
@@ -80,7 +80,7 @@ def _reply(value: Any, status: int | None) -> Reply | None:
     if "error" in value and not _is_verdict(value):
         number, error = value.get("status"), value["error"]
         if isinstance(error, str) and not isinstance(number, int):  # any logger's own field is called so
-            inside = next((found for one in values_in(error) if (found := _reply(one, status)) is not None), None)
+            inside = next((found for candidate in values_in(error) if (found := _reply(candidate, status)) is not None), None)
             if inside is not None or (status is None and read(400, cause_of(error)) is None):
                 return inside
         return _made(value, status or (number if isinstance(number, int) else 400))

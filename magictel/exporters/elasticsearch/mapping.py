@@ -89,8 +89,8 @@ def mapped(wire: Wire, index: str) -> Mapped | None:
 def merged(mappings: list[Mapping[str, Any]]) -> Fields:
     """The fields of several mappings as `_field_caps` would tell them."""
     types: dict[str, dict[str, bool]] = {}
-    for one in mappings:
-        for name, kind, shown in _walk("", one.get("properties", {})):
+    for mapping in mappings:
+        for name, kind, shown in _walk("", mapping.get("properties", {})):
             known = types.setdefault(name, {})
             known[kind] = known.get(kind, True) and shown
     return Fields(types)
@@ -98,7 +98,7 @@ def merged(mappings: list[Mapping[str, Any]]) -> Fields:
 
 def effects(fields: Fields) -> list[Effect]:
     """What the mapping does to our values, the worst first."""
-    found = [
+    effects = [
         *(_decimal(fields, name) for name in DECIMALS),
         *(_whole(fields, name) for name in WHOLE),
         *(_word(fields, name) for name in TEXTS),
@@ -114,7 +114,7 @@ def effects(fields: Fields) -> list[Effect]:
         "es.mapping.narrow",
         "es.mapping.float",
     )
-    return sorted((one for one in found if one is not None), key=lambda one: order.index(one.code))
+    return sorted((effect for effect in effects if effect is not None), key=lambda effect: order.index(effect.code))
 
 
 def _decimal(fields: Fields, name: str) -> Effect | None:
@@ -186,12 +186,12 @@ def _listed(kinds: frozenset[str]) -> str:
 
 
 def _walk(prefix: str, properties: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
-    for name, one in properties.items():
-        kind = one.get("type", "object")
+    for name, definition in properties.items():
+        kind = definition.get("type", "object")
         yield (
             prefix + name,
             kind,
-            kind not in ("text", "match_only_text", "object", "nested") and one.get("doc_values", True),
+            kind not in ("text", "match_only_text", "object", "nested") and definition.get("doc_values", True),
         )
-        yield from _walk(f"{prefix}{name}.", one.get("properties", {}))
-        yield from _walk(f"{prefix}{name}.", one.get("fields", {}))
+        yield from _walk(f"{prefix}{name}.", definition.get("properties", {}))
+        yield from _walk(f"{prefix}{name}.", definition.get("fields", {}))

@@ -162,7 +162,7 @@ def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Fin
     evidence = {
         **right.evidence,
         "mapping": found.source,
-        "fields": [{"field": one.field, "type": one.type, "effect": one.sentence} for one in every],
+        "fields": [{"field": effect.field, "type": effect.type, "effect": effect.sentence} for effect in every],
     }
     prepare = f"magictel prepare {target} --apply"
     if every and every[0].refuses:
@@ -176,7 +176,7 @@ def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Fin
         )
     allowed = right.sentence or "whether it is allowed cannot be proved"
     if every and (every[0].code != "es.mapping.float" or found.prepared):
-        named = ", ".join(f"{one.field} ({one.type})" for one in every if one.code == every[0].code)
+        named = ", ".join(f"{effect.field} ({effect.type})" for effect in every if effect.code == every[0].code)
         return Finding.warned(
             Rung.WRITE,
             every[0].code,

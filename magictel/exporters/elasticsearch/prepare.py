@@ -165,7 +165,7 @@ def _template(index: str, product: Product, stream: bool) -> Preparation:
 
 def _kept(found: Mapped, index: str) -> str:
     """What a template cannot change on an index that is there."""
-    named = [f"{one.field} ({one.type})" for one in effects(found.fields)]
+    named = [f"{effect.field} ({effect.type})" for effect in effects(found.fields)]
     if not found.fields.kinds("attributes") & {"flattened", "flat_object"}:
         named.append("attributes, one field each")
     return f"It does not change {index}, which exists and keeps {', '.join(named)}: write to another index, or move it by hand as below"

@@ -36,10 +36,10 @@ class Encoder(SeriesNames):
         if why is not None:
             return Withheld(*why, describe(series))
         time = milliseconds(point.time_unix_nano)
-        made = self.labels(series)
+        labels = self.labels(series)
         try:
             return b"".join(
-                time_series({**made, **extra, "__name__": f"{name}{suffix}"}, value, time)
+                time_series({**labels, **extra, "__name__": f"{name}{suffix}"}, value, time)
                 for suffix, extra, value in samples(point, self.bound_text(series.stream))
             )
         except OverflowError:
@@ -54,12 +54,12 @@ class Encoder(SeriesNames):
     def target_info(self, group: Group) -> bytes:
         """The series that carries a resource's other attributes, at the time of the group's last point; empty without any."""
         resource = group.stream.resource
-        own = identity(resource)
-        if not own or resource.keys() <= set(IDENTITY) or self.verbatim(group.stream):
+        identity_labels = identity(resource)
+        if not identity_labels or resource.keys() <= set(IDENTITY) or self.verbatim(group.stream):
             return b""
         others = self.resource_labels(resource)
         time = milliseconds(max(times_of(group.points)))
-        return time_series({**others, **own, "__name__": "target_info"}, 1.0, time)
+        return time_series({**others, **identity_labels, "__name__": "target_info"}, 1.0, time)
 
 
 def time_series(labels: Mapping[str, str], value: float, time: int) -> bytes:

@@ -111,9 +111,9 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         for path in ("/-/ready", "/health") if reading is not None else ():
             assert reading is not None
             reply = reading.get(path)
-            said = reading.first_bytes(reply)
+            response = reading.first_bytes(reply)
             if reply.ok and not reply.body.lstrip().startswith(b"<"):  # VictoriaMetrics calls its sentence text/html
-                return Finding.passed(Rung.HEALTH, said or "ready", path=path)
+                return Finding.passed(Rung.HEALTH, response or "ready", path=path)
             if reply.status in REFUSED:
                 return Finding.warned(
                     Rung.HEALTH, "prom.health.forbidden", f"{path} may not be read ({reply.status})", None
@@ -122,7 +122,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 return Finding.failed(
                     Rung.HEALTH,
                     "prom.health.not-ready",
-                    f"not ready ({reply.status}): {said}",
+                    f"not ready ({reply.status}): {response}",
                     "magictel check --wait 60s (a Prometheus that starts replays its log first)",
                     path=path,
                 )

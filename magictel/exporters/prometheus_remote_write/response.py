@@ -49,19 +49,19 @@ def refusal(reply: Reply) -> KnownError | None:
     """Return what a refusal means, or None: then status and headers must do."""
     if reply.ok or reply.looks_like_html:
         return None
-    said = " ".join(reply.text[:2000].split())
-    mimir = _MIMIR.search(said)
+    text = " ".join(reply.text[:2000].split())
+    mimir = _MIMIR.search(text)
     if mimir is not None and reply.status >= 500:  # a limit of one of its instances: the very same may be taken later
         return None
     written = reply.headers.get("x-prometheus-remote-write-samples-written")
     if mimir is None and reply.status == 400 and written is not None:
-        message = f"only {written} samples were taken{': ' + clipped(said, 200) if said else ''}"
+        message = f"only {written} samples were taken{': ' + clipped(text, 200) if text else ''}"
         return KnownError("prom.rw.partial", message, written=int(written) if written.isdigit() else 0)
-    shown = clipped(said, 200)
+    shown = clipped(text, 200)
     words = {"status": str(reply.status), "said": shown}
     if mimir is not None:
         words |= {"id": mimir[0], "named": shown if mimir[0] in shown else f"{mimir[0]}: {shown}"}
-    known = match(BackendError(reply.status, texts=(said,), words=words), RULES)
+    known = match(BackendError(reply.status, texts=(text,), words=words), RULES)
     return known if known is None or mimir is not None else replace(known, message=f"{reply.status}: {known.message}")
 
 
@@ -77,11 +77,11 @@ def discarded(reply: Reply, sent: Callable[[], int]) -> KnownError | None:
     """
     if not reply.ok or reply.looks_like_html:
         return None
-    said = " ".join(reply.text[:2000].split())
-    if _REPLICA.search(said):
+    text = " ".join(reply.text[:2000].split())
+    if _REPLICA.search(text):
         return KnownError(
             "prom.rw.replica",
-            f"{reply.status}: another replica is elected, and this one's samples are dropped: {clipped(said, 200)}",
+            f"{reply.status}: another replica is elected, and this one's samples are dropped: {clipped(text, 200)}",
             "send without the labels cluster and __replica__, or leave it to the elected replica",
         )
     written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
@@ -89,4 +89,4 @@ def discarded(reply: Reply, sent: Callable[[], int]) -> KnownError | None:
     if counts and sum(counts) < sent():
         message = f"{reply.status}, and only {sum(counts)} samples were taken"
         return KnownError("prom.rw.partial", message, isolate=bool(sum(counts)))
-    return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(said) else None
+    return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(text) else None

@@ -59,11 +59,11 @@ def line(items: Iterable[bytes]) -> bytes:
 
 def _nested(parts: list[list[bytes]], depth: int) -> bytes:
     if depth == 3:
-        return b",".join([one[3] for one in parts])
-    made = []
-    for (head, tail), inner in groupby(parts, key=lambda one: (one[depth], one[6 - depth])):
-        made.append(head + _nested(list(inner), depth + 1) + tail)
-    return b",".join(made)
+        return b",".join([part[3] for part in parts])
+    texts = []
+    for (head, tail), inner in groupby(parts, key=lambda part: (part[depth], part[6 - depth])):
+        texts.append(head + _nested(list(inner), depth + 1) + tail)
+    return b",".join(texts)
 
 
 def _around(stream: Stream) -> tuple[Sequence[bytes], Sequence[bytes]]:
@@ -102,41 +102,41 @@ def _rest(members: Mapping[str, Any]) -> bytes:
 
 
 def _point(series: Series, point: Point) -> bytes:
-    made: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if series.attributes:
-        made["attributes"] = list(_attributes(series.attributes))
+        fields["attributes"] = list(_attributes(series.attributes))
     if point.start_time_unix_nano:
-        made["startTimeUnixNano"] = str(point.start_time_unix_nano)
-    made["timeUnixNano"] = str(point.time_unix_nano)
+        fields["startTimeUnixNano"] = str(point.start_time_unix_nano)
+    fields["timeUnixNano"] = str(point.time_unix_nano)
     if isinstance(point, HistogramDataPoint):
-        made |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
-        made["bucketCounts"] = list(map(str, point.bucket_counts))
-        made["explicitBounds"] = list(map(_double, point.explicit_bounds))
+        fields |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
+        fields["bucketCounts"] = list(map(str, point.bucket_counts))
+        fields["explicitBounds"] = list(map(_double, point.explicit_bounds))
     elif isinstance(point, ExponentialHistogramDataPoint):
-        made |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
-        made |= {"scale": point.scale, "zeroCount": str(point.zero_count)}
+        fields |= {"count": str(point.count), **_doubles(point, "sum", "min", "max")}
+        fields |= {"scale": point.scale, "zeroCount": str(point.zero_count)}
         for side, buckets in (("positive", point.positive), ("negative", point.negative)):
             if buckets.bucket_counts or buckets.offset:
-                made[side] = {"offset": buckets.offset, "bucketCounts": list(map(str, buckets.bucket_counts))}
+                fields[side] = {"offset": buckets.offset, "bucketCounts": list(map(str, buckets.bucket_counts))}
     else:
-        made |= _number(point.value)
+        fields |= _number(point.value)
     exemplars = getattr(point, "exemplars", None)
     if exemplars:
-        made["exemplars"] = [_exemplar(one) for one in exemplars]
+        fields["exemplars"] = [_exemplar(exemplar) for exemplar in exemplars]
     flags = getattr(point, "flags", 0)
     if flags:
-        made["flags"] = flags
-    return orjson.dumps(made)
+        fields["flags"] = flags
+    return orjson.dumps(fields)
 
 
 def _exemplar(exemplar: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if exemplar.filtered_attributes:
-        made["filteredAttributes"] = list(_attributes(exemplar.filtered_attributes))
-    made |= {"timeUnixNano": str(exemplar.time_unix_nano), **_number(exemplar.value)}
+        fields["filteredAttributes"] = list(_attributes(exemplar.filtered_attributes))
+    fields |= {"timeUnixNano": str(exemplar.time_unix_nano), **_number(exemplar.value)}
     if exemplar.span_id is not None and exemplar.trace_id is not None:
-        made |= {"spanId": f"{exemplar.span_id:016x}", "traceId": f"{exemplar.trace_id:032x}"}
-    return made
+        fields |= {"spanId": f"{exemplar.span_id:016x}", "traceId": f"{exemplar.trace_id:032x}"}
+    return fields
 
 
 def _number(value: float) -> dict[str, Any]:

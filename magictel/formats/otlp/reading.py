@@ -25,18 +25,18 @@ _TEMPORALITY = {0: None, 1: "delta", 2: "cumulative"}
 
 def identity(fields: Mapping[str, Value]) -> str:
     """What tells a point from others: all but its numbers."""
-    told = sorted(
+    identity = sorted(
         (name, repr(value))
         for name, value in fields.items()
         if name.startswith(_TELLING) or name in ("name", "unit", "kind", "temporality", "monotonic", "time_unix_nano")
     )
-    return repr(told)
+    return repr(identity)
 
 
 def identified(series: Series, point: Point) -> Expected:
     """As `expected`, for any point."""
-    one = expected(series, point)
-    return Expected(identity(one.fields), f"{series.stream.name} {dict(series.attributes)}"[:200], one.fields)
+    point_expected = expected(series, point)
+    return Expected(identity(point_expected.fields), f"{series.stream.name} {dict(series.attributes)}"[:200], point_expected.fields)
 
 
 def every_point(text: bytes) -> Iterator[Seen]:
@@ -88,8 +88,8 @@ def points(text: bytes, run_id: str) -> Iterator[Seen]:
     for fields in _every(text):
         if fields.get(f"attributes.{RUN_ID}") == run_id:
             key = fields.get(f"attributes.{POINT}")
-            own = {name: value for name, value in fields.items() if name.startswith("attributes.")}
-            yield Seen(str(key or f"{fields['name']} {own}"), fields)
+            attributes = {name: value for name, value in fields.items() if name.startswith("attributes.")}
+            yield Seen(str(key or f"{fields['name']} {attributes}"), fields)
 
 
 def _every(text: bytes) -> Iterator[dict[str, Value]]:
@@ -132,28 +132,28 @@ def _points(metric: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict
 
 
 def _numbers(kind: Kind, point: Mapping[str, Any]) -> dict[str, Value]:
-    made: dict[str, Value] = {
+    fields: dict[str, Value] = {
         "start_time_unix_nano": int(point.get("startTimeUnixNano", 0)),
         "time_unix_nano": int(point.get("timeUnixNano", 0)),
     }
     if kind in (Kind.SUM, Kind.GAUGE):
-        made["value"] = int(point["asInt"]) if "asInt" in point else _float(point.get("asDouble"))
-        return made
-    made |= {"count": int(point.get("count", 0)), **{name: _float(point.get(name)) for name in ("sum", "min", "max")}}
+        fields["value"] = int(point["asInt"]) if "asInt" in point else _float(point.get("asDouble"))
+        return fields
+    fields |= {"count": int(point.get("count", 0)), **{name: _float(point.get(name)) for name in ("sum", "min", "max")}}
     if kind is Kind.HISTOGRAM:
-        made["bucket_counts"] = tuple(map(int, _list(point, "bucketCounts")))
-        made["explicit_bounds"] = tuple(map(_float, _list(point, "explicitBounds")))
-        return made
-    made |= {"scale": point.get("scale", 0), "zero_count": int(point.get("zeroCount", 0))}
+        fields["bucket_counts"] = tuple(map(int, _list(point, "bucketCounts")))
+        fields["explicit_bounds"] = tuple(map(_float, _list(point, "explicitBounds")))
+        return fields
+    fields |= {"scale": point.get("scale", 0), "zero_count": int(point.get("zeroCount", 0))}
     for side in ("positive", "negative"):
         buckets = point.get(side, {})
-        made[f"{side}.offset"] = buckets.get("offset", 0)
-        made[f"{side}.bucket_counts"] = tuple(map(int, _list(buckets, "bucketCounts")))
-    return made
+        fields[f"{side}.offset"] = buckets.get("offset", 0)
+        fields[f"{side}.bucket_counts"] = tuple(map(int, _list(buckets, "bucketCounts")))
+    return fields
 
 
 def _attributes(prefix: str, holder: Mapping[str, Any]) -> dict[str, Value]:
-    return {f"{prefix}.{one['key']}": _value(one.get("value", {})) for one in _list(holder, "attributes")}
+    return {f"{prefix}.{attribute['key']}": _value(attribute.get("value", {})) for attribute in _list(holder, "attributes")}
 
 
 def _value(value: Mapping[str, Any]) -> Value:
@@ -180,7 +180,7 @@ def _plain(value: Any) -> Value:
     if isinstance(value, list | tuple):
         return tuple(map(_plain, value))
     if isinstance(value, Mapping):
-        return tuple((key, _plain(one)) for key, one in value.items())
+        return tuple((key, _plain(item)) for key, item in value.items())
     if isinstance(value, bytes):
         return value.hex()
     known: Value = value
@@ -193,5 +193,5 @@ def _float(value: Any) -> float | None:
 
 
 def _list(holder: Mapping[str, Any], key: str) -> list[Any]:
-    found = holder.get(key)
-    return found if isinstance(found, list) else []
+    value = holder.get(key)
+    return value if isinstance(value, list) else []

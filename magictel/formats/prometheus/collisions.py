@@ -112,12 +112,12 @@ class Collisions:
         for place, point in enumerate(group.points):
             if suspects is None or place in suspects:
                 series = Series(group.stream, point.attributes or {})
-                own = self._samples(series, point)
-                other = next((claimed[one] for one in own if one in claimed), None)
+                places = self._samples(series, point)
+                other = next((claimed[place] for place in places if place in claimed), None)
                 if other is not None and not _repeats(self._names, *other, series, point):
                     yield Withheld(self._code, _WHY, _told(self._names, *other, series, point), refused=True)
                     continue
-                claimed.update(dict.fromkeys(own, (series, point)))
+                claimed.update(dict.fromkeys(places, (series, point)))
             kept.append(point)
         if kept:
             yield replace(group, points=kept, attributes=None)
@@ -131,8 +131,8 @@ class Collisions:
             parts = samples(point, self._names.bound_text(series.stream))
         except (OverflowError, ValueError):
             return []
-        own, moment = self._names.labels(series), milliseconds(point.time_unix_nano)
-        return [(f"{name}{suffix}", frozenset({**own, **extra}.items()), moment) for suffix, extra, _ in parts]
+        labels, moment = self._names.labels(series), milliseconds(point.time_unix_nano)
+        return [(f"{name}{suffix}", frozenset({**labels, **extra}.items()), moment) for suffix, extra, _ in parts]
 
 
 class _Places:
@@ -171,8 +171,8 @@ def _identity(stream: Stream) -> tuple[Any, ...]:
     )
 
 
-def _alike(one: Stream, other: Stream) -> bool:
-    return one is other or _identity(one) == _identity(other)
+def _alike(stream: Stream, other: Stream) -> bool:
+    return stream is other or _identity(stream) == _identity(other)
 
 
 def _repeats(names: SeriesNames, first: Series, first_point: Point, series: Series, point: Point) -> bool:
@@ -197,12 +197,12 @@ def _quoted(attributes: Attributes) -> dict[str, str]:
 
 def _told(names: SeriesNames, first: Series, first_point: Point, second: Series, second_point: Point) -> str:
     """The point for people, and what it is taken for; of resources the keys only."""
-    one, other = first.stream, second.stream
-    if one.name != other.name:
-        why = f"{one.name} and {other.name} are both {names.name(other)}"
-    elif one.resource != other.resource:
-        why = f"the resources differ only in what is no label ({_differing(one.resource, other.resource)})"
-    elif not _alike(one, other):
+    stream, other = first.stream, second.stream
+    if stream.name != other.name:
+        why = f"{stream.name} and {other.name} are both {names.name(other)}"
+    elif stream.resource != other.resource:
+        why = f"the resources differ only in what is no label ({_differing(stream.resource, other.resource)})"
+    elif not _alike(stream, other):
         why = "unit, kind or scope differ, which are no labels"
     elif _told_by(first.attributes) != _told_by(second.attributes):
         pair = [describe(series) for series in (first, second)]
@@ -216,6 +216,6 @@ def _told(names: SeriesNames, first: Series, first_point: Point, second: Series,
     return f"{why}: {describe(second)}"
 
 
-def _differing(one: Attributes, other: Mapping[str, Any]) -> str:
-    keys = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+def _differing(attributes: Attributes, other: Mapping[str, Any]) -> str:
+    keys = sorted(key for key in {*attributes, *other} if attributes.get(key) != other.get(key))
     return ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")

@@ -52,7 +52,7 @@ class Likeness:
 
     def all_apart(self, groups: Sequence[Group]) -> bool:
         """Return whether no two points of one metric, which may come in several groups, have the same labels and time."""
-        attributes = [own for group in groups for own in attributes_of(group.points)]
+        attributes = [attribute_set for group in groups for attribute_set in attributes_of(group.points)]
         times = [time for group in groups for time in times_of(group.points)]
         unique = dict(zip(map(id, attributes), attributes, strict=True))
         if not self._different(groups[0].stream, list(unique.values())):
@@ -66,9 +66,9 @@ class Likeness:
         taken, named = self._naming(group.stream)
         known: dict[int, Hashable] = {}
         attributes = attributes_of(group.points)
-        for own in attributes:
-            if id(own) not in known:
-                known[id(own)] = frozenset(labels(own or {}, taken, named).items())
+        for attribute_set in attributes:
+            if id(attribute_set) not in known:
+                known[id(attribute_set)] = frozenset(labels(attribute_set or {}, taken, named).items())
         return map(known.__getitem__, map(id, attributes))
 
     def _naming(self, stream: Stream) -> tuple[frozenset[str], Callable[[str], str]]:

@@ -59,15 +59,15 @@ def metric_name(
         tokens = _with_unit(tokens, _clean(main), _clean(per))
         for wanted, token in ((counter, "total"), (ratio, "ratio")):
             if wanted:
-                tokens = [one for one in tokens if one != token] + [token]
-        made = "_".join([namespace, *tokens] if namespace else tokens)
+                tokens = [part for part in tokens if part != token] + [token]
+        full_name = "_".join([namespace, *tokens] if namespace else tokens)
     else:
-        made = "_".join(part for part in _NOT_METRIC.split(name) if part)
+        full_name = "_".join(part for part in _NOT_METRIC.split(name) if part)
         if namespace:
-            made = "_".join(part for part in _NOT_METRIC.split(namespace) if part) + "_" + made
-    if made[:1].isdigit():
-        made = "_" + made
-    return made if made and (made == name or made.strip("_")) else None
+            full_name = "_".join(part for part in _NOT_METRIC.split(namespace) if part) + "_" + full_name
+    if full_name[:1].isdigit():
+        full_name = "_" + full_name
+    return full_name if full_name and (full_name == name or full_name.strip("_")) else None
 
 
 def unit_name(unit: str, *, utf8: bool = False) -> str:
@@ -128,14 +128,14 @@ def labels(
     value is no label: Prometheus cannot tell it from an absent one.
     """
     taken = set(reserved)
-    made: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for key in sorted(attributes):
         value = label_value(attributes[key])
         name = named(key)
         if name in taken:
             name = "exported_" + name
-        made[name] = f"{made[name]};{value}" if made.get(name) else value
-    return {name: value for name, value in made.items() if value}
+        labels[name] = f"{labels[name]};{value}" if labels.get(name) else value
+    return {name: value for name, value in labels.items() if value}
 
 
 def _double(number: float) -> str:

@@ -73,17 +73,17 @@ class SeriesNames:
 
     def fixed(self, stream: Stream) -> dict[str, str]:
         """The labels that every series of a stream carries: job and instance, and the scope."""
-        made = identity(stream.resource)
+        labels = identity(stream.resource)
         if self.scope_labels and stream.scope_name and not self.verbatim(stream):
-            made |= self._scope(stream)
-        return made
+            labels |= self._scope(stream)
+        return labels
 
     def _scope(self, stream: Stream) -> dict[str, str]:
         """As Prometheus promotes them: attributes, then name, version and schema, which nothing may hide."""
-        told = {self._label_name(f"otel_scope_{key}"): value for key, value in stream.scope_attributes.items()}
-        told |= {"otel_scope_name": stream.scope_name, "otel_scope_version": stream.scope_version}
-        told["otel_scope_schema_url"] = stream.scope_schema_url
-        return {name: text for name, value in told.items() if (text := label_value(value))}
+        labels = {self._label_name(f"otel_scope_{key}"): value for key, value in stream.scope_attributes.items()}
+        labels |= {"otel_scope_name": stream.scope_name, "otel_scope_version": stream.scope_version}
+        labels["otel_scope_schema_url"] = stream.scope_schema_url
+        return {name: text for name, value in labels.items() if (text := label_value(value))}
 
     def labels(self, series: Series) -> dict[str, str]:
         """The labels of a point without `__name__` and `le`, unsorted."""
@@ -111,16 +111,16 @@ def samples(
     Raises `OverflowError` for an integer no double holds, `ValueError` for a histogram whose counts do not fit its bounds.
     """
     if isinstance(point, HistogramDataPoint):
-        own = parts(tuple(point.explicit_bounds), bound_text)
+        series_parts = parts(tuple(point.explicit_bounds), bound_text)
         if len(point.bucket_counts) != (
             len(point.explicit_bounds) + 1 if point.explicit_bounds or point.bucket_counts else 0
         ):
             raise ValueError(f"{len(point.bucket_counts)} counts do not fit {len(point.explicit_bounds)} bounds")
-        running = list(accumulate(point.bucket_counts))[: len(own) - 3]
+        running = list(accumulate(point.bucket_counts))[: len(series_parts) - 3]
         values = [*running, point.count, point.sum, point.count]
         return [
             (suffix, {"le": le} if le else {}, float(value))
-            for (suffix, le), value in zip(own, values, strict=True)
+            for (suffix, le), value in zip(series_parts, values, strict=True)
             if value is not None  # a sum is optional in OTLP
         ]
     return [("", {}, float(point.value))]  # type: ignore[union-attr] # exponential histograms are left out before

@@ -284,9 +284,9 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**old, **new, "properties": {**old.get("properties", {}), **new.get("properties", {})}}
 
 
-def _overlap(one: str, two: str) -> bool:
+def _overlap(pattern: str, two: str) -> bool:
     """True when some name could match both patterns: told from what comes before the first star."""
-    if "*" not in one or "*" not in two:
-        return fnmatchcase(one, two) or fnmatchcase(two, one)
-    a, b = one.split("*")[0], two.split("*")[0]
+    if "*" not in pattern or "*" not in two:
+        return fnmatchcase(pattern, two) or fnmatchcase(two, pattern)
+    a, b = pattern.split("*")[0], two.split("*")[0]
     return a.startswith(b) or b.startswith(a)

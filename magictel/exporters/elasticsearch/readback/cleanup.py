@@ -54,9 +54,9 @@ def _delete_one_by_one(wire: Wire, index: str, which: Mapping[str, Any]) -> int 
     answer = reply.json()
     if not reply.ok or not isinstance(answer, dict):
         return _no_delete(unreadable(reply, wire))
-    done = [one["delete"] for one in answer.get("items", ())]
-    gone = sum(one.get("status") == 200 for one in done)
-    refused = next((one for one in done if one.get("status") == 403), None)
+    done = [item["delete"] for item in answer.get("items", ())]
+    gone = sum(item.get("status") == 200 for item in done)
+    refused = next((item for item in done if item.get("status") == 403), None)
     if gone == 0 and refused is not None:
         return _no_delete(Unreadable("", str(cause_of(refused.get("error")))))
     return int(gone)

@@ -20,13 +20,13 @@ def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] |
     if isinstance(fields, Unreadable):
         return fields
     found = []
-    for one in metrics:
-        named = fields.holding("name", one.metric)
+    for metric in metrics:
+        named = fields.holding("name", metric.metric)
         if named is None:
             return Unreadable(
                 "es.read.unsearchable", f"the metric's name is in no field of {index} that can be searched"
             )
-        times = {"gte": _text(one.since // 1_000_000), "lt": _text(one.until // 1_000_000 + 1)}
+        times = {"gte": _text(metric.since // 1_000_000), "lt": _text(metric.until // 1_000_000 + 1)}
         number = total(wire, index, {"bool": {"filter": [named, {"range": {"@timestamp": times}}]}})
         if isinstance(number, Unreadable):
             return number

@@ -45,10 +45,10 @@ class Fields:
 
     def holding(self, name: str, value: str) -> dict[str, Any] | None:
         """The query for documents whose field is a text: by every field that holds it as a whole, in any index behind the name."""
-        names = [one for one in (name, f"{name}.keyword") if self.kinds(one) - {"text"} or self.flat_parent(one)]
+        names = [candidate for candidate in (name, f"{name}.keyword") if self.kinds(candidate) - {"text"} or self.flat_parent(candidate)]
         if not names:
             return None
-        return {"bool": {"should": [{"term": {one: value}} for one in names], "minimum_should_match": 1}}
+        return {"bool": {"should": [{"term": {field_name: value}} for field_name in names], "minimum_should_match": 1}}
 
     def shown_by(self, name: str) -> str | None:
         """The name under which doc values show a field; None where no doc values hold it."""

@@ -21,7 +21,7 @@ def find(wire: Wire, index: str, expected: Sequence[Expected], declare: Declare)
     seen: list[Seen] = []
     found: dict[str, int] = {}
     for start in range(0, len(expected), _IDS):
-        wanted = {one.key: one for one in expected[start : start + _IDS]}
+        wanted = {point.key: point for point in expected[start : start + _IDS]}
         which = {"ids": {"values": sorted(wanted)}}
         shown = _shown(wire, index, which, list(wanted.values()), 2 * len(wanted))
         if isinstance(shown, Unreadable):
@@ -30,8 +30,8 @@ def find(wire: Wire, index: str, expected: Sequence[Expected], declare: Declare)
             identity = key.rpartition("/")[2]
             if identity in wanted:
                 seen.append(_seen(identity, hit, names, hidden, wanted[identity]))
-    for one in seen:
-        found[one.key] = found.get(one.key, 0) + 1
+    for point in seen:
+        found[point.key] = found.get(point.key, 0) + 1
     return [*seen, *_doubles(wire, index, expected, found, declare)]
 
 
@@ -53,13 +53,13 @@ def _shown(
             return hits
         concrete = sorted({key.rpartition("/")[0] for key, _ in hits})
     made: _Shown = []
-    names = {name for one in wanted for name in one.fields}
-    for one in concrete:
-        own = fields if one == index else fields_of(wire, one)
+    names = {name for point in wanted for name in point.fields}
+    for concrete_index in concrete:
+        own = fields if concrete_index == index else fields_of(wire, concrete_index)
         if isinstance(own, Unreadable):
             return own
         shown = {name: by for name in names if (by := own.shown_by(name))}
-        part = search(wire, one, which, shown, lists_of(wanted), size)
+        part = search(wire, concrete_index, which, shown, lists_of(wanted), size)
         if isinstance(part, Unreadable):
             return part
         hidden = own.hidden(names)
@@ -79,20 +79,20 @@ def _doubles(
 ) -> Iterator[Seen]:
     """Where there are more documents at the points' times than points were found, each is held against them."""
     by_time: dict[str, list[Expected]] = {}
-    for one in expected:
-        by_time.setdefault(str(one.fields["@timestamp"])[:23], []).append(one)
+    for point in expected:
+        by_time.setdefault(str(point.fields["@timestamp"])[:23], []).append(point)
     times = sorted(by_time)
     for start in range(0, len(times), _TIMES):
         chunk = times[start : start + _TIMES]
-        own = [one for time in chunk for one in by_time[time]]
+        own = [point for time in chunk for point in by_time[time]]
         at_these = {"terms": {"@timestamp": [f"{time}Z" for time in chunk]}}
         count = total(wire, index, at_these)
         if isinstance(count, Unreadable):  # no date, no right: then nothing is doubled for all we know
             continue
-        strange = count - sum(found.get(one.key, 0) for one in own)
+        strange = count - sum(found.get(point.key, 0) for point in own)
         if not 0 < strange <= _MOST_STRANGERS:
             continue
-        keys = {one.key for one in own}
+        keys = {point.key for point in own}
         which = {"bool": {"filter": [at_these], "must_not": [{"ids": {"values": sorted(keys)}}]}}
         strangers = _shown(wire, index, which, own, _MOST_STRANGERS)
         for _, names, hidden, hit in () if isinstance(strangers, Unreadable) else strangers:

@@ -39,7 +39,7 @@ def read_back(wire: Wire, index: str, query: SampleQuery) -> Sequence[Seen] | Un
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
-    ids = {one.id: one.key for one in query.expected if one.id}
+    ids = {point.id: point.key for point in query.expected if point.id}
     which = of_run(fields, query.run_id)
     if which is None:  # attributes are not indexed: doubles under other ids cannot be seen then
         if not ids:
@@ -69,8 +69,8 @@ def _one_index(
     query: SampleQuery,
     ids: Mapping[str, str],
 ) -> Sequence[Seen] | Unreadable:
-    wanted = {one.key: one for one in query.expected}
-    names = {name for one in query.expected for name in one.fields} | {POINT}
+    wanted = {point.key: point for point in query.expected}
+    names = {name for point in query.expected for name in point.fields} | {POINT}
     shown = {name: by_name for name in names if (by_name := fields.shown_by(name))}
     hits = search(wire, index, which, shown, lists_of(query.expected), _size(query))
     if isinstance(hits, Unreadable):
@@ -205,8 +205,8 @@ def lists_of(expected: Sequence[Expected]) -> list[str]:
     return sorted(
         {
             name
-            for one in expected
-            for name, value in one.fields.items()
+            for point in expected
+            for name, value in point.fields.items()
             if isinstance(value, tuple) and "attributes." not in name
         }
     )
