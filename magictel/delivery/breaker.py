@@ -35,8 +35,8 @@ class Breaker:
         self._open_until = 0.0
         self._trial = False
         self._reason: Unavailable | None = None
-        self._held_until = 0.0
-        self._held: Throttled | Unavailable | None = None
+        self._hold_until = 0.0
+        self._hold_verdict: Throttled | Unavailable | None = None
         self._refusals = 0
         self._busy: Throttled | None = None
 
@@ -44,10 +44,10 @@ class Breaker:
         """None: go ahead. Else the verdict that stands for the attempt: the time left, under the code that began it."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._held is not None:
-                if now < self._held_until:
-                    return replace(self._held, retry_after=self._held_until - now)
-                self._held = None
+            if self._hold_verdict is not None:
+                if now < self._hold_until:
+                    return replace(self._hold_verdict, retry_after=self._hold_until - now)
+                self._hold_verdict = None
             if self._reason is None:
                 if self._busy is not None and self._trial:
                     return self._busy
@@ -96,18 +96,18 @@ class Breaker:
         Refusals of requests that were under way together count once; so do those of a backend that took some of the items.
         """
         with self._lock:
-            if self._held is not None and self._clock.monotonic() < self._held_until:
+            if self._hold_verdict is not None and self._clock.monotonic() < self._hold_until:
                 return
             self._refusals = 1 if took_some else self._refusals + 1
             self._busy = verdict
             self._hold(pause(self._refusals), verdict)
 
-    def held(self) -> float:
+    def hold_left(self) -> float:
         """Seconds for which every attempt is still kept back."""
         with self._lock:
-            return 0.0 if self._held is None else max(0.0, self._held_until - self._clock.monotonic())
+            return 0.0 if self._hold_verdict is None else max(0.0, self._hold_until - self._clock.monotonic())
 
     def _hold(self, seconds: float, verdict: Throttled | Unavailable) -> None:
         until = self._clock.monotonic() + min(seconds, LONGEST_HOLD)
-        if until > self._held_until or self._held is None:
-            self._held, self._held_until = verdict, until
+        if until > self._hold_until or self._hold_verdict is None:
+            self._hold_verdict, self._hold_until = verdict, until

@@ -21,8 +21,8 @@ class DeliveryLog:
         self._clock = clock
         self._bad = False
         self._last: float | None = None
-        self._untold = False
-        self._told = Receipt()
+        self._unreported = False
+        self._reported = Receipt()
         self._seen = Receipt()
         self._told_after_shutdown = False
 
@@ -32,9 +32,9 @@ class DeliveryLog:
         new, self._seen = _since(ledger, self._seen), ledger
         unconfirmed = new.unconfirmed if self._confirms else 0
         bad = bool(new.rejected or unconfirmed or new.dropped or ledger.kept)
-        self._untold = self._untold or bad
-        if self._untold and (self._last is None or now - self._last >= EVERY):
-            since = _since(ledger, self._told)
+        self._unreported = self._unreported or bad
+        if self._unreported and (self._last is None or now - self._last >= EVERY):
+            since = _since(ledger, self._reported)
             level = logging.ERROR if since.rejected or since.dropped else logging.WARNING
             self._log.log(level, "%s%s", _sentence(since), _why(since))
             self._bad, self._last = bad, now
@@ -43,7 +43,7 @@ class DeliveryLog:
             self._log.warning("delivering again; in all: %s", _sentence(ledger))
         else:
             return
-        self._untold, self._told = False, ledger
+        self._unreported, self._reported = False, ledger
 
     def ended(self, ledger: Receipt, dropped: Receipt) -> None:
         """The exporter was shut down; `dropped` is what still waited."""

@@ -81,7 +81,7 @@ class Retry:
             away = isinstance(outcome, Unavailable) and not outcome.needs_operator
             payload, code, message, after, human = _open(outcome, payload, self.split)
             failures += 1
-            wait = self.backoff.seconds(failures, max(after or 0.0, self.breaker.held()))
+            wait = self.backoff.seconds(failures, max(after or 0.0, self.breaker.hold_left()))
             late = self.clock.monotonic() + wait + _LEAST > deadline.retries
             stop = None if self.closing and not away else self.stop
             ended = stop is not None and stop.is_set()

@@ -20,14 +20,14 @@ _READ = 20_000
 class _Reading:
     """One exporter's diagnosis, and what speaks for this exporter."""
 
-    found: Diagnosis
+    diagnosis: Diagnosis
     word: str | None
     named: bool
-    own: bool
+    is_own_code: bool
 
     @property
     def weight(self) -> int:
-        return 3 * bool(self.word) + self.named + 2 * self.own + (self.found.code != UNRECOGNISED)
+        return 3 * bool(self.word) + self.named + 2 * self.is_own_code + (self.diagnosis.code != UNRECOGNISED)
 
 
 def guess(exporters: Sequence[Exporter[Any]], pasted: Pasted) -> Diagnosis:
@@ -37,27 +37,27 @@ def guess(exporters: Sequence[Exporter[Any]], pasted: Pasted) -> Diagnosis:
     """
     asked = [exporter for exporter in exporters if isinstance(exporter, HttpExporter)]
     readings = [_read(exporter, pasted) for exporter in asked]
-    if all(reading.found.code == UNRECOGNISED for reading in readings) and (pasted.text or pasted.body):
+    if all(reading.diagnosis.code == UNRECOGNISED for reading in readings) and (pasted.text or pasted.body):
         others = [_read(exporter, pasted) for exporter in exporters if not isinstance(exporter, HttpExporter)]
-        readings += [reading for reading in others if reading.found.code != UNRECOGNISED]
+        readings += [reading for reading in others if reading.diagnosis.code != UNRECOGNISED]
     most = max(reading.weight for reading in readings)
     likely = [reading for reading in readings if reading.weight == most]
     first = likely[0]
-    names = [reading.found.exporter for reading in likely]
-    if first.found.code == UNRECOGNISED and not first.word:
-        return replace(first.found, exporter="", guessed="no backend is named in it")
+    names = [reading.diagnosis.exporter for reading in likely]
+    if first.diagnosis.code == UNRECOGNISED and not first.word:
+        return replace(first.diagnosis, exporter="", guessed="no backend is named in it")
     why = _why(first, names)
-    codes = {first.found.code}
-    alternatives = list(first.found.alternatives)
+    codes = {first.diagnosis.code}
+    alternatives = list(first.diagnosis.alternatives)
     for reading in likely[1:]:
-        if reading.found.code not in codes and reading.found.code:
-            codes.add(reading.found.code)
-            alternatives.append(Alternative(reading.found.code, f"read as {reading.found.exporter}"))
-    return replace(first.found, guessed=why, alternatives=tuple(alternatives))
+        if reading.diagnosis.code not in codes and reading.diagnosis.code:
+            codes.add(reading.diagnosis.code)
+            alternatives.append(Alternative(reading.diagnosis.code, f"read as {reading.diagnosis.exporter}"))
+    return replace(first.diagnosis, guessed=why, alternatives=tuple(alternatives))
 
 
 def _why(first: _Reading, names: Sequence[str]) -> str:
-    reason = f"it says {first.word!r}" if first.word else "the error is one of its own" if first.own else ""
+    reason = f"it says {first.word!r}" if first.word else "the error is one of its own" if first.is_own_code else ""
     if len(names) == 1:
         return reason or "only this exporter recognises it"
     others = ", ".join(names[1:])
@@ -65,10 +65,10 @@ def _why(first: _Reading, names: Sequence[str]) -> str:
 
 
 def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
-    found = diagnose(exporter, pasted)
+    diagnosis = diagnose(exporter, pasted)
     pieces = [pasted.text or "", (pasted.body or b"")[:_READ].decode("utf-8", "replace")]
     text = " ".join([*pieces, *pasted.headers, *pasted.headers.values()])[:_READ].lower()
     words = exporter.log_words
     word = next((word for word in words if word in text), None)
-    own = is_own(found.code, (*exporter.code_families, exporter.name)) and not is_vague(found.code)
-    return _Reading(found, word, word is not None and word == words[0], own)
+    is_own_code = is_own(diagnosis.code, (*exporter.code_families, exporter.name)) and not is_vague(diagnosis.code)
+    return _Reading(diagnosis, word, word is not None and word == words[0], is_own_code)

@@ -59,28 +59,31 @@ def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | N
         )
     if pasted.text is not None:
         pasted = replace(pasted, text=unwrapped(pasted.text[:_LONGEST_TEXT]))
-    found = _read(exporter, pasted)
+    diagnosis = _read(exporter, pasted)
     if trouble is not None and trouble.code != "config.required":
         known = (Alternative(trouble.code, f"the settings themselves cannot be used: {trouble.message}"),)
-        found = replace(
-            found, alternatives=look_alikes(found.code, exporter.code_families, (*known, *found.alternatives))
+        diagnosis = replace(
+            diagnosis,
+            alternatives=look_alikes(diagnosis.code, exporter.code_families, (*known, *diagnosis.alternatives)),
         )
-    return _finished(found, exporter)
+    return _finished(diagnosis, exporter)
 
 
 def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
     if isinstance(exporter, HttpExporter):
         reply, guessed = reply_in(exporter, pasted)
         if reply is not None:
-            found = read_answer(exporter, reply, pasted.during)
+            diagnosis = read_answer(exporter, reply, pasted.during)
             if guessed and not reply.ok and str(reply.status) not in (pasted.text or ""):  # nobody named that status
-                found = replace(found, message=re.sub(rf"^{reply.status}(?=[ :])[^:]{{0,60}}: ", "", found.message))
+                diagnosis = replace(
+                    diagnosis, message=re.sub(rf"^{reply.status}(?=[ :])[^:]{{0,60}}: ", "", diagnosis.message)
+                )
             if guessed and pasted.text:
-                told = _symptom(exporter, pasted.text)
-                if told is not None and told.code and told.code != found.code:
-                    other = Alternative(told.code, "a failure before any answer is worded like this too")
-                    found = replace(found, alternatives=(*found.alternatives, other))
-            return found
+                symptom = _symptom(exporter, pasted.text)
+                if symptom is not None and symptom.code and symptom.code != diagnosis.code:
+                    other = Alternative(symptom.code, "a failure before any answer is worded like this too")
+                    diagnosis = replace(diagnosis, alternatives=(*diagnosis.alternatives, other))
+            return diagnosis
     text = pasted.text if pasted.text is not None else (pasted.body or b"")[:_LONGEST_TEXT].decode("utf-8", "replace")
     return _symptom(exporter, text) or _phrase(exporter, text, pasted.during) or _unrecognised(exporter, text)
 
@@ -90,10 +93,10 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
     system = system_error(text)
     refused = exporter.refused_by_system(system) if system is not None else None
     if refused is not None:
-        found = of_outcome(exporter, refused)
-        if found.outcome not in STANDS_WITH[found.retry]:
-            found = replace(found, outcome=BY_CLASS[found.retry or "no"])
-        return found
+        diagnosis = of_outcome(exporter, refused)
+        if diagnosis.outcome not in STANDS_WITH[diagnosis.retry]:
+            diagnosis = replace(diagnosis, outcome=BY_CLASS[diagnosis.retry or "no"])
+        return diagnosis
     code = code_in(text)
     page = explain(code) if code is not None else None
     if page is None:
@@ -117,32 +120,34 @@ def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     shown = " ".join(text.split())[:120]
     message = "not recognised: no status, no error of a connection and no error of this backend is in it"
     message = f"{message}: {shown}" if shown else "nothing was pasted"
-    said: Literal["no"] | None = None
+    stated: Literal["no"] | None = None
     if never := _NEVER_AGAIN.search(text):
-        said, message = "no", f"{message}; the line itself says {never[0]!r}"
+        stated, message = "no", f"{message}; the line itself says {never[0]!r}"
     elif again := _AGAIN.search(text):
         message = f"{message}; the line itself says {again[0]!r}"
-    found = Diagnosis(exporter.name, None, UNRECOGNISED, message, said=said)
+    diagnosis = Diagnosis(exporter.name, None, UNRECOGNISED, message, stated=stated)
     number = lone_number(text)
     if number is None or not isinstance(exporter, HttpExporter):
-        return found
+        return diagnosis
     code = read_answer(exporter, Reply(number), None).code or UNRECOGNISED
     why = f"if the {number} in it is the status of the answer: diagnose again with --status {number}"
-    return replace(found, alternatives=(Alternative(code, why),))
+    return replace(diagnosis, alternatives=(Alternative(code, why),))
 
 
-def _finished(found: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
+def _finished(diagnosis: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
     def shown(text: str, host: str = "the backend's host") -> str:
-        told = masked(exporter.redact(text))
-        told = told.replace(ANYWHERE.origin, "the backend").replace(ANYWHERE.host, host)
-        return told if len(told) <= _LONGEST else told[: _LONGEST - 1] + "…"
+        text_shown = masked(exporter.redact(text))
+        text_shown = text_shown.replace(ANYWHERE.origin, "the backend").replace(ANYWHERE.host, host)
+        return text_shown if len(text_shown) <= _LONGEST else text_shown[: _LONGEST - 1] + "…"
 
-    page = explain(found.code) if found.code else None
-    remedy = found.remedy or (page.first if page else None)
-    others = look_alikes(found.code, exporter.code_families, found.alternatives)
+    page = explain(diagnosis.code) if diagnosis.code else None
+    remedy = diagnosis.remedy or (page.first if page else None)
+    others = look_alikes(diagnosis.code, exporter.code_families, diagnosis.alternatives)
     return replace(
-        found,
-        message=shown(found.message),
+        diagnosis,
+        message=shown(diagnosis.message),
         remedy=shown(remedy, "HOST") if remedy else None,
-        alternatives=tuple(Alternative(alternative.code, shown(alternative.why)) for alternative in others if explain(alternative.code)),
+        alternatives=tuple(
+            Alternative(alternative.code, shown(alternative.why)) for alternative in others if explain(alternative.code)
+        ),
     )

@@ -92,14 +92,14 @@ class Diagnosis:
     answered_by: str | None = None
     guessed: str | None = None
     """Why it was read as this exporter's, where none was named."""
-    said: Literal["no"] | None = None
+    stated: Literal["no"] | None = None
     """The class that a line that is not recognised names itself."""
 
     @property
     def retry(self) -> str | None:
         """The class of the code in the catalogue; of what is not recognised, what the line itself says."""
         if self.code == UNRECOGNISED:
-            return self.said
+            return self.stated
         page = explain(self.code) if self.code else None
         return page.retry if page else None
 

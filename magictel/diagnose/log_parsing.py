@@ -22,7 +22,9 @@ _STATUS = (
     re.compile(r"\w: ([45]\d\d)(?=[;,:] )"),
 )
 _PHRASES = re.compile(
-    r"\b([3-5]\d\d):? \(?(?:" + "|".join(re.escape(status.phrase) for status in http.HTTPStatus if status >= 300) + r")\b",
+    r"\b([3-5]\d\d):? \(?(?:"
+    + "|".join(re.escape(status.phrase) for status in http.HTTPStatus if status >= 300)
+    + r")\b",
     re.IGNORECASE,
 )
 _ALONE = re.compile(
@@ -83,37 +85,37 @@ def status_in(text: str) -> int | None:
     """The status that a text tells, or None."""
     text = text[:20_000]
     for pattern in (*_STATUS, _PHRASES):
-        found = pattern.search(text)
-        if found:
-            return int(found.group(1))
+        match = pattern.search(text)
+        if match:
+            return int(match.group(1))
     return None
 
 
 def lone_number(text: str) -> int | None:
     """The one number in a text that could be a status and is nothing else by its looks; what it counts is not told."""
-    found = {int(number) for number in _LONE.findall(text[:20_000])}
-    return found.pop() if len(found) == 1 and found <= _KNOWN else None
+    numbers = {int(number) for number in _LONE.findall(text[:20_000])}
+    return numbers.pop() if len(numbers) == 1 and numbers <= _KNOWN else None
 
 
 def wait_in(text: str) -> str | None:
     """The seconds that a text tells to wait, as Retry-After's value, or None."""
-    found = _WAIT.search(text[:20_000])
-    if found is None:
+    match = _WAIT.search(text[:20_000])
+    if match is None:
         return None
-    return f"{float(found[1]) / 1000:g}" if found[2].lower() == "ms" else found[1]
+    return f"{float(match[1]) / 1000:g}" if match[2].lower() == "ms" else match[1]
 
 
 def named_status(text: str) -> int | None:
     """The status that a text names by a phrase of HTTP or a status of gRPC, or None."""
-    said = _ALONE.search(text)
-    if said is not None and said.lastgroup == "s413":  # whatever status a gRPC service puts around it
+    alone = _ALONE.search(text)
+    if alone is not None and alone.lastgroup == "s413":  # whatever status a gRPC service puts around it
         return 413
     named = _GRPC_NAMED.search(text)
     if named is not None:
         return next(
             status for name, status in _GRPC.items() if name.replace("_", "") == named[1].replace("_", "").upper()
         )
-    return int(said.lastgroup[1:]) if said is not None and said.lastgroup is not None else None
+    return int(alone.lastgroup[1:]) if alone is not None and alone.lastgroup is not None else None
 
 
 def status_within(body: str) -> int | None:
@@ -146,8 +148,8 @@ def body_after(text: str, status: int) -> str:
     before, _, rest = text.partition(str(status))
     for phrase in (http_status.phrase for http_status in http.HTTPStatus if http_status == status):
         rest = re.sub(rf"^\W*{re.escape(phrase)}", "", rest, flags=re.IGNORECASE)
-    told = unquoted(rest, ":,;.-'\"")
-    return told or ("" if not _WORDS_AROUND.sub("", before) else before)
+    words = unquoted(rest, ":,;.-'\"")
+    return words or ("" if not _WORDS_AROUND.sub("", before) else before)
 
 
 def unwrapped(text: str) -> str:

@@ -88,18 +88,18 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
             reply = Reply(guess, pasted.headers, candidate)
             if candidate.strip() and _specific(exporter, reply):
                 return reply, True
-    told = status_within(inside) if inside else None
-    if told is not None:
-        return Reply(told, pasted.headers, inside.encode("utf-8", "surrogatepass")), True
+    inner_status = status_within(inside) if inside else None
+    if inner_status is not None:
+        return Reply(inner_status, pasted.headers, inside.encode("utf-8", "surrogatepass")), True
     page = PAGE.search(text)
     if page is not None:
         return Reply(200, pasted.headers, text[page.start() :].encode("utf-8", "surrogatepass")), True
-    found = Reply(200, pasted.headers, inside.encode("utf-8", "surrogatepass"))
-    if inside and (pasted.body is not None or exporter.unverified_code(found)):
-        return found, True
-    value = found.json() if inside else None
+    inner_reply = Reply(200, pasted.headers, inside.encode("utf-8", "surrogatepass"))
+    if inside and (pasted.body is not None or exporter.unverified_code(inner_reply)):
+        return inner_reply, True
+    value = inner_reply.json() if inside else None
     if isinstance(value, Mapping) and "error" not in value and counts_refused(value):  # a log of OTLP's partial success
-        return replace(found, body=json.dumps({**value, "success": False}).encode()), True
+        return replace(inner_reply, body=json.dumps({**value, "success": False}).encode()), True
     return None, True
 
 
@@ -118,47 +118,58 @@ def is_stranger(code: str) -> bool:
 def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None) -> Diagnosis:
     """The verdict on an answer; `during`: the step of the ladder, or the read, in which it came."""
     outcome = _judge(exporter, reply)
-    found = of_outcome(exporter, outcome)
+    diagnosis = of_outcome(exporter, outcome)
     front = responder_of(reply)
-    found = replace(found, answered_by=exporter.redact(str(front)))
-    if found.code is None and reply.status == 202:
-        said = words_of(reply) if reply.json() is None else ""
-        what = f"202, and it says: {said}; a 2xx" if said else "202: taken for later, which"
-        found = replace(found, message=f"{what} proves no storage; magictel send-sample shows whether it arrives")
+    diagnosis = replace(diagnosis, answered_by=exporter.redact(str(front)))
+    if diagnosis.code is None and reply.status == 202:
+        words = words_of(reply) if reply.json() is None else ""
+        what = f"202, and it says: {words}; a 2xx" if words else "202: taken for later, which"
+        diagnosis = replace(
+            diagnosis, message=f"{what} proves no storage; magictel send-sample shows whether it arrives"
+        )
     open_question = exporter.unverified_code(reply) if reply.ok else None
     reading = open_question is not None and explain(open_question) is not None
-    if reading and (isinstance(outcome, Delivered) or (is_vague(found.code) and during in (None, "read"))):
+    if reading and (isinstance(outcome, Delivered) or (is_vague(diagnosis.code) and during in (None, "read"))):
         assert open_question is not None
         sentence = f"{reply.status} proves no storage; where points are missing: {title_of(open_question)}"
-        return replace(found, outcome="delivered", code=open_question, message=sentence, after=None, remedy=None)
-    specific = found.code is not None and not found.code.startswith("http.") and not is_vague(found.code)
+        return replace(diagnosis, outcome="delivered", code=open_question, message=sentence, after=None, remedy=None)
+    specific = diagnosis.code is not None and not diagnosis.code.startswith("http.") and not is_vague(diagnosis.code)
     page_of_its_own = (
         during == "health" and reply.ok and not reply.body.lstrip().startswith(b"<")
     )  # VictoriaMetrics' /health
     judged = isinstance(outcome, Partial) and during is None  # who answers item by item is no stranger
-    if specific or judged or (found.code in _NO_BACKEND and not page_of_its_own):
-        return found
+    if specific or judged or (diagnosis.code in _NO_BACKEND and not page_of_its_own):
+        return diagnosis
     if during == "read" and not reply.ok:
-        told = _read_back(exporter, reply, found)
-        return found if told is None else replace(found, **told)
+        read_back_result = _read_back(exporter, reply, diagnosis)
+        return diagnosis if read_back_result is None else replace(diagnosis, **read_back_result)
     asked = list(_climbed(exporter, reply, _RUNGS.get(during or "", (Rung.HTTP,))))
     failed = next(
-        (finding for finding in asked if finding.code and finding.outcome in (Status.FAIL, Status.WARN, Status.SKIPPED)), None
+        (
+            finding
+            for finding in asked
+            if finding.code and finding.outcome in (Status.FAIL, Status.WARN, Status.SKIPPED)
+        ),
+        None,
     )
     if during in _RUNGS:
-        if failed is not None and failed.outcome is Status.SKIPPED and found.code is not None:
-            astray = f"{title_of(found.code)} A wrong path, or a proxy's prefix, gets the same answer"
-            return _of_finding(found, failed, Alternative(found.code, astray))
+        if failed is not None and failed.outcome is Status.SKIPPED and diagnosis.code is not None:
+            astray = f"{title_of(diagnosis.code)} A wrong path, or a proxy's prefix, gets the same answer"
+            return _of_finding(diagnosis, failed, Alternative(diagnosis.code, astray))
         if failed is not None:
-            return _of_finding(found, failed)
+            return _of_finding(diagnosis, failed)
         if reply.ok and asked:
-            return replace(found, outcome="delivered", code=None, message=asked[-1].message, after=None, remedy=None)
-    elif failed is not None and failed.code and reply.ok and found.code is not None:
+            return replace(
+                diagnosis, outcome="delivered", code=None, message=asked[-1].message, after=None, remedy=None
+            )
+    elif failed is not None and failed.code and reply.ok and diagnosis.code is not None:
         if during is None and is_stranger(failed.code):
-            return _of_finding(found, failed, Alternative(found.code, f"as the answer to a write: {found.message}"))
+            return _of_finding(
+                diagnosis, failed, Alternative(diagnosis.code, f"as the answer to a write: {diagnosis.message}")
+            )
         other = Alternative(failed.code, exporter.redact(failed.message))
-        return replace(found, alternatives=(*found.alternatives, other))
-    return found
+        return replace(diagnosis, alternatives=(*diagnosis.alternatives, other))
+    return diagnosis
 
 
 def _judge(exporter: HttpExporter[Any], reply: Reply) -> Outcome:
@@ -186,7 +197,8 @@ def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
             code, message = _commonest(refused)
             counts = f"{len(outcome.rejected)} refused, {len(outcome.retry)} to be sent again"
             rest = {
-                verdict.code for verdict in (*outcome.rejected.values(), *outcome.retry.values(), *outcome.unconfirmed.values())
+                verdict.code
+                for verdict in (*outcome.rejected.values(), *outcome.retry.values(), *outcome.unconfirmed.values())
             } - {code}
             more = tuple(Alternative(code, f"other items of the same answer ({counts})") for code in sorted(rest))
             return Diagnosis(name, "partial", code, message, None, outcome.retry_after, more)
@@ -212,13 +224,13 @@ def _commonest(items: Mapping[int, ItemVerdict]) -> tuple[str, str]:
     return code, next(verdict.message for verdict in items.values() if verdict.code == code)
 
 
-def _of_finding(found: Diagnosis, finding: Finding, *others: Alternative) -> Diagnosis:
+def _of_finding(diagnosis: Diagnosis, finding: Finding, *others: Alternative) -> Diagnosis:
     page = explain(finding.code or "")
-    outcome = BY_CLASS[page.retry] if page else found.outcome
-    if found.outcome in STANDS_WITH[page.retry if page else "no"]:
-        outcome = found.outcome
-    told = replace(found, outcome=outcome, code=finding.code, message=finding.message, remedy=finding.remedy)
-    return replace(told, alternatives=(*found.alternatives, *others))
+    outcome = BY_CLASS[page.retry] if page else diagnosis.outcome
+    if diagnosis.outcome in STANDS_WITH[page.retry if page else "no"]:
+        outcome = diagnosis.outcome
+    result = replace(diagnosis, outcome=outcome, code=finding.code, message=finding.message, remedy=finding.remedy)
+    return replace(result, alternatives=(*diagnosis.alternatives, *others))
 
 
 class _Same:
@@ -245,15 +257,15 @@ def _climbed(exporter: HttpExporter[Any], reply: Reply, rungs: tuple[Rung, ...])
                 yield probe.climb(exporter, _wire(exporter, reply))
 
 
-def _read_back(exporter: HttpExporter[Any], reply: Reply, found: Diagnosis) -> dict[str, Any] | None:
+def _read_back(exporter: HttpExporter[Any], reply: Reply, diagnosis: Diagnosis) -> dict[str, Any] | None:
     with suppress(WireError, AttributeError, KeyError, TypeError, ValueError):
-        told = exporter.count_run(_wire(exporter, reply), "run")
-        code = getattr(told, "code", None)
+        result = exporter.count_run(_wire(exporter, reply), "run")
+        code = getattr(result, "code", None)
         if isinstance(code, str) and (page := explain(code)) is not None:
             outcome = BY_CLASS[page.retry]
             return {
                 "code": code,
-                "message": str(getattr(told, "message", page.title)),
+                "message": str(getattr(result, "message", page.title)),
                 "remedy": None,
                 "outcome": outcome,
             }

@@ -127,11 +127,11 @@ class FileExporter(Exporter[FileSettings]):
             with self._path.open("rb") as file:
                 at = file.seek(self._asked[1])
                 for text in file:
-                    own = [point for point in every_point(text) if point.key in wanted]
-                    if not own and not open_keys:  # all are found, and what follows are others
+                    points_of_line = [point for point in every_point(text) if point.key in wanted]
+                    if not points_of_line and not open_keys:  # all are found, and what follows are others
                         break
-                    seen += own
-                    open_keys.difference_update(point.key for point in own)
+                    seen += points_of_line
+                    open_keys.difference_update(point.key for point in points_of_line)
                     at += len(text)
         except OSError as failure:
             error = trouble(self._path, failure)

@@ -68,7 +68,7 @@ class HttpExporter(Exporter[S]):
     ) -> None:
         """Make the exporter. `prepare`: import and make at once what a send needs, not in the first one."""
         self._given = transport
-        self._made: dict[str, Transport] = {}
+        self._transports: dict[str, Transport] = {}
         self._first = 0
         self._endpoints: tuple[Endpoint, ...] | None = None
         self._bodies = SentBodies(_MOST_BODIES)
@@ -193,16 +193,18 @@ class HttpExporter(Exporter[S]):
         """The pooled transport, made at first use."""
         if self._given is not None:
             return self._given
-        transport = self._made.get("http")
+        transport = self._transports.get("http")
         if transport is None:
-            made = HttpTransport(
+            created = HttpTransport(
                 self.tls_options(),
                 connect_timeout=self.settings.connect_timeout,
                 proxy=self.settings.proxy,
                 trust_env=self.settings.trust_env,
                 redact=self.redact,
             )
-            transport = self._made.setdefault("http", made)  # atomic: threads that come together get the same one
+            transport = self._transports.setdefault(
+                "http", created
+            )  # atomic: threads that come together get the same one
         return transport
 
     def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
@@ -353,7 +355,7 @@ class HttpExporter(Exporter[S]):
     def close(self) -> None:
         """Close pooled connections; the next send makes new ones."""
         self._bodies.clear()
-        for transport in (self._given, self._made.pop("http", None)):
+        for transport in (self._given, self._transports.pop("http", None)):
             if transport is not None:
                 transport.close()
 

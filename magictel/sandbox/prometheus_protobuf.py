@@ -43,11 +43,11 @@ def _class(name: str) -> Any:
 
 
 def _file() -> descriptor_pb2.FileDescriptorProto:
-    made = descriptor_pb2.FileDescriptorProto(
+    file_descriptor = descriptor_pb2.FileDescriptorProto(
         name="magictel/remote_write_1.proto", package="prometheus", syntax="proto3"
     )
     for name, lines in _MESSAGES.items():
-        message = made.message_type.add(name=name)
+        message = file_descriptor.message_type.add(name=name)
         for line in lines:
             kind, field, _, number = line.split()
             repeated, kind = kind.startswith("*"), kind.lstrip("*")
@@ -58,7 +58,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
             else:
                 added.type = _Field.TYPE_MESSAGE
                 added.type_name = f".prometheus.{kind}"
-    return made
+    return file_descriptor
 
 
 _pool = descriptor_pool.DescriptorPool()

@@ -36,16 +36,16 @@ class Selector:
 
 def parse(query: str) -> Selector:
     """Read a selector. Raises `ParseError`."""
-    found = _SELECTOR.fullmatch(query)
-    if found is None:
+    match = _SELECTOR.fullmatch(query)
+    if match is None:
         raise ParseError(f"1:1: parse error: unexpected query {query[:80]!r}: the sandbox knows selectors only")
     tests: list[tuple[str, Callable[[str], bool]]] = []
     positive = False
-    name = found["name"]
+    name = match["name"]
     if name:
         tests.append(("__name__", lambda value: value == name))
         positive = True
-    body = found["body"] or ""
+    body = match["body"] or ""
     at = 0
     while body[at:].strip():
         matcher = _MATCHER.match(body, at)
@@ -59,10 +59,10 @@ def parse(query: str) -> Selector:
         raise ParseError("1:1: parse error: vector selector must contain at least one non-empty matcher")
 
     def matches(labels: Labels) -> bool:
-        own = dict(labels)
-        return all(test(own.get(label, "")) for label, test in tests)
+        label_map = dict(labels)
+        return all(test(label_map.get(label, "")) for label, test in tests)
 
-    return Selector(matches, _duration(found["range"]) if found["range"] else None)
+    return Selector(matches, _duration(match["range"]) if match["range"] else None)
 
 
 def instant(store: Store, query: str, time: int) -> dict[str, Any]:
@@ -71,12 +71,12 @@ def instant(store: Store, query: str, time: int) -> dict[str, Any]:
         return {"resultType": "vector", "result": [{"metric": {}, "value": [_seconds(time), "1"]}]}
     selector = parse(query)
     if selector.range is None:
-        found = [
+        matchers = [
             (labels, _latest(samples)) for labels, samples in store.select(selector.matches, time - _LOOK_BACK, time)
         ]
         result = [
             {"metric": dict(labels), "value": [_seconds(time), number(value)]}
-            for labels, value in found
+            for labels, value in matchers
             if value is not None
         ]
         return {"resultType": "vector", "result": result}
@@ -146,8 +146,8 @@ def _test(how: str, text: str) -> Callable[[str], bool]:
 
 
 def _unquoted(text: str) -> str:
-    def meant(found: re.Match[str]) -> str:
-        return chr(int(found[1], 16)) if found[1] else _ESCAPES.get(found[2], found[2])
+    def meant(match: re.Match[str]) -> str:
+        return chr(int(match[1], 16)) if match[1] else _ESCAPES.get(match[2], match[2])
 
     return re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", meant, text[1:-1], flags=re.DOTALL)
 

@@ -68,8 +68,8 @@ class PrometheusRemoteWriteEmulator:
 
     def samples(self) -> list[tuple[dict[str, str], int, float]]:
         """Everything stored: labels, milliseconds, value."""
-        found = self.store.select(lambda _: True, -(1 << 62), 1 << 62)
-        return [(dict(labels), time, value) for labels, samples in found for time, value in samples]
+        stored = self.store.select(lambda _: True, -(1 << 62), 1 << 62)
+        return [(dict(labels), time, value) for labels, samples in stored for time, value in samples]
 
     @property
     def stored(self) -> int:
@@ -111,8 +111,8 @@ class PrometheusRemoteWriteEmulator:
         parameters = urllib.parse.parse_qs(query)
         if request.method == "POST" and "form-urlencoded" in request.header("Content-Type"):
             parameters |= urllib.parse.parse_qs(request.body.decode("utf-8", "replace"))
-        found = _ROUTES.find(request.method, request.path)
-        return _text(404, "404 page not found") if isinstance(found, list) else found[0](self, request, parameters)
+        route = _ROUTES.find(request.method, request.path)
+        return _text(404, "404 page not found") if isinstance(route, list) else route[0](self, request, parameters)
 
     @_ROUTES.on("GET", "/-/ready")
     def _ready(self, request: Request, parameters: Parameters) -> Reply:
@@ -183,7 +183,10 @@ class PrometheusRemoteWriteEmulator:
                     return _bad("no match[] parameter provided")
                 selectors = [parse(selector) for selector in parameters["match[]"]]
                 return _success(
-                    [dict(names) for names in self.store.names(lambda labels: any(s.matches(labels) for s in selectors))]
+                    [
+                        dict(names)
+                        for names in self.store.names(lambda labels: any(s.matches(labels) for s in selectors))
+                    ]
                 )
             query = parameters.get("query", [""])[0]
             if path == "/api/v1/query":

@@ -70,13 +70,13 @@ class Store:
     def select(self, matches: Callable[[Labels], bool], since: int, until: int) -> list[tuple[Labels, list[Sample]]]:
         """Series with samples in [since, until] milliseconds, by labels."""
         with self._lock:
-            found = []
+            selected = []
             for labels in sorted(self._series):
                 if matches(labels):
                     samples = [sample for sample in self._series[labels].samples if since <= sample[0] <= until]
                     if samples:
-                        found.append((labels, samples))
-            return found
+                        selected.append((labels, samples))
+            return selected
 
     def names(self, matches: Callable[[Labels], bool]) -> list[Labels]:
         """Series that match, whether or not samples of them are left."""

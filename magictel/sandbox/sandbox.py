@@ -82,7 +82,7 @@ class Sandbox:
 
     def environment(self, *names: str) -> dict[str, str]:
         """The variables that point exporters (these, or all) at the sandbox."""
-        found: dict[str, str] = {}
+        merged: dict[str, str] = {}
         for name in [canonical(name) for name in names] or list(self.servers):
             variables = self.emulators[name].environment(self.servers[name].origin)
             ca_file = self.servers[name].ca_file
@@ -90,8 +90,8 @@ class Sandbox:
                 variables |= {
                     f"{key.removesuffix('_URL')}_CA_FILE": ca_file for key in variables if key.endswith("_URL")
                 }
-            found.update(variables)
-        return found
+            merged.update(variables)
+        return merged
 
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until every late write of every server has landed; False if one has not in time."""

@@ -138,16 +138,16 @@ def test_requests_that_are_refused_together_slow_down_once() -> None:
     backoff = Backoff(1.0, 64.0)
     for _ in range(8):
         breaker.slow_down(backoff.pause, BUSY)
-    assert 0.5 <= breaker.held() <= 1.0
+    assert 0.5 <= breaker.hold_left() <= 1.0
     clock.pass_time(1.0)
     assert breaker.allow() is None, "one finds out"
     assert breaker.allow() == BUSY, "the others wait for what it finds"
     breaker.record(BUSY)
     breaker.slow_down(backoff.pause, BUSY)
-    assert 1.0 <= breaker.held() <= 2.0
+    assert 1.0 <= breaker.hold_left() <= 2.0
     clock.pass_time(2.0)
     assert breaker.allow() is None
     breaker.record(Delivered())
     assert [breaker.allow() for _ in range(3)] == [None] * 3
     breaker.slow_down(backoff.pause, BUSY)
-    assert breaker.held() <= 1.0, "it begins anew"
+    assert breaker.hold_left() <= 1.0, "it begins anew"

@@ -62,9 +62,9 @@ class Cause:
         return any(part in text for text in self.texts)
 
     def __str__(self) -> str:
-        said = f"{self.type}: {self.reason}" if self.type and self.reason else self.type or self.reason
-        deeper = next((cause.reason for cause in self.causes if cause.reason and cause.reason not in said), "")
-        return f"{said} ({deeper})" if deeper else said
+        text = f"{self.type}: {self.reason}" if self.type and self.reason else self.type or self.reason
+        deeper = next((cause.reason for cause in self.causes if cause.reason and cause.reason not in text), "")
+        return f"{text} ({deeper})" if deeper else text
 
 
 def cause_of(error: Any, depth: int = 0) -> Cause:

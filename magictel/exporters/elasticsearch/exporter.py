@@ -74,11 +74,13 @@ class SearchExporter(HttpExporter[S]):
 
     @cached_property
     def _bulk(self) -> Route:
-        own = self.settings
-        query = {"timeout": f"{max(1, int(own.timeout * 800))}ms"}
-        query |= {name: value for name, value in (("pipeline", own.pipeline), ("routing", own.routing)) if value}
-        path = f"/{quote(own.index)}/_bulk?{FILTER}&{urlencode(query)}"
-        return Route(path, own.max_batch_points, own.max_batch_bytes)
+        configured = self.settings
+        query = {"timeout": f"{max(1, int(configured.timeout * 800))}ms"}
+        query |= {
+            name: value for name, value in (("pipeline", configured.pipeline), ("routing", configured.routing)) if value
+        }
+        path = f"/{quote(configured.index)}/_bulk?{FILTER}&{urlencode(query)}"
+        return Route(path, configured.max_batch_points, configured.max_batch_bytes)
 
     # ---- points to bytes, replies to verdicts ------------------------------------------------------------------------
 

@@ -37,25 +37,25 @@ def reply_in(text: str, status: int | None) -> Reply | None:
     """The reply in a log's text, or None where nothing in it has the form of one."""
     text = text[:_READ]
     for value in values_in(text):
-        found = _reply(value, status)
-        if found is not None:
-            return found
+        reply = _reply(value, status)
+        if reply is not None:
+            return reply
     text = text[:_PROSE]
     if status is None and _NO_PRODUCT.search(text):
         return Reply(200, {"content-type": "application/json"}, b"{}")
     unauthenticated = _UNAUTHENTICATED.search(text)
     if unauthenticated is not None and status in (None, 401):
-        return _made({"error": {"type": "security_exception", "reason": _plain(unauthenticated.group())}}, 401)
+        return _reply_of({"error": {"type": "security_exception", "reason": _plain(unauthenticated.group())}}, 401)
     named = _TYPE.search(text)
     if named is not None:
         reason = _plain(named.group(2)) or _plain(text[: named.start()])  # Go's client names the type last
-        return _made({"error": {"type": named.group(1), "reason": reason}}, status or 400)
+        return _reply_of({"error": {"type": named.group(1), "reason": reason}}, status or 400)
     causes = list(_JAVA.finditer(text))
     for java in reversed(causes):  # the deepest says most
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", java.group(1)).lower().removeprefix("open_search_") + "_exception"
         cause = {"type": kind, "reason": _plain(text[java.end() :])}
         if java.group(1).startswith(_ENGINE) or read(status or 500, cause_of(cause)) is not None:
-            return _made({"error": cause}, status or 400)
+            return _reply_of({"error": cause}, status or 400)
     return None
 
 
@@ -72,23 +72,25 @@ def found_nothing(reply: Reply) -> bool:
 def _reply(value: Any, status: int | None) -> Reply | None:
     if isinstance(value, list):
         items = [item for candidate in value if (item := _item(candidate)) is not None]
-        return _made({"errors": True, "items": items}, 200) if items else None
+        return _reply_of({"errors": True, "items": items}, 200) if items else None
     if not isinstance(value, Mapping):
         return None
     if isinstance(value.get("items"), list):
-        return _made(value, 200)  # item verdicts come with no other status
+        return _reply_of(value, 200)  # item verdicts come with no other status
     if "error" in value and not _is_verdict(value):
         number, error = value.get("status"), value["error"]
         if isinstance(error, str) and not isinstance(number, int):  # any logger's own field is called so
-            inside = next((found for candidate in values_in(error) if (found := _reply(candidate, status)) is not None), None)
+            inside = next(
+                (reply for candidate in values_in(error) if (reply := _reply(candidate, status)) is not None), None
+            )
             if inside is not None or (status is None and read(400, cause_of(error)) is None):
                 return inside
-        return _made(value, status or (number if isinstance(number, int) else 400))
+        return _reply_of(value, status or (number if isinstance(number, int) else 400))
     item = _item(value)
     if item is not None:
-        return _made({"errors": True, "items": [item]}, 200)
+        return _reply_of({"errors": True, "items": [item]}, 200)
     if isinstance(value.get("type"), str) and "reason" in value:
-        return _made({"error": dict(value)}, status or 400)
+        return _reply_of({"error": dict(value)}, status or 400)
     return None
 
 
@@ -106,7 +108,7 @@ def _is_verdict(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("status"), int) and "error" in value and ("_index" in value or "_id" in value)
 
 
-def _made(body: Mapping[str, Any], status: int) -> Reply:
+def _reply_of(body: Mapping[str, Any], status: int) -> Reply:
     if "version_conflict_engine_exception" in cause_of(body.get("error")).types:
         # About one document, however it was written: no bulk request as a whole is refused so.
         body, status = {"errors": True, "items": [{"create": {"status": 409, "error": body["error"]}}]}, 200

@@ -40,24 +40,28 @@ def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) ->
     closed = blocks.of_cluster(settings) or blocks.of_index(wire, index)
     if closed is not None:
         return closed
-    found = mapped(wire, index)
-    missing = found is not None and not found.exists
+    mapped_fields = mapped(wire, index)
+    missing = mapped_fields is not None and not mapped_fields.exists
     if missing and not right.may_create:
         return _may_not_create(index)
     if missing:
         refusal = blocks.no_auto_create(settings, index)
         if refusal is not None:
             return refusal
-    if found is not None and found.source == UNREADABLE:
-        found = None
-    mapping = _mapping(found, index, right, target)
+    if mapped_fields is not None and mapped_fields.source == UNREADABLE:
+        mapped_fields = None
+    mapping = _mapping(mapped_fields, index, right, target)
     if mapping is not None:
         return mapping
     if right.against is not None:
         return right.against
-    said = "the mapping keeps our values" if found is not None else "the mapping cannot be read with these credentials"
-    source = found.source if found is not None else UNREADABLE
-    return Finding.passed(Rung.WRITE, f"{right.sentence}; {said}", mapping=source, **right.evidence)
+    effect_on_values = (
+        "the mapping keeps our values"
+        if mapped_fields is not None
+        else "the mapping cannot be read with these credentials"
+    )
+    source = mapped_fields.source if mapped_fields is not None else UNREADABLE
+    return Finding.passed(Rung.WRITE, f"{right.sentence}; {effect_on_values}", mapping=source, **right.evidence)
 
 
 def smallest_role(index: str) -> dict[str, Any]:
@@ -72,15 +76,15 @@ def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
     body = reply.json()
     if reply.status == 401:
         return Right("", refused(wire, reply, False, given))
-    held = body.get("index", {}).get(index) if reply.status == 200 and isinstance(body, dict) else None
-    if not isinstance(held, dict):
+    privileges = body.get("index", {}).get(index) if reply.status == 200 and isinstance(body, dict) else None
+    if not isinstance(privileges, dict):
         if reply.status in _NO_HANDLER:
             return Right("allowed", evidence={"security": "off"})
-        said = f"{reply.status} to _has_privileges: {wire.first_bytes(reply)}"
-        return Right("", Finding.skipped(Rung.WRITE, said, "es.write.unprovable"))
+        read_permission = f"{reply.status} to _has_privileges: {wire.first_bytes(reply)}"
+        return Right("", Finding.skipped(Rung.WRITE, read_permission, "es.write.unprovable"))
     role = smallest_role(index)
-    evidence = {"security": "on", "privileges": held, "smallest_role": role}
-    if not held.get("create_doc"):
+    evidence = {"security": "on", "privileges": privileges, "smallest_role": role}
+    if not privileges.get("create_doc"):
         return Right(
             "",
             Finding.failed(
@@ -91,8 +95,8 @@ def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
                 **evidence,
             ),
         )
-    said = "allowed" if held.get("read") else "may write, not read (a sample stays unverified)"
-    return Right(said, evidence=evidence, may_create=bool(held.get("auto_configure")))
+    read_permission = "allowed" if privileges.get("read") else "may write, not read (a sample stays unverified)"
+    return Right(read_permission, evidence=evidence, may_create=bool(privileges.get("auto_configure")))
 
 
 def _opensearch(wire: Wire, index: str, product: Product, given: bool) -> Right:
@@ -155,13 +159,13 @@ def _may_not_create(index: str) -> Finding:
     )
 
 
-def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Finding | None:
-    if found is None or (found.prepared and not effects(found.fields)):
+def _mapping(mapped_fields: Mapped | None, index: str, right: Right, target: str) -> Finding | None:
+    if mapped_fields is None or (mapped_fields.prepared and not effects(mapped_fields.fields)):
         return None
-    every = effects(found.fields)
+    every = effects(mapped_fields.fields)
     evidence = {
         **right.evidence,
-        "mapping": found.source,
+        "mapping": mapped_fields.source,
         "fields": [{"field": effect.field, "type": effect.type, "effect": effect.sentence} for effect in every],
     }
     prepare = f"magictel prepare {target} --apply"
@@ -175,7 +179,7 @@ def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Fin
             **evidence,
         )
     allowed = right.sentence or "whether it is allowed cannot be proved"
-    if every and (every[0].code != "es.mapping.float" or found.prepared):
+    if every and (every[0].code != "es.mapping.float" or mapped_fields.prepared):
         named = ", ".join(f"{effect.field} ({effect.type})" for effect in every if effect.code == every[0].code)
         return Finding.warned(
             Rung.WRITE,
@@ -184,24 +188,24 @@ def _mapping(found: Mapped | None, index: str, right: Right, target: str) -> Fin
             f"{prepare}, and then a new index: a field's type cannot be changed",
             **evidence,
         )
-    if found.prepared:
+    if mapped_fields.prepared:
         return None
-    lacks = f"{index} is not prepared" if found.exists else "the index has no template"
-    remedy = f"{prepare}, and then a new index: a field's type cannot be changed" if found.exists else prepare
+    lacks = f"{index} is not prepared" if mapped_fields.exists else "the index has no template"
+    remedy = f"{prepare}, and then a new index: a field's type cannot be changed" if mapped_fields.exists else prepare
     warning = Finding.warned(
         Rung.WRITE,
         "es.mapping.unprepared",
-        f"{allowed}, but {lacks}: {_would(found, every)}",
+        f"{allowed}, but {lacks}: {_would(mapped_fields, every)}",
         remedy,
         **evidence,
     )
     spoils = f"the first write would create {index} without a template, and its decimals would stay 32-bit floats"
-    return replace(warning, spoils=spoils if found.bare else None)
+    return replace(warning, spoils=spoils if mapped_fields.bare else None)
 
 
-def _would(found: Mapped, every: Sequence[Effect]) -> str:
+def _would(mapped_fields: Mapped, every: Sequence[Effect]) -> str:
     if every:
         return f"{', '.join(effect.field for effect in every)} are stored as 32-bit floats (about 7 digits)"
-    if found.fields.kinds("value_double") == {"double"}:
+    if mapped_fields.fields.kinds("value_double") == {"double"}:
         return "each attribute will become a field of its own"
     return "decimals will be stored as 32-bit floats (about 7 digits)"

@@ -44,23 +44,23 @@ def preparations(wire: Wire, index: str, opensearch: bool) -> Sequence[Preparati
     if reply.status in (401, 403) and wire.get(f"/{quote(index)}").status in (401, 403):
         return unreadable(reply, wire)
     body = reply.json()
-    found = mapped(wire, index)
-    behind = found.fields.indices if found is not None else ()
+    current = mapped(wire, index)
+    behind = current.fields.indices if current is not None else ()
     stream = reply.status == 200 and isinstance(body, dict) and bool(body.get("data_streams"))
     stream = stream or any(name.startswith(".ds-") for name in behind)  # some builds have streams and cannot list them
-    exists = found is not None and found.exists
+    exists = current is not None and current.exists
     will_be_stream = not exists and not product.opensearch and _STREAM_NAME.fullmatch(index) is not None
     template = _template(index, product, stream or will_be_stream)
-    if found is None or not found.exists:
+    if current is None or not current.exists:
         return [template]
     alias = not stream and behind and index not in behind
-    if found.prepared:
+    if current.prepared:
         return [] if alias else [template]
     if stream:
         return [template, _roll_over(index, {})]
     if alias:  # a template goes by the names of indices: the alias's own name is never made
         return [_roll_over(index, {"mappings": mappings(product)})]
-    kept = replace(template, purpose=f"{template.purpose}. {_kept(found, index)}")
+    kept = replace(template, purpose=f"{template.purpose}. {_kept(current, index)}")
     return [kept, *_move(index, product)]
 
 
@@ -124,17 +124,17 @@ def mappings(product: Product) -> dict[str, Any]:
     properties |= {"positive": {"properties": side}, "negative": {"properties": side}}
     properties["resource"] = {"properties": {"schema_url": keyword}}
     properties["scope"] = {"properties": {"name": keyword, "version": keyword, "schema_url": keyword}}
-    made: dict[str, Any] = {"_meta": {"magictel": 1}, "date_detection": False, "properties": properties}
+    mappings: dict[str, Any] = {"_meta": {"magictel": 1}, "date_detection": False, "properties": properties}
     if flat is not None:
         properties["attributes"] = flat
         properties["resource"]["properties"]["attributes"] = flat
         properties["scope"]["properties"]["attributes"] = flat
     else:
-        made["dynamic_templates"] = [
+        mappings["dynamic_templates"] = [
             {"text": {"match_mapping_type": "string", "mapping": long_text}},
             {"decimals": {"match_mapping_type": "double", "mapping": {"type": "double"}}},
         ]
-    return made
+    return mappings
 
 
 def _flat_type(product: Product) -> dict[str, Any] | None:
@@ -163,9 +163,9 @@ def _template(index: str, product: Product, stream: bool) -> Preparation:
     return Preparation(purpose, "PUT", f"/_index_template/{name}", body)
 
 
-def _kept(found: Mapped, index: str) -> str:
+def _kept(current: Mapped, index: str) -> str:
     """What a template cannot change on an index that is there."""
-    named = [f"{effect.field} ({effect.type})" for effect in effects(found.fields)]
-    if not found.fields.kinds("attributes") & {"flattened", "flat_object"}:
+    named = [f"{effect.field} ({effect.type})" for effect in effects(current.fields)]
+    if not current.fields.kinds("attributes") & {"flattened", "flat_object"}:
         named.append("attributes, one field each")
     return f"It does not change {index}, which exists and keeps {', '.join(named)}: write to another index, or move it by hand as below"

@@ -26,17 +26,21 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     reply = answered(wire)
     if isinstance(reply, Finding):
         return _plain_http(reply, opensearch)
-    found = product_of(reply)
-    if found is not None:
-        if not found.opensearch and found.version and found.version < _OLDEST:
+    product = product_of(reply)
+    if product is not None:
+        if not product.opensearch and product.version and product.version < _OLDEST:
             return Finding.failed(
-                Rung.HTTP, "es.product.too-old", f"{found} is older than 7.0", "upgrade the cluster", product=str(found)
+                Rung.HTTP,
+                "es.product.too-old",
+                f"{product} is older than 7.0",
+                "upgrade the cluster",
+                product=str(product),
             )
-        if found.opensearch != opensearch:
-            return _other_product(wire, found)
-        cluster = f", cluster {found.cluster}" if found.cluster else ""
+        if product.opensearch != opensearch:
+            return _other_product(wire, product)
+        cluster = f", cluster {product.cluster}" if product.cluster else ""
         return Finding.passed(
-            Rung.HTTP, f"{found}{cluster}", product=found.name, version=found.number, status=reply.status
+            Rung.HTTP, f"{product}{cluster}", product=product.name, version=product.number, status=reply.status
         )
     seen = {"status": reply.status, "first_bytes": wire.first_bytes(reply), "content_type": reply.content_type}
     if reply.status in (401, 403) and (_own_error(reply) or _plain_refusal(reply)):
@@ -72,15 +76,15 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     )
 
 
-def _other_product(wire: Wire, found: Product) -> Finding:
-    other = "opensearch" if found.opensearch else "elasticsearch"
+def _other_product(wire: Wire, product: Product) -> Finding:
+    other = "opensearch" if product.opensearch else "elasticsearch"
     return Finding.failed(
         Rung.HTTP,
         "es.product.other",
-        f"{wire.endpoint.origin} is {found}, and this exporter is for {_name(not found.opensearch)}",
+        f"{wire.endpoint.origin} is {product}, and this exporter is for {_name(not product.opensearch)}",
         f"use the exporter {other}: magictel check {other} --set url={wire.endpoint}",
-        product=found.name,
-        version=found.number,
+        product=product.name,
+        version=product.number,
     )
 
 
@@ -118,29 +122,31 @@ def _plain_http(finding: Finding, opensearch: bool) -> Finding:
 
 def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
     """Who are we there? `given` names the credentials that are sent."""
-    found = ask_product(wire, opensearch)
-    path = "/_plugins/_security/authinfo" if found.opensearch else "/_security/_authenticate"
+    product = ask_product(wire, opensearch)
+    path = "/_plugins/_security/authinfo" if product.opensearch else "/_security/_authenticate"
     reply = wire.get(path)
     sent = f"with {given[0]}" if given else "without credentials"
     if reply.status == 200 and isinstance(reply.json(), dict):
         return Finding.passed(Rung.AUTH, f"{_who(reply.json())}, {sent}", security="on", **_evidence(reply.json()))
     if reply.status == 401:
-        return refused(wire, reply, found.opensearch, bool(given))
+        return refused(wire, reply, product.opensearch, bool(given))
     if reply.status in _NO_HANDLER:
         ignored = f"; {given[0]} is sent and not looked at" if given else ""
         return Finding.passed(
             Rung.AUTH, f"security is disabled: anyone may write{ignored}", security="off", status=reply.status
         )
-    said = wire.first_bytes(reply)
+    response = wire.first_bytes(reply)
     if unsigned(reply):
         return Finding.failed(
             Rung.AUTH, "os.aws.unsigned", unsigned_message(words_of(reply)), SIGN, status=reply.status
         )
     if reply.status == 403:
         return Finding.warned(
-            Rung.AUTH, "es.auth.unknown", f"403: who we are cannot be asked: {said}", None, status=reply.status
+            Rung.AUTH, "es.auth.unknown", f"403: who we are cannot be asked: {response}", None, status=reply.status
         )
-    return Finding.warned(Rung.AUTH, "es.auth.unknown", f"{reply.status} to {path}: {said}", None, status=reply.status)
+    return Finding.warned(
+        Rung.AUTH, "es.auth.unknown", f"{reply.status} to {path}: {response}", None, status=reply.status
+    )
 
 
 def refused(wire: Wire, reply: Reply, opensearch: bool, given: bool) -> Finding:
@@ -160,7 +166,7 @@ def health(wire: Wire) -> Finding:
     if isinstance(body, dict) and body.get("status") in ("green", "yellow", "red"):
         return _health(body)
     cause = _cause(reply)
-    said = wire.first_bytes(reply)
+    response = wire.first_bytes(reply)
     if reply.status == 410:
         return Finding.skipped(
             Rung.HEALTH, "a serverless project has no cluster health", "es.health.serverless", status=410
@@ -172,19 +178,23 @@ def health(wire: Wire) -> Finding:
             "the credentials may not ask for the cluster's health; writing does not need it",
             "grant the cluster privilege monitor, or leave it: --skip es.authz.monitor",
             status=reply.status,
-            said=said,
+            said=response,
         )
     trouble = read(reply.status, cause) if cause != Cause() else None
     if trouble is not None and reply.status >= 429:
         return trouble.finding(Rung.HEALTH, status=reply.status)
     if reply.status in _NO_HANDLER:
         return Finding.skipped(
-            Rung.HEALTH, "this service has no cluster health", "es.health.serverless", status=reply.status, said=said
+            Rung.HEALTH,
+            "this service has no cluster health",
+            "es.health.serverless",
+            status=reply.status,
+            said=response,
         )
     return Finding.failed(
         Rung.HEALTH,
         "es.health.unreadable",
-        f"{reply.status} to _cluster/health: {said or 'nothing'}",
+        f"{reply.status} to _cluster/health: {response or 'nothing'}",
         "ask it as this does: GET _cluster/health?pretty; a proxy before the cluster may not let it through",
         status=reply.status,
     )

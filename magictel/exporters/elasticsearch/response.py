@@ -102,8 +102,8 @@ def judge_bulk(
     if bulk is None:  # a proxy's page, a cut body, another service
         if reply.looks_like_html or responder_of(reply).kind is ResponderKind.GRPC:
             return judge_status(reply, now)
-        said = repr(clipped(reply.text, _EXAMPLE)) if reply.body.strip() else "its body is empty"
-        return _no_verdict(payload, f"{reply.status} without item verdicts: {said}")
+        text = repr(clipped(reply.text, _EXAMPLE)) if reply.body.strip() else "its body is empty"
+        return _no_verdict(payload, f"{reply.status} without item verdicts: {text}")
     if len(bulk.items) > payload.points:
         return _no_verdict(payload, f"{len(bulk.items)} item verdicts for {payload.points} items")
     outcome = _items(payload, bulk.items, ids, index, unknown)
@@ -132,10 +132,10 @@ def _success(item: Item) -> KnownError | None:
     """A success is read as closely as an error: only a new or replaced document in the index itself was stored."""
     if item.failure_store in ("used", "failed") or is_failure_store(item.index or ""):
         kept = f": {item.index}" if item.index else ""
-        said = f"the document is not in the data stream but in its failure store{kept}"
+        text = f"the document is not in the data stream but in its failure store{kept}"
         if item.failure_store == "failed":
-            said = "the data stream did not take the document, and its failure store could not keep it either"
-        return KnownError("es.write.failure-store", said)
+            text = "the data stream did not take the document, and its failure store could not keep it either"
+        return KnownError("es.write.failure-store", text)
     if item.result == "noop":
         return KnownError("es.write.pipeline-drop", "an ingest pipeline dropped the document (its result is noop)")
     known = item.result in _STORED or (item.result is None and item.status == 201)
@@ -144,8 +144,8 @@ def _success(item: Item) -> KnownError | None:
     words = f"result {item.result!r}" if item.result is not None else f"status {item.status} without a result"
     if item.failure_store is not None:
         words += f", failure_store {item.failure_store!r}"
-    said = f"the reply does not say that the document was stored: {clipped(words, _EXAMPLE)}"
-    return KnownError("es.write.no-verdict", said, retry=RetryClass.BACKOFF)
+    text = f"the reply does not say that the document was stored: {clipped(words, _EXAMPLE)}"
+    return KnownError("es.write.no-verdict", text, retry=RetryClass.BACKOFF)
 
 
 def _failure(status: int, error: Any) -> KnownError:
@@ -153,14 +153,14 @@ def _failure(status: int, error: Any) -> KnownError:
     known = read(status, cause)
     if known is not None:
         return known
-    said = str(cause) or "no reason given"
+    text = str(cause) or "no reason given"
     if status in _RETRIED_ITEMS:
-        return KnownError("es.write.server-error", f"item {status}: {said}", retry=RetryClass.BACKOFF)
+        return KnownError("es.write.server-error", f"item {status}: {text}", retry=RetryClass.BACKOFF)
     if status == 0:
         return KnownError("es.write.no-verdict", "the reply has no verdict on this item", retry=RetryClass.BACKOFF)
     if "routing_missing_exception" in cause.types:
-        return KnownError("es.write.refused", f"the index wants a routing, which the option routing sets: {said}")
-    return KnownError("es.write.refused", f"item {status}: {said}")
+        return KnownError("es.write.refused", f"the index wants a routing, which the option routing sets: {text}")
+    return KnownError("es.write.refused", f"item {status}: {text}")
 
 
 def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str | None, unknown: str) -> Outcome:

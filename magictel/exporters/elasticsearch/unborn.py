@@ -55,7 +55,11 @@ def _is_no_stream(wire: Wire, index: str) -> bool:
     listed = body.get("index_templates") if reply.status == 200 and isinstance(body, dict) else None
     if not isinstance(listed, list):
         return False
-    named = {str(number): simulated.get("index_template") for number, simulated in enumerate(listed) if isinstance(simulated, dict)}
+    named = {
+        str(number): simulated.get("index_template")
+        for number, simulated in enumerate(listed)
+        if isinstance(simulated, dict)
+    }
     fitting = sorted(_fitting(named, index), key=_rank)
     return bool(fitting) and "data_stream" not in fitting[-1]
 

@@ -70,12 +70,12 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def __init__(self, settings: PrometheusRemoteWriteSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        own = self.settings
+        configured = self.settings
         self._encoder = ColumnEncoder(
-            suffixes=own.name_suffixes,
-            scope_labels=own.scope_labels,
-            label_names=own.label_names,
-            page_names=own.page_names,
+            suffixes=configured.name_suffixes,
+            scope_labels=configured.scope_labels,
+            label_names=configured.label_names,
+            page_names=configured.page_names,
         )
         self._collisions = Collisions(self._encoder, "prom.rw.collision", lambda stream: left_out(stream) is not None)
         self._readback = PromqlReadBack(
@@ -85,7 +85,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             self.clock.now,
             READ_RULES,
             carrier="remote write 1.0",
-            target_info=own.target_info,
+            target_info=configured.target_info,
         )
         self._refused_in_a_row = 0
 

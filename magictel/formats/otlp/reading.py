@@ -36,7 +36,9 @@ def identity(fields: Mapping[str, Value]) -> str:
 def identified(series: Series, point: Point) -> Expected:
     """As `expected`, for any point."""
     point_expected = expected(series, point)
-    return Expected(identity(point_expected.fields), f"{series.stream.name} {dict(series.attributes)}"[:200], point_expected.fields)
+    return Expected(
+        identity(point_expected.fields), f"{series.stream.name} {dict(series.attributes)}"[:200], point_expected.fields
+    )
 
 
 def every_point(text: bytes) -> Iterator[Seen]:
@@ -153,24 +155,26 @@ def _numbers(kind: Kind, point: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def _attributes(prefix: str, holder: Mapping[str, Any]) -> dict[str, Value]:
-    return {f"{prefix}.{attribute['key']}": _value(attribute.get("value", {})) for attribute in _list(holder, "attributes")}
+    return {
+        f"{prefix}.{attribute['key']}": _value(attribute.get("value", {})) for attribute in _list(holder, "attributes")
+    }
 
 
 def _value(value: Mapping[str, Any]) -> Value:
-    for key, one in value.items():
+    for key, entry in value.items():
         match key:
             case "intValue":
-                return int(one)
+                return int(entry)
             case "doubleValue":
-                return _float(one)
+                return _float(entry)
             case "arrayValue":
-                return tuple(_value(item) for item in _list(one, "values"))
+                return tuple(_value(item) for item in _list(entry, "values"))
             case "kvlistValue":
-                return tuple((pair["key"], _value(pair.get("value", {}))) for pair in _list(one, "values"))
+                return tuple((pair["key"], _value(pair.get("value", {}))) for pair in _list(entry, "values"))
             case "bytesValue":
-                return base64.b64decode(one).hex()
+                return base64.b64decode(entry).hex()
             case _:
-                plain: Value = one
+                plain: Value = entry
                 return plain
     return None
 

@@ -66,14 +66,14 @@ class Collisions:
         places = _Places(self._names, self._leaves_out)
         claims = [places.of(group.stream) for group in groups]
         by_place: dict[_Place, list[int]] = {}
-        for number, own in enumerate(claims):
-            for place in own:
+        for number, claimed_places in enumerate(claims):
+            for place in claimed_places:
                 by_place.setdefault(place, []).append(number)
         done: set[int] = set()
-        for number, own in enumerate(claims):
-            if number in done or not own:
+        for number, claimed_places in enumerate(claims):
+            if number in done or not claimed_places:
                 continue
-            if all(len(by_place[place]) == 1 for place in own):
+            if all(len(by_place[place]) == 1 for place in claimed_places):
                 yield [number], True
                 continue
             sharing, more = {number}, [number]
@@ -84,7 +84,8 @@ class Collisions:
                     more += new
             done |= sharing
             certain = all(
-                claims[other] == own and _alike(groups[other].stream, groups[number].stream) for other in sharing
+                claims[other] == claimed_places and _alike(groups[other].stream, groups[number].stream)
+                for other in sharing
             )
             yield sorted(sharing), certain
 
@@ -102,7 +103,8 @@ class Collisions:
         }
         counts = Counter(chain.from_iterable(keys.values()))
         return {
-            number: frozenset(place for place, key in enumerate(own) if counts[key] > 1) for number, own in keys.items()
+            number: frozenset(place for place, key in enumerate(keys_of_points) if counts[key] > 1)
+            for number, keys_of_points in keys.items()
         }
 
     def _unclaimed(
@@ -115,7 +117,7 @@ class Collisions:
                 places = self._samples(series, point)
                 other = next((claimed[place] for place in places if place in claimed), None)
                 if other is not None and not _repeats(self._names, *other, series, point):
-                    yield Withheld(self._code, _WHY, _told(self._names, *other, series, point), refused=True)
+                    yield Withheld(self._code, _WHY, _collision(self._names, *other, series, point), refused=True)
                     continue
                 claimed.update(dict.fromkeys(places, (series, point)))
             kept.append(point)
@@ -195,7 +197,7 @@ def _quoted(attributes: Attributes) -> dict[str, str]:
     return {key: json.dumps(value, ensure_ascii=False, default=repr) for key, value in attributes.items()}
 
 
-def _told(names: SeriesNames, first: Series, first_point: Point, second: Series, second_point: Point) -> str:
+def _collision(names: SeriesNames, first: Series, first_point: Point, second: Series, second_point: Point) -> str:
     """The point for people, and what it is taken for; of resources the keys only."""
     stream, other = first.stream, second.stream
     if stream.name != other.name:

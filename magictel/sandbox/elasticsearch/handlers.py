@@ -176,23 +176,24 @@ def _settings(cluster: Cluster, asked: Asked, index: str = "_all", name: str | N
 
     shown: dict[str, Any] = {}
     for target in cluster.resolve(index, allow_missing=asked.flag("ignore_unavailable")):
-        own = target.shown_settings()
+        index_settings = target.shown_settings()
         if asked.flag("include_defaults"):
-            defaults = {key: value for key, value in unset.items() if key not in own}
-            shown[target.name] = {"settings": chosen(own), "defaults": chosen(defaults)}
-        elif chosen(own):
-            shown[target.name] = {"settings": chosen(own)}
+            defaults = {key: value for key, value in unset.items() if key not in index_settings}
+            shown[target.name] = {"settings": chosen(index_settings), "defaults": chosen(defaults)}
+        elif chosen(index_settings):
+            shown[target.name] = {"settings": chosen(index_settings)}
     return shown
 
 
 @ROUTES.on("GET", "/_index_template", "/_index_template/(?P<name>[^/]+)")
 def _templates(cluster: Cluster, asked: Asked, name: str = "*") -> dict[str, Any]:
-    names = [own for own in cluster.templates.index if fnmatchcase(own, name)]
+    names = [template for template in cluster.templates.index if fnmatchcase(template, name)]
     if not names and "*" not in name:
         raise Refused(404, "resource_not_found_exception", f"index template matching [{name}] not found")
     return {
         "index_templates": [
-            {"name": own, "index_template": {"composed_of": [], **cluster.templates.index[own]}} for own in names
+            {"name": template, "index_template": {"composed_of": [], **cluster.templates.index[template]}}
+            for template in names
         ]
     }
 
@@ -231,7 +232,9 @@ def _data_streams(cluster: Cluster, asked: Asked, name: str = "*") -> dict[str, 
             {
                 "name": stream.name,
                 "timestamp_field": {"name": "@timestamp"},
-                "indices": [{"index_name": own, "index_uuid": cluster.indices[own].uuid} for own in stream.indices],
+                "indices": [
+                    {"index_name": index, "index_uuid": cluster.indices[index].uuid} for index in stream.indices
+                ],
                 "generation": len(stream.indices),
                 "status": "YELLOW",
                 "template": stream.template,

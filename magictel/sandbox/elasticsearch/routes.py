@@ -76,10 +76,10 @@ def routes() -> Routes[Handler]:
 
 def dispatch(table: Routes[Handler], cluster: Cluster, asked: Asked) -> Any:
     """Return what the handler makes of a request: a `Reply`, or a value to be sent as JSON; raises `Refused`, `PlainRefused`."""
-    found = table.find(asked.method, asked.path.rstrip("/") or "/")  # the engines take a slash at the end as none
-    if isinstance(found, list):
-        raise asked.wrong_method(found) if found else asked.no_handler()
-    handler, names = found
+    route = table.find(asked.method, asked.path.rstrip("/") or "/")  # the engines take a slash at the end as none
+    if isinstance(route, list):
+        raise asked.wrong_method(route) if route else asked.no_handler()
+    handler, names = route
     _check_parameters(asked)
     return handler(cluster, asked, **names)
 
@@ -87,8 +87,8 @@ def dispatch(table: Routes[Handler], cluster: Cluster, asked: Asked) -> Any:
 def _check_parameters(asked: Asked) -> None:
     """Refuse a parameter that the end point does not know, before it does anything."""
     parts = [part for part in asked.path.split("/") if part]
-    own = [part for part in parts if part.startswith("_") and part != "_all"]
-    end_point = "/" if not parts else own[0] if own else "INDEX"
+    api_parts = [part for part in parts if part.startswith("_") and part != "_all"]
+    end_point = "/" if not parts else api_parts[0] if api_parts else "INDEX"
     if end_point in ("_cluster", "_cat"):
         end_point = "/".join(parts[:2])
     known = _PARAMETERS.get(end_point)

@@ -107,8 +107,8 @@ def field_caps(cluster: Cluster, expression: str, patterns: list[str], *, allow_
         for path in filter(wanted, index.mapping.objects()):
             entry = _capability(dialect, "object", searchable=False, aggregatable=False)
             fields.setdefault(path, {})["object"] = entry
-    own = {**_OWN, **(_ELASTIC if dialect.elastic else _OPENSEARCH)} if indices else {}
-    for name, (kind, searchable, aggregatable) in own.items():
+    metadata_fields = {**_OWN, **(_ELASTIC if dialect.elastic else _OPENSEARCH)} if indices else {}
+    for name, (kind, searchable, aggregatable) in metadata_fields.items():
         if wanted(name):
             entry = _capability(dialect, kind, searchable=searchable, aggregatable=aggregatable)
             fields[name] = {kind: {**entry, **({"metadata_field": True} if dialect.elastic else {})}}

@@ -19,7 +19,7 @@ def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] |
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
-    found = []
+    counts = []
     for metric in metrics:
         named = fields.holding("name", metric.metric)
         if named is None:
@@ -30,8 +30,8 @@ def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] |
         number = total(wire, index, {"bool": {"filter": [named, {"range": {"@timestamp": times}}]}})
         if isinstance(number, Unreadable):
             return number
-        found.append(number)
-    return found
+        counts.append(number)
+    return counts
 
 
 def total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
@@ -42,8 +42,8 @@ def total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
         return answer
     if answer.get("_shards", {}).get("failed") or answer.get("timed_out"):
         return Unreadable("es.read.partial", "not all shards answered the count", final=False)
-    found = answer["hits"].get("total")
-    value = found.get("value") if isinstance(found, dict) else found
+    total = answer["hits"].get("total")
+    value = total.get("value") if isinstance(total, dict) else total
     return value if isinstance(value, int) else Unreadable("es.read.refused", "a search answered without a total")
 
 

@@ -50,9 +50,9 @@ def expected(series: Series, point: Point, item: bytes, flat: FlatAttributes) ->
     key = (series.attributes or {}).get("magictel.sample.point")
     if not isinstance(key, str):
         return None
-    held = _fields(series, point, flat)
-    held.pop(RUN_ID, None)
-    return Expected(key, f"{series.stream.name} {key}", held, document_id(item))
+    values = _fields(series, point, flat)
+    values.pop(RUN_ID, None)
+    return Expected(key, f"{series.stream.name} {key}", values, document_id(item))
 
 
 def identified(series: Series, point: Point, item: bytes, flat: FlatAttributes) -> Expected | None:
@@ -111,12 +111,12 @@ def nanosecond_text(nanoseconds: int) -> str:
 
 
 def _list_form(sent: tuple[Any, ...], seen: tuple[Any, ...]) -> str | None:
-    held = [item for item in sent if item is not None]
-    if sorted(map(_sortable, held)) == sorted(map(_sortable, seen)):
+    items = [item for item in sent if item is not None]
+    if sorted(map(_sortable, items)) == sorted(map(_sortable, seen)):
         return "lists come sorted"
-    if {_sortable(item) for item in held} == {_sortable(item) for item in seen}:
+    if {_sortable(item) for item in items} == {_sortable(item) for item in seen}:
         return "lists lose order and repeats"
-    if {as_text(item)[:LONGEST_TEXT] for item in held} == {as_text(item) for item in seen}:
+    if {as_text(item)[:LONGEST_TEXT] for item in items} == {as_text(item) for item in seen}:
         return "attributes become text in a flattened field; lists lose order and repeats"
     return None
 

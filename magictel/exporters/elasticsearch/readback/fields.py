@@ -45,7 +45,11 @@ class Fields:
 
     def holding(self, name: str, value: str) -> dict[str, Any] | None:
         """The query for documents whose field is a text: by every field that holds it as a whole, in any index behind the name."""
-        names = [candidate for candidate in (name, f"{name}.keyword") if self.kinds(candidate) - {"text"} or self.flat_parent(candidate)]
+        names = [
+            candidate
+            for candidate in (name, f"{name}.keyword")
+            if self.kinds(candidate) - {"text"} or self.flat_parent(candidate)
+        ]
         if not names:
             return None
         return {"bool": {"should": [{"term": {field_name: value}} for field_name in names], "minimum_should_match": 1}}
@@ -64,9 +68,9 @@ class Fields:
 
     def hidden(self, names: Collection[str]) -> dict[str, str]:
         """The fields among `names` that the index holds and no doc values show, each with why."""
-        found = {}
+        types = {}
         for name in names:
             kinds = self.kinds(name) - {"object", "nested"}
             if kinds and self.shown_by(name) is None:
-                found[name] = f"mapped as {' and '.join(sorted(kinds))}, which has no doc values"
-        return found
+                types[name] = f"mapped as {' and '.join(sorted(kinds))}, which has no doc values"
+        return types

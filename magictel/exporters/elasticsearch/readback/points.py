@@ -19,7 +19,7 @@ _MOST_STRANGERS = MOST_HITS
 def find(wire: Wire, index: str, expected: Sequence[Expected], declare: Declare) -> Sequence[Seen] | Unreadable:
     """What is shown under the points' keys; a document under another id that holds one of the points is its double. Raises `WireError`."""
     seen: list[Seen] = []
-    found: dict[str, int] = {}
+    copies: dict[str, int] = {}
     for start in range(0, len(expected), _IDS):
         wanted = {point.key: point for point in expected[start : start + _IDS]}
         which = {"ids": {"values": sorted(wanted)}}
@@ -31,8 +31,8 @@ def find(wire: Wire, index: str, expected: Sequence[Expected], declare: Declare)
             if identity in wanted:
                 seen.append(_seen(identity, hit, names, hidden, wanted[identity]))
     for point in seen:
-        found[point.key] = found.get(point.key, 0) + 1
-    return [*seen, *_doubles(wire, index, expected, found, declare)]
+        copies[point.key] = copies.get(point.key, 0) + 1
+    return [*seen, *_doubles(wire, index, expected, copies, declare)]
 
 
 _Shown = list[tuple[str, Mapping[str, str], Mapping[str, str], Mapping[str, list[Any]]]]
@@ -52,19 +52,19 @@ def _shown(
         if isinstance(hits, Unreadable):
             return hits
         concrete = sorted({key.rpartition("/")[0] for key, _ in hits})
-    made: _Shown = []
+    shown_points: _Shown = []
     names = {name for point in wanted for name in point.fields}
     for concrete_index in concrete:
-        own = fields if concrete_index == index else fields_of(wire, concrete_index)
-        if isinstance(own, Unreadable):
-            return own
-        shown = {name: by for name in names if (by := own.shown_by(name))}
+        index_fields = fields if concrete_index == index else fields_of(wire, concrete_index)
+        if isinstance(index_fields, Unreadable):
+            return index_fields
+        shown = {name: by for name in names if (by := index_fields.shown_by(name))}
         part = search(wire, concrete_index, which, shown, lists_of(wanted), size)
         if isinstance(part, Unreadable):
             return part
-        hidden = own.hidden(names)
-        made += [(key, shown, hidden, hit) for key, hit in part.items()]
-    return made
+        hidden = index_fields.hidden(names)
+        shown_points += [(key, shown, hidden, hit) for key, hit in part.items()]
+    return shown_points
 
 
 def _seen(
@@ -75,7 +75,7 @@ def _seen(
 
 
 def _doubles(
-    wire: Wire, index: str, expected: Sequence[Expected], found: Mapping[str, int], declare: Declare
+    wire: Wire, index: str, expected: Sequence[Expected], copies: Mapping[str, int], declare: Declare
 ) -> Iterator[Seen]:
     """Where there are more documents at the points' times than points were found, each is held against them."""
     by_time: dict[str, list[Expected]] = {}
@@ -84,17 +84,17 @@ def _doubles(
     times = sorted(by_time)
     for start in range(0, len(times), _TIMES):
         chunk = times[start : start + _TIMES]
-        own = [point for time in chunk for point in by_time[time]]
+        points_at_times = [point for time in chunk for point in by_time[time]]
         at_these = {"terms": {"@timestamp": [f"{time}Z" for time in chunk]}}
         count = total(wire, index, at_these)
         if isinstance(count, Unreadable):  # no date, no right: then nothing is doubled for all we know
             continue
-        strange = count - sum(found.get(point.key, 0) for point in own)
+        strange = count - sum(copies.get(point.key, 0) for point in points_at_times)
         if not 0 < strange <= _MOST_STRANGERS:
             continue
-        keys = {point.key for point in own}
+        keys = {point.key for point in points_at_times}
         which = {"bool": {"filter": [at_these], "must_not": [{"ids": {"values": sorted(keys)}}]}}
-        strangers = _shown(wire, index, which, own, _MOST_STRANGERS)
+        strangers = _shown(wire, index, which, points_at_times, _MOST_STRANGERS)
         for _, names, hidden, hit in () if isinstance(strangers, Unreadable) else strangers:
             moment = next(iter(hit.get(names.get("@timestamp", ""), ())), None)
             for want in by_time.get(str(moment)[:23], ()):
@@ -106,7 +106,7 @@ def _doubles(
 def _same(want: Expected, seen: Seen, declare: Declare) -> bool:
     names = want.fields.keys() | seen.fields.keys()
 
-    def held(name: str, sent: Value, got: Value) -> bool:
+    def matches(name: str, sent: Value, got: Value) -> bool:
         return name in seen.unreadable or identical(sent, got) or declare(name, sent, got) is not None
 
-    return all(held(name, want.fields.get(name), seen.fields.get(name)) for name in names)
+    return all(matches(name, want.fields.get(name), seen.fields.get(name)) for name in names)

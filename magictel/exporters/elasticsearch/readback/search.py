@@ -53,8 +53,12 @@ def read_back(wire: Wire, index: str, query: SampleQuery) -> Sequence[Seen] | Un
         return hits
     seen: list[Seen] = []
     for concrete in sorted({key.rpartition("/")[0] for key, _ in hits}):
-        own = fields_of(wire, concrete)
-        part = own if isinstance(own, Unreadable) else _one_index(wire, concrete, own, which, query, ids)
+        index_fields = fields_of(wire, concrete)
+        part = (
+            index_fields
+            if isinstance(index_fields, Unreadable)
+            else _one_index(wire, concrete, index_fields, which, query, ids)
+        )
         if isinstance(part, Unreadable):
             return part
         seen += part
@@ -125,8 +129,8 @@ def refresh_interval(wire: Wire, index: str) -> float | Unreadable:
 
 def seconds_of(text: str) -> float:
     """A time value of Elasticsearch (`30s`, `500ms`, `-1`) in seconds; negative is never."""
-    found = _DURATION.fullmatch(text.strip().lower())
-    return int(found.group(1)) * _UNITS[found.group(2)] if found else _DEFAULT_REFRESH
+    match = _DURATION.fullmatch(text.strip().lower())
+    return int(match.group(1)) * _UNITS[match.group(2)] if match else _DEFAULT_REFRESH
 
 
 def unreadable(reply: Reply, wire: Wire) -> Unreadable:
@@ -155,10 +159,10 @@ def search(
             "size": size,
             "sort": ["_doc"],
         }
-        found = hits_of(wire, index, body)
-        if isinstance(found, Unreadable):
-            return found
-        for key, values in found:
+        hits_found = hits_of(wire, index, body)
+        if isinstance(hits_found, Unreadable):
+            return hits_found
+        for key, values in hits_found:
             hits.setdefault(key, {}).update(values)
     if lists and hits:
         body = {"query": dict(which), "fields": list(lists), "_source": False, "size": size}
@@ -166,8 +170,12 @@ def search(
         if not isinstance(ordered, Unreadable):  # before 7.10 there is no `fields`: doc values stand alone
             for key, values in ordered:
                 for name, listed in values.items():
-                    held = hits.get(key, {}).get(name)
-                    if held is not None and len(held) == len(listed) and sorted(held) == sorted(listed):
+                    shown_value = hits.get(key, {}).get(name)
+                    if (
+                        shown_value is not None
+                        and len(shown_value) == len(listed)
+                        and sorted(shown_value) == sorted(listed)
+                    ):
                         hits[key][name] = listed
     return hits
 
@@ -188,11 +196,11 @@ def whole_hits(wire: Wire, index: str, body: Mapping[str, Any]) -> list[dict[str
         return answer
     shards = answer.get("_shards", {})
     if shards.get("failed") or answer.get("timed_out"):
-        said = "; ".join(str(cause_of(failure.get("reason"))) for failure in shards.get("failures", ())[:1])
-        why = wire.redact.echoed(f"{shards.get('failed')} shards did not answer: {said}")
+        causes = "; ".join(str(cause_of(failure.get("reason"))) for failure in shards.get("failures", ())[:1])
+        why = wire.redact.echoed(f"{shards.get('failed')} shards did not answer: {causes}")
         return Unreadable("es.read.partial", why[:300], final=False)
-    found: list[dict[str, Any]] = answer["hits"]["hits"]
-    return found
+    hits: list[dict[str, Any]] = answer["hits"]["hits"]
+    return hits
 
 
 def _has_hits(answer: Mapping[str, Any]) -> bool:
