@@ -44,7 +44,7 @@ POINTS = [
 
 @pytest.mark.parametrize("most", [0, 1, 5_000])
 def test_a_point_is_looked_for_the_same_whatever_came_before(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(points, "_MOST_HELD", most)
+    monkeypatch.setattr(points, "_MOST_SERIES", most)
     encoder = Encoder()
     together = Identities(encoder, encoder.carries)
     for _ in range(2):
