@@ -112,6 +112,26 @@ class _Layout:
     whole: list[Attributes] | None = None
     """The attributes of the group that it was used for last, of which its own are a slice."""
 
+    def join_pieces(self) -> None:
+        """Join constants that stand side by side: worth its while in a layout that is used again."""
+        if self.stride <= 2 * len(self.holes) + 1:
+            return
+        columns: list[Column] = []
+        holes: list[int] = []
+        start = 0
+        for hole in (*self.holes, self.stride):
+            gap = [self.parts[place :: self.stride] for place in range(start, hole)]
+            if gap:
+                columns.append(gap[0] if len(gap) == 1 else list(map(b"".join, zip(*gap, strict=True))))
+            if hole < self.stride:
+                holes.append(len(columns))
+                columns.append([b""] * len(self.attributes))
+            start = hole + 1
+        self.holes, self.stride = tuple(holes), len(columns)
+        self.parts = [b""] * (self.stride * len(self.attributes))
+        for place, column in enumerate(columns):
+            self.parts[place :: self.stride] = column
+
 
 class Layouts:
     """The layouts of one exporter: at most `max_series` series, the least recently used forgotten first."""
@@ -148,6 +168,7 @@ class Layouts:
         layout = self._layouts.get(key)
         if layout is not None and layout.variant == filled.variant and _fits(layout, group, points):
             self._layouts.move_to_end(key)
+            layout.join_pieces()
         else:
             layout = self._make(key, group, attributes_of(points), filled, template)
         layout.whole = group.attributes

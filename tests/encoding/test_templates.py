@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberD
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.encoding.templates import Chunk, Column, Filled, Layouts, Withheld, chunks
+from magictel.encoding.templates import Chunk, Column, Constant, Filled, Layouts, Pieces, Withheld, chunks
 from magictel.model.metrics import Attributes, Point, Series, Stream, groups
 
 RESOURCE, SCOPE = Resource({"service.name": "s"}), InstrumentationScope("scope")
@@ -145,6 +145,25 @@ def test_pieces_that_are_empty_everywhere_take_no_place() -> None:
         assert body(collected, Tight(), layouts) == body(collected, None, Layouts())
     (layout,) = layouts._layouts.values()
     assert (layout.holes, layout.stride) == ((0, 1, 3), 4)
+
+
+class InPieces(Lines):
+    """The same lines, whose first constant comes in three pieces."""
+
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        heads, *others = super().constants(stream, variant, attributes)
+        name = f"{stream.name};".encode()
+        return [Pieces((name, [head[len(name) : -1] for head in heads], b"=")), *others]  # type: ignore[index,misc]
+
+
+def test_pieces_are_joined_once_their_layout_is_used_again() -> None:
+    layouts, attributes = Layouts(), [{"k": "a"}, {"k": "bc"}, {"k": "a"}]
+    strides = []
+    for export in range(3):
+        collected = data(*((attrs, 1.5 + export, export) for attrs in attributes))
+        assert body(collected, InPieces(), layouts) == body(collected, None, Layouts())
+        strides += [layout.stride for layout in layouts._layouts.values()]
+    assert strides == [7, 5, 5]
 
 
 def test_streams_of_one_name_in_two_scopes_do_not_share_a_layout() -> None:

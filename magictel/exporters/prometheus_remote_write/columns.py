@@ -8,7 +8,7 @@ import sys
 from array import array
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import repeat
 from operator import add, attrgetter
 from typing import Any
 
@@ -19,6 +19,7 @@ from magictel.exporters.prometheus_remote_write.label_columns import LabelRows, 
 from magictel.formats.prometheus.series import milliseconds, parts, reserved
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
 
+_ROWS = 200
 _sums = attrgetter("sum")
 _counts = attrgetter("count")
 _buckets = attrgetter("bucket_counts")
@@ -141,9 +142,7 @@ def _histogram_columns(
         return None
     columns: list[Column] = []
     running: list[int] | None = None
-    flat = list(chain.from_iterable(buckets))  # no iterator for each point: see `Rows.columns`
-    for place in range(len(bounds)):
-        counts = flat[place :: len(bounds) + 1]
+    for counts in _transposed(buckets)[:-1]:
         running = counts if running is None else list(map(add, running, counts))
         columns.append(_column(running, tails, width) or ())
     total = _column(list(map(_counts, points)), tails, width)
@@ -151,6 +150,15 @@ def _histogram_columns(
     if total is None or sums is None:
         return None
     return [*columns, total, sums, total]
+
+
+def _transposed(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The columns of rows; a few rows at a time, as `zip` holds an object for each: see `Rows.columns`."""
+    columns: list[list[int]] = [[] for _ in rows[0]]
+    for start in range(0, len(rows), _ROWS):
+        for column, part in zip(columns, zip(*rows[start : start + _ROWS], strict=True), strict=True):
+            column += part
+    return columns
 
 
 @lru_cache(maxsize=1_000)
