@@ -33,8 +33,8 @@ from magictel.settings.model import ExporterSettings
 from magictel.verify.read_back import expected_points
 
 _QUICK = {
-    "timeout": 2.0,
-    "connect_timeout": 2.0,
+    "timeout": 30.0,
+    "connect_timeout": 30.0,
     "retry_budget": 0.5,
     "backoff_initial": 0.01,
     "backoff_max": 0.05,
@@ -170,7 +170,7 @@ class Case:
     def stall(self) -> None:
         """Block every request or write from now on, longer than any law waits."""
         if self.served:
-            self.script("slow 6 forever")
+            self.script("slow 60 forever")
         else:
             self.hinder(self.io_faults("waits")[0])
 

@@ -373,7 +373,14 @@ def test_an_interrupt_lets_what_is_on_the_wire_end_and_names_itself_where_it_can
         arguments = ["replay", "r", "--to", RW, "--format", "json", "--set", "max_batch_points=2000"]
         program = ("-c", PATIENT) if arrives else ("-m", "magictel")
         with started(
-            *arguments, "--set", "timeout=300", folder=tmp_path, program=program, **room.environment()
+            *arguments,
+            "--set",
+            "timeout=300",
+            "--set",
+            "shutdown_timeout=300",
+            folder=tmp_path,
+            program=program,
+            **room.environment(),
         ) as running:
             backend = room.servers[RW].emulator
             assert isinstance(backend, PrometheusRemoteWriteEmulator)

@@ -306,7 +306,7 @@ class ThatTrustsACut(AcmeExporter):
 @breaks("fault.time-out")
 class Patient(AcmeExporter):
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        return super().attempt(payload, max(timeout, 1.5))
+        return super().attempt(payload, 60.0 if self.settings.timeout == 0.5 else timeout)
 
 
 @breaks("fault.web-page")
@@ -531,7 +531,7 @@ class ThatLeavesAtOnce(AcmeExporter):
 @breaks("life.shutdown-in-time")
 class ThatLeavesLate(AcmeExporter):
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # type: ignore[misc]
-        super().shutdown(30 * max(0.0, timeout_millis), **kwargs)
+        super().shutdown(200 * max(0.0, timeout_millis), **kwargs)
 
 
 class _Silent:
@@ -563,14 +563,14 @@ class ThatSaysYes(AcmeExporter):
 @breaks("life.flush-in-time")
 class ThatFlushesLong(AcmeExporter):
     def force_flush(self, timeout_millis: float = 10_000, **_: Any) -> bool:  # type: ignore[misc]
-        return super().force_flush(30 * timeout_millis)
+        return super().force_flush(200 * timeout_millis)
 
 
 @breaks("life.export-in-time")
 class ThatExportsLong(AcmeExporter):
     def export(self, metrics_data: Any, timeout_millis: float = 10_000, **_: Any) -> Any:  # type: ignore[misc]
-        if self.settings.timeout == 4.0 and timeout_millis < 1000:
-            time.sleep(2.5)
+        if self.settings.timeout == 40.0 and timeout_millis < 1000:
+            time.sleep(8)
         return super().export(metrics_data, timeout_millis)
 
 
