@@ -38,7 +38,7 @@ TROUBLE: list[tuple[str, Callable[[], AbstractContextManager[int]], str, str, st
     ("http", lambda: answering(JSON, secure=True), "http", "http.tls-port", "speaks TLS"),
     ("http", lambda: answering(SSH), "http", "http.not-http", "does not speak HTTP"),
     ("https", lambda: answering(html()), "tls", "tls.plaintext-server", "does not speak TLS"),
-    ("https", lambda: answering(JSON, secure=True), "tls", "tls.unknown-ca", "not trusted here"),
+    ("https", lambda: answering(JSON, secure=True), "tls", "tls.unknown-ca", "not trusted"),
 ]
 
 

@@ -323,9 +323,8 @@ class ThatReadsOnlyWhatMayBeSentAgain(AcmeExporter):
 
 @breaks("credentials.waiting")
 class ThatDropsForAKey(AcmeExporter):
-    def verdict(self, payload: Payload, reply: Reply) -> Outcome:
-        outcome = super().verdict(payload, reply)
-        return Rejected(outcome.code, "403") if reply.status == 403 and isinstance(outcome, Unavailable) else outcome
+    def _kept_waiting(self, outcome: Outcome, reply: Reply) -> Outcome:
+        return outcome if reply.status == 403 else super()._kept_waiting(outcome, reply)
 
 
 def _as_at_first(method: Callable[[Any], Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -65,15 +66,18 @@ class Shadowed(SearchEmulator):
         self.fuller = fuller.SearchEmulator(product, clock=self._still)
         self.different: list[str] = []
         self.answered: set[str] = set()
+        self._one_at_a_time = threading.RLock()
 
     def handle(self, request: Request) -> Reply:
-        self._still.at = (time.time(), time.monotonic())
-        return self._compared(request, super().handle(request), self.fuller.handle(request))
+        with self._one_at_a_time:
+            self._still.at = (time.time(), time.monotonic())
+            return self._compared(request, super().handle(request), self.fuller.handle(request))
 
     def handle_partially(self, request: Request, share: float, item_error: str) -> Reply:
-        self._still.at = (time.time(), time.monotonic())
-        wanted = self.fuller.handle_partially(request, share, item_error)
-        return self._compared(request, super().handle_partially(request, share, item_error), wanted)
+        with self._one_at_a_time:
+            self._still.at = (time.time(), time.monotonic())
+            wanted = self.fuller.handle_partially(request, share, item_error)
+            return self._compared(request, super().handle_partially(request, share, item_error), wanted)
 
     def _compared(self, request: Request, seen: Reply, wanted: Reply) -> Reply:
         self.answered.add(f"{request.method} {request.path}")
