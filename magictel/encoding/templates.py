@@ -299,47 +299,48 @@ def chunks(
     for group in groups:
         envelope = around.envelope(group) if around.envelope is not None else ()
         route = around.route(group.stream) if around.route is not None else ""
-        for part in _encoded(group, first, encode, template, layouts, slice_points, envelope, route):
-            if around.prefix is not None and isinstance(part, Chunk):
+        count = len(group.points)
+        width = max(1, slice_points // _PARTS.get(group.stream.kind, 1))
+        for number, start in enumerate(range(0, count, width)):
+            points = group.points if count <= width else group.points[start : start + width]
+            begin = first + start
+            filled = template.columns(group.stream, points) if template is not None else None
+            if filled is not None and template is not None:
+                body, sizes = layouts.items(group, number, points, filled, template)
+                chunk = Chunk(body, len(points), sizes, envelope, range(begin, begin + len(points)), route)
+            else:
+                encoded = _one_by_one(group.stream, points, begin, encode)
+                yield from encoded.withheld
+                if not encoded.items:
+                    continue
+                sizes = tuple(map(len, encoded.items))
+                chunk = Chunk(b"".join(encoded.items), len(sizes), sizes, envelope, encoded.at, route)
+            if around.prefix is not None:
                 resource = id(group.source[0] if group.source else group.stream.resource)
                 if resource not in prefixed:
                     prefixed.add(resource)
-                    yield part.behind(around.prefix(group))
-                    continue
-            yield part
-        first += len(group.points)
+                    chunk = chunk.behind(around.prefix(group))
+            yield chunk
+        first += count
 
 
-def _encoded(
-    group: Group,
-    first: int,
-    encode: Encode,
-    template: Template | None,
-    layouts: Layouts,
-    slice_points: int,
-    envelope: tuple[bytes, ...],
-    route: str,
-) -> Iterator[Chunk | Withheld]:
-    """Encode one group, whose points stand in the collection from the position `first` on."""
-    width = max(1, slice_points // _PARTS.get(group.stream.kind, 1))
-    for number, start in enumerate(range(0, len(group.points), width)):
-        points = group.points[start : start + width]
-        filled = template.columns(group.stream, points) if template is not None else None
-        if filled is not None and template is not None:
-            body, sizes = layouts.items(group, number, points, filled, template)
-            begin = first + start
-            yield Chunk(body, len(points), sizes, envelope, range(begin, begin + len(points)), route)
-            continue
-        items: list[bytes] = []
-        at: list[int] = []
-        for position, point in enumerate(points, first + start):
-            item = encode(Series(group.stream, point.attributes or {}), point)
-            if isinstance(item, bytes):
-                items.append(item)
-                at.append(position)
-            else:
-                yield item
-        if items:
-            whole = len(at) == len(points)
-            positions = range(at[0], at[-1] + 1) if whole else tuple(at)
-            yield Chunk(b"".join(items), len(items), tuple(map(len, items)), envelope, positions, route)
+@dataclass(slots=True)
+class _Encoded:
+    items: list[bytes]
+    withheld: list[Withheld]
+    at: Sequence[int]
+
+
+def _one_by_one(stream: Stream, points: Sequence[Point], begin: int, encode: Encode) -> _Encoded:
+    """Encode points that no template fits; the first stands at position `begin` of the collection."""
+    items: list[bytes] = []
+    withheld: list[Withheld] = []
+    at: list[int] = []
+    for position, point in enumerate(points, begin):
+        item = encode(Series(stream, point.attributes or {}), point)
+        if isinstance(item, bytes):
+            items.append(item)
+            at.append(position)
+        else:
+            withheld.append(item)
+    return _Encoded(items, withheld, tuple(at) if withheld else range(begin, begin + len(items)))
