@@ -12,7 +12,7 @@ from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
 from magictel.errors import WireError
 from magictel.formats.otlp.json_lines import OtlpJson, line
-from magictel.formats.otlp.reading import every_point, expected, identified, points
+from magictel.formats.otlp.readback import every_point, expected, identified, points
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Throttled

@@ -34,7 +34,7 @@ from magictel.encoding.impossible import possible
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.redaction import Scrub
+from magictel.encoding.scrub import Scrub
 from magictel.encoding.templates import BUG, Layouts, Surroundings, Withheld, chunks
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.finding import SideEffect

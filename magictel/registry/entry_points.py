@@ -2,8 +2,8 @@
 
 Names come from `importlib.metadata`: stevedore caches its list on disk with times truncated to 32-bit floats, so it misses a
 package installed up to two minutes after the last scan. stevedore then loads from this fresh list. Duplicate names are detected
-here (stevedore's resolver sees adjacent ones only). Facts about built-in exporters come from `builtin`, so that listing imports
-none of them.
+here (stevedore's resolver sees adjacent ones only). Facts about built-in exporters come from `catalogue.builtin_exporters`, so
+that listing imports none of them.
 """
 
 from __future__ import annotations

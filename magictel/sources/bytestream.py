@@ -241,7 +241,7 @@ def opened(name: str, stack: ExitStack) -> Bytes:
 
 def shipped(name: str) -> Path:
     """Return the path of a built-in recording."""
-    return Path(str(resources.files("magictel") / "recordings" / SHIPPED[name]))
+    return Path(str(resources.files("magictel.sources") / "recordings" / SHIPPED[name]))
 
 
 def spooled(name: str, stack: ExitStack) -> IO[bytes]:

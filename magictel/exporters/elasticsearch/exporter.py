@@ -1,7 +1,7 @@
 """The Elasticsearch exporter, and OpenSearch as a dialect of it: what goes over the wire and when.
 
-What a document looks like is in `documents` (for speed: `columns`), what a reply means in `verdicts`, what is asked back in
-`readback`, the ladder's questions in `probes` and `permission`, what an index should have in `preparation`.
+What a document looks like is in `encoding` (for speed: `columns`), what a reply means in `response` and `errors`, what is asked
+back in `readback`, the probes of the ladder in `probes` and `permission`, what an index should have in `prepare`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from magictel.exporters.elasticsearch.collisions import Collisions
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.index_mode import IndexMode, without_ids
 from magictel.exporters.elasticsearch.places import Places
-from magictel.exporters.elasticsearch.readback import cleanup, counting, expected, points, search
+from magictel.exporters.elasticsearch.readback import by_id, cleanup, counting, expected, run
 from magictel.exporters.elasticsearch.response import FILTER, judge_bulk
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
 from magictel.exporters.elasticsearch.values import LONGEST_TEXT
@@ -196,7 +196,7 @@ class SearchExporter(HttpExporter[S]):
         if self._mode.time_series:
             why = "a time-series index makes its own ids: its documents cannot be told apart by what was sent"
             return Unreadable("verify.unsupported", why)
-        return points.find(self.wire(), self._places.read, expected, self.declared)
+        return by_id.find(self.wire(), self._places.read, expected, self.declared)
 
     def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
         """By search on names and times: in a time-series index that is all there is."""
@@ -208,11 +208,11 @@ class SearchExporter(HttpExporter[S]):
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """By search on the run id, from doc values."""
-        return search.read_back(wire, self._places.read, query)
+        return run.read_back(wire, self._places.read, query)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
         """The index's refresh_interval."""
-        return search.refresh_interval(wire, self._places.read)
+        return run.refresh_interval(wire, self._places.read)
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
         """How many documents of a run can be found."""

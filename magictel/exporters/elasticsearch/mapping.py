@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.readback.fields import FLAT_TYPES, Fields
-from magictel.exporters.elasticsearch.readback.search import fields_of
+from magictel.exporters.elasticsearch.readback.run import fields_of
 from magictel.exporters.elasticsearch.unborn import unborn
 from magictel.http.wire import Wire
 

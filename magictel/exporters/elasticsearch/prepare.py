@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.mapping import DECIMALS, WHOLE, Mapped, effects, mapped
-from magictel.exporters.elasticsearch.readback.search import unreadable
+from magictel.exporters.elasticsearch.readback.run import unreadable
 from magictel.exporters.elasticsearch.values import LONGEST_TEXT
 from magictel.exporters.elasticsearch.version import Product, ask_product
 from magictel.http.wire import Wire

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from magictel.exporters.elasticsearch.encoding import encode, frame
-from magictel.exporters.elasticsearch.readback import cleanup, search
+from magictel.exporters.elasticsearch.readback import cleanup, run
 from magictel.exporters.elasticsearch.readback.expected import FlatAttributes, declared, expected
 from magictel.http.wire import Reply, Wire
 from magictel.model.metrics import Series, groups
@@ -36,7 +36,7 @@ def hits(*found: dict[str, Any], **shards: Any) -> Reply:
 
 def asked(replies: dict[str, Reply]) -> tuple[Any, Scripted]:
     transport = Scripted(replies)
-    return search.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", QUERY), transport
+    return run.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", QUERY), transport
 
 
 def test_a_hit_is_a_point_seen() -> None:
@@ -79,7 +79,7 @@ def test_more_fields_than_one_search_may_ask_for_are_asked_in_several() -> None:
             return super().send(request, timeout)
 
     transport = Counting({CAPS: caps(**types), SEARCH: hits({POINT: ["p"]})})
-    search.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", query)
+    run.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", query)
     assert sum(bodies) == 201
     assert max(bodies) <= 100
 
@@ -88,7 +88,7 @@ def test_more_fields_than_one_search_may_ask_for_are_asked_in_several() -> None:
     ("text", "seconds"), [("1s", 1.0), ("500ms", 0.5), ("1m", 60.0), ("-1", -0.001), ("250000micros", 0.25), ("x", 1.0)]
 )
 def test_refresh_intervals(text: str, seconds: float) -> None:
-    assert search.seconds_of(text) == seconds
+    assert run.seconds_of(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_visibility_is_the_slowest_index(settings: Reply, expected_delay: float)
     wire = Wire(
         Scripted({"GET /m/_settings/index.refresh_interval": settings}), Endpoint("http", "scripted.test", 9200)
     )
-    assert search.refresh_interval(wire, "m") == expected_delay
+    assert run.refresh_interval(wire, "m") == expected_delay
 
 
 def test_deleting_without_the_right_says_so() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from magictel.exporters.elasticsearch.errors import cause_of
-from magictel.exporters.elasticsearch.readback.search import MOST_HITS, ask, fields_of, of_run, unreadable, whole_hits
+from magictel.exporters.elasticsearch.readback.run import MOST_HITS, ask, fields_of, of_run, unreadable, whole_hits
 from magictel.http.wire import Wire
 from magictel.model.verification import Unreadable
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from magictel.exporters.elasticsearch.readback.search import ask, fields_of
+from magictel.exporters.elasticsearch.readback.run import ask, fields_of
 from magictel.http.wire import Wire
 from magictel.model.verification import Counted, Unreadable
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from magictel.exporters.elasticsearch.readback.counting import total
-from magictel.exporters.elasticsearch.readback.search import MOST_HITS, fields_of, hits_of, lists_of, search, values_of
+from magictel.exporters.elasticsearch.readback.run import MOST_HITS, fields_of, hits_of, lists_of, search, values_of
 from magictel.http.wire import Wire
 from magictel.model.verification import Declare, Expected, Seen, Unreadable, Value, identical
 

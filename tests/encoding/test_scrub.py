@@ -11,7 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.conformance.points import payloads_of
-from magictel.encoding.redaction import Scrub
+from magictel.encoding.scrub import Scrub
 from magictel.model.metrics import Attributes, groups
 from magictel.settings.model import ExporterSettings
 from tests.delivery.lines import LinesExporter
