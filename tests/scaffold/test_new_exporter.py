@@ -56,13 +56,13 @@ def test_a_name_in_all_its_spellings(name: str, spelled: str) -> None:
 def test_a_name_that_cannot_be_used(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not NAME.fullmatch(name)
     assert run(["new", "exporter", name, "--out", str(tmp_path / "out")]) == 2
-    assert "cannot be the name of an exporter" in capsys.readouterr().err
+    assert "is not a valid exporter name" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_a_name_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["new", "exporter", "file", "--out", str(tmp_path / "out")]) == 2
-    assert 'an exporter "file" is registered already, by magictel' in capsys.readouterr().err
+    assert 'exporter "file" is already registered by magictel' in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
