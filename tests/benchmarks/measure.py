@@ -107,6 +107,10 @@ def instructions(*command: str) -> int | None:
     if valgrind is None:
         return None
     environment = {**os.environ, "PYTHONHASHSEED": "0", "NO_COLOR": "1"}
+    environment.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # an installed package has its bytecode, and compiling a tree is no start-up
+    subprocess.run([sys.executable, *command], capture_output=True, env=environment, timeout=600, check=False)
     ran = subprocess.run(
         [valgrind, "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", sys.executable, *command],
         capture_output=True,
