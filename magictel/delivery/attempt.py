@@ -1,4 +1,4 @@
-"""One send of one payload: what an exporter's attempt returns, and how long it may take."""
+"""One send of one payload: its result and its timeout."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from magictel.model.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """The verdict on one send, and how many body bytes travelled for it.
+    """The verdict on one send, and how many body bytes were sent.
 
-    `status`: the reply's, where there was one. `waited`: seconds that the backend took; None: all that the attempt took.
+    `status`: the reply's, if there was one. `waited`: seconds that the backend took; None: all that the attempt took.
     """
 
     outcome: Outcome
@@ -23,4 +23,4 @@ class Attempted:
 
 
 Attempt = Callable[[Payload, float], Attempted]
-"""One send of one payload within so many seconds; never raises for expected trouble."""
+"""Send one payload once, within a number of seconds; never raises for expected failures."""

@@ -1,7 +1,7 @@
-"""How long one attempt inside `export()` may take: short for a backend that lets us wait in vain, the whole `timeout` for one that answers.
+"""Timeout of one attempt inside `export()`: short for a backend that timed out, the whole `timeout` for one that answers.
 
-`export()` runs on the SDK reader's thread, which shutdown joins: two backends that accept and never answer must not eat the
-time of the healthy third. But a backend that needs four seconds for an answer must be able to give it.
+`export()` runs on the SDK reader's thread, which shutdown joins: two backends that accept and never answer must not use up
+the time of a healthy third. But a backend that needs four seconds to answer must get them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ _NEARLY = 0.9
 
 
 class Patience:
-    """Seconds: `short` at first; doubled by each attempt that ran out of time, up to `full`, then `short` again; `full` after an answer."""
+    """Timeout in seconds: starts at `short`, doubles with each timeout up to `full`, then restarts; `full` after an answer."""
 
     def __init__(self, short: float, full: float) -> None:
         self._short = min(short, full)
         self._full = full
         self.seconds = self._short
         self.timed_out = False
-        """True when the latest attempt used up its time without an answer."""
+        """Whether the latest attempt timed out."""
 
     def learn(self, outcome: Outcome, took: float, given: float) -> None:
-        """Learn from an attempt that took so many seconds of those it was given."""
+        """Adapt to an attempt that took some of its timeout."""
         if not isinstance(outcome, Unavailable) or outcome.needs_operator:
             self.seconds, self.timed_out = self._full, False
             return

@@ -1,8 +1,8 @@
-"""A circuit breaker: after several attempts in a row that nobody answered, stop asking for a while.
+"""A circuit breaker: after several attempts in a row without an answer, pause.
 
-429 and item errors do not trip it: the backend is alive. What the backend asked for (Retry-After) is another matter: `hold`
-keeps every attempt back until then, whichever payload was refused, and across exports. A backend that is busy and names no time
-(`slow_down`) is left alone for longer with each refusal in a row, and then asked by one request at a time until it takes one.
+429 and item errors do not trip it: the backend is alive. For Retry-After there is `hold`: it delays every attempt until then,
+whichever payload was refused, and across exports. A busy backend that names no time (`slow_down`) gets a longer pause with each
+refusal in a row, and then one request at a time until it accepts one.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from magictel.clock import Clock
 from magictel.model.outcome import Outcome, Partial, Throttled, Unavailable
 
 LONGEST_HOLD = 300.0
-"""Seconds: a proxy's mistaken date must not silence an exporter for a day."""
+"""Seconds: a wrong date from a proxy must not stop an exporter for a day."""
 
 
 class Breaker:
     """Closed, open for `cooldown` seconds after `failures` in a row, then half-open: one attempt decides. 0 failures: never opens.
 
-    The failures must be of two payloads at least (unless one is enough): one that nobody can take must not stop all the others.
+    The failures must be of two payloads at least (unless one is enough): a payload that always fails must not block the others.
     """
 
     def __init__(self, failures: int, cooldown: float, clock: Clock) -> None:
@@ -41,7 +41,7 @@ class Breaker:
         self._busy: Throttled | None = None
 
     def allow(self) -> Throttled | Unavailable | None:
-        """None: go ahead. Else the verdict that stands for the attempt: the time left, under the code that began it."""
+        """Return None to let an attempt through, else its verdict: the time left, with the code that opened the circuit."""
         with self._lock:
             now = self._clock.monotonic()
             if self._hold_verdict is not None:
@@ -56,17 +56,19 @@ class Breaker:
             if now < self._open_until:
                 return Unavailable(self._reason.code, self._reason.message, retry_after=self._open_until - now)
             if self._trial:
-                return Unavailable(self._reason.code, self._reason.message)  # somebody is finding out: ask again soon
+                return Unavailable(
+                    self._reason.code, self._reason.message
+                )  # another attempt is the trial: ask again soon
             self._trial = True
             return None
 
     def release(self) -> None:
-        """Give back a half-open trial that was not made."""
+        """Release a half-open trial that was not used."""
         with self._lock:
             self._trial = False
 
     def record(self, outcome: Outcome, of: object = None) -> None:
-        """Learn from an attempt that was made; `of` is the same object for attempts on one payload (None: on another each time)."""
+        """Record the result of an attempt; `of` is the same object for attempts on one payload (None: another each time)."""
         with self._lock:
             self._trial = False
             if not isinstance(outcome, Throttled | Unavailable) and not (
@@ -86,14 +88,14 @@ class Breaker:
                 self._open_until = self._clock.monotonic() + self._cooldown
 
     def hold(self, seconds: float, verdict: Throttled | Unavailable) -> None:
-        """Keep every attempt back for `seconds` (at most `LONGEST_HOLD`): the backend asked for it, or waiting alone will not help."""
+        """Delay every attempt for `seconds` (at most `LONGEST_HOLD`): the backend requested it, or an operator has to act."""
         with self._lock:
             self._hold(seconds, verdict)
 
     def slow_down(self, pause: Callable[[int], float], verdict: Throttled, *, took_some: bool = False) -> None:
-        """Keep every attempt back for `pause(refusals in a row)` seconds: the backend is busy, and named no time.
+        """Delay every attempt for `pause(refusals in a row)` seconds: the backend is busy, and named no time.
 
-        Refusals of requests that were under way together count once; so do those of a backend that took some of the items.
+        Refusals of concurrent requests count once; so do those of a backend that accepted some of the items.
         """
         with self._lock:
             if self._hold_verdict is not None and self._clock.monotonic() < self._hold_until:
@@ -103,7 +105,7 @@ class Breaker:
             self._hold(pause(self._refusals), verdict)
 
     def hold_left(self) -> float:
-        """Seconds for which every attempt is still kept back."""
+        """Seconds for which every attempt is still delayed."""
         with self._lock:
             return 0.0 if self._hold_verdict is None else max(0.0, self._hold_until - self._clock.monotonic())
 

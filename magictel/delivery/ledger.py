@@ -1,4 +1,4 @@
-"""The ledger: everything that a pipeline was given, and what became of it. Nothing leaves it uncounted, and no secret enters it."""
+"""The ledger: counts every point of a pipeline and what became of it, without secrets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ V = TypeVar("V", Reason, ItemVerdict)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one collection of `sent` points becomes: payloads, and among them the reasons for points that were left out."""
+    """A collection of `sent` points as payloads, with the reasons for points left out among them."""
 
     parts: Iterable[Payload | Reason]
     sent: int
 
 
 class Ledger:
-    """Adds up receipts, from any thread; makes the receipts of lots."""
+    """Adds up receipts, from any thread; creates the receipts of batches."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         self._redact = redact
@@ -37,7 +37,7 @@ class Ledger:
             self._booked = self._booked + receipt
 
     def total(self, open_now: Iterable[Pending]) -> Receipt:
-        """Return everything that was booked, with the reasons of what is kept now."""
+        """Return the sum of all receipts, with the reasons of what is queued now."""
         kept = self.reasons(open_now, Fate.KEPT)
         with self._lock:
             return replace(self._booked, reasons=self._booked.reasons + kept)
@@ -45,9 +45,9 @@ class Ledger:
     def receipt(
         self, sent: int, left_out: Sequence[Reason], total: Settlement, seconds: float, code: str, why: str
     ) -> Receipt:
-        """Return the receipt of `sent` points, without what is still open. Of what was left out `left_out` says why.
+        """Return the receipt of `sent` points, without what is still open; `left_out`: reasons for points not sent.
 
-        Points of which nothing is known are dropped, under `code` and `why`.
+        Points of unknown fate are counted as dropped, with `code` and `why`.
         """
         withheld = sum(reason.count for reason in left_out if reason.fate is Fate.WITHHELD)
         lost = sum(reason.count for reason in left_out if reason.fate is Fate.DROPPED)
@@ -77,7 +77,7 @@ class Ledger:
         return replace(receipt, dropped=receipt.dropped + missing, reasons=(*receipt.reasons, reason))
 
     def dropping(self, receipt: Receipt, left: Iterable[Pending]) -> Receipt:
-        """Return the receipt with what is left open counted as dropped."""
+        """Return the receipt with open points counted as dropped."""
         left = tuple(left)
         if not left:
             return receipt
@@ -97,11 +97,11 @@ class Ledger:
         )
 
     def redacted(self, reason: V) -> V:
-        """Return a reason or verdict without secrets: it quotes what the backend said, and a backend may say back what we sent."""
+        """Return a reason or verdict without secrets: it quotes the backend, which may echo what was sent."""
         example = None if reason.example is None else self._redact(reason.example)
         return replace(reason, message=self._redact(reason.message), example=example)
 
 
 def points_of(waiting: Iterable[Pending]) -> int:
-    """Return how many points wait in these payloads."""
+    """Return the number of points in these payloads."""
     return sum(payload.payload.points for payload in waiting)

@@ -1,4 +1,4 @@
-"""What an operator reads: the first failure at once, then one summary a minute, and the recovery with the ledger."""
+"""Log for operators: the first failure at once, then one summary a minute, and the recovery with the ledger."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from magictel.clock import Clock
 from magictel.model.outcome import Fate, Reason, Receipt
 
 EVERY = 60.0
-"""Seconds from one line about trouble to the next."""
+"""Seconds between two lines about failures."""
 
 
 class DeliveryLog:
-    """Writes to `magictel.<target>`: warnings while points wait, errors when points were refused or dropped."""
+    """Logs to `magictel.<target>`: warnings while points wait, errors if points are rejected or dropped."""
 
     def __init__(self, log: logging.Logger, clock: Clock, *, confirms: bool = True) -> None:
         self._confirms = confirms
@@ -27,7 +27,7 @@ class DeliveryLog:
         self._told_after_shutdown = False
 
     def exported(self, ledger: Receipt) -> None:
-        """One export ended; `ledger` is the exporter's, of this moment."""
+        """Log the end of an export; `ledger` is the exporter's current one."""
         now = self._clock.monotonic()
         new, self._seen = _since(ledger, self._seen), ledger
         unconfirmed = new.unconfirmed if self._confirms else 0
@@ -46,21 +46,21 @@ class DeliveryLog:
         self._unreported, self._reported = False, ledger
 
     def ended(self, ledger: Receipt, dropped: Receipt) -> None:
-        """The exporter was shut down; `dropped` is what still waited."""
+        """Log the shutdown; `dropped` is what was still queued."""
         if dropped.dropped:
             self._log.error("shut down with %d points undelivered%s", dropped.dropped, _why(dropped))
         if ledger.sent:
             self._log.info("shut down; in all: %s", _sentence(ledger))
 
     def after_shutdown(self, receipt: Receipt) -> None:
-        """An export came after shutdown; said once."""
+        """Log an export after shutdown, once."""
         if not self._told_after_shutdown and receipt.sent:
             self._told_after_shutdown = True
             self._log.error("delivery.shutdown: %d points exported after shutdown were dropped", receipt.sent)
 
 
 def _since(now: Receipt, before: Receipt) -> Receipt:
-    """What happened between two moments of a ledger; what waits is told as it is now."""
+    """Return what happened between two states of a ledger; queued points are those of the later one."""
     counts: dict[tuple[str, Fate, bool, bool], int] = {
         (reason.code, reason.fate, reason.maybe_stored, reason.unnamed): reason.count
         for reason in before.reasons

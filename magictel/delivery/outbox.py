@@ -1,4 +1,4 @@
-"""The outbox: payloads that wait for the next export, bounded in points and bytes; the oldest is dropped first, and counted."""
+"""The outbox: payloads that wait for the next export, bounded in points and bytes; the oldest is dropped first and counted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from magictel.encoding.payload import Payload
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A payload that is open, with the code and sentence of what kept it out of the backend.
+    """A payload that is not delivered yet, with the code and message of why.
 
-    `lot`: the export it came with. `strikes`: how much speaks for the payload itself being what the backend cannot take, and not
-    only being held back with the others.
+    `lot`: the export it came with. `strikes`: failures that suggest that the backend cannot take this payload itself, and not
+    that it waits with the others.
     """
 
     payload: Payload
@@ -26,38 +26,38 @@ class Pending:
 
 
 class Outbox(Protocol):
-    """What keeps payloads between exports. All of it may be called from any thread."""
+    """Stores payloads between exports. All methods may be called from any thread."""
 
     @property
     def points(self) -> int:
-        """Data points waiting now."""
+        """Number of data points waiting."""
         ...
 
     @property
     def closed(self) -> bool:
-        """True once `close` was called."""
+        """Whether `close` was called."""
         ...
 
     @property
     def waiting(self) -> tuple[Pending, ...]:
-        """What waits now, oldest first."""
+        """Return the waiting payloads, oldest first."""
         ...
 
     def put(self, waiting: Pending) -> list[Pending]:
-        """Append a payload; return what had to be dropped for it, oldest first (the payload itself where it never fits, or once closed)."""
+        """Append a payload; return what is dropped for it, oldest first (the payload itself if it cannot fit or the outbox is closed)."""
         ...
 
     def take(self) -> list[Pending]:
-        """Empty the outbox, oldest first."""
+        """Remove and return all payloads, oldest first."""
         ...
 
     def close(self) -> list[Pending]:
-        """Return what would be lost with the process, and take nothing more."""
+        """Return what would be lost with the process, and accept nothing more."""
         ...
 
 
 class MemoryOutbox:
-    """In memory, so it does not survive the process; what is in it at shutdown is dropped and named."""
+    """An outbox in memory: it ends with the process; what is in it at shutdown is dropped and reported."""
 
     def __init__(self, max_points: int, max_bytes: int) -> None:
         self._max_points = max_points
@@ -70,22 +70,22 @@ class MemoryOutbox:
 
     @property
     def points(self) -> int:
-        """Data points waiting now."""
+        """Number of data points waiting."""
         return self._points
 
     @property
     def bytes(self) -> int:
-        """Uncompressed bytes waiting now."""
+        """Number of uncompressed bytes waiting."""
         return self._bytes
 
     @property
     def waiting(self) -> tuple[Pending, ...]:
-        """What waits now, oldest first."""
+        """Return the waiting payloads, oldest first."""
         with self._lock:
             return tuple(self._waiting)
 
     def put(self, waiting: Pending) -> list[Pending]:
-        """Append a payload; return what had to be dropped for it, oldest first (the payload itself where it never fits, or once closed)."""
+        """Append a payload; return what is dropped for it, oldest first (the payload itself if it cannot fit or the outbox is closed)."""
         with self._lock:
             if self.closed:
                 return [waiting]
@@ -98,7 +98,7 @@ class MemoryOutbox:
             return dropped
 
     def take(self) -> list[Pending]:
-        """Empty the outbox, oldest first."""
+        """Remove and return all payloads, oldest first."""
         with self._lock:
             taken = list(self._waiting)
             self._waiting.clear()
@@ -106,7 +106,7 @@ class MemoryOutbox:
             return taken
 
     def close(self) -> list[Pending]:
-        """Empty it for good: what is put from now on comes back at once."""
+        """Remove and return all payloads; later ones are returned at once."""
         with self._lock:
             self.closed = True
         return self.take()

@@ -1,4 +1,4 @@
-"""The pipeline composes the stages for one exporter and keeps its ledger: nothing leaves it uncounted."""
+"""The pipeline: composes the stages for one exporter and counts every point in its ledger."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from magictel.model.timing import Stopwatch
 from magictel.settings.model import ExporterSettings
 
 OnRefused = Callable[[Sequence[int], ItemVerdict], None]
-"""Gets the positions of all points that were refused for good, each once."""
+"""Receives the positions of all points that were rejected, each once."""
 OnDropped = Callable[[Sequence[int]], None]
-"""Gets the positions of all points that were given up; they may have arrived, where the end of an attempt is not known."""
+"""Receives the positions of all points that were given up; they may be stored if the end of an attempt is unknown."""
 GivenUp = Callable[[Payload], None]
-"""Gets every payload, or piece of one, that is given up, exactly once."""
+"""Receives every payload, or piece of one, that is given up, exactly once."""
 _LEAST_PATIENCE = 1.0
 
 
@@ -39,10 +39,10 @@ def _no_split(body: bytes) -> list[bytes]:
 
 
 class Pipeline:
-    """Sends lots. `deliver` settles everything before it returns; `export` leaves what is open in the outbox.
+    """Sends batches. `deliver` settles everything before it returns; `export` leaves what is open in the outbox.
 
     `ledger` may be read, and `close` called, from any thread at any time; `deliver`, `export` and `drain` one at a time.
-    `in_flight` above 1 uses a pool, made lazily; with `in_order` payloads go one by one, and none overtakes one that waits.
+    `in_flight` above 1 uses a lazily created pool; with `in_order` payloads are sent one by one, and none overtakes another.
     """
 
     def __init__(
@@ -82,23 +82,23 @@ class Pipeline:
         self._lots = 0
 
     def time_with(self, watch: Stopwatch | None) -> None:
-        """Measure what payloads wait for, until this is called with None."""
+        """Measure what payloads wait for, until called with None."""
         self._retry.watch = watch
 
     @property
     def ledger(self) -> Receipt:
-        """Everything since the exporter was made; `kept` is what waits in the outbox now, or is being tried once more."""
+        """All receipts since the exporter was created; `kept` is what is in the outbox now, or being retried."""
         return self._ledger.total((*self.outbox.waiting, *self._trying))
 
     @property
     def timed_out(self) -> bool:
-        """True when the latest attempt used up its time without an answer."""
+        """Whether the latest attempt timed out."""
         return self._patience.timed_out
 
     def deliver(
         self, lot: Batch, deadline: float, on_refused: OnRefused | None = None, on_dropped: OnDropped | None = None
     ) -> Receipt:
-        """Settle a lot for good: what is not delivered by the monotonic `deadline` is dropped, under the code that kept it out."""
+        """Settle a batch: what is not delivered by the monotonic `deadline` is dropped, with the code of its last failure."""
         until = Deadline.at(deadline)
         receipt, left = self._send(lot, until, on_refused, fair=not self._in_order)
         if left and not self.stop.is_set():
@@ -120,10 +120,10 @@ class Pipeline:
         return receipt
 
     def export(self, lot: Batch, deadline: float, end: float | None = None) -> Receipt:
-        """Send what waits and then the lot; what is still open goes to the outbox (`kept`), what that pushes out is dropped.
+        """Send what waits and then the batch; what is still open goes to the outbox (`kept`), and what does not fit is dropped.
 
-        Retries end by `deadline`; payloads not tried yet have their first attempt until `end` while the backend answers.
-        The receipt speaks of this lot; what became of earlier points meanwhile is in `ledger`.
+        Retries end by `deadline`; untried payloads get their first attempt until `end` while the backend answers.
+        The receipt covers this batch; what became of earlier points meanwhile is in `ledger`.
         """
         until = Deadline(max(deadline, deadline if end is None else end), deadline, self._patience.seconds)
         alone = not self.outbox.points
@@ -141,13 +141,13 @@ class Pipeline:
         )
 
     def drain(self, deadline: float, *, closing: bool = False) -> bool:
-        """Try what waits once more; True when nothing waits any longer. `closing`: as `Retry.closing`."""
+        """Retry what waits; return True when the outbox is empty. `closing`: as `Retry.closing`."""
         self._retry.closing = closing
         self._drain_outbox(Deadline.at(deadline))
         return self.outbox.points == 0
 
     def close(self) -> Receipt:
-        """Drop what waits, end the pool; returns what was dropped. What is under way now is counted when it ends."""
+        """Drop what waits, end the pool, and return what was dropped. Payloads in flight are counted when they end."""
         self.stop.set()
         left = self.outbox.close()
         receipt = self._ledger.dropping(Receipt(), left)
@@ -158,17 +158,17 @@ class Pipeline:
         return receipt
 
     def drop(self, lot: Batch, code: str, message: str) -> Receipt:
-        """Count a lot as dropped without sending it (after shutdown, or with unusable settings)."""
+        """Count a batch as dropped without sending it (after shutdown, or with unusable settings)."""
         why = (self._ledger.redacted(Reason(code, message, lot.sent, Fate.DROPPED)),) if lot.sent else ()
         receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=why)
         self._ledger.book(receipt)
         return receipt
 
     def _drain_outbox(self, until: Deadline) -> Pending | None:
-        """Send what waits; returns the first that still does, where order matters."""
+        """Send what waits; if order matters, return the first that still waits."""
         waited = self.outbox.take()
         if not self._in_order:
-            # What was only held back goes first: a payload that nobody can take must not spend every trial.
+            # What only waited goes first: a payload that always fails must not use up every trial.
             waited.sort(key=lambda waiting: waiting.strikes >= STRIKES)
         self._trying = tuple(waited)
         if not waited:
@@ -181,7 +181,7 @@ class Pipeline:
         return left[0] if left and self._in_order else None
 
     def _keep(self, left: list[Pending]) -> list[Pending]:
-        """Put into the outbox what is booked as kept; book and return what that pushes out."""
+        """Move queued payloads to the outbox; count and return what is dropped for them."""
         pushed = [old for waiting in left for old in self.outbox.put(waiting)]
         if pushed:
             full = not self.outbox.closed
@@ -191,7 +191,7 @@ class Pipeline:
         return pushed
 
     def _give_up(self, left: Iterable[Pending]) -> None:
-        """Report what is given up; what the listener trips over is its own."""
+        """Report what is given up; ignore exceptions of the listener."""
         if self._given_up is None:
             return
         for waiting in left:
@@ -209,7 +209,7 @@ class Pipeline:
         first: bool = True,
         fair: bool = False,
     ) -> tuple[Receipt, list[Pending]]:
-        """Settle the payloads of a lot: the receipt without what is still open, and that."""
+        """Settle the payloads of a batch; return the receipt without what is still open, and that."""
         started = self._clock.monotonic()
         total = Settlement()
         source = _Source(lot.parts)
@@ -236,7 +236,7 @@ class Pipeline:
             self._trying = ()
             raise
         failure = source.failure
-        why = "the encoder made fewer items than there are points"
+        why = "the encoder yielded fewer items than there are points"
         if failure is not None:
             why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
         seconds = self._clock.monotonic() - started
@@ -268,12 +268,12 @@ class Pipeline:
             if self._in_order and settled.left:
                 behind = settled.left[0]
             first = False
-            del payload  # not held while the next one is made
+            del payload  # free it before the next one is encoded
             yield settled
 
 
 class _Source:
-    """Draws payloads, keeps the reasons among them, and remembers what ended them: an encoder's bug must not lose the count."""
+    """Iterates over payloads, collects the reasons among them, and records an encoder's exception, so that no count is lost."""
 
     def __init__(self, parts: Iterable[Payload | Reason]) -> None:
         self._parts = parts
@@ -287,18 +287,18 @@ class _Source:
                     yield part
                 else:
                     self.left_out.append(part)
-                del part  # not held while the next one is made
+                del part  # free it before the next one is encoded
         except Exception as failure:
             self.failure = failure
 
 
 def _interrupted(waiting: Pending) -> Pending:
-    """A payload of which nobody knows how far its attempt went."""
+    """Return a payload whose attempt ended in an unknown state."""
     return replace(waiting, payload=replace(waiting.payload, attempted=True))
 
 
 def _as_before(now: Pending, before: Pending) -> Pending:
-    """A payload that was open already: of its lot, and under what kept it out, not that its turn did not come again."""
+    """Return a payload that waited already with its batch and its last failure, not that its turn did not come again."""
     if now.code == NOT_BEGUN:
         return replace(now, lot=before.lot, code=before.code, message=before.message)
     return replace(now, lot=before.lot, strikes=before.strikes + now.strikes if now.strikes else 0)

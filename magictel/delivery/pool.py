@@ -1,7 +1,7 @@
-"""Threads for payloads that travel side by side (`in_flight` above 1), made at first use.
+"""Threads for payloads sent in parallel (`in_flight` above 1), created at first use.
 
-Daemon threads of our own, not a `ThreadPoolExecutor`: that one takes no work while the interpreter ends, which is when the
-SDK's last collection comes, and it would make the process wait for an attempt that hangs.
+Daemon threads, not a `ThreadPoolExecutor`: that one accepts no work while the interpreter exits, which is when the
+SDK sends its last collection, and it would make the process wait for an attempt that hangs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class Pool:
-    """At most `size` threads."""
+    """A pool of at most `size` threads."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -27,7 +27,7 @@ class Pool:
         self._closed = False
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """`work` done to each item, results in order; items are drawn in the caller's thread as room for them comes."""
+        """Apply `work` to each item and yield results in order; the caller's thread iterates as threads become free."""
         window: deque[Future[R]] = deque()
         for item in items:
             if len(window) >= self._size:
@@ -37,7 +37,7 @@ class Pool:
             yield window.popleft().result()
 
     def close(self) -> None:
-        """Let the threads end, each after what it is doing; what comes later is done in the caller's thread."""
+        """Let the threads end, each after its current item; later work runs in the caller's thread."""
         self._closed = True
         threads, self._threads = self._threads, []
         for _ in threads:
@@ -70,5 +70,5 @@ def _serve(queue: SimpleQueue[tuple[Future[Any], Callable[[Any], Any], Any] | No
 def _do(future: Future[R], work: Callable[[T], R], item: T) -> None:
     try:
         future.set_result(work(item))
-    except BaseException as failure:  # raised again where the result is asked for
+    except BaseException as failure:  # raised again where the result is read
         future.set_exception(failure)

@@ -1,4 +1,4 @@
-"""A token bucket over requests: what the backend's own limit, or a kind operator, allows a second."""
+"""A token bucket that limits requests per second."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from magictel.clock import Clock
 
 
 class RateLimit:
-    """At most `rate` requests a second, with a burst of as many (at least one). A rate of 0 lets everything pass."""
+    """At most `rate` requests per second, with a burst of the same size (at least one). A rate of 0 is unlimited."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self._rate = rate
@@ -30,6 +30,6 @@ class RateLimit:
             return max(0.0, -self._tokens / self._rate)
 
     def give_back(self) -> None:
-        """Return a token that was reserved and not used (the wait would have passed the deadline)."""
+        """Return a reserved token that was not used (the wait would have passed the deadline)."""
         with self._lock:
             self._tokens = min(self._burst, self._tokens + 1.0)

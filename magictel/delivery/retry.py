@@ -1,4 +1,4 @@
-"""Retry: one payload until it is settled, the deadline would pass, or the exporter is shutting down."""
+"""Retry: send one payload until it is settled, the deadline would pass, or the exporter is shutting down."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from magictel.model.timing import Stopwatch
 
 NOT_BEGUN = "delivery.deadline"
 STRIKES = 3
-"""Refusals after which a payload waits behind those that were only held back: it may be one that nobody can take."""
+"""Refusals after which a payload goes behind those that only wait: the backend may never accept it."""
 _HUMAN_PAUSE = 60.0
-_NO_REASON = ItemVerdict("delivery.refused", "the backend refused points and gives no reason")
+_NO_REASON = ItemVerdict("delivery.refused", "the backend rejected points and gave no reason")
 _LEAST = 0.05
-"""Seconds: an attempt with less is not begun, since it would end as "perhaps stored" for nothing."""
+"""Seconds: no attempt begins with less, since it would time out and its points may be stored."""
 
 
 @dataclass(slots=True)
 class Retry:
-    """The loop around attempt, rate limit and breaker.
+    """Loops over attempt, rate limit and breaker.
 
-    `stop` ends waits (shutdown): each payload then has one attempt. `closing`: the last chance, for which a backend that is only
-    busy is waited for all the same.
+    `stop` ends waits (shutdown): each payload then gets one attempt. `closing`: the last attempts, which still wait for a
+    busy backend.
     """
 
     attempt: Attempt
@@ -62,11 +62,11 @@ class Retry:
     closing: bool = False
 
     def settle(self, payload: Payload, deadline: Deadline, *, at_least_once: bool = True) -> Settlement:
-        """Send `payload` until nothing of it is open or `deadline` would pass. Never raises: a bug in `judge` costs this payload only."""
+        """Send `payload` until all of it is settled or `deadline` would pass. Never raises: a bug in `judge` affects this payload only."""
         settled = Settlement()
         failures = 0
         if not at_least_once and not self._may_begin(deadline):
-            settled.left.append(Pending(payload, NOT_BEGUN, "the time was over before its turn came"))
+            settled.left.append(Pending(payload, NOT_BEGUN, "the deadline passed before it was sent"))
             return settled
         while True:
             try:
@@ -93,7 +93,7 @@ class Retry:
             settled.waited += self.clock.monotonic() - began
 
     def _wait(self, seconds: float, why: str, stop: threading.Event | None, code: str | None = None) -> bool:
-        """Wait; True when the exporter shuts down meanwhile."""
+        """Wait; return True if the exporter shuts down meanwhile."""
         if self.watch is None:
             return self.clock.wait(seconds, stop)
         with self.watch.wait(why, code):
@@ -112,8 +112,12 @@ class Retry:
             self.rate_limit.give_back()
             self.breaker.release()
             if self.stop.is_set():
-                return Throttled("delivery.shutdown", "stopped before our own rate limit let it be sent")
-            return Throttled("delivery.rate-limit", f"our own rate limit asks to wait {wait:.1f} s", retry_after=wait)
+                return Throttled("delivery.shutdown", "shut down before the rate limit allowed to send it")
+            return Throttled(
+                "delivery.rate-limit",
+                f"the exporter's own rate limit requires a wait of {wait:.1f} s",
+                retry_after=wait,
+            )
         began = self.clock.monotonic()
         left = deadline.retries - began
         if not failures:
@@ -135,7 +139,7 @@ class Retry:
         return outcome
 
     def _apply_backend_hold(self, outcome: Outcome, payload: Payload) -> None:
-        """What the backend asked of one payload holds for all."""
+        """Apply a wait that the backend requested for one payload to all."""
         verdict: Throttled | Unavailable
         match outcome:
             case Partial(retry=retry, retry_after=after, needs_operator=human) if retry:
@@ -148,7 +152,7 @@ class Retry:
         if isinstance(verdict, Throttled) and verdict.needs_operator:
             self.breaker.hold(_HUMAN_PAUSE, replace(verdict, needs_operator=False))
         elif isinstance(verdict, Unavailable) and verdict.needs_operator:
-            self.breaker.hold(_HUMAN_PAUSE, verdict)  # no delivery waits for whoever mends the credentials
+            self.breaker.hold(_HUMAN_PAUSE, verdict)  # no delivery waits until an operator fixes the credentials
         elif verdict.retry_after:
             self.breaker.hold(verdict.retry_after, verdict)
         elif isinstance(verdict, Throttled):
@@ -156,7 +160,7 @@ class Retry:
             self.breaker.slow_down(self.backoff.pause, verdict, took_some=took_some)
 
     def _done(self, outcome: Outcome, payload: Payload, deadline: Deadline, settled: Settlement) -> bool:
-        """Count what the verdict settles; False when some of the payload is still open."""
+        """Count what the verdict settles; return False if some of the payload is still open."""
         match outcome:
             case Delivered(notes, warning):
                 settled.delivered += payload.points
@@ -176,7 +180,7 @@ class Retry:
             case Partial(rejected, retry, notes, unconfirmed=unconfirmed, unnamed=unnamed, why=why):
                 _check(payload.cut(self.split), rejected, retry, unconfirmed)
                 others = payload.points - len(rejected) - len(retry) - len(unconfirmed)
-                unnamed = max(0, min(unnamed, others))  # a backend may count something else than points
+                unnamed = max(0, min(unnamed, others))  # a backend may count something other than points
                 settled.reject(payload, rejected)
                 settled.leave_unconfirmed(unconfirmed)
                 settled.note(notes, Fate.DELIVERED)
@@ -192,7 +196,7 @@ class Retry:
 
 
 def _failed(attempted: Attempted) -> Iterator[FailedAttempts]:
-    """An attempt that left something to be sent again: under the reply's status, unless that was a success, and the code."""
+    """Return the reason of an attempt that left items to retry: the reply's status, unless it was a success, and the code."""
     match attempted.outcome:
         case Partial(retry=retry) if retry:
             code = next(iter(retry.values())).code
@@ -205,7 +209,7 @@ def _failed(attempted: Attempted) -> Iterator[FailedAttempts]:
 
 
 def _open(outcome: Outcome, payload: Payload, split: Split) -> tuple[Payload, str, str, float | None, bool]:
-    """What is still to be sent, and why: (payload, code, message, after, human)."""
+    """Return what is still to be sent, and why: (payload, code, message, retry_after, needs_operator)."""
     match outcome:
         case Partial(_, retry, _, after, human):
             first = next(iter(retry.values()))
@@ -220,12 +224,12 @@ def _open(outcome: Outcome, payload: Payload, split: Split) -> tuple[Payload, st
 
 
 def _all(payload: Payload, verdict: ItemVerdict) -> dict[int, ItemVerdict]:
-    """The same verdict on every item."""
+    """Return the same verdict for every item."""
     return dict.fromkeys(range(payload.points), verdict)
 
 
 def _check(payload: Payload, *verdicts: Mapping[int, ItemVerdict]) -> None:
-    """Before anything is counted: verdicts must speak of items that there are, each once."""
+    """Check verdicts before anything is counted: each is on an existing item, and no item has two."""
     items = len(payload.sizes or ())
     if items != payload.points:
         raise ValueError(f"the payload splits into {items} items, not {payload.points}")

@@ -1,4 +1,4 @@
-"""What became of one payload, or of several: counts, reasons, and what is still open."""
+"""The result for one payload, or several: counts, reasons, and what is still open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from magictel.model.outcome import FailedAttempts, Fate, ItemVerdict, Reason
 
 @dataclass(slots=True)
 class Settlement:
-    """What became of one payload: counts, reasons, what is still open and why (`left`), what was given up by a bug of ours (`lost`)."""
+    """The result for one payload: counts, reasons, what is still open and why (`left`), what a bug of ours lost (`lost`)."""
 
     delivered: int = 0
     unconfirmed: int = 0
@@ -28,7 +28,7 @@ class Settlement:
     waited: float = 0.0
 
     def add(self, other: Settlement) -> None:
-        """Take another settlement in."""
+        """Add another settlement."""
         self.delivered += other.delivered
         self.unconfirmed += other.unconfirmed
         self.rejected += other.rejected
@@ -42,7 +42,7 @@ class Settlement:
         self.refused += other.refused
 
     def reject(self, payload: Payload, verdicts: Mapping[int, ItemVerdict]) -> None:
-        """Count these items of a payload as rejected, and remember them."""
+        """Count these items of a payload as rejected, and record their positions."""
         if not verdicts:
             return
         positions = payload.positions
@@ -54,7 +54,7 @@ class Settlement:
         self.note(verdicts, Fate.REJECTED, maybe_stored=payload.attempted)
 
     def reject_unnamed(self, payload: Payload, count: int, why: ItemVerdict) -> None:
-        """Count so many items of a payload as rejected, without blaming any."""
+        """Count a number of a payload's items as rejected, without their positions."""
         self.rejected += count
         message = f"{why.message} (the backend does not say which points)"
         self.reasons.append(
@@ -62,13 +62,13 @@ class Settlement:
         )
 
     def warn(self, payload: Payload, warning: ItemVerdict) -> None:
-        """Note what the backend says of a payload that it took."""
+        """Record what the backend reports of a payload that it accepted."""
         self.reasons.append(
             Reason(warning.code, warning.message, payload.points, Fate.DELIVERED, warning.example, unnamed=True)
         )
 
     def leave_unconfirmed(self, verdicts: Mapping[int, ItemVerdict]) -> None:
-        """Count these items as neither delivered nor refused."""
+        """Count these items as neither delivered nor rejected."""
         self.unconfirmed += len(verdicts)
         self.note(verdicts, Fate.UNCONFIRMED, maybe_stored=True)
 

@@ -1,4 +1,4 @@
-"""A payload that waits outside the process: its bytes, and beside them plain JSON that says what they are and whose."""
+"""A payload stored outside the process: its bytes, and plain JSON that describes them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class StoredPayload:
-    """A payload with what must be known to send it later. `fingerprint` is its exporter's: bytes mean something to that one only.
+    """A payload with all that is needed to send it later. `fingerprint` identifies its exporter: no other can use the bytes.
 
-    `made`: Unix seconds at which it was stored; `code` and `message` say what kept it out of the backend.
+    `stored_at`: Unix seconds; `code` and `message` are those of its last failure.
     """
 
     payload: Payload
     target: str
     fingerprint: str
-    made: float
+    stored_at: float
     code: str
     message: str = field(repr=False)
 
@@ -34,7 +34,7 @@ class StoredPayload:
             "format": FORMAT,
             "target": self.target,
             "fingerprint": self.fingerprint,
-            "made": self.made,
+            "made": self.stored_at,
             "code": self.code,
             "message": self.message,
             "id": payload.id.hex(),
@@ -51,9 +51,11 @@ class StoredPayload:
 
     @classmethod
     def read(cls, document: Mapping[str, Any], body: bytes) -> StoredPayload:
-        """Make it of its document and its bytes. Raise `ValueError` where they do not belong together."""
+        """Create it from its document and its bytes. Raise `ValueError` if they do not match."""
         if document["format"] != FORMAT:
-            raise ValueError(f"a payload stored in format {document['format']}, and this is format {FORMAT}")
+            raise ValueError(
+                f"the payload is stored in format {document['format']}, but this version reads format {FORMAT}"
+            )
         at = document["at"]
         positions: Sequence[int] = range(at["from"], at["to"]) if isinstance(at, Mapping) else tuple(at)
         payload = Payload(
@@ -67,6 +69,12 @@ class StoredPayload:
             batch=document["batch"],
         )
         if payload.id.hex() != document["id"]:
-            raise ValueError("the stored bytes are not those that were stored")
-        facts = {name: document[name] for name in ("target", "fingerprint", "made", "code", "message")}
-        return cls(payload, **facts)
+            raise ValueError("the stored bytes do not match their checksum")
+        return cls(
+            payload,
+            target=document["target"],
+            fingerprint=document["fingerprint"],
+            stored_at=document["made"],
+            code=document["code"],
+            message=document["message"],
+        )

@@ -1,4 +1,4 @@
-"""What every exporter inherits and no author overrides: delivery, ledger, life cycle, the OpenTelemetry SDK's side."""
+"""What every exporter inherits and no author overrides: delivery, ledger, life cycle, and the OpenTelemetry SDK's methods."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ from magictel.settings.model import HttpSettings
 from magictel.transports.instrumentation import uninstrumented
 
 _SLICE = 2_500
-"""Points that are encoded at a time: what an encoder holds meanwhile stays small."""
+"""Points encoded at a time, which bounds an encoder's memory."""
 
 
 class Exporter(Authored[S], MetricExporter):
-    """A metric exporter: an `opentelemetry.sdk.metrics.export.MetricExporter` whose author-written half is pure."""
+    """An `opentelemetry.sdk.metrics.export.MetricExporter` whose author writes pure functions only."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Exporter(Authored[S], MetricExporter):
         self.allowed: frozenset[SideEffect] = frozenset()
         """Side effects that probes may have beyond read-only (`check --allow`)."""
         self.climb_until: float | None = None
-        """The moment of the monotonic clock by which all rungs together have ended; None: each has its own time."""
+        """Deadline of all rungs together, on the monotonic clock; None: each rung has its own timeout."""
         if settings is None:
             settings = self._from_environment(os.environ if environment is None else environment)  # noqa: TID251
         self.settings: S = settings
@@ -97,7 +97,7 @@ class Exporter(Authored[S], MetricExporter):
         raise TypeError("an exporter is never pickled: it holds credentials and connections")
 
     def __del__(self) -> None:
-        """An exporter that is forgotten with points in its outbox says so, like one that is shut down without time."""
+        """Report points that are still in the outbox when the exporter is garbage-collected without a shutdown."""
         if getattr(self, "_ending", None) is not None and self._pid == os.getpid():
             self.shutdown(0)
 
@@ -112,7 +112,7 @@ class Exporter(Authored[S], MetricExporter):
         on_refused: OnRefused | None = None,
         on_dropped: OnDropped | None = None,
     ) -> Receipt:
-        """Send a collection and settle every point: what is not delivered within `seconds` is dropped and named."""
+        """Send a collection and settle every point: what is not delivered within `seconds` is dropped and reported."""
         deadline = self.clock.monotonic() + seconds
         with self._sending:
             closed = self._closed_because()
@@ -125,7 +125,7 @@ class Exporter(Authored[S], MetricExporter):
 
     @final
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
-        """The SDK's side: every payload is tried, retries fit `retry_budget`; what is left leads the next export. Never raises."""
+        """Export for the SDK: try every payload, retry within `retry_budget`, and keep the rest for the next export. Never raises."""
         try:
             return self._export(metrics_data, timeout_millis)
         except Exception as failure:  # a bug of ours must not end the application's reader
@@ -134,7 +134,7 @@ class Exporter(Authored[S], MetricExporter):
 
     @final
     def force_flush(self, timeout_millis: float = 10_000, **_: Any) -> bool:
-        """Try what waits in the outbox once more; True when nothing waits any longer."""
+        """Retry what waits in the outbox; return True when it is empty."""
         if self._closed_because() is not None:
             return True
         seconds = max(0.0, timeout_millis / 1000)
@@ -148,10 +148,10 @@ class Exporter(Authored[S], MetricExporter):
 
     @final
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Try what waits once more within the time given and `shutdown_timeout`; count and log the rest as dropped. Idempotent.
+        """Retry what waits within the given time and `shutdown_timeout`; count and log the rest as dropped. Idempotent.
 
-        A backend that is busy is waited for; one that let us wait in vain is asked once more, within a fair share of the time.
-        The SDK (1.45) calls `shutdown(timeout=…)`, and with a negative value when its own time is over: then nothing is tried.
+        A busy backend is waited for; one that timed out gets one more attempt, within a fair share of the time.
+        The SDK (1.45) calls `shutdown(timeout=…)`, and with a negative value when its own time is over: nothing is sent then.
         Other waits for retries end at once. A second caller waits for the first, not longer than its own time.
         """
         given = float(kwargs.get("timeout", timeout_millis)) / 1000
@@ -162,7 +162,7 @@ class Exporter(Authored[S], MetricExporter):
         self._shut.set()
         self._pipeline.stop.set()
         if self._pipeline.timed_out:
-            # A backend that let us wait in vain a moment ago may do so again: others have to end within the same time.
+            # A backend that has just timed out may do so again: other exporters have to finish within the same time.
             others = sum(not exporter._shut.is_set() for exporter in list(_ALIVE))  # noqa: SLF001 # this file's own
             seconds = min(seconds, max(0.0, given) / (1 + others))
         deadline = self.clock.monotonic() + seconds
@@ -182,14 +182,14 @@ class Exporter(Authored[S], MetricExporter):
     @property
     @final
     def ledger(self) -> Receipt:
-        """What became of every point since this object was made (in this process); `kept` waits in the outbox now."""
+        """What became of every point since this object was created (in this process); `kept` is in the outbox now."""
         return self._pipeline.ledger
 
     @final
     def prepare(self, data: MetricsData, *, ask_within: float | None = None) -> Prepared:
-        """Return a collection as it is encoded: scrubbed, possible, `deduplicate`d, in order, and `convert`ed. Once per collection.
+        """Return a collection ready to encode: redacted, checked, `deduplicate`d, ordered, and `convert`ed. Once per collection.
 
-        `ask_within`: seconds for what the backend must be asked first (`before_delivery`); None: nothing is asked.
+        `ask_within`: timeout in seconds of `before_delivery`, which queries the backend; None: no query.
         """
         if ask_within is not None:
             self._before_delivery(ask_within)
@@ -205,9 +205,9 @@ class Exporter(Authored[S], MetricExporter):
 
     @final
     def payloads(self, data: Prepared | MetricsData) -> Iterator[Payload | Withheld]:
-        """Yield the payloads a collection becomes, uncompressed, under the limits of their routes, and among them what is left out.
+        """Yield a collection's payloads, uncompressed, within the limits of their routes, and the reasons for points left out.
 
-        Of a prepared collection it can be repeated.
+        Can be called again on a prepared collection.
         """
         prepared = data if isinstance(data, Prepared) else self.prepare(data)
         if prepared is not data:
@@ -226,7 +226,7 @@ class Exporter(Authored[S], MetricExporter):
     @property
     @final
     def waiting(self) -> tuple[StoredPayload, ...]:
-        """What waits in the outbox now, as another process could send it."""
+        """Return what is in the outbox now, in a form that another process can send."""
         now, fingerprint = self.clock.now(), self.fingerprint()
         return tuple(
             StoredPayload(pending.payload.cut(self.split), self.target, fingerprint, now, pending.code, pending.message)
@@ -235,7 +235,7 @@ class Exporter(Authored[S], MetricExporter):
 
     @final
     def send_stored(self, stored: Iterable[StoredPayload], *, seconds: float = 30.0) -> Receipt:
-        """Deliver what an exporter with the same fingerprint stored. Raise `SettingsError` where another one did: nothing is sent then."""
+        """Deliver what an exporter with the same fingerprint stored. Raise `SettingsError`, and send nothing, for any other."""
         payloads = [stored_payload.payload for stored_payload in stored if self._is_ours(stored_payload)]
         batch = Batch(payloads, sum(payload.points for payload in payloads))
         with self._sending:
@@ -249,15 +249,15 @@ class Exporter(Authored[S], MetricExporter):
             return True
         raise SettingsError(
             "delivery.fingerprint",
-            f"points that {stored.target} stored were made for other settings than those of {self.target} now",
-            "set the address, index, tenant and names as they were when the points were stored",
+            f"{stored.target} stored these points for other settings than {self.target} has now",
+            "restore the address, index, tenant and names that were set when the points were stored",
         )
 
     def fingerprint(self) -> str:
-        """What payloads of this exporter mean and where they go: another one must not send what was stored under this one."""
+        """Fingerprint of what payloads mean and where they go; stored payloads are sent only under the same one."""
         names = set(type(self.settings).__struct_fields__).difference(HttpSettings.__struct_fields__)
-        said = [(key, repr(getattr(self.settings, key))) for key in sorted(names)]
-        return blake2b(repr((self.name, INTERFACE, self.endpoint(), said)).encode(), digest_size=16).hexdigest()
+        own_settings = [(key, repr(getattr(self.settings, key))) for key in sorted(names)]
+        return blake2b(repr((self.name, INTERFACE, self.endpoint(), own_settings)).encode(), digest_size=16).hexdigest()
 
     @cached_property
     def _surroundings(self) -> Surroundings:
@@ -282,7 +282,7 @@ class Exporter(Authored[S], MetricExporter):
         return Batch(parts, data.sent if isinstance(data, Prepared) else count_points(data))
 
     def _parts(self, data: MetricsData | Prepared) -> Iterator[Payload | Reason]:
-        """Payloads and reasons, made when they are asked for: what a closed exporter drops is not even prepared."""
+        """Payloads and reasons, created on demand: what a closed exporter drops is not prepared."""
         prepared = data if isinstance(data, Prepared) else self.prepare(data)
         for left_out in prepared.withheld:
             yield left_out.reason
@@ -290,7 +290,7 @@ class Exporter(Authored[S], MetricExporter):
             yield part if isinstance(part, Payload) else part.reason
 
     def _closed_because(self) -> tuple[str, str] | None:
-        """Why nothing is sent at all: code and sentence."""
+        """Return the code and message of why nothing can be sent, or None."""
         if self.unusable is not None:
             return self.unusable.code, self.unusable.message
         return ("delivery.shutdown", "exported after shutdown") if self._shut.is_set() else None
@@ -323,7 +323,7 @@ class Exporter(Authored[S], MetricExporter):
             self.before_delivery(min(seconds, self.settings.timeout))
 
     def _attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """`attempt`, unseen by instrumentations: the SDK suppresses only its own thread, and a client would export its own exports."""
+        """Run `attempt` uninstrumented: the SDK suppresses its own thread only, and a client would export its own exports."""
         with uninstrumented():
             try:
                 return self.attempt(payload, timeout)
@@ -333,7 +333,7 @@ class Exporter(Authored[S], MetricExporter):
     def _start_life(self) -> None:
         self._pid = os.getpid()
         self._ending = threading.Lock()
-        """Taken once, by the first to shut down."""
+        """Acquired once, by the first caller of shutdown."""
         self._sending = threading.Lock()
         self._shut = threading.Event()
         self._ended = threading.Event()
@@ -349,7 +349,7 @@ class Exporter(Authored[S], MetricExporter):
         self._delivery_log = DeliveryLog(self.log, self.clock, confirms=self.confirms)
 
     def _after_fork(self) -> None:
-        """The child starts empty, with locks and connections of its own: the parent's points are the parent's."""
+        """Reset a forked child: empty, with new locks and connections. The parent delivers its own points."""
         self._layouts = Layouts()
         self.stopwatch = None
         self._start_life()
@@ -373,7 +373,7 @@ class Exporter(Authored[S], MetricExporter):
 
 
 _ALIVE: weakref.WeakSet[Exporter[Any]] = weakref.WeakSet()
-"""Exporters that were not shut down: a fork renews them, the end of the process shuts them down."""
+"""Exporters not shut down yet: a fork resets them, and the end of the process shuts them down."""
 
 
 def _renew_in_child() -> None:
@@ -383,7 +383,7 @@ def _renew_in_child() -> None:
 
 @atexit.register
 def _end_with_the_process() -> None:
-    """For readers that nobody shuts down (the SDK gives up on later ones when its time is over)."""
+    """Shut down exporters whose reader was not (the SDK skips later readers when its time is over)."""
     for exporter in list(_ALIVE):
         exporter.shutdown()
 
@@ -394,7 +394,7 @@ os.register_at_fork(after_in_child=_renew_in_child)
 def _through(
     parts: Iterable[Group | Withheld], stage: Callable[[Iterable[Group]], Iterable[Group | Withheld]]
 ) -> Iterator[Group | Withheld]:
-    """Lead groups through a stage; what was left out before passes beside it."""
+    """Apply a stage to groups; what was left out before bypasses it."""
     aside: list[Withheld] = []
 
     def groups_only() -> Iterator[Group]:
@@ -421,7 +421,7 @@ def _origin(failure: SettingsError) -> str:
 
 
 def _temporality(name: str) -> dict[type, AggregationTemporality]:
-    """Delta is for instruments that only add up; a sum that also falls stays cumulative (OpenTelemetry, "delta" preference)."""
+    """Return a temporality preference of OpenTelemetry: "delta" is for monotonic instruments; up-down counters stay cumulative."""
     chosen = AggregationTemporality.DELTA if name == "delta" else AggregationTemporality.CUMULATIVE
     return {
         Counter: chosen,

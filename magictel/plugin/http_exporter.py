@@ -1,4 +1,4 @@
-"""Exporters that speak HTTP: endpoints, credentials, compression, fail-over, and the wire of probes and read-backs."""
+"""Exporters over HTTP: endpoints, credentials, compression, fail-over, and the connection of probes and read-backs."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _MOST_BODIES = 16
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """One request that prepares a backend before data comes, and the sentence that says what it is for.
+    """One request that prepares a backend before data arrives, and a sentence that explains it.
 
-    `by_hand`: shown and never sent, because it moves or deletes data that is stored.
+    `by_hand`: shown and never sent, because it moves or deletes stored data.
     """
 
     purpose: str
@@ -59,14 +59,14 @@ class HttpExporter(Exporter[S]):
     method: ClassVar[str] = "POST"
     content_type: ClassVar[str] = "application/json"
     rights_codes: ClassVar[tuple[str, ...]] = ()
-    """How codes begin by which items are refused for want of credentials or rights: such items wait, as all do after a 401."""
+    """Prefixes of codes for missing credentials or permissions: such items wait, as all do after a 401."""
     products: ClassVar[tuple[str, ...]] = ()
-    """The backend's names in `magictel.http.products`: a server that names another product fails at http."""
+    """The backend's names in `magictel.http.products`: a server that names another product fails at rung http."""
 
     def __init__(
         self, settings: S | None = None, *, transport: Transport | None = None, prepare: bool = True, **options: Any
     ) -> None:
-        """Make the exporter. `prepare`: import and make at once what a send needs, not in the first one."""
+        """Create the exporter. `prepare`: import and create now what a send needs, not in the first one."""
         self._given = transport
         self._transports: dict[str, Transport] = {}
         self._first = 0
@@ -81,7 +81,7 @@ class HttpExporter(Exporter[S]):
     # ---- the author's half -------------------------------------------------------------------------------------------
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The backend's addresses, in the order they are tried (delivery fails over on connect errors only): those of `url`.
+        """The backend's addresses, in the order they are tried (delivery fails over on connect errors only); default: `url`.
 
         None where the settings cannot be used.
         """
@@ -91,64 +91,64 @@ class HttpExporter(Exporter[S]):
         return self._endpoints
 
     def headers(self) -> Mapping[str, str]:
-        """Credentials and what else every request carries: what the settings say."""
+        """Headers of every request, credentials included; default: from the settings."""
         return self.settings.request_headers()
 
     def form(self) -> str:
-        """Which variant of the protocol an attempt takes that begins now, where there are several; it is in `payload.form`."""
+        """The protocol variant that the next attempt uses, if there are several; stored in `payload.form`."""
         return ""
 
     def authorize(self, request: Request) -> Request:
-        """Sign a complete request (where the body is signed); default: as it is."""
+        """Sign a complete request, body included; default: unchanged."""
         return request
 
     def compress(self, body: bytes) -> tuple[bytes, Mapping[str, str]]:
-        """The body as it travels, and the headers that say so."""
+        """The compressed body, and the headers that declare it."""
         if self.settings.compression == "gzip":
             return gzip(body), {"Content-Encoding": "gzip"}
         return body, {}
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """Read a reply, once, into an outcome. The default reads status and Retry-After; a backend with item verdicts overrides it."""
+        """Turn a reply into an outcome. The default reads status and Retry-After; override it for verdicts per item."""
         return judge_status(reply, self.clock.now(), self.products)
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """What the backend shows of a run's points, as its users see them. Raises `WireError`."""
-        return Unreadable("verify.unsupported", f"{self.name} has no way to ask what the backend holds")
+        """The points of a run that the backend shows, as its users see them. Raises `WireError`."""
+        return Unreadable("verify.unsupported", f"{self.name} cannot read back what the backend stores")
 
     def parse_log(self, text: str, status: int | None) -> Reply | None:
-        """The reply that a line of a log shows in this backend's own words, for `diagnose`; None: nothing in it is the backend's.
+        """The backend's reply quoted in a line of a log, for `diagnose`; None: the line quotes none.
 
         Default: the first JSON value in the line that `judge` knows.
         """
         return reply_in(self.verdict, text, status)
 
     def unverified_code(self, reply: Reply) -> str | None:
-        """The code of what a 2xx leaves open (stored? shown already?), for `diagnose`; None: it leaves nothing open."""
+        """The code for what a 2xx does not prove (stored? visible?), for `diagnose`; None: it proves all."""
         return None
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
-        """How many seconds after acceptance the backend shows a point by its own settings."""
+        """Seconds after acceptance until the backend shows a point, by its own settings."""
         return 1.0
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """How many items of a run the backend holds: said before `delete_run`."""
+        """Count the items of a run that the backend stores; shown before `delete_run`."""
         return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """Delete exactly what a run wrote; how many items went."""
+        """Delete exactly what a run wrote; return how many items were deleted."""
         return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
 
     def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
-        """What the backend should have before data comes; empty: nothing."""
+        """What to create in the backend before data arrives; empty: nothing."""
         return ()
 
     def window(self) -> tuple[float, float]:
-        """Seconds into the past and the future of the backend's clock that a point's time may lie; infinite: no limit known."""
+        """Seconds before and after the backend's clock within which timestamps are accepted; infinite: no known limit."""
         return float("inf"), 600.0
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """What the backend shows of a run's points now."""
+        """The points of a run that the backend shows now."""
         return self.read_back(self.wire(), query)
 
     def visible_delay(self) -> float | Unreadable:
@@ -156,7 +156,7 @@ class HttpExporter(Exporter[S]):
         return self.visible_after(self.wire())
 
     def run_size(self, run_id: str) -> int | Unreadable:
-        """How many items of a run the backend holds."""
+        """Count the items of a run that the backend stores."""
         return self.count_run(self.wire(), run_id)
 
     def forget_run(self, run_id: str) -> int | Unreadable:
@@ -166,7 +166,7 @@ class HttpExporter(Exporter[S]):
     # ---- inherited ---------------------------------------------------------------------------------------------------
 
     def secrets(self) -> Iterator[str]:
-        """Adds what a proxy of the environment is told."""
+        """Return all secrets, with those of a proxy from the environment."""
         yield from super().secrets()
         settings = self.settings
         with contextlib.suppress(SettingsError):  # an address or proxy that does not parse is not used either
@@ -175,22 +175,22 @@ class HttpExporter(Exporter[S]):
                 yield from proxy.secrets if proxy is not None else ()
 
     def endpoint(self) -> str:
-        """The endpoints, for people: without credentials."""
+        """Return the endpoints for display, without credentials."""
         return ", ".join(map(str, self.endpoints()))
 
     def tls_options(self) -> TlsOptions:
-        """How TLS is spoken, for transport and ladder alike."""
+        """The TLS settings, for the transport and the ladder."""
         return _tls_options(self.settings)
 
     @classmethod
     def check_settings(cls, settings: Any) -> None:
-        """The files of TLS are there and can be used; an exporter adds its own to this. Raises `SettingsError`."""
+        """Check that the TLS files exist and can be used; an exporter may add checks. Raise `SettingsError`."""
         if settings.ca_file or settings.client_cert_file or settings.client_key_file:
             ssl_context(_tls_options(settings))
 
     @property
     def transport(self) -> Transport:
-        """The pooled transport, made at first use."""
+        """The pooled transport, created at first use."""
         if self._given is not None:
             return self._given
         transport = self._transports.get("http")
@@ -208,7 +208,7 @@ class HttpExporter(Exporter[S]):
         return transport
 
     def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
-        """A wire for probes and read-backs to one endpoint (default: the one delivery uses now)."""
+        """Return a wire to one endpoint for probes and read-backs (default: the endpoint that delivery uses now)."""
         return Wire(
             self.transport,
             endpoint or self.endpoints()[self._first % len(self.endpoints())],
@@ -219,7 +219,7 @@ class HttpExporter(Exporter[S]):
         )
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
-        """The request that carries a payload to an endpoint."""
+        """Return the request that carries a payload to an endpoint."""
         sent = self._bodies.of(payload, self._sent_body)
         route = self._route(payload)
         content_type = route.content_type or self.content_type
@@ -227,9 +227,9 @@ class HttpExporter(Exporter[S]):
         return self.authorize(Request(self.method, endpoint.url(route.path), headers, sent.body))
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Send once: to the endpoint that answered last, failing over on errors before a connection stood.
+        """Send once, to the endpoint that replied last; fail over on connect errors.
 
-        Credentials that are refused are read again, and sent once more where they have changed. `timeout` bounds what the backend takes,
+        Rejected credentials are read again and, if they have changed, sent once more. `timeout` bounds what the backend takes,
         not our own work: on a slow CPU that alone may take longer.
         """
         payload = self._formed(payload)
@@ -249,7 +249,7 @@ class HttpExporter(Exporter[S]):
         return attempted
 
     def renew(self) -> bool:
-        """Read the files of secrets and of TLS again; True where one of them has changed. What is sent from now on goes by it."""
+        """Reload the secret and TLS files for later sends; return True if one of them has changed."""
         renewed = [secret for secret in self.settings.secrets() if secret.renew()]
         self.redact.add(renewed)
         files = file_stamps(self.tls_options())
@@ -304,7 +304,7 @@ class HttpExporter(Exporter[S]):
         return Attempted(self.classify_wire_error(failure), travelled, None, waited)
 
     def verdict(self, payload: Payload, reply: Reply) -> Outcome:
-        """`judge` of the reply as it enters: masked, and read wrongly by nobody. What it trips over is an answer without a verdict."""
+        """Run `judge` on the masked reply; if it raises, the outcome is a reply without a verdict."""
         reply = reply.masked(self.redact)
         try:
             return self.judge(payload, reply)
@@ -314,7 +314,7 @@ class HttpExporter(Exporter[S]):
             return self.classify_wire_error(malformed(f"{self.method} {self.route().path or '/'}", failure))
 
     def _kept_waiting(self, outcome: Outcome, reply: Reply) -> Outcome:
-        """A refusal of the credentials keeps points waiting for whoever mends them; nothing of it is for good."""
+        """Keep points that the backend refuses for their credentials: an operator can fix those."""
         if isinstance(outcome, Rejected) and reply.status in _REFUSED:
             return Unavailable(outcome.code, outcome.message, needs_operator=True)
         if not isinstance(outcome, Partial) or not self.rights_codes:
@@ -327,17 +327,17 @@ class HttpExporter(Exporter[S]):
         return replace(outcome, rejected=rejected, retry={**outcome.retry, **denied}, needs_operator=alone)
 
     def classify_wire_error(self, failure: WireError) -> Outcome:
-        """The verdict on a request without a complete reply: nobody answered, and the items may have arrived or not."""
+        """Return the verdict on a request without a complete reply: the items may have arrived or not."""
         return Unavailable(failure.code, failure.message, maybe_stored=failure.maybe_delivered)
 
     def requests(self, data: Prepared | MetricsData) -> Iterator[tuple[Request, bytes]]:
-        """What the transport would get for a collection, with each body uncompressed: nothing is sent."""
+        """Yield the requests for a collection, with each body uncompressed, and send nothing."""
         for part in self.payloads(data):
             if isinstance(part, Payload):
                 yield self.as_request(part)
 
     def as_request(self, payload: Payload) -> tuple[Request, bytes]:
-        """Return the request that would carry a payload now, and its body uncompressed."""
+        """Return the request that carries a payload, and its uncompressed body."""
         payload = self._formed(payload)
         return self.request(self.endpoints()[0], payload), self.frame(payload)
 
@@ -353,25 +353,25 @@ class HttpExporter(Exporter[S]):
         return http_steps(self, timeout)
 
     def close(self) -> None:
-        """Close pooled connections; the next send makes new ones."""
+        """Close pooled connections; the next send opens new ones."""
         self._bodies.clear()
         for transport in (self._given, self._transports.pop("http", None)):
             if transport is not None:
                 transport.close()
 
     def time_with(self, watch: Stopwatch | None) -> None:
-        """Adds what happens on the wire."""
+        """Measure the time of deliveries, connections included."""
         super().time_with(watch)
         transport = self.transport
         if isinstance(transport, HttpTransport):
             transport.stopwatch = watch
 
     def after_fork(self) -> None:
-        """Forget bodies, whose lock may be held by a thread of the parent; the transport sees to its connections itself."""
+        """Drop cached bodies, whose lock a thread of the parent may hold; the transport resets its own connections."""
         self._bodies = SentBodies(_MOST_BODIES)
 
     def _prepare(self) -> None:
-        """Import what a send needs, and make what it reuses: in a first send it would take the time of the attempt, and a process
+        """Import what a send needs, and create what it reuses: in a first send it would take the time of the attempt, and a process
         that forks meanwhile would leave its child the import's lock for ever.
         """
         import_all()
@@ -390,7 +390,7 @@ class HttpExporter(Exporter[S]):
 
 
 def _may_be_renewed(attempted: Attempted) -> bool:
-    """Whether other credentials or certificates may end this."""
+    """Return whether other credentials or certificates may fix this failure."""
     code = getattr(attempted.outcome, "code", "")
     return attempted.status in _REFUSED or (attempted.status is None and code.startswith("tls."))
 

@@ -1,4 +1,4 @@
-"""The reply in a line of a log, for exporters whose backend's logs need no reading of their own."""
+"""Find the reply quoted in a line of a log, for backends whose logs need no special parser."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Outcome, Partial
 
 _GUESSES = (200, 400)
-"""Statuses that a reply with a body may have had where the line names none: of item verdicts, and of a refusal."""
+"""Statuses assumed for a reply if the line names none: of verdicts per item, and of a refusal."""
 
 
 def reply_in(judge: Callable[[Payload, Reply], Outcome], text: str, status: int | None) -> Reply | None:
-    """Return the first JSON value of a text, as a reply, that `judge` knows by more than its status; None: there is none."""
+    """Return the first JSON value of a text, as a reply, that `judge` recognizes by more than its status, or None."""
     for value in values_in(text):
         body = json.dumps(value, default=str).encode()
         lists = [len(part) for part in value.values() if isinstance(part, list)] if isinstance(value, dict) else []

@@ -1,4 +1,4 @@
-"""Bodies as they travel: framed and compressed once for each payload, whatever the number of endpoints and retries."""
+"""A cache of framed and compressed bodies: each payload is compressed once, whatever its endpoints and retries."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from magictel.encoding.payload import Payload
 
 
 class SentBody(NamedTuple):
-    """A framed and compressed body, and the headers that say how it is compressed."""
+    """A framed and compressed body, and the headers that declare its compression."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
 class SentBodies:
-    """The bodies of payloads that are being tried, at most `most`, the one that was used least recently forgotten first."""
+    """An LRU cache of at most `most` bodies, of payloads being sent."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -26,7 +26,7 @@ class SentBodies:
         self._known: OrderedDict[tuple[int, str, str], tuple[Payload, SentBody]] = OrderedDict()
 
     def of(self, payload: Payload, make: Callable[[Payload], SentBody]) -> SentBody:
-        """Return the body of a payload, made where it is not known."""
+        """Return the body of a payload; create it if it is not cached."""
         key = _key(payload)
         with self._lock:
             known = self._known.get(key)
@@ -41,12 +41,12 @@ class SentBodies:
         return sent
 
     def forget(self, payload: Payload) -> None:
-        """Let go of a payload that is not sent again."""
+        """Remove a payload that is not sent again."""
         with self._lock:
             self._known.pop(_key(payload), None)
 
     def clear(self) -> None:
-        """Let go of all."""
+        """Remove all."""
         with self._lock:
             self._known.clear()
 
