@@ -94,7 +94,7 @@ def test_an_openmetrics_page_that_broke_off_is_no_recording(tmp_path: Path, http
 def test_a_token_in_the_address_is_shown_to_nobody(tmp_path: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/metrics").respond_with_data("<html>login</html>", content_type="text/html")
     httpserver.expect_request("/moved").respond_with_data("", status=302, headers={"Location": "/login"})
-    for path, said in (("/metrics", "is none of"), ("/moved", "answers 302, to /login")):
+    for path, said in (("/metrics", "is in none of the supported formats"), ("/moved", "answers 302, to /login")):
         url = httpserver.url_for(path).replace("://", "://me:SECRET@") + "?token=SECRET"
         ran = magictel("record", "--from", url, "--out", "r.jsonl", folder=tmp_path)
         assert ran.code == 1, ran

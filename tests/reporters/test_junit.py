@@ -10,7 +10,7 @@ import pytest
 
 from magictel.conformance.law import Law
 from magictel.conformance.report import junit
-from magictel.conformance.runner import Result, Verdict
+from magictel.conformance.runner import LawVerdict, Result
 from magictel.errors import MagictelError, UsageError
 from magictel.model.events import Event, RunCleaned, SendOutcome, SendResult
 from magictel.model.finding import Finding, Rung
@@ -62,11 +62,11 @@ def test_a_hostile_text_anywhere_leaves_a_valid_report(text: str) -> None:
     parsed(replay(sent, skipped=1))
     parsed(replay(sent, broken=MagictelError("source.broken-line", text, text, text)))
     law = Law("a.law", text, lambda _: None)
-    broken = [Result(text, law, 0, verdict, text, 0.5, text) for verdict in Verdict]
+    broken = [Result(text, law, 0, verdict, text, 0.5, text) for verdict in LawVerdict]
     judged(junit(text, broken))
 
 
-GOOD = junit("good", [Result("good", Law("a.law", "s", lambda _: None), 0, Verdict.BROKEN, "m", 0.5, "r")])
+GOOD = junit("good", [Result("good", Law("a.law", "s", lambda _: None), 0, LawVerdict.BROKEN, "m", 0.5, "r")])
 
 
 @pytest.mark.parametrize(
