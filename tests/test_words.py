@@ -12,7 +12,6 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "magictel"
 
 NOT_YET = (
-    "diagnose",
     "encoding",
     "exporters",
     "formats",

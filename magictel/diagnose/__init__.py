@@ -1,1 +1,1 @@
-"""A pasted error, log line or reply becomes a finding."""
+"""Turns a pasted error, log line or reply into a finding."""

@@ -1,4 +1,4 @@
-"""Which backend a log line is about, where none is named: by the words of the line, and by whose errors are in it."""
+"""Guess which backend a log line is about from its words and the errors in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READ = 20_000
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One exporter's diagnosis, and what speaks for this exporter."""
+    """One exporter's diagnosis, and the evidence for this exporter."""
 
     diagnosis: Diagnosis
     word: str | None
@@ -31,9 +31,9 @@ class _Reading:
 
 
 def guess(exporters: Sequence[Exporter[Any]], pasted: Pasted) -> Diagnosis:
-    """The diagnosis of the exporter that most speaks for, with the reason; where several are as likely, they are named.
+    """Return the diagnosis of the most likely exporter, with the reason and any equally likely exporters.
 
-    An exporter that asks no network is tried only where no other recognises anything.
+    An exporter without a network is tried only if no other recognises anything.
     """
     asked = [exporter for exporter in exporters if isinstance(exporter, HttpExporter)]
     readings = [_read(exporter, pasted) for exporter in asked]

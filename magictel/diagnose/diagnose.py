@@ -1,7 +1,7 @@
-"""Read what a production log shows as the exporter itself would have read it. Nothing is sent.
+"""Read an error from a production log as the exporter itself would have read it. Nothing is sent.
 
-A reply goes to the exporter's own `judge` (and, if it is none to a write, to its own probes, over a transport that gives this very
-reply); the text of a failure without a reply goes to the patterns of the catalogue. The retry class is the one of the code's page.
+A reply goes to the exporter's `judge` (and, if it does not answer a write, to its probes, over a transport that returns this
+reply); the text of a failure without a reply goes to the patterns of the catalogue. The retry class is that of the code's page.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = ["STANDS_WITH", "UNRECOGNISED", "Diagnosis", "During", "Pasted", "Verd
 
 _LONGEST = 500
 _LONGEST_TEXT = 20_000
-"""Characters of a text, or of a body that is none of JSON's, that are looked at."""
+"""Maximum number of characters read of a text, or of a body that is not JSON."""
 _NEVER_AGAIN = re.compile(
     r"(?:not|non|un)[- ]?(?:retr(?:y|i)able|recoverable)|permanent error|(?:will|do|can|could)(?: ?not|n't) (?:be )?retr(?:y|ied)|"
     r"(?:no|without) (?:more |further )?retr(?:y|ies)|giving up|no retry attempts left",
     re.IGNORECASE,
 )
 _AGAIN = re.compile(r"\bwill (?:be )?retr(?:y|ied)|\bretrying\b|\bretry in\b|\bis retr(?:y|i)able", re.IGNORECASE)
-"""What a line itself says of trying again."""
+"""Phrases of a line that announce a retry."""
 
 
 def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | None = None) -> Diagnosis:
-    """Read what was pasted as the exporter would. `trouble`: why the target's own settings are unusable, named as an alternative.
+    """Read what was pasted as the exporter would. `trouble`: why the target's settings are unusable, listed as an alternative.
 
-    Raises `UsageError` where nothing but a status is pasted for an exporter that speaks no HTTP.
+    Raise `UsageError` if only a status is pasted for an exporter that does not use HTTP.
     """
     if pasted.empty and trouble is not None:
         return Diagnosis(exporter.name, None, trouble.code, trouble.message, trouble.remedy)
@@ -74,7 +74,9 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
         reply, guessed = reply_in(exporter, pasted)
         if reply is not None:
             diagnosis = read_answer(exporter, reply, pasted.during)
-            if guessed and not reply.ok and str(reply.status) not in (pasted.text or ""):  # nobody named that status
+            if (
+                guessed and not reply.ok and str(reply.status) not in (pasted.text or "")
+            ):  # the text does not contain that status
                 diagnosis = replace(
                     diagnosis, message=re.sub(rf"^{reply.status}(?=[ :])[^:]{{0,60}}: ", "", diagnosis.message)
                 )
@@ -89,7 +91,7 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
 
 
 def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
-    """Read a failure without a complete reply: a system error as the exporter would, any other by the catalogue's patterns."""
+    """Read a failure without a complete reply: a system error as the exporter does, any other by the catalogue's patterns."""
     system = system_error(text)
     refused = exporter.refused_by_system(system) if system is not None else None
     if refused is not None:
@@ -109,7 +111,7 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
 
 
 def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagnosis | None:
-    """A status that is only named."""
+    """Return the diagnosis of a status without a reply."""
     status = named_status(text)
     if status is None or not isinstance(exporter, HttpExporter):
         return None

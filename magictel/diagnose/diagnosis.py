@@ -1,21 +1,21 @@
 """A diagnosis as a value, and what was pasted for it.
 
-The retry class is the one of the code's page. Which outcomes each class may stand with:
+The retry class is that of the code's page. The outcomes that each class may have:
 
-    no                rejected, partial, unavailable (nobody usable answers), none
-    backoff           unavailable, throttled, partial, unconfirmed (a repeat said no more)
+    no                rejected, partial, unavailable (no usable backend answers), none
+    backoff           unavailable, throttled, partial, unconfirmed (a repeat gave no more information)
     after-header      throttled, unavailable, partial
     split             too-large
     slow              throttled, partial
     verify            delivered, unconfirmed
-    poll              delivered, unavailable, throttled (a read that fails says nothing of the points)
+    poll              delivered, unavailable, throttled (a failed read proves nothing about the points)
     downgrade         rejected
     treat-as-success  delivered
     unknown           none (not recognised)
     (no code)         delivered, none
 
-"none" is for what the settings hold (no request happened), and for what is not recognised: there the class is the one that the line
-itself names, or none.
+"none" is for errors in the settings (no request happened), and for what is not recognised: there the class is the one that the
+line itself names, or none.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ STANDS_WITH: Mapping[str | None, frozenset[Verdict | None]] = {
     RetryClass.UNKNOWN: frozenset({None}),
     None: frozenset({"delivered", None}),
 }
-"""The table above: every diagnosis is one of these pairs."""
+"""The table above: every diagnosis has one of these pairs."""
 
 UNRECOGNISED = "diagnose.unrecognised"
 BY_CLASS: Mapping[str, Verdict | None] = {
@@ -59,12 +59,12 @@ BY_CLASS: Mapping[str, Verdict | None] = {
     RetryClass.SUCCESS: "delivered",
     RetryClass.UNKNOWN: None,
 }
-"""The outcome of a code where nothing else decides it."""
+"""The default outcome of a code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """What a production log shows: an answer (`status`, `headers` in lower case, `body`), a `text`, or both; `during` which step."""
+    """Input from a production log: a reply (`status`, lower-case `headers`, `body`), a `text`, or both; `during`: the step."""
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -74,13 +74,13 @@ class Pasted:
 
     @property
     def empty(self) -> bool:
-        """True where nothing was pasted."""
+        """Whether nothing was pasted."""
         return self.status is None and self.body is None and self.text is None
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The verdict: outcome (None: no request happened), the code with its class, seconds to wait, and what else it may be."""
+    """The verdict: outcome (None: no request happened), the code with its class, seconds to wait, and alternatives."""
 
     exporter: str
     outcome: Verdict | None
@@ -91,13 +91,13 @@ class Diagnosis:
     alternatives: tuple[Alternative, ...] = ()
     answered_by: str | None = None
     guessed: str | None = None
-    """Why it was read as this exporter's, where none was named."""
+    """Why this exporter was guessed, if none was named."""
     stated: Literal["no"] | None = None
-    """The class that a line that is not recognised names itself."""
+    """The retry class that an unrecognised line states itself."""
 
     @property
     def retry(self) -> str | None:
-        """The class of the code in the catalogue; of what is not recognised, what the line itself says."""
+        """The retry class of the code's page; if not recognised, the one that the line states."""
         if self.code == UNRECOGNISED:
             return self.stated
         page = explain(self.code) if self.code else None
@@ -105,6 +105,6 @@ class Diagnosis:
 
 
 def title_of(code: str) -> str:
-    """What the code's page is called."""
+    """The title of the code's page."""
     page = explain(code)
     return page.title if page else code

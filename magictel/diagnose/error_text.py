@@ -1,7 +1,7 @@
-"""The failure that another program's log line tells of: the catalogue's patterns, each in the page of the code that it means.
+"""Recognise the failure in another program's log line by the patterns in the catalogue's pages.
 
-Patterns go by types, errno names, the reasons of TLS libraries, not by whole sentences: httpx, requests, Go, Java, Node, curl and
-gRPC word the same failure each in its own way. A page's rank is its place: a wrapped cause says more than its wrapper.
+Patterns match types, errno names and reasons of TLS libraries, not whole sentences: httpx, requests, Go, Java, Node, curl and
+gRPC word the same failure differently. Pages are tried by rank: a wrapped cause is more specific than its wrapper.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _NETWORK = frozenset(
     for number, symbol in errno.errorcode.items()
     if symbol.startswith(("ECONN", "EHOST", "ENET", "EADDR", "ENOTCONN", "ETIMEDOUT", "EPROTO"))
 )
-"""What a file or a terminal never meets."""
+"""Errors that cannot happen with a file or a terminal."""
 _WORDED = {os.strerror(number).lower(): number for number in sorted(errno.errorcode, reverse=True)}
 
 
 def code_in(text: str) -> str | None:
-    """Return the code of the failure without a complete reply that a text tells of, or None."""
+    """Return the code of the failure without a complete reply that a text reports, or None."""
     spaced = f"{text}\n{_WORDS.sub(' ', text)}"  # TLSV1_ALERT_UNKNOWN_CA and UnknownCa read as words too
     return next((code for code, pattern in _patterns() if pattern.search(spaced)), None)
 
@@ -52,7 +52,7 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 def peer_in(text: str) -> str | None:
-    """Return the other side as a log names it, an address without credentials or a name that does not resolve, or None."""
+    """Return the peer that a log names (an address without credentials, or a name that does not resolve), or None."""
     name = _NAME.search(text)
     if name is not None and name["name"].lower() != "host":
         return name["name"]
@@ -68,7 +68,7 @@ def peer_in(text: str) -> str | None:
 
 
 def system_error(text: str) -> OSError | None:
-    """Return the operating system's error that a text names by symbol, number or words; None for none, or one of a network."""
+    """Return the operating system's error that a text names by symbol, number or words, or None; network errors are ignored."""
     number = _system_number(text)
     return None if number is None or number in _NETWORK else OSError(number, os.strerror(number))
 

@@ -1,4 +1,4 @@
-"""What a line of a log holds: a status, the answer that is quoted behind it, the JSON in it."""
+"""Parse a log line: a status, the quoted reply after it, the JSON in it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ALONE = re.compile(
     r"(?P<s503>service unavailable)|(?P<s405>method not allowed)|(?P<s404>not found)|(?P<s500>internal server error))\b",
     re.IGNORECASE,
 )
-"""Statuses by their phrase, where the number is not told."""
+"""Statuses by their phrase, for lines without a number."""
 _GRPC: Mapping[str, int] = {
     "INVALID_ARGUMENT": 400,
     "NOT_FOUND": 404,
@@ -82,7 +82,7 @@ _WORDS_AROUND = re.compile(
 
 
 def status_in(text: str) -> int | None:
-    """The status that a text tells, or None."""
+    """Return the status that a text reports, or None."""
     text = text[:20_000]
     for pattern in (*_STATUS, _PHRASES):
         match = pattern.search(text)
@@ -92,13 +92,13 @@ def status_in(text: str) -> int | None:
 
 
 def lone_number(text: str) -> int | None:
-    """The one number in a text that could be a status and is nothing else by its looks; what it counts is not told."""
+    """Return the only number in a text that could be a status and has no unit or other context, or None."""
     numbers = {int(number) for number in _LONE.findall(text[:20_000])}
     return numbers.pop() if len(numbers) == 1 and numbers <= _KNOWN else None
 
 
 def wait_in(text: str) -> str | None:
-    """The seconds that a text tells to wait, as Retry-After's value, or None."""
+    """Return the seconds to wait that a text names, as a value of Retry-After, or None."""
     match = _WAIT.search(text[:20_000])
     if match is None:
         return None
@@ -106,7 +106,7 @@ def wait_in(text: str) -> str | None:
 
 
 def named_status(text: str) -> int | None:
-    """The status that a text names by a phrase of HTTP or a status of gRPC, or None."""
+    """Return the status that a text names by an HTTP phrase or a gRPC status, or None."""
     alone = _ALONE.search(text)
     if alone is not None and alone.lastgroup == "s413":  # whatever status a gRPC service puts around it
         return 413
@@ -119,7 +119,7 @@ def named_status(text: str) -> int | None:
 
 
 def status_within(body: str) -> int | None:
-    """The status that a JSON error names itself, or None.
+    """Return the status inside a JSON error, or None.
 
     `{"code": 14, "message": …}` (gRPC's), `{"error": {"code": 429}}`, `{"status": 503}`.
     """
@@ -138,7 +138,7 @@ def status_within(body: str) -> int | None:
 
 
 def body_after(text: str, status: int) -> str:
-    """What a log quotes with the status: the answer's body, as far as one can tell."""
+    """Return the body that a log quotes after the status."""
     page = PAGE.search(text)
     if page is not None:
         return text[page.start() :]
@@ -153,7 +153,7 @@ def body_after(text: str, status: int) -> str:
 
 
 def unwrapped(text: str) -> str:
-    """The error that a log's line in JSON holds, or the text itself; what a logger quoted with backslashes is unquoted."""
+    """Return the error inside a JSON log line, or the text itself, without a logger's backslash quoting."""
     if text.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):
             line = json.loads(text)
@@ -168,7 +168,7 @@ def unwrapped(text: str) -> str:
 
 
 def value_in(text: str) -> str:
-    """The first JSON object or list that stands in a text, or nothing."""
+    """Return the first JSON object or list in a text, or an empty text."""
     decoder = json.JSONDecoder()
     for number, start in enumerate(re.finditer(r"[{\[](?=\s*[\[{\"])", text)):
         if number > 20:

@@ -1,4 +1,4 @@
-"""Secrets in somebody else's log line, masked by the names that stand before them. A word of prose is no secret and stays."""
+"""Mask secrets in foreign log lines, by the names before them. A word of prose is not a secret and stays."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _SAID_OF_ONE = re.compile(
     r"failed|failure|rejected|unable|authentication|authorization|unauthorized|forbidden|please|unexpected|supplied|specified)\b",
     re.IGNORECASE,
 )
-"""What a sentence goes on with after `password:`."""
+"""Words that may follow `password:` in a sentence."""
 
 
 def masked(text: str) -> str:
-    """The text with what stands as a password, key or token replaced by `***`."""
+    """Return the text with passwords, keys and tokens replaced by `***`."""
     text = _KEYED.sub(_keyed, text)
     text = _SCHEME.sub(lambda match: _shown(match, _is_word(match["value"])), text)
     return _IN_URL.sub(lambda match: f"{match['head']}***", text)

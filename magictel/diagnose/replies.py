@@ -1,6 +1,6 @@
-"""A pasted answer, read as the exporter itself would read it: by its `judge`, and, for what is no write, by its own probes.
+"""Read a pasted reply as the exporter does: with its `judge` and, if it does not answer a write, with its probes.
 
-The probes ask over a transport that gives this very answer to whatever is asked; nothing leaves this machine.
+The probes use a transport that returns this reply to every request; nothing leaves this machine.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ _NO_BACKEND = frozenset(
         "http.unknown-status",
     }
 )
-"""Answers that no backend gives, whatever was asked."""
+"""Replies that no backend sends."""
 _GUESSES = (400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
-"""Statuses under which an exporter may know a text that was pasted without one."""
+"""Statuses to try for a text that was pasted without one."""
 ANYWHERE = Endpoint("https", "backend.invalid", 443)
-"""Where replayed probes seem to ask. https: their second probes ask the network only where an address says http."""
+"""The address of replayed probes. https: their second probes use the network only for http addresses."""
 
 
 def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None, bool]:
-    """The answer that was pasted, in the backend's own form; and whether its status is a guess."""
+    """Return the pasted reply in the backend's form, and whether its status is a guess."""
     text = pasted.text if pasted.text is not None else (pasted.body or b"").decode("utf-8", "replace")
     body = pasted.body if pasted.body is not None else (pasted.text or "").encode("utf-8", "surrogatepass")
     status = pasted.status
     if status is None:
         status = status_in(text)
-        if status == 407 or TUNNEL.search(text):  # a proxy's, whatever stands around it
+        if status == 407 or TUNNEL.search(text):  # a proxy's, whatever surrounds it
             return None, False
         if status is not None and pasted.body is None:
             body = body_after(text, status).encode("utf-8", "surrogatepass")
@@ -74,7 +74,7 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
             headers = {**headers, "retry-after": wait}
         reply = Reply(status, headers, body)
         unknown = not reply.ok and reply.body != b"" and not _specific(exporter, reply)
-        # the words alone may be known too, and say less than a type that stands with them
+        # the words alone may be known too, but are less specific than a type beside them
         shaped = exporter.parse_log(text, status) if unknown or pasted.body is None else None
         if shaped is not None and _specific(exporter, shaped):
             return replace(shaped, headers={**shaped.headers, **pasted.headers}), False
@@ -104,19 +104,19 @@ def reply_in(exporter: HttpExporter[Any], pasted: Pasted) -> tuple[Reply | None,
 
 
 def is_vague(code: str | None) -> bool:
-    """True for a code that says no more than that an answer is not understood."""
+    """Return whether a code only means that a reply is not understood."""
     page = explain(code) if code else None
     return page is not None and page.says == "vague"
 
 
 def is_stranger(code: str) -> bool:
-    """True for a code that says that something else than the backend answered."""
+    """Return whether a code means that something other than the backend replied."""
     page = explain(code)
     return page is not None and page.says == "stranger"
 
 
 def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None) -> Diagnosis:
-    """The verdict on an answer; `during`: the step of the ladder, or the read, in which it came."""
+    """Return the diagnosis of a reply; `during`: the step of the ladder, or the read, that got it."""
     outcome = _judge(exporter, reply)
     diagnosis = of_outcome(exporter, outcome)
     front = responder_of(reply)
@@ -137,7 +137,7 @@ def read_answer(exporter: HttpExporter[Any], reply: Reply, during: During | None
     page_of_its_own = (
         during == "health" and reply.ok and not reply.body.lstrip().startswith(b"<")
     )  # VictoriaMetrics' /health
-    judged = isinstance(outcome, Partial) and during is None  # who answers item by item is no stranger
+    judged = isinstance(outcome, Partial) and during is None  # a reply with verdicts per item is the backend's
     if specific or judged or (diagnosis.code in _NO_BACKEND and not page_of_its_own):
         return diagnosis
     if during == "read" and not reply.ok:
@@ -177,21 +177,21 @@ def _judge(exporter: HttpExporter[Any], reply: Reply) -> Outcome:
 
 
 def _verdicts(reply: Reply) -> int:
-    """As many points as the answer has verdicts on: its longest list."""
+    """Return the number of verdicts in a reply: the length of its longest list."""
     body = reply.json()
     lists = [len(value) for value in body.values() if isinstance(value, list)] if isinstance(body, Mapping) else []
     return max([1, *lists])
 
 
 def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
-    """The diagnosis that an outcome of delivery amounts to."""
+    """Return the diagnosis of a delivery's outcome."""
     name = exporter.name
     match outcome:
         case Delivered(notes=notes):
             if notes:
                 code, message = _commonest(notes)
                 return Diagnosis(name, "delivered", code, message)
-            return Diagnosis(name, "delivered", None, "taken, and nothing in the answer speaks against it")
+            return Diagnosis(name, "delivered", None, "accepted, and the reply reports no error")
         case Partial():
             refused = outcome.rejected or outcome.retry or outcome.unconfirmed
             code, message = _commonest(refused)
@@ -208,7 +208,7 @@ def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
             kind: Verdict = "throttled" if isinstance(outcome, Throttled) else "unavailable"
             return Diagnosis(name, kind, outcome.code, outcome.message, None, after)
         case TooLarge():
-            # Halved until the bad points stand alone: those are refused for good, unless size alone was the matter.
+            # Split until the bad points are alone: those are rejected, unless only the size was the problem.
             page = explain(outcome.code)
             split = page is not None and page.retry == "split"
             return Diagnosis(name, "too-large" if split else "rejected", outcome.code, outcome.message)
@@ -234,7 +234,7 @@ def _of_finding(diagnosis: Diagnosis, finding: Finding, *others: Alternative) ->
 
 
 class _Same:
-    """A transport that gives one answer to whatever is asked; nothing leaves this machine."""
+    """A transport that returns one reply to every request; nothing leaves this machine."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -273,7 +273,7 @@ def _read_back(exporter: HttpExporter[Any], reply: Reply, diagnosis: Diagnosis) 
 
 
 def _specific(exporter: HttpExporter[Any], reply: Reply) -> bool:
-    """True where the exporter knows this very text: it says more to it than to an answer that says nothing."""
+    """Return whether the exporter recognises this text: its code differs from that for an empty reply."""
     code = of_outcome(exporter, _judge(exporter, reply)).code
     nothing = of_outcome(exporter, _judge(exporter, replace(reply, body=b"x" if reply.body else b""))).code
     return code is not None and code != nothing and not (code.startswith("http.") and reply.ok)
