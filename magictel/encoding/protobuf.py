@@ -1,4 +1,4 @@
-"""Protobuf's wire format (protobuf.dev, "Encoding"), as far as encoders write it; reading it is in `magictel.sources.protobuf_wire`."""
+"""The part of Protobuf's wire format (protobuf.dev, "Encoding") that encoders write; reading it is in `magictel.sources.protobuf_wire`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The one place where attributes pass before anything is encoded: patterns redact a value or drop a key.
 
 Dry runs, logs and every exporter go through it. With no pattern the same objects pass, so that layouts hold. Dropping a key
-that tells two series apart makes them one series for the backend: that is the choice of whoever drops it.
+that tells two series apart makes them one series for the backend: that is the choice of the user who drops it.
 """
 
 from __future__ import annotations

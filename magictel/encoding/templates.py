@@ -72,7 +72,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A point left out by a documented rule: the code's page says which. `refused`: that is a loss which somebody must fix."""
+    """A point left out by a documented rule, on the code's page. `refused`: a loss that the user must fix."""
 
     code: str
     message: str
@@ -104,7 +104,7 @@ class _Layout:
     variant: Hashable
     parts: list[bytes]
     holes: Sequence[int]
-    """Where in the parts of one point each column stands."""
+    """The index of each column in the parts of a point."""
     stride: int
     source: tuple[Any, ...]
     """Kept, as ids are reused."""

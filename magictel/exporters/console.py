@@ -43,7 +43,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
     log_words = ("stdout", "stderr", "pipe")
     summary = "metrics on the terminal, for people or as OTLP JSON lines"
     Settings = ConsoleSettings
-    limits = ("Nobody can ask a terminal what it shows: a sample sent here stays unverified.",)
+    limits = ("A terminal cannot be read back: a sample sent here stays unverified.",)
     cost = "Nothing."
 
     def __init__(self, settings: ConsoleSettings | None = None, **options: Any) -> None:
@@ -81,9 +81,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
     def refused_by_system(self, failure: Exception) -> Outcome:
         """Whatever it is, the stream takes nothing."""
         if isinstance(failure, TimeoutError | BlockingIOError):
-            return Throttled(
-                "console.stuck", f"{self.settings.stream} is a pipe that nobody reads", needs_operator=True
-            )
+            return Throttled("console.stuck", f"{self.settings.stream} is a pipe without a reader", needs_operator=True)
         reason = getattr(failure, "strerror", None) or "it is closed"
         return Throttled("console.closed", f"{self.settings.stream} takes nothing: {reason}", needs_operator=True)
 

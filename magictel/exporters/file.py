@@ -32,13 +32,13 @@ class FileSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     path: Annotated[
         str,
         option(
-            "The file that lines are appended to; its directory must exist.",
+            "File to append lines to; its directory must exist.",
             example="/var/log/metrics.jsonl",
             routes=False,
             file=True,
         ),
     ] = "magictel-metrics.jsonl"
-    sync: Annotated[bool, option("Whether every write waits until the disk has it (fsync).", routes=False)] = False
+    sync: Annotated[bool, option("Flush every write to disk (fsync).", routes=False)] = False
 
 
 class FileExporter(Exporter[FileSettings]):
@@ -51,7 +51,7 @@ class FileExporter(Exporter[FileSettings]):
     Settings = FileSettings
     limits: ClassVar[tuple[str, ...]] = (
         "Nothing is lost: every field that the SDK knows is written.",
-        "The file is never cut or rotated here; a rotated file is made anew at the next write.",
+        "The exporter never truncates or rotates the file; after a rotation the next write creates a new one.",
     )
     cost = "150 to 600 bytes a point, uncompressed."
 
@@ -102,7 +102,7 @@ class FileExporter(Exporter[FileSettings]):
         return {Rung.HEALTH: self._room, Rung.WRITE: self._may_write}
 
     def expect(self, series: Series, point: Point) -> Expected | None:
-        """The point as it stands in the file."""
+        """The point as the file contains it."""
         return expected(series, point) if isinstance(self.encode(series, point), bytes) else None
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
@@ -114,7 +114,7 @@ class FileExporter(Exporter[FileSettings]):
             return Unreadable("file.unreadable", f"what was written cannot be read back: {error.message}", error.remedy)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
-        """The point as it stands in the file, told from others by all but its numbers."""
+        """The point as the file contains it, identified by everything except its numbers."""
         return identified(series, point) if isinstance(self.encode(series, point), bytes) else None
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:

@@ -14,7 +14,7 @@ class Emulator(Protocol):
     """
 
     name: str
-    """The exporter's name it stands in for."""
+    """Name of the exporter whose backend it emulates."""
 
     def handle(self, request: Request) -> Reply:
         """Answer one request: its URL is absolute, its body is as it travelled (compressed, if it was)."""

@@ -1,4 +1,4 @@
-"""What Prometheus keeps of samples: the head block's rules, by version, as far as a sender meets them.
+"""What Prometheus keeps of samples: the head block's rules that affect a sender, by version.
 
 A request is one transaction: the first refused sample undoes all of it. Samples within one request do not see each
 other, so what is out of order among them is dropped at the commit, in silence (2.42, measured; tsdb/head_append.go).

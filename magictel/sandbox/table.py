@@ -63,7 +63,7 @@ def canonical(name: str) -> str:
 
 
 def make(name: str, clock: Clock) -> Emulator:
-    """A fresh emulator that stands in for the exporter `name`'s backend. Raises `UsageError`, `PluginError`."""
+    """Return a new emulator of the backend of exporter `name`. Raises `UsageError`, `PluginError`."""
     name = canonical(name)
     factory = _factory(name)
     try:

@@ -2,7 +2,7 @@
 
 An exporter subclasses `ExporterSettings` (or `HttpSettings`), gives `env_prefix`, and writes each option once:
 
-    index: Annotated[str, option("Index or data stream that is written to.", example="metrics-app")] = "magicapi-metrics"
+    index: Annotated[str, option("Index or data stream to write to.", example="metrics-app")] = "magicapi-metrics"
 
 Help, documentation, sample files, the JSON schema and error messages are generated from them. `load` creates the values.
 Units: `seconds` also takes `250ms`, `10s`, `2m`, `1h`; `bytes` also takes `5MB` (a million each) and `512KiB` (1024 each).

@@ -28,7 +28,7 @@ def cluster_settings(wire: Wire) -> ClusterSettings:
 
 
 def of_cluster(settings: ClusterSettings) -> Finding | None:
-    """A block on the whole cluster: it stands in the cluster's settings, and no index shows it."""
+    """A block on the whole cluster, from the cluster's settings; no index shows it."""
     for name in ("read_only", "read_only_allow_delete"):
         block = f"cluster.blocks.{name}"
         if _in_force(settings, "cluster", "blocks", name, otherwise="false") == "true":
@@ -66,7 +66,7 @@ def of_index(wire: Wire, index: str) -> Finding | None:
         return None  # not there yet, or not for these credentials to know
     name = max(body)
     settings = body[name].get("settings", {}) if isinstance(body[name], dict) else {}
-    # This one stands there until the index is opened again.
+    # This block remains until the index is opened again.
     if str(settings.get("index.verified_before_close", "false")).lower() == "true":
         return Finding.failed(
             Rung.WRITE, "es.write.index-closed", f"{name} is closed", f"open it: POST {name}/_open", index=name

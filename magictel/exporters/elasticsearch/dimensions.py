@@ -239,7 +239,7 @@ def _reader_of(field: Mapping[str, Any]) -> _Read | None:
 
 
 def _text(value: Any) -> str | None:
-    """Return a scalar as the text that stands in the document."""
+    """Return a scalar as the text that the document contains."""
     return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
 
 

@@ -197,7 +197,7 @@ _DENIED = (
     Rule(
         "es.authz.auto-create",
         "the first write makes the index, and the credentials may not: {denied}",
-        "grant auto_configure on it, or have somebody make it beforehand",
+        "grant auto_configure on it, or have an administrator create it first",
         text=r"\[indices:admin/(?:auto_)?create",
     ),
     Rule(

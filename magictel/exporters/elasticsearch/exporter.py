@@ -144,7 +144,7 @@ class SearchExporter(HttpExporter[S]):
         return logs.reply_in(text, status)
 
     def unverified_code(self, reply: Reply) -> str | None:
-        """A search or count that finds nothing: not refreshed yet, as far as it goes."""
+        """The code for a search or count without hits: probably not refreshed yet."""
         return "es.read.not-yet-visible" if logs.found_nothing(reply) else None
 
     # ---- the ladder --------------------------------------------------------------------------------------------------

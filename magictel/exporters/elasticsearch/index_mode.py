@@ -58,7 +58,7 @@ class IndexMode:
             self._ask_dimensions(wire, timeout, settings)
 
     def learn(self, outcome: Outcome) -> bool:
-        """Return whether an item was refused for its id, which says what the settings were not asked for."""
+        """Return whether an item was refused for its id, which reveals the index mode without reading the settings."""
         if not isinstance(outcome, Partial):
             return False
         if any(verdict.code == "es.write.duplicate" for verdict in outcome.unconfirmed.values()):

@@ -70,7 +70,7 @@ def smallest_role(index: str) -> dict[str, Any]:
 
 
 def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
-    """`_has_privileges` answers for whoever asks. Without security there is no such end point."""
+    """Read the caller's own privileges from `_has_privileges`. Without security that endpoint does not exist."""
     wanted = {"index": [{"names": [index], "privileges": ["create_doc", "auto_configure", "read"]}]}
     reply = wire.post("/_security/user/_has_privileges", wanted)
     body = reply.json()
@@ -154,7 +154,7 @@ def _may_not_create(index: str) -> Finding:
         Rung.WRITE,
         "es.authz.auto-create",
         f"{index} does not exist, and the credentials may write but not make it",
-        f"have somebody make it, or grant auto_configure: {json.dumps(role)}",
+        f"have an administrator create it, or grant auto_configure: {json.dumps(role)}",
         smallest_role=role,
     )
 

@@ -112,7 +112,7 @@ def _index_in_url(wire: Wire, opensearch: bool, seen: dict[str, Any]) -> Finding
 
 
 def _plain_http(finding: Finding, opensearch: bool) -> Finding:
-    """Elasticsearch closes a plain request to its TLS port without a word, where others reset it or answer 400."""
+    """Elasticsearch closes a plain request to its TLS port without a reply; others reset it or answer 400."""
     if opensearch or finding.code != "http.tls-port" or finding.evidence.get("failure") != "net.http.closed":
         return finding
     return replace(

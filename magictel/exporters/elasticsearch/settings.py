@@ -25,25 +25,26 @@ class SearchSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fi
     url: Annotated[
         list[str],
         option(
-            "Address of the cluster, several nodes separated by commas; user:password@ in it is taken out.",
+            "Address of the cluster; separate several nodes by commas. user:password@ is removed from it.",
             example=["https://es.example.net:9243"],
             address=True,
         ),
     ] = msgspec.field(default_factory=lambda: [LOCAL])
-    index: Annotated[
-        str, option("Index or data stream that is written to.", example="metrics-app-default", routes=False)
-    ] = "magicapi-metrics"
+    index: Annotated[str, option("Index or data stream to write to.", example="metrics-app-default", routes=False)] = (
+        "magicapi-metrics"
+    )
     pipeline: Annotated[
-        str | None, option("Ingest pipeline that every document goes through.", example="metrics-clean", routes=False)
+        str | None, option("Ingest pipeline for all documents.", example="metrics-clean", routes=False)
     ] = None
     routing: Annotated[
-        str | None, option("Routing value of every document: all go to one shard.", example="tenant-1", routes=False)
+        str | None,
+        option("Routing value of all documents; they are stored in one shard.", example="tenant-1", routes=False),
     ] = None
     max_batch_points: Annotated[
-        int, option("Most points in one request.", unit="points", example=1000, ge=1, le=1_000_000)
+        int, option("Maximum number of points per request.", unit="points", example=1000, ge=1, le=1_000_000)
     ] = 2_500
     """About 1.5 MB: as large as one slice of encoding, which then need not be copied into a larger body."""
-    mode: Annotated[Literal["flat"], option("Shape of the documents: one for each point.", routes=False)] = "flat"
+    mode: Annotated[Literal["flat"], option("Document layout: one document per point.", routes=False)] = "flat"
 
     def problems(self) -> Iterable[Problem]:
         """Add: no address at all, an impossible name of an index."""
@@ -64,7 +65,7 @@ class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_un
     cloud_id: Annotated[
         str | None,
         option(
-            "Cloud ID of an Elastic Cloud deployment, in place of url.",
+            "Cloud ID of an Elastic Cloud deployment, instead of url.",
             example="prod:ZXUtd2VzdC0xLmF3cy5mb3VuZC5pbyQwYTFiMmMkM2Q0ZTVm",
         ),
     ] = None
@@ -81,7 +82,7 @@ class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_un
             yield (
                 "cloud_id",
                 "config.value",
-                "cloud_id: url and cloud_id are both set, and both say where the cluster is",
+                "cloud_id: url and cloud_id are both set, but only one may give the cluster's address",
                 "unset one of them",
             )
 
@@ -115,7 +116,7 @@ def cloud_url(cloud_id: str) -> str:
         raise SettingsError(
             "config.value",
             "cloud_id: it does not decode to a host and a cluster",
-            "copy the Cloud ID from the deployment's page once more, whole",
+            "copy the complete Cloud ID from the deployment's page again",
         )
     name, _, port = host.partition(":")
     cluster, _, own_port = cluster.partition(":")
@@ -128,9 +129,9 @@ def _index_problems(index: str) -> Iterable[Problem]:
     if not index:
         why = "it is empty"
     elif bad:
-        why = f"{bad[0]!r} cannot stand in the name of an index"
+        why = f"{bad[0]!r} is not allowed in the name of an index"
     elif not index.isprintable():
-        why = "a character that cannot be seen stands in the name"
+        why = "the name contains an invisible character"
     elif index != index.lower():
         why = f"{index} has capital letters, and an index cannot"
     elif index[0] in "-_+" or index in (".", ".."):

@@ -1,4 +1,4 @@
-"""Prometheus remote write 1.0: Prometheus, Mimir, Cortex, Thanos, VictoriaMetrics and whoever else takes it.
+"""Prometheus remote write 1.0: Prometheus, Mimir, Cortex, Thanos, VictoriaMetrics and other receivers.
 
 Protobuf in snappy's block format, and a reply without item verdicts. Prometheus takes all of a request or nothing
 (one bad sample costs the good ones), so a request refused for its points is halved until the bad ones stand alone; sending
@@ -108,7 +108,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         return self._collisions.deduplicate(groups)
 
     def route(self) -> Route:
-        """The write path stands in the endpoint."""
+        """The endpoint contains the write path."""
         return Route("", self.settings.max_batch_points, self.settings.max_batch_bytes)
 
     def compress(self, body: bytes) -> tuple[bytes, Mapping[str, str]]:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.encoding.templates import Withheld
 from magictel.model.metrics import Kind, Point, Series, Stream
 
-_CUT = b"\x00"  # JSON escapes it, so it stands in no part
+_CUT = b"\x00"  # JSON escapes it, so no part contains it
 _KEYS = {
     Kind.SUM: "sum",
     Kind.GAUGE: "gauge",

@@ -181,7 +181,7 @@ def _with_unit(tokens: list[str], main: str, per: str) -> list[str]:
 
 
 def _suffixed(name: str, main: str, per: str, counter: bool, ratio: bool) -> str:
-    """Suffixes behind an unescaped name: those it ends in already are not doubled, whatever stands before them."""
+    """Suffixes behind an unescaped name: those it ends in already are not doubled, whatever precedes them."""
     behind = [suffix for suffix, wanted in ((per, per), ("total", counter), ("ratio", ratio)) if wanted]
     for suffix in reversed(behind):
         if name.endswith(suffix) and len(name) > len(suffix) + 1:

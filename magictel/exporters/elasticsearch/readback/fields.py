@@ -1,4 +1,4 @@
-"""What an index says of its fields (`_field_caps`, open to whoever may read it): which name shows a field's values, if any."""
+"""What an index says of its fields (`_field_caps`, which needs the read privilege only): which name shows a field's values, if any."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def refresh_interval(wire: Wire, index: str) -> float | Unreadable:
             if seconds < 0:
                 return Unreadable(
                     "es.read.never-refreshed",
-                    f"refresh_interval of {index} is -1: what is written is not shown until somebody refreshes",
+                    f"refresh_interval of {index} is -1: searches show nothing new until a manual refresh",
                     f"PUT {index}/_settings with index.refresh_interval: null",
                 )
             longest = max(longest, seconds)
