@@ -55,6 +55,10 @@ def command(
     return 0
 
 
+def _names_credentials(code: str) -> bool:
+    return ".auth." in code or ".authz." in code or code in {"http.unauthorized", "http.forbidden"}
+
+
 def text(page: Page) -> list[str]:
     """Return the lines of a page, 80 columns wide, with each command on its own line."""
     from magictel.catalogue.retry import RETRY
@@ -62,6 +66,8 @@ def text(page: Page) -> list[str]:
     again = (
         f"{RETRY.get(page.retry, page.retry)} (class {page.retry}; with the outcome {', '.join(outcomes(page.retry))})"
     )
+    if _names_credentials(page.code):
+        again += ". A running exporter keeps the points waiting, and tries again with the credentials read anew"
     lines = [page.code, *textwrap.wrap(page.title, 80)]
     for heading, content in (
         ("What it means", (page.meaning,)),
