@@ -332,7 +332,7 @@ class _Encoded:
 
 
 def _one_by_one(stream: Stream, points: Sequence[Point], begin: int, encode: Encode) -> _Encoded:
-    """Encode points that no template fits; the first stands at position `begin` of the collection."""
+    """Encode points that no template fits; the first is at position `begin` of the collection."""
     items: list[bytes] = []
     withheld: list[Withheld] = []
     at: list[int] = []

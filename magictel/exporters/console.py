@@ -81,7 +81,11 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
     def refused_by_system(self, failure: Exception) -> Outcome:
         """Whatever it is, the stream takes nothing."""
         if isinstance(failure, TimeoutError | BlockingIOError):
-            return Throttled("console.stuck", f"{self.settings.stream} is a pipe without a reader", needs_operator=True)
+            return Throttled(
+                "console.stuck",
+                f"{self.settings.stream} is a pipe whose reader has stopped reading",
+                needs_operator=True,
+            )
         reason = getattr(failure, "strerror", None) or "it is closed"
         return Throttled("console.closed", f"{self.settings.stream} takes nothing: {reason}", needs_operator=True)
 

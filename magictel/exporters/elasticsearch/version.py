@@ -12,7 +12,7 @@ _SINCE_LUCENE_9_5 = (2, 7)
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """`opensearch` tells the two families apart; `version` is as far as it has numbers; `known` is False if the reply names no product."""
+    """`opensearch` tells the two families apart; `version` has the leading numbers; `known` is False if the reply names no product."""
 
     opensearch: bool
     version: tuple[int, ...] = ()

@@ -42,7 +42,7 @@ def identified(series: Series, point: Point) -> Expected:
 
 
 def every_point(text: bytes) -> Iterator[Seen]:
-    """The points of one line by their identity, whoever wrote them; a line that is no request has none."""
+    """Return the points of one line by their identity, from any writer; a line that is not a request has none."""
     for fields in _every(text):
         yield Seen(identity(fields), fields)
 
