@@ -97,7 +97,7 @@ WRONG: list[tuple[dict[str, str], str, str]] = [
     ({"password": "s3cr3t"}, "config.credentials", "password is set, but username is not"),
     ({"cloud_id": "prod:%%%"}, "config.value", "does not decode"),
     ({"cloud_id": "prod:ZXUtd2VzdC0x…"}, "config.value", "does not decode"),
-    ({"index": "a\u200bb"}, "config.value", "cannot be seen"),
+    ({"index": "a\u200bb"}, "config.value", "invisible character"),
     ({"cloud_id": cloud("a.example$abc$"), "url": "http://b.example"}, "config.value", "url and cloud_id are both set"),
     ({"url": "http://localhost:99999"}, "config.url.bad-port", "99999"),
     ({"url": "localhost:9200"}, "config.url.no-scheme", "http://"),
