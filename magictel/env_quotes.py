@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CODE = "config.quotes"
-WHY = "includes quotes as part of the value: env files of docker and Kubernetes keep them"
+WHY = "is in quotes, and they are part of the value: env files of docker and Kubernetes keep them"
 
 
 def unquoted(text: str) -> str | None:

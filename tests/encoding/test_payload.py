@@ -29,7 +29,7 @@ def split(body: bytes) -> list[bytes]:
 
 
 def chunks(
-    sizes: Sequence[int], cuts: Sequence[bool], known: Sequence[bool], envelopes: Sequence[int] = (0,) * 60
+    sizes: Sequence[int], cuts: Sequence[bool], known: Sequence[bool], envelopes: Sequence[int] = ()
 ) -> tuple[list[bytes], list[Chunk]]:
     items = [item(number, size) for number, size in enumerate(sizes)]
     grouped: list[list[bytes]] = []
@@ -43,7 +43,7 @@ def chunks(
             b"".join(group),
             len(group),
             tuple(map(len, group)) if known[number] else None,
-            ENVELOPES[envelopes[number]],
+            ENVELOPES[envelopes[number] if envelopes else 0],
             range(starts[number], starts[number + 1]),
         )
         for number, group in enumerate(grouped)

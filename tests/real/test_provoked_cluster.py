@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from magictel import sandbox
+from magictel.sandbox.server import Server
+from tests.emulators.elasticsearch.emulator import SearchEmulator
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
 from tests.exporters.elasticsearch.engines import Engine
 from tests.real.provoking import Seen, put, seen
@@ -106,9 +107,8 @@ def test_the_emulator_refuses_as_the_engine_does(engine: Engine, name: str) -> N
     block = f"cluster.blocks.{name}"
     kind = "opensearch" if engine.name.startswith("o") else "elasticsearch"
     answers = []
-    with sandbox.start([kind]) as room:
-        (url,) = room.environment().values()
-        emulated = Engine(engine.name, url, engine.index)
+    with Server(SearchEmulator(kind)) as server:
+        emulated = Engine(engine.name, server.origin, engine.index)
         for one in (engine, emulated):
             put(one, "/_cluster/settings", {"persistent": {block: True}})
             try:

@@ -94,7 +94,7 @@ def _plain(reply: Reply) -> Any:
         value.pop("cluster_uuid", None)
     headers = {name.lower(): value for name, value in reply.headers.items()}
     text = json.dumps(comparable(value, "no-name"), sort_keys=True)
-    return reply.status, headers, re.sub(r"\b[\w-]{22}(?=[\"\]])", "uuid", text)
+    return reply.status, headers, re.sub(r"(?<![\w-])[\w-]{22}(?=[\"\]])", "uuid", text)
 
 
 COMMANDS = [
