@@ -15,7 +15,7 @@ from magictel.cli.environment import folder
 from magictel.cli.options import FormatOption
 from magictel.cli.output import Format
 from magictel.errors import UsageError
-from magictel.scaffold.project import NAME, Kind, Names, files
+from magictel.scaffold.project import LONGEST_NAME, NAME, Kind, Names, files
 
 app = plain_app(help="Create a package with a working new exporter.", no_args_is_help=False)
 
@@ -43,7 +43,10 @@ def exporter(
     """Create a package with an exporter, settings, an emulator, pages for its codes, and tests for every law."""
     names = _names(called)
     target = folder() / (out or names.package)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and not target.is_dir():
+        message = f"{target} exists and is not a directory"
+        raise UsageError("usage.folder-exists", message, "name another one with --out FOLDER")
+    if target.exists() and any(target.iterdir()):
         raise UsageError(
             "usage.folder-exists", f"{target} exists and is not empty", "name another one with --out FOLDER"
         )
@@ -71,9 +74,13 @@ def exporter(
 
 def _names(called: str) -> Names:
     name = called.strip()
+    if len(name) > LONGEST_NAME:
+        message = f'"{name[:20]}…" is not a valid exporter name: it has {len(name)} characters, at most {LONGEST_NAME} are allowed'
+        raise UsageError("usage.exporter-name", message, "magictel new exporter acme")
     if not NAME.fullmatch(name):
         message = (
-            f'"{called}" is not a valid exporter name: use lower-case letters, digits and hyphens, for example acme'
+            f'"{called}" is not a valid exporter name: use lower-case letters, digits and hyphens, begin with a letter, '
+            "and put no hyphen at the end and no two in a row, for example acme"
         )
         raise UsageError("usage.exporter-name", message, "magictel new exporter acme")
     from magictel.registry.entry_points import registration_of

@@ -23,12 +23,12 @@ from magictel.diagnose.diagnosis import (
 )
 from magictel.diagnose.error_text import code_in, peer_in, system_error
 from magictel.diagnose.log_parsing import lone_number, named_status, unwrapped
-from magictel.diagnose.masking import masked
 from magictel.diagnose.replies import ANYWHERE, of_outcome, read_answer, reply_in
 from magictel.errors import MagictelError, UsageError
 from magictel.http.wire import Reply
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.secrets.masking import masked
 
 __all__ = ["STANDS_WITH", "UNRECOGNISED", "Diagnosis", "During", "Pasted", "Verdict", "diagnose"]
 

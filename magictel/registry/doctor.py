@@ -16,6 +16,7 @@ from magictel.registry.entry_points import (
     Registration,
     installed,
     is_built_in,
+    is_malformed,
     load,
     package_of,
     registration,
@@ -42,7 +43,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A registered exporter: its package, the object that it names, and the cost of its import (None for built-in ones)."""
+    """A registered exporter: its package, the object that it names, and the cost of its import (None if it is not measured)."""
 
     registration: Registration
     value: str
@@ -84,7 +85,7 @@ def examine(environment: Mapping[str, str], folder: Path, name: str | None = Non
 
 
 def _examined(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Examined:
-    if is_built_in(point):
+    if is_built_in(point) or is_malformed(point):
         return Examined(registration(point, points, environment), point.value)
     cost = import_cost(point.module)
     if cost.ended and cost.exit_code in (0, 1):  # 1: an exception, which this process's import shows again
@@ -121,7 +122,7 @@ def _problems(examined: Examined, facts: Installation) -> Iterator[Problem]:
     if cost.seconds > max(_SLOW, cost.ours):
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in cost.packages)
         message = f"its import takes {cost.seconds:.1f} s ({parts}); magictel's own imports take {cost.ours:.1f} s"
-        fix = f"in {package}, import large libraries inside the functions that need them"
+        fix = f"in {package}, import large libraries and do slow work inside the functions that need them"
         yield Problem("plugin.slow", "warn", shown.name, message, fix)
     called = str(getattr(load(shown.name), "name", ""))
     if called != shown.name:

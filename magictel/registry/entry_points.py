@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from magictel.catalogue.builtin_exporters import BUILT_IN, BuiltIn
 from magictel.errors import PluginError
+from magictel.secrets.masking import masked
 
 GROUP = "magictel.exporters"
 OTHERS_GROUP = "opentelemetry_metrics_exporter"
@@ -190,6 +191,9 @@ def _taken(point: EntryPoint, points: Iterable[EntryPoint]) -> str | None:
 
 def _load(point: EntryPoint) -> type[Any]:
     """Import with stevedore, with its list of entry points replaced by the fresh one."""
+    if is_malformed(point):
+        reason = f'its entry point "{point.value}" is not module:Class'
+        raise PluginError("plugin.broken", reason, f"fix or uninstall {_named(point)}")
     from stevedore import ExtensionManager
 
     class Fresh(ExtensionManager):  # type: ignore[misc, type-arg, unused-ignore] # stevedore's types differ by version
@@ -221,9 +225,8 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
     from magictel.plugin.interface import INTERFACE, declared_interface
 
     if not issubclass(exporter, Exporter):
-        raise PluginError(
-            "plugin.broken", f"{point.value} is not an exporter", f"{remedy}: it must subclass magictel.Exporter"
-        )
+        what = f"{point.value} is {_kind_of(exporter)}, and magictel needs a subclass of magictel.Exporter"
+        raise PluginError("plugin.broken", what, remedy)
     interface = declared_interface(exporter)
     if interface is None:
         what = "declares no interface"
@@ -240,6 +243,14 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
         raise PluginError("plugin.broken", f'{point.value} is of the unknown kind "{exporter.kind}"', remedy)
 
 
+def _kind_of(plugin: type[Any]) -> str:
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
+
+    if issubclass(plugin, MetricReader):
+        return "an OpenTelemetry MetricReader"
+    return "an OpenTelemetry MetricExporter" if issubclass(plugin, MetricExporter) else "not an exporter"
+
+
 def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
     from magictel.settings.fields import fields_of
 
@@ -247,13 +258,18 @@ def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _reason(failure: BaseException) -> str:
-    """Return why an import failed, on a single line."""
+    """Return why an import failed, on a single line, with passwords, keys and tokens masked."""
     if isinstance(failure, SystemExit):
         return "its import tried to end the process"
-    text = " ".join(str(failure).split())
+    text = masked(" ".join(str(failure).split()))
     if isinstance(failure, ImportError) and text:
         return text[:200]
     return f"{type(failure).__name__}{': ' + text[:200] if text else ''}"
+
+
+def is_malformed(point: EntryPoint) -> bool:
+    """Return whether the value of an entry point names no object: `EntryPoint.module` would raise."""
+    return EntryPoint.pattern.match(point.value) is None
 
 
 def is_built_in(point: EntryPoint) -> bool:

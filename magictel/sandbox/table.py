@@ -16,6 +16,7 @@ from typing import cast
 from magictel.clock import Clock
 from magictel.errors import PluginError, UsageError
 from magictel.sandbox.emulator import Emulator
+from magictel.secrets.masking import masked
 
 GROUP = "magictel.emulators"
 _BUILT_IN: Mapping[str, str] = MappingProxyType(
@@ -86,7 +87,7 @@ def _factory(name: str) -> Callable[..., Emulator]:
 
 
 def _broken(name: str, failure: BaseException) -> PluginError:
-    why = " ".join(f"{type(failure).__name__}: {failure}".split())[:200]
+    why = masked(" ".join(f"{type(failure).__name__}: {failure}".split()))[:200]
     return PluginError(
         "plugin.broken", f"the emulator for {name} cannot be used: {why}", f"fix or uninstall the package of {name}"
     )

@@ -10,6 +10,8 @@ from typing import Literal
 
 Kind = Literal["http", "datagram", "file"]
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST_NAME = 100
+"""Characters of a name: with what is added to it, file names stay within the usual 255."""
 _FOLDER = Path(__file__).parent
 _SUFFIX = ".in"
 _ACME = re.compile(r"acme|Acme|ACME")

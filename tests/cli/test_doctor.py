@@ -67,6 +67,10 @@ BROKEN = {
     "another interface": (ACME.replace("interface = 2", "interface = 9"), "plugin.interface", "built for interface 9", "install a version"),
     "no interface of its own": (ACME.replace("interface = 2", ""), "plugin.interface", "declares no interface", "install a version"),
     "no exporter": ("class AcmeExporter: pass", "plugin.broken", "is not an exporter", "fix or uninstall"),
+    "a secret in an exception": (
+        "raise RuntimeError('password=hunter2secret in dsn https://u:pw12345@h/, token: abc123def')",
+        "plugin.broken", "RuntimeError: password=*** in dsn https://u:***@h/, token: ***", "fix or uninstall",
+    ),
     "an end of the process": ("import os\nos._exit(7)", "plugin.broken", "ends the process, with exit code 7", "fix or uninstall"),
     "a crash": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "plugin.broken", "signal 11", "fix or uninstall"),
 }  # fmt: skip
@@ -85,6 +89,20 @@ def test_a_plugin_that_cannot_be_loaded(case: str, packages: Path, magictel: Mag
     assert ran.out.splitlines()[-1].startswith(f"FAILED: acme: {found['message']} ({code})")
     assert f"magictel explain {code}" in ran.out
     assert "elasticsearch" not in ran.out
+
+
+def test_a_malformed_entry_point_is_listed_as_broken_and_does_not_end_the_report(
+    packages: Path, magictel: Magictel
+) -> None:
+    install(packages, "acme", {**POINT, "junk": "not a ref"}, {"acme_exporter": ACME})
+    ran = magictel("doctor", "--format", "json")
+    assert ran.code == 1
+    rows = {row["name"]: row for row in ran.document["exporters"]}
+    assert (rows["junk"]["state"], rows["junk"]["import_seconds"], rows["acme"]["state"]) == ("broken", None, "ready")
+    found = problems(magictel)
+    assert found.keys() == {("junk", "plugin.broken")}
+    assert found["junk", "plugin.broken"]["message"] == 'its entry point "not a ref" is not module:Class'
+    assert "FAILED: junk" in magictel("doctor", "junk").out
 
 
 def test_an_import_that_does_not_end(packages: Path, magictel: Magictel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +128,19 @@ def test_a_slow_import_names_the_package_that_takes_the_time(
     assert magictel("doctor").code == 0
     monkeypatch.setattr(doctor, "import_cost", lambda module: import_cost.ImportCost(1.0, 2.0))
     assert magictel("doctor", "--strict").code == 0  # magictel's own imports take longer: the machine is slow
+
+
+def test_the_cost_of_an_import_includes_the_plugins_own_module(
+    packages: Path, magictel: Magictel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(packages, "acme", POINT, {"acme_exporter": f"import time\ntime.sleep(1.5)\n{ACME}"})
+    cost = import_cost.import_cost("acme_exporter")
+    assert cost.packages[0][0] == "acme_exporter"
+    assert cost.seconds > 1.4
+    monkeypatch.setattr(doctor, "import_cost", lambda module: import_cost.ImportCost(cost.seconds, 0.2, cost.packages))
+    (row,) = magictel("doctor", "acme", "--format", "json").document["problems"]
+    assert row["code"] == "plugin.slow"
+    assert "(acme_exporter " in row["message"]
 
 
 def test_a_name_that_two_packages_register(packages: Path, magictel: Magictel) -> None:

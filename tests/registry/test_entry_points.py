@@ -92,7 +92,23 @@ BROKEN = {
     "no such class": ("x = 1", "no attribute 'AcmeExporter'"),
     "no class at all": ("AcmeExporter = 5", "is not a class"),
     "no exporter": ("class AcmeExporter: interface = 2", "is not an exporter"),
-    "a reader of the SDK": (READER, "is not an exporter"),
+    "a reader of the SDK": (
+        READER,
+        "is an OpenTelemetry MetricReader, and magictel needs a subclass of magictel.Exporter",
+    ),
+    "an exporter of the SDK": (
+        "from opentelemetry.sdk.metrics.export import ConsoleMetricExporter as AcmeExporter",
+        "is an OpenTelemetry MetricExporter, and magictel needs a subclass of magictel.Exporter",
+    ),
+    "a secret in an exception": (
+        "raise RuntimeError('password=hunter2secret in dsn https://u:pw12345@h/')",
+        "RuntimeError: password=*** in dsn https://u:***@h/",
+    ),
+    "a secret in an import error": ("raise ImportError('no token=abc123def')", "no token=***"),
+    "a secret that the end of a long reason would cut": (
+        f"raise RuntimeError('{'x ' * 88}https://u:{'p' * 30}@h/')",
+        "https://u:***",
+    ),
     "no interface": (f"{BASE}class AcmeExporter(Exporter): pass", "declares no interface"),
     "no interface, on one of ours": (
         "from magictel.exporters.file import FileExporter\nclass AcmeExporter(FileExporter): pass",
@@ -120,6 +136,14 @@ def test_a_broken_plugin_is_shown_with_its_reason_and_does_not_keep_the_others_f
     assert reason in (one.reason or "")
     assert one.says.startswith("broken: ")
     assert found("elasticsearch")[0].state == "ready"
+
+
+def test_a_malformed_entry_point_is_broken_and_says_so(folder: Path) -> None:
+    install(folder, "acme", {"acme": "not a ref"}, {})
+    (one,) = found("acme")
+    assert one.says == 'broken: its entry point "not a ref" is not module:Class'
+    with pytest.raises(PluginError, match='"not a ref" is not module:Class'):
+        entry_points.load("acme")
 
 
 @pytest.mark.parametrize("case", [case for case in BROKEN if case != "settings that are none"])

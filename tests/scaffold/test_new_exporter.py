@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -10,12 +11,15 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from magictel.cli.main import run
 from magictel.conformance import LAWS
-from magictel.scaffold.project import NAME, Kind, Names, files
+from magictel.http.messages import Reply
+from magictel.model.finding import Status
+from magictel.scaffold.project import LONGEST_NAME, NAME, Kind, Names, files
 from tests.documents import prompted
 from tests.foreign.fresh import ROOT, Fresh, build, fresh, missing_tools, outside_tmp
 
@@ -56,8 +60,18 @@ def test_a_name_in_all_its_spellings(name: str, spelled: str) -> None:
 def test_a_name_that_cannot_be_used(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not NAME.fullmatch(name)
     assert run(["new", "exporter", name, "--out", str(tmp_path / "out")]) == 2
-    assert "is not a valid exporter name" in capsys.readouterr().err
+    message = " ".join(capsys.readouterr().err.split())
+    assert "is not a valid exporter name" in message
+    assert "begin with a letter, and put no hyphen at the end and no two in a row" in message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_name_has_a_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["new", "exporter", "a" * 300, "--out", str(tmp_path / "out")]) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "it has 300 characters, at most 100 are allowed" in message
+    assert not (tmp_path / "out").exists()
+    new(tmp_path, "a" * LONGEST_NAME, "http")
 
 
 def test_a_name_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +81,9 @@ def test_a_name_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "README.md").write_text("mine")
-    for folder in (tmp_path, tmp_path / "README.md", Path("/proc")):
+    assert run(["new", "exporter", "acme", "--out", str(tmp_path / "README.md")]) == 2
+    assert "README.md exists and is not a directory" in capsys.readouterr().err
+    for folder in (tmp_path, Path("/proc")):
         assert run(["new", "exporter", "acme", "--out", str(folder)]) == 2
         assert "exists and is not empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
@@ -121,6 +137,27 @@ def test_every_code_of_the_package_has_a_page_of_the_right_shape(kind: Kind) -> 
     for code, page in pages.items():
         assert page.keys() == {"retry", "title", "meaning", "why", "fix", "again", "related"}, code
         assert any(line.startswith("$ ") for line in page["fix"]), code
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "http.unauthorized"), (403, "http.forbidden")])
+def test_rejected_credentials_are_reported_at_the_auth_rung(
+    status: int, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(new(tmp_path, "acme", "http")))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acme_exporter"]:
+        monkeypatch.delitem(sys.modules, name)
+    module = importlib.import_module("acme_exporter")
+    try:
+        exporter = module.AcmeExporter(module.AcmeSettings(url="http://localhost:8000"))
+        wire = SimpleNamespace(get=lambda path: Reply(status, {}, b""))
+        assert exporter.replies(wire).outcome is Status.PASS
+        for finding in (exporter.accepts(wire), exporter.writes(wire)):
+            assert (finding.outcome, finding.code) == (Status.FAIL, code)
+        broken = exporter.replies(SimpleNamespace(get=lambda path: Reply(500, {}, b"")))
+        assert (broken.outcome, broken.code) == (Status.FAIL, "acme.status")
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "acme_exporter"]:
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="module")
