@@ -59,7 +59,11 @@ class Chosen:
         """Create the exporter. Raise the failure of an unusable target."""
         if self.failure is not None or self.resolved is None or self.exporter is None:
             raise self.failure or SettingsError("config.value", f"{self.name} is unusable")
-        return self.exporter(self.resolved.settings, target=self.spec.name, **options)
+        from magictel.settings.origin import DEFAULT
+
+        exporter = self.exporter(self.resolved.settings, target=self.spec.name, **options)
+        exporter.origins = {key: str(origin) for key, origin in self.resolved.origins.items() if origin != DEFAULT}
+        return exporter
 
 
 def chosen_targets(

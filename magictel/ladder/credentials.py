@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from magictel.http.amazon import unsigned
 from magictel.http.reply_words import words_of
@@ -17,8 +18,37 @@ _AUTHENTICATE = "set or correct the credentials"
 _AUTHORIZE = "grant these credentials write permission, or allow this path in the proxy in front of the backend"
 
 
-def refused(reply: Reply, wire: Wire, verdict: Outcome, rung: Rung = Rung.AUTH) -> Finding:
-    """Return the failed finding for a 401 or 403, with the message of the exporter's own verdict."""
+@dataclass(frozen=True, slots=True)
+class SentCredentials:
+    """The option whose credentials are sent (empty: none are), and what to do about a 401."""
+
+    option: str
+    remedy: str
+
+
+def sent_credentials(settings: Any, origins: Mapping[str, str]) -> SentCredentials:
+    """Return the credentials that these settings send. `origins`: where each option's value comes from."""
+    if any(name.lower() == "authorization" for name in settings.headers):
+        option = "headers"  # replaces the header of any other option
+    else:
+        option = next(iter(settings.credentials()), "") if hasattr(settings, "credentials") else ""
+    if option:
+        places = dict.fromkeys(origins[key] for key in option.split(" and ") if key in origins)
+        what = {"url": "the user and password in url", "headers": "Authorization in headers"}.get(option, option)
+        return SentCredentials(option, f"check {what}" + (f" ({', '.join(places)})" if places else ""))
+    if not hasattr(settings, "credential_options"):  # the author's own: what is sent is not known here
+        return SentCredentials("", _AUTHENTICATE)
+    *others, last = settings.credential_options()
+    return SentCredentials("", f"set {', '.join(others)}{', or ' if others else ''}{last}")
+
+
+def refused(
+    reply: Reply, wire: Wire, verdict: Outcome, rung: Rung = Rung.AUTH, *, authenticate: str = _AUTHENTICATE
+) -> Finding:
+    """Return the failed finding for a 401 or 403, with the message of the exporter's own verdict.
+
+    `authenticate`: the remedy for a 401 without one.
+    """
     missing = reply.status == 401
     code = "http.unauthorized" if missing else "http.forbidden"
     message, remedy = f"{reply.status}: {words_of(reply)}", None
@@ -28,7 +58,7 @@ def refused(reply: Reply, wire: Wire, verdict: Outcome, rung: Rung = Rung.AUTH) 
         rung,
         code,
         f"every request is rejected: {message}",
-        remedy or (_AUTHENTICATE if missing else _AUTHORIZE),
+        remedy or (authenticate if missing else _AUTHORIZE),
         status=reply.status,
         answered_by=str(responder_of(reply)),
         first_bytes=wire.first_bytes(reply),
@@ -38,15 +68,14 @@ def refused(reply: Reply, wire: Wire, verdict: Outcome, rung: Rung = Rung.AUTH) 
 def unauthorized(
     reply: Reply,
     wire: Wire,
-    given: bool,
-    options: str,
+    sent: SentCredentials,
     *,
     code: str = "http.unauthorized",
     rung: Rung = Rung.AUTH,
 ) -> Finding:
     """Return the failed finding for a 401 without a reason: wrong or missing credentials.
 
-    `given`: credentials are sent. `options`: the options that set them. `code`: the backend's own code; a proxy's 401 gets another.
+    `code`: the backend's own code; a proxy's 401 gets another.
     """
     front = responder_of(reply)
     words_in_reply = words_of(reply)
@@ -54,8 +83,8 @@ def unauthorized(
     return Finding.failed(
         rung,
         "http.unauthorized" if front.named else code,
-        f"the credentials are rejected (401){words}" if given else f"credentials are required (401){words}",
-        f"check {options}" if given else f"set {options}",
+        f"the credentials are rejected (401){words}" if sent.option else f"credentials are required (401){words}",
+        sent.remedy,
         status=401,
         body=wire.first_bytes(reply),
     )

@@ -13,7 +13,7 @@ from magictel.errors import WireError
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.climb import write_decides
 from magictel.ladder.clock import clock, time_of
-from magictel.ladder.credentials import REFUSED, refused
+from magictel.ladder.credentials import REFUSED, SentCredentials, refused
 from magictel.ladder.dns import dns
 from magictel.ladder.endpoints import merge
 from magictel.ladder.http import explain_wire_error, unavailable
@@ -59,6 +59,10 @@ class HttpLadder(Protocol):
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Return the outcome of a reply to a write."""
+        ...
+
+    def sent_credentials(self) -> SentCredentials:
+        """Return the credentials that are sent, with the remedy for a 401."""
         ...
 
     def window(self) -> tuple[float, float]:
@@ -200,7 +204,7 @@ class _HttpClimb(_NetworkClimb):
         if reply.status not in REFUSED:
             return None
         verdict = self._exporter.judge(Payload(b"", 1), reply)
-        return self._decided(refused(reply, wire, verdict))
+        return self._decided(refused(reply, wire, verdict, authenticate=self._exporter.sent_credentials().remedy))
 
     def _decided(self, finding: Finding) -> Finding:
         return write_decides(finding) if self._writes_next else finding

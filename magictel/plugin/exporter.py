@@ -73,6 +73,8 @@ class Exporter(Authored[S], MetricExporter):
         self.log = logging.getLogger(f"magictel.{self.target}")
         self.clock: Clock = clock or SystemClock()
         self.unusable: SettingsError | None = None
+        self.origins: Mapping[str, str] = {}
+        """Where the values of options come from, for remedies; empty if the settings were made by a program."""
         self.allowed: frozenset[SideEffect] = frozenset()
         """Side effects that probes may have beyond read-only (`check --allow`)."""
         self.climb_until: float | None = None

@@ -17,6 +17,7 @@ from magictel.errors import SettingsError, WireError
 from magictel.http.classify import judge_status
 from magictel.http.messages import MISREAD, malformed
 from magictel.http.wire import Reply, Request, Transport, Wire
+from magictel.ladder.credentials import SentCredentials, sent_credentials
 from magictel.ladder.steps import http_steps
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
@@ -381,6 +382,10 @@ class HttpExporter(Exporter[S]):
             transport = self.transport
             if isinstance(transport, HttpTransport):
                 transport.prepare(endpoint.url("/") for endpoint in self.endpoints())
+
+    def sent_credentials(self) -> SentCredentials:
+        """Return the credentials that are sent, with the remedy for a 401."""
+        return sent_credentials(self.settings, self.origins)
 
     def _all_headers(self) -> dict[str, str]:
         from magictel import __version__

@@ -35,6 +35,10 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             given["url"] = basic(login.username or "", login.password or (None if self.username else self.password))
         return given
 
+    def credential_options(self) -> tuple[str, ...]:
+        """Return the options that set credentials, by type."""
+        return (_USER, "bearer_token")
+
     def authorization(self) -> str | None:
         """Return the Authorization header, or None without credentials."""
         return next(iter(self.credentials().values()), None)

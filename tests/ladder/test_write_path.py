@@ -284,3 +284,34 @@ def test_a_401_is_said_in_the_words_of_the_gateway_that_gives_it(name: str) -> N
     assert "Kong" in rungs[Rung.AUTH].message
     assert "{" not in rungs[Rung.AUTH].message
     assert not re.search(r"as \w+ does", rungs[Rung.HTTP].message), "nothing in it says which product answers"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "remedy"),
+    [
+        ("elasticsearch", {"API_KEY": "id:key-of-it"}, "check api_key (ELASTICSEARCH_API_KEY)"),
+        ("elasticsearch", {"BEARER_TOKEN": "t0k3n-of-it"}, "check bearer_token (ELASTICSEARCH_BEARER_TOKEN)"),
+        ("elasticsearch", {"API_KEY": "id:key", "HEADERS": "Authorization=x-of-it"}, "check Authorization in headers (ELASTICSEARCH_HEADERS)"),
+        ("elasticsearch", {}, "set api_key, username and password, or bearer_token"),
+        ("opensearch", {"BEARER_TOKEN": "t0k3n-of-it"}, "check bearer_token (OPENSEARCH_BEARER_TOKEN)"),
+        ("opensearch", {}, "set username and password, or bearer_token"),
+        ("prometheus-remote-write", {"BEARER_TOKEN": "t0k3n-of-it"}, "check bearer_token (PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN)"),
+        (
+            "prometheus-remote-write",
+            {"USERNAME": "u", "PASSWORD": "s3cr3t-of-it"},
+            "check username and password (PROMETHEUS_REMOTE_WRITE_USERNAME, PROMETHEUS_REMOTE_WRITE_PASSWORD)",
+        ),
+        ("prometheus-remote-write", {}, "set username and password, or bearer_token"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["check", "send-sample"])
+def test_the_remedy_for_a_401_names_the_credentials_that_are_sent_and_where_they_come_from(
+    command: str, name: str, options: dict[str, str], remedy: str, tmp_path: Path
+) -> None:
+    prefix = name.upper().replace("-", "_")
+    with answering(name, {"": raw(401, {}, b"")}) as url:
+        path = "/api/v1/write" if name == "prometheus-remote-write" else ""
+        environment = {f"{prefix}_URL": f"{url}{path}", **{f"{prefix}_{key}": value for key, value in options.items()}}
+        ran = magictel(command, name, "--format", "json", folder=tmp_path, environment=environment)
+    findings = ran.document["targets"][0]
+    assert remedy in str(findings), findings

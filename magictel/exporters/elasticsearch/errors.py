@@ -143,7 +143,7 @@ _UNAUTHENTICATED = (
     Rule(
         "es.auth.missing",
         "no credentials were sent, and the cluster wants some",
-        "set api_key, or username and password",
+        "set api_key, username and password, or bearer_token",
         text="(?i)missing authentication credentials",
     ),
     Rule(

@@ -157,7 +157,7 @@ class SearchExporter(HttpExporter[S]):
     @probe(Rung.AUTH, "the cluster knows who we are")
     def authenticated(self, wire: Wire) -> Finding:
         """Who are we there?"""
-        return probes.auth(wire, self.opensearch, tuple(self.settings.credentials()))
+        return probes.auth(wire, self.opensearch, self.sent_credentials())
 
     @probe(Rung.CLOCK, "the clocks agree")
     def clocks(self, wire: Wire) -> Finding:
@@ -173,8 +173,7 @@ class SearchExporter(HttpExporter[S]):
     @probe(Rung.WRITE, "we may write, and the index keeps what we write")
     def may_write(self, wire: Wire) -> Finding:
         """May we write, and what would the index make of it? Nothing is written."""
-        given = bool(self.settings.credentials())
-        return permission.write(wire, self.settings.index, self.opensearch, given, self.target)
+        return permission.write(wire, self.settings.index, self.opensearch, self.sent_credentials(), self.target)
 
     def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
         """A template for the index or data stream."""

@@ -13,6 +13,7 @@ from magictel.exporters.elasticsearch.probes import refused
 from magictel.exporters.elasticsearch.unborn import UNREADABLE
 from magictel.exporters.elasticsearch.version import Product, ask_product
 from magictel.http.wire import Wire
+from magictel.ladder.credentials import SentCredentials
 from magictel.model.finding import Finding, Rung, Status
 
 _CHECKED_SINCE = (3, 2)
@@ -30,8 +31,8 @@ class Right:
     may_create: bool = True
 
 
-def write(wire: Wire, index: str, opensearch: bool, given: bool, target: str) -> Finding:
-    """Climb the rung. Raises `WireError`. `target` is named in remedies; `given`: credentials are sent."""
+def write(wire: Wire, index: str, opensearch: bool, given: SentCredentials, target: str) -> Finding:
+    """Climb the rung. Raises `WireError`. `target` is named in remedies."""
     product = ask_product(wire, opensearch)
     right = _opensearch(wire, index, product, given) if product.opensearch else _elasticsearch(wire, index, given)
     if right.against is not None and right.against.outcome is Status.FAIL:
@@ -69,7 +70,7 @@ def smallest_role(index: str) -> dict[str, Any]:
     return {"indices": [{"names": [index], "privileges": ["auto_configure", "create_doc"]}]}
 
 
-def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
+def _elasticsearch(wire: Wire, index: str, given: SentCredentials) -> Right:
     """Read the caller's own privileges from `_has_privileges`. Without security that endpoint does not exist."""
     wanted = {"index": [{"names": [index], "privileges": ["create_doc", "auto_configure", "read"]}]}
     reply = wire.post("/_security/user/_has_privileges", wanted)
@@ -99,7 +100,7 @@ def _elasticsearch(wire: Wire, index: str, given: bool) -> Right:
     return Right(read_permission, evidence=evidence, may_create=bool(privileges.get("auto_configure")))
 
 
-def _opensearch(wire: Wire, index: str, product: Product, given: bool) -> Right:
+def _opensearch(wire: Wire, index: str, product: Product, given: SentCredentials) -> Right:
     who = wire.get("/_plugins/_security/authinfo")
     if who.status in _NO_HANDLER:
         return Right("allowed", evidence={"security": "off"})

@@ -12,7 +12,7 @@ from magictel.http.amazon import SIGN, unsigned, unsigned_message
 from magictel.http.reply_words import words_of
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.clock import clock, time_of
-from magictel.ladder.credentials import unauthorized
+from magictel.ladder.credentials import SentCredentials, unauthorized
 from magictel.ladder.http import answered, unavailable
 from magictel.model.finding import Finding, Rung
 
@@ -120,18 +120,18 @@ def _plain_http(finding: Finding, opensearch: bool) -> Finding:
     )
 
 
-def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
-    """Who are we there? `given` names the credentials that are sent."""
+def auth(wire: Wire, opensearch: bool, given: SentCredentials) -> Finding:
+    """Who are we there?"""
     product = ask_product(wire, opensearch)
     path = "/_plugins/_security/authinfo" if product.opensearch else "/_security/_authenticate"
     reply = wire.get(path)
-    sent = f"with {given[0]}" if given else "without credentials"
+    sent = f"with {given.option}" if given.option else "without credentials"
     if reply.status == 200 and isinstance(reply.json(), dict):
         return Finding.passed(Rung.AUTH, f"{_who(reply.json())}, {sent}", security="on", **_evidence(reply.json()))
     if reply.status == 401:
-        return refused(wire, reply, product.opensearch, bool(given))
+        return refused(wire, reply, product.opensearch, given)
     if reply.status in _NO_HANDLER:
-        ignored = f"; {given[0]} is sent and not looked at" if given else ""
+        ignored = f"; {given.option} is sent and not looked at" if given.option else ""
         return Finding.passed(
             Rung.AUTH, f"security is disabled: anyone may write{ignored}", security="off", status=reply.status
         )
@@ -149,12 +149,12 @@ def auth(wire: Wire, opensearch: bool, given: tuple[str, ...]) -> Finding:
     )
 
 
-def refused(wire: Wire, reply: Reply, opensearch: bool, given: bool) -> Finding:
+def refused(wire: Wire, reply: Reply, opensearch: bool, given: SentCredentials) -> Finding:
     """The finding for a 401."""
     cause = _cause(reply)
     if cause == Cause() or opensearch:  # Elasticsearch's own names an error
         code = "os.auth.unauthorized" if opensearch else "http.unauthorized"
-        return unauthorized(reply, wire, given, "username and password", code=code)
+        return unauthorized(reply, wire, given, code=code)
     return unauthenticated(cause).finding(Rung.AUTH, status=401)
 
 

@@ -251,7 +251,9 @@ def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Ou
     if trouble is None or trouble.retry is RetryClass.SUCCESS:  # one document's conflict says nothing of a whole batch
         if opensearch and reply.status == 401 and not reply.looks_like_html:
             return Rejected(
-                "os.auth.unauthorized", f"401: {words_of(reply) or 'no reason given'}", "check user and password"
+                "os.auth.unauthorized",
+                f"401: {words_of(reply) or 'no reason given'}",
+                "check username and password, or bearer_token",
             )
         return judge_status(reply, now)
     if trouble.code == "es.write.breaker" and cause.limit is not None and len(payload.body) > cause.limit:

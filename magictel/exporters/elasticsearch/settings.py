@@ -75,6 +75,10 @@ class ElasticsearchSettings(SearchSettings, frozen=True, kw_only=True, forbid_un
         key = {"api_key": f"ApiKey {encoded_api_key(self.api_key.reveal())}"} if self.api_key else {}
         return {**key, **super().credentials()}
 
+    def credential_options(self) -> tuple[str, ...]:
+        """Add the API key."""
+        return ("api_key", *super().credential_options())
+
     def problems(self) -> Iterable[Problem]:
         """Add: a Cloud ID beside an address."""
         yield from super().problems()

@@ -102,7 +102,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 status=reply.status,
             )
         refuses = self._refuses_posts(wire, reading) if reply.ok else None
-        return refuses or accepted(wire, "", self._credentials_given())
+        return refuses or accepted(wire, "", bool(self.sent_credentials().option))
 
     @probe(Rung.HEALTH, "the backend says that it is ready")
     def ready(self, wire: Wire) -> Finding:
@@ -187,11 +187,8 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         if known is not None:
             return known.finding(Rung.AUTH, status=reply.status, body=wire.first_bytes(reply))
         if named_by_others(reply):
-            return refused(reply, wire, self.judge(_NOTHING, reply))
-        return unauthorized(reply, wire, self._credentials_given(), "username and password, or bearer_token")
-
-    def _credentials_given(self) -> bool:
-        return "Authorization" in self._all_headers()
+            return refused(reply, wire, self.judge(_NOTHING, reply), authenticate=self.sent_credentials().remedy)
+        return unauthorized(reply, wire, self.sent_credentials())
 
     def _other_door(self, wire: Wire, seen: Mapping[str, Any]) -> Finding:
         """The finding for a path of VictoriaMetrics that is not known to take remote write."""

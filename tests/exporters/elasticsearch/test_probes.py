@@ -13,6 +13,7 @@ from magictel.encoding.payload import Payload
 from magictel.exporters.elasticsearch import permission, prepare, probes
 from magictel.exporters.elasticsearch.response import judge_bulk
 from magictel.http.wire import Reply, Request, Wire
+from magictel.ladder.credentials import SentCredentials
 from magictel.model.finding import Finding, Status
 from magictel.model.outcome import Throttled, Unavailable
 from magictel.net.endpoint import Endpoint
@@ -20,6 +21,7 @@ from magictel.plugin.http_exporter import Preparation
 from tests.exporters.elasticsearch.engines import SkippingClock
 
 INDEX = "metrics"
+SENT = SentCredentials("api_key", "check api_key")
 
 
 class Scripted:
@@ -192,7 +194,7 @@ AUTH: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
 
 @pytest.mark.parametrize(("replies", "expected", "words"), [row[1:] for row in AUTH], ids=[row[0] for row in AUTH])
 def test_auth(replies: dict[str, Reply], expected: tuple[str, str | None], words: str) -> None:
-    finding = probes.auth(wire({"GET /": root(), **replies}), False, ("api_key",))
+    finding = probes.auth(wire({"GET /": root(), **replies}), False, SENT)
     assert told(finding) == expected
     assert words in finding.message
 
@@ -416,7 +418,7 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
 @pytest.mark.parametrize(("replies", "expected", "words"), [row[1:] for row in WRITE], ids=[row[0] for row in WRITE])
 def test_write(replies: dict[str, Reply], expected: tuple[str, str | None], words: str) -> None:
     given = {"GET /": root(), CAPS: FORBIDDEN, MAPPING: FORBIDDEN, **replies}
-    finding = permission.write(wire(given), INDEX, False, True, "elasticsearch")
+    finding = permission.write(wire(given), INDEX, False, SENT, "elasticsearch")
     assert told(finding) == expected
     assert words in finding.message
 
@@ -424,7 +426,7 @@ def test_write(replies: dict[str, Reply], expected: tuple[str, str | None], word
 def opensearch_write(front: Reply, **replies: Reply) -> tuple[Finding, list[str]]:
     transport = Scripted({"GET /": front, CAPS: PREPARED, **replies})
     finding = permission.write(
-        Wire(transport, Endpoint("http", "scripted.test", 9200), timeout=5), INDEX, True, True, "opensearch"
+        Wire(transport, Endpoint("http", "scripted.test", 9200), timeout=5), INDEX, True, SENT, "opensearch"
     )
     return finding, [path for path in transport.asked if "_bulk" in path]
 
