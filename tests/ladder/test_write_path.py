@@ -315,3 +315,12 @@ def test_the_remedy_for_a_401_names_the_credentials_that_are_sent_and_where_they
         ran = magictel(command, name, "--format", "json", folder=tmp_path, environment=environment)
     findings = ran.document["targets"][0]
     assert remedy in str(findings), findings
+
+
+def test_prepare_names_the_credentials_that_a_401_rejects(tmp_path: Path) -> None:
+    with answering("elasticsearch", {"": raw(401, {}, b"")}) as url:
+        environment = {"ELASTICSEARCH_URL": url, "ELASTICSEARCH_API_KEY": "id:key-of-it"}
+        ran = magictel("prepare", "elasticsearch", "--format", "json", folder=tmp_path, environment=environment)
+    assert (ran.code, ran.document["code"]) == (1, "http.unauthorized")
+    assert ran.document["message"] == "the credentials are rejected (401)"
+    assert ran.document["remedy"] == "check api_key (ELASTICSEARCH_API_KEY)"

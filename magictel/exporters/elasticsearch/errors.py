@@ -135,6 +135,11 @@ def _mentions(error: BackendError, pattern: str | re.Pattern[str]) -> bool:
     return any(re.search(pattern, text) for text in error.texts)
 
 
+def _with_words(sentence: str, error: BackendError) -> str:
+    """Return the sentence with the backend's own words, if it gave any."""
+    return f"{sentence}: {error.words['said']}" if error.words["said"] else sentence
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
@@ -392,19 +397,25 @@ RULES: tuple[Rule, ...] = (
 
 READ_RULES: tuple[Rule, ...] = (
     Rule(
+        "http.unauthorized",
+        lambda error: _with_words("the credentials are rejected (401)", error),
+        "check the credentials: magictel check shows which are sent",
+        statuses=(401,),
+    ),
+    Rule(
         "es.read.forbidden",
-        "{status}: what is held cannot be asked: {said}",
+        lambda error: _with_words("403: the stored points cannot be read", error),
         "grant read on the index",
-        statuses=(401, 403),
+        statuses=(403,),
     ),
     Rule("es.read.no-index", "the index cannot be found (yet): {said}", retry=RetryClass.POLL, statuses=(404,)),
     Rule(
         "es.read.unavailable",
-        "{status} to a search: {said}",
+        lambda error: _with_words(f"{error.status} to a search", error),
         retry=RetryClass.POLL,
         statuses=(408, 429, 500, 502, 503, 504),
     ),
-    Rule("es.read.refused", "{status} to a search: {said}"),
+    Rule("es.read.refused", lambda error: _with_words(f"{error.status} to a search", error)),
 )
 
 

@@ -177,7 +177,10 @@ class SearchExporter(HttpExporter[S]):
 
     def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
         """A template for the index or data stream."""
-        return prepare.preparations(wire, self.settings.index, self.opensearch)
+        planned = prepare.preparations(wire, self.settings.index, self.opensearch)
+        if isinstance(planned, Unreadable) and planned.code == "http.unauthorized":
+            return replace(planned, remedy=self.sent_credentials().remedy)
+        return planned
 
     # ---- back again --------------------------------------------------------------------------------------------------
 

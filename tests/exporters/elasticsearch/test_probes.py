@@ -16,6 +16,7 @@ from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.credentials import SentCredentials
 from magictel.model.finding import Finding, Status
 from magictel.model.outcome import Throttled, Unavailable
+from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import Preparation
 from tests.exporters.elasticsearch.engines import SkippingClock
@@ -480,6 +481,24 @@ def test_prepare_speaks_the_dialect_of_the_version(front: Reply, path: str, word
     first: Preparation = planned[0]
     assert (first.method, first.path) == ("PUT", path)
     assert words in json.dumps(first.body)
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "message", "remedy"),
+    [
+        (Reply(401), "http.unauthorized", "the credentials are rejected (401)", "check the credentials"),
+        (Reply(403), "es.read.forbidden", "403: the stored points cannot be read", "grant read on the index"),
+        (Reply(403, {}, b"no"), "es.read.forbidden", "403: the stored points cannot be read: no", "grant read on the index"),
+    ],
+)  # fmt: skip
+def test_prepare_says_whether_the_credentials_or_their_rights_are_rejected(
+    reply: Reply, code: str, message: str, remedy: str
+) -> None:
+    answers = {"GET /": root(), f"GET /_data_stream/{INDEX}": reply, f"GET /{INDEX}": reply}
+    why = prepare.preparations(wire(answers), INDEX, False)
+    assert isinstance(why, Unreadable)
+    assert (why.code, why.message) == (code, message)
+    assert remedy in (why.remedy or "")
 
 
 def test_prepare_says_what_a_template_cannot_change() -> None:

@@ -52,6 +52,7 @@ def test_a_field_without_doc_values_is_unreadable_and_never_asked_for() -> None:
 
 UNREADABLE: list[tuple[str, dict[str, Reply], str, bool]] = [
     ("no right", {CAPS: refusal(403, "action [x] is unauthorized")}, "es.read.forbidden", True),
+    ("wrong credentials", {CAPS: refusal(401, "unable to authenticate user [x]")}, "http.unauthorized", True),
     ("no index", {CAPS: refusal(404, "no such index", "index_not_found_exception")}, "es.read.no-index", False),
     ("busy", {CAPS: caps(), SEARCH: answer(503, {})}, "es.read.unavailable", False),
     ("a shard failed", {CAPS: caps(), SEARCH: hits(failed=1)}, "es.read.partial", False),
