@@ -55,6 +55,10 @@ def command(
     return 0
 
 
+_WITHOUT_REQUEST = ("plugin.", "config.", "internal.", "usage.", "tls.unverified", "tls.expires-soon")
+"""Beginnings of codes that no failed request has: there is nothing to retry."""
+
+
 def _names_credentials(code: str) -> bool:
     return ".auth." in code or ".authz." in code or code in {"http.unauthorized", "http.forbidden"}
 
@@ -68,6 +72,10 @@ def text(page: Page) -> list[str]:
     )
     if _names_credentials(page.code):
         again += ". A running exporter keeps the points waiting, and tries again with the credentials read anew"
+    elif page.code.startswith("tls.") and page.retry == "no":
+        again += ". A running exporter keeps the points waiting, and tries again with the TLS files read anew"
+    if page.code.startswith(_WITHOUT_REQUEST):
+        again = ""
     lines = [page.code, *textwrap.wrap(page.title, 80)]
     for heading, content in (
         ("What it means", (page.meaning,)),

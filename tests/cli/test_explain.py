@@ -40,3 +40,28 @@ def test_an_unknown_code_is_told_with_the_near_ones(magictel: Magictel) -> None:
     ran = magictel("explain", "tls.expird")
     assert (ran.code, ran.out) == (2, "")
     assert "Did you mean tls.expired" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("http.unauthorized", "with the credentials read anew"),
+        ("tls.expired", "with the TLS files read anew"),
+        ("tls.client-cert-required", "with the TLS files read anew"),
+        ("tls.closed", "with backoff"),
+    ],
+)
+def test_retry_says_whether_a_running_exporter_waits_until_the_cause_is_fixed(code: str, words: str) -> None:
+    page = explain(code)
+    assert page is not None
+    shown = " ".join(" ".join(text(page)).split())
+    assert words in shown
+    assert ("keeps the points waiting" in shown) == ("read anew" in words)
+
+
+@pytest.mark.parametrize("code", codes())
+def test_retry_is_shown_for_codes_of_requests_only(code: str) -> None:
+    page = explain(code)
+    assert page is not None
+    without = code.partition(".")[0] in {"plugin", "config", "internal", "usage"}
+    assert ("Retry" in text(page)) != (without or code in {"tls.unverified", "tls.expires-soon"})
