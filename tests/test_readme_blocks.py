@@ -88,6 +88,12 @@ def test_every_command_that_a_document_shows_ends_as_it_says(document: str, back
         assert "staging-es" in (folder / "magictel.toml").read_text()
 
 
+def test_readme_puts_the_command_on_the_path_before_it_is_used() -> None:
+    readme = text("README")
+    environment = readme.index("python3 -m venv .venv")
+    assert environment < readme.index("\n. .venv/bin/activate\n") < readme.index("\n$ magictel ")
+
+
 def test_the_snippet_without_code_ships_metrics(backends: Sandbox, folder: Path) -> None:
     (command,) = re.findall(r"^OTEL_METRICS_EXPORTER=.*$", text("application"), re.MULTILINE)
     assert command in text("README")

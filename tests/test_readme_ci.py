@@ -22,7 +22,7 @@ from tests.reporters.junit_schema import judged
 
 BLOCKS = blocks("ci", "yaml")
 RECIPES = [yaml.safe_load(block) for block in BLOCKS]
-INSTALL = "pip install magictel"
+INSTALL = "pip install ."  # the name is not on PyPI
 
 
 def recipe(key: str) -> dict[str, Any]:
