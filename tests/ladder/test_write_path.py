@@ -317,10 +317,22 @@ def test_the_remedy_for_a_401_names_the_credentials_that_are_sent_and_where_they
     assert remedy in str(findings), findings
 
 
-def test_prepare_names_the_credentials_that_a_401_rejects(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "message", "remedy"),
+    [
+        (
+            {"ELASTICSEARCH_API_KEY": "id:key-of-it"},
+            "the credentials are rejected (401)",
+            "check api_key (ELASTICSEARCH_API_KEY)",
+        ),
+        ({}, "credentials are required (401)", "set api_key, username and password, or bearer_token"),
+    ],
+)
+def test_prepare_names_the_credentials_that_a_401_rejects(
+    options: dict[str, str], message: str, remedy: str, tmp_path: Path
+) -> None:
     with answering("elasticsearch", {"": raw(401, {}, b"")}) as url:
-        environment = {"ELASTICSEARCH_URL": url, "ELASTICSEARCH_API_KEY": "id:key-of-it"}
+        environment = {"ELASTICSEARCH_URL": url, **options}
         ran = magictel("prepare", "elasticsearch", "--format", "json", folder=tmp_path, environment=environment)
     assert (ran.code, ran.document["code"]) == (1, "http.unauthorized")
-    assert ran.document["message"] == "the credentials are rejected (401)"
-    assert ran.document["remedy"] == "check api_key (ELASTICSEARCH_API_KEY)"
+    assert (ran.document["message"], ran.document["remedy"]) == (message, remedy)

@@ -179,7 +179,11 @@ class SearchExporter(HttpExporter[S]):
         """A template for the index or data stream."""
         planned = prepare.preparations(wire, self.settings.index, self.opensearch)
         if isinstance(planned, Unreadable) and planned.code == "http.unauthorized":
-            return replace(planned, remedy=self.sent_credentials().remedy)
+            sent = self.sent_credentials()
+            message = planned.message
+            if not sent.option:
+                message = message.replace("the credentials are rejected", "credentials are required")
+            return replace(planned, message=message, remedy=sent.remedy)
         return planned
 
     # ---- back again --------------------------------------------------------------------------------------------------
