@@ -112,6 +112,7 @@ class HttpTransport:
         )
         log_request(request, self._redact)
         with uninstrumented(), redacted_logs(self._redact):
+            pool = None
             try:
                 pool = self._pool(route)
                 self._exchange.begin(progress, time.monotonic() + timeout, route.endpoint, route.proxy)
@@ -127,6 +128,9 @@ class HttpTransport:
                 error = classify(failure, progress, self._redact)
                 log_failure(request, error.code, error.message, self._redact)
                 raise error from None
+            finally:
+                if pool is not None:
+                    self._close_forgotten(pool)
 
     def prepare(self, urls: Iterable[str]) -> None:
         """Create what sends to these addresses reuse: routes, pools, the TLS context. Open no connection. Raise `SettingsError`."""
@@ -141,6 +145,15 @@ class HttpTransport:
             self._pools.clear()
         for pool in pools:
             pool.close()
+
+    def _close_forgotten(self, pool: httpcore.ConnectionPool) -> None:
+        """Close the connection of this thread if `close` left its pool behind while it was opened."""
+        opened, self._exchange.opened = self._exchange.opened, None
+        with self._lock:
+            if pool in self._pools.values():
+                return
+        if opened is not None:
+            opened.close()
 
     def proxy(self, endpoint: Endpoint) -> Proxy | None:
         """Return the proxy for an endpoint, or None."""

@@ -35,10 +35,12 @@ class CurrentExchange(threading.local):
     proxy: Proxy | None = None
     fresh: bool = False
     """Whether this exchange opened its own connection."""
+    opened: SocketStream | None = None
 
     def begin(self, progress: ExchangeProgress, deadline: float, endpoint: Endpoint, proxy: Proxy | None) -> None:
         """Begin another request in this thread."""
-        self.progress, self.deadline, self.endpoint, self.proxy, self.fresh = progress, deadline, endpoint, proxy, False
+        self.progress, self.deadline, self.endpoint, self.proxy = progress, deadline, endpoint, proxy
+        self.fresh, self.opened = False, None
 
 
 class SocketBackend:
@@ -57,7 +59,8 @@ class SocketBackend:
         exchange.progress.limit = max(0.0, until - time.monotonic())
         sock = _dial(host, port, exchange.progress, until)
         assert exchange.endpoint is not None
-        return SocketStream(sock, exchange, self, until, ready=not exchange.endpoint.tls)
+        exchange.opened = SocketStream(sock, exchange, self, until, ready=not exchange.endpoint.tls)
+        return exchange.opened
 
     def speak_tls(self, stream: SocketStream, context: ssl.SSLContext, host: str) -> SocketStream:
         """Return TLS over a connected stream."""
@@ -75,7 +78,8 @@ class SocketBackend:
         except BaseException:
             stream.close()
             raise
-        return SocketStream(spoken, exchange, self, until, ready=True)
+        exchange.opened = SocketStream(spoken, exchange, self, until, ready=True)
+        return exchange.opened
 
     def sleep(self, seconds: float) -> None:
         """Never called: httpcore sleeps between its own retries, which are disabled here."""

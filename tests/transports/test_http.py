@@ -110,6 +110,25 @@ def test_a_payload_on_a_connection_closed_in_that_moment_is_not_sent_twice() -> 
         assert (found.code, found.maybe_delivered, server.accepted) == ("net.http.closed", True, 1)
 
 
+def test_a_connection_that_was_opened_while_another_thread_closed_the_transport_is_closed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody would close it: it was left to the garbage collector, open."""
+    opened: list[socket.socket] = []
+    with serving(answers(OK)) as server, transport() as one:
+        connect = one._backend.connect_tcp
+
+        def closed_meanwhile(*arguments: object, **options: object) -> object:
+            one.close()
+            stream = connect(*arguments, **options)  # type: ignore[arg-type]
+            opened.append(stream.sock)
+            return stream
+
+        monkeypatch.setattr(one._backend, "connect_tcp", closed_meanwhile)
+        assert get(one, server.http).status == 200
+        assert [sock.fileno() for sock in opened] == [-1]
+
+
 def test_many_threads_use_one_transport() -> None:
     failures: list[BaseException] = []
     with serving(answers(OK)) as server, transport() as one:
