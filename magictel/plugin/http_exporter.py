@@ -203,9 +203,9 @@ class HttpExporter(Exporter[S]):
                 trust_env=self.settings.trust_env,
                 redact=self.redact,
             )
-            transport = self._transports.setdefault(
-                "http", created
-            )  # atomic: threads that come together get the same one
+            created.stopwatch = self.stopwatch
+            # atomic: threads that come together get the same one
+            transport = self._transports.setdefault("http", created)
         return transport
 
     def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
@@ -256,7 +256,8 @@ class HttpExporter(Exporter[S]):
         files = file_stamps(self.tls_options())
         changed, self._tls_files = files != self._tls_files, files
         if changed:
-            self.close()
+            # Not closed: other threads may be sending on it. Its connections are closed when the last of them lets it go.
+            self._transports.pop("http", None)
         return bool(renewed) or changed
 
     def _sent_body(self, payload: Payload) -> SentBody:
@@ -290,7 +291,7 @@ class HttpExporter(Exporter[S]):
                 reply = transport.send(request, max(0.001, left))
             except WireError as error:
                 waited += self.clock.monotonic() - began
-                failure = error
+                failure = error.with_traceback(None)  # its frames would keep a transport that was renewed
                 if error.maybe_delivered or error.phase in ("write", "read"):
                     travelled += len(request.body)
                     break

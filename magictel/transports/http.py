@@ -149,10 +149,11 @@ class HttpTransport:
     def _close_forgotten(self, pool: httpcore.ConnectionPool) -> None:
         """Close the connection of this thread if `close` left its pool behind while it was opened."""
         opened, self._exchange.opened = self._exchange.opened, None
+        if opened is None:
+            return
         with self._lock:
-            if pool in self._pools.values():
-                return
-        if opened is not None:
+            forgotten = pool not in self._pools.values()
+        if forgotten:
             opened.close()
 
     def proxy(self, endpoint: Endpoint) -> Proxy | None:

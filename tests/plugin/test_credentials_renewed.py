@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,14 @@ import pytest
 
 from magictel.errors import WireError
 from magictel.exporters.elasticsearch import ElasticsearchExporter, ElasticsearchSettings
-from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.http.wire import Reply, Request
-from magictel.model.outcome import Fate
+from magictel.model.outcome import Fate, Receipt
 from magictel.secrets.secret import Secret
 from magictel.settings.load import resolve_settings
 from tests.delivery.clock_fake import FakeClock
 from tests.delivery.points import collection
+from tests.transports.servers import Authority, read_request, serving
 
 URL = "http://metrics.example/api/v1/write"
 
@@ -28,7 +32,6 @@ class Backend:
         self.key = key
         self.script = list(script)
         self.seen: list[Request] = []
-        self.closed = 0
 
     def send(self, request: Request, timeout: float) -> Reply:
         self.seen.append(request)
@@ -39,8 +42,7 @@ class Backend:
             return Reply(step)
         return Reply(204 if request.headers.get("Authorization") == f"Bearer {self.key}" else 401)
 
-    def close(self) -> None:
-        self.closed += 1
+    def close(self) -> None: ...
 
 
 @pytest.fixture
@@ -51,7 +53,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def made(backend: Backend, file: Path, clock: FakeClock | None = None, **options: str) -> PrometheusRemoteWriteExporter:
+def made(
+    backend: Backend | None, file: Path, clock: FakeClock | None = None, **options: str
+) -> PrometheusRemoteWriteExporter:
     environment = {
         "PROMETHEUS_REMOTE_WRITE_URL": URL,
         "PROMETHEUS_REMOTE_WRITE_BEARER_TOKEN": f"file:{file}",
@@ -121,15 +125,52 @@ def test_a_key_that_stands_in_no_file_stays() -> None:
     assert Secret("abc", lambda: "abc").renew() is False
 
 
-def test_a_certificate_whose_file_changes_is_used_after_it_was_refused(file: Path, tmp_path: Path) -> None:
+def test_a_certificate_whose_file_changes_is_used_after_it_was_refused(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate = tmp_path / "ca.pem"
     certificate.write_text("one")
-    refused = WireError("tls.expired", "the certificate has expired", phase="tls")
-    backend = Backend("first-key", refused)
-    exporter = made(backend, file, PROMETHEUS_REMOTE_WRITE_CA_FILE=str(certificate))
+    transports: list[Backend] = []
+
+    def transport(*_: object, **options: object) -> Backend:
+        script = () if transports else (WireError("tls.expired", "the certificate has expired", phase="tls"),)
+        transports.append(Backend("first-key", *script))
+        return transports[-1]
+
+    exporter = made(None, file, PROMETHEUS_REMOTE_WRITE_CA_FILE=str(certificate))
+    monkeypatch.setattr("magictel.plugin.http_exporter.HttpTransport", transport)
     certificate.write_text("another")
     assert exporter.deliver(collection(range(2))).delivered == 2
-    assert backend.closed == 1, "connections and their TLS context are made anew"
+    assert [len(each.seen) for each in transports] == [1, 1], "connections and their TLS context are made anew"
+
+
+def test_new_certificates_leave_a_request_of_another_thread_alone_and_no_connection_open(tmp_path: Path) -> None:
+    began, renewed = threading.Event(), threading.Event()
+
+    def handle(sock: socket.socket) -> None:
+        while read_request(sock):
+            began.set()
+            renewed.wait(100)
+            sock.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    authority = Authority(tmp_path)
+    receipts: list[Receipt] = []
+    with serving(handle) as server:
+        settings = PrometheusRemoteWriteSettings(url=f"{server.http}/write", ca_file=authority.file, trust_env=False)
+        exporter = PrometheusRemoteWriteExporter(settings)
+        sending = threading.Thread(target=lambda: receipts.append(exporter.deliver(collection(range(2)))))
+        sending.start()
+        assert began.wait(100)
+        authority.ca.cert_pem.write_to_path(authority.file, append=True)
+        assert exporter.renew()
+        renewed.set()
+        sending.join(100)
+        assert [(receipt.delivered, receipt.attempts) for receipt in receipts] == [(2, 1)]
+        while not server.ended:  # the connection of the old certificates is closed when its request has ended
+            time.sleep(0.001)
+        assert exporter.deliver(collection(range(3))).delivered == 3
+        assert server.accepted == 2
+        exporter.shutdown(0)
 
 
 def test_a_body_is_framed_and_compressed_once_whatever_the_number_of_endpoints_and_retries(file: Path) -> None:
