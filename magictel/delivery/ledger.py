@@ -17,10 +17,14 @@ V = TypeVar("V", Reason, ItemVerdict)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A collection of `sent` points as payloads, with the reasons for points left out among them."""
+    """A collection of `sent` points as payloads, with the reasons for points left out among them.
+
+    `rest`: returns the points that no part has accounted for so far, as payloads without bytes.
+    """
 
     parts: Iterable[Payload | Reason]
     sent: int
+    rest: Callable[[], Iterable[Payload]] = tuple
 
 
 class Ledger:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -113,7 +114,7 @@ class Pipeline:
         else:
             receipt = self._ledger.dropping(receipt, left)
             self._ledger.book(receipt)
-        self._give_up(left)
+        self._give_up(waiting.payload for waiting in left)
         if on_dropped is not None:
             for waiting in left:
                 on_dropped(waiting.payload.positions)
@@ -152,7 +153,7 @@ class Pipeline:
         left = self.outbox.close()
         receipt = self._ledger.dropping(Receipt(), left)
         self._ledger.book(replace(receipt, kept=-points_of(left)))
-        self._give_up(left)
+        self._give_up(waiting.payload for waiting in left)
         if self._pool is not None:
             self._pool.close()
         return receipt
@@ -162,6 +163,7 @@ class Pipeline:
         why = (self._ledger.redacted(Reason(code, message, lot.sent, Fate.DROPPED)),) if lot.sent else ()
         receipt = Receipt(sent=lot.sent, dropped=lot.sent, reasons=why)
         self._ledger.book(receipt)
+        self._give_up(lot.rest())
         return receipt
 
     def _drain_outbox(self, until: Deadline) -> Pending | None:
@@ -187,16 +189,16 @@ class Pipeline:
             full = not self.outbox.closed
             pushed = [_pushed_out(waiting) if full else waiting for waiting in pushed]
             self._ledger.book(replace(self._ledger.dropping(Receipt(), pushed), kept=-points_of(pushed)))
-            self._give_up(pushed)
+            self._give_up(waiting.payload for waiting in pushed)
         return pushed
 
-    def _give_up(self, left: Iterable[Pending]) -> None:
+    def _give_up(self, payloads: Iterable[Payload]) -> None:
         """Report what is given up; ignore exceptions of the listener."""
         if self._given_up is None:
             return
-        for waiting in left:
+        for payload in payloads:
             with contextlib.suppress(Exception):
-                self._given_up(waiting.payload)
+                self._given_up(payload)
 
     def _send(
         self,
@@ -217,7 +219,8 @@ class Pipeline:
         try:
             for number, settled in enumerate(self._settle_all(source, until, behind, first, fair)):
                 settled_payloads = number + 1
-                self._give_up(settled.lost)
+                source.open.popleft()
+                self._give_up(waiting.payload for waiting in settled.lost)
                 refused, settled.refused = settled.refused, []
                 if again:
                     settled.left = [_as_before(waiting, again[number]) for waiting in settled.left]
@@ -231,7 +234,10 @@ class Pipeline:
                 lot.sent, source.left_out, total, seconds, "delivery.shutdown", "interrupted"
             )
             receipt = self._ledger.dropping(receipt, total.left)
-            self._give_up([*total.left, *map(_interrupted, again[settled_payloads:])])
+            unfinished = [waiting.payload for waiting in again[settled_payloads:]] or source.open
+            self._give_up(waiting.payload for waiting in total.left)
+            self._give_up(replace(payload, attempted=True) for payload in unfinished)
+            self._give_up(lot.rest())
             self._ledger.book(replace(receipt, sent=0, kept=-lot.sent) if again else receipt)
             self._trying = ()
             raise
@@ -241,6 +247,7 @@ class Pipeline:
             why = f"a bug, not the backend: {type(failure).__name__}: {failure}"
         seconds = self._clock.monotonic() - started
         receipt = self._ledger.receipt(lot.sent, source.left_out, total, seconds, "internal.export", why)
+        self._give_up(lot.rest())
         return receipt, total.left
 
     def _settle_all(
@@ -273,28 +280,28 @@ class Pipeline:
 
 
 class _Source:
-    """Iterates over payloads, collects the reasons among them, and records an encoder's exception, so that no count is lost."""
+    """Iterates over payloads, collects the reasons among them, and records an encoder's exception, so that no count is lost.
+
+    `open`: payloads passed on whose settlement the caller has not removed yet.
+    """
 
     def __init__(self, parts: Iterable[Payload | Reason]) -> None:
         self._parts = parts
         self.left_out: list[Reason] = []
+        self.open: deque[Payload] = deque()
         self.failure: Exception | None = None
 
     def __iter__(self) -> Iterator[Payload]:
         try:
             for part in self._parts:
                 if isinstance(part, Payload):
+                    self.open.append(part)
                     yield part
                 else:
                     self.left_out.append(part)
                 del part  # free it before the next one is encoded
         except Exception as failure:
             self.failure = failure
-
-
-def _interrupted(waiting: Pending) -> Pending:
-    """Return a payload whose attempt ended in an unknown state."""
-    return replace(waiting, payload=replace(waiting.payload, attempted=True))
 
 
 def _as_before(now: Pending, before: Pending) -> Pending:

@@ -72,12 +72,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A point left out by a documented rule, on the code's page. `refused`: a loss that the user must fix."""
+    """A point left out by a documented rule, on the code's page. `refused`: a loss that the user must fix.
+
+    `at`: its position in the collection if `encode` left it out.
+    """
 
     code: str
     message: str
     point: str
     refused: bool = False
+    at: int | None = field(default=None, compare=False)
 
     @property
     def reason(self) -> Reason:
@@ -342,5 +346,5 @@ def _one_by_one(stream: Stream, points: Sequence[Point], begin: int, encode: Enc
             items.append(item)
             at.append(position)
         else:
-            withheld.append(item)
+            withheld.append(replace(item, at=position))
     return _Encoded(items, withheld, tuple(at) if withheld else range(begin, begin + len(items)))

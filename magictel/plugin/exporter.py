@@ -39,10 +39,11 @@ from magictel.encoding.templates import BUG, Layouts, Surroundings, Withheld, ch
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.finding import SideEffect
 from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order
-from magictel.model.outcome import Reason, Receipt, Unavailable
+from magictel.model.outcome import Receipt, Unavailable
 from magictel.model.timing import Stopwatch
 from magictel.plugin.interface import INTERFACE as INTERFACE
 from magictel.plugin.interface import Authored, S
+from magictel.plugin.parts import Parts
 from magictel.secrets.redactor import Redactor
 from magictel.settings.load import Resolved, resolve_settings
 from magictel.settings.model import HttpSettings
@@ -238,7 +239,8 @@ class Exporter(Authored[S], MetricExporter):
     @final
     def send_stored(self, stored: Iterable[StoredPayload], *, seconds: float = 30.0) -> Receipt:
         """Deliver what an exporter with the same fingerprint stored. Raise `SettingsError`, and send nothing, for any other."""
-        payloads = [stored_payload.payload for stored_payload in stored if self._is_ours(stored_payload)]
+        fingerprint = self.fingerprint()
+        payloads = [self._ours(stored_payload, fingerprint) for stored_payload in stored]
         batch = Batch(payloads, sum(payload.points for payload in payloads))
         with self._sending:
             closed = self._closed_because()
@@ -246,9 +248,9 @@ class Exporter(Authored[S], MetricExporter):
                 return self._pipeline.drop(batch, *closed)
             return self._pipeline.deliver(batch, self.clock.monotonic() + seconds)
 
-    def _is_ours(self, stored: StoredPayload) -> bool:
-        if stored.fingerprint == self.fingerprint():
-            return True
+    def _ours(self, stored: StoredPayload, fingerprint: str) -> Payload:
+        if stored.fingerprint == fingerprint:
+            return stored.payload
         raise SettingsError(
             "delivery.fingerprint",
             f"{stored.target} stored these points for other settings than {self.target} has now",
@@ -278,18 +280,9 @@ class Exporter(Authored[S], MetricExporter):
             return Withheld(BUG, why, series.stream.name)
 
     def _batch(self, data: MetricsData | Prepared) -> Batch:
-        parts: Iterable[Payload | Reason] = self._parts(data)
-        if self.stopwatch is not None:
-            parts = self.stopwatch.each("encode", parts)
-        return Batch(parts, data.sent if isinstance(data, Prepared) else count_points(data))
-
-    def _parts(self, data: MetricsData | Prepared) -> Iterator[Payload | Reason]:
-        """Payloads and reasons, created on demand: what a closed exporter drops is not prepared."""
-        prepared = data if isinstance(data, Prepared) else self.prepare(data)
-        for left_out in prepared.withheld:
-            yield left_out.reason
-        for part in self.payloads(prepared):
-            yield part if isinstance(part, Payload) else part.reason
+        parts = Parts(data, self.prepare, self.payloads, tracked=type(self).given_up is not Authored.given_up)
+        timed = parts if self.stopwatch is None else self.stopwatch.each("encode", parts)
+        return Batch(timed, data.sent if isinstance(data, Prepared) else count_points(data), parts.rest)
 
     def _closed_because(self) -> tuple[str, str] | None:
         """Return the code and message of why nothing can be sent, or None."""

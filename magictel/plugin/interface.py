@@ -84,7 +84,8 @@ class Authored(ABC, Generic[S]):
     def given_up(self, payload: Payload) -> None:
         """Called exactly once for each payload, or piece of one, that is given up (`at`, `batch`); from any thread.
 
-        The backend has none of its points unless `payload.attempted`.
+        The backend has none of its points unless `payload.attempted`. The body is empty where a bug in `encode` or an interrupt came
+        before the points were encoded.
         """
 
     def envelope(self, group: Group) -> tuple[bytes, ...]:

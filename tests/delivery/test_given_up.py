@@ -93,6 +93,15 @@ def test_what_was_being_tried_again_at_an_interrupt_is_reported_and_perhaps_stor
     assert all(gone.attempted for gone in rig.given_up)
 
 
+def test_what_was_being_sent_at_an_interrupt_is_reported_as_perhaps_stored() -> None:
+    rig = Rig([Delivered(), interrupt])
+    with pytest.raises(KeyboardInterrupt):
+        rig.pipeline.deliver(batch(1, 2, 3), rig.clock.monotonic() + 1)
+    assert positions(rig) == dict.fromkeys([(1, at) for at in (2, 3, 4)], 1)
+    assert all(gone.attempted for gone in rig.given_up)
+    assert rig.pipeline.ledger.dropped == 3
+
+
 def test_a_listener_that_fails_costs_nothing() -> None:
     rig = Rig([REFUSED] * 9)
 
