@@ -5,13 +5,12 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
-from itertools import accumulate, chain, repeat
+from hashlib import blake2b
+from itertools import accumulate
 from operator import attrgetter, itemgetter
-from typing import Any, cast
-from zlib import crc32
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -32,7 +31,6 @@ _DISTRIBUTION = tuple(map(attrgetter, ("count", "sum", "min", "max", "bucket_cou
 _bounds = attrgetter("explicit_bounds")
 _last = itemgetter(-1)
 _EXACT = 2**53
-_NAMES = b"count,sum,min,max,bounds,cumulative_counts"
 _MOST_STREAMS = 10_000
 
 
@@ -58,29 +56,21 @@ class Columns:
             return None
         hexes, times = _times(points, values.letter, values.before)
         tail = [self.frame(stream).tail] * len(points)
-        return Filled((values.letter, *values.between), (hexes, values.digits, times, *values.texts, tail))
+        return Filled(values.letter, (hexes, values.digits, times, values.texts, tail))
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
-        """A series' hash, what is between a value's texts, and the attributes; what else all series share is in the columns."""
+        """A series' hash and its attributes, around the columns: what else all series share is in these."""
         hashes, written = self.frame(stream).columns(attributes)
-        assert isinstance(variant, tuple)
-        _, *between, ending = variant
-        if ending:
-            written = list(map(ending.__add__, written))
-        return list(map(ACTION.__add__, hashes)), b"", b"", b"", *between, written, b""
+        return list(map(ACTION.__add__, hashes)), b"", b"", b"", written, b""
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
-    """Values of one kind: its letter, their digests of sixteen digits, and their JSON."""
+class _Values(NamedTuple):
+    """Values of one kind: its letter, their digests of sixteen digits, and their JSON, `before` standing before each."""
 
     letter: bytes
     digits: Column
     before: bytes
-    """JSON before the texts."""
-    texts: Sequence[Column]
-    between: Sequence[bytes] = (b"",)
-    """What follows each of the texts."""
+    texts: Column
 
 
 def _times(points: Sequence[Point], letter: bytes, before: bytes) -> tuple[Column, Column]:
@@ -104,11 +94,11 @@ def _numbers(points: Sequence[Point]) -> _Values | None:
     kinds = set(map(type, values))
     if kinds == {float}:
         decimals = _decimals(values)
-        return None if decimals is None else _Values(b"d", _hex(array("d", values)), b'"value_double":', [decimals])
+        return None if decimals is None else _Values(b"d", _hex(array("d", values)), b'"value_double":', decimals)
     if kinds != {int} or max(values) > INT64_MAX or min(values) < -INT64_MAX:
         return None
     texts = orjson.dumps(values)[1:-1].split(b",")
-    return _Values(b"l", _hex(array("q", values)), b'"value_long":', [texts])
+    return _Values(b"l", _hex(array("q", values)), b'"value_long":', texts)
 
 
 def _histograms(points: Sequence[Point]) -> _Values | None:
@@ -128,14 +118,15 @@ def _histograms(points: Sequence[Point]) -> _Values | None:
         cumulated = orjson.dumps(summed)[2:-2].split(b"],[")
     except TypeError:  # counts that are no plain whole numbers
         return None
-    texts = [orjson.dumps(counts)[1:-1].split(b","), *cast(list[Column], known), cumulated]
-    listed = b",".join(limits)
-    others: Iterable[int] = repeat(crc32(listed, crc32(_NAMES)))
-    for column in texts[:-1]:
-        others = map(crc32, column, others)
-    digits = _hex(array("I", chain.from_iterable(zip(map(crc32, cumulated), others, strict=False))))
-    between = b',"sum":', b',"min":', b',"max":', b',"bounds":[' + listed + b'],"cumulative_counts":[', b"]"
-    return _Values(b"h", digits, b'"count":', texts, between)
+    listed = b',"bounds":[' + b",".join(limits) + b'],"cumulative_counts":['
+    join = b"".join
+    texts = [
+        join((b'"count":', n, b',"sum":', s, b',"min":', low, b',"max":', high, listed, c, b"]"))
+        for n, s, low, high, c in zip(
+            orjson.dumps(counts)[1:-1].split(b","), *cast(list[Column], known), cumulated, strict=True
+        )
+    ]
+    return _Values(b"h", _sixteens(join([blake2b(text, digest_size=8).digest() for text in texts])), b"", texts)
 
 
 def _as_decimals(values: list[Any]) -> list[float]:
@@ -163,7 +154,7 @@ def _decimals(values: list[float]) -> Column | None:
 
 
 def _hex(packed: array[Any]) -> Column:
-    """Sixteen hexadecimal digits of each eight bytes of little-endian numbers, in bulk."""
+    """Sixteen hexadecimal digits of each value's little-endian bits, in bulk."""
     if sys.byteorder == "big":
         packed.byteswap()
     return _sixteens(packed.tobytes())
