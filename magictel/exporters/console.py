@@ -31,7 +31,9 @@ class ConsoleSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknow
     ] = "text"
     stream: Annotated[
         Literal["stderr", "stdout"],
-        option("Where it goes; stdout mixes with what the program itself says, `magictel` among them.", routes=False),
+        option(
+            "Output stream; stdout mixes with the program's own output, including that of `magictel`.", routes=False
+        ),
     ] = "stderr"
 
 
@@ -87,7 +89,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
                 needs_operator=True,
             )
         reason = getattr(failure, "strerror", None) or "it is closed"
-        return Throttled("console.closed", f"{self.settings.stream} takes nothing: {reason}", needs_operator=True)
+        return Throttled("console.closed", f"{self.settings.stream} cannot be written: {reason}", needs_operator=True)
 
 
 def text(series: Series, point: Point) -> str:

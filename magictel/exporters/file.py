@@ -142,7 +142,7 @@ class FileExporter(Exporter[FileSettings]):
 
     def run_size(self, run_id: str) -> int | Unreadable:
         """Lines are not taken out of a file: others may be reading it."""
-        return Unreadable("verify.no-clean", f"lines are never taken out of {self._path}", "delete the file yourself")
+        return Unreadable("verify.no-clean", f"lines are never removed from {self._path}", "delete the file yourself")
 
     def forget_run(self, run_id: str) -> int | Unreadable:
         """As `run_size`."""
@@ -167,8 +167,8 @@ class FileExporter(Exporter[FileSettings]):
             error = trouble(self._path, failure)
             return Finding.failed(Rung.HEALTH, error.code, error.message, error.remedy)
         if free < _LITTLE_ROOM:
-            message = f"{free // 1_048_576} MiB are left for {self._path}"
-            return Finding.warned(Rung.HEALTH, "file.little-room", message, "make room on this disk", free_bytes=free)
+            message = f"{free // 1_048_576} MiB are free for {self._path}"
+            return Finding.warned(Rung.HEALTH, "file.little-room", message, "free space on this disk", free_bytes=free)
         return Finding.passed(Rung.HEALTH, f"{free // 1_073_741_824} GiB are free", free_bytes=free)
 
     def _may_write(self) -> Finding:
@@ -176,4 +176,4 @@ class FileExporter(Exporter[FileSettings]):
             exists = writable(self._path)
         except WireError as failure:
             return Finding.failed(Rung.WRITE, failure.code, failure.message, failure.remedy)
-        return Finding.passed(Rung.WRITE, f"{self._path} {'may be appended to' if exists else 'can be made'}")
+        return Finding.passed(Rung.WRITE, f"{self._path} {'may be appended to' if exists else 'can be created'}")

@@ -141,7 +141,7 @@ def _split(text: str) -> list[str]:
             continue
         at += 1
     if quote:
-        raise _wrong(quote, "the quotation does not end")
+        raise _wrong(quote, "the quote is not closed")
     return [*parts, text[start:]]
 
 
@@ -172,7 +172,7 @@ def _step(text: str) -> Fault:
     for kind in get_args(FaultKind):
         if head == kind != "status":
             if rest:
-                raise _wrong(rest[0], f"{head} takes no more than xN or forever")
+                raise _wrong(rest[0], f"{head} accepts only xN or forever")
             return Fault(kind, times)
     raise _wrong(words[0], "no such fault")
 
@@ -184,29 +184,29 @@ def _status(status: int, words: Sequence[str], times: int | None) -> Fault:
         key, equals, value = word.partition("=")
         value = _unquoted(value)
         if not equals or key.lower() not in {"retry-after", "body"}:
-            raise _wrong(word, f"{status} takes retry-after=, body=, xN, forever")
+            raise _wrong(word, f"{status} accepts only retry-after=, body=, xN and forever")
         if key.lower() == "body":
             body = value.encode()
         elif re.fullmatch(r"(date:)?[-+]?\d+(\.\d+)?", value) or re.search(r"\d{4} .*GMT", value):
             retry_after = value
         else:
-            raise _wrong(word, "retry-after= takes seconds, date:SECONDS or a quoted HTTP date")
+            raise _wrong(word, "retry-after= accepts seconds, date:SECONDS or a quoted HTTP date")
     return Fault("status", times, status=status, retry_after=retry_after, body=body)
 
 
 def _seconds(words: Sequence[str], text: str) -> float:
     if len(words) == 1 and (number := re.fullmatch(r"(\d+(?:\.\d+)?)s?", words[0])):
         return float(number[1])
-    raise _wrong(words[0] if words else text.strip(), "slow takes its seconds, as in 'slow 2.5'")
+    raise _wrong(words[0] if words else text.strip(), "slow needs seconds, as in 'slow 2.5'")
 
 
 def _partial(words: Sequence[str], times: int | None, text: str) -> Fault:
     if words and (number := re.fullmatch(r"(\d+(?:\.\d+)?)%", words[0])) and 0 < float(number[1]) <= 100:
         if len(words) > 2:
-            raise _wrong(words[2], "partial takes one kind of item error")
+            raise _wrong(words[2], "partial accepts one kind of item error")
         return Fault("partial", times, share=float(number[1]) / 100, item_error=words[1] if len(words) == 2 else None)
     raise _wrong(
-        words[0] if words else text.strip(), "partial takes a share above 0% and up to 100%, as in 'partial 10%'"
+        words[0] if words else text.strip(), "partial needs a share above 0% and up to 100%, as in 'partial 10%'"
     )
 
 

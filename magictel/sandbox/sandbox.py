@@ -60,7 +60,7 @@ class Sandbox:
             raise UsageError(
                 "sandbox.port",
                 f"the sandbox cannot listen on port {server.port}: {why}",
-                "stop what listens there, or let it take free ports (no --port)",
+                "stop the program that listens there, or omit --port to use free ports",
             ) from None
         except BaseException:
             self.stop()
@@ -113,8 +113,8 @@ def _scripts(faults: Iterable[str], chosen: list[str]) -> dict[str, Faults]:
         if name not in chosen:
             raise UsageError(
                 "sandbox.fault-for-none",
-                f"{name} is given a fault and not started",
-                f"started are: {', '.join(chosen)}",
+                f"{name} has a fault script but is not started",
+                f"started: {', '.join(chosen)}",
             )
         scripts[name] = script
     return scripts

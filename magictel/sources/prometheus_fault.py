@@ -89,7 +89,7 @@ def _exemplar(line: bytes, at: int) -> LineError:
     end = _labels_end(line, at, openmetrics=True)
     if isinstance(end, LineError):
         return end
-    return LineError(end, "expected an exemplar's value, and at most a time, each behind one space")
+    return LineError(end, "expected an exemplar's value, and at most a time, each after one space")
 
 
 def shown(word: bytes) -> str:

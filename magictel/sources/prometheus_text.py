@@ -118,7 +118,7 @@ class PrometheusText:
         try:
             file.write(block)
         except OSError as failure:
-            why = f"no temporary file can hold it: {(failure.strerror or 'it cannot be written').lower()}"
+            why = f"it cannot be stored in a temporary file: {(failure.strerror or 'it cannot be written').lower()}"
             remedy = "free disk space, or set TMPDIR to another directory"
             raise SourceError("source.unreadable", f"{self.name}: {why}", remedy, whole=True) from None
 

@@ -222,7 +222,7 @@ def test_a_page_that_no_temporary_file_can_hold_is_one_sentence(monkeypatch: pyt
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("magictel.sources.prometheus_text.SpooledTemporaryFile", lambda _: Full())
-    with pytest.raises(SourceError, match=r"^p: no temporary file can hold it: no space left on device$"):
+    with pytest.raises(SourceError, match=r"^p: it cannot be stored in a temporary file: no space left on device$"):
         read(b"a 1\n")
 
 

@@ -50,8 +50,8 @@ def no_auto_create(settings: ClusterSettings, index: str) -> Finding | None:
     return Finding.failed(
         Rung.WRITE,
         "es.write.no-auto-create",
-        f"{index} does not exist, and writing does not make it: action.auto_create_index is {rule}",
-        f"PUT {index}, or name an index that the rule allows",
+        f"{index} does not exist, and writing does not create it: action.auto_create_index is {rule}",
+        f"create it with PUT {index}, or choose an index that the rule allows",
         rule=rule,
     )
 
@@ -81,7 +81,7 @@ def of_index(wire: Wire, index: str) -> Finding | None:
                 Rung.WRITE,
                 "es.write.flood-stage",
                 f"{name} is read-only: a disk was over the flood-stage watermark",
-                f"free disk or add nodes; since 7.4 the block goes by itself, before: {remedy}",
+                f"free disk space or add nodes; since 7.4 the block is lifted automatically, before 7.4 by: {remedy}",
                 **evidence,
             )
         return Finding.failed(

@@ -45,7 +45,7 @@ class Cause:
     limit: int | None = None
     """The breaker's limit in bytes, where it is one."""
     credentials: str = ""
-    """Why credentials were refused: Elasticsearch tells it beside the reason."""
+    """Why credentials were refused: Elasticsearch gives it beside the reason."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -119,15 +119,15 @@ def _conflict(error: BackendError) -> str:
     """Return one sentence: the field, its type, and the engine's innermost reason (the example holds all of it)."""
     field = field_of(error)
     if field is None:
-        return f"the mapping does not take this document: {error.words['said']}"
+        return f"the mapping does not accept this document: {error.words['said']}"
     typed = next((match for text in error.texts if (match := _TYPED.search(text))), None)
     reasons = [text for text in error.texts[1:] if text] or [error.words["reason"]]
-    return f"the field {field}{f' ({typed.group(1)})' if typed else ''} does not take this value: {reasons[-1]}"
+    return f"the field {field}{f' ({typed.group(1)})' if typed else ''} does not accept this value: {reasons[-1]}"
 
 
 def _out_of_range(error: BackendError) -> str:
     field = field_of(error)
-    where = f"the field {field} does not hold numbers of this size" if field else "a number is too large for its field"
+    where = f"the field {field} cannot store numbers of this size" if field else "a number is too large for its field"
     return f"{where}: {error.words['said']}"
 
 
@@ -147,33 +147,33 @@ def _text(value: Any) -> str:
 _UNAUTHENTICATED = (
     Rule(
         "es.auth.missing",
-        "no credentials were sent, and the cluster wants some",
+        "no credentials were sent, and the cluster requires them",
         "set api_key, username and password, or bearer_token",
         text="(?i)missing authentication credentials",
     ),
     Rule(
         "es.auth.api-key-encoding",
-        "the API key is not in the form the cluster reads: {beside}",
-        "give the key as id:key, or its field `encoded`",
+        "the API key is not in a form that the cluster accepts: {beside}",
+        "set the key as id:key, or to the value of its field `encoded`",
         text="(?i)illegal base64|invalid apikey value",
     ),
-    Rule("es.auth.api-key-expired", "the API key has expired: {beside}", "make a new API key", text="(?i)is expired"),
+    Rule("es.auth.api-key-expired", "the API key has expired: {beside}", "create a new API key", text="(?i)is expired"),
     Rule(
         "es.auth.api-key-invalidated",
         "the API key was invalidated: {beside}",
-        "make a new API key",
+        "create a new API key",
         text="(?i)invalidated",
     ),
     Rule(
         "es.auth.api-key-unknown",
-        "the cluster knows no API key of this id: {beside}",
-        "check that the key was made on this cluster",
+        "the cluster has no API key with this id: {beside}",
+        "check that the key was created on this cluster",
         text="(?i)apikey authentication for id|unable to find apikey",
     ),
     Rule(
         "es.auth.api-key-invalid",
-        "the API key's secret half is wrong: {beside}",
-        "copy the key again; it is shown once, when it is made",
+        "the secret part of the API key is wrong: {beside}",
+        "copy the key again, or create a new one: the secret is shown only once",
         text="(?i)invalid credentials for api key",
     ),
     Rule(
@@ -201,7 +201,7 @@ _DENIED = (
     ),
     Rule(
         "es.authz.auto-create",
-        "the first write makes the index, and the credentials may not: {denied}",
+        "the first write creates the index, and the credentials may not create it: {denied}",
         "grant auto_configure on it, or have an administrator create it first",
         text=r"\[indices:admin/(?:auto_)?create",
     ),
@@ -217,14 +217,14 @@ _DENIED = (
 _BLOCKS = (
     Rule(
         "es.write.flood-stage",  # 429 since 7.7, 403 before
-        "a disk is over the flood-stage watermark, the index is read-only until there is room: {reason}",
-        "free disk or add nodes; since 7.4 the block goes by itself below the high watermark",
+        "a disk is over the flood-stage watermark, and the index is read-only until there is space: {reason}",
+        "free disk space or add nodes; since 7.4 the block is lifted automatically below the high watermark",
         RetryClass.SLOW,
         text=r"blocked by: \[[A-Z_]+/12/",
     ),
     Rule(
         "es.health.no-master",
-        "the cluster takes no requests: {reason}",
+        "the cluster accepts no requests: {reason}",
         retry=RetryClass.BACKOFF,
         when=lambda error: error.status == 503 or _mentions(error, r"blocked by: \[SERVICE_UNAVAILABLE/\d+/"),
     ),
@@ -237,8 +237,8 @@ _BLOCKS = (
     ),
     Rule(
         "es.write.blocked",  # OpenSearch's `cluster.blocks.create_index`
-        "no index may be made in this cluster: {reason}",
-        "lift it: PUT _cluster/settings with cluster.blocks.create_index: null; Amazon sets it where disk or memory is short",
+        "no index may be created in this cluster: {reason}",
+        "lift it: PUT _cluster/settings with cluster.blocks.create_index: null; Amazon sets it when disk space or memory is low",
         RetryClass.SLOW,
         text=r"blocked by: \[[A-Z_]+/10/",
     ),
@@ -260,23 +260,25 @@ _DOCUMENTS = (
     ),
     Rule(
         "es.write.field-limit",
-        "the index has as many fields as it may: {said}",
+        "the index has reached its limit of fields: {said}",
         text=r"\bLimit of (?:total|mapping) \w+",
     ),
-    Rule("es.write.dynamic-template", "the index has no such template: {said}", text="find dynamic template"),
+    Rule("es.write.dynamic-template", "the index has no such dynamic template: {said}", text="find dynamic template"),
     Rule(
         "es.write.long-value",
-        "a text is longer than the index can hold: {said}",
+        "a text is longer than the index can store: {said}",
         when=lambda error: "max_bytes_length_exceeded_exception" in error.types or _mentions(error, "immense term"),
     ),
-    Rule("es.write.pipeline", "the ingest pipeline is not there: {said}", text="pipeline with id"),
+    Rule("es.write.pipeline", "the ingest pipeline does not exist: {said}", text="pipeline with id"),
     Rule("es.write.out-of-range", _out_of_range, text="supports only finite values|out of range"),
     Rule(
-        "es.write.mapping-strict", "the index takes no new fields: {said}", types=("strict_dynamic_mapping_exception",)
+        "es.write.mapping-strict",
+        "the index accepts no new fields: {said}",
+        types=("strict_dynamic_mapping_exception",),
     ),
     Rule(
         "es.write.field-name",
-        "an attribute's name cannot be a field's: {said}",
+        "an attribute's name is not a valid field name: {said}",
         text=r"field name cannot|object field starting or ending with a \[\.\]",
     ),
     Rule(
@@ -292,15 +294,15 @@ _DOCUMENTS = (
 RULES: tuple[Rule, ...] = (
     Rule(
         "es.write.duplicate",
-        "the backend held it already",
+        "it is already stored",
         retry=RetryClass.SUCCESS,
         types=("version_conflict_engine_exception",),
     ),
-    Rule(TIME_SERIES_ID, "a time-series index makes its own ids", text="_id must be unset or set to"),
+    Rule(TIME_SERIES_ID, "a time-series index generates its own ids", text="_id must be unset or set to"),
     Rule(
         "es.write.blocked",
         "the index is blocked for writing: {reason}",
-        "lift it: PUT INDEX/_settings with index.blocks.write: null (or read_only, as it is named)",
+        "lift it: PUT INDEX/_settings with index.blocks.write: null (or read_only, whichever is set)",
         RetryClass.SLOW,
         # `[TOO_MANY_REQUESTS/12/…]`: the status and the number of a block (ES ClusterBlock.toString)
         when=lambda error: "cluster_block_exception" in error.types or _mentions(error, r"blocked by: \[[A-Z_]+/\d+/"),
@@ -335,13 +337,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "es.write.shard-unavailable",
-        "the shard is not there: {said}",
+        "the shard is not available: {said}",
         retry=RetryClass.BACKOFF,
         types=("unavailable_shards_exception", "no_shard_available_action_exception"),
     ),
     Rule(
         "es.write.no-auto-create",
-        "the index does not exist and is not made by writing: {said}",
+        "the index does not exist, and writing does not create it: {said}",
         types=("index_not_found_exception",),
     ),
     Rule(
@@ -350,7 +352,7 @@ RULES: tuple[Rule, ...] = (
     Rule("es.write.index-name", "no index can have this name: {said}", types=("invalid_index_name_exception",)),
     Rule(
         "es.write.shard-limit",  # a validation_exception, an illegal argument inside an item
-        "the write needs a new index, and the cluster has as many shards as it may: {said}",
+        "the write needs a new index, and the cluster has reached its limit of shards: {said}",
         "delete old indices, or raise cluster.max_shards_per_node",
         RetryClass.SLOW,
         text=r"this action would add \[\d+\] (?:\w+ )?shards",
@@ -377,7 +379,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "es.health.serverless",
-        "a serverless project has no such end point: {reason}",
+        "a serverless project has no such endpoint: {reason}",
         types=("api_not_available_exception",),
     ),
     Rule(
@@ -388,8 +390,8 @@ RULES: tuple[Rule, ...] = (
     Rule("es.write.content-type", "{reason}", text="Content-Type header.*is not supported"),
     Rule(
         "es.write.wrong-path",
-        "there is no such end point at this path: {reason}",
-        "write the address without a path, unless a proxy wants one",
+        "there is no such endpoint at this path: {reason}",
+        "remove the path from the address, unless a proxy needs it",
         when=lambda error: error.status == 405 or _mentions(error, "no handler found for uri"),
     ),
     *(replace(rule, statuses=(400, 404)) for rule in _DOCUMENTS),

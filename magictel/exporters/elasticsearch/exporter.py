@@ -48,7 +48,7 @@ class SearchExporter(HttpExporter[S]):
     rights_codes = ("es.auth.", "es.authz.", "os.auth.", "os.authz.")
     limits = (
         "Times have milliseconds.",
-        "Decimals beyond a 32-bit float's range, NaN, infinities and whole numbers beyond 64 bits stand as text in value_text.",
+        "Decimals beyond a 32-bit float's range, NaN, infinities and whole numbers beyond 64 bits are stored as text in value_text.",
         f"Texts of attributes are cut at {LONGEST_TEXT} characters.",
         "After prepare, attributes are text in one flattened field each; lists lose order and repeats.",
         "Descriptions, exemplars and flags are not stored.",
@@ -154,7 +154,7 @@ class SearchExporter(HttpExporter[S]):
         """Is it this kind of backend at all?"""
         return probes.http(wire, self.opensearch, self.clock.now())
 
-    @probe(Rung.AUTH, "the cluster knows who we are")
+    @probe(Rung.AUTH, "the cluster accepts the credentials")
     def authenticated(self, wire: Wire) -> Finding:
         """Who are we there?"""
         return probes.auth(wire, self.opensearch, self.sent_credentials())
@@ -170,7 +170,7 @@ class SearchExporter(HttpExporter[S]):
         """Is the cluster well?"""
         return probes.health(wire)
 
-    @probe(Rung.WRITE, "we may write, and the index keeps what we write")
+    @probe(Rung.WRITE, "writing is allowed, and the index keeps the values")
     def may_write(self, wire: Wire) -> Finding:
         """May we write, and what would the index make of it? Nothing is written."""
         return permission.write(wire, self.settings.index, self.opensearch, self.sent_credentials(), self.target)
@@ -200,7 +200,7 @@ class SearchExporter(HttpExporter[S]):
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """By search on the `_id`s, and on metrics and times for the same point under another `_id`."""
         if self._mode.time_series:
-            why = "a time-series index makes its own ids: its documents cannot be told apart by what was sent"
+            why = "a time-series index generates its own ids: its documents cannot be matched with what was sent"
             return Unreadable("verify.unsupported", why)
         return by_id.find(self.wire(), self._places.read, expected, self.declared)
 

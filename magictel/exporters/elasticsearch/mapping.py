@@ -120,7 +120,7 @@ def effects(fields: Fields) -> list[Effect]:
 def _decimal(fields: Fields, name: str) -> Effect | None:
     for kind in sorted(fields.kinds(name) - {"double"}):
         if kind in _LONG:
-            return Effect(name, kind, "es.mapping.long", "decimals are cut off: 0.5 is found as 0")
+            return Effect(name, kind, "es.mapping.long", "decimals are cut off: 0.5 is read back as 0")
         if kind in _FLOAT:
             return Effect(name, kind, "es.mapping.float", f"a decimal {_FLOAT[kind]}")
         return _number_as(name, kind)
@@ -139,12 +139,12 @@ def _whole(fields: Fields, name: str) -> Effect | None:
 
 def _number_as(name: str, kind: str) -> Effect:
     if kind in _TEXT:
-        return Effect(name, kind, "es.mapping.text", "numbers are held as text: nothing can be computed of them")
+        return Effect(name, kind, "es.mapping.text", "numbers are stored as text: nothing can be computed from them")
     if kind in _DATE:
         return Effect(
-            name, kind, "es.mapping.date", "numbers are taken as times in whole milliseconds: 0.5 is found as 0"
+            name, kind, "es.mapping.date", "numbers are read as times in whole milliseconds: 0.5 is read back as 0"
         )
-    return Effect(name, kind, "es.write.mapping-type", "it takes no numbers of ours", True)
+    return Effect(name, kind, "es.write.mapping-type", "it accepts no numbers", True)
 
 
 def _word(fields: Fields, name: str) -> Effect | None:
@@ -155,7 +155,7 @@ def _word(fields: Fields, name: str) -> Effect | None:
         if fields.shown_by(name):
             return None
         return Effect(name, _listed(kinds), "es.mapping.text", "it can be searched, but neither shown nor grouped by")
-    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes no text of ours", True)
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it accepts no text", True)
 
 
 def _moment(fields: Fields, name: str) -> Effect | None:
@@ -163,22 +163,22 @@ def _moment(fields: Fields, name: str) -> Effect | None:
     if kinds <= _DATE:
         return None
     if kinds <= _TEXT:
-        return Effect(name, _listed(kinds), "es.mapping.text", "times are held as text: no query by time finds them")
-    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes no time of ours", True)
+        return Effect(name, _listed(kinds), "es.mapping.text", "times are stored as text: no query by time finds them")
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it accepts no times", True)
 
 
 def _switch(fields: Fields, name: str) -> Effect | None:
     kinds = fields.kinds(name)
     if kinds <= ({"boolean"} | _TEXT):
         return None
-    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes neither true nor false", True)
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it accepts neither true nor false", True)
 
 
 def _holder(fields: Fields, name: str) -> Effect | None:
     kinds = fields.kinds(name)
     if kinds <= ({"object", "nested", "passthrough"} | FLAT_TYPES):
         return None
-    return Effect(name, _listed(kinds), "es.write.mapping-type", "it takes no object", True)
+    return Effect(name, _listed(kinds), "es.write.mapping-type", "it accepts no objects", True)
 
 
 def _listed(kinds: frozenset[str]) -> str:

@@ -57,7 +57,7 @@ def write(wire: Wire, index: str, opensearch: bool, given: SentCredentials, targ
     if right.against is not None:
         return right.against
     effect_on_values = (
-        "the mapping keeps our values"
+        "the mapping keeps the values"
         if mapped_fields is not None
         else "the mapping cannot be read with these credentials"
     )
@@ -92,11 +92,11 @@ def _elasticsearch(wire: Wire, index: str, given: SentCredentials) -> Right:
                 Rung.WRITE,
                 "es.authz.bulk",
                 f"the credentials may not write to {index}",
-                f"the smallest role that would do: {json.dumps(role)}",
+                f"the smallest role that is enough: {json.dumps(role)}",
                 **evidence,
             ),
         )
-    read_permission = "allowed" if privileges.get("read") else "may write, not read (a sample stays unverified)"
+    read_permission = "allowed" if privileges.get("read") else "may write but not read (a sample stays unverified)"
     return Right(read_permission, evidence=evidence, may_create=bool(privileges.get("auto_configure")))
 
 
@@ -154,7 +154,7 @@ def _may_not_create(index: str) -> Finding:
     return Finding.failed(
         Rung.WRITE,
         "es.authz.auto-create",
-        f"{index} does not exist, and the credentials may write but not make it",
+        f"{index} does not exist, and the credentials may write but not create it",
         f"have an administrator create it, or grant auto_configure: {json.dumps(role)}",
         smallest_role=role,
     )

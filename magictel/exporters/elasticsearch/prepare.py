@@ -65,10 +65,10 @@ def preparations(wire: Wire, index: str, opensearch: bool) -> Sequence[Preparati
 
 
 def _roll_over(index: str, body: Mapping[str, Any]) -> Preparation:
-    purpose = f"lets {index} continue in a new index with these types; what is stored keeps its own"
+    purpose = f"lets {index} continue in a new index with these types; stored documents keep theirs"
     if not body:
         purpose = (
-            f"lets {index} continue in a new backing index, which gets the template; what is stored keeps its types"
+            f"lets {index} continue in a new backing index that gets the template; stored documents keep their types"
         )
     return Preparation(purpose, "POST", f"/{quote(index)}/_rollover", body)
 
@@ -83,21 +83,21 @@ def _move(index: str, product: Product) -> list[Preparation]:
     ]
     return [
         Preparation(
-            f"creates {new} with types that keep our values",
+            f"creates {new} with types that keep the values",
             "PUT",
             f"/{quote(new)}",
             {"mappings": mappings(product)},
             True,
         ),
         Preparation(
-            f"copies what {index} holds, with its full precision: stop the writers first",
+            f"copies the documents of {index} with full precision: stop all writers first",
             "POST",
             "/_reindex",
             copy,
             True,
         ),
         Preparation(
-            f"deletes {index} and makes its name an alias of {new}, in one step; writers may go on then",
+            f"deletes {index} and makes its name an alias of {new}, in one step; restart the writers then",
             "POST",
             "/_aliases",
             {"actions": swap},
@@ -148,7 +148,7 @@ def _flat_type(product: Product) -> dict[str, Any] | None:
 
 def _template(index: str, product: Product, stream: bool) -> Preparation:
     name = quote(f"magictel-{index}")
-    purpose = f"gives {'backing indices of ' if stream else ''}{index}, when made, types that keep our values"
+    purpose = f"gives {'backing indices of ' if stream else ''}{index}, when created, types that keep the values"
     if product.known and not product.opensearch and product.version[:2] < _COMPOSABLE:
         body: dict[str, Any] = {"index_patterns": [index], "order": _PRIORITY, "mappings": mappings(product)}
         return Preparation(purpose, "PUT", f"/_template/{name}", body)

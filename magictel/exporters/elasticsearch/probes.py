@@ -58,7 +58,7 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
     if reply.ok and reply.headers.get("x-elastic-product") == "Elasticsearch":
         if wire.endpoint.path.strip("/"):
             return _index_in_url(wire, opensearch, seen)
-        return Finding.passed(Rung.HTTP, "Elasticsearch, by its header; its version is not told", **seen)
+        return Finding.passed(Rung.HTTP, "Elasticsearch, by its header; the version is unknown", **seen)
     if reply.json() is None and reply.body.strip():
         return Finding.failed(
             Rung.HTTP,
@@ -71,7 +71,7 @@ def http(wire: Wire, opensearch: bool, now: float) -> Finding:
         Rung.HTTP,
         "es.product.unknown",
         f"{wire.endpoint.origin} answers {reply.status}, and its body names neither Elasticsearch nor OpenSearch",
-        "check host, port and path; a proxy must let GET / through as it is",
+        "check host, port and path; a proxy must pass GET / through unchanged",
         **seen,
     )
 
@@ -116,7 +116,7 @@ def _plain_http(finding: Finding, opensearch: bool) -> Finding:
     if opensearch or finding.code != "http.tls-port" or finding.evidence.get("failure") != "net.http.closed":
         return finding
     return replace(
-        finding, code="es.tls.http-on-https-port", message=f"{finding.message}: security is on there by default"
+        finding, code="es.tls.http-on-https-port", message=f"{finding.message}: security is on by default there"
     )
 
 
@@ -131,7 +131,7 @@ def auth(wire: Wire, opensearch: bool, given: SentCredentials) -> Finding:
     if reply.status == 401:
         return refused(wire, reply, product.opensearch, given)
     if reply.status in _NO_HANDLER:
-        ignored = f"; {given.option} is sent and not looked at" if given.option else ""
+        ignored = f"; {given.option} is sent but ignored" if given.option else ""
         return Finding.passed(
             Rung.AUTH, f"security is disabled: anyone may write{ignored}", security="off", status=reply.status
         )
@@ -142,7 +142,11 @@ def auth(wire: Wire, opensearch: bool, given: SentCredentials) -> Finding:
         )
     if reply.status == 403:
         return Finding.warned(
-            Rung.AUTH, "es.auth.unknown", f"403: who we are cannot be asked: {response}", None, status=reply.status
+            Rung.AUTH,
+            "es.auth.unknown",
+            f"403: the credentials may not ask which user they belong to: {response}",
+            None,
+            status=reply.status,
         )
     return Finding.warned(
         Rung.AUTH, "es.auth.unknown", f"{reply.status} to {path}: {response}", None, status=reply.status
@@ -176,7 +180,7 @@ def health(wire: Wire) -> Finding:
             Rung.HEALTH,
             "es.authz.monitor",
             "the credentials may not ask for the cluster's health; writing does not need it",
-            "grant the cluster privilege monitor, or leave it: --skip es.authz.monitor",
+            "grant the cluster privilege monitor, or skip the check: --skip es.authz.monitor",
             status=reply.status,
             said=response,
         )
@@ -195,7 +199,7 @@ def health(wire: Wire) -> Finding:
         Rung.HEALTH,
         "es.health.unreadable",
         f"{reply.status} to _cluster/health: {response or 'nothing'}",
-        "ask it as this does: GET _cluster/health?pretty; a proxy before the cluster may not let it through",
+        "try GET _cluster/health?pretty yourself; a proxy in front of the cluster may not pass it through",
         status=reply.status,
     )
 
@@ -227,8 +231,8 @@ def _health(body: dict[str, Any]) -> Finding:
     }
     if body.get("timed_out"):
         return Finding.failed(
-            Rung.HEALTH, "es.health.timed-out", "the cluster did not answer for its state in time",
-            "look at its load: GET _cluster/pending_tasks", **evidence,
+            Rung.HEALTH, "es.health.timed-out", "the cluster did not report its health in time",
+            "check its load: GET _cluster/pending_tasks", **evidence,
         )  # fmt: skip
     match body["status"]:
         case "green":
@@ -266,7 +270,7 @@ def _plain_refusal(reply: Reply) -> bool:
 
 
 def _who(body: dict[str, Any]) -> str:
-    name = body.get("username") or body.get("user_name") or body.get("user") or "somebody"
+    name = body.get("username") or body.get("user_name") or body.get("user") or "unknown"
     key = body.get("api_key")
     if isinstance(key, dict):
         return f"API key {key.get('name') or key.get('id')} of {name}"

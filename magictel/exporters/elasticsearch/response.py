@@ -134,7 +134,7 @@ def _success(item: Item) -> KnownError | None:
         kept = f": {item.index}" if item.index else ""
         text = f"the document is not in the data stream but in its failure store{kept}"
         if item.failure_store == "failed":
-            text = "the data stream did not take the document, and its failure store could not keep it either"
+            text = "the data stream refused the document, and its failure store could not keep it either"
         return KnownError("es.write.failure-store", text)
     if item.result == "noop":
         return KnownError("es.write.pipeline-drop", "an ingest pipeline dropped the document (its result is noop)")
@@ -224,9 +224,9 @@ def _conflict(unknown: str) -> ItemVerdict:
 
 def _duplicate(ids: bool) -> ItemVerdict:
     if ids:
-        return ItemVerdict("es.write.duplicate", "the backend held this very point already: it was sent before")
+        return ItemVerdict("es.write.duplicate", "this point is already stored: it was sent before")
     return ItemVerdict(
-        "es.write.duplicate", "the backend held a point of this series and time: an earlier attempt arrived"
+        "es.write.duplicate", "a point of this series and time is already stored: an earlier attempt arrived"
     )
 
 

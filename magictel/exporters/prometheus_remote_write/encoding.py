@@ -32,7 +32,7 @@ class Encoder(SeriesNames):
         """The point's `TimeSeries` messages, or why it is left out."""
         name, why = self.name(series.stream), left_out(series.stream)
         if name is None:
-            why = ("prom.rw.name", "no letter or digit is left of the metric's name for Prometheus")
+            why = ("prom.rw.name", "the metric's name has no letter or digit that Prometheus allows")
         if why is not None:
             return Withheld(*why, describe(series))
         time = milliseconds(point.time_unix_nano)
@@ -43,7 +43,7 @@ class Encoder(SeriesNames):
                 for suffix, extra, value in samples(point, self.bound_text(series.stream))
             )
         except OverflowError:
-            return Withheld("prom.rw.number", "a number is beyond what a 64-bit float holds", describe(series))
+            return Withheld("prom.rw.number", "a number is too large for a 64-bit float", describe(series))
         except ValueError as failure:
             return Withheld("prom.rw.buckets", str(failure), describe(series))
 

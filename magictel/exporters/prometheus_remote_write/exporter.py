@@ -62,7 +62,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
         "Names and attribute keys become letters, digits and underscores, as Prometheus 3 names the same OTLP data; values become text.",
         "Series of a Prometheus page keep their names and labels, and get no otel_scope labels (page_names).",
-        "Start times, minima, maxima, exemplars and descriptions stay behind.",
+        "Start times, minima, maxima, exemplars and descriptions are not sent.",
         "A point's own job, instance or le is kept as exported_job and so on.",
         "Points of a collection that become one series and time to Prometheus: the first is sent, the others are rejected beforehand.",
     )
@@ -143,9 +143,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         elif payload.points <= 1:
             self._refused_in_a_row += 1
         elif self._refused_in_a_row >= _ALL_BAD and outcome.code not in ("prom.rw.too-large", "http.too-large"):
-            message = (
-                f"{outcome.message} (so were the {self._refused_in_a_row} points before: these were not told apart)"
-            )
+            message = f"{outcome.message} (as were the {self._refused_in_a_row} points before; these points were not tested one by one)"
             return Attempted(Rejected(outcome.code, message), attempted.bytes)
         return attempted
 

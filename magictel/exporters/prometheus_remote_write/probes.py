@@ -39,7 +39,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
 
     products = ("VictoriaMetrics",)
 
-    @probe(Rung.HTTP, "remote write is spoken at this address")
+    @probe(Rung.HTTP, "this address accepts remote write")
     def door(self, wire: Wire) -> Finding:
         """GET on the write path writes nothing. Prometheus and Mimir answer 405 there, VictoriaMetrics takes it for an empty write."""
         reply = write_path(wire, "", _EXPECTED, self.products)
@@ -53,7 +53,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 Rung.HTTP,
                 "prom.rw.path",
                 f"{wire.endpoint} is not a remote-write path: {named} answers {reply.status}",
-                "Prometheus takes remote write at /api/v1/write, Mimir at /api/v1/push, VictoriaMetrics at /api/v1/write",
+                "Prometheus accepts remote write at /api/v1/write, Mimir at /api/v1/push, VictoriaMetrics at /api/v1/write",
                 **seen,
             )
         if reply.status in REFUSED:
@@ -63,7 +63,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         if reply.ok and is_victoriametrics(reply) and not wire.endpoint.path.rstrip("/").endswith(_WRITE_PATHS):
             return self._other_door(wire, seen)  # it answers a GET on all of its doors alike
         if product and (reply.ok or reply.status == 405):
-            return Finding.passed(Rung.HTTP, f"{named}, and the write path is there", **seen)
+            return Finding.passed(Rung.HTTP, f"{named}, and the write path exists", **seen)
         row = refusal(reply)
         if row is not None and row.code in _READS_BODIES:
             return Finding.passed(Rung.HTTP, f"{named} reads remote-write bodies at this path", **seen)
@@ -80,7 +80,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         remedy = f"magictel check {self.target} --allow empty-write"
         return busy or unproven(reply, wire, _EXPECTED, remedy, self.products)
 
-    @probe(Rung.AUTH, "the credentials are taken")
+    @probe(Rung.AUTH, "the credentials are accepted")
     def credentials(self, wire: Wire) -> Finding:
         """Asks the write path and the query API; only the query API refusing is a warning: exporting does not need it."""
         reply = wire.get("")
@@ -88,7 +88,9 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return self._refused(wire, reply)
         reading = query_wire(self.settings, wire)
         if reading is None:
-            return Finding.passed(Rung.AUTH, "the write path does not refuse us; no query API is known to ask further")
+            return Finding.passed(
+                Rung.AUTH, "the write path does not refuse the credentials; no query API is known for a further check"
+            )
         reply = reading.get(f"{_QUERY}?query=vector(1)")
         row = refusal(reply)
         if row is not None and row.code.startswith("mimir."):
@@ -104,7 +106,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         refuses = self._refuses_posts(wire, reading) if reply.ok else None
         return refuses or accepted(wire, "", bool(self.sent_credentials().option))
 
-    @probe(Rung.HEALTH, "the backend says that it is ready")
+    @probe(Rung.HEALTH, "the backend reports that it is ready")
     def ready(self, wire: Wire) -> Finding:
         """Prometheus' and VictoriaMetrics' /-/ready, else /health."""
         reading = query_wire(self.settings, wire)
@@ -126,12 +128,12 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                     "magictel check --wait 60s (a Prometheus that starts replays its log first)",
                     path=path,
                 )
-        return Finding.skipped(Rung.HEALTH, "this backend has no /-/ready that we know of")
+        return Finding.skipped(Rung.HEALTH, "this backend has no known readiness endpoint")
 
     @probe(Rung.WRITE, "the remote-write receiver is switched on")
     def receiver(self, wire: Wire) -> Finding:
         """Prometheus tells its flags; who else writes may only be seen by writing."""
-        ask = "whether we may write shows only an empty write: add --allow empty-write"
+        ask = "only an empty write shows whether writing is allowed: add --allow empty-write"
         reading = query_wire(self.settings, wire)
         flags = reading.get("/api/v1/status/flags").json() if reading is not None else None
         values = flags.get("data") if isinstance(flags, dict) else None
@@ -150,7 +152,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return Finding.skipped(Rung.WRITE, ask)
         return Finding.passed(Rung.WRITE, "the remote-write receiver is enabled; Prometheus checks no permissions")
 
-    @probe(Rung.WRITE, "an empty write is taken", SideEffect.EMPTY_WRITE)
+    @probe(Rung.WRITE, "an empty write is accepted", SideEffect.EMPTY_WRITE)
     def empty_write(self, wire: Wire) -> Finding:
         """A request without series: it goes the whole way and stores nothing (Prometheus 2 and 3, VictoriaMetrics: 2xx)."""
         body, headers = self.compress(b"")
@@ -176,7 +178,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         return Finding.warned(
             Rung.AUTH,
             UNPROVEN,
-            f"a query is answered by GET and refused by POST ({reply.status}): this does not show whether a write is taken",
+            f"a query is answered by GET and refused by POST ({reply.status}): this does not show whether a write is accepted",
             f"magictel check {self.target} --allow empty-write",
             status=reply.status,
             first_bytes=wire.first_bytes(reply),
@@ -197,7 +199,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
         if _OTHER_DOOR.search(path):
             message = f"{path} is a path of VictoriaMetrics for another format: it drops remote write without an error"
             return Finding.failed(Rung.HTTP, "prom.rw.path", message, remedy, **seen)
-        message = f"VictoriaMetrics does not take remote write at {path}, unless a proxy changes the path"
+        message = f"VictoriaMetrics does not accept remote write at {path}, unless a proxy changes the path"
         return Finding.warned(Rung.HTTP, UNPROVEN, message, remedy, **seen)
 
     def _product(self, wire: Wire, reply: Reply) -> str:

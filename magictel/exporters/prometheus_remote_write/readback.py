@@ -27,6 +27,6 @@ def wire_to_query(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire |
     """Return a wire to the query API, or why there is none."""
     return query_wire(settings, wire) or Unreadable(
         "prom.read.no-query-api",
-        f"where to query cannot be told from {wire.endpoint}",
-        "set query_url to what stands before /api/v1/query",
+        f"the query address cannot be derived from {wire.endpoint}",
+        "set query_url to the part of the URL before /api/v1/query",
     )

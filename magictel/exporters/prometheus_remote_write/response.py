@@ -55,7 +55,7 @@ def refusal(reply: Reply) -> KnownError | None:
         return None
     written = reply.headers.get("x-prometheus-remote-write-samples-written")
     if mimir is None and reply.status == 400 and written is not None:
-        message = f"only {written} samples were taken{': ' + clipped(text, 200) if text else ''}"
+        message = f"only {written} samples were accepted{': ' + clipped(text, 200) if text else ''}"
         return KnownError("prom.rw.partial", message, written=int(written) if written.isdigit() else 0)
     shown = clipped(text, 200)
     words = {"status": str(reply.status), "said": shown}
@@ -87,6 +87,6 @@ def discarded(reply: Reply, sent: Callable[[], int]) -> KnownError | None:
     written = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written", "") for kind in ("samples", "histograms")]
     counts = [int(count) for count in written if count.isdigit()]
     if counts and sum(counts) < sent():
-        message = f"{reply.status}, and only {sum(counts)} samples were taken"
+        message = f"{reply.status}, and only {sum(counts)} samples were accepted"
         return KnownError("prom.rw.partial", message, isolate=bool(sum(counts)))
     return refusal(replace(reply, status=400)) if discards(reply) or _MIMIR.search(text) else None

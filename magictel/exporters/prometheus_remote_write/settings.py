@@ -29,7 +29,7 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
     query_url: Annotated[
         str | None,
         option(
-            "Where read-back asks: what stands before /api/v1/query. Default: url without its last path segments.",
+            "Address for read-back: the part before /api/v1/query. Default: url without its last path segments.",
             example="https://prometheus.example.net",
             address=True,
         ),
@@ -67,10 +67,10 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
         ),
     ] = True
     compression: Annotated[
-        Literal["snappy"], option("How request bodies travel: remote write knows no other way.", routes=False)
+        Literal["snappy"], option("Compression of request bodies: remote write has no other.", routes=False)
     ] = "snappy"  # type: ignore[assignment] # narrower than its parent's
     temporality: Annotated[
-        Literal["cumulative"], option("Prometheus needs sums that count from the start.", routes=False)
+        Literal["cumulative"], option("Temporality of sums: Prometheus needs cumulative ones.", routes=False)
     ] = "cumulative"
 
     def problems(self) -> Iterable[Problem]:
@@ -87,8 +87,8 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
             yield (
                 "url",
                 "config.value",
-                "url: it names a server and no path",
-                "write the path too: Prometheus' is /api/v1/write, Mimir's /api/v1/push",
+                "url: it has no path",
+                "add the path: Prometheus' is /api/v1/write, Mimir's /api/v1/push",
             )
 
     def query_endpoint(self) -> Endpoint | None:

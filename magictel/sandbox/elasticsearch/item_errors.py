@@ -54,10 +54,10 @@ ITEM_ERRORS: Mapping[str, tuple[int, str]] = {
     ),
 }
 _WHOLE: Mapping[int, tuple[str, str | None]] = {
-    400: ("illegal_argument_exception", "the sandbox was told to refuse this request"),
+    400: ("illegal_argument_exception", "a scripted fault of the sandbox refuses this request"),
     408: ("timeout_exception", "request timed out"),
     429: ("es_rejected_execution_exception", ITEM_ERRORS["es_rejected_execution_exception"][1]),
-    500: ("exception", "the sandbox was told to fail"),
+    500: ("exception", "a scripted fault of the sandbox"),
     503: ("cluster_block_exception", "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];"),
 }
 

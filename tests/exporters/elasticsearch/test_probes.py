@@ -280,7 +280,7 @@ def caps(*indices: str, **types: str) -> Reply:
 
 PREPARED = caps(value_double="double", value_long="long", attributes="flattened")
 WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
-    ("all holds", {PRIVILEGES: ALL, CAPS: PREPARED}, ("pass", None), "the mapping keeps our values"),
+    ("all holds", {PRIVILEGES: ALL, CAPS: PREPARED}, ("pass", None), "the mapping keeps the values"),
     ("security off", {CAPS: PREPARED}, ("pass", None), "allowed"),
     (
         "a write-only key",
@@ -341,8 +341,8 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
     ),
     ("a type that refuses", {CAPS: caps(value_double="ip")}, ("fail", "es.write.mapping-type"), "value_double as ip"),
     ("a date as a number", {CAPS: caps(**{"@timestamp": "long"})}, ("fail", "es.write.mapping-type"), "@timestamp"),
-    ("whole numbers for decimals", {CAPS: caps(value_double="long")}, ("warn", "es.mapping.long"), "0.5 is found as 0"),
-    ("dates for decimals", {CAPS: caps(value_double="date")}, ("warn", "es.mapping.date"), "0.5 is found as 0"),
+    ("whole numbers for decimals", {CAPS: caps(value_double="long")}, ("warn", "es.mapping.long"), "0.5 is read back as 0"),
+    ("dates for decimals", {CAPS: caps(value_double="date")}, ("warn", "es.mapping.date"), "0.5 is read back as 0"),
     ("dates for whole numbers", {CAPS: caps(value_long="date")}, ("warn", "es.mapping.date"), "value_long (date)"),
     ("text for numbers", {CAPS: caps(value_long="keyword")}, ("warn", "es.mapping.text"), "value_long (keyword)"),
     ("text alone", {CAPS: caps(name="text")}, ("warn", "es.mapping.text"), "name (text)"),
@@ -365,7 +365,7 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
             ),
         },
         ("pass", None),
-        "keeps our values",
+        "keeps the values",
     ),
     (
         "no index may be made",
