@@ -71,7 +71,7 @@ class LeapingClock(SystemClock):
         return False
 
 
-class Arrivals(deque[Request]):
+class ReceivedRequests(deque[Request]):
     """A record of incoming requests, with times on the case's clock."""
 
     def __init__(self, clock: LeapingClock) -> None:
@@ -137,7 +137,7 @@ class Case:
             emulator = self.subject.emulator(self.clock)
             self.own_time = keeps_own_time(emulator, self.clock)
             self._server = Server(emulator, record=True)
-            self._server.requests = Arrivals(self.clock)
+            self._server.requests = ReceivedRequests(self.clock)
             self._server.start()
         return self._server
 
@@ -185,7 +185,7 @@ class Case:
     def writes(self) -> list[tuple[float, Request]]:
         """Return the complete writes, with times on the case's clock."""
         requests = self.server.requests
-        assert isinstance(requests, Arrivals)
+        assert isinstance(requests, ReceivedRequests)
         return [pair for pair in zip(requests.times, requests, strict=False) if self.emulator.is_write(pair[1])]
 
     # ---- the exporter ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
-from magictel.formats.otlp.json_lines import OtlpJson, line
+from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Throttled
 from magictel.plugin.exporter import Exporter
@@ -50,7 +50,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
 
     def __init__(self, settings: ConsoleSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self._encoder = OtlpJson()
+        self._encoder = OtlpJsonEncoder()
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """One line for people, or the point with what encloses it."""

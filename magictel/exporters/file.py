@@ -11,7 +11,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
 from magictel.errors import WireError
-from magictel.formats.otlp.json_lines import OtlpJson, line
+from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.formats.otlp.readback import every_point, expected, identified, points
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
@@ -57,7 +57,7 @@ class FileExporter(Exporter[FileSettings]):
 
     def __init__(self, settings: FileSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
-        self._encoder = OtlpJson()
+        self._encoder = OtlpJsonEncoder()
         self._path = Path(self.settings.path).expanduser()
         self._began_at: int | None = None
         """Bytes that stood in the file before the first line of this exporter."""

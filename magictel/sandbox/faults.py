@@ -35,7 +35,7 @@ from magictel.errors import UsageError
 FaultKind = Literal[
     "ok", "status", "reset", "reset-after", "close", "truncated", "slow", "hang", "partial", "too-large", "wrong-json"
 ]
-Scope = Literal["write", "probe", "any"]
+FaultScope = Literal["write", "probe", "any"]
 GRAMMAR = (
     "steps are separated by ', then', each [probe|any] FAULT: STATUS [retry-after=S|date:S|'HTTP-date'] [body='…'], ok, reset, "
     "reset-after, close, truncated, slow SECONDS, hang, partial N% [KIND], too-large, wrong-json; each may end with xN or forever; "
@@ -62,7 +62,7 @@ class Fault:
     seconds: float = 0.0
     share: float = 0.0
     item_error: str | None = None
-    scope: Scope = "write"
+    scope: FaultScope = "write"
 
     def strikes(self, *, is_write: bool) -> bool:
         """Return whether it concerns such a request."""
@@ -124,7 +124,7 @@ def _scoped(text: str) -> Fault:
         step = _step(rest)
         if step.kind == "partial":
             raise _wrong(head, "partial strikes the items of a write")
-        return replace(step, scope=cast("Scope", head.lower()))
+        return replace(step, scope=cast("FaultScope", head.lower()))
     return _step(text)
 
 

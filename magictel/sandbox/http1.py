@@ -12,11 +12,11 @@ _MAX_BODY = 512 * 1024 * 1024
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-class Malformed(Exception):  # noqa: N818
+class MalformedRequest(Exception):  # noqa: N818
     """What came in is not HTTP/1.1."""
 
 
-class Reader:
+class RequestReader:
     """Reads one request after the other from a connection, keep-alive, content-length or chunked."""
 
     def __init__(self, connection: socket.socket, scheme: str, authority: str) -> None:
@@ -34,7 +34,7 @@ class Reader:
             return None, False
         words = line.split()
         if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
-            raise Malformed("not an HTTP/1.1 request line")
+            raise MalformedRequest("not an HTTP/1.1 request line")
         headers = self._headers()
         lower = {name.lower(): value for name, value in headers.items()}
         if "100-continue" in lower.get("expect", "").lower():
@@ -58,16 +58,16 @@ class Reader:
                 return headers
             name, colon, value = line.decode("latin-1").partition(":")
             if not colon or len(headers) > 200:
-                raise Malformed("broken headers")
+                raise MalformedRequest("broken headers")
             headers[name.strip()] = value.strip()
 
     def _exactly(self, headers: dict[str, str]) -> bytes:
         text = headers.get("content-length", "0")
         if not text.isdigit() or int(text) > _MAX_BODY:
-            raise Malformed("content-length is wrong or too large")
+            raise MalformedRequest("content-length is wrong or too large")
         body: bytes = self._stream.read(int(text))
         if len(body) != int(text):
-            raise Malformed("the body ended early")
+            raise MalformedRequest("the body ended early")
         return body
 
     def _chunks(self) -> bytes:
@@ -76,7 +76,7 @@ class Reader:
         while size := int(self._stream.readline(_MAX_LINE).split(b";")[0], 16):
             total += size
             if total > _MAX_BODY:
-                raise Malformed("the body is too large")
+                raise MalformedRequest("the body is too large")
             parts.append(self._stream.read(size))
             self._stream.readline(_MAX_LINE)
         while self._stream.readline(_MAX_LINE) not in {b"\r\n", b"\n", b""}:

@@ -23,7 +23,7 @@ from magictel.errors import UsageError
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.emulator import Emulator, Refuses, RefusesItems
 from magictel.sandbox.faults import Fault, Faults
-from magictel.sandbox.http1 import Malformed, Reader, encode
+from magictel.sandbox.http1 import MalformedRequest, RequestReader, encode
 
 _EXPIRED = Path(__file__).with_name("expired.pem")
 """Certificate and key, self-signed for localhost, valid in January 2020: of use for nothing else."""
@@ -157,7 +157,7 @@ class Server:
 
     def _serve(self, plain: socket.socket) -> None:
         connection: socket.socket = plain
-        reader: Reader | None = None
+        reader: RequestReader | None = None
         try:
             connection.settimeout(_IDLE)
             if self._ssl is not None:
@@ -166,12 +166,12 @@ class Server:
                     self._open.discard(plain)
                     self._open.add(connection)
                 connection.do_handshake()
-            reader = Reader(connection, "https" if self._ssl else "http", f"{self.host}:{self.port}")
+            reader = RequestReader(connection, "https" if self._ssl else "http", f"{self.host}:{self.port}")
             while not self._stop.is_set():
                 request, keep_alive = reader.next()
                 if request is None or not self._answer(connection, request, keep_alive):
                     break
-        except Malformed as problem:
+        except MalformedRequest as problem:
             with contextlib.suppress(OSError):
                 connection.sendall(
                     encode(Reply(400, {"content-type": "text/plain"}, str(problem).encode()), close=True)

@@ -120,7 +120,7 @@ class Interned(dict[bytes, V]):
         return known
 
 
-class Attributes(Interned[dict[str, Any]]):
+class AttributesCache(Interned[dict[str, Any]]):
     """A cache of attributes by their bytes. `repeated`: hashes of bytes with a duplicate key, of which one pair is lost."""
 
     def __init__(self, decode: Callable[[bytes], tuple[dict[str, Any], int]]) -> None:

@@ -23,7 +23,7 @@ from magictel.sources.otlp_values import counted_attributes, dictionary, identif
 from magictel.sources.skips import UNREADABLE_IDENTIFIER, LineNotes, Skips
 
 
-class OtlpJson(OtlpPoints):
+class OtlpJsonReader(OtlpPoints):
     """A decoder of the lines of a recording."""
 
     def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:

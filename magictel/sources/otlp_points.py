@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.model.metrics import Kind, Metadata, NumberPoints, Point, number_point, number_text, summary_part
 from magictel.model.validity import NO_RECORDED_VALUE, Problem
 from magictel.sources import otlp_messages as otlp
-from magictel.sources.batching import RESOURCES, Around, Attributes, Head, Heads, Interned, Part
+from magictel.sources.batching import RESOURCES, Around, AttributesCache, Head, Heads, Interned, Part
 from magictel.sources.in_memory import shifted
 from magictel.sources.otlp_members import MemberError
 from magictel.sources.otlp_problems import PROBLEMS, number_problem
@@ -44,7 +44,7 @@ class OtlpPoints(ABC):
         self.name = name
         self.shift = shift
         self.skips = skips or Skips()
-        self._attributes = Attributes(self.attributes)
+        self._attributes = AttributesCache(self.attributes)
         self._heads = Heads()
         self._resources = Interned(self.resource, RESOURCES)
         self._scopes = Interned(self.scope, RESOURCES)

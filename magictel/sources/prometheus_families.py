@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from magictel.sources.prometheus_line import Metadata
+from magictel.sources.prometheus_line import MetadataLine
 
 _SUFFIXES = {
     "counter": ("_total", "_created"),
@@ -37,7 +37,7 @@ class Families:
     units: dict[str, str] = field(default_factory=dict)
     _known: dict[str, Membership] = field(default_factory=dict)
 
-    def take(self, line: Metadata) -> None:
+    def take(self, line: MetadataLine) -> None:
         """Keep a line of metadata."""
         kept = {"TYPE": self.types, "HELP": self.helps, "UNIT": self.units}[line.keyword]
         kept[line.name] = "unknown" if line.text == "untyped" and line.keyword == "TYPE" else line.text

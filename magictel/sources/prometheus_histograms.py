@@ -14,7 +14,7 @@ from magictel.model.metrics import Point, number_text
 from magictel.sources.prometheus_families import Membership
 
 
-class Counted(NamedTuple):
+class HistogramSample(NamedTuple):
     """A sample of a histogram: its value and position."""
 
     value: float
@@ -25,7 +25,7 @@ class Counted(NamedTuple):
 class HistogramError(ValueError):
     """Why samples are not a valid histogram, and the sample that shows it."""
 
-    def __init__(self, why: str, shown_by: Counted) -> None:
+    def __init__(self, why: str, shown_by: HistogramSample) -> None:
         super().__init__(why)
         self.line, self.column = shown_by.line, shown_by.column
 
@@ -39,12 +39,12 @@ class Gathered:
     key: int
     """Identifies the attributes."""
     time: int
-    buckets: dict[float, Counted] = field(default_factory=dict)
-    sum: Counted | None = None
-    count: Counted | None = None
+    buckets: dict[float, HistogramSample] = field(default_factory=dict)
+    sum: HistogramSample | None = None
+    count: HistogramSample | None = None
     exemplars: list[Exemplar] = field(default_factory=list)
 
-    def take(self, suffix: str, bound: float | None, counted: Counted) -> bool:
+    def take(self, suffix: str, bound: float | None, counted: HistogramSample) -> bool:
         """Keep a sample; return False if there is one with another value."""
         if bound is not None:
             known = self.buckets.setdefault(bound, counted)
@@ -97,7 +97,7 @@ class Gathered:
         )
 
 
-def _count(name: str, counted: Counted) -> None:
+def _count(name: str, counted: HistogramSample) -> None:
     problem = validity.histogram((), (), counted.value)
     if problem is not None:
         raise HistogramError(f"{name} {problem.why}", counted)

@@ -50,7 +50,7 @@ EXEMPLAR_LABELS, EXEMPLAR_VALUE, EXEMPLAR_TIME = 5, 6, 7
 """OpenMetrics only."""
 
 
-class Metadata(NamedTuple):
+class MetadataLine(NamedTuple):
     """A line of metadata: `TYPE`, `HELP` or `UNIT`, the metric's name, and the text."""
 
     keyword: str
@@ -71,7 +71,7 @@ def is_sample(line: bytes) -> bool:
     return bool(_TEXT.fullmatch(line) or _OPENMETRICS.fullmatch(line))
 
 
-def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None:
+def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> MetadataLine | None:
     """Return the metadata of a line that begins with `#`, or None for a comment. Raise `LineError`.
 
     Not `strict`: text 0.0.4 may also use the types of OpenMetrics.
@@ -93,7 +93,7 @@ def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None
         raise LineError(keyed.end(), NO_NUL)
     if keyword == "HELP":
         text = decoded(raw, at) if openmetrics or raw.strip(b" \t") else ""
-        return Metadata(keyword, name, unescaped(text, ESCAPE if openmetrics else _HELP_ESCAPE))
+        return MetadataLine(keyword, name, unescaped(text, ESCAPE if openmetrics else _HELP_ESCAPE))
     text = raw.decode(errors="replace")
     if keyword == "TYPE":
         types = _OPENMETRICS_TYPES if openmetrics else _TEXT_TYPES if strict else _TEXT_TYPES | _OPENMETRICS_TYPES
@@ -101,16 +101,16 @@ def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> Metadata | None
             raise LineError(at, f"expected one of the types {', '.join(sorted(types))}, got {text[:40]!r}")
     if keyword == "UNIT" and text and not name.endswith(f"_{text}"):
         raise LineError(at, f"expected the unit that the metric's name ends with, got {text[:40]!r}")
-    return Metadata(keyword, name, text)
+    return MetadataLine(keyword, name, text)
 
 
-def _unit_comment(line: bytes) -> Metadata | None:
+def _unit_comment(line: bytes) -> MetadataLine | None:
     """Return the unit of a comment in text 0.0.4 if the metric's name ends with it."""
     match = _UNIT_COMMENT.fullmatch(line)
     if match is None:
         return None
     name, unit = _subject(match[1]), match[2].decode()
-    return Metadata("UNIT", name, unit) if name.endswith(f"_{unit}") else None
+    return MetadataLine("UNIT", name, unit) if name.endswith(f"_{unit}") else None
 
 
 def _subject(raw: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import IO
 
 from magictel.sources.lines import LONGEST, too_long
 from magictel.sources.prometheus_grammar import LineError, OpenQuoteError
-from magictel.sources.prometheus_line import Metadata, SampleMatch, metadata, sample
+from magictel.sources.prometheus_line import MetadataLine, SampleMatch, metadata, sample
 
 _END = b"# EOF"
 _FARTHEST = 1024 * 1024
@@ -44,9 +44,9 @@ class Page:
     strict: bool
     """Whether a server sent it. A file may have Windows line ends, and OpenMetrics types without `# EOF`."""
 
-    def items(self) -> Iterator[tuple[int, SampleMatch | Metadata | LineError, bytes]]:
+    def items(self) -> Iterator[tuple[int, SampleMatch | MetadataLine | LineError, bytes]]:
         """Yield each line that is not a comment: its number, its content or error, and its bytes."""
-        item: SampleMatch | Metadata | LineError | None
+        item: SampleMatch | MetadataLine | LineError | None
         source = self._numbered()
         again: deque[tuple[int, bytes]] = deque()
         while (line := again.popleft() if again else next(source, None)) is not None:
@@ -60,7 +60,7 @@ class Page:
             if item is not None:
                 yield number, item, text
 
-    def _item(self, text: bytes) -> SampleMatch | Metadata | None:
+    def _item(self, text: bytes) -> SampleMatch | MetadataLine | None:
         openmetrics = self.openmetrics
         if text[:1] in _NO_SAMPLE:
             first = text if openmetrics else text.lstrip(b" \t")
@@ -72,7 +72,7 @@ class Page:
 
     def _joined(
         self, text: bytes, again: deque[tuple[int, bytes]], source: Iterator[tuple[int, bytes]]
-    ) -> tuple[bytes, SampleMatch | Metadata | None] | None:
+    ) -> tuple[bytes, SampleMatch | MetadataLine | None] | None:
         """Return a line whose quoted text continues on later lines, and its content, or None (and put the lines back)."""
         taken: list[tuple[int, bytes]] = []
         parts, size, joints = [text], 0, 0

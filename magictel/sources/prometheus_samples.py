@@ -18,7 +18,7 @@ from magictel.sources.prometheus_line import (
     NAMED,
     TIME,
     VALUE,
-    Metadata,
+    MetadataLine,
     SampleMatch,
 )
 from magictel.sources.prometheus_pages import Page
@@ -66,7 +66,7 @@ class Samples:
         openmetrics = page.openmetrics
         labels = self._labels[openmetrics]
         for number, item, text in page.items():
-            if isinstance(item, Metadata):
+            if isinstance(item, MetadataLine):
                 if families is not None:
                     families.take(item)
             elif isinstance(item, LineError):

@@ -25,7 +25,7 @@ from magictel.sources.batching import Head, Part
 from magictel.sources.errors import SourceError, broken, impossible
 from magictel.sources.prometheus_families import Families, Membership
 from magictel.sources.prometheus_grammar import LineError
-from magictel.sources.prometheus_histograms import Counted, Gathered, HistogramError
+from magictel.sources.prometheus_histograms import Gathered, HistogramError, HistogramSample
 from magictel.sources.prometheus_line import LABELS, VALUE
 from magictel.sources.prometheus_pages import Page, pages
 from magictel.sources.prometheus_samples import Decoded, Line, Samples, place
@@ -196,7 +196,7 @@ class PrometheusText:
         gathered = self._gathered.get((of.family, key, time))
         if gathered is None:
             gathered = self._gathered[of.family, key, time] = Gathered(of, attributes, key, time)
-        if not gathered.take(of.suffix, bound, Counted(decoded.value, number, decoded.sample.start(VALUE) + 1)):
+        if not gathered.take(of.suffix, bound, HistogramSample(decoded.value, number, decoded.sample.start(VALUE) + 1)):
             return LineError(
                 0, f"expected one value of {decoded.name} with these labels and this time, got another one"
             )

@@ -22,7 +22,7 @@ from magictel.sources.formats import recognised
 from magictel.sources.gateway_log import GatewayLog
 from magictel.sources.in_memory import SMALL, Once
 from magictel.sources.lines import document, lines
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.prometheus_text import PrometheusText
 from magictel.sources.protobuf_messages import messages
@@ -114,7 +114,7 @@ class Recordings:
                     file_span = plain_span(lines(opened.name, blocks))
                     if file_span is None:
                         again = self._open(name, stack)
-                        decoder = OtlpJson(again.name, 0, Skips(self.skip_broken))
+                        decoder = OtlpJsonReader(again.name, 0, Skips(self.skip_broken))
                         file_span = scanned_span(decoder, lines(again.name, again.blocks()))
                     if file_span.newest:
                         span.take(file_span.oldest, file_span.newest)
@@ -138,7 +138,7 @@ class Recordings:
                 kind, blocks = recognised(opened)
                 if kind != "otlp-json":
                     return None
-                decoder = OtlpJson(opened.name)
+                decoder = OtlpJsonReader(opened.name)
                 try:
                     for number, text in lines(opened.name, blocks):
                         if not points.take(decoder.line(text, number), len(text)):
@@ -167,10 +167,10 @@ class Recordings:
     ) -> Iterator[Batch]:
         match kind:
             case "otlp-json":
-                decoder = OtlpJson(opened.name, shift, self.skips)
+                decoder = OtlpJsonReader(opened.name, shift, self.skips)
                 yield from self._by_line(lines(opened.name, blocks), decoder.line)
             case "otlp-json-document":
-                decoder = OtlpJson(opened.name, shift, self.skips)
+                decoder = OtlpJsonReader(opened.name, shift, self.skips)
                 yield from self._by_line(_printed_values(document(opened.name, blocks)), decoder.line)
             case "prometheus":
                 page = PrometheusText(opened.name, self._time_of(name), shift, openmetrics)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from magictel.model.metrics import times_of
 from magictel.sources.errors import SourceError
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_members import OTLP_KEY
 from magictel.sources.otlp_times import times
 
@@ -40,7 +40,7 @@ def plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
     return None if b'"exemplars"' in oldest or b'"exemplars"' in newest else span
 
 
-def scanned_span(decoder: OtlpJson, given: Iterable[tuple[int, bytes]]) -> Span:
+def scanned_span(decoder: OtlpJsonReader, given: Iterable[tuple[int, bytes]]) -> Span:
     """Return the times of a recording with exemplars, whose times are not those of points."""
     span = Span()
     for number, text in given:

@@ -33,7 +33,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.errors import WireError
 from magictel.exporters.file import FileExporter, FileSettings
-from magictel.formats.otlp.json_lines import OtlpJson, line
+from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.model.events import SendFinished
 from magictel.model.finding import Rung, Status
 from magictel.model.metrics import Series, groups
@@ -59,7 +59,7 @@ def result(path: Path, **options: Any) -> Any:
 
 
 def one_line(data: MetricsData) -> bytes:
-    encoder = OtlpJson()
+    encoder = OtlpJsonEncoder()
     items = [
         encoder.encode(Series(group.stream, point.attributes or {}), point)
         for group in groups(data)

@@ -16,7 +16,7 @@ import pytest
 
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
 from magictel.sources.batching import Gathering
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from tests.real.otlp_cases import cases
 
 pytestmark = pytest.mark.real
@@ -90,7 +90,7 @@ def test_remote_write_gives_the_series_that_prometheus_own_otlp_receiver_gives(s
         left_out: set[int] = set()
         for number, case in enumerate(cases(COUNT, SEED, f"ours-{run}", now)):
             line = json.dumps(case).encode()
-            for piece in Gathering().slices([OtlpJson("case").line(line, 1)]):
+            for piece in Gathering().slices([OtlpJsonReader("case").line(line, 1)]):
                 if ours.deliver(piece.data).delivered < piece.points:
                     left_out.add(number)
         theirs, mine = (_series(client, f"{side}-{run}", now) for side in ("otlp", "ours"))

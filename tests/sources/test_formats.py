@@ -18,7 +18,7 @@ from magictel.model.metrics import Kind
 from magictel.sources.batching import Gathering, Part, SeriesCount
 from magictel.sources.errors import SourceError
 from magictel.sources.lines import lines
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.otlp_times import times
 from magictel.sources.protobuf_messages import messages
@@ -70,13 +70,13 @@ def test_protobuf_and_json_mean_the_same(number: int) -> None:
     if number >= len(texts()):
         pytest.skip("the examples of opentelemetry-proto are not here")
     text = texts()[number]
-    json_decoder, protobuf = OtlpJson("j", 1000), OtlpProtobuf("p", 1000)
+    json_decoder, protobuf = OtlpJsonReader("j", 1000), OtlpProtobuf("p", 1000)
     assert told(json_decoder.line(text.encode(), 1)) == told(protobuf.message(as_protobuf(text), 1))
     assert json_decoder.skips.ended == protobuf.skips.ended == (1 if number == 0 else 0)
 
 
 def test_a_summary_is_two_sums_and_a_gauge_for_each_quantile() -> None:
-    parts = [part for part in OtlpJson("j").line(SUMMARY.replace("\n", "").encode(), 1) if part.points]
+    parts = [part for part in OtlpJsonReader("j").line(SUMMARY.replace("\n", "").encode(), 1) if part.points]
     assert [(part.head.name, part.head.kind, part.head.monotonic) for part in parts[:3]] == [
         ("su_count", Kind.SUM, True),
         ("su_sum", Kind.SUM, True),
@@ -87,7 +87,7 @@ def test_a_summary_is_two_sums_and_a_gauge_for_each_quantile() -> None:
 
 
 def test_attributes_that_come_again_are_the_same_objects() -> None:
-    decoder = OtlpJson("j")
+    decoder = OtlpJsonReader("j")
     text = SUMMARY.replace("\n", "").encode()
     first, second = decoder.line(text, 1), decoder.line(text, 2)
     assert first[0].points[0].attributes is second[0].points[0].attributes
@@ -104,7 +104,7 @@ def test_framed_protobuf_is_read_whatever_the_blocks() -> None:
 
 def test_times_are_found_without_decoding() -> None:
     text = SUMMARY.replace("\n", "").encode()
-    decoded = [point.time_unix_nano for part in OtlpJson("j").line(text, 1) for point in part.points]
+    decoded = [point.time_unix_nano for part in OtlpJsonReader("j").line(text, 1) for point in part.points]
     line = b'{"timeUnixNano":"1700000000000000000"},{"startTimeUnixNano":"5","timeUnixNano": 1700000000000000009}'
     assert times(line) == (1_700_000_000_000_000_000, 1_700_000_000_000_000_009)
     one = b'{"timeUnixNano":"1700000000000000005"},{"timeUnixNano":"1700000000000000005"}'
@@ -229,7 +229,7 @@ def test_lines_have_their_numbers_whatever_the_blocks(given_lines: list[bytes], 
 
 
 def test_series_are_counted_exactly_and_then_nearly(monkeypatch: pytest.MonkeyPatch) -> None:
-    head = OtlpJson("j").line(SUMMARY.replace("\n", "").encode(), 1)[0].head
+    head = OtlpJsonReader("j").line(SUMMARY.replace("\n", "").encode(), 1)[0].head
     count = SeriesCount()
     for start in range(0, 300_000, 1_000):
         keys = [hash(str(number)) for number in range(start, start + 1_000)]

@@ -70,13 +70,13 @@ def test_what_is_held_is_what_would_be_read(tmp_path: Path, case: str) -> None:
 
 def test_lines_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    plain = otlp_json.OtlpJson.line
+    plain = otlp_json.OtlpJsonReader.line
 
-    def counted(self: otlp_json.OtlpJson, text: bytes, number: int) -> list[Part]:
+    def counted(self: otlp_json.OtlpJsonReader, text: bytes, number: int) -> list[Part]:
         decoded.append(number)
         return plain(self, text, number)
 
-    monkeypatch.setattr(otlp_json.OtlpJson, "line", counted)
+    monkeypatch.setattr(otlp_json.OtlpJsonReader, "line", counted)
     (tmp_path / "r").write_text("\n".join(NUMBERS))
     with Recordings((str(tmp_path / "r"),)) as recordings:
         recordings.span()

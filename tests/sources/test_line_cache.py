@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from magictel.model.metrics import NumberPoints
 from magictel.sources.errors import SourceError
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 
 SHIFT = 1_000
 KEY = '"timeUnixNano":"1700000000000000000"'
@@ -72,7 +72,7 @@ def written(shape: Any, numbers: Any, *, one_kind: bool, extra: str) -> bytes:
     return json.dumps({"resourceMetrics": resources}, separators=(",", ":")).encode()
 
 
-def told(decoder: OtlpJson, line: bytes) -> Any:
+def told(decoder: OtlpJsonReader, line: bytes) -> Any:
     try:
         parts = decoder.line(line, 7)
     except SourceError as failure:
@@ -82,7 +82,7 @@ def told(decoder: OtlpJson, line: bytes) -> Any:
 
 def plain(line: bytes) -> Any:
     """What a decoder says that has never seen such a line."""
-    return told(OtlpJson("j", SHIFT), line)
+    return told(OtlpJsonReader("j", SHIFT), line)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -98,7 +98,7 @@ def same(one: Any, other: Any) -> bool:
 def test_a_line_means_the_same_however_often_its_shape_came(
     shape: Any, one_kind: bool, extra: str, one_time: bool, data: st.DataObject
 ) -> None:
-    decoder = OtlpJson("j", SHIFT)
+    decoder = OtlpJsonReader("j", SHIFT)
     for number in range(5):
         moment = 1_700_000_000_000_000_000 + number
 
@@ -121,12 +121,12 @@ def numbers_line(*values: str, member: str = '"asDouble":', time: str = "1700000
     return f'{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"m","gauge":{{"dataPoints":[{rows}]}}}}]}}]}}]}}'.encode()
 
 
-def used(decoder: OtlpJson) -> int:
+def used(decoder: OtlpJsonReader) -> int:
     return sum(known.used for known in decoder._shapes._known.values())
 
 
 def test_the_third_line_of_a_shape_is_read_by_it() -> None:
-    decoder = OtlpJson("j", SHIFT)
+    decoder = OtlpJsonReader("j", SHIFT)
     for number, values in enumerate((("1", "2"), ("1.5", "-2e-3"), ("3", "4.25"))):
         assert used(decoder) == 0
         (part,) = decoder.line(numbers_line(*values, time=str(1_700_000_000_000_000_000 + number)), 1)
@@ -139,20 +139,20 @@ def test_the_third_line_of_a_shape_is_read_by_it() -> None:
 
 
 def test_a_line_of_one_time_is_read_with_one_look_for_time_and_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = OtlpJson("j", SHIFT)
+    decoder = OtlpJsonReader("j", SHIFT)
     line = numbers_line("1", "2")
     for _ in range(3):
         decoder.line(line, 1)
     monkeypatch.delattr("magictel.sources.line_cache._Run.numbers")
     (part,) = decoder.line(numbers_line("7", "8.5", time="1700000000000000009"), 1)
     assert list(part.points) == list(
-        OtlpJson("j", SHIFT).line(numbers_line("7", "8.5", time="1700000000000000009"), 1)[0].points
+        OtlpJsonReader("j", SHIFT).line(numbers_line("7", "8.5", time="1700000000000000009"), 1)[0].points
     )
     assert used(decoder) == 2
 
 
 def test_lines_that_have_several_times_are_no_longer_looked_at_as_if_they_had_one() -> None:
-    decoder, at = OtlpJson("j", SHIFT), "1700000000000000000"
+    decoder, at = OtlpJsonReader("j", SHIFT), "1700000000000000000"
     several = numbers_line("1", "2", time=at).replace(at.encode(), b"1700000000000000001", 1)
     for number in range(8):
         assert same(told(decoder, several), plain(several)), number
@@ -182,7 +182,7 @@ def test_lines_that_have_several_times_are_no_longer_looked_at_as_if_they_had_on
     ],
 )
 def test_an_odd_value_is_read_as_the_decoder_does(member: str, values: tuple[str, str]) -> None:
-    decoder = OtlpJson("j", SHIFT)
+    decoder = OtlpJsonReader("j", SHIFT)
     good = ('"3"', '"4"') if "Int" in member else ("3", "4.5")
     for _ in range(3):
         decoder.line(numbers_line(*good, member=member), 1)
@@ -193,7 +193,7 @@ def test_an_odd_value_is_read_as_the_decoder_does(member: str, values: tuple[str
 
 
 def test_a_shape_that_no_longer_fits_is_made_anew_and_not_for_ever() -> None:
-    decoder = OtlpJson("j")
+    decoder = OtlpJsonReader("j")
     for count in range(2, 60):
         for _ in range(4):
             (part,) = decoder.line(numbers_line(*map(str, range(count))), 1)
@@ -205,7 +205,7 @@ def test_a_shape_that_no_longer_fits_is_made_anew_and_not_for_ever() -> None:
 
 def test_shapes_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("magictel.sources.line_cache._MOST_BYTES", 20_000)
-    decoder = OtlpJson("j")
+    decoder = OtlpJsonReader("j")
     for name in range(60):
         for _ in range(3):
             line = numbers_line("1", "2", "3").replace(b'"m"', b'"m%d"' % name)

@@ -13,7 +13,7 @@ from magictel.conformance.points import payloads_of
 from magictel.model.metrics import groups
 from magictel.registry import entry_points
 from magictel.sources.batching import Gathering, Part
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.recording import Recordings
 
@@ -97,4 +97,4 @@ def test_the_parts_of_a_summary_name_it_and_its_unit(protobuf: bool) -> None:
 def parts(text: str, protobuf: bool) -> list[Part]:
     if protobuf:
         return list(OtlpProtobuf("p").message(Parse(text, ExportMetricsServiceRequest()).SerializeToString(), 1))
-    return list(OtlpJson("j").line(text.encode(), 1))
+    return list(OtlpJsonReader("j").line(text.encode(), 1))

@@ -22,7 +22,7 @@ from magictel.errors import UsageError
 from magictel.sources.bytestream import shipped
 from magictel.sources.errors import SourceError
 from magictel.sources.gateway_log import GatewayLog
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.recording import Recordings
 
@@ -221,7 +221,7 @@ def test_a_record_with_anything_anywhere_is_read_or_refused(seed: int) -> None:
     chance = random.Random(seed)  # no secret
     logs = shipped("@gateway").read_text().splitlines()[:20]
     for number in range(400):
-        for text, decode in ((request(), OtlpJson("r").line), (chance.choice(logs), GatewayLog("r").line)):
+        for text, decode in ((request(), OtlpJsonReader("r").line), (chance.choice(logs), GatewayLog("r").line)):
             record = json.loads(text)
             place, key = chance.choice(_spots(record))
             place[key] = chance.choice(STRANGE)

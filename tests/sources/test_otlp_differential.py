@@ -21,7 +21,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as proto
 
 from magictel.sources.batching import Part
 from magictel.sources.errors import SourceError
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.skips import Skips
 
@@ -293,7 +293,7 @@ def test_any_request_in_json_is_read_as_protobuf_reads_it(
     tree = rewritten(MessageToDict(request, use_integers_for_enums=enums), chance)
     text = json.dumps(tree, ensure_ascii=chance.random() < 0.5, indent=indent)
     assert Parse(text, ExportMetricsServiceRequest(), ignore_unknown_fields=True) == request or "NaN" in text
-    decoder = OtlpJson("j", 0, Skips(go_on=True))
+    decoder = OtlpJsonReader("j", 0, Skips(go_on=True))
     check(decoder.line(text.encode(), 1), decoder.skips, request)
 
 
@@ -324,7 +324,7 @@ def test_a_list_under_another_name_is_never_lost_in_silence(request: Any, chance
     other = chance.choice(SPELLINGS)(name)
     lost = sum("timeUnixNano" in inner for inner in _objects(place[name]))
     place[other] = place.pop(name)
-    decoder = OtlpJson("j", 0, Skips(go_on=True))
+    decoder = OtlpJsonReader("j", 0, Skips(go_on=True))
     try:
         parts = decoder.line(json.dumps(tree).encode(), 1)
     except SourceError as failure:
@@ -343,7 +343,7 @@ def test_a_member_that_stands_twice_loses_no_points(request: Any, chance: random
     after = json.JSONDecoder().raw_decode(text, at + len(name) + 4)[1]
     empty = f'"{name}": ' + ("[]" if name in CONTAINERS[:4] else "{}")
     for twice in (f"{text[:at]}{empty}, {text[at:]}", f"{text[:after]}, {empty}{text[after:]}"):
-        decoder = OtlpJson("j", 0, Skips(go_on=True))
+        decoder = OtlpJsonReader("j", 0, Skips(go_on=True))
         try:
             check(decoder.line(twice.encode(), 1), decoder.skips, request)
         except SourceError as failure:
@@ -358,11 +358,11 @@ def test_a_value_that_stands_twice_in_a_point_is_broken_by_name(kind: str, value
     points = [{"timeUnixNano": "1700000000000000000", "asDouble": 1.5, "exemplars": [exemplar]} for _ in range(3)]
     request = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", kind: {"dataPoints": points}}]}]}]}
     text = json.dumps(request, separators=spaces)
-    assert sum(len(part.points) for part in OtlpJson("j").line(text.encode(), 1)) == 3
+    assert sum(len(part.points) for part in OtlpJsonReader("j").line(text.encode(), 1)) == 3
     with pytest.raises(SourceError, match=r"duplicate member|a point has one value"):
-        OtlpJson("j").line(text.replace('{"timeUnixNano"', f'{{{value}, {value}, "timeUnixNano"', 1).encode(), 1)
+        OtlpJsonReader("j").line(text.replace('{"timeUnixNano"', f'{{{value}, {value}, "timeUnixNano"', 1).encode(), 1)
     with pytest.raises(SourceError, match=r"duplicate member|a point has one value"):
-        OtlpJson("j").line(text.replace('{"timeUnixNano"', f'{{{value}, "timeUnixNano"', 1).encode(), 1)
+        OtlpJsonReader("j").line(text.replace('{"timeUnixNano"', f'{{{value}, "timeUnixNano"', 1).encode(), 1)
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from magictel.sources import otlp_messages
 from magictel.sources.batching import Part
 from magictel.sources.errors import SourceError
-from magictel.sources.otlp_json import OtlpJson
+from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf
 from magictel.sources.recording import Recordings
 from magictel.sources.skips import REPEATED_KEY, Skips
@@ -36,7 +36,7 @@ GOOD = {"asDouble": 1.5}
 
 def read(text: str | bytes | Any, *, go_on: bool = False) -> tuple[list[Any], Skips]:
     """The points of a line, in values or counts, and what was skipped."""
-    decoder = OtlpJson("r", 0, Skips(go_on))
+    decoder = OtlpJsonReader("r", 0, Skips(go_on))
     raw = text if isinstance(text, bytes) else (text if isinstance(text, str) else json.dumps(text)).encode()
     return values(decoder.line(raw, 1)), decoder.skips
 
@@ -83,7 +83,10 @@ def test_base64_identifiers_mean_what_hex_does() -> None:
         "spanId": "5844986961 54fbf8".replace(" ", ""),
     }
     both = [
-        OtlpJson("r").line(json.dumps(request({**GOOD, "exemplars": [one]})).encode(), 1)[0].points[0].exemplars[0]
+        OtlpJsonReader("r")
+        .line(json.dumps(request({**GOOD, "exemplars": [one]})).encode(), 1)[0]
+        .points[0]
+        .exemplars[0]
         for one in (BASE64, hexadecimal)
     ]
     assert both[0] == both[1]
@@ -93,7 +96,7 @@ def test_base64_identifiers_mean_what_hex_does() -> None:
 
 def test_a_label_may_have_any_character() -> None:
     given = {**GOOD, "attributes": [{"key": "a\0", "value": {"stringValue": "\0\u20ac\U0001f600"}}]}
-    decoder = OtlpJson("r")
+    decoder = OtlpJsonReader("r")
     assert decoder.line(json.dumps(request(given)).encode(), 1)[0].points[0].attributes == {"a\0": "\0\u20ac\U0001f600"}
 
 
@@ -210,7 +213,7 @@ def test_an_impossible_point_stops_by_name_or_is_counted_alone(format_: str, cas
 
     def points(skips: Skips) -> int:
         if format_ == "json":
-            parts = OtlpJson("r", 0, skips).line(json.dumps(tree).encode(), 1)
+            parts = OtlpJsonReader("r", 0, skips).line(json.dumps(tree).encode(), 1)
         else:
             raw = ParseDict(tree, ExportMetricsServiceRequest()).SerializeToString()
             parts = OtlpProtobuf("r", 0, skips).message(raw, 1)
@@ -405,7 +408,10 @@ def test_a_gauge_beside_a_summary_of_its_name_is_no_part_of_it() -> None:
     metrics = summary["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
     metrics += request(GOOD)["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
     protobuf = ParseDict(summary, ExportMetricsServiceRequest()).SerializeToString()
-    for parts in OtlpJson("r", 0).line(json.dumps(summary).encode(), 1), OtlpProtobuf("r", 0).message(protobuf, 1):
+    for parts in (
+        OtlpJsonReader("r", 0).line(json.dumps(summary).encode(), 1),
+        OtlpProtobuf("r", 0).message(protobuf, 1),
+    ):
         gauges = [part for part in parts if part.head.name == "m"]
         assert [(bool(part.head.metadata), values([part])) for part in gauges] == [(True, [1.0]), (False, [1.5])]
 
@@ -426,7 +432,7 @@ def test_a_key_that_stands_twice_in_a_point_is_counted(kind: str) -> None:
     pairs = [{"key": "a", "value": {"stringValue": text}} for text in "xy"]
     value: Any = GOOD if kind == "gauge" else {"count": "0"}
     given = request({**value, "attributes": pairs}, {**value, "attributes": pairs[:1]}, kind=kind)
-    decoder, skips = OtlpJson("r", 0, Skips()), Skips()
+    decoder, skips = OtlpJsonReader("r", 0, Skips()), Skips()
     for number in range(5):
         text = json.dumps(given, separators=(",", ":")).replace(str(TIME), str(TIME + number))
         points = [point for part in decoder.line(text.encode(), number) for point in part.points]

@@ -47,7 +47,7 @@ class _Document:
     time_unix_nano: int
 
 
-class Collisions:
+class DocumentCollisions:
     """Passes on the points of collections but those that the index would take for another one.
 
     A warm point costs two look-ups; documents are compared only where series and time may be equal. Threads may share it.

@@ -16,7 +16,7 @@ from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.templates import Withheld
 from magictel.exporters.elasticsearch import encoding, logs, permission, prepare, probes
-from magictel.exporters.elasticsearch.collisions import Collisions
+from magictel.exporters.elasticsearch.collisions import DocumentCollisions
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.index_mode import IndexMode, without_ids
 from magictel.exporters.elasticsearch.places import Places
@@ -59,7 +59,7 @@ class SearchExporter(HttpExporter[S]):
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         self._columns = Columns()
         self._flat = expected.FlatAttributes()
-        self._collisions: Collisions | None = None
+        self._collisions: DocumentCollisions | None = None
         """Of a time-series index whose dimensions are known."""
         super().__init__(settings, **options)
         self._mode = IndexMode(self.settings.index, self.settings.pipeline or "")
@@ -100,7 +100,7 @@ class SearchExporter(HttpExporter[S]):
         self._mode.ask_once(self.wire, timeout, self.clock.monotonic())
         dimensions = self._mode.dimensions
         if (known.dimensions if known else ()) != dimensions:
-            self._collisions = Collisions(dimensions, self.encode, self._columns.frame) if dimensions else None
+            self._collisions = DocumentCollisions(dimensions, self.encode, self._columns.frame) if dimensions else None
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Return of points that are one document to a time-series index the first."""

@@ -59,7 +59,7 @@ _NOT_ON_ITS_ERROR = {
 """What `failure_store` adds to an error (ES IndexDocFailureStoreStatus)."""
 
 
-class Item(msgspec.Struct):
+class ItemReply(msgspec.Struct):
     """What a bulk reply says of one document."""
 
     status: int = 0
@@ -70,12 +70,12 @@ class Item(msgspec.Struct):
 
 
 class _Bulk(msgspec.Struct):
-    items: list[dict[str, Item]]
+    items: list[dict[str, ItemReply]]
     errors: bool = True
 
 
 _decode = msgspec.json.Decoder(_Bulk).decode
-_decode_item = msgspec.json.Decoder(dict[str, Item]).decode
+_decode_item = msgspec.json.Decoder(dict[str, ItemReply]).decode
 
 
 def judge_bulk(
@@ -119,7 +119,7 @@ def _warning(reply: Reply) -> ItemVerdict | None:
     return ItemVerdict("es.write.warning", clipped(f"the backend warns: {'; '.join(about_points)}", _EXAMPLE))
 
 
-def judge_item(item: Item) -> KnownError | None:
+def judge_item(item: ItemReply) -> KnownError | None:
     """What one item's verdict means; None: it was stored."""
     if 200 <= item.status < 300 and item.error is None:
         return _success(item)
@@ -128,7 +128,7 @@ def judge_item(item: Item) -> KnownError | None:
     return replace(trouble, message=f"{trouble.message}{more}") if more else trouble
 
 
-def _success(item: Item) -> KnownError | None:
+def _success(item: ItemReply) -> KnownError | None:
     """A success is read as closely as an error: only a new or replaced document in the index itself was stored."""
     if item.failure_store in ("used", "failed") or is_failure_store(item.index or ""):
         kept = f": {item.index}" if item.index else ""
@@ -163,7 +163,7 @@ def _failure(status: int, error: Any) -> KnownError:
     return KnownError("es.write.refused", f"item {status}: {text}")
 
 
-def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str | None, unknown: str) -> Outcome:
+def _items(payload: Payload, items: list[dict[str, ItemReply]], ids: bool, asked: str | None, unknown: str) -> Outcome:
     rejected: dict[int, ItemVerdict] = {}
     waiting: dict[int, ItemVerdict] = {}
     unconfirmed: dict[int, ItemVerdict] = {}
@@ -171,7 +171,7 @@ def _items(payload: Payload, items: list[dict[str, Item]], ids: bool, asked: str
     needs_operator: list[bool] = []
     away: dict[str, ItemVerdict] = {}
     for index, operation in enumerate(items):
-        item = next(iter(operation.values()), Item())
+        item = next(iter(operation.values()), ItemReply())
         trouble = judge_item(item)
         if trouble is None:
             if item.index and asked is not None and not belongs(item.index, asked):
@@ -289,5 +289,5 @@ def _stored(written: bytes, index: str | None) -> bool:
         operation = _decode_item(written)
     except msgspec.DecodeError:
         return False
-    item = next(iter(operation.values()), Item())
+    item = next(iter(operation.values()), ItemReply())
     return judge_item(item) is None and (not item.index or index is None or belongs(item.index, index))

@@ -15,7 +15,7 @@ from typing import Any
 from magictel.encoding.protobuf import varint
 from magictel.encoding.templates import Column, Constant, Filled, Pieces
 from magictel.exporters.prometheus_remote_write.encoding import Encoder, encoded_label, left_out
-from magictel.exporters.prometheus_remote_write.label_columns import LabelRows, Labels, joined
+from magictel.exporters.prometheus_remote_write.label_columns import LabelColumns, LabelRows, joined
 from magictel.formats.prometheus.series import milliseconds, parts, reserved
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
 
@@ -31,7 +31,7 @@ class ColumnEncoder(Encoder):
 
     def __init__(self, **choices: Any) -> None:
         super().__init__(**choices)
-        self._labellers: dict[Callable[[str], str], Labels] = {}
+        self._labellers: dict[Callable[[str], str], LabelColumns] = {}
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
@@ -94,10 +94,10 @@ class ColumnEncoder(Encoder):
             constants.append(Pieces((heads[same], bound, after)))
         return [*constants, b""]
 
-    def _labels(self, stream: Stream) -> Labels:
+    def _labels(self, stream: Stream) -> LabelColumns:
         """One for each way to name labels: attributes of pages and others may be the same objects."""
         named = self.named(stream)
-        return self._labellers.setdefault(named, Labels(named))
+        return self._labellers.setdefault(named, LabelColumns(named))
 
 
 def _sample(width: int) -> bytes:

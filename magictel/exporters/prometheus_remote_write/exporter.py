@@ -23,7 +23,7 @@ from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
 from magictel.exporters.prometheus_remote_write.readback import wire_to_query
 from magictel.exporters.prometheus_remote_write.response import judge, unverified_code
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
-from magictel.formats.prometheus.collisions import Collisions
+from magictel.formats.prometheus.collisions import SampleCollisions
 from magictel.http.wire import Reply, Wire
 from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Delivered, Outcome, Rejected, TooLarge
@@ -77,7 +77,9 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             label_names=configured.label_names,
             page_names=configured.page_names,
         )
-        self._collisions = Collisions(self._encoder, "prom.rw.collision", lambda stream: left_out(stream) is not None)
+        self._collisions = SampleCollisions(
+            self._encoder, "prom.rw.collision", lambda stream: left_out(stream) is not None
+        )
         self._readback = PromqlReadBack(
             self._encoder,
             self._encoder.carries,

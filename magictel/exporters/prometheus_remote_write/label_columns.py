@@ -30,7 +30,7 @@ class LabelRows:
     clash: bool
 
 
-class Labels:
+class LabelColumns:
     """Encodes attributes as labels named by `named`. The latest attributes are remembered: metrics often share them."""
 
     def __init__(self, named: Callable[[str], str]) -> None:

@@ -31,7 +31,7 @@ _TEMPORALITY = {"delta": 1, "cumulative": 2, None: 0}
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
-class OtlpJson:
+class OtlpJsonEncoder:
     """Encodes points. The enclosing parts of the latest stream are kept: its points follow each other."""
 
     def __init__(self) -> None:

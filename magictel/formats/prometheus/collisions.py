@@ -25,7 +25,7 @@ _Sample = tuple[str, frozenset[tuple[str, str]], int]
 _Claimed = dict[_Sample, tuple[Series, Point]]
 
 
-class Collisions:
+class SampleCollisions:
     """Passes on the points of collections but those whose samples another point of the collection has claimed before.
 
     A collection in which no two metrics share a Prometheus name, job, instance and scope, the usual one, costs a comparison of

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Product = Literal["elasticsearch", "opensearch"]
+ProductName = Literal["elasticsearch", "opensearch"]
 
 
 @dataclass(frozen=True)
 class Dialect:
     """One engine: `elasticsearch` or `opensearch`, in a version such as `8.19.0`."""
 
-    product: Product
+    product: ProductName
     version: str
 
     @property

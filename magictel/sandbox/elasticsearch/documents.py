@@ -11,7 +11,7 @@ from magictel.sandbox.elasticsearch import values
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.errors import Refused
 from magictel.sandbox.elasticsearch.mapping import DECIMAL, FLATTENED, WHOLE, Field, IndexMapping, Object, no_object
-from magictel.sandbox.elasticsearch.values import Malformed
+from magictel.sandbox.elasticsearch.values import MalformedValue
 
 _METADATA = frozenset(
     {"_id", "_index", "_source", "_type", "_routing", "_seq_no", "_version", "_ignored", "_doc_count"}
@@ -196,7 +196,7 @@ class _Run:
             if isinstance(value, dict):
                 raise self._object_in_a_leaf(leaf)
             parsed = None if value == "" and leaf.type in (*WHOLE, *DECIMAL) else values.parse(leaf.type, value)
-        except Malformed as problem:
+        except MalformedValue as problem:
             raise self._malformed(path, leaf, value, problem) from None
         if parsed is not None:
             self._keep(path, leaf, parsed)
@@ -215,7 +215,7 @@ class _Run:
         """Keep a whole object as keywords by their paths."""
         if not isinstance(value, (dict, list)):
             reason = "Failed to parse object: expecting token of type [START_OBJECT] but found [VALUE_STRING]"
-            raise self._malformed(path, leaf, value, Malformed("parsing_exception", reason))
+            raise self._malformed(path, leaf, value, MalformedValue("parsing_exception", reason))
         limit = int(leaf.params.get("ignore_above", 1 << 31))
         for key, text in _leaves(value, ""):
             if len(f"{key}{text}".encode("utf-8", "surrogatepass")) >= _TERM_BYTES and self._dialect.elastic:
@@ -224,28 +224,28 @@ class _Run:
                     f"length of {_TERM_BYTES} bytes. Key length: {len(key.encode())}, value length: "
                     f"{len(text.encode('utf-8', 'surrogatepass'))} for key starting with [{key[:50]}]"
                 )
-                raise self._malformed(path, leaf, text, Malformed("illegal_argument_exception", reason))
+                raise self._malformed(path, leaf, text, MalformedValue("illegal_argument_exception", reason))
             if len(text) <= limit:
                 self.parsed.values.setdefault(path, []).append(text)
                 self.parsed.values.setdefault(f"{path}.{key}", []).append(text)
             elif self._dialect.elastic:
                 self.parsed.ignored.add(path)
 
-    def _object_in_a_leaf(self, leaf: Field) -> Malformed:
+    def _object_in_a_leaf(self, leaf: Field) -> MalformedValue:
         elastic = self._dialect.elastic
         if leaf.type in WHOLE or leaf.type in DECIMAL:
             return (
-                Malformed("illegal_argument_exception", "Cannot parse object as number")
+                MalformedValue("illegal_argument_exception", "Cannot parse object as number")
                 if elastic
                 else values.wrong_token({}, "not numeric, can not use numeric value accessors")
             )
         if leaf.type == "boolean":
             return values.wrong_token({}, "not of boolean type")
         if elastic and leaf.type != "date":
-            return Malformed("illegal_argument_exception", "Expected text at 1:7 but found START_OBJECT")
-        return Malformed("illegal_state_exception", "Can't get text on a START_OBJECT at 1:7")
+            return MalformedValue("illegal_argument_exception", "Expected text at 1:7 but found START_OBJECT")
+        return MalformedValue("illegal_state_exception", "Can't get text on a START_OBJECT at 1:7")
 
-    def _malformed(self, path: str, leaf: Field, value: Any, problem: Malformed) -> Refused:
+    def _malformed(self, path: str, leaf: Field, value: Any, problem: MalformedValue) -> Refused:
         cause: dict[str, Any] = {"type": problem.kind, "reason": problem.reason}
         if self._dialect.elastic and problem.kind in {"json_parse_exception", "input_coercion_exception"}:
             reason = self._dialect.at(problem.reason)

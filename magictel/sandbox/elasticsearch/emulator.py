@@ -14,12 +14,12 @@ from magictel.sandbox.bodies import decompressed
 from magictel.sandbox.elasticsearch import handlers
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
-from magictel.sandbox.elasticsearch.dialect import Dialect, Product
+from magictel.sandbox.elasticsearch.dialect import Dialect, ProductName
 from magictel.sandbox.elasticsearch.errors import PlainRefused, Refused, filtered, reply
 from magictel.sandbox.elasticsearch.item_errors import ITEM_ERRORS, refusal_body, share_veto
 from magictel.sandbox.elasticsearch.routes import Asked
 
-VERSIONS: dict[Product, str] = {"elasticsearch": "8.19.0", "opensearch": "2.19.4"}
+VERSIONS: dict[ProductName, str] = {"elasticsearch": "8.19.0", "opensearch": "2.19.4"}
 _WRITE = re.compile(r"(/[^/]+)?/_(bulk|doc|create)(/[^/]*)?\Z")
 _MEDIA = re.compile(r"application/(?:vnd\.elasticsearch\+)?(json|x-ndjson)\Z")
 
@@ -33,7 +33,7 @@ class SearchEmulator:
 
     def __init__(
         self,
-        product: Product = "elasticsearch",
+        product: ProductName = "elasticsearch",
         *,
         clock: Clock | None = None,
         max_content_length: int = 100 * 1024 * 1024,

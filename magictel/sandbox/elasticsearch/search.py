@@ -12,7 +12,7 @@ from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index
 from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.errors import Refused, illegal
 from magictel.sandbox.elasticsearch.mapping import FLATTENED, Field
-from magictel.sandbox.elasticsearch.values import Malformed
+from magictel.sandbox.elasticsearch.values import MalformedValue
 
 Match = Callable[[Document], bool]
 _KEYS = frozenset({"query", "from", "size", "sort", "_source", "docvalue_fields", "fields", "track_total_hits"})
@@ -173,7 +173,7 @@ def _term(path: str, sought: list[Any], index: Index) -> Match:
     kind = "keyword" if leaf.type in FLATTENED else leaf.type
     try:
         terms = [values.parse(kind, term) for term in sought]
-    except Malformed as problem:
+    except MalformedValue as problem:
         reason = f"failed to create query: {problem.reason}"
         cause = {"type": problem.kind, "reason": problem.reason}
         raise Refused(400, "query_shard_exception", reason, cause, index_uuid=index.uuid, index=index.name) from None

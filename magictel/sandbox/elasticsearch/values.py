@@ -30,7 +30,7 @@ class Written(float):
         return number
 
 
-class Malformed(Exception):  # noqa: N818
+class MalformedValue(Exception):  # noqa: N818
     """A value that its field's type cannot take: the cause's type and reason."""
 
     def __init__(self, kind: str, reason: str) -> None:
@@ -40,7 +40,7 @@ class Malformed(Exception):  # noqa: N818
 
 
 def parse(kind: str, value: Any) -> Any:
-    """Return the value as an index holds it under this field type; raises `Malformed`."""
+    """Return the value as an index holds it under this field type; raises `MalformedValue`."""
     if kind in ("long", "integer"):
         return _whole(kind, value)
     if kind in ("double", "float"):
@@ -52,7 +52,7 @@ def parse(kind: str, value: Any) -> Any:
             return value == "true"
         if isinstance(value, (int, float)):
             raise wrong_token(value, "not of boolean type")
-        raise Malformed(
+        raise MalformedValue(
             "illegal_argument_exception",
             f"Failed to parse value [{text(value)}] as only [true] or [false] are allowed.",
         )
@@ -60,7 +60,7 @@ def parse(kind: str, value: Any) -> Any:
         moment = None if isinstance(value, bool) else date(text(value))
         if moment is None:
             reason = f"failed to parse date field [{text(value)}] with format [{_DATE_FORMAT}]"
-            raise Malformed("illegal_argument_exception", reason)
+            raise MalformedValue("illegal_argument_exception", reason)
         return moment // 1_000_000 * 1_000_000
     return value.text if isinstance(value, Written) else text(value)
 
@@ -138,10 +138,12 @@ def shortest32(value: float) -> float:
     return next((candidate for candidate in candidates if float32(candidate) == value), value)
 
 
-def wrong_token(value: Any, why: str) -> Malformed:
+def wrong_token(value: Any, why: str) -> MalformedValue:
     """Return the parser's refusal of a value of another JSON type."""
     names = {bool: f"VALUE_{str(value).upper()}", int: "VALUE_NUMBER_INT", dict: "START_OBJECT"}
-    return Malformed("json_parse_exception", f"Current token ({names.get(type(value), 'VALUE_NUMBER_FLOAT')}) {why}")
+    return MalformedValue(
+        "json_parse_exception", f"Current token ({names.get(type(value), 'VALUE_NUMBER_FLOAT')}) {why}"
+    )
 
 
 def _number(value: Any) -> float | int:
@@ -152,28 +154,28 @@ def _number(value: Any) -> float | int:
     try:
         return int(value) if re.fullmatch(r"[-+]?\d+", value) else float(value)
     except ValueError:
-        raise Malformed("number_format_exception", f'For input string: "{value}"') from None
+        raise MalformedValue("number_format_exception", f'For input string: "{value}"') from None
 
 
 def _whole(kind: str, value: Any) -> int:
     bits = 64 if kind == "long" else 32
     try:
         number = _number(value)
-    except Malformed as problem:
+    except MalformedValue as problem:
         if kind == "long" and problem.kind == "number_format_exception":
-            raise Malformed("illegal_argument_exception", problem.reason) from None
+            raise MalformedValue("illegal_argument_exception", problem.reason) from None
         raise
     if isinstance(number, float) and not math.isfinite(number):
-        raise Malformed("illegal_argument_exception", f'For input string: "{text(value)}"')
+        raise MalformedValue("illegal_argument_exception", f'For input string: "{text(value)}"')
     number = int(number)
     low, high = -(1 << bits - 1), (1 << bits - 1) - 1
     if low <= number <= high:
         return number
     if isinstance(value, str):
-        raise Malformed("illegal_argument_exception", f"Value [{value}] is out of range for a {kind}")
+        raise MalformedValue("illegal_argument_exception", f"Value [{value}] is out of range for a {kind}")
     name, shown = ("long" if bits == 64 else "int"), value.text if isinstance(value, Written) else text(value)
     reason = f"Numeric value ({shown}) out of range of {name} ({low} - {high})"
-    raise Malformed("input_coercion_exception", reason)
+    raise MalformedValue("input_coercion_exception", reason)
 
 
 def _decimal(kind: str, value: Any) -> float:
@@ -181,5 +183,7 @@ def _decimal(kind: str, value: Any) -> float:
     if kind == "float":
         number = float32(number)
     if not math.isfinite(number):
-        raise Malformed("illegal_argument_exception", f"[{kind}] supports only finite values, but got [{text(number)}]")
+        raise MalformedValue(
+            "illegal_argument_exception", f"[{kind}] supports only finite values, but got [{text(number)}]"
+        )
     return number

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from magictel.sandbox.elasticsearch import dialect
-from magictel.sandbox.elasticsearch.dialect import Product
+from magictel.sandbox.elasticsearch.dialect import ProductName
 
-__all__ = ["Dialect", "Product"]
+__all__ = ["Dialect", "ProductName"]
 
 
 class Dialect(dialect.Dialect):

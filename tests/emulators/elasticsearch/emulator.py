@@ -15,7 +15,7 @@ from tests.emulators.elasticsearch import bulk
 from tests.emulators.elasticsearch.answers import PlainRefused, Refused, filtered
 from tests.emulators.elasticsearch.cluster import Cluster
 from tests.emulators.elasticsearch.context import Asked, Context
-from tests.emulators.elasticsearch.dialect import Dialect, Product
+from tests.emulators.elasticsearch.dialect import Dialect, ProductName
 from tests.emulators.elasticsearch.health import Health
 from tests.emulators.elasticsearch.routes import dispatch, known
 from tests.emulators.elasticsearch.security import Security, authenticate
@@ -35,7 +35,7 @@ class SearchEmulator(sandbox.SearchEmulator):
 
     def __init__(
         self,
-        product: Product = "elasticsearch",
+        product: ProductName = "elasticsearch",
         version: str | None = None,
         *,
         security: Security | Mapping[str, Any] | None = None,

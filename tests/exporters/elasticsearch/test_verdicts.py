@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from magictel.catalogue.retry import RetryClass
 from magictel.encoding.payload import Payload
 from magictel.exporters.elasticsearch.errors import TIME_SERIES_ID, cause_of, read
-from magictel.exporters.elasticsearch.response import Item, judge_bulk, judge_item
+from magictel.exporters.elasticsearch.response import ItemReply, judge_bulk, judge_item
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 
@@ -279,7 +279,7 @@ ITEMS: list[tuple[str, dict[str, Any], str, RetryClass]] = [
 @pytest.mark.parametrize(("answer", "code", "retry"), [row[1:] for row in ITEMS], ids=[row[0] for row in ITEMS])
 def test_an_item_is_read_by_type_and_status(answer: dict[str, Any], code: str, retry: RetryClass) -> None:
     inner = answer["create"]
-    trouble = judge_item(Item(inner["status"], inner["error"]))
+    trouble = judge_item(ItemReply(inner["status"], inner["error"]))
     assert trouble is not None
     assert (trouble.code, trouble.retry) == (code, retry)
     outcome = judged(bulk(STORED, answer))
