@@ -5,7 +5,8 @@ from magictel.clock import Clock
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route, Run
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.templates import Filled, Template, Withheld
+from magictel.encoding.templates import Filled, Template
+from magictel.encoding.withheld import Withheld
 from magictel.errors import MagictelError, PluginError, SettingsError, UsageError, WireError
 from magictel.http.classify import judge_status
 from magictel.http.wire import Reply, Request, Transport, Wire

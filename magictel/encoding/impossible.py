@@ -12,7 +12,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.model import validity
 from magictel.model.metrics import Group, Kind, Stream
 from magictel.model.validity import Problem

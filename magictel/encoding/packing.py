@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import TypeVar
 
+from magictel.encoding.chunks import Chunk
 from magictel.encoding.payload import Payload, Route, Run, Split
-from magictel.encoding.templates import Chunk
 
 W = TypeVar("W")
 _LAYER = 6

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Group, Point, Series
 
 

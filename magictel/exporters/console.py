@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Throttled

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.errors import WireError
 from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.formats.otlp.readback import every_point, expected, identified, points

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from magictel.clock import Clock
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.model.events import SourceReport
 from magictel.model.finding import Finding
 from magictel.model.outcome import Reason, merge_reasons

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.http.wire import Request
 from magictel.model.finding import Finding
 from magictel.model.outcome import Reason, merge_reasons

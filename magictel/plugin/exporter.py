@@ -30,12 +30,14 @@ from magictel.delivery.ledger import Batch
 from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.delivery.stored import StoredPayload
+from magictel.encoding.chunks import Surroundings, chunks
 from magictel.encoding.impossible import possible
+from magictel.encoding.layouts import Layouts
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
 from magictel.encoding.scrub import Scrub
-from magictel.encoding.templates import BUG, Layouts, Surroundings, Withheld, chunks
+from magictel.encoding.withheld import BUG, Withheld
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.finding import SideEffect
 from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order

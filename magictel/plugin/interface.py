@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Template, Withheld
+from magictel.encoding.templates import Template
+from magictel.encoding.withheld import Withheld
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Group, Point, Series, Stream
 from magictel.model.outcome import Outcome

@@ -8,7 +8,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.encoding.payload import Payload
 from magictel.encoding.prepared import Prepared
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.model.outcome import Fate, Reason
 
 

@@ -12,7 +12,8 @@ from opentelemetry.sdk.metrics.export import NumberDataPoint
 
 from magictel.clock import Clock
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Filled, Withheld
+from magictel.encoding.templates import Filled
+from magictel.encoding.withheld import Withheld
 from magictel.http.wire import Reply, Request, Wire
 from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung

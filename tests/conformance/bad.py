@@ -18,7 +18,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExportRes
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.errors import WireError
 from magictel.exporters import file
 from magictel.http.wire import Reply, Request, Wire

@@ -7,7 +7,7 @@ from typing import Any
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome
 from magictel.plugin.exporter import Exporter

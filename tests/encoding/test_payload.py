@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magictel.encoding.chunks import Chunk
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload, Route, Run
-from magictel.encoding.templates import Chunk, Withheld
+from magictel.encoding.withheld import Withheld
 
 ITEMS = st.lists(st.integers(1, 40), min_size=0, max_size=60)
 FLAGS = st.lists(st.booleans(), min_size=60, max_size=60)

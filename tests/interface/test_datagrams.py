@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, MetricExportRes
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.ladder.climb import climb
 from magictel.ladder.steps import network_steps
 from magictel.model.finding import Finding, Rung, Status

@@ -26,7 +26,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.conformance.case import LeapingClock
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.errors import WireError
 from magictel.http.wire import Reply, Request
 from magictel.model.metrics import Group, Point, Series

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from magictel.encoding.payload import Payload
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.http.wire import Reply, Request
 from magictel.model.metrics import Point, Series
 from tests.interface.test_deltas import Adder, AdderSettings, collected

@@ -13,8 +13,8 @@ from magictel.conformance.law import LawRegistry, Violation, broken_unless, firs
 from magictel.conformance.points import collection, payloads_of
 from magictel.conformance.requirements import Need
 from magictel.delivery.attempt import Attempted
+from magictel.encoding.layouts import Layouts
 from magictel.encoding.payload import Payload
-from magictel.encoding.templates import Layouts
 from magictel.plugin.exporter import Exporter
 
 LAWS = LawRegistry()

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from magictel.encoding.payload import Payload
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.exporters.elasticsearch.dimensions import Dimensions, Leaves, leaves_of
 from magictel.exporters.elasticsearch.encoding import Frame, attributes_json, split
 from magictel.exporters.elasticsearch.values import INT64_MAX, LONGEST_TEXT

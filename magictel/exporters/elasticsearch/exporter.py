@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.exporters.elasticsearch import encoding, logs, permission, prepare, probes
 from magictel.exporters.elasticsearch.collisions import DocumentCollisions
 from magictel.exporters.elasticsearch.columns import Columns

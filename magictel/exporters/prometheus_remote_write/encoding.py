@@ -15,7 +15,7 @@ import struct
 from collections.abc import Mapping
 
 from magictel.encoding.protobuf import field, varint
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.formats.prometheus.series import IDENTITY, SeriesNames, describe, identity, milliseconds, samples
 from magictel.model.metrics import Group, Kind, Point, Series, Stream, times_of
 from magictel.promql.expected import POINT_LABEL

@@ -15,7 +15,7 @@ import cramjam
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.encoding import left_out
 from magictel.exporters.prometheus_remote_write.errors import READ_RULES

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Kind, Point, Series, Stream
 
 _CUT = b"\x00"  # JSON escapes it, so no part contains it

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.formats.prometheus.likeness import Likeness
 from magictel.formats.prometheus.series import SeriesNames, describe, milliseconds, samples
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, times_of

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
 
-from magictel.encoding.templates import Chunk, Layouts, chunks
+from magictel.encoding.chunks import Chunk, chunks
+from magictel.encoding.layouts import Layouts
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.encoding import attributes_column, attributes_json, encode, split
 from magictel.model.metrics import groups

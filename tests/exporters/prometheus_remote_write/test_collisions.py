@@ -25,7 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.encoding.payload import Payload
-from magictel.encoding.templates import Withheld
+from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.model.outcome import Fate, Reason
 from magictel.sandbox.prometheus_protobuf import WriteRequest

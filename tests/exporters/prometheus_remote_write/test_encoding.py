@@ -25,9 +25,11 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.encoding.chunks import Chunk, Surroundings, chunks
+from magictel.encoding.layouts import Layouts
 from magictel.encoding.packing import pack
 from magictel.encoding.payload import Payload, Route
-from magictel.encoding.templates import Chunk, Layouts, Surroundings, Withheld, chunks
+from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.model.metrics import groups, in_time_order
 from magictel.sandbox.prometheus_protobuf import WriteRequest

@@ -11,7 +11,10 @@ from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricsData, NumberD
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.encoding.templates import Chunk, Column, Constant, Filled, Layouts, Pieces, Withheld, chunks
+from magictel.encoding.chunks import Chunk, chunks
+from magictel.encoding.layouts import Layouts
+from magictel.encoding.templates import Column, Constant, Filled, Pieces
+from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Attributes, Point, Series, Stream, groups
 
 RESOURCE, SCOPE = Resource({"service.name": "s"}), InstrumentationScope("scope")
