@@ -11,14 +11,14 @@ from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Group, Kind, Point, Series, Stream
 
 _PARTS = {Kind.HISTOGRAM: 4, Kind.EXPONENTIAL_HISTOGRAM: 4}
-"""How many times more than a number's a point of this kind takes while it is encoded: slices are that much shorter."""
+"""Memory of a point of this kind while it is encoded, in number points: slices are that much shorter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Encoded items of neighbouring points, before they are packed: the bytes, how many, and their lengths if known.
+    """Encoded items of consecutive points, before they are packed: their bytes, their number, and their lengths if known.
 
-    `envelope`: what the format says once of all of them, outermost first. `at`: the positions of the points in the collection.
+    `envelope`: what encloses them on the wire, outermost first. `at`: the positions of the points in the collection.
     """
 
     body: bytes = field(repr=False)
@@ -29,7 +29,7 @@ class Chunk:
     route: str = ""
 
     def behind(self, lead: bytes) -> Chunk:
-        """The same items with `resource_prefix` as the first one's beginning."""
+        """Return the same items, the first of which begins with a `resource_prefix`."""
         if not lead:
             return self
         sizes = None if self.sizes is None else (self.sizes[0] + len(lead), *self.sizes[1:])
@@ -41,8 +41,8 @@ Encode = Callable[[Series, Point], "bytes | Withheld"]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an exporter says of a group as a whole; None: nothing. `prefix`: bytes that go before the first item of each resource, as part
-    of that item. `envelope`: what encloses the items. `route`: the name of the route that they take.
+    """The hooks of an exporter for whole groups; None: it does not use the hook. `prefix`: bytes before the first item of each resource, as
+    part of that item. `envelope`: what encloses the items. `route`: the name of their route.
     """
 
     prefix: Callable[[Group], bytes] | None = None

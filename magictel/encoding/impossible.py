@@ -1,7 +1,7 @@
-"""What of a collection cannot be, whatever the backend makes of it: left out before anything is encoded, by name.
+"""Impossible histograms, which no backend can store: left out of a collection before it is encoded, each with its reason.
 
-Recordings are judged where they are read; this is for the data that an application's SDK hands over (a view with bounds that do not
-increase, a producer of its own).
+Recordings are checked where they are read; this is for data from an application's SDK (a view with bounds that do not
+increase, a custom metric producer).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DISTRIBUTIONS = (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
 
 
 def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
-    """The groups without the histograms that cannot be, and why each of these is left out."""
+    """Yield the groups without impossible histograms, and the reason for each of these."""
     for group in groups:
         if group.stream.kind not in _DISTRIBUTIONS:
             yield group
@@ -41,10 +41,10 @@ def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
 
 
 def _problems(points: Iterable[Any]) -> dict[int, Problem]:
-    """What is wrong with points, by their places."""
+    """Return the problems of points, by index."""
     problems: dict[int, Problem] = {}
     bounds: Any = None
-    """Bounds that are known to be good: those of a stream are mostly one object."""
+    """Valid bounds of an earlier point: those of a stream are mostly the same object."""
     for at, point in enumerate(points):
         if isinstance(point, HistogramDataPoint):
             if point.explicit_bounds is bounds and _is_plain(point):
@@ -59,7 +59,7 @@ def _problems(points: Iterable[Any]) -> dict[int, Problem]:
 
 
 def _is_plain(point: HistogramDataPoint) -> bool:
-    """Whether a histogram with good bounds has whole counts that add up; the sum of integers alone is an integer."""
+    """Return whether a histogram with valid bounds has integer counts that add up; only a sum of integers is an integer."""
     counts = point.bucket_counts
     total = sum(counts)
     return (

@@ -24,16 +24,16 @@ class _Layout:
     variant: Hashable
     parts: list[bytes]
     holes: Sequence[int]
-    """The index of each column in the parts of a point."""
+    """The index of each column within the parts of a point."""
     stride: int
     source: tuple[Any, ...]
-    """Kept, as ids are reused."""
+    """Kept because ids are reused."""
     sizes: tuple[int, ...] | None
     whole: list[Attributes] | None = None
-    """The attributes of the group that it was used for last, of which its own are a slice."""
+    """The attributes of the group that used it last; its own are a slice of them."""
 
     def join_pieces(self) -> None:
-        """Join constants that stand side by side: worth its while in a layout that is used again."""
+        """Join adjacent constants: worthwhile for a layout that is used again."""
         if self.stride <= 2 * len(self.holes) + 1:
             return
         columns: list[Column] = []
@@ -54,7 +54,7 @@ class _Layout:
 
 
 class Layouts:
-    """The layouts of one exporter: at most `max_series` series, the least recently used forgotten first."""
+    """An LRU cache of the layouts of an exporter, of at most `max_series` series."""
 
     def __init__(self, max_series: int = 200_000) -> None:
         self._layouts: OrderedDict[tuple[Hashable, ...], _Layout] = OrderedDict()
@@ -62,14 +62,14 @@ class Layouts:
         self._max_series = max_series
 
     def clear(self) -> None:
-        """Forget every layout (the template changed, or the process forked)."""
+        """Remove all."""
         self._layouts.clear()
         self._series = 0
 
     def items(
         self, group: Group, number: int, points: Sequence[Point], filled: Filled, template: Template
     ) -> tuple[bytes, tuple[int, ...] | None]:
-        """The items of `points`, slice `number` of the group; with their lengths where the template's holes have a width."""
+        """Return the items of `points`, slice `number` of the group, and their lengths if the template's holes have a width."""
         stream = group.stream
         key = (
             stream.name,
@@ -134,7 +134,7 @@ class Layouts:
 def _constants(
     template: Template, stream: Stream, variant: Hashable, attributes: list[Attributes]
 ) -> Sequence[Constant]:
-    """The template's constants; attributes that come several times are encoded once."""
+    """Return the template's constants; attributes that occur several times are encoded once."""
     if not _recur(attributes):
         return template.constants(stream, variant, attributes)
     ids = list(map(id, attributes))
@@ -155,12 +155,12 @@ def _constants(
 
 
 def _is_written(column: Column | bytes) -> bool:
-    """Whether there is a byte in any item: else it needs no place."""
+    """Return whether any item has a byte of it; otherwise it needs no place."""
     return len(column) > 0 if isinstance(column, bytes) else any(column)
 
 
 def _sizes(columns: Iterable[Column | bytes], width: int, count: int) -> tuple[int, ...]:
-    """The lengths of items whose holes have this width together."""
+    """Return the lengths of items whose holes have this total width."""
     repeated = Counter(id(column) for column in columns if not isinstance(column, bytes))
     sizes = [width + sum(len(column) for column in columns if isinstance(column, bytes))] * count
     for column in {id(column): column for column in columns if not isinstance(column, bytes)}.values():
@@ -171,17 +171,17 @@ def _sizes(columns: Iterable[Column | bytes], width: int, count: int) -> tuple[i
 
 
 def _fits(layout: _Layout, group: Group, points: Sequence[Point]) -> bool:
-    """Whether the layout is that of these points, a slice of the group."""
+    """Return whether the layout is that of these points, a slice of the group."""
     if layout.whole is not None and layout.whole is group.attributes and len(points) == len(layout.attributes):
         return True
     return _begins(attributes_of(points), layout.attributes)
 
 
 def _begins(attributes: list[Attributes], known: list[Attributes]) -> bool:
-    """True where these are the first of the known ones, the same objects in the same order. Equal ones are not enough: 1 == True == 1.0."""
+    """Return whether these are the first known ones, the same objects in the same order. Equality is not enough: 1 == True == 1.0."""
     return len(attributes) <= len(known) and all(map(is_, attributes, known))
 
 
 def _recur(attributes: list[Attributes]) -> bool:
-    """True where the first attributes come again, as in a recording's collections that stand behind each other."""
+    """Return whether the first attributes occur again, as in a recording with several collections."""
     return any(map(is_, attributes[1:], repeat(attributes[0])))

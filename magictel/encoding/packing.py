@@ -1,4 +1,4 @@
-"""Chunks become payloads: joined under a route's limits in order, and cut where that fills a payload."""
+"""Packing: chunks are joined into payloads in order, under the limits of their route, and split where that fills a payload."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from magictel.encoding.payload import Payload, Route, Run, Split
 
 W = TypeVar("W")
 _LAYER = 6
-"""Bytes that each layer of an envelope takes besides its own: a tag and a length."""
+"""Bytes that each layer of an envelope adds to its own: a tag and a length."""
 _FULL = 0.9
-"""A payload that is filled so far is sent without cutting a chunk that would fit the next one whole."""
+"""A payload this full is sent as it is; the chunk goes whole into the next one."""
 _HALF_FULL = 0.5
-"""The same for a chunk whose copy costs something."""
+"""The same for a chunk that is expensive to copy."""
 _SMALL = 65_536
-"""Bytes of items that may be read and copied only to fill a payload."""
+"""Size in bytes up to which a chunk is split and copied only to fill a payload."""
 
 
 def pack(
     chunks: Iterable[Chunk | W], routes: Mapping[str, Route], split: Split, batch: int = 0
 ) -> Iterator[Payload | W]:
-    """Join chunks into payloads of their routes, each route in order; what is no chunk passes. A single item over a limit travels alone."""
+    """Join chunks into payloads, each route in order; pass on everything else. An item over a limit gets a payload of its own."""
     filling = {name: _Filling(route, split, batch) for name, route in routes.items()}
     for chunk in chunks:
         if not isinstance(chunk, Chunk):
@@ -51,7 +51,7 @@ class _Filling:
     size: int = 0
 
     def takes(self, chunk: Chunk) -> bool:
-        """Put a chunk in that has room whole; False where it has none."""
+        """Add a chunk if all of it fits; return whether it did."""
         points = self.points + chunk.points
         size = self.size + len(chunk.body)
         if chunk.envelope:
@@ -63,7 +63,7 @@ class _Filling:
         return True
 
     def add(self, chunk: Chunk) -> Iterator[Payload]:
-        """Put a chunk in that has no room whole, and yield what gets full."""
+        """Add a chunk that does not fit, and yield the payloads that become full."""
         if self._is_worth_cutting(chunk):
             yield from self._cut(chunk)
         else:
@@ -72,7 +72,7 @@ class _Filling:
             self._put(chunk)
 
     def take(self) -> Payload:
-        """Return what was put in as a payload, and begin anew: what is joined is not held twice."""
+        """Return the added chunks as a payload and start an empty one, so that no bytes are held twice."""
         chunks, self.waiting = self.waiting, []
         self.points = self.size = 0
         return _payload(chunks, self.batch)
@@ -83,7 +83,7 @@ class _Filling:
         self.waiting.append(chunk)
 
     def _around(self, chunk: Chunk) -> int:
-        """Bytes of the envelope that a chunk needs anew."""
+        """Return the size of the envelope that a chunk adds: none if it continues that of the chunk before."""
         if not chunk.envelope or (self.waiting and self.waiting[-1].envelope == chunk.envelope):
             return 0
         return sum(map(len, chunk.envelope)) + _LAYER * len(chunk.envelope)
@@ -93,7 +93,7 @@ class _Filling:
         return self.route.max_points - self.points, self.route.max_bytes - taken
 
     def _is_worth_cutting(self, chunk: Chunk) -> bool:
-        """Whether it fits no payload whole, or a piece of it, which costs little to find, would fill one that is not full."""
+        """Return whether a chunk fits into no payload, or a piece of it, cheap to find, would fill the current one."""
         if chunk.points <= 1:
             return False
         route = self.route
@@ -106,7 +106,7 @@ class _Filling:
         return chunk.sizes is not None and filled < _HALF_FULL
 
     def _cut(self, chunk: Chunk) -> Iterator[Payload]:
-        """Fill payload after payload with as many of the chunk's items as each has room for."""
+        """Add as many of the chunk's items as fit to payload after payload."""
         sizes = chunk.sizes if chunk.sizes is not None else tuple(map(len, self.split(chunk.body)))
         ends = list(accumulate(sizes))
         start = 0
@@ -158,7 +158,7 @@ def _runs(chunks: Iterable[Chunk]) -> tuple[Run, ...]:
 
 
 def _positions(chunks: list[Chunk]) -> range | tuple[int, ...]:
-    """The positions of all points, as a range where they are neighbours."""
+    """Return the positions of all points, as a range if they are consecutive."""
     first = chunks[0].at
     if isinstance(first, range):
         stop = first.start

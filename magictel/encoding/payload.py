@@ -1,4 +1,4 @@
-"""A payload is a frame around independent items, ready to send: plain data that can wait, be stored, and be sent by another process."""
+"""Payloads: independent items for one request. Plain data, which can wait, be stored, and be sent by another process."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from hashlib import blake2b
 from typing import Self
 
 Split = Callable[[bytes], list[bytes]]
-"""Cuts a body of concatenated items back into them: needed only when a payload must shrink whose items' lengths are not known."""
+"""Splits a body into its items: needed only to shrink a payload whose items' lengths are not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a kind of payload goes and what fits: limits are counted on items and on the uncompressed body, in its frame.
+    """Where payloads go, and their limits: on items, and on the uncompressed body including its frame.
 
-    `name` tells the routes of one exporter apart (`route_of`). `content_type`: where it is not the exporter's. `max_sent_bytes`: what fits
-    after compression. `frame_bytes`: what `frame` adds to the items of each payload.
+    `name` distinguishes the routes of an exporter (`route_of`). `content_type`: if it differs from the exporter's. `max_sent_bytes`: the
+    limit after compression. `frame_bytes`: bytes that `frame` adds to the items of each payload.
     """
 
     path: str
@@ -30,7 +30,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbouring items that one envelope encloses: how many, and their bytes together."""
+    """Consecutive items in one envelope: their number, and their total size in bytes."""
 
     envelope: tuple[bytes, ...]
     points: int
@@ -41,10 +41,10 @@ class Run:
 class Payload:
     """Items for one request: `body` is their concatenation, uncompressed; one item is one SDK data point.
 
-    `sizes` are the items' lengths where the encoder knows them, else `cut` finds them. `attempted` is True once a send was tried whose end
-    is not known to be "not stored": then the backend may hold items of it already. `form` is the variant of the protocol that an
-    attempt takes (`HttpExporter.form`): `frame` and `judge` go by it, and never by what is known now. `route` is the name of its route;
-    `runs` are the items by what encloses them, if anything does; `at` are the positions of its points in the collection `batch`.
+    `sizes` are the items' lengths if the encoder knows them; otherwise `cut` finds them. `attempted`: an earlier attempt may have stored
+    some of the items. `form` is the protocol variant of the attempt (`HttpExporter.form`); `frame` and `judge` use it, and never the
+    exporter's current state. `route` is the name of its route; `runs` group the items by envelope, if there are any; `at` are the
+    positions of its points in the collection `batch`.
     """
 
     body: bytes = field(repr=False)
@@ -59,7 +59,7 @@ class Payload:
 
     @property
     def id(self) -> bytes:
-        """What tells this payload from others: the same over all retries, another one for each half."""
+        """Return a checksum that identifies the payload: the same for all retries, another one for each half."""
         digest = blake2b(self.body, digest_size=16)
         for run in self.runs:
             digest.update(b"%d:%d:%b" % (run.points, run.size, b"".join(b"%d:%b" % (len(e), e) for e in run.envelope)))
@@ -67,7 +67,7 @@ class Payload:
 
     @property
     def positions(self) -> Sequence[int]:
-        """The positions of its points in the collection; of a payload that was made without them, their own order."""
+        """Return the positions of its points in the collection, or 0, 1, … if the payload has none."""
         return self.at or range(self.points)
 
     def cut(self, split: Split) -> Self:

@@ -1,4 +1,4 @@
-"""A collection as it is encoded, made once: what happens to points before bytes are made has happened, whatever it left out is named."""
+"""A collection that is ready to encode: everything that happens once per collection is done, and what was left out has its reason."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from magictel.model.metrics import Group, Point, Series
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The groups of a collection without what is left out (`withheld`). A point's position counts all points of the groups in order.
+    """The groups of a collection without the points left out (`withheld`). A point's position counts all points of the groups in order.
 
-    `sent`: points of the collection, those withheld among them; `batch` numbers the collections of one exporter.
+    `sent`: number of points of the collection, including those withheld; `batch` numbers the collections of an exporter.
     """
 
     groups: tuple[Group, ...]
@@ -25,7 +25,7 @@ class Prepared:
 
     @classmethod
     def of(cls, parts: Iterable[Group | Withheld], sent: int, batch: int = 0) -> Prepared:
-        """Make it of groups and of what was left out among them."""
+        """Create it from groups, with the points left out among them."""
         groups: list[Group] = []
         withheld: list[Withheld] = []
         for part in parts:

@@ -1,7 +1,7 @@
-"""The one place where attributes pass before anything is encoded: patterns redact a value or drop a key.
+"""Redaction of attributes before a collection is encoded: patterns mask values or drop keys.
 
-Dry runs, logs and every exporter go through it. With no pattern the same objects pass, so that layouts hold. Dropping a key
-that tells two series apart makes them one series for the backend: that is the choice of the user who drops it.
+Dry runs, logs and every exporter use it. Without patterns the same objects are passed on, so that layouts can be used again. Dropping a
+key that distinguishes two series makes them one series for the backend: that is the choice of the user who drops it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Scrub:
         self._redact = tuple(redact)
         self._drop = tuple(drop)
         self._cached = IdentityCache[Any, Attributes](lambda given: self.attributes(given or {}), 200_000)
-        """The same object for the same object, so that layouts hold."""
+        """Returns the same object for the same object, so that layouts can be used again."""
 
     def __call__(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """Pass groups through, scrubbed."""
+        """Yield the groups with masked and dropped attributes."""
         if not self._redact and not self._drop:
             yield from groups
             return
@@ -41,7 +41,7 @@ class Scrub:
             yield Group(stream, [self._point(point) for point in group.points], group.source)
 
     def attributes(self, attributes: Attributes) -> Attributes:
-        """The attributes with dropped keys gone and redacted values masked."""
+        """Return the attributes without dropped keys, and with redacted values masked."""
         return {
             key: MASK if _matches(key, self._redact) else self._value(value)
             for key, value in attributes.items()
@@ -49,7 +49,7 @@ class Scrub:
         }
 
     def _value(self, value: Any) -> Any:
-        """A value that holds attributes itself, scrubbed like them."""
+        """Return a value; if it contains attributes itself, they are scrubbed as well."""
         if isinstance(value, Mapping):
             return self.attributes(value)
         if isinstance(value, list | tuple):

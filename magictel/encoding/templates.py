@@ -15,20 +15,20 @@ Column = Sequence[bytes]
 
 
 class Pieces(tuple["Column | bytes", ...]):
-    """A constant in pieces, kept apart where several constants share a piece: it is held once."""
+    """A constant as a sequence of pieces: a piece that several constants share is kept in memory once."""
 
     __slots__ = ()
 
 
 Constant = Column | bytes | Pieces
-"""What stands in the same place of many items: a column, bytes that are the same in all of them, or pieces of both."""
+"""The bytes in one place of many items: a column, bytes that all of them share, or pieces of both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The holes of a slice of points, as columns: `variant` names the template they fit into (int or float, absent min …).
+    """The holes of a slice of points, as columns. `variant` identifies the template they fit into (int or float, no min …).
 
-    `width` is how many bytes the holes of one point take together, where that is the same for all of a variant:
+    `width` is the total size in bytes of a point's holes, if it is the same for all points of the variant:
     then the items' lengths are known, and a payload can shrink without reading its items.
     """
 
@@ -38,12 +38,12 @@ class Filled:
 
 
 class Template(Protocol):
-    """What an exporter gives for speed. `encode` stays the truth that both halves are tested against, byte for byte."""
+    """A faster `encode`, which an exporter may have. Tests compare its bytes with those of `encode`, the reference."""
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
-        """The holes' bytes for these points, column by column; None: encode them one by one (mixed types, odd values)."""
+        """Return the holes of these points, column by column; None: encode them one by one (mixed types, unusual values)."""
         ...
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
-        """Return the bytes around the holes of these series: one constant more than there are holes."""
+        """Return the bytes around the holes of these series: one more constant than holes."""
         ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from magictel.model.outcome import Fate, Reason
 
 BUG = "internal.export"
-"""The code of what a bug of ours, or of a plugin, costs."""
+"""The code of points lost to a bug of ours or of a plugin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,6 @@ class Withheld:
 
     @property
     def reason(self) -> Reason:
-        """The reason that a receipt counts."""
+        """Return the reason for the receipt."""
         fate = Fate.DROPPED if self.code == BUG else Fate.REJECTED if self.refused else Fate.WITHHELD
         return Reason(self.code, self.message, 1, fate, self.point)

@@ -1,4 +1,4 @@
-"""Asking a backend what it stores: a JSON object, or why there is none in the words of its error table."""
+"""Queries to a backend about what it stores: a JSON object, or the meaning of its error by the backend's error table."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def ask(
     masked: bool = True,
     reason: Callable[[Reply], str] | None = None,
 ) -> Any | Unreadable:
-    """Return the JSON object of a successful reply that `accept` takes, else what the rules make of the reply. Raises `WireError`.
+    """Return the JSON object of a successful reply that `accept` accepts, otherwise the reply's meaning by the rules. Raise `WireError`.
 
-    `body`: posted as JSON. `masked=False`: for values that are compared and never shown. `reason`: reads the backend's own reason.
+    `body`: sent as JSON with POST. `masked=False`: for values that are compared and never shown. `reason`: reads the backend's own reason.
     """
     reply = wire.get(path) if body is None else wire.post(path, body)
     answer = reply.json(masked=masked)
@@ -32,7 +32,7 @@ def ask(
 
 
 def unreadable(reply: Reply, wire: Wire, rules: Iterable[Rule], reason: str = "") -> Unreadable:
-    """Return why a reply does not say what is stored. The last of the rules has no condition."""
+    """Return why a reply does not show what is stored. The last of the rules must have no condition."""
     words = {
         "status": str(reply.status),
         "said": reason or wire.first_bytes(reply),

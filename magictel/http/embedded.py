@@ -14,7 +14,7 @@ _LONGEST_LITERAL = 20_000
 
 
 def values_in(text: str) -> Iterator[Any]:
-    """Yield the objects and lists that a text holds, after a few tries at most."""
+    """Yield the objects and lists in a text, after a limited number of attempts."""
     decoder = json.JSONDecoder()
     at = tried = 0
     while tried < _TRIES and (begin := _BEGIN.search(text, at)):

@@ -1,4 +1,4 @@
-"""Bounded caches by the identity of objects that a source hands over again and again. Equal is not enough: 1 == True == 1.0."""
+"""Bounded caches by the identity of objects that a source passes repeatedly. Equality is not enough: 1 == True == 1.0."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ V = TypeVar("V")
 
 
 class IdentityCache(Generic[K, V]):
-    """Values made of objects, once for each object, which is kept, because ids are reused.
+    """Values computed from objects, once for each object, which is kept because ids are reused.
 
-    All are forgotten when there are `most`: a source of ever new objects gains nothing from any of them.
+    All are removed when there are `most`: a source that always passes new objects gains nothing from any of them.
     """
 
     __slots__ = ("_known", "_make", "_most")
@@ -35,7 +35,7 @@ class IdentityCache(Generic[K, V]):
 
 
 class StreamCache(Generic[V]):
-    """Values made of streams, once for as long as equal streams come with the same resource and scope attributes.
+    """Values computed from streams, once while equal streams have the same resource and scope attributes.
 
     Bounded like `IdentityCache`.
     """
@@ -64,7 +64,7 @@ class StreamCache(Generic[V]):
         return known[1]
 
     def clear(self) -> None:
-        """Forget all values."""
+        """Remove all values."""
         self._known.clear()
         self._latest = None
 

@@ -59,7 +59,7 @@ class TlsOptions:
 
 
 def file_stamps(options: TlsOptions) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return what changes when one of the files does: another inode, time or size; None for a file that is not there."""
+    """Return inode, modification time and size of each file, to detect changes; None for a file that does not exist."""
     stamps: list[tuple[int, int, int] | None] = []
     for path in (options.ca_file, options.client_cert_file, options.client_key_file):
         try:

@@ -84,7 +84,7 @@ class HttpExporter(Exporter[S]):
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The backend's addresses, in the order they are tried (delivery fails over on connect errors only); default: `url`.
 
-        None where the settings cannot be used.
+        Empty if the settings cannot be used.
         """
         if self._endpoints is None:
             addresses = () if self.unusable is not None else self.settings.addresses()
@@ -373,13 +373,11 @@ class HttpExporter(Exporter[S]):
         self._bodies = SentBodies(_MOST_BODIES)
 
     def _prepare(self) -> None:
-        """Import what a send needs, and create what it reuses: in a first send it would take the time of the attempt, and a process
-        that forks meanwhile would leave its child the import's lock for ever.
+        """Import what a send needs and create what it reuses: the first send would spend its timeout on it, and a child forked
+        meanwhile would inherit a locked import lock.
         """
         import_all()
-        with contextlib.suppress(
-            Exception
-        ):  # a file of TLS that is not there yet, say: the first send says what is wrong
+        with contextlib.suppress(Exception):  # such as a TLS file that does not exist yet: the first send reports it
             transport = self.transport
             if isinstance(transport, HttpTransport):
                 transport.prepare(endpoint.url("/") for endpoint in self.endpoints())

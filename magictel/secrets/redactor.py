@@ -73,7 +73,7 @@ class Redactor:
         self.add(secrets)
 
     def add(self, secrets: Iterable[Secret | str | None]) -> None:
-        """Mask these as well from now on; what was known before stays masked."""
+        """Mask these as well from now on, in addition to the earlier ones."""
         needles = {*self._needles, *_needles(secrets, self._plain)}
         self._needles = tuple(sorted(needles, key=lambda needle: len(needle.text), reverse=True))
         self._echoes = tuple(needle for needle in self._needles if needle.strong)

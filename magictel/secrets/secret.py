@@ -25,12 +25,12 @@ class Secret:
         return self._value
 
     def renew(self) -> bool:
-        """Read the value again; True where it has changed."""
+        """Read the value again; return whether it has changed."""
         if self._reread is None:
             return False
         try:
             value = self._reread()
-        except Exception:  # a file that is being replaced, or holds no secret: the old value stays
+        except Exception:  # a file that is being replaced, or contains no secret: keep the old value
             return False
         changed = value != self._value
         self._value = value
