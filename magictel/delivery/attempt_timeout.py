@@ -11,7 +11,7 @@ from magictel.model.outcome import Outcome, Unavailable
 _NEARLY = 0.9
 
 
-class Patience:
+class AdaptiveTimeout:
     """Timeout in seconds: starts at `short`, doubles with each timeout up to `full`, then restarts; `full` after an answer."""
 
     def __init__(self, short: float, full: float) -> None:

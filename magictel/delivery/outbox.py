@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
 
 from magictel.encoding.payload import Payload
 
@@ -25,39 +24,8 @@ class Pending:
     strikes: int = 0
 
 
-class Outbox(Protocol):
-    """Stores payloads between exports. All methods may be called from any thread."""
-
-    @property
-    def points(self) -> int:
-        """Number of data points waiting."""
-        ...
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        ...
-
-    @property
-    def waiting(self) -> tuple[Pending, ...]:
-        """Return the waiting payloads, oldest first."""
-        ...
-
-    def put(self, waiting: Pending) -> list[Pending]:
-        """Append a payload; return what is dropped for it, oldest first (the payload itself if it cannot fit or the outbox is closed)."""
-        ...
-
-    def take(self) -> list[Pending]:
-        """Remove and return all payloads, oldest first."""
-        ...
-
-    def close(self) -> list[Pending]:
-        """Return what would be lost with the process, and accept nothing more."""
-        ...
-
-
-class MemoryOutbox:
-    """An outbox in memory: it ends with the process; what is in it at shutdown is dropped and reported."""
+class Outbox:
+    """Stores payloads in memory between exports, from any thread; what is in it at shutdown is dropped and reported."""
 
     def __init__(self, max_points: int, max_bytes: int) -> None:
         self._max_points = max_points
@@ -72,11 +40,6 @@ class MemoryOutbox:
     def points(self) -> int:
         """Number of data points waiting."""
         return self._points
-
-    @property
-    def bytes(self) -> int:
-        """Number of uncompressed bytes waiting."""
-        return self._bytes
 
     @property
     def waiting(self) -> tuple[Pending, ...]:

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt
-from magictel.delivery.attempt_timeout import Patience
+from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.ledger import Batch, Ledger, points_of
-from magictel.delivery.outbox import MemoryOutbox, Outbox, Pending
+from magictel.delivery.outbox import Outbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import NOT_BEGUN, STRIKES, Retry
@@ -63,9 +63,9 @@ class Pipeline:
         self._in_order = in_order
         self._ledger = Ledger(redact)
         self.stop = threading.Event()
-        self.outbox: Outbox = MemoryOutbox(settings.outbox_points, settings.outbox_bytes)
+        self.outbox = Outbox(settings.outbox_points, settings.outbox_bytes)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_cooldown, clock)
-        self._patience = Patience(max(settings.retry_budget, _LEAST_PATIENCE), settings.timeout)
+        self._patience = AdaptiveTimeout(max(settings.retry_budget, _LEAST_PATIENCE), settings.timeout)
         self._retry = Retry(
             attempt,
             self._breaker,

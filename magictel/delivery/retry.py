@@ -9,7 +9,7 @@ from typing import assert_never
 
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt, Attempted
-from magictel.delivery.attempt_timeout import Patience
+from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
@@ -53,7 +53,7 @@ class Retry:
     breaker: Breaker
     rate_limit: RateLimit
     backoff: Backoff
-    patience: Patience
+    patience: AdaptiveTimeout
     clock: Clock
     attempt_timeout: float
     stop: threading.Event

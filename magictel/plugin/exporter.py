@@ -123,7 +123,6 @@ class Exporter(Authored[S], MetricExporter):
             closed = self._closed_because()
             if closed is not None:
                 return self._pipeline.drop(self._batch(data), *closed)
-            self._pipeline.time_with(self.stopwatch)
             if not isinstance(data, Prepared):
                 self._before_delivery(seconds)
             return self._pipeline.deliver(self._batch(data), deadline, on_refused, on_dropped)
@@ -183,6 +182,11 @@ class Exporter(Authored[S], MetricExporter):
             self.close()
             self._ended.set()
             _ALIVE.discard(self)
+
+    def time_with(self, watch: Stopwatch | None) -> None:
+        """Measure where deliveries spend their time, until called with None."""
+        self.stopwatch = watch
+        self._pipeline.time_with(watch)
 
     @property
     @final

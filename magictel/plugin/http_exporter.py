@@ -273,10 +273,10 @@ class HttpExporter(Exporter[S]):
         waited = 0.0
         failure: WireError | None = None
         first = self._first
+        most = self._route(payload).max_sent_bytes
         for offset in range(len(endpoints)):
             number = (first + offset) % len(endpoints)
             request = self.request(endpoints[number], payload)
-            most = self._route(payload).max_sent_bytes
             if most is not None and len(request.body) > most:
                 why = f"{len(request.body)} bytes after compression, over this route's limit of {most}"
                 return Attempted(TooLarge("http.too-large", why), travelled, None, waited)

@@ -17,7 +17,6 @@ from magictel.encoding.withheld import Withheld
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Group, Point, Series, Stream
 from magictel.model.outcome import Outcome
-from magictel.model.timing import Stopwatch
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.settings.model import ExporterSettings
 
@@ -58,7 +57,6 @@ class Authored(ABC, Generic[S]):
     """Statuses for which this backend differs from the general retry table, and whether each is temporary."""
 
     settings: S
-    stopwatch: Stopwatch | None
 
     @abstractmethod
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
@@ -183,10 +181,6 @@ class Authored(ABC, Generic[S]):
 
     def close(self) -> None:
         """Release the transport's resources; may be called twice, and after a fork."""
-
-    def time_with(self, watch: Stopwatch | None) -> None:
-        """Measure where deliveries spend their time, until called with None."""
-        self.stopwatch = watch
 
     def after_fork(self) -> None:
         """In a forked child: drop the parent's connections without sending on them. Default: `close`."""

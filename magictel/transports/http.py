@@ -41,6 +41,7 @@ _EXCHANGE_FAILURES = (OSError, ProtocolError, ProxyRefused, EOFError)
 _BODY_LIMIT = 64 * 1024 * 1024
 _HEADER_LIMIT = 64 * 1024
 _MOST_ROUTES = 256
+_MOST_IDLE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,6 @@ class HttpTransport:
         environment: Mapping[str, str] | None = None,
         redact: Redactor | None = None,
         keepalive: float = 75.0,
-        max_idle: int = 8,
         body_limit: int = _BODY_LIMIT,
     ) -> None:
         self._tls = tls or TlsOptions()
@@ -81,7 +81,6 @@ class HttpTransport:
         self._environment: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
         self._redact = redact or Redactor()
         self._keepalive = keepalive
-        self._max_idle = max_idle
         self._body_limit = body_limit
         self.stopwatch: Stopwatch | None = None
         """Receives every exchange, if set."""
@@ -156,10 +155,6 @@ class HttpTransport:
         if forgotten:
             opened.close()
 
-    def proxy(self, endpoint: Endpoint) -> Proxy | None:
-        """Return the proxy for an endpoint, or None."""
-        return proxy_for(endpoint, self._proxy, trust_env=self._trust_env, environment=self._environment)
-
     def _send(
         self, pool: httpcore.ConnectionPool, route: _Route, request: Request, progress: ExchangeProgress, timeout: float
     ) -> Reply:
@@ -231,7 +226,7 @@ class HttpTransport:
         options: dict[str, Any] = {
             "ssl_context": self._context,
             "max_connections": None,
-            "max_keepalive_connections": self._max_idle,
+            "max_keepalive_connections": _MOST_IDLE,
             "keepalive_expiry": self._keepalive,
             "network_backend": self._backend,
         }
@@ -253,7 +248,8 @@ class HttpTransport:
         if peer is None:
             port = parts.port or _DEFAULT_PORTS[parts.scheme]
             endpoint = Endpoint(parts.scheme, parts.hostname or "", port)
-            peer = self._peers[key] = (endpoint, self.proxy(endpoint))
+            proxy = proxy_for(endpoint, self._proxy, trust_env=self._trust_env, environment=self._environment)
+            peer = self._peers[key] = (endpoint, proxy)
         read = httpx.URL(url)
         asked = httpcore.URL(scheme=read.raw_scheme, host=read.raw_host, port=read.port, target=read.raw_path)
         if len(self._routes) >= _MOST_ROUTES:

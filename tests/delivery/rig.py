@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from magictel.delivery.attempt import Attempted
-from magictel.delivery.attempt_timeout import Patience
+from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
 from magictel.delivery.ledger import Batch
-from magictel.delivery.outbox import MemoryOutbox
+from magictel.delivery.outbox import Outbox
 from magictel.delivery.pipeline import Pipeline
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import Retry
@@ -131,7 +131,7 @@ class Rig:
                 case "deadline":
                     self.pipeline._retry = _Timeless(*(getattr(retry, name) for name in Retry.__dataclass_fields__))
                 case "outbox":
-                    self.pipeline.outbox = MemoryOutbox(10**9, 10**9)
+                    self.pipeline.outbox = Outbox(10**9, 10**9)
                 case "patience":
                     retry.patience = self.pipeline._patience = _Even(self.settings.timeout, self.settings.timeout)
                 case "stop":
@@ -169,6 +169,6 @@ class _Timeless(Retry):
         return super().settle(payload, Deadline.at(self.clock.monotonic() + 500.0), at_least_once=at_least_once)
 
 
-class _Even(Patience):
+class _Even(AdaptiveTimeout):
     def learn(self, outcome: Outcome, took: float, given: float) -> None:
         pass

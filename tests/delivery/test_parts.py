@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from magictel.delivery.attempt_timeout import Patience
+from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import LONGEST_HOLD, Breaker
-from magictel.delivery.outbox import MemoryOutbox, Pending
+from magictel.delivery.outbox import Outbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.http.wire import Reply
@@ -165,17 +165,17 @@ def waiting(points: int = 1, name: str = "p", size: int = 8) -> Pending:
     ids=["points", "bytes", "none by points", "none by bytes", "no bound"],
 )
 def test_the_outbox_is_bounded_in_points_and_bytes(points: int, size: int, left: list[str]) -> None:
-    outbox = MemoryOutbox(points, size)
+    outbox = Outbox(points, size)
     given = [waiting(2, name, 10) for name in "abcd"]
     dropped = [old for one in given for old in outbox.put(one)]
     names = [one.payload.body[:1].decode() for one in outbox.waiting]
     assert names == left
     assert [one.payload.body[:1].decode() for one in dropped] == [name for name in "abcd" if name not in left]
-    assert (outbox.points, outbox.bytes) == (2 * len(left), 20 * len(left))
+    assert (outbox.points, outbox._bytes) == (2 * len(left), 20 * len(left))
 
 
 def test_what_never_fits_comes_back_after_it_pushed_out_the_rest() -> None:
-    outbox = MemoryOutbox(3, 10**9)
+    outbox = Outbox(3, 10**9)
     small, large = waiting(1, "s"), waiting(9, "l")
     outbox.put(small)
     assert outbox.put(large) == [small, large]
@@ -183,7 +183,7 @@ def test_what_never_fits_comes_back_after_it_pushed_out_the_rest() -> None:
 
 
 def test_a_closed_outbox_gives_everything_back() -> None:
-    outbox = MemoryOutbox(99, 10**9)
+    outbox = Outbox(99, 10**9)
     early, late = waiting(1, "e"), waiting(1, "l")
     outbox.put(early)
     assert outbox.close() == [early]
@@ -192,7 +192,7 @@ def test_a_closed_outbox_gives_everything_back() -> None:
 
 
 def test_patience_grows_with_each_wait_in_vain_then_starts_anew() -> None:
-    patience = Patience(2.0, 10.0)
+    patience = AdaptiveTimeout(2.0, 10.0)
     given = []
     for _ in range(6):
         given.append(patience.seconds)
@@ -202,7 +202,7 @@ def test_patience_grows_with_each_wait_in_vain_then_starts_anew() -> None:
 
 
 def test_a_quick_refusal_teaches_no_patience_and_an_answer_all_of_it() -> None:
-    patience = Patience(2.0, 10.0)
+    patience = AdaptiveTimeout(2.0, 10.0)
     patience.learn(REFUSED, 0.01, 2.0)
     assert (patience.seconds, patience.timed_out) == (2.0, False)
     patience.learn(Throttled("t", "m"), 0.01, 2.0)
