@@ -62,7 +62,7 @@ def plain_answer(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> byt
 
 def speaks_tls(endpoint: Endpoint, proxy: Proxy | None, timeout: float) -> bool:
     """Return whether a TLS handshake without verification succeeds on this port, or fails as only a TLS server does."""
-    blind = TlsOptions(verify=False, minimum_version="1.2")
+    blind = TlsOptions(verify=False)
     until = time.monotonic() + timeout
     try:
         handshake(reach(endpoint, proxy, until), endpoint.host, blind, ssl_context(blind), not_again).close()

@@ -23,12 +23,6 @@ from magictel.files import NotRegular, open_regular
 from magictel.net.tls_errors import HANDSHAKE_FAILURE, CertificateWanted, PinMismatch
 
 _CERTIFICATE_REQUEST = 13  # RFC 8446 §4
-_VERSIONS = {
-    "1.0": ssl.TLSVersion.TLSv1,
-    "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,6 @@ class TlsOptions:
     client_key_file: str | None = None
     verify: bool = True
     server_name: str | None = None
-    minimum_version: str = "1.2"
 
     @property
     def fingerprint(self) -> str | None:
@@ -90,13 +83,7 @@ def ssl_context(options: TlsOptions) -> ssl.SSLContext:
         raise _unusable("ca_file", options.ca_file, str(failure.strerror)) from None
     except (ssl.SSLError, OSError):
         raise _unusable("ca_file", options.ca_file, "it contains no PEM certificate") from None
-    if options.minimum_version not in _VERSIONS:
-        raise SettingsError(
-            "config.tls.minimum-version",
-            f"minimum_version: {options.minimum_version!r} is none of {', '.join(_VERSIONS)}",
-            "use 1.2",
-        )
-    context.minimum_version = _VERSIONS[options.minimum_version]
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if pinned or not options.verify:
         context.check_hostname = False
@@ -125,7 +112,7 @@ def handshake(
             raise
         wanted = False
         with contextlib.suppress(OSError):
-            wanted = asks_for_certificate(reconnect(), name, options)
+            wanted = asks_for_certificate(reconnect(), name)
         if wanted:
             raise CertificateWanted(1, "the server requested a client certificate and aborted") from failure
         raise
@@ -146,7 +133,7 @@ def handshake(
     return _wrap(strict, reconnect(), name)
 
 
-def asks_for_certificate(sock: socket.socket, name: str, options: TlsOptions) -> bool:
+def asks_for_certificate(sock: socket.socket, name: str) -> bool:
     """Return whether the server requests a client certificate in its handshake (RFC 8446 §4.3.2). Close the socket.
 
     Return False if this interpreter cannot observe a handshake.
@@ -158,7 +145,7 @@ def asks_for_certificate(sock: socket.socket, name: str, options: TlsOptions) ->
         asked = asked or (direction == "read" and kind == _CERTIFICATE_REQUEST)
 
     try:
-        context = ssl_context(TlsOptions(verify=False, minimum_version=options.minimum_version))
+        context = ssl_context(TlsOptions(verify=False))
         if not hasattr(context, "_msg_callback"):  # undocumented in CPython
             return False
         context._msg_callback = overhear  # noqa: SLF001

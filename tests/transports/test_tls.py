@@ -164,11 +164,6 @@ UNUSABLE: dict[str, tuple[Callable[[Authority, Path], TlsOptions], str, str]] = 
     "another's key": (foreign_key, "config.tls.client-cert", "client_key_file"),
     "encrypted key": (encrypted_key, "config.tls.client-cert", "client_key_file"),
     "short pin": (lambda *_: TlsOptions(ca_fingerprint="abcd"), "config.tls.fingerprint", "ca_fingerprint"),
-    "no such version": (
-        lambda *_: TlsOptions(minimum_version="1.4"),
-        "config.tls.minimum-version",
-        "minimum_version",
-    ),
 }
 
 
