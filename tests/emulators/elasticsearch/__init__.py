@@ -12,8 +12,11 @@
                    `dynamic` and `new_fields` what it adds, `flattened` whole objects, `values` and `dates` scalars
     timeseries     `index.mode: time_series`: dimensions, ids, the window
     query, search  which documents match, in which order (`sorting`), shown as users see them (`hits`)
-    capabilities   `_field_caps`
+    field_caps     `_field_caps`
     health, admin  what the cluster says of itself; settings, mappings, templates as JSON
+
+What carries a request to its handler (routes, `Asked`, bulk items, the record of a document) is the sandbox's. Parsing, mapping,
+state, search and verdicts are written twice on purpose: `tests/sandbox/test_sandbox_emulator.py` compares the two.
 
 It decodes with `json` and code of its own, nothing of magictel's encoders. Where engine and emulator differ the
 emulator is wrong: `tests/sandbox/test_differential.py` runs the same scenarios on both.

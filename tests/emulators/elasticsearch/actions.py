@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
+from magictel.sandbox.elasticsearch.bulk import Item
 from tests.emulators.elasticsearch.answers import Refused, illegal
 from tests.emulators.elasticsearch.dialect import Dialect
 
@@ -14,17 +14,6 @@ _METADATA = {
     "pipeline", "require_alias", "op_type", "_routing",
 }  # fmt: skip
 _OPERATIONS = ("create", "delete", "index", "update")
-
-
-@dataclass(slots=True)
-class Item:
-    """One operation as it was asked for: its metadata and the line of its document."""
-
-    operation: str
-    index: str
-    id: str | None
-    line: bytes
-    more: dict[str, Any] = field(default_factory=dict)
 
 
 def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from magictel.http.wire import Reply
+from magictel.sandbox.elasticsearch.routes import routes
 from tests.emulators.elasticsearch import admin
 from tests.emulators.elasticsearch.answers import illegal
-from tests.emulators.elasticsearch.context import Context, Routes
+from tests.emulators.elasticsearch.context import Context
 
-ROUTES = Routes()
+ROUTES = routes()
 
 
 @ROUTES.on("GET", "/_mapping", "/{index}/_mapping")

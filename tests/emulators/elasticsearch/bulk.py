@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from magictel.sandbox.elasticsearch import errors
+from magictel.sandbox.elasticsearch.bulk import Item, Veto
 from tests.emulators.elasticsearch import streams
-from tests.emulators.elasticsearch.actions import Item
 from tests.emulators.elasticsearch.answers import Refused, illegal
 from tests.emulators.elasticsearch.cluster import Cluster
 from tests.emulators.elasticsearch.dialect import Dialect
@@ -25,7 +25,6 @@ PARAMETERS = {
 # Refusals that come before the engine makes an id.
 _EARLY = ("Error extracting routing", "only write ops", "pipeline with id")
 _BEFORE_IDS = {"index_not_found_exception", "security_exception", "invalid_index_name_exception", "timestamp_error"}
-Veto = Callable[[int, Item], "Refused | None"]
 
 
 def run(

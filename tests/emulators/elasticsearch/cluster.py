@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.clock import Clock
+from magictel.sandbox.elasticsearch.cluster import new_uuid
 from tests.emulators.elasticsearch.answers import Refused, excluded, illegal, no_such_index
 from tests.emulators.elasticsearch.dialect import Dialect
 from tests.emulators.elasticsearch.index import Index, check_name
@@ -45,7 +44,7 @@ class Cluster:
         self.dialect = dialect
         self.clock = clock
         self.name = "magictel-sandbox"
-        self.uuid = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.uuid = new_uuid()
         self.indices: dict[str, Index] = {}
         self.streams: dict[str, DataStream] = {}
         self.aliases: dict[str, set[str]] = {}

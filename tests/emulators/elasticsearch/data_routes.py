@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from magictel.http.wire import Reply
+from magictel.sandbox.elasticsearch.routes import routes
 from tests.emulators.elasticsearch import actions, admin, bulk, field_caps, search
 from tests.emulators.elasticsearch.answers import Refused, illegal
 from tests.emulators.elasticsearch.cluster import Cluster
-from tests.emulators.elasticsearch.context import Context, Routes
+from tests.emulators.elasticsearch.context import Context
 from tests.emulators.elasticsearch.security import forbidden
 
-ROUTES = Routes()
+ROUTES = routes()
 # What an operation needs beside the right to send a bulk: `create_doc` creates and never replaces.
 _OPERATIONS = {
     "index": ("indices:data/write/index:op_type/index",),

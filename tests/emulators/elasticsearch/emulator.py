@@ -11,7 +11,7 @@ from typing import Any
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch import emulator as sandbox
-from tests.emulators.elasticsearch import bulk
+from magictel.sandbox.elasticsearch.bulk import Veto
 from tests.emulators.elasticsearch.answers import PlainRefused, Refused, filtered
 from tests.emulators.elasticsearch.cluster import Cluster
 from tests.emulators.elasticsearch.context import Asked, Context
@@ -48,13 +48,13 @@ class SearchEmulator(sandbox.SearchEmulator):
         self.security = Security.of(security)
         self.health = Health()
 
-    def answer(self, request: Request, body: bytes, veto: bulk.Veto | None) -> Reply:
+    def answer(self, request: Request, body: bytes, veto: Veto | None) -> Reply:
         """Answer a request with this decompressed body; raises `Refused`, `PlainRefused`."""
         self._check_media(request, body)
         uri = "/" + request.url.split("/", 3)[-1]
         caller = authenticate(self.security, self.dialect, request.header("authorization"), uri)
         path = urllib.parse.unquote(request.path)
-        asked = Asked(request.method, path, uri, request.query, body, caller, veto)
+        asked = Asked(request.method, path, uri, request.query, body, veto, caller)
         with self._lock:
             return dispatch(Context(self.cluster, self.health, self.security is not None, asked))
 

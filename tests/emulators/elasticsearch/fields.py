@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from magictel.sandbox.elasticsearch import mapping
 from tests.emulators.elasticsearch.dates import DEFAULT_FORMAT
 
 WHOLE = {"long": 64, "integer": 32, "short": 16, "byte": 8}
@@ -27,12 +28,8 @@ PARAMETERS = {
 
 
 @dataclass(slots=True)
-class Field:
-    """A leaf: its type, its parameters as given, its multi-fields."""
-
-    type: str
-    params: dict[str, Any] = field(default_factory=dict)
-    fields: dict[str, Field] = field(default_factory=dict)
+class Field(mapping.Field):
+    """A leaf of any type."""
 
     @property
     def has_doc_values(self) -> bool:
@@ -43,11 +40,6 @@ class Field:
         )
 
     @property
-    def searchable(self) -> bool:
-        """True when it is indexed, or can be searched by its doc values."""
-        return self.params.get("index", True) is True
-
-    @property
     def format(self) -> str:
         """A date's formats."""
         return str(
@@ -56,13 +48,6 @@ class Field:
                 "strict_date_optional_time_nanos||epoch_millis" if self.type == "date_nanos" else DEFAULT_FORMAT,
             )
         )
-
-    def json(self) -> dict[str, Any]:
-        """As the mapping API shows it."""
-        found: dict[str, Any] = {"type": self.type, **self.params}
-        if self.fields:
-            found["fields"] = {name: sub.json() for name, sub in sorted(self.fields.items())}
-        return found
 
 
 @dataclass(slots=True)

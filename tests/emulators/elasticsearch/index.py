@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from magictel.sandbox.elasticsearch import cluster
 from tests.emulators.elasticsearch.answers import Refused, illegal
 from tests.emulators.elasticsearch.dialect import Dialect
 from tests.emulators.elasticsearch.mapping import IndexMapping
 from tests.emulators.elasticsearch.new_fields import Limits
-from tests.emulators.elasticsearch.parsing import DocumentParser, Parsed
+from tests.emulators.elasticsearch.parsing import DocumentParser
 from tests.emulators.elasticsearch.sharding import shard_of
 from tests.emulators.elasticsearch.timeseries import TimeSeries
 
@@ -21,16 +20,9 @@ _FORBIDDEN = set('\\/*?"<>| ,#:')
 
 
 @dataclass(slots=True)
-class Document:
-    """A stored document: its source as it came (bytes), its values as the index holds them."""
+class Document(cluster.Document):
+    """A stored document, and the shard that has it."""
 
-    id: str
-    source: bytes
-    parsed: Parsed
-    seq_no: int
-    version: int
-    visible_at: float
-    routing: str | None = None
     shard: int = 0
 
 
@@ -45,7 +37,7 @@ class Index:
     settings: dict[str, Any]
     mapping: IndexMapping
     created: float
-    uuid: str = field(default_factory=lambda: base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    uuid: str = field(default_factory=cluster.new_uuid)
     documents: dict[tuple[int, str], Document] = field(default_factory=dict)
     gone: dict[tuple[int, str], int] = field(default_factory=dict)
     seq_nos: dict[int, int] = field(default_factory=dict)

@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 from magictel.http.wire import Reply
+from magictel.sandbox.elasticsearch.routes import routes
 from tests.emulators.elasticsearch import admin
 from tests.emulators.elasticsearch.answers import PlainRefused, Refused, text_reply
-from tests.emulators.elasticsearch.context import Context, Routes
+from tests.emulators.elasticsearch.context import Context
 from tests.emulators.elasticsearch.security import has_privileges
 
-ROUTES = Routes()
+ROUTES = routes()
 
 
 @ROUTES.on("GET DELETE HEAD", "/")
@@ -67,7 +68,7 @@ def _health_report(context: Context, indicator: str | None = None) -> Reply:
 def _authenticate(context: Context) -> Reply:
     dialect, caller = context.cluster.dialect, context.asked.caller
     if not dialect.elastic:
-        raise context.no_handler()
+        raise context.asked.no_handler()
     if not context.secured:
         raise PlainRefused(
             405,
@@ -95,14 +96,14 @@ def _authenticate(context: Context) -> Reply:
 @ROUTES.on("GET POST", "/_security/user/_has_privileges")
 def _has_privileges(context: Context) -> Reply:
     if not context.cluster.dialect.elastic or not context.secured:
-        raise context.no_handler()
+        raise context.asked.no_handler()
     return context.reply(has_privileges(context.asked.caller, context.asked.json()))
 
 
 @ROUTES.on("GET", "/_plugins/_security/authinfo")
 def _authinfo(context: Context) -> Reply:
     if context.cluster.dialect.elastic or not context.secured:
-        raise context.no_handler()
+        raise context.asked.no_handler()
     name = context.asked.caller.name
     return context.reply(
         {"user": f"User [name={name}]", "user_name": name, "roles": [name], "backend_roles": []},

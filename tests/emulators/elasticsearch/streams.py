@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from magictel.sandbox.elasticsearch.bulk import Item
 from tests.emulators.elasticsearch import dates
-from tests.emulators.elasticsearch.actions import Item
 from tests.emulators.elasticsearch.answers import Refused, excluded, illegal, no_such_index
 from tests.emulators.elasticsearch.cluster import Cluster
 from tests.emulators.elasticsearch.dialect import Dialect
