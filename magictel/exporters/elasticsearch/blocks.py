@@ -61,7 +61,7 @@ def of_index(wire: Wire, index: str) -> Finding | None:
     reply = wire.get(f"/{quote(index)}/_settings?flat_settings=true")
     body = reply.json()
     if reply.status >= 429 and isinstance(body, dict):
-        return _short(wire, reply.status, body)
+        return _short(reply.status, body)
     if reply.status != 200 or not isinstance(body, dict) or not body:
         return None  # not there yet, or not for these credentials to know
     name = max(body)
@@ -90,7 +90,7 @@ def of_index(wire: Wire, index: str) -> Finding | None:
     return None
 
 
-def _short(wire: Wire, status: int, body: Mapping[str, Any]) -> Finding | None:
+def _short(status: int, body: Mapping[str, Any]) -> Finding | None:
     """What keeps the engine from any answer about an index keeps it from writing too: OpenSearch's `GET /` passes a tripped breaker."""
     cause = cause_of(body.get("error"))
     trouble = read(status, cause) if cause != Cause() else None

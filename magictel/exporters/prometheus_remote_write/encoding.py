@@ -18,7 +18,6 @@ from magictel.encoding.protobuf import field, varint
 from magictel.encoding.withheld import Withheld
 from magictel.formats.prometheus.series import IDENTITY, SeriesNames, describe, identity, milliseconds, samples
 from magictel.model.metrics import Group, Kind, Point, Series, Stream, times_of
-from magictel.promql.expected import POINT_LABEL
 from magictel.sources.protobuf_wire import fields_of
 
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
@@ -92,13 +91,3 @@ def encoded_label(name: str, value: str) -> bytes:
 def count_series(body: bytes) -> int:
     """How many series a request of ours holds, of one sample each: a histogram's point is one for each bucket, its sum and count."""
     return sum(1 for _ in fields_of(body))
-
-
-def key_in(item: bytes) -> str | None:
-    """The key that an encoded item bears, or None."""
-    marker = b"\x0a" + bytes((len(POINT_LABEL),)) + POINT_LABEL.encode() + b"\x12"
-    at = item.find(marker)
-    if at < 0:
-        return None
-    start = at + len(marker)
-    return item[start + 1 : start + 1 + item[start]].decode("utf-8", "replace")  # shorter than 128 bytes

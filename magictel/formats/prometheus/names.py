@@ -1,6 +1,6 @@
 """OpenTelemetry names as Prometheus knows them: metrics, labels, label values and bucket bounds.
 
-The rules are those of Prometheus 3's own OTLP door (prometheus/otlptranslator). Two gaps in them are closed here without loss: a
+The rules are those of Prometheus 3's own OTLP receiver (prometheus/otlptranslator). Two gaps in them are closed here without loss: a
 key without a letter or digit becomes `key_`, and a point's own `job`, `instance` or `le` is kept as `exported_job` and so on, as
 Prometheus does when it scrapes.
 """
@@ -42,40 +42,24 @@ def metric_name(
     counter: bool = False,
     gauge: bool = False,
     suffixes: bool = True,
-    utf8: bool = False,
-    namespace: str = "",
 ) -> str | None:
-    """The metric's name in Prometheus, or None where nothing usable is left of it.
+    """Return the metric's name in Prometheus, or None if it has no usable character.
 
-    `counter` is a monotonic sum (`_total`); `suffixes` adds unit and type, `utf8` keeps every character as it is.
+    `counter` is a monotonic sum (`_total`); `suffixes` adds unit and type.
     """
-    main, per = _unit_suffixes(unit)
-    ratio = unit == "1" and gauge
-    if utf8:
-        name = f"{namespace}_{name}" if namespace else name
-        return (_suffixed(name, main, per, counter, ratio) if suffixes else name) or None
     if suffixes:
+        main, per = _unit_suffixes(unit)
         tokens = [token for token in _NOT_METRIC_TOKEN.split(name) if token]
         tokens = _with_unit(tokens, _clean(main), _clean(per))
-        for wanted, token in ((counter, "total"), (ratio, "ratio")):
+        for wanted, token in ((counter, "total"), (unit == "1" and gauge, "ratio")):
             if wanted:
                 tokens = [part for part in tokens if part != token] + [token]
-        full_name = "_".join([namespace, *tokens] if namespace else tokens)
+        full_name = "_".join(tokens)
     else:
         full_name = "_".join(part for part in _NOT_METRIC.split(name) if part)
-        if namespace:
-            full_name = "_".join(part for part in _NOT_METRIC.split(namespace) if part) + "_" + full_name
     if full_name[:1].isdigit():
         full_name = "_" + full_name
     return full_name if full_name and (full_name == name or full_name.strip("_")) else None
-
-
-def unit_name(unit: str, *, utf8: bool = False) -> str:
-    """The unit in Prometheus' words, such as `bytes_per_second`; empty without one."""
-    main, per = _unit_suffixes(unit)
-    if not utf8:
-        main, per = _clean(main), _clean(per)
-    return "_".join(part for part in (main, per) if part).removeprefix("_").removesuffix("_")
 
 
 @lru_cache(maxsize=20_000)
@@ -98,7 +82,7 @@ def label_name(key: str, style: LabelNames = "prometheus") -> str:
 
 
 def label_value(value: Any) -> str:
-    """Return an attribute's value as Prometheus' OTLP door writes it: `true`, `7`, `0.5`, lists and maps as JSON, bytes in base64.
+    """Return an attribute's value as Prometheus' OTLP receiver writes it: `true`, `7`, `0.5`, lists and maps as JSON, bytes in base64.
 
     An absent one is empty.
     """
@@ -178,14 +162,3 @@ def _with_unit(tokens: list[str], main: str, per: str) -> list[str]:
     per = "" if per in tokens else per
     main = main.removesuffix("_") if per else main
     return tokens + [part for part in (main, per) if part]
-
-
-def _suffixed(name: str, main: str, per: str, counter: bool, ratio: bool) -> str:
-    """Suffixes behind an unescaped name: those it ends in already are not doubled, whatever precedes them."""
-    behind = [suffix for suffix, wanted in ((per, per), ("total", counter), ("ratio", ratio)) if wanted]
-    for suffix in reversed(behind):
-        if name.endswith(suffix) and len(name) > len(suffix) + 1:
-            name = name[: -len(suffix) - 1]
-    if main and not name.endswith(main):
-        name = f"{name}_{main}"
-    return "_".join([name, *behind])

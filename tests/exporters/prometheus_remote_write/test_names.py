@@ -15,7 +15,6 @@ from magictel.formats.prometheus.names import (
     label_value,
     labels,
     metric_name,
-    unit_name,
 )
 from magictel.model.metrics import number_text
 
@@ -33,22 +32,23 @@ def test_names_are_those_of_the_reference_table() -> None:
         pytest.skip(f"the reference table is not here: {_TABLE}")
     cases = json.loads(_TABLE.read_text())
     assert len(cases) > 80
-    wrong = []
+    wrong, compared = [], 0
     for case in cases:
         utf8, suffixes = _STRATEGIES.get(case["strategy"], (case["utf8"], case["suffixes"]))
+        if utf8 or case["namespace"]:  # remote write 1.0 escapes names, and nothing of ours adds a namespace
+            continue
+        compared += 1
         made = metric_name(
             case["metric"],
             case["unit"],
             counter=case["type"] == "MetricTypeMonotonicCounter",
             gauge=case["type"] == "MetricTypeGauge",
             suffixes=suffixes,
-            utf8=utf8,
-            namespace=case["namespace"],
         )
-        unit = unit_name(case["unit"])
-        if made != (case["want"] or None) or unit != case["want_unit"]:
-            wrong.append((case["metric"], case["unit"], made, unit, case["want"], case["want_unit"]))
+        if made != (case["want"] or None):
+            wrong.append((case["metric"], case["unit"], made, case["want"]))
     assert wrong == []
+    assert compared > 60
 
 
 @pytest.mark.parametrize(
