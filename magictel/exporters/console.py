@@ -21,7 +21,7 @@ from magictel.transports.fd_write import write
 
 
 class ConsoleSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where, and in which words."""
+    """The stream, and the format."""
 
     env_prefix = "MAGICTEL_CONSOLE_"
 
@@ -71,7 +71,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
         return line(payload.items()) if self.settings.format == "otlp-json" else payload.body
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Write it, behind what the program has printed itself."""
+        """Write after the program's own output."""
         body = self.frame(payload)
         stream = sys.stdout if self.settings.stream == "stdout" else sys.stderr
         try:
@@ -81,7 +81,7 @@ class ConsoleExporter(Exporter[ConsoleSettings]):
         return Attempted(Delivered(), len(body))
 
     def refused_by_system(self, failure: Exception) -> Outcome:
-        """Whatever it is, the stream takes nothing."""
+        """Return the outcome of any failure: the stream cannot be written."""
         if isinstance(failure, TimeoutError | BlockingIOError):
             return Throttled(
                 "console.stuck",
@@ -124,7 +124,7 @@ def _shown(value: Any) -> str:
 
 
 def _write(stream: Any, body: bytes, seconds: float) -> None:
-    """Past the stream's own buffer: what stays in there when a write fails would come out later, beside its repeat."""
+    """Write past the stream's own buffer: bytes that remain in it when a write fails would appear later, beside their repeat."""
     if stream is None:  # the program was started with it closed
         raise ValueError
     number = _descriptor(stream)
@@ -145,7 +145,7 @@ def _write(stream: Any, body: bytes, seconds: float) -> None:
 
 
 def _descriptor(stream: Any) -> int | None:
-    """The descriptor right under the stream; None for one that a program has put in its place."""
+    """Return the stream's descriptor, or None for a stream that a program has replaced."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     if not isinstance(raw, io.FileIO):
         return None

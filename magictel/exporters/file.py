@@ -25,7 +25,7 @@ _LITTLE_ROOM = 64 * 1024 * 1024
 
 
 class FileSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which file, and how safely."""
+    """The file, and whether to flush it to disk."""
 
     env_prefix = "MAGICTEL_FILE_"
 
@@ -60,10 +60,10 @@ class FileExporter(Exporter[FileSettings]):
         self._encoder = OtlpJsonEncoder()
         self._path = Path(self.settings.path).expanduser()
         self._began_at: int | None = None
-        """Bytes that stood in the file before the first line of this exporter."""
+        """Bytes in the file before the first line of this exporter."""
         self._read_to: int | None = None
         self._asked: tuple[set[str], int] = set(), 0
-        """The points that were asked for last, and where their lines begin."""
+        """The points of the latest search, and where their lines begin."""
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """The point, with what encloses it."""
@@ -82,7 +82,7 @@ class FileExporter(Exporter[FileSettings]):
         return line(payload.items())
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Append one line. Trouble with a file is for a person: it does not pass by waiting."""
+        """Append one line. A failure needs an operator: it does not pass by waiting."""
         body = self.frame(payload)
         if self._began_at is None:
             self._began_at = self._size()
@@ -93,12 +93,12 @@ class FileExporter(Exporter[FileSettings]):
         return Attempted(Delivered(), len(body))
 
     def refused_by_system(self, failure: OSError) -> Outcome:
-        """As `attempt` tells it."""
+        """Return the outcome of the failure, as `attempt` does."""
         error = trouble(self._path, failure)
         return Throttled(error.code, error.message, needs_operator=True)
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
-        """Room is health, the right to append is write; nothing is written for it."""
+        """Return the steps: free space is health, the permission to append is write. Nothing is written."""
         return {Rung.HEALTH: self._room, Rung.WRITE: self._may_write}
 
     def expect(self, series: Series, point: Point) -> Expected | None:
@@ -118,10 +118,10 @@ class FileExporter(Exporter[FileSettings]):
         return identified(series, point) if isinstance(self.encode(series, point), bytes) else None
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """From the lines that this exporter has written, on from where the last ones asked for ended."""
+        """Search the lines that this exporter has written, from where the latest search ended."""
         wanted = {point.key for point in expected}
         open_keys, seen = set(wanted), []
-        if wanted != self._asked[0]:  # who asks for the same again begins where it began
+        if wanted != self._asked[0]:  # a repeated search begins where the first one began
             self._asked = wanted, self._read_to or self._began_at or 0
         try:
             with self._path.open("rb") as file:
@@ -141,7 +141,7 @@ class FileExporter(Exporter[FileSettings]):
         return seen
 
     def run_size(self, run_id: str) -> int | Unreadable:
-        """Lines are not taken out of a file: others may be reading it."""
+        """Return that lines are never removed: another process may read the file."""
         return Unreadable("verify.no-clean", f"lines are never removed from {self._path}", "delete the file yourself")
 
     def forget_run(self, run_id: str) -> int | Unreadable:

@@ -1,4 +1,4 @@
-"""What an emulator is: a small backend without a socket."""
+"""The protocol of an emulator: a small backend without a socket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from magictel.http.wire import Reply, Request
 class Emulator(Protocol):
     """A backend that answers requests from memory. Thread-safe; it opens no socket and starts no thread.
 
-    Beside what stands here each has a store that tests may ask, such as `documents()`.
+    Each also has a store that tests may read, such as `documents()`.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Refuses(Protocol):
     """An emulator that knows the backend's own body for a refusal; without it the scripted status has none."""
 
     def refusal(self, status: int) -> Reply:
-        """What the backend says with this status when it refuses a write."""
+        """Return the backend's reply with this status when it refuses a write."""
         ...
 
 

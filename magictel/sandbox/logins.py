@@ -1,4 +1,4 @@
-"""Who may ask an emulator: users with passwords, and a bearer token."""
+"""The credentials that an emulator accepts: users with passwords, and a bearer token."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """An emulator of Prometheus as a remote-write 1.0 receiver, with the query and admin API around it.
 
 It decodes with protobuf's own classes and cramjam's snappy. By default it answers as 2.42 does, with
-`version="3.…"` as 3 does: what both do is held against the real server by `tests/real/test_prometheus_real.py` (2.42) and was
+`version="3.…"` as 3 does: both are compared with the real server by `tests/real/test_prometheus_real.py` (2.42) and was
 measured (3). What it does not know: native histograms, exemplars, metadata, rules, scraping, PromQL beyond selectors.
 """
 

@@ -1,4 +1,4 @@
-"""The emulators there are, by the name of the exporter they stand in for; each is imported when it is asked for.
+"""The emulators, by the name of their exporter; each is imported when it is needed.
 
 Those of other packages are entry points of the group `magictel.emulators`: a name, and a class or function that takes `clock=`.
 """

@@ -109,7 +109,7 @@ def test_documents_that_went_elsewhere_are_read_back_there_and_named(tmp_path: P
     assert target["outcome"] == "verified", target
     (reason,) = target["receipt"]["reasons"]
     assert (reason["code"], reason["fate"], reason["count"]) == ("es.write.elsewhere", "delivered", 12)
-    assert "went to moved-elsewhere, not magicapi-metrics" in reason["message"]
+    assert "was stored in moved-elsewhere, not magicapi-metrics" in reason["message"]
 
 
 def test_an_alias_is_not_called_elsewhere(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What closes an index, or the whole cluster, for writing. It is only asked; nothing is written."""
+"""Blocks on writing to an index or the whole cluster. They are only read; nothing is written."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from magictel.http.wire import Wire
 from magictel.model.finding import Finding, Rung
 
 ClusterSettings = Mapping[str, Mapping[str, Any]]
-"""The layers of the cluster's settings, nested, what counts first; empty where these credentials may not know."""
+"""The layers of the cluster's settings, nested, in order of precedence; empty if the credentials may not read them."""
 _LAYERS = ("transient", "persistent", "defaults")
 
 
 def cluster_settings(wire: Wire) -> ClusterSettings:
-    """What the cluster's settings say of writing, asked once. Raises `WireError`."""
+    """Return the cluster's settings that concern writing, in one request. Raises `WireError`."""
     reply = wire.get(
         "/_cluster/settings?include_defaults=true&filter_path=*.cluster.blocks.read_only*,*.action.auto_create_index"
     )
@@ -28,7 +28,7 @@ def cluster_settings(wire: Wire) -> ClusterSettings:
 
 
 def of_cluster(settings: ClusterSettings) -> Finding | None:
-    """A block on the whole cluster, from the cluster's settings; no index shows it."""
+    """Return the finding for a block on the whole cluster, which no index shows, or None."""
     for name in ("read_only", "read_only_allow_delete"):
         block = f"cluster.blocks.{name}"
         if _in_force(settings, "cluster", "blocks", name, otherwise="false") == "true":
@@ -43,7 +43,9 @@ def of_cluster(settings: ClusterSettings) -> Finding | None:
 
 
 def no_auto_create(settings: ClusterSettings, index: str) -> Finding | None:
-    """Would the first write make the index? `action.auto_create_index` is true, false, or patterns of which the first that fits counts."""
+    """Return the finding if the first write would not create the index: `action.auto_create_index` is true, false, or patterns of
+    which the first match counts.
+    """
     rule = _in_force(settings, "action", "auto_create_index", otherwise="true")
     if rule == "true" or (rule != "false" and _first_fitting(rule, index)):
         return None
@@ -57,7 +59,7 @@ def no_auto_create(settings: ClusterSettings, index: str) -> Finding | None:
 
 
 def of_index(wire: Wire, index: str) -> Finding | None:
-    """A block on the index that is written to now, or that it is closed: of a data stream or alias the newest."""
+    """Return the finding for a blocked or closed index, or None. Of a data stream or alias the newest index counts."""
     reply = wire.get(f"/{quote(index)}/_settings?flat_settings=true")
     body = reply.json()
     if reply.status >= 429 and isinstance(body, dict):
@@ -91,14 +93,14 @@ def of_index(wire: Wire, index: str) -> Finding | None:
 
 
 def _short(status: int, body: Mapping[str, Any]) -> Finding | None:
-    """What keeps the engine from any answer about an index keeps it from writing too: OpenSearch's `GET /` passes a tripped breaker."""
+    """Return the finding for an error about an index, which also prevents writing: a tripped breaker lets OpenSearch's `GET /` pass."""
     cause = cause_of(body.get("error"))
     trouble = read(status, cause) if cause != Cause() else None
     return trouble.finding(Rung.WRITE, status=status) if trouble is not None else None
 
 
 def _in_force(settings: ClusterSettings, *keys: str, otherwise: str) -> str:
-    """A setting's text in the first layer that has it."""
+    """Return a setting's text in the first layer that has it."""
     for layer in settings.values():
         value: Any = layer
         for key in keys:

@@ -1,4 +1,4 @@
-"""The dimensions of a time-series index: what it tells documents of one millisecond apart by, read from settings and mapping.
+"""The dimensions of a time-series index, which distinguish documents of one millisecond, read from settings and mapping.
 
 An index keeps one document for each set of dimension values and time. Elasticsearch computes the set in two ways, which read
 values differently (tried on 8.19 and 9.2). With `index.routing_path` the mapping decides: a keyword takes the text of any value
@@ -40,7 +40,7 @@ def leaves_of(document: Mapping[str, Any]) -> Leaves:
 
 
 class Dimensions(Protocol):
-    """What one index tells documents apart by, beside their times."""
+    """The fields that distinguish documents of one time in an index."""
 
     def identity(self, leaves: Leaves) -> bytes:
         """Return what two documents of a time have in common where the index takes them for one."""
@@ -150,7 +150,7 @@ class MappedDimensions:
 
 
 def dimensions_of(settings: Mapping[str, Any], mapping: Mapping[str, Any]) -> Dimensions:
-    """Return what a time-series index tells documents apart by, from its flat settings and its mapping."""
+    """Return the dimensions of a time-series index, from its flat settings and its mapping."""
     count_metrics = int(settings.get("index.version.created") or 0) > _METRIC_NAMES_COUNT_AFTER
     patterns = _listed(settings.get("index.dimensions"))
     mapped = MappedDimensions(mapping, _listed(settings.get("index.routing_path")), count_metrics)

@@ -160,7 +160,7 @@ def time_hex(nanoseconds: int) -> bytes:
 
 
 def value_digest(written: bytes) -> bytes:
-    """Eight bytes that tell a value that is more than one number from another."""
+    """Return eight bytes that identify a value of more than one number."""
     return blake2b(written, digest_size=8).digest()
 
 
@@ -203,7 +203,7 @@ def value_fields(point: Point) -> dict[str, Any]:
 
 
 def _values(point: Point) -> tuple[bytes, bytes, bytes]:
-    """The value fields' bytes, the letter that tells their kind, and sixteen digits that tell them from another value."""
+    """Return the value fields' bytes, the letter of their kind, and sixteen digits that identify the value."""
     fields = value_fields(point)
     written = orjson.dumps(fields)[1:-1]
     if not isinstance(point, NumberDataPoint):

@@ -41,7 +41,7 @@ _TIME_SERIES_WINDOW = (7200.0, 1800.0)
 
 
 class SearchExporter(HttpExporter[S]):
-    """What Elasticsearch and OpenSearch share: bulk requests of flat documents, one for each point."""
+    """The exporter for both products: bulk requests of flat documents, one for each point."""
 
     content_type = "application/x-ndjson"
     opensearch: ClassVar[bool] = False
@@ -69,7 +69,7 @@ class SearchExporter(HttpExporter[S]):
         return Places(self.settings.index)
 
     def route(self) -> Route:
-        """The index's bulk end point; the server gives up on a shard before we give up on the server."""
+        """Return the index's bulk endpoint, with a timeout for shards that is shorter than the request's own."""
         return self._bulk
 
     @cached_property
@@ -85,11 +85,11 @@ class SearchExporter(HttpExporter[S]):
     # ---- points to bytes, replies to verdicts ------------------------------------------------------------------------
 
     def encode(self, series: Series, point: Point) -> bytes:
-        """Action line and document of one point."""
+        """Return the action line and the document of a point."""
         return encoding.encode(self._columns.frame(series.stream), series, point)
 
     def template(self) -> Columns:
-        """The same bytes, by column."""
+        """Return the template that encodes the same bytes by column."""
         return self._columns
 
     def before_delivery(self, timeout: float) -> None:
@@ -103,23 +103,23 @@ class SearchExporter(HttpExporter[S]):
             self._collisions = DocumentCollisions(dimensions, self.encode, self._columns.frame) if dimensions else None
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
-        """Return of points that are one document to a time-series index the first."""
+        """Return the points without those that a time-series index would take for an earlier one."""
         return groups if self._collisions is None else self._collisions.deduplicate(groups)
 
     def split(self, body: bytes) -> list[bytes]:
-        """Pairs of an action line and its document."""
+        """Return the pairs of an action line and its document."""
         return encoding.split(body)
 
     def form(self) -> str:
-        """With ids of ours, or without: time-series indices make their own."""
+        """Return whether items carry ids: time-series indices generate their own."""
         return _WITHOUT_IDS if self._mode.time_series else ""
 
     def frame(self, payload: Payload) -> bytes:
-        """The body of a bulk request."""
+        """Return the body of a bulk request."""
         return without_ids(payload.body) if payload.form == _WITHOUT_IDS else payload.body
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Send once, knowing the index's mode or learning it, and where the documents went."""
+        """Send once; learn the index's mode and where the documents were stored."""
         started = self.clock.monotonic()
         self.before_delivery(timeout)
         attempted = super().attempt(payload, timeout - (self.clock.monotonic() - started))
@@ -132,7 +132,7 @@ class SearchExporter(HttpExporter[S]):
         return replace(attempted, outcome=self._places.settle(outcome, self.wire, max(_LEAST, left)))
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """Status and every item decide."""
+        """Return the outcome, from the status and every item."""
         ids = payload.form != _WITHOUT_IDS
         index = self.settings.index if payload.body else None  # an answer from a log belongs to no request
         unknown = self._mode.unknown_because
@@ -140,43 +140,43 @@ class SearchExporter(HttpExporter[S]):
         return judge_bulk(payload, reply, now, ids=ids, opensearch=self.opensearch, index=index, unknown=unknown)
 
     def parse_log(self, text: str, status: int | None) -> Reply | None:
-        """The reply that a log shows: JSON, Python's repr of it, or status, type and reason in a row."""
+        """Return the reply in a log's text: JSON, Python's repr of it, or status, type and reason in a row."""
         return logs.reply_in(text, status)
 
     def unverified_code(self, reply: Reply) -> str | None:
-        """The code for a search or count without hits: probably not refreshed yet."""
+        """Return the code for a search or count without hits: probably not refreshed yet."""
         return "es.read.not-yet-visible" if logs.found_nothing(reply) else None
 
     # ---- the ladder --------------------------------------------------------------------------------------------------
 
     @probe(Rung.HTTP, "Elasticsearch or OpenSearch answers")
     def product(self, wire: Wire) -> Finding:
-        """Is it this kind of backend at all?"""
+        """Check that the backend is this product."""
         return probes.http(wire, self.opensearch, self.clock.now())
 
     @probe(Rung.AUTH, "the cluster accepts the credentials")
     def authenticated(self, wire: Wire) -> Finding:
-        """Who are we there?"""
+        """Check the credentials."""
         return probes.auth(wire, self.opensearch, self.sent_credentials())
 
     @probe(Rung.CLOCK, "the clocks agree")
     def clocks(self, wire: Wire) -> Finding:
-        """How far apart are the clocks, against the window in which the index takes points?"""
+        """Compare the clocks; the index accepts points within a window only."""
         window = _TIME_SERIES_WINDOW if self._mode.time_series else self.window()
         return probes.time(wire, self.clock, window)
 
     @probe(Rung.HEALTH, "the cluster is healthy")
     def cluster_health(self, wire: Wire) -> Finding:
-        """Is the cluster well?"""
+        """Check the cluster's health."""
         return probes.health(wire)
 
     @probe(Rung.WRITE, "writing is allowed, and the index keeps the values")
     def may_write(self, wire: Wire) -> Finding:
-        """May we write, and what would the index make of it? Nothing is written."""
+        """Check the permission to write, and the effect of the index's mapping on the values. Nothing is written."""
         return permission.write(wire, self.settings.index, self.opensearch, self.sent_credentials(), self.target)
 
     def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
-        """A template for the index or data stream."""
+        """Return the requests that create a template for the index or data stream."""
         planned = prepare.preparations(wire, self.settings.index, self.opensearch)
         if isinstance(planned, Unreadable) and planned.code == "http.unauthorized":
             sent = self.sent_credentials()
@@ -189,43 +189,43 @@ class SearchExporter(HttpExporter[S]):
     # ---- back again --------------------------------------------------------------------------------------------------
 
     def expect(self, series: Series, point: Point) -> Expected | None:
-        """The document's fields, as they were meant."""
+        """Return the document's fields with the values that were sent."""
         return expected.expected(series, point, self.encode(series, point), self._flat)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
-        """The document's fields under its `_id`."""
+        """Return the document's fields, with its `_id` as the key."""
         item = self.encode(series, point)
         return None if self._mode.time_series else expected.identified(series, point, item, self._flat)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """By search on the `_id`s, and on metrics and times for the same point under another `_id`."""
+        """Search for the `_id`s, and by time for copies of the points with another `_id`."""
         if self._mode.time_series:
             why = "a time-series index generates its own ids: its documents cannot be matched with what was sent"
             return Unreadable("verify.unsupported", why)
         return by_id.find(self.wire(), self._places.read, expected, self.declared)
 
     def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
-        """By search on names and times: in a time-series index that is all there is."""
+        """Count by name and time, the only way in a time-series index."""
         return counting.count(self.wire(), self._places.read, metrics)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """Milliseconds, cut texts, order and repeats of lists, flattened types."""
+        """Return the lossy form: milliseconds, cut texts, order and repeats of lists, flattened types."""
         return expected.declared(field, sent, seen)
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """By search on the run id, from doc values."""
+        """Search for the run's id; the values are doc values."""
         return run.read_back(wire, self._places.read, query)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
-        """The index's refresh_interval."""
+        """Return the index's refresh_interval."""
         return run.refresh_interval(wire, self._places.read)
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """How many documents of a run can be found."""
+        """Return the number of documents of a run."""
         return cleanup.count(wire, self._places.read, run_id)
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """Delete them."""
+        """Delete the documents of a run; return their number."""
         return cleanup.delete(wire, self._places.read, run_id)
 
 

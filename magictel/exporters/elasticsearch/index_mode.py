@@ -1,4 +1,4 @@
-"""Whether the index makes its own ids (time-series mode), and by which dimensions: asked once, and else learned from refusals."""
+"""The index's mode: a time-series index generates its own ids from dimensions. Asked once, or learned from refused items."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Settings = Mapping[str, Mapping[str, Any]]
 
 
 class IndexMode:
-    """What is known of an index's mode. Threads may race: both would learn the same."""
+    """The known mode of an index. Threads may race: they learn the same."""
 
     def __init__(self, index: str, pipeline: str = "") -> None:
         self.time_series = False
@@ -121,5 +121,5 @@ class IndexMode:
 
 
 def without_ids(body: bytes) -> bytes:
-    """A bulk body with our ids taken out of its action lines; documents begin otherwise."""
+    """Return a bulk body without ids in its action lines, which no document resembles."""
     return _WITH_ID.sub(b'{"create":{}}', body)

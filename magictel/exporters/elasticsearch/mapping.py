@@ -1,4 +1,4 @@
-"""What an index's mapping would do to our values: refuse them, alter them, or keep them."""
+"""Effects of an index's mapping on the values: it refuses, alters or keeps them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DATE = frozenset({"date", "date_nanos"})
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a field's type does to what we write into it. `refuses`: nothing of ours can be stored there."""
+    """The effect of a field's type on the values written to it. `refuses`: no document with the field can be stored."""
 
     field: str
     type: str
@@ -44,10 +44,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """The fields of an index (or of the one that would be made), and where they were read from.
+    """The fields of an index, or of the one that a write would create, and where they were read from.
 
-    `source` is `unreadable` where the index is known not to exist, and what it would be made from may not be asked.
-    `bare`: a write would make it, and no template says anything of its fields: decimals would be 32-bit floats for good.
+    `source` is `unreadable` if the index does not exist and the credentials may not read its templates.
+    `bare`: a write would create it without a template, and decimals would be 32-bit floats for good.
     """
 
     fields: Fields
@@ -87,7 +87,7 @@ def mapped(wire: Wire, index: str) -> Mapped | None:
 
 
 def merged(mappings: list[Mapping[str, Any]]) -> Fields:
-    """The fields of several mappings as `_field_caps` would tell them."""
+    """Return the fields of several mappings as `_field_caps` would show them."""
     types: dict[str, dict[str, bool]] = {}
     for mapping in mappings:
         for name, kind, shown in _walk("", mapping.get("properties", {})):
@@ -97,7 +97,7 @@ def merged(mappings: list[Mapping[str, Any]]) -> Fields:
 
 
 def effects(fields: Fields) -> list[Effect]:
-    """What the mapping does to our values, the worst first."""
+    """Return the effects of the mapping on the values, the worst first."""
     effects = [
         *(_decimal(fields, name) for name in DECIMALS),
         *(_whole(fields, name) for name in WHOLE),

@@ -1,4 +1,4 @@
-"""The write rung: may we write, is the index open for it, and what would its mapping do to our values. Nothing is written."""
+"""The write rung: the permission to write, blocks, and the effects of the mapping on the values. Nothing is written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_HANDLER = frozenset({400, 404, 405})
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What could be proved of the right to write. `against` is a failed or skipped finding."""
+    """The proved permission to write. `against` is a failed or skipped finding."""
 
     sentence: str
     against: Finding | None = None
@@ -32,7 +32,7 @@ class Right:
 
 
 def write(wire: Wire, index: str, opensearch: bool, given: SentCredentials, target: str) -> Finding:
-    """Climb the rung. Raises `WireError`. `target` is named in remedies."""
+    """Check the rung. Raises `WireError`. `target` is named in remedies."""
     product = ask_product(wire, opensearch)
     right = _opensearch(wire, index, product, given) if product.opensearch else _elasticsearch(wire, index, given)
     if right.against is not None and right.against.outcome is Status.FAIL:
@@ -66,7 +66,7 @@ def write(wire: Wire, index: str, opensearch: bool, given: SentCredentials, targ
 
 
 def smallest_role(index: str) -> dict[str, Any]:
-    """The smallest Elasticsearch role that can write to an index and make it on the first write."""
+    """Return the smallest Elasticsearch role that may write to an index and create it on the first write."""
     return {"indices": [{"names": [index], "privileges": ["auto_configure", "create_doc"]}]}
 
 

@@ -1,4 +1,4 @@
-"""Where documents went: into the index that was named, an index behind its name, or another one (reroute, date_index_name)."""
+"""The indices that documents were stored in: the configured one, an index of its alias, or another one (reroute, date_index_name)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def belongs(concrete: str, index: str) -> bool:
 
 
 def elsewhere(concrete: str, index: str) -> ItemVerdict:
-    """The note on a document that was stored in another index."""
-    why = f"the document went to {concrete}, not {index}: a pipeline sent it there, or {index} is an alias"
+    """Return the note on a document that was stored in another index."""
+    why = f"the document was stored in {concrete}, not {index}: a pipeline moved it, or {index} is an alias"
     return ItemVerdict(ELSEWHERE, why, concrete)
 
 
 class Places:
-    """The indices that an exporter's documents went to. Threads may race: both would learn the same."""
+    """The indices that an exporter's documents were stored in. Threads may race: they learn the same."""
 
     def __init__(self, index: str) -> None:
         self._index = index
@@ -45,7 +45,7 @@ class Places:
 
     @property
     def read(self) -> str:
-        """What a read-back asks: the index, and every other one that documents went to."""
+        """Return the indices for a read-back: the configured one, and every other one with documents."""
         return ",".join([*([] if self._missing and self._elsewhere else [self._index]), *self._elsewhere])
 
     def settle(self, outcome: Outcome, wire: Callable[[], Wire], timeout: float) -> Outcome:
@@ -67,7 +67,7 @@ class Places:
         return replace(outcome, notes=notes)
 
     def _ask(self, wire: Callable[[], Wire], timeout: float) -> None:
-        """Which indices are behind the name now; without an answer or the right to it nothing is concluded."""
+        """Ask for the indices of the name; without an answer or the permission nothing is concluded."""
         try:
             reply = wire().get(f"/{quote(self._index)}/_settings/index.uuid?flat_settings=true", timeout=timeout)
         except WireError:

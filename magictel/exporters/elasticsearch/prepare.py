@@ -1,4 +1,4 @@
-"""What an index or data stream should have before data comes: a template that keeps values, and attributes from exploding."""
+"""Requests that prepare an index or data stream: a template that keeps values and limits the number of fields."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LONG_TEXTS = tuple(
 
 
 def preparations(wire: Wire, index: str, opensearch: bool) -> Sequence[Preparation] | Unreadable:
-    """The requests, in order. Raises `WireError`."""
+    """Return the requests, in order. Raises `WireError`."""
     product = ask_product(wire, opensearch)
     reply = wire.get(f"/_data_stream/{quote(index)}")
     if reply.status in (401, 403) and wire.get(f"/{quote(index)}").status in (401, 403):
@@ -74,7 +74,7 @@ def _roll_over(index: str, body: Mapping[str, Any]) -> Preparation:
 
 
 def _move(index: str, product: Product) -> list[Preparation]:
-    """What moves a plain index to the right types under its own name. The copy is made of the documents as they were sent."""
+    """Return the requests that move a plain index to the right types under the same name, by copying the documents as sent."""
     new = f"{index}-000002"
     copy = {"source": {"index": index}, "dest": {"index": new, "op_type": "create"}, "conflicts": "proceed"}
     swap = [
@@ -107,7 +107,7 @@ def _move(index: str, product: Product) -> list[Preparation]:
 
 
 def mappings(product: Product) -> dict[str, Any]:
-    """The mapping of a flat document."""
+    """Return the mapping of a flat document."""
     flat = _flat_type(product)
     keyword = {"type": "keyword"}
     long_text = {"type": "keyword", "ignore_above": 8191}
@@ -138,7 +138,7 @@ def mappings(product: Product) -> dict[str, Any]:
 
 
 def _flat_type(product: Product) -> dict[str, Any] | None:
-    """The type that takes a whole object as one field: no name or value of an attribute can break it."""
+    """Return the type that stores a whole object as one field, so that no name or value of an attribute is refused."""
     if product.opensearch:
         return {"type": "flat_object"} if product.version[:2] >= _FLAT_OBJECT or not product.known else None
     if product.known and product.version[:2] < _FLATTENED:
@@ -156,7 +156,7 @@ def _template(index: str, product: Product, stream: bool) -> Preparation:
         "index_patterns": [index],
         "priority": _PRIORITY,
         "template": {"mappings": mappings(product)},
-        "_meta": {"description": "Made by magictel prepare"},
+        "_meta": {"description": "Created by magictel prepare"},
     }
     if stream:
         body["data_stream"] = {}
@@ -164,7 +164,7 @@ def _template(index: str, product: Product, stream: bool) -> Preparation:
 
 
 def _kept(current: Mapped, index: str) -> str:
-    """What a template cannot change on an index that is there."""
+    """Return a sentence on the fields that a template cannot change in an existing index."""
     named = [f"{effect.field} ({effect.type})" for effect in effects(current.fields)]
     if not current.fields.kinds("attributes") & {"flattened", "flat_object"}:
         named.append("attributes, one field each")

@@ -1,4 +1,4 @@
-"""The ladder's questions below writing: is it this kind of backend, who are we, is the cluster well, what time is it there."""
+"""Probes of the rungs below write: product, credentials, health, clock."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from magictel.model.finding import Finding, Rung
 
 _OLDEST = (7,)
 _NO_HANDLER = frozenset({400, 404, 405})
-"""How a version without an API says so: real engines answer 400 and 405, a proxy 404."""
+"""Statuses of a version without the API: real engines answer 400 and 405, a proxy 404."""
 
 
 def http(wire: Wire, opensearch: bool, now: float) -> Finding:
-    """Is it Elasticsearch or OpenSearch at all? A 401 or 403 of its own passes: auth is the next rung's question."""
+    """Check that Elasticsearch or OpenSearch answers. Its own 401 or 403 passes: the next rung checks the credentials."""
     reply = answered(wire)
     if isinstance(reply, Finding):
         return _plain_http(reply, opensearch)
@@ -121,7 +121,7 @@ def _plain_http(finding: Finding, opensearch: bool) -> Finding:
 
 
 def auth(wire: Wire, opensearch: bool, given: SentCredentials) -> Finding:
-    """Who are we there?"""
+    """Check the credentials, and show whose they are."""
     product = ask_product(wire, opensearch)
     path = "/_plugins/_security/authinfo" if product.opensearch else "/_security/_authenticate"
     reply = wire.get(path)
@@ -154,7 +154,7 @@ def auth(wire: Wire, opensearch: bool, given: SentCredentials) -> Finding:
 
 
 def refused(wire: Wire, reply: Reply, opensearch: bool, given: SentCredentials) -> Finding:
-    """The finding for a 401."""
+    """Return the finding for a 401."""
     cause = _cause(reply)
     if cause == Cause() or opensearch:  # Elasticsearch's own names an error
         code = "os.auth.unauthorized" if opensearch else "http.unauthorized"
@@ -163,7 +163,7 @@ def refused(wire: Wire, reply: Reply, opensearch: bool, given: SentCredentials) 
 
 
 def health(wire: Wire) -> Finding:
-    """Is the cluster well? A key that only writes may not ask: that warns."""
+    """Check the cluster's health. A key that may only write is not allowed to ask, which is a warning."""
     limit = max(1, int(wire.timeout * 800))
     reply = wire.get(f"/_cluster/health?master_timeout={limit}ms&timeout={limit}ms")
     body = reply.json()
@@ -205,7 +205,7 @@ def health(wire: Wire) -> Finding:
 
 
 def time(wire: Wire, now_clock: Clock, window: tuple[float, float]) -> Finding:
-    """How far apart are the clocks? Elasticsearch sends no Date before a fix of 2026-08: then `_cat/health` tells."""
+    """Compare the clocks. Elasticsearch sends no Date before a fix of 2026-08: then `_cat/health` has the time."""
     reply = wire.get("/")
     there = time_of(reply)
     if there is None:

@@ -60,7 +60,7 @@ _NOT_ON_ITS_ERROR = {
 
 
 class ItemReply(msgspec.Struct):
-    """What a bulk reply says of one document."""
+    """The verdict of a bulk reply on one document."""
 
     status: int = 0
     error: Any = None
@@ -88,10 +88,10 @@ def judge_bulk(
     index: str | None = None,
     unknown: str = "",
 ) -> Outcome:
-    """The outcome of one bulk request. `ids`: the items carried ids of ours, so a 409 is about the very same point.
+    """Return the outcome of a bulk request. `ids`: the items carried ids, so a 409 means that the same point is stored.
 
-    `opensearch`: it is OpenSearch that was asked, whose 401 is plain text or nothing; Elasticsearch's own names an error.
-    `index` is where the documents were sent; None: not known (an answer from a log). `unknown`: why the dimensions are not known.
+    `opensearch`: the backend is OpenSearch, whose 401 is plain text or empty; Elasticsearch's names an error.
+    `index`: where the documents were sent; None if not known (a reply from a log). `unknown`: why the dimensions are not known.
     """
     warning = _warning(reply) if "warning" in reply.headers else None
     if reply.status == 200 and _all_stored_alike(reply.body, payload.points, index):
@@ -120,7 +120,7 @@ def _warning(reply: Reply) -> ItemVerdict | None:
 
 
 def judge_item(item: ItemReply) -> KnownError | None:
-    """What one item's verdict means; None: it was stored."""
+    """Return the meaning of an item's verdict, or None if it was stored."""
     if 200 <= item.status < 300 and item.error is None:
         return _success(item)
     trouble = _failure(item.status, item.error)
@@ -231,7 +231,7 @@ def _duplicate(ids: bool) -> ItemVerdict:
 
 
 def _refused(payload: Payload, reply: Reply, now: float, opensearch: bool) -> Outcome:
-    """A reply that is about the whole request."""
+    """Return the outcome of a reply about the whole request."""
     body = reply.json()
     error = body.get("error") if isinstance(body, dict) else None
     if body is None and not reply.looks_like_html and _NAMES.search(reply.text[:_WORDS]):

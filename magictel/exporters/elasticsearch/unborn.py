@@ -1,4 +1,4 @@
-"""What an index that does not exist yet would be made from: an index template, legacy templates, or nothing."""
+"""The origin of an index that does not exist yet: an index template, legacy templates, or nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from urllib.parse import quote
 from magictel.http.wire import Wire
 
 _NO_API = frozenset({400, 404, 405, 410})
-"""How a version or a serverless project says that it has no such end point."""
+"""Statuses of a version or a serverless project without the endpoint."""
 SIMULATED, LEGACY, NONE, UNREADABLE = "_simulate_index", "_template", "none", "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Unborn:
-    """The mappings, in the order they merge, and where they were read; `unreadable` where the credentials may not ask.
+    """The mappings, in the order they merge, and where they were read; `unreadable` if the credentials may not read them.
 
-    `bare`: no template says anything of its fields, and it would be no data stream, which could go on in a new backing index.
+    `bare`: no template has its fields, and it would not be a data stream, which could continue in a new backing index.
     """
 
     mappings: tuple[Mapping[str, Any], ...]
@@ -28,7 +28,7 @@ class Unborn:
 
 
 def unborn(wire: Wire, index: str) -> Unborn:
-    """Ask what a write would make. Raises `WireError`."""
+    """Return the origin of the index that a write would create. Raises `WireError`."""
     simulated = wire.request("POST", f"/_index_template/_simulate_index/{quote(index)}")
     body = simulated.json()
     template = body.get("template") if simulated.status == 200 and isinstance(body, dict) else None

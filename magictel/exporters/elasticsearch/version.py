@@ -1,4 +1,4 @@
-"""Which product and version answers at `GET /`: they choose the dialect."""
+"""Product and version from `GET /`: they choose the dialect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SINCE_LUCENE_9_5 = (2, 7)
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """`opensearch` tells the two families apart; `version` has the leading numbers; `known` is False if the reply names no product."""
+    """A product and its version. `version` has the leading numbers; `known` is False if the reply names no product."""
 
     opensearch: bool
     version: tuple[int, ...] = ()
@@ -23,7 +23,7 @@ class Product:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Return the displayed name."""
         return "OpenSearch" if self.opensearch else "Elasticsearch"
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class Product:
 
 
 def product_of(reply: Reply) -> Product | None:
-    """The product that a reply to `GET /` names, or None."""
+    """Return the product that a reply to `GET /` names, or None."""
     body = reply.json()
     version = body.get("version") if isinstance(body, dict) else None
     if not isinstance(version, dict) or not isinstance(version.get("number"), str):
@@ -55,5 +55,5 @@ def product_of(reply: Reply) -> Product | None:
 
 
 def ask_product(wire: Wire, opensearch: bool) -> Product:
-    """The product behind a wire; where `GET /` is forbidden or says nothing, what the exporter's name implies. Raises `WireError`."""
+    """Return the product; if `GET /` is forbidden or does not name it, the one of the exporter. Raises `WireError`."""
     return product_of(wire.get("/")) or Product(opensearch, known=False)

@@ -89,5 +89,5 @@ def encoded_label(name: str, value: str) -> bytes:
 
 
 def count_series(body: bytes) -> int:
-    """How many series a request of ours holds, of one sample each: a histogram's point is one for each bucket, its sum and count."""
+    """Return the number of series in a request, of one sample each: a histogram's point is one for each bucket, its sum and count."""
     return sum(1 for _ in fields_of(body))

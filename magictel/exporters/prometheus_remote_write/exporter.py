@@ -106,7 +106,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         return self._encoder.target_info(group) if self.settings.target_info else b""
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
-        """Return of points that are one sample to Prometheus the first."""
+        """Return the points without those that are the same sample as an earlier one to Prometheus."""
         return self._collisions.deduplicate(groups)
 
     def route(self) -> Route:
@@ -121,7 +121,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         }
 
     def window(self) -> tuple[float, float]:
-        """Prometheus takes nothing older than an hour before its newest sample; 3 refuses beyond +10 minutes, 2 is poisoned by it."""
+        """Return an hour before the newest sample and ten minutes ahead: a later sample makes Prometheus 2 refuse all others."""
         return 3600.0, 600.0
 
     # ---- verdicts ------------------------------------------------------------------------------------------------------
@@ -149,18 +149,18 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             return Attempted(Rejected(outcome.code, message), attempted.bytes)
         return attempted
 
-    # ---- the way back --------------------------------------------------------------------------------------------------
+    # ---- read-back ------------------------------------------------------------------------------------------------------
 
     def expect(self, series: Series, point: Point) -> Expected | None:
-        """How a query shows the point."""
+        """Return the point as a query shows it."""
         return self._readback.expect(series, point)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
-        """The point's samples, each under its series."""
+        """Return the point's samples, each with its series."""
         return self._readback.identify(series, point)
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """The raw samples of these metrics at these times."""
+        """Return the raw samples of these metrics at these times."""
         return self._readback.find(self.wire(), expected)
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
@@ -168,7 +168,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         return self._readback.declared(field, sent, seen)
 
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """The raw samples of the run, and what its resources say of themselves."""
+        """Return the raw samples of the run, and the attributes of its resources."""
         return self._readback.read_back(wire, query)
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
@@ -176,7 +176,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         return self._readback.visible_after(wire)
 
     def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """How many points of the run are stored."""
+        """Return the number of stored points of the run."""
         return self._readback.count(wire, run_id)
 
     def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:

@@ -1,4 +1,4 @@
-"""The ladder's upper half for remote write: door, credentials, readiness, receiver. None of it writes unless told to."""
+"""Probes of remote write: path, credentials, readiness, receiver. Only the probe of an empty write, which must be allowed, writes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from magictel.promql.victoriametrics import is_victoriametrics
 
 _EXPECTED = "a remote-write receiver"
 _READS_BODIES = frozenset({"prom.rw.snappy", "prom.rw.protobuf"})
-"""What a receiver says that takes a GET for a write, and finds no body."""
+"""Codes of receivers that treat a GET as a write without a body."""
 _WRITE_PATHS = ("/api/v1/write", "/api/v1/push", "/prometheus")
 """Of VictoriaMetrics; the last one in its cluster and in vmagent."""
-_OTHER_DOOR = re.compile(
+_OTHER_FORMAT = re.compile(
     r"/(?:write|api/v1/import(?:/[a-z/]+)?|opentelemetry(?:/.*)?|datadog(?:/.*)?|newrelic(?:/.*)?)/?$"
 )
 _NOTHING = Payload(b"", 0)
@@ -35,13 +35,13 @@ _REFUSES_POST = frozenset({*REFUSED, 404, 405, 501})
 
 
 class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
-    """The probes; `PrometheusRemoteWriteExporter` is all the rest."""
+    """The probes; `PrometheusRemoteWriteExporter` adds the rest."""
 
     products = ("VictoriaMetrics",)
 
     @probe(Rung.HTTP, "this address accepts remote write")
-    def door(self, wire: Wire) -> Finding:
-        """GET on the write path writes nothing. Prometheus and Mimir answer 405 there, VictoriaMetrics takes it for an empty write."""
+    def remote_write_path(self, wire: Wire) -> Finding:
+        """Send a GET, which writes nothing: Prometheus and Mimir answer 405, VictoriaMetrics treats it as an empty write."""
         reply = write_path(wire, "", _EXPECTED, self.products)
         if isinstance(reply, Finding):
             return reply
@@ -61,7 +61,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
                 Rung.HTTP, f"{named} answers {reply.status}: it asks for credentials or rights", **seen
             )
         if reply.ok and is_victoriametrics(reply) and not wire.endpoint.path.rstrip("/").endswith(_WRITE_PATHS):
-            return self._other_door(wire, seen)  # it answers a GET on all of its doors alike
+            return self._other_path(wire, seen)  # it answers a GET on every path alike
         if product and (reply.ok or reply.status == 405):
             return Finding.passed(Rung.HTTP, f"{named}, and the write path exists", **seen)
         row = refusal(reply)
@@ -82,7 +82,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
 
     @probe(Rung.AUTH, "the credentials are accepted")
     def credentials(self, wire: Wire) -> Finding:
-        """Asks the write path and the query API; only the query API refusing is a warning: exporting does not need it."""
+        """Check the write path and the query API; a refusal by the query API is a warning only, because exporting does not need it."""
         reply = wire.get("")
         if reply.status in REFUSED:
             return self._refused(wire, reply)
@@ -132,7 +132,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
 
     @probe(Rung.WRITE, "the remote-write receiver is switched on")
     def receiver(self, wire: Wire) -> Finding:
-        """Prometheus tells its flags; who else writes may only be seen by writing."""
+        """Read Prometheus' flags; of other receivers only a write shows whether they accept it."""
         ask = "only an empty write shows whether writing is allowed: add --allow empty-write"
         reading = query_wire(self.settings, wire)
         flags = reading.get("/api/v1/status/flags").json() if reading is not None else None
@@ -154,7 +154,7 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
 
     @probe(Rung.WRITE, "an empty write is accepted", SideEffect.EMPTY_WRITE)
     def empty_write(self, wire: Wire) -> Finding:
-        """A request without series: it goes the whole way and stores nothing (Prometheus 2 and 3, VictoriaMetrics: 2xx)."""
+        """Send a request without series, which stores nothing (Prometheus 2 and 3, VictoriaMetrics: 2xx)."""
         body, headers = self.compress(b"")
         return empty_write(
             wire,
@@ -192,18 +192,18 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
             return refused(reply, wire, self.judge(_NOTHING, reply), authenticate=self.sent_credentials().remedy)
         return unauthorized(reply, wire, self.sent_credentials())
 
-    def _other_door(self, wire: Wire, seen: Mapping[str, Any]) -> Finding:
+    def _other_path(self, wire: Wire, seen: Mapping[str, Any]) -> Finding:
         """The finding for a path of VictoriaMetrics that is not known to take remote write."""
         path = wire.endpoint.path
         remedy = f"write {wire.endpoint.origin}/api/v1/write"
-        if _OTHER_DOOR.search(path):
+        if _OTHER_FORMAT.search(path):
             message = f"{path} is a path of VictoriaMetrics for another format: it drops remote write without an error"
             return Finding.failed(Rung.HTTP, "prom.rw.path", message, remedy, **seen)
         message = f"VictoriaMetrics does not accept remote write at {path}, unless a proxy changes the path"
         return Finding.warned(Rung.HTTP, UNPROVEN, message, remedy, **seen)
 
     def _product(self, wire: Wire, reply: Reply) -> str:
-        """Which product answers, by its own words; empty where it says none."""
+        """Return the product that a reply names, or an empty string."""
         if is_victoriametrics(reply):
             return "VictoriaMetrics"
         here = wire.endpoint

@@ -1,4 +1,4 @@
-"""Where what was written can be queried; the queries themselves are in `magictel.promql`."""
+"""The address of the query API; the queries themselves are in `magictel.promql`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 
 _WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
-"""How a write path ends, and what stands there for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
+"""Ends of write paths, and their replacements for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
 
 
 def query_wire(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire | None:

@@ -1,4 +1,4 @@
-"""The one place that reads a reply to a remote write: an outcome, by the tables of `errors`, by what a 2xx says, else by status."""
+"""The only reader of replies to a remote write: returns an outcome by the tables of `errors`, the text of a 2xx, or the status."""
 
 from __future__ import annotations
 

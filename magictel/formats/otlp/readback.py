@@ -24,7 +24,7 @@ _TEMPORALITY = {0: None, 1: "delta", 2: "cumulative"}
 
 
 def identity(fields: Mapping[str, Value]) -> str:
-    """What tells a point from others: all but its numbers."""
+    """Return the identity of a point: everything except its numbers."""
     identity = sorted(
         (name, repr(value))
         for name, value in fields.items()

@@ -1,6 +1,6 @@
 """Points that would be one sample to Prometheus: their names, labels and times become equal, within a metric or between two.
 
-No rule of the specification says what one who pushes does with them: of two in one request Prometheus keeps the first and
+The specification has no rule for a sender: of two in one request Prometheus keeps the first and
 answers 204, of two in two requests it refuses the second (400), and VictoriaMetrics keeps both and shows either. So the first
 is sent, and each further one is refused here, by name. A repeat of a point (the same attributes, time and value) is sent: it costs nothing.
 """
@@ -19,7 +19,7 @@ from magictel.formats.prometheus.likeness import Likeness
 from magictel.formats.prometheus.series import SeriesNames, describe, milliseconds, samples
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, times_of
 
-_WHY = "to Prometheus this is the same series and time as another point: it would keep one of the two and say nothing"
+_WHY = "to Prometheus this is the same series and time as another point: it would silently keep one of the two"
 _Place = tuple[str, Hashable]
 _Sample = tuple[str, frozenset[tuple[str, str]], int]
 _Claimed = dict[_Sample, tuple[Series, Point]]
@@ -125,7 +125,7 @@ class SampleCollisions:
             yield replace(group, points=kept, attributes=None)
 
     def _samples(self, series: Series, point: Point) -> list[_Sample]:
-        """The samples of a point as Prometheus tells them apart; none where the encoder leaves the point out anyway."""
+        """Return the identities of a point's samples in Prometheus; none if the encoder leaves the point out anyway."""
         name = self._names.name(series.stream)
         if name is None or self._leaves_out(series.stream):
             return []
@@ -181,15 +181,15 @@ def _repeats(names: SeriesNames, first: Series, first_point: Point, series: Seri
     """Whether a point is the first one once more: of the same metric, with the same attributes, time and value."""
     return (
         _alike(first.stream, series.stream)
-        and _told_by(first.attributes) == _told_by(series.attributes)
+        and _distinct(first.attributes) == _distinct(series.attributes)
         and milliseconds(first_point.time_unix_nano) == milliseconds(point.time_unix_nano)
         and repr(samples(first_point, names.bound_text(first.stream)))
         == repr(samples(point, names.bound_text(series.stream)))
     )
 
 
-def _told_by(attributes: Attributes) -> frozenset[tuple[str, str]]:
-    """Attributes as OpenTelemetry tells them apart: 1, True and "1" are three values."""
+def _distinct(attributes: Attributes) -> frozenset[tuple[str, str]]:
+    """Return attributes as OpenTelemetry distinguishes them: 1, True and "1" are three values."""
     return frozenset((key, repr(value)) for key, value in attributes.items())
 
 
@@ -206,7 +206,7 @@ def _collision(names: SeriesNames, first: Series, first_point: Point, second: Se
         why = f"the resources differ only in what is no label ({_differing(stream.resource, other.resource)})"
     elif not _alike(stream, other):
         why = "unit, kind or scope differ, which are no labels"
-    elif _told_by(first.attributes) != _told_by(second.attributes):
+    elif _distinct(first.attributes) != _distinct(second.attributes):
         pair = [describe(series) for series in (first, second)]
         if pair[0] == pair[1]:  # they differ in a type, or beyond what is shown
             pair = [describe(replace(series, attributes=_quoted(series.attributes))) for series in (first, second)]

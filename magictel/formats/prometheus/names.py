@@ -1,4 +1,4 @@
-"""OpenTelemetry names as Prometheus knows them: metrics, labels, label values and bucket bounds.
+"""OpenTelemetry names in Prometheus: metrics, labels, label values and bucket bounds.
 
 The rules are those of Prometheus 3's own OTLP receiver (prometheus/otlptranslator). Two gaps in them are closed here without loss: a
 key without a letter or digit becomes `key_`, and a point's own `job`, `instance` or `le` is kept as `exported_job` and so on, as

@@ -285,7 +285,7 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _overlap(pattern: str, two: str) -> bool:
-    """True when some name could match both patterns: told from what comes before the first star."""
+    """Return whether a name could match both patterns, judged by the text before the first star."""
     if "*" not in pattern or "*" not in two:
         return fnmatchcase(pattern, two) or fnmatchcase(two, pattern)
     a, b = pattern.split("*")[0], two.split("*")[0]

@@ -1,4 +1,4 @@
-"""What stands behind each path: writing, reading, indices, templates, data streams, and what the node says of itself."""
+"""The handlers of all paths: writing, reading, indices, templates, data streams, and the node's own state."""
 
 from __future__ import annotations
 

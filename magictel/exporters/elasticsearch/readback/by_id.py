@@ -1,4 +1,4 @@
-"""What the backend shows of any points that have an `_id`: by search on ids, and on times for the same point under another id."""
+"""Read-back of points with an `_id`: by search on ids, and on times for copies with another id."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from magictel.model.verification import Declare, Expected, Seen, Unreadable, Val
 _IDS = 1_000
 _TIMES = 1_000
 _MOST_STRANGERS = MOST_HITS
-"""Documents of others at the points' times that are looked at; beyond them a double is not looked for."""
+"""Maximum number of other documents at the points' times; beyond it no copies are searched for."""
 
 
 def find(wire: Wire, index: str, expected: Sequence[Expected], declare: Declare) -> Sequence[Seen] | Unreadable:
-    """What is shown under the points' keys; a document under another id that holds one of the points is its double. Raises `WireError`."""
+    """Return the documents with the points' ids, and copies of the points with other ids. Raises `WireError`."""
     seen: list[Seen] = []
     copies: dict[str, int] = {}
     for start in range(0, len(expected), _IDS):
@@ -42,7 +42,7 @@ _Shown = list[tuple[str, Mapping[str, str], Mapping[str, str], Mapping[str, list
 def _shown(
     wire: Wire, index: str, which: Mapping[str, Any], wanted: Sequence[Expected], size: int
 ) -> _Shown | Unreadable:
-    """Hits by `index/id`, in the terms of the index that each is in: those behind one name may map a field differently."""
+    """Return hits by `index/id`, each read by the mapping of its index: those of one alias may map a field differently."""
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
@@ -77,7 +77,7 @@ def _seen(
 def _doubles(
     wire: Wire, index: str, expected: Sequence[Expected], copies: Mapping[str, int], declare: Declare
 ) -> Iterator[Seen]:
-    """Where there are more documents at the points' times than points were found, each is held against them."""
+    """Yield copies with other ids: searched for if there are more documents at the points' times than points."""
     by_time: dict[str, list[Expected]] = {}
     for point in expected:
         by_time.setdefault(str(point.fields["@timestamp"])[:23], []).append(point)

@@ -1,4 +1,4 @@
-"""What a run wrote: how much of it can be found, and deleting exactly that."""
+"""Counting and deleting the documents of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from magictel.model.verification import Unreadable
 
 
 def count(wire: Wire, index: str, run_id: str) -> int | Unreadable:
-    """How many documents of a run can be found now. Raises `WireError`."""
+    """Return the number of visible documents of a run. Raises `WireError`."""
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields if fields.code != "es.read.no-index" else 0
@@ -26,7 +26,7 @@ def count(wire: Wire, index: str, run_id: str) -> int | Unreadable:
 
 
 def delete(wire: Wire, index: str, run_id: str) -> int | Unreadable:
-    """Delete what can be found of a run; how many documents went. Raises `WireError`."""
+    """Delete the visible documents of a run; return their number. Raises `WireError`."""
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
@@ -63,12 +63,12 @@ def _delete_one_by_one(wire: Wire, index: str, which: Mapping[str, Any]) -> int 
 
 
 def _where(hit: Mapping[str, Any]) -> dict[str, str]:
-    """What finds a hit again: with another routing a delete looks on another shard, answers 404 and takes nothing away."""
+    """Return the address of a hit, with its routing: otherwise a delete looks on another shard and answers 404."""
     place = {"_index": hit["_index"], "_id": hit["_id"]}
     return place if hit.get("_routing") is None else {**place, "routing": hit["_routing"]}
 
 
 def _no_delete(why: Unreadable) -> Unreadable:
     return Unreadable(
-        "es.read.no-delete", f"what was written cannot be deleted: {why.message}", "grant delete on the index"
+        "es.read.no-delete", f"the written documents cannot be deleted: {why.message}", "grant delete on the index"
     )

@@ -1,4 +1,4 @@
-"""How many points of a metric an index shows: all that can be asked where it makes its own ids."""
+"""Counts of points by metric: the only read-back of an index that generates its own ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
-    """One search for each metric, by its name and the milliseconds its times lie in. Raises `WireError`."""
+    """Return the number of points of each metric, by its name and times. Raises `WireError`."""
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
@@ -35,7 +35,7 @@ def count(wire: Wire, index: str, metrics: Sequence[Counted]) -> Sequence[int] |
 
 
 def total(wire: Wire, index: str, which: Mapping[str, Any]) -> int | Unreadable:
-    """How many documents a query finds. Raises `WireError`."""
+    """Return the number of documents that match a query. Raises `WireError`."""
     body = {"query": which, "size": 0, "track_total_hits": True}
     answer = ask(wire, f"/{quote(index)}/_search", body, lambda answer: isinstance(answer.get("hits"), dict))
     if isinstance(answer, Unreadable):

@@ -1,4 +1,4 @@
-"""How the backend should show a sent point, and the forms it loses on the way by documented rules."""
+"""The expected form of a sent point, and the documented losses."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class FlatAttributes:
 
 
 def expected(series: Series, point: Point, item: bytes, flat: FlatAttributes) -> Expected | None:
-    """Every field of the point's document but the run id, with what was meant: times in nanoseconds, texts at full length.
+    """Return every field of the point's document except the run id, before any loss: times in nanoseconds, texts at full length.
 
     Made from the point and not from `item`, its encoded form, of which only the `_id` is taken: a bug of the encoding shows.
 
-    None for a point without the attribute `magictel.sample.point`: it could not be told from others.
+    Return None for a point without the attribute `magictel.sample.point`, which identifies it.
     """
     key = (series.attributes or {}).get("magictel.sample.point")
     if not isinstance(key, str):
@@ -87,7 +87,7 @@ def _fields(series: Series, point: Point, flat: FlatAttributes) -> dict[str, Val
 
 
 def declared(field: str, sent: Value, seen: Value) -> str | None:
-    """The documented lossy form that explains a difference, or None."""
+    """Return the documented lossy form that explains a difference, or None."""
     if field in TIMES and isinstance(sent, str) and isinstance(seen, str):
         return "timestamps truncated to milliseconds" if sent[:23] == seen[:23] and seen[23:] == "000000Z" else None
     if not field.startswith(ATTRIBUTES):
@@ -132,7 +132,7 @@ def _flattened(prefix: str, given: Attributes) -> Mapping[str, Value]:
 
 
 def _flat(prefix: str, fields: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
-    """Nested objects as dotted names; nothing for what the engine holds as nothing (null, an empty list, an empty object)."""
+    """Nested objects as dotted names; nothing for null, an empty list or an empty object, which the engine does not store."""
     for name, value in fields.items():
         if isinstance(value, Mapping):
             yield from _flat(f"{prefix}{name}.", value)

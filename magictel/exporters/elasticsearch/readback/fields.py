@@ -1,4 +1,4 @@
-"""What an index says of its fields (`_field_caps`, which needs the read privilege only): which name shows a field's values, if any."""
+"""The fields of an index (`_field_caps`, which needs the read privilege only), and the name that shows a field's values, if any."""
 
 from __future__ import annotations
 

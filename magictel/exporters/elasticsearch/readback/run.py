@@ -1,4 +1,4 @@
-"""What the backend shows of a run: by search on the run id, as its users see the data.
+"""Read-back of a run: by search on the run id, as users see the data.
 
 Never `refresh=`, never GET by id: both show what users do not see, and `refresh` needs a privilege that production lacks.
 Values come from doc values of fields that are named one by one (a text field or `*` makes the whole search a 400). Doc values
@@ -35,7 +35,7 @@ _ASKED = (
 
 
 def read_back(wire: Wire, index: str, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-    """Every hit of the run. Raises `WireError`."""
+    """Return every hit of the run. Raises `WireError`."""
     fields = fields_of(wire, index)
     if isinstance(fields, Unreadable):
         return fields
@@ -84,7 +84,7 @@ def _one_index(
 
 
 def of_run(fields: Fields, run_id: str) -> dict[str, Any] | None:
-    """The query for a run's documents: by every field that holds its id as a whole, in any index behind the name."""
+    """Return the query for a run's documents: by every field that contains its id as a whole, in any index of the name."""
     return fields.holding(RUN_ID, run_id)
 
 
@@ -93,7 +93,7 @@ def _size(query: SampleQuery) -> int:
 
 
 def fields_of(wire: Wire, index: str) -> Fields | Unreadable:
-    """The fields of the index that documents of ours have. Raises `WireError`."""
+    """Return the fields of the index that a document can have. Raises `WireError`."""
     reply = wire.get(f"/{quote(index)}/_field_caps?fields={_ASKED}&ignore_unavailable=false")
     if not reply.ok:
         return unreadable(reply, wire)
@@ -134,7 +134,7 @@ def seconds_of(text: str) -> float:
 
 
 def unreadable(reply: Reply, wire: Wire) -> Unreadable:
-    """Return why a reply tells nothing of what is held."""
+    """Return why a reply does not show the stored points."""
     return asking.unreadable(reply, wire, READ_RULES, reason_of(reply))
 
 
@@ -228,7 +228,7 @@ def _seen(
     hidden: Mapping[str, str],
     ids: Mapping[str, str],
 ) -> Seen:
-    """A hit as the point it is; one that does not show which it is goes by its id."""
+    """Return a hit as a point, identified by its attribute or else by its id."""
     named = next(iter(hit.get(shown.get(POINT, POINT), ())), None)
     key = str(named) if named is not None else ids.get(hit_key.rpartition("/")[2], hit_key)
     want = wanted[key].fields if key in wanted else {}
