@@ -114,7 +114,8 @@ def partly(case: Case) -> Violation | None:
         late = Counter(point.key for point in case.look(exporter, everything))
         violation = first(
             broken_unless(
-                delivered == 3, f"with {io_fault.name} {points(delivered, 'is', 'are')} told delivered, but 3 were"
+                delivered == 3,
+                f"with {io_fault.name} {points(delivered, 'is', 'are')} reported as delivered, but 3 were",
             ),
             broken_unless(
                 early == {point.key for point in expected[0]},

@@ -125,7 +125,10 @@ def test_a_document_that_went_to_another_index_is_delivered_and_noted() -> None:
         assert isinstance(outcome, Delivered)
         assert list(outcome.notes) == moved
         assert outcome.notes[1].code == "es.write.elsewhere"
-        assert "was stored in .ds-metrics-other-default-2026.11.20-000001, not metrics-app-prod" in outcome.notes[1].message
+        assert (
+            "was stored in .ds-metrics-other-default-2026.11.20-000001, not metrics-app-prod"
+            in outcome.notes[1].message
+        )
     assert judged(answer(away, away), index=None) == Delivered()  # from a log: where it was sent is not known
 
 
