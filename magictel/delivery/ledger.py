@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from magictel.delivery.outbox import Pending
 from magictel.delivery.settlement import Settlement
-from magictel.encoding.payload import Payload
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt, merge_failed, merge_reasons
 
 V = TypeVar("V", Reason, ItemVerdict)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A collection of `sent` points as payloads, with the reasons for points left out among them.
-
-    `rest`: returns the points that no part has accounted for so far, as payloads without bytes.
-    """
-
-    parts: Iterable[Payload | Reason]
-    sent: int
-    rest: Callable[[], Iterable[Payload]] = tuple
 
 
 class Ledger:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -13,9 +12,10 @@ from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt
 from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
+from magictel.delivery.batch import Batch, PayloadIterator
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
-from magictel.delivery.ledger import Batch, Ledger, points_of
+from magictel.delivery.ledger import Ledger, points_of
 from magictel.delivery.outbox import Outbox, Pending
 from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
@@ -214,7 +214,7 @@ class Pipeline:
         """Settle the payloads of a batch; return the receipt without what is still open, and that."""
         started = self._clock.monotonic()
         total = Settlement()
-        source = _Source(lot.parts)
+        source = PayloadIterator(lot.parts)
         settled_payloads = 0
         try:
             for number, settled in enumerate(self._settle_all(source, until, behind, first, fair)):
@@ -277,31 +277,6 @@ class Pipeline:
             first = False
             del payload  # free it before the next one is encoded
             yield settled
-
-
-class _Source:
-    """Iterates over payloads, collects the reasons among them, and records an encoder's exception, so that no count is lost.
-
-    `open`: payloads passed on whose settlement the caller has not removed yet.
-    """
-
-    def __init__(self, parts: Iterable[Payload | Reason]) -> None:
-        self._parts = parts
-        self.left_out: list[Reason] = []
-        self.open: deque[Payload] = deque()
-        self.failure: Exception | None = None
-
-    def __iter__(self) -> Iterator[Payload]:
-        try:
-            for part in self._parts:
-                if isinstance(part, Payload):
-                    self.open.append(part)
-                    yield part
-                else:
-                    self.left_out.append(part)
-                del part  # free it before the next one is encoded
-        except Exception as failure:
-            self.failure = failure
 
 
 def _as_before(now: Pending, before: Pending) -> Pending:

@@ -14,19 +14,11 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any, final
 
-from opentelemetry.sdk.metrics import (
-    Counter,
-    Histogram,
-    ObservableCounter,
-    ObservableGauge,
-    ObservableUpDownCounter,
-    UpDownCounter,
-)
-from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
 from magictel.clock import Clock, SystemClock
 from magictel.delivery.attempt import Attempted
-from magictel.delivery.ledger import Batch
+from magictel.delivery.batch import Batch
 from magictel.delivery.log import DeliveryLog
 from magictel.delivery.pipeline import OnDropped, OnRefused, Pipeline
 from magictel.delivery.stored import StoredPayload
@@ -43,11 +35,12 @@ from magictel.model.finding import SideEffect
 from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order
 from magictel.model.outcome import Receipt, Unavailable
 from magictel.model.timing import Stopwatch
+from magictel.plugin.environment import settings_from_environment
 from magictel.plugin.interface import INTERFACE as INTERFACE
 from magictel.plugin.interface import Authored, S
 from magictel.plugin.parts import Parts
+from magictel.plugin.temporality import preferred_temporality
 from magictel.secrets.redactor import Redactor
-from magictel.settings.load import Resolved, resolve_settings
 from magictel.settings.model import HttpSettings
 from magictel.transports.instrumentation import uninstrumented
 
@@ -83,9 +76,10 @@ class Exporter(Authored[S], MetricExporter):
         self.climb_until: float | None = None
         """Deadline of all rungs together, on the monotonic clock; None: each rung has its own timeout."""
         if settings is None:
-            settings = self._from_environment(os.environ if environment is None else environment)  # noqa: TID251
+            env: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
+            settings, self.unusable = settings_from_environment(type(self), env, self.log)
         self.settings: S = settings
-        super().__init__(_temporality(settings.temporality))
+        super().__init__(preferred_temporality(settings.temporality))
         self.redact = Redactor(self.secrets(), settings.plain_values())
         self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
         self.stopwatch: Stopwatch | None = None
@@ -356,22 +350,6 @@ class Exporter(Authored[S], MetricExporter):
         self._start_life()
         self.after_fork()
 
-    def _from_environment(self, environment: Mapping[str, str]) -> S:
-        try:
-            resolved: Resolved[Any] = resolve_settings(
-                self.name, self.name, self.Settings, environment=environment, config=None, overrides={}
-            )
-            settings: S = resolved.settings
-            self.check_settings(settings)
-            for warning in resolved.warnings:
-                self.log.warning("config.warning: %s", warning)
-        except Exception as failure:  # whatever it is, traces and logs must live
-            self.unusable = _unusable(failure)
-            message_format = "%s: %s: every metric is dropped until this is fixed%s"
-            self.log.error(message_format, self.unusable.code, self.unusable.message, _origin(self.unusable))  # noqa: TRY400 # one sentence
-            return self.Settings.unusable()  # type: ignore[return-value] # S's own defaults
-        return settings
-
 
 _ALIVE: weakref.WeakSet[Exporter[Any]] = weakref.WeakSet()
 """Exporters not shut down yet: a fork resets them, and the end of the process shuts them down."""
@@ -407,28 +385,3 @@ def _through(
 
     yield from stage(groups_only())
     yield from aside
-
-
-def _unusable(failure: Exception) -> SettingsError:
-    if isinstance(failure, SettingsError):
-        return failure
-    if isinstance(failure, MagictelError):
-        return SettingsError(failure.code, failure.message, failure.remedy, failure.origin)
-    return SettingsError("internal.export", f"the settings could not be read: {type(failure).__name__}")
-
-
-def _origin(failure: SettingsError) -> str:
-    return f" (from {failure.origin})" if failure.origin else ""
-
-
-def _temporality(name: str) -> dict[type, AggregationTemporality]:
-    """Return a temporality preference of OpenTelemetry: "delta" is for monotonic instruments; up-down counters stay cumulative."""
-    chosen = AggregationTemporality.DELTA if name == "delta" else AggregationTemporality.CUMULATIVE
-    return {
-        Counter: chosen,
-        ObservableCounter: chosen,
-        Histogram: chosen,
-        ObservableGauge: AggregationTemporality.CUMULATIVE,
-        UpDownCounter: AggregationTemporality.CUMULATIVE,
-        ObservableUpDownCounter: AggregationTemporality.CUMULATIVE,
-    }

@@ -11,9 +11,9 @@ from typing import Any
 from magictel.delivery.attempt import Attempted
 from magictel.delivery.attempt_timeout import AdaptiveTimeout
 from magictel.delivery.backoff import Backoff
+from magictel.delivery.batch import Batch
 from magictel.delivery.breaker import Breaker
 from magictel.delivery.deadline import Deadline
-from magictel.delivery.ledger import Batch
 from magictel.delivery.outbox import Outbox
 from magictel.delivery.pipeline import Pipeline
 from magictel.delivery.rate_limit import RateLimit

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from magictel.delivery.ledger import Batch
+from magictel.delivery.batch import Batch
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, TooLarge, Unavailable
 from tests.delivery.rig import REFUSED, Rig, payload

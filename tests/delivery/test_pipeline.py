@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from magictel.delivery.ledger import Batch
+from magictel.delivery.batch import Batch
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Delivered, Fate, Outcome, Reason, Throttled, Unavailable
 from tests.delivery.rig import REFUSED, Rig, lot, payload

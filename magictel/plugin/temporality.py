@@ -1,0 +1,26 @@
+"""The temporality that an exporter prefers, for each type of instrument."""
+
+from __future__ import annotations
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import AggregationTemporality
+
+
+def preferred_temporality(name: str) -> dict[type, AggregationTemporality]:
+    """Return a temporality preference of OpenTelemetry: "delta" is for monotonic instruments; up-down counters stay cumulative."""
+    chosen = AggregationTemporality.DELTA if name == "delta" else AggregationTemporality.CUMULATIVE
+    return {
+        Counter: chosen,
+        ObservableCounter: chosen,
+        Histogram: chosen,
+        ObservableGauge: AggregationTemporality.CUMULATIVE,
+        UpDownCounter: AggregationTemporality.CUMULATIVE,
+        ObservableUpDownCounter: AggregationTemporality.CUMULATIVE,
+    }
