@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import time
 import uuid
@@ -25,7 +26,7 @@ from tests.real.provoking import Seen, put, seen
 
 SCRIPT = Path(__file__).parents[3] / "shared" / "real" / "start_search.sh"
 ENGINES = ("es8", "os2")
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,11 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
     wanted = folder / "env"
     command = ["bash", str(SCRIPT), "--with", ",".join(ENGINES), "-E", "http.max_content_length=256kb"]
     with (folder / "log").open("w+") as log:
-        running = subprocess.Popen([*command, "--env-file", str(wanted), "--for", "600"], stdout=log, stderr=log)
+        running = subprocess.Popen(
+            [*command, "--env-file", str(wanted), "--for", "600"], stdout=log, stderr=log, start_new_session=True
+        )
         try:
-            until = time.monotonic() + 100
+            until = time.monotonic() + 300
             while not wanted.exists() and running.poll() is None and time.monotonic() < until:
                 time.sleep(0.2)
             text = wanted.read_text() if wanted.exists() else ""
@@ -49,7 +52,11 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
             yield addresses
         finally:
             running.terminate()
-            running.wait(30)
+            try:
+                running.wait(30)
+            except subprocess.TimeoutExpired:  # it fetches jars, and ends when its child has ended
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
 
 
 @pytest.fixture(params=ENGINES)
