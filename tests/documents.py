@@ -19,8 +19,8 @@ def text(document: str) -> str:
 
 def blocks(document: str, *kinds: str) -> list[str]:
     """Return the fenced blocks of these kinds (`""`: no kind is named), in order."""
-    found = re.findall(r"^```([a-z]*)\n(.*?)^```", text(document), re.DOTALL | re.MULTILINE)
-    return [block for kind, block in found if kind in kinds]
+    blocks = re.findall(r"^```([a-z]*)\n(.*?)^```", text(document), re.DOTALL | re.MULTILINE)
+    return [block for kind, block in blocks if kind in kinds]
 
 
 def prompted(document: str) -> list[str]:

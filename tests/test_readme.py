@@ -176,13 +176,13 @@ def test_every_generated_part_is_what_the_code_says(document: str) -> None:
 
 def commands() -> set[tuple[str, ...]]:
     """Every command that a document names, in a block or in a sentence, with the command under it."""
-    found = set()
+    names = set()
     for document in DOCUMENTS:
         for name, under in re.findall(
             r"(?:^\$ |`)magictel ([a-z-]+)(?: (show|check|exporter)\b)?", text(document), re.M
         ):
-            found.add((name, under) if under and name in ("config", "new") else (name,))
-    return found
+            names.add((name, under) if under and name in ("config", "new") else (name,))
+    return names
 
 
 def test_the_documents_show_commands() -> None:

@@ -26,8 +26,8 @@ INSTALL = "pip install ."  # the name is not on PyPI
 
 
 def recipe(key: str) -> dict[str, Any]:
-    (found,) = [one for one in RECIPES if key in one]
-    return dict(found)
+    (recipe_,) = [recipe for recipe in RECIPES if key in recipe]
+    return dict(recipe_)
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def shell(script: str, folder: Path, environment: Mapping[str, str]) -> subproce
     tools.mkdir(exist_ok=True)
     (tools / "magictel").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m magictel "$@"\n')
     (tools / "magictel").chmod(0o755)
-    held = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(folder), "PYTHONPATH": str(ROOT), **environment}
+    variables = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(folder), "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],
         cwd=folder,
-        env=held,
+        env=variables,
         capture_output=True,
         text=True,
         timeout=300,
@@ -178,16 +178,16 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def test_the_deployment_has_the_shape_that_kubernetes_wants() -> None:
-    made = recipe("kind")
-    assert (made["apiVersion"], made["kind"], made.keys()) == (
+    text = recipe("kind")
+    assert (text["apiVersion"], text["kind"], text.keys()) == (
         "apps/v1",
         "Deployment",
         {"apiVersion", "kind", "metadata", "spec"},
     )
-    assert LABEL.fullmatch(made["metadata"]["name"])
-    assert made["spec"].keys() == {"selector", "template"}
-    template = made["spec"]["template"]
-    assert made["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert LABEL.fullmatch(text["metadata"]["name"])
+    assert text["spec"].keys() == {"selector", "template"}
+    template = text["spec"]["template"]
+    assert text["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
     assert template["spec"].keys() <= POD
     names = []
     for container in template["spec"]["initContainers"] + template["spec"]["containers"]:
@@ -208,17 +208,17 @@ def test_the_deployment_has_the_shape_that_kubernetes_wants() -> None:
 def test_the_init_container_for_kubernetes(reachable: bool, tmp_path: Path, backend: Mapping[str, str]) -> None:
     pod = recipe("kind")["spec"]["template"]["spec"]
     (waits,) = pod["initContainers"]
-    told = tmp_path / "termination-log"
-    told.touch()  # the kubelet's file is there before the container begins
-    command = [told.as_posix().join(word.split("/dev/termination-log")) for word in waits["command"]]
+    log = tmp_path / "termination-log"
+    log.touch()  # the kubelet's file is there before the container begins
+    command = [log.as_posix().join(word.split("/dev/termination-log")) for word in waits["command"]]
     if not reachable:
         command = ["1s" if word == "120s" else word for word in command]
     address = backend if reachable else {"ELASTICSEARCH_URL": "http://127.0.0.1:9"}
     ran = shell(shlex.join(command), tmp_path, {**address, "ENABLED_EXPORTERS": "elasticsearch"})
     assert ran.returncode == (0 if reachable else 1), ran
-    said = "WARNING - elasticsearch OK, 1 warning: " if reachable else "CRITICAL - elasticsearch FAILED at tcp: "
-    assert told.read_text().startswith(f"MAGICTEL {said}")
-    assert len(told.read_bytes()) < 4096  # what the kubelet keeps
+    message = "WARNING - elasticsearch OK, 1 warning: " if reachable else "CRITICAL - elasticsearch FAILED at tcp: "
+    assert log.read_text().startswith(f"MAGICTEL {message}")
+    assert len(log.read_bytes()) < 4096  # what the kubelet keeps
 
 
 @pytest.mark.parametrize(("reachable", "code", "word"), [(True, 1, "WARNING"), (False, 2, "CRITICAL")])

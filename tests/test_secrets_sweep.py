@@ -50,29 +50,29 @@ def secret(place: str) -> str:
 
 def spellings(value: str) -> set[str]:
     raw = value.encode()
-    found = {value, urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value), json.dumps(value)[1:-1]}
-    found |= {repr(value)[1:-1], urllib.parse.quote(value), value.replace('"', "&quot;").replace("&", "&amp;")}
+    spellings = {value, urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value), json.dumps(value)[1:-1]}
+    spellings |= {repr(value)[1:-1], urllib.parse.quote(value), value.replace('"', "&quot;").replace("&", "&amp;")}
     for before in range(3):
         # Whatever stands before it, these characters of its base64 are always the same.
         encoded = base64.b64encode(b"\0" * before + raw).decode()
         core = encoded[(0, 2, 3)[before] : len(encoded) - 4]
-        found |= {core, core.replace("+", "-").replace("/", "_")}
-    return found
+        spellings |= {core, core.replace("+", "-").replace("/", "_")}
+    return spellings
 
 
 def leaks(text: str, places: list[str]) -> list[str]:
     """The places whose secret stands in a text, with what stands around it. The common stem alone counts as well."""
-    found = []
+    leaks = []
     for place in places:
         for needle in spellings(secret(place)):
             at = text.find(needle)
             if at >= 0:
-                found.append(f"{place}: …{text[max(0, at - 120) : at + len(needle) + 20]}…")
+                leaks.append(f"{place}: …{text[max(0, at - 120) : at + len(needle) + 20]}…")
                 break
-    if "hunter2" in text and not found:
+    if "hunter2" in text and not leaks:
         at = text.find("hunter2")
-        found.append(f"a part of one: …{text[max(0, at - 120) : at + 60]}…")
-    return found
+        leaks.append(f"a part of one: …{text[max(0, at - 120) : at + 60]}…")
+    return leaks
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def _http(
     status: str, kind: str, body: Callable[[bytes], bytes], more: Callable[[bytes], bytes] = lambda got: b""
 ) -> Callable[[bytes], bytes]:
     def reply(got: bytes) -> bytes:
-        said = body(got)
-        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(said)}\r\nConnection: close\r\n".encode()
-        return head + more(got) + b"\r\n" + said
+        text = body(got)
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\nConnection: close\r\n".encode()
+        return head + more(got) + b"\r\n" + text
 
     return reply
 
@@ -159,16 +159,16 @@ def _spelled(got: bytes) -> bytes:
         with contextlib.suppress(ValueError):
             decoded = base64.b64decode(value.rpartition(" ")[2], validate=True).decode()
             values += [decoded, decoded.partition(":")[2]]
-    said = []
+    texts = []
     for value in values:
-        said += [
+        texts += [
             html.escape(value), html.escape(html.escape(value)), value.replace("+", "%2b").replace("&", "&amp;"),
             urllib.parse.quote(value, safe=""), f"/path/{urllib.parse.quote(value, safe='')}/more", urllib.parse.quote_plus(value),
             json.dumps(value), json.dumps(json.dumps(value)), json.dumps(html.escape(value)).replace("&", "\\u0026"), repr(value.encode()),
-            "".join(f"&#{ord(one)};" for one in value), "".join(f"\\u{ord(one):04x}" for one in value),
+            "".join(f"&#{ord(letter)};" for letter in value), "".join(f"\\u{ord(letter):04x}" for letter in value),
             base64.b64encode(f"x{value}".encode()).decode(), value[:-7] + "…", "   ".join(value.split()),
         ]  # fmt: skip
-    return " | ".join(said).encode()
+    return " | ".join(texts).encode()
 
 
 ECHOES: dict[str, Callable[[bytes], bytes]] = {
@@ -539,13 +539,13 @@ def test_objects_show_no_secret_and_are_not_pickled(
         exporter.ledger,
         exporter.endpoints(),
     ]
-    for one in shown:
-        for text in (repr(one), str(one), f"{one}", f"{one!r:>10}"):
-            assert not leaks(text, ["address", "header"]), type(one)
+    for document in shown:
+        for text in (repr(document), str(document), f"{document}", f"{document!r:>10}"):
+            assert not leaks(text, ["address", "header"]), type(document)
     assert not leaks(body.decode(), ["address", "header"])
-    for one in (exporter, settings):
+    for part in (exporter, settings):
         with pytest.raises(TypeError):
-            pickle.dumps(one)
+            pickle.dumps(part)
     exporter.shutdown(0)
     quoting = ValueError(settings, exporter)
     assert not leaks("".join(traceback.format_exception(quoting)), ["address", "header"])

@@ -1,4 +1,4 @@
-"""Names and English of the product: variables say what they are, and sentences use plain words (CONTRIBUTING, "Words")."""
+"""Names and English: variables say what they are, in tests too; the product speaks plainly (CONTRIBUTING, "Words")."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "magictel"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "magictel"
 
 VAGUE = {"one", "found", "made", "told", "held", "said", "own"}
 """Names that say how a value came, or nothing, instead of what it is."""
@@ -47,6 +48,10 @@ def vague(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, name
 
 
+def vague_lines(tree: ast.AST) -> list[str]:
+    return [f"line {line}: {name}" for line, name in vague(tree)]
+
+
 def sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield the texts of at least three words, docstrings included."""
     for node in ast.walk(tree):
@@ -57,9 +62,15 @@ def sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("file", files(".py"), ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_a_module_names_what_it_holds_and_speaks_plainly(file: Path) -> None:
     tree = ast.parse(file.read_text("utf-8"))
-    assert [f"line {line}: {name}" for line, name in vague(tree)] == []
+    assert vague_lines(tree) == []
     banned = [(line, BANNED.search(text)) for line, text in sentences(tree)]
     assert [f"line {line}: {match[0]}" for line, match in banned if match] == []
+
+
+@pytest.mark.parametrize("room", sorted({file.parent for file in TESTS.rglob("*.py")}), ids=str)
+def test_a_room_of_tests_names_its_variables(room: Path) -> None:
+    vague_names = {file.name: vague_lines(ast.parse(file.read_text("utf-8"))) for file in room.glob("*.py")}
+    assert {name: lines for name, lines in vague_names.items() if lines} == {}
 
 
 @pytest.mark.parametrize("file", [*files(".toml"), *files(".md")], ids=lambda file: str(file.relative_to(PACKAGE)))

@@ -71,30 +71,30 @@ def journey(backend: str, port: int, recording: str, change: Change | None) -> C
     settings = kind.Settings(url=url if "remote" in backend else [url], compression="none", trust_env=False)
     job = Job(backend, backend, lambda: kind(settings, transport=transport, clock=clock))
     everything = frozenset(SideEffect)
-    found: list[Any] = [*check([job], CheckOptions(allow=everything), clock)]
-    found.append(prepare(job, apply=True))
-    found += send([job], SendOptions(within=1.0, deadline=2.0, force=True, run_id="shapes"), clock)
-    found.append(clean(job, "shapes", say=lambda *_: None, clock=clock))
+    events: list[Any] = [*check([job], CheckOptions(allow=everything), clock)]
+    events.append(prepare(job, apply=True))
+    events += send([job], SendOptions(within=1.0, deadline=2.0, force=True, run_id="shapes"), clock)
+    events.append(clean(job, "shapes", say=lambda *_: None, clock=clock))
     recordings = Recordings((recording,), False, int(clock.now() * 1e9))
     with recordings:
         options = ReplayOptions(shift="keep", verify=True, within=1.0, deadline=2.0, force=True)
-        found += replay([job], recordings, options, clock)
+        events += replay([job], recordings, options, clock)
     if change is not None:
         exporter = kind(settings, transport=transport, clock=clock)
         for status in (200, 400):
             for during in (None, "auth", "health", "read"):
-                found.append(diagnose(exporter, Pasted(status=status, body=change.body, during=during)))  # type: ignore[arg-type]
+                events.append(diagnose(exporter, Pasted(status=status, body=change.body, during=during)))  # type: ignore[arg-type]
         exporter.shutdown(0)
-    _right(found)
+    _right(events)
     return transport
 
 
-def _right(found: list[Any]) -> None:
-    assert {CheckFinished, SendFinished, ReplayFinished} <= {type(one) for one in found}
-    broken = {code for one in found for code in _codes(one) if code.startswith("internal.")}
+def _right(events: list[Any]) -> None:
+    assert {CheckFinished, SendFinished, ReplayFinished} <= {type(event) for event in events}
+    broken = {code for event in events for code in _codes(event) if code.startswith("internal.")}
     assert not broken, broken
-    for one in found:
-        for result in getattr(one, "results", ()):
+    for event in events:
+        for result in getattr(event, "results", ()):
             if isinstance(result, SendResult):
                 assert result.receipt.balanced, result
 

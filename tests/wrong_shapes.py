@@ -72,18 +72,18 @@ class Changing:
 
 def changes(answers: dict[str, Reply], seed: int = 1) -> list[Change]:
     """Every change of every answer, in a random order that is always the same."""
-    found = []
+    changes = []
     for asked, reply in answers.items():
-        found += [Change(asked, name, body) for name, body in BODIES.items()]
-        found += [Change(asked, "cut", reply.body[: len(reply.body) // 2])]
-        found += [
+        changes += [Change(asked, name, body) for name, body in BODIES.items()]
+        changes += [Change(asked, "cut", reply.body[: len(reply.body) // 2])]
+        changes += [
             Change(asked, "bad byte", reply.body[:at] + b"\xfc" + reply.body[at:]) for at in (1, len(reply.body) // 2)
         ]
         value = reply.json()
         if isinstance(value, dict | list):
-            found += [Change(asked, name, json.dumps(other).encode()) for name, other in _mutated(value)]
-    random.Random(seed).shuffle(found)
-    return found
+            changes += [Change(asked, name, json.dumps(other).encode()) for name, other in _mutated(value)]
+    random.Random(seed).shuffle(changes)
+    return changes
 
 
 def _mutated(value: Any) -> Iterator[tuple[str, Any]]:

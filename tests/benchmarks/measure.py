@@ -38,21 +38,21 @@ class Row:
 
     def collect(self) -> list[Any]:
         """The next collections, made anew."""
-        made = []
+        samples = []
         for _ in range(self.exports):
             if self.cold:
                 self.data.fresh()
-            made.append(self.data.collect(self.collected))
+            samples.append(self.data.collect(self.collected))
             self.collected += 1
-        return made
+        return samples
 
     def seconds(self) -> float:
         """CPU seconds of one round of exports."""
         collections = self.collect()
         gc.collect()
         before = time.process_time()
-        for one in collections:
-            self.send(one)
+        for collection in collections:
+            self.send(collection)
         return time.process_time() - before
 
 
@@ -78,11 +78,11 @@ def transient_mib(work: Callable[[], object]) -> float:
         work()
         work()
         gc.collect()
-        held, _ = tracemalloc.get_traced_memory()
+        allocated, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         work()
         _, peak = tracemalloc.get_traced_memory()
-        return (peak - held) / 2**20
+        return (peak - allocated) / 2**20
     finally:
         tracemalloc.stop()
 
@@ -119,5 +119,5 @@ def instructions(*command: str) -> int | None:
         timeout=600,
         check=False,
     )
-    found = re.search(r"I\s+refs:\s+([\d,]+)", ran.stderr)
-    return int(found.group(1).replace(",", "")) if found else None
+    match = re.search(r"I\s+refs:\s+([\d,]+)", ran.stderr)
+    return int(match.group(1).replace(",", "")) if match else None

@@ -49,8 +49,8 @@ def main() -> int:
     options.add_argument("--megabytes", type=int, nargs="+", default=[10])
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, sink() as port:
-        one = Path(folder, "one.jsonl")
-        one.write_text(line(0, new=False, metrics=1, series=1))
+        recording = Path(folder, "one.jsonl")
+        recording.write_text(line(0, new=False, metrics=1, series=1))
         for new in (False, True):
             print(f"{'all-new' if new else 'repeating'} attributes")
             for size in chosen.megabytes:
@@ -59,7 +59,7 @@ def main() -> int:
                 rounds = _ROUNDS if size > _SMALL else _SMALL_ROUNDS
                 pairs, references = [], []
                 for _ in range(rounds):
-                    pairs.append((replay(one, port), replay(path, port)))
+                    pairs.append((replay(recording, port), replay(path, port)))
                     references.append(json_format(new=new))
                 reference = middle(references)
                 cost = middle([run.cpu - bare.cpu for bare, run in pairs])
@@ -79,8 +79,8 @@ def main() -> int:
 
 def middle(values: list[float]) -> float:
     """The mean of the middle third: of three the median."""
-    own, out = sorted(values), len(values) // 3
-    return statistics.mean(own[out : len(own) - out])
+    ordered, out = sorted(values), len(values) // 3
+    return statistics.mean(ordered[out : len(ordered) - out])
 
 
 @contextlib.contextmanager
@@ -125,11 +125,11 @@ def replay(path: Path, port: int) -> Run:
     command = [sys.executable, "-m", "magictel", "replay", str(path), "--to", "prometheus-remote-write", "--set", url]
     with subprocess.Popen([*command, "--format", "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.read())
+        document = json.loads(process.stdout.read())
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    receipt = told["targets"][0]["receipt"]
-    assert receipt["delivered"] == receipt["sent"] == told["source"]["points"], told
+    receipt = document["targets"][0]["receipt"]
+    assert receipt["delivered"] == receipt["sent"] == document["source"]["points"], document
     return Run(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, receipt["sent"])
 
 
@@ -155,20 +155,20 @@ def write(path: Path, size: int, *, new: bool) -> None:
 def line(number: int, *, new: bool, metrics: int = _METRICS, series: int = _SERIES) -> str:
     """One collection: 10 metrics of 100 series, five attributes each."""
     time_ = str(1_700_000_000_000_000_000 + number * 10_000_000_000)
-    made = []
+    rows = []
     for metric in range(metrics):
         points = [
             {
-                "attributes": _attributes(number * 1000 + one if new else one),
+                "attributes": _attributes(number * 1000 + serial if new else serial),
                 "startTimeUnixNano": "1699999999000000000",
                 "timeUnixNano": time_,
-                "asDouble": (number * 7 + one * 3 + metric) / 8,
+                "asDouble": (number * 7 + serial * 3 + metric) / 8,
             }
-            for one in range(series)
+            for serial in range(series)
         ]
-        made.append({"name": f"bench.metric.{metric}", "unit": "1", "gauge": {"dataPoints": points}})
+        rows.append({"name": f"bench.metric.{metric}", "unit": "1", "gauge": {"dataPoints": points}})
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "bench"}}]}
-    scope = {"scope": {"name": "bench"}, "metrics": made}
+    scope = {"scope": {"name": "bench"}, "metrics": rows}
     return json.dumps({"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]}, separators=(",", ":"))
 
 

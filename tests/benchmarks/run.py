@@ -77,8 +77,8 @@ def _show(table: Table, *, markdown: bool) -> None:
 def _cpu() -> str:
     """The processor's name, where the system tells."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as told:  # noqa: PTH123 # one line of many
-            return next(line.split(":", 1)[1].strip() for line in told if line.startswith("model name"))
+        with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:  # noqa: PTH123 # one line of many
+            return next(line.split(":", 1)[1].strip() for line in cpuinfo if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()
 

@@ -58,8 +58,8 @@ def _answer(connection: socket.socket) -> None:
                     return
                 buffer += data
             head = bytes(buffer[:end])
-            found = _LENGTH.search(head)
-            length = int(found.group(1)) if found else 0
+            match = _LENGTH.search(head)
+            length = int(match.group(1)) if match else 0
             need = end + 4 + length
             while len(buffer) < need:
                 data = connection.recv(1 << 20)

@@ -110,14 +110,14 @@ def small(port: int) -> Iterator[Table]:
 def memory(port: int, points: int) -> Iterator[Table]:
     """What is held while a collection is sent, and between two."""
     data = Data(points)
-    held = data.collect(0)
+    batch = data.collect(0)
     exporters: dict[str, Exporter[Any]] = {
         "magictel, Elasticsearch": elasticsearch_exporter(port),
         "magictel, remote write": remote_write_exporter(port),
     }
-    rows = [(name, transient_mib(lambda e=exporter: e.deliver(held))) for name, exporter in exporters.items()]  # type: ignore[misc]
+    rows = [(name, transient_mib(lambda e=exporter: e.deliver(batch))) for name, exporter in exporters.items()]  # type: ignore[misc]
     bulk = helpers_bulk(port, fast_json=True)
-    rows.append(("elasticsearch-py helpers.bulk, orjson", transient_mib(lambda: bulk(held))))
+    rows.append(("elasticsearch-py helpers.bulk, orjson", transient_mib(lambda: bulk(batch))))
     yield Table(f"Memory while {points} gauge points are sent", "MiB at the peak", rows)
     cached: list[tuple[str, float]] = []
     for kind in ("gauge", "histogram"):

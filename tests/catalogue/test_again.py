@@ -30,15 +30,15 @@ def test_the_command_shows_the_finding(page: catalogue.Page, tmp_path: Path) -> 
     if words[0] != "diagnose":
         assert re.search(rf"(?<![\w.-]){re.escape(page.code)}(?![\w.-])", ran.out + ran.err), ran
         return
-    found: dict[str, Any] = ran.document
-    assert page.code in [found["code"], *(one["code"] for one in found["alternatives"])], found
-    if found["code"] == page.code:
-        assert found["retry"] == (None if page.retry == "unknown" else page.retry)
+    document: dict[str, Any] = ran.document
+    assert page.code in [document["code"], *(alternative["code"] for alternative in document["alternatives"])], document
+    if document["code"] == page.code:
+        assert document["retry"] == (None if page.retry == "unknown" else page.retry)
 
 
 def test_most_findings_of_an_answer_or_a_connection_can_be_seen_without_a_server() -> None:
     families = ("es.auth", "es.write", "http", "net", "tls", "prom.rw", "mimir", "os")
-    of_answers = [page for page in PAGES if page.code.startswith(tuple(f"{one}." for one in families))]
+    of_answers = [page for page in PAGES if page.code.startswith(tuple(f"{family}." for family in families))]
     without = {page.code for page in of_answers if not page.here}
     assert len(HERE) >= 145
     assert without == {
@@ -66,7 +66,7 @@ def test_most_findings_of_an_answer_or_a_connection_can_be_seen_without_a_server
 
 
 @pytest.mark.parametrize(
-    "page", [one for one in REPRODUCED_BY_THEMSELVES if one.code not in NEEDS_MORE], ids=lambda page: page.code
+    "page", [page for page in REPRODUCED_BY_THEMSELVES if page.code not in NEEDS_MORE], ids=lambda page: page.code
 )
 def test_a_mistake_on_the_command_line_is_seen_again(page: catalogue.Page, tmp_path: Path) -> None:
     words = shlex.split(page.again.removeprefix("$ magictel "))
@@ -83,7 +83,7 @@ def test_every_magictel_line_parses_as_the_command_line_itself_parses_it(tmp_pat
     """Types and bounds of values too, not only the names of options."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FILE").write_text("")
-    by_name = {one.name: one for one in commands.COMMANDS}
+    by_name = {command.name: command for command in commands.COMMANDS}
     wrong = []
     for page in PAGES:
         for line in page.commands:

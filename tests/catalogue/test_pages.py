@@ -49,13 +49,13 @@ BACKENDS = {
 
 def used_codes() -> dict[str, str]:
     """Every text in the sources that has the shape of a code, and a file that holds it."""
-    found: dict[str, str] = {}
+    pages: dict[str, str] = {}
     for file in sorted((ROOT / "magictel").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
             if CODE.match(text) and not NO_CODES.search(text):
-                found.setdefault(text, str(file.relative_to(ROOT)))
-    return found
+                pages.setdefault(text, str(file.relative_to(ROOT)))
+    return pages
 
 
 def pages() -> Iterator[catalogue.Page]:
@@ -123,8 +123,8 @@ def test_every_known_fault_has_a_page_of_the_same_retry_class() -> None:
     transport = json.loads((REFERENCE / "transport_faults.json").read_text())
     wanted |= {row["id"]: row["retry"] for row in transport if row["id"] and row["client"].startswith("httpx")}
     assert len(wanted) > 60
-    told = {code: page.retry if (page := catalogue.explain(code)) else None for code in wanted}
-    assert told == wanted
+    retries = {code: page.retry if (page := catalogue.explain(code)) else None for code in wanted}
+    assert retries == wanted
 
 
 def test_the_published_table_is_the_one_that_every_diagnosis_is_held_to() -> None:
@@ -135,7 +135,7 @@ def test_the_published_table_is_the_one_that_every_diagnosis_is_held_to() -> Non
     assert set(STANDS_WITH) == {*RETRY, None}
     written = (ROOT / "magictel" / "guide" / "retry-classes.md").read_text()
     for retry in RETRY:
-        assert set(outcomes(retry)) == {one or "none" for one in STANDS_WITH[retry]}
+        assert set(outcomes(retry)) == {outcome or "none" for outcome in STANDS_WITH[retry]}
         assert BY_CLASS[retry] in STANDS_WITH[retry]
         assert f"| {', '.join(outcomes(retry))} |" in written
     for page in pages():
@@ -177,12 +177,12 @@ def test_every_magictel_command_of_a_page_exists() -> None:
 def test_every_magictel_command_of_a_remedy_exists() -> None:
     commands = _commands()
     names = "|".join(sorted({name.split()[0] for name in commands if name}))
-    said = re.compile(rf"(?<![\w/.-])magictel (?:{names})(?: [^\n;,()`'\"]*)?")
+    pattern = re.compile(rf"(?<![\w/.-])magictel (?:{names})(?: [^\n;,()`'\"]*)?")
     seen, wrong = 0, []
     for file in sorted((ROOT / "magictel").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                for line in said.findall(node.value):
+                for line in pattern.findall(node.value):
                     seen += 1
                     wrong += [f"{file.name}: {problem}" for problem in _problems(line, commands)]
     assert wrong == []
@@ -222,22 +222,22 @@ def _commands() -> dict[str, set[str]]:
     """Every command of the command line, `config show` among them, with its options; "" is `magictel` itself."""
     from magictel.cli import commands
 
-    found: dict[str, set[str]] = {"": {"--help", "--version"}}
+    accepted: dict[str, set[str]] = {"": {"--help", "--version"}}
 
     def walk(command: Any, path: str) -> None:
         below = getattr(command, "commands", None)
         if below:
-            for name, one in below.items():
-                walk(one, f"{path} {name}")
+            for name, subcommand in below.items():
+                walk(subcommand, f"{path} {name}")
             return
         options = {"--help"}
         for parameter in command.params:
             options |= {*parameter.opts, *parameter.secondary_opts}
-        found[path] = options
+        accepted[path] = options
 
-    for one in commands.COMMANDS:
-        walk(commands.load(one), one.name)
-    return found
+    for listed in commands.COMMANDS:
+        walk(commands.load(listed), listed.name)
+    return accepted
 
 
 def _problems(line: str, commands: dict[str, set[str]]) -> Iterator[str]:

@@ -74,8 +74,8 @@ def started(
     **environment: str,
 ) -> Iterator[subprocess.Popen[str]]:
     """The command as a process of its own, which does not outlive the context."""
-    command, held = process(*arguments, program=program, **environment)
-    running = subprocess.Popen(command, env=held, cwd=folder, stdout=stdout, stderr=subprocess.PIPE, text=True)
+    command, variables = process(*arguments, program=program, **environment)
+    running = subprocess.Popen(command, env=variables, cwd=folder, stdout=stdout, stderr=subprocess.PIPE, text=True)
     with running:
         try:
             yield running

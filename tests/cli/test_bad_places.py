@@ -23,8 +23,8 @@ def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 78
-    said = json.loads(ended.stdout)
-    assert said["code"] == "config.file.unwritable"
+    document = json.loads(ended.stdout)
+    assert document["code"] == "config.file.unwritable"
 
 
 def test_the_lines_of_a_remedy_stand_without_their_indent_in_json(tmp_path: Path) -> None:

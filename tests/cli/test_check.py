@@ -42,13 +42,13 @@ TROUBLE: list[tuple[str, Callable[[], AbstractContextManager[int]], str, str, st
 ]
 
 
-@pytest.mark.parametrize(("scheme", "server", "rung", "code", "said"), TROUBLE, ids=[row[3] for row in TROUBLE])
+@pytest.mark.parametrize(("scheme", "server", "rung", "code", "message"), TROUBLE, ids=[row[3] for row in TROUBLE])
 def test_each_trouble_has_its_rung_code_remedy_and_exit_code(
     scheme: str,
     server: Callable[[], AbstractContextManager[int]],
     rung: str,
     code: str,
-    said: str,
+    message: str,
     tmp_path: Path,
 ) -> None:
     with server() as port:
@@ -60,26 +60,28 @@ def test_each_trouble_has_its_rung_code_remedy_and_exit_code(
     assert ran.err == ""
     assert ran.last.startswith(f"elasticsearch FAILED at {rung}: ")
     assert f"({code})" in ran.last
-    assert said in ran.out
+    assert message in ran.out
     assert "      fix:   " in ran.out
     assert f"      more:  magictel explain {code}\n" in ran.out
     assert magictel("explain", code, folder=tmp_path).code == 0
 
 
 @pytest.mark.parametrize(
-    ("url", "code", "said"),
+    ("url", "code", "message"),
     [
         ("http://${ES_HOST}:9200", "config.url.unexpanded-variable", "the variable ${ES_HOST} is not set"),
         ("http://localhost:99999", "config.url.bad-port", "the port 99999 is not between 1 and 65535"),
         ("localhost:9200", "config.url.no-scheme", "http://"),
     ],
 )
-def test_unusable_settings_are_a_failed_config_rung_and_exit_78(url: str, code: str, said: str, tmp_path: Path) -> None:
+def test_unusable_settings_are_a_failed_config_rung_and_exit_78(
+    url: str, code: str, message: str, tmp_path: Path
+) -> None:
     ran = magictel("check", "elasticsearch", folder=tmp_path, environment={"ELASTICSEARCH_URL": url})
     assert (ran.code, ran.err) == (78, "")
     assert ran.last.startswith("elasticsearch FAILED at config: ")
     assert f"({code})" in ran.last
-    assert said in ran.out
+    assert message in ran.out
     assert "from ELASTICSEARCH_URL" in ran.out
 
 
@@ -124,13 +126,13 @@ def test_nothing_enabled_and_nothing_named_says_what_to_do_next(tmp_path: Path) 
         "  create a file of targets:   magictel init",
         "",
     ]
-    told = magictel("check", "--format", "json", folder=tmp_path)
-    assert told.code == 78
-    assert (told.document["schema"], told.document["code"]) == ("magictel.error/1", "config.nothing-enabled")
+    run = magictel("check", "--format", "json", folder=tmp_path)
+    assert run.code == 78
+    assert (run.document["schema"], run.document["code"]) == ("magictel.error/1", "config.nothing-enabled")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["elastcsearch"], "Did you mean elasticsearch"),
         (["elasticsearch", "--until", "helth"], "helth"),
@@ -146,15 +148,15 @@ def test_nothing_enabled_and_nothing_named_says_what_to_do_next(tmp_path: Path) 
     ],
 )
 def test_wrong_usage_is_exit_2_in_one_sentence_in_either_format(
-    arguments: list[str], said: str, tmp_path: Path
+    arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     ran = magictel("check", *arguments, folder=tmp_path)
     assert (ran.code, ran.out) == (2, ""), ran
-    assert said in ran.err
+    assert message in ran.err
     assert "Traceback" not in ran.err
-    told = magictel("check", *arguments, "--format", "json", folder=tmp_path)
-    assert told.code == 2
-    assert said in told.document["message"] + str(told.document["remedy"])
+    run = magictel("check", *arguments, "--format", "json", folder=tmp_path)
+    assert run.code == 2
+    assert message in run.document["message"] + str(run.document["remedy"])
 
 
 def test_an_unwritable_report_stops_everything_before_anything_is_asked(tmp_path: Path) -> None:
@@ -172,11 +174,11 @@ def test_reports_stand_beside_the_page(tmp_path: Path) -> None:
     ran = magictel("check", "--sandbox", *reports, folder=tmp_path)
     assert ran.code == 0, ran
     assert "targets OK" in ran.last
-    told = json.loads((tmp_path / "a.json").read_text())
-    assert told["schema"] == "magictel.check/1"
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["schema"] == "magictel.check/1"
     assert (tmp_path / "c.json").read_text() == (tmp_path / "a.json").read_text()
     suites = judged(tmp_path / "b.xml")
-    assert [suite.attrib["name"] for suite in suites] == [target["target"] for target in told["targets"]]
+    assert [suite.attrib["name"] for suite in suites] == [target["target"] for target in document["targets"]]
 
 
 def test_reports_say_why_there_is_nothing_to_report(tmp_path: Path) -> None:

@@ -36,12 +36,12 @@ def test_a_signal_ends_cleanly_with_the_report_so_far(number: int, code: int, co
             out, err = running.communicate(timeout=300)
     assert running.returncode == code, err
     assert "Traceback" not in err
-    told = json.loads(out)
-    assert told["interrupted"] is True
+    document = json.loads(out)
+    assert document["interrupted"] is True
     if command == "check":  # how far its first climb came
-        assert [target["target"] for target in told["targets"]] == ["dead", "hangs"]
-        assert (told["outcome"], told["not_asked"]) == ("fail", [])
-        rungs = {rung["rung"]: rung for rung in told["targets"][1]["rungs"]}
+        assert [target["target"] for target in document["targets"]] == ["dead", "hangs"]
+        assert (document["outcome"], document["not_asked"]) == ("fail", [])
+        rungs = {rung["rung"]: rung for rung in document["targets"][1]["rungs"]}
         assert [rungs[name]["outcome"] for name in ("dns", "tcp", "http", "auth")] == [
             "pass",
             "pass",
@@ -50,9 +50,9 @@ def test_a_signal_ends_cleanly_with_the_report_so_far(number: int, code: int, co
         ]
         assert rungs["http"]["code"] == "run.interrupted"
     else:
-        assert told["not_asked"] == ["hangs"]
-        assert [target["target"] for target in told["targets"]] == ["dead"]
-    assert json.loads((tmp_path / "report.json").read_text()) == told
+        assert document["not_asked"] == ["hangs"]
+        assert [target["target"] for target in document["targets"]] == ["dead"]
+    assert json.loads((tmp_path / "report.json").read_text()) == document
     suites = judged(tmp_path / "report.xml")
     assert [suite.attrib["name"] for suite in suites] == ["dead", "hangs"]
 
@@ -78,9 +78,9 @@ def test_a_locale_without_the_signs_gets_words(tmp_path: Path) -> None:
 
 
 def _on_terminal(folder: Path, *arguments: str, **environment: str) -> str:
-    command, held = process(*arguments, TERM="xterm-256color", COLUMNS="80", **environment)
+    command, variables = process(*arguments, TERM="xterm-256color", COLUMNS="80", **environment)
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, env=held, cwd=folder, stdout=theirs, stderr=theirs) as running:
+    with subprocess.Popen(command, env=variables, cwd=folder, stdout=theirs, stderr=theirs) as running:
         os.close(theirs)
         seen = b""
         while True:

@@ -35,9 +35,9 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def problems(magictel: Magictel, *words: str, **variables: str) -> dict[tuple[str, str], dict[str, Any]]:
     """Return what doctor reports, by name and code; slowness is left out, since the machine may be busy."""
     document = magictel("doctor", *words, "--format", "json", **variables).document
-    found = {(row["name"], row["code"]): row for row in document["problems"] if row["code"] != "plugin.slow"}
-    assert all(row["message"] and row["fix"] for row in found.values())
-    return found
+    problems_by_code = {(row["name"], row["code"]): row for row in document["problems"] if row["code"] != "plugin.slow"}
+    assert all(row["message"] and row["fix"] for row in problems_by_code.values())
+    return problems_by_code
 
 
 def test_a_sound_plugin_is_shown_with_its_package_and_what_its_import_takes(packages: Path, magictel: Magictel) -> None:
@@ -81,12 +81,12 @@ def test_a_plugin_that_cannot_be_loaded(case: str, packages: Path, magictel: Mag
     source, code, message, fix = BROKEN[case]
     install(packages, "acme", POINT, {"acme_exporter": source})
     assert magictel("doctor").code == 1
-    found = problems(magictel)["acme", code]
-    assert message in found["message"]
-    assert fix in found["fix"]
+    problem = problems(magictel)["acme", code]
+    assert message in problem["message"]
+    assert fix in problem["fix"]
     ran = magictel("doctor", "acme")
     assert ran.code == 1
-    assert ran.out.splitlines()[-1].startswith(f"FAILED: acme: {found['message']} ({code})")
+    assert ran.out.splitlines()[-1].startswith(f"FAILED: acme: {problem['message']} ({code})")
     assert f"magictel explain {code}" in ran.out
     assert "elasticsearch" not in ran.out
 
@@ -99,9 +99,9 @@ def test_a_malformed_entry_point_is_listed_as_broken_and_does_not_end_the_report
     assert ran.code == 1
     rows = {row["name"]: row for row in ran.document["exporters"]}
     assert (rows["junk"]["state"], rows["junk"]["import_seconds"], rows["acme"]["state"]) == ("broken", None, "ready")
-    found = problems(magictel)
-    assert found.keys() == {("junk", "plugin.broken")}
-    assert found["junk", "plugin.broken"]["message"] == 'its entry point "not a ref" is not module:Class'
+    doctored = problems(magictel)
+    assert doctored.keys() == {("junk", "plugin.broken")}
+    assert doctored["junk", "plugin.broken"]["message"] == 'its entry point "not a ref" is not module:Class'
     assert "FAILED: junk" in magictel("doctor", "junk").out
 
 
@@ -146,9 +146,9 @@ def test_the_cost_of_an_import_includes_the_plugins_own_module(
 def test_a_name_that_two_packages_register(packages: Path, magictel: Magictel) -> None:
     for package in ("acme-one", "acme-two"):
         install(packages, package, POINT, {"acme_exporter": ACME})
-    found = problems(magictel)["acme", "plugin.duplicate"]
-    assert found["level"] == "fail"
-    assert "acme-one 1.0 and acme-two 1.0" in found["message"]
+    problem = problems(magictel)["acme", "plugin.duplicate"]
+    assert problem["level"] == "fail"
+    assert "acme-one 1.0 and acme-two 1.0" in problem["message"]
 
 
 def test_a_name_that_a_built_in_exporter_has(packages: Path, magictel: Magictel) -> None:
@@ -168,9 +168,9 @@ def test_a_package_that_is_installed_twice(
     second = tmp_path / "second"
     install(second, "acme-exporter", POINT, {"acme_exporter": ACME}, "0.2")
     monkeypatch.setattr(sys, "path", [*sys.path, str(second)])
-    found = problems(magictel)["acme-exporter", "plugin.duplicate"]
-    assert found["level"] == "warn"
-    assert f"0.3 in {packages}; 0.2 in {second}" in found["message"]
+    problem = problems(magictel)["acme-exporter", "plugin.duplicate"]
+    assert problem["level"] == "warn"
+    assert f"0.3 in {packages}; 0.2 in {second}" in problem["message"]
 
 
 def test_a_class_that_has_another_name(packages: Path, magictel: Magictel) -> None:
@@ -193,8 +193,8 @@ def test_a_package_that_registers_nothing_matters_only_where_it_is_asked_for(
     assert problems(magictel) == {}
     assert problems(magictel, "acme")["acme-exporter", "plugin.unregistered"]["level"] == "fail"
     assert problems(magictel, "acme-exporter").keys() == {("acme-exporter", "plugin.unregistered")}
-    found = problems(magictel, "other")["other-exporter", "plugin.unregistered"]
-    assert (found["level"], found["fix"]) == ("warn", "magictel list --all")
+    problem = problems(magictel, "other")["other-exporter", "plugin.unregistered"]
+    assert (problem["level"], problem["fix"]) == ("warn", "magictel list --all")
 
 
 def test_a_project_here_that_is_not_installed_as_it_stands(packages: Path, magictel: Magictel, folder: Path) -> None:
@@ -202,8 +202,8 @@ def test_a_project_here_that_is_not_installed_as_it_stands(packages: Path, magic
         '[project]\nname = "acme-exporter"\n[project.entry-points."magictel.exporters"]\nacme = "acme_exporter:Newer"\n'
     )
     (folder / "pyproject.toml").write_text(lines)
-    found = problems(magictel)["acme", "plugin.not-installed"]
-    assert (found["level"], found["fix"]) == ("warn", f"{sys.executable} -m pip install -e .")
+    problem = problems(magictel)["acme", "plugin.not-installed"]
+    assert (problem["level"], problem["fix"]) == ("warn", f"{sys.executable} -m pip install -e .")
     assert problems(magictel, "acme").keys() == {("acme", "plugin.not-installed")}
     assert magictel("doctor", "acme").code == 1
     install(packages, "acme-exporter", POINT, {"acme_exporter": ACME})
@@ -214,8 +214,8 @@ def test_a_project_here_that_is_not_installed_as_it_stands(packages: Path, magic
 
 
 def test_a_name_that_nobody_has(packages: Path, magictel: Magictel) -> None:
-    found = problems(magictel, "elastic-search")
-    assert "Did you mean elasticsearch?" in found["elastic-search", "plugin.unknown"]["message"]
+    rows = problems(magictel, "elastic-search")
+    assert "Did you mean elasticsearch?" in rows["elastic-search", "plugin.unknown"]["message"]
     assert magictel("doctor", "elastic-search").code == 1
 
 
@@ -228,8 +228,8 @@ def test_a_dependency_that_is_missing(packages: Path, magictel: Magictel, monkey
     from magictel.registry import installation
 
     monkeypatch.setattr(installation, "_version", lambda name: None if name == "cramjam" else "1.0")
-    found = problems(magictel)["magictel", "plugin.dependency"]
-    assert (found["message"], found["fix"]) == (
+    problem = problems(magictel)["magictel", "plugin.dependency"]
+    assert (problem["message"], problem["fix"]) == (
         "cramjam is required but not installed", f"{sys.executable} -m pip install cramjam",
     )  # fmt: skip
 

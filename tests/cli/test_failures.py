@@ -53,7 +53,7 @@ def test_wrong_usage_is_exit_2_with_a_sentence_and_a_remedy(arguments: tuple[str
 
 
 @pytest.mark.parametrize(
-    "arguments", [one for one in WRONG_USAGE if "--format" not in one and one[0] != "chekc"], ids=" ".join
+    "arguments", [words for words in WRONG_USAGE if "--format" not in words and words[0] != "chekc"], ids=" ".join
 )
 def test_wrong_usage_is_one_document_under_json(arguments: tuple[str, ...], magictel: Magictel) -> None:
     if arguments[0] == "remove":
@@ -236,28 +236,28 @@ def test_version_is_said(magictel: Magictel) -> None:
 def test_every_command_that_takes_a_target_takes_set() -> None:
     from magictel.cli.shell_scripts.spelled import spelled
 
-    for one in spelled():
-        if one.takes in ("targets", "target") and one.words[0] not in ("remove", "enable", "disable"):
-            assert any("--set" in flag.names for flag in one.flags), one.words
+    for command in spelled():
+        if command.takes in ("targets", "target") and command.words[0] not in ("remove", "enable", "disable"):
+            assert any("--set" in flag.names for flag in command.flags), command.words
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_on_a_terminal_a_sentence_wraps_between_words_and_a_command_does_not(
     width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = "http://127.0.0.1:9 refused the connection: nothing is listening there, and nothing ever did as far as anybody knows"
+    message = "http://127.0.0.1:9 refused the connection: nothing is listening there, and nothing ever did as far as anybody knows"
     command = f"magictel replay {'a-recording-with-a-long-name.jsonl ' * 3}--to prod-es"
     table = "  name an exporter:           magictel check elasticsearch, which is wider than the terminal by far"
-    failure = MagictelError("net.tcp.refused", said, f"{said}\n{command}\n{table}", "magictel.toml:7")
+    failure = MagictelError("net.tcp.refused", message, f"{message}\n{command}\n{table}", "magictel.toml:7")
     whole = lines(failure)  # to a pipe: nothing wraps
-    assert whole == [said, "  from magictel.toml:7", f"  {said}", f"  {command}", table]
+    assert whole == [message, "  from magictel.toml:7", f"  {message}", f"  {command}", table]
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
-    told = lines(failure)
-    assert f"  {command}" in told
-    assert table in told
-    assert all(len(line) < width for line in told if line not in (f"  {command}", table))
-    assert " ".join(" ".join(told).split()) == " ".join(" ".join(whole).split())
+    printed = lines(failure)
+    assert f"  {command}" in printed
+    assert table in printed
+    assert all(len(line) < width for line in printed if line not in (f"  {command}", table))
+    assert " ".join(" ".join(printed).split()) == " ".join(" ".join(whole).split())

@@ -24,8 +24,8 @@ SETS = (
 def ended(*arguments: str, folder: Path) -> tuple[int, str, str]:
     """A command as a process of its own, since it names its own arguments: code, output, errors."""
     with started(*arguments, folder=folder) as running:
-        told, said = running.communicate(timeout=300)
-    return running.returncode, told, said
+        stdout, stderr = running.communicate(timeout=300)
+    return running.returncode, stdout, stderr
 
 
 @pytest.mark.parametrize("joined", [False, True], ids=["--set X", "--set=X"])
@@ -36,20 +36,20 @@ def test_the_command_that_goes_on_shows_no_secret(tmp_path: Path, given: str, jo
     sets = [f"--set={given}"] if joined else ["--set", given]
     if not given.startswith("url="):
         sets += ["--set", f"url=http://127.0.0.1:{port}"]
-    code, told, said = ended("replay", "@node", "--to", "elasticsearch", *sets, folder=tmp_path)
-    assert code == 1, said
-    assert "continue:  magictel replay @node --to elasticsearch " in said
-    assert "SECRET" not in told + said
-    assert "replace *** with the secret" in said
+    code, stdout, stderr = ended("replay", "@node", "--to", "elasticsearch", *sets, folder=tmp_path)
+    assert code == 1, stderr
+    assert "continue:  magictel replay @node --to elasticsearch " in stderr
+    assert "SECRET" not in stdout + stderr
+    assert "replace *** with the secret" in stderr
 
 
 def test_a_secret_of_an_unusable_target_is_not_shown_either(tmp_path: Path) -> None:
     sets = ["--set", "password=SECRET", "--set", "username="]
-    _, told, said = ended(
+    _, stdout, stderr = ended(
         "replay", "@node", "--to", "elasticsearch", *sets, "--set", "url=nonsense://", folder=tmp_path
     )
-    assert "continue:" in said
-    assert "SECRET" not in told + said
+    assert "continue:" in stderr
+    assert "SECRET" not in stdout + stderr
 
 
 def test_what_only_says_where_a_secret_is_stays() -> None:
@@ -80,11 +80,11 @@ def test_a_wait_for_our_own_rate_limit_ends_with_the_interrupt_and_is_not_blamed
             while not backend.documents() and run.poll() is None:  # something arrived, and most of the 39 requests wait
                 time.sleep(0.01)
             run.send_signal(signal.SIGINT)
-            told, said = run.communicate(timeout=300)
-    assert run.returncode == 130, said
-    assert '"delivery.shutdown"' in told
-    assert "delivery.rate-limit" not in told
-    (target,) = json.loads(told)["targets"]
+            stdout, stderr = run.communicate(timeout=300)
+    assert run.returncode == 130, stderr
+    assert '"delivery.shutdown"' in stdout
+    assert "delivery.rate-limit" not in stdout
+    (target,) = json.loads(stdout)["targets"]
     assert target["receipt"]["delivered"] > 0
-    assert f"elasticsearch will receive {target['receipt']['delivered']} points again" in said
-    assert "--from-point=0" in said
+    assert f"elasticsearch will receive {target['receipt']['delivered']} points again" in stderr
+    assert "--from-point=0" in stderr

@@ -42,9 +42,9 @@ def test_apply_sends_them_and_the_warning_is_gone(tmp_path: Path) -> None:
 def test_the_document(tmp_path: Path) -> None:
     ran = magictel("prepare", ES, "--sandbox", "--format", "json", folder=tmp_path)
     assert ran.code == 0
-    told = ran.document
-    assert (told["schema"], told["outcome"], told["applied"]) == ("magictel.prepare/1", "planned", False)
-    (request,) = told["requests"]
+    document = ran.document
+    assert (document["schema"], document["outcome"], document["applied"]) == ("magictel.prepare/1", "planned", False)
+    (request,) = document["requests"]
     assert (request["method"], request["status"]) == ("PUT", None)
     assert "template" in request["body"]
 
@@ -77,13 +77,15 @@ def test_what_a_template_cannot_change_is_said_with_the_requests_that_move_it_an
     with sandbox.start([ES]) as room:
         put(room, "/magicapi-metrics", {"mappings": {"properties": {"value_double": {"type": "float"}}}})
         words = ("prepare", ES, "--apply", "--format", "json")
-        told = magictel(*words, folder=tmp_path, environment=room.environment()).document
+        document = magictel(*words, folder=tmp_path, environment=room.environment()).document
         ran = magictel("prepare", ES, "--apply", folder=tmp_path, environment=room.environment())
         indices = list(room.emulators[ES].cluster.indices)  # type: ignore[attr-defined]
     assert ran.code == 0, ran
     assert "keeps value_double (float)" in ran.out
     assert "keeps its types until you send the 3 manual requests" in ran.last
-    assert [(one["method"], one["path"], one["by_hand"], one["status"]) for one in told["requests"]] == [
+    assert [
+        (request["method"], request["path"], request["by_hand"], request["status"]) for request in document["requests"]
+    ] == [
         ("PUT", "/_index_template/magictel-magicapi-metrics", False, 200),
         ("PUT", "/magicapi-metrics-000002", True, None),
         ("POST", "/_reindex", True, None),

@@ -74,7 +74,7 @@ def test_what_cannot_be_recorded_leaves_nothing_behind(tmp_path: Path, arguments
     (tmp_path / "there").write_bytes(b"\x89PNG")
     ran = recorded(tmp_path, *arguments)
     assert ran.code == code, ran
-    assert {one.name for one in tmp_path.iterdir()} == {"there"}
+    assert {path.name for path in tmp_path.iterdir()} == {"there"}
 
 
 def test_nobody_at_the_address_is_exit_1(tmp_path: Path) -> None:
@@ -94,11 +94,11 @@ def test_an_openmetrics_page_that_broke_off_is_no_recording(tmp_path: Path, http
 def test_a_token_in_the_address_is_shown_to_nobody(tmp_path: Path, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/metrics").respond_with_data("<html>login</html>", content_type="text/html")
     httpserver.expect_request("/moved").respond_with_data("", status=302, headers={"Location": "/login"})
-    for path, said in (("/metrics", "is in none of the supported formats"), ("/moved", "answers 302, to /login")):
+    for path, message in (("/metrics", "is in none of the supported formats"), ("/moved", "answers 302, to /login")):
         url = httpserver.url_for(path).replace("://", "://me:SECRET@") + "?token=SECRET"
         ran = magictel("record", "--from", url, "--out", "r.jsonl", folder=tmp_path)
         assert ran.code == 1, ran
-        assert said in ran.err
+        assert message in ran.err
         assert "SECRET" not in ran.out + ran.err, ran
 
 

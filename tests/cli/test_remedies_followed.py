@@ -81,7 +81,7 @@ def problems(remedy: str, target: str) -> Iterator[str]:
         words = shlex.split(text)
         if words[1].startswith("-"):
             continue
-        command: Any = commands.load(next(one for one in commands.COMMANDS if one.name == words[1]))
+        command: Any = commands.load(next(command for command in commands.COMMANDS if command.name == words[1]))
         rest = words[2:]
         while getattr(command, "commands", None) and rest and rest[0] in command.commands:
             command, rest = command.commands[rest[0]], rest[1:]
@@ -101,12 +101,14 @@ def pointed_at(script: str, folder: Path) -> Iterator[None]:
     """A file of targets that point at a sandbox in which this fault strikes every backend."""
     names = list(TARGETS.values())
     with sandbox.start(names, faults=[f"{name}: {script}" for name in names]) as running:
-        held = running.environment()
+        environment = running.environment()
         text = FILE.format(
-            es=held["ELASTICSEARCH_URL"], os=held["OPENSEARCH_URL"], prom=held["PROMETHEUS_REMOTE_WRITE_URL"]
+            es=environment["ELASTICSEARCH_URL"],
+            os=environment["OPENSEARCH_URL"],
+            prom=environment["PROMETHEUS_REMOTE_WRITE_URL"],
         )
-        if "ELASTICSEARCH_CA_FILE" in held:
-            text = re.sub(r'(url = "https.*)', rf'\1\nca_file = "{held["ELASTICSEARCH_CA_FILE"]}"', text)
+        if "ELASTICSEARCH_CA_FILE" in environment:
+            text = re.sub(r'(url = "https.*)', rf'\1\nca_file = "{environment["ELASTICSEARCH_CA_FILE"]}"', text)
         (folder / "magictel.toml").write_text(text)
         yield
 

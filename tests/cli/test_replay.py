@@ -79,12 +79,12 @@ def test_the_document_has_the_ledger_and_the_source(tmp_path: Path) -> None:
     later = request(3, 4, at=1_700_000_000_001_000_000)
     (tmp_path / "r.jsonl").write_text(request(1, 2) + "\n" + later + "\n")
     ran = replayed(tmp_path, "r.jsonl", "--no-verify")
-    told = ran.document
-    assert (ran.code, told["schema"], told["outcome"]) == (0, "magictel.replay/1", "accepted")
-    source = told["source"]
+    document = ran.document
+    assert (ran.code, document["schema"], document["outcome"]) == (0, "magictel.replay/1", "accepted")
+    source = document["source"]
     assert (source["files"], source["points"], source["series"], source["skipped"]) == (["r.jsonl"], 4, 2, 0)
     assert time.time() - source["shift"] == pytest.approx(1_700_000_000, abs=30)
-    receipt = told["targets"][0]["receipt"]
+    receipt = document["targets"][0]["receipt"]
     assert receipt["sent"] == receipt["delivered"] == 4
 
 
@@ -93,7 +93,7 @@ def test_packing_is_seen_in_the_content_not_in_the_name(tmp_path: Path, pack: An
     (tmp_path / "r").write_bytes(pack((request(1, 2) + "\n").encode()) * 2)
     ran, points = to_file(tmp_path, "r", "--shift", "keep")
     assert ran.code == 0, ran
-    assert [(one["name"], one["asDouble"], one["timeUnixNano"]) for one in points] == [
+    assert [(point["name"], point["asDouble"], point["timeUnixNano"]) for point in points] == [
         ("m", value, "1700000000000000000") for value in (1.0, 2.0, 1.0, 2.0)
     ]
 
@@ -103,7 +103,7 @@ def test_now_puts_the_newest_point_at_the_moment_of_sending_and_never_later(tmp_
     (tmp_path / "r").write_text(request(1, at=old) + "\n" + request(2, at=old + 5_000_000_000) + "\n")
     before = time.time_ns()
     _, points = to_file(tmp_path, "r")
-    first, last = (int(one["timeUnixNano"]) for one in points)
+    first, last = (int(point["timeUnixNano"]) for point in points)
     assert before - 1_000_000_000 <= last <= time.time_ns()
     assert last - first == 5_000_000_000
 
@@ -111,7 +111,7 @@ def test_now_puts_the_newest_point_at_the_moment_of_sending_and_never_later(tmp_
 def test_rounds_follow_each_other_and_the_last_one_lands_now(tmp_path: Path) -> None:
     (tmp_path / "r").write_text(request(1) + "\n" + request(2, at=1_700_000_002_000_000_000) + "\n")
     ran, points = to_file(tmp_path, "r", "--loop", "3")
-    times = [int(one["timeUnixNano"]) for one in points]
+    times = [int(point["timeUnixNano"]) for point in points]
     assert ran.document["source"]["points"] == 6
     assert times == sorted(times)
     assert len(set(times)) == 6
@@ -126,14 +126,14 @@ def test_a_filter_on_names_and_attributes_leaves_the_rest_out(tmp_path: Path) ->
     ]
     (tmp_path / "r").write_text("\n".join(lines))
     ran, points = to_file(tmp_path, "r", "--filter", "name=http_*", "--filter", "zone=e?")
-    assert [one["name"] for one in points] == ["http_a"]
+    assert [point["name"] for point in points] == ["http_a"]
     assert ran.document["source"]["points"] == 1
 
 
 def test_from_point_goes_on_where_it_was_left(tmp_path: Path) -> None:
     (tmp_path / "r").write_text(request(1, 2) + "\n" + request(3, 4) + "\n")
     _, points = to_file(tmp_path, "r", "--from-point", "3")
-    assert [one["asDouble"] for one in points] == [4.0]
+    assert [point["asDouble"] for point in points] == [4.0]
 
 
 def test_a_speed_keeps_the_pace(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_speed_keeps_the_pace(tmp_path: Path) -> None:
     ran, points = to_file(tmp_path, "r", "--speed", "10")
     assert time.monotonic() - began >= 0.2
     assert ran.code == 0
-    assert [one["asDouble"] for one in points] == [1.0, 2.0]
+    assert [point["asDouble"] for point in points] == [1.0, 2.0]
     assert int(points[-1]["timeUnixNano"]) <= time.time_ns()
 
 
@@ -189,17 +189,17 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_sentence_and_exit_1_and_nothing_is_sent(tmp_path: Path, case: str) -> None:
-    content, said = BAD[case]
+    content, message = BAD[case]
     (tmp_path / "r").write_bytes(content)
     ran = magictel("replay", "r", "--to", "file", "--set", "path=out", folder=tmp_path)
     assert ran.code == 1, ran
-    assert said in ran.err.splitlines()[0]
+    assert message in ran.err.splitlines()[0]
     assert ran.err.startswith("r")
     assert ran.out == ""
     assert not (tmp_path / "out").exists()
-    told = magictel("replay", "r", "--to", "file", "--format", "json", folder=tmp_path)
-    assert (told.code, told.document["schema"]) == (1, "magictel.error/1")
-    assert told.document["code"].startswith("source.")
+    run = magictel("replay", "r", "--to", "file", "--format", "json", folder=tmp_path)
+    assert (run.code, run.document["schema"]) == (1, "magictel.error/1")
+    assert run.document["code"].startswith("source.")
 
 
 def test_a_broken_line_after_a_slice_stops_with_the_ledger_so_far(tmp_path: Path) -> None:
@@ -207,11 +207,11 @@ def test_a_broken_line_after_a_slice_stops_with_the_ledger_so_far(tmp_path: Path
     (tmp_path / "r").write_text(f"{good}\n{{broken\n{good}\n")
     ran, points = to_file(tmp_path, "r")
     assert ran.code == 1
-    told = ran.document
-    assert told["outcome"] == "undelivered"
-    assert told["targets"][0]["receipt"]["delivered"] == len(points) == 4_500
-    assert told["source"]["error"]["message"].startswith("r, line 2, column 2: expected")
-    assert told["from_point"] == 4_500
+    document = ran.document
+    assert document["outcome"] == "undelivered"
+    assert document["targets"][0]["receipt"]["delivered"] == len(points) == 4_500
+    assert document["source"]["error"]["message"].startswith("r, line 2, column 2: expected")
+    assert document["from_point"] == 4_500
 
 
 def test_skipped_lines_are_counted(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_skipped_lines_are_said_on_the_page_and_count_under_strict(
 @pytest.mark.parametrize("bad", ['"slow"', "true", "[1]"])
 def test_a_gateway_record_with_a_field_of_another_kind_is_a_broken_line(tmp_path: Path, bad: str) -> None:
     text = '{"timestamp":"2025-03-05T16:03:20Z","attributes":{"metadata":{"latency":%s,"cost":0.5}}}'
-    (tmp_path / "r").write_text("\n".join([text.replace("%s", one) for one in ("1", bad, "null")]) + "\n")
+    (tmp_path / "r").write_text("\n".join([text.replace("%s", number) for number in ("1", bad, "null")]) + "\n")
     ran = replayed(tmp_path, "r")
     assert (ran.code, ran.document["code"]) == (1, "source.broken-line"), ran
     assert "r, line 2, column 73: expected a number for latency" in ran.document["message"]
@@ -341,13 +341,13 @@ def test_an_interrupt_ends_with_the_ledger_and_the_command_that_goes_on(
         while not out.exists() or out.read_bytes().count(b"\n") < 3:
             time.sleep(0.05)
         running.send_signal(number)
-        told, said = running.communicate(timeout=300)
-    document = json.loads(told)
+        stdout, stderr = running.communicate(timeout=300)
+    document = json.loads(stdout)
     sent = document["targets"][0]["receipt"]["sent"]
     assert running.returncode == code
     assert document["interrupted"] is True
     assert 3 <= sent == document["from_point"] < 200
-    go_on = next(line for line in said.splitlines() if line.startswith("continue:"))
+    go_on = next(line for line in stderr.splitlines() if line.startswith("continue:"))
     again = shlex.split(go_on.removeprefix("continue:  magictel "))
     assert f"--from-point={sent}" in again
     assert f"--shift={document['source']['shift']:.3f}s" in again
@@ -387,10 +387,10 @@ def test_an_interrupt_lets_what_is_on_the_wire_end_and_names_itself_where_it_can
             while not backend.stored and running.poll() is None:  # then the next request is the slow one
                 time.sleep(0.02)
             running.send_signal(signal.SIGINT)
-            told, said = running.communicate(timeout=300)
-    document = json.loads(told)
+            stdout, stderr = running.communicate(timeout=300)
+    document = json.loads(stdout)
     receipt = document["targets"][0]["receipt"]
-    assert running.returncode == 130, said + told
+    assert running.returncode == 130, stderr + stdout
     assert receipt["sent"] < 40_000
     if arrives:
         assert receipt["delivered"] == receipt["sent"] == document["from_point"] > 0
@@ -399,7 +399,7 @@ def test_an_interrupt_lets_what_is_on_the_wire_end_and_names_itself_where_it_can
         (reason,) = receipt["reasons"]
         assert (reason["code"], reason["unknown"]) == ("delivery.shutdown", True)
         assert document["from_point"] < receipt["sent"]
-    assert f"--from-point={document['from_point']}" in said
+    assert f"--from-point={document['from_point']}" in stderr
 
 
 def test_a_slice_of_which_nothing_was_sent_before_an_interrupt_is_not_counted(tmp_path: Path) -> None:

@@ -91,6 +91,6 @@ def test_record_says_what_it_skips(tmp_path: Path) -> None:
     ran = magictel("record", "--from", "r", "--out", "o.jsonl", "--format", "json", folder=tmp_path)
     assert (ran.code, ran.document["points"], ran.document["skipped"]) == (0, 1, 2), ran
     assert [reason["code"] for reason in ran.document["skipped_reasons"]] == ["ended", "other-signal"]
-    said = magictel("record", "--from", "r", "--out", "p.jsonl", folder=tmp_path)
-    assert "skipped 1 point: ended series (no recorded value), 1 line: resourceSpans, not metrics" in said.out
+    run = magictel("record", "--from", "r", "--out", "p.jsonl", folder=tmp_path)
+    assert "skipped 1 point: ended series (no recorded value), 1 line: resourceSpans, not metrics" in run.out
     assert "flags" not in (tmp_path / "o.jsonl").read_text()

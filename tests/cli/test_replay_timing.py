@@ -39,7 +39,7 @@ def timed(folder: Path, *arguments: str, fault: str, points: int = 35, to: str =
 
 
 @pytest.mark.parametrize(
-    ("fault", "arguments", "most", "requests", "said"),
+    ("fault", "arguments", "most", "requests", "message"),
     [
         ("slow 0.6", (), "first_byte", 1, "one round trip and the backend's own work; the batch size does not matter"),
         (
@@ -61,12 +61,12 @@ def timed(folder: Path, *arguments: str, fault: str, points: int = 35, to: str =
     ids=["a slow server", "tiny batches", "a rate limit", "a server that wants time"],
 )
 def test_what_dominates_is_named_with_what_to_change(
-    fault: str, arguments: tuple[str, ...], most: str, requests: int, said: str, tmp_path: Path
+    fault: str, arguments: tuple[str, ...], most: str, requests: int, message: str, tmp_path: Path
 ) -> None:
     timing = timed(tmp_path, *arguments, fault=fault)
     assert max(STEPS, key=lambda step: timing[step] or 0.0) == most
     assert timing["advice"].startswith(f"{most.replace('_', ' ')} is ")
-    assert said in timing["advice"]
+    assert message in timing["advice"]
     assert (timing["requests"], timing["connections"], timing["visible"]) == (requests, 1, None)
 
 

@@ -84,7 +84,7 @@ def test_github_alone_takes_the_steps_own_summary_and_adds_to_it(tmp_path: Path)
 
 @pytest.mark.parametrize("command", [["check"], ["send-sample"], ["replay", "@node"]])
 @pytest.mark.parametrize(
-    ("report", "said"),
+    ("report", "message"),
     [
         ("github", "GITHUB_STEP_SUMMARY is not set"),
         ("xml=a", "kinds are json, junit, tap, github, nagios, prometheus, html"),
@@ -94,11 +94,11 @@ def test_github_alone_takes_the_steps_own_summary_and_adds_to_it(tmp_path: Path)
     ],
 )
 def test_a_report_written_wrong_is_exit_2_before_anything_is_opened_or_left(
-    report: str, said: str, command: list[str], tmp_path: Path
+    report: str, message: str, command: list[str], tmp_path: Path
 ) -> None:
     ran = magictel(*command, "--sandbox", "--report=prometheus=a.prom", f"--report={report}", folder=tmp_path)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
     assert ran.err.count("\n") == 2  # what is wrong, and how it is written
     assert list(tmp_path.iterdir()) == []
 

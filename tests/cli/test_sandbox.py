@@ -37,7 +37,7 @@ def test_only_some_and_as_a_document(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--only", "nonsense"], "no emulator for 'nonsense'"),
         (["--fault", "429"], "does not name its emulator"),
@@ -45,10 +45,10 @@ def test_only_some_and_as_a_document(tmp_path: Path) -> None:
         (["--for", "ever"], "is not a duration"),
     ],
 )
-def test_wrong_usage(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_wrong_usage(arguments: list[str], message: str, tmp_path: Path) -> None:
     ran = magictel("sandbox", *arguments, folder=tmp_path)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -34,14 +34,14 @@ def test_the_sandbox_verifies_for_every_exporter_that_has_an_emulator(tmp_path: 
 
 def test_the_document_says_what_became_of_every_point(tmp_path: Path) -> None:
     ran = magictel("send-sample", ES, "--sandbox", "--thorough", "--format", "json", folder=tmp_path)
-    told = ran.document
-    (target,) = told["targets"]
-    assert told["schema"] == "magictel.send/1"
+    document = ran.document
+    (target,) = document["targets"]
+    assert document["schema"] == "magictel.send/1"
     assert target["receipt"]["sent"] == 17
     fates = ("delivered", "rejected", "withheld", "kept", "dropped")
     assert sum(target["receipt"][fate] for fate in fates) == 17
     assert target["verification"]["expected"] == target["receipt"]["delivered"]
-    assert told["outcome"] == target["outcome"]
+    assert document["outcome"] == target["outcome"]
 
 
 def test_no_verify_is_accepted_and_exit_0(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_a_ladder_that_stops_it_sends_nothing(tmp_path: Path) -> None:
     assert "× tcp           connection refused" in ran.out
     assert ran.last.startswith("FAILED: nothing was sent: ")
     assert "(net.tcp.refused)" in ran.last
-    told = magictel("send-sample", ES, "--format", "json", folder=tmp_path, environment=dead)
-    (target,) = told.document["targets"]
+    run = magictel("send-sample", ES, "--format", "json", folder=tmp_path, environment=dead)
+    (target,) = run.document["targets"]
     assert (target["outcome"], target["code"], target["verification"]) == ("undelivered", "net.tcp.refused", None)
     assert target["receipt"]["dropped"] == target["receipt"]["sent"] == 12
 
@@ -171,18 +171,18 @@ def test_a_dry_run_shows_the_bytes_and_touches_nothing(tmp_path: Path) -> None:
 def test_every_exporter_has_a_dry_run_in_either_format(name: str, tmp_path: Path) -> None:
     environment = {"PROMETHEUS_REMOTE_WRITE_URL": "http://localhost:1/api/v1/write"}
     text = magictel("send-sample", name, "--dry-run", folder=tmp_path, environment=environment)
-    told = magictel("send-sample", name, "--dry-run", "--format", "json", folder=tmp_path, environment=environment)
-    assert (text.code, told.code) == (0, 0), (text, told)
+    run = magictel("send-sample", name, "--dry-run", "--format", "json", folder=tmp_path, environment=environment)
+    assert (text.code, run.code) == (0, 0), (text, run)
     assert "nothing is sent" in text.out
-    assert told.document["schema"] == "magictel.dry-run/1"
-    (request,) = told.document["targets"][0]["requests"]
+    assert run.document["schema"] == "magictel.dry-run/1"
+    (request,) = run.document["targets"][0]["requests"]
     body = request["body"].encode() if request["body"] is not None else bytes.fromhex(request["body_hex"])
     assert len(body) == request["bytes"]
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--run", "3f9c21aa07be"], "needs --clean"),
         (["--clean", "--run", "*"], "not a run id"),
@@ -194,18 +194,18 @@ def test_every_exporter_has_a_dry_run_in_either_format(name: str, tmp_path: Path
         (["--within", "never"], "is not a duration"),
     ],
 )
-def test_what_does_not_fit_together_is_wrong_usage(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_what_does_not_fit_together_is_wrong_usage(arguments: list[str], message: str, tmp_path: Path) -> None:
     ran = magictel("send-sample", ES, *arguments, folder=tmp_path)
     assert (ran.code, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 def test_reports_of_a_send(tmp_path: Path) -> None:
     ran = magictel("send-sample", "--sandbox", "--report", "json=a.json", "--report", "junit=b.xml", folder=tmp_path)
     assert ran.code == 0, ran
-    told = json.loads((tmp_path / "a.json").read_text())
-    assert told["schema"] == "magictel.send/1"
-    assert told["run_id"] in ran.out
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["schema"] == "magictel.send/1"
+    assert document["run_id"] in ran.out
     suites = judged(tmp_path / "b.xml")
     assert [[case.attrib["name"] for case in suite.iter("testcase")] for suite in suites] == [
         ["accepted", "verified"]

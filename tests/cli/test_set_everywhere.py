@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("acme")
 
 def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
     inner = getattr(command, "commands", {})
-    for key, one in inner.items():
-        yield from _commands(one, f"{name} {key}")
+    for key, section in inner.items():
+        yield from _commands(section, f"{name} {key}")
     if not inner:
         yield name, command
 

@@ -119,8 +119,8 @@ def test_an_alias_is_not_called_elsewhere(tmp_path: Path) -> None:
     with Server(emulator) as server:
         environment = {"ELASTICSEARCH_URL": server.origin}
         assert magictel("prepare", "elasticsearch", "--apply", folder=tmp_path, environment=environment).code == 0
-        made = emulator.handle(Request("PUT", f"{server.origin}/behind-000001", headers, alias))
-        assert made.status == 200, made
+        reply = emulator.handle(Request("PUT", f"{server.origin}/behind-000001", headers, alias))
+        assert reply.status == 200, reply
         words = ("send-sample", "elasticsearch", "--force", "--no-verify", "--format", "json")
         ran = magictel(*words, folder=tmp_path, environment=environment)
     assert only(ran)["receipt"]["delivered"] == 12

@@ -36,10 +36,10 @@ def test_a_command_ends_with_a_known_code(target: str, shape: str, tmp_path: Pat
         for command in COMMANDS:
             arguments = [word.format(target=target) for word in command]
             ran = magictel(*arguments, folder=tmp_path, environment={variable: url})
-            said = ran.out + ran.err
+            output = ran.out + ran.err
             assert ran.code in (0, 1, 3), (arguments, ran)
-            assert "mistake" not in said, (arguments, said)
-            assert "internal." not in said, (arguments, said)
-            assert "Traceback" not in said, (arguments, said)
+            assert "mistake" not in output, (arguments, output)
+            assert "internal." not in output, (arguments, output)
+            assert "Traceback" not in output, (arguments, output)
             if command[0] in ("send-sample", "replay") and target != "prometheus-remote-write":
-                assert ran.code, (arguments, said)
+                assert ran.code, (arguments, output)

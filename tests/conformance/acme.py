@@ -65,14 +65,14 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         if reply.status != 200:
             return judge_status(reply, self.clock.now())
-        said = reply.json()
-        if isinstance(said, dict) and "dropped" in said:
-            return Partial(unnamed=said["dropped"], why=ItemVerdict("acme.dropped", "points were dropped"))
-        if not isinstance(said, dict) or "refused" not in said:
+        document = reply.json()
+        if isinstance(document, dict) and "dropped" in document:
+            return Partial(unnamed=document["dropped"], why=ItemVerdict("acme.dropped", "points were dropped"))
+        if not isinstance(document, dict) or "refused" not in document:
             return Rejected("acme.odd-answer", "something else than Acme answered")
-        refused = {index: ItemVerdict(f"acme.{why}", why) for index, why in said["refused"]}
-        again = {index: one for index, one in refused.items() if one.message == "busy"}
-        gone = {index: one for index, one in refused.items() if one.message != "busy"}
+        refused = {index: ItemVerdict(f"acme.{why}", why) for index, why in document["refused"]}
+        again = {index: error for index, error in refused.items() if error.message == "busy"}
+        gone = {index: error for index, error in refused.items() if error.message != "busy"}
         return Partial(gone, again) if refused else Delivered()
 
     @probe(Rung.HEALTH, "Acme is well")
@@ -92,7 +92,7 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         reply = wire.get(f"/points?run={quote(query.run_id)}")
         if not reply.ok:
             return Unreadable("acme.unreadable", f"Acme answers {reply.status}")
-        return [Seen(_key(one), _fields(one)) for one in map(json.loads, reply.text.splitlines())]
+        return [Seen(_key(row), _fields(row)) for row in map(json.loads, reply.text.splitlines())]
 
     def visible_after(self, wire: Wire) -> float | Unreadable:
         return 0.0
@@ -108,7 +108,7 @@ class AcmeTemplate:
         return Filled("number", [times, [json.dumps(point.value).encode() for point in points]])  # type: ignore[union-attr]
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Any]:
-        return [_lead(Series(stream, one)) for one in attributes], b',"value":', b"}\n"
+        return [_lead(Series(stream, attribute)) for attribute in attributes], b',"value":', b"}\n"
 
 
 class AcmeEmulator:
@@ -161,8 +161,8 @@ class AcmeEmulator:
                 refused.append((number, why))
             else:
                 self.lines[line] = None
-        said = {"dropped": dropped} if dropped and not refused else {"refused": refused}
-        return Reply(200, {"content-type": "application/json"}, json.dumps(said).encode())
+        counts = {"dropped": dropped} if dropped and not refused else {"refused": refused}
+        return Reply(200, {"content-type": "application/json"}, json.dumps(counts).encode())
 
 
 def emulator(clock: Clock) -> Emulator:
@@ -171,22 +171,22 @@ def emulator(clock: Clock) -> Emulator:
 
 def _lead(series: Series) -> bytes:
     stream = series.stream
-    said = {
+    fields = {
         "name": stream.name,
         "kind": [stream.kind, stream.temporality, stream.monotonic, stream.unit],
         "resource": dict(stream.resource),
         "attributes": dict(series.attributes),
     }
-    return json.dumps(said, default=str).encode()[:-1] + b',"time":'
+    return json.dumps(fields, default=str).encode()[:-1] + b',"time":'
 
 
 def _told(point: Any) -> dict[str, Any]:
     names = ("count", "sum", "min", "max", "bucket_counts", "explicit_bounds", "scale", "zero_count")
-    said = {name: getattr(point, name) for name in names if hasattr(point, name)}
+    fields = {name: getattr(point, name) for name in names if hasattr(point, name)}
     for side in ("positive", "negative"):
         if hasattr(point, side):
-            said[side] = [getattr(point, side).offset, *getattr(point, side).bucket_counts]
-    return {name: list(value) if isinstance(value, list | tuple) else value for name, value in said.items()}
+            fields[side] = [getattr(point, side).offset, *getattr(point, side).bucket_counts]
+    return {name: list(value) if isinstance(value, list | tuple) else value for name, value in fields.items()}
 
 
 def _key(shown: Mapping[str, Any]) -> str:

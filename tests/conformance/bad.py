@@ -440,17 +440,24 @@ def _reading(change: Read) -> Any:
 
 
 def _once(seen: list[Seen], query: SampleQuery) -> list[Seen]:
-    return list({one.key: one for one in seen}.values())
+    return list({point.key: point for point in seen}.values())
 
 
 def _as_hoped(seen: list[Seen], query: SampleQuery) -> list[Seen]:
-    hoped = {one.key: one.fields for one in query.expected}
-    return [dataclasses.replace(one, fields=hoped.get(one.key, one.fields)) for one in seen]
+    hoped = {expected_point.key: expected_point.fields for expected_point in query.expected}
+    return [dataclasses.replace(point, fields=hoped.get(point.key, point.fields)) for point in seen]
 
 
 def _all_there(seen: list[Seen], query: SampleQuery) -> list[Seen]:
-    keys = {one.key for one in seen}
-    return [*seen, *(Seen(one.key, one.fields) for one in query.expected if seen and one.key not in keys)]
+    keys = {point.key for point in seen}
+    return [
+        *seen,
+        *(
+            Seen(expected_point.key, expected_point.fields)
+            for expected_point in query.expected
+            if seen and expected_point.key not in keys
+        ),
+    ]
 
 
 @breaks("read-back.true")
@@ -476,10 +483,10 @@ class ThatSeesEachOnce(AcmeExporter):
 @breaks("read-back.other-runs")
 class ThatMixesRuns(AcmeExporter):
     def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        own = super().read_back(wire, query)
-        if own or len(query.expected) != 12:
-            return own
-        return [Seen(one.key, one.fields) for one in query.expected]
+        points = super().read_back(wire, query)
+        if points or len(query.expected) != 12:
+            return points
+        return [Seen(expected_point.key, expected_point.fields) for expected_point in query.expected]
 
 
 # ---- life --------------------------------------------------------------------------------------------------------------
@@ -488,8 +495,8 @@ class ThatMixesRuns(AcmeExporter):
 @breaks("life.export")
 class ThatReportsFailure(AcmeExporter):
     def export(self, metrics_data: Any, timeout_millis: float = 10_000, **_: Any) -> Any:  # type: ignore[misc]
-        told = super().export(metrics_data, timeout_millis)
-        return told if metrics_data.resource_metrics else MetricExportResult.FAILURE
+        result = super().export(metrics_data, timeout_millis)
+        return result if metrics_data.resource_metrics else MetricExportResult.FAILURE
 
 
 @breaks("life.odd-calls")

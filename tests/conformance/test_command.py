@@ -31,7 +31,7 @@ def test_the_document_names_every_law_once() -> None:
     shown = json.loads(done.out)
     assert done.code == 0
     assert (shown["schema"], shown["outcome"], shown["exporter"]) == ("magictel.conformance/1", "pass", "file")
-    assert [one["law"] for one in shown["laws"]] == [law.id for law in LAWS]
+    assert [law["law"] for law in shown["laws"]] == [law.id for law in LAWS]
     assert set(shown["laws"][0]) == {"law", "sentence", "level", "outcome", "message", "reproduce", "seconds"}
     assert sum(shown["counts"].values()) == len(LAWS)
 
@@ -64,9 +64,11 @@ def test_held_and_skipped_laws_are_a_junit_that_the_checker_takes(tmp_path: Path
     assert done.code == 0
     assert suite.get("tests") == str(len(LAWS))
     assert suite.get("skipped") == str(shown["counts"]["skipped"])
-    told = {case.get("name"): case.find("skipped") for case in suite}
+    skipped = {case.get("name"): case.find("skipped") for case in suite}
     (reason,) = {
-        one.get("message") for law, one in told.items() if law and law.startswith("retry.") and one is not None
+        finding.get("message")
+        for law, finding in skipped.items()
+        if law and law.startswith("retry.") and finding is not None
     }
     assert reason == "needs a backend that replies, but its destination sends no replies"
 
@@ -77,7 +79,7 @@ def test_without_a_name_the_laws_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("elastcsearch",), "elasticsearch"),
         (("file", "--law", "life.nothing"), "life.export"),
@@ -92,9 +94,9 @@ def test_without_a_name_the_laws_are_listed() -> None:
         (("elasticsearch", "--emulator", "json:__name__"), "accepts clock="),
     ],
 )
-def test_wrong_words_end_with_2_and_name_what_is_meant(words: tuple[str, ...], said: str) -> None:
+def test_wrong_words_end_with_2_and_name_what_is_meant(words: tuple[str, ...], message: str) -> None:
     done = run("conformance", *words)
     assert done.code == 2
-    assert said in done.err
+    assert message in done.err
     assert done.out == ""
     assert len(done.err.splitlines()) <= 3  # the sentence, what to do, where to read on

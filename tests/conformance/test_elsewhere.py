@@ -75,16 +75,16 @@ def test_an_author_fills_two_fixtures_and_every_law_asked_for_is_a_test(project:
 
 def test_a_failure_names_law_and_seed_and_its_line_shows_it_again_when_pasted(project: Path) -> None:
     done = ran("pytest -q -k 'TestGullible and fault.web-page'", project, MAGICTEL_CONFORMANCE_SEED="7")
-    said = "a web page counted as the backend's reply"
+    message = "a web page counted as the backend's reply"
     assert done.returncode == 1
     assert "fault.web-page (must, seed 7)" in done.stdout
-    assert said in done.stdout
+    assert message in done.stdout
     again = re.search(r"again: (.+)", done.stdout)
     assert again is not None
     pasted = ran(again[1], project)
     assert pasted.returncode == 1
     assert "fault.web-page (must, seed 7)" in pasted.stdout
-    assert said in pasted.stdout
+    assert message in pasted.stdout
     assert "1 failed" in pasted.stdout
 
 
@@ -95,5 +95,5 @@ def test_the_suite_runs_from_an_installed_wheel(project: Path, installed: Path) 
     counts = {what: int(count) for count, what in re.findall(r"(\d+) (passed|skipped|failed)", done.stdout)}
     assert done.returncode == 0, done.stdout + done.stderr
     assert counts == {"passed": len(LAWS) - 4, "skipped": 4}, done.stdout
-    held = ran("magictel conformance file --law system.refused", project, installed)
-    assert (held.returncode, held.stdout.split("   ")[0]) == (0, "file OK: 1 law passed")
+    outcome = ran("magictel conformance file --law system.refused", project, installed)
+    assert (outcome.returncode, outcome.stdout.split("   ")[0]) == (0, "file OK: 1 law passed")

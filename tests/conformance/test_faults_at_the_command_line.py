@@ -34,7 +34,7 @@ def undelivered(done: subprocess.CompletedProcess[str], code: str) -> None:
     assert done.returncode == 1
     assert (target["outcome"], target["code"]) == ("undelivered", code)
     assert (target["receipt"]["delivered"], target["receipt"]["dropped"]) == (0, 12)
-    assert [(one["code"], one["count"]) for one in target["receipt"]["reasons"]] == [(code, 12)]
+    assert [(reason["code"], reason["count"]) for reason in target["receipt"]["reasons"]] == [(code, 12)]
     assert "Traceback" not in (done.stderr or "")
 
 

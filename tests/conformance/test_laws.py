@@ -61,15 +61,15 @@ def to_a_file(exporter: type[FileExporter], place: Place) -> FileExporter:
 
 
 def told(results: list[Result]) -> dict[str, str | None]:
-    return {one.law.id: one.message for one in results if one.verdict is LawVerdict.BROKEN}
+    return {result.law.id: result.message for result in results if result.verdict is LawVerdict.BROKEN}
 
 
 @pytest.mark.parametrize("name", entry_points.names())
 def test_every_registered_exporter_holds_every_law(name: str) -> None:
     results = list(run(registered(name), LAWS))
     assert told(results) == {}
-    assert [one.law.id for one in results] == IDS
-    skipped = {one.law.id: one.message for one in results if one.verdict is LawVerdict.SKIPPED}
+    assert [result.law.id for result in results] == IDS
+    skipped = {result.law.id: result.message for result in results if result.verdict is LawVerdict.SKIPPED}
     assert skipped == {law: f"needs {why}" for law, why in SKIPPED[name].items()}
 
 
@@ -81,12 +81,12 @@ def test_the_ledger_is_true_under_other_seeds(name: str, seed: int) -> None:
 
 
 def test_whom_the_bad_ones_are_made_of_hold_every_law_that_concerns_them_and_none_concerns_neither() -> None:
-    held = set()
+    passed = set()
     for exporter in (AcmeExporter, FileExporter):
         results = list(run(subject(exporter), LAWS))
         assert told(results) == {}
-        held |= {one.law.id for one in results if one.verdict is LawVerdict.PASSED}
-    assert held == set(IDS)
+        passed |= {result.law.id for result in results if result.verdict is LawVerdict.PASSED}
+    assert passed == set(IDS)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.law}-{bad.exporter.__name__}")
@@ -102,13 +102,13 @@ def test_every_law_has_somebody_who_breaks_it() -> None:
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.exporter.__name__)
 def test_who_breaks_a_law_differs_in_one_member(bad: Bad) -> None:
-    own = {name for name in vars(bad.exporter) if name not in ("__module__", "__doc__", "__qualname__")}
-    own -= {
+    overridden = {name for name in vars(bad.exporter) if name not in ("__module__", "__doc__", "__qualname__")}
+    overridden -= {
         name
-        for name in own
+        for name in overridden
         if name.startswith(("__abstract", "_abc_", "__parameters", "__orig", "__static", "__first"))
     }
-    assert len(own) == 1
+    assert len(overridden) == 1
     assert bad.exporter.__mro__[1] in (AcmeExporter, FileExporter)
 
 

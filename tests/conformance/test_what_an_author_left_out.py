@@ -47,18 +47,22 @@ def acme(place: Place) -> AcmeExporter:
 
 
 def ids(results: list[Result], verdict: LawVerdict) -> list[str]:
-    return [one.law.id for one in results if one.verdict is verdict]
+    return [result.law.id for result in results if result.verdict is verdict]
 
 
-@pytest.mark.parametrize("made", [search, acme])
-def test_without_an_emulator_what_sends_is_skipped_and_the_rest_is_tried(made: Any) -> None:
-    results = list(run(Subject("mine", made), LAWS))
+@pytest.mark.parametrize("exporter", [search, acme])
+def test_without_an_emulator_what_sends_is_skipped_and_the_rest_is_tried(exporter: Any) -> None:
+    results = list(run(Subject("mine", exporter), LAWS))
     assert ids(results, LawVerdict.BROKEN) == []
     assert set(ids(results, LawVerdict.PASSED)) == SEND_NOTHING
-    said = {one.law.id: one.message for one in results}
-    assert said["read-back.lost"] == said["life.export"] == "needs an emulator of the backend, but there is none"
+    messages = {result.law.id: result.message for result in results}
+    assert (
+        messages["read-back.lost"] == messages["life.export"] == "needs an emulator of the backend, but there is none"
+    )
     assert all(
-        one.message and one.message.startswith("needs a") for one in results if one.verdict is LawVerdict.SKIPPED
+        result.message and result.message.startswith("needs a")
+        for result in results
+        if result.verdict is LawVerdict.SKIPPED
     )
 
 
@@ -91,10 +95,10 @@ def test_an_installed_one_without_an_emulator_is_made_with_an_address_too(monkey
 
 def test_a_clock_of_its_own_breaks_one_law_and_the_others_that_fall_with_it_are_skipped() -> None:
     results = list(run(Subject("mine", search, lambda clock: ElasticsearchEmulator()), LAWS))
-    (broken,) = [one for one in results if one.verdict is LawVerdict.BROKEN]
+    (broken,) = [result for result in results if result.verdict is LawVerdict.BROKEN]
     assert broken.message == OWN_TIME
     assert broken.failed
-    skipped = [one.law.id for one in results if one.message and "uses the given clock" in one.message]
+    skipped = [result.law.id for result in results if result.message and "uses the given clock" in result.message]
     assert {"read-back.true", "ledger.identity", "life.threads"} <= set(skipped)
     assert (
         ids(
@@ -136,7 +140,7 @@ def test_under_pytest_too_it_is_one_failure_whichever_laws_are_asked_for(asked: 
 
 
 @pytest.mark.parametrize(
-    ("made", "own"),
+    ("exporter", "flagged"),
     [
         (lambda clock: AcmeEmulator(clock), False),  # it keeps no time
         (lambda clock: ElasticsearchEmulator(clock=clock), False),
@@ -145,31 +149,31 @@ def test_under_pytest_too_it_is_one_failure_whichever_laws_are_asked_for(asked: 
         (lambda clock: PrometheusRemoteWriteEmulator(), True),
     ],
 )
-def test_a_clock_of_its_own_is_seen(made: Any, own: bool) -> None:
+def test_a_clock_of_its_own_is_seen(exporter: Any, flagged: bool) -> None:
     clock: Clock = SystemClock()
-    assert keeps_own_time(made(clock), clock) is own
+    assert keeps_own_time(exporter(clock), clock) is flagged
 
 
 def test_run_is_the_function_whatever_was_loaded_before() -> None:
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", "import magictel.conformance as c; c.ExporterSuite; print(callable(c.run))"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout == "True\n"
+    assert output.stdout == "True\n"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_laws_are_counted_in_the_right_number(count: int) -> None:
-    said = {0: "0 laws", 1: "1 law", 2: "2 laws"}[count]
-    bad = next(one for one in BAD if one.law == "retry.throttled").exporter
-    held = list(run(Subject("mine", acme, lambda clock: AcmeEmulator()), LAWS[:count]))
-    assert lines("mine", held)[-1].startswith(f"mine OK: {'all ' if count > 1 else ''}{said} passed   ")
+    count_of_laws = {0: "0 laws", 1: "1 law", 2: "2 laws"}[count]
+    bad = next(bad for bad in BAD if bad.law == "retry.throttled").exporter
+    results = list(run(Subject("mine", acme, lambda clock: AcmeEmulator()), LAWS[:count]))
+    assert lines("mine", results)[-1].startswith(f"mine OK: {'all ' if count > 1 else ''}{count_of_laws} passed   ")
     skipped = list(run(Subject("mine", acme), [law for law in LAWS if law.id.startswith("retry.")][:count]))
     assert lines("mine", skipped)[-1].startswith("mine OK: 0 laws passed   ")
-    assert [one for one in lines("mine", skipped) if "skipped" in one] == (
-        [f"  · {said} skipped: mine needs a backend with scripted replies"] if count else []
+    assert [line for line in lines("mine", skipped) if "skipped" in line] == (
+        [f"  · {laws} skipped: mine needs a backend with scripted replies"] if count else []
     )
     if count:
         some = [law for law in LAWS if law.id in ("retry.throttled", "retry.refused")][:count]
@@ -179,7 +183,7 @@ def test_laws_are_counted_in_the_right_number(count: int) -> None:
             return bad(AcmeSettings(**settings), clock=place.clock)  # type: ignore[arg-type]
 
         broken = list(run(Subject("mine", made, lambda clock: AcmeEmulator()), some))
-        assert lines("mine", broken)[-1].startswith(f"mine FAILED: 1 of {said} broken   ")
+        assert lines("mine", broken)[-1].startswith(f"mine FAILED: 1 of {laws} broken   ")
 
 
 def test_points_are_counted_in_the_right_number() -> None:

@@ -39,11 +39,11 @@ def split(body: bytes) -> list[bytes]:
 
 
 def lot(*payloads: Payload) -> Batch:
-    return Batch(payloads, sum(one.points for one in payloads))
+    return Batch(payloads, sum(payload.points for payload in payloads))
 
 
 @dataclass(frozen=True)
-class Made:
+class Attempt:
     """An attempt that was made: when (monotonic), with what, how long it might have taken."""
 
     at: float
@@ -58,7 +58,7 @@ class Rig:
     def __init__(self, script: Iterable[Step] = (), without: Sequence[str] = (), **settings: Any) -> None:
         self.clock = FakeClock()
         self.script = list(script)
-        self.made: list[Made] = []
+        self.attempts: list[Attempt] = []
         self.given_up: list[Payload] = []
         self.without = without
         self._lock = threading.Lock()
@@ -86,15 +86,15 @@ class Rig:
 
     @property
     def bodies(self) -> list[bytes]:
-        return [one.body for one in self.made]
+        return [attempt.body for attempt in self.attempts]
 
     @property
     def times(self) -> list[float]:
-        return [one.at for one in self.made]
+        return [attempt.at for attempt in self.attempts]
 
     def _attempt(self, sent: Payload, timeout: float) -> Attempted:
         with self._lock:
-            self.made.append(Made(self.clock.monotonic(), sent.body, timeout, sent.attempted))
+            self.attempts.append(Attempt(self.clock.monotonic(), sent.body, timeout, sent.attempted))
             step = self.script.pop(0) if self.script else Delivered()
         outcome = step(sent, timeout) if callable(step) else step
         return Attempted(self._dulled(outcome), len(sent.body))

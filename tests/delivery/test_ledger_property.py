@@ -133,11 +133,11 @@ def _number(item: bytes) -> int:
 
 
 def _certain(ledger: Receipt, *fates: Fate) -> int:
-    return sum(one.count for one in ledger.reasons if one.fate in fates and not one.maybe_stored)
+    return sum(reason.count for reason in ledger.reasons if reason.fate in fates and not reason.maybe_stored)
 
 
 def _uncertain(ledger: Receipt) -> int:
-    return sum(one.count for one in ledger.reasons if one.maybe_stored and one.fate is not Fate.DELIVERED)
+    return sum(reason.count for reason in ledger.reasons if reason.maybe_stored and reason.fate is not Fate.DELIVERED)
 
 
 def compare(seen: Run) -> None:
@@ -151,7 +151,7 @@ def compare(seen: Run) -> None:
     assert ledger.delivered <= len(stored) <= ledger.delivered + _uncertain(ledger)
     not_delivered = ledger.rejected + ledger.dropped + ledger.unconfirmed
     assert _certain(ledger, Fate.REJECTED, Fate.DROPPED) + _uncertain(ledger) == not_delivered
-    if not any(one.maybe_stored for one in ledger.reasons if one.fate is Fate.REJECTED):
+    if not any(reason.maybe_stored for reason in ledger.reasons if reason.fate is Fate.REJECTED):
         assert not stored.keys() & seen.refused, "a point named as refused is stored"
 
 
@@ -183,7 +183,7 @@ def test_the_comparison_notices(lie: str) -> None:
         case "delivered":
             seen.stored.pop(next(iter(seen.stored)))
             seen.ledger = replace(
-                seen.ledger, reasons=tuple(replace(one, maybe_stored=False) for one in seen.ledger.reasons)
+                seen.ledger, reasons=tuple(replace(reason, maybe_stored=False) for reason in seen.ledger.reasons)
             )
             seen.stored = Counter(list(seen.stored)[: max(0, seen.ledger.delivered - 1)])
         case "dropped":

@@ -93,11 +93,11 @@ def test_a_backend_that_comes_and_goes_is_told_once_a_minute_and_nothing_is_forg
     for _ in range(9):
         desk.lose()
         desk.ok()
-    errors = [said for level, said in desk.lines if level == "ERROR"]
+    errors = [line for level, line in desk.lines if level == "ERROR"]
     assert len(errors) == 3, "at 0, 60 and 120 seconds"
     assert len(desk.lines) <= 6
-    told = sum(int(said.split("; ")[1].split(" ")[0]) for said in errors)
-    assert told + 3 * 3 >= 27 - 9, "what the recoveries told in all is not told again"
+    reported = sum(int(error.split("; ")[1].split(" ")[0]) for error in errors)
+    assert reported + 3 * 3 >= 27 - 9, "what the recoveries told in all is not told again"
     desk.clock.pass_time(60)
     desk.ok()
     assert desk.lines[-1][1].count("rejected") or "in all" in desk.lines[-1][1]
@@ -120,4 +120,4 @@ def test_the_end_names_what_was_left(desk: Desk) -> None:
 def test_exports_after_shutdown_are_told_once(desk: Desk) -> None:
     for _ in range(3):
         desk.log.after_shutdown(Receipt(sent=2, dropped=2))
-    assert [said for _, said in desk.lines] == ["delivery.shutdown: 2 points exported after shutdown were dropped"]
+    assert [line for _, line in desk.lines] == ["delivery.shutdown: 2 points exported after shutdown were dropped"]

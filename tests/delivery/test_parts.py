@@ -64,9 +64,9 @@ def test_a_breaker_opens_after_so_many_failures_in_a_row() -> None:
         breaker.record(outcome)
     assert breaker.allow() is None, "two in a row are not three"
     breaker.record(REFUSED)
-    said = breaker.allow()
-    assert said is not None
-    assert (said.code, said.retry_after) == (REFUSED.code, 30.0)
+    permission = breaker.allow()
+    assert permission is not None
+    assert (permission.code, permission.retry_after) == (REFUSED.code, 30.0)
 
 
 def test_one_payload_alone_does_not_open_a_breaker_a_second_one_does() -> None:
@@ -124,9 +124,9 @@ def test_no_hold_is_longer_than_five_minutes_and_a_shorter_one_does_not_shorten_
     breaker = Breaker(5, 30.0, clock)
     breaker.hold(86_400.0, Throttled("http.throttled", "come back tomorrow"))
     breaker.hold(1.0, Throttled("http.throttled", "or in a second"))
-    said = breaker.allow()
-    assert said is not None
-    assert said.retry_after == LONGEST_HOLD
+    permission = breaker.allow()
+    assert permission is not None
+    assert permission.retry_after == LONGEST_HOLD
     clock.pass_time(LONGEST_HOLD)
     assert breaker.allow() is None
     assert breaker.allow() is None, "after a hold there is no trial"
@@ -167,10 +167,10 @@ def waiting(points: int = 1, name: str = "p", size: int = 8) -> Pending:
 def test_the_outbox_is_bounded_in_points_and_bytes(points: int, size: int, left: list[str]) -> None:
     outbox = Outbox(points, size)
     given = [waiting(2, name, 10) for name in "abcd"]
-    dropped = [old for one in given for old in outbox.put(one)]
-    names = [one.payload.body[:1].decode() for one in outbox.waiting]
+    dropped = [old for payload in given for old in outbox.put(payload)]
+    names = [pending.payload.body[:1].decode() for pending in outbox.waiting]
     assert names == left
-    assert [one.payload.body[:1].decode() for one in dropped] == [name for name in "abcd" if name not in left]
+    assert [pending.payload.body[:1].decode() for pending in dropped] == [name for name in "abcd" if name not in left]
     assert (outbox.points, outbox._bytes) == (2 * len(left), 20 * len(left))
 
 

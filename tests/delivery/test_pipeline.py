@@ -34,7 +34,7 @@ def test_dropped_for_want_of_room_counts_for_the_lot_that_was_pushed_out() -> No
     assert third.balanced
     ledger = rig.pipeline.ledger
     assert (ledger.kept, ledger.dropped, ledger.balanced) == (2, 6, True)
-    full = next(one for one in ledger.reasons if one.code == "delivery.outbox-full")
+    full = next(reason for reason in ledger.reasons if reason.code == "delivery.outbox-full")
     assert (full.count, full.fate) == (6, Fate.DROPPED)
     assert REFUSED.message in full.message
 
@@ -49,8 +49,11 @@ def test_the_ledger_holds_while_what_waited_is_being_sent() -> None:
     rig = Rig([REFUSED, look, look])
     rig.export(payload(2, "a"), seconds=0)
     rig.export(payload(3, "b"))
-    assert [(one.sent, one.kept, one.delivered, one.balanced) for one in seen] == [(2, 2, 0, True), (2, 0, 2, True)]
-    assert [one.code for one in seen[0].reasons] == [REFUSED.code]
+    assert [(ledger_.sent, ledger_.kept, ledger_.delivered, ledger_.balanced) for ledger_ in seen] == [
+        (2, 2, 0, True),
+        (2, 0, 2, True),
+    ]
+    assert [reason.code for reason in seen[0].reasons] == [REFUSED.code]
 
 
 def test_an_encoder_s_bug_loses_no_count() -> None:
@@ -109,7 +112,7 @@ def test_where_order_matters_nothing_overtakes_what_waits() -> None:
     rig.clock.pass_time(10)
     rig.export(payload(1, "c"), seconds=0)
     assert rig.bodies == [payload(1, "a").body] * 2
-    assert [one.payload.body[:1] for one in rig.pipeline.outbox.waiting] == [b"a", b"b", b"c"]
+    assert [pending.payload.body[:1] for pending in rig.pipeline.outbox.waiting] == [b"a", b"b", b"c"]
     rig.clock.pass_time(10)
     rig.export(payload(1, "d"))
     assert rig.bodies[2:] == [payload(1, name).body for name in "abcd"]
@@ -139,7 +142,9 @@ def test_what_is_under_way_when_the_pipeline_closes_is_counted_when_it_ends() ->
     assert (ledger.sent, ledger.kept, ledger.balanced) == (5, 0, True)
     assert rig.pipeline.outbox.points == 0
     assert receipt.balanced
-    assert all(one.code == REFUSED.code for one in ledger.reasons if one.fate is Fate.DROPPED and one.count == 2)
+    assert all(
+        reason.code == REFUSED.code for reason in ledger.reasons if reason.fate is Fate.DROPPED and reason.count == 2
+    )
 
 
 def test_closing_names_what_was_left_and_twice_is_once() -> None:
@@ -178,7 +183,7 @@ def test_what_a_backend_says_back_is_redacted_everywhere() -> None:
 def test_dropping_a_lot_counts_every_point_without_encoding_it() -> None:
     rig = Rig()
     receipt = rig.pipeline.drop(lot(payload(3)), "config.required", "no url")
-    assert (receipt.sent, receipt.dropped, rig.made) == (3, 3, [])
+    assert (receipt.sent, receipt.dropped, rig.attempts) == (3, 3, [])
     assert rig.pipeline.ledger.reasons == receipt.reasons
 
 
@@ -190,7 +195,7 @@ def test_a_delivery_gives_each_payload_its_turn_before_one_takes_all_the_time(in
     rig = Rig([poison] * 999, breaker_failures=999, in_flight=in_flight)
     receipt = rig.deliver(*(payload(2, name) for name in "abcdef"), seconds=30)
     assert (receipt.delivered, receipt.dropped, receipt.balanced) == (10, 2, True)
-    assert [one.code for one in receipt.reasons] == ["http.server-error"]
+    assert [reason.code for reason in receipt.reasons] == ["http.server-error"]
     assert rig.clock.monotonic() < 30
     rig.pipeline.close()
 
@@ -206,7 +211,7 @@ def test_what_is_open_after_its_turn_has_the_time_that_is_left() -> None:
 def test_a_first_attempt_may_take_all_the_time_there_is() -> None:
     rig = Rig([], timeout=60.0)
     rig.deliver(payload(), seconds=8)
-    assert [one.timeout for one in rig.made] == [8.0]
+    assert [attempt.timeout for attempt in rig.attempts] == [8.0]
 
 
 def test_an_interrupt_in_the_second_turn_is_counted_once() -> None:

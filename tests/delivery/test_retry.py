@@ -74,7 +74,7 @@ def test_every_verdict_is_counted(script: list[Outcome], counts: tuple[int, int,
     assert (receipt.delivered, receipt.rejected, receipt.dropped) == counts
     assert list(receipt.reasons) == reasons
     assert receipt.balanced
-    assert receipt.attempts == len(rig.made)
+    assert receipt.attempts == len(rig.attempts)
     assert receipt.bytes == sum(map(len, rig.bodies))
 
 
@@ -89,13 +89,13 @@ def test_a_success_that_does_not_confirm_is_counted_as_neither_delivered_nor_los
     assert receipt.readable == 5
     unconfirmed = [reason for reason in receipt.reasons if reason.fate is Fate.UNCONFIRMED]
     assert [(reason.code, reason.count, reason.maybe_stored) for reason in unconfirmed] == [(FOREIGN.code, 3, True)]
-    assert len(rig.made) == 3  # only the item with a full queue was sent again
+    assert len(rig.attempts) == 3  # only the item with a full queue was sent again
 
 
 def test_a_payload_whose_end_is_unknown_says_so_when_it_is_tried_again() -> None:
     rig = Rig([REFUSED, LOST, Throttled("http.throttled", "429")], breaker_failures=9)
     rig.deliver(payload())
-    assert [one.attempted for one in rig.made] == [False, False, True, True]
+    assert [attempt.attempted for attempt in rig.attempts] == [False, False, True, True]
 
 
 def test_refused_items_are_handed_over_by_their_positions() -> None:
@@ -115,7 +115,7 @@ def test_a_bug_in_judge_costs_its_payload_only_and_says_that_it_is_one() -> None
     rig = Rig([bug])
     receipt = rig.deliver(payload(2, "a"), payload(3, "b"))
     assert (receipt.delivered, receipt.dropped) == (3, 2)
-    assert [(one.code, one.maybe_stored) for one in receipt.reasons] == [("internal.export", True)]
+    assert [(reason.code, reason.maybe_stored) for reason in receipt.reasons] == [("internal.export", True)]
     assert "KeyError" in receipt.reasons[0].message
 
 
@@ -156,15 +156,17 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
 def test_a_retry_is_given_no_more_time_than_is_left() -> None:
     rig = Rig([REFUSED] * 6, backoff_initial=1.0, breaker_failures=99, timeout=10.0)
     rig.deliver(payload(), seconds=6)
-    assert all(one.timeout <= 6 - one.at for one in rig.made)
-    assert all(one.timeout >= 0.05 for one in rig.made), "less than that ends as perhaps stored, for nothing"
+    assert all(attempt.timeout <= 6 - attempt.at for attempt in rig.attempts)
+    assert all(attempt.timeout >= 0.05 for attempt in rig.attempts), (
+        "less than that ends as perhaps stored, for nothing"
+    )
 
 
 def test_delivery_without_time_makes_one_attempt_and_leaves_the_rest() -> None:
     rig = Rig([REFUSED])
     receipt = rig.deliver(payload(2, "a"), payload(2, "b"), seconds=0)
-    assert len(rig.made) == 1
-    assert {(one.code, one.count) for one in receipt.reasons} == {(REFUSED.code, 2), ("delivery.deadline", 2)}
+    assert len(rig.attempts) == 1
+    assert {(reason.code, reason.count) for reason in receipt.reasons} == {(REFUSED.code, 2), ("delivery.deadline", 2)}
 
 
 def test_a_collection_larger_than_the_time_for_retries_is_sent_as_long_as_the_backend_answers() -> None:
@@ -193,7 +195,7 @@ def test_halves_keep_order_and_the_knowledge_that_they_may_be_stored() -> None:
     sent = payload(5)
     assert rig.deliver(sent).delivered == 5
     assert b"".join(rig.bodies[2:]) == sent.body
-    assert [one.attempted for one in rig.made] == [False, True, True, True]
+    assert [attempt.attempted for attempt in rig.attempts] == [False, True, True, True]
 
 
 def test_items_are_found_by_their_sizes_where_the_encoder_knows_them() -> None:

@@ -50,7 +50,7 @@ def an_open_breaker_asks_nobody(without: list[str]) -> None:
     assert rig.bodies == [payload(name=name).body for name in "aab"]
     rig.clock.pass_time(61)
     rig.export(payload(name="d"), seconds=0)
-    assert len(rig.made) == 4, "half-open: one attempt decides"
+    assert len(rig.attempts) == 4, "half-open: one attempt decides"
 
 
 def requests_keep_to_the_rate(without: list[str]) -> None:
@@ -65,7 +65,7 @@ def the_outbox_drops_the_oldest_and_counts(without: list[str]) -> None:
         rig.export(payload(2, name))
     ledger = rig.pipeline.ledger
     assert (ledger.sent, ledger.kept, ledger.dropped) == (6, 4, 2)
-    assert [one.payload.body[:1] for one in rig.pipeline.outbox.waiting] == [b"b", b"c"]
+    assert [pending.payload.body[:1] for pending in rig.pipeline.outbox.waiting] == [b"b", b"c"]
 
 
 def a_payload_that_is_too_large_is_halved(without: list[str]) -> None:
@@ -86,10 +86,10 @@ def when_only_a_person_can_help_everything_pauses(without: list[str]) -> None:
     rig = Rig([Throttled("es.write.flood-stage", "disk full", needs_operator=True)] * 99, without)
     rig.export(payload(name="a"))
     rig.export(payload(name="b"))
-    assert len(rig.made) == 1
+    assert len(rig.attempts) == 1
     rig.clock.pass_time(60)
     rig.export(payload(name="c"))
-    assert len(rig.made) == 2
+    assert len(rig.attempts) == 2
 
 
 def what_one_payload_is_told_holds_for_the_next_export(without: list[str]) -> None:
@@ -97,7 +97,7 @@ def what_one_payload_is_told_holds_for_the_next_export(without: list[str]) -> No
     rig.export(payload(name="a"))
     rig.clock.pass_time(10)
     rig.export(payload(name="b"))
-    assert len(rig.made) == 1
+    assert len(rig.attempts) == 1
     rig.clock.pass_time(111)
     rig.export(payload(name="c"))
     assert rig.bodies[1:] == [payload(name=name).body for name in "abc"], "what waited leads"
@@ -107,9 +107,9 @@ def a_backend_that_is_busy_gets_few_requests_however_much_waits(without: list[st
     rig = Rig([Throttled("http.throttled", "429")] * 999, without)
     asked = []
     for number in range(40):
-        before = len(rig.made)
+        before = len(rig.attempts)
         rig.export(payload(name=f"{number:02d}"))
-        asked.append(len(rig.made) - before)
+        asked.append(len(rig.attempts) - before)
         rig.clock.pass_time(60)
     assert max(asked) <= 6, asked
     assert max(asked[5:]) <= 2, asked
@@ -146,7 +146,7 @@ def a_slow_backend_gets_more_time_with_each_try(without: list[str]) -> None:
     for name in "abc":
         rig.export(payload(name=name), end=30.0)
     rig.export(payload(name="d"), end=30.0)
-    assert [one.timeout for one in rig.made] == [2.0, 4.0, 8.0, 8.0, 8.0, 10.0]
+    assert [attempt.timeout for attempt in rig.attempts] == [2.0, 4.0, 8.0, 8.0, 8.0, 10.0]
 
 
 STAGES: dict[str, Callable[[list[str]], None]] = {
@@ -198,7 +198,8 @@ def test_every_receipt_of_these_scenes_is_balanced() -> None:
         assert rig.pipeline.ledger.balanced
         assert rig.pipeline.ledger.kept == rig.pipeline.outbox.points
         assert (
-            sum(one.count for one in rig.pipeline.ledger.reasons if one.fate is Fate.KEPT) == rig.pipeline.outbox.points
+            sum(reason.count for reason in rig.pipeline.ledger.reasons if reason.fate is Fate.KEPT)
+            == rig.pipeline.outbox.points
         )
     assert rig.pipeline.ledger.sent == 120
     rig.pipeline.close()

@@ -50,14 +50,14 @@ class Storm:
 
     def export(self) -> int:
         """One export of two points; how many requests it made."""
-        before = len(self.rig.made)
+        before = len(self.rig.attempts)
         self.rig.export(payload(2, f"{self.exports:04d}-"), end=30.0)
         self.exports += 1
         ledger = self.rig.pipeline.ledger
         assert ledger.balanced
         assert ledger.sent == 2 * self.exports
         self.rig.clock.pass_time(EVERY)
-        return len(self.rig.made) - before
+        return len(self.rig.attempts) - before
 
 
 @pytest.mark.parametrize("in_flight", [1, 4])
@@ -70,8 +70,8 @@ def test_however_much_waits_an_export_makes_few_requests(storm: str, in_flight: 
     assert sum(asked) <= 4 * EXPORTS
     ledger = over.rig.pipeline.ledger
     assert (ledger.kept, ledger.delivered, ledger.dropped) == (2 * EXPORTS, 0, 0)
-    assert ledger.attempts == len(over.rig.made)
-    assert sum(one.count for one in ledger.failed) == ledger.attempts
+    assert ledger.attempts == len(over.rig.attempts)
+    assert sum(reason.count for reason in ledger.failed) == ledger.attempts
     over.rig.pipeline.close()
 
 
@@ -80,17 +80,17 @@ def test_when_it_is_over_all_that_waited_arrives_in_two_exports_in_order(storm: 
     over = Storm(STORMS[storm]())
     for _ in range(50):
         over.export()
-    made = len(over.rig.made)
+    count = len(over.rig.attempts)
     over.backend = lambda sent: Delivered()
     over.export()
     over.export()
     ledger = over.rig.pipeline.ledger
     assert (ledger.sent, ledger.delivered, ledger.kept) == (104, 104, 0)
-    names = [one.body[:4] for one in over.rig.made[made:]]
+    names = [attempt.body[:4] for attempt in over.rig.attempts[count:]]
     # Those that were tried meanwhile come after those that were only held back; each group, and what is new, in order.
-    tried = {one.body[:4] for one in over.rig.made[:made]}
-    held = [name for name in names if name not in tried]
-    assert held == sorted(held)
+    tried = {attempt.body[:4] for attempt in over.rig.attempts[:count]}
+    untried = [name for name in names if name not in tried]
+    assert untried == sorted(untried)
     assert len(names) == len(set(names)) == 52
 
 
@@ -99,10 +99,10 @@ def test_where_order_matters_nothing_overtakes_in_a_storm_or_after_it() -> None:
     for _ in range(50):
         over.export()
     over.backend = lambda sent: Delivered()
-    made = len(over.rig.made)
+    count = len(over.rig.attempts)
     over.export()
     assert over.rig.pipeline.ledger.delivered == 102
-    names = [one.body[:4] for one in over.rig.made[made:]]
+    names = [attempt.body[:4] for attempt in over.rig.attempts[count:]]
     assert names == sorted(names)
 
 

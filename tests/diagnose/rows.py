@@ -52,15 +52,15 @@ def rows() -> list[Row]:
         return []
     answers = json.loads((REFERENCE / "fault_responses.json").read_text())["rows"]
     transport = json.loads((REFERENCE / "transport_faults.json").read_text())
-    found = [_answer(row) for row in answers if row["backend"] in BACKENDS]
-    return found + [_transport(row) for row in transport if row["id"] and not row["id"].startswith("otlp.")]
+    rows = [_answer(row) for row in answers if row["backend"] in BACKENDS]
+    return rows + [_transport(row) for row in transport if row["id"] and not row["id"].startswith("otlp.")]
 
 
 def _answer(row: Mapping[str, Any]) -> Row:
     seen, body, code = row["seen"], row["body"], row["id"]
     exporter = BACKENDS[row["backend"]]
     status = _CODE_ONLY.search(seen)
-    said = Row(f"{code} ({row['backend']})", code, row["retry"], exporter, row["phase"])
+    decided = Row(f"{code} ({row['backend']})", code, row["retry"], exporter, row["phase"])
     if row["phase"] in ("config", "dns", "tcp", "tls") or status is None or "httpx" in seen:
         given: dict[str, Any] = {"text": f"{seen}: {body}" if body else seen}
         if code == "es.product.unknown":
@@ -73,7 +73,7 @@ def _answer(row: Mapping[str, Any]) -> Row:
         given["headers"] = {"X-Prometheus-Remote-Write-Samples-Written": "3"}
     if code.startswith("vm."):
         given["headers"] = {"X-Server-Hostname": "vm-1"}
-    return Row(**{**said.__dict__, **given})
+    return Row(**{**decided.__dict__, **given})
 
 
 def _transport(row: Mapping[str, Any]) -> Row:

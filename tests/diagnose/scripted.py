@@ -61,7 +61,7 @@ def backend(name: str, states: Mapping[str, bytes]) -> Handler:
     def handle(sock: socket.socket) -> None:
         while request := read_request(sock):
             line = request.split(b"\r\n", 1)[0].decode("latin-1")
-            answer = next((one for key, one in states.items() if key in line), None)
+            answer = next((state for key, state in states.items() if key in line), None)
             sock.sendall(_healthy(name, line) if answer is None else answer)
 
     return handle
@@ -127,12 +127,12 @@ def climbed(exporter: Exporter[Any], *, seconds: float = PATIENT) -> tuple[str |
     """What the ladder finds: the code of the first rung that fails, else of the first that says anything; and all codes."""
     exporter.allowed = frozenset(SideEffect)
     try:
-        found = list(climb(exporter.steps(seconds), until=Rung.WRITE))
+        findings = list(climb(exporter.steps(seconds), until=Rung.WRITE))
     finally:
         exporter.shutdown(0)
-    told = [one for one in found if one.code and one.outcome is not Status.BLOCKED]
-    first = next((one for one in told if one.outcome is Status.FAIL), told[0] if told else None)
-    return (first.code if first else None), [str(one.code) for one in told]
+    failures = [finding for finding in findings if finding.code and finding.outcome is not Status.BLOCKED]
+    first = next((finding for finding in failures if finding.outcome is Status.FAIL), failures[0] if failures else None)
+    return (first.code if first else None), [str(finding.code) for finding in failures]
 
 
 def delivered(exporter: Exporter[Any]) -> list[str]:
@@ -143,4 +143,4 @@ def delivered(exporter: Exporter[Any]) -> list[str]:
         exporter.shutdown(0)
     assert receipt.balanced
     assert receipt.sent == 1
-    return [one.code for one in receipt.reasons]
+    return [reason.code for reason in receipt.reasons]

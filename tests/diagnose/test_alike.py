@@ -16,18 +16,18 @@ EXPORTER = {name: made(name, "http://localhost:9200") for name in EXPORTERS}
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
 
 
-def codes(found: Diagnosis) -> list[str]:
-    return [one.code for one in found.alternatives]
+def codes(diagnosis: Diagnosis) -> list[str]:
+    return [alternative.code for alternative in diagnosis.alternatives]
 
 
 @pytest.mark.parametrize("during", [None, "auth", "write"])
 @pytest.mark.parametrize("body", [None, b"Unauthorized"])
 def test_a_401_without_an_error_of_elasticsearchs_is_nobodys(body: bytes | None, during: During | None) -> None:
-    found = diagnose(EXPORTER["elasticsearch"], Pasted(401, {}, body, during=during))
-    assert (found.outcome, found.code) == ("rejected", "http.unauthorized")
-    assert "os.auth.unauthorized" in codes(found)
-    found = diagnose(EXPORTER["opensearch"], Pasted(401, {}, body, during=during))
-    assert found.code == "os.auth.unauthorized"
+    diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(401, {}, body, during=during))
+    assert (diagnosis.outcome, diagnosis.code) == ("rejected", "http.unauthorized")
+    assert "os.auth.unauthorized" in codes(diagnosis)
+    diagnosis = diagnose(EXPORTER["opensearch"], Pasted(401, {}, body, during=during))
+    assert diagnosis.code == "os.auth.unauthorized"
 
 
 def test_delivery_and_ladder_call_that_401_the_same() -> None:
@@ -39,12 +39,12 @@ def test_delivery_and_ladder_call_that_401_the_same() -> None:
 
 @pytest.mark.parametrize("during", [None, "write"])
 def test_a_2xx_that_names_elasticsearch_and_judges_no_item_gets_deliverys_verdict(during: During | None) -> None:
-    found = diagnose(EXPORTER["elasticsearch"], Pasted(200, PRODUCT, during=during))
-    assert (found.outcome, found.code, found.retry) == ("unavailable", "es.write.no-verdict", "backoff")
-    assert found.message == "200 without item verdicts: its body is empty"
-    assert "es.product.unknown" not in codes(found)
+    diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(200, PRODUCT, during=during))
+    assert (diagnosis.outcome, diagnosis.code, diagnosis.retry) == ("unavailable", "es.write.no-verdict", "backoff")
+    assert diagnosis.message == "200 without item verdicts: its body is empty"
+    assert "es.product.unknown" not in codes(diagnosis)
     with answering("elasticsearch", {"POST": raw(200, PRODUCT, b"")}) as url:
-        assert delivered(made("elasticsearch", url)) == [found.code]
+        assert delivered(made("elasticsearch", url)) == [diagnosis.code]
 
 
 def test_a_2xx_of_nobody_may_answer_either_question() -> None:
@@ -65,9 +65,11 @@ def test_who_speaks_no_http_is_given_no_answer_of_it(name: str, words: list[str]
 
 
 def test_a_health_that_is_not_there_may_be_a_path_that_is_not_there() -> None:
-    found = diagnose(EXPORTER["elasticsearch"], Pasted(404, during="health"))
-    assert found.code == "es.health.serverless"
-    assert [(one.code, "prefix" in one.why) for one in found.alternatives] == [("http.not-found", True)]
+    diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(404, during="health"))
+    assert diagnosis.code == "es.health.serverless"
+    assert [(alternative.code, "prefix" in alternative.why) for alternative in diagnosis.alternatives] == [
+        ("http.not-found", True)
+    ]
     certain = b'{"error":{"type":"api_not_available_exception","reason":"not in serverless mode"},"status":410}'
     assert codes(diagnose(EXPORTER["elasticsearch"], Pasted(410, {}, certain, during="health"))) == []
 
@@ -76,31 +78,34 @@ DENIED = "no permissions for [indices:data/write/bulk] and User [name=x, roles=[
 WRITE = "action [indices:data/write/bulk[s]] is unauthorized for user [ro]"
 
 
-def wrappings(said: str) -> dict[str, Pasted]:
+def wrappings(message: str) -> dict[str, Pasted]:
     """One refusal in the frames in which clients and proxies hand it on."""
-    error = {"error": {"type": "security_exception", "reason": said}, "status": 403}
+    error = {"error": {"type": "security_exception", "reason": message}, "status": 403}
     return {
         "answer": Pasted(403, {"content-type": "application/json"}, json.dumps(error).encode()),
-        "answer in plain text": Pasted(403, {"content-type": "text/plain"}, said.encode()),
-        "answer with a bare error": Pasted(403, {}, json.dumps({"error": said, "status": 403}).encode()),
-        "message alone": Pasted(text=f'TransportError(403, "{said}")'),
-        "type and message": Pasted(text=f"AuthorizationException(403, 'security_exception', '{said}')"),
-        "another class": Pasted(text=f'AuthorizationException(403, "{said}")'),
-        "status line": Pasted(text=f"bulk failed: HTTP 403 Forbidden: {said}"),
+        "answer in plain text": Pasted(403, {"content-type": "text/plain"}, message.encode()),
+        "answer with a bare error": Pasted(403, {}, json.dumps({"error": message, "status": 403}).encode()),
+        "message alone": Pasted(text=f'TransportError(403, "{message}")'),
+        "type and message": Pasted(text=f"AuthorizationException(403, 'security_exception', '{message}')"),
+        "another class": Pasted(text=f'AuthorizationException(403, "{message}")'),
+        "status line": Pasted(text=f"bulk failed: HTTP 403 Forbidden: {message}"),
     }
 
 
-@pytest.mark.parametrize("said", [DENIED, WRITE])
+@pytest.mark.parametrize("message", [DENIED, WRITE])
 @pytest.mark.parametrize("frame", wrappings(""))
-def test_a_refused_action_is_the_same_in_every_frame(frame: str, said: str) -> None:
-    found = diagnose(EXPORTER["opensearch"], wrappings(said)[frame])
-    assert (found.outcome, found.code) == ("rejected", "os.authz.denied" if said is DENIED else "es.authz.bulk")
-    assert found.message.endswith(said)
+def test_a_refused_action_is_the_same_in_every_frame(frame: str, message: str) -> None:
+    diagnosis = diagnose(EXPORTER["opensearch"], wrappings(message)[frame])
+    assert (diagnosis.outcome, diagnosis.code) == (
+        "rejected",
+        "os.authz.denied" if message is DENIED else "es.authz.bulk",
+    )
+    assert diagnosis.message.endswith(message)
 
 
 def test_a_stranger_s_plain_words_are_no_engine_s() -> None:
-    found = diagnose(EXPORTER["elasticsearch"], Pasted(400, {}, b"timestamp out of range"))
-    assert (found.code, found.message) == ("http.refused", "400: timestamp out of range")
+    diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(400, {}, b"timestamp out of range"))
+    assert (diagnosis.code, diagnosis.message) == ("http.refused", "400: timestamp out of range")
 
 
 def test_delivery_reads_the_same_refusal_in_plain_text() -> None:
@@ -116,16 +121,18 @@ UNNAMED = ["Name or service not known", "x509: certificate signed by unknown aut
 @pytest.mark.parametrize("name", ["elasticsearch", "prometheus-remote-write", "file"])
 def test_no_host_is_named_that_the_log_does_not_name(name: str, text: str, tmp_path: Path) -> None:
     given = ["--set", "path=m.jsonl"] if name == "file" else []
-    found: dict[str, Any] = magictel(
+    document: dict[str, Any] = magictel(
         "diagnose", name, "--text", text, "--format", "json", *given, folder=tmp_path
     ).document
-    assert not any(host in json.dumps(found) for host in ("localhost:", "example", "invalid", "getent hosts localhost"))
+    assert not any(
+        host in json.dumps(document) for host in ("localhost:", "example", "invalid", "getent hosts localhost")
+    )
 
 
 def test_a_name_that_nobody_told_is_the_backends() -> None:
-    found = diagnose(EXPORTER["elasticsearch"], Pasted(text="Name or service not known"))
-    assert found.message == "The host name does not resolve on this machine."
-    assert (found.remedy or "").endswith("getent hosts HOST")
+    diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(text="Name or service not known"))
+    assert diagnosis.message == "The host name does not resolve on this machine."
+    assert (diagnosis.remedy or "").endswith("getent hosts HOST")
     named = diagnose(EXPORTER["elasticsearch"], Pasted(text="lookup es.prod on 10.0.0.1:53: no such host"))
     assert named.message.startswith("es.prod: the host name does not resolve")
 
@@ -140,11 +147,11 @@ QUOTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "text", "message"), QUOTED, ids=[one[1][:30] for one in QUOTED])
+@pytest.mark.parametrize(("name", "text", "message"), QUOTED, ids=[case[1][:30] for case in QUOTED])
 def test_a_quotation_keeps_its_brackets_and_is_told_once(name: str, text: str, message: str) -> None:
-    told = diagnose(EXPORTER[name], Pasted(text=text)).message
-    assert told.endswith(message)
-    assert told.count("err-mimir") == message.count("err-mimir")
+    sentence = diagnose(EXPORTER[name], Pasted(text=text)).message
+    assert sentence.endswith(message)
+    assert sentence.count("err-mimir") == message.count("err-mimir")
 
 
 @pytest.mark.parametrize(
@@ -162,11 +169,11 @@ def test_a_quotation_keeps_its_brackets_and_is_told_once(name: str, text: str, m
     ],
 )
 def test_a_lone_number_is_an_alternative_and_no_verdict(text: str, status: int | None) -> None:
-    found = diagnose(EXPORTER["elasticsearch"], Pasted(text=text))
-    assert (found.code, found.outcome) == ("diagnose.unrecognised", None)
+    diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(text=text))
+    assert (diagnosis.code, diagnosis.outcome) == ("diagnose.unrecognised", None)
     expected = [diagnose(EXPORTER["elasticsearch"], Pasted(status)).code] if status else []
-    assert codes(found) == expected
-    assert all(f"--status {status}" in one.why for one in found.alternatives)
+    assert codes(diagnosis) == expected
+    assert all(f"--status {status}" in alternative.why for alternative in diagnosis.alternatives)
 
 
 CONFLICT = '{"type":"version_conflict_engine_exception","reason":"[x]: version conflict, document already exists (current version [1])"}'
@@ -193,5 +200,9 @@ CONFLICT = '{"type":"version_conflict_engine_exception","reason":"[x]: version c
     ],
 )
 def test_a_version_conflict_is_our_own_repeat_by_any_road(name: str, pasted: tuple[str, ...], tmp_path: Path) -> None:
-    found = magictel("diagnose", name, *pasted, "--format", "json", folder=tmp_path).document
-    assert (found["code"], found["outcome"], found["retry"]) == ("es.write.duplicate", "delivered", "treat-as-success")
+    document = magictel("diagnose", name, *pasted, "--format", "json", folder=tmp_path).document
+    assert (document["code"], document["outcome"], document["retry"]) == (
+        "es.write.duplicate",
+        "delivered",
+        "treat-as-success",
+    )

@@ -45,8 +45,8 @@ def test_the_document_has_its_keys_and_the_wait_that_the_answer_names(tmp_path: 
         folder=tmp_path,
     )
     assert ran.code == 0
-    found = ran.document
-    assert list(found)[:9] == [
+    document = ran.document
+    assert list(document)[:9] == [
         "schema",
         "exporter",
         "outcome",
@@ -57,8 +57,8 @@ def test_the_document_has_its_keys_and_the_wait_that_the_answer_names(tmp_path: 
         "remedy",
         "alternatives",
     ]
-    assert (found["schema"], found["outcome"], found["after"]) == ("magictel.diagnose/1", "throttled", 5.0)
-    assert (found["code"], found["retry"]) == ("http.throttled", "after-header")
+    assert (document["schema"], document["outcome"], document["after"]) == ("magictel.diagnose/1", "throttled", 5.0)
+    assert (document["code"], document["retry"]) == ("http.throttled", "after-header")
 
 
 def test_a_body_comes_from_a_file_or_standard_input(tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_items_of_several_kinds_name_the_commonest_and_the_others(tmp_path: Path
 
     mixed = {"items": [item(429, "es_rejected_execution_exception"), *[item(403, "security_exception")] * 2]}
     (tmp_path / "b").write_text(json.dumps(mixed))
-    found = magictel(
+    document = magictel(
         "diagnose", "elasticsearch", "--status", "200", "--body", "b", "--format", "json", folder=tmp_path
     ).document
-    assert (found["outcome"], found["code"]) == ("partial", "es.authz.bulk")
-    assert {one["code"] for one in found["alternatives"]} == {"es.write.queue-full"}
+    assert (document["outcome"], document["code"]) == ("partial", "es.authz.bulk")
+    assert {alternative["code"] for alternative in document["alternatives"]} == {"es.write.queue-full"}
 
 
 def test_the_page_fits_a_terminal_and_says_what_to_do(tmp_path: Path) -> None:
@@ -94,10 +94,10 @@ def test_the_page_fits_a_terminal_and_says_what_to_do(tmp_path: Path) -> None:
 
 def test_stored_points_have_no_code(tmp_path: Path) -> None:
     (tmp_path / "b").write_text('{"errors": false, "items": [{"create": {"status": 201}}]}')
-    found = magictel(
+    document = magictel(
         "diagnose", "elasticsearch", "--status", "200", "--body", "b", "--format", "json", folder=tmp_path
     ).document
-    assert (found["outcome"], found["code"], found["retry"]) == ("delivered", None, None)
+    assert (document["outcome"], document["code"], document["retry"]) == ("delivered", None, None)
 
 
 @pytest.mark.parametrize(
@@ -127,21 +127,21 @@ def test_settings_that_cannot_be_used_are_the_diagnosis_where_nothing_is_pasted(
 
 def test_settings_that_cannot_be_used_are_an_alternative_to_what_is_pasted(tmp_path: Path) -> None:
     words = ["--set", "url=http://h:abc", "--text", "Connection refused", "--format", "json"]
-    found = magictel("diagnose", "elasticsearch", *words, folder=tmp_path).document
-    assert found["code"] == "net.tcp.refused"
-    assert found["alternatives"][0]["code"] == "config.url.bad-port"
+    document = magictel("diagnose", "elasticsearch", *words, folder=tmp_path).document
+    assert document["code"] == "net.tcp.refused"
+    assert document["alternatives"][0]["code"] == "config.url.bad-port"
 
 
 def test_an_exporter_without_settings_still_reads(tmp_path: Path) -> None:
     words = ["--text", "HTTP status 400: out of order sample", "--format", "json"]
-    found = magictel("diagnose", "prometheus-remote-write", *words, folder=tmp_path).document
-    assert (found["outcome"], found["code"]) == ("rejected", "prom.rw.out-of-order")
+    document = magictel("diagnose", "prometheus-remote-write", *words, folder=tmp_path).document
+    assert (document["outcome"], document["code"]) == ("rejected", "prom.rw.out-of-order")
 
 
 def test_a_target_of_the_file_is_read_as_its_exporter(tmp_path: Path) -> None:
     (tmp_path / "magictel.toml").write_text('[targets.prod]\nexporter = "opensearch"\n')
-    found = magictel("diagnose", "prod", "--status", "401", "--format", "json", folder=tmp_path).document
-    assert (found["exporter"], found["code"]) == ("opensearch", "os.auth.unauthorized")
+    document = magictel("diagnose", "prod", "--status", "401", "--format", "json", folder=tmp_path).document
+    assert (document["exporter"], document["code"]) == ("opensearch", "os.auth.unauthorized")
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_a_target_of_the_file_is_read_as_its_exporter(tmp_path: Path) -> None:
 def test_a_health_answer_is_read_by_the_health_probe(status: str, outcome: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "b").write_text(json.dumps({"status": status, "number_of_data_nodes": 3, "unassigned_shards": 1}))
     words = ["--status", "200", "--body", "b", "--during", "health", "--format", "json"]
-    found = magictel("diagnose", "elasticsearch", *words, folder=tmp_path).document
-    assert (found["outcome"], found["code"]) == (outcome, code)
+    document = magictel("diagnose", "elasticsearch", *words, folder=tmp_path).document
+    assert (document["outcome"], document["code"]) == (outcome, code)
 
 
 def test_the_published_table_is_the_one_that_holds() -> None:
@@ -161,8 +161,8 @@ def test_the_published_table_is_the_one_that_holds() -> None:
     for retry, outcomes in STANDS_WITH.items():
         line = re.search(rf"^    {re.escape(retry or '(no code)')} +(.+)$", text, re.MULTILINE)
         assert line, retry
-        told = {word.strip() for word in re.sub(r"\(.*?\)", "", line.group(1)).split(",")}
-        assert told == {one or "none" for one in outcomes}, retry
+        words = {word.strip() for word in re.sub(r"\(.*?\)", "", line.group(1)).split(",")}
+        assert words == {outcome or "none" for outcome in outcomes}, retry
 
 
 def test_a_429_that_names_no_time_is_not_said_to_name_one(tmp_path: Path) -> None:

@@ -107,34 +107,34 @@ FAMILIES: list[tuple[str, Answer, set[str], str]] = [
 
 
 def asked(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
-    found = diagnose(exporter, pasted)
-    assert found.outcome in STANDS_WITH[found.retry], found
-    if found.code is not None:
-        assert explain(found.code) is not None, found
-        assert found.remedy, found
-        assert found.code not in [one.code for one in found.alternatives]
-    assert all(explain(one.code) for one in found.alternatives)
-    assert found.message.strip()
-    assert len(found.message) <= 500
-    assert "\n" not in found.message
-    return found
+    diagnosis = diagnose(exporter, pasted)
+    assert diagnosis.outcome in STANDS_WITH[diagnosis.retry], diagnosis
+    if diagnosis.code is not None:
+        assert explain(diagnosis.code) is not None, diagnosis
+        assert diagnosis.remedy, diagnosis
+        assert diagnosis.code not in [alternative.code for alternative in diagnosis.alternatives]
+    assert all(explain(alternative.code) for alternative in diagnosis.alternatives)
+    assert diagnosis.message.strip()
+    assert len(diagnosis.message) <= 500
+    assert "\n" not in diagnosis.message
+    return diagnosis
 
 
 @pytest.mark.parametrize("exporter", EXPORTER.values(), ids=EXPORTER.keys())
 @pytest.mark.parametrize(
-    ("answer", "classes", "words"), [one[1:] for one in FAMILIES], ids=[one[0] for one in FAMILIES]
+    ("answer", "classes", "words"), [family[1:] for family in FAMILIES], ids=[family[0] for family in FAMILIES]
 )
 def test_an_answer_in_no_row_gets_a_sentence_and_a_safe_class(
     answer: Answer, classes: set[str], words: str, exporter: Exporter[Any]
 ) -> None:
     status, headers, body = answer
-    found = asked(exporter, Pasted(status, headers, body.encode()))
-    assert found.retry in classes, found
-    assert found.outcome != "delivered"
+    diagnosis = asked(exporter, Pasted(status, headers, body.encode()))
+    assert diagnosis.retry in classes, diagnosis
+    assert diagnosis.outcome != "delivered"
     if exporter.name != "opensearch" or status not in (401,):
-        assert words.lower() in found.message.lower(), found
+        assert words.lower() in diagnosis.message.lower(), diagnosis
     if "retry-after" in headers:
-        assert found.after == float(headers["retry-after"])
+        assert diagnosis.after == float(headers["retry-after"])
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_an_answer_in_no_row_gets_a_sentence_and_a_safe_class(
     ],
 )
 def test_a_failure_inside_a_2xx_is_not_delivered(body: str, status: int) -> None:
-    found = asked(EXPORTER["prometheus-remote-write"], Pasted(200, JSON, body.encode()))
-    assert found.outcome == ("unavailable" if status >= 500 else "rejected")
-    assert "reports a failure" in found.message
+    diagnosis = asked(EXPORTER["prometheus-remote-write"], Pasted(200, JSON, body.encode()))
+    assert diagnosis.outcome == ("unavailable" if status >= 500 else "rejected")
+    assert "reports a failure" in diagnosis.message
 
 
 TEXTS: list[tuple[str, str]] = [
@@ -274,7 +274,7 @@ def test_a_line_of_any_client_s_log_is_recognised(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "code"), BACKEND_TEXTS, ids=[f"{one[2]} {one[1][:20]}" for one in BACKEND_TEXTS]
+    ("name", "text", "code"), BACKEND_TEXTS, ids=[f"{case[2]} {case[1][:20]}" for case in BACKEND_TEXTS]
 )
 def test_a_backend_s_own_words_are_found_in_a_line_of_a_log(name: str, text: str, code: str) -> None:
     assert asked(EXPORTER[name], Pasted(text=text)).code == code
@@ -332,7 +332,7 @@ JSON_VALUES = st.recursive(
 BODIES = (
     st.binary(max_size=200)
     | st.text(max_size=200).map(str.encode)
-    | JSON_VALUES.map(lambda one: json.dumps(one).encode())
+    | JSON_VALUES.map(lambda value: json.dumps(value).encode())
 )
 HEADERS = st.dictionaries(
     st.sampled_from(
@@ -362,10 +362,10 @@ DURING: st.SearchStrategy[During | None] = st.sampled_from([None, "auth", "healt
 def test_no_answer_raises_and_none_but_a_2xx_is_delivered(
     name: str, status: int, headers: dict[str, str], body: bytes, during: During | None
 ) -> None:
-    found = asked(EXPORTER[name], Pasted(status, headers, body, during=during))
-    if found.outcome == "delivered" and found.retry not in ("treat-as-success", "poll"):
-        assert 200 <= status < 300, found
-    assert found.after is None or 0 <= found.after < float("inf")
+    diagnosis = asked(EXPORTER[name], Pasted(status, headers, body, during=during))
+    if diagnosis.outcome == "delivered" and diagnosis.retry not in ("treat-as-success", "poll"):
+        assert 200 <= status < 300, diagnosis
+    assert diagnosis.after is None or 0 <= diagnosis.after < float("inf")
 
 
 @given(st.sampled_from(sorted(EXPORTER)), st.text(max_size=300) | JSON_VALUES.map(json.dumps))

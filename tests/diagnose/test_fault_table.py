@@ -35,11 +35,11 @@ class Road:
 def by_diagnose(row: Row, folder: Path) -> Road:
     """The command line, as somebody would type it."""
     if row.config and row.code in SETTINGS:
-        found = diagnosed(row.exporter, folder, *settings(row))
-        assert found["outcome"] is None
-        assert found["code"] == row.code, found
+        document = diagnosed(row.exporter, folder, *settings(row))
+        assert document["outcome"] is None
+        assert document["code"] == row.code, document
     if row.config and not row.text:
-        return Road(found["code"])
+        return Road(document["code"])
     words: list[str] = []
     if row.text:
         words += ["--text", row.text]
@@ -48,14 +48,14 @@ def by_diagnose(row: Row, folder: Path) -> Road:
         words += ["--status", str(row.status), "--body", str(folder / "body")]
         words += [word for name, value in row.headers.items() for word in ("--header", f"{name}: {value}")]
     during = {"auth": "auth", "permission": "write", "health": "health", "roundtrip": "read"}.get(row.phase)
-    found = diagnosed(row.exporter, folder, *words, *(["--during", during] if during else []))
-    assert found["outcome"] in STANDS_WITH[found["retry"]], found
-    assert found["message"]
-    assert found["remedy"]
-    if found["code"] == row.code:
-        return Road(found["code"])
-    assert row.code in LOOK_ALIKES, found
-    assert row.code in [one["code"] for one in found["alternatives"]], found
+    document = diagnosed(row.exporter, folder, *words, *(["--during", during] if during else []))
+    assert document["outcome"] in STANDS_WITH[document["retry"]], document
+    assert document["message"]
+    assert document["remedy"]
+    if document["code"] == row.code:
+        return Road(document["code"])
+    assert row.code in LOOK_ALIKES, document
+    assert row.code in [alternative["code"] for alternative in document["alternatives"]], document
     return Road(row.code, outright=row.config)
 
 
@@ -110,9 +110,9 @@ def transport_fault(row: Row) -> Fault | None:
     if row.status is not None and not row.transport:
         return None
     if row.name == "tls.plaintext-server (any)":  # its words are those of a server that speaks at once
-        return next(one for one in FAULTS if one.row == "https client on a plaintext gRPC port")
-    same = [one for one in FAULTS if one.row == row.transport]
-    return next(iter(same or [one for one in FAULTS if one.code == row.code]), None)
+        return next(fault for fault in FAULTS if fault.row == "https client on a plaintext gRPC port")
+    same = [fault for fault in FAULTS if fault.row == row.transport]
+    return next(iter(same or [fault for fault in FAULTS if fault.code == row.code]), None)
 
 
 def ladder_states(row: Row, answer: bytes) -> Mapping[str, bytes]:
@@ -151,10 +151,10 @@ def diagnosed(exporter: str, folder: Path, *words: str) -> dict[str, Any]:
     given = [] if exporter != "prometheus-remote-write" else ["--set", "url=http://localhost:9090/api/v1/write"]
     ran = magictel("diagnose", exporter, "--format", "json", *given, *words, folder=folder)
     assert ran.code == 0, ran
-    found: dict[str, Any] = ran.document
-    assert found["schema"] == "magictel.diagnose/1"
-    assert found["exporter"] == exporter
-    return found
+    document: dict[str, Any] = ran.document
+    assert document["schema"] == "magictel.diagnose/1"
+    assert document["exporter"] == exporter
+    return document
 
 
 def retry_of(code: str) -> str | None:
@@ -173,7 +173,7 @@ def test_each_row_is_the_same_on_every_road(
         roads["ladder"] = by_ladder(row, authority, tmp_path)
     if row.without(NO_DELIVERY) is None:
         roads["delivery"] = by_delivery(row, authority, tmp_path)
-    assert {road: found.code for road, found in roads.items()} == dict.fromkeys(roads, row.code)
+    assert {road: diagnosis.code for road, diagnosis in roads.items()} == dict.fromkeys(roads, row.code)
     assert retry_of(row.code) == row.retry
 
 

@@ -12,65 +12,69 @@ from tests.diagnose.foreign import FOREIGN, Foreign
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
 
 EXPORTER = {name: made(name, "http://localhost:9200") for name in EXPORTERS}
-MET = [(one, name) for one in FOREIGN for name in one.exporters]
+MET = [(foreign, name) for foreign in FOREIGN for name in foreign.exporters]
 
 
-def pasted(one: Foreign) -> Pasted:
-    return Pasted(one.status, dict(one.headers), one.body.encode() if one.text is None else None, one.text)
+def pasted(foreign: Foreign) -> Pasted:
+    return Pasted(
+        foreign.status, dict(foreign.headers), foreign.body.encode() if foreign.text is None else None, foreign.text
+    )
 
 
-@pytest.mark.parametrize(("one", "name"), MET, ids=[f"{one.name}-{name}" for one, name in MET])
-def test_what_nobody_listed_is_understood(one: Foreign, name: str) -> None:
-    found = diagnose(EXPORTER[name], pasted(one))
-    assert re.fullmatch(one.code, found.code or ""), found
-    if found.code == UNRECOGNISED:
-        assert found.outcome is None
-        assert found.retry in (None, "no")
+@pytest.mark.parametrize(("foreign", "name"), MET, ids=[f"{foreign.name}-{name}" for foreign, name in MET])
+def test_what_nobody_listed_is_understood(foreign: Foreign, name: str) -> None:
+    diagnosis = diagnose(EXPORTER[name], pasted(foreign))
+    assert re.fullmatch(foreign.code, diagnosis.code or ""), diagnosis
+    if diagnosis.code == UNRECOGNISED:
+        assert diagnosis.outcome is None
+        assert diagnosis.retry in (None, "no")
         return
-    assert (found.retry or "none") in one.retry.split("|"), found
-    assert found.outcome in STANDS_WITH[found.retry]
-    if one.outcome is not None:
-        assert found.outcome in one.outcome.split("|"), found
-    if one.text is None and one.who is not None:
-        assert one.who in (found.answered_by or ""), found
-    assert one.says in found.message
-    if one.after is not None:
-        assert found.after == one.after
-    assert found.message.strip(" :.,;")
-    assert "\n" not in found.message
-    assert found.remedy or found.code is None
-    assert found.code is None or explain(found.code)
+    assert (diagnosis.retry or "none") in foreign.retry.split("|"), diagnosis
+    assert diagnosis.outcome in STANDS_WITH[diagnosis.retry]
+    if foreign.outcome is not None:
+        assert diagnosis.outcome in foreign.outcome.split("|"), diagnosis
+    if foreign.text is None and foreign.who is not None:
+        assert foreign.who in (diagnosis.answered_by or ""), diagnosis
+    assert foreign.says in diagnosis.message
+    if foreign.after is not None:
+        assert diagnosis.after == foreign.after
+    assert diagnosis.message.strip(" :.,;")
+    assert "\n" not in diagnosis.message
+    assert diagnosis.remedy or diagnosis.code is None
+    assert diagnosis.code is None or explain(diagnosis.code)
 
 
 def test_there_are_many_and_each_is_named_once() -> None:
     assert len(FOREIGN) >= 530
-    assert len({one.name for one in FOREIGN}) == len(FOREIGN)
+    assert len({foreign.name for foreign in FOREIGN}) == len(FOREIGN)
 
 
 WAITED = [
-    one for one in FOREIGN if one.status and not 200 <= one.status < 300 and one.retry in ("backoff", "after-header")
+    foreign
+    for foreign in FOREIGN
+    if foreign.status and not 200 <= foreign.status < 300 and foreign.retry in ("backoff", "after-header")
 ]
 
 
-@pytest.mark.parametrize("one", WAITED[::4], ids=lambda one: one.name)
-def test_delivery_keeps_what_a_wait_would_cure(one: Foreign) -> None:
+@pytest.mark.parametrize("foreign", WAITED[::4], ids=lambda case: case.name)
+def test_delivery_keeps_what_a_wait_would_cure(foreign: Foreign) -> None:
     """The counter-test on a real socket: the same verdict where it counts."""
-    answer = raw(one.status or 0, one.headers, one.body.encode())
-    with answering(one.exporters[0], {"POST": answer}) as url:
-        codes = delivered(made(one.exporters[0], url))
-    found = diagnose(EXPORTER[one.exporters[0]], pasted(one))
-    assert found.code in codes
+    answer = raw(foreign.status or 0, foreign.headers, foreign.body.encode())
+    with answering(foreign.exporters[0], {"POST": answer}) as url:
+        codes = delivered(made(foreign.exporters[0], url))
+    diagnosis = diagnose(EXPORTER[foreign.exporters[0]], pasted(foreign))
+    assert diagnosis.code in codes
 
 
 NAMED = [
-    one
-    for one in FOREIGN
-    if one.status and one.who not in (None, "the backend", "AWS") and one.status in (429, 502, 503, 504)
+    foreign
+    for foreign in FOREIGN
+    if foreign.status and foreign.who not in (None, "the backend", "AWS") and foreign.status in (429, 502, 503, 504)
 ]
 
 
-@pytest.mark.parametrize("one", NAMED[::5], ids=lambda one: one.name)
-def test_the_ladder_says_the_same_of_what_stands_before_the_backend(one: Foreign) -> None:
-    with answering("elasticsearch", {"": raw(one.status or 0, one.headers, one.body.encode())}) as url:
+@pytest.mark.parametrize("foreign", NAMED[::5], ids=lambda case: case.name)
+def test_the_ladder_says_the_same_of_what_stands_before_the_backend(foreign: Foreign) -> None:
+    with answering("elasticsearch", {"": raw(foreign.status or 0, foreign.headers, foreign.body.encode())}) as url:
         first, _ = climbed(made("elasticsearch", url))
-    assert first == diagnose(EXPORTER["elasticsearch"], pasted(one)).code
+    assert first == diagnose(EXPORTER["elasticsearch"], pasted(foreign)).code

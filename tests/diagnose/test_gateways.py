@@ -244,12 +244,12 @@ ANSWERS: list[tuple[str, int, dict[str, str], str, set[str]]] = [
 def test_the_class_is_safe_and_the_sentence_readable(
     status: int, headers: dict[str, str], body: str, retry: set[str], name: str
 ) -> None:
-    found = diagnose(EXPORTER[name], Pasted(status, headers, body.encode()))
-    assert found.retry in retry, found
-    assert found.outcome in STANDS_WITH[found.retry]
-    assert found.outcome != "delivered"
-    assert found.remedy
-    assert not any(mark in found.message for mark in ("<", '{"')), found.message
+    diagnosis = diagnose(EXPORTER[name], Pasted(status, headers, body.encode()))
+    assert diagnosis.retry in retry, diagnosis
+    assert diagnosis.outcome in STANDS_WITH[diagnosis.retry]
+    assert diagnosis.outcome != "delivered"
+    assert diagnosis.remedy
+    assert not any(mark in diagnosis.message for mark in ("<", '{"')), diagnosis.message
 
 
 WORDS = [
@@ -262,7 +262,7 @@ WORDS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "words"), WORDS, ids=[one[0] for one in WORDS])
+@pytest.mark.parametrize(("name", "words"), WORDS, ids=[case[0] for case in WORDS])
 def test_the_answer_s_own_sentence_is_told(name: str, words: str) -> None:
     _, status, headers, body, _ = next(row for row in ANSWERS if row[0] == name)
     assert words in diagnose(EXPORTER["elasticsearch"], Pasted(status, headers, body.encode())).message
@@ -273,7 +273,7 @@ def test_the_answer_s_own_sentence_is_told(name: str, words: str) -> None:
 )
 def test_the_ladder_gives_the_code_that_diagnose_gives(name: str) -> None:
     _, status, headers, body, _ = next(row for row in ANSWERS if row[0] == name)
-    told = diagnose(EXPORTER["elasticsearch"], Pasted(status, headers, body.encode()))
+    diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(status, headers, body.encode()))
     with answering("elasticsearch", {"": raw(status, headers, body.encode())}) as url:
         first, _ = climbed(made("elasticsearch", url))
-    assert first == told.code
+    assert first == diagnosis.code

@@ -49,7 +49,7 @@ def pasted(row: dict[str, Any]) -> Pasted:
     return Pasted(int(status[1]), {"content-type": "text/plain"} if "text" in row["seen"] else {}, row["body"].encode())
 
 
-def right(found: Diagnosis, row: dict[str, Any]) -> bool:
+def right(diagnosis: Diagnosis, row: dict[str, Any]) -> bool:
     """A class that keeps what the row's keeps: waiting with or without a header; a 2xx of nobody's own delivers, and proves nothing."""
     accepted = {
         "after-header": SAFE,
@@ -57,8 +57,8 @@ def right(found: Diagnosis, row: dict[str, Any]) -> bool:
         "verify": {"verify", None},
         "no": {"no", "verify", None} if row["id"] == "otlp.partial-warning" else {"no"},
     }.get(row["retry"], {row["retry"]})
-    unlike = row["retry"] == "verify" and found.code in ("es.product.unknown", "es.write.no-verdict")
-    return found.retry in accepted or unlike  # without items a 2xx is no answer of Elasticsearch's at all
+    unlike = row["retry"] == "verify" and diagnosis.code in ("es.product.unknown", "es.write.no-verdict")
+    return diagnosis.retry in accepted or unlike  # without items a 2xx is no answer of Elasticsearch's at all
 
 
 @pytest.mark.skipif(not ANSWERS.exists(), reason=f"the fault catalogue is not here: {ANSWERS}")
@@ -70,12 +70,12 @@ def test_other_backends_answers_get_the_class_of_their_row(name: str) -> None:
     known = {"prom.otlp.delta"} if name == "prometheus-remote-write" else set()
     assert wrong == set(UNTOLD) - known  # 83 of 100; the rest keeps the points and tries again
     for row in rows:
-        found = diagnose(EXPORTER[name], pasted(row))
-        assert found.outcome in STANDS_WITH[found.retry]
-        assert found.message.strip()
-        assert found.code is None or found.remedy
+        diagnosis = diagnose(EXPORTER[name], pasted(row))
+        assert diagnosis.outcome in STANDS_WITH[diagnosis.retry]
+        assert diagnosis.message.strip()
+        assert diagnosis.code is None or diagnosis.remedy
         if row["id"] in wrong:
-            assert found.retry in SAFE or found.code == UNRECOGNISED
+            assert diagnosis.retry in SAFE or diagnosis.code == UNRECOGNISED
 
 
 @pytest.mark.parametrize(("text", "code"), LINES, ids=[f"{code} {text[:40]}" for text, code in LINES])
@@ -101,7 +101,7 @@ STATUSES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "retry"), STATUSES, ids=[one[0] for one in STATUSES])
+@pytest.mark.parametrize(("text", "retry"), STATUSES, ids=[case[0] for case in STATUSES])
 def test_a_status_that_is_named_counts_as_its_number(text: str, retry: str) -> None:
     assert diagnose(EXPORTER["prometheus-remote-write"], Pasted(text=text)).retry == retry
 
@@ -115,10 +115,10 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "retry"), BODIES, ids=[str(one[0]) for one in BODIES])
+@pytest.mark.parametrize(("body", "retry"), BODIES, ids=[str(case[0]) for case in BODIES])
 def test_a_body_alone_tells_its_status(body: dict[str, Any], retry: str) -> None:
-    found = diagnose(EXPORTER["prometheus-remote-write"], Pasted(body=json.dumps(body).encode()))
-    assert found.retry == retry
+    diagnosis = diagnose(EXPORTER["prometheus-remote-write"], Pasted(body=json.dumps(body).encode()))
+    assert diagnosis.retry == retry
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_a_body_alone_tells_its_status(body: dict[str, Any], retry: str) -> None
     ids=str,
 )
 def test_a_2xx_that_refuses_some_is_not_delivered(body: Any) -> None:
-    found = diagnose(EXPORTER["prometheus-remote-write"], Pasted(200, {}, json.dumps(body).encode()))
-    assert (found.outcome, found.retry) == ("rejected", "no")
+    diagnosis = diagnose(EXPORTER["prometheus-remote-write"], Pasted(200, {}, json.dumps(body).encode()))
+    assert (diagnosis.outcome, diagnosis.retry) == ("rejected", "no")
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_a_2xx_that_refuses_some_is_not_delivered(body: Any) -> None:
 def test_a_2xx_that_only_warns_is_delivered_unless_the_backend_answers_otherwise(body: Any) -> None:
     reply = Reply(200, {}, json.dumps(body).encode())
     assert isinstance(judge_status(reply, 0.0), Delivered)
-    found = diagnose(EXPORTER["prometheus-remote-write"], Pasted(200, {}, reply.body))
-    assert (found.outcome, found.code) == ("unconfirmed", "http.unconfirmed")
+    diagnosis = diagnose(EXPORTER["prometheus-remote-write"], Pasted(200, {}, reply.body))
+    assert (diagnosis.outcome, diagnosis.code) == ("unconfirmed", "http.unconfirmed")
 
 
 SYSTEM = [
@@ -167,30 +167,30 @@ WORDS = [
 
 
 @pytest.mark.parametrize("words", WORDS)
-@pytest.mark.parametrize(("number", "code", "retry"), SYSTEM, ids=[errno.errorcode[one[0]] for one in SYSTEM])
+@pytest.mark.parametrize(("number", "code", "retry"), SYSTEM, ids=[errno.errorcode[case[0]] for case in SYSTEM])
 def test_an_error_of_the_file_system_is_read_as_the_file_exporter_meets_it(
     number: int, code: str, retry: str, words: str, tmp_path: Path
 ) -> None:
-    said = os.strerror(number)
-    text = words.format(number=number, words=said, lower=said.lower(), symbol=errno.errorcode[number])
-    found = diagnose(FileExporter(FileSettings(path=str(tmp_path / "m.jsonl"))), Pasted(text=text))
-    assert (found.code, found.retry) == (code, retry)
-    assert found.outcome in STANDS_WITH[found.retry]
-    assert found.remedy
+    message = os.strerror(number)
+    text = words.format(number=number, words=message, lower=message.lower(), symbol=errno.errorcode[number])
+    diagnosis = diagnose(FileExporter(FileSettings(path=str(tmp_path / "m.jsonl"))), Pasted(text=text))
+    assert (diagnosis.code, diagnosis.retry) == (code, retry)
+    assert diagnosis.outcome in STANDS_WITH[diagnosis.retry]
+    assert diagnosis.remedy
 
 
 @pytest.mark.parametrize(
     "text", ["BrokenPipeError: [Errno 32] Broken pipe", "write stdout: EPIPE", "write: broken pipe"]
 )
 def test_a_closed_pipe_is_the_console_s(text: str) -> None:
-    found = diagnose(ConsoleExporter(), Pasted(text=text))
-    assert (found.code, found.outcome, found.retry) == ("console.closed", "throttled", "slow")
+    diagnosis = diagnose(ConsoleExporter(), Pasted(text=text))
+    assert (diagnosis.code, diagnosis.outcome, diagnosis.retry) == ("console.closed", "throttled", "slow")
 
 
 @pytest.mark.parametrize("name", ["elasticsearch", "opensearch"])
 def test_an_item_refused_for_an_unknown_reason_is_still_an_answer_of_elasticsearchs(name: str) -> None:
     refused = {"create": {"status": 400, "error": {"type": "new_exception", "reason": "something else"}}}
     reply = json.dumps({"errors": True, "items": [refused, {"create": {"status": 201}}]}).encode()
-    found = diagnose(EXPORTER[name], Pasted(200, {"content-type": "application/json"}, reply))
-    assert (found.outcome, found.code, found.retry) == ("partial", "es.write.refused", "no")
-    assert "something else" in found.message
+    diagnosis = diagnose(EXPORTER[name], Pasted(200, {"content-type": "application/json"}, reply))
+    assert (diagnosis.outcome, diagnosis.code, diagnosis.retry) == ("partial", "es.write.refused", "no")
+    assert "something else" in diagnosis.message

@@ -22,13 +22,13 @@ READERS = [made(name, "http://localhost:9200") for name in EXPORTERS]
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
 def test_a_line_of_a_shipper_is_read_as_it_is_meant(line: Shipped) -> None:
-    found = guess(READERS, Pasted(text=line.text))
+    guessed = guess(READERS, Pasted(text=line.text))
     if line.exporter:
-        assert found.exporter == line.exporter, found
-    assert re.fullmatch(line.code, found.code or ""), found
-    assert re.fullmatch(line.retry, found.retry or "none"), found
-    assert found.outcome in STANDS_WITH[found.retry]
-    assert found.guessed
+        assert guessed.exporter == line.exporter, guessed
+    assert re.fullmatch(line.code, guessed.code or ""), guessed
+    assert re.fullmatch(line.retry, guessed.retry or "none"), guessed
+    assert guessed.outcome in STANDS_WITH[guessed.retry]
+    assert guessed.guessed
 
 
 def test_there_are_many_kinds_and_each_is_named_once() -> None:
@@ -81,9 +81,9 @@ def test_what_is_not_recognised_gets_no_verdict_but_the_lines_own(
     text: str, retry: str | None, says: str, tmp_path: Path
 ) -> None:
     for words in ([text], ["elasticsearch", text]):
-        found = magictel("diagnose", *words, "--format", "json", folder=tmp_path).document
-        assert (found["code"], found["outcome"], found["retry"]) == (UNRECOGNISED, None, retry)
-        assert says in found["message"]
+        document = magictel("diagnose", *words, "--format", "json", folder=tmp_path).document
+        assert (document["code"], document["outcome"], document["retry"]) == (UNRECOGNISED, None, retry)
+        assert says in document["message"]
         page = magictel("diagnose", *words, folder=tmp_path).out
         assert "not recognised" in page
         assert "again:" not in page

@@ -31,7 +31,7 @@ class Lines:
     """A template for `encode`: two holes, value and time; refuses mixed types and NaN."""
 
     def __init__(self) -> None:
-        self.made = 0
+        self.encoded = 0
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         values = [point.value for point in points]  # type: ignore[union-attr]
@@ -48,8 +48,12 @@ class Lines:
         self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]
     ) -> Sequence[Column | bytes]:
         assert isinstance(variant, tuple)
-        self.made += len(attributes)
-        return [f"{stream.name};{sorted(one.items())};{variant[0]}=".encode() for one in attributes], b";", b"\n"
+        self.encoded += len(attributes)
+        return (
+            [f"{stream.name};{sorted(attribute.items())};{variant[0]}=".encode() for attribute in attributes],
+            b";",
+            b"\n",
+        )
 
 
 def data(*series: tuple[dict[str, str], float, int]) -> MetricsData:
@@ -58,8 +62,8 @@ def data(*series: tuple[dict[str, str], float, int]) -> MetricsData:
 
 
 def body(collected: MetricsData, template: Lines | None, layouts: Layouts, slice_points: int = 100) -> bytes:
-    made = chunks(groups(collected), encode, template, layouts, slice_points)
-    return b"".join(chunk.body for chunk in made if isinstance(chunk, Chunk))
+    pieces = chunks(groups(collected), encode, template, layouts, slice_points)
+    return b"".join(chunk.body for chunk in pieces if isinstance(chunk, Chunk))
 
 
 values = st.one_of(st.integers(-5, 5), st.floats(allow_nan=True, width=32))
@@ -76,11 +80,15 @@ def test_every_export_of_a_changing_source_is_encoded_as_if_it_were_the_first(
     layouts, template = Layouts(max_series=4), Lines()
     for run in runs:
         collected = data(*((attributes[which], value, time) for which, value, time in run))
-        made = list(chunks(groups(collected), encode, template, layouts, slice_points))
-        lines = [line for one in made if isinstance(one, Chunk) for line in one.body.splitlines(keepends=True)]
+        pieces = list(chunks(groups(collected), encode, template, layouts, slice_points))
+        lines = [line for piece in pieces if isinstance(piece, Chunk) for line in piece.body.splitlines(keepends=True)]
         assert b"".join(lines) == body(collected, None, Layouts())
-        told = [one.sizes or map(len, one.body.splitlines(keepends=True)) for one in made if isinstance(one, Chunk)]
-        assert [size for sizes in told for size in sizes] == list(map(len, lines))
+        item_sizes = [
+            piece.sizes or map(len, piece.body.splitlines(keepends=True))
+            for piece in pieces
+            if isinstance(piece, Chunk)
+        ]
+        assert [size for sizes in item_sizes for size in sizes] == list(map(len, lines))
 
 
 def test_the_same_attribute_objects_are_not_encoded_again() -> None:
@@ -88,24 +96,24 @@ def test_the_same_attribute_objects_are_not_encoded_again() -> None:
     layouts, template = Layouts(), Lines()
     for export in range(3):
         body(data(*((attrs, 1.5 + export, export) for attrs in attributes)), template, layouts)
-    assert template.made == 2
+    assert template.encoded == 2
 
 
 def test_the_first_of_the_known_series_need_no_new_layout_and_lose_none() -> None:
     attributes = [{"k": "a"}, {"k": "b"}, {"k": "c"}]
     layouts, template = Layouts(), Lines()
     for count in (3, 2, 1, 3):
-        collected = data(*((one, 1.5, 7) for one in attributes[:count]))
+        collected = data(*((attribute, 1.5, 7) for attribute in attributes[:count]))
         assert body(collected, template, layouts) == body(collected, None, Layouts())
-    assert template.made == 3
+    assert template.encoded == 3
 
 
 def test_series_that_come_several_times_in_a_collection_are_encoded_once() -> None:
     attributes = [{"k": "a"}, {"k": "b"}]
     template = Lines()
-    collected = data(*((one, 1.5, time) for time in range(4) for one in attributes))
+    collected = data(*((attribute, 1.5, time) for time in range(4) for attribute in attributes))
     assert body(collected, template, Layouts()) == body(collected, None, Layouts())
-    assert template.made == 2
+    assert template.encoded == 2
 
 
 def test_a_change_of_value_type_makes_the_layout_anew() -> None:
@@ -121,7 +129,7 @@ def test_equal_attributes_of_other_types_are_encoded_anew() -> None:
     for value in (1, True, 1.0):
         collected = data(({"k": value}, 1, 0))  # type: ignore[dict-item]
         assert body(collected, template, layouts) == body(collected, None, Layouts())
-    assert template.made == 3
+    assert template.encoded == 3
 
 
 class Tight(Lines):
@@ -179,9 +187,9 @@ def test_streams_of_one_name_in_two_scopes_do_not_share_a_layout() -> None:
     )
     body(first, template, layouts)
     body(MetricsData([other]), template, layouts)
-    assert template.made == 2
+    assert template.encoded == 2
 
 
 def test_withheld_points_come_out_named() -> None:
-    made = list(chunks(groups(data(({}, float("nan"), 0), ({}, 1.0, 0))), encode, Lines(), Layouts(), 10))
-    assert [type(one) for one in made] == [Withheld, Chunk]
+    pieces = list(chunks(groups(data(({}, float("nan"), 0), ({}, 1.0, 0))), encode, Lines(), Layouts(), 10))
+    assert [type(piece) for piece in pieces] == [Withheld, Chunk]

@@ -34,10 +34,10 @@ def chunks(
 ) -> tuple[list[bytes], list[Chunk]]:
     items = [item(number, size) for number, size in enumerate(sizes)]
     grouped: list[list[bytes]] = []
-    for number, one in enumerate(items):
+    for number, part in enumerate(items):
         if not grouped or cuts[number]:
             grouped.append([])
-        grouped[-1].append(one)
+        grouped[-1].append(part)
     starts = [0, *accumulate(map(len, grouped))]
     return items, [
         Chunk(
@@ -67,7 +67,7 @@ def test_packing_keeps_every_item_in_order_under_both_limits(
 ) -> None:
     items, given_chunks = chunks(sizes, cuts, known)
     payloads = packed(given_chunks, Route("/", most_points, most_bytes, frame_bytes=frame))
-    assert [one for payload in payloads for one in payload.items()] == items
+    assert [item for payload in payloads for item in payload.items()] == items
     assert [position for payload in payloads for position in payload.at] == list(range(len(items)))
     for payload in payloads:
         assert payload.points == len(payload.items()) >= 1
@@ -87,7 +87,7 @@ def test_runs_say_what_encloses_each_item_and_an_envelope_counts(
         around = sum(len(b"".join(run.envelope)) for run in payload.runs)
         assert around + len(payload.body) <= most_bytes or payload.points == 1
         assert sum(run.size for run in payload.runs) == len(payload.body)
-        assert all(one.envelope != other.envelope for one, other in pairwise(payload.runs))
+        assert all(run.envelope != other.envelope for run, other in pairwise(payload.runs))
 
 
 @given(st.lists(st.integers(20, 155), min_size=40, max_size=300), st.integers(1, 60), st.booleans())
@@ -120,7 +120,7 @@ def test_each_route_has_its_own_limits_and_what_is_left_out_passes() -> None:
     assert left_out in parts
     payloads = [part for part in parts if isinstance(part, Payload)]
     assert {payload.batch for payload in payloads} == {7}
-    positions = {name: [list(one.at) for one in payloads if one.route == name] for name in "ab"}
+    positions = {name: [list(payload.at) for payload in payloads if payload.route == name] for name in "ab"}
     assert positions == {"a": [[0, 2], [4, 6], [8]], "b": [[1, 3, 5], [7]]}
 
 

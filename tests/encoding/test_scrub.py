@@ -44,7 +44,7 @@ def scrubbed(scrub: Scrub) -> tuple[Attributes, Attributes, Attributes, Attribut
 def test_without_patterns_the_very_same_objects_pass() -> None:
     given = list(groups(data()))
     passed = list(Scrub()(given))
-    assert all(one is other for one, other in zip(given, passed, strict=True))
+    assert all(piece is other for piece, other in zip(given, passed, strict=True))
 
 
 def test_patterns_redact_values_and_drop_keys_everywhere() -> None:
@@ -78,6 +78,6 @@ def test_every_exporter_s_bytes_and_dry_run_have_passed_it(option: str) -> None:
 def test_attributes_within_a_value_are_scrubbed_like_those_beside_it() -> None:
     inner = {"host.name": "SECRET", "kept": 1, "gone": 2}
     scrub = Scrub(["host.name"], ["gone"])
-    made = scrub.attributes({"a": inner, "b": [inner, [inner]], "c": ["x", 1]})
+    attributes = scrub.attributes({"a": inner, "b": [inner, [inner]], "c": ["x", 1]})
     clean = {"host.name": "***", "kept": 1}
-    assert made == {"a": clean, "b": [clean, [clean]], "c": ["x", 1]}
+    assert attributes == {"a": clean, "b": [clean, [clean]], "c": ["x", 1]}

@@ -65,8 +65,8 @@ def test_text_that_would_break_the_line_is_escaped(capsys: pytest.CaptureFixture
 
 
 def test_a_terminal_cannot_be_asked_so_the_sample_is_unverified() -> None:
-    made = Job("c", "console", lambda: ConsoleExporter(ConsoleSettings()))
-    *_, last = send([made], SendOptions())
+    job = Job("c", "console", lambda: ConsoleExporter(ConsoleSettings()))
+    *_, last = send([job], SendOptions())
     assert isinstance(last, SendFinished)
     assert (last.results[0].outcome, last.results[0].receipt.delivered) == ("unverified", 12)
 

@@ -68,13 +68,13 @@ def one_line(data: MetricsData) -> bytes:
     return line([item for item in items if isinstance(item, bytes)])
 
 
-def official(made: bytes) -> Any:
+def official(line: bytes) -> Any:
     """The line as Google's JSON parser and OpenTelemetry's own classes read it."""
     pytest.importorskip("opentelemetry.proto", reason="pip install opentelemetry-exporter-otlp-proto-http")
     from google.protobuf import json_format
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-    return json_format.Parse(made, ExportMetricsServiceRequest())
+    return json_format.Parse(line, ExportMetricsServiceRequest())
 
 
 def reference(data: MetricsData) -> Any:
@@ -89,11 +89,11 @@ def reference(data: MetricsData) -> Any:
 @pytest.mark.parametrize("thorough", [False, True])
 def test_a_line_is_the_request_that_opentelemetrys_own_encoder_makes(thorough: bool) -> None:
     data = sample("0123456789ab", 1_764_000_000.5, thorough=thorough).data
-    made = one_line(data)
-    assert made.count(b"\n") == 1
-    assert made.endswith(b"\n")
-    assert flat(official(made)) == flat(reference(data))
-    assert len(official(made).resource_metrics[0].scope_metrics[0].metrics) == (11 if thorough else 6), (
+    line = one_line(data)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert flat(official(line)) == flat(reference(data))
+    assert len(official(line).resource_metrics[0].scope_metrics[0].metrics) == (11 if thorough else 6), (
         "parents are shared"
     )
 
@@ -137,7 +137,7 @@ resources = st.builds(
     ResourceMetrics,
     st.builds(Resource, st.just({"r": "1"})),
     # The reference loses all but the last of equal scopes, so they differ here.
-    st.lists(scopes, min_size=1, max_size=2, unique_by=lambda one: (one.scope.name, one.scope.version)),
+    st.lists(scopes, min_size=1, max_size=2, unique_by=lambda scope: (scope.scope.name, scope.scope.version)),
     st.just(""),  # the reference writes the resource's own schema only
 )
 
@@ -147,13 +147,13 @@ def test_any_collection_is_read_by_the_official_classes_as_their_own_encoder_wri
     resource_metrics: list[ResourceMetrics],
 ) -> None:
     data = MetricsData(resource_metrics)
-    made = one_line(data)
-    assert flat(official(made)) == flat(reference(data))
+    line = one_line(data)
+    assert flat(official(line)) == flat(reference(data))
 
 
 def flat(request: Any) -> list[tuple[str, ...]]:
     """Points with all that encloses them: equal parents may stand once or twice. OpenTelemetry's encoder drops gauges' start times."""
-    for metric in (one for a in request.resource_metrics for b in a.scope_metrics for one in b.metrics):
+    for metric in (metric for a in request.resource_metrics for b in a.scope_metrics for metric in b.metrics):
         for point in metric.gauge.data_points:
             point.start_time_unix_nano = 0
     return [
@@ -210,16 +210,16 @@ def test_awkward_text_makes_no_second_line_and_is_read_back() -> None:
         "none": None,
         "map": {"k": [1, "z"]},
     }
-    made = one_line(collection(NumberDataPoint(awkward, 0, 1, 1)))
-    assert made.count(b"\n") == 1
-    assert b"\x00" not in made
-    official(made)
+    line = one_line(collection(NumberDataPoint(awkward, 0, 1, 1)))
+    assert line.count(b"\n") == 1
+    assert b"\x00" not in line
+    official(line)
 
 
 def test_schema_urls_are_written_where_they_belong() -> None:
     metric = Metric("m", "", "", Gauge([NumberDataPoint({}, 0, 1, 1)]))
-    made = MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [metric], "http://scope")], "http://resource")])
-    request = official(one_line(made))
+    data = MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(SCOPE, [metric], "http://scope")], "http://resource")])
+    request = official(one_line(data))
     assert request.resource_metrics[0].schema_url == "http://resource"
     assert request.resource_metrics[0].scope_metrics[0].schema_url == "http://scope"
 
@@ -291,13 +291,13 @@ def test_a_line_that_was_changed_is_altered(tmp_path: Path, old: str, new: str, 
             path.write_text(text.replace(old, new))
             return super().seen(query)
 
-    made = Job("f", "file", lambda: Changed(FileSettings(path=str(path))))
-    *_, last = send([made], SendOptions(within=0.1))
+    job = Job("f", "file", lambda: Changed(FileSettings(path=str(path))))
+    *_, last = send([job], SendOptions(within=0.1))
     assert isinstance(last, SendFinished)
     assert last.results[0].outcome == "altered"
     verification = last.results[0].verification
     assert verification is not None
-    assert {one.field for one in verification.differences} == {field}
+    assert {difference.field for difference in verification.differences} == {field}
 
 
 def test_a_dry_run_shows_the_line_and_writes_nothing(tmp_path: Path) -> None:
@@ -494,7 +494,7 @@ def test_what_stood_at_the_path_when_it_could_not_be_written_hides_no_line_later
     series, point = next((Series(g.stream, p.attributes or {}), p) for g in groups(data) for p in g.points)
     wanted = exporter.identify(series, point)
     assert wanted is not None
-    found = exporter.find([wanted])
-    assert [one.key for one in found] == [wanted.key]  # type: ignore[union-attr]
-    for one in (exporter, again):
-        one.shutdown(0)
+    points = exporter.find([wanted])
+    assert [point.key for point in points] == [wanted.key]  # type: ignore[union-attr]
+    for writer in (exporter, again):
+        writer.shutdown(0)

@@ -66,9 +66,11 @@ def test_every_exporter_rejects_it_by_name(name: str, case: str) -> None:
     prepared = exporter.prepare(collection(good, bad, good))
     exporter.shutdown(0)
     assert len(list(prepared.points())) == 2
-    own = [left_out.reason for left_out in prepared.withheld if left_out.code == "delivery.impossible-point"]
-    assert [(reason.fate.value, reason.count, reason.example) for reason in own] == [("rejected", 1, "latency{a=b}")]
-    assert why in own[0].message
+    reasons = [left_out.reason for left_out in prepared.withheld if left_out.code == "delivery.impossible-point"]
+    assert [(reason.fate.value, reason.count, reason.example) for reason in reasons] == [
+        ("rejected", 1, "latency{a=b}")
+    ]
+    assert why in reasons[0].message
 
 
 def test_the_ledger_counts_it_as_rejected(tmp_path: Path) -> None:
@@ -86,4 +88,4 @@ def test_a_collection_that_can_be_passes_as_it_is() -> None:
 
     given = list(groups(collection(GOOD, replace(GOOD, attributes={"a": "c"}))))
     assert list(possible(given)) == given
-    assert all(one is other for one, other in zip(possible(given), given, strict=True))
+    assert all(point is other for point, other in zip(possible(given), given, strict=True))

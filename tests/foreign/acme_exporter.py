@@ -76,7 +76,7 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         if not reply.ok:
             return Unreadable("acme.unreadable", f"Acme answers {reply.status}")
         shown = [json.loads(line) for line in reply.text.splitlines()]
-        return [Seen(_key(one), _fields(one)) for one in shown]
+        return [Seen(_key(document), _fields(document)) for document in shown]
 
     def visible_after(self, wire: Wire) -> float:
         """At once."""
@@ -85,19 +85,19 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
 
 def _described(series: Series, point: Point) -> dict[str, Any]:
     numbers = {"value", "count", "sum", "min", "max", "bucket_counts", "explicit_bounds", "scale", "zero_count"}
-    said = {name: getattr(point, name) for name in sorted(numbers) if hasattr(point, name)}
+    fields = {name: getattr(point, name) for name in sorted(numbers) if hasattr(point, name)}
     for side in ("positive", "negative"):
         if hasattr(point, side):
-            said[side] = [getattr(point, side).offset, *getattr(point, side).bucket_counts]
+            fields[side] = [getattr(point, side).offset, *getattr(point, side).bucket_counts]
     attributes = dict(point.attributes or {})
-    return {"name": series.stream.name, "time": point.time_unix_nano, "attributes": attributes, **said}
+    return {"name": series.stream.name, "time": point.time_unix_nano, "attributes": attributes, **fields}
 
 
-def _key(one: Mapping[str, Any]) -> str:
-    return str(one["attributes"].get("magictel.sample.point", one["name"]))
+def _key(row: Mapping[str, Any]) -> str:
+    return str(row["attributes"].get("magictel.sample.point", row["name"]))
 
 
-def _fields(one: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {**one, **{f"attributes.{key}": value for key, value in one["attributes"].items()}}
+def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {**row, **{f"attributes.{key}": value for key, value in row["attributes"].items()}}
     del flat["attributes"]
     return {key: tuple(value) if isinstance(value, list | tuple) else value for key, value in flat.items()}

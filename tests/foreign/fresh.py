@@ -55,11 +55,11 @@ class Fresh:
     def magictel(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the installed command in a folder that holds nothing."""
         dropped = ("ACME_", "ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "PYTHON", "PYTEST_", "COV_")
-        held = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+        variables = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
         return subprocess.run(
             [str(self.folder / "bin" / "magictel"), *arguments],
             cwd=self.folder / "empty",
-            env={**held, **environment},
+            env={**variables, **environment},
             capture_output=True,
             text=True,
             timeout=300,
@@ -70,10 +70,10 @@ class Fresh:
         """What `list` says, by name."""
         done = self.magictel("list", "--format", "json", **environment)
         assert done.returncode == 0, done.stdout + done.stderr
-        found: dict[str, list[dict[str, Any]]] = {}
-        for one in json.loads(done.stdout)["exporters"]:
-            found.setdefault(one["name"], []).append(one)
-        return found
+        exporters: dict[str, list[dict[str, Any]]] = {}
+        for exporter in json.loads(done.stdout)["exporters"]:
+            exporters.setdefault(exporter["name"], []).append(exporter)
+        return exporters
 
 
 @contextmanager
@@ -91,13 +91,13 @@ def outside_tmp() -> Iterator[Path]:
 def fresh(folder: Path, magictel: Path) -> Fresh:
     """Make an environment in a folder and install magictel's wheel."""
     venv.create(folder, symlinks=True, with_pip=False)
-    made = Fresh(folder)
+    environment = Fresh(folder)
     (folder / "empty").mkdir()
     packages = next(folder.glob("lib/python*/site-packages"))
     # A path alone: the .pth files there, among them an editable magictel's, are not read.
     (packages / "of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    made.install(magictel)
-    return made
+    environment.install(magictel)
+    return environment
 
 
 def wheel(folder: Path, name: str, module: str, source: str, points: dict[str, str], version: str = "0.3") -> Path:
@@ -114,8 +114,8 @@ def build(project: Path, to: Path) -> Path:
     """Build a project's wheel with what is installed here."""
     before = set(to.glob("*.whl"))
     _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(to), str(project)], project)
-    (made,) = set(to.glob("*.whl")) - before
-    return made
+    (wheel,) = set(to.glob("*.whl")) - before
+    return wheel
 
 
 def missing_tools() -> str | None:

@@ -20,8 +20,8 @@ SOURCE = (Path(__file__).parent / "acme_exporter.py").read_text()
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    with outside_tmp() as made:
-        yield made
+    with outside_tmp() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def backend() -> Iterator[str]:
             if not self.path.startswith("/points"):
                 self._say(b"well")
                 return
-            mine = [one for one in stored if one["attributes"].get("magictel.run.id") == run]
+            mine = [document for document in stored if document["attributes"].get("magictel.run.id") == run]
             self._say("\n".join(map(json.dumps, mine)).encode())
 
         do_HEAD = do_GET  # noqa: N815 # the name is the protocol of http.server
@@ -72,7 +72,7 @@ def backend() -> Iterator[str]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        def log_message(self, *said: Any) -> None:
+        def log_message(self, *message: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Acme)
@@ -86,11 +86,11 @@ def backend() -> Iterator[str]:
 
 def test_a_plugin_is_listed_checked_and_proven(environment: Fresh, acme: Path, backend: str) -> None:
     environment.install(acme)
-    (said,) = environment.exporters()["acme"]
-    assert (said["package"], said["version"], said["summary"]) == (
+    (row,) = environment.exporters()["acme"]
+    assert (row["package"], row["version"], row["summary"]) == (
         "acme-exporter", "0.3", "Acme's collector of everything",
     )  # fmt: skip
-    assert (said["state"], said["reason"]) == ("needs", "ACME_URL")
+    assert (row["state"], row["reason"]) == ("needs", "ACME_URL")
     (ready,) = environment.exporters(ACME_URL=backend)["acme"]
     assert ready["state"] == "ready"
     described = environment.magictel("describe", "acme")
@@ -101,7 +101,7 @@ def test_a_plugin_is_listed_checked_and_proven(environment: Fresh, acme: Path, b
     assert checked.returncode == 3, checked.stdout + checked.stderr
     checked = environment.magictel("check", "acme", "--round-trip", "--format", "json", ACME_URL=backend)
     document = json.loads(checked.stdout)
-    rungs = {one["rung"]: one["outcome"] for one in document["targets"][0]["rungs"]}
+    rungs = {rung["rung"]: rung["outcome"] for rung in document["targets"][0]["rungs"]}
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert rungs["tcp"] == rungs["health"] == rungs["round-trip"] == "pass"
     assert rungs["http"] == "warn"
@@ -127,9 +127,9 @@ def test_what_is_wrong_with_a_plugin_is_said_and_the_others_work(environment: Fr
         "broken", "No module named 'acme_sdk'",
     )  # fmt: skip
     assert shown["acme-future"][0]["reason"] == "built for interface 3"
-    assert {one["package"] for one in shown["acme"]} == {"acme-exporter", "acme-twin"}
-    assert all(one["state"] == "broken" for one in shown["acme"])
-    assert all("acme-exporter 0.3" in one["reason"] and "acme-twin 9.1" in one["reason"] for one in shown["acme"])
+    assert {row["package"] for row in shown["acme"]} == {"acme-exporter", "acme-twin"}
+    assert all(row["state"] == "broken" for row in shown["acme"])
+    assert all("acme-exporter 0.3" in row["reason"] and "acme-twin 9.1" in row["reason"] for row in shown["acme"])
     text = environment.magictel("list").stdout
     assert "broken: No module named 'acme_sdk'" in text
     assert "broken: built for interface 3" in text

@@ -17,20 +17,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing_tools() is not None, 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[Fresh]:
     with outside_tmp() as folder:
-        made = fresh(folder / "environment", build(ROOT, folder / "wheels"))
+        environment = fresh(folder / "environment", build(ROOT, folder / "wheels"))
         project = folder / "acme-exporter"
         for name, text in files(Names("acme"), "http").items():
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(text)
         broken = wheel(folder, "broken-emulator", "broken_emulator", "raise OSError('no such library')\n", {})
-        made.install(build(project, folder / "wheels"), broken)
+        environment.install(build(project, folder / "wheels"), broken)
         (info,) = (folder / "environment").glob("lib/python*/site-packages/broken_emulator-*.dist-info")
         (info / "entry_points.txt").write_text(
             "[magictel.emulators]\nbroken = broken_emulator:Emulator\n"
             "elasticsearch = broken_emulator:Emulator\n"  # a built-in one keeps its name
             "[magictel.catalogues]\nbroken = broken_emulator.pages\nnothing = broken_emulator:pages.toml\n"
         )
-        yield made
+        yield environment
 
 
 def test_a_page_is_explained_like_one_of_magictel(environment: Fresh) -> None:
@@ -51,8 +51,8 @@ def test_an_answer_is_diagnosed_under_the_plugins_code(environment: Fresh, tmp_p
     body = tmp_path / "body.json"
     body.write_text(json.dumps({"refused": [[0, "nonsense"]]}))
     shown = environment.magictel("diagnose", "acme", "--status", "200", "--body", str(body), "--format", "json")
-    told = json.loads(shown.stdout)
-    assert (told["code"], told["retry"]) == ("acme.refused", "no")
+    document = json.loads(shown.stdout)
+    assert (document["code"], document["retry"]) == ("acme.refused", "no")
 
 
 @pytest.mark.parametrize("command", ["check", "send-sample"])
@@ -75,7 +75,7 @@ def test_a_broken_emulator_is_named_and_costs_the_others_nothing(environment: Fr
 def test_doctor_says_which_pages_cannot_be_read(environment: Fresh) -> None:
     shown = environment.magictel("doctor", "--format", "json")
     problems = json.loads(shown.stdout)["problems"]
-    told = {problem["message"] for problem in problems if problem["code"] == "plugin.catalogue"}
-    assert len(told) == 2, problems
-    assert "broken_emulator.pages cannot be found: OSError" in told
+    messages = {problem["message"] for problem in problems if problem["code"] == "plugin.catalogue"}
+    assert len(messages) == 2, problems
+    assert "broken_emulator.pages cannot be found: OSError" in messages
     assert "plugin.group" not in {problem["code"] for problem in problems}

@@ -93,7 +93,9 @@ def test_no_shape_of_an_answer_breaks_an_exporter_that_believes_it(body: bytes) 
     assert attempted.outcome.code == "http.malformed-reply"
     assert attempted.outcome.maybe_stored, "it may be stored: it is sent again"
 
-    finding = next(one for one in climb({Rung.HEALTH: exporter.steps(1.0)[Rung.HEALTH]}) if one.rung is Rung.HEALTH)
+    finding = next(
+        finding for finding in climb({Rung.HEALTH: exporter.steps(1.0)[Rung.HEALTH]}) if finding.rung is Rung.HEALTH
+    )
     assert (finding.outcome, finding.code) == (Status.FAIL, "http.malformed-reply")
     assert "GET /health" in finding.message
 

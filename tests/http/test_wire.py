@@ -42,7 +42,7 @@ def test_a_wire_records_every_exchange_without_the_credentials() -> None:
     assert SECRET not in reply.text
     assert echo.sent[0].headers["Authorization"] == SECRET
     assert SECRET not in repr(wire.exchanges) + wire.first_bytes(reply)
-    assert [(one.method, one.status) for one in wire.exchanges] == [("GET", 200)]
+    assert [(exchange.method, exchange.status) for exchange in wire.exchanges] == [("GET", 200)]
 
 
 def test_a_wire_can_leave_the_credentials_out() -> None:

@@ -125,6 +125,6 @@ def test_the_network_rungs_need_no_http() -> None:
         exporter = StreamExporter(StatsdSettings(port=listening.getsockname()[1]))
         well = {finding.rung: finding.outcome for finding in climb(exporter.steps(2.0), until=Rung.TCP)}
         assert well[Rung.DNS] is well[Rung.TCP] is Status.PASS
-    found = {finding.rung: finding for finding in climb(exporter.steps(2.0), until=Rung.WRITE)}
-    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.FAIL, "net.tcp.refused")
-    assert found[Rung.WRITE].outcome in (Status.BLOCKED, Status.SKIPPED)
+    findings = {finding.rung: finding for finding in climb(exporter.steps(2.0), until=Rung.WRITE)}
+    assert (findings[Rung.TCP].outcome, findings[Rung.TCP].code) == (Status.FAIL, "net.tcp.refused")
+    assert findings[Rung.WRITE].outcome in (Status.BLOCKED, Status.SKIPPED)

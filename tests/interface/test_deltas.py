@@ -53,19 +53,19 @@ class Deltas:
     """The state of the stage, by what a series is and not by its objects."""
 
     series: dict[Any, Interval] = field(default_factory=dict)
-    made: dict[int, list[tuple[Any, int, int]]] = field(default_factory=dict)
+    intervals: dict[int, list[tuple[Any, int, int]]] = field(default_factory=dict)
     """By batch: of each position its series, its delta, and where its interval began."""
 
     def take(self, groups: Iterable[Group], batch: int) -> Iterator[Group | Withheld]:
-        intervals = self.made[batch] = []
-        self.made.pop(batch - 50, None)  # what is so old is in no outbox any more
+        intervals = self.intervals[batch] = []
+        self.intervals.pop(batch - 50, None)  # what is so old is in no outbox any more
         for group in groups:
             points = [self._delta(group, point, intervals) for point in group.points]
             yield replace(group, stream=replace(group.stream, temporality="delta"), points=points, attributes=None)
 
     def give_back(self, batch: int, positions: Iterable[int]) -> None:
         for position in positions:
-            key, delta, since = self.made[batch][position]
+            key, delta, since = self.intervals[batch][position]
             interval = self.series[key]
             interval.owed += delta
             interval.since = min(interval.since, since)
@@ -122,7 +122,7 @@ class Sums:
     """Adds up, tells a repeat by series and time, and fails as the dice say."""
 
     def __init__(self, dice: random.Random) -> None:
-        self.held: dict[tuple[int, int], int] = {}
+        self.stored: dict[tuple[int, int], int] = {}
         self.well = False
         self._dice = dice
         self._away = 0
@@ -139,7 +139,7 @@ class Sums:
         if kind in ("ok", "reset-after"):
             for line in request.body.decode().splitlines():
                 number, time, value = map(int, line.split("|"))
-                self.held[number, time] = value
+                self.stored[number, time] = value
         if kind.startswith("reset"):
             after = kind == "reset-after"
             raise WireError("net.http.reset", "reset", phase="read" if after else "write", maybe_delivered=after)
@@ -184,8 +184,8 @@ def run(kind: type[Adder], seed: int) -> tuple[int, int, int]:
     exporter.shutdown(3000)
     ledger = exporter.ledger
     assert ledger.balanced
-    stored = sum(backend.held.values())
-    unsure = sum(one.count for one in ledger.reasons if one.maybe_stored or one.fate is Fate.REJECTED)
+    stored = sum(backend.stored.values())
+    unsure = sum(reason.count for reason in ledger.reasons if reason.maybe_stored or reason.fate is Fate.REJECTED)
     return sum(values) - stored, ledger.dropped, unsure
 
 

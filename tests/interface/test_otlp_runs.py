@@ -92,9 +92,9 @@ def _resources(payload: Payload) -> Iterator[bytes]:
     for run in payload.runs:
         placed.append((run.envelope, payload.body[start : start + run.size]))
         start += run.size
-    for resource, runs in groupby(placed, key=lambda one: one[0][0]):
+    for resource, runs in groupby(placed, key=lambda place: place[0][0]):
         scopes = b""
-        for scope, inner in groupby(runs, key=lambda one: one[0][1]):
+        for scope, inner in groupby(runs, key=lambda place: place[0][1]):
             metrics = b"".join(
                 _field(2, around[2] + _field(around[3][0], around[4] + items)) for around, items in inner
             )
@@ -132,12 +132,12 @@ def _alone(series: Series, point: Any) -> MetricsData:
 def several() -> MetricsData:
     """Two resources, two scopes of one, all kinds of points."""
     first, second = collection(range(9)), collection(range(9, 16))
-    one = ResourceMetrics(Resource({"service.name": "other"}), second.resource_metrics[0].scope_metrics, "")
+    group = ResourceMetrics(Resource({"service.name": "other"}), second.resource_metrics[0].scope_metrics, "")
     two = first.resource_metrics[0]
     more = ScopeMetrics(
         InstrumentationScope("more", "1.0"), collection(range(16, 20)).resource_metrics[0].scope_metrics[0].metrics, ""
     )
-    return MetricsData([ResourceMetrics(two.resource, [*two.scope_metrics, more], ""), one])
+    return MetricsData([ResourceMetrics(two.resource, [*two.scope_metrics, more], ""), group])
 
 
 def said(request: Any) -> list[tuple[str, ...]]:

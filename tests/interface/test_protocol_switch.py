@@ -51,8 +51,8 @@ class Switching(HttpExporter[SwitchSettings]):
         return self.version
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
-        made = super().request(endpoint, payload)
-        return Request(made.method, made.url, {**made.headers, "X-Version": payload.form}, made.body)
+        request = super().request(endpoint, payload)
+        return Request(request.method, request.url, {**request.headers, "X-Version": payload.form}, request.body)
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         attempted = super().attempt(payload, timeout)

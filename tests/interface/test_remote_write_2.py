@@ -65,19 +65,19 @@ class RemoteWrite2(PrometheusRemoteWriteExporter):
         if payload.form == "1.0":
             return payload.body
         symbols = {"": 0}
-        made = Request2()
+        message = Request2()
         for series in WriteRequest.FromString(payload.body).timeseries:
-            row = made.timeseries.add()
+            row = message.timeseries.add()
             for label in series.labels:
                 row.labels_refs.extend(symbols.setdefault(text, len(symbols)) for text in (label.name, label.value))
             for sample in series.samples:
                 row.samples.add(value=sample.value, timestamp=sample.timestamp)
-        made.symbols.extend(symbols)
-        return made.SerializeToString()  # type: ignore[no-any-return]
+        message.symbols.extend(symbols)
+        return message.SerializeToString()  # type: ignore[no-any-return]
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
-        made = super().request(endpoint, payload)
-        return Request(made.method, made.url, {**made.headers, "X-Version": payload.form}, made.body)
+        request = super().request(endpoint, payload)
+        return Request(request.method, request.url, {**request.headers, "X-Version": payload.form}, request.body)
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         attempted = super().attempt(payload, timeout)
@@ -92,7 +92,7 @@ class RemoteWrite2(PrometheusRemoteWriteExporter):
         written = reply.headers.get("x-prometheus-remote-write-samples-written")
         if reply.ok and payload.form == "2.0" and written is not None:
             series = WriteRequest.FromString(payload.body).timeseries
-            missing = sum(len(one.samples) for one in series) - int(written)
+            missing = sum(len(row.samples) for row in series) - int(written)
             if missing > 0:
                 return Partial(
                     unnamed=min(missing, payload.points), why=ItemVerdict("rw2.partial", "not all was written")
@@ -126,11 +126,11 @@ class Receiver:
         if version == "1.0":
             self.rows += [labels(series) for series in WriteRequest.FromString(body).timeseries]
             return Reply(204)
-        made = Request2.FromString(body)
-        assert made.symbols[0] == ""
-        assert len(set(made.symbols)) == len(made.symbols)
-        self.rows += [labels(series, made.symbols) for series in made.timeseries]
-        written = sum(len(series.samples) for series in made.timeseries) - self.fewer
+        message = Request2.FromString(body)
+        assert message.symbols[0] == ""
+        assert len(set(message.symbols)) == len(message.symbols)
+        self.rows += [labels(series, message.symbols) for series in message.timeseries]
+        written = sum(len(series.samples) for series in message.timeseries) - self.fewer
         return Reply(204, {"x-prometheus-remote-write-samples-written": str(written)})
 
     def close(self) -> None: ...

@@ -77,8 +77,8 @@ def test_another_process_delivers_what_waits(backend: Server, tmp_path: Path) ->
 def test_a_target_with_other_settings_sends_nothing(change: dict[str, Any]) -> None:
     before = exporter("http://127.0.0.1:1")
     stored = StoredPayload(Payload(b"{}\n{}\n", 1, (6,)), "prod", before.fingerprint(), 0.0, "net.tcp.refused", "")
-    own = {"url": ["http://127.0.0.1:1"], "index": "metrics-a", **change}
-    other = ElasticsearchExporter(ElasticsearchSettings(**own), target="prod")
+    values = {"url": ["http://127.0.0.1:1"], "index": "metrics-a", **change}
+    other = ElasticsearchExporter(ElasticsearchSettings(**values), target="prod")
     with pytest.raises(SettingsError, match="for other settings"):
         other.send_stored([stored])
     assert other.ledger.sent == 0

@@ -86,7 +86,7 @@ def test_a_warning_is_shown_and_costs_nothing() -> None:
     warning = ItemVerdict("mem.slow", "send less often")
     receipt = Rig([Delivered(warning=warning)]).deliver(payload(2))
     assert receipt.delivered == 2
-    assert [(one.code, one.fate, one.count) for one in receipt.reasons] == [("mem.slow", Fate.DELIVERED, 2)]
+    assert [(reason.code, reason.fate, reason.count) for reason in receipt.reasons] == [("mem.slow", Fate.DELIVERED, 2)]
 
 
 def test_what_nobody_confirms_is_unverified_without_a_read_back_and_found_with_one() -> None:
@@ -96,7 +96,7 @@ def test_what_nobody_confirms_is_unverified_without_a_read_back_and_found_with_o
         return Unconfirmed("mem.silent", "nothing says whether it arrived")
 
     backend = Backend(judge=judge)
-    found, _ = run(backend)
-    assert (found.receipt.unconfirmed, found.verification and found.verification.found) == (12, 12)
+    result, _ = run(backend)
+    assert (result.receipt.unconfirmed, result.verification and result.verification.found) == (12, 12)
     unasked, _ = run(Backend(judge=judge), verify=False)
     assert (unasked.outcome, unasked.code) == (SendOutcome.UNVERIFIED, "mem.silent")

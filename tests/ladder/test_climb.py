@@ -69,14 +69,14 @@ def test_every_rung_is_climbed_once_in_order() -> None:
 )
 def test_what_needs_a_failed_rung_is_blocked_by_it(failing: Rung, blocked: list[str]) -> None:
     findings = list(climb(ALL | {failing: fails(failing)}))
-    found = [finding for finding in findings if finding.outcome is Status.BLOCKED]
-    assert [finding.rung.value for finding in found] == blocked
-    assert {finding.blocked_by for finding in found} <= {failing}
+    not_run = [finding for finding in findings if finding.outcome is Status.BLOCKED]
+    assert [finding.rung.value for finding in not_run] == blocked
+    assert {finding.blocked_by for finding in not_run} <= {failing}
 
 
-@pytest.mark.parametrize("held", [Status.WARN, Status.SKIPPED])
-def test_a_warned_or_skipped_need_holds(held: Status) -> None:
-    steps = ALL | {Rung.TLS: lambda: Finding(Rung.TLS, held, "not quite", "tls.expires-soon")}
+@pytest.mark.parametrize("outcome", [Status.WARN, Status.SKIPPED])
+def test_a_warned_or_skipped_need_holds(outcome: Status) -> None:
+    steps = ALL | {Rung.TLS: lambda: Finding(Rung.TLS, outcome, "not quite", "tls.expires-soon")}
     assert outcomes(list(climb(steps)))["http"] == "pass"
 
 
@@ -152,15 +152,15 @@ def test_a_probes_bug_is_a_finding_without_its_text() -> None:
     st.sets(st.one_of(st.sampled_from([rung.value for rung in Rung]), st.just("some.code"))),
 )
 def test_no_ladder_hides_a_rung(steps: dict[Rung, Status | None], until: Rung | None, skip: set[str]) -> None:
-    def step(rung: Rung, held: Status | None) -> Callable[[], Finding]:
+    def step(rung: Rung, outcome: Status | None) -> Callable[[], Finding]:
         def climbed() -> Finding:
-            if held is None:
+            if outcome is None:
                 raise ValueError("bug")
-            return Finding(rung, held, "so", None if held is Status.PASS else "some.code")
+            return Finding(rung, outcome, "so", None if outcome is Status.PASS else "some.code")
 
         return climbed
 
-    findings = list(climb({rung: step(rung, held) for rung, held in steps.items()}, until=until, skip=skip))
+    findings = list(climb({rung: step(rung, outcome) for rung, outcome in steps.items()}, until=until, skip=skip))
     assert [finding.rung for finding in findings] == list(Rung)
     by_rung = {finding.rung: finding for finding in findings}
     for finding in findings:
@@ -176,16 +176,16 @@ def test_no_ladder_hides_a_rung(steps: dict[Rung, Status | None], until: Rung | 
 def test_whatever_fails_or_warns_says_what_to_do(code: str) -> None:
     """A finding without a remedy of its own has that of its code's page."""
     for outcome in (Status.FAIL, Status.WARN):
-        said = Finding(Rung.CONFIG, outcome, "it does not hold", code)
-        told = next(climb({Rung.CONFIG: lambda said=said: said}, until=Rung.CONFIG))
-        assert told.remedy
-        assert not told.remedy.startswith("$ ")
-        own = replace(said, remedy="mend it")
-        assert next(climb({Rung.CONFIG: lambda own=own: own}, until=Rung.CONFIG)).remedy == "mend it"
+        finding = Finding(Rung.CONFIG, outcome, "it does not hold", code)
+        seen = next(climb({Rung.CONFIG: lambda message=finding: message}, until=Rung.CONFIG))
+        assert seen.remedy
+        assert not seen.remedy.startswith("$ ")
+        remedied = replace(finding, remedy="mend it")
+        assert next(climb({Rung.CONFIG: lambda finding=remedied: finding}, until=Rung.CONFIG)).remedy == "mend it"
 
 
 def test_a_code_of_another_package_has_a_remedy_too() -> None:
-    said = Finding(Rung.CONFIG, Status.FAIL, "it does not hold", "acme.broken")
-    assert "acme.broken" in (next(climb({Rung.CONFIG: lambda: said})).remedy or "")
+    finding = Finding(Rung.CONFIG, Status.FAIL, "it does not hold", "acme.broken")
+    assert "acme.broken" in (next(climb({Rung.CONFIG: lambda: finding})).remedy or "")
     passed = Finding.passed(Rung.CONFIG, "it holds")
     assert next(climb({Rung.CONFIG: lambda: passed})).remedy is None

@@ -102,7 +102,7 @@ def test_each_address_is_tried_and_one_that_answers_is_enough() -> None:
         finding = tcp(at(server.http), resolver=resolver("127.0.0.2", "127.0.0.1"))
     # 127.0.0.2 is loopback too, and the server listens on 127.0.0.1 alone
     assert finding.outcome is Status.PASS
-    assert [one["answers"] for one in finding.evidence["addresses"]] == [False, True]
+    assert [address["answers"] for address in finding.evidence["addresses"]] == [False, True]
     assert finding.evidence["answered_by"] == "backend"
     assert f"127.0.0.2:{server.port} refused" in finding.message
 
@@ -118,7 +118,7 @@ def test_where_nothing_listens_the_port_is_named() -> None:
 def test_an_address_that_keeps_silent_leaves_time_for_the_next() -> None:
     with full_accept_queue() as port:
         finding = tcp(at(f"http://127.0.0.1:{port}"), timeout=4.0, resolver=resolver("127.0.0.1", "127.0.0.2"))
-    assert [one["error"] for one in finding.evidence["addresses"]] == ["timeout", "ECONNREFUSED"]
+    assert [address["error"] for address in finding.evidence["addresses"]] == ["timeout", "ECONNREFUSED"]
 
 
 def test_nobody_answers_in_time() -> None:
@@ -135,8 +135,8 @@ def test_a_proxy_that_is_down_is_told_from_a_backend_that_is_down() -> None:
 
 
 def test_a_proxy_that_answers_says_that_it_was_the_proxy() -> None:
-    with serving(answers(OK)) as one:
-        finding = tcp(at("http://es.invalid:9200"), proxy=parse_proxy(one.http, "the proxy setting"))
+    with serving(answers(OK)) as server:
+        finding = tcp(at("http://es.invalid:9200"), proxy=parse_proxy(server.http, "the proxy setting"))
     assert (finding.outcome, finding.evidence["answered_by"]) == (Status.PASS, "proxy")
 
 
@@ -167,13 +167,13 @@ def test_a_good_certificate_is_shown(authority: Authority) -> None:
     assert "60 days left" in finding.message
 
 
-@pytest.mark.parametrize(("days", "held"), [(22, Status.PASS), (20, Status.WARN), (0.5, Status.WARN)])
-def test_a_certificate_that_ends_soon_warns_below_21_days(days: float, held: Status, authority: Authority) -> None:
+@pytest.mark.parametrize(("days", "outcome"), [(22, Status.PASS), (20, Status.WARN), (0.5, Status.WARN)])
+def test_a_certificate_that_ends_soon_warns_below_21_days(days: float, outcome: Status, authority: Authority) -> None:
     context = authority.context(not_after=now() + dt.timedelta(days=days))
     with serving(answers(OK), context) as server:
         finding = shaken(server, TlsOptions(ca_file=authority.file))
-    assert finding.outcome is held
-    assert finding.code == (None if held is Status.PASS else "tls.expires-soon")
+    assert finding.outcome is outcome
+    assert finding.code == (None if outcome is Status.PASS else "tls.expires-soon")
 
 
 def test_the_certificate_is_shown_although_it_does_not_pass(authority: Authority) -> None:
@@ -248,11 +248,11 @@ SAID_IN_THE_CLEAR = {
 
 @pytest.mark.parametrize("case", SAID_IN_THE_CLEAR)
 def test_what_answers_a_handshake_in_the_clear_is_named_by_what_it_says(case: str) -> None:
-    said, code, words = SAID_IN_THE_CLEAR[case]
+    reply, code, words = SAID_IN_THE_CLEAR[case]
 
     def handle(sock: socket.socket) -> None:
         sock.recv(4096)
-        sock.sendall(said)
+        sock.sendall(reply)
 
     with serving(handle) as server:
         finding = shaken(server, TlsOptions())
@@ -264,8 +264,8 @@ def test_what_answers_a_handshake_in_the_clear_is_named_by_what_it_says(case: st
 
 def test_a_proxy_that_does_not_answer_is_not_taken_for_a_slow_handshake() -> None:
     over = threading.Event()
-    with serving(lambda sock: sock.recv(4096) and over.wait(100)) as one:
-        proxy = parse_proxy(one.http, "HTTPS_PROXY")
+    with serving(lambda sock: sock.recv(4096) and over.wait(100)) as server:
+        proxy = parse_proxy(server.http, "HTTPS_PROXY")
         finding = tls(at("https://es.invalid:9200"), TlsOptions(), now=NOW, proxy=proxy, timeout=0.4)
         over.set()
     assert finding.code == "http.proxy.refused"
@@ -273,8 +273,8 @@ def test_a_proxy_that_does_not_answer_is_not_taken_for_a_slow_handshake() -> Non
 
 
 def test_a_proxy_that_refuses_the_tunnel_is_named(authority: Authority) -> None:
-    with serving(once(b"HTTP/1.1 407 No\r\n\r\n")) as one:
-        proxy = parse_proxy(one.http, "HTTPS_PROXY")
+    with serving(once(b"HTTP/1.1 407 No\r\n\r\n")) as server:
+        proxy = parse_proxy(server.http, "HTTPS_PROXY")
         finding = tls(at("https://es.invalid:9200"), TlsOptions(), now=NOW, proxy=proxy)
     assert (finding.code, "HTTPS_PROXY" in finding.message) == ("http.proxy.auth", True)
 
@@ -384,13 +384,13 @@ CLOCKS = [
 ]
 
 
-@pytest.mark.parametrize(("ahead", "window", "held", "code"), CLOCKS)
+@pytest.mark.parametrize(("ahead", "window", "outcome", "code"), CLOCKS)
 def test_clocks_are_held_against_the_window(
-    ahead: float, window: tuple[float, float], held: Status, code: str | None
+    ahead: float, window: tuple[float, float], outcome: Status, code: str | None
 ) -> None:
     finding = clock(NOW, NOW + ahead, window)
-    assert (finding.outcome, finding.code) == (held, code), finding.message
-    if held is not Status.PASS:
+    assert (finding.outcome, finding.code) == (outcome, code), finding.message
+    if outcome is not Status.PASS:
         assert ("ahead of" if ahead > 0 else "behind") in finding.message
 
 
@@ -412,8 +412,8 @@ def test_the_date_header_is_read(date: str | None, epoch: float | None) -> None:
 ONE, TWO, THREE = (Endpoint("http", host, 9200) for host in ("a", "b", "c"))
 
 
-def node(held: Status, code: str | None = None, message: str = "so") -> Finding:
-    return Finding(Rung.TCP, held, message, code, evidence={"x": 1})
+def node(outcome: Status, code: str | None = None, message: str = "so") -> Finding:
+    return Finding(Rung.TCP, outcome, message, code, evidence={"x": 1})
 
 
 def test_one_node_keeps_its_own_finding() -> None:
@@ -422,7 +422,7 @@ def test_one_node_keeps_its_own_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "held", "code"),
+    ("nodes", "outcome", "code"),
     [
         ([node(Status.PASS), node(Status.PASS)], Status.PASS, None),
         ([node(Status.PASS), node(Status.WARN, "clock.drift")], Status.WARN, "clock.drift"),
@@ -433,12 +433,12 @@ def test_one_node_keeps_its_own_finding() -> None:
     ],
 )
 def test_several_nodes_become_one_finding_with_each_ones_evidence(
-    nodes: list[Finding], held: Status, code: str | None
+    nodes: list[Finding], outcome: Status, code: str | None
 ) -> None:
     finding = merge(Rung.TCP, dict(zip((ONE, TWO), nodes, strict=True)))
-    assert (finding.outcome, finding.code) == (held, code)
+    assert (finding.outcome, finding.code) == (outcome, code)
     assert [row["endpoint"] for row in finding.evidence["endpoints"]] == ["http://a:9200", "http://b:9200"]
-    assert [row["outcome"] for row in finding.evidence["endpoints"]] == [one.outcome.value for one in nodes]
+    assert [row["outcome"] for row in finding.evidence["endpoints"]] == [node.outcome.value for node in nodes]
 
 
 def test_a_node_that_fell_earlier_is_shown_as_blocked() -> None:

@@ -85,30 +85,30 @@ def climbed(exporter: Exporter, timeout: float = 120.0) -> dict[Rung, Finding]:
 
 
 def test_probes_stand_in_the_ladders_order_and_are_inherited() -> None:
-    found = probes_of(Wrong)
-    assert [one.rung for one in found] == [Rung.HTTP, Rung.HEALTH, Rung.WRITE]
-    assert found[2].side_effect is SideEffect.EMPTY_WRITE
-    assert found[1].sentence == "it is healthy"
+    probes = probes_of(Wrong)
+    assert [finding.rung for finding in probes] == [Rung.HTTP, Rung.HEALTH, Rung.WRITE]
+    assert probes[2].side_effect is SideEffect.EMPTY_WRITE
+    assert probes[1].sentence == "it is healthy"
 
 
 def test_a_healthy_backend_passes_from_dns_to_health() -> None:
     with serving(answers(OK)) as server:
-        found = climbed(Exporter(server.http))
-    held = {rung: found[rung].outcome for rung in (Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.HEALTH)}
-    assert held == {
+        findings = climbed(Exporter(server.http))
+    outcomes = {rung: findings[rung].outcome for rung in (Rung.DNS, Rung.TCP, Rung.TLS, Rung.HTTP, Rung.HEALTH)}
+    assert outcomes == {
         Rung.DNS: Status.PASS,
         Rung.TCP: Status.PASS,
         Rung.TLS: Status.SKIPPED,
         Rung.HTTP: Status.PASS,
         Rung.HEALTH: Status.PASS,
     }
-    assert (found[Rung.CLOCK].outcome, found[Rung.CLOCK].code) == (Status.WARN, "clock.unreadable")
+    assert (findings[Rung.CLOCK].outcome, findings[Rung.CLOCK].code) == (Status.WARN, "clock.unreadable")
 
 
 def test_a_probe_with_a_side_effect_is_not_asked_unless_allowed() -> None:
     with serving(answers(OK)) as server:
-        found = climbed(Exporter(server.http))[Rung.WRITE]
-        assert (found.outcome, "--allow empty-write" in found.message) == (Status.SKIPPED, True)
+        finding = climbed(Exporter(server.http))[Rung.WRITE]
+        assert (finding.outcome, "--allow empty-write" in finding.message) == (Status.SKIPPED, True)
         allowed = climbed(Exporter(server.http, allowed=[SideEffect.EMPTY_WRITE]))[Rung.WRITE]
         assert allowed.outcome is Status.PASS
 
@@ -116,10 +116,10 @@ def test_a_probe_with_a_side_effect_is_not_asked_unless_allowed() -> None:
 def test_a_node_that_is_down_warns_and_is_not_asked_again() -> None:
     down = free_port()
     with serving(answers(OK)) as server:
-        found = climbed(Exporter(f"http://127.0.0.1:{down}", server.http))
-    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.WARN, "net.tcp.refused")
-    assert found[Rung.HTTP].outcome is Status.PASS
-    rows = found[Rung.HTTP].evidence["endpoints"]
+        findings = climbed(Exporter(f"http://127.0.0.1:{down}", server.http))
+    assert (findings[Rung.TCP].outcome, findings[Rung.TCP].code) == (Status.WARN, "net.tcp.refused")
+    assert findings[Rung.HTTP].outcome is Status.PASS
+    rows = findings[Rung.HTTP].evidence["endpoints"]
     assert [(row["endpoint"], row["outcome"]) for row in rows] == [
         (server.http, "pass"),
         (f"http://127.0.0.1:{down}", "blocked"),
@@ -127,9 +127,9 @@ def test_a_node_that_is_down_warns_and_is_not_asked_again() -> None:
 
 
 def test_all_nodes_down_fails_and_blocks() -> None:
-    found = climbed(Exporter(f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"))
-    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.FAIL, "net.tcp.refused")
-    assert (found[Rung.WRITE].outcome, found[Rung.WRITE].blocked_by) == (Status.BLOCKED, Rung.TCP)
+    findings = climbed(Exporter(f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"))
+    assert (findings[Rung.TCP].outcome, findings[Rung.TCP].code) == (Status.FAIL, "net.tcp.refused")
+    assert (findings[Rung.WRITE].outcome, findings[Rung.WRITE].blocked_by) == (Status.BLOCKED, Rung.TCP)
 
 
 def test_a_node_that_hangs_leaves_time_for_the_others() -> None:
@@ -138,19 +138,19 @@ def test_a_node_that_hangs_leaves_time_for_the_others() -> None:
             pass
 
     with serving(hangs) as silent, serving(answers(OK)) as server:
-        found = climbed(Exporter(silent.http, server.http), timeout=4.0)
-    assert (found[Rung.HTTP].outcome, found[Rung.HTTP].code) == (Status.WARN, "net.http.read-timeout")
+        findings = climbed(Exporter(silent.http, server.http), timeout=4.0)
+    assert (findings[Rung.HTTP].outcome, findings[Rung.HTTP].code) == (Status.WARN, "net.http.read-timeout")
 
 
 def test_a_probes_bug_does_not_hide_the_other_rungs() -> None:
     with serving(answers(OK)) as server:
-        found = climbed(Wrong(server.http))
-    assert found[Rung.HEALTH].code == "internal.probe"
-    assert found[Rung.WRITE].outcome is Status.SKIPPED
+        findings = climbed(Wrong(server.http))
+    assert findings[Rung.HEALTH].code == "internal.probe"
+    assert findings[Rung.WRITE].outcome is Status.SKIPPED
 
 
 @pytest.mark.parametrize("path", ["", "/es"])
 def test_a_proxy_that_is_down_shows_on_tcp(path: str) -> None:
     with serving(answers(OK)) as server:
-        found = climbed(Exporter(server.http + path, proxy=f"http://127.0.0.1:{free_port()}"))
-    assert (found[Rung.TCP].outcome, found[Rung.TCP].code) == (Status.FAIL, "http.proxy.down")
+        findings = climbed(Exporter(server.http + path, proxy=f"http://127.0.0.1:{free_port()}"))
+    assert (findings[Rung.TCP].outcome, findings[Rung.TCP].code) == (Status.FAIL, "http.proxy.down")

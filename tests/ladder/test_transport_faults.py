@@ -74,8 +74,8 @@ def server(
 ) -> Callable[[Authority, Path], AbstractContextManager[Faced]]:
     @contextmanager
     def situation(authority: Authority, folder: Path) -> Iterator[Faced]:
-        with serving(handler) as one:
-            yield Faced(one.http, **given)
+        with serving(handler) as server:
+            yield Faced(server.http, **given)
 
     return situation
 
@@ -85,8 +85,8 @@ def plain_server_behind_https(
 ) -> Callable[[Authority, Path], AbstractContextManager[Faced]]:
     @contextmanager
     def situation(authority: Authority, folder: Path) -> Iterator[Faced]:
-        with serving(handler) as one:
-            yield Faced(one.https, **given)
+        with serving(handler) as server:
+            yield Faced(server.https, **given)
 
     return situation
 
@@ -96,8 +96,8 @@ def tls_server(
 ) -> Callable[[Authority, Path], AbstractContextManager[Faced]]:
     @contextmanager
     def situation(authority: Authority, folder: Path) -> Iterator[Faced]:
-        with serving(answers(OK), authority.context(*names, **given)) as one:
-            yield Faced(f"https://{host}:{one.port}", TlsOptions(ca_file=authority.file if known else None))
+        with serving(answers(OK), authority.context(*names, **given)) as server:
+            yield Faced(f"https://{host}:{server.port}", TlsOptions(ca_file=authority.file if known else None))
 
     return situation
 
@@ -145,34 +145,34 @@ def banner_then_reset(sock: socket.socket) -> None:
 
 @contextmanager
 def plain_http_to_a_tls_port(authority: Authority, folder: Path) -> Iterator[Faced]:
-    with serving(answers(OK), authority.context()) as one:
-        yield Faced(one.http)
+    with serving(answers(OK), authority.context()) as server:
+        yield Faced(server.http)
 
 
 @contextmanager
 def its_own_certificate(authority: Authority, folder: Path) -> Iterator[Faced]:
     context, _ = self_signed(folder)
-    with serving(answers(OK), context) as one:
-        yield Faced(one.https)
+    with serving(answers(OK), context) as server:
+        yield Faced(server.https)
 
 
 @contextmanager
 def wants_a_client_certificate(authority: Authority, folder: Path) -> Iterator[Faced]:
-    with serving(answers(OK), authority.context(clients=authority.ca)) as one:
-        yield Faced(one.https, TlsOptions(ca_file=authority.file))
+    with serving(answers(OK), authority.context(clients=authority.ca)) as server:
+        yield Faced(server.https, TlsOptions(ca_file=authority.file))
 
 
 @contextmanager
 def gets_a_foreign_client_certificate(authority: Authority, folder: Path) -> Iterator[Faced]:
     cert, key = Authority(folder).client_files(trustme.CA(key_type=trustme.KeyType.ECDSA))
-    with serving(answers(OK), authority.context(clients=authority.ca)) as one:
-        yield Faced(one.https, TlsOptions(ca_file=authority.file, client_cert_file=cert, client_key_file=key))
+    with serving(answers(OK), authority.context(clients=authority.ca)) as server:
+        yield Faced(server.https, TlsOptions(ca_file=authority.file, client_cert_file=cert, client_key_file=key))
 
 
 @contextmanager
 def speaks_tls_1_1(authority: Authority, folder: Path) -> Iterator[Faced]:
-    with serving(answers(OK), old_tls(authority)) as one:
-        yield Faced(one.https, TlsOptions(ca_file=authority.file))
+    with serving(answers(OK), old_tls(authority)) as server:
+        yield Faced(server.https, TlsOptions(ca_file=authority.file))
 
 
 @contextmanager
@@ -374,10 +374,10 @@ def test_each_fault_of_a_socket_has_its_code(
     with fault.situation(authority, tmp_path) as faced:
         transport = HttpTransport(faced.tls, **({"environment": {}} | faced.options))
         wire = Wire(transport, parse_endpoint(faced.url).endpoint, timeout=faced.timeout)
-        found = answered(wire)
+        finding = answered(wire)
         transport.close()
-    assert isinstance(found, Finding)
-    assert (found.outcome, found.code) == (Status.FAIL, fault.code), found
+    assert isinstance(finding, Finding)
+    assert (finding.outcome, finding.code) == (Status.FAIL, fault.code), finding
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.phases], ids=lambda fault: fault.row)
@@ -413,17 +413,17 @@ def test_every_row_of_the_catalogue_is_reproduced_here() -> None:
 
 @pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"])
 def test_an_interim_reply_is_passed_over(interim: bytes) -> None:
-    with serving(once(interim + b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")) as one:
+    with serving(once(interim + b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")) as server:
         transport = HttpTransport(environment={})
-        reply = transport.send(Request("POST", one.http + "/", {}, b"x"), 5)
+        reply = transport.send(Request("POST", server.http + "/", {}, b"x"), 5)
         transport.close()
     assert reply.status == 202
 
 
 def test_a_known_ca_is_trusted(authority: Authority) -> None:
-    with serving(answers(OK), authority.context()) as one:
+    with serving(answers(OK), authority.context()) as server:
         transport = HttpTransport(TlsOptions(ca_file=authority.file), environment={})
-        reply = answered(Wire(transport, parse_endpoint(one.https).endpoint))
+        reply = answered(Wire(transport, parse_endpoint(server.https).endpoint))
         transport.close()
     assert isinstance(reply, Reply)
     assert reply.body == b"{}"

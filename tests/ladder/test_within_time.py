@@ -151,9 +151,9 @@ def climbed(name: str, url: str, authority: Authority, seconds: float) -> list[F
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_rung_ends_within_its_time(case: Held_back, name: str, authority: Authority, given: list[float]) -> None:
     with faced(case, authority) as server:  # it holds back for ever: a rung that has no end has no verdict either
-        found = climbed(name, server.https if case.scheme == "https" else server.http, authority, case.seconds)
+        findings = climbed(name, server.https if case.scheme == "https" else server.http, authority, case.seconds)
     assert max(given, default=0.0) <= case.seconds, "a second probe is given what the rung has left"
-    failed = next(one for one in found if one.outcome is Status.FAIL)
+    failed = next(finding for finding in findings if finding.outcome is Status.FAIL)
     assert failed.remedy
     if case.code:
         assert failed.code == case.code, failed
@@ -163,9 +163,9 @@ def test_a_rung_ends_within_its_time(case: Held_back, name: str, authority: Auth
 
 def test_many_questions_of_one_rung_share_its_time(authority: Authority) -> None:
     with serving(each_after(3.0, reply(PRODUCT))) as server:
-        found = {one.rung: one for one in climbed("elasticsearch", server.http, authority, 5.5)}
-    assert found[Rung.HTTP].outcome is Status.PASS
-    assert found[Rung.AUTH].code == "net.http.read-timeout"
+        findings = {finding.rung: finding for finding in climbed("elasticsearch", server.http, authority, 5.5)}
+    assert findings[Rung.HTTP].outcome is Status.PASS
+    assert findings[Rung.AUTH].code == "net.http.read-timeout"
 
 
 def test_a_plain_question_to_a_silent_tls_port_is_understood_within_the_time(
@@ -181,8 +181,8 @@ def test_a_plain_question_to_a_silent_tls_port_is_understood_within_the_time(
             silent(sock)
 
     with serving(tls_or_silence) as server:
-        found = {one.rung: one for one in climbed("elasticsearch", server.http, authority, LONGER)}
-    assert found[Rung.HTTP].code == "http.tls-port"
+        findings = {finding.rung: finding for finding in climbed("elasticsearch", server.http, authority, LONGER)}
+    assert findings[Rung.HTTP].code == "http.tls-port"
     assert 0.0 < max(given) <= LONGER
 
 
@@ -197,16 +197,16 @@ def test_a_tls_question_to_a_plain_server_is_understood_within_the_time(
             sock.sendall(OK)
 
     with serving(plain_or_silence) as server:
-        found = {one.rung: one for one in climbed("elasticsearch", server.https, authority, LONGER)}
-    assert found[Rung.TLS].code == "tls.plaintext-server"
+        findings = {finding.rung: finding for finding in climbed("elasticsearch", server.https, authority, LONGER)}
+    assert findings[Rung.TLS].code == "tls.plaintext-server"
     assert 0.0 < max(given) <= LONGER
 
 
 def test_what_was_not_tried_for_want_of_time_is_said(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deferred, "LEAST", 100.0)  # whatever is left is too little
     with serving(lambda sock: sock.recv(65536)) as server:
-        found = {one.rung: one for one in climbed("elasticsearch", server.http, authority, 60.0)}
-    assert "whether the port speaks TLS" in str(found[Rung.HTTP].evidence["not_tried"])
+        findings = {finding.rung: finding for finding in climbed("elasticsearch", server.http, authority, 60.0)}
+    assert "whether the port speaks TLS" in str(findings[Rung.HTTP].evidence["not_tried"])
 
 
 @pytest.mark.parametrize("seconds", [4.0, 1.0])

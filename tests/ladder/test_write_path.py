@@ -47,7 +47,7 @@ def climbed(
         exporter = of(name, url)
         exporter.allowed = frozenset(allowed)
         try:
-            return {one.rung: one for one in climb(exporter.steps(120.0), until=until, skip=skip)}
+            return {finding.rung: finding for finding in climb(exporter.steps(120.0), until=until, skip=skip)}
         finally:
             exporter.shutdown(0)
 
@@ -77,7 +77,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("answer", "code", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_a_server_that_refuses_every_request_fails(name: str, answer: bytes, code: str, words: str) -> None:
     rungs = climbed(name, {"": answer})
-    failed = next(one for one in rungs.values() if one.outcome is Status.FAIL)
+    failed = next(rung for rung in rungs.values() if rung.outcome is Status.FAIL)
     assert failed.rung in (Rung.HTTP, Rung.AUTH)
     assert failed.code is not None
     assert re.fullmatch(code, failed.code), failed
@@ -250,7 +250,7 @@ def test_the_command_exits_with_3_where_nothing_is_proved_and_0_once_a_write_pro
 
 
 @pytest.mark.parametrize(
-    ("path", "held", "code"),
+    ("path", "outcome", "code"),
     [
         ("/api/v1/write", Status.PASS, None),
         ("/insert/0/prometheus/", Status.PASS, None),
@@ -261,18 +261,20 @@ def test_the_command_exits_with_3_where_nothing_is_proved_and_0_once_a_write_pro
     ],
 )
 def test_victoriametrics_answers_alike_on_all_of_its_paths_and_only_some_take_remote_write(
-    path: str, held: Status, code: str | None
+    path: str, outcome: Status, code: str | None
 ) -> None:
-    own = raw(204, {"X-Server-Hostname": "vm"}, b"")
-    with answering("prometheus-remote-write", {path: own, "/": own}) as url:
+    reply = raw(204, {"X-Server-Hostname": "vm"}, b"")
+    with answering("prometheus-remote-write", {path: reply, "/": reply}) as url:
         exporter = PrometheusRemoteWriteExporter(
             PrometheusRemoteWriteExporter.Settings(url=url + path, trust_env=False)
         )
         try:
-            http = next(one for one in climb(exporter.steps(120.0), until=Rung.HTTP) if one.rung is Rung.HTTP)
+            http = next(
+                finding for finding in climb(exporter.steps(120.0), until=Rung.HTTP) if finding.rung is Rung.HTTP
+            )
         finally:
             exporter.shutdown(0)
-    assert (http.outcome, http.code) == (held, code), http.message
+    assert (http.outcome, http.code) == (outcome, code), http.message
 
 
 @pytest.mark.parametrize("name", ["elasticsearch", "opensearch", "prometheus-remote-write"])

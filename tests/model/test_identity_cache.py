@@ -35,8 +35,8 @@ def test_no_more_than_the_most_are_kept() -> None:
 
 
 def test_a_stream_is_known_for_as_long_as_its_resource_and_scope_are_the_same_objects() -> None:
-    made: list[Stream] = []
-    values = StreamCache[int](lambda stream: made.append(stream) or len(made), 10)  # type: ignore[func-returns-value]
+    streams: list[Stream] = []
+    values = StreamCache[int](lambda stream: streams.append(stream) or len(streams), 10)  # type: ignore[func-returns-value]
     again = dataclasses.replace(STREAM)
     assert [values(STREAM), values(again), values(STREAM)] == [1, 1, 1]
     for field in ("resource", "scope_attributes"):
@@ -44,12 +44,12 @@ def test_a_stream_is_known_for_as_long_as_its_resource_and_scope_are_the_same_ob
         assert other == STREAM
         assert values(other) > 1
         assert values(STREAM) > 1
-    assert len(made) == 5
+    assert len(streams) == 5
 
 
 def test_streams_without_attributes_are_known_whatever_object_says_so() -> None:
-    made: list[Stream] = []
-    values = StreamCache[None](made.append, 10)
+    streams: list[Stream] = []
+    values = StreamCache[None](streams.append, 10)
     for _ in range(3):
         values(dataclasses.replace(STREAM, resource={}, scope_attributes={}))
-    assert len(made) == 1
+    assert len(streams) == 1

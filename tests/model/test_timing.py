@@ -87,7 +87,7 @@ def test_where_no_request_is_made_there_are_no_steps_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timing", "said"),
+    ("timing", "message"),
     [
         (Timing(0.9, 0.0, 0.0, 0.0, 0.1, None, 1, 1), "encode is 90 % of 1.0 s: the first collection"),
         (Timing(0.0, 0.9, 0.0, 0.0, 0.1, None, 1, 1), "--set compression=none saves this"),
@@ -143,5 +143,5 @@ def test_where_no_request_is_made_there_are_no_steps_of_one() -> None:
         (Timing(0.0), "encode is 0 % of <1 ms"),
     ],
 )
-def test_the_advice_names_what_dominates_and_what_to_change(timing: Timing, said: str) -> None:
-    assert said in advice(timing)
+def test_the_advice_names_what_dominates_and_what_to_change(timing: Timing, message: str) -> None:
+    assert message in advice(timing)

@@ -93,7 +93,9 @@ class MemoryExporter(Exporter[MemorySettings]):
         shown = self.backend.shows(copy.deepcopy(self.backend.stored))
         if isinstance(shown, Unreadable):
             return shown
-        return [Seen(one["key"], {"value": frozen(one["value"])}, self.backend.unreadable) for one in shown]
+        return [
+            Seen(document["key"], {"value": frozen(document["value"])}, self.backend.unreadable) for document in shown
+        ]
 
 
 def frozen(value: Any) -> Value:

@@ -73,9 +73,9 @@ def alter(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def swap_buckets(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for one in shown:
-        if isinstance(one["value"], list):
-            one["value"][0], one["value"][1] = one["value"][1], one["value"][0]
+    for document in shown:
+        if isinstance(document["value"], list):
+            document["value"][0], document["value"][1] = document["value"][1], document["value"][0]
     return shown
 
 
@@ -217,7 +217,7 @@ def test_unusable_settings_of_one_target_do_not_stop_the_other() -> None:
     jobs = [Job("bad", "memory", broken), Job("good", "memory", lambda: MemoryExporter(Backend(), clock=clock))]
     finished = list(send(jobs, SendOptions(), clock))[-1]
     assert isinstance(finished, SendFinished)
-    assert [(one.target, one.outcome, one.unusable) for one in finished.results] == [
+    assert [(result.target, result.outcome, result.unusable) for result in finished.results] == [
         ("bad", SendOutcome.UNDELIVERED, True),
         ("good", SendOutcome.VERIFIED, False),
     ]
@@ -318,12 +318,12 @@ def test_a_bug_in_one_target_is_that_targets_result_and_the_others_go_on() -> No
     ]
     finished = list(send(jobs, SendOptions(), clock))[-1]
     assert isinstance(finished, SendFinished)
-    assert [(one.outcome, one.code) for one in finished.results] == [
+    assert [(result.outcome, result.code) for result in finished.results] == [
         (SendOutcome.UNDELIVERED, "internal.target"),
         (SendOutcome.VERIFIED, None),
     ]
     assert "s3cret" not in repr(finished)
     checked = list(check(jobs, CheckOptions(), clock))[-1]
     assert isinstance(checked, CheckFinished)
-    assert [one.outcome.value for one in checked.results] == ["fail", "pass"]
+    assert [result.outcome.value for result in checked.results] == ["fail", "pass"]
     assert checked.results[0].rungs[0].code == "internal.target"

@@ -55,10 +55,10 @@ def exporter(transport: Any, *names: str) -> ElasticsearchExporter:
 
 def test_a_node_that_cannot_be_reached_is_passed_over_each_node_once() -> None:
     nodes = Nodes(a=fails("tcp"), b=fails("dns"), c=takes)
-    one = exporter(nodes, "a", "b", "c")
-    assert isinstance(one.attempt(PAYLOAD, 5).outcome, Delivered)
+    http_exporter = exporter(nodes, "a", "b", "c")
+    assert isinstance(http_exporter.attempt(PAYLOAD, 5).outcome, Delivered)
     assert nodes.asked == ["a", "b", "c"]
-    assert isinstance(one.attempt(PAYLOAD, 5).outcome, Delivered)
+    assert isinstance(http_exporter.attempt(PAYLOAD, 5).outcome, Delivered)
     assert nodes.asked == ["a", "b", "c", "c"], "the node that answered last is asked first"
 
 
@@ -83,22 +83,22 @@ def test_after_a_connection_stood_no_other_node_is_asked_since_the_first_may_hav
 
 
 def test_threads_that_come_together_get_the_same_transport() -> None:
-    one = ElasticsearchExporter(ElasticsearchExporter.Settings())
+    http_exporter = ElasticsearchExporter(ElasticsearchExporter.Settings())
     together = threading.Barrier(8)
-    found: list[int] = []
+    identities: list[int] = []
 
     def ask() -> None:
         together.wait(100)
-        found.append(id(one.transport))
+        identities.append(id(http_exporter.transport))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(100)
-    assert len(found) == 8
-    assert len(set(found)) == 1
-    one.shutdown(0)
+    assert len(identities) == 8
+    assert len(set(identities)) == 1
+    http_exporter.shutdown(0)
 
 
 PAGE = {"content-type": "text/html", "server": "nginx"}

@@ -63,7 +63,7 @@ def test_a_bug_in_encode_costs_its_collection_once_and_then_only_its_point(caplo
     assert exporter.export(data) is MetricExportResult.FAILURE
     second = exporter.ledger
     assert (second.delivered - first.delivered, second.dropped - first.dropped) == (5, 1)
-    assert {one.code for one in second.reasons} == {"internal.export"}
+    assert {reason.code for reason in second.reasons} == {"internal.export"}
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -266,10 +266,10 @@ def test_delta_is_for_what_only_adds_up() -> None:
 @pytest.mark.parametrize("in_flight", [1, 3])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_child_starts_empty_and_works_and_the_parent_keeps_what_is_its_own(in_flight: int) -> None:
-    made: list[str] = []
+    bodies: list[str] = []
 
     def take(payload: Payload, timeout: float) -> Outcome:
-        made.append(payload.body.decode())
+        bodies.append(payload.body.decode())
         return Delivered()
 
     exporter = LinesExporter(settings(in_flight=in_flight, max_batch_points=1), backend=take)
@@ -283,20 +283,20 @@ def test_a_forked_child_starts_empty_and_works_and_the_parent_keeps_what_is_its_
         if not child:
             status = 1
             try:
-                made.clear()
+                bodies.clear()
                 exporter.backend = take
-                empty = exporter.ledger.sent == 0 and exporter.force_flush(60_000) and made == []
-                told = exporter.export(collection(range(200, 205))) is MetricExportResult.SUCCESS
+                empty = exporter.ledger.sent == 0 and exporter.force_flush(60_000) and bodies == []
+                succeeded = exporter.export(collection(range(200, 205))) is MetricExportResult.SUCCESS
                 exporter.shutdown(60_000)
-                whole = exporter.ledger.delivered == 5 and all("'n': 20" in line for line in made)
-                status = 0 if empty and told and whole else 2
+                whole = exporter.ledger.delivered == 5 and all("'n': 20" in line for line in bodies)
+                status = 0 if empty and succeeded and whole else 2
             finally:
                 os._exit(status)
     assert os.waitstatus_to_exitcode(_wait(child)) == 0
-    made.clear()
+    bodies.clear()
     exporter.backend = take
     assert exporter.force_flush(60_000)
-    assert sorted(made) == sorted(f"{_name(n)} {{'n': {n}, 'host': 'host-{n % 5}'}}\n" for n in range(100, 104))
+    assert sorted(bodies) == sorted(f"{_name(n)} {{'n': {n}, 'host': 'host-{n % 5}'}}\n" for n in range(100, 104))
     exporter.shutdown(60_000)
     assert (exporter.ledger.sent, exporter.ledger.delivered) == (7, 7)
 

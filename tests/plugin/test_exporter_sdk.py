@@ -35,19 +35,19 @@ def backend() -> Iterator[Server]:
 def black_hole() -> Iterator[str]:
     """The address of somebody who takes every connection and never says a word."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        held: list[socket.socket] = []
+        sockets: list[socket.socket] = []
 
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    held.append(listener.accept()[0])
+                    sockets.append(listener.accept()[0])
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(100)
-        for connection in held:
+        for connection in sockets:
             connection.close()
 
 
@@ -67,7 +67,7 @@ def reader(exporter: ElasticsearchExporter, interval: float = 60_000) -> Periodi
 def stored(server: Server, metric: str) -> list[dict[str, Any]]:
     emulator = server.emulator
     assert isinstance(emulator, ElasticsearchEmulator)
-    return [one for one in emulator.documents() if one.get("name") == metric or metric in str(one)]
+    return [document for document in emulator.documents() if document.get("name") == metric or metric in str(document)]
 
 
 def test_two_dead_backends_and_a_healthy_one(
@@ -86,14 +86,14 @@ def test_two_dead_backends_and_a_healthy_one(
     provider.shutdown(timeout_millis=120_000)  # raises when a reader had no time left
     assert len(stored(backend, "orders")) == 5
     assert (healthy.ledger.sent, healthy.ledger.delivered) == (5, 5)
-    for one, code in ((dead, "net.tcp.refused"), (silent, "net.http.read-timeout")):
-        ledger = one.ledger
-        assert (ledger.sent, ledger.dropped, ledger.balanced) == (5, 5, True), one.target
+    for http_exporter, code in ((dead, "net.tcp.refused"), (silent, "net.http.read-timeout")):
+        ledger = http_exporter.ledger
+        assert (ledger.sent, ledger.dropped, ledger.balanced) == (5, 5, True), http_exporter.target
         assert [reason.code for reason in ledger.reasons] == [code]
-        said = [record.getMessage() for record in caplog.records if record.name == f"magictel.{one.target}"]
-        assert len(said) == 3, said
-        assert said[0].startswith("sent 5, delivered 0, kept 5; 5 kept: " + code)
-        assert said[1].startswith("shut down with 5 points undelivered; 5 dropped: " + code)
+        lines = [record.getMessage() for record in caplog.records if record.name == f"magictel.{http_exporter.target}"]
+        assert len(lines) == 3, lines
+        assert lines[0].startswith("sent 5, delivered 0, kept 5; 5 kept: " + code)
+        assert lines[1].startswith("shut down with 5 points undelivered; 5 dropped: " + code)
     counter.add(1, {"shop": 0})  # after the end: no crash
 
 
@@ -104,7 +104,9 @@ def test_a_reader_that_comes_too_late_is_ended_without_time_and_says_what_it_hol
     silent = exporter(black_hole, "silent", retry_budget=8.0)
     provider = MeterProvider(metric_readers=[reader(silent)], resource=Resource({}), shutdown_on_exit=False)
     provider.get_meter("app").create_counter("orders").add(1)
-    silent_thread = next(one for one in threading.enumerate() if one.name == "OtelPeriodicExportingMetricReader")
+    silent_thread = next(
+        thread for thread in threading.enumerate() if thread.name == "OtelPeriodicExportingMetricReader"
+    )
     provider.shutdown(timeout_millis=300)
     assert silent_thread.is_alive(), "it did not wait for the attempt that hangs, which has 8 seconds"
     silent_thread.join(100)
@@ -115,32 +117,32 @@ def test_a_reader_that_comes_too_late_is_ended_without_time_and_says_what_it_hol
 
 def test_an_outage_is_bridged_by_the_outbox() -> None:
     url = refused_port()
-    one = exporter(url, "es", retry_budget=0.05, backoff_initial=0.01, breaker_failures=1000)
-    metrics = reader(one)
+    http_exporter = exporter(url, "es", retry_budget=0.05, backoff_initial=0.01, breaker_failures=1000)
+    metrics = reader(http_exporter)
     provider = MeterProvider(metric_readers=[metrics], resource=Resource({}), shutdown_on_exit=False)
     counter = provider.get_meter("app").create_counter("orders")
     for _ in range(3):
         counter.add(1)
         metrics.collect()
-    assert (one.ledger.sent, one.ledger.kept) == (3, 3)
+    assert (http_exporter.ledger.sent, http_exporter.ledger.kept) == (3, 3)
     with Server(ElasticsearchEmulator(), port=int(url.rsplit(":", 1)[1])).start() as server:
         counter.add(1)
         provider.shutdown()
         assert len(stored(server, "orders")) == 4
-    assert (one.ledger.sent, one.ledger.delivered, one.ledger.dropped) == (4, 4, 0)
+    assert (http_exporter.ledger.sent, http_exporter.ledger.delivered, http_exporter.ledger.dropped) == (4, 4, 0)
 
 
 def test_export_flush_and_shutdown_again_after_the_end_do_no_harm(backend: Server) -> None:
-    one = exporter(backend.origin, "es")
-    metrics = reader(one)
+    http_exporter = exporter(backend.origin, "es")
+    metrics = reader(http_exporter)
     provider = MeterProvider(metric_readers=[metrics], resource=Resource({}), shutdown_on_exit=False)
     provider.get_meter("app").create_counter("orders").add(1)
     assert provider.force_flush()
     provider.shutdown()
     metrics.collect()
     metrics.force_flush()
-    one.shutdown(timeout=-5)
-    ledger = one.ledger
+    http_exporter.shutdown(timeout=-5)
+    ledger = http_exporter.ledger
     assert (ledger.delivered, ledger.dropped, ledger.balanced) == (2, 2, True), "flushed and last; twice too late"
 
 
@@ -227,7 +229,7 @@ def test_a_forked_worker_sends_its_own_over_connections_of_its_own(backend: Serv
     # The SDK's counters are inherited: the child's collection holds the parent's series too.
     assert lines[0].startswith("child 2 2"), done.stdout + done.stderr
     assert lines[1].startswith("parent 2 2"), done.stdout + done.stderr
-    times = {(one["attributes"]["process"], one["@timestamp"]) for one in stored(backend, "orders")}
+    times = {(document["attributes"]["process"], document["@timestamp"]) for document in stored(backend, "orders")}
     assert len(stored(backend, "orders")) == 4
     assert {process for process, _ in times} == {"parent", "child"}
     assert backend.connections >= 2

@@ -193,7 +193,7 @@ def test_a_file_of_tls_that_is_not_there_yet_stops_no_exporter_from_being_made()
     settings = ElasticsearchExporter.Settings(url=["https://127.0.0.1:1"], ca_file="/nowhere/ca.pem", retry_budget=0)
     exporter = ElasticsearchExporter(settings)
     exporter.export(collection(range(3)))
-    assert [one.code for one in exporter.ledger.reasons] == ["config.tls.ca-file"]
+    assert [reason.code for reason in exporter.ledger.reasons] == ["config.tls.ca-file"]
     exporter.shutdown(0)
 
 

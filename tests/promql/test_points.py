@@ -56,12 +56,12 @@ def test_a_point_is_looked_for_the_same_whatever_came_before(monkeypatch: pytest
 
 def test_each_series_and_time_has_a_key_of_its_own_and_every_sample_is_looked_for() -> None:
     identities = Identities(encoder := Encoder(), encoder.carries)
-    made = [identities.of(Series(stream, point.attributes or {}), point) for stream, point in POINTS[:4]]
-    assert len({one.key for one in made if one}) == 4
-    assert made[0] is not None
-    assert made[2] is not None
-    assert dict(made[0].fields) == {"m{job=s, k=a, otel_scope_name=scope}": 1.5}
-    assert sorted(made[2].fields) == [
+    expectations = [identities.of(Series(stream, point.attributes or {}), point) for stream, point in POINTS[:4]]
+    assert len({expectation.key for expectation in expectations if expectation}) == 4
+    assert expectations[0] is not None
+    assert expectations[2] is not None
+    assert dict(expectations[0].fields) == {"m{job=s, k=a, otel_scope_name=scope}": 1.5}
+    assert sorted(expectations[2].fields) == [
         "h_bucket{job=s, k=a, le=+Inf, otel_scope_name=scope}",
         "h_bucket{job=s, k=a, le=0.5, otel_scope_name=scope}",
         "h_count{job=s, k=a, otel_scope_name=scope}",
@@ -90,16 +90,18 @@ def test_what_is_not_sent_is_not_looked_for(stream: Stream, point: Point, rememb
 def test_resources_that_are_equal_and_of_other_types_are_told_apart() -> None:
     identities = Identities(encoder := Encoder(), encoder.carries)
     streams = [replace(STREAM, resource={"service.name": value}) for value in (1, True, 1.5)]
-    found = [identities.of(Series(stream, A), number(A)) for stream in streams]
-    assert [next(iter(one.fields)).split("job=")[1].split(",")[0] for one in found if one] == ["1", "true", "1.5"]
+    expectations = [identities.of(Series(stream, A), number(A)) for stream in streams]
+    assert [
+        next(iter(expectation.fields)).split("job=")[1].split(",")[0] for expectation in expectations if expectation
+    ] == ["1", "true", "1.5"]
 
 
 def test_a_point_of_nothing_but_nan_is_a_declared_loss_at_victoriametrics() -> None:
     """Measured with 1.79 and 1.151: 204, and the sample is dropped. A point that is shown, or has a number, is judged as it is."""
     fields = [{"a{}": math.nan}, {"b{}": math.nan}, {"c_sum{}": math.nan, "c_count{}": 0.0}, {"d{}": 1.0}]
-    expected = [Expected(key, key, own) for key, own in zip("abcd", fields, strict=True)]
+    expected = [Expected(key, key, field) for key, field in zip("abcd", fields, strict=True)]
     seen = without_nan(expected, [Seen("b", fields[1]), Seen("c", {"c_count{}": 0.0})])
     verification = verify(expected, seen, decimal)
     assert (verification.found, verification.missing_points) == (3, ("d",))
-    told = {(own.point, own.declared) for own in verification.differences}
-    assert told == {("a", "VictoriaMetrics stores no NaN"), ("c", "VictoriaMetrics stores no NaN")}
+    declared = {(difference.point, difference.declared) for difference in verification.differences}
+    assert declared == {("a", "VictoriaMetrics stores no NaN"), ("c", "VictoriaMetrics stores no NaN")}

@@ -50,12 +50,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """`points`: a recording to replay, else the sample is sent. `attributes`: on every point of the sample. `told`: by engine.
+    """`points`: a recording to replay, else the sample is sent. `attributes`: on every point of the sample. `outcomes`: by engine.
 
     `index`: what an index is made with; `field`: the one of its fields that is compared.
     """
 
-    told: Mapping[str, Told]
+    outcomes: Mapping[str, Told]
     points: tuple[Point, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
@@ -76,13 +76,13 @@ def recording(case: Case, run: str) -> str:
     for point in case.points:
         moment = int((point.offset if point.epoch else now + point.offset) * 1_000_000_000)
         attributes = {"a_run": run, **point.attributes}
-        made = {
+        template = {
             "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
             "timeUnixNano": str(moment),
             "asDouble": point.value,
             **point.more,
         }
-        metrics.setdefault(point.name, []).append(made)
+        metrics.setdefault(point.name, []).append(template)
     written = [{"name": name, "gauge": {"dataPoints": points}} for name, points in metrics.items()]
     return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": written}]}]}) + "\n"
 
@@ -132,9 +132,9 @@ REFUSED = Told(1, "source.empty", 0)
 """The command ends before any target, with an error of this code."""
 
 
-def each(engines: tuple[str, ...], told: Told) -> dict[str, Told]:
+def each(engines: tuple[str, ...], outcome: Told) -> dict[str, Told]:
     """The same on several engines."""
-    return dict.fromkeys(engines, told)
+    return dict.fromkeys(engines, outcome)
 
 
 CASES: dict[str, Case] = {
@@ -187,12 +187,12 @@ for kind, (from_sample, from_recording) in {
     changed = each(SEARCH, Told(1, "altered", 12, altered=from_sample, whole=12 - from_sample))
     if kind == "date":
         changed["es7"] = Told(1, "rejected", 11, rejected=1, altered=3, whole=8)
-    made = {"mappings": {"properties": {"value_double": MAPPINGS[kind]}}}
-    CASES[f"sample, decimals mapped as {kind}"] = Case(changed, index=made)
+    body = {"mappings": {"properties": {"value_double": MAPPINGS[kind]}}}
+    CASES[f"sample, decimals mapped as {kind}"] = Case(changed, index=body)
     CASES[f"replay, decimals mapped as {kind}"] = Case(
         each(("es8", "os2"), Told(1, "altered", 2, altered=from_recording, whole=2 - from_recording)),
         (GOOD, Point("silent.decimal", 1234.3)),
-        index=made,
+        index=body,
     )
 for kind in ZONE:
     CASES[f"sample, an attribute {kind}"] = Case(

@@ -41,8 +41,8 @@ class Seen:
 
     receipt: Receipt
     codes: tuple[str, ...]
-    told: Mapping[str, Any]
-    found: frozenset[str | None]
+    diagnosis: Mapping[str, Any]
+    checked: frozenset[str | None]
     stored: int
 
 
@@ -76,13 +76,13 @@ def seen(
         rungs = checked(engine.job(compression="none")).rungs
     finally:
         mend()
-    replies = [reply for one in recorders for reply in one.replies]
+    replies = [reply for recorder in recorders for reply in recorder.replies]
     refused = next(reply for reply in replies if not reply.ok or b'"errors":true' in reply.body)
-    found = frozenset(one.code for one in rungs if one.outcome in (Status.FAIL, Status.WARN))
+    check_codes = frozenset(rung.code for rung in rungs if rung.outcome in (Status.FAIL, Status.WARN))
     engine.http.post(f"/{engine.index}/_refresh")
     stored = engine.http.get(f"/{engine.index}/_count").json()["count"]
     codes = tuple(reason.code for reason in receipt.reasons)
-    return Seen(receipt, codes, diagnosed(engine, folder, refused), found, stored)
+    return Seen(receipt, codes, diagnosed(engine, folder, refused), check_codes, stored)
 
 
 def diagnosed(engine: Engine, folder: Path, reply: Reply) -> Mapping[str, Any]:
@@ -92,6 +92,6 @@ def diagnosed(engine: Engine, folder: Path, reply: Reply) -> Mapping[str, Any]:
     headers = [word for name, value in reply.headers.items() for word in ("--header", f"{name}: {value}")]
     given = ["--status", str(reply.status), *headers, "--body", str(body), "--format", "json"]
     name = "opensearch" if engine.name.startswith("o") else "elasticsearch"
-    told: Mapping[str, Any] = magictel("diagnose", name, *given, folder=folder).document
-    assert told["outcome"] in STANDS_WITH[told["retry"]], told
-    return told
+    document: Mapping[str, Any] = magictel("diagnose", name, *given, folder=folder).document
+    assert document["outcome"] in STANDS_WITH[document["retry"]], document
+    return document

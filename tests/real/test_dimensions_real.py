@@ -34,10 +34,10 @@ ODD = {"long: a text of many digits"}
 
 @pytest.fixture(params=["es8", "es9"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    made = Engine(request.param, url_of(request.param), f"t-{uuid.uuid4().hex[:12]}")
-    yield made
-    made.http.delete(f"/{made.index}")
-    made.close()
+    engine = Engine(request.param, url_of(request.param), f"t-{uuid.uuid4().hex[:12]}")
+    yield engine
+    engine.http.delete(f"/{engine.index}")
+    engine.close()
 
 
 def test_the_index_takes_for_one_what_the_exporter_takes_for_one(engine: Engine) -> None:

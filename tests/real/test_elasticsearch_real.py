@@ -36,30 +36,30 @@ pytestmark = pytest.mark.real
 
 
 def url_of(engine: str) -> str:
-    found = next((os.environ[name] for name in VARIABLES[engine] if os.environ.get(name)), None)
-    if found is None:
+    url = next((os.environ[name] for name in VARIABLES[engine] if os.environ.get(name)), None)
+    if url is None:
         pytest.skip(f"no real {engine}: {VARIABLES[engine][0]} is not set; {START}")
-    return found
+    return url
 
 
 @pytest.fixture(params=list(VARIABLES))
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    made = Engine(request.param, url_of(request.param), f"t-{uuid.uuid4().hex[:12]}")
-    yield made
-    made.http.delete(f"/_index_template/magictel-{made.index}")
-    made.http.delete(f"/_data_stream/{made.index}")
-    made.http.delete(f"/{made.index}")
-    made.close()
+    engine = Engine(request.param, url_of(request.param), f"t-{uuid.uuid4().hex[:12]}")
+    yield engine
+    engine.http.delete(f"/_index_template/magictel-{engine.index}")
+    engine.http.delete(f"/_data_stream/{engine.index}")
+    engine.http.delete(f"/{engine.index}")
+    engine.close()
 
 
 @pytest.fixture
 def es8(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    made = Engine("es8", url_of("es8"), f"t-{uuid.uuid4().hex[:12]}")
-    yield made
-    made.http.delete(f"/_index_template/{made.index}")
-    made.http.delete(f"/_data_stream/{made.index}")
-    made.http.delete(f"/{made.index}")
-    made.close()
+    engine = Engine("es8", url_of("es8"), f"t-{uuid.uuid4().hex[:12]}")
+    yield engine
+    engine.http.delete(f"/_index_template/{engine.index}")
+    engine.http.delete(f"/_data_stream/{engine.index}")
+    engine.http.delete(f"/{engine.index}")
+    engine.close()
 
 
 def time_series(engine: Engine) -> dict[str, Any]:
@@ -127,8 +127,8 @@ class Secured(Engine):
         body: dict[str, Any] = {"name": uuid.uuid4().hex, "role_descriptors": {"r": role}}
         if expiration:
             body["expiration"] = expiration
-        made: dict[str, str] = self.http.post("/_security/api_key", json=body).json()
-        return made
+        document: dict[str, str] = self.http.post("/_security/api_key", json=body).json()
+        return document
 
 
 @pytest.fixture
@@ -138,10 +138,10 @@ def secured() -> Iterator[Secured]:
         pytest.skip(f"no real Elasticsearch with security: MT_ESSEC_URL is not set; {START}")
     login = (os.environ["MT_ESSEC_USER"], os.environ["MT_ESSEC_PASSWORD"])
     trusted: Any = ssl.create_default_context(cafile=os.environ["MT_ESSEC_CA"]) if url.startswith("https") else True
-    made = Secured("es8", url, f"t-{uuid.uuid4().hex[:12]}", auth=login, verify=trusted)
-    yield made
-    made.http.delete(f"/{made.index}")
-    made.close()
+    engine = Secured("es8", url, f"t-{uuid.uuid4().hex[:12]}", auth=login, verify=trusted)
+    yield engine
+    engine.http.delete(f"/{engine.index}")
+    engine.close()
 
 
 def test_a_write_only_key_writes_and_its_sample_is_unverified(secured: Secured) -> None:
@@ -149,13 +149,13 @@ def test_a_write_only_key_writes_and_its_sample_is_unverified(secured: Secured) 
     for spelled in (key["encoded"], f"{key['id']}:{key['api_key']}"):
         job = secured.job(api_key=spelled)
         result = checked(job)
-        found = rungs(result)
-        assert result.outcome != "fail", found
-        assert found[Rung.HTTP].outcome is Status.PASS
-        assert found[Rung.AUTH].outcome is Status.PASS
-        assert (found[Rung.CLOCK].outcome, found[Rung.CLOCK].code) == (Status.WARN, "clock.unreadable")
-        assert (found[Rung.HEALTH].outcome, found[Rung.HEALTH].code) == (Status.WARN, "es.authz.monitor")
-        assert found[Rung.WRITE].outcome is Status.PASS
+        findings = rungs(result)
+        assert result.outcome != "fail", findings
+        assert findings[Rung.HTTP].outcome is Status.PASS
+        assert findings[Rung.AUTH].outcome is Status.PASS
+        assert (findings[Rung.CLOCK].outcome, findings[Rung.CLOCK].code) == (Status.WARN, "clock.unreadable")
+        assert (findings[Rung.HEALTH].outcome, findings[Rung.HEALTH].code) == (Status.WARN, "es.authz.monitor")
+        assert findings[Rung.WRITE].outcome is Status.PASS
         sample = sent(job)
         assert (sample.outcome, sample.code) == (SendOutcome.UNVERIFIED, "es.read.forbidden")
         assert sample.receipt.delivered == 12
@@ -219,15 +219,15 @@ def test_a_user_with_no_right_to_write_is_refused_as_a_whole(secured: Secured) -
 
 def test_the_mode_is_learned_where_it_may_not_be_asked(secured: Secured) -> None:
     body = {"index_patterns": [secured.index], "priority": 400, "data_stream": {}, "template": time_series(secured)}
-    made = secured.http.put(f"/_index_template/{secured.index}", json=body)
-    if made.status_code != 200:
+    reply = secured.http.put(f"/_index_template/{secured.index}", json=body)
+    if reply.status_code != 200:
         pytest.skip("this build has no time-series streams")
     key = secured.key(secured.index, "create_doc", "auto_configure")
     exporter = secured.exporter(api_key=key["encoded"])
     attributes = {"magictel.sample.point": "x", "magictel.run.id": "r"}
-    one = gauge(1, attributes=attributes)
-    one.data.data_points[0] = replace(one.data.data_points[0], time_unix_nano=time.time_ns())
-    data: MetricsData = collection(one)
+    metrics = gauge(1, attributes=attributes)
+    metrics.data.data_points[0] = replace(metrics.data.data_points[0], time_unix_nano=time.time_ns())
+    data: MetricsData = collection(metrics)
     receipt = exporter.deliver(data)
     again = exporter.deliver(data)
     exporter.shutdown(0)
@@ -243,7 +243,7 @@ def test_the_requests_left_to_a_person_move_an_unprepared_index_under_its_own_na
     assert engine.http.put(f"/{engine.index}", json={}).status_code == 200
     assert sent(engine.job(), thorough=True).outcome is SendOutcome.ALTERED
     plan = prepare(engine.job(), apply=True)
-    by_hand = [one.preparation for one in plan.requests if one.preparation.by_hand]
+    by_hand = [request.preparation for request in plan.requests if request.preparation.by_hand]
     assert [request.path for request in by_hand] == [f"/{engine.index}-000002", "/_reindex", "/_aliases"]
     try:
         for request in by_hand:
@@ -251,7 +251,7 @@ def test_the_requests_left_to_a_person_move_an_unprepared_index_under_its_own_na
             assert answer.status_code == 200 or request.path == "/_reindex", answer.text
         again = sent(engine.job(), thorough=True, force=False)
         assert (again.outcome, again.findings) == (SendOutcome.VERIFIED, ())
-        assert not [one for one in again.receipt.reasons if one.code == "es.write.elsewhere"]
+        assert not [reason for reason in again.receipt.reasons if reason.code == "es.write.elsewhere"]
         assert prepare(engine.job(), apply=False).requests == ()
     finally:
         engine.http.delete(f"/{engine.index}-000002")
@@ -262,7 +262,7 @@ def test_an_unprepared_alias_continues_in_a_prepared_index(engine: Engine) -> No
     assert engine.http.put(f"/{first}", json={"aliases": {engine.index: {"is_write_index": True}}}).status_code == 200
     try:
         plan = prepare(engine.job(), apply=True)
-        assert [one.status for one in plan.requests] == [200], plan
+        assert [request.status for request in plan.requests] == [200], plan
         after = sent(engine.job(), thorough=True, force=False)
         assert (after.outcome, after.findings) == (SendOutcome.VERIFIED, ())
     finally:

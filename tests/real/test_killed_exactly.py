@@ -35,8 +35,8 @@ def test_what_was_accepted_before_the_kill_and_all_of_the_second_replay_is_there
 
         def held() -> int:
             http.get("/internal/force_flush")
-            found = http.get("/api/v1/export", params={"match[]": f'{{run="{run}"}}', "start": "1"}).text
-            return sum(len(json.loads(line)["values"]) for line in found.splitlines())
+            exported = http.get("/api/v1/export", params={"match[]": f'{{run="{run}"}}', "start": "1"}).text
+            return sum(len(json.loads(line)["values"]) for line in exported.splitlines())
 
         with started("replay", "r", *options, "--speed", "60", folder=tmp_path) as running:
             until = time.monotonic() + 30

@@ -100,11 +100,11 @@ def test_remote_write_gives_the_series_that_prometheus_own_otlp_receiver_gives(s
         for number in range(COUNT)
         if number not in refused and theirs.get(number) != _as_prometheus(mine.get(number))
     }
-    told = "\n".join(map(_difference, differing, differing.values()))
+    message = "\n".join(map(_difference, differing, differing.values()))
     print(
         f"{COUNT} cases, {len(refused)} refused by Prometheus, {len(left_out)} left out by us, {len(differing)} differ"
     )
-    assert not differing, told[:9000]
+    assert not differing, message[:9000]
     assert left_out <= refused
 
 
@@ -123,10 +123,10 @@ def _difference(number: int, sides: tuple[list[Any] | None, list[Any] | None]) -
 def _series(client: httpx.Client, job: str, now: int) -> dict[int, list[Any]]:
     """What is stored of a run, by case: names and labels, without job and case, with values and times."""
     query = {"query": f'{{job=~"(.*/)?{job}"}}[1h]', "time": str(now // 10**9 + 1)}
-    found: dict[int, list[Any]] = {}
+    points: dict[int, list[Any]] = {}
     for row in client.get("/api/v1/query", params=query).json()["data"]["result"]:
         labels = row["metric"]
         number = int(labels.pop("instance").removeprefix("case-"))
         labels["job"] = labels["job"].replace(job, "JOB")
-        found.setdefault(number, []).append([sorted(labels.items()), row["values"]])
-    return {number: sorted(rows, key=str) for number, rows in found.items()}
+        points.setdefault(number, []).append([sorted(labels.items()), row["values"]])
+    return {number: sorted(rows, key=str) for number, rows in points.items()}

@@ -85,19 +85,19 @@ def ours(page: RandomPage) -> dict[Series, tuple[float, int]] | str:
     for part in (part for batch in batches for part in batch):
         name = part.head.name
         for point in part.points:
-            own: Any = point
-            labels, moment = dict(own.attributes), own.time_unix_nano // 1_000_000
+            any_point: Any = point
+            labels, moment = dict(any_point.attributes), any_point.time_unix_nano // 1_000_000
             if part.head.kind is Kind.HISTOGRAM:
                 count = 0
-                for bound, more in zip((*own.explicit_bounds, math.inf), own.bucket_counts, strict=True):
+                for bound, more in zip((*any_point.explicit_bounds, math.inf), any_point.bucket_counts, strict=True):
                     count += more
                     put(f"{name}_bucket", {**labels, "le": open_metrics(bound)}, count, moment)
-                put(f"{name}_count", labels, own.count, moment)
-                put(f"{name}_sum", labels, own.sum, moment)
+                put(f"{name}_count", labels, any_point.count, moment)
+                put(f"{name}_sum", labels, any_point.sum, moment)
             else:
-                put(name, labels, own.value, moment)
-            if own.start_time_unix_nano:
-                created = own.start_time_unix_nano / 1_000_000_000
+                put(name, labels, any_point.value, moment)
+            if any_point.start_time_unix_nano:
+                created = any_point.start_time_unix_nano / 1_000_000_000
                 put(f"{name.removesuffix('_total')}_created", labels, created, moment)
     return series
 
@@ -124,12 +124,12 @@ def judged() -> tuple[list[RandomPage], dict[int, str], dict[int, dict[Series, t
             targets.write_text(json.dumps(groups))
             errors = scraped(client, run)
             time.sleep(2)  # for what came late to be stored: each page is scraped every second
-            found = client.get("/api/v1/query", params={"query": f'{{run="{run}"}}[2m]'}).json()["data"]["result"]
+            rows = client.get("/api/v1/query", params={"query": f'{{run="{run}"}}[2m]'}).json()["data"]["result"]
         finally:
             targets.unlink(missing_ok=True)
     stored: dict[int, dict[Series, tuple[float, int]]] = {number: {} for number in range(PAGES)}
-    for one in found:
-        labels = one["metric"]
+    for row in rows:
+        labels = row["metric"]
         number = int(labels.pop("page"))
         for key in ("run", "instance", "job"):
             del labels[key]
@@ -138,7 +138,7 @@ def judged() -> tuple[list[RandomPage], dict[int, str], dict[int, dict[Series, t
         name = labels.pop("__name__")
         if name == "up" or name.startswith("scrape_"):
             continue
-        moment, value = one["values"][0]
+        moment, value = row["values"][0]
         stored[number][identity(name, labels)] = float(value), round(moment * 1000)
     return pages, errors, stored
 
@@ -147,12 +147,12 @@ def scraped(client: httpx.Client, run: str) -> dict[int, str]:
     """Each page's error (empty: none), once all were scraped."""
     for _ in range(240):
         active = client.get("/api/v1/targets", params={"state": "active"}).json()["data"]["activeTargets"]
-        own = [target for target in active if target["labels"].get("run") == run]
+        targets = [target for target in active if target["labels"].get("run") == run]
         late = ("deadline exceeded", "connection re")  # a machine with other work to do: it is asked again each second
-        if len(own) == PAGES and not any(
-            target["health"] == "unknown" or any(text in target["lastError"] for text in late) for target in own
+        if len(targets) == PAGES and not any(
+            target["health"] == "unknown" or any(text in target["lastError"] for text in late) for target in targets
         ):
-            return {int(target["labels"]["page"]): target["lastError"] for target in own}
+            return {int(target["labels"]["page"]): target["lastError"] for target in targets}
         time.sleep(0.5)
     pytest.skip("Prometheus did not scrape all pages within two minutes")
 

@@ -52,8 +52,8 @@ def settings(url: str, **more: Any) -> PrometheusRemoteWriteSettings:
 
 
 def job(url: str, **more: Any) -> Job:
-    made = settings(url, **more)
-    return Job("t", "prometheus-remote-write", lambda: PrometheusRemoteWriteExporter(made, target="t"))
+    options = settings(url, **more)
+    return Job("t", "prometheus-remote-write", lambda: PrometheusRemoteWriteExporter(options, target="t"))
 
 
 def sent(url: str, *, thorough: bool = False, run_id: str | None = None, **more: Any) -> Any:
@@ -117,12 +117,12 @@ def answer(client: httpx.Client, step: Step, name: str, now: int) -> Any:
     kind = reply.headers.get("content-type", "").split(";")[0]
     if kind != "application/json":
         return reply.status_code, kind, reply.text
-    told = reply.json()
-    data = told.get("data")
+    document = reply.json()
+    data = document.get("data")
     rows = data.get("result", []) if isinstance(data, dict) else data or []
     return (
         reply.status_code,
-        told.get("error"),
+        document.get("error"),
         sorted(rows, key=repr),
         isinstance(data, dict) and data.get("resultType"),
     )
@@ -157,8 +157,10 @@ def test_extreme_values_hold_but_for_what_victoriametrics_does_to_minus_zero() -
     assert sent(f"{variable('MT_PROM_URL')}/api/v1/write", thorough=True).outcome == "verified"
     result = sent(f"{variable('MT_VM_URL')}/api/v1/write", thorough=True)
     assert result.outcome == "altered"
-    altered = [one for one in result.verification.differences if one.declared is None]
-    assert [(one.field, repr(one.sent), repr(one.seen)) for one in altered] == [("value", "-0.0", "0.0")]
+    altered = [difference for difference in result.verification.differences if difference.declared is None]
+    assert [(difference.field, repr(difference.sent), repr(difference.seen)) for difference in altered] == [
+        ("value", "-0.0", "0.0")
+    ]
 
 
 def test_a_run_is_deleted(url: str) -> None:

@@ -63,11 +63,11 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
 def engine(request: pytest.FixtureRequest, nodes: Mapping[str, str]) -> Iterator[Engine]:
     if request.param not in nodes:
         pytest.skip(f"{request.param} did not come up")
-    made = Engine(request.param, nodes[request.param], f"p-{uuid.uuid4().hex[:10]}")
-    made.make()
-    yield made
-    made.http.delete(f"/{made.index}")
-    made.close()
+    engine = Engine(request.param, nodes[request.param], f"p-{uuid.uuid4().hex[:10]}")
+    engine.make()
+    yield engine
+    engine.http.delete(f"/{engine.index}")
+    engine.close()
 
 
 def held(engine: Engine, folder: Path, settings: Mapping[str, Any], points: int = 3, wait: str = "") -> Seen:
@@ -104,9 +104,9 @@ def test_a_clusters_fault_has_one_code_on_every_road(
     what = held(engine, tmp_path, setting)
     assert what.receipt.balanced
     assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
-    assert (what.codes, what.told["code"]) == ((code,), code)
-    assert [what.told[key] for key in ("outcome", "retry")] == verdict
-    assert code in what.found
+    assert (what.codes, what.diagnosis["code"]) == ((code,), code)
+    assert [what.diagnosis[key] for key in ("outcome", "retry")] == verdict
+    assert code in what.checked
 
 
 @pytest.mark.parametrize("name", ["read_only", "read_only_allow_delete"])
@@ -116,17 +116,17 @@ def test_the_emulator_refuses_as_the_engine_does(engine: Engine, name: str) -> N
     answers = []
     with Server(SearchEmulator(kind)) as server:
         emulated = Engine(engine.name, server.origin, engine.index)
-        for one in (engine, emulated):
-            put(one, "/_cluster/settings", {"persistent": {block: True}})
+        for node in (engine, emulated):
+            put(node, "/_cluster/settings", {"persistent": {block: True}})
             try:
-                shown = one.http.get("/_cluster/settings?filter_path=*.cluster.blocks").json()
-                reply = one.http.post(
-                    f"/{one.index}/_bulk",
+                shown = node.http.get("/_cluster/settings?filter_path=*.cluster.blocks").json()
+                reply = node.http.post(
+                    f"/{node.index}/_bulk",
                     content='{"create":{}}\n{"a":1}\n',
                     headers={"Content-Type": "application/x-ndjson"},
                 )
             finally:
-                put(one, "/_cluster/settings", {"persistent": {block: None}})
+                put(node, "/_cluster/settings", {"persistent": {block: None}})
             answers.append((reply.status_code, reply.json(), shown))
         emulated.close()
     assert answers[0] == answers[1]
@@ -137,9 +137,9 @@ def test_requests_in_flight_over_their_limit(engine: Engine, tmp_path: Path) -> 
     what = held(engine, tmp_path, {"network.breaker.inflight_requests.limit": "1kb"}, points=30)
     assert what.receipt.balanced
     assert (what.receipt.dropped, what.stored) == (30, 0)
-    assert (what.codes, what.told["code"]) == (("es.write.breaker",), "es.write.breaker")
-    assert [what.told[key] for key in ("outcome", "retry")] == ["throttled", "backoff"]
-    assert what.found <= {"es.mapping.unprepared"}
+    assert (what.codes, what.diagnosis["code"]) == (("es.write.breaker",), "es.write.breaker")
+    assert [what.diagnosis[key] for key in ("outcome", "retry")] == ["throttled", "backoff"]
+    assert what.checked <= {"es.mapping.unprepared"}
 
 
 def test_a_single_point_over_the_largest_request_is_rejected_and_its_neighbours_arrive(
@@ -151,8 +151,8 @@ def test_a_single_point_over_the_largest_request_is_rejected_and_its_neighbours_
     assert what.receipt.balanced
     assert (what.receipt.delivered, what.receipt.rejected, what.stored) == (2, 1, 2)
     assert what.codes == ("es.write.too-large",)
-    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
-    assert what.found <= {"es.mapping.unprepared"}
+    assert [what.diagnosis[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
+    assert what.checked <= {"es.mapping.unprepared"}
 
 
 def test_a_request_over_the_largest_is_split_until_it_fits(engine: Engine, tmp_path: Path) -> None:
@@ -160,14 +160,14 @@ def test_a_request_over_the_largest_is_split_until_it_fits(engine: Engine, tmp_p
     assert what.receipt.balanced
     assert (what.receipt.delivered, what.stored) == (1200, 1200)
     assert what.codes == ()
-    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
-    assert what.found <= {"es.mapping.unprepared"}
+    assert [what.diagnosis[key] for key in ("outcome", "code", "retry")] == ["too-large", "es.write.too-large", "split"]
+    assert what.checked <= {"es.mapping.unprepared"}
 
 
 @pytest.mark.skipif(not os.environ.get("MAGICTEL_WATERMARK"), reason="20 s an engine; MAGICTEL_WATERMARK=1 runs it")
 def test_a_disk_over_the_engines_own_flood_stage(engine: Engine, tmp_path: Path) -> None:
     disk = "cluster.routing.allocation.disk."
-    levels = {f"{disk}watermark.{one}": "1%" for one in ("low", "high", "flood_stage")}
+    levels = {f"{disk}watermark.{level}": "1%" for level in ("low", "high", "flood_stage")}
     try:
         what = held(engine, tmp_path, {f"{disk}threshold_enabled": True, **levels}, wait="read_only_allow_delete")
     finally:
@@ -176,5 +176,5 @@ def test_a_disk_over_the_engines_own_flood_stage(engine: Engine, tmp_path: Path)
     assert what.receipt.balanced
     assert (what.receipt.dropped, what.stored) == (3, 0)
     assert what.codes == ("es.write.flood-stage",)
-    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", "es.write.flood-stage", "slow"]
-    assert "es.write.flood-stage" in what.found
+    assert [what.diagnosis[key] for key in ("outcome", "code", "retry")] == ["partial", "es.write.flood-stage", "slow"]
+    assert "es.write.flood-stage" in what.checked

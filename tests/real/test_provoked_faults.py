@@ -25,10 +25,10 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     url = os.environ.get(ENGINES[request.param])
     if not url:
         pytest.skip(f"{ENGINES[request.param]} is not set; {HOW}")
-    one = Engine(request.param, url, f"provoked-{uuid.uuid4().hex[:10]}")
-    yield one
-    one.http.delete(f"/{one.index}")
-    one.close()
+    engine = Engine(request.param, url, f"provoked-{uuid.uuid4().hex[:10]}")
+    yield engine
+    engine.http.delete(f"/{engine.index}")
+    engine.close()
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_a_blocked_index_has_one_code_on_every_road(block: str, code: str, engin
     what = seen(engine, tmp_path, provoke=lambda: block_is(True), mend=lambda: block_is(None))
     assert what.receipt.balanced
     assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
-    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", code, "slow"]
+    assert [what.diagnosis[key] for key in ("outcome", "code", "retry")] == ["partial", code, "slow"]
     assert what.codes == (code,)
-    assert code in what.found
+    assert code in what.checked
 
 
 def test_a_closed_index_has_one_code_on_every_road(engine: Engine, tmp_path: Path) -> None:
@@ -62,9 +62,9 @@ def test_a_closed_index_has_one_code_on_every_road(engine: Engine, tmp_path: Pat
     what = seen(engine, tmp_path, provoke=lambda: now("_close"), mend=lambda: now("_open"))
     assert what.receipt.balanced
     assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
-    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", "es.write.index-closed", "slow"]
+    assert [what.diagnosis[key] for key in ("outcome", "code", "retry")] == ["partial", "es.write.index-closed", "slow"]
     assert what.codes == ("es.write.index-closed",)
-    assert "es.write.index-closed" in what.found
+    assert "es.write.index-closed" in what.checked
 
 
 REFUSING: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
@@ -96,6 +96,6 @@ def test_a_mapping_that_refuses_has_one_code_on_every_road(engine: Engine, tmp_p
     what = seen(engine, tmp_path, provoke=lambda: None, mend=lambda: None)
     assert what.receipt.balanced
     assert (what.receipt.sent, what.receipt.rejected, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
-    assert [what.told[key] for key in ("outcome", "code", "retry")] == ["partial", code, "no"]
+    assert [what.diagnosis[key] for key in ("outcome", "code", "retry")] == ["partial", code, "no"]
     assert what.codes == (code,)
-    assert checked in what.found
+    assert checked in what.checked

@@ -64,8 +64,8 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
             selector = f'{{run="{run}",poll!="{uuid.uuid4().hex}"}}[1h]'
             # Prometheus has no sum over metrics of several names, VictoriaMetrics shows a range without its doubles.
             query = f"sum(count_over_time({selector}))" if doubles else selector
-            told = http.get("/api/v1/query", params={"query": query, "time": f"{time.time() + 5:.3f}"}).json()
-            result = told["data"]["result"]
+            document = http.get("/api/v1/query", params={"query": query, "time": f"{time.time() + 5:.3f}"}).json()
+            result = document["data"]["result"]
             return sum(int(float(row["value"][1])) if doubles else len(row["values"]) for row in result)
 
         url = f"{url}/api/v1/write"
@@ -75,10 +75,10 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 
 def url_of(*names: str) -> str:
-    found = next((os.environ[name] for name in names if os.environ.get(name)), None)
-    if found is None:
+    url = next((os.environ[name] for name in names if os.environ.get(name)), None)
+    if url is None:
         pytest.skip(f"{names[0]} is not set; {HOW}")
-    return found
+    return url
 
 
 def replayed(folder: Path, file: str, backend: Backend, *more: str) -> Ran:
@@ -88,10 +88,10 @@ def replayed(folder: Path, file: str, backend: Backend, *more: str) -> Ran:
 def settles(count: Callable[[], int], wanted: int) -> int:
     """The count once it is what is wanted, or what it is after a while."""
     until = time.monotonic() + 20
-    while (found := count()) != wanted and time.monotonic() < until:
+    while (counted := count()) != wanted and time.monotonic() < until:
         time.sleep(0.3)
     time.sleep(0.5)
-    return count() if found == wanted else found
+    return count() if counted == wanted else counted
 
 
 def marked(line: str, run: str) -> str:
@@ -107,7 +107,7 @@ def marked(line: str, run: str) -> str:
 def recording(run: str, lines: int) -> str:
     """`lines` collections of 200 gauges, a second apart, the newest a moment ago."""
     now = time.time_ns() // 1_000_000_000 * 1_000_000_000
-    made = []
+    collections = []
     for number in range(lines):
         points = [
             {
@@ -121,8 +121,8 @@ def recording(run: str, lines: int) -> str:
             for series in range(200)
         ]
         metric = {"name": "replay_real", "gauge": {"dataPoints": points}}
-        made.append(json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}))
-    return "\n".join(made) + "\n"
+        collections.append(json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}))
+    return "\n".join(collections) + "\n"
 
 
 def ledger(ran: Ran) -> Any:
@@ -191,15 +191,15 @@ def verification(ran: Ran) -> Any:
 
 def distinct_points(text: str) -> int:
     """Series and times, in milliseconds."""
-    found = set()
+    values = set()
     for line in text.splitlines():
         for resource in json.loads(line)["resourceMetrics"]:
             for scope in resource["scopeMetrics"]:
                 for metric in scope["metrics"]:
                     for point in metric["sum"]["dataPoints"]:
                         moment = int(point["timeUnixNano"]) // 1_000_000
-                        found.add((metric["name"], json.dumps(point["attributes"]), moment))
-    return len(found)
+                        values.add((metric["name"], json.dumps(point["attributes"]), moment))
+    return len(values)
 
 
 def test_killed_in_the_middle_and_replayed_again_nothing_is_lost_and_nothing_doubled(

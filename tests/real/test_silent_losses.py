@@ -54,7 +54,7 @@ VARIABLES = {
     CAPTIVE: "MT_FAULT_URL",
     **{name: f"MT_{name.upper()}_URL" for name in SEARCH},
 }
-ROWS = [(case, engine) for case, one in CASES.items() for engine in one.told]
+ROWS = [(case, engine) for case, row in CASES.items() for engine in row.outcomes]
 AT_ONCE = 6
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -63,7 +63,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 class Ran:
     """What a command said, and the samples or documents that the engine holds as they were sent."""
 
-    told: Told
+    ended: Told
     document: Any
     error: str
 
@@ -95,11 +95,11 @@ def test_a_command_says_what_the_engine_holds(
     if (case, engine) not in runs:
         pytest.skip(f"{VARIABLES[engine]} is not set; {HOW}")
     seen = runs[case, engine].result()
-    if seen.told.whole < handed(CASES[case], engine, seen.told.delivered):
+    if seen.ended.whole < handed(CASES[case], engine, seen.ended.delivered):
         failures = ((1, "lost"), (1, "altered"), (1, "rejected"), (3, "unverified"))
-        declared = seen.told == NO_NAN and DECLARED in json.dumps(seen.document)
-        assert declared or (seen.told.exit, seen.told.outcome) in failures, seen
-    assert seen.told == CASES[case].told[engine], seen
+        declared = seen.ended == NO_NAN and DECLARED in json.dumps(seen.document)
+        assert declared or (seen.ended.exit, seen.ended.outcome) in failures, seen
+    assert seen.ended == CASES[case].outcomes[engine], seen
 
 
 def test_a_future_sample_closes_prometheus_2_for_every_later_one_and_that_is_told(tmp_path: Path) -> None:
@@ -112,17 +112,17 @@ def test_a_future_sample_closes_prometheus_2_for_every_later_one_and_that_is_tol
             until = time.monotonic() + 20
             while not (tmp_path / "env").exists() and server.poll() is None and time.monotonic() < until:
                 time.sleep(0.05)
-            found = re.search(r"MT_PROM_URL=(\S+)", (tmp_path / "env").read_text() if server.poll() is None else "")
-            if found is None:
+            match = re.search(r"MT_PROM_URL=(\S+)", (tmp_path / "env").read_text() if server.poll() is None else "")
+            if match is None:
                 pytest.skip("no Prometheus of our own came up")
             ahead = Case({}, (GOOD, Point("silent.ahead", 2.5, 3 * DAY)))
-            told = [
-                ran(case, "prometheus2", found[1], tmp_path).told
+            lines = [
+                ran(case, "prometheus2", match[1], tmp_path).ended
                 for case in (ahead, CASES["sample, native histograms"])
             ]
         finally:
             server.terminate()
-    assert told == [ALL, Told(1, "rejected", 0, rejected=10, withheld=2)]
+    assert lines == [ALL, Told(1, "rejected", 0, rejected=10, withheld=2)]
 
 
 def handed(case: Case, engine: str, delivered: int) -> int:
@@ -140,14 +140,14 @@ def test_every_line_of_the_list_is_in_the_table() -> None:
 
 def test_what_never_leaves_is_said_beforehand(tmp_path: Path) -> None:
     """Exemplars: nothing to read back, so the exporter's description is where they are told of."""
-    told = magictel("describe", "prometheus-remote-write", folder=tmp_path)
-    assert (told.code, "exemplars" in " ".join(told.out.split())) == (0, True)
+    run = magictel("describe", "prometheus-remote-write", folder=tmp_path)
+    assert (run.code, "exemplars" in " ".join(run.out.split())) == (0, True)
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.server}-{line.sent}")
 def test_a_line_has_cases_or_a_reason_why_not(line: Line) -> None:
     assert bool(line.cases) != bool(line.why_not)
-    assert all(CASES[case].told for case in line.cases)
+    assert all(CASES[case].outcomes for case in line.cases)
 
 
 def ran(case: Case, engine: str, url: str, folder: Path) -> Ran:
@@ -201,8 +201,8 @@ def samples(http: httpx.Client, engine: str, run: str, case: Case) -> int:
         return 0
     if engine in VICTORIA:
         http.get("/internal/force_flush")
-        found = http.get("/api/v1/export", params={"match[]": f'{{a_run="{run}"}}', "start": "1"}).text
-        rows = [(row["metric"], row["values"]) for row in map(json.loads, found.splitlines())]
+        exported = http.get("/api/v1/export", params={"match[]": f'{{a_run="{run}"}}', "start": "1"}).text
+        rows = [(row["metric"], row["values"]) for row in map(json.loads, exported.splitlines())]
     else:
         asked = {"query": f'{{a_run="{run}"}}[500d]', "time": f"{time.time() + 5 * DAY:.0f}"}
         result = http.get("/api/v1/query", params=asked).json()["data"]["result"]

@@ -31,15 +31,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def found(name: str) -> list[Registration]:
     importlib.invalidate_caches()
-    return [one for one in entry_points.registrations({}) if one.name == name]
+    return [entry for entry in entry_points.registrations({}) if entry.name == name]
 
 
 def test_what_is_said_of_the_built_in_exporters_is_what_they_say_themselves() -> None:
     namespace: dict[str, object] = {"__name__": "made"}
     exec(compile(entry_points.builtin_source(), "builtin.py", "exec"), namespace)
-    made = namespace["BUILT_IN"]
-    assert isinstance(made, dict)
-    assert {name: tuple(row) for name, row in made.items()} == {
+    table = namespace["BUILT_IN"]
+    assert isinstance(table, dict)
+    assert {name: tuple(row) for name, row in table.items()} == {
         name: tuple(row) for name, row in builtin_exporters.BUILT_IN.items()
     }
 
@@ -49,23 +49,23 @@ def test_the_built_in_exporters_are_those_of_the_package_and_come_first() -> Non
 
 
 def test_a_built_in_exporter_without_its_address_needs_the_variable() -> None:
-    (one,) = found("prometheus-remote-write")
-    assert (one.state, one.reason, one.says) == (
+    (entry,) = found("prometheus-remote-write")
+    assert (entry.state, entry.reason, entry.says) == (
         "needs",
         "PROMETHEUS_REMOTE_WRITE_URL",
         "needs PROMETHEUS_REMOTE_WRITE_URL",
     )
     environment = {"PROMETHEUS_REMOTE_WRITE_URL": "http://localhost:9090/api/v1/write"}
-    states = {one.name: one.state for one in entry_points.registrations(environment)}
+    states = {entry.name: entry.state for entry in entry_points.registrations(environment)}
     assert states["prometheus-remote-write"] == "ready"
 
 
 def test_a_plugin_of_another_package_is_listed_with_package_version_and_summary(folder: Path) -> None:
     install(folder, "acme-exporter", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME}, "0.3")
-    (one,) = found("acme")
-    assert (one.package, one.version, one.summary) == ("acme-exporter", "0.3", "Acme's collector of everything")
-    assert one.state == "ready"
-    assert one.seconds is not None
+    (entry,) = found("acme")
+    assert (entry.package, entry.version, entry.summary) == ("acme-exporter", "0.3", "Acme's collector of everything")
+    assert entry.state == "ready"
+    assert entry.seconds is not None
     assert entry_points.load("acme").name == "acme"
 
 
@@ -131,17 +131,17 @@ def test_a_broken_plugin_is_shown_with_its_reason_and_does_not_keep_the_others_f
 ) -> None:
     source, reason = BROKEN[case]
     install(folder, "acme", {"acme": "acme_broken:AcmeExporter"}, {"acme_broken": source})
-    (one,) = found("acme")
-    assert one.state == "broken"
-    assert reason in (one.reason or "")
-    assert one.says.startswith("broken: ")
+    (entry,) = found("acme")
+    assert entry.state == "broken"
+    assert reason in (entry.reason or "")
+    assert entry.says.startswith("broken: ")
     assert found("elasticsearch")[0].state == "ready"
 
 
 def test_a_malformed_entry_point_is_broken_and_says_so(folder: Path) -> None:
     install(folder, "acme", {"acme": "not a ref"}, {})
-    (one,) = found("acme")
-    assert one.says == 'broken: its entry point "not a ref" is not module:Class'
+    (entry,) = found("acme")
+    assert entry.says == 'broken: its entry point "not a ref" is not module:Class'
     with pytest.raises(PluginError, match='"not a ref" is not module:Class'):
         entry_points.load("acme")
 
@@ -177,8 +177,8 @@ def test_a_name_registered_by_two_packages_is_shown_for_each_and_loads_for_neith
         name = "acme" if package != "other" else "between"
         install(folder, package, {name: "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
     rows = found("acme")
-    assert {one.package for one in rows} == {"acme-one", "acme-two"}
-    assert {one.reason for one in rows} == {"registered twice, by acme-one 1.0 and acme-two 1.0"}
+    assert {row.package for row in rows} == {"acme-one", "acme-two"}
+    assert {row.reason for row in rows} == {"registered twice, by acme-one 1.0 and acme-two 1.0"}
     with pytest.raises(PluginError, match=r"acme-one 1\.0 and acme-two 1\.0"):
         entry_points.load("acme")
     assert found("between")[0].state == "ready"
@@ -208,7 +208,7 @@ def test_an_unknown_name_is_told_with_the_near_ones() -> None:
 def test_what_other_packages_gave_to_opentelemetry_is_listed_without_ours(folder: Path) -> None:
     install(folder, "other", {"theirs": "other:Thing"}, {}, group="opentelemetry_metrics_exporter")
     importlib.invalidate_caches()
-    rows = {one.name: one for one in entry_points.others()}
+    rows = {entry.name: entry for entry in entry_points.others()}
     assert (rows["theirs"].package, rows["theirs"].version) == ("other", "1.0")
     assert not any(name.startswith("magictel_") for name in rows)
 

@@ -334,10 +334,10 @@ def send_events(
         events.append(TargetSent(results[index]))
     done = tuple(result for index, result in enumerate(results) if index in ended)
     events.append(SendFinished(RUN, done, 1.21, interrupted))
-    for one in cleaned:
-        if one.found is not None:
-            events.append(RunCounted(one.target, one.run_id, one.found))
-        events.append(one)
+    for line in cleaned:
+        if line.found is not None:
+            events.append(RunCounted(line.target, line.run_id, line.found))
+        events.append(line)
     return events
 
 

@@ -38,5 +38,5 @@ def judged(document: str | bytes | Path) -> ET.Element:
 
 
 def _same(element: ET.Element, attribute: str, count: int) -> None:
-    told = element.get(attribute)
-    assert told == str(count), f"{element.tag} {element.get('name')!r}: {attribute} is {told}, not {count}"
+    value = element.get(attribute)
+    assert value == str(count), f"{element.tag} {element.get('name')!r}: {attribute} is {value}, not {count}"

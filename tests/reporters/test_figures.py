@@ -8,7 +8,7 @@ from magictel.reporters.humanize import every, many, named, span
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (0.0, "<1 ms"),
         (0.0004, "<1 ms"),
@@ -26,8 +26,8 @@ from magictel.reporters.humanize import every, many, named, span
         (23_175_905.957, "268 days"),
     ],
 )
-def test_spans(seconds: float, told: str) -> None:
-    assert span(seconds) == told
+def test_spans(seconds: float, text: str) -> None:
+    assert span(seconds) == text
 
 
 def test_plurals() -> None:

@@ -16,13 +16,15 @@ COMMAND = re.compile(r"::(error|warning|notice) ([^:]*)::(.*)")
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
     """As the runner does: one line a command; properties and data unescaped."""
-    found = []
+    commands_ = []
     for line in text.splitlines():
         command = COMMAND.fullmatch(line)
         assert command, line
         properties = dict(pair.split("=", 1) for pair in command[2].split(","))
-        found.append((command[1], {key: unescaped(one) for key, one in properties.items()}, unescaped(command[3])))
-    return found
+        commands_.append(
+            (command[1], {key: unescaped(value) for key, value in properties.items()}, unescaped(command[3]))
+        )
+    return commands_
 
 
 def unescaped(text: str) -> str:
@@ -76,9 +78,9 @@ def test_a_bad_setting_of_the_repository_is_shown_at_its_line() -> None:
 def test_more_findings_than_github_shows_are_summed_up_in_the_last() -> None:
     bad = Finding.failed(Rung.TCP, "net.tcp.refused", "nothing listens")
     results = [checked(f"target-{number:02}", "acme", "", bad) for number in range(14)]
-    told = commands(report("github", check_events(*results))[1])
-    assert len(told) == 10
-    assert told[-1][2].startswith("5 more findings: target-09 net.tcp.refused, ")
+    lines = commands(report("github", check_events(*results))[1])
+    assert len(lines) == 10
+    assert lines[-1][2].startswith("5 more findings: target-09 net.tcp.refused, ")
 
 
 def test_a_huge_summary_is_cut_before_github_refuses_it() -> None:
@@ -104,9 +106,9 @@ def test_nothing_that_a_server_says_becomes_markup_or_a_command() -> None:
 
 def test_a_run_that_never_began_is_one_error_and_one_section() -> None:
     text, annotations = failed("github")
-    ((level, properties, said),) = commands(annotations)
+    ((level, properties, message),) = commands(annotations)
     assert (level, properties["file"], properties["line"]) == ("error", "magictel.toml", "7")
-    assert "magictel list" in said
+    assert "magictel list" in message
     assert "there is | no <such> target" in re.sub(r"&#124;|&amp;", "|", rendered(text)).replace("&lt;", "<").replace(
         "&gt;", ">"
     )

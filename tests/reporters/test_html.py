@@ -80,7 +80,7 @@ def test_the_ladder_stands_in_it_with_its_way_out() -> None:
     page = Page(report("html", CASES["check-several"])[0])
     assert page.tags.count("section") == 3
     assert page.tags.count("li") == 30
-    for said in (
+    for text in (
         "1 of 3 targets FAILED: prod-es at tls (tls.expired)",
         "the certificate of CN=es.example.net expired 3 days ago",
         "magictel explain tls.expired",
@@ -88,20 +88,20 @@ def test_the_ladder_stands_in_it_with_its_way_out() -> None:
         "blocked by tls",
         "24 ms",
     ):
-        assert said in page.text
+        assert text in page.text
     assert ("style", "width:100.0%") in page.attributes
 
 
 def test_the_ledger_and_every_difference_stand_in_it() -> None:
     page = Page(report("html", CASES["send-several"])[0])
-    for said in (
+    for text in (
         "12 sent 11 delivered 1 rejected 0 withheld 0 kept 0 dropped",
         "11 found 9 equal 0 missing 2 altered 0 duplicated 0 unverified",
         "magictel.sample.latency point-09",
         "(5, 4, 0, 3, 1, 1)",
         "run 3f9c21aa07be",
     ):
-        assert said in page.text
+        assert text in page.text
 
 
 def test_colours_only_repeat_what_words_say() -> None:

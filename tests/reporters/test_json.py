@@ -43,11 +43,11 @@ def document(events: Iterable[Event]) -> Any:
 
 @pytest.mark.parametrize("case", [name for name in CASES if name.startswith("check-")])
 def test_check_has_the_frozen_keys(case: str) -> None:
-    told = document(CASES[case])
-    assert set(told) >= CHECK
-    assert told["schema"] == "magictel.check/1"
-    assert told["outcome"] in {"pass", "warn", "unverified", "fail"}
-    for target in told["targets"]:
+    page = document(CASES[case])
+    assert set(page) >= CHECK
+    assert page["schema"] == "magictel.check/1"
+    assert page["outcome"] in {"pass", "warn", "unverified", "fail"}
+    for target in page["targets"]:
         assert set(target) >= CHECK_TARGET
         assert target["outcome"] in {"pass", "warn", "unverified", "fail"}
         assert isinstance(target["endpoint"], str)
@@ -64,11 +64,11 @@ def test_check_has_the_frozen_keys(case: str) -> None:
 
 @pytest.mark.parametrize("case", [name for name in CASES if name.startswith("send-")])
 def test_send_has_the_frozen_keys(case: str) -> None:
-    told = document(CASES[case])
-    assert set(told) >= SEND
-    assert told["schema"] == "magictel.send/1"
-    assert told["outcome"] in list(SendOutcome)
-    for target in told["targets"]:
+    page = document(CASES[case])
+    assert set(page) >= SEND
+    assert page["schema"] == "magictel.send/1"
+    assert page["outcome"] in list(SendOutcome)
+    for target in page["targets"]:
         assert set(target) >= SEND_TARGET
         assert target["outcome"] in list(SendOutcome)
         receipt = target["receipt"]
@@ -99,22 +99,22 @@ def test_a_ladder_that_stops_a_send_is_undelivered_under_its_code() -> None:
 
 def test_code_is_null_on_pass_whatever_the_probe_said() -> None:
     finding = Finding(Rung.HEALTH, Status.PASS, "fine", "es.health.green")
-    told = document(check_events(checked("t", "t", "", finding)))
-    assert told["targets"][0]["rungs"][0]["code"] is None
+    page = document(check_events(checked("t", "t", "", finding)))
+    assert page["targets"][0]["rungs"][0]["code"] is None
 
 
 def test_what_an_interrupt_left_out_is_named() -> None:
-    told = document(CASES["check-interrupted"])
-    assert told["interrupted"] is True
-    assert told["outcome"] == "fail"  # three-nodes only warns, and the others may be anything
-    assert told["not_asked"] == ["elasticsearch", "prod-es"]
-    assert [target["target"] for target in told["targets"]] == ["three-nodes"]
+    page = document(CASES["check-interrupted"])
+    assert page["interrupted"] is True
+    assert page["outcome"] == "fail"  # three-nodes only warns, and the others may be anything
+    assert page["not_asked"] == ["elasticsearch", "prod-es"]
+    assert [target["target"] for target in page["targets"]] == ["three-nodes"]
 
 
 def test_a_send_that_was_broken_off_is_undelivered() -> None:
-    told = document(CASES["send-interrupted"])
-    assert (told["outcome"], told["not_asked"]) == ("undelivered", ["staging-es"])
-    assert told["targets"][0]["outcome"] == "verified"
+    page = document(CASES["send-interrupted"])
+    assert (page["outcome"], page["not_asked"]) == ("undelivered", ["staging-es"])
+    assert page["targets"][0]["outcome"] == "verified"
 
 
 def test_a_clean_up_stands_with_its_target_and_alone_has_a_document_of_its_own() -> None:
@@ -149,7 +149,7 @@ def test_an_error_is_a_document_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (float("nan"), "NaN"),
         (float("inf"), "Infinity"),
@@ -161,6 +161,6 @@ def test_an_error_is_a_document_as_well() -> None:
         (Rung.DNS, "dns"),
     ],
 )
-def test_what_json_lacks_becomes_its_text(value: object, told: object) -> None:
-    assert plain(value) == told
+def test_what_json_lacks_becomes_its_text(value: object, expected: object) -> None:
+    assert plain(value) == expected
     json.dumps(plain(value), allow_nan=False)

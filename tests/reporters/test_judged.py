@@ -111,8 +111,14 @@ def framed(pages: dict[str, str], width: int) -> str:
 
 def browsed(folder: Path, *arguments: str) -> str:
     assert CHROMIUM is not None
-    held = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command = [CHROMIUM, *held, f"--user-data-dir={folder / 'browser'}", *arguments]
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ]
+    command = [CHROMIUM, *options, f"--user-data-dir={folder / 'browser'}", *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     return ran.stdout
@@ -124,9 +130,9 @@ def test_a_browser_shows_every_page_in_its_width_and_loads_and_runs_nothing(widt
     pages = {run: report("html", events)[0] for run, events in RUNS.items()} | {"failed": failed("html")[0]}
     (tmp_path / "frames.html").write_text(framed(pages, width), "utf-8")
     dom = browsed(tmp_path, "--window-size=1300,1000", "--dump-dom", (tmp_path / "frames.html").as_uri())
-    told = json.loads(html.unescape(dom.split('<pre id="told">')[1].split("</pre>")[0]))
-    assert told.keys() == pages.keys()
-    for run, (wide, loaded, scripts, sections) in told.items():
+    document = json.loads(html.unescape(dom.split('<pre id="told">')[1].split("</pre>")[0]))
+    assert document.keys() == pages.keys()
+    for run, (wide, loaded, scripts, sections) in document.items():
         assert (run, wide, loaded, scripts) == (run, width, 0, 0)
         assert sections >= 1
 
@@ -136,7 +142,7 @@ def test_a_browser_draws_the_page(tmp_path: Path) -> None:
     page, picture = tmp_path / "page.html", tmp_path / "page.png"
     page.write_text(report("html", RUNS["replay"])[0], "utf-8")
     browsed(tmp_path, "--window-size=600,1200", f"--screenshot={picture}", page.as_uri())
-    held = picture.read_bytes()
-    assert held.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack(">II", held[16:24]) == (600, 1200)
-    assert len(held) > 20_000  # an empty page takes a fraction of it
+    content = picture.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", content[16:24]) == (600, 1200)
+    assert len(content) > 20_000  # an empty page takes a fraction of it

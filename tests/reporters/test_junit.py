@@ -70,7 +70,7 @@ GOOD = junit("good", [Result("good", Law("a.law", "s", lambda _: None), 0, LawVe
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "said"),
+    ("good", "bad", "message"),
     [
         (' name="a.law"', "", "missing required attribute 'name'"),
         (' errors="0" skipped', " skipped", "missing required attribute 'errors'"),
@@ -88,13 +88,13 @@ GOOD = junit("good", [Result("good", Law("a.law", "s", lambda _: None), 0, LawVe
         ('<?xml version="1.0" encoding="UTF-8"?>\n', "", ""),
     ],
 )
-def test_a_broken_document_is_refused(good: str, bad: str, said: str) -> None:
+def test_a_broken_document_is_refused(good: str, bad: str, message: str) -> None:
     judged(GOOD)
     spoiled = GOOD.replace(good, bad)
     assert spoiled != GOOD
     with pytest.raises(AssertionError) as refused:
         judged(spoiled)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_run_that_could_not_be_cleaned_is_a_failure_of_its_own() -> None:
@@ -143,7 +143,10 @@ def test_a_warning_passes_and_is_printed() -> None:
 )
 def test_a_send_has_the_cases_accepted_and_verified(case: str, accepted: str, verified: str) -> None:
     (suite,) = parsed(CASES[case])
-    assert [(one.attrib["name"], one[0].tag) for one in suite[:2]] == [("accepted", accepted), ("verified", verified)]
+    assert [(case.attrib["name"], case[0].tag) for case in suite[:2]] == [
+        ("accepted", accepted),
+        ("verified", verified),
+    ]
 
 
 def test_a_target_that_was_not_asked_is_an_error() -> None:

@@ -17,17 +17,17 @@ DATUM = re.compile(r"'((?:[^'=|]|'')+)'=(-?[0-9.]+)(s?);([0-9.]*);([0-9.]*);([0-
 
 
 def parsed(line: str) -> tuple[State, str, dict[str, str]]:
-    found = LINE.fullmatch(line)
-    assert found, line
+    match = LINE.fullmatch(line)
+    assert match, line
     data: dict[str, str] = {}
-    rest = found[3] or ""
+    rest = match[3] or ""
     while rest:
         datum = DATUM.match(rest)
         assert datum, rest
         assert datum[1] not in data
         data[datum[1]] = datum[2]
         rest = rest[datum.end() :].removeprefix(" ")
-    return State[found[1]], found[2], data
+    return State[match[1]], match[2], data
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_the_states_are_what_a_plugin_exits_with() -> None:
 
 
 def test_the_line_names_target_code_and_cause_once() -> None:
-    _, said, data = parsed(report("nagios", CASES["check-expired"])[0])
-    assert said.startswith("prod-es FAILED at tls: the certificate of CN=es.example.net expired 3 days ago")
-    assert said.count("tls.expired") == 1
+    _, message, data = parsed(report("nagios", CASES["check-expired"])[0])
+    assert message.startswith("prod-es FAILED at tls: the certificate of CN=es.example.net expired 3 days ago")
+    assert message.count("tls.expired") == 1
     assert data == {"prod-es failed": "1", "prod-es warned": "0", "prod-es time": "0.125"}
 
 
@@ -81,8 +81,8 @@ MANY = 2_000
 
 
 def every_fourth(number: int) -> SendResult:
-    one = [VERIFIED, LOST, MIXED, STOPPED][number % 4]
-    return replace(one, target=f"t{number}")
+    make = [VERIFIED, LOST, MIXED, STOPPED][number % 4]
+    return replace(make, target=f"t{number}")
 
 
 @pytest.mark.parametrize("name", ["t{}", "größe-😀-{}", "n" * 300 + "{}", "n" * 9000 + "{}"])
@@ -103,23 +103,23 @@ def test_very_many_targets_fit_what_nagios_and_the_kubelet_read_and_keep_their_t
 
 
 def test_the_worst_targets_are_named_first_and_the_rest_is_counted() -> None:
-    _, said, data = parsed(report("nagios", send_events(*map(every_fourth, range(MANY))))[0])
-    assert said.startswith(
+    _, message, data = parsed(report("nagios", send_events(*map(every_fourth, range(MANY))))[0])
+    assert message.startswith(
         "1500 of 2000 targets FAILED: t3 undelivered (tls.expired), t7 undelivered (tls.expired), t11 undelivered (tls.expired),"
     )
-    assert " and 1493 more; t3 tls: tls.expired: " in said
-    assert "(500 targets)" in said
+    assert " and 1493 more; t3 tls: tls.expired: " in message
+    assert "(500 targets)" in message
     assert list(data)[-1] == "unlisted"
     assert [label for label in data if label.endswith(" sent")][:3] == ["t3 sent", "t7 sent", "t11 sent"]
 
 
 def test_of_several_targets_each_cause_stands_with_its_own_target() -> None:
-    _, said, data = parsed(report("nagios", CASES["check-several"])[0])
-    assert said.startswith(
+    _, message, data = parsed(report("nagios", CASES["check-several"])[0])
+    assert message.startswith(
         "1 of 3 targets FAILED: prod-es at tls (tls.expired); warnings for elasticsearch, three-nodes; "
         "prod-es tls: tls.expired: the certificate"
     )
-    assert "; elasticsearch write: es.mapping.unprepared: " in said
+    assert "; elasticsearch write: es.mapping.unprepared: " in message
     assert next(label for label in data if " " in label) == "prod-es failed"
     assert (data["targets"], data["targets_failed"], data["targets_warned"]) == ("3", "1", "2")
     assert "unlisted" not in data

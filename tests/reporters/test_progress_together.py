@@ -13,12 +13,12 @@ TARGETS = ("elasticsearch", "opensearch", "prometheus-remote-write")
 
 
 def line(width: int, targets: tuple[str, ...] = TARGETS, points: int = 44_000) -> str:
-    held = io.BytesIO()
-    stream = io.TextIOWrapper(held, encoding="utf-8", write_through=True)
+    content = io.BytesIO()
+    stream = io.TextIOWrapper(content, encoding="utf-8", write_through=True)
     progress = Progress(stream, width)
     for number, target in enumerate(targets):
         progress.bar(ReplayMoved(target, points, 3 if number == 1 else 0, 6_200.0, 0.5, 18.0))
-    return held.getvalue().decode().rpartition("\x1b[2K")[2]
+    return content.getvalue().decode().rpartition("\x1b[2K")[2]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

@@ -28,21 +28,23 @@ def parsed(text: str) -> Samples:
             helped.append(line.split()[2])
             assert lines[number + 1] == f"# TYPE {helped[-1]} gauge"
         elif not line.startswith("# TYPE "):
-            found = SAMPLE.fullmatch(line)
-            assert found, line
-            assert found[1] == helped[-1]
-            key = (found[1], frozenset(LABEL.findall(found[2])))
+            match = SAMPLE.fullmatch(line)
+            assert match, line
+            assert match[1] == helped[-1]
+            key = (match[1], frozenset(LABEL.findall(match[2])))
             assert key not in samples
-            samples[key] = float(found[3])
+            samples[key] = float(match[3])
     assert len(set(helped)) == len(helped)
     return samples
 
 
 def value(samples: Samples, name: str, **labels: str) -> float:
-    (found,) = [
-        sample for (family, held), sample in samples.items() if family == name and labels.items() <= dict(held).items()
+    (only,) = [
+        sample
+        for (family, labels_), sample in samples.items()
+        if family == name and labels.items() <= dict(labels_).items()
     ]
-    return found
+    return only
 
 
 @pytest.mark.parametrize("case", CASES)

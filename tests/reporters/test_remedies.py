@@ -56,11 +56,11 @@ def test_on_the_page_a_command_has_its_line_and_words_wrap_under_it(width: int |
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("github", "`magictel prepare es --apply` and then"), ("html", "</code> and then")]
+    ("kind", "message"), [("github", "`magictel prepare es --apply` and then"), ("html", "</code> and then")]
 )
-def test_only_the_command_is_written_as_code(kind: str, said: str) -> None:
+def test_only_the_command_is_written_as_code(kind: str, message: str) -> None:
     finding = Finding.failed(Rung.WRITE, "es.mapping.long", "decimals are cut", PREPARE)
-    assert said in report(kind, check_events(checked("es", "es", "", finding)))[0]
+    assert message in report(kind, check_events(checked("es", "es", "", finding)))[0]
 
 
 def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
@@ -81,13 +81,13 @@ def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:
     assert known("es.write.time-series-id") == "nothing to fix"
     assert (known("no.such-code"), known(None)) == (None, None)
     for code in codes():
-        page, said = explain(code), known(code)
+        page, remedy = explain(code), known(code)
         assert page is not None
-        sentence, _, command = (said or "").partition(": curl ")
-        assert said is None or sentence[1:] in " ".join(page.fix) or said.endswith(": timedatectl status"), code
+        sentence, _, command = (remedy or "").partition(": curl ")
+        assert remedy is None or sentence[1:] in " ".join(page.fix) or remedy.endswith(": timedatectl status"), code
         assert command in " ".join(page.fix), code
-        assert said is not None or any(line.startswith("$ ") for line in page.fix), code
-        assert said is None or re.fullmatch(r"\S.*[^.:]", said), code
+        assert remedy is not None or any(line.startswith("$ ") for line in page.fix), code
+        assert remedy is None or re.fullmatch(r"\S.*[^.:]", remedy), code
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_recording_that_broke_off_is_a_failure_in_every_report(kind: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         ("tap", "ok 1 - recording read\n  ---\n  severity: warning"),
         ("nagios", "MAGICTEL WARNING - "),
@@ -41,5 +41,5 @@ def test_a_recording_that_broke_off_is_a_failure_in_every_report(kind: str) -> N
         ("junit", "skipped 2 lines"),
     ],
 )
-def test_lines_that_were_passed_over_are_a_warning(kind: str, said: str) -> None:
-    assert said in report(kind, replay(ACCEPTED, skipped=2))[0]
+def test_lines_that_were_passed_over_are_a_warning(kind: str, message: str) -> None:
+    assert message in report(kind, replay(ACCEPTED, skipped=2))[0]

@@ -45,6 +45,6 @@ def test_a_delivery_says_how_its_attempts_failed_and_what_it_waited() -> None:
     rig = Rig([Throttled("http.throttled", "429", retry_after=2.0), Throttled("http.throttled", "429"), reset])
     receipt = rig.deliver(payload(3))
     assert receipt.delivered == 3
-    assert [(one.code, one.count) for one in receipt.failed] == [("http.throttled", 2), ("net.http.reset", 1)]
+    assert [(reason.code, reason.count) for reason in receipt.failed] == [("http.throttled", 2), ("net.http.reset", 1)]
     assert receipt.waited == pytest.approx(sum(rig.clock.waits)) == rig.clock.monotonic()
     assert receipt.attempts == 4

@@ -29,7 +29,7 @@ SENT = replace(MIXED, verification=Verification(40, 40, altered=26, differences=
 
 
 def test_a_field_that_differs_everywhere_does_not_hide_the_others() -> None:
-    assert [(one.point.split("{")[0], one.field) for one in telling(DIFFERENCES)] == [
+    assert [(difference.point.split("{")[0], difference.field) for difference in telling(DIFFERENCES)] == [
         ("gateway.cost", "value_double"),
         ("gateway.size", "value_double"),
         ("gateway.cost", "bounds"),
@@ -49,8 +49,8 @@ def test_reports_name_one_of_each_and_count_the_rest(kind: str) -> None:
 
 
 def test_of_many_attributes_the_first_are_shown_and_the_time() -> None:
-    said = "gateway.cost{provider=together, model=llama-3-70b-instruct, …} at 2026-11-25T14:45:00.438000000Z: value_double was sent"
-    assert said in text(send_events(SENT))
+    message = "gateway.cost{provider=together, model=llama-3-70b-instruct, …} at 2026-11-25T14:45:00.438000000Z: value_double was sent"
+    assert message in text(send_events(SENT))
     long = replace(
         SENT,
         verification=Verification(1, 1, altered=1, differences=(Difference(f"m{{k={'v' * 90}}} at t", "f", 1, 2),)),
@@ -59,13 +59,13 @@ def test_of_many_attributes_the_first_are_shown_and_the_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("go_on", "said"),
+    ("go_on", "message"),
     [
         (8000, "interrupted: the first 8000 points of the recording need not be sent again"),
         (0, "interrupted: start again from the beginning; some points will be sent twice"),
         (None, "interrupted during the read-back: the whole recording was sent"),
     ],
 )
-def test_an_interrupted_replay_says_how_far_it_came(go_on: int | None, said: str) -> None:
+def test_an_interrupted_replay_says_how_far_it_came(go_on: int | None, message: str) -> None:
     finished = ReplayFinished("", (ACCEPTED, MIXED), 1.0, True, SourceReport(("f",), 9000, 2), go_on=go_on)
-    assert overall(("quick", "staging-es"), finished) == said
+    assert overall(("quick", "staging-es"), finished) == message

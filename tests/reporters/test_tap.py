@@ -22,7 +22,7 @@ class Line:
     ok: bool
     name: str
     skipped: bool
-    told: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
 
 
 def parsed(text: str) -> list[Line]:
@@ -36,15 +36,15 @@ def parsed(text: str) -> list[Line]:
             inside = line != "  ..."
             key, _, value = line.strip().partition(": ")
             if value.startswith('"'):
-                tests[-1].told[key] = json.loads(value)
+                tests[-1].details[key] = json.loads(value)
             continue
         if line == "  ---":
             inside = True
             continue
-        found = GRAMMAR.fullmatch(line)
-        assert found, line
-        tests.append(Line(not found[1], found[3], bool(found[4])))
-        assert int(found[2]) == len(tests)
+        match = GRAMMAR.fullmatch(line)
+        assert match, line
+        tests.append(Line(not match[1], match[3], bool(match[4])))
+        assert int(match[2]) == len(tests)
     assert not inside
     assert plan == f"1..{len(tests)}"
     return tests
@@ -60,12 +60,12 @@ def test_a_failed_rung_is_not_ok_what_it_blocks_is_skipped_and_a_warning_is_ok()
     assert len(tests) == 30
     assert [test.name for test in tests if not test.ok] == ["prod-es tls"]
     (tls,) = [test for test in tests if not test.ok]
-    assert (tls.told["code"], tls.told["remedy"]) == (
+    assert (tls.details["code"], tls.details["remedy"]) == (
         "tls.expired",
         "renew the certificate on the server",
     )
     assert {test.name for test in tests if test.skipped} >= {"prod-es http", "prod-es round-trip", "elasticsearch tls"}
-    assert next(test for test in tests if test.name == "elasticsearch write").told["code"] == "es.mapping.unprepared"
+    assert next(test for test in tests if test.name == "elasticsearch write").details["code"] == "es.mapping.unprepared"
 
 
 def test_what_nobody_could_verify_is_skipped_and_what_was_never_asked_fails() -> None:

@@ -207,7 +207,7 @@ HELD = st.sampled_from([Status.PASS, Status.WARN, Status.FAIL, Status.SKIPPED, S
 
 
 @given(st.lists(HELD, min_size=10, max_size=10), st.sampled_from([None, 40, 80, 120]), st.booleans())
-def test_every_rung_always_appears_once(held: list[Status], width: int | None, same: bool) -> None:
+def test_every_rung_always_appears_once(outcomes: list[Status], width: int | None, same: bool) -> None:
     findings = [
         Finding(
             rung,
@@ -217,7 +217,7 @@ def test_every_rung_always_appears_once(held: list[Status], width: int | None, s
             blocked_by=Rung.CONFIG if outcome is Status.BLOCKED else None,
             seconds=0.01,
         )
-        for number, (rung, outcome) in enumerate(zip(Rung, held, strict=True))
+        for number, (rung, outcome) in enumerate(zip(Rung, outcomes, strict=True))
     ]
     shown = text(check_events(checked("t", "t", "", *findings)), width)
     leads = [line for line in shown.split("\n") if re.match(r"  [√‼×·-] ", line)]

@@ -40,11 +40,11 @@ def instrumented(folder: Path, application: str = APPLICATION, **environment: st
     script = folder / "app.py"
     script.write_text(application)
     dropped = ("ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "COV_", "PYTEST_")
-    held = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    variables = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return subprocess.run(
         [str(INSTRUMENT) if INSTRUMENT.exists() else "opentelemetry-instrument", sys.executable, str(script)],
         env={
-            **held,
+            **variables,
             "OTEL_METRICS_EXPORTER": "magictel_elasticsearch",
             "OTEL_TRACES_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
@@ -66,7 +66,7 @@ def documents(server: Server) -> list[dict[str, object]]:
 def test_the_application_s_metrics_arrive(backend: Server, tmp_path: Path) -> None:
     done = instrumented(tmp_path, ELASTICSEARCH_URL=backend.origin)
     assert (done.returncode, done.stdout, done.stderr) == (0, "the application ran\n", "")
-    assert sum("orders" in str(one) for one in documents(backend)) == 1
+    assert sum("orders" in str(document) for document in documents(backend)) == 1
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def documents(server: Server) -> list[dict[str, object]]:
 
 
 def test_enabled_exporters_are_sent_to(backend: Server) -> None:
-    held = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": backend.origin}
-    with runtime.start(environment=held, resource=Resource({"service.name": "shop"})) as running:
+    environment = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": backend.origin}
+    with runtime.start(environment=environment, resource=Resource({"service.name": "shop"})) as running:
         metrics.get_meter("app").create_counter("orders").add(3)
         assert list(running.exporters) == ["elasticsearch"]
     assert len(documents(backend)) == 1
@@ -61,11 +61,11 @@ def test_targets_of_the_file_are_sent_to_unless_they_are_disabled(backend: Serve
     with runtime.start(environment={}, config=file) as running:
         metrics.get_meter("app").create_counter("orders").add(3)
     assert list(running.ledgers()) == ["prod"]
-    assert {one["_index"] for one in documents(backend)} == {"prod"}
+    assert {document["_index"] for document in documents(backend)} == {"prod"}
 
 
 @pytest.mark.parametrize(
-    ("held", "code"),
+    ("environment", "code"),
     [
         ({"ELASTICSEARCH_URL": "http://localhost:99999"}, "config.url.bad-port"),
         ({"ENABLED_EXPORTERS": "elastcsearch,elasticsearch"}, "config.unknown-target"),
@@ -75,17 +75,17 @@ def test_targets_of_the_file_are_sent_to_unless_they_are_disabled(backend: Serve
     ids=["bad value", "unknown name", "not configured", "no such file"],
 )
 def test_what_cannot_be_used_is_one_sentence_and_counted(
-    held: dict[str, str], code: str, backend: Server, caplog: pytest.LogCaptureFixture
+    environment: dict[str, str], code: str, backend: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    given = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": backend.origin, **held}
+    given = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": backend.origin, **environment}
     with runtime.start(environment=given) as running:
         metrics.get_meter("app").create_counter("orders").add(3)
-    unusable = [name for name, made in running.exporters.items() if isinstance(made, CountingExporter)]
+    unusable = [name for name, exporter in running.exporters.items() if isinstance(exporter, CountingExporter)]
     assert len(unusable) == 1
     ledger = running.ledgers()[unusable[0]]
     assert (ledger.sent, ledger.dropped, ledger.balanced) == (1, 1, True)
-    assert [(one.code, one.count, one.fate) for one in ledger.reasons] == [(code, 1, Fate.DROPPED)]
+    assert [(reason.code, reason.count, reason.fate) for reason in ledger.reasons] == [(code, 1, Fate.DROPPED)]
     assert [record.name for record in caplog.records] == [f"magictel.{unusable[0]}"]
     assert caplog.text.count(code) == 1
     if len(running.exporters) == 2:
@@ -101,18 +101,18 @@ def test_nothing_enabled_is_said_and_harms_nothing(caplog: pytest.LogCaptureFixt
 
 
 def test_a_name_twice_is_one_target(backend: Server) -> None:
-    held = {"ENABLED_EXPORTERS": "elasticsearch, elasticsearch", "ELASTICSEARCH_URL": backend.origin}
-    with runtime.start(environment=held) as running:
+    environment = {"ENABLED_EXPORTERS": "elasticsearch, elasticsearch", "ELASTICSEARCH_URL": backend.origin}
+    with runtime.start(environment=environment) as running:
         assert list(running.exporters) == ["elasticsearch"]
 
 
 def test_shutdown_never_raises_and_twice_is_once(caplog: pytest.LogCaptureFixture) -> None:
-    held = {
+    environment = {
         "ENABLED_EXPORTERS": "elasticsearch",
         "ELASTICSEARCH_URL": "http://127.0.0.1:9",
         "ELASTICSEARCH_RETRY_BUDGET": "0",
     }
-    running = runtime.start(environment=held)
+    running = runtime.start(environment=environment)
     metrics.get_meter("app").create_counter("orders").add(3)
     running.shutdown(timeout=-1)
     running.shutdown()
@@ -129,10 +129,10 @@ def picked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_file_that_was_picked_up_takes_no_credentials_away(picked_up: Path, caplog: pytest.LogCaptureFixture) -> None:
-    held = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_API_KEY": "id:s3cr3t"}
+    environment = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_API_KEY": "id:s3cr3t"}
     with Server(ElasticsearchEmulator(), record=True).start() as server:
         picked_up.write_text(f'[targets.elasticsearch]\nurl = "{server.origin}"\n')
-        with runtime.start(environment=held) as running:
+        with runtime.start(environment=environment) as running:
             metrics.get_meter("app").create_counter("orders").add(3)
         assert list(server.requests) == []
     assert running.ledgers()["elasticsearch"].dropped == 1
@@ -147,22 +147,22 @@ def test_a_file_that_was_picked_up_takes_no_credentials_away(picked_up: Path, ca
 @pytest.mark.parametrize("consent", ["argument", "variable"])
 def test_a_file_that_was_named_is_used(backend: Server, picked_up: Path, consent: str) -> None:
     picked_up.write_text(f'[targets.elasticsearch]\nurl = "{backend.origin}"\n')
-    held = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_API_KEY": "id:s3cr3t"}
+    environment = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_API_KEY": "id:s3cr3t"}
     if consent == "variable":
-        held["MAGICTEL_CONFIG"] = "magictel.toml"
-    with runtime.start(environment=held, config=picked_up if consent == "argument" else None):
+        environment["MAGICTEL_CONFIG"] = "magictel.toml"
+    with runtime.start(environment=environment, config=picked_up if consent == "argument" else None):
         metrics.get_meter("app").create_counter("orders").add(3)
     assert len(documents(backend)) == 1
 
 
 def test_what_is_unsafe_is_logged_once(backend: Server, caplog: pytest.LogCaptureFixture) -> None:
-    held = {
+    environment = {
         "ENABLED_EXPORTERS": "elasticsearch",
         "ELASTICSEARCH_URL": backend.origin,
         "ELASTICSEARCH_VERIFY": "false",
         "ELASTICSEARCH_API_KEY": "'id:s3cr3t'",
     }
-    with runtime.start(environment=held) as running:
+    with runtime.start(environment=environment) as running:
         for _ in range(3):
             metrics.get_meter("app").create_counter("orders").add(3)
             running.provider.force_flush()
@@ -171,8 +171,8 @@ def test_what_is_unsafe_is_logged_once(backend: Server, caplog: pytest.LogCaptur
 
 
 def test_every_unknown_name_is_counted_by_itself(backend: Server, caplog: pytest.LogCaptureFixture) -> None:
-    held = {"ENABLED_EXPORTERS": "elastcsearch, elasticsearch, consle", "ELASTICSEARCH_URL": backend.origin}
-    with runtime.start(environment=held) as running:
+    environment = {"ENABLED_EXPORTERS": "elastcsearch, elasticsearch, consle", "ELASTICSEARCH_URL": backend.origin}
+    with runtime.start(environment=environment) as running:
         metrics.get_meter("app").create_counter("orders").add(3)
     assert list(running.ledgers()) == ["elastcsearch", "elasticsearch", "consle"]
     assert [ledger.dropped for ledger in running.ledgers().values()] == [1, 0, 1]
@@ -180,12 +180,12 @@ def test_every_unknown_name_is_counted_by_itself(backend: Server, caplog: pytest
 
 
 def test_an_exporter_made_without_code_logs_what_is_unsafe_once(caplog: pytest.LogCaptureFixture) -> None:
-    held = {
+    environment = {
         "ELASTICSEARCH_URL": "http://es.example.net",
         "ELASTICSEARCH_API_KEY": "id:s3cr3t",
         "ELASTICSEARCH_VERIFY": "no",
     }
-    ElasticsearchExporter(environment=held).shutdown(0)
+    ElasticsearchExporter(environment=environment).shutdown(0)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 2
     assert "certificate is not verified" in warnings[0]
@@ -212,13 +212,13 @@ def test_a_class_that_is_no_exporter_never_ends_the_application(
     monkeypatch.delitem(sys.modules, "acme_sick", raising=False)
     install(tmp_path, "acme", {"acme": "acme_sick:AcmeExporter"}, {"acme_sick": SICK[case]})
     importlib.invalidate_caches()
-    held = {
+    environment = {
         "ENABLED_EXPORTERS": "acme,elasticsearch",
         "ELASTICSEARCH_URL": backend.origin,
         "ACME_URL": "http://localhost",
         "ACME_TOKEN": "t",
     }
-    with runtime.start(environment=held) as running:
+    with runtime.start(environment=environment) as running:
         metrics.get_meter("app").create_counter("orders").add(3)
     assert isinstance(running.exporters["acme"], CountingExporter)
     assert running.ledgers()["acme"].dropped == 1

@@ -123,8 +123,8 @@ def comparable_text(text: str, name: str, now: str = "{now}") -> str:
     text = re.sub(r"\[\d+:\d+\]", "[n:n]", text)
     if text.startswith(("Fielddata is not supported on field [_", "Fielddata access on the _id")):
         return "one of the engine's own fields has no doc values"
-    if found := re.search(r"allowed: \[([A-Z, ]+)\]", text):
-        text = text.replace(found[1], ", ".join(sorted(found[1].split(", "))))
+    if match := re.search(r"allowed: \[([A-Z, ]+)\]", text):
+        text = text.replace(match[1], ", ".join(sorted(match[1].split(", "))))
     text = re.sub(r"\bat \d+:\d+", "at n:n", text)
     text = re.sub(r"\{x\}/[\w-]{22}\]", "{x}/uuid]", text)
     text = re.sub(r"\.ds-\{x\}-(\d{4}\.\d\d\.\d\d-)?\d{6}", ".ds-{x}", text)

@@ -52,9 +52,9 @@ def test_bulk_search_health_and_create_are_accepted(talk: tuple[Any, Any, Search
         "acknowledged"
     ]
     assert helpers.bulk(client, [dict(action) for action in ACTIONS], chunk_size=10, refresh="wait_for") == (25, [])
-    found = client.search(index="made", body={"query": {"term": {"n": 3}}, "docvalue_fields": ["f", "s.keyword"]})
-    assert found["hits"]["total"]["value"] == 1
-    assert found["hits"]["hits"][0]["fields"] == {"f": [3.5], "s.keyword": ["s3"]}
+    reply = client.search(index="made", body={"query": {"term": {"n": 3}}, "docvalue_fields": ["f", "s.keyword"]})
+    assert reply["hits"]["total"]["value"] == 1
+    assert reply["hits"]["hits"][0]["fields"] == {"f": [3.5], "s.keyword": ["s3"]}
     assert client.cluster.health()["status"] == "yellow"
     assert client.info()["version"]["number"] == emulator.dialect.version
     assert client.count(index="made")["count"] == 25

@@ -55,8 +55,8 @@ def pair() -> Iterator[Pair]:
             descriptor = {
                 "index": [{"names": [pattern], "privileges": list(granted)} for pattern, granted in index.items()]
             }
-            made = real.post("/_security/api_key", json={"name": name, "role_descriptors": {"r": descriptor}}, **put)
-            keys[name] = made.json()
+            reply = real.post("/_security/api_key", json={"name": name, "role_descriptors": {"r": descriptor}}, **put)
+            keys[name] = reply.json()
         real.request("DELETE", "/_security/api_key", json={"ids": [keys["invalidated"]["id"]]}, **put)
         real.put(
             "/_security/user/mts_off", json={"password": "disabled-pw", "roles": ["viewer"], "enabled": False}, **put

@@ -171,7 +171,7 @@ def test_delete_by_query_deletes_what_a_search_sees() -> None:
     emulator = SearchEmulator()
     ask(emulator, "POST", "/_bulk?refresh=true", [*CREATE, {"create": {"_index": "x", "_id": "2"}}, {"a": 2}])
     gone = ask(emulator, "POST", "/x/_delete_by_query", {"query": {"term": {"a": 2}}}).json()
-    assert (gone["deleted"], [one["_id"] for one in emulator.documents()]) == (1, ["1"])
+    assert (gone["deleted"], [document["_id"] for document in emulator.documents()]) == (1, ["1"])
     assert ask(emulator, "POST", "/x/_delete_by_query", {}).status == 400
 
 

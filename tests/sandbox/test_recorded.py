@@ -24,8 +24,8 @@ def test_the_emulator_answers_as_the_engine_did(engine: str, scenario: Scenario)
     wanted = RECORDED[engine]["answers"][scenario.name]
     differing = [
         f"step {number}: {step.method} {step.path}"
-        for number, (step, one, other) in enumerate(zip(scenario.steps, seen, wanted, strict=True))
-        if one != other
+        for number, (step, reply, other) in enumerate(zip(scenario.steps, seen, wanted, strict=True))
+        if reply != other
     ]
     assert not differing, f"{engine} answered otherwise; run test_differential.py against it to see how"
 

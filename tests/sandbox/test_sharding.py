@@ -10,8 +10,8 @@ ROUTINGS = ("a", "b", "größe", "東京", "😀x", "a-tenant", "x" * 31)
 
 
 @pytest.mark.parametrize(
-    ("shards", "told"),
+    ("shards", "expected"),
     [(3, [0, 2, 0, 2, 0, 2, 1]), (5, [1, 0, 1, 0, 4, 3, 3]), (7, [4, 6, 5, 0, 6, 1, 4]), (1, [0] * 7)],
 )
-def test_a_routing_chooses_the_shard_that_the_engine_chooses(shards: int, told: list[int]) -> None:
-    assert [shard_of(routing, shards) for routing in ROUTINGS] == told
+def test_a_routing_chooses_the_shard_that_the_engine_chooses(shards: int, expected: list[int]) -> None:
+    assert [shard_of(routing, shards) for routing in ROUTINGS] == expected

@@ -61,12 +61,14 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "inside an address": lambda text: f"https://host.example/api/{urllib.parse.quote(text, safe='')}/write?x=1",
     "html": html.escape,
     "html, amp alone": lambda text: text.replace("&", "&amp;"),
-    "html, decimal": lambda text: "".join(f"&#{ord(one)};" if not one.isalnum() else one for one in text),
-    "html, hexadecimal": lambda text: "".join(f"&#x{ord(one):x};" if not one.isalnum() else one for one in text),
+    "html, decimal": lambda text: "".join(f"&#{ord(letter)};" if not letter.isalnum() else letter for letter in text),
+    "html, hexadecimal": lambda text: "".join(
+        f"&#x{ord(letter):x};" if not letter.isalnum() else letter for letter in text
+    ),
     "html twice": lambda text: html.escape(html.escape(text)),
     "json": lambda text: json.dumps({"said": text}),
     "json, ascii escapes": lambda text: (
-        '"' + "".join(f"\\u{ord(one):04x}" if not one.isalnum() else one for one in text) + '"'
+        '"' + "".join(f"\\u{ord(letter):04x}" if not letter.isalnum() else letter for letter in text) + '"'
     ),
     "json, slashes": lambda text: json.dumps(text).replace("/", "\\/"),
     "json in json": lambda text: json.dumps(json.dumps({"said": text})),
@@ -96,7 +98,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 def parts(text: str) -> set[str]:
     """What no part of may be seen: runs of letters and digits, as no spelling changes them."""
-    runs = "".join(one if one.isascii() and one.isalnum() else " " for one in text).split()
+    runs = "".join(letter if letter.isascii() and letter.isalnum() else " " for letter in text).split()
     return {run for run in runs if len(run) >= 5}
 
 
@@ -120,10 +122,10 @@ ENCODED = base64.b64encode(f"{KEY_ID}:{KEY}".encode()).decode()
 
 @pytest.mark.parametrize("given", [f"{KEY_ID}:{KEY}", ENCODED, f"ApiKey {ENCODED}"])
 @pytest.mark.parametrize(
-    "said", [KEY_ID, KEY, f"{KEY_ID}:{KEY}", ENCODED, ENCODED.rstrip("="), f"id={KEY_ID}&key={KEY}"]
+    "message", [KEY_ID, KEY, f"{KEY_ID}:{KEY}", ENCODED, ENCODED.rstrip("="), f"id={KEY_ID}&key={KEY}"]
 )
-def test_both_halves_of_a_key_are_masked_however_it_was_given(given: str, said: str) -> None:
-    shown = Redactor([Secret(given)])(f"the key ({said}) is not valid")
+def test_both_halves_of_a_key_are_masked_however_it_was_given(given: str, message: str) -> None:
+    shown = Redactor([Secret(given)])(f"the key ({message}) is not valid")
     assert shown.startswith("the key (")
     assert KEY not in shown
     assert KEY_ID not in shown
@@ -287,12 +289,12 @@ def test_a_point_whose_value_is_the_secret_is_read_back_equal() -> None:
     assert exporter.deliver(run.data).delivered == 12
     clock.wait(5)
     expected = tuple(
-        one
+        expected_point
         for series, point in exporter.prepare(run.data).points()
-        if (one := exporter.expect(series, point)) is not None
+        if (expected_point := exporter.expect(series, point)) is not None
     )
     seen = exporter.seen(SampleQuery(run.run_id, run.since, run.until, expected))
     assert not isinstance(seen, Unreadable)
-    found = verify(expected, seen, exporter.declared)
-    assert (found.found, found.altered) == (12, 0)
+    differences = verify(expected, seen, exporter.declared)
+    assert (differences.found, differences.altered) == (12, 0)
     exporter.shutdown(0)

@@ -95,10 +95,10 @@ class Cutting:
         self._status, self._before, self._shape = status, before, shape
 
     def send(self, request: Request, timeout: float) -> Reply:
-        said = "x" * self._before + " ".join(request.headers.values())
+        message = "x" * self._before + " ".join(request.headers.values())
         if self._shape == "text":
-            return Reply(self._status, {"content-type": "text/plain"}, said.encode())
-        error = {"type": "some_exception", "reason": said}
+            return Reply(self._status, {"content-type": "text/plain"}, message.encode())
+        error = {"type": "some_exception", "reason": message}
         items = [{"create": {"status": 400, "error": error}} for _ in range(3)]
         body = {"error": error, "status": self._status} if self._shape == "error" else {"errors": True, "items": items}
         return Reply(

@@ -18,8 +18,10 @@ CREDENTIALS = {
 
 
 def warnings(**environment: str) -> list[str]:
-    held = {f"ELASTICSEARCH_{name}": value for name, value in environment.items()}
-    return list(resolve_settings("elasticsearch", "elasticsearch", ElasticsearchSettings, environment=held).warnings)
+    variables = {f"ELASTICSEARCH_{name}": value for name, value in environment.items()}
+    return list(
+        resolve_settings("elasticsearch", "elasticsearch", ElasticsearchSettings, environment=variables).warnings
+    )
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)
@@ -57,8 +59,8 @@ def test_where_remote_write_asks_counts_too() -> None:
 
 
 def test_no_verification_warns_beside_every_other_warning() -> None:
-    found = warnings(VERIFY="false", URL="http://es.example.net", API_KEY=" 'id:s3cr3t' ")
-    assert [text.partition(":")[0] for text in found] == ["api_key", "api_key", "verify", "url"]
-    assert "certificate is not verified" in found[2]
-    assert "(ELASTICSEARCH_VERIFY)" in found[2]
+    warned = warnings(VERIFY="false", URL="http://es.example.net", API_KEY=" 'id:s3cr3t' ")
+    assert [text.partition(":")[0] for text in warned] == ["api_key", "api_key", "verify", "url"]
+    assert "certificate is not verified" in warned[2]
+    assert "(ELASTICSEARCH_VERIFY)" in warned[2]
     assert warnings(VERIFY="false", CA_FINGERPRINT="ab" * 32) == []

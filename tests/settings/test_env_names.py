@@ -67,19 +67,19 @@ def resolved(**environment: str) -> Any:
     ],
 )
 def test_each_variable_is_read_in_its_own_way(variable: str, text: str, key: str, value: object) -> None:
-    found = resolved(**{variable: text})
-    assert getattr(found.settings, key) == value
-    assert variable in str(found.origins[key])
+    settings = resolved(**{variable: text})
+    assert getattr(settings.settings, key) == value
+    assert variable in str(settings.origins[key])
 
 
 def test_headers_are_decoded() -> None:
-    found = resolved(OTEL_EXPORTER_OTLP_HEADERS="authorization=Basic%20dTpw")
-    assert found.settings.headers["authorization"].reveal() == "Basic dTpw"
+    settings = resolved(OTEL_EXPORTER_OTLP_HEADERS="authorization=Basic%20dTpw")
+    assert settings.settings.headers["authorization"].reveal() == "Basic dTpw"
 
 
 def test_the_first_of_several_that_are_set_counts() -> None:
-    found = resolved(OTEL_EXPORTER_OTLP_TIMEOUT="10000", OTEL_EXPORTER_OTLP_METRICS_TIMEOUT="3000")
-    assert found.settings.timeout == 3.0
+    settings = resolved(OTEL_EXPORTER_OTLP_TIMEOUT="10000", OTEL_EXPORTER_OTLP_METRICS_TIMEOUT="3000")
+    assert settings.settings.timeout == 3.0
 
 
 def test_what_cannot_be_read_is_one_sentence_with_the_variable() -> None:
@@ -90,10 +90,10 @@ def test_what_cannot_be_read_is_one_sentence_with_the_variable() -> None:
 
 
 def test_a_value_of_the_file_or_of_set_is_in_the_options_own_unit() -> None:
-    found = resolve_settings(
+    settings = resolve_settings(
         "otlp", "otlp", OtlpSettings, environment={}, overrides={"timeout": ("3", resolved().origins["timeout"])}
     )
-    assert found.settings.timeout == 3.0
+    assert settings.settings.timeout == 3.0
 
 
 def test_variables_of_others_are_no_slips() -> None:

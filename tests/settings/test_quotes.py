@@ -26,7 +26,7 @@ def use(**environment: str) -> Resolved[ElasticsearchSettings]:
 def mistake(**environment: str) -> SettingsError:
     with pytest.raises(UnusableSettings) as caught:
         use(**environment)
-    assert len(caught.value.every) == 1, [one.message for one in caught.value.every]
+    assert len(caught.value.every) == 1, [failure.message for failure in caught.value.every]
     return caught.value
 
 

@@ -33,8 +33,8 @@ def chosen(
 ) -> list[tuple[str, str]]:
     environment = {} if enabled is None else {"ENABLED_EXPORTERS": enabled}
     config = None if text is None else file_of(text)
-    found = select(named, all=everything, config=config, environment=environment, exporters=EXPORTERS)
-    return [(spec.name, spec.exporter) for spec in found]
+    selected = select(named, all=everything, config=config, environment=environment, exporters=EXPORTERS)
+    return [(spec.name, spec.exporter) for spec in selected]
 
 
 def test_a_name_is_a_target_before_it_is_an_exporter() -> None:
@@ -81,8 +81,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
 
 def test_what_a_target_is_enabled_by_is_told() -> None:
     def rows(environment: dict[str, str]) -> list[tuple[str, bool, str]]:
-        found: tuple[TargetSpec, ...] = targets(file_of(FILE), environment)
-        return [(spec.name, spec.enabled, str(spec.enabled_by)) for spec in found]
+        specs: tuple[TargetSpec, ...] = targets(file_of(FILE), environment)
+        return [(spec.name, spec.enabled, str(spec.enabled_by)) for spec in specs]
 
     assert rows({}) == [("prod-es", True, "m.toml:1"), ("canary", False, "m.toml:5"), ("file", True, "m.toml:6")]
     assert rows({"ENABLED_EXPORTERS": "canary"}) == [
@@ -170,8 +170,8 @@ def test_with_nothing_enabled_and_nothing_named_three_lines_say_what_to_do_next(
 
 
 def options(written: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
-    found = overrides.parse(written, names)
-    return {name: {key: text for key, (text, _) in found[name].items()} for name in names}
+    sets = overrides.parse(written, names)
+    return {name: {key: text for key, (text, _) in sets[name].items()} for name in names}
 
 
 def test_a_bare_option_is_the_only_targets() -> None:

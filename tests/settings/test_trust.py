@@ -82,7 +82,7 @@ def codes(text: str, *, named: bool, **environment: str) -> list[str]:
     try:
         use(text, named=named, **environment)
     except UnusableSettings as failure:
-        return [one.code for one in failure.every]
+        return [failure.code for failure in failure.every]
     return []
 
 

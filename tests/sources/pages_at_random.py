@@ -131,8 +131,8 @@ class _Maker:
         labels = self.random.choice(("", 'x="1"', 'x="1",y="a b"'))
         time = self.random.choice(("", "", f" {self.time}"))
 
-        def line(suffix: str, value: str, own: str = "") -> str:
-            inside = ",".join(filter(None, (labels, own)))
+        def line(suffix: str, value: str, timestamp: str = "") -> str:
+            inside = ",".join(filter(None, (labels, timestamp)))
             return f"{name}{suffix}{{{inside}}} {value}{time}" if inside else f"{name}{suffix} {value}{time}"
 
         samples = {

@@ -60,9 +60,9 @@ def as_protobuf(text: str) -> bytes:
 
 
 def texts() -> list[str]:
-    found = [SUMMARY.replace("\n", "")]
-    found.extend((SHARED / name).read_text() for name in EXAMPLES if (SHARED / name).exists())
-    return found
+    lines = [SUMMARY.replace("\n", "")]
+    lines.extend((SHARED / name).read_text() for name in EXAMPLES if (SHARED / name).exists())
+    return lines
 
 
 @pytest.mark.parametrize("number", range(2))
@@ -107,9 +107,9 @@ def test_times_are_found_without_decoding() -> None:
     decoded = [point.time_unix_nano for part in OtlpJsonReader("j").line(text, 1) for point in part.points]
     line = b'{"timeUnixNano":"1700000000000000000"},{"startTimeUnixNano":"5","timeUnixNano": 1700000000000000009}'
     assert times(line) == (1_700_000_000_000_000_000, 1_700_000_000_000_000_009)
-    one = b'{"timeUnixNano":"1700000000000000005"},{"timeUnixNano":"1700000000000000005"}'
-    assert times(one) == (1_700_000_000_000_000_005,) * 2
-    assert times(one + b',{"timeUnixNano":1700000000000000004}') == (
+    members = b'{"timeUnixNano":"1700000000000000005"},{"timeUnixNano":"1700000000000000005"}'
+    assert times(members) == (1_700_000_000_000_000_005,) * 2
+    assert times(members + b',{"timeUnixNano":1700000000000000004}') == (
         1_700_000_000_000_000_004,
         1_700_000_000_000_000_005,
     )
@@ -135,7 +135,7 @@ def rows(parts: list[Part]) -> list[tuple[Any, ...]]:
 
 
 def test_a_page_of_prometheus(tmp_path: Path) -> None:
-    made = page(
+    content = page(
         tmp_path,
         "# a comment\n# HELP http_requests_total Served,\\nall.\n# TYPE http_requests_total counter\n"
         'http_requests_total{method="post",path="a\\"}\\n\\\\"} 3 1700000001000\n'
@@ -143,21 +143,21 @@ def test_a_page_of_prometheus(tmp_path: Path) -> None:
         '{"dotted.name", "a.b"="c"} 2\n',
     )
     newest = 1_700_000_001_000_000_000
-    found = rows(made)
-    assert found[0] == (
+    parsed = rows(content)
+    assert parsed[0] == (
         "http_requests_total", "sum", {"method": "post", "path": 'a"}\n\\'}, 3.0, 1_700_000_001_000_000_000
     )  # fmt: skip
-    assert found[1] == ("http_requests_total", "sum", {}, 1500.0, newest)
-    assert found[2][:2] == ("nothing_said", "gauge")
-    assert math.isnan(found[2][3])
-    assert found[3] == ("u", "gauge", {}, -math.inf, newest)
-    assert found[4] == ("dotted.name", "gauge", {"a.b": "c"}, 2.0, newest)
-    assert made[0].head.description == "Served,\nall."
-    assert made[0].head.temporality == "cumulative"
+    assert parsed[1] == ("http_requests_total", "sum", {}, 1500.0, newest)
+    assert parsed[2][:2] == ("nothing_said", "gauge")
+    assert math.isnan(parsed[2][3])
+    assert parsed[3] == ("u", "gauge", {}, -math.inf, newest)
+    assert parsed[4] == ("dotted.name", "gauge", {"a.b": "c"}, 2.0, newest)
+    assert content[0].head.description == "Served,\nall."
+    assert content[0].head.temporality == "cumulative"
 
 
 def test_a_page_of_openmetrics(tmp_path: Path) -> None:
-    made = page(
+    content = page(
         tmp_path,
         "# TYPE t_seconds histogram\n# UNIT t_seconds seconds\n"
         't_seconds_bucket{le="0.5"} 2 1700000002.25 # {trace_id="a"} 0.3\nt_seconds_bucket{le="+Inf"} 5 1700000002.25\n'
@@ -165,13 +165,13 @@ def test_a_page_of_openmetrics(tmp_path: Path) -> None:
         '# TYPE q summary\nq{quantile="0.5"} 1\nq_sum 3\nq_count 2\n# TYPE i info\ni_info{v="1"} 1\n# EOF\n',
         shift=1_000,
     )
-    (histogram,) = made[0].points
-    assert made[0].head.unit == "seconds"
+    (histogram,) = content[0].points
+    assert content[0].head.unit == "seconds"
     assert (histogram.bucket_counts, histogram.explicit_bounds) == ([2, 3], [0.5])  # type: ignore[union-attr]
     assert (histogram.count, histogram.sum) == (5, 7.5)  # type: ignore[union-attr]
     assert histogram.time_unix_nano == 1_700_000_002_250_001_000
     assert histogram.start_time_unix_nano == 1_699_999_999_500_001_000
-    assert [(row[0], row[1], row[2], row[3]) for row in rows(made[1:])] == [
+    assert [(row[0], row[1], row[2], row[3]) for row in rows(content[1:])] == [
         ("q", "gauge", {"quantile": "0.5"}, 1.0),
         ("q_sum", "sum", {}, 3.0),
         ("q_count", "sum", {}, 2.0),
@@ -180,7 +180,7 @@ def test_a_page_of_openmetrics(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("a{b} 1", "line 2, column 4: expected a label's value in quotes"),
         ('a{b="c" d} 1', "line 2, column 7: expected , or }"),
@@ -193,10 +193,10 @@ def test_a_page_of_openmetrics(tmp_path: Path) -> None:
         ("9 1", "line 2, column 1: expected a metric's name"),
     ],
 )
-def test_a_broken_line_of_a_page_says_where_and_what_was_expected(tmp_path: Path, line: str, said: str) -> None:
+def test_a_broken_line_of_a_page_says_where_and_what_was_expected(tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(SourceError) as raised:
         page(tmp_path, f"good 1\n{line}\n")
-    assert said in raised.value.message
+    assert message in raised.value.message
 
 
 def test_both_spellings_of_a_gateway_log_are_the_same_metrics() -> None:
@@ -204,27 +204,27 @@ def test_both_spellings_of_a_gateway_log_are_the_same_metrics() -> None:
     if not folder.exists():
         pytest.skip("the gateway's samples are not here")
     with Recordings((str(folder / "request_logs.json"), str(folder / "es_document.json"))) as recordings:
-        made = [part for batch in recordings.batches() for part in batch]
-    names = {part.head.name for part in made}
+        parts = [part for batch in recordings.batches() for part in batch]
+    names = {part.head.name for part in parts}
     assert names >= {
         "ai_gateway.request.latency",
         "ai_gateway.tokens.total",
         "ai_gateway.cost",
         "ai_gateway.request.size",
     }
-    costs = [part for part in made if part.head.name == "ai_gateway.cost"]
+    costs = [part for part in parts if part.head.name == "ai_gateway.cost"]
     assert len(costs) == 4
-    assert {one.points[0].attributes["project_id"] for one in costs} >= {"proj_design", "proj_education"}  # type: ignore[index]
-    assert "Sample request content" not in repr(made)
-    assert "user_456" not in repr(made)
+    assert {cost.points[0].attributes["project_id"] for cost in costs} >= {"proj_design", "proj_education"}  # type: ignore[index]
+    assert "Sample request content" not in repr(parts)
+    assert "user_456" not in repr(parts)
 
 
 @given(st.lists(st.binary(max_size=8), max_size=12), st.integers(1, 9))
 def test_lines_have_their_numbers_whatever_the_blocks(given_lines: list[bytes], size: int) -> None:
-    clean = [one.replace(b"\n", b"") for one in given_lines]
+    clean = [line.replace(b"\n", b"") for line in given_lines]
     text = b"\n".join(clean)
     blocks = [text[at : at + size] for at in range(0, len(text), size)]
-    wanted = [(number, one) for number, one in enumerate(clean, 1) if one and not one.isspace()]
+    wanted = [(number, line) for number, line in enumerate(clean, 1) if line and not line.isspace()]
     assert list(lines("f", blocks)) == wanted
 
 

@@ -54,14 +54,14 @@ def shown(batches: Any) -> list[Any]:
 
 @pytest.mark.parametrize("case", RECORDINGS)
 def test_what_is_held_is_what_would_be_read(tmp_path: Path, case: str) -> None:
-    text, held = RECORDINGS[case]
+    text, expected = RECORDINGS[case]
     (tmp_path / "r").write_text("\n".join(text))
     names = (str(tmp_path / "r"), str(tmp_path / "r"))
     with Recordings(names, skip_broken=True) as known, Recordings(names, skip_broken=True) as read:
         span = known.span()
         moments = [point.time_unix_nano for batch in read.batches() for part in batch for point in part.points]
         assert span.newest == max(moments)
-        assert (known._once is not None) is held
+        assert (known._once is not None) is expected
         for shift in (SHIFT, 0, -SHIFT):
             assert shown(known.batches(shift)) == shown(read.batches(shift))
             assert known.skips == read.skips

@@ -26,7 +26,7 @@ attributes = st.lists(
         st.one_of(
             texts.map(lambda text: {"stringValue": text}),
             st.integers(-3, 3).map(lambda number: {"intValue": str(number)}),
-            st.booleans().map(lambda one: {"boolValue": one}),
+            st.booleans().map(lambda flag: {"boolValue": flag}),
             st.just({"doubleValue": 1.5}),
         ),
     ),
@@ -42,20 +42,20 @@ shapes = st.lists(st.lists(metrics, min_size=1, max_size=3), min_size=1, max_siz
 decimals = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False), st.integers(-9, 9), st.sampled_from(["NaN", 1e300, -0.0])
 )
-odd_bytes = st.sampled_from([bytes((one,)) for one in b'0159",.:{}[]eE+-x \\'] + [b"", b"\xff"])
+odd_bytes = st.sampled_from([bytes((byte,)) for byte in b'0159",.:{}[]eE+-x \\'] + [b"", b"\xff"])
 
 
 def written(shape: Any, numbers: Any, *, one_kind: bool, extra: str) -> bytes:
     """A line of the shape; `numbers` draws times and values."""
     resources = []
     for around in shape:
-        made = []
+        metrics = []
         for name, kind, given_points, _ in around:
             rows = []
-            for own, member, start in given_points:
+            for pairs, member, start in given_points:
                 whole = (given_points[0][1] if one_kind else member) == "asInt"
                 time, value = numbers(whole)
-                row: dict[str, Any] = {"attributes": [{"key": key, "value": one} for key, one in own]}
+                row: dict[str, Any] = {"attributes": [{"key": key, "value": value} for key, value in pairs]}
                 if start is not None:
                     row["startTimeUnixNano"] = start
                 row["timeUnixNano"] = str(time)
@@ -67,8 +67,8 @@ def written(shape: Any, numbers: Any, *, one_kind: bool, extra: str) -> bytes:
                 if extra == "first":
                     row = dict(reversed(row.items()))
                 rows.append(row)
-            made.append({"name": name, kind: {"dataPoints": rows}})
-        resources.append({"scopeMetrics": [{"scope": {"name": "s"}, "metrics": made}]})
+            metrics.append({"name": name, kind: {"dataPoints": rows}})
+        resources.append({"scopeMetrics": [{"scope": {"name": "s"}, "metrics": metrics}]})
     return json.dumps({"resourceMetrics": resources}, separators=(",", ":")).encode()
 
 
@@ -85,11 +85,11 @@ def plain(line: bytes) -> Any:
     return told(OtlpJsonReader("j", SHIFT), line)
 
 
-def same(one: Any, other: Any) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
-        return bool(one == other)
+def same(value: Any, other: Any) -> bool:
+    if isinstance(value, str) or isinstance(other, str):
+        return bool(value == other)
     # Heads hold resources, which a decoder makes for itself.
-    return [(repr(head[2:]), head[0].attributes, *rest) for head, *rest in one] == [
+    return [(repr(head[2:]), head[0].attributes, *rest) for head, *rest in value] == [
         (repr(head[2:]), head[0].attributes, *rest) for head, *rest in other
     ]
 
@@ -135,7 +135,7 @@ def test_the_third_line_of_a_shape_is_read_by_it() -> None:
     assert part.points.values == [3.0, 4.25]
     assert set(map(type, part.points.values)) == {float}
     assert part.points.times == [1_700_000_000_000_000_002 + SHIFT] * 2
-    assert [one.attributes for one in part.points] == [{"k": 0}, {"k": 1}]
+    assert [point.attributes for point in part.points] == [{"k": 0}, {"k": 1}]
 
 
 def test_a_line_of_one_time_is_read_with_one_look_for_time_and_value(monkeypatch: pytest.MonkeyPatch) -> None:

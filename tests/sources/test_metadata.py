@@ -81,12 +81,12 @@ def test_the_parts_of_a_summary_name_it_and_its_unit(protobuf: bool) -> None:
     quantiles = [{"quantile": 0.9999999, "value": 1.0}, {"quantile": 0.99999991, "value": 2.0}]
     point = {"timeUnixNano": "1726000000000000000", "count": "5", "sum": 1.5, "quantileValues": quantiles}
     summary = {"name": "rpc.wait", "unit": "s", "summary": {"dataPoints": [point]}}
-    own = (("magictel.summary.name", "rpc.wait"), ("magictel.summary.unit", "s"))
+    labels = (("magictel.summary.name", "rpc.wait"), ("magictel.summary.unit", "s"))
     read = parts(request(summary), protobuf)
     assert {part.head.name: part.head.metadata for part in read} == {
-        "rpc.wait_count": own,
-        "rpc.wait_sum": own,
-        "rpc.wait": own,
+        "rpc.wait_count": labels,
+        "rpc.wait_sum": labels,
+        "rpc.wait": labels,
     }
     shown = [point.attributes["quantile"] for part in read if part.head.name == "rpc.wait" for point in part.points]
     assert shown == ["0.9999999", "0.99999991"]

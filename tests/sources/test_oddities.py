@@ -124,12 +124,12 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_bad_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
-    content, said = BAD[case]
+    content, message = BAD[case]
     monkeypatch.chdir(tmp_path)
     Path("r").write_bytes(content)
     with pytest.raises(SourceError) as failure:
         read("r")
-    assert failure.value.message.startswith(said)
+    assert failure.value.message.startswith(message)
     assert "\n" not in failure.value.message
 
 
@@ -174,7 +174,7 @@ def test_standard_input_can_be_named_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("", "'': no path"),
         ("no", "no: no such file"),
@@ -183,11 +183,13 @@ def test_standard_input_can_be_named_once(monkeypatch: pytest.MonkeyPatch) -> No
         ("~nobody9/x", ""),
     ],
 )
-def test_what_is_no_file_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+def test_what_is_no_file_is_wrong_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as failure:
         read(name, twice=True)
-    assert said in failure.value.message
+    assert message in failure.value.message
 
 
 def _spots(value: Any) -> list[tuple[Any, Any]]:

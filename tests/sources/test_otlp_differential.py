@@ -164,7 +164,7 @@ def possible(point: Any) -> bool:
     if isinstance(point, proto.NumberDataPoint):
         return point.WhichOneof("value") is not None
     if isinstance(point, proto.SummaryDataPoint):
-        ranks = [own.quantile for own in point.quantile_values]
+        ranks = [quantile_value.quantile for quantile_value in point.quantile_values]
         return all(0 <= rank <= 1 for rank in ranks) and len(set(ranks)) == len(ranks)
     if point.count and point.HasField("min") and point.HasField("max") and point.min > point.max:
         return False
@@ -203,16 +203,16 @@ def plain(value: Any) -> Any:
 
 def expected(request: Any) -> list[str]:
     """What is to be read: a text for each point, a summary's without its quantiles."""
-    told = []
+    texts = []
     for metric, point in points_of(request):
         if point.flags & 1 or not possible(point):
             continue
-        own = {pair.key: plain(pair.value) for pair in point.attributes}
-        around = (metric.name, own, point.start_time_unix_nano, point.time_unix_nano)
+        attributes = {pair.key: plain(pair.value) for pair in point.attributes}
+        around = (metric.name, attributes, point.start_time_unix_nano, point.time_unix_nano)
         if isinstance(point, proto.NumberDataPoint):
-            told.append(repr((*around, getattr(point, point.WhichOneof("value")), len(point.exemplars))))
+            texts.append(repr((*around, getattr(point, point.WhichOneof("value")), len(point.exemplars))))
         elif isinstance(point, proto.SummaryDataPoint):
-            told.append(repr((metric.name + "_count", *around[1:], point.count)))
+            texts.append(repr((metric.name + "_count", *around[1:], point.count)))
         else:
             least, most = (getattr(point, name) if point.HasField(name) else None for name in ("min", "max"))
             total = point.sum if point.HasField("sum") else None
@@ -222,31 +222,37 @@ def expected(request: Any) -> list[str]:
             else:
                 sides = (point.positive, point.negative)
                 shape = point.scale, point.zero_count, *((side.offset, list(side.bucket_counts)) for side in sides)
-            told.append(repr((*around, point.count, total, least, most, *shape)))
-    return told
+            texts.append(repr((*around, point.count, total, least, most, *shape)))
+    return texts
 
 
 def read(parts: list[Part]) -> list[str]:
     """What was read, in the same texts."""
-    told = []
+    texts = []
     for part in parts:
         name = part.head.name
         if name == "q" or name.endswith("_sum"):
             continue
         for point in part.points:
-            own: Any = point
-            around = (name, dict(own.attributes), own.start_time_unix_nano, own.time_unix_nano)
-            if hasattr(own, "value"):
-                told.append(repr((*around, own.value) + ((len(own.exemplars),) if name != "q_count" else ())))
+            any_point: Any = point
+            around = (name, dict(any_point.attributes), any_point.start_time_unix_nano, any_point.time_unix_nano)
+            if hasattr(any_point, "value"):
+                texts.append(
+                    repr((*around, any_point.value) + ((len(any_point.exemplars),) if name != "q_count" else ()))
+                )
                 continue
             shape: tuple[Any, ...]
-            if hasattr(own, "explicit_bounds"):
-                shape = list(own.bucket_counts), list(own.explicit_bounds), len(own.exemplars)
+            if hasattr(any_point, "explicit_bounds"):
+                shape = list(any_point.bucket_counts), list(any_point.explicit_bounds), len(any_point.exemplars)
             else:
-                sides = (own.positive, own.negative)
-                shape = own.scale, own.zero_count, *((side.offset, list(side.bucket_counts)) for side in sides)
-            told.append(repr((*around, own.count, own.sum, own.min, own.max, *shape)))
-    return told
+                sides = (any_point.positive, any_point.negative)
+                shape = (
+                    any_point.scale,
+                    any_point.zero_count,
+                    *((side.offset, list(side.bucket_counts)) for side in sides),
+                )
+            texts.append(repr((*around, any_point.count, any_point.sum, any_point.min, any_point.max, *shape)))
+    return texts
 
 
 def check(parts: list[Part], skips: Skips, request: Any) -> None:
@@ -260,13 +266,13 @@ def check(parts: list[Part], skips: Skips, request: Any) -> None:
 def rewritten(value: Any, chance: random.Random, key: str = "") -> Any:
     """A JSON value that means the same: nulls and unknown members more, numbers as text and texts as numbers."""
     if isinstance(value, dict):
-        made = {name: rewritten(inner, chance, name) for name, inner in value.items()}
-        if "timeUnixNano" in made or "dataPoints" in made or "scopeMetrics" in made:
+        members = {name: rewritten(inner, chance, name) for name, inner in value.items()}
+        if "timeUnixNano" in members or "dataPoints" in members or "scopeMetrics" in members:
             for name, more in (("exemplars", None), ("resource", None), ("neverHeardOf", {"a": [1]})):
-                allowed = more is not None or (name == "resource") == ("scopeMetrics" in made)
-                if chance.random() < 0.2 and allowed and "dataPoints" not in made:
-                    made.setdefault(name, more)
-        pairs = list(made.items())
+                allowed = more is not None or (name == "resource") == ("scopeMetrics" in members)
+                if chance.random() < 0.2 and allowed and "dataPoints" not in members:
+                    members.setdefault(name, more)
+        pairs = list(members.items())
         chance.shuffle(pairs)
         return dict(pairs)
     if isinstance(value, list):

@@ -43,7 +43,7 @@ def test_metadata_holds_for_its_name_wherever_the_samples_stand() -> None:
         ("c", "sum", "counter", ""),
         ("d", "sum", "counter", ""),
     ]
-    assert [getattr(one, "value", None) for one in parts[0].points] == [1.0, 3.0]
+    assert [getattr(point, "value", None) for point in parts[0].points] == [1.0, 3.0]
 
 
 def test_quoted_names_have_metadata_as_others_have() -> None:
@@ -56,8 +56,14 @@ def test_a_histogram_is_one_wherever_its_lines_stand() -> None:
         b'h_count{p="a"} 2\n# TYPE h histogram\nh_bucket{le="+Inf",p="a"} 2\n# TYPE g gauge\ng 3\n# TYPE h histogram\n'
         b'h_bucket{p="a",le="0.1"} 1\nh_sum{p="a"} 4.5\n'
     )
-    made = point(histogram)
-    assert (made.attributes, made.count, made.sum, made.bucket_counts, made.explicit_bounds) == (
+    converted = point(histogram)
+    assert (
+        converted.attributes,
+        converted.count,
+        converted.sum,
+        converted.bucket_counts,
+        converted.explicit_bounds,
+    ) == (
         {"p": "a"},
         2,
         4.5,
@@ -133,7 +139,7 @@ def test_a_quantile_is_written_as_prometheus_stores_it() -> None:
     parts = read(
         b'# TYPE s summary\ns{quantile="0"} 1\ns{quantile="0.50"} 2\ns_sum 3\ns_count 2\nplain{quantile="0"} 1\n'
     )
-    assert [one.attributes for one in parts[0].points] == [{"quantile": "0.0"}, {"quantile": "0.5"}]
+    assert [point.attributes for point in parts[0].points] == [{"quantile": "0.0"}, {"quantile": "0.5"}]
     assert point(parts[-1]).attributes == {"quantile": "0"}
 
 
@@ -149,7 +155,7 @@ def test_samples_without_a_time_have_the_newest_of_their_page() -> None:
     assert [point(part).time_unix_nano // 1_000_000 for part in parts] == [9000, 5, 9000, 7, 9000]
     assert [point(part).time_unix_nano for part in read(b"a 1\nb 1\n")] == [NOW, NOW]
     two = read(b"a 1 5\nb 1\n# EOF\nb 2\nc 1 7\n# EOF\n")
-    assert [one.time_unix_nano // SECOND for part in two if part.head.name == "b" for one in part.points] == [5, 7]
+    assert [point.time_unix_nano // SECOND for part in two if part.head.name == "b" for point in part.points] == [5, 7]
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -161,9 +167,9 @@ def test_created_lines_are_start_times_in_any_order_exact_to_the_millisecond(fir
     )
     parts = read((created + others if first else others + created) + b"# EOF\n")
     starts = {
-        (part.head.name, *(one.attributes or {}).values()): one.start_time_unix_nano
+        (part.head.name, *(point.attributes or {}).values()): point.start_time_unix_nano
         for part in parts
-        for one in part.points
+        for point in part.points
     }
     assert starts == {
         ("c_total", "1"): 1_700_000_000_123_000_000,
@@ -194,9 +200,9 @@ def test_exemplars_are_kept_with_their_traces() -> None:
         f'h_bucket{{le="1"}} 1 5 # {{trace_id="a"}} 0.7\nh_bucket{{le="+Inf"}} 1 5\n# EOF\n'.encode()
     )
     histogram, counter = parts
-    (own,) = point(counter).exemplars
-    assert (own.filtered_attributes, own.value, own.time_unix_nano) == ({"u": "1"}, 0.5, 4_250_000_000)
-    assert (own.trace_id, own.span_id) == (int(trace, 16), int(span, 16))
+    (exemplar,) = point(counter).exemplars
+    assert (exemplar.filtered_attributes, exemplar.value, exemplar.time_unix_nano) == ({"u": "1"}, 0.5, 4_250_000_000)
+    assert (exemplar.trace_id, exemplar.span_id) == (int(trace, 16), int(span, 16))
     (plain,) = point(histogram).exemplars
     assert (plain.filtered_attributes, plain.time_unix_nano, plain.trace_id) == ({"trace_id": "a"}, 5 * SECOND, None)
 
@@ -210,8 +216,8 @@ def test_a_large_page_is_read_as_a_small_one_is(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("magictel.sources.prometheus_text._READ_ONCE", 100)
     monkeypatch.setattr("magictel.sources.prometheus_text._IN_MEMORY", 100)
     large = [part._replace(head=part.head._replace(resource=None)) for part in read(page)]  # type: ignore[arg-type]
-    assert [(part.head.name, part.keys, [one.time_unix_nano for one in part.points]) for part in small] == [
-        (part.head.name, part.keys, [one.time_unix_nano for one in part.points]) for part in large
+    assert [(part.head.name, part.keys, [point.time_unix_nano for point in part.points]) for part in small] == [
+        (part.head.name, part.keys, [point.time_unix_nano for point in part.points]) for part in large
     ]
     assert {str(part.head.kind) for part in large if part.head.name == "c_total"} == {"sum"}
 
@@ -254,5 +260,5 @@ def test_labels_that_come_again_are_the_same_objects() -> None:
     parts = [part for batch in reader.read([page], lambda error: pytest.fail(str(error))) for part in batch]
     by_name: dict[str, list[Any]] = {}
     for part in parts:
-        by_name.setdefault(part.head.name, []).extend(one.attributes for one in part.points)
+        by_name.setdefault(part.head.name, []).extend(point.attributes for point in part.points)
     assert all(first is second for first, second in by_name.values())

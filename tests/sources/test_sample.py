@@ -66,9 +66,9 @@ def test_attributes_hold_unicode_integers_booleans_and_lists() -> None:
 
 
 def test_buckets_add_up_and_times_lie_within_the_window() -> None:
-    made = sample("run", NOW, thorough=True)
+    collected = sample("run", NOW, thorough=True)
     for point in points(thorough=True):
-        assert made.since < point.time_unix_nano / 1e9 < made.until
+        assert collected.since < point.time_unix_nano / 1e9 < collected.until
         if hasattr(point, "bucket_counts"):
             assert sum(point.bucket_counts) == point.count
         if hasattr(point, "scale"):
@@ -77,7 +77,7 @@ def test_buckets_add_up_and_times_lie_within_the_window() -> None:
 
 
 def test_given_attributes_stand_on_every_point() -> None:
-    made = sample("run", NOW, attributes={"team": "gateway"})
-    every = [point for group in groups(made.data) for point in group.points]
-    assert count_points(made.data) == len(every) == 12
+    collected = sample("run", NOW, attributes={"team": "gateway"})
+    every = [point for group in groups(collected.data) for point in group.points]
+    assert count_points(collected.data) == len(every) == 12
     assert all(point.attributes["team"] == "gateway" for point in every)

@@ -84,10 +84,10 @@ def test_base64_identifiers_mean_what_hex_does() -> None:
     }
     both = [
         OtlpJsonReader("r")
-        .line(json.dumps(request({**GOOD, "exemplars": [one]})).encode(), 1)[0]
+        .line(json.dumps(request({**GOOD, "exemplars": [encode]})).encode(), 1)[0]
         .points[0]
         .exemplars[0]
-        for one in (BASE64, hexadecimal)
+        for encode in (BASE64, hexadecimal)
     ]
     assert both[0] == both[1]
     _, skips = read(request({**GOOD, "exemplars": [{**BASE64, "traceId": "?"}]}))
@@ -161,8 +161,8 @@ def test_what_would_lose_points_is_a_broken_line_by_name_and_column(case: str) -
     with pytest.raises(SourceError) as failure:
         read(text)
     assert failure.value.code == "source.broken-line"
-    place, _, said = failure.value.message.partition(": ")
-    assert said.startswith(why)
+    place, _, message = failure.value.message.partition(": ")
+    assert message.startswith(why)
     assert place.startswith("r, line 1, column ") or "temporality" in case
 
 
@@ -222,10 +222,10 @@ def test_an_impossible_point_stops_by_name_or_is_counted_alone(format_: str, cas
     with pytest.raises(SourceError) as failure:
         points(Skips())
     assert failure.value.code == "source.impossible-point"
-    place, _, said = failure.value.message.partition(": ")
+    place, _, message = failure.value.message.partition(": ")
     assert place.startswith("r, line 1, column " if format_ == "json" else "r, message 1")
-    assert said.startswith(why)
-    assert said.endswith(f"in {PATH}.{kind}.dataPoints[1]")
+    assert message.startswith(why)
+    assert message.endswith(f"in {PATH}.{kind}.dataPoints[1]")
     skips = Skips(go_on=True)
     assert points(skips) == 2
     assert (skips.impossible, skips.broken, len(skips.examples)) == (1, 0, 1)
@@ -284,8 +284,8 @@ def test_a_zero_threshold_that_is_lost_is_said() -> None:
     tree = request({"count": 1, "zeroCount": 1, "zeroThreshold": 0.5}, kind="exponentialHistogram")
     decoder = OtlpProtobuf("r")
     decoder.message(ParseDict(tree, ExportMetricsServiceRequest()).SerializeToString(), 1)
-    said = ("zeroThreshold of an exponential histogram is not sent (1 point)",)
-    assert read(tree)[1].warnings() == decoder.skips.warnings() == said
+    warnings = ("zeroThreshold of an exponential histogram is not sent (1 point)",)
+    assert read(tree)[1].warnings() == decoder.skips.warnings() == warnings
 
 
 def test_a_metric_of_an_older_protobuf_is_named() -> None:
@@ -389,10 +389,10 @@ def test_every_member_of_otlp_is_known(message: Any) -> None:
 @pytest.mark.parametrize("size", range(12, 300))
 def test_a_request_in_protobuf_is_known_whatever_its_length_looks_like(tmp_path: Path, size: int) -> None:
     """35 bytes behind a line feed look like a comment, 65 to 122 like a metric's name, 123 like JSON."""
-    made = ParseDict(request(GOOD, name="m"), ExportMetricsServiceRequest())
-    made.resource_metrics[0].scope_metrics[0].metrics[0].description = "d" * size
+    message = ParseDict(request(GOOD, name="m"), ExportMetricsServiceRequest())
+    message.resource_metrics[0].scope_metrics[0].metrics[0].description = "d" * size
     file = tmp_path / "r.pb"
-    file.write_bytes(made.SerializeToString())
+    file.write_bytes(message.SerializeToString())
     assert [values(batch) for batch in Recordings((str(file),)).batches()] == [[1.5]]
 
 
@@ -417,8 +417,8 @@ def test_a_gauge_beside_a_summary_of_its_name_is_no_part_of_it() -> None:
 
 
 def test_older_and_foreign_fields_of_a_request_in_protobuf_are_broken_by_number() -> None:
-    made = ParseDict(request(GOOD), ExportMetricsServiceRequest())
-    inner = made.resource_metrics[0].scope_metrics[0].SerializeToString()
+    message = ParseDict(request(GOOD), ExportMetricsServiceRequest())
+    inner = message.resource_metrics[0].scope_metrics[0].SerializeToString()
     older = b"\xc2\x3e" + bytes([len(inner)]) + inner
     with pytest.raises(SourceError, match="field 1000, instrumentationLibraryMetrics"):
         OtlpProtobuf("r", 0).message(b"\x0a" + bytes([len(older)]) + older, 1)

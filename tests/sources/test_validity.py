@@ -104,6 +104,6 @@ def test_a_summary() -> None:
     ],
 )
 def test_times(nanoseconds: int, problem: str | None, unit: str | None) -> None:
-    found = validity.time(nanoseconds)
-    assert (None if found is None else str(found)) == problem
+    message = validity.time(nanoseconds)
+    assert (None if message is None else str(message)) == problem
     assert validity.mistaken_unit(nanoseconds) == unit

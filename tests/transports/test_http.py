@@ -24,19 +24,19 @@ from tests.transports.servers import OK, Authority, answers, free_port, once, re
 
 @contextlib.contextmanager
 def transport(**options: object) -> Iterator[HttpTransport]:
-    made = HttpTransport(**({"environment": {}} | options))  # type: ignore[arg-type]
+    client = HttpTransport(**({"environment": {}} | options))  # type: ignore[arg-type]
     try:
-        yield made
+        yield client
     finally:
-        made.close()
+        client.close()
 
 
-def post(one: HttpTransport, url: str, body: bytes = b"{}\n", timeout: float = 5.0, **headers: str) -> Reply:
-    return one.send(Request("POST", f"{url}/_bulk", headers, body), timeout)
+def post(client: HttpTransport, url: str, body: bytes = b"{}\n", timeout: float = 5.0, **headers: str) -> Reply:
+    return client.send(Request("POST", f"{url}/_bulk", headers, body), timeout)
 
 
-def get(one: HttpTransport, url: str, timeout: float = 5.0) -> Reply:
-    return one.send(Request("GET", f"{url}/", {}), timeout)
+def get(client: HttpTransport, url: str, timeout: float = 5.0) -> Reply:
+    return client.send(Request("GET", f"{url}/", {}), timeout)
 
 
 def failure(ask: Callable[[], Reply]) -> WireError:
@@ -49,16 +49,16 @@ def failure(ask: Callable[[], Reply]) -> WireError:
 
 
 def test_requests_one_after_another_share_a_connection() -> None:
-    with serving(answers(OK)) as server, transport() as one:
+    with serving(answers(OK)) as server, transport() as client:
         for _ in range(5):
-            assert post(one, server.http).ok
+            assert post(client, server.http).ok
         assert server.accepted == 1
 
 
 def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
-    with serving(once(OK)) as server, transport() as one:
+    with serving(once(OK)) as server, transport() as client:
         for number in range(3):
-            assert post(one, server.http).ok
+            assert post(client, server.http).ok
             while server.ended <= number:  # it has closed
                 time.sleep(0.01)
         assert server.accepted == 3
@@ -66,16 +66,16 @@ def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
 
 def test_connection_close_is_obeyed() -> None:
     reply = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    with serving(answers(reply)) as server, transport() as one:
-        post(one, server.http)
-        post(one, server.http)
+    with serving(answers(reply)) as server, transport() as client:
+        post(client, server.http)
+        post(client, server.http)
         assert server.accepted == 2
 
 
 def test_an_idle_connection_is_dropped_after_its_time() -> None:
-    with serving(answers(OK)) as server, transport(keepalive=0.0) as one:
-        post(one, server.http)
-        post(one, server.http)
+    with serving(answers(OK)) as server, transport(keepalive=0.0) as client:
+        post(client, server.http)
+        post(client, server.http)
         assert server.accepted == 2
 
 
@@ -96,18 +96,18 @@ def closes_at_the_second_request(counted: list[int]) -> Callable[[socket.socket]
 
 def test_a_probe_on_a_connection_closed_in_that_moment_is_asked_again() -> None:
     counted: list[int] = []
-    with serving(closes_at_the_second_request(counted)) as server, transport() as one:
-        assert get(one, server.http).ok
-        assert get(one, server.http).ok
+    with serving(closes_at_the_second_request(counted)) as server, transport() as client:
+        assert get(client, server.http).ok
+        assert get(client, server.http).ok
         assert server.accepted == 2
 
 
 def test_a_payload_on_a_connection_closed_in_that_moment_is_not_sent_twice() -> None:
     counted: list[int] = []
-    with serving(closes_at_the_second_request(counted)) as server, transport() as one:
-        assert post(one, server.http).ok
-        found = failure(lambda: post(one, server.http))
-        assert (found.code, found.maybe_delivered, server.accepted) == ("net.http.closed", True, 1)
+    with serving(closes_at_the_second_request(counted)) as server, transport() as client:
+        assert post(client, server.http).ok
+        error = failure(lambda: post(client, server.http))
+        assert (error.code, error.maybe_delivered, server.accepted) == ("net.http.closed", True, 1)
 
 
 def test_a_connection_that_was_opened_while_another_thread_closed_the_transport_is_closed_too(
@@ -115,28 +115,28 @@ def test_a_connection_that_was_opened_while_another_thread_closed_the_transport_
 ) -> None:
     """Nobody would close it: it was left to the garbage collector, open."""
     opened: list[socket.socket] = []
-    with serving(answers(OK)) as server, transport() as one:
-        connect = one._backend.connect_tcp
+    with serving(answers(OK)) as server, transport() as client:
+        connect = client._backend.connect_tcp
 
         def closed_meanwhile(*arguments: object, **options: object) -> object:
-            one.close()
+            client.close()
             stream = connect(*arguments, **options)  # type: ignore[arg-type]
             opened.append(stream.sock)
             return stream
 
-        monkeypatch.setattr(one._backend, "connect_tcp", closed_meanwhile)
-        assert get(one, server.http).status == 200
+        monkeypatch.setattr(client._backend, "connect_tcp", closed_meanwhile)
+        assert get(client, server.http).status == 200
         assert [sock.fileno() for sock in opened] == [-1]
 
 
 def test_many_threads_use_one_transport() -> None:
     failures: list[BaseException] = []
-    with serving(answers(OK)) as server, transport() as one:
+    with serving(answers(OK)) as server, transport() as client:
 
         def work() -> None:
             try:
                 for _ in range(20):
-                    assert post(one, server.http).body == b"{}"
+                    assert post(client, server.http).body == b"{}"
             except BaseException as error:
                 failures.append(error)
 
@@ -150,11 +150,11 @@ def test_many_threads_use_one_transport() -> None:
 
 
 def test_it_may_be_closed_twice_and_used_again() -> None:
-    with serving(answers(OK)) as server, transport() as one:
-        post(one, server.http)
-        one.close()
-        one.close()
-        assert post(one, server.http).ok
+    with serving(answers(OK)) as server, transport() as client:
+        post(client, server.http)
+        client.close()
+        client.close()
+        assert post(client, server.http).ok
         assert server.accepted == 2
 
 
@@ -181,14 +181,14 @@ def test_a_forked_child_makes_a_connection_of_its_own_and_the_parent_keeps_its_o
 
 
 def test_an_ipv6_address_is_reached() -> None:
-    with serving(answers(OK), family=socket.AF_INET6) as server, transport() as one:
-        assert post(one, f"http://[::1]:{server.port}").ok
+    with serving(answers(OK), family=socket.AF_INET6) as server, transport() as client:
+        assert post(client, f"http://[::1]:{server.port}").ok
 
 
 def test_the_next_address_is_tried_where_the_first_refuses() -> None:
     """localhost is ::1 and 127.0.0.1, and only one of them listens."""
-    with serving(answers(OK)) as server, transport() as one:
-        assert post(one, f"http://localhost:{server.port}").ok
+    with serving(answers(OK)) as server, transport() as client:
+        assert post(client, f"http://localhost:{server.port}").ok
 
 
 # ---- deadlines and limits --------------------------------------------------------------------------------------------
@@ -214,20 +214,20 @@ def trickles(data: bytes) -> Callable[[socket.socket], None]:
     ids=["headers", "body", "interim"],
 )
 def test_the_deadline_holds_however_the_bytes_trickle(reply: bytes) -> None:
-    with serving(trickles(reply)) as server, transport() as one:
-        found = failure(
-            lambda: post(one, server.http, timeout=1.5)
+    with serving(trickles(reply)) as server, transport() as client:
+        error = failure(
+            lambda: post(client, server.http, timeout=1.5)
         )  # else the whole arrives after 50 s, and nothing fails
-        assert (found.code, found.phase, found.maybe_delivered) == ("net.http.read-timeout", "read", True)
+        assert (error.code, error.phase, error.maybe_delivered) == ("net.http.read-timeout", "read", True)
 
 
 def test_a_server_that_does_not_read_ends_by_the_deadline() -> None:
     over = threading.Event()
 
-    with serving(lambda _: over.wait(100)) as server, transport() as one:
-        found = failure(lambda: post(one, server.http, b"x" * 50_000_000, timeout=0.5))
+    with serving(lambda _: over.wait(100)) as server, transport() as client:
+        error = failure(lambda: post(client, server.http, b"x" * 50_000_000, timeout=0.5))
         over.set()
-        assert (found.code, found.phase, found.maybe_delivered) == ("net.http.write-timeout", "write", True)
+        assert (error.code, error.phase, error.maybe_delivered) == ("net.http.write-timeout", "write", True)
 
 
 def test_an_early_refusal_is_read_although_the_rest_cannot_be_sent() -> None:
@@ -240,8 +240,8 @@ def test_an_early_refusal_is_read_although_the_rest_cannot_be_sent() -> None:
         for _ in range(20):
             sock.recv(65536)
 
-    with serving(too_large) as server, transport() as one:
-        assert post(one, server.http, b"x" * 20_000_000).status == 413
+    with serving(too_large) as server, transport() as client:
+        assert post(client, server.http, b"x" * 20_000_000).status == 413
 
 
 @pytest.mark.parametrize(
@@ -254,15 +254,15 @@ def test_an_early_refusal_is_read_although_the_rest_cannot_be_sent() -> None:
     ids=["length", "chunked", "until close"],
 )
 def test_a_body_over_the_limit_is_not_read(reply: bytes) -> None:
-    with serving(once(reply)) as server, transport(body_limit=4000) as one:
-        assert failure(lambda: post(one, server.http)).code == "http.reply-too-large"
+    with serving(once(reply)) as server, transport(body_limit=4000) as client:
+        assert failure(lambda: post(client, server.http)).code == "http.reply-too-large"
 
 
 def test_a_small_body_that_inflates_over_the_limit_is_not_inflated() -> None:
     bomb = gzip.compress(b"\0" * 10_000_000)
     reply = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb
-    with serving(once(reply)) as server, transport(body_limit=100_000) as one:
-        assert failure(lambda: post(one, server.http)).code == "http.reply-too-large"
+    with serving(once(reply)) as server, transport(body_limit=100_000) as client:
+        assert failure(lambda: post(client, server.http)).code == "http.reply-too-large"
 
 
 def test_a_server_of_another_protocol_that_then_keeps_silent_is_told_by_its_first_bytes() -> None:
@@ -272,11 +272,11 @@ def test_a_server_of_another_protocol_that_then_keeps_silent_is_told_by_its_firs
         sock.sendall(b"\x4a\x00\x00\x00\x0a8.0.36")
         over.wait(100)
 
-    with serving(database) as server, transport() as one:
-        found = failure(lambda: post(one, server.http, timeout=1.5))
+    with serving(database) as server, transport() as client:
+        error = failure(lambda: post(client, server.http, timeout=1.5))
         over.set()
-    assert found.code == "http.not-http"
-    assert "8.0.36" in found.message
+    assert error.code == "http.not-http"
+    assert "8.0.36" in error.message
 
 
 # ---- what is sent ----------------------------------------------------------------------------------------------------
@@ -293,8 +293,8 @@ def heard(heads: list[bytes], reply: bytes = OK) -> Callable[[socket.socket], No
 
 def test_the_request_travels_as_it_was_given() -> None:
     heads: list[bytes] = []
-    with serving(heard(heads)) as server, transport() as one:
-        one.send(Request("POST", f"{server.http}/a/_bulk?x=1&y=%20", {"Authorization": "ApiKey abc"}, b"{}\n"), 5)
+    with serving(heard(heads)) as server, transport() as client:
+        client.send(Request("POST", f"{server.http}/a/_bulk?x=1&y=%20", {"Authorization": "ApiKey abc"}, b"{}\n"), 5)
     head, _, body = heads[0].partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == b"POST /a/_bulk?x=1&y=%20 HTTP/1.1"
@@ -322,8 +322,8 @@ def test_what_every_request_has_is_added_once_where_it_was_not_given(
     method: str, headers: dict[str, str], body: bytes, wanted: dict[bytes, bytes | None]
 ) -> None:
     heads: list[bytes] = []
-    with serving(heard(heads)) as server, transport() as one:
-        one.send(Request(method, f"{server.http}/", headers, body), 5)
+    with serving(heard(heads)) as server, transport() as client:
+        client.send(Request(method, f"{server.http}/", headers, body), 5)
     lines = heads[0].partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
     sent = sorted((name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines))
     here = f"127.0.0.1:{server.port}".encode()
@@ -333,18 +333,18 @@ def test_what_every_request_has_is_added_once_where_it_was_not_given(
 def test_a_cookie_is_not_given_back() -> None:
     heads: list[bytes] = []
     reply = OK.replace(b"\r\n", b"\r\nSet-Cookie: session=1; Path=/\r\n", 1)
-    with serving(heard(heads, reply)) as server, transport() as one:
+    with serving(heard(heads, reply)) as server, transport() as client:
         for _ in range(2):
-            assert get(one, server.http).ok
+            assert get(client, server.http).ok
     assert len(heads) == 2
     assert not any(b"cookie" in head.lower() for head in heads)
 
 
 def test_a_redirect_is_not_followed() -> None:
-    with serving(answers(OK)) as other, transport() as one:
+    with serving(answers(OK)) as other, transport() as client:
         moved = f"HTTP/1.1 307 Moved\r\nLocation: {other.http}/\r\nContent-Length: 0\r\n\r\n".encode()
         with serving(answers(moved)) as server:
-            assert post(one, server.http).status == 307
+            assert post(client, server.http).status == 307
         assert other.accepted == 0
 
 
@@ -357,20 +357,20 @@ def test_a_redirect_is_not_followed() -> None:
     ],
 )
 def test_a_header_that_cannot_travel_is_refused_without_showing_it(value: str, code: str) -> None:
-    with serving(answers(OK)) as server, transport() as one:
-        found = failure(lambda: post(one, server.http, Authorization=value))
-        assert found.code == code
-        assert not found.maybe_delivered
-        assert "s3cr3t" not in f"{found!r} {found.evidence} {found.remedy}"
+    with serving(answers(OK)) as server, transport() as client:
+        error = failure(lambda: post(client, server.http, Authorization=value))
+        assert error.code == code
+        assert not error.maybe_delivered
+        assert "s3cr3t" not in f"{error!r} {error.evidence} {error.remedy}"
         assert server.accepted == 0
 
 
 def test_a_secret_that_a_server_echoes_is_not_shown() -> None:
-    with serving(says(b"what is s3cr3t-value?\r\n")) as server, transport(redact=Redactor(["s3cr3t-value"])) as one:
-        found = failure(lambda: post(one, server.http))
-        assert found.code == "http.not-http"
-        assert "s3cr3t-value" not in f"{found} {found.evidence}"
-        assert "***" in f"{found.evidence}"
+    with serving(says(b"what is s3cr3t-value?\r\n")) as server, transport(redact=Redactor(["s3cr3t-value"])) as client:
+        error = failure(lambda: post(client, server.http))
+        assert error.code == "http.not-http"
+        assert "s3cr3t-value" not in f"{error} {error.evidence}"
+        assert "***" in f"{error.evidence}"
 
 
 def test_instrumentation_is_suppressed_while_a_request_is_under_way() -> None:
@@ -381,8 +381,8 @@ def test_instrumentation_is_suppressed_while_a_request_is_under_way() -> None:
             seen.append(context.get_value("suppress_instrumentation"))
             return text
 
-    with transport(redact=Watching()) as one:
-        failure(lambda: post(one, f"http://127.0.0.1:{free_port()}"))
+    with transport(redact=Watching()) as client:
+        failure(lambda: post(client, f"http://127.0.0.1:{free_port()}"))
     assert seen
     assert all(seen)
     assert not context.get_value("suppress_instrumentation")
@@ -421,8 +421,8 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 def test_plain_http_goes_to_the_proxy_in_absolute_form_with_its_credentials() -> None:
     heads: list[bytes] = []
-    with serving(tunnels(heads)) as proxy, transport(proxy=f"http://me:s3cr3t-value@127.0.0.1:{proxy.port}") as one:
-        assert post(one, "http://es.invalid:9200").ok
+    with serving(tunnels(heads)) as proxy, transport(proxy=f"http://me:s3cr3t-value@127.0.0.1:{proxy.port}") as client:
+        assert post(client, "http://es.invalid:9200").ok
     assert heads[0].startswith(b"POST http://es.invalid:9200/_bulk HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic bWU6czNjcjN0LXZhbHVl\r\n" in heads[0]
 
@@ -434,9 +434,9 @@ def test_https_goes_through_the_proxys_tunnel_and_the_proxy_sees_no_header_of_ou
     with (
         serving(answers(OK), authority.context()) as backend,
         serving(tunnels(heads)) as proxy,
-        transport(tls=TlsOptions(ca_file=authority.file), proxy=proxy.http) as one,
+        transport(tls=TlsOptions(ca_file=authority.file), proxy=proxy.http) as client,
     ):
-        assert post(one, backend.https, Authorization="ApiKey abc").ok
+        assert post(client, backend.https, Authorization="ApiKey abc").ok
     assert heads[0].startswith(f"CONNECT localhost:{backend.port} HTTP/1.1\r\n".encode())
     assert b"ApiKey" not in heads[0]
 
@@ -456,21 +456,21 @@ def test_https_goes_through_the_proxys_tunnel_and_the_proxy_sees_no_header_of_ou
 def test_the_environments_proxy_is_used_where_it_applies(environment: dict[str, str], proxied: bool) -> None:
     with serving(answers(OK)) as backend, serving(answers(OK)) as proxy:
         given = {name: value.replace("PROXY", proxy.http) for name, value in environment.items()}
-        with transport(environment=given) as one:
-            post(one, backend.http)
+        with transport(environment=given) as client:
+            post(client, backend.http)
         assert (proxy.accepted, backend.accepted) == ((1, 0) if proxied else (0, 1))
-        with transport(environment=given, trust_env=False) as one:
-            post(one, backend.http)
+        with transport(environment=given, trust_env=False) as client:
+            post(client, backend.http)
         assert backend.accepted == (1 if proxied else 2)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_wants_credentials_is_told_from_the_backend(scheme: str) -> None:
     refusal = b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"
-    with serving(answers(refusal)) as proxy, transport(environment={"ALL_PROXY": proxy.http}) as one:
-        found = failure(lambda: post(one, f"{scheme}://es.invalid:9200"))
-    assert (found.code, found.phase, found.maybe_delivered) == ("http.proxy.auth", "proxy", False)
-    assert "ALL_PROXY" in found.message
+    with serving(answers(refusal)) as proxy, transport(environment={"ALL_PROXY": proxy.http}) as client:
+        error = failure(lambda: post(client, f"{scheme}://es.invalid:9200"))
+    assert (error.code, error.phase, error.maybe_delivered) == ("http.proxy.auth", "proxy", False)
+    assert "ALL_PROXY" in error.message
 
 
 def resets(sock: socket.socket) -> None:
@@ -480,11 +480,11 @@ def resets(sock: socket.socket) -> None:
 
 @pytest.mark.parametrize("handler", [once(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), once(b"SSH-2.0\r\n"), resets])
 def test_a_proxy_that_opens_no_tunnel_is_told_from_the_backend(handler: Callable[[socket.socket], None]) -> None:
-    with serving(handler) as proxy, transport(proxy=proxy.http) as one:
-        found = failure(lambda: post(one, "https://es.invalid:9200"))
-    assert found.code in ("http.proxy.refused", "http.proxy.down")
-    assert found.phase == "proxy"
-    assert not found.maybe_delivered
+    with serving(handler) as proxy, transport(proxy=proxy.http) as client:
+        error = failure(lambda: post(client, "https://es.invalid:9200"))
+    assert error.code in ("http.proxy.refused", "http.proxy.down")
+    assert error.phase == "proxy"
+    assert not error.maybe_delivered
 
 
 def test_a_connection_whose_answer_could_not_be_read_is_not_used_again() -> None:

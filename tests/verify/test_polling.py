@@ -82,8 +82,8 @@ def waits(delay: Any, within: float | None = None) -> Patience | Unreadable:
 
 
 def test_the_wait_is_three_times_the_delay_and_at_least_five_seconds() -> None:
-    made = [waits(1.0), waits(30.0), waits(1.0, 2.0)]
-    assert [(one.within, one.every) for one in made if isinstance(one, Patience)] == [
+    patiences = [waits(1.0), waits(30.0), waits(1.0, 2.0)]
+    assert [(patience.within, patience.every) for patience in patiences if isinstance(patience, Patience)] == [
         (5.0, 3.0),
         (90.0, 3.0),
         (2.0, 3.0),

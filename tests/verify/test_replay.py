@@ -81,8 +81,8 @@ def search(change: Change | None, environment: dict[str, str], folder: Path) -> 
             if change is None:
                 return super().attempt(payload, timeout)
             items = self.split(change(payload))
-            made = replace(payload, body=b"".join(items), points=len(items), sizes=None)
-            attempted = super().attempt(made, timeout)
+            changed = replace(payload, body=b"".join(items), points=len(items), sizes=None)
+            attempted = super().attempt(changed, timeout)
             return replace(attempted, outcome=Delivered())
 
     environment = {**environment, "ELASTICSEARCH_TIMEOUT": PATIENT}
@@ -292,7 +292,7 @@ def test_where_the_index_makes_the_ids_points_are_counted_by_metric(tmp_path: Pa
     assert seen is not None
     assert (result.outcome, result.code, (seen.missing, seen.unverified)) == (outcome, code, counts), result
     assert (seen.expected, seen.identity) == (RECORDED, "metric")
-    assert [(one.metric, one.expected) for one in seen.counted] == [("proof", RECORDED)]
+    assert [(count.metric, count.expected) for count in seen.counted] == [("proof", RECORDED)]
     assert result.receipt.delivered == RECORDED
 
 
@@ -406,12 +406,12 @@ def test_a_replay_from_the_end_has_nothing_left_and_from_beyond_it_is_refused(tm
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("change", "expected"),
     [(None, 4000), (first_of(lambda _: b""), 0)],
     ids=["between two slices", "while it waits for a slice"],
 )
 def test_an_interrupt_while_it_reads_back_keeps_what_was_found_and_calls_nothing_lost(
-    tmp_path: Path, change: Change | None, found: int
+    tmp_path: Path, change: Change | None, expected: int
 ) -> None:
     job = Job("t", "file", lambda: to_file(change, {}, tmp_path))
     with Recordings([recording(tmp_path)], False, 0, True) as opened:
@@ -424,7 +424,7 @@ def test_an_interrupt_while_it_reads_back_keeps_what_was_found_and_calls_nothing
     (result,) = finished.results
     seen = result.verification
     assert seen is not None
-    assert (seen.expected, seen.found, seen.unverified, seen.missing) == (RECORDED, found, RECORDED - found, 0)
+    assert (seen.expected, seen.found, seen.unverified, seen.missing) == (RECORDED, expected, RECORDED - expected, 0)
     assert (result.outcome, seen.code) == (SendOutcome.UNVERIFIED, "verify.unverified")
     assert result.receipt.delivered == RECORDED
     document = replay_document(finished)

@@ -55,16 +55,16 @@ def mappings(cluster: Cluster, expression: str, *, allow_missing: bool) -> dict[
 
 def field_mappings(cluster: Cluster, expression: str, pattern: str) -> dict[str, Any]:
     """`_mapping/field/PATTERN`."""
-    found: dict[str, Any] = {}
+    by_index: dict[str, Any] = {}
     for index in cluster.resolve(expression):
-        found[index.name] = {
+        by_index[index.name] = {
             "mappings": {
                 path: {"full_name": path, "mapping": {path.rsplit(".", 1)[-1]: leaf.json()}}
                 for path, leaf in index.mapping.flat.items()
-                if isinstance(leaf, Field) and any(fnmatchcase(path, one) for one in pattern.split(","))
+                if isinstance(leaf, Field) and any(fnmatchcase(path, part) for part in pattern.split(","))
             }
         }
-    return found
+    return by_index
 
 
 def put_mapping(cluster: Cluster, expression: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,20 +83,24 @@ def settings(
     unset = {"index.refresh_interval": "1s", "index.mapping.total_fields.limit": "1000"}
     if cluster.dialect.modern:
         unset["index.mode"] = "standard"
-    found: dict[str, Any] = {}
+    by_index: dict[str, Any] = {}
 
     def chosen(given: Mapping[str, Any]) -> dict[str, Any]:
-        kept = {name: value for name, value in given.items() if any(fnmatchcase(name, one) for one in names.split(","))}
+        kept = {
+            name: value for name, value in given.items() if any(fnmatchcase(name, part) for part in names.split(","))
+        }
         return kept if flat else nested_settings(kept)
 
     for index in cluster.resolve(expression, allow_missing=allow_missing):
         shown = _shown_settings(cluster, index)
         kept = chosen(shown)
         if kept or defaults:
-            found[index.name] = {"settings": kept}
+            by_index[index.name] = {"settings": kept}
         if defaults:
-            found[index.name]["defaults"] = chosen({name: value for name, value in unset.items() if name not in shown})
-    return found
+            by_index[index.name]["defaults"] = chosen(
+                {name: value for name, value in unset.items() if name not in shown}
+            )
+    return by_index
 
 
 def put_settings(cluster: Cluster, expression: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,27 +121,29 @@ def put_settings(cluster: Cluster, expression: str, body: Mapping[str, Any]) -> 
 
 def get_index(cluster: Cluster, expression: str, *, allow_missing: bool) -> dict[str, Any]:
     """`GET /INDEX`."""
-    found: dict[str, Any] = {}
+    by_index: dict[str, Any] = {}
     for index in cluster.resolve(expression, allow_missing=allow_missing):
-        found[index.name] = {
+        by_index[index.name] = {
             "aliases": {alias: {} for alias, names in cluster.aliases.items() if index.name in names},
             "mappings": index.mapping.json(),
             "settings": nested_settings(_shown_settings(cluster, index)),
         }
         if index.stream is not None:
-            found[index.name]["data_stream"] = index.stream
-    return found
+            by_index[index.name]["data_stream"] = index.stream
+    return by_index
 
 
 def data_streams(cluster: Cluster, expression: str) -> dict[str, Any]:
     """`GET _data_stream`."""
     patterns = expression.split(",")
-    streams = [stream for name, stream in cluster.streams.items() if any(fnmatchcase(name, one) for one in patterns)]
-    for one in patterns:
-        if "*" not in one and one not in cluster.streams:
-            missing = no_such_index(one)
+    streams = [
+        stream for name, stream in cluster.streams.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
+    ]
+    for pattern in patterns:
+        if "*" not in pattern and pattern not in cluster.streams:
+            missing = no_such_index(pattern)
             if cluster.dialect.elastic:
-                missing.more = {"index_uuid": "_na_", "index": one}
+                missing.more = {"index_uuid": "_na_", "index": pattern}
             raise missing
     return {
         "data_streams": [
@@ -157,15 +163,17 @@ def data_streams(cluster: Cluster, expression: str) -> dict[str, Any]:
 
 def get_templates(cluster: Cluster, kind: str, pattern: str | None) -> dict[str, Any]:
     """`GET _index_template`, `_component_template`, `_template`."""
-    held = _templates(cluster, kind)
-    names = [name for name in held if pattern is None or any(fnmatchcase(name, one) for one in pattern.split(","))]
+    templates = _templates(cluster, kind)
+    names = [
+        name for name in templates if pattern is None or any(fnmatchcase(name, part) for part in pattern.split(","))
+    ]
     if kind == "_template":
-        return {name: held[name] for name in names}
+        return {name: templates[name] for name in names}
     if not names and pattern is not None and "*" not in pattern:
         noun = "index template" if kind == "_index_template" else "component template"
         raise Refused(404, "resource_not_found_exception", f"{noun} matching [{pattern}] not found")
     key = kind.strip("_")
-    return {f"{key}s": [{"name": name, key: _shown_template(held[name])} for name in names]}
+    return {f"{key}s": [{"name": name, key: _shown_template(templates[name])} for name in names]}
 
 
 def put_template(cluster: Cluster, kind: str, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,8 +203,8 @@ def put_template(cluster: Cluster, kind: str, name: str, body: Mapping[str, Any]
 
 def delete_template(cluster: Cluster, kind: str, pattern: str) -> dict[str, Any]:
     """`DELETE _index_template`, `_component_template`, `_template`."""
-    held = _templates(cluster, kind)
-    names = [name for name in held if any(fnmatchcase(name, one) for one in pattern.split(","))]
+    templates = _templates(cluster, kind)
+    names = [name for name in templates if any(fnmatchcase(name, part) for part in pattern.split(","))]
     if not names and "*" not in pattern:
         if kind == "_component_template" and cluster.dialect.elastic:
             raise Refused(404, "resource_not_found_exception", pattern)
@@ -207,7 +215,7 @@ def delete_template(cluster: Cluster, kind: str, pattern: str) -> dict[str, Any]
             raise illegal(
                 f"unable to remove composable templates [{name}] as they are in use by a data streams [{', '.join(using)}]"
             )
-        del held[name]
+        del templates[name]
     return {"acknowledged": True}
 
 
@@ -215,8 +223,8 @@ def simulate_index(cluster: Cluster, name: str) -> dict[str, Any]:
     """`POST _index_template/_simulate_index/NAME`: nothing where no template matches."""
     if cluster.templates.matching(name) is None:
         return {}
-    found, layers = cluster.templates.compose(name)
-    template = {"settings": nested_settings(found), "mappings": merged_mappings(layers), "aliases": {}}
+    simulated, layers = cluster.templates.compose(name)
+    template = {"settings": nested_settings(simulated), "mappings": merged_mappings(layers), "aliases": {}}
     return {"template": template, "overlapping": []}
 
 
@@ -224,7 +232,7 @@ def cluster_settings(cluster: Cluster, *, defaults: bool) -> dict[str, Any]:
     """`GET _cluster/settings`."""
     shown: dict[str, Any] = {"persistent": nested_settings(cluster.settings), "transient": {}}
     if defaults:
-        blocks = {f"cluster.blocks.{one}": "false" for one in ("read_only", "read_only_allow_delete")}
+        blocks = {f"cluster.blocks.{block}": "false" for block in ("read_only", "read_only_allow_delete")}
         unset = {"action.auto_create_index": "true", "cluster.name": cluster.name, **blocks}
         shown["defaults"] = nested_settings(
             {name: value for name, value in unset.items() if name not in cluster.settings}
@@ -271,8 +279,8 @@ def _invalid_template(name: str, refusal: Refused) -> Refused:
 
 
 def _templates(cluster: Cluster, kind: str) -> dict[str, dict[str, Any]]:
-    held = {"_index_template": cluster.templates.index, "_component_template": cluster.templates.component}
-    return held.get(kind, cluster.templates.legacy)
+    templates = {"_index_template": cluster.templates.index, "_component_template": cluster.templates.component}
+    return templates.get(kind, cluster.templates.legacy)
 
 
 def _shown_template(template: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def _put_mapping(context: Context, index: str) -> Reply:
 @ROUTES.on("GET", "/_settings", "/{index}/_settings", "/{index}/_settings/(?P<name>[^/]+)")
 def _settings(context: Context, index: str = "_all", name: str | None = None) -> Reply:
     context.may_index("indices:monitor/settings/get", index)
-    found = admin.settings(
+    settings = admin.settings(
         context.cluster,
         index,
         name or "*",
@@ -40,7 +40,7 @@ def _settings(context: Context, index: str = "_all", name: str | None = None) ->
         flat=context.asked.flag("flat_settings"),
         allow_missing=context.asked.allow_missing,
     )
-    return context.reply(found)
+    return context.reply(settings)
 
 
 @ROUTES.on("PUT", "/_settings", "/{index}/_settings")
@@ -70,8 +70,8 @@ def _cluster_settings(context: Context) -> Reply:
 )
 def _get_templates(context: Context, kind: str, name: str | None = None) -> Reply:
     context.may_cluster("indices:admin/index_template/get")
-    found = admin.get_templates(context.cluster, f"_{kind}", name)
-    return context.reply(found, 404 if name is not None and not found else 200)
+    templates = admin.get_templates(context.cluster, f"_{kind}", name)
+    return context.reply(templates, 404 if name is not None and not templates else 200)
 
 
 @ROUTES.on("PUT POST", "/_(?P<kind>index_template|component_template|template)/(?P<name>[^/_][^/]*)")
@@ -135,8 +135,8 @@ def _rollover(context: Context, index: str) -> Reply:
 @ROUTES.on("GET", "/{index}/_alias")
 def _get_aliases(context: Context, index: str) -> Reply:
     context.may_index("indices:admin/aliases/get", index)
-    found = admin.get_index(context.cluster, index, allow_missing=context.asked.allow_missing)
-    return context.reply({name: {"aliases": one["aliases"]} for name, one in found.items()})
+    indices = admin.get_index(context.cluster, index, allow_missing=context.asked.allow_missing)
+    return context.reply({name: {"aliases": shown["aliases"]} for name, shown in indices.items()})
 
 
 @ROUTES.on("GET", "/{index}")
@@ -169,20 +169,20 @@ def _put_pipeline(context: Context, name: str) -> Reply:
 @ROUTES.on("GET", "/_ingest/pipeline/(?P<name>[^/]+)")
 def _get_pipeline(context: Context, name: str) -> Reply:
     context.may_cluster("cluster:admin/ingest/pipeline/get")
-    found = {name: context.cluster.pipelines[name]} if name in context.cluster.pipelines else {}
-    return context.reply(found, 200 if found else 404)
+    pipelines = {name: context.cluster.pipelines[name]} if name in context.cluster.pipelines else {}
+    return context.reply(pipelines, 200 if pipelines else 404)
 
 
 @ROUTES.on("PUT POST", "/{index}/_alias/(?P<name>[^/]+)")
 def _put_alias(context: Context, index: str, name: str) -> Reply:
     context.may_index("indices:admin/settings/update", index)
-    for one in context.cluster.resolve(index):
-        context.cluster.aliases.setdefault(name, set()).add(one.name)
+    for concrete in context.cluster.resolve(index):
+        context.cluster.aliases.setdefault(name, set()).add(concrete.name)
     return context.reply({"acknowledged": True, **({"errors": False} if context.cluster.dialect.modern else {})})
 
 
 @ROUTES.on("GET", "/_cluster/settings")
 def _get_cluster_settings(context: Context) -> Reply:
     context.may_cluster("cluster:monitor/settings")
-    found = admin.cluster_settings(context.cluster, defaults=context.asked.flag("include_defaults"))
-    return context.reply(found)
+    settings = admin.cluster_settings(context.cluster, defaults=context.asked.flag("include_defaults"))
+    return context.reply(settings)

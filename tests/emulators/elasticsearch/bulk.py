@@ -186,8 +186,8 @@ def _check_required(cluster: Cluster, item: Item, parameters: Mapping[str, str])
             "resource_not_found_exception",
             f"[require_data_stream] request flag is [true] and [{name}] is not a data stream",
         )
-    found = cluster.templates.matching(name)
-    if found is None or "data_stream" not in found[1]:
+    template = cluster.templates.matching(name)
+    if template is None or "data_stream" not in template[1]:
         refused = _missing(name)
         refused.reason = (
             f"no such index [{name}] and the index creation request requires a data stream, "

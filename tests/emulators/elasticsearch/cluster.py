@@ -59,10 +59,10 @@ class Cluster:
             check_name(self.dialect, name)
             if name in self.indices or name in self.streams:
                 raise self._exists(name)
-            found = self.templates.matching(name)
-            if found is not None and "data_stream" in found[1]:
+            template = self.templates.matching(name)
+            if template is not None and "data_stream" in template[1]:
                 raise illegal(
-                    f"cannot create index with name [{name}], because it matches with template [{found[0]}] that creates "
+                    f"cannot create index with name [{name}], because it matches with template [{template[0]}] that creates "
                     "data streams only, use create data stream api instead"
                 )
         settings, layers = self.templates.compose(stream or name)
@@ -93,10 +93,10 @@ class Cluster:
         if name in self.streams:
             raise Refused(400, "resource_already_exists_exception", f"data_stream [{name}] already exists")
         check_name(self.dialect, name)
-        found = self.templates.matching(name)
-        if found is None or "data_stream" not in found[1]:
+        template = self.templates.matching(name)
+        if template is None or "data_stream" not in template[1]:
             raise illegal(f"no matching index template found for data stream [{name}]")
-        stream = DataStream(name, [], found[0])
+        stream = DataStream(name, [], template[0])
         stream.indices.append(self.create(self._backing(name, 1), stream=name).name)
         self.streams[name] = stream
         return stream
@@ -118,25 +118,25 @@ class Cluster:
             return self.indices[next(iter(self.aliases[name]))]
         check_name(self.dialect, name)
         self._may_auto_create(name)
-        found = self.templates.matching(name)
-        if found is not None and "data_stream" in found[1]:
+        template = self.templates.matching(name)
+        if template is not None and "data_stream" in template[1]:
             return self.indices[self.create_stream(name).indices[-1]]
         return self.create(name)
 
     def resolve(self, expression: str, *, allow_missing: bool = False) -> list[Index]:
         """The indices that an expression (`a,b*,_all`) names; raises `Refused` for a plain name that is not there."""
-        found: dict[str, Index] = {}
+        indices: dict[str, Index] = {}
         for part in (expression or "_all").split(","):
             if part in {"_all", "*"} or "*" in part:
                 pattern = "*" if part == "_all" else part
                 for name in self._matching(pattern):
-                    found[name] = self.indices[name]
+                    indices[name] = self.indices[name]
                 continue
             names = self._plain(part)
             if not names and not allow_missing:
                 raise no_such_index(part)
-            found.update({name: self.indices[name] for name in names})
-        return list(found.values())
+            indices.update({name: self.indices[name] for name in names})
+        return list(indices.values())
 
     def delete(self, expression: str) -> None:
         """Delete indices; raises `Refused`."""

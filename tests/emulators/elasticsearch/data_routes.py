@@ -74,8 +74,8 @@ def _doc(context: Context, index: str, id: str | None = None) -> Reply:  # noqa:
 @ROUTES.on("GET", "/{index}/_doc/(?P<id>[^/]+)")
 def _get_document(context: Context, index: str, id: str) -> Reply:  # noqa: A002
     context.may_index("indices:data/read/search", index)
-    found = admin.get_document(context.cluster, index, id, context.asked.query.get("routing"))
-    return context.reply(found, 200 if found["found"] else 404)
+    document = admin.get_document(context.cluster, index, id, context.asked.query.get("routing"))
+    return context.reply(document, 200 if document["found"] else 404)
 
 
 @ROUTES.on("GET POST", "/_search", "/{index}/_search")
@@ -113,12 +113,12 @@ def _delete_by_query(context: Context, index: str) -> Reply:
     if not body.get("query"):
         raise Refused(400, "action_request_validation_exception", "Validation Failed: 1: query is missing;")
     deleted = 0
-    for one in context.cluster.resolve(index, allow_missing=context.asked.allow_missing):
-        gone = search.matching(context.cluster, one, body["query"])
+    for concrete in context.cluster.resolve(index, allow_missing=context.asked.allow_missing):
+        gone = search.matching(context.cluster, concrete, body["query"])
         if gone:
-            bulk.check_blocks(context.cluster, one)
+            bulk.check_blocks(context.cluster, concrete)
         for document in gone:
-            del one.documents[document.shard, document.id]
+            del concrete.documents[document.shard, document.id]
         deleted += len(gone)
     return context.reply(
         {
@@ -133,8 +133,8 @@ def _delete_by_query(context: Context, index: str) -> Reply:
 def _refresh(context: Context, index: str = "_all") -> Reply:
     context.may_index("indices:admin/refresh", index)
     indices = context.cluster.resolve(index, allow_missing=context.asked.allow_missing)
-    for one in indices:
-        one.refresh(context.cluster.clock.monotonic())
+    for concrete in indices:
+        concrete.refresh(context.cluster.clock.monotonic())
     return context.reply({"_shards": {"total": 2 * len(indices), "successful": len(indices), "failed": 0}})
 
 

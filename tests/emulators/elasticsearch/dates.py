@@ -22,9 +22,9 @@ _EPOCH = re.compile(r"(-?\d+)(?:\.(\d{1,6}))?\Z")
 def parse(text: str, formats: str) -> int | None:
     """The date that a text is under one of the formats (`a||b`), or None."""
     for name in formats.split("||"):
-        found = _parse(text, name)
-        if found is not None:
-            return found
+        moment = _parse(text, name)
+        if moment is not None:
+            return moment
     return None
 
 
@@ -65,30 +65,30 @@ def show(nanoseconds: int, formats: str, *, nanos: bool = False) -> str:
 
 def _parse(text: str, name: str) -> int | None:
     if name in {"epoch_millis", "epoch_second"}:
-        found = _EPOCH.match(text)
-        if not found:
+        match = _EPOCH.match(text)
+        if not match:
             return None
         unit = 1_000_000 if name == "epoch_millis" else 1_000_000_000
         digits = len(str(unit)) - 1
-        fraction = int((found[2] or "").ljust(digits, "0")[:digits] or 0)
-        whole = int(found[1]) * unit
+        fraction = int((match[2] or "").ljust(digits, "0")[:digits] or 0)
+        whole = int(match[1]) * unit
         return whole - fraction if text.startswith("-") else whole + fraction
     if name == "slashed" or name.startswith("yyyy/MM/dd"):
-        found = _SLASHED.match(text)
+        match = _SLASHED.match(text)
     elif name in {"date_optional_time"}:
-        found = _LENIENT.match(text)
+        match = _LENIENT.match(text)
     else:
-        found = _ISO.match(text)
-    return _moment(found) if found else None
+        match = _ISO.match(text)
+    return _moment(match) if match else None
 
 
-def _moment(found: re.Match[str]) -> int | None:
-    groups = [*found.groups(), None, None][:8]
+def _moment(match: re.Match[str]) -> int | None:
+    groups = [*match.groups(), None, None][:8]
     year, month, day, hour, minute, second = (
         int(group) if group and group.isdigit() else default
         for group, default in zip(groups[:6], (1970, 1, 1, 0, 0, 0), strict=True)
     )
-    fraction, zone = (groups[6], groups[7]) if len(found.groups()) == 8 else (None, (groups[6] or "").strip())
+    fraction, zone = (groups[6], groups[7]) if len(match.groups()) == 8 else (None, (groups[6] or "").strip())
     try:
         date(max(1, year), month, day)
     except ValueError:

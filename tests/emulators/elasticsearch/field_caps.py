@@ -40,7 +40,7 @@ def field_caps(cluster: Cluster, expression: str, patterns: list[str], *, allow_
     """The reply to `_field_caps`; raises `Refused` for a missing index."""
     dialect = cluster.dialect
     indices = cluster.resolve(expression, allow_missing=allow_missing)
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    capabilities: dict[str, dict[str, dict[str, Any]]] = {}
 
     def wanted(path: str) -> bool:
         return any(fnmatchcase(path, pattern) for pattern in patterns)
@@ -48,27 +48,27 @@ def field_caps(cluster: Cluster, expression: str, patterns: list[str], *, allow_
     for index in indices:
         for path, leaf in index.mapping.flat.items():
             if wanted(path):
-                _leaf(dialect, found, index, path, leaf)
+                _leaf(dialect, capabilities, index, path, leaf)
         for path in patterns if not dialect.elastic else ():
             leaf_above = below_flattened(index, path)
             if leaf_above is not None:
-                _leaf(dialect, found, index, path, leaf_above)
+                _leaf(dialect, capabilities, index, path, leaf_above)
         for path, node in index.mapping.objects().items():
             if wanted(path):
-                found.setdefault(path, {})[node.type] = _capability(
+                capabilities.setdefault(path, {})[node.type] = _capability(
                     dialect, node.type, searchable=False, aggregatable=False
                 )
     if indices:
         for name, (kind, searchable, aggregatable) in _own(dialect).items():
             if wanted(name):
-                made = _capability(dialect, kind or name, searchable=searchable, aggregatable=aggregatable)
-                found[name] = {made["type"]: {**made, **({"metadata_field": True} if dialect.elastic else {})}}
-    for types in found.values():
+                shape = _capability(dialect, kind or name, searchable=searchable, aggregatable=aggregatable)
+                capabilities[name] = {shape["type"]: {**shape, **({"metadata_field": True} if dialect.elastic else {})}}
+    for types in capabilities.values():
         for capability in types.values():
             owners = capability.pop("_indices", None)
             if len(types) > 1 and owners:
                 capability["indices"] = owners
-    return {"indices": sorted(index.name for index in indices), "fields": found}
+    return {"indices": sorted(index.name for index in indices), "fields": capabilities}
 
 
 def searchable(dialect: Dialect, leaf: Field) -> bool:
@@ -78,9 +78,11 @@ def searchable(dialect: Dialect, leaf: Field) -> bool:
     return dialect.modern and leaf.has_doc_values and leaf.type not in _SEARCHED_BY_DOC_VALUES
 
 
-def _leaf(dialect: Dialect, found: dict[str, dict[str, dict[str, Any]]], index: Index, path: str, leaf: Field) -> None:
+def _leaf(
+    dialect: Dialect, capabilities: dict[str, dict[str, dict[str, Any]]], index: Index, path: str, leaf: Field
+) -> None:
     kind = "keyword" if leaf.type in {"constant_keyword", "wildcard"} else leaf.type
-    entry = found.setdefault(path, {}).setdefault(
+    entry = capabilities.setdefault(path, {}).setdefault(
         kind, {**_capability(dialect, kind, searchable=True, aggregatable=True), "_indices": []}
     )
     aggregatable = leaf.has_doc_values and not (leaf.type in FLATTENED and not dialect.elastic)

@@ -62,14 +62,14 @@ class Object:
 
     def json(self) -> dict[str, Any]:
         """As the mapping API shows it."""
-        found: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
         if self.type != "object" or not self.children:
-            found["type"] = self.type
-        found.update(self.params)
+            shown["type"] = self.type
+        shown.update(self.params)
         if self.dynamic is not None:
-            found["dynamic"] = self.dynamic
+            shown["dynamic"] = self.dynamic
         if not self.enabled:
-            found["enabled"] = False
+            shown["enabled"] = False
         if self.children:
-            found["properties"] = {name: child.json() for name, child in sorted(self.children.items())}
-        return found
+            shown["properties"] = {name: child.json() for name, child in sorted(self.children.items())}
+        return shown

@@ -12,16 +12,16 @@ _TOKENS = {bool: "VALUE_BOOLEAN", int: "VALUE_NUMBER", float: "VALUE_NUMBER"}
 
 def leaves(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Every scalar as its dotted path and its text; nulls are left out."""
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     if isinstance(value, dict):
         for name, item in value.items():
-            found += leaves(item, f"{prefix}.{name}" if prefix else name)
+            pairs += leaves(item, f"{prefix}.{name}" if prefix else name)
     elif isinstance(value, list):
         for item in value:
-            found += leaves(item, prefix)
+            pairs += leaves(item, prefix)
     elif value is not None:
-        found.append((prefix, written(value)))
-    return found
+        pairs.append((prefix, written(value)))
+    return pairs
 
 
 def not_an_object(dialect: Dialect, path: str, value: Any) -> Malformed:

@@ -49,7 +49,7 @@ class Health:
         shards = len(cluster.indices)
         status = self.now(cluster)
         lost = shards if status == "yellow" else 0
-        found: dict[str, Any] = {
+        body: dict[str, Any] = {
             "cluster_name": cluster.name,
             "status": status,
             "timed_out": self.timed_out,
@@ -57,8 +57,8 @@ class Health:
             "number_of_data_nodes": self.data_nodes,
         }
         if not cluster.dialect.elastic:
-            found.update({"discovered_master": self.master, "discovered_cluster_manager": self.master})
-        found.update(
+            body.update({"discovered_master": self.master, "discovered_cluster_manager": self.master})
+        body.update(
             {
                 "active_primary_shards": 0 if status == "red" else shards,
                 "active_shards": 0 if status == "red" else shards,
@@ -68,8 +68,8 @@ class Health:
             }
         )
         if cluster.dialect.modern:
-            found["unassigned_primary_shards"] = max(1, shards) if status == "red" else 0
-        found.update(
+            body["unassigned_primary_shards"] = max(1, shards) if status == "red" else 0
+        body.update(
             {
                 "delayed_unassigned_shards": 0,
                 "number_of_pending_tasks": 0,
@@ -78,7 +78,7 @@ class Health:
                 "active_shards_percent_as_number": 0.0 if status == "red" else 100.0 * shards / max(1, shards + lost),
             }
         )
-        return found
+        return body
 
     def report(self, cluster: Cluster) -> dict[str, Any]:
         """`_health_report`, where flood stage shows as a red disk."""

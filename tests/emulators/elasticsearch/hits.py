@@ -28,7 +28,7 @@ def asked(index: Index, requests: list[Any]) -> list[DocValues]:
     limit = int(index.settings.get("index.max_docvalue_fields_search", 100))
     if not dialect.modern and len(requests) > limit and not (dialect.elastic and _none_mapped(index, requests)):
         raise _too_many(limit, len(requests))
-    found: dict[tuple[str, str | None], DocValues] = {}
+    doc_values: dict[tuple[str, str | None], DocValues] = {}
     for pattern, formats in _requests(requests):
         if pattern == "*":
             raise illegal("Fielddata is not supported on field [_routing] of type [_routing]")
@@ -42,10 +42,10 @@ def asked(index: Index, requests: list[Any]) -> list[DocValues]:
                 raise illegal(f"Field [{path}] of type [flat_object] does not support doc_value in root field")
             if not leaf.has_doc_values:
                 raise no_doc_values(index, path, leaf)
-            found[path, None if dialect.modern else formats] = DocValues(path, leaf, formats)
-    if len(found) > limit:
-        raise _too_many(limit, len(found))
-    return list(found.values())
+            doc_values[path, None if dialect.modern else formats] = DocValues(path, leaf, formats)
+    if len(doc_values) > limit:
+        raise _too_many(limit, len(doc_values))
+    return list(doc_values.values())
 
 
 def hit(
@@ -58,22 +58,22 @@ def hit(
 ) -> dict[str, Any]:
     """The hit as users see it."""
     dialect = index.mapping.dialect
-    made: dict[str, Any] = {"_index": index.name}
+    hit: dict[str, Any] = {"_index": index.name}
     if dialect.typed:
-        made["_type"] = "_doc"
-    made["_id"] = document.id
+        hit["_type"] = "_doc"
+    hit["_id"] = document.id
     if body.get("version"):
-        made["_version"] = document.version
+        hit["_version"] = document.version
     if body.get("seq_no_primary_term"):
-        made.update({"_seq_no": document.seq_no, "_primary_term": 1})
-    made["_score"] = 1.0 if keys is None else None
+        hit.update({"_seq_no": document.seq_no, "_primary_term": 1})
+    hit["_score"] = 1.0 if keys is None else None
     if document.routing is not None:
-        made["_routing"] = document.routing
+        hit["_routing"] = document.routing
     if document.parsed.ignored:
-        made["_ignored"] = sorted(document.parsed.ignored)
+        hit["_ignored"] = sorted(document.parsed.ignored)
     source = _source(body, parameters, document)
     if source is not None:
-        made["_source"] = source
+        hit["_source"] = source
     fields: dict[str, list[Any]] = {}
     for path, leaf, formats in wanted:
         stored = document.parsed.values.get(path)
@@ -83,15 +83,15 @@ def hit(
             )
     if body.get("fields"):
         seen, ignored = _fetched(index, document, _requests(body["fields"]))
-        for path, found in seen.items():
-            fields.setdefault(path, found)
+        for path, contents in seen.items():
+            fields.setdefault(path, contents)
         if ignored and dialect.elastic:
-            made["ignored_field_values"] = ignored
+            hit["ignored_field_values"] = ignored
     if fields:
-        made["fields"] = fields
+        hit["fields"] = fields
     if keys is not None:
-        made["sort"] = keys
-    return made
+        hit["sort"] = keys
+    return hit
 
 
 def no_doc_values(index: Index, path: str, leaf: Field) -> Refused:
@@ -137,25 +137,27 @@ def _fetched(
         if pattern not in index.mapping.flat and index.mapping.dialect.elastic:
             for root, leaf in index.mapping.flat.items():
                 if leaf.type in FLATTENED and pattern.startswith(f"{root}."):
-                    found = [one for value in leaves.get(root, []) for one in _below(value, pattern[len(root) + 1 :])]
-                    if found:
-                        seen[pattern] = found
+                    entry = [
+                        entries for value in leaves.get(root, []) for entries in _below(value, pattern[len(root) + 1 :])
+                    ]
+                    if entry:
+                        seen[pattern] = entry
     return seen, ignored
 
 
 def _below(value: Any, path: str) -> list[Any]:
     """The values of a flattened field's key as they stand in the source."""
     if isinstance(value, list):
-        return [one for item in value for one in _below(item, path)]
+        return [entry for item in value for entry in _below(item, path)]
     if not isinstance(value, dict):
         return []
-    found: list[Any] = []
+    entries: list[Any] = []
     for name, item in value.items():
         if name == path and not isinstance(item, dict):
-            found += item if isinstance(item, list) else [item]
+            entries += item if isinstance(item, list) else [item]
         elif path.startswith(f"{name}."):
-            found += _below(item, path[len(name) + 1 :])
-    return found
+            entries += _below(item, path[len(name) + 1 :])
+    return entries
 
 
 def _is_multi_field(index: Index, path: str) -> bool:
@@ -229,7 +231,10 @@ def _chosen(value: Any, path: str, include: list[str], exclude: list[str]) -> An
 
 
 def _requests(requests: list[Any]) -> list[tuple[str, str | None]]:
-    return [(one, None) if isinstance(one, str) else (one["field"], one.get("format")) for one in requests]
+    return [
+        (request, None) if isinstance(request, str) else (request["field"], request.get("format"))
+        for request in requests
+    ]
 
 
 def _none_mapped(index: Index, requests: list[Any]) -> bool:

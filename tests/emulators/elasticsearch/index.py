@@ -130,9 +130,9 @@ def duration(text: str) -> float:
     """`1s`, `500ms`, `-1` as seconds; raises `Refused`."""
     if text == "-1" or text == "0":
         return float(text)
-    found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
-    if not found:
+    match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
+    if not match:
         raise illegal(
             f"failed to parse setting [index.refresh_interval] with value [{text}] as a time value: unit is missing or unrecognized"
         )
-    return int(found[1]) * _UNIT[found[2]]
+    return int(match[1]) * _UNIT[match[2]]

@@ -17,9 +17,9 @@ class Written(float):
 
     def __new__(cls, text: str) -> Written:
         """From its text."""
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
+        literal = super().__new__(cls, text)
+        literal.text = text
+        return literal
 
 
 def load(dialect: Dialect, line: bytes) -> dict[str, Any]:
@@ -48,14 +48,14 @@ class _DuplicateError(ValueError):
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
                 raise _DuplicateError(f"Duplicate field '{name}'")
             seen.add(name)
-    return found
+    return members
 
 
 def _constant(name: str) -> Any:

@@ -47,15 +47,15 @@ class IndexMapping:
 
     def json(self) -> dict[str, Any]:
         """As the mapping API shows it."""
-        found: dict[str, Any] = {}
+        mapping: dict[str, Any] = {}
         if self.root.dynamic is not None:
-            found["dynamic"] = self.root.dynamic
-        found.update(self.top)
-        if "dynamic_templates" in found and not self.dialect.modern:
-            found["dynamic_templates"] = [_without_star(entry) for entry in found["dynamic_templates"]]
+            mapping["dynamic"] = self.root.dynamic
+        mapping.update(self.top)
+        if "dynamic_templates" in mapping and not self.dialect.modern:
+            mapping["dynamic_templates"] = [_without_star(entry) for entry in mapping["dynamic_templates"]]
         if self.root.children:
-            found["properties"] = {name: child.json() for name, child in sorted(self.root.children.items())}
-        return found
+            mapping["properties"] = {name: child.json() for name, child in sorted(self.root.children.items())}
+        return mapping
 
     def count(self) -> int:
         """The fields that count toward `index.mapping.total_fields.limit`: objects, leaves, multi-fields."""
@@ -125,21 +125,21 @@ class IndexMapping:
             )
             self._take(standing, definition.get("properties", {}), path + ".")
             return
-        made = self.field(name, definition)
+        leaf = self.field(name, definition)
         if isinstance(standing, Object):
             raise self._cannot_merge(path)
         if standing is not None:
-            if standing.type != made.type:
+            if standing.type != leaf.type:
                 raise Refused(
                     400,
                     "illegal_argument_exception",
-                    f"mapper [{path}] cannot be changed from type [{standing.type}] to [{made.type}]",
+                    f"mapper [{path}] cannot be changed from type [{standing.type}] to [{leaf.type}]",
                 )
-            standing.params.update(made.params)
-            standing.fields.update(made.fields)
-            made = standing
-        node.children[name] = made
-        self._register(path, made)
+            standing.params.update(leaf.params)
+            standing.fields.update(leaf.fields)
+            leaf = standing
+        node.children[name] = leaf
+        self._register(path, leaf)
 
     def field(self, name: str, definition: Mapping[str, Any]) -> Field:
         """A leaf from its definition; raises `Refused` for a type or parameter that the engine does not know."""
@@ -240,7 +240,7 @@ def _matches(rule: Mapping[str, Any], path: str, name: str, matched: str) -> boo
 def _one_of(patterns: Any, text: str, *, default: bool) -> bool:
     if patterns is None:
         return default
-    return any(fnmatchcase(text, str(one)) for one in (patterns if isinstance(patterns, list) else [patterns]))
+    return any(fnmatchcase(text, str(pattern)) for pattern in (patterns if isinstance(patterns, list) else [patterns]))
 
 
 _DYNAMIC = {

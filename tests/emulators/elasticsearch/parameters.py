@@ -84,17 +84,20 @@ def _end_point(path: str) -> str:
 
 def _hint(name: str, known: frozenset[str]) -> str:
     """What the engine takes it for: parameters that share more than half of their letters with it, the nearest first."""
-    scored = {one: 1 - _distance(name, one) / max(len(name), len(one)) for one in known}
-    near = sorted((one for one, score in scored.items() if score > 0.5), key=lambda one: (-scored[one], one))
+    scored = {candidate: 1 - _distance(name, candidate) / max(len(name), len(candidate)) for candidate in known}
+    near = sorted(
+        (candidate for candidate, score in scored.items() if score > 0.5),
+        key=lambda candidate: (-scored[candidate], candidate),
+    )
     if not near:
         return ""
     return f" -> did you mean {'any of ' if len(near) > 1 else ''}[{', '.join(near)}]?"
 
 
-def _distance(one: str, other: str) -> int:
+def _distance(word: str, other: str) -> int:
     """Levenshtein's: how many letters to put in, take out or change."""
     row = list(range(len(other) + 1))
-    for number, letter in enumerate(one, 1):
+    for number, letter in enumerate(word, 1):
         above, row[0] = row[0], number
         for column, beside in enumerate(other, 1):
             above, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, above + (letter != beside))

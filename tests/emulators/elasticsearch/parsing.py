@@ -159,12 +159,12 @@ class _Run:
             self.parsed.new.append((path, leaf))
             self._leaf(path, leaf, value)
             return
-        made = Object(dynamic=str(rule["dynamic"]).lower() if rule and "dynamic" in rule else None)
+        child = Object(dynamic=str(rule["dynamic"]).lower() if rule and "dynamic" in rule else None)
         if rule and rule.get("enabled") is False:
-            made.enabled = False
-        self.parsed.new.append((path, made))
-        if made.enabled:
-            self.object(value, None, path, made.dynamic or dynamic)
+            child.enabled = False
+        self.parsed.new.append((path, child))
+        if child.enabled:
+            self.object(value, None, path, child.dynamic or dynamic)
 
     def _leaf(self, path: str, leaf: Field, value: Any) -> None:
         if leaf.type in FLATTENED:

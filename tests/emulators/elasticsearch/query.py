@@ -87,7 +87,7 @@ def _match_phrase(body: Mapping[str, Any], index: Index) -> Match:
 
 
 def _ids(body: Mapping[str, Any], index: Index) -> Match:
-    wanted = {str(one) for one in body.get("values", [])}
+    wanted = {str(value) for value in body.get("values", [])}
     return lambda document: document.id in wanted
 
 
@@ -172,27 +172,27 @@ _COMPARE: dict[str, Callable[[Any], Callable[[Any], bool]]] = {
 
 def _any_of(path: str, wanted: list[Any], index: Index) -> Match:
     if path == "_id":
-        chosen = {str(one) for one in wanted}
+        chosen = {str(term) for term in wanted}
         return lambda document: document.id in chosen
     if path == "_index":
         return (lambda _: True) if index.name in wanted or index.stream in wanted else (lambda _: False)
     if path == "_ignored":
-        return lambda document: any(one in document.parsed.ignored for one in wanted)
+        return lambda document: any(term in document.parsed.ignored for term in wanted)
     leaf = index.mapping.flat.get(path)
     if leaf is None:
         return _below_flattened(path, wanted, index)
     _check_searchable(path, leaf, index)
     if leaf.type in _WORDS:
-        terms = {values.text(one) for one in wanted}
+        terms = {values.text(term) for term in wanted}
         return lambda document: bool(terms & _terms_of(document, path))
-    chosen_values = [value for one in wanted for value in _sought(leaf, one, index)]
+    chosen_values = [value for term in wanted for value in _sought(leaf, term, index)]
     return lambda document: any(value in chosen_values for value in document.parsed.values.get(path, ()))
 
 
 def _below_flattened(path: str, wanted: list[Any], index: Index) -> Match:
     if not _is_below_flattened(path, index):
         return lambda _: False
-    chosen = {values.text(one) for one in wanted}
+    chosen = {values.text(term) for term in wanted}
     return lambda document: any(value in chosen for value in document.parsed.values.get(path, ()))
 
 
@@ -243,11 +243,11 @@ def _sought(leaf: Field, wanted: Any, index: Index) -> list[Any]:
 def _bound(leaf: Field, bound: Any, formats: Any, index: Index) -> Any:
     if leaf.type in {"date", "date_nanos"}:
         text = values.text(bound) if not isinstance(bound, float) else str(int(bound))
-        found = dates.parse(text, str(formats or leaf.format))
-        if found is None:
+        moment = dates.parse(text, str(formats or leaf.format))
+        if moment is None:
             reason = f"failed to parse date field [{text}] with format [{formats or leaf.format}]"
             raise Refused(400, "parse_exception", f"{reason}: [Failed to parse with all enclosed parsers]")
-        return found
+        return moment
     if leaf.type in WHOLE or leaf.type in DECIMAL:
         return float(bound) if isinstance(bound, str) else bound
     return values.text(bound)

@@ -46,21 +46,21 @@ def search(
     start = int(parameters.get("from", body.get("from", 0)))
     indices = cluster.resolve(expression, allow_missing=allow_missing)
     rules = sorting.rules(parameters.get("sort") or body.get("sort"))
-    found: list[tuple[Index, Document]] = []
+    pairs: list[tuple[Index, Document]] = []
     asked: dict[str, list[hits.DocValues]] = {}
     for index in indices:
-        found += [(index, document) for document in matching(cluster, index, body.get("query"))]
+        pairs += [(index, document) for document in matching(cluster, index, body.get("query"))]
         _on_shard(index, functools.partial(_check_window, index, size + start))
         _on_shard(index, functools.partial(sorting.check, index, rules))
         asked[index.name] = _on_shard(index, functools.partial(hits.asked, index, body.get("docvalue_fields", [])))
-    keys = {id(document): sorting.keys(index, document, rules) for index, document in found} if rules else {}
+    keys = {id(document): sorting.keys(index, document, rules) for index, document in pairs} if rules else {}
     if rules:
-        found = sorting.ordered(found, keys, rules, body.get("search_after"))
-    page = found[start : start + size]
+        pairs = sorting.ordered(pairs, keys, rules, body.get("search_after"))
+    page = pairs[start : start + size]
     tracked = parameters.get("track_total_hits", body.get("track_total_hits", True))
     inner: dict[str, Any] = {}
     if str(tracked).lower() != "false":
-        inner["total"] = _total(len(found), tracked)
+        inner["total"] = _total(len(pairs), tracked)
     inner["max_score"] = 0.0 if not indices else 1.0 if page and not rules else None
     inner["hits"] = [
         hits.hit(index, document, body, parameters, asked[index.name], keys.get(id(document)))

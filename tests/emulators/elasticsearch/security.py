@@ -84,7 +84,7 @@ class Security:
         if given is None or isinstance(given, Security):
             return given
         groups = {
-            group: {name: _principal(one) for name, one in given.get(group, {}).items()}
+            group: {name: _principal(rights) for name, rights in given.get(group, {}).items()}
             for group in ("users", "api_keys", "tokens")
         }
         return cls(**groups)
@@ -109,20 +109,22 @@ class Caller:
 
     def may_cluster(self, action: str) -> bool:
         """True when a cluster privilege grants the action."""
-        return any(one in CLUSTER[action] for one in self.principal.cluster)
+        return any(privilege in CLUSTER[action] for privilege in self.principal.cluster)
 
     def may_index(self, action: str, index: str) -> bool:
         """True when an index privilege grants the action on this name."""
         granted = INDEX[action]
         return any(
-            any(one in granted for one in privileges)
+            any(privilege in granted for privilege in privileges)
             for pattern, privileges in self.principal.index.items()
             if fnmatchcase(index, pattern)
         )
 
     def may_somewhere(self, action: str) -> bool:
         """True when some index privilege grants the action on any name."""
-        return any(one in INDEX[action] for privileges in self.principal.index.values() for one in privileges)
+        return any(
+            privilege in INDEX[action] for privileges in self.principal.index.values() for privilege in privileges
+        )
 
 
 ANYBODY = Caller("_anonymous", Principal("", ("all",), {"*": ("all",)}), "user")
@@ -180,7 +182,7 @@ def has_privileges(caller: Caller, body: Mapping[str, Any]) -> dict[str, Any]:
                     for pattern, privileges in caller.principal.index.items()
                     if fnmatchcase(name, pattern)
                 )
-    everything = all(cluster.values()) and all(all(one.values()) for one in index.values())
+    everything = all(cluster.values()) and all(all(rights.values()) for rights in index.values())
     return {
         "username": caller.principal.owner if caller.kind == "api_key" else caller.name,
         "has_all_requested": everything,
@@ -207,8 +209,8 @@ _IMPLIES: Mapping[str, set[str]] = {
 }
 
 
-def _has(held: tuple[str, ...], wanted: str) -> bool:
-    return any(one in {"all", wanted} or wanted in _IMPLIES.get(one, ()) for one in held)
+def _has(privileges: tuple[str, ...], wanted: str) -> bool:
+    return any(privilege in {"all", wanted} or wanted in _IMPLIES.get(privilege, ()) for privilege in privileges)
 
 
 def _user(security: Security, credentials: str, uri: str) -> Caller:

@@ -21,12 +21,12 @@ def rules(sort: Any) -> list[dict[str, Any]]:
         return []
     if isinstance(sort, str):
         sort = [{part.partition(":")[0]: part.partition(":")[2] or "asc"} for part in sort.split(",")]
-    found: list[dict[str, Any]] = []
-    for one in sort if isinstance(sort, list) else [sort]:
-        path, how = (one, None) if isinstance(one, str) else next(iter(one.items()))
+    rules: list[dict[str, Any]] = []
+    for given in sort if isinstance(sort, list) else [sort]:
+        path, how = (given, None) if isinstance(given, str) else next(iter(given.items()))
         rule = {"order": how} if isinstance(how, str) else dict(how or {})
-        found.append({"field": path, **rule, "order": rule.get("order") or ("desc" if path == "_score" else "asc")})
-    return [] if found == [{"field": "_score", "order": "desc"}] else found
+        rules.append({"field": path, **rule, "order": rule.get("order") or ("desc" if path == "_score" else "asc")})
+    return [] if rules == [{"field": "_score", "order": "desc"}] else rules
 
 
 def check(index: Index, rules: list[dict[str, Any]]) -> None:
@@ -50,18 +50,18 @@ def keys(index: Index, document: Document, rules: list[dict[str, Any]]) -> list[
 
 
 def ordered(
-    found: list[tuple[Index, Document]], keys: Mapping[int, list[Any]], rules: list[dict[str, Any]], after: Any
+    hits: list[tuple[Index, Document]], keys: Mapping[int, list[Any]], rules: list[dict[str, Any]], after: Any
 ) -> list[tuple[Index, Document]]:
     """The documents in their order, from behind `search_after` on."""
 
-    def position(made: list[Any]) -> list[Any]:
-        return [_orderable(key, rule["order"]) for key, rule in zip(made, rules, strict=True)]
+    def position(sort_values: list[Any]) -> list[Any]:
+        return [_orderable(key, rule["order"]) for key, rule in zip(sort_values, rules, strict=True)]
 
-    found = sorted(found, key=lambda pair: position(keys[id(pair[1])]))
+    hits = sorted(hits, key=lambda pair: position(keys[id(pair[1])]))
     if not after:
-        return found
+        return hits
     limit = position(list(after))
-    return [pair for pair in found if position(keys[id(pair[1])]) > limit]
+    return [pair for pair in hits if position(keys[id(pair[1])]) > limit]
 
 
 def _key(index: Index, document: Document, rule: Mapping[str, Any]) -> Any:

@@ -75,7 +75,7 @@ def _authenticate(context: Context) -> Reply:
             f"Incorrect HTTP method for uri [{context.asked.uri}] and method [GET], allowed: [POST]",
             headers={"allow": "POST"},
         )
-    found: dict[str, Any] = {
+    user: dict[str, Any] = {
         "username": caller.principal.owner if caller.kind == "api_key" else caller.name,
         "roles": [] if caller.kind == "api_key" else [caller.name],
         "full_name": None,
@@ -89,8 +89,8 @@ def _authenticate(context: Context) -> Reply:
         "authentication_type": "api_key" if caller.kind == "api_key" else "realm",
     }
     if caller.kind == "api_key":
-        found["api_key"] = {"id": caller.name, "name": caller.name}
-    return context.reply(found)
+        user["api_key"] = {"id": caller.name, "name": caller.name}
+    return context.reply(user)
 
 
 @ROUTES.on("GET POST", "/_security/user/_has_privileges")

@@ -19,8 +19,8 @@ def is_stream(cluster: Cluster, name: str) -> bool:
     """True when a write to this name goes to a data stream, existing or to be made."""
     if name in cluster.streams:
         return True
-    found = None if name in cluster.indices else cluster.templates.matching(name)
-    return found is not None and "data_stream" in found[1]
+    template = None if name in cluster.indices else cluster.templates.matching(name)
+    return template is not None and "data_stream" in template[1]
 
 
 def only_create(cluster: Cluster, name: str, *, resolved: bool) -> Refused:

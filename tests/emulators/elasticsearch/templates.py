@@ -11,15 +11,15 @@ from tests.emulators.elasticsearch.answers import Refused, illegal
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested or dotted settings as `index.…` names and text values; None stays None."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in settings.items():
         path = f"{prefix}.{name}" if prefix else name
         if isinstance(value, Mapping):
-            found.update(flat_settings(value, path))
+            flat.update(flat_settings(value, path))
         else:
             full = path if path.startswith("index.") else f"index.{path}"
-            found[full] = value if value is None or isinstance(value, list) else _text(value)
-    return found
+            flat[full] = value if value is None or isinstance(value, list) else _text(value)
+    return flat
 
 
 def nested_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,8 +48,10 @@ class Templates:
         patterns = body.get("index_patterns")
         if not patterns:
             raise illegal("Required [index_patterns]")
-        missing = [one for one in body.get("composed_of", []) if one not in self.component]
-        missing = [one for one in missing if one not in body.get("ignore_missing_component_templates", [])]
+        missing = [component for component in body.get("composed_of", []) if component not in self.component]
+        missing = [
+            component for component in missing if component not in body.get("ignore_missing_component_templates", [])
+        ]
         if missing:
             cause = f"index template [{name}] specifies component templates [{', '.join(missing)}] that do not exist"
             reason = f"index_template [{name}] invalid, cause [{cause}]"
@@ -62,7 +64,7 @@ class Templates:
         for other, standing in self.index.items():
             if other == name or int(standing.get("priority", 0)) != priority:
                 continue
-            if any(_overlap(one, two) for one in patterns for two in standing["index_patterns"]):
+            if any(_overlap(pattern, two) for pattern in patterns for two in standing["index_patterns"]):
                 theirs = ", ".join(standing["index_patterns"])
                 raise illegal(
                     f"index template [{name}] has index patterns [{', '.join(patterns)}] matching patterns from existing templates "
@@ -85,9 +87,9 @@ class Templates:
 
     def compose(self, index: str) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
         """The settings and the mappings, in the order they merge, that a new index of this name starts from."""
-        found = self.matching(index)
-        if found is not None:
-            return self.composed(found[1])
+        matched = self.matching(index)
+        if matched is not None:
+            return self.composed(matched[1])
         fitting = [
             template
             for template in self.legacy.values()
@@ -98,7 +100,9 @@ class Templates:
     def composed(self, template: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mapping[str, Any]]]:
         """The settings and mappings of an index template with its components."""
         layers = [
-            self.component[one].get("template", {}) for one in template.get("composed_of", []) if one in self.component
+            self.component[component].get("template", {})
+            for component in template.get("composed_of", [])
+            if component in self.component
         ]
         return _layered([*layers, template.get("template", {})])
 
@@ -149,13 +153,13 @@ _TEMPLATE_KEYS = {
 }  # fmt: skip
 
 
-def _overlap(one: str, two: str) -> bool:
+def _overlap(pattern: str, two: str) -> bool:
     """True when some name could match both patterns: told from what stands before the first star."""
-    a, b = one.split("*")[0], two.split("*")[0]
-    if "*" not in one:
-        return fnmatchcase(one, two)
+    a, b = pattern.split("*")[0], two.split("*")[0]
+    if "*" not in pattern:
+        return fnmatchcase(pattern, two)
     if "*" not in two:
-        return fnmatchcase(two, one)
+        return fnmatchcase(two, pattern)
     return a.startswith(b) or b.startswith(a)
 
 

@@ -203,16 +203,16 @@ def _whole(field: Field, value: Any) -> int:
 def _decimal(field: Field, value: Any) -> float:
     number = float(_number(value)) if isinstance(value, str) else float(value)
     kind = field.type
-    told = number
+    shown = number
     if kind == "float":
-        told = number = float32(number)
+        shown = number = float32(number)
     elif kind == "half_float":
         number = float16(number)
     elif kind == "scaled_float":
         factor = float(field.params.get("scaling_factor", 1))
         number = math.floor(number * factor + 0.5) / factor
     if not math.isfinite(number):
-        raise Malformed("illegal_argument_exception", f"[{kind}] supports only finite values, but got [{text(told)}]")
+        raise Malformed("illegal_argument_exception", f"[{kind}] supports only finite values, but got [{text(shown)}]")
     return number
 
 
@@ -233,17 +233,17 @@ def _unsigned(value: Any) -> int:
 
 def _date(field: Field, value: Any) -> int:
     written = text(value) if not isinstance(value, float) or value != int(value) else str(int(value))
-    found = None if isinstance(value, bool) else dates.parse(written, field.format)
-    if found is not None and field.type == "date_nanos" and not 0 <= found < 1 << 63:
-        day = dates.show(found, "iso").replace(".000Z", "Z")
-        where = "before the epoch in 1970" if found < 0 else "after 2262-04-11T23:47:16.854775807"
+    moment = None if isinstance(value, bool) else dates.parse(written, field.format)
+    if moment is not None and field.type == "date_nanos" and not 0 <= moment < 1 << 63:
+        day = dates.show(moment, "iso").replace(".000Z", "Z")
+        where = "before the epoch in 1970" if moment < 0 else "after 2262-04-11T23:47:16.854775807"
         reason = f"date[{day}] is {where} and cannot be stored in nanosecond resolution"
         raise Malformed("illegal_argument_exception", reason)
-    if found is None:
+    if moment is None:
         raise Malformed(
             "illegal_argument_exception", f"failed to parse date field [{written}] with format [{field.format}]"
         )
-    return found if field.type == "date_nanos" else found // 1_000_000 * 1_000_000
+    return moment if field.type == "date_nanos" else moment // 1_000_000 * 1_000_000
 
 
 def _ip(value: Any) -> Any:

@@ -27,11 +27,17 @@ def test_everyday_sample_is_verified_with_a_warning_and_the_thorough_one_is_alte
     assert everyday.verification.time_to_visible is not None
     assert everyday.verification.time_to_visible < 5
     assert [finding.code for finding in everyday.findings] == ["es.mapping.unprepared"]
-    assert {one.declared for one in everyday.verification.differences} == {"timestamps truncated to milliseconds"}
+    assert {difference.declared for difference in everyday.verification.differences} == {
+        "timestamps truncated to milliseconds"
+    }
     thorough = sent(engine.job(), thorough=True)
     assert thorough.outcome is SendOutcome.ALTERED
     assert thorough.verification is not None
-    altered = {(one.point.split()[0], one.field) for one in thorough.verification.differences if one.declared is None}
+    altered = {
+        (difference.point.split()[0], difference.field)
+        for difference in thorough.verification.differences
+        if difference.declared is None
+    }
     assert altered == {
         ("magictel.sample.wide", "value_double"),
         ("magictel.sample.tenth", "value_double"),
@@ -110,9 +116,9 @@ def test_decimals_mapped_as_long_are_altered(engine: Engine) -> None:
     result = sent(engine.job())
     assert result.outcome is SendOutcome.ALTERED
     assert result.verification is not None
-    undeclared = [one for one in result.verification.differences if one.declared is None]
-    assert {one.field for one in undeclared} == {"value_double"}
-    assert (0.5, 0) in {(one.sent, one.seen) for one in undeclared}
+    undeclared = [difference for difference in result.verification.differences if difference.declared is None]
+    assert {difference.field for difference in undeclared} == {"value_double"}
+    assert (0.5, 0) in {(difference.sent, difference.seen) for difference in undeclared}
     write = rungs(checked(engine.job()))[Rung.WRITE]
     assert (write.outcome, write.code) == (Status.WARN, "es.mapping.long")
 
@@ -128,11 +134,11 @@ MAPPINGS: list[tuple[str, dict[str, Any], SendOutcome]] = [
 
 def test_what_users_cannot_see_is_never_called_equal(engine: Engine) -> None:
     beside = [engine.beside(str(number)) for number in range(len(MAPPINGS))]
-    for (_, properties, _), one in zip(MAPPINGS, beside, strict=True):
-        one.make({"properties": properties})
-    results = sent_side_by_side([one.job() for one in beside])
-    for one in beside:
-        one.http.delete(f"/{one.index}")
+    for (_, properties, _), change in zip(MAPPINGS, beside, strict=True):
+        change.make({"properties": properties})
+    results = sent_side_by_side([change.job() for change in beside])
+    for change in beside:
+        change.http.delete(f"/{change.index}")
     assert {name: result.outcome for (name, _, _), result in zip(MAPPINGS, results, strict=True)} == {
         name: outcome for name, _, outcome in MAPPINGS
     }
@@ -198,12 +204,12 @@ def test_what_is_changed_on_the_way_is_altered(engine: Engine) -> None:
     beside = {change: engine.beside(change.__name__) for change in CHANGES}
     results = sent_side_by_side(
         [
-            one.job(lambda inner, change=change: Tampering(inner, change), compression="none")  # type: ignore[misc]
-            for change, one in beside.items()
+            other.job(lambda inner, change=change: Tampering(inner, change), compression="none")  # type: ignore[misc]
+            for change, other in beside.items()
         ]
     )
-    for one in beside.values():
-        one.http.delete(f"/{one.index}")
+    for other in beside.values():
+        other.http.delete(f"/{other.index}")
     assert {change.__name__: result.outcome for change, result in zip(beside, results, strict=True)} == {
         change.__name__: SendOutcome.ALTERED for change in CHANGES
     }
@@ -245,11 +251,11 @@ def test_clean_deletes_exactly_the_run(engine: Engine) -> None:
     exporter.shutdown(0)
     result = sent(engine.job(), run_id="run-to-be-cleaned")
     assert result.outcome is SendOutcome.VERIFIED
-    said: list[int] = []
+    statuses: list[int] = []
     cleaned = clean(
-        engine.job(), "run-to-be-cleaned", say=lambda _, count: said.append(count), expected=12, clock=engine.clock
+        engine.job(), "run-to-be-cleaned", say=lambda _, count: statuses.append(count), expected=12, clock=engine.clock
     )
-    assert (said, cleaned.deleted, cleaned.complete) == ([12], 12, True)
+    assert (statuses, cleaned.deleted, cleaned.complete) == ([12], 12, True)
     engine.http.post(f"/{engine.index}/_refresh")
     assert engine.http.get(f"/{engine.index}/_count").json()["count"] == 1
 

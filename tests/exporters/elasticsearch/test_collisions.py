@@ -41,7 +41,7 @@ def engine(
     attributes: dict[str, Any] = ATTRIBUTES,
     settings: dict[str, Any] = ROUTED,
     *,
-    made: bool = True,
+    with_stream: bool = True,
     version: str = "8.19.0",
     **options: Any,
 ) -> Iterator[Emulated]:
@@ -49,7 +49,7 @@ def engine(
     clock = SkippingClock()
     engine = Emulated("es", SearchEmulator("elasticsearch", version, clock=clock, **options), clock, "series")
     put_template(engine, attributes, settings)
-    if made:
+    if with_stream:
         engine.emulator.cluster.create_stream("series")
     yield engine
     engine.close()
@@ -82,16 +82,16 @@ def figures(receipt: Receipt) -> tuple[int, int, int, int]:
 
 
 def test_the_second_of_two_that_differ_in_no_dimension_is_refused_by_name() -> None:
-    with engine() as made:
-        exporter = made.exporter()
+    with engine() as emulated:
+        exporter = emulated.exporter()
         receipt = exporter.deliver(
-            points(point(made, k="a", host="x"), point(made, k="a", host="y"), point(made, k="b"))
+            points(point(emulated, k="a", host="x"), point(emulated, k="a", host="y"), point(emulated, k="b"))
         )
         exporter.shutdown(0)
         assert figures(receipt) == (2, 1, 0, 0)
         example = "level{host=x, k=a} and level{host=y, k=a} differ only in attributes.host, which is not a dimension"
         assert reason(receipt) == (1, Fate.REJECTED, example)
-        assert made.emulator.stored == 2
+        assert emulated.emulator.stored == 2
 
 
 # The other points, beside level{k=1} of value 1.0, and what is said of them.
@@ -110,48 +110,48 @@ SAID: dict[str, tuple[dict[str, Any], float, int, str]] = {
 @pytest.mark.parametrize("case", SAID)
 def test_what_does_not_differ_is_named(case: str) -> None:
     attributes, value, later, example = SAID[case]
-    with engine() as made:
-        exporter = made.exporter()
-        receipt = exporter.deliver(points(point(made, k=1), point(made, value, later, **attributes)))
+    with engine() as emulated:
+        exporter = emulated.exporter()
+        receipt = exporter.deliver(points(point(emulated, k=1), point(emulated, value, later, **attributes)))
         exporter.shutdown(0)
     assert figures(receipt) == (1, 1, 0, 0)
     assert reason(receipt) == (1, Fate.REJECTED, example)
 
 
 def test_a_repeat_is_withheld_and_no_failure() -> None:
-    with engine() as made:
-        exporter = made.exporter()
+    with engine() as emulated:
+        exporter = emulated.exporter()
         assert (
-            exporter.export(points(point(made, k=1), point(made, k=1), point(made, 1.0, 1, k=1)))
+            exporter.export(points(point(emulated, k=1), point(emulated, k=1), point(emulated, 1.0, 1, k=1)))
             is MetricExportResult.SUCCESS
         )
         exporter.shutdown(0)
         assert figures(exporter.ledger) == (1, 0, 2, 0)
-        assert made.emulator.stored == 1
+        assert emulated.emulator.stored == 1
     assert reason(exporter.ledger, "es.write.duplicate") == (2, Fate.WITHHELD, "level{k=1}")
 
 
 def test_an_export_fails_where_a_point_is_refused_and_sends_the_others() -> None:
-    with engine() as made:
-        exporter = made.exporter()
-        outcome = exporter.export(points(point(made, 1.0, k=1), point(made, 2.0, k=1), point(made, k=2)))
+    with engine() as emulated:
+        exporter = emulated.exporter()
+        outcome = exporter.export(points(point(emulated, 1.0, k=1), point(emulated, 2.0, k=1), point(emulated, k=2)))
         exporter.shutdown(0)
         assert outcome is MetricExportResult.FAILURE
         assert figures(exporter.ledger) == (2, 1, 0, 0)
 
 
 def test_metrics_collide_where_the_name_is_no_dimension() -> None:
-    with engine() as made:
-        made.emulator.cluster.delete_stream("series")
+    with engine() as emulated:
+        emulated.emulator.cluster.delete_stream("series")
         body = {
             "settings": {**ROUTED, "index.routing_path": ["attributes.k"]},
             "mappings": {"properties": {"attributes": ATTRIBUTES}},
         }
         template = {"index_patterns": ["series"], "priority": 400, "data_stream": {}, "template": body}
-        admin.put_template(made.emulator.cluster, "_index_template", "series", template)
-        made.emulator.cluster.create_stream("series")
-        exporter = made.exporter()
-        metrics = [Metric(name, "", "", Gauge([point(made, k="a")])) for name in ("reads", "writes")]
+        admin.put_template(emulated.emulator.cluster, "_index_template", "series", template)
+        emulated.emulator.cluster.create_stream("series")
+        exporter = emulated.exporter()
+        metrics = [Metric(name, "", "", Gauge([point(emulated, k="a")])) for name in ("reads", "writes")]
         receipt = exporter.deliver(collection(*metrics))
         exporter.shutdown(0)
     assert figures(receipt) == (1, 1, 0, 0)
@@ -159,26 +159,28 @@ def test_metrics_collide_where_the_name_is_no_dimension() -> None:
 
 
 def test_the_json_type_counts_where_the_index_lists_its_dimensions() -> None:
-    with engine(settings=BY_SOURCE, version="9.2.0") as made:
-        exporter = made.exporter()
-        receipt = exporter.deliver(points(point(made, k=1), point(made, k="1"), point(made, k="1", host="x")))
+    with engine(settings=BY_SOURCE, version="9.2.0") as emulated:
+        exporter = emulated.exporter()
+        receipt = exporter.deliver(
+            points(point(emulated, k=1), point(emulated, k="1"), point(emulated, k="1", host="x"))
+        )
         exporter.shutdown(0)
         assert figures(receipt) == (2, 1, 0, 0)
-        assert made.emulator.stored == 2
+        assert emulated.emulator.stored == 2
 
 
 @pytest.mark.parametrize(("settings", "version"), [(ROUTED, "8.19.0"), (BY_SOURCE, "9.2.0")])
 def test_all_attributes_of_a_passthrough_object_are_dimensions(settings: dict[str, Any], version: str) -> None:
-    with engine(PASSTHROUGH, settings, version=version) as made:
-        exporter = made.exporter()
+    with engine(PASSTHROUGH, settings, version=version) as emulated:
+        exporter = emulated.exporter()
         for _ in range(2):
             receipt = exporter.deliver(
-                points(point(made, new="x"), point(made, new="y"), point(made), point(made, new=""))
+                points(point(emulated, new="x"), point(emulated, new="y"), point(emulated), point(emulated, new=""))
             )
-            made.clock.wait(1.0)
+            emulated.clock.wait(1.0)
             assert figures(receipt) == (4, 0, 0, 0)
         exporter.shutdown(0)
-        assert made.emulator.stored == 8
+        assert emulated.emulator.stored == 8
 
 
 # ---- what is asked, and when ---------------------------------------------------------------------------------------------
@@ -186,16 +188,16 @@ def test_all_attributes_of_a_passthrough_object_are_dimensions(settings: dict[st
 
 def test_an_index_that_is_not_time_series_is_asked_nothing_more_and_compares_nothing() -> None:
     clock = SkippingClock()
-    made = Emulated("es", SearchEmulator("elasticsearch", "8.19.0", clock=clock), clock, "plain")
-    requests = recorded(made)
-    exporter = made.exporter()
+    emulated = Emulated("es", SearchEmulator("elasticsearch", "8.19.0", clock=clock), clock, "plain")
+    requests = recorded(emulated)
+    exporter = emulated.exporter()
     for _ in range(3):
-        receipt = exporter.deliver(points(point(made, k=1), point(made, k="1")))
+        receipt = exporter.deliver(points(point(emulated, k=1), point(emulated, k="1")))
         assert figures(receipt) == (2, 0, 0, 0)
     groups = iter(())
     assert exporter.deduplicate(groups) is groups
     exporter.shutdown(0)
-    made.close()
+    emulated.close()
     assert [request.path.split("?")[0].split("/")[2] for request in requests] == [
         "_settings",
         "_bulk",
@@ -205,12 +207,12 @@ def test_an_index_that_is_not_time_series_is_asked_nothing_more_and_compares_not
 
 
 def test_the_dimensions_are_asked_once() -> None:
-    with engine() as made:
-        requests = recorded(made)
-        exporter = made.exporter()
+    with engine() as emulated:
+        requests = recorded(emulated)
+        exporter = emulated.exporter()
         for _ in range(3):
-            made.clock.wait(100.0)
-            exporter.deliver(points(point(made, k=1), point(made, k=2)))
+            emulated.clock.wait(100.0)
+            exporter.deliver(points(point(emulated, k=1), point(emulated, k=2)))
         exporter.shutdown(0)
     assert [request.path.split("?")[0].split("/")[2] for request in requests] == [
         "_settings",
@@ -230,41 +232,41 @@ def test_warm_points_are_not_encoded_one_by_one(monkeypatch: pytest.MonkeyPatch)
 
     plain = encoding.encode
     monkeypatch.setattr(encoding, "encode", counting)
-    with engine() as made:
-        exporter = made.exporter()
+    with engine() as emulated:
+        exporter = emulated.exporter()
         attributes = [{"k": number} for number in range(50)]
         for _ in range(2):
-            made.clock.wait(1.0)
-            now = int(made.clock.now()) * 1_000_000_000
-            exporter.deliver(points(*(NumberDataPoint(own, 0, now, 1.0) for own in attributes)))
+            emulated.clock.wait(1.0)
+            now = int(emulated.clock.now()) * 1_000_000_000
+            exporter.deliver(points(*(NumberDataPoint(attribute, 0, now, 1.0) for attribute in attributes)))
         exporter.shutdown(0)
-        assert made.emulator.stored == 100
+        assert emulated.emulator.stored == 100
     assert encoded == []
 
 
 def test_a_dry_run_asks_nothing() -> None:
-    with engine() as made:
-        requests = recorded(made)
-        exporter = made.exporter()
-        list(exporter.payloads(points(point(made, k=1), point(made, k="1"))))
+    with engine() as emulated:
+        requests = recorded(emulated)
+        exporter = emulated.exporter()
+        list(exporter.payloads(points(point(emulated, k=1), point(emulated, k="1"))))
         exporter.shutdown(0)
     assert list(requests) == []
 
 
 def test_after_a_rollover_to_more_dimensions_nothing_is_refused_for_long() -> None:
-    with engine() as made:
-        exporter = made.exporter()
+    with engine() as emulated:
+        exporter = emulated.exporter()
         two = [{"k": 1, "host": "x"}, {"k": 1, "host": "y"}]
 
         def deliver() -> tuple[int, int, int, int]:
-            made.clock.wait(61.0)
-            return figures(exporter.deliver(points(*(point(made, **attributes) for attributes in two))))
+            emulated.clock.wait(61.0)
+            return figures(exporter.deliver(points(*(point(emulated, **attributes) for attributes in two))))
 
         assert deliver() == (1, 1, 0, 0)
         more = {"properties": {**FIELDS, "host": {"type": "keyword", **DIMENSION}}}
-        put_template(made, more, ROUTED)
-        made.emulator.cluster.delete_stream("series")
-        made.emulator.cluster.create_stream("series")
+        put_template(emulated, more, ROUTED)
+        emulated.emulator.cluster.delete_stream("series")
+        emulated.emulator.cluster.create_stream("series")
         assert deliver() == (2, 0, 0, 0)
         exporter.shutdown(0)
 
@@ -273,21 +275,26 @@ def test_after_a_rollover_to_more_dimensions_nothing_is_refused_for_long() -> No
 
 
 def test_the_first_write_makes_the_index_and_collisions_are_named_after_it() -> None:
-    with engine(made=False) as made:
-        exporter = made.exporter()
-        two = points(point(made, k="a", host="x"), point(made, k="a", host="y"), point(made, k="b"), point(made, k="b"))
+    with engine(with_stream=False) as emulated:
+        exporter = emulated.exporter()
+        two = points(
+            point(emulated, k="a", host="x"),
+            point(emulated, k="a", host="y"),
+            point(emulated, k="b"),
+            point(emulated, k="b"),
+        )
         first = exporter.deliver(two)
         assert figures(first) == (3, 1, 0, 0)
         assert reason(first)[2].endswith("differ only in attributes.host, which is not a dimension")
-        assert made.emulator.stored == 2
+        assert emulated.emulator.stored == 2
         exporter.shutdown(0)
 
 
 def test_without_the_right_to_ask_a_conflict_is_unconfirmed_and_says_why() -> None:
     role = {"secret": "writers-password", "cluster": [], "index": {"series": ["create_doc"]}}
-    with engine(security={"users": {"writer": role}}) as made:
-        exporter = made.exporter(username="writer", password="writers-password")
-        receipt = exporter.deliver(points(point(made, k=1), point(made, k="1")))
+    with engine(security={"users": {"writer": role}}) as emulated:
+        exporter = emulated.exporter(username="writer", password="writers-password")
+        receipt = exporter.deliver(points(point(emulated, k=1), point(emulated, k="1")))
         exporter.shutdown(0)
     assert figures(receipt) == (1, 0, 0, 1)
     (conflict,) = receipt.reasons
@@ -296,10 +303,10 @@ def test_without_the_right_to_ask_a_conflict_is_unconfirmed_and_says_why() -> No
 
 
 def test_a_pipeline_may_change_dimensions_so_nothing_is_refused_before_it() -> None:
-    with engine(settings={**ROUTED, "index.final_pipeline": "enrich"}) as made:
-        made.http.put("/_ingest/pipeline/enrich", json={"processors": []})
-        exporter = made.exporter()
-        receipt = exporter.deliver(points(point(made, k=1), point(made, k="1")))
+    with engine(settings={**ROUTED, "index.final_pipeline": "enrich"}) as emulated:
+        emulated.http.put("/_ingest/pipeline/enrich", json={"processors": []})
+        exporter = emulated.exporter()
+        receipt = exporter.deliver(points(point(emulated, k=1), point(emulated, k="1")))
         exporter.shutdown(0)
     assert receipt.rejected == 0
     assert "an ingest pipeline (enrich) may change dimensions" in receipt.reasons[0].message
@@ -329,14 +336,14 @@ def test_exactly_those_are_left_out_that_the_index_would_not_keep(
     given_points: list[tuple[dict[str, Any], float, int]], version: str
 ) -> None:
     settings = ROUTED if version == "8.19.0" else BY_SOURCE
-    with engine(settings=settings, version=version) as made:
-        exporter = made.exporter()
-        data = points(*(point(made, value, later, **attributes) for attributes, value, later in given_points))
+    with engine(settings=settings, version=version) as emulated:
+        exporter = emulated.exporter()
+        data = points(*(point(emulated, value, later, **attributes) for attributes, value, later in given_points))
         items = [
             item for payload in exporter.payloads(data) for item in exporter.split(payload.body)
         ]  # nothing is known yet
         receipt = exporter.deliver(data)
-        stored = documents(made)
+        stored = documents(emulated)
         exporter.shutdown(0)
     with engine(settings=settings, version=version) as alone:
         body = b"".join(b'{"create":{}}\n' + item.split(b"\n", 1)[1] for item in items)

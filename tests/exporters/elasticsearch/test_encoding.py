@@ -30,8 +30,8 @@ def body(data: MetricsData, columns: Columns, layouts: Layouts | None) -> bytes:
         return encode(columns.frame(series.stream), series, point)
 
     template = columns if layouts is not None else None
-    made = chunks(groups(data), one, template, layouts or Layouts(), 3)
-    return b"".join(chunk.body for chunk in made if isinstance(chunk, Chunk))
+    pieces = chunks(groups(data), one, template, layouts or Layouts(), 3)
+    return b"".join(chunk.body for chunk in pieces if isinstance(chunk, Chunk))
 
 
 def items(data: MetricsData) -> list[tuple[str, dict[str, Any]]]:
@@ -40,11 +40,11 @@ def items(data: MetricsData) -> list[tuple[str, dict[str, Any]]]:
     def never(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
-    found = []
+    entries = []
     for item in split(body(data, Columns(), None)):
         action, document = item.splitlines()
-        found.append((json.loads(action)["create"]["_id"], json.loads(document, parse_constant=never)))
-    return found
+        entries.append((json.loads(action)["create"]["_id"], json.loads(document, parse_constant=never)))
+    return entries
 
 
 def document(data: MetricsData) -> dict[str, Any]:
@@ -60,28 +60,28 @@ def test_the_template_gives_the_bytes_of_the_plain_encoding_warm_and_cold(runs: 
 
 @given(metrics())
 def test_every_item_is_one_line_of_action_and_one_of_strict_json(metric: Any) -> None:
-    found = items(collection(metric))
-    assert len(found) == len(metric.data.data_points)
-    for identity, _ in found:
+    entries = items(collection(metric))
+    assert len(entries) == len(metric.data.data_points)
+    for identity, _ in entries:
         assert re.fullmatch(r"[A-Za-z0-9_-]{22}[0-9a-f]{16}[dlthe][0-9a-f]{16}", identity)
         assert len(identity) <= 64
 
 
 @given(st.floats())
 def test_a_decimal_comes_back_bit_for_bit_or_as_text(value: float) -> None:
-    held = document(collection(gauge(value)))
-    if "value_double" in held:
-        assert isinstance(held["value_double"], float)
-        assert math.copysign(1, held["value_double"]) == math.copysign(1, value)
-        assert held["value_double"] == value
+    fields = document(collection(gauge(value)))
+    if "value_double" in fields:
+        assert isinstance(fields["value_double"], float)
+        assert math.copysign(1, fields["value_double"]) == math.copysign(1, value)
+        assert fields["value_double"] == value
         assert abs(value) <= 3.4028234663852886e38
     else:
-        assert float(held["value_text"]) == value or math.isnan(value)
-    assert len({"value_double", "value_text", "value_long"} & held.keys()) == 1
+        assert float(fields["value_text"]) == value or math.isnan(value)
+    assert len({"value_double", "value_text", "value_long"} & fields.keys()) == 1
 
 
 @pytest.mark.parametrize(
-    ("value", "field", "held"),
+    ("value", "field", "expected"),
     [
         (5, "value_long", 5),
         (True, "value_long", 1),
@@ -98,10 +98,10 @@ def test_a_decimal_comes_back_bit_for_bit_or_as_text(value: float) -> None:
         (-math.inf, "value_text", "-Infinity"),
     ],
 )
-def test_each_value_has_a_field_that_no_first_document_can_spoil(value: float, field: str, held: Any) -> None:
-    found = document(collection(gauge(value)))
-    assert found[field] == held
-    assert type(found[field]) is type(held)
+def test_each_value_has_a_field_that_no_first_document_can_spoil(value: float, field: str, expected: Any) -> None:
+    fields = document(collection(gauge(value)))
+    assert fields[field] == expected
+    assert type(fields[field]) is type(expected)
 
 
 def test_a_decimal_is_written_with_a_point_or_an_exponent() -> None:
@@ -113,29 +113,29 @@ def test_a_decimal_is_written_with_a_point_or_an_exponent() -> None:
 
 
 def test_times_are_text_with_milliseconds() -> None:
-    held = document(collection(histogram([1], [])))
-    assert held["@timestamp"] == "2026-11-25T02:20:30.174Z"
-    assert held["start_timestamp"] == "2026-11-25T02:20:29.174Z"
+    fields = document(collection(histogram([1], [])))
+    assert fields["@timestamp"] == "2026-11-25T02:20:30.174Z"
+    assert fields["start_timestamp"] == "2026-11-25T02:20:29.174Z"
     assert "start_timestamp" not in document(collection(gauge(1)))
 
 
 def test_swapped_bucket_counts_differ_after_sorting() -> None:
-    one = document(collection(histogram([4, 5, 0], [0.5, 1.0])))
+    fields = document(collection(histogram([4, 5, 0], [0.5, 1.0])))
     other = document(collection(histogram([5, 4, 0], [0.5, 1.0])))
-    assert one["cumulative_counts"] == [4, 9, 9]
-    assert sorted(one["cumulative_counts"]) != sorted(other["cumulative_counts"])
+    assert fields["cumulative_counts"] == [4, 9, 9]
+    assert sorted(fields["cumulative_counts"]) != sorted(other["cumulative_counts"])
 
 
 def test_an_empty_histogram_has_no_extremes() -> None:
-    held = document(collection(histogram([0, 0], [1.0], total=0.0, low=math.inf, high=-math.inf)))
-    assert (held["count"], held["sum"], held["cumulative_counts"]) == (0, 0.0, [0, 0])
-    assert not {"min", "max", "min_text", "max_text"} & held.keys()
+    fields = document(collection(histogram([0, 0], [1.0], total=0.0, low=math.inf, high=-math.inf)))
+    assert (fields["count"], fields["sum"], fields["cumulative_counts"]) == (0, 0.0, [0, 0])
+    assert not {"min", "max", "min_text", "max_text"} & fields.keys()
 
 
 def test_bounds_beyond_32_bits_stand_in_one_text() -> None:
-    held = document(collection(histogram([1, 2], [1e300])))
-    assert held["bounds_text"] == "[1e+300]"
-    assert "bounds" not in held
+    fields = document(collection(histogram([1, 2], [1e300])))
+    assert fields["bounds_text"] == "[1e+300]"
+    assert "bounds" not in fields
 
 
 def test_a_whole_sum_is_written_as_a_decimal() -> None:
@@ -143,7 +143,7 @@ def test_a_whole_sum_is_written_as_a_decimal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_value", "held"),
+    ("given_value", "expected"),
     [
         ("x" * 5000, "x" * 4096),
         ("\ud800", "\ufffd"),
@@ -156,8 +156,8 @@ def test_a_whole_sum_is_written_as_a_decimal() -> None:
         (5.0, 5.0),
     ],
 )
-def test_each_attribute_has_a_rule(given_value: Any, held: Any) -> None:
-    assert document(collection(gauge(1, attributes={"k": given_value})))["attributes"]["k"] == held
+def test_each_attribute_has_a_rule(given_value: Any, expected: Any) -> None:
+    assert document(collection(gauge(1, attributes={"k": given_value})))["attributes"]["k"] == expected
 
 
 def test_ids_tell_apart_what_json_tells_apart() -> None:
@@ -179,8 +179,8 @@ def test_ids_tell_apart_what_json_tells_apart() -> None:
 
 
 def test_attributes_in_another_order_are_the_same_series() -> None:
-    one, other = ({"a": "1", "b": "2"}, {"b": "2", "a": "1"})
-    assert items(collection(gauge(1, attributes=one)))[0][0] == items(collection(gauge(1, attributes=other)))[0][0]
+    first, other = ({"a": "1", "b": "2"}, {"b": "2", "a": "1"})
+    assert items(collection(gauge(1, attributes=first)))[0][0] == items(collection(gauge(1, attributes=other)))[0][0]
 
 
 def test_ids_are_the_same_in_another_process() -> None:

@@ -31,9 +31,9 @@ def emulated(name: str, **options: Any) -> Emulated:
 
 @pytest.fixture(params=["es7", "es8", "os2"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Emulated]:
-    made = emulated(request.param)
-    yield made
-    made.close()
+    backend = emulated(request.param)
+    yield backend
+    backend.close()
 
 
 # ---- OpenSearch's security plugin, which no engine here has: the emulator stands in --------------------------------------

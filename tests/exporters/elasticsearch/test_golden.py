@@ -66,10 +66,10 @@ def written() -> dict[str, bytes]:
 
 
 def test_the_bytes_on_the_wire_are_the_golden_ones() -> None:
-    for name, found in written().items():
-        assert found == (GOLDEN / name).read_bytes(), name
+    for name, content in written().items():
+        assert content == (GOLDEN / name).read_bytes(), name
 
 
 if __name__ == "__main__":
-    for name, found in written().items():
-        (GOLDEN / name).write_bytes(found)
+    for name, content in written().items():
+        (GOLDEN / name).write_bytes(content)

@@ -29,8 +29,8 @@ def caps(*indices: str, **types: str) -> Reply:
     return answer(200, {"indices": list(indices or ("m",)), "fields": fields})
 
 
-def hits(*found: dict[str, Any], **shards: Any) -> Reply:
-    listed = [{"_index": "m", "_id": f"id-{number}", "fields": fields} for number, fields in enumerate(found, 1)]
+def hits(*documents: dict[str, Any], **shards: Any) -> Reply:
+    listed = [{"_index": "m", "_id": f"id-{number}", "fields": fields} for number, fields in enumerate(documents, 1)]
     return answer(200, {"_shards": {"failed": 0, **shards}, "hits": {"hits": listed}})
 
 
@@ -41,7 +41,7 @@ def asked(replies: dict[str, Reply]) -> tuple[Any, Scripted]:
 
 def test_a_hit_is_a_point_seen() -> None:
     seen, transport = asked({CAPS: caps(value_double="double"), SEARCH: hits({POINT: ["p"], "value_double": [0.5]})})
-    assert [(one.key, dict(one.fields)["value_double"]) for one in seen] == [("p", 0.5)]
+    assert [(point.key, dict(point.fields)["value_double"]) for point in seen] == [("p", 0.5)]
     assert not any("refresh" in path or "/_doc/" in path for path in transport.asked)
 
 
@@ -169,10 +169,10 @@ def test_a_point_that_is_not_the_samples_is_not_looked_for() -> None:
 
 
 def _leaves(prefix: str, value: dict[str, Any]) -> list[str]:
-    found = []
+    leaves = []
     for name, inner in value.items():
         if isinstance(inner, dict):
-            found += _leaves(f"{prefix}{name}.", inner)
+            leaves += _leaves(f"{prefix}{name}.", inner)
         elif inner is not None and inner != []:
-            found.append(prefix + name)
-    return found
+            leaves.append(prefix + name)
+    return leaves

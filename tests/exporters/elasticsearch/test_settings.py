@@ -25,9 +25,9 @@ def loaded(model: type[SearchSettings] = ElasticsearchSettings, **variables: str
 def header(settings: SearchSettings) -> str | None:
     kind = ElasticsearchExporter if isinstance(settings, ElasticsearchSettings) else OpenSearchExporter
     exporter = kind(settings)  # type: ignore[arg-type]
-    found = exporter.headers().get("Authorization")
+    authorization = exporter.headers().get("Authorization")
     exporter.shutdown(0)
-    return found
+    return authorization
 
 
 def basic(text: str) -> str:

@@ -133,7 +133,7 @@ def test_a_document_that_went_to_another_index_is_delivered_and_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("concrete", "index", "own"),
+    ("concrete", "index", "expected"),
     [
         (INDEX, INDEX, True),
         (".ds-metrics-app-prod-2026.11.20-000001", INDEX, True),
@@ -145,8 +145,8 @@ def test_a_document_that_went_to_another_index_is_delivered_and_noted() -> None:
         ("logs-2026.11.29", "<metrics-{now/d}>", False),
     ],
 )
-def test_the_backing_indices_of_a_stream_are_its_own(concrete: str, index: str, own: bool) -> None:
-    assert belongs(concrete, index) is own
+def test_the_backing_indices_of_a_stream_are_its_own(concrete: str, index: str, expected: bool) -> None:
+    assert belongs(concrete, index) is expected
 
 
 def test_only_backing_indices_of_a_failure_store_are_one() -> None:

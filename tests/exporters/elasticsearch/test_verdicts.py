@@ -55,7 +55,7 @@ def item(status: int, kind: str, reason: str, **more: Any) -> dict[str, Any]:
 
 
 def bulk(*items: dict[str, Any]) -> Reply:
-    return reply(200, {"errors": any("error" in one["create"] for one in items), "items": list(items)})
+    return reply(200, {"errors": any("error" in item["create"] for item in items), "items": list(items)})
 
 
 def judged(answer: Reply, points: int = 2, **options: Any) -> Outcome:
@@ -316,8 +316,8 @@ def test_a_conflict_is_delivered_and_noted() -> None:
     "items", [(STORED, STORED), (STORED, item(409, "version_conflict_engine_exception", "conflict"))]
 )
 def test_a_warning_beside_a_success_is_noted(items: tuple[Any, ...]) -> None:
-    said = 'Parameter [boost] on field [\\"a\\"] is deprecated'
-    header = f'299 Elasticsearch-8.19.0-abc "{said}", 299 Elasticsearch-8.19.0-abc "and so is [b]"'
+    message = 'Parameter [boost] on field [\\"a\\"] is deprecated'
+    header = f'299 Elasticsearch-8.19.0-abc "{message}", 299 Elasticsearch-8.19.0-abc "and so is [b]"'
     answer = bulk(*items)
     outcome = judged(replace(answer, headers={**answer.headers, "warning": header}), len(items))
     assert isinstance(outcome, Delivered)
@@ -510,8 +510,8 @@ def test_the_catalogue_row_gets_its_code_and_its_retry_class(row: dict[str, Any]
         return
     assert isinstance(outcome, Partial)
     assert outcome.needs_operator is (row["retry"] == "slow")
-    found = outcome.rejected if row["retry"] == "no" else outcome.retry
-    assert found[0].code == row["id"]
+    reasons = outcome.rejected if row["retry"] == "no" else outcome.retry
+    assert reasons[0].code == row["id"]
 
 
 @given(
@@ -550,11 +550,11 @@ def test_any_json_gets_a_verdict(body: Any, status: int) -> None:
 @pytest.mark.parametrize("number", [6, 13])
 def test_a_blocked_cluster_is_told_apart_from_a_blocked_index(number: int) -> None:
     reason = f"blocked by: [FORBIDDEN/{number}/cluster read-only (api)];"
-    found = read(403, cause_of({"type": "cluster_block_exception", "reason": reason}))
-    assert found is not None
-    assert (found.code, found.retry) == ("es.write.blocked", RetryClass.SLOW)
-    assert "whole cluster" in found.message
-    assert "_cluster/settings" in (found.remedy or "")
+    outcome = read(403, cause_of({"type": "cluster_block_exception", "reason": reason}))
+    assert outcome is not None
+    assert (outcome.code, outcome.retry) == ("es.write.blocked", RetryClass.SLOW)
+    assert "whole cluster" in outcome.message
+    assert "_cluster/settings" in (outcome.remedy or "")
 
 
 @pytest.mark.parametrize("status", [400, 409, 429, 500, 503])

@@ -35,14 +35,14 @@ def root(tagline: str, **version: Any) -> Reply:
 def test_the_product_is_known_by_its_distribution_or_its_tagline(
     reply: Reply, opensearch: bool, version: tuple[int, ...]
 ) -> None:
-    found = product_of(reply)
-    assert isinstance(found, Product)
-    assert (found.opensearch, found.version) == (opensearch, version)
+    product = product_of(reply)
+    assert isinstance(product, Product)
+    assert (product.opensearch, product.version) == (opensearch, version)
 
 
 def http_rung(exporter: str, url: str, folder: Path) -> dict[str, Any]:
     ran = magictel("check", exporter, "--set", f"url={url}", "--format", "json", folder=folder)
-    rung: dict[str, Any] = next(one for one in ran.document["targets"][0]["rungs"] if one["rung"] == "http")
+    rung: dict[str, Any] = next(rung for rung in ran.document["targets"][0]["rungs"] if rung["rung"] == "http")
     assert ran.code == (1 if rung["outcome"] == "fail" else 0)
     return rung
 

@@ -38,9 +38,9 @@ CODE = "prom.rw.collision"
 
 @pytest.fixture(scope="module")
 def exporter() -> Iterator[PrometheusRemoteWriteExporter]:
-    made = PrometheusRemoteWriteExporter()
-    yield made
-    made.shutdown(0)
+    exporter = PrometheusRemoteWriteExporter()
+    yield exporter
+    exporter.shutdown(0)
 
 
 def point(value: float = 1.0, time: int = NOW, **attributes: Any) -> NumberDataPoint:
@@ -56,8 +56,8 @@ def total(name: str, *points: NumberDataPoint) -> Metric:
 
 
 def histogram(name: str, **attributes: Any) -> Metric:
-    one = HistogramDataPoint(attributes, 0, NOW, 3, 4.5, [1, 2], [5.0], 0.5, 4.0)
-    return Metric(name, "", "", Histogram([one], AggregationTemporality.CUMULATIVE))
+    point = HistogramDataPoint(attributes, 0, NOW, 3, 4.5, [1, 2], [5.0], 0.5, 4.0)
+    return Metric(name, "", "", Histogram([point], AggregationTemporality.CUMULATIVE))
 
 
 def at(*metrics: Metric, resource: Resource = SHOP, scope: str = "lib", version: str = "1") -> ResourceMetrics:
@@ -73,7 +73,7 @@ def told(exporter: PrometheusRemoteWriteExporter, *resources: ResourceMetrics) -
             left_out.append(payload.reason)
             continue
         for series in WriteRequest.FromString(exporter.frame(payload)).timeseries:
-            labels = {one.name: one.value for one in series.labels}
+            labels = {label.name: label.value for label in series.labels}
             rows.append((labels["__name__"], labels, series.samples[0].value, series.samples[0].timestamp))
     return rows, left_out
 
@@ -93,16 +93,16 @@ def test_of_two_metrics_whose_names_become_one_the_first_is_sent_and_the_other_n
         ),
     )
     assert values(rows, "nfs_read_total") == [1.0, 2.0, 4.0]
-    (one,) = left_out
-    assert (one.code, one.count, one.fate) == (CODE, 1, Fate.REJECTED)
-    assert one.example == "nfs.read and nfs.read.total are both nfs_read_total: nfs.read.total{disk=a}"
+    (loss,) = left_out
+    assert (loss.code, loss.count, loss.fate) == (CODE, 1, Fate.REJECTED)
+    assert loss.example == "nfs.read and nfs.read.total are both nfs_read_total: nfs.read.total{disk=a}"
 
 
 def test_resources_without_job_and_instance_are_told_apart_by_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
     pods = [Resource({"k8s.pod.name": f"secret-{number}", "k8s.pod.uid": str(number)}) for number in range(3)]
     rows, left_out = told(exporter, *(at(gauge("memory", point(float(n))), resource=pod) for n, pod in enumerate(pods)))
     assert values(rows, "memory") == [0.0]
-    assert [one.fate for one in left_out] == [Fate.REJECTED] * 2
+    assert [loss.fate for loss in left_out] == [Fate.REJECTED] * 2
     assert left_out[0].example == (
         "the resources differ only in what is no label (k8s.pod.name, k8s.pod.uid): memory{}"
     )
@@ -135,7 +135,7 @@ def test_only_what_is_one_sample_to_prometheus_is_refused(
     exporter: PrometheusRemoteWriteExporter, left: ResourceMetrics, right: ResourceMetrics, lost: int
 ) -> None:
     rows, left_out = told(exporter, left, right)
-    assert [(one.code, one.fate) for one in left_out] == [(CODE, Fate.REJECTED)] * lost
+    assert [(loss.code, loss.fate) for loss in left_out] == [(CODE, Fate.REJECTED)] * lost
     identities = {(row[3], frozenset(row[1].items())) for row in rows}
     assert len(identities) == len(rows) or not lost
 
@@ -167,11 +167,11 @@ A_B, DOT = {"a_b": "x"}, {"a.b": "x"}
 def test_points_of_one_metric_that_become_one_series_are_refused_but_the_first(
     exporter: PrometheusRemoteWriteExporter, attributes: list[dict[str, Any]], sent: int, make: Any
 ) -> None:
-    points = [NumberDataPoint(one, 0, NOW, float(value)) for value, one in enumerate(attributes)]
+    points = [NumberDataPoint(attribute, 0, NOW, float(value)) for value, attribute in enumerate(attributes)]
     rows, left_out = told(exporter, at(make("m", *points)))
     sent_values = [row[2] for row in rows if row[0] != "target_info"]
     assert (sent_values[0], len(sent_values)) == (0.0, sent)
-    assert [(one.code, one.fate) for one in left_out] == [(CODE, Fate.REJECTED)] * (len(points) - sent)
+    assert [(loss.code, loss.fate) for loss in left_out] == [(CODE, Fate.REJECTED)] * (len(points) - sent)
 
 
 def test_a_point_is_named_with_the_one_that_it_is_taken_for(exporter: PrometheusRemoteWriteExporter) -> None:
@@ -179,21 +179,21 @@ def test_a_point_is_named_with_the_one_that_it_is_taken_for(exporter: Prometheus
     soon_after = NumberDataPoint(A_B, 0, NOW + 999_999, 2.0)
     points = [NumberDataPoint(A_B, 0, NOW, 1.0), NumberDataPoint(DOT, 0, NOW, 1.0), other_value, soon_after]
     _, left_out = told(exporter, at(gauge("m", *points)))
-    assert [one.example for one in left_out] == [
+    assert [loss.example for loss in left_out] == [
         "m{a_b=x} has the same labels: m{a.b=x}",
         "the same point has another value: m{a_b=x}",
         "two points lie within one millisecond: m{a_b=x}",
     ]
     typed = [NumberDataPoint({"k": value}, 0, NOW, 1.0) for value in ("1", 1)]
-    (one,) = told(exporter, at(gauge("m", *typed)))[1]
-    assert one.example == 'm{k="1"} has the same labels: m{k=1}'
+    (loss,) = told(exporter, at(gauge("m", *typed)))[1]
+    assert loss.example == 'm{k="1"} has the same labels: m{k=1}'
 
 
 @pytest.mark.parametrize("other", [{"a": "1", "b": 2}, {"b": 2, "a": "1"}])
 def test_a_repeat_is_sent_whatever_the_order_of_its_attributes(
     exporter: PrometheusRemoteWriteExporter, other: dict[str, Any]
 ) -> None:
-    points = [NumberDataPoint(one, 0, NOW, 1.0) for one in ({"a": "1", "b": 2}, other)]
+    points = [NumberDataPoint(attributes, 0, NOW, 1.0) for attributes in ({"a": "1", "b": 2}, other)]
     assert told(exporter, at(gauge("m", *points)))[1] == []
     rows, left_out = told(exporter, at(gauge("m", points[0])), at(gauge("m", points[1])))
     assert (values(rows, "m"), left_out) == ([1.0, 1.0], [])
@@ -204,7 +204,7 @@ def test_histograms_of_one_series_and_time_are_refused_though_their_bounds_diffe
 ) -> None:
     both = [HistogramDataPoint({}, 0, NOW, 3, 4.5, [1, 2], [bound], 0.5, 4.0) for bound in (5.0, 7.0)]
     _, left_out = told(exporter, at(Metric("h", "", "", Histogram(both, AggregationTemporality.CUMULATIVE))))
-    assert [one.code for one in left_out] == [CODE]
+    assert [loss.code for loss in left_out] == [CODE]
 
 
 def test_what_was_proved_for_attributes_holds_for_the_same_objects_only() -> None:
@@ -213,7 +213,7 @@ def test_what_was_proved_for_attributes_holds_for_the_same_objects_only() -> Non
     scope = InstrumentationScope("lib")
 
     def left_out(attributes: list[dict[str, Any]]) -> int:
-        points = [NumberDataPoint(one, 0, NOW, 1.0) for one in attributes]
+        points = [NumberDataPoint(attribute, 0, NOW, 1.0) for attribute in attributes]
         data = MetricsData([ResourceMetrics(SHOP, [ScopeMetrics(scope, [gauge("m", *points)], "")], "")])
         parts = list(exporter.payloads(data))
         without = sum(isinstance(part, Withheld) for part in parts)
@@ -231,7 +231,9 @@ def test_what_was_proved_for_attributes_holds_for_the_same_objects_only() -> Non
 
 def test_the_collections_of_a_recording_share_their_attributes(exporter: PrometheusRemoteWriteExporter) -> None:
     a, b = {"k": "1"}, {"k": "2"}
-    points = [NumberDataPoint(own, 0, NOW + at * 1_000_000, 1.0 + at) for at in range(3) for own in (a, b)]
+    points = [
+        NumberDataPoint(attributes, 0, NOW + at * 1_000_000, 1.0 + at) for at in range(3) for attributes in (a, b)
+    ]
     assert told(exporter, at(gauge("m", *points)))[1] == []
     again = [*points, NumberDataPoint(a, 0, NOW, 9.0)]
     assert len(told(exporter, at(gauge("m", *again)))[1]) == 1
@@ -241,13 +243,13 @@ def test_points_withheld_by_another_rule_claim_nothing(exporter: PrometheusRemot
     delta = Metric("a_b", "", "", Sum([point()], AggregationTemporality.DELTA, False))
     rows, left_out = told(exporter, at(delta), at(gauge("a.b", point(2.0))))
     assert values(rows, "a_b") == [2.0]
-    assert [(one.code, one.fate) for one in left_out] == [("prom.rw.delta", Fate.WITHHELD)]
+    assert [(loss.code, loss.fate) for loss in left_out] == [("prom.rw.delta", Fate.WITHHELD)]
 
 
 def test_the_sample_collides_with_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
     run = sample("r" * 26, NOW / 1e9, thorough=True)
     left_out = [part for part in exporter.payloads(run.data) if isinstance(part, Withheld)]
-    assert not [one for one in left_out if one.refused]
+    assert not [loss for loss in left_out if loss.refused]
 
 
 names = st.sampled_from(["a.b", "a_b", "a-b", "a.b.total", "b", "b_sum", "b_count"])
@@ -264,7 +266,7 @@ points = st.lists(
     ),
     min_size=1,
     max_size=3,
-    unique_by=lambda one: (str(one.attributes), one.time_unix_nano),
+    unique_by=lambda point: (str(point.attributes), point.time_unix_nano),
 )
 metrics = st.builds(lambda make, name, some: make(name, *some), kinds, names, points) | st.builds(
     lambda label: histogram("b", x=label), st.sampled_from("uv")
@@ -273,7 +275,9 @@ metrics = st.builds(lambda make, name, some: make(name, *some), kinds, names, po
 
 @given(
     st.lists(
-        st.tuples(resources, metrics), max_size=6, unique_by=lambda one: (id(one[0]), one[1].name, type(one[1].data))
+        st.tuples(resources, metrics),
+        max_size=6,
+        unique_by=lambda pair: (id(pair[0]), pair[1].name, type(pair[1].data)),
     )
 )
 def test_what_travels_is_distinct_and_every_point_left_out_has_a_double_that_travels(
@@ -285,15 +289,15 @@ def test_what_travels_is_distinct_and_every_point_left_out_has_a_double_that_tra
     sent = 0
     samples = set(travelling)
     for resource, metric in given_metrics:
-        for one in metric.data.data_points:
+        for point in metric.data.data_points:
             sent += 1
-            alone, _ = told(exporter, at(replace_points(metric, one), resource=resource))
-            own = {(frozenset(row[1].items()), row[3]) for row in alone if row[0] != "target_info"}
-            assert own & samples, "a point without any of its samples there was left out for nothing"
+            alone, _ = told(exporter, at(replace_points(metric, point), resource=resource))
+            point_samples = {(frozenset(row[1].items()), row[3]) for row in alone if row[0] != "target_info"}
+            assert point_samples & samples, "a point without any of its samples there was left out for nothing"
     histograms = sum(1 for row in rows if row[0] == "b_bucket" and row[1].get("le") == "5")
     numbers = sum(1 for row in rows if row[0] != "target_info") - 4 * histograms
     assert numbers + histograms + len(left_out) == sent
 
 
-def replace_points(metric: Metric, one: Any) -> Metric:
-    return replace(metric, data=replace(metric.data, data_points=[one]))  # type: ignore[arg-type]
+def replace_points(metric: Metric, point: Any) -> Metric:
+    return replace(metric, data=replace(metric.data, data_points=[point]))  # type: ignore[arg-type]

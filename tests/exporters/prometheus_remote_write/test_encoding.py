@@ -60,7 +60,7 @@ def number(value: float, time: int = NOW, **attributes: Any) -> NumberDataPoint:
 def decode(body: bytes) -> Series:
     request = WriteRequest.FromString(body)
     assert not request.metadata
-    made = []
+    pieces = []
     for series in request.timeseries:
         assert len(series.samples) == 1
         assert not series.exemplars
@@ -69,8 +69,8 @@ def decode(body: bytes) -> Series:
         assert list(labels) == sorted(labels), "labels are sorted"
         assert len({name for name, _ in labels}) == len(labels), "labels are unique"
         assert all(name and value for name, value in labels)
-        made.append((labels, series.samples[0].value, series.samples[0].timestamp))
-    return made
+        pieces.append((labels, series.samples[0].value, series.samples[0].timestamp))
+    return pieces
 
 
 def items(
@@ -85,13 +85,13 @@ def items(
 def body(
     data: MetricsData, *, template: bool = True, encoder: ColumnEncoder | None = None, layouts: Layouts | None = None
 ) -> bytes:
-    made = items(data, template=template, encoder=encoder, layouts=layouts)
-    for chunk in made:
+    pieces = items(data, template=template, encoder=encoder, layouts=layouts)
+    for chunk in pieces:
         if isinstance(chunk, Chunk):
             assert chunk.sizes is not None, "items' lengths are always known"
             assert len(chunk.sizes) == chunk.points
             assert sum(chunk.sizes) == len(chunk.body)
-    return b"".join(chunk.body for chunk in made if isinstance(chunk, Chunk))
+    return b"".join(chunk.body for chunk in pieces if isinstance(chunk, Chunk))
 
 
 keys = st.sampled_from(
@@ -123,16 +123,16 @@ numbers = st.builds(
 @st.composite
 def histogram_points(draw: st.DrawFn) -> list[HistogramDataPoint]:
     shared = draw(st.lists(st.floats(-5, 5), max_size=4, unique=True).map(sorted))
-    made = []
+    pieces = []
     for _ in range(draw(st.integers(1, 3))):
         bounds = draw(st.sampled_from([shared, shared, [1.0, math.inf], []]))
         counts = draw(st.lists(st.integers(0, 9), min_size=len(bounds) + 1, max_size=len(bounds) + 1))
         counts = draw(st.sampled_from([counts, counts, counts, counts[:-1]]))
         total = draw(st.one_of(st.none(), st.floats(), st.integers(-5, 5)))
-        made.append(
+        pieces.append(
             HistogramDataPoint(draw(attributes), 0, draw(times), sum(counts), total, counts, bounds, 0.0, 1.0)  # type: ignore[arg-type]
         )
-    return made
+    return pieces
 
 
 metrics = st.one_of(
@@ -154,8 +154,8 @@ def test_the_template_makes_the_bytes_of_the_plain_encoding_and_protobuf_reads_t
     plain = body(data, template=False, encoder=ColumnEncoder(suffixes=suffixes, scope_labels=scope))
     assert body(data, encoder=encoder, layouts=layouts) == plain, "cold"
     assert body(data, encoder=encoder, layouts=layouts) == plain, "warm"
-    left_out = [one for one in items(data, template=True, encoder=encoder) if isinstance(one, Withheld)]
-    assert left_out == [one for one in items(data, template=False, encoder=encoder) if isinstance(one, Withheld)]
+    left_out = [piece for piece in items(data, template=True, encoder=encoder) if isinstance(piece, Withheld)]
+    assert left_out == [piece for piece in items(data, template=False, encoder=encoder) if isinstance(piece, Withheld)]
     decode(plain)
 
 
@@ -229,16 +229,16 @@ def test_a_histogram_without_buckets_has_the_infinite_one() -> None:
 
 
 def withheld(*given_metrics: Metric) -> list[tuple[str, str]]:
-    made = items(collection(*given_metrics), template=True)
-    return [(one.code, one.point) for one in made if isinstance(one, Withheld)]
+    pieces = items(collection(*given_metrics), template=True)
+    return [(piece.code, piece.point) for piece in pieces if isinstance(piece, Withheld)]
 
 
 def test_what_remote_write_cannot_carry_is_withheld_under_its_code() -> None:
     run = sample("0123456789ab", NOW / 1e9)
     exponential = [
-        one
-        for one in run.data.resource_metrics[0].scope_metrics[0].metrics
-        if isinstance(one.data, ExponentialHistogram)
+        metric
+        for metric in run.data.resource_metrics[0].scope_metrics[0].metrics
+        if isinstance(metric.data, ExponentialHistogram)
     ]
     assert [code for code, _ in withheld(*exponential)] == ["prom.rw.exponential"] * 2
     assert withheld(Metric("m", "", "", Sum([number(1, zone="x")], DELTA, True))) == [("prom.rw.delta", "m{zone=x}")]
@@ -254,9 +254,9 @@ STALE = struct.unpack("<d", struct.pack("<Q", 0x7FF0000000000002))[0]
 @pytest.mark.parametrize("nan", [math.nan, STALE, -math.nan])
 @pytest.mark.parametrize("template", [True, False])
 def test_no_value_is_ever_prometheus_stale_marker(nan: float, template: bool) -> None:
-    made = body(collection(gauge(number(nan), number(1.0, a="x")), resource=BARE), template=template)
-    assert struct.pack("<Q", 0x7FF8000000000001) in made
-    assert struct.pack("<Q", 0x7FF0000000000002) not in made
+    content = body(collection(gauge(number(nan), number(1.0, a="x")), resource=BARE), template=template)
+    assert struct.pack("<Q", 0x7FF8000000000001) in content
+    assert struct.pack("<Q", 0x7FF0000000000002) not in content
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, math.inf, -math.inf, 1e300, 5e-324, 0.1])
@@ -272,7 +272,7 @@ def test_points_of_one_series_travel_in_the_order_of_their_times() -> None:
 
 def test_a_payload_can_be_cut_into_its_points() -> None:
     run = sample("0123456789ab", NOW / 1e9)
-    parts = [one for one in items(run.data, template=True) if isinstance(one, Chunk)]
+    parts = [piece for piece in items(run.data, template=True) if isinstance(piece, Chunk)]
 
     def never(_: bytes) -> list[bytes]:
         raise AssertionError("the lengths are known")
@@ -288,11 +288,11 @@ def test_a_payload_can_be_cut_into_its_points() -> None:
 
 
 def test_the_wire_bytes_of_a_gauge_are_these() -> None:
-    made = body(collection(gauge(number(0.5, zone="eu")), resource=BARE), encoder=ColumnEncoder(scope_labels=False))
+    content = body(collection(gauge(number(0.5, zone="eu")), resource=BARE), encoder=ColumnEncoder(scope_labels=False))
     name = bytes([0x0A, 36, 0x0A, 8]) + b"__name__" + bytes([0x12, 24]) + b"room_temperature_celsius"
     zone = bytes([0x0A, 10, 0x0A, 4]) + b"zone" + bytes([0x12, 2]) + b"eu"
     value = bytes([0x12, 16, 0x09]) + bytes.fromhex("000000000000e03f") + bytes([0x10]) + bytes.fromhex("80d0dfb4ab33")
-    assert made == bytes([0x0A, 68]) + name + zone + value
+    assert content == bytes([0x0A, 68]) + name + zone + value
 
 
 def test_attributes_that_come_again_have_their_own_labels_under_each_metric() -> None:
@@ -300,7 +300,10 @@ def test_attributes_that_come_again_have_their_own_labels_under_each_metric() ->
     plain = {"a.b": "1", "a_b": "2", "x": 1.0}
     metrics = [
         gauge(
-            *(NumberDataPoint(one, 0, NOW, 1.5) for one in (shared, plain, {}, {"n": True}, {"n": 1.0}, {"n": "1"})),
+            *(
+                NumberDataPoint(attributes, 0, NOW, 1.5)
+                for attributes in (shared, plain, {}, {"n": True}, {"n": 1.0}, {"n": "1"})
+            ),
             name=name,
         )
         for name in ("first", "second", "third")
@@ -308,6 +311,6 @@ def test_attributes_that_come_again_have_their_own_labels_under_each_metric() ->
     encoder = ColumnEncoder()
     for resource in (RESOURCE, BARE, RESOURCE):
         collected = collection(*metrics, resource=resource)
-        made = body(collected, encoder=encoder, layouts=Layouts())
-        assert made == body(collected, template=False)
-        assert decode(made)
+        content = body(collected, encoder=encoder, layouts=Layouts())
+        assert content == body(collected, template=False)
+        assert decode(content)

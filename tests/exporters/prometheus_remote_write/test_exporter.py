@@ -59,9 +59,9 @@ class Backend:
         )
 
     def exporter(self, **more: Any) -> PrometheusRemoteWriteExporter:
-        made = PrometheusRemoteWriteExporter(self.settings(**more))
-        self.exporters.append(made)
-        return made
+        exporter = PrometheusRemoteWriteExporter(self.settings(**more))
+        self.exporters.append(exporter)
+        return exporter
 
     def job(self, **more: Any) -> Job:
         settings = self.settings(**more)
@@ -173,7 +173,9 @@ def test_what_a_backend_alters_is_named(serve: Any, text: tuple[bytes, bytes], o
     result = serve(Alters(text=text)).send(within=0.5)
     assert result.outcome == outcome
     if named is not None:
-        assert named in {one.field for one in result.verification.differences if one.declared is None}
+        assert named in {
+            difference.field for difference in result.verification.differences if difference.declared is None
+        }
 
 
 class Forgets(PrometheusRemoteWriteEmulator):
@@ -456,9 +458,9 @@ def test_a_run_is_counted_and_deleted_and_nothing_else(serve: Any) -> None:
     exporter = backend.exporter()
     assert exporter.deliver(gauges(5.0, time=now(), name="mine")).delivered == 1
     list(send([backend.job()], SendOptions(run_id="feedc0ffee00")))
-    said: list[int] = []
-    cleaned = clean(backend.job(), "feedc0ffee00", say=lambda _, count: said.append(count))
-    assert (said, cleaned.found, cleaned.deleted, cleaned.complete) == ([10], 10, 10, True)
+    statuses: list[int] = []
+    cleaned = clean(backend.job(), "feedc0ffee00", say=lambda _, count: statuses.append(count))
+    assert (statuses, cleaned.found, cleaned.deleted, cleaned.complete) == ([10], 10, 10, True)
     assert [labels["__name__"] for labels, _, _ in backend.emulator.samples()] == ["mine"]
     assert clean(backend.job(), "feedc0ffee00", say=lambda *_: None).found == 0
 
@@ -501,8 +503,8 @@ def test_a_backend_that_does_not_delete_says_so(serve: Any) -> None:
 def test_settings_that_cannot_work_are_refused(environment: dict[str, str], code: str) -> None:
     def load() -> None:
         name = "prometheus-remote-write"
-        made = resolve_settings(name, name, PrometheusRemoteWriteSettings, environment=environment)
-        PrometheusRemoteWriteExporter.check_settings(made.settings)
+        settings = resolve_settings(name, name, PrometheusRemoteWriteSettings, environment=environment)
+        PrometheusRemoteWriteExporter.check_settings(settings.settings)
 
     with pytest.raises(SettingsError) as refused:
         load()

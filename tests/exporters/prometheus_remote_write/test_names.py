@@ -38,15 +38,15 @@ def test_names_are_those_of_the_reference_table() -> None:
         if utf8 or case["namespace"]:  # remote write 1.0 escapes names, and nothing of ours adds a namespace
             continue
         compared += 1
-        made = metric_name(
+        name = metric_name(
             case["metric"],
             case["unit"],
             counter=case["type"] == "MetricTypeMonotonicCounter",
             gauge=case["type"] == "MetricTypeGauge",
             suffixes=suffixes,
         )
-        if made != (case["want"] or None):
-            wrong.append((case["metric"], case["unit"], made, case["want"]))
+        if name != (case["want"] or None):
+            wrong.append((case["metric"], case["unit"], name, case["want"]))
     assert wrong == []
     assert compared > 60
 

@@ -67,16 +67,17 @@ def series(path: Path, **options: Any) -> set[str]:
     settings = PrometheusRemoteWriteSettings(url="http://127.0.0.1:1/api/v1/write", **options)
     exporter = PrometheusRemoteWriteExporter(settings)
     try:
-        frames = [exporter.frame(one) for piece in slices(path) for one in payloads_of(exporter, piece.data)]
+        frames = [exporter.frame(payload) for piece in slices(path) for payload in payloads_of(exporter, piece.data)]
     finally:
         exporter.shutdown(0)
-    told = [
+    label_sets = [
         {label.name: label.value for label in row.labels}
         for raw in frames
         for row in WriteRequest.FromString(raw).timeseries
     ]
     return {
-        f"{one.pop('__name__')}{{{','.join(f'{key}={json.dumps(one[key])}' for key in sorted(one))}}}" for one in told
+        f"{labels.pop('__name__')}{{{','.join(f'{key}={json.dumps(labels[key])}' for key in sorted(labels))}}}"
+        for labels in label_sets
     }
 
 
@@ -84,7 +85,7 @@ def recorded(path: Path) -> Path:
     copy = path.with_suffix(".jsonl")
     exporter = entry_points.load("file")(entry_points.load("file").Settings())
     copy.write_bytes(
-        b"".join(exporter.frame(one) for piece in slices(path) for one in payloads_of(exporter, piece.data))
+        b"".join(exporter.frame(payload) for piece in slices(path) for payload in payloads_of(exporter, piece.data))
     )
     exporter.shutdown(0)
     return copy
@@ -150,8 +151,8 @@ def test_read_back_looks_for_the_name_on_the_page_whatever_the_encoder_makes_of_
         for group in groups(piece.data)
         for point in group.points
     ]
-    wanted = {name for one in read if one is not None for name in one.fields}
-    assert wanted == {one.replace('"', "").replace(",", ", ") for one in SERIES}
+    wanted = {name for point in read if point is not None for name in point.fields}
+    assert wanted == {series.replace('"', "").replace(",", ", ") for series in SERIES}
 
 
 def test_names_and_values_with_any_character_are_looked_for_as_they_are() -> None:
@@ -160,8 +161,8 @@ def test_names_and_values_with_any_character_are_looked_for_as_they_are() -> Non
     values = [{"k": "1, l=2"}, {"k": "1", "l": "2"}]
     encoder = Encoder()
     read = [
-        Identities(encoder, encoder.carries).of(Series(stream, one), number_point(one, 0, 10**18, 1.0))
-        for one in values
+        Identities(encoder, encoder.carries).of(Series(stream, value), number_point(value, 0, 10**18, 1.0))
+        for value in values
     ]
-    fields = [list(one.fields) for one in read if one is not None]
+    fields = [list(point.fields) for point in read if point is not None]
     assert fields == [['a\\{b} \\\\c{k="1, l=2"}'], ["a\\{b} \\\\c{k=1, l=2}"]]
