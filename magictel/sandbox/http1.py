@@ -1,95 +1,69 @@
-"""HTTP/1.1 framing: requests off a socket, replies as bytes."""
+"""HTTP/1.1 on an accepted socket, by h11: requests in, replies out as bytes, which faults may cut."""
 
 from __future__ import annotations
 
 import socket
-from http import HTTPStatus
+
+import h11
 
 from magictel.http.wire import Reply, Request
 
-_MAX_LINE = 65_536
-_MAX_BODY = 512 * 1024 * 1024
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_READ = 262_144
+_LONGEST_HEAD = 1_048_576
+_NO_BODY = frozenset({204, 304})
+
+MalformedRequest = h11.RemoteProtocolError
+"""What came in is not HTTP/1.1."""
 
 
-class MalformedRequest(Exception):  # noqa: N818
-    """What came in is not HTTP/1.1."""
-
-
-class RequestReader:
-    """Reads one request after the other from a connection, keep-alive, content-length or chunked."""
+class Connection:
+    """The server's side of a connection, request after request."""
 
     def __init__(self, connection: socket.socket, scheme: str, authority: str) -> None:
-        self._connection = connection
-        self._stream = connection.makefile("rb", buffering=262_144)
+        self._socket = connection
         self._scheme = scheme
         self._authority = authority
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
+        self._method = b""
 
-    def next(self) -> tuple[Request | None, bool]:
-        """The next request and whether the connection stays open; (None, False) at the client's end."""
-        line = self._stream.readline(_MAX_LINE)
-        while line in {b"\r\n", b"\n"}:
-            line = self._stream.readline(_MAX_LINE)
-        if not line:
-            return None, False
-        words = line.split()
-        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
-            raise MalformedRequest("not an HTTP/1.1 request line")
-        headers = self._headers()
-        lower = {name.lower(): value for name, value in headers.items()}
-        if "100-continue" in lower.get("expect", "").lower():
-            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = self._chunks() if "chunked" in lower.get("transfer-encoding", "").lower() else self._exactly(lower)
-        target = words[1].decode("latin-1")
-        url = target if target.startswith("http") else f"{self._scheme}://{lower.get('host', self._authority)}{target}"
-        connection = lower.get("connection", "").lower()
-        keep_alive = connection != "close" and (words[2] != b"HTTP/1.0" or connection == "keep-alive")
-        return Request(words[0].decode("latin-1"), url, headers, body), keep_alive
+    def next(self) -> Request | None:
+        """Return the next whole request, None at the client's end. Raise `MalformedRequest`, `OSError`."""
+        if self._h11.our_state is h11.DONE:
+            self._h11.start_next_cycle()
+        head = self._event()
+        if not isinstance(head, h11.Request):
+            return None
+        body = bytearray()
+        while isinstance(event := self._event(), h11.Data):
+            body += event.data
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers.raw_items()}
+        host = dict(head.headers).get(b"host", b"").decode("latin-1") or self._authority
+        target = head.target.decode("latin-1")
+        url = target if target.startswith("http") else f"{self._scheme}://{host}{target}"
+        self._method = head.method
+        return Request(head.method.decode("latin-1"), url, headers, bytes(body))
 
-    def close(self) -> None:
-        """Let go of the stream; the socket is its owner's."""
-        self._stream.close()
+    def encode(self, reply: Reply, *, close: bool = False) -> bytes:
+        """Return the reply as it travels; afterwards `ended` says whether the connection must be closed."""
+        headers = list(reply.headers.items())
+        if reply.status not in _NO_BODY:
+            headers.append(("content-length", str(len(reply.body))))
+        if close:
+            headers.append(("connection", "close"))
+        data = [self._h11.send(h11.Response(status_code=reply.status, headers=headers))]
+        if self._method != b"HEAD" and reply.status not in _NO_BODY:
+            data.append(self._h11.send(h11.Data(data=reply.body)))
+        data.append(self._h11.send(h11.EndOfMessage()))
+        return b"".join(part for part in data if part)
 
-    def _headers(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        while True:
-            line = self._stream.readline(_MAX_LINE)
-            if line in {b"\r\n", b"\n"}:
-                return headers
-            name, colon, value = line.decode("latin-1").partition(":")
-            if not colon or len(headers) > 200:
-                raise MalformedRequest("broken headers")
-            headers[name.strip()] = value.strip()
+    @property
+    def ended(self) -> bool:
+        """True when no request can follow."""
+        return self._h11.our_state is not h11.DONE
 
-    def _exactly(self, headers: dict[str, str]) -> bytes:
-        text = headers.get("content-length", "0")
-        if not text.isdigit() or int(text) > _MAX_BODY:
-            raise MalformedRequest("content-length is wrong or too large")
-        body: bytes = self._stream.read(int(text))
-        if len(body) != int(text):
-            raise MalformedRequest("the body ended early")
-        return body
-
-    def _chunks(self) -> bytes:
-        parts: list[bytes] = []
-        total = 0
-        while size := int(self._stream.readline(_MAX_LINE).split(b";")[0], 16):
-            total += size
-            if total > _MAX_BODY:
-                raise MalformedRequest("the body is too large")
-            parts.append(self._stream.read(size))
-            self._stream.readline(_MAX_LINE)
-        while self._stream.readline(_MAX_LINE) not in {b"\r\n", b"\n", b""}:
-            pass
-        return b"".join(parts)
-
-
-def encode(reply: Reply, *, head: bool = False, close: bool = False) -> bytes:
-    """The reply as it travels; with `head` without its body."""
-    lines = [f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, 'Unknown')}"]
-    lines += [f"{name}: {value}" for name, value in reply.headers.items() if name != "connection"]
-    if reply.status not in {204, 304}:
-        lines.append(f"content-length: {len(reply.body)}")
-    if close:
-        lines.append("connection: close")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if head else reply.body)
+    def _event(self) -> object:
+        while (event := self._h11.next_event()) is h11.NEED_DATA:
+            if self._h11.they_are_waiting_for_100_continue:
+                self._socket.sendall(self._h11.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+            self._h11.receive_data(self._socket.recv(_READ))
+        return event

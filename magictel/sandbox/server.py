@@ -23,7 +23,7 @@ from magictel.errors import UsageError
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.emulator import Emulator, Refuses, RefusesItems
 from magictel.sandbox.faults import Fault, Faults
-from magictel.sandbox.http1 import MalformedRequest, RequestReader, encode
+from magictel.sandbox.http1 import Connection, MalformedRequest
 
 _EXPIRED = Path(__file__).with_name("expired.pem")
 """Certificate and key, self-signed for localhost, valid in January 2020: of use for nothing else."""
@@ -157,7 +157,6 @@ class Server:
 
     def _serve(self, plain: socket.socket) -> None:
         connection: socket.socket = plain
-        reader: RequestReader | None = None
         try:
             connection.settimeout(_IDLE)
             if self._ssl is not None:
@@ -166,48 +165,50 @@ class Server:
                     self._open.discard(plain)
                     self._open.add(connection)
                 connection.do_handshake()
-            reader = RequestReader(connection, "https" if self._ssl else "http", f"{self.host}:{self.port}")
-            while not self._stop.is_set():
-                request, keep_alive = reader.next()
-                if request is None or not self._answer(connection, request, keep_alive):
-                    break
-        except MalformedRequest as problem:
-            with contextlib.suppress(OSError):
-                connection.sendall(
-                    encode(Reply(400, {"content-type": "text/plain"}, str(problem).encode()), close=True)
-                )
+            http = Connection(connection, "https" if self._ssl else "http", f"{self.host}:{self.port}")
+            try:
+                while not self._stop.is_set() and (request := http.next()) is not None:
+                    if not self._answer(connection, http, request):
+                        break
+            except MalformedRequest as problem:
+                connection.sendall(http.encode(_text(400, str(problem)), close=True))
         except (OSError, ValueError):
             pass  # the client went away, or never spoke TLS
         finally:
             with self._idle:
                 self._open.discard(plain)
                 self._open.discard(connection)
-            if reader is not None:
-                reader.close()
             connection.close()
             plain.close()
 
-    def _answer(self, connection: socket.socket, request: Request, keep_alive: bool) -> bool:
+    def _answer(self, connection: socket.socket, http: Connection, request: Request) -> bool:
+        """Answer a request; False when the connection ends with it."""
         self.requests.append(request)
         with self._under_way():
-            fault = self.faults.strike(is_write=self.emulator.is_write(request))
+            is_write = self.emulator.is_write(request)
+            fault = self.faults.strike(is_write=is_write)
+            truncated = fault is not None and fault.kind == "truncated"
             try:
                 reply = self.emulator.handle(request) if fault is None else self._suffer(connection, request, fault)
             except OSError:
                 raise
             except Exception as bug:
                 # An emulator's bug must be seen on both sides: the client gets a 500, the thread its traceback.
-                connection.sendall(encode(Reply(500, {"content-type": "text/plain"}, repr(bug).encode()), close=True))
+                connection.sendall(http.encode(_text(500, repr(bug)), close=True))
                 raise
-            if self._seen is not None and self.emulator.is_write(request):
-                self._seen(request, reply.status if reply is not None else None)
+            if self._seen is not None and is_write:
+                self._seen(request, None if reply is None or truncated else reply.status)
             if reply is None:
                 return False
-        close = not keep_alive or reply.headers.get("connection") == "close"
-        connection.sendall(encode(reply, head=request.method == "HEAD", close=close))
-        return not close
+        if truncated:
+            whole = http.encode(reply, close=True)
+            connection.sendall(whole[: max(len(whole) - 7, whole.index(b"\r\n\r\n") + 4)])
+            return False
+        connection.sendall(http.encode(reply))
+        return not http.ended
 
     def _suffer(self, connection: socket.socket, request: Request, fault: Fault) -> Reply | None:
+        """Return the reply that a fault leaves, None where the connection ends without one."""
         match fault.kind:
             case "status":
                 return self._refusal(fault)
@@ -216,30 +217,19 @@ class Server:
             case "wrong-json":
                 return Reply(200, {"content-type": "application/json"}, b'{"status":"ok"}')
             case "partial" if isinstance(self.emulator, RefusesItems):
-                return self.emulator.handle_partially(
-                    request, fault.share, fault.item_error or self.emulator.item_errors[0]
-                )
-            case "reset":
-                _reset(connection)
+                item_error = fault.item_error or self.emulator.item_errors[0]
+                return self.emulator.handle_partially(request, fault.share, item_error)
+            case "slow" if not self._pause(connection, fault.seconds, until_gone=False):
                 return None
-            case "reset-after":
+            case "slow" | "truncated":
+                return self.emulator.handle(request)
+            case "hang" if not self._pause(connection, None, until_gone=True):
+                return None
+            case "hang" | "reset-after":
                 self.emulator.handle(request)
-                _reset(connection)
-                return None
-            case "truncated":
-                whole = encode(self.emulator.handle(request), close=True)
-                connection.sendall(whole[: max(len(whole) - 7, whole.index(b"\r\n\r\n") + 4)])
-                return None
-            case "slow":
-                if not self._pause(connection, fault.seconds, until_gone=False):
-                    return None
-            case "hang":
-                if self._pause(connection, None, until_gone=True):
-                    self.emulator.handle(request)
-                return None
-            case _:
-                return None
-        return self.emulator.handle(request)
+        if fault.kind.startswith("reset"):  # the close that follows then sends RST, not FIN
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return None
 
     def _refusal(self, fault: Fault) -> Reply:
         reply = Reply(fault.status)
@@ -299,9 +289,8 @@ def _expired_certificate() -> ssl.SSLContext:
     return context
 
 
-def _reset(connection: socket.socket) -> None:
-    # The close that follows then sends RST, not FIN.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def _text(status: int, text: str) -> Reply:
+    return Reply(status, {"content-type": "text/plain"}, text.encode())
 
 
 def _gone(connection: socket.socket) -> bool:
