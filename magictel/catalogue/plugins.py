@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 GROUP = "magictel.catalogues"
+_VALUE = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\s*(:\s*\S+\s*)?")
 _KEYS = frozenset({"title", "retry", "meaning", "why", "fix", "again"})
 
 
@@ -32,12 +34,15 @@ def read(point: EntryPoint) -> tuple[Mapping[str, Mapping[str, Any]], tuple[str,
     """Return an entry point's complete pages by code, and its problems."""
     pages: dict[str, Mapping[str, Any]] = {}
     wrong: list[str] = []
+    entry_point = f'the entry point {point.name} = "{point.value}"'
+    if not _VALUE.fullmatch(point.value):
+        return {}, (f"{entry_point} is not PACKAGE or PACKAGE:FILE.toml",)
     try:
         files = list(_files(point))
     except Exception as failure:  # finding a package imports its parents
-        return {}, (f"{point.value} cannot be found: {type(failure).__name__}",)
+        return {}, (f"{entry_point} names a package that cannot be found: {type(failure).__name__}",)
     if not files:
-        wrong.append(f"{point.value} names no TOML file")
+        wrong.append(f"{entry_point} names no TOML file")
     for file in files:
         try:
             content = tomllib.loads(file.read_text("utf-8"))

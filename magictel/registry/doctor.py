@@ -100,7 +100,8 @@ def _catalogue_problems(name: str | None) -> Iterator[Problem]:
         package, version = package_of(point)
         if name is None or _matches(name, point.name, package):
             for sentence in plugins.read(point)[1]:
-                yield Problem("plugin.catalogue", "warn", point.name, sentence, f"fix the pages of {package} {version}")
+                fix = f'fix [project.entry-points."{plugins.GROUP}"] or the pages in {package} {version}, and install it again'
+                yield Problem("plugin.catalogue", "warn", point.name, sentence, fix)
 
 
 def _ended(code: int) -> str:

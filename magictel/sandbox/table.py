@@ -9,9 +9,8 @@ import functools
 import importlib
 import logging
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
-from types import MappingProxyType
-from typing import cast
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
 
 from magictel.clock import Clock
 from magictel.errors import PluginError, UsageError
@@ -19,31 +18,32 @@ from magictel.sandbox.emulator import Emulator
 from magictel.secrets.masking import masked
 
 GROUP = "magictel.emulators"
-_BUILT_IN: Mapping[str, str] = MappingProxyType(
-    {
-        "elasticsearch": "magictel.sandbox.elasticsearch:ElasticsearchEmulator",
-        "opensearch": "magictel.sandbox.elasticsearch:OpenSearchEmulator",
-        "prometheus-remote-write": "magictel.sandbox.prometheus_remote_write:PrometheusRemoteWriteEmulator",
-    }
-)
+_BUILT_IN: Mapping[str, tuple[str, str]] = {
+    "elasticsearch": ("magictel.sandbox.elasticsearch", "ElasticsearchEmulator"),
+    "opensearch": ("magictel.sandbox.elasticsearch", "OpenSearchEmulator"),
+    "prometheus-remote-write": ("magictel.sandbox.prometheus_remote_write", "PrometheusRemoteWriteEmulator"),
+}
+_MEMBERS = ("name", "handle", "is_write", "stored", "environment")
 _log = logging.getLogger("magictel.sandbox")
 
 
 @functools.cache
-def emulators() -> Mapping[str, str]:
-    """Return where each emulator is, as `module:attribute`; a built-in one keeps its name."""
-    installed = {point.name: point.value for point in sorted(entry_points(group=GROUP))}
-    return MappingProxyType(
-        {**_BUILT_IN, **{name: value for name, value in installed.items() if name not in _BUILT_IN}}
-    )
+def _points() -> Mapping[str, EntryPoint]:
+    """Return the entry points of other packages by name; a built-in emulator keeps its name."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP)) if point.name not in _BUILT_IN}
+
+
+def emulators() -> tuple[str, ...]:
+    """Return the names of all emulators; those of other packages are not imported."""
+    return (*_BUILT_IN, *_points())
 
 
 def usable() -> tuple[str, ...]:
     """Return the names of those that can be used: other packages' are imported, and a broken one is logged."""
     names = list(_BUILT_IN)
-    for name in list(emulators())[len(_BUILT_IN) :]:
+    for name, point in _points().items():
         try:
-            _factory(name)
+            _load(point)
         except PluginError as failure:
             _log.warning("%s: %s", failure.code, failure.message)
         else:
@@ -52,7 +52,7 @@ def usable() -> tuple[str, ...]:
 
 
 def canonical(name: str) -> str:
-    """The table's spelling of a name; `-` and `_` are equal. Raises `UsageError` naming the ones there are."""
+    """Return the table's spelling of a name; `-` and `_` are equal. Raise `UsageError` naming the ones there are."""
     for known in emulators():
         if known.replace("-", "_") == name.strip().replace("-", "_"):
             return known
@@ -64,30 +64,48 @@ def canonical(name: str) -> str:
 
 
 def make(name: str, clock: Clock) -> Emulator:
-    """Return a new emulator of the backend of exporter `name`. Raises `UsageError`, `PluginError`."""
+    """Return a new emulator of the backend of exporter `name`. Raise `UsageError`, `PluginError`."""
     name = canonical(name)
-    factory = _factory(name)
-    try:
-        return factory(clock=clock)
-    except Exception as failure:
-        if name in _BUILT_IN:
-            raise
-        raise _broken(name, failure) from failure
-
-
-def _factory(name: str) -> Callable[..., Emulator]:
     if name in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[name].partition(":")
-        return cast("Callable[..., Emulator]", getattr(importlib.import_module(module), attribute))
-    (point, *_) = entry_points(group=GROUP, name=name)
+        module, attribute = _BUILT_IN[name]
+        return cast("Emulator", getattr(importlib.import_module(module), attribute)(clock=clock))
+    point = _points()[name]
+    factory = _load(point)
     try:
-        return cast("Callable[..., Emulator]", point.load())
+        emulator = factory(clock=clock)
+        missing = [member for member in _MEMBERS if not hasattr(emulator, member)]
+    except Exception as failure:
+        raise _broken(point, f"cannot be called with clock=: {_reason(failure)}") from failure
+    if missing:
+        raise _broken(point, f"returns a {type(emulator).__name__}, which has no {' and no '.join(missing)}")
+    return cast("Emulator", emulator)
+
+
+def _load(point: EntryPoint) -> Callable[..., object]:
+    """Return what an entry point names. Raise `PluginError`."""
+    if EntryPoint.pattern.match(point.value) is None:
+        raise _broken(point, "is not MODULE:CLASS")
+    try:
+        module = importlib.import_module(point.module)
     except (SystemExit, Exception) as failure:
-        raise _broken(name, failure) from failure
+        raise _broken(point, f"cannot be imported: {_reason(failure)}") from failure
+    try:
+        factory = functools.reduce(getattr, filter(None, (point.attr or "").split(".")), cast("Any", module))
+    except AttributeError as failure:
+        raise _broken(point, f"names what {point.module} does not have") from failure
+    if not callable(factory):
+        raise _broken(point, "names no class or function")
+    return cast("Callable[..., object]", factory)
 
 
-def _broken(name: str, failure: BaseException) -> PluginError:
-    why = masked(" ".join(f"{type(failure).__name__}: {failure}".split()))[:200]
+def _reason(failure: BaseException) -> str:
+    return masked(" ".join(f"{type(failure).__name__}: {failure}".split()))[:200]
+
+
+def _broken(point: EntryPoint, problem: str) -> PluginError:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "its package"
     return PluginError(
-        "plugin.broken", f"the emulator for {name} cannot be used: {why}", f"fix or uninstall the package of {name}"
+        "plugin.broken",
+        f'the emulator for {point.name} cannot be used: the entry point {point.name} = "{point.value}" of {package} {problem}',
+        f'fix [project.entry-points."{GROUP}"] or the emulator in {package} and install it again, or uninstall it',
     )

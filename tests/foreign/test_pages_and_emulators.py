@@ -77,5 +77,5 @@ def test_doctor_says_which_pages_cannot_be_read(environment: Fresh) -> None:
     problems = json.loads(shown.stdout)["problems"]
     messages = {problem["message"] for problem in problems if problem["code"] == "plugin.catalogue"}
     assert len(messages) == 2, problems
-    assert "broken_emulator.pages cannot be found: OSError" in messages
+    assert 'the entry point broken = "broken_emulator.pages" names a package that cannot be found: OSError' in messages
     assert "plugin.group" not in {problem["code"] for problem in problems}
