@@ -1,4 +1,4 @@
-"""As much PromQL as a read-back needs: selectors, with a range or without, and their results as the query API shows them."""
+"""As much PromQL as a read-back needs: range selectors, and their results as the query API shows them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from magictel.sandbox.prometheus_store import Labels, Sample, Store, is_stale
+from magictel.sandbox.prometheus_store import Labels, Store, is_stale
 
-_LOOK_BACK = 300_000
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
 _SELECTOR = re.compile(
     r"\s*(?P<name>[A-Za-z_:][\w:]*)?\s*(?:\{(?P<body>.*)\})?\s*(?:\[(?P<range>[0-9a-z]+)\])?\s*", re.DOTALL
@@ -25,6 +24,9 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 class ParseError(ValueError):
     """A query that this little parser does not take, in Prometheus' words where it has them."""
 
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"1:1: parse error: {problem}")
+
 
 @dataclass(frozen=True, slots=True)
 class Selector:
@@ -35,28 +37,22 @@ class Selector:
 
 
 def parse(query: str) -> Selector:
-    """Read a selector. Raises `ParseError`."""
+    """Read a selector. Raise `ParseError`."""
     match = _SELECTOR.fullmatch(query)
     if match is None:
-        raise ParseError(f"1:1: parse error: unexpected query {query[:80]!r}: the sandbox knows selectors only")
+        raise ParseError(f"unexpected query {query[:80]!r}: the sandbox knows selectors only")
     tests: list[tuple[str, Callable[[str], bool]]] = []
-    positive = False
-    name = match["name"]
-    if name:
+    if name := match["name"]:
         tests.append(("__name__", lambda value: value == name))
-        positive = True
-    body = match["body"] or ""
-    at = 0
+    body, at = match["body"] or "", 0
     while body[at:].strip():
         matcher = _MATCHER.match(body, at)
         if matcher is None:
-            raise ParseError("1:1: parse error: unexpected character inside braces")
+            raise ParseError("unexpected character inside braces")
         at = matcher.end()
-        test = _test(matcher["how"], _unquoted(matcher["text"]))
-        tests.append((matcher["name"], test))
-        positive = positive or not test("")
-    if not positive:
-        raise ParseError("1:1: parse error: vector selector must contain at least one non-empty matcher")
+        tests.append((matcher["name"], _test(matcher["how"], _unquoted(matcher["text"]))))
+    if all(test("") for _, test in tests):
+        raise ParseError("vector selector must contain at least one non-empty matcher")
 
     def matches(labels: Labels) -> bool:
         label_map = dict(labels)
@@ -65,56 +61,20 @@ def parse(query: str) -> Selector:
     return Selector(matches, _duration(match["range"]) if match["range"] else None)
 
 
-def instant(store: Store, query: str, time: int) -> dict[str, Any]:
-    """The `data` of an instant query at `time` (milliseconds). Raises `ParseError`."""
-    if query.replace(" ", "") == "vector(1)":
-        return {"resultType": "vector", "result": [{"metric": {}, "value": [_seconds(time), "1"]}]}
-    selector = parse(query)
+def raw_samples(store: Store, selector: Selector, time: int) -> dict[str, Any]:
+    """Return the `data` of an instant query at `time` (milliseconds) for a range selector. Raise `ParseError`."""
     if selector.range is None:
-        matchers = [
-            (labels, _latest(samples)) for labels, samples in store.select(selector.matches, time - _LOOK_BACK, time)
-        ]
-        result = [
-            {"metric": dict(labels), "value": [_seconds(time), number(value)]}
-            for labels, value in matchers
-            if value is not None
-        ]
-        return {"resultType": "vector", "result": result}
-    matrix = [
-        (labels, [(at, value) for at, value in samples if not is_stale(value)])
-        for labels, samples in store.select(selector.matches, time - selector.range, time)
-    ]
-    return {
-        "resultType": "matrix",
-        "result": [
-            {"metric": dict(labels), "values": [[_seconds(at), number(value)] for at, value in samples]}
-            for labels, samples in matrix
-            if samples
-        ],
-    }
-
-
-def ranged(store: Store, query: str, start: int, end: int, step: int) -> dict[str, Any]:
-    """The `data` of a range query. Raises `ParseError`."""
-    selector = parse(query)
-    if selector.range is not None:
-        raise ParseError(
-            '1:1: parse error: invalid expression type "range vector" for range query, must be Scalar or instant Vector'
-        )
+        raise ParseError("the sandbox shows raw samples only: give a range, as in m[5m]")
     rows = []
-    for labels, samples in store.select(selector.matches, start - _LOOK_BACK, end):
-        values = []
-        for at in range(start, end + 1, step):
-            value = _latest([sample for sample in samples if at - _LOOK_BACK <= sample[0] <= at])
-            if value is not None:
-                values.append([_seconds(at), number(value)])
+    for labels, samples in store.select(selector.matches, time - selector.range, time):
+        values = [[seconds(at), number(value)] for at, value in samples if not is_stale(value)]
         if values:
             rows.append({"metric": dict(labels), "values": values})
     return {"resultType": "matrix", "result": rows}
 
 
 def number(value: float) -> str:
-    """A value as the query API writes it: shortest digits, an exponent below 1e-6 and from 1e21."""
+    """Return a value as the query API writes it: shortest digits, an exponent below 1e-6 and from 1e21."""
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
@@ -125,24 +85,17 @@ def number(value: float) -> str:
     return repr(value).removesuffix(".0")
 
 
-def _latest(samples: list[Sample]) -> float | None:
-    if not samples or is_stale(samples[-1][1]):
-        return None
-    return samples[-1][1]
+def seconds(milliseconds: int) -> float:
+    """Return a time as the query API writes it."""
+    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
 
 
 def _test(how: str, text: str) -> Callable[[str], bool]:
-    if how == "=":
-        return lambda value: value == text
-    if how == "!=":
-        return lambda value: value != text
     try:
-        pattern = re.compile(text)
+        pattern = re.compile(text if "~" in how else re.escape(text))
     except re.error as failure:
-        raise ParseError(f"1:1: parse error: error parsing regexp: {failure}") from None
-    if how == "=~":
-        return lambda value: pattern.fullmatch(value) is not None
-    return lambda value: pattern.fullmatch(value) is None
+        raise ParseError(f"error parsing regexp: {failure}") from None
+    return lambda value: (pattern.fullmatch(value) is None) is how.startswith("!")
 
 
 def _unquoted(text: str) -> str:
@@ -155,9 +108,5 @@ def _unquoted(text: str) -> str:
 def _duration(text: str) -> int:
     parts = re.findall(r"(\d+)(ms|[smhdwy])", text)
     if "".join(f"{count}{unit}" for count, unit in parts) != text:
-        raise ParseError(f"1:1: parse error: bad duration {text!r}")
+        raise ParseError(f"bad duration {text!r}")
     return sum(int(count) * _UNITS[unit] for count, unit in parts)
-
-
-def _seconds(milliseconds: int) -> float:
-    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000

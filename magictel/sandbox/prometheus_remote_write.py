@@ -1,8 +1,8 @@
-"""An emulator of Prometheus as a remote-write 1.0 receiver, with the query and admin API around it.
+"""An emulator of Prometheus 2.42 as a remote-write 1.0 receiver, with as much of its query and admin API as commands ask for.
 
-It decodes with protobuf's own classes and cramjam's snappy. By default it answers as 2.42 does, with
-`version="3.…"` as 3 does: both are compared with the real server by `tests/real/test_prometheus_real.py` (2.42) and was
-measured (3). What it does not know: native histograms, exemplars, metadata, rules, scraping, PromQL beyond selectors.
+It decodes with protobuf's own classes and cramjam's snappy. `tests/emulators/prometheus.py` extends it to version 3, an out-of-order
+window, credentials and the rest of the query API; `tests/real/test_prometheus_real.py` compares that with real servers. Neither knows
+native histograms, exemplars, metadata, rules, scraping, or PromQL beyond selectors.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ from google.protobuf.text_format import MessageToString
 
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
-from magictel.sandbox.logins import Logins
+from magictel.sandbox.endpoints import Routes, dated, json_reply, text_reply
 from magictel.sandbox.prometheus_protobuf import WriteRequest
-from magictel.sandbox.prometheus_query import ParseError, instant, parse, ranged
+from magictel.sandbox.prometheus_query import ParseError, parse, raw_samples, seconds
 from magictel.sandbox.prometheus_store import RefusedError, Store
-from magictel.sandbox.replies import dated, json_reply, text_reply
-from magictel.sandbox.routes import Routes
 
-_WRITE = "/api/v1/write"
-_LARGEST = 33_554_432
+WRITE = "/api/v1/write"
 _REFUSALS = {
     400: "out of order sample",
     401: "Unauthorized",
@@ -34,41 +31,30 @@ _REFUSALS = {
     503: "Service Unavailable",
 }
 Parameters = dict[str, list[str]]
-_PLAIN = {"x_content_type_options": "nosniff"}
-_ROUTES: Routes[Callable[..., Reply]] = Routes()
+Handler = Callable[[Request, Parameters], Reply]
 
 
 class PrometheusRemoteWriteEmulator:
-    """A Prometheus in memory. `receiver` and `admin` are its two flags; `users` and `token` ask for credentials on every path.
-
-    `out_of_order_window` in seconds. `store` is public: tests may look.
-    """
+    """A Prometheus in memory, with its remote-write receiver and its admin API. `store` holds what was written."""
 
     name = "prometheus-remote-write"
+    version = "2.42.0"
 
-    def __init__(
-        self,
-        *,
-        clock: Clock | None = None,
-        version: str = "2.42.0",
-        out_of_order_window: float = 0.0,
-        receiver: bool = True,
-        admin: bool = True,
-        ready: bool = True,
-        users: dict[str, str] | None = None,
-        token: str | None = None,
-    ) -> None:
+    def __init__(self, *, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.version = version
-        self.receiver = receiver
-        self.admin = admin
-        self.ready = ready
-        self.logins = Logins(dict(users or {}), token)
-        self.store = Store(major=int(version.split(".")[0]), window=int(out_of_order_window * 1000))
+        self.store = Store()
+        self.routes: Routes[Handler] = Routes()
+        self.routes.on("GET", "/-/ready")(self.ready)
+        self.routes.on("GET", "/api/v1/status/buildinfo")(self.build)
+        self.routes.on("GET", "/api/v1/status/flags")(self.flags)
+        self.routes.on("GET POST", "/api/v1/query")(self.query)
+        self.routes.on("POST PUT", "/api/v1/admin/tsdb/delete_series")(self.delete)
+        self.routes.on("POST", WRITE)(self.write)
+        self.routes.on("*", WRITE)(self.not_a_write)
 
     def samples(self) -> list[tuple[dict[str, str], int, float]]:
-        """Everything stored: labels, milliseconds, value."""
-        stored = self.store.select(lambda _: True, -(1 << 62), 1 << 62)
+        """Return everything stored: labels, milliseconds, value."""
+        stored = self.store.select(lambda _: True)
         return [(dict(labels), time, value) for labels, samples in stored for time, value in samples]
 
     @property
@@ -78,15 +64,15 @@ class PrometheusRemoteWriteEmulator:
 
     def is_write(self, request: Request) -> bool:
         """True for remote writes, empty ones too."""
-        return request.method == "POST" and request.path == _WRITE
+        return request.method == "POST" and request.path == WRITE
 
     def environment(self, origin: str) -> dict[str, str]:
-        """The variable that points the exporter here."""
-        return {"PROMETHEUS_REMOTE_WRITE_URL": origin + _WRITE}
+        """Return the variable that points the exporter here."""
+        return {"PROMETHEUS_REMOTE_WRITE_URL": origin + WRITE}
 
     def refusal(self, status: int) -> Reply:
-        """Prometheus' own sentence for a status; without one, no body."""
-        return dated(_text(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status), self.clock)
+        """Return Prometheus' own sentence for a status; without one, no body."""
+        return dated(sentence(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status), self.clock)
 
     def readable(self, body: bytes) -> list[str]:
         """Return a write request with a line for each series."""
@@ -102,140 +88,99 @@ class PrometheusRemoteWriteEmulator:
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
-        return dated(self._handle(request), self.clock)
+        return dated(self.answer(request), self.clock)
 
-    def _handle(self, request: Request) -> Reply:
-        if not self.logins.accept(request):
-            return text_reply("Unauthorized\n", 401, www_authenticate=self.logins.challenge, **_PLAIN)
-        query = urllib.parse.urlsplit(request.url).query
-        parameters = urllib.parse.parse_qs(query)
+    def answer(self, request: Request) -> Reply:
+        """Answer one request, without a date."""
+        parameters = urllib.parse.parse_qs(urllib.parse.urlsplit(request.url).query)
         if request.method == "POST" and "form-urlencoded" in request.header("Content-Type"):
             parameters |= urllib.parse.parse_qs(request.body.decode("utf-8", "replace"))
-        route = _ROUTES.find(request.method, request.path)
-        return _text(404, "404 page not found") if isinstance(route, list) else route[0](self, request, parameters)
-
-    @_ROUTES.on("GET", "/-/ready")
-    def _ready(self, request: Request, parameters: Parameters) -> Reply:
-        return _text(200, "Prometheus Server is Ready.") if self.ready else _text(503, "Service Unavailable")
-
-    @_ROUTES.on("GET", "/-/healthy")
-    def _healthy(self, request: Request, parameters: Parameters) -> Reply:
-        return _text(200, "Prometheus Server is Healthy.")
-
-    @_ROUTES.on("GET", "/api/v1/status/buildinfo")
-    def _build(self, request: Request, parameters: Parameters) -> Reply:
-        return _success({"version": self.version, "revision": "sandbox", "goVersion": "none"})
-
-    @_ROUTES.on("GET", "/api/v1/status/flags")
-    def _flags(self, request: Request, parameters: Parameters) -> Reply:
-        flags = {
-            "web.enable-remote-write-receiver": _flag(self.receiver),
-            "web.enable-admin-api": _flag(self.admin),
-            "enable-feature": "",
-        }
-        return _success(flags)
-
-    @_ROUTES.on("POST", _WRITE)
-    def _write(self, request: Request, parameters: Parameters) -> Reply:
-        if not self.receiver:
-            return _text(404, _REFUSALS[404])
-        modern = self.store.major >= 3
-        encoding, kind = request.header("Content-Encoding"), request.header("Content-Type")
-        if modern and kind.split(";")[0].strip() not in {"", "application/x-protobuf"}:
-            return _text(415, f"expected application/x-protobuf as the first (media) part, got {kind} content-type")
-        if modern and encoding not in {"", "snappy"}:
-            return _text(
-                415, f"{encoding} encoding (compression) is not accepted by this server; only snappy is acceptable"
-            )
+        route = self.routes.find(request.method, request.path)
+        if isinstance(route, list):
+            return sentence(404, "404 page not found")
         try:
-            body = bytes(cramjam.snappy.decompress_raw(request.body))
+            return route[0](request, parameters)
+        except ParseError as failure:
+            return bad_data(f'invalid parameter "{"match[]" if "match[]" in parameters else "query"}": {failure}')
+        except ValueError:
+            return bad_data("invalid parameter: cannot parse to a valid timestamp")
+
+    def ready(self, request: Request, parameters: Parameters) -> Reply:
+        """Answer the question for readiness."""
+        return sentence(200, "Prometheus Server is Ready.")
+
+    def build(self, request: Request, parameters: Parameters) -> Reply:
+        """Show the version."""
+        return success({"version": self.version, "revision": "sandbox", "goVersion": "none"})
+
+    def flags(self, request: Request, parameters: Parameters) -> Reply:
+        """Show the flags that commands look at."""
+        return success(
+            {"web.enable-remote-write-receiver": "true", "web.enable-admin-api": "true", "enable-feature": ""}
+        )
+
+    def write(self, request: Request, parameters: Parameters) -> Reply:
+        """Store a write request, all of it or nothing."""
+        try:
+            message = WriteRequest.FromString(bytes(cramjam.snappy.decompress_raw(request.body)))
         except cramjam.DecompressionError:
-            return _text(400, "s2: corrupt input" if modern else "snappy: corrupt input")
-        if modern and len(body) > _LARGEST:
-            return _text(400, f"decoded size exceeds the {_LARGEST} bytes limit")
-        try:
-            decoded = WriteRequest.FromString(body)
+            return sentence(400, "snappy: corrupt input")
         except DecodeError:
-            return _text(400, "unexpected EOF")
+            return sentence(400, "unexpected EOF")
         series = [
             (
                 [(label.name, label.value) for label in series.labels],
                 [(sample.timestamp, sample.value) for sample in series.samples],
             )
-            for series in decoded.timeseries
+            for series in message.timeseries
         ]
         try:
-            self.store.append(series, self._now())
+            self.store.append(series, self.now())
         except RefusedError as refused:
-            return _text(refused.status, refused.sentence)
+            return sentence(refused.status, refused.sentence)
         return Reply(204)
 
-    @_ROUTES.on("*", _WRITE)
-    def _not_a_write(self, request: Request, parameters: Parameters) -> Reply:
-        return text_reply("Method Not Allowed\n", 405, allow="OPTIONS, POST", **_PLAIN)
+    def not_a_write(self, request: Request, parameters: Parameters) -> Reply:
+        """Refuse other methods at the write path."""
+        reply = sentence(405, "Method Not Allowed")
+        return Reply(405, {**reply.headers, "allow": "OPTIONS, POST"}, reply.body)
 
-    @_ROUTES.on("GET POST", "/api/v1/query", "/api/v1/query_range", "/api/v1/series")
-    def _read(self, request: Request, parameters: Parameters) -> Reply:
-        path = request.path
-        try:
-            if path == "/api/v1/series":
-                if "match[]" not in parameters:
-                    return _bad("no match[] parameter provided")
-                selectors = [parse(selector) for selector in parameters["match[]"]]
-                return _success(
-                    [
-                        dict(names)
-                        for names in self.store.names(lambda labels: any(s.matches(labels) for s in selectors))
-                    ]
-                )
-            query = parameters.get("query", [""])[0]
-            if path == "/api/v1/query":
-                return _success(instant(self.store, query, self._time(parameters, "time")))
-            step = int(float(parameters.get("step", ["15"])[0].removesuffix("s")) * 1000)
-            if step <= 0:
-                return _bad("zero or negative query resolution step widths are not accepted. Try a positive integer")
-            return _success(
-                ranged(self.store, query, self._time(parameters, "start"), self._time(parameters, "end"), step)
-            )
-        except ParseError as failure:
-            return _bad(f'invalid parameter "query": {failure}')
-        except ValueError:
-            return _bad("invalid parameter: cannot parse to a valid timestamp")
+    def query(self, request: Request, parameters: Parameters) -> Reply:
+        """Answer a range selector, or the `vector(1)` of probes."""
+        query, time = parameters.get("query", [""])[0], self.time(parameters, "time", self.now())
+        if query.replace(" ", "") == "vector(1)":
+            return success({"resultType": "vector", "result": [{"metric": {}, "value": [seconds(time), "1"]}]})
+        return success(raw_samples(self.store, parse(query), time))
 
-    @_ROUTES.on("POST PUT", "/api/v1/admin/tsdb/delete_series")
-    def _delete(self, request: Request, parameters: Parameters) -> Reply:
-        if not self.admin:
-            return json_reply({"status": "error", "errorType": "unavailable", "error": "admin APIs disabled"}, 500)
+    def delete(self, request: Request, parameters: Parameters) -> Reply:
+        """Delete series by their labels."""
         if "match[]" not in parameters:
-            return _bad("no match[] parameter provided")
-        try:
-            selectors = [parse(selector) for selector in parameters["match[]"]]
-        except ParseError as failure:
-            return _bad(str(failure))
-        since = self._time(parameters, "start") if "start" in parameters else -(1 << 62)
-        until = self._time(parameters, "end") if "end" in parameters else 1 << 62
+            return bad_data("no match[] parameter provided")
+        selectors = [parse(selector) for selector in parameters["match[]"]]
+        since, until = self.time(parameters, "start", -(1 << 62)), self.time(parameters, "end", 1 << 62)
         self.store.delete(lambda labels: any(selector.matches(labels) for selector in selectors), since, until)
         return Reply(204)
 
-    def _time(self, parameters: Parameters, name: str) -> int:
+    def time(self, parameters: Parameters, name: str, default: int) -> int:
+        """Return a parameter in milliseconds. Raise `ValueError`."""
         given = parameters.get(name)
-        return round(float(given[0]) * 1000) if given else self._now()
+        return round(float(given[0]) * 1000) if given else default
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """Return the time in milliseconds."""
         return int(self.clock.now() * 1000)
 
 
-def _flag(on: bool) -> str:
-    return "true" if on else "false"
+def sentence(status: int, text: str) -> Reply:
+    """Return a sentence as Go's server sends it."""
+    return text_reply(f"{text}\n", status, x_content_type_options="nosniff")
 
 
-def _text(status: int, sentence: str) -> Reply:
-    return text_reply(f"{sentence}\n", status, **_PLAIN)
-
-
-def _success(data: Any) -> Reply:
+def success(data: Any) -> Reply:
+    """Return the query API's envelope of a result."""
     return json_reply({"status": "success", "data": data})
 
 
-def _bad(error: str) -> Reply:
+def bad_data(error: str) -> Reply:
+    """Return the query API's envelope of a wrong parameter."""
     return json_reply({"status": "error", "errorType": "bad_data", "error": error}, 400)

@@ -1,4 +1,4 @@
-"""What Prometheus keeps of samples: the head block's rules that affect a sender, by version.
+"""What Prometheus keeps of samples: the rules of the head block that affect a sender, in 2.42 without an out-of-order window.
 
 A request is one transaction: the first refused sample undoes all of it. Samples within one request do not see each
 other, so what is out of order among them is dropped at the commit, in silence (2.42, measured; tsdb/head_append.go).
@@ -16,12 +16,11 @@ Sample = tuple[int, float]
 """Milliseconds since the Unix epoch, value."""
 
 _HALF_BLOCK = 3_600_000
-_FAR_FUTURE = 600_000
-STALE = 0x7FF0000000000002
+_STALE = 0x7FF0000000000002
 
 
 class RefusedError(Exception):
-    """A sample that the head does not take: the status and sentence that the whole request is answered with."""
+    """A sample that the head refuses: the status and sentence that the whole request is answered with."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -30,118 +29,96 @@ class RefusedError(Exception):
 
 
 @dataclass(slots=True)
-class _Series:
+class Series:
+    """The stored samples, and the newest that ever came: a deletion does not change it."""
+
     samples: list[Sample] = field(default_factory=list)
     newest: Sample | None = None
 
 
 class Store:
-    """Series and their samples. Thread-safe. `window`: milliseconds of `out_of_order_time_window`; `major`: 2 or 3."""
+    """Series and their samples. Thread-safe."""
 
-    def __init__(self, *, major: int = 2, window: int = 0) -> None:
-        self.major = major
-        self.window = window
-        self.invalid = 0
-        """Samples dropped for their labels although the answer was 204 (3 only)."""
-        self._series: dict[Labels, _Series] = {}
+    def __init__(self) -> None:
+        self.series: dict[Labels, Series] = {}
+        self.newest: int | None = None
         self._lock = threading.Lock()
-        self._newest: int | None = None
 
     def append(self, series: Iterable[tuple[Sequence[tuple[str, str]], Sequence[Sample]]], now: int) -> None:
-        """Store a request's samples, all or none. Raises `RefusedError`."""
+        """Store a request's samples, all or none. Raise `RefusedError`."""
         with self._lock:
-            oldest = None if self._newest is None else self._newest - _HALF_BLOCK
-            taken: list[tuple[Labels, int, float]] = []
+            accepted: list[tuple[Labels, Sample]] = []
             for pairs, samples in series:
-                labels = self._labels(pairs, len(samples))
-                for time, value in samples if labels is not None else ():
+                labels = self.labels(pairs, len(samples))
+                for sample in samples if labels is not None else ():
                     assert labels is not None
-                    self._check(labels, time, value, oldest, now)
-                    taken.append((labels, time, value))
-            for labels, time, value in taken:
-                self._commit(self._series.setdefault(labels, _Series()), time, value)
+                    self.check(labels, sample, now)
+                    accepted.append((labels, sample))
+            for labels, sample in accepted:
+                self.commit(self.series.setdefault(labels, Series()), sample)
 
     @property
     def stored(self) -> int:
         """How many samples all series hold."""
         with self._lock:
-            return sum(len(series.samples) for series in self._series.values())
+            return sum(len(series.samples) for series in self.series.values())
 
-    def select(self, matches: Callable[[Labels], bool], since: int, until: int) -> list[tuple[Labels, list[Sample]]]:
-        """Series with samples in [since, until] milliseconds, by labels."""
+    def select(
+        self, matches: Callable[[Labels], bool], since: int = -(1 << 62), until: int = 1 << 62
+    ) -> list[tuple[Labels, list[Sample]]]:
+        """Return series with samples in [since, until] milliseconds, by labels."""
         with self._lock:
-            selected = []
-            for labels in sorted(self._series):
-                if matches(labels):
-                    samples = [sample for sample in self._series[labels].samples if since <= sample[0] <= until]
-                    if samples:
-                        selected.append((labels, samples))
-            return selected
-
-    def names(self, matches: Callable[[Labels], bool]) -> list[Labels]:
-        """Series that match, whether or not samples of them are left."""
-        with self._lock:
-            return [labels for labels in sorted(self._series) if matches(labels)]
+            chosen = [(labels, self.series[labels].samples) for labels in sorted(self.series) if matches(labels)]
+        within = ((labels, [sample for sample in samples if since <= sample[0] <= until]) for labels, samples in chosen)
+        return [(labels, samples) for labels, samples in within if samples]
 
     def delete(self, matches: Callable[[Labels], bool], since: int, until: int) -> None:
         """Put tombstones on samples; the series stay known until a compaction."""
         with self._lock:
-            for labels, series in self._series.items():
+            for labels, series in self.series.items():
                 if matches(labels):
                     series.samples = [sample for sample in series.samples if not since <= sample[0] <= until]
 
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._series.clear()
-            self._newest = None
-
-    def _labels(self, pairs: Sequence[tuple[str, str]], samples: int) -> Labels | None:
-        names = [name for name, _ in pairs]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if self.major >= 3 and (twice is not None or "" in names or not dict(pairs).get("__name__")):
-            self.invalid += samples
-            return None
+    def labels(self, pairs: Sequence[tuple[str, str]], samples: int) -> Labels | None:
+        """Return the labels of a series, None where its samples are dropped in silence. Raise `RefusedError`."""
         labels = tuple(sorted((name, value) for name, value in pairs if value))
         if not labels:
             raise RefusedError(500, "empty labelset: invalid sample")
-        if twice is not None:
+        if (twice := repeated(pairs)) is not None:
             raise RefusedError(500, f'label name "{twice}" is not unique: invalid sample')
         return labels
 
-    def _check(self, labels: Labels, time: int, value: float, oldest: int | None, now: int) -> None:
-        if self.major >= 3 and time > now + _FAR_FUTURE:
-            raise RefusedError(400, "out of bounds: timestamp is too far in the future")
-        in_time = oldest is None or time >= oldest
-        if in_time:
-            series = self._series.get(labels)
-            if series is None or series.newest is None or time > series.newest[0]:
-                return
-            if time == series.newest[0]:
-                self._same(series.newest, time, value)
-                return
-        if self.window:
-            if self._newest is not None and time >= self._newest - self.window:
-                return
-            raise RefusedError(500 if self.major < 3 else 400, "too old sample")
-        raise RefusedError(400, "out of order sample" if in_time else "out of bounds")
-
-    def _same(self, newest: Sample, time: int, value: float) -> None:
-        if struct.pack("<d", newest[1]) == struct.pack("<d", value):
+    def check(self, labels: Labels, sample: Sample, now: int) -> None:
+        """Raise `RefusedError` for a sample that the head does not take."""
+        time, value = sample
+        if self.newest is not None and time < self.newest - _HALF_BLOCK:
+            raise RefusedError(400, "out of bounds")
+        series = self.series.get(labels)
+        if series is None or series.newest is None or time > series.newest[0]:
             return
-        more = f" {time}; overrides not allowed: existing {newest[1]:g}, new value {value:g}" if self.major >= 3 else ""
-        raise RefusedError(400, f"duplicate sample for timestamp{more}")
+        if time < series.newest[0]:
+            raise RefusedError(400, "out of order sample")
+        if _bits(series.newest[1]) != _bits(value):
+            raise RefusedError(400, "duplicate sample for timestamp")
 
-    def _commit(self, series: _Series, time: int, value: float) -> None:
-        if series.newest is None or time > series.newest[0]:
-            series.samples.append((time, value))
-            series.newest = (time, value)
-            self._newest = time if self._newest is None else max(self._newest, time)
-        elif self.window and all(time != known for known, _ in series.samples):
-            series.samples.append((time, value))
-            series.samples.sort(key=lambda sample: sample[0])
+    def commit(self, series: Series, sample: Sample) -> None:
+        """Add a sample that is newer than its series; drop another."""
+        if series.newest is None or sample[0] > series.newest[0]:
+            series.samples.append(sample)
+            series.newest = sample
+            self.newest = sample[0] if self.newest is None else max(self.newest, sample[0])
+
+
+def repeated(pairs: Sequence[tuple[str, str]]) -> str | None:
+    """Return the first label name that comes twice."""
+    names = [name for name, _ in pairs]
+    return next((name for name in names if names.count(name) > 1), None)
 
 
 def is_stale(value: float) -> bool:
     """True for the marker that ends a series."""
-    return bool(struct.unpack("<Q", struct.pack("<d", value))[0] == STALE)
+    return _bits(value) == _STALE
+
+
+def _bits(value: float) -> int:
+    return int.from_bytes(struct.pack(">d", value))

@@ -30,9 +30,9 @@ from magictel.operations.check import CheckOptions, check
 from magictel.operations.clean import clean
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
-from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
+from tests.emulators.prometheus import PrometheusRemoteWriteEmulator
 from tests.sandbox.prometheus_scenarios import SCENARIOS, Ask, Step
 
 pytestmark = pytest.mark.real

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from magictel.http.wire import Reply, Request
+from magictel.sandbox import prometheus_remote_write as sandbox
 from magictel.sandbox.emulator import Emulator, Refuses
-from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
 from magictel.sandbox.table import make
+from tests.emulators.prometheus import PrometheusRemoteWriteEmulator
 from tests.sandbox.prometheus_scenarios import HOUR, MINUTE, SCENARIOS, SECOND, Write, named, one
 
 NOW = 1_764_000_000_000
@@ -184,7 +185,7 @@ def test_credentials_are_asked_for_on_every_path(given: dict[str, str], status: 
 
 def test_it_is_an_emulator_and_knows_prometheus_own_refusals() -> None:
     backend = make("prometheus_remote_write", At())
-    assert isinstance(backend, PrometheusRemoteWriteEmulator)
+    assert isinstance(backend, sandbox.PrometheusRemoteWriteEmulator)
     assert isinstance(backend, Refuses)
     known: Emulator = backend
     assert known.environment("http://127.0.0.1:1") == {"PROMETHEUS_REMOTE_WRITE_URL": "http://127.0.0.1:1/api/v1/write"}

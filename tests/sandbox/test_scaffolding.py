@@ -10,11 +10,9 @@ import cramjam
 import pytest
 
 from magictel.http.wire import Reply, Request
-from magictel.sandbox.bodies import decompressed
-from magictel.sandbox.logins import Logins
-from magictel.sandbox.replies import dated, json_reply, text_reply
-from magictel.sandbox.routes import Routes
+from magictel.sandbox.endpoints import Routes, dated, decompressed, json_reply, text_reply
 from tests.delivery.clock_fake import FakeClock
+from tests.emulators.logins import Logins
 
 
 def basic(text: str) -> str:

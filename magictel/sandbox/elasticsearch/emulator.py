@@ -10,7 +10,6 @@ from typing import Any
 
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
-from magictel.sandbox.bodies import decompressed
 from magictel.sandbox.elasticsearch import handlers
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
@@ -18,6 +17,7 @@ from magictel.sandbox.elasticsearch.dialect import Dialect, ProductName
 from magictel.sandbox.elasticsearch.errors import PlainRefused, Refused, filtered, reply
 from magictel.sandbox.elasticsearch.item_errors import ITEM_ERRORS, refusal_body, share_veto
 from magictel.sandbox.elasticsearch.routes import Asked
+from magictel.sandbox.endpoints import decompressed
 
 VERSIONS: dict[ProductName, str] = {"elasticsearch": "8.19.0", "opensearch": "2.19.4"}
 _WRITE = re.compile(r"(/[^/]+)?/_(bulk|doc|create)(/[^/]*)?\Z")

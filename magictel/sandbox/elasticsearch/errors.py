@@ -9,7 +9,7 @@ from typing import Any
 
 from magictel.http.wire import Reply
 from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.replies import json_reply
+from magictel.sandbox.endpoints import json_reply
 
 
 class Refused(Exception):  # noqa: N818

@@ -10,7 +10,7 @@ from typing import Any
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
 from magictel.sandbox.elasticsearch.errors import PlainRefused, Refused, illegal
-from magictel.sandbox.routes import Routes
+from magictel.sandbox.endpoints import Routes
 
 Handler = Callable[..., Any]
 _ALWAYS = frozenset({"filter_path", "pretty", "human", "error_trace", "format"})

@@ -36,10 +36,10 @@ from magictel.operations.clean import clean
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
 from magictel.sandbox.faults import parse_faults
-from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sandbox.server import Server
 from magictel.secrets.secret import Secret
 from magictel.settings.load import resolve_settings
+from tests.emulators.prometheus import PrometheusRemoteWriteEmulator
 
 RESOURCE = Resource({"service.name": "shop", "service.instance.id": "i-1"})
 SCOPE = InstrumentationScope("lib", "1")
