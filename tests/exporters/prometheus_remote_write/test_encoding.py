@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import pytest
+from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import (
@@ -63,8 +64,7 @@ def decode(body: bytes) -> Series:
     pieces = []
     for series in request.timeseries:
         assert len(series.samples) == 1
-        assert not series.exemplars
-        assert not series.histograms
+        assert not len(UnknownFieldSet(series)), "neither exemplars nor native histograms"
         labels = tuple((label.name, label.value) for label in series.labels)
         assert list(labels) == sorted(labels), "labels are sorted"
         assert len({name for name, _ in labels}) == len(labels), "labels are unique"
