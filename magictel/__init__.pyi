@@ -27,7 +27,7 @@ from magictel.model.outcome import (
     Unavailable,
     Unconfirmed,
 )
-from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.exporter import INTERFACE, Exporter
@@ -35,7 +35,6 @@ from magictel.plugin.http_exporter import HttpExporter, Preparation
 from magictel.secrets.secret import Secret
 from magictel.settings.login import LoginSettings, TenantSettings
 from magictel.settings.model import ExporterSettings, HttpSettings, option
-from magictel.sources.sample import RUN_ID
 
 __all__ = [
     "INTERFACE",

@@ -26,8 +26,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Receipt
+from magictel.model.verification import POINT, RUN_ID
 from magictel.plugin.exporter import Exporter
-from magictel.sources.sample import POINT, PREFIX, RUN_ID
+from magictel.sources.sample import PREFIX
 
 _CUMULATIVE = AggregationTemporality.CUMULATIVE
 _DELTA = AggregationTemporality.DELTA

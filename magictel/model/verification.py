@@ -11,6 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+RUN_ID = "magictel.run.id"
+"""The attribute on every point of a run, with which read-back and clean-up find its points."""
+POINT = "magictel.sample.point"
+"""The attribute that names a point within its run."""
+
 Value = str | int | float | bool | None | tuple[Any, ...]
 
 

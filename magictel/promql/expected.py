@@ -16,8 +16,7 @@ from magictel.formats import lossy
 from magictel.formats.prometheus.names import label_name, label_value
 from magictel.formats.prometheus.series import SeriesNames, describe, identity, reserved, samples
 from magictel.model.metrics import Point, Series
-from magictel.model.verification import Expected, Seen, Value
-from magictel.sources.sample import POINT
+from magictel.model.verification import POINT, Expected, Seen, Value
 
 POINT_LABEL = label_name(POINT)
 _NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})

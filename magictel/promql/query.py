@@ -12,8 +12,7 @@ from magictel.formats.prometheus.names import label_name
 from magictel.http.asking import ask
 from magictel.http.error_rules import Rule
 from magictel.http.wire import Wire
-from magictel.model.verification import Unreadable
-from magictel.sources.sample import RUN_ID
+from magictel.model.verification import RUN_ID, Unreadable
 
 _RUN = label_name(RUN_ID)
 _polls = itertools.count()

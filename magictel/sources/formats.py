@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from magictel.formats.otlp.members import OTHER_SIGNALS, OTLP_KEY
 from magictel.sources.bytestream import Bytes
 from magictel.sources.errors import SourceError
-from magictel.sources.otlp_members import OTHER_SIGNALS, OTLP_KEY
+from magictel.sources.otlp_protobuf import is_request
 from magictel.sources.prometheus_line import is_sample
-from magictel.sources.protobuf_messages import is_request
 
 FORMATS = "OTLP JSON lines, OTLP protobuf, Prometheus or OpenMetrics text, gateway request logs"
 _LOOK = 64 * 1024

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from opentelemetry.sdk.metrics import Exemplar
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.formats.otlp import messages as otlp
+from magictel.formats.otlp.members import MemberError, canonical
 from magictel.model.validity import Problem
-from magictel.sources import otlp_messages as otlp
 from magictel.sources.batching import Part
 from magictel.sources.errors import SourceError, broken, impossible
 from magictel.sources.json_errors import broken_at, column_of, place, undecodable, undecoded
 from magictel.sources.line_cache import Shapes
-from magictel.sources.otlp_members import MemberError, canonical
 from magictel.sources.otlp_points import OtlpPoints
-from magictel.sources.otlp_times import has_all_times, has_all_values
-from magictel.sources.otlp_values import counted_attributes, dictionary, identifier
 from magictel.sources.skips import UNREADABLE_IDENTIFIER, LineNotes, Skips
 
 
 class OtlpJsonReader(OtlpPoints):
     """A decoder of the lines of a recording."""
+
+    attributes = staticmethod(otlp.attributes)
+    resource = staticmethod(otlp.resource)
+    scope = staticmethod(otlp.scope)
 
     def __init__(self, name: str, shift: int = 0, skips: Skips | None = None) -> None:
         super().__init__(name, shift, skips)
@@ -52,8 +51,7 @@ class OtlpJsonReader(OtlpPoints):
         self._notes = LineNotes()
         try:
             request = otlp.REQUEST.decode(text)
-            plain = has_all_times(request, text) and has_all_values(request, text)
-            parts = list(self._parts([request])) if plain else None
+            parts = list(self._parts(request)) if _is_complete(request, text) else None
         except msgspec.ValidationError:
             parts = None
         if (
@@ -68,9 +66,11 @@ class OtlpJsonReader(OtlpPoints):
         self._notes = LineNotes()
         others: list[str] = []
         document = canonical(text, others.append)
-        several = document.startswith(b"[")
-        requests = otlp.REQUESTS.decode(document) if several else [otlp.REQUEST.decode(document)]
-        parts = list(self._parts(requests, several=several))
+        if document.startswith(b"["):
+            requests = otlp.REQUESTS.decode(document)
+            parts = [part for at, request in enumerate(requests) for part in self._parts(request, f"[{at}].")]
+        else:
+            parts = list(self._parts(otlp.REQUEST.decode(document)))
         for name in dict.fromkeys(others):
             self.skips.other_signals[name] += 1
         return parts
@@ -80,42 +80,21 @@ class OtlpJsonReader(OtlpPoints):
         column = column_of(self._text, f"{path}.{problem.field}") or column_of(self._text, path)
         return impossible(self.name, *place(self._number, self._text, column), f"{name}: {problem}, in {path}")
 
-    def _parts(self, requests: list[otlp.Request], *, several: bool = False) -> Iterator[Part]:
-        for first, request in enumerate(requests):
-            start = f"[{first}].resourceMetrics" if several else "resourceMetrics"
-            for second, resource_metrics in enumerate(request.resourceMetrics):
-                resource = self._resources[bytes(resource_metrics.resource)]
-                for third, scope_metrics in enumerate(resource_metrics.scopeMetrics):
-                    scope = self._scopes[bytes(scope_metrics.scope)]
-                    around = resource, scope, resource_metrics.schemaUrl, scope_metrics.schemaUrl
-                    for fourth, metric in enumerate(scope_metrics.metrics):
-                        self._metric_path = f"{start}[{second}].scopeMetrics[{third}].metrics[{fourth}]"
-                        yield from self._metric(around, metric)
-
-    def attributes(self, raw: bytes) -> tuple[dict[str, Any], int]:
-        """Decode attributes, and count their pairs."""
-        return counted_attributes(raw)
-
-    def resource(self, raw: bytes) -> Resource:
-        """Decode a resource."""
-        return Resource(dictionary(otlp.RESOURCE.decode(raw).attributes) if raw else {})
-
-    def scope(self, raw: bytes) -> InstrumentationScope:
-        """Decode a scope."""
-        scope = otlp.SCOPE.decode(raw) if raw else otlp.Scope()
-        return InstrumentationScope(scope.name, scope.version, None, dictionary(scope.attributes))
-
     def exemplars(self, given: list[otlp.Exemplar]) -> list[Exemplar]:
         """Return the exemplars of a point as the SDK's."""
         exemplars = []
         for exemplar in given:
-            span, trace = identifier(exemplar.spanId, 8), identifier(exemplar.traceId, 16)
+            span, trace = otlp.identifier(exemplar.spanId, 8), otlp.identifier(exemplar.traceId, 16)
             if (exemplar.spanId and span is None) or (exemplar.traceId and trace is None):
                 self._notes.doubts[UNREADABLE_IDENTIFIER] += 1
             value = (exemplar.asInt if exemplar.asInt is not None else exemplar.asDouble) or 0
             exemplars.append(
                 Exemplar(
-                    dictionary(exemplar.filteredAttributes), value, exemplar.timeUnixNano + self.shift, span, trace
+                    otlp.dictionary(exemplar.filteredAttributes),
+                    value,
+                    exemplar.timeUnixNano + self.shift,
+                    span,
+                    trace,
                 )
             )
         return exemplars
@@ -123,3 +102,29 @@ class OtlpJsonReader(OtlpPoints):
 
 def _at(why: str, path: str) -> str:
     return f"{why}, in {path}" if path else why
+
+
+def _is_complete(request: otlp.Request, text: bytes) -> bool:
+    """Return whether a request has as many times and values as its text: otherwise some are lost in duplicate members or a second type."""
+    data: list[Any] = [
+        metric.gauge or metric.sum or metric.histogram or metric.exponentialHistogram or metric.summary
+        for resource_metrics in request.resourceMetrics
+        for scope_metrics in resource_metrics.scopeMetrics
+        for metric in scope_metrics.metrics
+    ]
+    lists = [points.dataPoints for points in data if points is not None]
+    count = sum(map(len, lists))
+    numbers = sum(len(points) for points in lists if points and isinstance(points[0], otlp.Point))
+    values = text.count(b'"asDouble"') + text.count(b'"asInt"') if numbers else 0
+    all_times = text.count(b'"timeUnixNano":') == count
+    if all_times and values <= numbers:
+        return True
+    exemplars = [
+        exemplar for points in lists for point in points for exemplar in getattr(point, "exemplars", None) or ()
+    ]
+    if not all_times and (
+        text.count(b'"timeUnixNano"') != count + len(exemplars)
+        or not all(exemplar.timeUnixNano for exemplar in exemplars)
+    ):
+        return False
+    return values <= numbers + len(exemplars)

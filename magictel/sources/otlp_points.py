@@ -1,4 +1,4 @@
-"""The points of OTLP requests in JSON or protobuf: messages of `otlp_messages` become parts whose points are the SDK's own.
+"""The points of OTLP requests in JSON or protobuf: the messages become parts whose points are the SDK's own.
 
 Attributes, resources, scopes and metadata are decoded only if their bytes are new.
 """
@@ -6,7 +6,7 @@ Attributes, resources, scopes and metadata are decoded only if their bytes are n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from opentelemetry.sdk.metrics import Exemplar
@@ -14,14 +14,13 @@ from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPo
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.formats.otlp import messages as otlp
+from magictel.formats.otlp.members import MemberError
+from magictel.model import validity
 from magictel.model.metrics import Kind, Metadata, NumberPoints, Point, number_point, number_text, summary_part
-from magictel.model.validity import NO_RECORDED_VALUE, Problem
-from magictel.sources import otlp_messages as otlp
+from magictel.model.validity import EARLY, LATEST, NO_RECORDED_VALUE, Problem
 from magictel.sources.batching import RESOURCES, Around, AttributesCache, Head, Heads, Interned, Part
 from magictel.sources.in_memory import shifted
-from magictel.sources.otlp_members import MemberError
-from magictel.sources.otlp_problems import PROBLEMS, number_problem
-from magictel.sources.otlp_times import plain_times
 from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, LineNotes, Skips
 
 _TEMPORALITY = {
@@ -51,21 +50,36 @@ class OtlpPoints(ABC):
         self._notes = LineNotes()
         self._metric_path = ""
 
+    @staticmethod
     @abstractmethod
-    def attributes(self, raw: bytes) -> tuple[dict[str, Any], int]:
+    def attributes(raw: bytes) -> tuple[dict[str, Any], int]:
         """Decode attributes, and count their pairs."""
 
+    @staticmethod
     @abstractmethod
-    def resource(self, raw: bytes) -> Resource:
+    def resource(raw: bytes) -> Resource:
         """Decode a resource."""
 
+    @staticmethod
     @abstractmethod
-    def scope(self, raw: bytes) -> InstrumentationScope:
+    def scope(raw: bytes) -> InstrumentationScope:
         """Decode a scope."""
 
     @abstractmethod
     def exemplars(self, given: list[Any]) -> list[Exemplar]:
         """Return a point's exemplars as the SDK's."""
+
+    def _parts(self, request: otlp.Request, start: str = "") -> Iterator[Part]:
+        """Yield the parts of a request at a path."""
+        for first, resource_metrics in enumerate(request.resourceMetrics):
+            resource = self._resources[bytes(resource_metrics.resource)]
+            for second, scope_metrics in enumerate(resource_metrics.scopeMetrics):
+                scope = self._scopes[bytes(scope_metrics.scope)]
+                around = resource, scope, resource_metrics.schemaUrl, scope_metrics.schemaUrl
+                path = f"{start}resourceMetrics[{first}].scopeMetrics[{second}]"
+                for third, metric in enumerate(scope_metrics.metrics):
+                    self._metric_path = f"{path}.metrics[{third}]"
+                    yield from self._metric(around, metric)
 
     def _metric(self, around: Around, metric: otlp.Metric) -> Iterator[Part]:
         if metric.gauge is not None:
@@ -93,7 +107,7 @@ class OtlpPoints(ABC):
         if not any(values) and values.count(None) == len(values):
             values, integers = integers, values  # type: ignore[assignment] # an int is as good
         moments, starts = [point.timeUnixNano for point in given], [point.startTimeUnixNano for point in given]
-        odd = None in values or integers.count(None) < len(integers) or not plain_times(moments, starts)
+        odd = None in values or integers.count(None) < len(integers) or not _plain_times(moments, starts)
         odd = odd or not self._attributes.repeated.isdisjoint(keys)
         if odd or any([point.flags or point.exemplars for point in given]):  # noqa: C419 # a generator takes three times as long
             return self._mixed(head, given, attributes, keys)
@@ -106,7 +120,7 @@ class OtlpPoints(ABC):
         points: list[Point] = []
         kept: list[int] = []
         for at, (point, point_attributes) in enumerate(zip(given, attributes, strict=True)):
-            if not self._possible(head.kind, head.name, at, point, number_problem(point)):
+            if not self._possible(head.kind, head.name, at, point, _number_problem(point)):
                 continue
             value: float = point.asDouble if point.asDouble is not None else point.asInt or 0
             start = point.startTimeUnixNano
@@ -123,7 +137,7 @@ class OtlpPoints(ABC):
         points: list[Point] = []
         keys: list[int] = []
         for at, point in enumerate(given):
-            if not self._possible(kind, head.name, at, point, PROBLEMS[kind](point)):
+            if not self._possible(kind, head.name, at, point, _PROBLEMS[kind](point)):
                 continue
             raw = bytes(point.attributes)
             start = point.startTimeUnixNano + self.shift if point.startTimeUnixNano else 0
@@ -185,7 +199,7 @@ class OtlpPoints(ABC):
         given = [
             point
             for at, point in enumerate(points)
-            if self._possible("summary", metric.name, at, point, PROBLEMS["summary"](point))
+            if self._possible("summary", metric.name, at, point, _PROBLEMS["summary"](point))
         ]
         for suffix in ("_count", "_sum"):
             head = self._head(around, metric, Kind.SUM, 2, True, suffix, "" if suffix == "_count" else metric.unit)
@@ -240,3 +254,42 @@ class OtlpPoints(ABC):
         if raw in (b"", b"null"):
             return ()
         return tuple((key, value) for key, value in self.attributes(raw)[0].items() if isinstance(value, str))
+
+
+def _plain_times(moments: list[int], starts: list[int]) -> bool:
+    """Return whether all times are present, in nanoseconds, and plausible."""
+    return all(
+        low < given[0] <= LATEST if given.count(given[0]) == len(given) else low < min(given) <= max(given) <= LATEST
+        for low, given in ((EARLY, moments), (-1, starts))
+        if given
+    )
+
+
+def _number_problem(point: otlp.Point) -> Problem | None:
+    """Return the problem of a number point, or None."""
+    if point.asDouble is None:
+        return Problem("asDouble", "and asInt are missing: the point has no value") if point.asInt is None else None
+    return None if point.asInt is None else Problem("asInt", "is set beside asDouble: a point has one value")
+
+
+def _histogram_problem(point: otlp.Histogram) -> Problem | None:
+    return validity.histogram(point.explicitBounds, point.bucketCounts, point.count, point.min, point.max)
+
+
+def _exponential_problem(point: otlp.Exponential) -> Problem | None:
+    positive, negative = point.positive or otlp.Buckets(), point.negative or otlp.Buckets()
+    sides = (positive.offset, positive.bucketCounts), (negative.offset, negative.bucketCounts)
+    return validity.exponential_histogram(
+        point.scale, point.zeroCount, *sides, point.count, point.min, point.max, point.zeroThreshold
+    )
+
+
+def _summary_problem(point: otlp.Summary) -> Problem | None:
+    return validity.summary(point.count, [value.quantile for value in point.quantileValues])
+
+
+_PROBLEMS: dict[str, Callable[[Any], Problem | None]] = {
+    "histogram": _histogram_problem,
+    "exponentialHistogram": _exponential_problem,
+    "summary": _summary_problem,
+}

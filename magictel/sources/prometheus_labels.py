@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from magictel.sources import prometheus_number as numbers
+from magictel.formats.prometheus import numbers
 from magictel.sources.prometheus_grammar import LineError, labels
 from magictel.sources.prometheus_line import EXEMPLAR_LABELS, LABELS, SampleMatch
 

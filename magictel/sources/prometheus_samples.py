@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from magictel.sources import prometheus_number as numbers
+from magictel.formats.prometheus import numbers
 from magictel.sources.prometheus_families import Families
 from magictel.sources.prometheus_fault import shown
 from magictel.sources.prometheus_grammar import LineError

@@ -19,8 +19,8 @@ from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.formats.prometheus import numbers
 from magictel.model.metrics import PROMETHEUS_TYPE, Kind, Point, number_point
-from magictel.sources import prometheus_number as numbers
 from magictel.sources.batching import Head, Part
 from magictel.sources.errors import SourceError, broken, impossible
 from magictel.sources.prometheus_families import Families, Membership

@@ -23,9 +23,8 @@ from magictel.sources.gateway_log import GatewayLog
 from magictel.sources.in_memory import SMALL, Once
 from magictel.sources.lines import document, lines
 from magictel.sources.otlp_json import OtlpJsonReader
-from magictel.sources.otlp_protobuf import OtlpProtobuf
+from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.prometheus_text import PrometheusText
-from magictel.sources.protobuf_messages import messages
 from magictel.sources.skips import Skips
 from magictel.sources.span import Span, plain_span, scanned_span
 

@@ -30,11 +30,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel import __version__
+from magictel.model.verification import POINT, RUN_ID
 
-RUN_ID = "magictel.run.id"
-"""The attribute on every point of a run, with which read-back and clean-up find its points."""
-POINT = "magictel.sample.point"
-"""The attribute that names a point within its run."""
 PREFIX = "magictel.sample."
 
 _CUMULATIVE = AggregationTemporality.CUMULATIVE

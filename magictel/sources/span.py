@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
+from magictel.formats.otlp.members import OTLP_KEY
 from magictel.model.metrics import times_of
+from magictel.model.validity import LATEST
 from magictel.sources.errors import SourceError
 from magictel.sources.otlp_json import OtlpJsonReader
-from magictel.sources.otlp_members import OTLP_KEY
-from magictel.sources.otlp_times import times
+
+_TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
+_TIME_NAME = b'"timeUnixNano"'
+_MOMENT = itemgetter(slice(0, 22))
+_PLAIN_MOMENT = re.compile(rb':"[1-9]\d{18}"')
+"""A time after its name, as the Collector writes it: of fixed length, so that texts sort like numbers."""
 
 
 @dataclass(slots=True)
@@ -23,6 +31,22 @@ class Span:
         """Widen."""
         self.oldest = min(self.oldest or low, low)
         self.newest = max(self.newest, high)
+
+
+def times(line: bytes) -> tuple[int, int] | None:
+    """Return the oldest and newest time in a line (Unix nanoseconds) without decoding it, or None."""
+    first = line.find(_TIME_NAME)
+    if first < 0:
+        return None
+    member = line[first : first + len(_TIME_NAME) + 22]
+    if _PLAIN_MOMENT.fullmatch(member, len(_TIME_NAME)) and line.count(member) == line.count(_TIME_NAME):
+        texts = [member[len(_TIME_NAME) + 2 : -1]]  # the usual case: a collection has a single time
+    else:
+        moments = set(map(_MOMENT, line.split(_TIME_NAME)[1:]))
+        plain = all(map(_PLAIN_MOMENT.fullmatch, moments))
+        texts = [moment[2:-1] for moment in (min(moments), max(moments))] if plain else _TIMES.findall(line)
+    numbers = [number for number in map(int, texts) if 0 < number <= LATEST]
+    return (min(numbers), max(numbers)) if numbers else None
 
 
 def plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:

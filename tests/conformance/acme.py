@@ -19,12 +19,11 @@ from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Attributes, Kind, Point, Series, Stream
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
-from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
+from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable
 from magictel.plugin.http_exporter import HttpExporter, judge_status
 from magictel.sandbox.emulator import Emulator
 from magictel.secrets.secret import Secret
 from magictel.settings.model import HttpSettings, option
-from magictel.sources.sample import POINT, RUN_ID
 
 
 class AcmeSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,10 +13,9 @@ from magictel.encoding.payload import Payload, Route
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial
-from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.model.verification import POINT, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.exporter import Exporter
 from magictel.settings.model import ExporterSettings
-from magictel.sources.sample import POINT
 
 
 class MemorySettings(ExporterSettings, frozen=True, kw_only=True):

@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
+from magictel.formats.prometheus.numbers import open_metrics
 from magictel.model.metrics import Kind
 from magictel.sources.errors import SourceError
-from magictel.sources.prometheus_number import open_metrics
 from magictel.sources.prometheus_text import PrometheusText
 from tests.sources.pages_at_random import RandomPage, random_page
 

@@ -19,10 +19,9 @@ from magictel.sources.batching import Gathering, Part, SeriesCount
 from magictel.sources.errors import SourceError
 from magictel.sources.lines import lines
 from magictel.sources.otlp_json import OtlpJsonReader
-from magictel.sources.otlp_protobuf import OtlpProtobuf
-from magictel.sources.otlp_times import times
-from magictel.sources.protobuf_messages import messages
+from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.recording import Recordings
+from magictel.sources.span import times
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 EXAMPLES = ["opentelemetry-proto/metrics.json"]

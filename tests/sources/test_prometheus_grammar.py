@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from magictel.formats.prometheus.numbers import number, open_metrics
 from magictel.sources.batching import Part
 from magictel.sources.errors import SourceError
-from magictel.sources.prometheus_number import number, open_metrics
 from magictel.sources.prometheus_text import PrometheusText
 
 NOW = 1_900_000_000_000_000_000

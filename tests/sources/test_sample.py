@@ -6,7 +6,8 @@ import struct
 from collections.abc import Iterator
 
 from magictel.model.metrics import Kind, Point, count_points, groups
-from magictel.sources.sample import POINT, RUN_ID, sample
+from magictel.model.verification import POINT, RUN_ID
+from magictel.sources.sample import sample
 
 NOW = 1_795_000_000.25
 

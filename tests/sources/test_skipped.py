@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 
-from magictel.sources import otlp_messages
+from magictel.formats.otlp import messages as otlp_messages
 from magictel.sources.batching import Part
 from magictel.sources.errors import SourceError
 from magictel.sources.otlp_json import OtlpJsonReader

@@ -14,11 +14,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from magictel.encoding.protobuf import field, varint
+from magictel.encoding.protobuf import field, fields_of, varint
 from magictel.encoding.withheld import Withheld
 from magictel.formats.prometheus.series import IDENTITY, SeriesNames, describe, identity, milliseconds, samples
 from magictel.model.metrics import Group, Kind, Point, Series, Stream, times_of
-from magictel.sources.protobuf_wire import fields_of
 
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
 """The ordinary NaN, in the bits that Prometheus itself writes (model/value)."""

@@ -10,8 +10,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from magictel.model.metrics import Kind, Point, Series
-from magictel.model.verification import Expected, Seen, Value
-from magictel.sources.sample import POINT, RUN_ID
+from magictel.model.verification import POINT, RUN_ID, Expected, Seen, Value
 
 _TELLING = ("attributes.", "resource.", "scope.")
 _KINDS = {

@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.formats.prometheus.names import LabelNames, label_name, label_value, labels, metric_name
+from magictel.formats.prometheus.numbers import open_metrics
 from magictel.model.metrics import (
     PROMETHEUS_TYPE,
     SUMMARY_NAME,
@@ -22,7 +23,6 @@ from magictel.model.metrics import (
     named_by_prometheus,
     number_text,
 )
-from magictel.sources.prometheus_number import open_metrics
 
 IDENTITY = ("service.namespace", "service.name", "service.instance.id")
 """The attributes of a resource that become job and instance."""

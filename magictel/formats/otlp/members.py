@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from math import isinf
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from magictel.sources import otlp_messages as otlp
+from magictel.formats.otlp import messages as otlp
 
 KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 OTLP_KEY = b'"resourceMetrics"'
@@ -27,41 +28,8 @@ _OLDER = {
     **dict.fromkeys(("intSum", "doubleSum"), "OTLP has sum since 0.9"),
     **dict.fromkeys(("intHistogram", "doubleHistogram"), "OTLP has histogram since 0.9"),
 }
-_INNER: dict[type, dict[str, type]] = {
-    otlp.Request: {"resourceMetrics": otlp.ResourceMetrics},
-    otlp.ResourceMetrics: {"resource": otlp.Resource, "scopeMetrics": otlp.ScopeMetrics},
-    otlp.ScopeMetrics: {"scope": otlp.Scope, "metrics": otlp.Metric},
-    otlp.Metric: {
-        "gauge": otlp.Gauges,
-        "sum": otlp.Sums,
-        "histogram": otlp.Histograms,
-        "exponentialHistogram": otlp.Exponentials,
-        "summary": otlp.Summaries,
-        "metadata": otlp.Pair,
-    },
-    otlp.Gauges: {"dataPoints": otlp.Point},
-    otlp.Sums: {"dataPoints": otlp.Point},
-    otlp.Histograms: {"dataPoints": otlp.Histogram},
-    otlp.Exponentials: {"dataPoints": otlp.Exponential},
-    otlp.Summaries: {"dataPoints": otlp.Summary},
-    otlp.Point: {"attributes": otlp.Pair, "exemplars": otlp.Exemplar},
-    otlp.Histogram: {"attributes": otlp.Pair, "exemplars": otlp.Exemplar},
-    otlp.Exponential: {
-        "attributes": otlp.Pair,
-        "exemplars": otlp.Exemplar,
-        "positive": otlp.Buckets,
-        "negative": otlp.Buckets,
-    },
-    otlp.Summary: {"attributes": otlp.Pair, "quantileValues": otlp.Quantile},
-    otlp.Exemplar: {"filteredAttributes": otlp.Pair},
-    otlp.Resource: {"attributes": otlp.Pair},
-    otlp.Scope: {"attributes": otlp.Pair},
-    otlp.Pair: {"value": otlp.AnyValue},
-    otlp.AnyValue: {"arrayValue": otlp.Array, "kvlistValue": otlp.Pairs},
-    otlp.Array: {"values": otlp.AnyValue},
-    otlp.Pairs: {"values": otlp.Pair},
-}
-"""The messages within each message; other members are plain values."""
+_UNDECODED = {"resource": otlp.Resource, "scope": otlp.Scope, "attributes": otlp.Pair, "metadata": otlp.Pair}
+"""The messages within members that stay undecoded within a request."""
 
 
 class MemberError(ValueError):
@@ -104,7 +72,7 @@ def canonical(text: bytes, other_signal: Callable[[str], None]) -> bytes:
 def _message(given: dict[str, Any], kind: type, path: str, whole: dict[str, Any] | None = None) -> dict[str, Any]:
     _once(given, path)
     fields: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined] # of a msgspec struct
-    inner = _INNER.get(kind, {})
+    inner = _inner(kind)
     known: dict[str, Any] = {}
     strange: dict[str, Any] = {}
     for key, value in given.items():
@@ -119,6 +87,22 @@ def _message(given: dict[str, Any], kind: type, path: str, whole: dict[str, Any]
     if kind is otlp.Request and strange and not known and (whole is None or len(whole) == len(given)):
         raise MemberError(path, f"expected the member resourceMetrics, got {', '.join(strange)[:80]}")
     return known
+
+
+@cache
+def _inner(message: type) -> dict[str, type]:
+    """Return the messages within a message by their members; other members are plain values."""
+    inner = {
+        name: _UNDECODED.get(name) if type_ is msgspec.Raw else _message_in(type_)
+        for name, type_ in get_type_hints(message).items()
+    }
+    return {name: type_ for name, type_ in inner.items() if type_ is not None}
+
+
+def _message_in(type_: Any) -> type | None:
+    if isinstance(type_, type):
+        return type_ if issubclass(type_, msgspec.Struct) else None
+    return next(filter(None, map(_message_in, get_args(type_))), None)
 
 
 def _once(given: dict[str, Any], path: str) -> None:

@@ -1,19 +1,26 @@
 """The messages of OTLP JSON (opentelemetry/proto/metrics/v1/metrics.proto) with all their members, and their decoders.
 
 Attributes, resources and scopes stay undecoded within a request, because most are repeated. An unknown member is an error here, so
-that `otlp_members` checks whether it contains data points.
+that `members` checks whether it contains data points.
 """
 
 # ruff: noqa: N815, D101 # OTLP JSON's own names, which say what they are
 from __future__ import annotations
 
-from typing import Annotated
+import base64
+import re
+from contextlib import suppress
+from sys import intern
+from typing import Annotated, Any
 
 import msgspec
+import opentelemetry.sdk.resources as sdk
 from msgspec import UNSET, Raw, Struct, UnsetType
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from magictel.sources.batching import LATEST
+from magictel.model.validity import LATEST
 
+_HEX = re.compile("[0-9a-fA-F]+")
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=LATEST)]
 
 
@@ -177,6 +184,60 @@ class Scope(Struct, forbid_unknown_fields=True):
 
 REQUEST = msgspec.json.Decoder(Request, strict=False)  # 64-bit integers are text in OTLP JSON
 REQUESTS = msgspec.json.Decoder(list[Request], strict=False)
-ATTRIBUTES = msgspec.json.Decoder(list[Pair], strict=False)
-RESOURCE = msgspec.json.Decoder(Resource, strict=False)
-SCOPE = msgspec.json.Decoder(Scope, strict=False)
+_ATTRIBUTES = msgspec.json.Decoder(list[Pair], strict=False)
+_RESOURCE = msgspec.json.Decoder(Resource, strict=False)
+_SCOPE = msgspec.json.Decoder(Scope, strict=False)
+
+
+def attributes(raw: bytes) -> tuple[dict[str, Any], int]:
+    """Decode a message's attributes or metadata, and count their pairs."""
+    pairs = _ATTRIBUTES.decode(raw) if raw else []
+    return dictionary(pairs), len(pairs)
+
+
+def resource(raw: bytes) -> sdk.Resource:
+    """Decode a resource."""
+    return sdk.Resource(dictionary(_RESOURCE.decode(raw).attributes) if raw else {})
+
+
+def scope(raw: bytes) -> InstrumentationScope:
+    """Decode a scope."""
+    scope = _SCOPE.decode(raw) if raw else Scope()
+    return InstrumentationScope(scope.name, scope.version, None, dictionary(scope.attributes))
+
+
+def dictionary(pairs: list[Pair]) -> dict[str, Any]:
+    """Return pairs as a dictionary of plain values."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        value = pair.value
+        if value is None:
+            values[intern(pair.key)] = None
+        else:
+            text = value.stringValue
+            values[intern(pair.key)] = text if text is not UNSET else _plain(value)
+    return values
+
+
+def _plain(value: AnyValue) -> Any:
+    for plain in (value.stringValue, value.intValue, value.boolValue, value.doubleValue):
+        if plain is not UNSET:
+            return plain
+    if isinstance(value.arrayValue, Array):
+        return [_plain(element) for element in value.arrayValue.values]
+    if isinstance(value.kvlistValue, Pairs):
+        return dictionary(value.kvlistValue.values)
+    return base64.b64decode(value.bytesValue) if isinstance(value.bytesValue, str) else None
+
+
+def identifier(text: str, size: int) -> int | None:
+    """Return a trace or span id of so many bytes, from hex as in OTLP, or from base64 as other protobuf encoders write it."""
+    if not text:
+        return None
+    if len(text) <= 2 * size and _HEX.fullmatch(text):
+        return int(text, 16)
+    with suppress(ValueError):
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        if len(raw) == size:
+            return int.from_bytes(raw, "big")
+    return None
