@@ -23,9 +23,9 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     exporters     a module or folder for each backend; never imported by name
     plugin        interface (written by an author), exporter and http_exporter (inherited, final)
     promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
-    formats       OTLP JSON; Prometheus names, series and collisions: shared by several exporters
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    send requests: HTTP, sockets, files     sources     readers of recordings
+    formats       OTLP in JSON and protobuf; Prometheus names, numbers, series and collisions: shared by sources and exporters
     settings      models, layers with each value's origin, trust in files, descriptions, edits
     encoding      templates, payloads, redaction of attributes, invalid points
     http          requests and replies, the responder (a proxy, another product, AWS), classification of replies
