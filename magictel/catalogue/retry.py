@@ -34,3 +34,18 @@ RETRY: Mapping[str, str] = {
     RetryClass.UNKNOWN: "unknown: the pasted text does not say",
 }
 """The description of each class."""
+
+
+def waits_for(code: str, retry: str) -> str | None:
+    """Return `credentials` or `TLS files` if points wait until these are right, as an exporter keeps them; otherwise None."""
+    if ".auth." in code or ".authz." in code or code in ("http.unauthorized", "http.forbidden"):
+        return "credentials"
+    return "TLS files" if code.startswith("tls.") and retry == RetryClass.NO else None
+
+
+def again(code: str, retry: str) -> str:
+    """Return whether and how to send again what failed with a code of this class."""
+    renewed = waits_for(code, retry)
+    if renewed is None:
+        return RETRY[retry]
+    return f"once this is fixed: a running exporter keeps the points waiting, and reads the {renewed} again before each attempt"

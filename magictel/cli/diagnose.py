@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from magictel.diagnose.diagnose import Diagnosis, Pasted
     from magictel.plugin.exporter import Exporter
 
-_FIX = "fix:    "
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SCHEMA = "magictel.diagnose/1"
 _MOST = 8 * 1024 * 1024
@@ -64,9 +63,13 @@ def command(
     sets: SetOption = None,
     config: ConfigOption = None,
 ) -> int:
-    """Explain an error from a production log, classified as the exporter itself would do."""
+    """Explain an error from a production log, classified as the exporter itself would do.
+
+    Exit codes: 0 recognised; 1 not recognised; 2 nothing to diagnose.
+    """
     from magictel.cli import output
-    from magictel.diagnose.diagnose import Pasted
+    from magictel.cli.exit_codes import Exit
+    from magictel.diagnose.diagnose import UNRECOGNISED, Pasted
 
     answered = bool(status or header or body or text)
     name, words = _parted(about or (), answered)
@@ -85,7 +88,7 @@ def command(
         output.document(document(diagnosis))
     else:
         _show(diagnosis)
-    return 0
+    return Exit.FAILED if diagnosis.code == UNRECOGNISED else Exit.OK
 
 
 def _parted(about: Sequence[str], answered: bool) -> tuple[str | None, str | None]:
@@ -175,19 +178,19 @@ def _nothing() -> UsageError:
 
 
 def _show(diagnosis: Diagnosis) -> None:
+    from magictel.catalogue.retry import waits_for
     from magictel.cli.environment import environment
     from magictel.diagnose.diagnosis import UNRECOGNISED
     from magictel.reporters.check_page import write_remedy
     from magictel.reporters.terminal import sheet_for
 
     sheet = sheet_for(sys.stdout, environment())
-    outcome = diagnosis.outcome or ("not recognised" if diagnosis.code == UNRECOGNISED else "no request happened")
+    outcome: str = diagnosis.outcome or ("not recognised" if diagnosis.code == UNRECOGNISED else "no request happened")
+    if outcome == "rejected" and waits_for(diagnosis.code or "", diagnosis.retry or ""):
+        outcome = "request rejected, points wait"
     sheet.row([(f"{diagnosis.exporter}  ", "bold")] if diagnosis.exporter else [], outcome, diagnosis.code or "")
     for label, line in _lines(diagnosis):
-        if label == _FIX:
-            write_remedy(sheet, 2, line, label)
-        else:
-            sheet.note(2, line, label)
+        write_remedy(sheet, 2, line, label)
 
 
 def document(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -208,21 +211,23 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
-    from magictel.catalogue.retry import RETRY
+    from magictel.catalogue.retry import again
     from magictel.diagnose.diagnosis import UNRECOGNISED
 
     yield "", diagnosis.message.removeprefix("not recognised: ")
     if diagnosis.guessed and diagnosis.exporter:
         yield "as:     ", f"{diagnosis.exporter}, a guess: {diagnosis.guessed}"
     if diagnosis.remedy:
-        yield _FIX, diagnosis.remedy
-    if diagnosis.retry and diagnosis.code != UNRECOGNISED:  # else the message repeats what the line says of it
-        again = RETRY[diagnosis.retry]
+        yield "fix:    ", diagnosis.remedy
+    if (
+        diagnosis.retry and diagnosis.code and diagnosis.code != UNRECOGNISED
+    ):  # else the message says what the line says of it
+        retry = again(diagnosis.code, diagnosis.retry)
         if diagnosis.after is not None:
-            again += f" (the response says to wait {diagnosis.after:g} s)"
+            retry += f" (the response says to wait {diagnosis.after:g} s)"
         elif diagnosis.retry == "after-header":
-            again = "with backoff: the response names no time"
-        yield "again:  ", again
+            retry = "with backoff: the response names no time"
+        yield "again:  ", retry
     for other in diagnosis.alternatives:
         yield "or:     ", f"{other.code}: {other.why}"
     if diagnosis.code:

@@ -13,6 +13,8 @@ from magictel.cli.output import Format
 from magictel.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from magictel.catalogue.pages import Page
 
 SCHEMA = "magictel.explain/1"
@@ -21,7 +23,11 @@ SCHEMA = "magictel.explain/1"
 def command(
     code: Annotated[
         str | None,
-        typer.Argument(metavar="CODE", show_default=False, help="Code of a finding, for example tls.expired."),
+        typer.Argument(
+            metavar="CODE",
+            show_default=False,
+            help="Code of a finding, for example tls.expired. The beginning of codes (tls) or an exporter: list its codes.",
+        ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List every code with its title.")] = False,
     format_: FormatOption = Format.TEXT,
@@ -32,16 +38,14 @@ def command(
     if list_ == (code is not None):
         raise UsageError("usage.command-line", "name a code or use --list", "magictel explain --list shows every code")
     if code is None:
-        pages = [page for known in codes() if (page := explain(known)) is not None]
-        if format_ is Format.JSON:
-            output.document({"schema": SCHEMA, "codes": [{"code": page.code, "title": page.title} for page in pages]})
-        else:
-            for page in pages:
-                output.say(page.code)
-                output.say(f"    {page.title}")
+        _list(codes(), format_)
         return 0
     page = explain(code.strip())
     if page is None:
+        below = _below(code.strip())
+        if below:
+            _list(below, format_)
+            return 0
         close = near(code.strip())
         hint = f". Did you mean {' or '.join(close)}?" if close else ""
         raise UsageError(
@@ -55,33 +59,48 @@ def command(
     return 0
 
 
+def _list(codes: Iterable[str], how: Format) -> None:
+    from magictel.catalogue.pages import explain
+
+    pages = [page for code in codes if (page := explain(code)) is not None]
+    if how is Format.JSON:
+        output.document({"schema": SCHEMA, "codes": [{"code": page.code, "title": page.title} for page in pages]})
+        return
+    for page in pages:
+        output.say(page.code)
+        output.say(f"    {page.title}")
+
+
+def _below(name: str) -> list[str]:
+    """Return the codes that begin with a prefix (`es`, `es.auth`), or those that only an exporter's backend uses."""
+    from magictel.catalogue.pages import codes
+    from magictel.registry import entry_points
+    from magictel.settings.names import find
+
+    prefixes = [name.lower().rstrip(".")]
+    exporter = find(name, entry_points.names())
+    if exporter is not None:
+        prefixes += [exporter, *entry_points.load(exporter).code_families]
+    return [code for code in codes() if code.startswith(tuple(f"{prefix}." for prefix in prefixes))]
+
+
 _WITHOUT_REQUEST = ("plugin.", "config.", "internal.", "usage.", "tls.unverified", "tls.expires-soon")
 """Beginnings of codes that no failed request has: there is nothing to retry."""
 
 
-def _names_credentials(code: str) -> bool:
-    return ".auth." in code or ".authz." in code or code in {"http.unauthorized", "http.forbidden"}
-
-
 def text(page: Page) -> list[str]:
     """Return the lines of a page, 80 columns wide, with each command on its own line."""
-    from magictel.catalogue.retry import RETRY
+    from magictel.catalogue.retry import again
 
-    again = (
-        f"{RETRY.get(page.retry, page.retry)} (class {page.retry}; with the outcome {', '.join(outcomes(page.retry))})"
-    )
-    if _names_credentials(page.code):
-        again += ". A running exporter keeps the points waiting, and tries again with the credentials read anew"
-    elif page.code.startswith("tls.") and page.retry == "no":
-        again += ". A running exporter keeps the points waiting, and tries again with the TLS files read anew"
+    retry = f"{again(page.code, page.retry)} (class {page.retry}; with the outcome {', '.join(outcomes(page.retry))})"
     if page.code.startswith(_WITHOUT_REQUEST):
-        again = ""
+        retry = ""
     lines = [page.code, *textwrap.wrap(page.title, 80)]
     for heading, content in (
         ("What it means", (page.meaning,)),
         ("Why it matters", (page.why,)),
         ("How to fix it", page.fix),
-        ("Retry", (again,)),
+        ("Retry", (retry,)),
         ("Reproduce", (page.again, *(("Or on this machine, without that server:", page.here) if page.here else ()))),
         ("Related", (", ".join(page.related),)),
     ):

@@ -80,11 +80,46 @@ def _misused(failure: Any, how: Format) -> int:
     from magictel.cli.exit_codes import Exit
     from magictel.errors import UsageError
 
-    context = getattr(failure, "ctx", None)
+    context: Any = getattr(failure, "ctx", None)
     path = context.command_path if context is not None else "magictel"
     message = " ".join(failure.format_message().split())
-    tell(UsageError("usage.command-line", message, f"{path} --help shows the options", None), how)
+    remedy = f"{path} --help shows the options"
+    wanted = _OF_OTHER_TOOLS.get(getattr(failure, "option_name", ""), "")
+    options = {name for parameter in context.command.params for name in parameter.opts} if context is not None else ()
+    if wanted.partition(" ")[0] in options:
+        message, remedy = f"No such option: {failure.option_name}. Did you mean {wanted}?", f"{path} {wanted}"
+    elif wanted and path == "magictel":
+        remedy = f"options follow the command: {path} COMMAND {wanted}"
+    tell(UsageError("usage.command-line", message, remedy), how)
     return Exit.USAGE
+
+
+_OF_OTHER_TOOLS = {
+    "--json": "--format json",
+    "--output": "--format json",
+    "-o": "--format json",
+    "--verbose": "--debug",
+    "-v": "--debug",
+    "--silent": "--quiet",
+    "-s": "--quiet",
+    "--insecure": "--set verify=false",
+    "-k": "--set verify=false",
+    "--url": "--set url=URL",
+    "--host": "--set url=URL",
+    "--cacert": "--set ca_file=FILE",
+    "--user": "--set username=NAME",
+    "-u": "--set username=NAME",
+    "--header": "--set headers.NAME=VALUE",
+    "-H": "--set headers.NAME=VALUE",
+    "--dryrun": "--dry-run",
+    "-n": "--dry-run",
+    "--file": "--config PATH",
+    "-f": "--config PATH",
+    "-c": "--config PATH",
+    "--retry": "--wait 60s",
+    "--max-time": "--timeout 10s",
+}
+"""Options of curl, kubectl, terraform and others, and the ones here that do the same."""
 
 
 def _fail(failure: Exception, how: Format) -> int:

@@ -9,11 +9,13 @@ from typing import Any
 from magictel.diagnose.alternatives import Alternative, is_own
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import UNRECOGNISED, Diagnosis, Pasted
-from magictel.diagnose.replies import is_vague
+from magictel.diagnose.replies import is_vague, read_answer, reply_in
+from magictel.http.wire import Reply
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 
 _READ = 20_000
+_NAMELESS = "no backend is named in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,18 @@ def guess(exporters: Sequence[Exporter[Any]], pasted: Pasted) -> Diagnosis:
     likely = [reading for reading in readings if reading.weight == most]
     first = likely[0]
     names = [reading.diagnosis.exporter for reading in likely]
+    named = first.word or first.is_own_code or len(names) == 1
     if first.diagnosis.code == UNRECOGNISED and not first.word:
-        return replace(first.diagnosis, exporter="", guessed="no backend is named in it")
-    why = _why(first, names)
-    codes = {first.diagnosis.code}
+        return replace(first.diagnosis, exporter="", guessed=_NAMELESS)
+    why = _why(first, names) if named else _NAMELESS
     alternatives = list(first.diagnosis.alternatives)
+    codes = {first.diagnosis.code, *(alternative.code for alternative in alternatives)}
     for reading in likely[1:]:
         if reading.diagnosis.code not in codes and reading.diagnosis.code:
             codes.add(reading.diagnosis.code)
             alternatives.append(Alternative(reading.diagnosis.code, f"read as {reading.diagnosis.exporter}"))
-    return replace(first.diagnosis, guessed=why, alternatives=tuple(alternatives))
+    exporter = first.diagnosis.exporter if named else ""
+    return replace(first.diagnosis, exporter=exporter, guessed=why, alternatives=tuple(alternatives))
 
 
 def _why(first: _Reading, names: Sequence[str]) -> str:
@@ -61,7 +65,7 @@ def _why(first: _Reading, names: Sequence[str]) -> str:
     if len(names) == 1:
         return reason or "only this exporter recognises it"
     others = ", ".join(names[1:])
-    return f"{reason or 'it names no backend'}; it may be {others} as well"
+    return f"{reason}; it may be {others} as well"
 
 
 def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
@@ -71,4 +75,8 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
     words = exporter.log_words
     word = next((word for word in words if word in text), None)
     is_own_code = is_own(diagnosis.code, (*exporter.code_families, exporter.name)) and not is_vague(diagnosis.code)
+    if is_own_code and isinstance(exporter, HttpExporter):
+        reply, _ = reply_in(exporter, pasted)
+        # OpenSearch has a code of its own for any 401: only the words of a reply point to a backend, not its status.
+        is_own_code = reply is None or read_answer(exporter, Reply(reply.status), pasted.during).code != diagnosis.code
     return _Reading(diagnosis, word, word is not None and word == words[0], is_own_code)

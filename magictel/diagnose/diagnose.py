@@ -20,6 +20,7 @@ from magictel.diagnose.diagnosis import (
     During,
     Pasted,
     Verdict,
+    title_of,
 )
 from magictel.diagnose.error_text import code_in, peer_in, system_error
 from magictel.diagnose.log_parsing import lone_number, named_status, unwrapped
@@ -98,6 +99,8 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
         diagnosis = of_outcome(exporter, refused)
         if diagnosis.outcome not in STANDS_WITH[diagnosis.retry]:
             diagnosis = replace(diagnosis, outcome=BY_CLASS[diagnosis.retry or "no"])
+        if not exporter.origins and diagnosis.code:  # no option is set: the message would name a default path
+            diagnosis = replace(diagnosis, message=title_of(diagnosis.code))
         return diagnosis
     code = code_in(text)
     page = explain(code) if code is not None else None

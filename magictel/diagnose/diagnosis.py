@@ -74,8 +74,8 @@ class Pasted:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was pasted."""
-        return self.status is None and self.body is None and self.text is None
+        """Whether nothing was pasted, or only white space."""
+        return self.status is None and not (self.body or b"").strip() and not (self.text or "").strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,11 @@ _WORDS_AROUND = re.compile(
     re.IGNORECASE,
 )
 
+_MARKS = ":,;.-'\""
+_ARGUMENT = re.compile(r"^\W*\w+=(?=['\"])")
+_CALL = re.compile(r"[\w.]+\(\W*$")
+"""What surrounds the words in a Python repr: `Response(status=403, text='…')`, `HTTPError(401, 'Unauthorized')`."""
+
 
 def status_in(text: str) -> int | None:
     """Return the status that a text reports, or None."""
@@ -148,7 +153,8 @@ def body_after(text: str, status: int) -> str:
     before, _, rest = text.partition(str(status))
     for phrase in (http_status.phrase for http_status in http.HTTPStatus if http_status == status):
         rest = re.sub(rf"^\W*{re.escape(phrase)}", "", rest, flags=re.IGNORECASE)
-    words = unquoted(rest, ":,;.-'\"")
+    words = unquoted(_ARGUMENT.sub("", rest), _MARKS)
+    before = unquoted(_CALL.sub("", before), _MARKS)
     return words or ("" if not _WORDS_AROUND.sub("", before) else before)
 
 

@@ -28,7 +28,7 @@ _TICK = 1.0
 class Job:
     """A target's name, its exporter's name, and `build`, which creates the exporter or raises `MagictelError` for unusable settings.
 
-    `summary` is the message of a passed config rung; `warnings` turn it into a warning, and `remedy` is a command that resolves one.
+    `summary` is the message of a passed config rung; `warnings` turn it into a warning, and `remedy` resolves one.
     """
 
     target: str

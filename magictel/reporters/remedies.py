@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from magictel.catalogue.pages import explain
 
-COMMANDS = ("magictel ", "GET ", "PUT ", "POST ", "{", "getent ", "timedatectl", "curl ", "openssl ", "nc ", "export ")
-"""Beginnings of commands."""
-_SHORT = 66
-"""The longest remedy that fits on a line of 80 columns."""
+COMMANDS = (
+    *("magictel ", "GET ", "PUT ", "POST ", "{", "curl ", "openssl ", "nc ", "export ", "prometheus --"),
+    *("getent ", "timedatectl", "ss -", "ip route", "ulimit ", "cat ", "ls ", "df ", "mkdir ", "env ", "grep ", "awk "),
+    *("gzip ", "printf ", "python3 ", "LC_ALL=", "PYTHONPATH=", "bin/elasticsearch-"),
+)
+"""Beginnings of commands: a test holds that those of the catalogue are here."""
 _WHOLE = ("curl ", "getent ", "timedatectl", "openssl ")
 """Beginnings of commands that fit every target; those of magictel name a target."""
 _BLANK = re.compile(r"\b(?:HOST|PORT|INDEX|ALIAS|ADDRESS)\b|localhost|\.crt\b")
@@ -29,7 +31,7 @@ class Segment(NamedTuple):
 
 
 def segments(remedy: str) -> list[Segment]:
-    """Split a remedy into text and commands, in order. A short one that ends with a command stays whole.
+    """Split a remedy into text and commands, in order.
 
     `magictel check --wait 60s; if it persists, look at the log` is a command and text; `see which it is: curl -s URL` the reverse.
     """
@@ -41,18 +43,11 @@ def segments(remedy: str) -> list[Segment]:
             if command.count("'") % 2 == 0 and command.count('"') % 2 == 0:  # not within a quoted word
                 return [Segment(command, True), Segment(remedy[separator.end() :], False)]
         return [Segment(remedy, True)]
-    before, _, after = _last(remedy)
-    if after and len(remedy) > _SHORT:
-        return [Segment(before, False), *segments(after)]
-    return [Segment(remedy, False)]
-
-
-def _last(remedy: str) -> tuple[str, str, str]:
-    """Split at the colon before a command."""
     for space in re.finditer(r"(?<=:) ", remedy):
-        if remedy[space.end() :].startswith(COMMANDS):
-            return remedy[: space.start()], " ", remedy[space.end() :]
-    return remedy, "", ""
+        command = remedy[space.end() :]
+        if command.startswith(COMMANDS):
+            return [Segment(remedy[: space.start()], False), *segments(command)]
+    return [Segment(remedy, False)]
 
 
 def known(code: str | None) -> str | None:

@@ -19,12 +19,12 @@ from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Timing
 from magictel.model.verification import Verification
+from magictel.reporters.attempts import attempts
 from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
 from magictel.reporters.differences import shown_difference
 from magictel.reporters.humanize import many, named, span
 from magictel.reporters.layout import Sheet
 from magictel.reporters.remedies import known
-from magictel.reporters.retries import retried
 from magictel.reporters.send_verdict import overall, status_of
 from magictel.reporters.testcases import MAY_BE_STORED, doubtful, telling
 from magictel.reporters.timing import advice
@@ -84,8 +84,8 @@ def _notes(result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]
     for reason in result.receipt.reasons:
         if reason.fate is not Fate.DROPPED or reason.code not in stopped:
             yield _FATES[reason.fate], partial(_write_reason, reason=reason, result=result)
-    if (attempts := retried(result.receipt)) is not None:
-        yield Status.SKIPPED, _note(Status.SKIPPED, "retried", attempts, (), None)
+    if (tried := attempts(result.receipt)) is not None:
+        yield Status.SKIPPED, _note(Status.SKIPPED, "attempts", tried, (), None)
     if result.verification is not None:
         yield from _verification(result.verification, result)
     elif result.outcome is SendOutcome.UNVERIFIED:

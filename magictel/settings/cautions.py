@@ -18,10 +18,11 @@ CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|password|cookie|credential"
 """Names of headers and options whose values are credentials."""
 
 
-def cautions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
-    """Yield the key of an unsafe option and a message, without any secret."""
+def cautions(settings: msgspec.Struct) -> Iterator[tuple[str, str, str]]:
+    """Yield the key of an unsafe option, a message without any secret, and the remedy."""
     if getattr(settings, "verify", None) is False and not getattr(settings, "ca_fingerprint", None):
-        yield "verify", "verify: the server's certificate is not verified, so anyone in between can read and answer"
+        message = "verify: the server's certificate is not verified, so anyone in between can read and answer"
+        yield "verify", message, "remove verify = false, and set ca_file if the certificate is of a private CA"
     credentials = [
         name for field in fields_of(type(settings)) for name in _credentials(field.key, getattr(settings, field.key))
     ]
@@ -32,7 +33,8 @@ def cautions(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
         for url in [value] if isinstance(value, str) else value or ():
             sent = [*credentials, *(["its login"] if any(userinfo_secrets(url)) else [])]
             if sent and _is_plain(url):
-                yield field.key, f"{field.key}: {' and '.join(sent)} would be sent unencrypted to {printable(url)}"
+                message = f"{field.key}: {' and '.join(sent)} would be sent unencrypted to {printable(url)}"
+                yield field.key, message, f"use https:// in {field.key}"
 
 
 def _credentials(key: str, value: Any) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Resolved(Generic[S]):
     later: frozenset[str] = frozenset()
     """Keys whose value is supplied later; an empty value or a placeholder replaces it."""
     remedy: str | None = None
-    """A command that resolves one of the warnings."""
+    """What resolves one of the warnings."""
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -91,7 +91,9 @@ def resolve_settings(
     reading.ask(settings, raw)
     reading.stop_if_wrong()
     origins = {key: raw[key][1] if key in raw else DEFAULT for key in reading.fields}
-    reading.warnings += [f"{sentence} ({origins[key]})" for key, sentence in cautions(settings)]
+    for key, sentence, remedy in cautions(settings):
+        reading.warnings.append(f"{sentence} ({origins[key]})")
+        reading.remedy = reading.remedy or f"{remedy} ({origins[key]})"
     return Resolved(
         name, exporter, settings, origins, tuple(reading.warnings), frozenset(reading.later), reading.remedy
     )

@@ -59,7 +59,7 @@ def select(
     else:
         chosen = tuple(spec for spec in targets(config, environment) if spec.enabled)
     if not chosen:
-        raise nothing_chosen()
+        raise nothing_chosen(config)
     return chosen
 
 
@@ -93,11 +93,26 @@ def listed_targets(
     return _unique(_listed(name, config, exporters, names if whole else None) for name in names)
 
 
-def nothing_chosen() -> SettingsError:
-    """Return the error for a command without targets, with three next steps."""
-    width = max(len(label) for label, _ in NEXT_STEPS)
-    steps = "\n".join(f"  {label:<{width}}   {command}" for label, command in NEXT_STEPS)
-    return SettingsError("config.nothing-enabled", "Nothing is enabled and nothing was named.", steps)
+def nothing_chosen(config: ConfigFile | None = None) -> SettingsError:
+    """Return the error for a command without targets, with the next steps."""
+    message = "Nothing is enabled and nothing was named."
+    next_steps: tuple[tuple[str, str], ...] = NEXT_STEPS
+    if config is not None and config.tables:
+        first, *others = config.tables
+        option = ""
+        if config.named:
+            import shlex  # only for this failure
+
+            option = f" --config {shlex.quote(config.shown)}"
+        message = f"No target of {config.shown} is enabled, and none was named."
+        next_steps = (
+            (f"enable {'it' if not others else 'one'}:", f"magictel enable {first}{option}"),
+            ("use it without enabling it:", f"magictel check {first}{option}"),
+            *([("use all of them:", f"magictel check --all{option}")] if others else []),
+        )
+    width = max(len(label) for label, _ in next_steps)
+    steps = "\n".join(f"  {label:<{width}}   {command}" for label, command in next_steps)
+    return SettingsError("config.nothing-enabled", message, steps)
 
 
 def unknown_name(name: str, config: ConfigFile | None, exporters: Collection[str]) -> str:

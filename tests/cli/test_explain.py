@@ -45,9 +45,9 @@ def test_an_unknown_code_is_told_with_the_near_ones(magictel: Magictel) -> None:
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("http.unauthorized", "with the credentials read anew"),
-        ("tls.expired", "with the TLS files read anew"),
-        ("tls.client-cert-required", "with the TLS files read anew"),
+        ("http.unauthorized", "reads the credentials again"),
+        ("tls.expired", "reads the TLS files again"),
+        ("tls.client-cert-required", "reads the TLS files again"),
         ("tls.closed", "with backoff"),
     ],
 )
@@ -56,7 +56,7 @@ def test_retry_says_whether_a_running_exporter_waits_until_the_cause_is_fixed(co
     assert page is not None
     shown = " ".join(" ".join(text(page)).split())
     assert words in shown
-    assert ("keeps the points waiting" in shown) == ("read anew" in words)
+    assert ("keeps the points waiting" in shown) == ("again" in words)
 
 
 @pytest.mark.parametrize("code", codes())
@@ -65,3 +65,18 @@ def test_retry_is_shown_for_codes_of_requests_only(code: str) -> None:
     assert page is not None
     without = code.partition(".")[0] in {"plugin", "config", "internal", "usage"}
     assert ("Retry" in text(page)) != (without or code in {"tls.unverified", "tls.expires-soon"})
+
+
+@pytest.mark.parametrize(
+    ("name", "first_parts"),
+    [("es", {"es"}), ("es.auth", {"es"}), ("tls.", {"tls"}), ("elasticsearch", {"es", "os"}), ("File", {"file"})],
+)
+def test_the_beginning_of_codes_and_an_exporters_name_list_the_codes(
+    name: str, first_parts: set[str], magictel: Magictel
+) -> None:
+    ran = magictel("explain", name)
+    listed = [line for line in ran.out.splitlines() if not line.startswith(" ")]
+    assert (ran.code, ran.err) == (0, "")
+    assert {code.partition(".")[0] for code in listed} == first_parts
+    document = magictel("explain", name, "--format", "json").document
+    assert [row["code"] for row in document["codes"]] == listed

@@ -261,3 +261,20 @@ def test_on_a_terminal_a_sentence_wraps_between_words_and_a_command_does_not(
     assert table in printed
     assert all(len(line) < width for line in printed if line not in (f"  {command}", table))
     assert " ".join(" ".join(printed).split()) == " ".join(" ".join(whole).split())
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("list --json", "magictel list --format json"),
+        ("check -o json", "magictel check --format json"),
+        ("check --insecure", "magictel check --set verify=false"),
+        ("send-sample -v", "magictel send-sample --debug"),
+        ("guide -v", "magictel guide --help shows the options"),
+        ("--json list", "options follow the command: magictel COMMAND --format json"),
+    ],
+)
+def test_an_option_of_another_tool_gets_the_one_that_does_the_same(words: str, fix: str, magictel: Magictel) -> None:
+    ran = magictel(*words.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.splitlines()[1].strip() == fix

@@ -262,3 +262,28 @@ def test_an_interrupt_while_it_reads_back_says_that_the_points_were_accepted(tmp
         "verify.unverified",
         12,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "environment", "fix"),
+    [
+        ("elasticsearch", "401 forever", {"ELASTICSEARCH_API_KEY": "id:key"}, "check api_key (ELASTICSEARCH_API_KEY)"),
+        ("elasticsearch", "401 forever", {}, "set api_key, username and password, or bearer_token"),
+        (
+            "opensearch",
+            "401 forever",
+            {"OPENSEARCH_USERNAME": "u", "OPENSEARCH_PASSWORD": "p"},
+            "check username and password (OPENSEARCH_USERNAME, OPENSEARCH_PASSWORD)",
+        ),
+    ],
+)
+def test_a_401_to_a_write_names_the_credentials_that_were_sent(
+    name: str, fault: str, environment: dict[str, str], fix: str, tmp_path: Path
+) -> None:
+    with sandbox.start([name], faults=[f"{name}: {fault}"]) as room:
+        prepare_all(room)
+        given = {**room.environment(name), **environment}
+        ran = magictel("send-sample", name, folder=tmp_path, environment=given)
+    page = " ".join(ran.out.split())
+    assert f"fix: {fix}" in page
+    assert "attempts 1, 1 failed (1× 401)" in page

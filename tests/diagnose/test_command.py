@@ -184,3 +184,74 @@ def test_commands_name_the_target(words: list[str], target: str, tmp_path: Path)
     ran = magictel("diagnose", *words, folder=tmp_path)
     assert f"magictel config show {target} --origin" in " ".join(ran.out.split())
     assert "TARGET" not in ran.out
+
+
+@pytest.mark.parametrize(
+    "words", [[""], ["-"], ["--text", ""], ["elasticsearch", " "], ["elasticsearch", "--text", ""]]
+)
+def test_an_empty_text_is_nothing_to_diagnose(words: list[str], tmp_path: Path) -> None:
+    with patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(b""))):
+        ran = magictel("diagnose", *words, folder=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert "nothing to diagnose" in ran.err
+
+
+@pytest.mark.parametrize("words", [["hello world"], ["elasticsearch", "hello world"]])
+def test_what_is_not_recognised_is_exit_1(words: list[str], tmp_path: Path) -> None:
+    assert magictel("diagnose", *words, folder=tmp_path).code == 1
+    assert magictel("diagnose", *words, "--format", "json", folder=tmp_path).code == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["401 Unauthorized", "Connection refused", "certificate has expired", "503 Service Unavailable"]
+)
+def test_a_text_that_names_no_backend_gets_none(text: str, tmp_path: Path) -> None:
+    ran = magictel("diagnose", text, folder=tmp_path)
+    assert ran.out.startswith(("unavailable", "request rejected, points wait"))
+    assert "as:" not in ran.out
+    document = magictel("diagnose", text, "--format", "json", folder=tmp_path).document
+    assert (document["exporter"], document["guessed"]) == (None, "no backend is named in it")
+    assert document["code"].partition(".")[0] in {"http", "net", "tls"}
+
+
+@pytest.mark.parametrize(
+    ("text", "renewed"),
+    [("401 Unauthorized", "credentials"), ("403 Forbidden", "credentials"), ("certificate has expired", "TLS files")],
+)
+def test_points_that_wait_for_an_operator_are_not_said_to_be_lost(text: str, renewed: str, tmp_path: Path) -> None:
+    page = " ".join(magictel("diagnose", text, folder=tmp_path).out.split())
+    assert f"keeps the points waiting, and reads the {renewed} again" in page
+    assert "never" not in page
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["elasticsearch: 401 Unauthorized", "Connection refused", "[Errno 28] No space left on device", "hello world"],
+)
+def test_commands_are_on_lines_of_their_own(text: str, tmp_path: Path) -> None:
+    commands = [line for line in magictel("diagnose", text, folder=tmp_path).out.splitlines() if COMMAND.search(line)]
+    assert commands
+    for line in commands:
+        assert COMMAND.match(line.removeprefix("  more:   ").lstrip()), line
+
+
+COMMAND = re.compile(r"(?:magictel|ss|df) \S")
+
+
+def test_the_default_path_of_the_file_exporter_is_not_named(tmp_path: Path) -> None:
+    words = ["[Errno 28] No space left on device", "--format", "json"]
+    assert magictel("diagnose", *words, folder=tmp_path).document["message"] == "No space is left for the file."
+    words = ["file", *words, "--set", "path=out.jsonl"]
+    assert magictel("diagnose", *words, folder=tmp_path).document["message"] == "no space left for out.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("opensearch: HTTPError(401, 'Unauthorized')", "401: opensearch"),
+        ("Response(status_code=403, text='forbidden by policy')", "403: forbidden by policy"),
+        ("HTTPError('503 Server Error: no upstream for x')", "503: Server Error: no upstream for x"),
+    ],
+)
+def test_no_fragment_of_a_python_repr_is_left(text: str, message: str, tmp_path: Path) -> None:
+    assert magictel("diagnose", text, "--format", "json", folder=tmp_path).document["message"] == message

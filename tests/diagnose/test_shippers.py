@@ -57,7 +57,6 @@ def test_a_text_is_an_argument_alone_behind_the_exporter_or_comes_from_standard_
         ("opensearch: 503", "opensearch", "it says 'opensearch'"),
         ("err-mimir-max-label-names-per-series", "prometheus-remote-write", "it says 'mimir'"),
         ("mapper_parsing_exception: failed to parse field [a] of type [long]", "elasticsearch", "it may be opensearch as well"),
-        ("Connection refused", "elasticsearch", "it may be opensearch, prometheus-remote-write as well"),
         ("No space left on device: out.jsonl", "file", "it says 'jsonl'"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from magictel.catalogue.pages import codes, explain
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.reporters.formats import KINDS
-from magictel.reporters.remedies import known, segments
+from magictel.reporters.remedies import COMMANDS, known, segments
 from tests.reporters.cases import STOPPED, check_events, checked, send_events
 from tests.reporters.reporting import report
 from tests.reporters.test_terminal import text
@@ -38,7 +38,7 @@ SANDBOX = (
         ("start the backend; or check the port", ["start the backend; or check the port"]),
         (REJECTS, [REJECTS.partition(" curl")[0], "$ curl" + REJECTS.partition(" curl")[2]]),
         (SANDBOX, ["with a real backend:", "$ magictel prepare es --apply", SANDBOX.partition(", ")[2]]),
-        ("with a real backend: magictel prepare es --apply", ["with a real backend: magictel prepare es --apply"]),
+        ("with a real backend: magictel prepare es", ["with a real backend:", "$ magictel prepare es"]),
         ("", []),
     ],
 )
@@ -61,6 +61,13 @@ def test_on_the_page_a_command_has_its_line_and_words_wrap_under_it(width: int |
 def test_only_the_command_is_written_as_code(kind: str, message: str) -> None:
     finding = Finding.failed(Rung.WRITE, "es.mapping.long", "decimals are cut", PREPARE)
     assert message in report(kind, check_events(checked("es", "es", "", finding)))[0]
+
+
+def test_every_command_of_the_catalogue_is_known_as_one() -> None:
+    for code in codes():
+        page = explain(code)
+        assert page is not None
+        assert [command for command in page.commands if not command.startswith(COMMANDS)] == [], code
 
 
 def test_where_nobody_gave_a_remedy_the_catalogue_has_one() -> None:

@@ -33,6 +33,12 @@ def test_a_credential_over_plain_http_to_another_machine_warns(credential: str, 
     assert warning == f"url: {credential} would be sent unencrypted to http://{host} (ELASTICSEARCH_URL)"
 
 
+def test_the_remedy_of_a_credential_over_plain_http_is_https() -> None:
+    environment = {"ELASTICSEARCH_URL": "http://es.example.net", "ELASTICSEARCH_API_KEY": "id:s3cr3t"}
+    resolved = resolve_settings("elasticsearch", "elasticsearch", ElasticsearchSettings, environment=environment)
+    assert resolved.remedy == "use https:// in url (ELASTICSEARCH_URL)"
+
+
 def test_a_login_in_the_address_warns_and_is_not_shown() -> None:
     (warning,) = warnings(URL="http://u:s3cr3t@es.example.net:9200")
     assert warning == "url: its login would be sent unencrypted to http://***@es.example.net:9200 (ELASTICSEARCH_URL)"

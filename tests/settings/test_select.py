@@ -157,7 +157,7 @@ def test_an_unknown_name_that_is_near_nothing_lists_them_all() -> None:
 
 
 def test_with_nothing_enabled_and_nothing_named_three_lines_say_what_to_do_next() -> None:
-    for text in (None, "", "[targets.a]\nenabled = false\n"):
+    for text in (None, ""):
         with pytest.raises(SettingsError) as caught:
             chosen(text=text)
         assert caught.value.code == "config.nothing-enabled"
@@ -167,6 +167,34 @@ def test_with_nothing_enabled_and_nothing_named_three_lines_say_what_to_do_next(
             "  name an exporter:           magictel check elasticsearch",
             "  create a file of targets:   magictel init",
         ]
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        (
+            "[targets.a]\nexporter = 'file'\nenabled = false\n",
+            [
+                "  enable it:                    magictel enable a --config m.toml",
+                "  use it without enabling it:   magictel check a --config m.toml",
+            ],
+        ),
+        (
+            "[targets.a]\nexporter = 'file'\nenabled = false\n[targets.b]\nexporter = 'file'\nenabled = false\n",
+            [
+                "  enable one:                   magictel enable a --config m.toml",
+                "  use it without enabling it:   magictel check a --config m.toml",
+                "  use all of them:              magictel check --all --config m.toml",
+            ],
+        ),
+    ],
+)
+def test_with_disabled_targets_only_the_next_steps_name_them(text: str, steps: list[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        chosen(text=text)
+    assert caught.value.code == "config.nothing-enabled"
+    assert caught.value.message == "No target of m.toml is enabled, and none was named."
+    assert (caught.value.remedy or "").split("\n") == steps
 
 
 def options(written: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -234,7 +234,7 @@ class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):
 
     name = "elasticsearch"
     code_families = ("es", "os")
-    log_words = ("elasticsearch", "x-elastic-product", "_bulk", "elastic")
+    log_words = ("elasticsearch", "x-elastic-product", "_bulk", "elastic", "output:es:")
     summary = "Elasticsearch 7.x to 9.x"
     Settings = ElasticsearchSettings
 

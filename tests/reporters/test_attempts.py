@@ -1,12 +1,12 @@
-"""`retried`: the attempts of a delivery by how they ended, in JSON and as one line."""
+"""`attempts`: the attempts of a delivery by how they ended, in JSON and as one line."""
 
 from __future__ import annotations
 
 import pytest
 
 from magictel.model.outcome import FailedAttempts, Receipt, Throttled, Unavailable, merge_failed
+from magictel.reporters.attempts import attempts
 from magictel.reporters.documents import receipt_document
-from magictel.reporters.retries import retried
 from tests.delivery.rig import Rig, payload
 
 THROTTLED = FailedAttempts("http.throttled", 429, 3)
@@ -16,17 +16,17 @@ RESET = FailedAttempts("net.http.reset", None, 1)
 @pytest.mark.parametrize(
     ("receipt", "line"),
     [
-        (Receipt(attempts=5, failed=(THROTTLED, RESET), waited=13.2), "5 attempts: 3× 429, 1 reset; 13 s"),
-        (Receipt(attempts=1, failed=(RESET,)), "1 attempt: 1 reset"),
+        (Receipt(attempts=5, failed=(THROTTLED, RESET), waited=13.2), "5, 4 failed (3× 429, 1 reset); waited 13 s"),
+        (Receipt(attempts=1, failed=(RESET,)), "1, 1 failed (1 reset)"),
         (
             Receipt(attempts=2, failed=(FailedAttempts("net.http.read-timeout"),), waited=0.4),
-            "2 attempts: 1 read timeout; 0.4 s",
+            "2, 1 failed (1 read timeout); waited 0.4 s",
         ),
         (Receipt(attempts=7), None),
     ],
 )
 def test_the_line(receipt: Receipt, line: str | None) -> None:
-    assert retried(receipt) == line
+    assert attempts(receipt) == line
 
 
 def test_attempts_are_added_up_by_how_they_ended() -> None:
