@@ -2,7 +2,7 @@
 
 This module exports, on demand, what the author of an exporter needs; an application needs `magictel.runtime.start()`.
 A new exporter is a subclass of `HttpExporter` (or `Exporter`) with a settings model, `encode`, `route` and, if the backend supports
-them, `judge`, probes, `expect` and `read_back`; it is registered as an entry point of `magictel.exporters`:
+them, `judge`, probes and a `ReadBack`; it is registered as an entry point of `magictel.exporters`:
 
     class AcmeExporter(HttpExporter[AcmeSettings]):
         interface = 2                                                       # the version it was built for
@@ -21,8 +21,8 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     verify        compares sent points with those that the backend shows
     registry      entry points: exporters by name, loaded, and why one is broken
     exporters     a module or folder for each backend; never imported by name
-    plugin        interface (written by an author), exporter and http_exporter (inherited, final)
     promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
+    plugin        interface (written by an author), exporter and http_exporter (inherited, final)
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    send requests: HTTP, sockets, files     sources     readers of recordings
     formats       OTLP in JSON and protobuf; Prometheus names, numbers, series and collisions: shared by sources and exporters
@@ -42,8 +42,8 @@ repeatable (`encode` or template → `pack` under the limits of each route) → 
 Departures from the architecture plan, and their reasons:
 
 - `HttpExporter` is a subclass of `Exporter`: the only base class that uses transports and ladder.
-- `expect` returns how the backend should show a sent point, so that `verify` compares in the backend's terms and an exporter
-  declares its lossy forms; `read_back` alone could not distinguish a declared loss from an altered value.
+- `ReadBack.expect` returns how the backend should show a sent point, so that `verify` compares in the backend's terms and an exporter
+  declares its lossy forms; `seen` alone could not distinguish a declared loss from an altered value.
 - A payload is plain data (`delivery.stored` writes it to disk) with the positions of its points: refusals, drops and `given_up` name points
   by position, and what is left out while encoding travels among the payloads.
 - What a reply means is decided by its own request (`Reply.request`, `Payload.form`), never by state that another thread may change.
@@ -71,7 +71,8 @@ _HOMES = {
     "magictel.errors": ("MagictelError", "PluginError", "SettingsError", "UsageError", "WireError"),
     "magictel.plugin.exporter": ("INTERFACE", "Exporter"),
     "magictel.model.finding": ("Finding", "Status", "Rung", "SideEffect"),
-    "magictel.plugin.http_exporter": ("HttpExporter", "Preparation"),
+    "magictel.plugin.http_exporter": ("HttpExporter", "HttpReadBack", "Preparation"),
+    "magictel.plugin.interface": ("ReadBack",),
     "magictel.ladder.probe": ("probe",),
     "magictel.http.classify": ("judge_status",),
     "magictel.model.metrics": ("Attributes", "Group", "Kind", "Point", "Series", "Stream"),

@@ -31,7 +31,8 @@ from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unr
 from magictel.net.address import Address, parse_endpoint
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.exporter import INTERFACE, Exporter
-from magictel.plugin.http_exporter import HttpExporter, Preparation
+from magictel.plugin.http_exporter import HttpExporter, HttpReadBack, Preparation
+from magictel.plugin.interface import ReadBack
 from magictel.secrets.secret import Secret
 from magictel.settings.login import LoginSettings, TenantSettings
 from magictel.settings.model import ExporterSettings, HttpSettings, option
@@ -53,6 +54,7 @@ __all__ = [
     "Finding",
     "Group",
     "HttpExporter",
+    "HttpReadBack",
     "HttpSettings",
     "ItemVerdict",
     "Kind",
@@ -65,6 +67,7 @@ __all__ = [
     "Point",
     "Preparation",
     "Prepared",
+    "ReadBack",
     "Reason",
     "Receipt",
     "Rejected",

@@ -34,7 +34,7 @@ SENTENCES = {
     "content_type": "The content type of a payload, where its route names none",
 }
 """For class attributes that have no sentence of their own."""
-SCAFFOLD = ("settings", "encode", "split", "template", "judge", "writes", "expect", "read_back")
+SCAFFOLD = ("settings", "encode", "split", "template", "judge", "writes", "expect", "seen")
 BLOCK = re.compile(r"(<!-- generated: ([a-z._-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -94,17 +94,25 @@ def excerpt(name: str) -> str:
     written = files(Names("acme"), "http")
     for source in (written["acme_exporter/settings.py"], written["acme_exporter/exporter.py"]):
         for node in ast.walk(ast.parse(source)):
-            if getattr(node, "name", "").lower() in (name, f"acme{name}"):
-                first = min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)  # type: ignore[attr-defined]
-                lines = source.splitlines()[first - 1 : node.end_lineno]  # type: ignore[attr-defined]
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name.lower() in (name, f"acme{name}"):
+                first = min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)
+                lines = source.splitlines()[first - 1 : node.end_lineno]
                 return f"```python\n{textwrap.dedent(chr(10).join(lines))}\n```\n"
     raise LookupError(name)
+
+
+OWNERS = {
+    "attributes": (("plugin/interface.py", "Authored"), ("plugin/http_exporter.py", "HttpExporter")),
+    "methods": (("plugin/interface.py", "Authored"), ("plugin/http_exporter.py", "HttpExporter")),
+    "readback": (("plugin/interface.py", "ReadBack"),),
+}
+"""Where the classes are whose members an author may write."""
 
 
 def _members(kind: str) -> Iterator[tuple[str, str, bool]]:
     """Yield the class attributes or methods that an author may write, what each is for, and whether it must be written."""
     seen = set()
-    for path, owner in (("plugin/interface.py", "Authored"), ("plugin/http_exporter.py", "HttpExporter")):
+    for path, owner in OWNERS[kind]:
         source = (ROOT / "magictel" / path).read_text()
         tree = ast.parse(source.partition("# ---- inherited ---")[0])  # what follows is not the author's
         (body,) = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == owner]
@@ -113,7 +121,9 @@ def _members(kind: str) -> Iterator[tuple[str, str, bool]]:
                 name, must, sentence = ast.unparse(node.target), node.value is None, ""
                 if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
                     sentence = str(after.value.value)
-            elif isinstance(node, ast.FunctionDef) and kind == "methods" and not node.name.startswith("_"):
+            elif isinstance(node, ast.FunctionDef) and kind != "attributes" and not node.name.startswith("_"):
+                if any("cached_property" in ast.unparse(decorator) for decorator in node.decorator_list):
+                    continue
                 name, sentence = node.name, ast.get_docstring(node) or ""
                 must = any("abstract" in ast.unparse(decorator) for decorator in node.decorator_list)
             else:
@@ -149,7 +159,7 @@ def generated(name: str) -> str:
         return printed("explain", code, prompt=f"$ magictel explain {code}\n")
     if name.startswith("scaffold-"):
         return excerpt(name.removeprefix("scaffold-"))
-    if name in ("attributes", "methods"):
+    if name in OWNERS:
         return members(name)
     parts = {"retry": retry_classes, "topics": listed_topics, "packages": packages}
     return parts[name]() if name in parts else own(name.removeprefix("settings-"))
@@ -164,7 +174,7 @@ def test_what_is_generated_is_somewhere() -> None:
     settings = {"elasticsearch", "prometheus-remote-write", "console", "file", "http", "delivery"}
     assert names == {f"settings-{name}" for name in settings} | {
         *("help", "help-sandbox", "explain-es.write.flood-stage", "retry", "topics", "packages"),
-        *("attributes", "methods"),
+        *OWNERS,
         *(f"scaffold-{part}" for part in SCAFFOLD),
     }
 

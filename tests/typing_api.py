@@ -16,6 +16,7 @@ from magictel import (
     ExporterSettings,
     Finding,
     HttpExporter,
+    HttpReadBack,
     HttpSettings,
     ItemVerdict,
     Outcome,
@@ -48,11 +49,21 @@ class AcmeSettings(HttpSettings, frozen=True, kw_only=True):
     api_key: Annotated[Secret | None, option("The key.")] = None
 
 
+class AcmeReadBack(HttpReadBack["AcmeExporter"]):
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        return Expected("key", series.stream.name, {"value": 1.0})
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        reply = self.wire().post("/v1/query", {"run": query.run_id})
+        return [Seen("key", {"value": 1.0})] if reply.ok else Unreadable("acme.unreadable", "may not read")
+
+
 class AcmeExporter(HttpExporter[AcmeSettings]):
     interface = 2
     name = "acme"
     summary = "Acme's metrics API"
     Settings = AcmeSettings
+    ReadBack = AcmeReadBack
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         assert_type(series.stream.name, str)
@@ -79,13 +90,6 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
     @probe(Rung.HEALTH, "Acme is well")
     def health(self, wire: Wire) -> Finding:
         return Finding.passed(Rung.HEALTH, wire.get("/health").text)
-
-    def expect(self, series: Series, point: Point) -> Expected | None:
-        return Expected("key", series.stream.name, {"value": 1.0})
-
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        reply = wire.post("/v1/query", {"run": query.run_id})
-        return [Seen("key", {"value": 1.0})] if reply.ok else Unreadable("acme.unreadable", "may not read")
 
 
 class PipeExporter(Exporter[ExporterSettings]):

@@ -25,6 +25,7 @@ from magictel.http.wire import Request
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.interface import ReadBack
 from magictel.sandbox.emulator import Emulator, RefusesItems
 from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.server import Server
@@ -242,7 +243,7 @@ class Case:
             raise Broken("the exporter left a request running")
         self.clock.wait(_LONG_ENOUGH)
         now = self.clock.now()
-        seen = exporter.seen(SampleQuery(self.run_id, now - 86_400, now + 86_400, tuple(expected)))
+        seen = exporter.readback.seen(SampleQuery(self.run_id, now - 86_400, now + 86_400, tuple(expected)))
         if isinstance(seen, Unreadable):
             if seen.final:
                 raise Broken(f"the backend cannot be queried: {seen.code}: {seen.message}")
@@ -263,9 +264,7 @@ def sends_over_a_network(exporter: Exporter[Any]) -> bool:
 
 def reads_back(exporter: Exporter[Any]) -> bool:
     """Return whether it can read points back."""
-    if isinstance(exporter, HttpExporter):
-        return type(exporter).read_back is not HttpExporter.read_back
-    return type(exporter).seen is not Exporter.seen
+    return type(exporter.readback).seen is not ReadBack.seen
 
 
 @contextlib.contextmanager

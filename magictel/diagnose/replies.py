@@ -35,7 +35,7 @@ from magictel.model.outcome import (
 )
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.exporter import Exporter
-from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.http_exporter import HttpExporter, HttpReadBack
 
 _RUNGS: Mapping[str, tuple[Rung, ...]] = {"auth": (Rung.HTTP, Rung.AUTH), "health": (Rung.HEALTH,)}
 _NO_BACKEND = frozenset(
@@ -259,7 +259,11 @@ def _climbed(exporter: HttpExporter[Any], reply: Reply, rungs: tuple[Rung, ...])
 
 def _read_back(exporter: HttpExporter[Any], reply: Reply, diagnosis: Diagnosis) -> dict[str, Any] | None:
     with suppress(WireError, AttributeError, KeyError, TypeError, ValueError):
-        result = exporter.count_run(_wire(exporter, reply), "run")
+        readback = exporter.ReadBack(exporter)
+        if not isinstance(readback, HttpReadBack):
+            return None
+        readback.wire = lambda: _wire(exporter, reply)
+        result = readback.run_size("run")
         code = getattr(result, "code", None)
         if isinstance(code, str) and (page := explain(code)) is not None:
             outcome = BY_CLASS[page.retry]

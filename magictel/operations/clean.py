@@ -52,7 +52,7 @@ def _clean(job: Job, run_id: str, say: Callable[[str, int], None], clock: Clock,
         if isinstance(count, Unreadable):
             return Cleaned(job.target, job.exporter, run_id, trouble=count)
         say(job.target, count)
-        gone = ask(exporter.forget_run, run_id) if count else 0
+        gone = ask(exporter.readback.forget_run, run_id) if count else 0
         if isinstance(gone, Unreadable):
             return Cleaned(job.target, job.exporter, run_id, count, 0, gone)
         return Cleaned(job.target, job.exporter, run_id, count, gone)
@@ -61,9 +61,11 @@ def _clean(job: Job, run_id: str, say: Callable[[str, int], None], clock: Clock,
 
 
 def _count(exporter: Exporter[Any], run_id: str, expected: int | None, clock: Clock) -> int | Unreadable:
-    wait = Patience(clock, clock.monotonic(), _SETTLE if expected is not None else 0.0, 0.0, exporter.poll_every())
+    wait = Patience(
+        clock, clock.monotonic(), _SETTLE if expected is not None else 0.0, 0.0, exporter.readback.poll_every()
+    )
     for state in poll(
-        lambda: exporter.run_size(run_id), int, lambda size: size >= (expected or 0), lambda _: False, wait
+        lambda: exporter.readback.run_size(run_id), int, lambda size: size >= (expected or 0), lambda _: False, wait
     ):
         if state.trouble is not None:
             return state.trouble

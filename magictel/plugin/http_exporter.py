@@ -22,20 +22,22 @@ from magictel.ladder.steps import http_steps
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.model.timing import Stopwatch
-from magictel.model.verification import SampleQuery, Seen, Unreadable
+from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import proxy_for
 from magictel.net.tls import TlsOptions, file_stamps, ssl_context
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import ReadBack
 from magictel.plugin.log_replies import reply_in
 from magictel.plugin.sent_bodies import SentBodies, SentBody
 from magictel.settings.model import HttpSettings
 from magictel.transports.compression import gzip
 from magictel.transports.http import HttpTransport, import_all
 
-__all__ = ["HttpExporter", "Preparation", "judge_status"]
+__all__ = ["HttpExporter", "HttpReadBack", "Preparation", "judge_status"]
 
 S = TypeVar("S", bound=HttpSettings)
+H = TypeVar("H", bound="HttpExporter[Any]")
 _REFUSED = (401, 403)
 _MOST_BODIES = 16
 
@@ -54,8 +56,22 @@ class Preparation:
     by_hand: bool = False
 
 
+class HttpReadBack(ReadBack[H]):
+    """A read-back over HTTP. `wire()` returns a wire to the endpoint that delivery uses, with the exporter's credentials."""
+
+    def __init__(self, exporter: H) -> None:
+        super().__init__(exporter)
+        self.wire: Callable[[], Wire] = exporter.wire
+
+    def visible_delay(self) -> float | Unreadable:
+        """Seconds after acceptance until the backend shows a point, by its own settings."""
+        return 1.0
+
+
 class HttpExporter(Exporter[S]):
-    """An exporter whose payloads are request bodies. The author adds `judge`, probes and `read_back`."""
+    """An exporter whose payloads are request bodies. The author adds `judge`, probes and a read-back."""
+
+    ReadBack = HttpReadBack
 
     method: ClassVar[str] = "POST"
     content_type: ClassVar[str] = "application/json"
@@ -113,10 +129,6 @@ class HttpExporter(Exporter[S]):
         """Turn a reply into an outcome. The default reads status and Retry-After; override it for verdicts per item."""
         return judge_status(reply, self.clock.now(), self.products)
 
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """The points of a run that the backend shows, as its users see them. Raises `WireError`."""
-        return Unreadable("verify.unsupported", f"{self.name} cannot read back what the backend stores")
-
     def parse_log(self, text: str, status: int | None) -> Reply | None:
         """The backend's reply quoted in a line of a log, for `diagnose`; None: the line quotes none.
 
@@ -128,18 +140,6 @@ class HttpExporter(Exporter[S]):
         """The code for what a 2xx does not prove (stored? visible?), for `diagnose`; None: it proves all."""
         return None
 
-    def visible_after(self, wire: Wire) -> float | Unreadable:
-        """Seconds after acceptance until the backend shows a point, by its own settings."""
-        return 1.0
-
-    def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """Count the items of a run that the backend stores; shown before `delete_run`."""
-        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
-
-    def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """Delete exactly what a run wrote; return how many items were deleted."""
-        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
-
     def preparations(self, wire: Wire) -> Sequence[Preparation] | Unreadable:
         """What to create in the backend before data arrives; empty: nothing."""
         return ()
@@ -147,22 +147,6 @@ class HttpExporter(Exporter[S]):
     def window(self) -> tuple[float, float]:
         """Seconds before and after the backend's clock within which timestamps are accepted; infinite: no known limit."""
         return float("inf"), 600.0
-
-    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """The points of a run that the backend shows now."""
-        return self.read_back(self.wire(), query)
-
-    def visible_delay(self) -> float | Unreadable:
-        """Seconds until the backend shows a point."""
-        return self.visible_after(self.wire())
-
-    def run_size(self, run_id: str) -> int | Unreadable:
-        """Count the items of a run that the backend stores."""
-        return self.count_run(self.wire(), run_id)
-
-    def forget_run(self, run_id: str) -> int | Unreadable:
-        """Delete exactly what a run wrote."""
-        return self.delete_run(self.wire(), run_id)
 
     # ---- inherited ---------------------------------------------------------------------------------------------------
 

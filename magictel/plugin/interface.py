@@ -1,13 +1,14 @@
 """The plugin interface: what the author of an exporter writes. All of it but `attempt` is pure.
 
 An author gives a settings model, `encode` (the plain truth: one item on the wire), `judge` (the one place that reads a
-reply), probes for the ladder, and `expect` + `read_back` (how a sent point looks in the backend).
+reply), probes for the ladder, and a `ReadBack` (how a sent point looks in the backend).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from magictel.delivery.attempt import Attempted
@@ -21,10 +22,70 @@ from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Un
 from magictel.settings.model import ExporterSettings
 
 S = TypeVar("S", bound=ExporterSettings)
+E = TypeVar("E", bound="Authored[Any]")
 INTERFACE = 2
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
 ExporterKind = Literal["push", "page", "foreign"]
 """*push* sends, *page* is scraped, *foreign* drives an OpenTelemetry exporter of another package."""
+
+
+class ReadBack(Generic[E]):
+    """How sent points look in the backend, and the queries for them: what `send-sample`, `replay --verify` and `clean` need.
+
+    An exporter names its class as `ReadBack`. Every method that queries may raise `WireError`.
+    """
+
+    def __init__(self, exporter: E) -> None:
+        self.exporter = exporter
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        """How the backend should show a sent point; None: it cannot be queried."""
+        return None
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """The points of a run that the backend shows now, as its users see them."""
+        return self._unsupported("cannot read back what the backend stores")
+
+    def identify(self, series: Series, point: Point) -> Expected | None:
+        """As `expect`, for any point, with a key that the backend can be queried for; None: not sent, or no identity."""
+        return None
+
+    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+        """What the backend shows now, by key, of up to some thousand points from `identify`."""
+        return self._unsupported("cannot read back what the backend stores")
+
+    def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
+        """Count the points of each metric that the backend shows from `since` to `until`, for points that `identify` cannot
+        tell apart.
+        """
+        why = self.find(())
+        return why if isinstance(why, Unreadable) else self._unsupported("cannot count points")
+
+    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
+        """The documented expected loss that explains how a sent and a seen point differ; None: the point is altered."""
+        return None
+
+    def visible_delay(self) -> float | Unreadable:
+        """Seconds after acceptance until the backend shows a point, by its own settings."""
+        return 0.0
+
+    def poll_every(self) -> float:
+        """Seconds between two queries while points are not visible yet; longer if the backend limits queries."""
+        return 0.25
+
+    def run_size(self, run_id: str) -> int | Unreadable:
+        """Count the items of a run that the backend stores; shown before `forget_run`."""
+        return self._unsupported("cannot delete what it wrote", "verify.no-clean")
+
+    def forget_run(self, run_id: str) -> int | Unreadable:
+        """Delete exactly what a run wrote; return how many items were deleted."""
+        return self._unsupported("cannot delete what it wrote", "verify.no-clean")
+
+    def _unsupported(self, what: str, code: str = "verify.unsupported") -> Unreadable:
+        return Unreadable(code, f"{self.exporter.name} {what}")
+
+
+_ReadBack = ReadBack  # `ReadBack` is an attribute in the class below
 
 
 class Authored(ABC, Generic[S]):
@@ -36,6 +97,8 @@ class Authored(ABC, Generic[S]):
     name: ClassVar[str]
     summary: ClassVar[str]
     Settings: ClassVar[type[ExporterSettings]]
+    ReadBack: ClassVar[type[_ReadBack[Any]]] = _ReadBack
+    """How sent points look in the backend, and the queries for them."""
     limits: ClassVar[tuple[str, ...]] = ()
     """What the backend or the format refuses or changes, as sentences; shown by `describe`."""
     cost: ClassVar[str] = ""
@@ -130,50 +193,10 @@ class Authored(ABC, Generic[S]):
         """The steps of the ladder below the round trip; a rung without a step is skipped."""
         return {}
 
-    def expect(self, series: Series, point: Point) -> Expected | None:
-        """How the backend should show a sent point; None: it cannot be queried."""
-        return None
-
-    def identify(self, series: Series, point: Point) -> Expected | None:
-        """As `expect`, for any point, with a key that the backend can be queried for; None: not sent, or no identity."""
-        return None
-
-    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """What the backend shows now, by key, of up to some thousand points from `identify`. Raises `WireError`."""
-        return Unreadable("verify.unsupported", f"{self.name} cannot read back what the backend stores")
-
-    def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
-        """Count the points of each metric that the backend shows from `since` to `until`, for points that `identify` cannot
-        tell apart. Raises `WireError`.
-        """
-        why = self.find(())
-        return (
-            why if isinstance(why, Unreadable) else Unreadable("verify.unsupported", f"{self.name} cannot count points")
-        )
-
-    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """The documented expected loss that explains how a sent and a seen point differ; None: the point is altered."""
-        return None
-
-    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """The points of a run that the backend shows now, as its users see them. Raises `WireError`."""
-        return Unreadable("verify.unsupported", f"{self.name} cannot read back what the backend stores")
-
-    def visible_delay(self) -> float | Unreadable:
-        """Seconds after acceptance until the backend shows a point, by its own settings. Raises `WireError`."""
-        return 0.0
-
-    def poll_every(self) -> float:
-        """Seconds between two queries while points are not visible yet; longer if the backend limits queries."""
-        return 0.25
-
-    def run_size(self, run_id: str) -> int | Unreadable:
-        """Count the items of a run that the backend stores; shown before `forget_run`. Raises `WireError`."""
-        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
-
-    def forget_run(self, run_id: str) -> int | Unreadable:
-        """Delete exactly what a run wrote; return how many items were deleted. Raises `WireError`."""
-        return Unreadable("verify.no-clean", f"{self.name} cannot delete what it wrote")
+    @cached_property
+    def readback(self) -> _ReadBack[Any]:
+        """The read-back of this exporter, created at first use."""
+        return self.ReadBack(self)
 
     def refused_by_system(self, failure: OSError) -> Outcome | None:
         """The verdict on an error of the operating system (a full disk, a closed pipe), for `diagnose`; None: no verdict."""

@@ -9,14 +9,15 @@ from magictel.http.error_rules import Rule
 from magictel.http.wire import Wire
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.plugin.http_exporter import H, HttpReadBack
+from magictel.promql import expected as expectation
 from magictel.promql import points
-from magictel.promql.expected import declared, expected, seen
 from magictel.promql.query import QueryApi
 from magictel.promql.victoriametrics import VISIBLE_AFTER, decimal, is_victoriametrics, without_nan
 
 
-class PromqlReadBack:
-    """A read-back with the query API. Every method that queries raises `WireError`.
+class PromqlReadBack(HttpReadBack[H]):
+    """A read-back with the query API.
 
     `carried`: whether the encoder sends a point. `query_wire`: returns the wire to the query API, or why there is none.
     `rules`: classify error replies. `carrier`: the displayed name of the format that carries the points.
@@ -24,28 +25,29 @@ class PromqlReadBack:
 
     def __init__(
         self,
+        exporter: H,
         names: SeriesNames,
         carried: Callable[[Series, Point], bool],
         query_wire: Callable[[Wire], Wire | Unreadable],
-        now: Callable[[], float],
         rules: Sequence[Rule],
         *,
         carrier: str,
         target_info: bool,
     ) -> None:
-        self._names, self._carried, self._query_wire, self._now, self._rules = names, carried, query_wire, now, rules
+        super().__init__(exporter)
+        self._names, self._carried, self._query_wire, self._rules = names, carried, query_wire, rules
         self._carrier, self._target_info = carrier, target_info
         self._identities = points.Identities(names, carried)
         self._sent_names: dict[str, set[str]] = {}
         self._decimal: bool | None = None
-        """Return whether the backend is VictoriaMetrics; known after the first query."""
+        """Whether the backend is VictoriaMetrics; known after the first query."""
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """Return how a query shows the point."""
         if not self._carried(series, point):
             return None
         self._sent_names.setdefault(series.stream.name, set()).add(self._names.name(series.stream) or "")
-        return expected(self._names, series, point, target_info=self._target_info)
+        return expectation.expected(self._names, series, point, target_info=self._target_info)
 
     def identify(self, series: Series, point: Point) -> Expected | None:
         """Return the point's samples, each with its series."""
@@ -53,22 +55,22 @@ class PromqlReadBack:
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Return the lossy form of a difference: milliseconds, text, normalised names, 64-bit floats, or not carried."""
-        known = declared(field, sent, seen, self._sent_names, self._carrier)
+        known = expectation.declared(field, sent, seen, self._sent_names, self._carrier)
         return decimal(field, sent, seen) if known is None and self._decimal else known
 
-    def find(self, wire: Wire, wanted: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
+    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
         """Return the points of these metrics at these times."""
-        api = self._api(wire)
+        api = self._api()
         if isinstance(api, Unreadable):
             return api
         if self._decimal is None:
-            self._decimal = is_victoriametrics(wire.get(""))
-        shown = points.find(api, wanted)
-        return without_nan(wanted, shown) if self._decimal and not isinstance(shown, Unreadable) else shown
+            self._decimal = is_victoriametrics(self.wire().get(""))
+        shown = points.find(api, expected)
+        return without_nan(expected, shown) if self._decimal and not isinstance(shown, Unreadable) else shown
 
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """Return the points of the run with the `target_info` of its resources."""
-        api = self._api(wire)
+        api = self._api()
         if isinstance(api, Unreadable):
             return api
         rows = api.of_run(query.run_id, query.since, query.until)
@@ -77,25 +79,25 @@ class PromqlReadBack:
         infos = api.infos(jobs, instances, query.since, query.until) if jobs and self._target_info else []
         if isinstance(rows, Unreadable):
             return rows
-        return infos if isinstance(infos, Unreadable) else seen(rows, infos, query.expected)
+        return infos if isinstance(infos, Unreadable) else expectation.seen(rows, infos, query.expected)
 
-    def visible_after(self, wire: Wire) -> float | Unreadable:
+    def visible_delay(self) -> float | Unreadable:
         """Return the delay until a sample is visible: none for Prometheus, a flush for VictoriaMetrics."""
-        api = self._api(wire)
+        api = self._api()
         if isinstance(api, Unreadable):
             return api
-        return VISIBLE_AFTER if is_victoriametrics(wire.get("")) else 0.0
+        return VISIBLE_AFTER if is_victoriametrics(self.wire().get("")) else 0.0
 
-    def count(self, wire: Wire, run_id: str) -> int | Unreadable:
+    def run_size(self, run_id: str) -> int | Unreadable:
         """Return the number of stored points of the run."""
-        api = self._api(wire)
+        api = self._api()
         return api if isinstance(api, Unreadable) else api.count(run_id)
 
-    def delete(self, wire: Wire, run_id: str) -> int | Unreadable:
+    def forget_run(self, run_id: str) -> int | Unreadable:
         """Delete the run's points with the admin API, which VictoriaMetrics also has."""
-        api = self._api(wire)
+        api = self._api()
         return api if isinstance(api, Unreadable) else api.delete(run_id)
 
-    def _api(self, wire: Wire) -> QueryApi | Unreadable:
-        reading = self._query_wire(wire)
-        return reading if isinstance(reading, Unreadable) else QueryApi(reading, self._now(), self._rules)
+    def _api(self) -> QueryApi | Unreadable:
+        reading = self._query_wire(self.wire())
+        return reading if isinstance(reading, Unreadable) else QueryApi(reading, self.exporter.clock.now(), self._rules)

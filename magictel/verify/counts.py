@@ -55,7 +55,7 @@ class Tally:
 
         def question() -> Sequence[int] | Unreadable:
             asked[:] = short() or best.values()
-            return self._exporter.count(asked)
+            return self._exporter.readback.count(asked)
 
         def verdict(shown: Sequence[int]) -> bool:
             for metric, number in zip(asked, shown, strict=True):

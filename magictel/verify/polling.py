@@ -43,12 +43,12 @@ def patience(exporter: Exporter[Any], clock: Clock, within: float | None, comman
     `Unreadable`: its delay is unknown, or longer than the wait; `command` accepts a longer one.
     """
     accepted = clock.monotonic()
-    delay = ask(exporter.visible_delay)
+    delay = ask(exporter.readback.visible_delay)
     if isinstance(delay, Unreadable):
         return delay
     within = max(5.0, 3 * delay) if within is None else within
     if delay <= within and math.isfinite(delay):
-        return Patience(clock, accepted, within, delay, exporter.poll_every())
+        return Patience(clock, accepted, within, delay, exporter.readback.poll_every())
     return Unreadable(
         "verify.delay-beyond-within",
         f"the backend shows points only after {delay:g} s, later than the wait of {within:g} s",

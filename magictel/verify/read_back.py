@@ -23,7 +23,7 @@ def expected_points(
     expected: list[Expected] = []
     gone_keys: set[str] = set()
     for position, (series, point) in enumerate(prepared.points()):
-        shown = exporter.expect(series, point)
+        shown = exporter.readback.expect(series, point)
         if shown is None:
             continue
         if position in gone:
@@ -58,14 +58,14 @@ def read_back(
 
     def verdict(shown: Sequence[Seen]) -> Verification:
         others = [point for point in shown if point.key not in gone]
-        return verify(expected, others, exporter.declared).excusing(unnamed)
+        return verify(expected, others, exporter.readback.declared).excusing(unnamed)
 
     def unsure(result: Verification) -> bool:
         return bool(result.altered or result.unverified or result.duplicated or receipt.attempts > 1)
 
     none = Verification(len(expected), 0, len(expected), missing_points=tuple(point.point for point in expected))
     none = none.excusing(unnamed)
-    for state in poll(lambda: exporter.seen(query), verdict, lambda result: not result.missing, unsure, wait):
+    for state in poll(lambda: exporter.readback.seen(query), verdict, lambda result: not result.missing, unsure, wait):
         if not state.end:
             best = state.best or none
             tell(Waited(target, f"{best.found} of {best.expected} points are visible", state.waited, wait.within))

@@ -104,7 +104,7 @@ class Proof:
             return self._matched(expected, shown, repeats).excusing(self._unnamed)
 
         for state in poll(
-            lambda: self._exporter.find(expected), verdict, lambda result: not result.missing, unsure, wait
+            lambda: self._exporter.readback.find(expected), verdict, lambda result: not result.missing, unsure, wait
         ):
             if not state.end:
                 visible = self._sum.found + (state.best.found if state.best else 0)
@@ -168,7 +168,7 @@ class Proof:
             # An id chosen by the exporter means a single value. If none matches, it is altered, and the others belong to no point.
             if as_sent and sent[0].id is None:
                 lost += [f"{want.point}: the recording has {len(values)} values for this time" for want in absent]
-        verification = verify(expected, once, self._exporter.declared)
+        verification = verify(expected, once, self._exporter.readback.declared)
         if not lost:
             return verification
         return replace(
@@ -179,7 +179,7 @@ class Proof:
         )
 
     def _same(self, want: Expected, seen: Seen) -> bool:
-        verification = verify([want], [seen], self._exporter.declared)
+        verification = verify([want], [seen], self._exporter.readback.declared)
         return not (verification.missing or verification.altered)
 
     def _expected(self, piece: Slice) -> tuple[list[Expected], dict[str, list[Expected]]]:
@@ -192,7 +192,7 @@ class Proof:
                 item = exporter.encode(series, point)
                 if not isinstance(item, bytes) or self._gone.holds(item):
                     continue
-            identity = exporter.identify(series, point)
+            identity = exporter.readback.identify(series, point)
             if identity is None:
                 if isinstance(exporter.encode(series, point), bytes):
                     self._tally.add(series.stream.name, point.time_unix_nano)

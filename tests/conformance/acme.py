@@ -20,7 +20,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Attributes, Kind, Point, Series, Stream
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected
 from magictel.model.verification import POINT, RUN_ID, Expected, SampleQuery, Seen, Unreadable
-from magictel.plugin.http_exporter import HttpExporter, judge_status
+from magictel.plugin.http_exporter import HttpExporter, HttpReadBack, judge_status
 from magictel.sandbox.emulator import Emulator
 from magictel.secrets.secret import Secret
 from magictel.settings.model import HttpSettings, option
@@ -33,11 +33,29 @@ class AcmeSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_field
     token: Annotated[Secret | None, option("The token.")] = None
 
 
+class AcmeReadBack(HttpReadBack["AcmeExporter"]):
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        item = self.exporter.encode(series, point)
+        assert isinstance(item, bytes)
+        shown = json.loads(item)
+        return Expected(_key(shown), f"{series.stream.name} {_key(shown)}", _fields(shown))
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        reply = self.wire().get(f"/points?run={quote(query.run_id)}")
+        if not reply.ok:
+            return Unreadable("acme.unreadable", f"Acme answers {reply.status}")
+        return [Seen(_key(row), _fields(row)) for row in map(json.loads, reply.text.splitlines())]
+
+    def visible_delay(self) -> float | Unreadable:
+        return 0.0
+
+
 class AcmeExporter(HttpExporter[AcmeSettings]):
     interface = 2
     name = "acme"
     summary = "Acme's collector of everything"
     Settings = AcmeSettings
+    ReadBack = AcmeReadBack
     content_type = "application/x-ndjson"
     limits = ("Nothing is refused or changed.",)
     cost = "A line for each point."
@@ -80,21 +98,6 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         if reply.ok:
             return Finding.passed(Rung.HEALTH, reply.text)
         return Finding.failed(Rung.HEALTH, "acme.ill", f"Acme answers {reply.status}")
-
-    def expect(self, series: Series, point: Point) -> Expected | None:
-        item = self.encode(series, point)
-        assert isinstance(item, bytes)
-        shown = json.loads(item)
-        return Expected(_key(shown), f"{series.stream.name} {_key(shown)}", _fields(shown))
-
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        reply = wire.get(f"/points?run={quote(query.run_id)}")
-        if not reply.ok:
-            return Unreadable("acme.unreadable", f"Acme answers {reply.status}")
-        return [Seen(_key(row), _fields(row)) for row in map(json.loads, reply.text.splitlines())]
-
-    def visible_after(self, wire: Wire) -> float | Unreadable:
-        return 0.0
 
 
 class AcmeTemplate:

@@ -28,7 +28,7 @@ from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, Partial, Receipt, Rejected, Throttled, Unavailable
 from magictel.model.verification import SampleQuery, Seen, Unreadable
 from magictel.plugin.exporter import Exporter
-from tests.conformance.acme import AcmeExporter, AcmeSettings, AcmeTemplate
+from tests.conformance.acme import AcmeExporter, AcmeReadBack, AcmeSettings, AcmeTemplate
 
 
 @dataclass(frozen=True)
@@ -432,11 +432,12 @@ Read = Callable[[list[Seen], SampleQuery], list[Seen]]
 
 
 def _reading(change: Read) -> Any:
-    def read_back(self: Any, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        seen = AcmeExporter.read_back(self, wire, query)
-        return seen if isinstance(seen, Unreadable) else change(list(seen), query)
+    class Changed(AcmeReadBack):
+        def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+            seen = super().seen(query)
+            return seen if isinstance(seen, Unreadable) else change(list(seen), query)
 
-    return read_back
+    return Changed
 
 
 def _once(seen: list[Seen], query: SampleQuery) -> list[Seen]:
@@ -462,31 +463,33 @@ def _all_there(seen: list[Seen], query: SampleQuery) -> list[Seen]:
 
 @breaks("read-back.true")
 class ThatOverlooksOne(AcmeExporter):
-    read_back = _reading(lambda seen, query: seen[:-1] if len(seen) == 12 else seen)
+    ReadBack = _reading(lambda seen, query: seen[:-1] if len(seen) == 12 else seen)
 
 
 @breaks("read-back.lost")
 class ThatFindsWhatIsNotThere(AcmeExporter):
-    read_back = _reading(lambda seen, query: _all_there(seen, query) if len(seen) == 10 else seen)
+    ReadBack = _reading(lambda seen, query: _all_there(seen, query) if len(seen) == 10 else seen)
 
 
 @breaks("read-back.altered")
 class ThatSeesWhatItHopes(AcmeExporter):
-    read_back = _reading(_as_hoped)
+    ReadBack = _reading(_as_hoped)
 
 
 @breaks("read-back.doubled")
 class ThatSeesEachOnce(AcmeExporter):
-    read_back = _reading(lambda seen, query: _once(seen, query) if len(seen) > 12 else seen)
+    ReadBack = _reading(lambda seen, query: _once(seen, query) if len(seen) > 12 else seen)
+
+
+def _of_another_run(seen: list[Seen], query: SampleQuery) -> list[Seen]:
+    if seen or len(query.expected) != 12:
+        return seen
+    return [Seen(point.key, point.fields) for point in query.expected]
 
 
 @breaks("read-back.other-runs")
 class ThatMixesRuns(AcmeExporter):
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        points = super().read_back(wire, query)
-        if points or len(query.expected) != 12:
-            return points
-        return [Seen(expected_point.key, expected_point.fields) for expected_point in query.expected]
+    ReadBack = _reading(_of_another_run)
 
 
 # ---- life --------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.errors import WireError
-from magictel.exporters.file import FileExporter, FileSettings
+from magictel.exporters.file import FileExporter, FileReadBack, FileSettings
 from magictel.formats.otlp.json_lines import OtlpJsonEncoder, line
 from magictel.model.events import SendFinished
 from magictel.model.finding import Rung, Status
@@ -284,12 +284,15 @@ def test_the_sample_is_written_read_back_and_equal_without_any_loss(tmp_path: Pa
 def test_a_line_that_was_changed_is_altered(tmp_path: Path, old: str, new: str, field: str) -> None:
     path = tmp_path / "m.jsonl"
 
-    class Changed(FileExporter):
+    class Reading(FileReadBack):
         def seen(self, query: Any) -> Any:
             text = path.read_text()
             assert old in text or new in text  # a send looks twice before it calls a point altered
             path.write_text(text.replace(old, new))
             return super().seen(query)
+
+    class Changed(FileExporter):
+        ReadBack = Reading
 
     job = Job("f", "file", lambda: Changed(FileSettings(path=str(path))))
     *_, last = send([job], SendOptions(within=0.1))
@@ -492,9 +495,9 @@ def test_what_stood_at_the_path_when_it_could_not_be_written_hides_no_line_later
     again = FileExporter(FileSettings(path=str(path)))
     assert again.deliver(data).delivered == 12
     series, point = next((Series(g.stream, p.attributes or {}), p) for g in groups(data) for p in g.points)
-    wanted = exporter.identify(series, point)
+    wanted = exporter.readback.identify(series, point)
     assert wanted is not None
-    points = exporter.find([wanted])
+    points = exporter.readback.find([wanted])
     assert [point.key for point in points] == [wanted.key]  # type: ignore[union-attr]
     for writer in (exporter, again):
         writer.shutdown(0)

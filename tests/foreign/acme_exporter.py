@@ -11,6 +11,7 @@ from magictel import (
     Expected,
     Finding,
     HttpExporter,
+    HttpReadBack,
     HttpSettings,
     Point,
     Route,
@@ -35,6 +36,27 @@ class AcmeSettings(HttpSettings, frozen=True, kw_only=True):
     token: Annotated[Secret | None, option("The token.")] = None
 
 
+class AcmeReadBack(HttpReadBack["AcmeExporter"]):
+    """What Acme shows."""
+
+    def expect(self, series: Series, point: Point) -> Expected:
+        """What was encoded."""
+        fields = _described(series, point)
+        return Expected(_key(fields), series.stream.name, _fields(fields))
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """All points of a run."""
+        reply = self.wire().get(f"/points?run={quote(query.run_id)}")
+        if not reply.ok:
+            return Unreadable("acme.unreadable", f"Acme answers {reply.status}")
+        shown = [json.loads(line) for line in reply.text.splitlines()]
+        return [Seen(_key(document), _fields(document)) for document in shown]
+
+    def visible_delay(self) -> float:
+        """At once."""
+        return 0.0
+
+
 class AcmeExporter(HttpExporter[AcmeSettings]):
     """A JSON line for each point."""
 
@@ -42,6 +64,7 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
     name = "acme"
     summary = "Acme's collector of everything"
     Settings = AcmeSettings
+    ReadBack = AcmeReadBack
     content_type = "application/x-ndjson"
 
     def encode(self, series: Series, point: Point) -> bytes:
@@ -64,23 +87,6 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         if reply.ok:
             return Finding.passed(Rung.HEALTH, reply.text)
         return Finding.failed(Rung.HEALTH, "acme.ill", f"Acme answers {reply.status}", "call a doctor")
-
-    def expect(self, series: Series, point: Point) -> Expected:
-        """What was encoded."""
-        fields = _described(series, point)
-        return Expected(_key(fields), series.stream.name, _fields(fields))
-
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """All points of a run."""
-        reply = wire.get(f"/points?run={quote(query.run_id)}")
-        if not reply.ok:
-            return Unreadable("acme.unreadable", f"Acme answers {reply.status}")
-        shown = [json.loads(line) for line in reply.text.splitlines()]
-        return [Seen(_key(document), _fields(document)) for document in shown]
-
-    def visible_after(self, wire: Wire) -> float:
-        """At once."""
-        return 0.0
 
 
 def _described(series: Series, point: Point) -> dict[str, Any]:

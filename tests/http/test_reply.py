@@ -8,7 +8,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from magictel import Endpoint, Finding, HttpExporter, HttpSettings, Outcome, Payload, Point, Reply, Route, Rung, Series
+from magictel import (
+    Endpoint,
+    Finding,
+    HttpExporter,
+    HttpReadBack,
+    HttpSettings,
+    Outcome,
+    Payload,
+    Point,
+    Reply,
+    Route,
+    Rung,
+    Series,
+)
 from magictel.delivery.attempt import Attempted
 from magictel.errors import WireError
 from magictel.http.messages import reading
@@ -40,7 +53,13 @@ SHAPES = [
 ]
 
 
+class TrustingReadBack(HttpReadBack["Trusting"]):
+    def seen(self, query: SampleQuery) -> list[Seen]:
+        return [Seen(str(int(self.wire().get("/data").json()["took"]["ms"])), {})]
+
+
 class Trusting(HttpExporter[HttpSettings]):
+    ReadBack = TrustingReadBack
     """An exporter by an author who believes what servers say."""
 
     name = "trusting"
@@ -65,9 +84,6 @@ class Trusting(HttpExporter[HttpSettings]):
     @probe(Rung.HEALTH, "It is well.")
     def healthy(self, wire: Wire) -> Finding:
         return Finding.passed(Rung.HEALTH, f"{int(wire.get('/health').json()['took']['ms'])} ms")
-
-    def read_back(self, wire: Wire, query: SampleQuery) -> list[Seen]:
-        return [Seen(str(int(wire.get("/data").json()["took"]["ms"])), {})]
 
 
 class _Took(msgspec.Struct):
@@ -99,7 +115,7 @@ def test_no_shape_of_an_answer_breaks_an_exporter_that_believes_it(body: bytes) 
     assert (finding.outcome, finding.code) == (Status.FAIL, "http.malformed-reply")
     assert "GET /health" in finding.message
 
-    shown: Any = ask(exporter.seen, SampleQuery("run", 0, 1, ()))
+    shown: Any = ask(exporter.readback.seen, SampleQuery("run", 0, 1, ()))
     assert isinstance(shown, Unreadable)
     assert shown.code == "http.malformed-reply"
     exporter.shutdown(0)

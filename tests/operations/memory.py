@@ -15,6 +15,7 @@ from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial
 from magictel.model.verification import POINT, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.interface import ReadBack
 from magictel.settings.model import ExporterSettings
 
 
@@ -35,10 +36,28 @@ class Backend:
     asked: int = 0
 
 
+class MemoryReadBack(ReadBack["MemoryExporter"]):
+    def expect(self, series: Series, point: Point) -> Expected:
+        shown = self.exporter.document(series, point)
+        return Expected(shown["key"], f"{shown['name']} {shown['key']}", {"value": frozen(shown["value"])})
+
+    def visible_delay(self) -> float | Unreadable:
+        return self.exporter.backend.delay
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        self.exporter.backend.asked += 1
+        shown = self.exporter.backend.shows(copy.deepcopy(self.exporter.backend.stored))
+        if isinstance(shown, Unreadable):
+            return shown
+        unreadable = self.exporter.backend.unreadable
+        return [Seen(document["key"], {"value": frozen(document["value"])}, unreadable) for document in shown]
+
+
 class MemoryExporter(Exporter[MemorySettings]):
     name: ClassVar[str] = "memory"
     summary: ClassVar[str] = "a list"
     Settings: ClassVar[type[ExporterSettings]] = MemorySettings
+    ReadBack = MemoryReadBack
 
     def __init__(self, backend: Backend, **options: Any) -> None:
         self.backend = backend
@@ -79,22 +98,6 @@ class MemoryExporter(Exporter[MemorySettings]):
 
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         return {rung: (lambda finding=finding: finding) for rung, finding in self.backend.steps.items()}
-
-    def expect(self, series: Series, point: Point) -> Expected:
-        shown = self.document(series, point)
-        return Expected(shown["key"], f"{shown['name']} {shown['key']}", {"value": frozen(shown["value"])})
-
-    def visible_delay(self) -> float | Unreadable:
-        return self.backend.delay
-
-    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        self.backend.asked += 1
-        shown = self.backend.shows(copy.deepcopy(self.backend.stored))
-        if isinstance(shown, Unreadable):
-            return shown
-        return [
-            Seen(document["key"], {"value": frozen(document["value"])}, self.backend.unreadable) for document in shown
-        ]
 
 
 def frozen(value: Any) -> Value:

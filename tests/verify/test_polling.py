@@ -67,6 +67,7 @@ def test_a_backend_that_never_answers_is_the_trouble() -> None:
 class Slow:
     def __init__(self, delay: Any, every: float = 0.25) -> None:
         self._delay, self._every = delay, every
+        self.readback = self
 
     def visible_delay(self) -> Any:
         if isinstance(self._delay, Exception):

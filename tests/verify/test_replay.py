@@ -19,7 +19,7 @@ from magictel.clock import Clock, SystemClock
 from magictel.encoding.payload import Payload
 from magictel.errors import UsageError
 from magictel.exporters.elasticsearch import ElasticsearchExporter
-from magictel.exporters.file import FileExporter
+from magictel.exporters.file import FileExporter, FileReadBack
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.model.events import ReplayFinished, SendOutcome, SendResult, Waited
 from magictel.model.outcome import Delivered
@@ -98,9 +98,9 @@ def to_file(change: Change | None, environment: dict[str, str], folder: Path) ->
         def attempt(self, payload: Payload, timeout: float) -> Any:
             attempted = super().attempt(payload, timeout)
             if change is not None:
-                text = self._path.read_bytes()
-                self._path.write_bytes(text[: len(text) - attempted.bytes])
-                append(self._path, change(replace(payload, body=text[len(text) - attempted.bytes :])))
+                text = self.path.read_bytes()
+                self.path.write_bytes(text[: len(text) - attempted.bytes])
+                append(self.path, change(replace(payload, body=text[len(text) - attempted.bytes :])))
             return attempted
 
     environment = {"MAGICTEL_FILE_PATH": str(folder / "out.jsonl")}
@@ -211,22 +211,26 @@ def test_what_becomes_of_samples_is_seen(tmp_path: Path, what: str) -> None:
     assert seen.expected == RECORDED
 
 
-class Slow(FileExporter):
+class SlowReadBack(FileReadBack):
     """Takes a minute for each look, and sees nothing in the first."""
 
     looks = 0
 
     def find(self, expected: Sequence[Expected]) -> Any:
-        self.clock.wait(60.0)
+        self.exporter.clock.wait(60.0)
         self.looks += 1
         return super().find(expected) if self.looks > 1 else []
+
+
+class Slow(FileExporter):
+    ReadBack = SlowReadBack
 
 
 def test_a_look_that_began_before_the_time_was_over_is_not_the_last(tmp_path: Path) -> None:
     clock = QuickClock()
     exporter = Slow(FileExporter.Settings(path=str(tmp_path / "out.jsonl")), clock=clock)
     result = proved(exporter, [recording(tmp_path, 100)], clock, within=5.0)
-    assert (result.outcome, exporter.looks) == (SendOutcome.VERIFIED, 2), result
+    assert (result.outcome, exporter.readback.looks) == (SendOutcome.VERIFIED, 2), result
 
 
 def test_a_replay_of_what_is_there_already_is_verified(tmp_path: Path) -> None:

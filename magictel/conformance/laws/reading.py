@@ -111,7 +111,7 @@ def _sample(case: Case) -> MetricsData:
 
 def _verified(case: Case, exporter: Exporter[Any], data: MetricsData) -> Verification:
     expected = case.expected(exporter, data)
-    return verify(expected, case.look(exporter, expected), exporter.declared)
+    return verify(expected, case.look(exporter, expected), exporter.readback.declared)
 
 
 def _metrics(data: MetricsData) -> list[Any]:

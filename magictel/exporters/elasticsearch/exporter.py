@@ -20,7 +20,7 @@ from magictel.exporters.elasticsearch.collisions import DocumentCollisions
 from magictel.exporters.elasticsearch.columns import Columns
 from magictel.exporters.elasticsearch.index_mode import IndexMode, without_ids
 from magictel.exporters.elasticsearch.places import Places
-from magictel.exporters.elasticsearch.readback import by_id, cleanup, counting, expected, run
+from magictel.exporters.elasticsearch.readback import SearchReadBack
 from magictel.exporters.elasticsearch.response import FILTER, judge_bulk
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings, OpenSearchSettings, SearchSettings
 from magictel.exporters.elasticsearch.values import LONGEST_TEXT
@@ -29,7 +29,7 @@ from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Outcome
-from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.model.verification import Unreadable
 from magictel.plugin.http_exporter import HttpExporter, Preparation
 
 S = TypeVar("S", bound=SearchSettings)
@@ -44,6 +44,7 @@ class SearchExporter(HttpExporter[S]):
     """The exporter for both products: bulk requests of flat documents, one for each point."""
 
     content_type = "application/x-ndjson"
+    ReadBack = SearchReadBack
     opensearch: ClassVar[bool] = False
     rights_codes = ("es.auth.", "es.authz.", "os.auth.", "os.authz.")
     limits = (
@@ -58,14 +59,14 @@ class SearchExporter(HttpExporter[S]):
 
     def __init__(self, settings: S | None = None, **options: Any) -> None:
         self._columns = Columns()
-        self._flat = expected.FlatAttributes()
         self._collisions: DocumentCollisions | None = None
         """Of a time-series index whose dimensions are known."""
         super().__init__(settings, **options)
-        self._mode = IndexMode(self.settings.index, self.settings.pipeline or "")
+        self.mode = IndexMode(self.settings.index, self.settings.pipeline or "")
 
     @cached_property
-    def _places(self) -> Places:
+    def places(self) -> Places:
+        """Where documents were stored."""
         return Places(self.settings.index)
 
     def route(self) -> Route:
@@ -96,9 +97,9 @@ class SearchExporter(HttpExporter[S]):
         """Ask the index's mode once, and the dimensions of a time-series index."""
         known = self._collisions
         if known is not None and known.occurred:
-            known.occurred, self._mode.doubted = False, True
-        self._mode.ask_once(self.wire, timeout, self.clock.monotonic())
-        dimensions = self._mode.dimensions
+            known.occurred, self.mode.doubted = False, True
+        self.mode.ask_once(self.wire, timeout, self.clock.monotonic())
+        dimensions = self.mode.dimensions
         if (known.dimensions if known else ()) != dimensions:
             self._collisions = DocumentCollisions(dimensions, self.encode, self._columns.frame) if dimensions else None
 
@@ -112,7 +113,7 @@ class SearchExporter(HttpExporter[S]):
 
     def form(self) -> str:
         """Return whether items carry ids: time-series indices generate their own."""
-        return _WITHOUT_IDS if self._mode.time_series else ""
+        return _WITHOUT_IDS if self.mode.time_series else ""
 
     def frame(self, payload: Payload) -> bytes:
         """Return the body of a bulk request."""
@@ -124,18 +125,18 @@ class SearchExporter(HttpExporter[S]):
         self.before_delivery(timeout)
         attempted = super().attempt(payload, timeout - (self.clock.monotonic() - started))
         outcome = attempted.outcome
-        if self._mode.learn(outcome):
+        if self.mode.learn(outcome):
             self.before_delivery(max(_LEAST, timeout - (self.clock.monotonic() - started)))
         elif self._collisions is not None:
             outcome = self._collisions.explain(payload, outcome)
         left = timeout - (self.clock.monotonic() - started)
-        return replace(attempted, outcome=self._places.settle(outcome, self.wire, max(_LEAST, left)))
+        return replace(attempted, outcome=self.places.settle(outcome, self.wire, max(_LEAST, left)))
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
         """Return the outcome, from the status and every item."""
         ids = payload.form != _WITHOUT_IDS
         index = self.settings.index if payload.body else None  # an answer from a log belongs to no request
-        unknown = self._mode.unknown_because
+        unknown = self.mode.unknown_because
         now = self.clock.now()
         return judge_bulk(payload, reply, now, ids=ids, opensearch=self.opensearch, index=index, unknown=unknown)
 
@@ -162,7 +163,7 @@ class SearchExporter(HttpExporter[S]):
     @probe(Rung.CLOCK, "the clocks agree")
     def clocks(self, wire: Wire) -> Finding:
         """Compare the clocks; the index accepts points within a window only."""
-        window = _TIME_SERIES_WINDOW if self._mode.time_series else self.window()
+        window = _TIME_SERIES_WINDOW if self.mode.time_series else self.window()
         return probes.time(wire, self.clock, window)
 
     @probe(Rung.HEALTH, "the cluster is healthy")
@@ -185,48 +186,6 @@ class SearchExporter(HttpExporter[S]):
                 message = message.replace("the credentials are rejected", "credentials are required")
             return replace(planned, message=message, remedy=sent.remedy)
         return planned
-
-    # ---- back again --------------------------------------------------------------------------------------------------
-
-    def expect(self, series: Series, point: Point) -> Expected | None:
-        """Return the document's fields with the values that were sent."""
-        return expected.expected(series, point, self.encode(series, point), self._flat)
-
-    def identify(self, series: Series, point: Point) -> Expected | None:
-        """Return the document's fields, with its `_id` as the key."""
-        item = self.encode(series, point)
-        return None if self._mode.time_series else expected.identified(series, point, item, self._flat)
-
-    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """Search for the `_id`s, and by time for copies of the points with another `_id`."""
-        if self._mode.time_series:
-            why = "a time-series index generates its own ids: its documents cannot be matched with what was sent"
-            return Unreadable("verify.unsupported", why)
-        return by_id.find(self.wire(), self._places.read, expected, self.declared)
-
-    def count(self, metrics: Sequence[Counted]) -> Sequence[int] | Unreadable:
-        """Count by name and time, the only way in a time-series index."""
-        return counting.count(self.wire(), self._places.read, metrics)
-
-    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """Return the lossy form: milliseconds, cut texts, order and repeats of lists, flattened types."""
-        return expected.declared(field, sent, seen)
-
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """Search for the run's id; the values are doc values."""
-        return run.read_back(wire, self._places.read, query)
-
-    def visible_after(self, wire: Wire) -> float | Unreadable:
-        """Return the index's refresh_interval."""
-        return run.refresh_interval(wire, self._places.read)
-
-    def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """Return the number of documents of a run."""
-        return cleanup.count(wire, self._places.read, run_id)
-
-    def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """Delete the documents of a run; return their number."""
-        return cleanup.delete(wire, self._places.read, run_id)
 
 
 class ElasticsearchExporter(SearchExporter[ElasticsearchSettings]):

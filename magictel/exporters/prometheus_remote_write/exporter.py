@@ -7,8 +7,7 @@ a stored sample again is no error. It also answers 204 for series it drops in si
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import cramjam
@@ -18,17 +17,14 @@ from magictel.encoding.payload import Payload, Route
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
 from magictel.exporters.prometheus_remote_write.encoding import left_out
-from magictel.exporters.prometheus_remote_write.errors import READ_RULES
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
-from magictel.exporters.prometheus_remote_write.readback import wire_to_query
+from magictel.exporters.prometheus_remote_write.readback import RemoteWriteReadBack
 from magictel.exporters.prometheus_remote_write.response import judge, unverified_code
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.formats.prometheus.collisions import SampleCollisions
-from magictel.http.wire import Reply, Wire
+from magictel.http.wire import Reply
 from magictel.model.metrics import Group, Point, Series
 from magictel.model.outcome import Delivered, Outcome, Rejected, TooLarge
-from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.promql.readback import PromqlReadBack
 
 _ALL_BAD = 32
 
@@ -39,6 +35,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     name = "prometheus-remote-write"
     summary = "Prometheus, Mimir, VictoriaMetrics by remote write 1.0"
     Settings = PrometheusRemoteWriteSettings
+    ReadBack = RemoteWriteReadBack
     content_type = "application/x-protobuf"
     in_time_order = True
     code_families = ("prom", "mimir", "vm")
@@ -71,23 +68,14 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     def __init__(self, settings: PrometheusRemoteWriteSettings | None = None, **options: Any) -> None:
         super().__init__(settings, **options)
         configured = self.settings
-        self._encoder = ColumnEncoder(
+        self.encoder = ColumnEncoder(
             suffixes=configured.name_suffixes,
             scope_labels=configured.scope_labels,
             label_names=configured.label_names,
             page_names=configured.page_names,
         )
         self._collisions = SampleCollisions(
-            self._encoder, "prom.rw.collision", lambda stream: left_out(stream) is not None
-        )
-        self._readback = PromqlReadBack(
-            self._encoder,
-            self._encoder.carries,
-            partial(wire_to_query, self.settings),
-            self.clock.now,
-            READ_RULES,
-            carrier="remote write 1.0",
-            target_info=configured.target_info,
+            self.encoder, "prom.rw.collision", lambda stream: left_out(stream) is not None
         )
         self._refused_in_a_row = 0
 
@@ -95,15 +83,15 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
         """The point's `TimeSeries` messages."""
-        return self._encoder.encode(series, point)
+        return self.encoder.encode(series, point)
 
     def template(self) -> ColumnEncoder:
         """The same bytes by column."""
-        return self._encoder
+        return self.encoder
 
     def resource_prefix(self, group: Group) -> bytes:
         """The resource's `target_info`."""
-        return self._encoder.target_info(group) if self.settings.target_info else b""
+        return self.encoder.target_info(group) if self.settings.target_info else b""
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Return the points without those that are the same sample as an earlier one to Prometheus."""
@@ -148,37 +136,3 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             message = f"{outcome.message} (as were the {self._refused_in_a_row} points before; these points were not tested one by one)"
             return Attempted(Rejected(outcome.code, message), attempted.bytes)
         return attempted
-
-    # ---- read-back ------------------------------------------------------------------------------------------------------
-
-    def expect(self, series: Series, point: Point) -> Expected | None:
-        """Return the point as a query shows it."""
-        return self._readback.expect(series, point)
-
-    def identify(self, series: Series, point: Point) -> Expected | None:
-        """Return the point's samples, each with its series."""
-        return self._readback.identify(series, point)
-
-    def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
-        """Return the raw samples of these metrics at these times."""
-        return self._readback.find(self.wire(), expected)
-
-    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
-        """Milliseconds, text, normalised names, 64-bit floats, and what remote write does not carry."""
-        return self._readback.declared(field, sent, seen)
-
-    def read_back(self, wire: Wire, query: SampleQuery) -> Sequence[Seen] | Unreadable:
-        """Return the raw samples of the run, and the attributes of its resources."""
-        return self._readback.read_back(wire, query)
-
-    def visible_after(self, wire: Wire) -> float | Unreadable:
-        """Prometheus shows a sample at once; VictoriaMetrics after it has flushed."""
-        return self._readback.visible_after(wire)
-
-    def count_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """Return the number of stored points of the run."""
-        return self._readback.count(wire, run_id)
-
-    def delete_run(self, wire: Wire, run_id: str) -> int | Unreadable:
-        """By the admin API, which VictoriaMetrics has too."""
-        return self._readback.delete(wire, run_id)

@@ -1,11 +1,19 @@
-"""The address of the query API; the queries themselves are in `magictel.promql`."""
+"""The read-back, and the address of the query API; the queries themselves are in `magictel.promql`."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
+from magictel.exporters.prometheus_remote_write.errors import READ_RULES
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.http.wire import Wire
 from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
+from magictel.promql.readback import PromqlReadBack
+
+if TYPE_CHECKING:
+    from magictel.exporters.prometheus_remote_write.exporter import PrometheusRemoteWriteExporter
 
 _WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/prom/push", "/api/prom"))
 """Ends of write paths, and their replacements for queries: Prometheus and VictoriaMetrics, Mimir, Grafana Cloud and Cortex."""
@@ -30,3 +38,18 @@ def wire_to_query(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire |
         f"the query address cannot be derived from {wire.endpoint}",
         "set query_url to the part of the URL before /api/v1/query",
     )
+
+
+class RemoteWriteReadBack(PromqlReadBack["PrometheusRemoteWriteExporter"]):
+    """Read-back of what remote write 1.0 carries."""
+
+    def __init__(self, exporter: PrometheusRemoteWriteExporter) -> None:
+        super().__init__(
+            exporter,
+            exporter.encoder,
+            exporter.encoder.carries,
+            partial(wire_to_query, exporter.settings),
+            READ_RULES,
+            carrier="remote write 1.0",
+            target_info=exporter.settings.target_info,
+        )

@@ -196,7 +196,7 @@ def test_without_a_query_api_the_sample_is_unverified(serve: Any) -> None:
     elsewhere = backend.send(query_url=f"{backend.server.origin}/nowhere")
     assert (elsewhere.outcome, elsewhere.code) == ("unverified", "prom.read.no-query-api")
     hidden = PrometheusRemoteWriteExporter(backend.settings(url=f"{backend.server.origin}/api/v1/receive"))
-    assert isinstance(hidden.visible_delay(), Unreadable)
+    assert isinstance(hidden.readback.visible_delay(), Unreadable)
     hidden.shutdown(0)
 
 
