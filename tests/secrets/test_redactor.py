@@ -291,10 +291,10 @@ def test_a_point_whose_value_is_the_secret_is_read_back_equal() -> None:
     expected = tuple(
         expected_point
         for series, point in exporter.prepare(run.data).points()
-        if (one := exporter.readback.expect(series, point)) is not None
+        if (expected_point := exporter.readback.expect(series, point)) is not None
     )
     seen = exporter.readback.seen(SampleQuery(run.run_id, run.since, run.until, expected))
     assert not isinstance(seen, Unreadable)
-    found = verify(expected, seen, exporter.readback.declared)
-    assert (found.found, found.altered) == (12, 0)
+    differences = verify(expected, seen, exporter.readback.declared)
+    assert (differences.found, differences.altered) == (12, 0)
     exporter.shutdown(0)
