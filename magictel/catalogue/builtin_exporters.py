@@ -1,4 +1,4 @@
-"""What is known of built-in exporters without importing them: written by `python -m magictel.registry.entry_points`."""
+"""What is known of built-in exporters without importing them: written by `python -m tests.builtin_table`."""
 
 from __future__ import annotations
 

@@ -76,6 +76,7 @@ def _row(examined: Examined) -> dict[str, Any]:
         "name": shown.name,
         "package": shown.package,
         "version": shown.version,
+        "also_registered_by": list(shown.rivals),
         "object": examined.value,
         "state": shown.state,
         "reason": shown.reason,
@@ -120,9 +121,10 @@ def _write_exporter(sheet: Sheet, examined: Examined, problems: list[Problem]) -
     shown, cost = examined.registration, examined.cost
     needs = f", {shown.says}" if shown.state == "needs" else ""
     took = f"imported in {cost.seconds:.2f} s" if cost is not None and shown.state != "broken" else ""
-    status = _status("fail" if shown.state == "broken" else "warn" if problems else "pass")
+    failed = shown.state == "broken" or any(problem.level == "fail" for problem in problems)
+    status = _status("fail" if failed else "warn" if problems else "pass")
     lead = [("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (f" {shown.name:<{_NARROW}} ", "")]
-    sheet.row(lead, f"{shown.package} {shown.version}{needs}", took)
+    sheet.row(lead, ", ".join((f"{shown.package} {shown.version}", *shown.rivals)) + needs, took)
     for problem in problems:
         _write_details(sheet, problem)
 

@@ -87,6 +87,7 @@ def _row(registration: Registration, group: str, targets: Sequence[TargetSpec]) 
         "summary": registration.summary,
         "package": registration.package,
         "version": registration.version,
+        "also_registered_by": list(registration.rivals),
         "state": registration.state,
         "reason": registration.reason,
         "targets": [_target(spec) for spec in mine],
@@ -139,7 +140,8 @@ def _columns() -> int:
 
 
 def _lines(registration: Registration, names: int, states: int, columns: int) -> list[str]:
-    package = "" if registration.package == "magictel" else f"({registration.package} {registration.version})"
+    packages = f"{registration.package} {registration.version}", *registration.rivals
+    package = "" if registration.package == "magictel" else f"({', '.join(packages)})"
     remarks = [registration.reason if registration.state == "ready" and registration.reason else ""]
     if registration.seconds is not None and registration.seconds >= _SLOW:
         remarks.append(f"its import takes {registration.seconds:.1f} s")

@@ -19,10 +19,13 @@ from magictel.registry.entry_points import (
     is_malformed,
     load,
     package_of,
+    plugin_error,
     registration,
+    unimported,
 )
 from magictel.registry.import_cost import LONGEST, ImportCost, import_cost
 from magictel.registry.installation import Installation, installation
+from magictel.settings.names import did_you_mean, normal
 
 Level = Literal["fail", "warn"]
 _GROUPS = frozenset({GROUP, OTHERS_GROUP, plugins.GROUP, "magictel.emulators"})
@@ -68,30 +71,32 @@ class Examination:
 def examine(environment: Mapping[str, str], folder: Path, name: str | None = None) -> Examination:
     """Return the installation and its problems; with a name, only those of that exporter or package."""
     facts = installation()
-    points = installed()
-    wanted = [point for point in points if name is None or _matches(name, point.name, package_of(point)[0])]
-    exporters: list[Examined] = []
-    problems: list[Problem] = []
-    for point in wanted:
-        examined = _examined(point, points, environment)
-        exporters.append(examined)
-        problems += _problems(examined, facts)
+    registered = installed()
+    every = [point for points in registered.values() for point in points]
+    wanted = [
+        points
+        for points in registered.values()
+        if name is None or _matches(name, points[0].name, *(package_of(point)[0] for point in points))
+    ]
+    exporters = tuple(_examined(points, environment) for points in wanted)
+    problems = [problem for examined in exporters for problem in _problems(examined, facts)]
     problems += _installation_problems(facts, environment)
     problems += _catalogue_problems(name)
-    explained = [*_unregistered(points, name), *_declared_here(folder, points, name, facts)]
+    explained = [*_unregistered(every, name), *_declared_here(folder, every, name, facts)]
     if name is not None and not wanted and not explained:
-        explained.append(_unknown(name, points, facts))
-    return Examination(facts, tuple(exporters), (*problems, *explained))
+        explained.append(_unknown(name, every, facts))
+    return Examination(facts, exporters, (*problems, *explained))
 
 
-def _examined(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Examined:
-    if is_built_in(point) or is_malformed(point):
-        return Examined(registration(point, points, environment), point.value)
+def _examined(points: list[EntryPoint], environment: Mapping[str, str]) -> Examined:
+    point = points[0]
+    if is_built_in(point) or is_malformed(point) or len(points) > 1:
+        return Examined(registration(points, environment), point.value)
     cost = import_cost(point.module)
     if cost.ended and cost.exit_code in (0, 1):  # 1: an exception, which this process's import shows again
-        return Examined(registration(point, points, environment), point.value, cost)
+        return Examined(registration(points, environment), point.value, cost)
     reason = f"its import did not end within {LONGEST:.0f} s" if not cost.ended else _ended(cost.exit_code)
-    return Examined(Registration(point.name, *package_of(point), "broken", reason), point.value, cost)
+    return Examined(unimported(points).broken(plugin_error(point, reason)), point.value, cost)
 
 
 def _catalogue_problems(name: str | None) -> Iterator[Problem]:
@@ -111,13 +116,17 @@ def _ended(code: int) -> str:
 def _problems(examined: Examined, facts: Installation) -> Iterator[Problem]:
     shown, cost = examined.registration, examined.cost
     package = f"{shown.package} {shown.version}"
-    if shown.state == "broken":
-        reason = shown.reason or ""
-        yield Problem(_code(reason), "fail", shown.name, reason, _fix(reason, package, facts))
+    if shown.error is not None:
+        fix = shown.error.remedy or f"fix or uninstall {package}"
+        if shown.error.message.startswith("No module named "):
+            missing = shown.error.message.removeprefix("No module named ").strip("'").partition(".")[0]
+            fix = f"install what provides {missing}: {facts.install} PACKAGE"
+        yield Problem(shown.error.code, "fail", shown.name, shown.error.message, fix)
         return
-    if shown.reason and "which is ignored" in shown.reason:
-        fix = f"uninstall {shown.reason.removeprefix('also registered by ').partition(',')[0]}, or rename its exporter"
-        yield Problem("plugin.duplicate", "warn", shown.name, shown.reason, fix)
+    if shown.rivals:
+        message = f"registered by {' and by '.join((package, *shown.rivals))}; {package} is used"
+        fix = f"uninstall {' and '.join(shown.rivals)}, or rename the exporter in that package"
+        yield Problem("plugin.duplicate", "fail", shown.name, message, fix)
     if cost is None:
         return
     if cost.seconds > max(_SLOW, cost.ours):
@@ -129,23 +138,6 @@ def _problems(examined: Examined, facts: Installation) -> Iterator[Problem]:
     if called != shown.name:
         message = f'it is registered as "{shown.name}", but its class has the name "{called}"'
         yield Problem("plugin.name", "warn", shown.name, message, f"use the same name for both in {package}")
-
-
-def _code(reason: str) -> str:
-    if "interface" in reason:
-        return "plugin.interface"
-    return "plugin.duplicate" if reason.startswith(("registered twice", "the name is taken")) else "plugin.broken"
-
-
-def _fix(reason: str, package: str, facts: Installation) -> str:
-    if reason.startswith("No module named "):
-        missing = reason.removeprefix("No module named ").strip("'").partition(".")[0]
-        return f"install what provides {missing}: {facts.install} PACKAGE"
-    if "interface" in reason:
-        return f"install a version of {package.split(' ')[0]} for magictel {facts.version}"
-    if reason.startswith(("registered twice", "the name is taken")):
-        return "uninstall one of the packages"
-    return f"fix or uninstall {package}"
 
 
 def _installation_problems(facts: Installation, environment: Mapping[str, str]) -> Iterator[Problem]:
@@ -219,8 +211,6 @@ def _declared(file: Path) -> Mapping[str, str]:
 
 
 def _unknown(name: str, points: list[EntryPoint], facts: Installation) -> Problem:
-    from magictel.settings.names import did_you_mean
-
     hint = did_you_mean(name, {point.name for point in points})
     message = f'no package of {facts.executable} has or registers "{name}"' + (f". {hint}" if hint else "")
     return Problem("plugin.unknown", "fail", name, message, f"{facts.install} PACKAGE")
@@ -246,4 +236,4 @@ def _title(package: Distribution) -> str | None:
 
 
 def _normal(name: str) -> str:
-    return name.strip().lower().replace("_", "-")
+    return normal(name).lower()

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
+from magictel import __version__
 from magictel.catalogue.builtin_exporters import BUILT_IN, BuiltIn
 from magictel.errors import PluginError
 from magictel.secrets.masking import masked
+from magictel.settings.names import did_you_mean, normal
 
 GROUP = "magictel.exporters"
 OTHERS_GROUP = "opentelemetry_metrics_exporter"
@@ -29,10 +31,11 @@ _KINDS = ("push", "foreign")
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """An entry point: a name, the package that registered it, and its state.
+    """An exporter's name, the package that registers it, and its state.
 
     `reason`: for `needs` the unset variables, for `broken` the error, for `ready` a remark or None. `seconds`: duration of the
-    import, None if nothing was imported. `required` maps keys without default to their variables.
+    import, None if nothing was imported. `required` maps keys without default to their variables. `rivals`: other packages that
+    register the same name, with their versions.
     """
 
     name: str
@@ -43,6 +46,9 @@ class Registration:
     summary: str = ""
     required: tuple[tuple[str, str], ...] = ()
     seconds: float | None = None
+    rivals: tuple[str, ...] = ()
+    error: PluginError | None = field(default=None, compare=False)
+    """Why the exporter is broken, with the code and the remedy."""
 
     @property
     def says(self) -> str:
@@ -51,45 +57,42 @@ class Registration:
             return f"needs {self.reason}"
         return f"broken: {self.reason}" if self.state == "broken" else "configured"
 
+    def broken(self, error: PluginError, seconds: float | None = None) -> Registration:
+        """Return the registration of an exporter that cannot be used."""
+        return replace(self, state="broken", reason=error.message, error=error, seconds=seconds)
+
 
 def names() -> tuple[str, ...]:
     """Return every registered name without duplicates, built-in ones first, without importing any."""
-    return tuple(dict.fromkeys(point.name for point in installed()))
+    return tuple(points[0].name for points in installed().values())
 
 
 def registrations(environment: Mapping[str, str]) -> tuple[Registration, ...]:
-    """Return every entry point; built-in ones are not imported, others are, guarded and timed.
-
-    A name registered by two packages is listed for each: a built-in exporter keeps its name, otherwise neither gets it.
-    """
-    points = installed()
-    return tuple(registration(point, points, environment) for point in points)
+    """Return the registration of every name; built-in exporters are not imported, others are, guarded and timed."""
+    return tuple(registration(points, environment) for points in installed().values())
 
 
-def registration(point: EntryPoint, points: list[EntryPoint], environment: Mapping[str, str]) -> Registration:
-    """Return the registration of an entry point among all; entry points of other packages are imported."""
-    package, version = package_of(point)
-    plain = Registration(point.name, package, version, "ready")
-    taken = _taken(point, points)
-    if taken is not None:
-        return replace(plain, state="broken", reason=taken)
-    twins = [twin for twin in points if twin is not point and _normal(twin.name) == _normal(point.name)]
-    remark = f"also registered by {' and '.join(map(_named, twins))}, which is ignored" if twins else None
+def registration(points: Sequence[EntryPoint], environment: Mapping[str, str]) -> Registration:
+    """Return the registration of a name from its entry points; those of other packages are imported."""
+    point = points[0]
+    shown = unimported(points)
+    if (taken := _registered_twice(points)) is not None:
+        return shown.broken(taken)
     row = BUILT_IN.get(point.name) if is_built_in(point) else None
     seconds = None
     if row is None:
         started = time.perf_counter()
         try:
             exporter = _load(point)
-            row = BuiltIn(point.value, str(getattr(exporter, "summary", "")), _required(exporter))
-        except PluginError as failure:
-            return replace(plain, state="broken", reason=failure.message, seconds=time.perf_counter() - started)
+            row = BuiltIn(point.value, str(getattr(exporter, "summary", "")), required_options(exporter))
         except Exception as failure:
-            return replace(plain, state="broken", reason=_reason(failure), seconds=time.perf_counter() - started)
+            error = failure if isinstance(failure, PluginError) else plugin_error(point, _reason(failure))
+            return shown.broken(error, time.perf_counter() - started)
         seconds = time.perf_counter() - started
     missing = [variable for _, variable in row.required if not environment.get(variable, "").strip()]
+    remark = f"also registered by {' and '.join(shown.rivals)}, which is not used" if shown.rivals else None
     return replace(
-        plain,
+        shown,
         state="needs" if missing else "ready",
         reason=", ".join(missing) if missing else remark,
         summary=row.summary,
@@ -99,9 +102,9 @@ def registration(point: EntryPoint, points: list[EntryPoint], environment: Mappi
 
 
 def registration_of(name: str) -> Registration | None:
-    """Return the registration of a name without importing it, and without state and summary."""
-    points = [point for point in installed() if _normal(point.name) == _normal(name)]
-    return Registration(points[0].name, *package_of(points[0]), "ready") if points else None
+    """Return the registration of a name without importing it, or None; without state and summary."""
+    points = installed().get(normal(name))
+    return None if points is None else unimported(points)
 
 
 def others() -> tuple[Registration, ...]:
@@ -120,80 +123,61 @@ def others() -> tuple[Registration, ...]:
 
 def load(name: str) -> type[Any]:
     """Import and return the exporter class of a registered name. Raise `PluginError` with the reason."""
-    wanted = _normal(name)
-    points = installed()
-    mine = [point for point in points if _normal(point.name) == wanted]
-    if not mine:
-        from magictel.settings.names import did_you_mean
-
+    points = installed().get(normal(name))
+    if points is None:
         hint = did_you_mean(name, names())
         message = f'no exporter is called "{name}"' + (f". {hint}" if hint else "")
         raise PluginError("plugin.unknown", message, "magictel list shows every exporter")
-    taken = _taken(mine[0], points)
-    if taken is not None:
-        raise PluginError("plugin.duplicate", f"{name}: {taken}", "uninstall one of the packages")
-    return _load(mine[0])
+    if (taken := _registered_twice(points)) is not None:
+        raise PluginError(taken.code, f"{name}: {taken.message}", taken.remedy)
+    return _load(points[0])
 
 
-def builtin_source() -> str:
-    """Return the text of `builtin.py`, generated from the exporters; a test compares it with the file."""
-    rows = []
-    for point in installed():
-        if not is_built_in(point):
-            continue
-        exporter = _load(point)
-        row = BuiltIn(point.value, exporter.summary, _required(exporter))
-        rows.append(
-            f"    {_quoted(point.name)}: BuiltIn(\n"
-            f"        {_quoted(row.value)},\n"
-            f"        {_quoted(row.summary)},\n"
-            f"        ({''.join(f'({_quoted(key)}, {_quoted(name)}),' for key, name in row.required)}),\n"
-            "    ),\n"
-        )
-    return _BUILTIN_HEAD + "".join(rows) + "}\n"
+def installed() -> dict[str, list[EntryPoint]]:
+    """Return the entry points of every name, built-in exporters first, without importing any.
 
-
-class _Failed(Exception):  # noqa: N818 # carries a reason from stevedore's callback
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def installed() -> list[EntryPoint]:
-    """Return every entry point of the group, built-in ones first, without importing any."""
+    Keys are names under which two spellings are equal. Several entry points have one name if several packages register it.
+    """
     order = {name: number for number, name in enumerate(BUILT_IN)}
-    return sorted(_scanned(), key=lambda point: (not is_built_in(point), order.get(point.name, 0), point.name))
+    by_name: dict[str, list[EntryPoint]] = {}
+    for point in sorted(_scanned(), key=lambda point: (not is_built_in(point), order.get(point.name, 0), point.name)):
+        by_name.setdefault(normal(point.name), []).append(point)
+    for points in by_name.values():
+        if len(points) > 1:
+            points.sort(key=lambda point: (not is_built_in(point), package_of(point)))
+    return by_name
 
 
 def _scanned() -> list[EntryPoint]:
-    """The entry points, each distribution's once: an editable installation may show its own twice."""
+    """Return the entry points, each distribution's once: an editable installation may show its own twice."""
     by_value: dict[tuple[str, str], list[EntryPoint]] = {}
     for point in entry_points(group=GROUP):
         by_value.setdefault((point.name, point.value), []).append(point)
     unique: list[EntryPoint] = []
-    for points in by_value.values():  # the name of a distribution costs the parsing of all that it says of itself
+    for points in by_value.values():  # reading a distribution's name parses all of its metadata
         unique += points if len(points) == 1 else {_distribution(point): point for point in points}.values()
     return unique
 
 
-def _taken(point: EntryPoint, points: Iterable[EntryPoint]) -> str | None:
-    """Return why a name does not belong to this entry point: another package has it, or also has it."""
-    if is_built_in(point):
+def unimported(points: Sequence[EntryPoint]) -> Registration:
+    """Return the registration of a name without importing it, and without state and summary."""
+    name, (package, version) = points[0].name, package_of(points[0])
+    return Registration(name, package, version, "ready", rivals=tuple(map(_named, points[1:])))
+
+
+def _registered_twice(points: Sequence[EntryPoint]) -> PluginError | None:
+    """Return the error for a name that several packages register, unless one of them is magictel, which keeps its names."""
+    if len(points) == 1 or is_built_in(points[0]):
         return None
-    twins = [twin for twin in points if twin is not point and _normal(twin.name) == _normal(point.name)]
-    if not twins:
-        return None
-    ours = next((twin for twin in twins if is_built_in(twin)), None)
-    if ours is not None:
-        return f"the name is taken by {_named(ours)}"
-    return f"registered twice, by {' and '.join(sorted(map(_named, [point, *twins])))}"
+    packages = list(map(_named, points))
+    message = f"registered by {' and by '.join(packages)}, so {'neither' if len(packages) == 2 else 'none'} is used"
+    return PluginError("plugin.duplicate", message, f"uninstall {' or '.join(packages)}")
 
 
 def _load(point: EntryPoint) -> type[Any]:
     """Import with stevedore, with its list of entry points replaced by the fresh one."""
     if is_malformed(point):
-        reason = f'its entry point "{point.value}" is not module:Class'
-        raise PluginError("plugin.broken", reason, f"fix or uninstall {_named(point)}")
+        raise plugin_error(point, f'its entry point "{point.value}" is not module:Class')
     from stevedore import ExtensionManager
 
     class Fresh(ExtensionManager):  # type: ignore[misc, type-arg, unused-ignore] # stevedore's types differ by version
@@ -201,16 +185,13 @@ def _load(point: EntryPoint) -> type[Any]:
             return [point]
 
     def failed(_manager: object, _point: object, failure: BaseException) -> None:
-        raise _Failed(_reason(failure)) from failure
+        raise failure
 
     try:
         with redirect_stdout(sys.stderr):  # a plugin that prints during its import must not corrupt a JSON document
-            extensions = Fresh(GROUP, on_load_failure_callback=failed).extensions
-    except _Failed as failure:
-        raise PluginError("plugin.broken", failure.reason, f"fix or uninstall {_named(point)}") from failure
+            plugin = Fresh(GROUP, on_load_failure_callback=failed).extensions[0].plugin
     except (SystemExit, Exception) as failure:  # a plugin may even try to end the process
-        raise PluginError("plugin.broken", _reason(failure), f"fix or uninstall {_named(point)}") from None
-    plugin = extensions[0].plugin
+        raise plugin_error(point, _reason(failure)) from failure
     _fits(plugin, point)
     exporter: type[Any] = plugin
     return exporter
@@ -218,29 +199,23 @@ def _load(point: EntryPoint) -> type[Any]:
 
 def _fits(exporter: Any, point: EntryPoint) -> None:
     """Raise `PluginError` for an object that is not an exporter of this interface."""
-    remedy = f"fix or uninstall {_named(point)}"
     if not isinstance(exporter, type):
-        raise PluginError("plugin.broken", f"{point.value} is not a class", remedy)
+        raise plugin_error(point, f"{point.value} is not a class")
     from magictel.plugin.exporter import Exporter
     from magictel.plugin.interface import INTERFACE, declared_interface
 
     if not issubclass(exporter, Exporter):
         what = f"{point.value} is {_kind_of(exporter)}, and magictel needs a subclass of magictel.Exporter"
-        raise PluginError("plugin.broken", what, remedy)
+        raise plugin_error(point, what)
     interface = declared_interface(exporter)
-    if interface is None:
-        what = "declares no interface"
-        raise PluginError("plugin.interface", what, f"{remedy}: its own class must set interface = {INTERFACE}")
     if interface != INTERFACE:
-        raise PluginError(
-            "plugin.interface",
-            f"built for interface {interface}",
-            f"install a version of {_distribution(point)} for interface {INTERFACE}",
-        )
+        what = "declares no interface" if interface is None else f"built for interface {interface}"
+        remedy = f"install a version of {_distribution(point)} for magictel {__version__} (interface = {INTERFACE})"
+        raise PluginError("plugin.interface", what, remedy)
     if not isinstance(getattr(exporter, "Settings", None), type):
-        raise PluginError("plugin.broken", f"{point.value} has no Settings", remedy)
+        raise plugin_error(point, f"{point.value} has no Settings")
     if exporter.kind not in _KINDS:
-        raise PluginError("plugin.broken", f'{point.value} is of the unknown kind "{exporter.kind}"', remedy)
+        raise plugin_error(point, f'{point.value} is of the unknown kind "{exporter.kind}"')
 
 
 def _kind_of(plugin: type[Any]) -> str:
@@ -251,7 +226,13 @@ def _kind_of(plugin: type[Any]) -> str:
     return "an OpenTelemetry MetricExporter" if issubclass(plugin, MetricExporter) else "not an exporter"
 
 
-def _required(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
+def plugin_error(point: EntryPoint, reason: str) -> PluginError:
+    """Return the error for an exporter that cannot be loaded."""
+    return PluginError("plugin.broken", reason, f"fix or uninstall {_named(point)}")
+
+
+def required_options(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
+    """Return the key and the variable of each option without a default."""
     from magictel.settings.fields import fields_of
 
     return tuple((field.key, field.env[0]) for field in fields_of(exporter.Settings) if field.required)
@@ -285,44 +266,9 @@ def _distribution(point: EntryPoint) -> str:
 def package_of(point: EntryPoint) -> tuple[str, str]:
     """Return the name and version of the package that registered an entry point."""
     if is_built_in(point):
-        from magictel import __version__
-
         return "magictel", __version__
     return (point.dist.name, point.dist.version) if point.dist is not None else ("unknown", "unknown")
 
 
 def _named(point: EntryPoint) -> str:
     return " ".join(package_of(point))
-
-
-def _normal(name: str) -> str:
-    return name.strip().replace("_", "-")
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text, ensure_ascii=False)
-
-
-_BUILTIN_HEAD = '''"""What is known of built-in exporters without importing them: written by `python -m magictel.registry.entry_points`."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import NamedTuple
-
-
-class BuiltIn(NamedTuple):
-    """Where the class is, its one-line summary, and (key, variable) of each option that has no default."""
-
-    value: str
-    summary: str
-    required: tuple[tuple[str, str], ...]
-
-
-BUILT_IN: Mapping[str, BuiltIn] = {
-'''
-
-if __name__ == "__main__":
-    sys.stdout.write(builtin_source())

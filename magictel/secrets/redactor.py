@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from magictel.secrets.masking import without_tokens
 from magictel.secrets.secret import MASK, Secret
 from magictel.secrets.spellings import Span, View, bare, lower, undone, views
 
@@ -79,8 +80,8 @@ class Redactor:
         self._echoes = tuple(needle for needle in self._needles if needle.strong)
 
     def __call__(self, text: str) -> str:
-        """Return the text without any secret."""
-        return _masked(text, self._needles)
+        """Return the text without any secret, and without tokens of well-known shapes."""
+        return without_tokens(_masked(text, self._needles))
 
     def echoed(self, text: str) -> str:
         """Mask the secrets that a server echoed, before its text is truncated or collapsed.

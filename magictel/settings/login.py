@@ -64,13 +64,14 @@ class LoginSettings(HttpSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             yield (
                 "url",
                 "config.credentials",
-                "url: the nodes have different logins, but only one can be sent",
-                "use the same login in each address, or set username and password",
+                "url: the addresses contain different logins, but magictel sends one login to all of them",
+                "write the same login in each address, or set username and password instead",
             )
         if len(given) > 1:
             key = given[0].split(" ")[0]
-            message = f"{key}: {' and '.join(given)} are both set, but only one can be sent"
-            yield key, "config.credentials", message, "unset one of them"
+            logins_set = [f"the login in {name}" if name == "url" else name for name in given]
+            message = f"{key}: {len(given)} logins are set ({'; '.join(logins_set)}), but only one can be sent"
+            yield key, "config.credentials", message, "keep one of them and unset the others"
 
     def _url_login(self) -> Address | None:
         urls = getattr(self, "url", ())
@@ -98,4 +99,4 @@ def basic(username: str, password: Secret | None) -> str:
 
 
 def _half(lacks: str, has: str) -> Problem:
-    return lacks, "config.credentials", f"{lacks}: {has} is set, but {lacks} is not", f"set {lacks} as well"
+    return lacks, "config.credentials", f"{lacks}: not set, but {has} needs it", f"set {lacks}, or unset {has}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,19 +147,32 @@ def test_the_cost_of_an_import_includes_the_plugins_own_module(
 def test_a_name_that_two_packages_register(packages: Path, magictel: Magictel) -> None:
     for package in ("acme-one", "acme-two"):
         install(packages, package, POINT, {"acme_exporter": ACME})
-    problem = problems(magictel)["acme", "plugin.duplicate"]
-    assert problem["level"] == "fail"
-    assert "acme-one 1.0 and acme-two 1.0" in problem["message"]
+    (row,) = magictel("doctor", "acme", "--format", "json").document["problems"]
+    assert (row["code"], row["level"], row["fix"]) == (
+        "plugin.duplicate", "fail", "uninstall acme-one 1.0 or acme-two 1.0",
+    )  # fmt: skip
+    assert row["message"] == "registered by acme-one 1.0 and by acme-two 1.0, so neither is used"
+    for words in (("doctor", "acme-two"), ("list",)):
+        text = magictel(*words).out
+        assert [line.split()[:2] for line in text.splitlines() if " acme " in line and not line.startswith("FAILED")]
+        assert "acme-one 1.0, acme-two 1.0" in text
+    assert (
+        len([row for row in magictel("list", "--format", "json").document["exporters"] if row["name"] == "acme"]) == 1
+    )
 
 
 def test_a_name_that_a_built_in_exporter_has(packages: Path, magictel: Magictel) -> None:
     install(packages, "usurper", {"file": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
-    rows = magictel("doctor", "file", "--format", "json").document["problems"]
-    assert {(row["level"], row["code"]) for row in rows} == {("warn", "plugin.duplicate"), ("fail", "plugin.duplicate")}
-    assert {row["fix"] for row in rows} == {
-        "uninstall usurper 1.0, or rename its exporter",
-        "uninstall one of the packages",
-    }
+    ran = magictel("doctor", "file", "--format", "json")
+    (problem,) = ran.document["problems"]
+    assert (problem["code"], problem["level"]) == ("plugin.duplicate", "fail")
+    assert re.fullmatch(r"registered by magictel \S+ and by usurper 1\.0; magictel \S+ is used", problem["message"])
+    assert problem["fix"] == "uninstall usurper 1.0, or rename the exporter in that package"
+    (row,) = ran.document["exporters"]
+    assert (row["package"], row["also_registered_by"]) == ("magictel", ["usurper 1.0"])
+    text = magictel("list").out
+    assert "also registered by usurper 1.0, which is not used" in " ".join(text.split())
+    assert [line.split()[0] for line in text.splitlines() if line.startswith("  file")] == ["file"]
 
 
 def test_a_package_that_is_installed_twice(

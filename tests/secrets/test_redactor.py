@@ -22,6 +22,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.verification import SampleQuery, Unreadable, verify
 from magictel.operations.target_run import Job
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
+from magictel.secrets.masking import masked
 from magictel.secrets.redactor import Redactor
 from magictel.secrets.secret import MASK, Secret, SecretUrl
 from magictel.sources.sample import sample
@@ -173,7 +174,22 @@ def test_a_secret_cut_in_the_middle_of_a_sentence_is_masked() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["%41", "\\", "&amp;", " ", "hunter", "hunter…", "%25", '\\"', "\\u0061", "hunter2/+=tail-of-it "]
+    "unit",
+    [
+        "%41",
+        "\\",
+        "&amp;",
+        " ",
+        "hunter",
+        "hunter…",
+        "%25",
+        '\\"',
+        "\\u0061",
+        "hunter2/+=tail-of-it ",
+        "xoxa-",
+        "eyJ",
+        "\\neyJaaa",
+    ],
 )
 def test_long_hostile_texts_end(unit: str) -> None:
     """In time linear in their length: a quadratic reading would not end here."""
@@ -298,3 +314,42 @@ def test_a_point_whose_value_is_the_secret_is_read_back_equal() -> None:
     differences = verify(expected, seen, exporter.readback.declared)
     assert (differences.found, differences.altered) == (12, 0)
     exporter.shutdown(0)
+
+
+RANDOM = "R4nd0mR4nd0mR4nd0mR4nd0m"
+TOKENS = {
+    "GitHub": f"ghp_{RANDOM}",
+    "a GitHub token without a digit": "ghs_abcdefghijklmnoPqrst",
+    "fine-grained GitHub": f"github_pat_{RANDOM}_{RANDOM}",
+    "GitLab": f"glpat-{RANDOM}",
+    "Grafana": f"glsa_{RANDOM}_0a1b2c3d",
+    "Slack": "xoxb-123456789012-123456789012-AbCdEfGh",
+    "AWS": "AKIAIOSFODNN7EXAMPLE",
+    "New Relic": "NRAK-ABCDEFGHIJ0123456789ABCDEFG",
+    "JWT": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+}
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+@pytest.mark.parametrize(
+    "text", ["{}", "invalid token {}, try another", '{{"error": "{}"}}', "line\\n{}", "q%3D{}&x=1"]
+)
+def test_a_token_of_a_well_known_shape_is_masked_although_nobody_configured_it(kind: str, text: str) -> None:
+    wanted = text.format("***")
+    for redact in (Redactor(), Redactor(["hunter2-hunter2"])):
+        assert redact(text.format(TOKENS[kind])) == wanted
+    assert TOKENS[kind] not in masked(text.format(TOKENS[kind]))
+    assert Redactor().value({"a": [text.format(TOKENS[kind])]}) == {"a": [wanted]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ghp_ is the prefix of a token", "ghp_short123", "the counter highp_connections_established_total",
+        "glpat-is-how-tokens-of-gitlab-begin", "xoxb-tokens-are-those-of-bots", "AKIA0123", "AKIAmixedCaseIsNoKeyAtAll00",
+        "eyJ is base64 of an object", "eyJhIjoiYSBsb25nIG9iamVjdCBpbiBiYXNlNjQifQ==", "MAKING_ASIAN_MARKETS",
+        "github_pat_ followed by words", "a.b.c 1.2.3 magictel.exporters",
+    ],
+)  # fmt: skip
+def test_words_that_begin_like_a_token_stay(text: str) -> None:
+    assert Redactor()(text) == masked(text) == text

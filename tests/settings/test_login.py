@@ -51,12 +51,21 @@ def test_a_login_becomes_one_header(
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"username": "u"}, "password: username is set, but password is not"),
-        ({"password": "s3cr3t"}, "username: password is set, but username is not"),
-        ({"url": f"http://u:s3cr3t@{HOST}", "password": "other"}, "username: password is set, but username is not"),
-        ({"bearer_token": "t0k3n", "username": "u", "password": "s3cr3t"}, "bearer_token and username and password"),
-        ({"url": f"http://u:s3cr3t@{HOST}", "bearer_token": "t0k3n"}, "bearer_token and url"),
-        ({"url": f"http://u:s3cr3t@{HOST}", "username": "u", "password": "s3cr3t"}, "username and password and url"),
+        ({"username": "u"}, "password: not set, but username needs it"),
+        ({"password": "s3cr3t"}, "username: not set, but password needs it"),
+        ({"url": f"http://u:s3cr3t@{HOST}", "password": "other"}, "username: not set, but password needs it"),
+        (
+            {"bearer_token": "t0k3n", "username": "u", "password": "s3cr3t"},
+            "bearer_token: 2 logins are set (bearer_token; username and password), but only one can be sent",
+        ),
+        (
+            {"url": f"http://u:s3cr3t@{HOST}", "bearer_token": "t0k3n"},
+            "2 logins are set (bearer_token; the login in url)",
+        ),
+        (
+            {"url": f"http://u:s3cr3t@{HOST}", "username": "u", "password": "s3cr3t"},
+            "username: 2 logins are set (username and password; the login in url)",
+        ),
     ],
 )
 def test_the_same_mistake_has_the_same_code(model: type[LoginSettings], variables: dict[str, str], words: str) -> None:

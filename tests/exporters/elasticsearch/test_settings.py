@@ -89,12 +89,12 @@ def test_a_cloud_id_is_an_address(cloud_id: str, address: str) -> None:
 
 
 WRONG: list[tuple[dict[str, str], str, str]] = [
-    ({"api_key": "id:key1", "username": "u", "password": "s3cr3t"}, "config.credentials", "api_key and username and password"),
-    ({"api_key": "id:key1", "bearer_token": "t0k3n"}, "config.credentials", "api_key and bearer_token"),
-    ({"url": "http://u:s3cr3t@a.example", "api_key": "id:key1"}, "config.credentials", "api_key and url"),
+    ({"api_key": "id:key1", "username": "u", "password": "s3cr3t"}, "config.credentials", "api_key; username and password"),
+    ({"api_key": "id:key1", "bearer_token": "t0k3n"}, "config.credentials", "api_key; bearer_token"),
+    ({"url": "http://u:s3cr3t@a.example", "api_key": "id:key1"}, "config.credentials", "api_key; the login in url"),
     ({"url": "http://u:s3cr3t@a.example,http://u:other@b.example"}, "config.credentials", "different logins"),
-    ({"username": "u"}, "config.credentials", "username is set, but password is not"),
-    ({"password": "s3cr3t"}, "config.credentials", "password is set, but username is not"),
+    ({"username": "u"}, "config.credentials", "password: not set, but username needs it"),
+    ({"password": "s3cr3t"}, "config.credentials", "username: not set, but password needs it"),
     ({"cloud_id": "prod:%%%"}, "config.value", "does not decode"),
     ({"cloud_id": "prod:ZXUtd2VzdC0x…"}, "config.value", "does not decode"),
     ({"index": "a\u200bb"}, "config.value", "invisible character"),
