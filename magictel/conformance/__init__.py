@@ -1,14 +1,12 @@
 """The conformance suite: laws that every exporter must obey, built-in ones and those of plugins.
 
-    law         a law: id, sentence, level, and a function `(case) -> Violation | None`
-    requirements  what a law needs to run, and how it fails from deep inside
+    law           a law: id, sentence, level, needs, and a function `(case) -> None` that raises `Broken`
     laws/         the laws, by subject
-    case          the environment of a law: exporters under test, their backend, a clock on which waiting takes no time
-    points        collections with distinguishable points, and unusual ones
-    catalogue_check  whether a verdict agrees with the page of its code
+    case          the environment of a law: exporters under test, their stage, a clock on which waiting takes no time
+    stages        what a law sends to: a server, an agent for datagrams, a file or a stream, each with scripted faults
     io_faults     faults of files and streams
+    points        collections with distinguishable points, and unusual ones
     under_test    factories of the exporter under test and its emulator
-    timekeeping   whether an emulator uses the given clock
     runner        runs the laws, each on a new case
     report        the documents of `--format json` and `--report junit=…`
     plugin        `ExporterSuite` for pytest; the only module that imports pytest
@@ -25,6 +23,7 @@ In an author's tests, each law is a test, and the author defines two fixtures:
             return lambda clock: AcmeEmulator(clock=clock)      # None without a backend to script
 
 An exporter that writes to a file or a stream defines `io_faults` instead of `emulator`: `magictel.conformance.file_faults("acme.log")`.
+An emulator has `handle` (HTTP) or `receive` (datagrams); for any other protocol it is a `Stage` itself.
 """
 
 from __future__ import annotations
@@ -33,40 +32,28 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Case": "magictel.conformance.case",
-    "ExporterSuite": "magictel.conformance.plugin",
-    "LAWS": "magictel.conformance.laws",
-    "IoFault": "magictel.conformance.io_faults",
-    "Law": "magictel.conformance.law",
-    "Level": "magictel.conformance.law",
-    "Place": "magictel.conformance.under_test",
-    "Subject": "magictel.conformance.under_test",
-    "Violation": "magictel.conformance.law",
-    "file_faults": "magictel.conformance.io_faults",
-    "stream_faults": "magictel.conformance.io_faults",
-    "run": "magictel.conformance.runner",
+    "Broken": "law",
+    "Case": "case",
+    "ExporterSuite": "plugin",
+    "IoFault": "io_faults",
+    "LAWS": "laws",
+    "Law": "law",
+    "Level": "law",
+    "Place": "under_test",
+    "Stage": "stages",
+    "Subject": "under_test",
+    "Write": "stages",
+    "file_faults": "io_faults",
+    "run": "runner",
+    "stream_faults": "io_faults",
 }
-
-__all__ = [
-    "LAWS",
-    "Case",
-    "ExporterSuite",
-    "IoFault",
-    "Law",
-    "Level",
-    "Place",
-    "Subject",
-    "Violation",
-    "file_faults",
-    "run",
-    "stream_faults",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name on first use; only `ExporterSuite` imports pytest."""
     if name not in _HOMES:
         raise AttributeError(f"module 'magictel.conformance' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(f"magictel.conformance.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

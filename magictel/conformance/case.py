@@ -1,4 +1,4 @@
-"""The environment of a law: exporters with its settings, their backend, and a clock on which waiting takes no time."""
+"""The environment of a law: exporters with its settings, their stage, and a clock on which waiting takes no time."""
 
 from __future__ import annotations
 
@@ -9,26 +9,22 @@ import os
 import random
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.clock import SystemClock
-from magictel.conformance.io_faults import IoFault
-from magictel.conformance.requirements import Broken, Need
-from magictel.conformance.timekeeping import keeps_own_time
-from magictel.conformance.under_test import NOWHERE, Place, Subject, addresses
-from magictel.http.wire import Request
+from magictel.conformance.law import Broken, Need
+from magictel.conformance.stages import Stage, Write, stage_for
+from magictel.conformance.under_test import Place, Subject, addresses, keeps_own_time
+from magictel.model.outcome import Receipt
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.plugin.interface import ReadBack
-from magictel.sandbox.emulator import Emulator, RefusesItems
-from magictel.sandbox.faults import Faults, parse_faults
-from magictel.sandbox.server import Server
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.model import ExporterSettings
 from magictel.verify.read_back import expected_points
@@ -43,9 +39,9 @@ _QUICK = {
 }
 _LONG_ENOUGH = 30.0
 """Seconds that the clock advances before a read-back: longer than any delay of visibility."""
-_MENDED = 90.0
+_FIXED = 90.0
 """Seconds that a person needs to fix a system error; until then delivery does not retry."""
-_NO_ANSWERS = "a backend that replies, but its destination sends no replies"
+_NO_REPLIES = "a backend that replies, but its destination sends no replies"
 
 
 class LeapingClock(SystemClock):
@@ -72,164 +68,122 @@ class LeapingClock(SystemClock):
         return False
 
 
-class ReceivedRequests(deque[Request]):
-    """A record of incoming requests, with times on the case's clock."""
-
-    def __init__(self, clock: LeapingClock) -> None:
-        super().__init__()
-        self._clock = clock
-        self.times: list[float] = []
-
-    def append(self, request: Request) -> None:
-        """Record a request."""
-        self.times.append(self._clock.monotonic())
-        super().append(request)
-
-
 class Case:
     """A law on an exporter with a seed; a context manager that ends everything it created."""
 
     def __init__(self, subject: Subject, seed: int) -> None:
         self.subject = subject
-        self.seed = seed
         self.dice = random.Random(seed)
         self.clock = LeapingClock()
         self.logs: list[str] = []
         self.warnings: list[str] = []
-        """Return the log messages that an operator sees by default."""
+        """The log messages that an operator sees by default."""
         self.printed = io.StringIO()
         self.run_id = f"{self.dice.getrandbits(48):012x}"
-        self._stack = contextlib.ExitStack()
         self.own_time = False
-        self._server: Server | None = None
+        self._stack = contextlib.ExitStack()
         self._exporters: list[Exporter[Any]] = []
-        self._hindered = contextlib.ExitStack()
 
     def __enter__(self) -> Case:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="magictel-")))
-        self._stack.enter_context(_collected(self.logs, self.warnings))
+        self._stack.enter_context(_captured(self.logs, self.warnings))
         self._stack.enter_context(contextlib.redirect_stdout(self.printed))
         self._stack.enter_context(contextlib.redirect_stderr(self.printed))
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
+        with self._stack:
             for exporter in self._exporters:
                 exporter.shutdown(0)
                 exporter.close()  # a law may have queried the backend after its shutdown
-        finally:
             self._exporters.clear()
-            with self._stack, self._hindered:
-                if self._server is not None:
-                    self._server.stop()
 
-    # ---- the backend ---------------------------------------------------------------------------------------------------
+    # ---- the stage -----------------------------------------------------------------------------------------------------
 
-    @property
-    def served(self) -> bool:
-        """Return whether there is a backend to script."""
-        return self.subject.emulator is not None
+    @cached_property
+    def stage(self) -> Stage:
+        """The destination, which listens from its first use."""
+        emulator = self.subject.emulator(self.clock) if self.subject.emulator is not None else None
+        self.own_time = keeps_own_time(emulator, self.clock)
+        stage = stage_for(emulator, self.subject.io_faults, self.clock, self.folder)
+        self._stack.callback(stage.stop)
+        return stage
 
-    @property
-    def server(self) -> Server:
-        """Return the server of the emulator, started on first use."""
-        if self._server is None:
-            assert self.subject.emulator is not None
-            emulator = self.subject.emulator(self.clock)
-            self.own_time = keeps_own_time(emulator, self.clock)
-            self._server = Server(emulator, record=True)
-            self._server.requests = ReceivedRequests(self.clock)
-            self._server.start()
-        return self._server
-
-    @property
-    def emulator(self) -> Emulator:
-        """Return the emulator."""
-        return self.server.emulator
-
-    def script(self, text: str) -> Faults:
-        """Set the backend's faults from now on, write by write."""
-        self.server.faults = parse_faults(text)
-        return self.server.faults
-
-    def io_faults(self, kind: str = "refuses") -> list[IoFault]:
-        """Return the I/O faults of this kind for the exporter."""
-        return [io_fault for io_fault in self.subject.io_faults if io_fault.kind == kind]
-
-    def hinder(self, io_fault: IoFault) -> None:
-        """Begin an I/O fault."""
-        self._hindered.close()
-        self._hindered.enter_context(io_fault.begin(self.folder))
+    def script(self, text: str) -> None:
+        """Set the faults from now on."""
+        self.stage.script(text)
 
     def away(self) -> None:
         """Reject everything from now on."""
-        if self.served:
-            self.script("503 forever")
-        else:
-            self.hinder(self.io_faults()[0])
+        self.script(self.stage.faults["refuses"][0])
 
     def stall(self) -> None:
-        """Block every request or write from now on, longer than any law waits."""
-        if self.served:
-            self.script("slow 60 forever")
-        else:
-            self.hinder(self.io_faults("waits")[0])
+        """Block every write from now on, longer than any law waits."""
+        self.script(self.stage.faults["waits"][0])
 
     def back(self) -> None:
         """Accept everything again; if a person had to fix it, let some time pass."""
-        if self.served:
-            self.script("ok")
-        else:
-            self._hindered.close()
-            self.clock.wait(_MENDED)
+        self.script("ok")
+        if not self.stage.replies:
+            self.clock.wait(_FIXED)
 
-    def writes(self) -> list[tuple[float, Request]]:
-        """Return the complete writes, with times on the case's clock."""
-        requests = self.server.requests
-        assert isinstance(requests, ReceivedRequests)
-        return [pair for pair in zip(requests.times, requests, strict=False) if self.emulator.is_write(pair[1])]
+    def writes(self) -> Sequence[Write]:
+        """Return the complete writes."""
+        return self.stage.writes()
 
     # ---- the exporter ----------------------------------------------------------------------------------------------------
 
     def exporter(self, **settings: Any) -> Exporter[Any]:
-        """Return a new exporter for this case's backend, with short time limits unless the law sets others."""
+        """Return a new exporter for this case's stage, with short time limits unless the law sets others."""
         exporter = self.unkept(**settings)
         self._exporters.append(exporter)
         return exporter
 
     def unkept(self, **settings: Any) -> Exporter[Any]:
         """Return an exporter like `exporter`, for a law that ends it itself."""
-        origin = self.server.origin if self.served else NOWHERE
-        environment = self.emulator.environment(origin) if self.served else {}
+        stage = self.stage
         wanted = {**_QUICK, **settings}
-        return self.subject.exporter(Place(origin, self.folder, wanted, self.clock, environment))
+        return self.subject.exporter(Place(stage.origin, self.folder, wanted, self.clock, stage.environment()))
+
+    @cached_property
+    def _example(self) -> Exporter[Any]:
+        """An exporter that nothing is sent with, for what it declares."""
+        return self.exporter()
 
     def lacking(self, needs: Collection[Need]) -> str | None:
         """Return the first unmet need as a message for this exporter."""
-        for need in needs:
-            met = True
-            match need:
-                case Need.BACKEND:
-                    met = self.served or not sends_over_a_network(self.exporter())
-                case Need.SERVER:
-                    met = self.served
-                case Need.AWAY:
-                    met = self.served or bool(self.io_faults())
-                case Need.STALL:
-                    met = self.served or bool(self.io_faults("waits"))
-                case Need.SYSTEM:
-                    met = bool(self.io_faults())
-                case Need.ITEMS:
-                    met = self.served and isinstance(self.emulator, RefusesItems)
-                case Need.READ_BACK:
-                    met = reads_back(self.exporter())
-                case Need.FORK:
-                    met = hasattr(os, "fork")
-                case Need.SECRETS:
-                    met = any(option.secret for option in options_of(self.exporter()))
-            if not met:
-                return _NO_ANSWERS if need is Need.SERVER and self.io_faults() else need.value
-        return None
+        need = next((need for need in needs if not self._meets(need)), None)
+        if need in (Need.REPLIES, Need.TOO_LARGE) and self.stage.faults.get("refuses"):
+            return _NO_REPLIES
+        return Need.READ_BACK.value if need is Need.STORED else need and need.value
+
+    def _meets(self, need: Need) -> bool:
+        faults = self.stage.faults
+        match need:
+            case Need.PUSH:
+                return self._example.kind == "push"
+            case Need.BACKEND:
+                return self.subject.emulator is not None or not sends_over_a_network(self._example)
+            case Need.REPLIES:
+                return self.stage.replies
+            case Need.TOO_LARGE:
+                return bool(faults.get("too-large"))
+            case Need.AWAY:
+                return bool(faults.get("refuses"))
+            case Need.STALL:
+                return bool(faults.get("waits"))
+            case Need.SYSTEM:
+                return bool(self.stage.errors)
+            case Need.ITEMS:
+                return bool(self.stage.item_errors)
+            case Need.READ_BACK:
+                return reads_back(self._example)
+            case Need.STORED:
+                return reads_back(self._example) or self.stage.stored is not None
+            case Need.FORK:
+                return hasattr(os, "fork")
+            case Need.SECRETS:
+                return any(option.secret for option in options_of(self._example))
 
     # ---- the way back ----------------------------------------------------------------------------------------------------
 
@@ -239,8 +193,7 @@ class Case:
 
     def look(self, exporter: Exporter[Any], expected: Sequence[Expected]) -> Sequence[Seen]:
         """Return what the backend shows of this case's points, after all late writes. Raise `Broken` if it cannot be queried."""
-        if self.served and not self.server.settle(10):
-            raise Broken("the exporter left a request running")
+        self._settle()
         self.clock.wait(_LONG_ENOUGH)
         now = self.clock.now()
         seen = exporter.readback.seen(SampleQuery(self.run_id, now - 86_400, now + 86_400, tuple(expected)))
@@ -249,6 +202,22 @@ class Case:
                 raise Broken(f"the backend cannot be queried: {seen.code}: {seen.message}")
             return ()
         return seen
+
+    def accepted(self, receipt: Receipt) -> int:
+        """Return the number of accepted points: delivered, or unconfirmed if the protocol has no replies."""
+        return receipt.delivered if self._example.confirms else receipt.readable
+
+    def stored(self, exporter: Exporter[Any], expected: Sequence[Expected]) -> int | None:
+        """Return how many of the expected points the backend shows; without a read-back, how many points the stage has stored."""
+        if reads_back(exporter):
+            shown = {point.key for point in self.look(exporter, expected)}
+            return sum(point.key in shown for point in expected)
+        self._settle()
+        return self.stage.stored
+
+    def _settle(self) -> None:
+        if not self.stage.settle(10):
+            raise Broken("the exporter left a request running")
 
 
 def options_of(exporter: Exporter[Any]) -> Sequence[Field]:
@@ -268,10 +237,10 @@ def reads_back(exporter: Exporter[Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _collected(lines: list[str], warnings: list[str]) -> Iterator[None]:
+def _captured(lines: list[str], warnings: list[str]) -> Iterator[None]:
     """Capture the log of `magictel` in `lines`, and warnings and errors also in `warnings`."""
 
-    class Collect(logging.Handler):
+    class Capture(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
             if record.levelno >= logging.WARNING:
@@ -279,7 +248,7 @@ def _collected(lines: list[str], warnings: list[str]) -> Iterator[None]:
 
     logger = logging.getLogger("magictel")
     before = logger.level, logger.propagate
-    handler = Collect()
+    handler = Capture()
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False

@@ -1,4 +1,4 @@
-"""Laws: rules that every exporter must (or should) obey, each with a function that checks it."""
+"""Laws: rules that every exporter must (or should) obey, each with a function that checks it and raises `Broken`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
-
-from magictel.conformance.requirements import Need
 
 if TYPE_CHECKING:
     from magictel.conformance.case import Case
@@ -20,19 +18,33 @@ class Level(StrEnum):
     SHOULD = "should"
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """How a law was broken, as a sentence."""
+class Need(StrEnum):
+    """What a law needs from the exporter or its backend to run; without it the law is reported as skipped."""
 
-    message: str
+    PUSH = "an exporter that sends (kind push)"
+    BACKEND = "an emulator of the backend, but there is none"
+    REPLIES = "a backend with scripted replies"
+    TOO_LARGE = "a backend that can reject a payload as too large"
+    AWAY = "a backend, file or stream that can become unavailable"
+    STALL = "a backend, file or stream that can block"
+    SYSTEM = "a file or stream whose faults can be simulated"
+    ITEMS = "a backend with a result per item"
+    READ_BACK = "a read-back"
+    STORED = "a read-back, or an emulator that counts points"
+    FORK = "a system with fork"
+    SECRETS = "a secret option"
 
 
-Check = Callable[["Case"], Violation | None]
+class Broken(Exception):  # noqa: N818 # a verdict on the exporter, not an error of the suite
+    """A law is broken; the message is a sentence that says how."""
+
+
+Check = Callable[["Case"], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """A law. `id` is stable and dotted; `sentence` is true for an exporter that obeys it."""
+    """A law. `id` is stable and dotted; `sentence` is true for an exporter that obeys it; `check` raises `Broken` for any other."""
 
     id: str
     sentence: str
@@ -42,10 +54,11 @@ class Law:
 
 
 class LawRegistry:
-    """The laws of a subject, in order of definition: `@LAWS.law(id, sentence)` on each check."""
+    """The laws of a subject, in order of definition: `@LAWS.law(id, sentence)` on each check. All of them have the given needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *needs: Need) -> None:
         self.laws: list[Law] = []
+        self._needs = needs
 
     def law(
         self,
@@ -57,22 +70,18 @@ class LawRegistry:
         """Register a law; its check stays a plain function."""
 
         def add(check: Check) -> Check:
-            self.laws.append(Law(id, sentence, check, level, needs))
+            self.laws.append(Law(id, sentence, check, level, (*self._needs, *needs)))
             return check
 
         return add
 
 
-def broken_unless(passed: object, message: str) -> Violation | None:
-    """Return a violation unless the condition is true."""
-    return None if passed else Violation(message)
+def require(passed: object, message: str) -> None:
+    """Raise `Broken` unless the condition is true."""
+    if not passed:
+        raise Broken(message)
 
 
 def points(count: int, singular: str = "", plural: str = "") -> str:
     """Return the number of points with a matching verb: `1 point is`, `2 points are`."""
     return f"{count} point {singular}".rstrip() if count == 1 else f"{count} points {plural}".rstrip()
-
-
-def first(*violations: Violation | None) -> Violation | None:
-    """Return the first violation among several."""
-    return next((violation for violation in violations if violation is not None), None)

@@ -11,8 +11,7 @@ from magictel.conformance.io_faults import IoFault
 from magictel.conformance.law import Law, Level
 from magictel.conformance.laws import LAWS
 from magictel.conformance.runner import LawVerdict, once, try_law
-from magictel.conformance.timekeeping import OWN_TIME
-from magictel.conformance.under_test import MakeEmulator, MakeExporter, Subject
+from magictel.conformance.under_test import OWN_TIME, MakeEmulator, MakeExporter, Subject
 
 _SEED = "MAGICTEL_CONFORMANCE_SEED"
 _TOLD = pytest.StashKey[set[str]]()

@@ -25,7 +25,6 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.encoding.payload import Payload
-from magictel.model.outcome import Receipt
 from magictel.model.verification import POINT, RUN_ID
 from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import PREFIX
@@ -163,8 +162,3 @@ def payloads_of(exporter: Exporter[Any], data: MetricsData) -> Iterator[Payload]
     for part in exporter.payloads(data):
         if isinstance(part, Payload):
             yield part
-
-
-def accepted(exporter: Exporter[Any], receipt: Receipt) -> int:
-    """Return the number of accepted points: delivered, or unconfirmed if the protocol has no replies."""
-    return receipt.delivered if exporter.confirms else receipt.readable

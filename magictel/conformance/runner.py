@@ -8,10 +8,8 @@ from enum import StrEnum
 
 from magictel.clock import SystemClock
 from magictel.conformance.case import Case
-from magictel.conformance.law import Law, Level
-from magictel.conformance.requirements import Broken
-from magictel.conformance.timekeeping import OWN_TIME
-from magictel.conformance.under_test import Subject
+from magictel.conformance.law import Broken, Law, Level
+from magictel.conformance.under_test import OWN_TIME, Subject
 
 
 class LawVerdict(StrEnum):
@@ -73,8 +71,8 @@ def _tried(subject: Subject, law: Law, seed: int) -> tuple[LawVerdict, str | Non
             lacking = case.lacking(law.needs)
             if lacking is not None:
                 return LawVerdict.SKIPPED, f"needs {lacking}"
-            violation = law.check(case)
-            message = violation.message if violation else None
+            law.check(case)
+            message = None
     except Broken as broken:
         message = str(broken)
     except Exception as failure:

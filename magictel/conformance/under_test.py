@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,25 @@ import msgspec
 
 from magictel.clock import Clock, SystemClock
 from magictel.conformance.io_faults import FILE, IoFault, io_faults
+from magictel.conformance.stages import Stage
 from magictel.errors import UsageError
 from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
-from magictel.sandbox.emulator import Emulator
+from magictel.sandbox.emulator import DatagramEmulator, Emulator
 from magictel.sandbox.table import emulators, make
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.load import resolve_settings
 from magictel.settings.model import ExporterSettings, HttpSettings
 
-NOWHERE = "http://127.0.0.1:9"
-"""The address for exporters without an emulator. No law sends anything to it."""
+OWN_TIME = (
+    "the emulator uses another clock and misses the waits that laws skip: create it with the given clock, "
+    "lambda clock: AcmeEmulator(clock=clock)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The destination of an exporter: the emulator's origin (`http://127.0.0.1:PORT`; `NOWHERE` without one), or a directory.
+    """The destination of an exporter: the emulator's origin (`http://127.0.0.1:PORT`, `udp://127.0.0.1:PORT`), or a directory.
 
     `settings` are options that the law sets; pass `clock` to the exporter, otherwise waits take real time.
     """
@@ -40,9 +43,14 @@ class Place:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The variables with the emulator's address."""
 
+    @property
+    def port(self) -> int:
+        """The port of `origin`."""
+        return int(self.origin.rpartition(":")[2])
+
 
 MakeExporter = Callable[[Place], Exporter[Any]]
-MakeEmulator = Callable[[Clock], Emulator]
+MakeEmulator = Callable[[Clock], Emulator | DatagramEmulator | Stage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,21 @@ def _named(text: str) -> MakeEmulator:
             "use MODULE:NAME, a class or function that accepts clock= and returns an emulator",
         ) from None
 
-    def create(clock: Clock) -> Emulator:
-        emulator: Emulator = factory(clock=clock)
-        return emulator
+    def create(clock: Clock) -> Any:
+        return factory(clock=clock)
 
     return create
+
+
+def keeps_own_time(emulator: object, clock: Clock) -> bool:
+    """Return whether it has clocks, but not this one. Direct use of the system clock is not detected."""
+    clocks = list(_clocks(emulator, deep=3))
+    return bool(clocks) and all(candidate is not clock for candidate in clocks)
+
+
+def _clocks(thing: object, deep: int) -> Iterator[Any]:
+    for value in getattr(thing, "__dict__", {}).values():
+        if all(callable(getattr(value, name, None)) for name in ("now", "monotonic", "wait")):
+            yield value
+        elif deep > 1:
+            yield from _clocks(value, deep - 1)

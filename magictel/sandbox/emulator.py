@@ -35,6 +35,27 @@ class Emulator(Protocol):
 
 
 @runtime_checkable
+class DatagramEmulator(Protocol):
+    """An agent that receives datagrams into memory and sends no replies. Thread-safe; it opens no socket and starts no thread."""
+
+    name: str
+    """Name of the exporter whose agent it emulates."""
+
+    def receive(self, datagram: bytes) -> None:
+        """Store what a datagram carries."""
+        ...
+
+    @property
+    def stored(self) -> int:
+        """How many points the agent holds now."""
+        ...
+
+    def environment(self, origin: str) -> dict[str, str]:
+        """The variables that point the exporter at this emulator, served at `origin` (`udp://host:port`)."""
+        ...
+
+
+@runtime_checkable
 class Refuses(Protocol):
     """An emulator that knows the backend's own body for a refusal; without it the scripted status has none."""
 

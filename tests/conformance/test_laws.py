@@ -10,7 +10,7 @@ import pytest
 import magictel.conformance
 from magictel.conformance import LAWS, Place, Subject, run
 from magictel.conformance.io_faults import file_faults
-from magictel.conformance.requirements import Need
+from magictel.conformance.law import Need
 from magictel.conformance.runner import LawVerdict, Result
 from magictel.conformance.under_test import registered
 from magictel.exporters.file import FileSettings

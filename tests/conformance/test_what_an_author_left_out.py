@@ -17,8 +17,8 @@ from magictel.conformance import LAWS, Place, Subject, run
 from magictel.conformance.law import points
 from magictel.conformance.report import lines
 from magictel.conformance.runner import LawVerdict, Result
-from magictel.conformance.timekeeping import OWN_TIME, keeps_own_time
-from magictel.conformance.under_test import NOWHERE, registered
+from magictel.conformance.stages import NOWHERE
+from magictel.conformance.under_test import OWN_TIME, keeps_own_time, registered
 from magictel.exporters.elasticsearch import ElasticsearchExporter
 from magictel.exporters.elasticsearch.settings import ElasticsearchSettings
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator

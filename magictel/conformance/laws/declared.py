@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from magictel.conformance.case import Case, options_of
-from magictel.conformance.law import LawRegistry, Level, Violation, broken_unless, first
+from magictel.conformance.law import Broken, LawRegistry, Level, Need, require
 from magictel.conformance.points import collection
-from magictel.conformance.requirements import Need
 from magictel.ladder.climb import climb
 from magictel.ladder.probe import probes_of
 from magictel.model.finding import Finding, Rung, SideEffect, Status
@@ -19,39 +18,32 @@ from magictel.settings.describe import json_schema, option_rows, sample_toml
 
 LAWS = LawRegistry()
 _PLANTED = "c0nf0rmance-pl4nted-s3cret"
-_CHANGES = frozenset({"PUT", "DELETE", "PATCH"})
 
 
 @LAWS.law("describe.interface", "The exporter declares its name, a summary, and its interface version.")
-def interface(case: Case) -> Violation | None:
+def interface(case: Case) -> None:
     """Check name, summary, interface and settings."""
     exporter = case.exporter()
     number = declared_interface(type(exporter))
-    return first(
-        broken_unless(getattr(exporter, "name", ""), "it has no name"),
-        broken_unless(getattr(exporter, "summary", ""), "it has no summary"),
-        broken_unless(number is not None, f"its own class does not set interface = {INTERFACE}"),
-        broken_unless(number == INTERFACE, f"it was built for interface {number}"),
-    )
+    require(getattr(exporter, "name", ""), "it has no name")
+    require(getattr(exporter, "summary", ""), "it has no summary")
+    require(number is not None, f"its own class does not set interface = {INTERFACE}")
+    require(number == INTERFACE, f"it was built for interface {number}")
 
 
 @LAWS.law(
     "describe.options",
     "Every option has a description and a variable, and a sample file and a schema can be generated.",
 )
-def options(case: Case) -> Violation | None:
+def options(case: Case) -> None:
     """Check with the code of `magictel describe`."""
     exporter = case.exporter()
     model = type(exporter.settings)
     for row in option_rows(model):
-        if not row.description.strip():
-            return Violation(f"the option {row.name} has no description")
-        if not row.env:
-            return Violation(f"the option {row.name} has no variable")
-    return first(
-        broken_unless(sample_toml(model, exporter.name), "no sample file can be generated"),
-        broken_unless(json_schema(model, exporter.name), "no schema can be generated"),
-    )
+        require(row.description.strip(), f"the option {row.name} has no description")
+        require(row.env, f"the option {row.name} has no variable")
+    require(sample_toml(model, exporter.name), "no sample file can be generated")
+    require(json_schema(model, exporter.name), "no schema can be generated")
 
 
 @LAWS.law(
@@ -59,13 +51,11 @@ def options(case: Case) -> Violation | None:
     "The exporter declares the cost of a point, and what the backend rejects or changes.",
     level=Level.SHOULD,
 )
-def cost(case: Case) -> Violation | None:
+def cost(case: Case) -> None:
     """Check the cost and limits that `magictel describe` shows."""
     exporter = case.exporter()
-    return first(
-        broken_unless(exporter.cost, "it does not declare the cost of a point"),
-        broken_unless(exporter.limits, "it does not declare what is rejected or changed"),
-    )
+    require(exporter.cost, "it does not declare the cost of a point")
+    require(exporter.limits, "it does not declare what is rejected or changed")
 
 
 @LAWS.law(
@@ -74,9 +64,9 @@ def cost(case: Case) -> Violation | None:
     Need.SECRETS,
     Need.BACKEND,
 )
-def secrets(case: Case) -> Violation | None:
+def secrets(case: Case) -> None:
     """Plant each secret option separately; the backend echoes it."""
-    if case.served:
+    if case.stage.replies:
         case.script(f"400 body='no entry for {_PLANTED}' x40, then 503 body='{_PLANTED}' forever")
     tried = 0
     for secret_option in options_of(case.exporter()):
@@ -91,35 +81,32 @@ def secrets(case: Case) -> Violation | None:
         exporter.export(collection(case.run_id, 1, case.clock.now()), timeout_millis=200)
         shown += [f"{finding.message} {finding.remedy} {finding.evidence}" for finding in _climbed(exporter)]
         exporter.shutdown(0)
-        if any(_PLANTED in text for text in (*shown, *case.logs, case.printed.getvalue())):
-            return Violation(f"the value of {secret_option.key} is shown")
-    return broken_unless(tried, "no secret could be planted")
+        leaked = any(_PLANTED in text for text in (*shown, *case.logs, case.printed.getvalue()))
+        require(not leaked, f"the value of {secret_option.key} is shown")
+    require(tried, "no secret could be planted")
 
 
 @LAWS.law(
     "probes.hold", "With a healthy backend no rung of the ladder fails, and no probe raises an exception.", Need.BACKEND
 )
-def probes_hold(case: Case) -> Violation | None:
+def probes_hold(case: Case) -> None:
     """Climb all rungs."""
     for finding in _climbed(case.exporter()):
         if finding.outcome is Status.FAIL:
-            return Violation(f"{finding.rung}: {finding.code}: {finding.message}")
-    return None
+            raise Broken(f"{finding.rung}: {finding.code}: {finding.message}")
 
 
 @LAWS.law("probes.side-effects", "Probes do no more than they declare: read-only ones write nothing.", Need.BACKEND)
-def side_effects(case: Case) -> Violation | None:
+def side_effects(case: Case) -> None:
     """Climb the ladder with a backend that records requests."""
     exporter = case.exporter()
     files = _files(case.folder)
-    list(_climbed(exporter))
-    declared = {probe.side_effect for probe in probes_of(type(exporter))} & exporter.allowed
-    if case.served:
-        for request in case.server.requests:
-            wrote = case.emulator.is_write(request) and SideEffect.CANARY_WRITE not in declared
-            if wrote or request.method in _CHANGES:
-                return Violation(f"a probe that declares to read only sent {request.method} {request.path}")
-    return broken_unless(_files(case.folder) == files, "climbing the ladder changed files")
+    _climbed(exporter)
+    allowed = {probe.side_effect for probe in probes_of(type(exporter))} & exporter.allowed
+    writes = () if SideEffect.CANARY_WRITE in allowed else case.writes()
+    for name in (*case.stage.side_effects(), *(write.name for write in writes)):
+        raise Broken(f"a probe that declares to read only sent {name}")
+    require(_files(case.folder) == files, "climbing the ladder changed files")
 
 
 def _climbed(exporter: Exporter[Any]) -> tuple[Finding, ...]:

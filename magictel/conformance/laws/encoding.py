@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.conformance.case import Case
-from magictel.conformance.law import LawRegistry, Violation, points
+from magictel.conformance.law import LawRegistry, points, require
 from magictel.conformance.points import collection, odd, payloads_of, shapes, together
 from magictel.plugin.exporter import Exporter
 
@@ -15,45 +16,42 @@ LAWS = LawRegistry()
 
 
 @LAWS.law("encode.template", "A template's bytes equal those of encode, cold and warm.")
-def template(case: Case) -> Violation | None:
+def template(case: Case) -> None:
     """Encode the same collections in both ways; the second and third time the caches are warm."""
     fast, plain = case.exporter(), case.exporter()
     plain.template = lambda: None  # type: ignore[method-assign] # the reference encoding only
     for name, data in _collections(case):
         for turn in ("cold", "warm", "warm again"):
-            if _body(fast, data) != _body(plain, data):
-                return Violation(f"{name}, {turn}: the template's bytes differ from those of encode")
-    return None
+            same = _body(fast, data) == _body(plain, data)
+            require(same, f"{name}, {turn}: the template's bytes differ from those of encode")
 
 
 @LAWS.law("encode.items", "A payload's body is the sequence of its items, and can be split into them.")
-def items(case: Case) -> Violation | None:
+def items(case: Case) -> None:
     """Split by the lengths or with `split`, and join again."""
     exporter = case.exporter()
     for name, data in _collections(case):
         for payload in payloads_of(exporter, data):
             payload = payload.cut(exporter.split)
             items = payload.items()
-            if len(items) != payload.points:
-                return Violation(f"{name}: {points(payload.points)}, but {len(items)} items in the body")
-            if b"".join(items) != payload.body:
-                return Violation(f"{name}: the joined items differ from the body")
-            if payload.points > 1 and payload.only([1]).body != items[1]:
-                return Violation(f"{name}: a payload reduced to its second item has other content")
-    return None
+            require(
+                len(items) == payload.points, f"{name}: {points(payload.points)}, but {len(items)} items in the body"
+            )
+            require(b"".join(items) == payload.body, f"{name}: the joined items differ from the body")
+            require(
+                payload.points < 2 or payload.only([1]).body == items[1],
+                f"{name}: a payload reduced to its second item has other content",
+            )
 
 
 @LAWS.law("encode.repeatable", "The same points always give the same bytes, in every exporter with the same settings.")
-def repeatable(case: Case) -> Violation | None:
+def repeatable(case: Case) -> None:
     """Encode in another exporter, a day later: the backend must recognise a retry by another process."""
-    first_exporter, second_exporter = case.exporter(), case.exporter()
-    collections = list(_collections(case))
-    bodies = [_body(first_exporter, data) for _, data in collections]
+    earlier, later = case.exporter(), case.exporter()
+    bodies = [(name, data, _body(earlier, data)) for name, data in _collections(case)]
     case.clock.wait(86_400.0)
-    for (name, data), before in zip(collections, bodies, strict=True):
-        if _body(second_exporter, data) != before:
-            return Violation(f"{name}: two exporters encode the same points differently, a day apart")
-    return None
+    for name, data, body in bodies:
+        require(_body(later, data) == body, f"{name}: two exporters encode the same points differently, a day apart")
 
 
 def _collections(case: Case) -> Iterator[tuple[str, MetricsData]]:
@@ -66,5 +64,5 @@ def _collections(case: Case) -> Iterator[tuple[str, MetricsData]]:
     yield "several resources", together(several)
 
 
-def _body(exporter: Exporter[object], data: MetricsData) -> bytes:  # type: ignore[type-var]
+def _body(exporter: Exporter[Any], data: MetricsData) -> bytes:
     return b"".join(payload.body for payload in payloads_of(exporter, data))
