@@ -80,9 +80,12 @@ def prepare_all(room: Sandbox) -> None:
 def _prepare(room: Sandbox, chosen: Sequence[Chosen]) -> None:
     """Prepare the emulators directly, past their servers: scripted faults are for later requests. The command shows failures."""
     from magictel.operations.prepare import prepare
+    from magictel.sandbox.emulator import DatagramEmulator
 
     for target in chosen:
-        prepare(target.job(transport=_Direct(room.emulators[target.spec.exporter])), apply=True)
+        emulator = room.emulators[target.spec.exporter]
+        if not isinstance(emulator, DatagramEmulator):
+            prepare(target.job(transport=_Direct(emulator)), apply=True)
 
 
 class _Direct:

@@ -204,7 +204,7 @@ class SystemStage:
             self._active.enter_context(self._io_faults[text].begin(self._folder))
 
     def writes(self) -> Sequence[Write]:
-        """Return nothing: nobody sees them."""
+        """Return nothing: they cannot be seen."""
         return ()
 
     def side_effects(self) -> Sequence[str]:

@@ -10,7 +10,8 @@ from typing import Self
 from magictel.clock import Clock, SystemClock
 from magictel.errors import UsageError
 from magictel.http.wire import Request
-from magictel.sandbox.emulator import Emulator
+from magictel.sandbox.datagrams import DatagramServer
+from magictel.sandbox.emulator import DatagramEmulator, Emulator
 from magictel.sandbox.faults import Faults, parse_faults
 from magictel.sandbox.server import Server
 from magictel.sandbox.table import canonical, make, usable
@@ -36,18 +37,24 @@ class Sandbox:
         clock = clock or SystemClock()
         chosen = list(dict.fromkeys(canonical(name) for name in (usable() if names is None else names)))
         scripts = _scripts(faults, chosen)
-        self.emulators: dict[str, Emulator] = {name: make(name, clock) for name in chosen}
-        self.servers: dict[str, Server] = {
-            name: Server(
-                emulator,
-                host=host,
-                port=port + place if port else 0,
-                faults=scripts.get(name),
-                clock=clock,
-                seen=partial(seen, name) if seen is not None else None,
-            )
-            for place, (name, emulator) in enumerate(self.emulators.items())
-        }
+        self.emulators: dict[str, Emulator | DatagramEmulator] = {}
+        self.servers: dict[str, Server | DatagramServer] = {}
+        for place, name in enumerate(chosen):
+            emulator = make(name, clock)
+            number = port + place if port else 0
+            if isinstance(emulator, DatagramEmulator):
+                self.servers[name] = DatagramServer(emulator, host=host, port=number, faults=scripts.get(name))
+            elif hasattr(emulator, "handle"):
+                noted = partial(seen, name) if seen is not None else None
+                self.servers[name] = Server(
+                    emulator, host=host, port=number, faults=scripts.get(name), clock=clock, seen=noted
+                )
+            elif names is None:
+                continue
+            else:
+                message = f"the emulator for {name} is a stage of its own, for laws only"
+                raise UsageError("sandbox.unknown-emulator", message, f"magictel conformance {name}")
+            self.emulators[name] = emulator
 
     def start(self) -> Self:
         """Start every server; when one cannot be started, none stays."""

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from magictel.clock import Clock
 from magictel.errors import PluginError, UsageError
-from magictel.sandbox.emulator import Emulator
+from magictel.sandbox.emulator import DatagramEmulator, Emulator
 from magictel.secrets.masking import masked
 
 GROUP = "magictel.emulators"
@@ -23,7 +23,12 @@ _BUILT_IN: Mapping[str, tuple[str, str]] = {
     "opensearch": ("magictel.sandbox.elasticsearch", "OpenSearchEmulator"),
     "prometheus-remote-write": ("magictel.sandbox.prometheus_remote_write", "PrometheusRemoteWriteEmulator"),
 }
-_MEMBERS = ("name", "handle", "is_write", "stored", "environment")
+_MEMBERS = {
+    "handle": ("name", "handle", "is_write", "stored", "environment"),
+    "receive": ("name", "receive", "stored", "environment"),
+    "script": ("name", "script", "writes", "origin", "environment"),
+}
+"""What an emulator must have, by the member that shows its kind: HTTP, datagrams, or a stage of its own for laws."""
 _log = logging.getLogger("magictel.sandbox")
 
 
@@ -63,7 +68,7 @@ def canonical(name: str) -> str:
     )
 
 
-def make(name: str, clock: Clock) -> Emulator:
+def make(name: str, clock: Clock) -> Emulator | DatagramEmulator:
     """Return a new emulator of the backend of exporter `name`. Raise `UsageError`, `PluginError`."""
     name = canonical(name)
     if name in _BUILT_IN:
@@ -73,7 +78,8 @@ def make(name: str, clock: Clock) -> Emulator:
     factory = _load(point)
     try:
         emulator = factory(clock=clock)
-        missing = [member for member in _MEMBERS if not hasattr(emulator, member)]
+        kind = next((member for member in _MEMBERS if hasattr(emulator, member)), "handle")
+        missing = [member for member in _MEMBERS[kind] if not hasattr(emulator, member)]
     except Exception as failure:
         raise _broken(point, f"cannot be called with clock=: {_reason(failure)}") from failure
     if missing:
