@@ -29,7 +29,7 @@ class MagictelError(Exception):
         self.origin = origin
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.code, self.message, self.remedy, self.origin))
+        return _restored, (type(self), vars(self))
 
 
 class UsageError(MagictelError):
@@ -66,14 +66,9 @@ class WireError(MagictelError):
         self.maybe_delivered = maybe_delivered
         self.evidence: Mapping[str, object] = evidence or {}
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (
-            _wire_error,
-            (self.code, self.message, self.remedy, self.phase, self.maybe_delivered, dict(self.evidence)),
-        )
 
-
-def _wire_error(
-    code: str, message: str, remedy: str | None, phase: Phase, maybe_delivered: bool, evidence: Mapping[str, object]
-) -> WireError:
-    return WireError(code, message, remedy, phase=phase, maybe_delivered=maybe_delivered, evidence=evidence)
+def _restored(kind: type[MagictelError], state: Mapping[str, object]) -> MagictelError:
+    """Return an unpickled error."""
+    error = kind.__new__(kind, state["message"])
+    vars(error).update(state)
+    return error

@@ -17,11 +17,10 @@ from magictel.files import open_regular
 from magictel.registry import entry_points
 from magictel.secrets.redactor import Redactor
 from magictel.settings import edit, select
-from magictel.settings.cautions import CREDENTIAL_NAME
-from magictel.settings.file import ConfigFile, Table, parse
-from magictel.settings.locate import locate
+from magictel.settings.file import ConfigFile, Table, locate, parse
 from magictel.settings.names import find, lookup
-from magictel.settings.texts import texts
+from magictel.settings.values import texts
+from magictel.settings.warnings import CREDENTIAL_NAME
 
 if TYPE_CHECKING:
     from magictel.settings.fields import Field

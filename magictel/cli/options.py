@@ -9,7 +9,6 @@ import typer
 from magictel.cli.durations import some_seconds
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format, ResultFormat
-from magictel.settings.locate import locate
 
 if TYPE_CHECKING:
     from magictel.settings.file import ConfigFile
@@ -73,9 +72,6 @@ TimingOption = Annotated[bool, typer.Option("--timing", help="Show where the tim
 
 def config_file(config: str | None) -> ConfigFile | None:
     """Return the configuration file from option, variable or working directory, or None if none is named and none exists."""
-    path, _, said_by = locate(config, environment(), folder())
-    if said_by is None and not path.exists():
-        return None
     from magictel.settings.file import find
 
     return find(config, environment(), folder())

@@ -19,10 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from magictel.errors import SettingsError
-from magictel.files import NotRegular, open_regular
+from magictel.files import open_regular
 from magictel.net.tls_errors import HANDSHAKE_FAILURE, CertificateWanted, PinMismatch
 
 _CERTIFICATE_REQUEST = 13  # RFC 8446 §4
+_UNREADABLE: Mapping[type[OSError], str] = {
+    FileNotFoundError: "the file does not exist",
+    PermissionError: "this user may not read it",
+    IsADirectoryError: "it is a directory",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +74,10 @@ def ssl_context(options: TlsOptions) -> ssl.SSLContext:
     With a pin the context itself verifies nothing: use `handshake`, which does.
     """
     pinned = options.fingerprint is not None
+    if options.ca_file:
+        _must_be_readable("ca_file", options.ca_file)
     try:
-        if options.ca_file:
-            open_regular(options.ca_file).close()  # OpenSSL would block on a pipe
         context = ssl.create_default_context(cafile=options.ca_file or None)
-    except FileNotFoundError:
-        raise _unusable("ca_file", options.ca_file, "the file does not exist") from None
-    except PermissionError:
-        raise _unusable("ca_file", options.ca_file, "this user may not read it") from None
-    except IsADirectoryError:
-        raise _unusable("ca_file", options.ca_file, "it is a directory") from None
-    except NotRegular as failure:
-        raise _unusable("ca_file", options.ca_file, str(failure.strerror)) from None
     except (ssl.SSLError, OSError):
         raise _unusable("ca_file", options.ca_file, "it contains no PEM certificate") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -230,10 +227,12 @@ def _no_password() -> str:
 
 
 def _must_be_readable(field: str, path: str) -> None:
+    """Raise `SettingsError` for a file that cannot be read, and for a pipe, on which OpenSSL would block."""
     try:
         open_regular(path).close()
     except OSError as failure:
-        raise _unusable(field, path, (failure.strerror or "not readable").lower()) from None
+        why = _UNREADABLE.get(type(failure)) or failure.strerror or "it cannot be read"
+        raise _unusable(field, path, why) from None
 
 
 def _unusable(field: str, path: str | None, why: str) -> SettingsError:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from magictel.errors import MagictelError, SettingsError
@@ -22,7 +23,6 @@ from magictel.model.outcome import Receipt
 from magictel.plugin.exporter import Exporter
 from magictel.registry import entry_points
 from magictel.runtime.counting import CountingExporter
-from magictel.runtime.reader import Reader
 from magictel.runtime.sigterm import LastCollection
 from magictel.settings.file import ConfigFile, find
 from magictel.settings.load import resolve_settings
@@ -31,6 +31,14 @@ from magictel.settings.select import TargetSpec, enabled_names, listed_targets, 
 _log = logging.getLogger("magictel.runtime")
 _GRACE = 5.0
 """Seconds for the last collection after SIGTERM: supervisors send SIGKILL after ten or more."""
+
+
+class _Reader(PeriodicExportingMetricReader):
+    """The SDK's reader. A child that was forked during an export gets a free export lock."""
+
+    def _at_fork_reinit(self) -> None:
+        self._export_lock = threading.Lock()
+        super()._at_fork_reinit()  # type: ignore[no-untyped-call] # the SDK's
 
 
 class Runtime:
@@ -156,13 +164,13 @@ def _exporter(
 
 def _reader(
     target: str, exporter: Exporter[Any] | CountingExporter, millis: float
-) -> tuple[Exporter[Any] | CountingExporter, Reader]:
+) -> tuple[Exporter[Any] | CountingExporter, _Reader]:
     """Create the reader of an exporter; replace an exporter that the SDK cannot use with one that counts."""
     try:
-        return exporter, Reader(exporter, export_interval_millis=millis)
+        return exporter, _Reader(exporter, export_interval_millis=millis)
     except AttributeError as failure:  # a plugin without an exporter's attributes
         counting = CountingExporter(target, _broken(target, failure))
-        return counting, Reader(counting, export_interval_millis=millis)
+        return counting, _Reader(counting, export_interval_millis=millis)
 
 
 def _broken(name: str, failure: Exception) -> SettingsError:

@@ -9,7 +9,7 @@ import re
 
 from magictel.secrets.secret import MASK
 
-_TOKEN_PREFIXES = (
+_TOKEN_PREFIXES = [
     "ghp_",
     "gho_",
     "ghu_",
@@ -23,7 +23,7 @@ _TOKEN_PREFIXES = (
     "ASIA",
     "NRAK-",
     "eyJ",
-)
+]
 _TOKEN = re.compile(
     r"(?:gh[pousr]_|github_pat_|glpat-|glsa_|xox[a-z]-)(?=[a-z_-]{0,64}[0-9A-Z])[A-Za-z0-9_-]{16,}"
     r"|(?:AKIA|ASIA|NRAK-)[A-Z0-9]{16,}"

@@ -6,6 +6,7 @@ removed table, so these two edits work on lines.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import tempfile
@@ -20,7 +21,7 @@ import tomlkit.items
 from magictel.errors import SettingsError, UsageError
 from magictel.settings import convert
 from magictel.settings.fields import Field, toml_value
-from magictel.settings.names import find
+from magictel.settings.names import did_you_mean, find
 from magictel.settings.origin import Origin
 from magictel.settings.toml_lines import key_lines
 
@@ -34,20 +35,16 @@ HEAD = """\
 def add_target(text: str, name: str, exporter: str, values: Mapping[str, Any]) -> str:
     """Return the text with a new table at its end."""
     document = tomlkit.parse(text)
-    targets = document.get("targets")
-    if targets is None:
-        targets = tomlkit.table(is_super_table=True)
-        document["targets"] = targets
-    elif find(name, targets) is not None:
-        raise UsageError(
-            "usage.target-exists", f"a target {find(name, targets)} already exists", "choose another name with --as"
-        )
+    targets = document.setdefault("targets", tomlkit.table(is_super_table=True))
+    if (known := find(name, targets)) is not None:
+        raise UsageError("usage.target-exists", f"a target {known} already exists", "choose another name with --as")
     table = tomlkit.table()
-    table["exporter"] = exporter
-    for key, value in values.items():
+    for key, value in {"exporter": exporter, **values}.items():
         table[key] = _item(value)
     targets[name] = table
-    return _checked(tomlkit.dumps(document), _with(text, name, {"exporter": exporter, **values}))
+    wanted = tomllib.loads(text)
+    wanted.setdefault("targets", {})[name] = {"exporter": exporter, **values}
+    return _checked(tomlkit.dumps(document), wanted)
 
 
 def remove_target(text: str, name: str) -> str:
@@ -57,7 +54,7 @@ def remove_target(text: str, name: str) -> str:
     del wanted["targets"][known]
     if not wanted["targets"]:
         del wanted["targets"]
-    kept = _without(text.splitlines(keepends=True), known, text)
+    kept = _without(text, known)
     if not _reads(kept, wanted):
         document = tomlkit.parse(text)
         del document["targets"][known]
@@ -67,20 +64,8 @@ def remove_target(text: str, name: str) -> str:
 
 def set_enabled(text: str, name: str, enabled: bool) -> str:
     """Return the text with a target's `enabled` set; write it only if necessary."""
-    known = _known(text, name)
-    wanted = tomllib.loads(text)
-    table = wanted["targets"][known]
-    if table.get("enabled", True) is enabled:
-        return text
-    there = "enabled" in table
-    table["enabled"] = enabled
-    if not there:
-        inserted = _inserted(text, known, {"enabled": enabled})
-        if _reads(inserted, wanted):
-            return inserted
-    document = tomlkit.parse(text)
-    document["targets"][known]["enabled"] = enabled
-    return _checked(tomlkit.dumps(document), wanted)
+    table = tomllib.loads(text)["targets"][_known(text, name)]
+    return text if table.get("enabled", True) is enabled else set_values(text, name, {"enabled": enabled})
 
 
 def set_values(text: str, name: str, values: Mapping[str, Any]) -> str:
@@ -179,8 +164,6 @@ def _known(text: str, name: str) -> str:
     targets = tomllib.loads(text).get("targets", {})
     known = find(name, targets)
     if known is None:
-        from magictel.settings.names import did_you_mean
-
         hint = did_you_mean(name, targets)
         message = f'the file has no target "{name}"' + (f". {hint}" if hint else "")
         raise UsageError("usage.unknown-target", message, f"it has {', '.join(targets) or 'none'}")
@@ -197,37 +180,23 @@ def _inserted(text: str, known: str, values: Mapping[str, Any]) -> str:
     return "".join([*lines[:line], *new, *lines[line:]])
 
 
-def _with(text: str, name: str, table: dict[str, Any]) -> dict[str, Any]:
-    wanted = tomllib.loads(text)
-    wanted.setdefault("targets", {})[name] = table
-    return wanted
-
-
-def _without(lines: list[str], name: str, text: str) -> str:
-    """Return the line ranges of the target's tables, up to the last line that is not a comment or blank."""
-    headers = {line for path, line in key_lines(text).items() if path[:2] == ("targets", name)}
+def _without(text: str, name: str) -> str:
+    """Return the text without the target's tables, each up to its last line that is neither blank nor a comment."""
+    lines = text.splitlines(keepends=True)
+    line_of = key_lines(text)
+    target_lines = {line for path, line in line_of.items() if path[:2] == ("targets", name)}
+    headers = sorted({line for line in line_of.values() if _HEADER.match(lines[line - 1])})
+    starts = [0, *(line - 1 for line in headers), len(lines)]
     kept: list[str] = []
-    number = 0
-    while number < len(lines):
-        if number + 1 not in headers or not _HEADER.match(lines[number]):
-            kept.append(lines[number])
-            number += 1
-            continue
-        end = _next_header(text, number + 1, len(lines))
-        last = end
-        while last > number + 1 and (not lines[last - 1].strip() or lines[last - 1].lstrip().startswith("#")):
-            last -= 1
-        if last < end and not lines[last].strip() and (not kept or not kept[-1].strip()):
-            last += 1  # one blank line is enough
-        number = last
+    for start, end in itertools.pairwise(starts):
+        block = lines[start:end]
+        if start + 1 in target_lines and start + 1 in headers:
+            content = [at for at, line in enumerate(block) if line.strip() and not line.lstrip().startswith("#")]
+            block = block[content[-1] + 1 :]
+            if block and not block[0].strip() and (not kept or not kept[-1].strip()):
+                del block[0]  # one blank line is enough
+        kept += block
     return "".join(kept)
-
-
-def _next_header(text: str, line: int, end: int) -> int:
-    """Return the index of the next header line after `line` (from 1), or the end."""
-    lines = text.splitlines()
-    known = sorted(number for number in set(key_lines(text).values()) if number > line)
-    return next((number - 1 for number in known if _HEADER.match(lines[number - 1])), end)
 
 
 def _item(value: Any) -> Any:

@@ -11,12 +11,13 @@ from typing import Any
 from magictel import env_quotes
 from magictel.errors import SettingsError
 from magictel.files import NotRegular, open_regular
-from magictel.settings.locate import VARIABLE, locate
-from magictel.settings.names import TARGET_NAME, did_you_mean, normal
+from magictel.settings import names
 from magictel.settings.origin import Origin, file_line
-from magictel.settings.toml_lines import key_lines, line_of
 
+NAME = "magictel.toml"
+VARIABLE = "MAGICTEL_CONFIG"
 _LARGEST = 1_048_576
+_ONE_TABLE_EACH = "each target is a separate table: [targets.NAME]"
 _AT = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 
 
@@ -48,14 +49,23 @@ class ConfigFile:
 
     def table(self, name: str) -> Table | None:
         """Return the table of a target, under either spelling of its name."""
-        wanted = normal(name)
-        return next((table for known, table in self.tables.items() if normal(known) == wanted), None)
+        return names.lookup(name, self.tables)
+
+
+def locate(option: str | None, environment: Mapping[str, str], folder: Path) -> tuple[Path, str, str | None]:
+    """Return the file's path, the path as given, and the option or variable that names it (None: the default place)."""
+    if option:
+        return folder / option, option, "--config"
+    named = environment.get(VARIABLE, "").strip()
+    if named:
+        return folder / named, named, VARIABLE
+    return folder / NAME, NAME, None
 
 
 def find(option: str | None, environment: Mapping[str, str], folder: Path) -> ConfigFile | None:
     """Return the configuration file from `--config`, `MAGICTEL_CONFIG` or `folder`, or None if none is named and none exists."""
-    path, shown, said_by = locate(option, environment, folder)
-    if said_by is None and not path.exists():
+    path, shown, named_by = locate(option, environment, folder)
+    if named_by is None and not path.exists():
         return None
     try:
         with open_regular(path) as opened:
@@ -63,23 +73,15 @@ def find(option: str | None, environment: Mapping[str, str], folder: Path) -> Co
     except OSError as failure:
         missing = isinstance(failure, FileNotFoundError)
         why = "does not exist" if missing else f"cannot be read ({failure.strerror})"
-        if missing and said_by == VARIABLE and env_quotes.unquoted(shown) is not None:
+        if missing and named_by == VARIABLE and env_quotes.unquoted(shown) is not None:
             remedy = f"write {VARIABLE}={env_quotes.unquoted(shown)}"
             raise SettingsError(env_quotes.CODE, f"{VARIABLE} {env_quotes.WHY}", remedy, VARIABLE) from None
-        raise SettingsError(
-            "config.file.missing" if missing else "config.file.unreadable",
-            f"the file {shown} {why}",
-            _remedy(failure, shown),
-            said_by or shown,
-        ) from None
+        code = "config.file.missing" if missing else "config.file.unreadable"
+        raise SettingsError(code, f"the file {shown} {why}", _remedy(failure, shown), named_by or shown) from None
     if len(data) > _LARGEST:
-        raise SettingsError(
-            "config.file.unreadable",
-            f"the file {shown} is larger than 1 MiB",
-            "name a file of targets",
-            said_by or shown,
-        )
-    return replace(parse(data, path, shown), named=said_by is not None)
+        message = f"the file {shown} is larger than 1 MiB"
+        raise SettingsError("config.file.unreadable", message, "name a file of targets", named_by or shown)
+    return replace(parse(data, path, shown), named=named_by is not None)
 
 
 def _remedy(failure: OSError, shown: str) -> str:
@@ -104,49 +106,51 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
     text = text.replace("\r\n", "\n")
     import tomllib  # not every command has a file
 
+    from magictel.settings.toml_lines import key_lines, line_of
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:
         raise _syntax(failure, text, shown) from None
     lines = key_lines(text)
-    _only_known(document, ("targets",), lambda key: file_line(shown, line_of(lines, (key,))))
-    tables: dict[str, Table] = {}
+
+    def origin(*keys: str) -> Origin:
+        return file_line(shown, line_of(lines, keys))
+
+    for key in document:
+        if key != "targets":
+            hint = names.did_you_mean(key, ("targets",))
+            message = f"{key}: no such table" + (f". {hint}" if hint else "")
+            raise SettingsError("config.unknown-key", message, _ONE_TABLE_EACH, str(origin(key)))
     targets = document.get("targets", {})
     if not isinstance(targets, dict):
-        raise _shape("targets is not a table", file_line(shown, line_of(lines, ("targets",))))
+        raise _shape("targets is not a table", origin("targets"))
+    tables: dict[str, Table] = {}
     for name, content in targets.items():
-        where = file_line(shown, line_of(lines, ("targets", name)))
+        where = origin("targets", name)
         if not isinstance(content, dict):
             raise _shape(f"{name} is not a table", where)
-        if not TARGET_NAME.fullmatch(name):
-            raise SettingsError(
-                "config.target.name",
-                f"{name!r} is not a valid target name",
-                "use letters, digits, - and _, beginning with a letter or digit",
-                str(where),
-            )
-        twin = next((known for known in tables if normal(known) == normal(name)), None)
+        if not names.TARGET_NAME.fullmatch(name):
+            message = f"{name!r} is not a valid target name"
+            remedy = "use letters, digits, - and _, beginning with a letter or digit"
+            raise SettingsError("config.target.name", message, remedy, str(where))
+        twin = names.find(name, tables)
         if twin is not None:
-            raise SettingsError(
-                "config.target.duplicate",
-                f"{name} and {twin} are the same name: - and _ are equal",
-                f"rename one of them ({twin} is at {tables[twin].origin})",
-                str(where),
-            )
-        tables[name] = _table(name, content, where, shown, lines)
+            message = f"{name} and {twin} are the same name: - and _ are equal"
+            remedy = f"rename one of them ({twin} is at {tables[twin].origin})"
+            raise SettingsError("config.target.duplicate", message, remedy, str(where))
+        keys = {key: (value, origin("targets", name, key)) for key, value in content.items()}
+        tables[name] = _table(name, keys, where)
     return ConfigFile(path, shown, tables)
 
 
-def _table(
-    name: str, content: dict[str, Any], where: Origin, shown: str, lines: Mapping[tuple[str, ...], int]
-) -> Table:
+def _table(name: str, keys: Mapping[str, tuple[Any, Origin]], where: Origin) -> Table:
     values: dict[str, tuple[Any, Origin]] = {}
-    for key, value in content.items():
-        origin = file_line(shown, line_of(lines, ("targets", name, key)))
+    for key, (value, origin) in keys.items():
         plain = key.strip().replace("-", "_")
         if plain in values:
             raise SettingsError(
-                "config.key.duplicate", f"{plain} is set twice in {name}", f"remove one of {plain}", str(origin)
+                "config.key.duplicate", f"{plain} is set twice in {name}", "remove one of them", str(origin)
             )
         values[plain] = (value, origin)
     exporter, exporter_by = values.pop("exporter", (name, where))
@@ -158,21 +162,7 @@ def _table(
     return Table(name, exporter.strip(), enabled, where, enabled_by, exporter_by, values)
 
 
-def _only_known(document: dict[str, Any], known: tuple[str, ...], origin: Any) -> None:
-    for key in document:
-        if key not in known:
-            hint = did_you_mean(key, known)
-            raise SettingsError(
-                "config.unknown-key",
-                f"{key}: no such table" + (f". {hint}" if hint else ""),
-                "each target is a separate table: [targets.NAME]",
-                str(origin(key)),
-            )
-
-
-def _shape(
-    message: str, origin: Origin, remedy: str = "each target is a separate table: [targets.NAME]"
-) -> SettingsError:
+def _shape(message: str, origin: Origin, remedy: str = _ONE_TABLE_EACH) -> SettingsError:
     return SettingsError("config.file.shape", message, remedy, str(origin))
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,6 @@ class Malformed(Exception):  # noqa: N818 # as above
     """A value contains `${` without a valid reference; the message shows nothing of the value."""
 
 
-@dataclass(frozen=True, slots=True)
-class FromFile:
-    """The content of a secret file, and a warning about its readers."""
-
-    text: str
-    warning: str | None
-
-
 def expand(value: Any, environment: Mapping[str, str]) -> Any:
     """Replace every reference in a value, also in lists and tables. `$${` is a plain `${`. Raise `Unset` or `Malformed`."""
     if isinstance(value, str):
@@ -61,8 +52,13 @@ def near_variables(name: str, environment: Mapping[str, str]) -> str:
     return f"export {name}=…, or write ${{{name}:-default}}{'. ' + hint if hint else ''}"
 
 
-def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str], field: str, origin: str) -> FromFile:
-    """Read a secret file, without stripping. A relative path is relative to `folder`. Raise `SettingsError`."""
+def read_secret_file(
+    path: str, *, folder: Path, environment: Mapping[str, str], field: str, origin: str
+) -> tuple[str, str | None]:
+    """Return the text of a secret file, and a warning if others may read it. Raise `SettingsError`.
+
+    A relative path is relative to `folder`.
+    """
     if not path:
         raise SettingsError("config.secret.file", f"{field}: file: names no file", "use file:PATH", origin)
     home = environment.get("HOME")
@@ -74,24 +70,16 @@ def read_secret_file(path: str, *, folder: Path, environment: Mapping[str, str],
         text: str | None = data.decode()
     except OSError as failure:
         why = "does not exist" if isinstance(failure, FileNotFoundError) else f"cannot be read ({failure.strerror})"
-        raise SettingsError(
-            "config.secret.file",
-            f"{field}: the file {path} {why}",
-            f"correct the path or the permissions of {path}",
-            origin,
-        ) from None
+        remedy = f"correct the path or the permissions of {path}"
+        raise SettingsError("config.secret.file", f"{field}: the file {path} {why}", remedy, origin) from None
     except ValueError:
         text = None
     if text is None or len(data) > _LARGEST:
-        raise SettingsError(
-            "config.secret.file",
-            f"{field}: the file {path} is not a text of at most 64 KiB",
-            "store only the secret in the file",
-            origin,
-        )
+        message = f"{field}: the file {path} is not a text of at most 64 KiB"
+        raise SettingsError("config.secret.file", message, "store only the secret in the file", origin)
     readers = [who for who, bit in (("its group", 0o040), ("everybody", 0o004)) if mode & bit]
     warning = f"{field}: {path} can be read by {' and '.join(readers)}: chmod 600 {path}" if readers else None
-    return FromFile(text, warning)
+    return text, warning
 
 
 def _replace(match: re.Match[str], environment: Mapping[str, str]) -> str:

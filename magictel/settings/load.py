@@ -17,7 +17,6 @@ import msgspec
 
 from magictel.errors import SettingsError
 from magictel.secrets.redactor import Redactor
-from magictel.settings.cautions import cautions
 from magictel.settings.fields import Field, field_map
 from magictel.settings.file import ConfigFile, Table
 from magictel.settings.model import ExporterSettings
@@ -25,7 +24,7 @@ from magictel.settings.names import target_variable
 from magictel.settings.origin import DEFAULT, Origin, variable
 from magictel.settings.reading import LATER, Layer, Reading
 from magictel.settings.trust import borrowed, refusals
-from magictel.settings.unknown_env import strays
+from magictel.settings.warnings import cautions, unknown_variables
 
 S = TypeVar("S", bound=ExporterSettings)
 
@@ -82,7 +81,7 @@ def resolve_settings(
         elif field.required:
             reading.missing(field, table)
     prefixes = model.env_prefix, *model.env_others
-    reading.warnings += strays(name, prefixes, reading.fields, config.tables if config else (), environment)
+    reading.warnings += unknown_variables(name, prefixes, reading.fields, config.tables if config else (), environment)
     reading.stop_if_wrong()
     for field in reading.fields.values():
         if field.required and field.key not in values:

@@ -18,6 +18,7 @@ import msgspec
 
 from magictel.errors import SettingsError
 from magictel.secrets.secret import Secret
+from magictel.settings.fields import fields_of, hide_logins, secret_values
 
 if TYPE_CHECKING:
     from magictel.net.address import Address
@@ -164,19 +165,12 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 10.0
 
     def __repr__(self) -> str:
-        from magictel.settings.fields import fields_of
-
-        shown = ", ".join(f"{field.key}={field.shown(getattr(self, field.key))!r}" for field in fields_of(type(self)))
-        return f"{type(self).__name__}({shown})"
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        from magictel.settings.fields import fields_of
-
         return [(field.key, field.shown(getattr(self, field.key))) for field in fields_of(type(self))]
 
     def __post_init__(self) -> None:
-        from magictel.settings.fields import hide_logins
-
         hide_logins(self)
 
     def problems(self) -> Iterable[Problem]:
@@ -191,8 +185,6 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     def secret_values(self) -> Iterator[str]:
         """Return every secret of these settings in plain text, for a redactor: credentials, headers, logins in URLs."""
-        from magictel.settings.fields import secret_values
-
         return secret_values(self)
 
     def secrets(self) -> Iterator[Secret]:
@@ -206,8 +198,6 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     def plain_values(self) -> Iterator[str]:
         """Return every text of these settings that is neither secret nor an address: a backend may return it."""
-        from magictel.settings.fields import fields_of
-
         return (
             value
             for field in fields_of(type(self))
@@ -217,8 +207,6 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     @classmethod
     def unusable(cls) -> Self:
         """Return placeholder settings for unusable ones: defaults, or empty values."""
-        from magictel.settings.fields import fields_of
-
         return cls(**{field.key: field.nothing for field in fields_of(cls) if field.required})
 
 

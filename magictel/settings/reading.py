@@ -79,7 +79,7 @@ class Reading:
             try:
                 before = convert.split_mapping(before)
             except convert.Unfit as failure:
-                self.fail("config.value", field, str(failure), field.remedy, str(known[1] if known else DEFAULT))
+                self.fail("config.value", f"{field.key}: {failure}", field.remedy, known[1] if known else DEFAULT)
                 before = {}
         return {**before, entry: value}
 
@@ -98,7 +98,7 @@ class Reading:
         except Malformed as malformed:
             code = "config.url.unexpanded-variable" if field.address else "config.value"
             remedy = "use ${VARIABLE} or ${VARIABLE:-default}; write $${ for a literal ${"
-            self.fail(code, field, str(malformed), remedy, str(origin))
+            self.fail(code, f"{field.key}: {malformed}", remedy, origin)
             return
         if self.in_quotes(field, raw, given) or self.separated(field, raw, origin):
             return
@@ -110,7 +110,7 @@ class Reading:
                 return
             values[field.key] = convert.convert(field, raw)
         except convert.Unfit as failure:
-            self.fail("config.value", field, str(failure), field.remedy, str(origin))
+            self.fail("config.value", f"{field.key}: {failure}", field.remedy, origin)
         except SettingsError as failure:
             self.wrong.append(failure)
 
@@ -144,7 +144,9 @@ class Reading:
                 remedy = f"write {','.join(_BETWEEN.split(text.strip()))}"
             else:
                 why, remedy = "the value has several addresses, but the option takes one", "use one of them"
-            self.fail("config.url.separator", field, why, remedy if "@" not in text else "use commas", str(origin))
+            self.fail(
+                "config.url.separator", f"{field.key}: {why}", remedy if "@" not in text else "use commas", origin
+            )
             return True
         return False
 
@@ -167,34 +169,36 @@ class Reading:
         if not isinstance(raw, str):
             raise convert.Unfit("this is not a text")
         if raw.startswith("file:"):
-            folder = self.file_folder if origin.kind == "file" and self.file_folder else self.folder
-            try:
-                secret_file = read_secret_file(
-                    raw[5:].strip(), folder=folder, environment=self.environment, field=label, origin=str(origin)
-                )
-            except SettingsError as failure:
-                if not self.lenient:
-                    raise
-                self.warnings.append(f"{failure.message}: must be supplied later")
-                self.later.add(label.partition(".")[0])
-                return LATER
-            if secret_file.warning:
-                self.warnings.append(secret_file.warning)
-            where = f"{origin} ({raw[:5]}{raw[5:].strip()})"
-            self.secret_in_quotes(label, secret_file.text, where, None)
-            secret = check_secret(secret_file.text.strip(), field=label, origin=where).secret
-            path = raw[5:].strip()
-
-            def reread() -> str:
-                again = read_secret_file(path, folder=folder, environment=self.environment, field=label, origin=where)
-                return check_secret(again.text.strip(), field=label, origin=where).secret.reveal()
-
-            return Secret(secret.reveal(), reread)
+            return self.from_file(label, raw[5:].strip(), origin)
         self.secret_in_quotes(label, raw, str(origin), origin)
         given = check_secret(raw, field=label, origin=str(origin))
         if given.note:
             self.warnings.append(f"{given.note} ({origin})")
         return given.secret
+
+    def from_file(self, label: str, path: str, origin: Origin) -> Secret:
+        """Return the secret in a file; it is read again when the backend rejects it."""
+        folder = self.file_folder if origin.kind == "file" and self.file_folder else self.folder
+        where = f"{origin} (file:{path})"
+
+        def read(shown: str) -> tuple[str, str | None]:
+            return read_secret_file(path, folder=folder, environment=self.environment, field=label, origin=shown)
+
+        def reread() -> str:
+            return check_secret(read(where)[0].strip(), field=label, origin=where).secret.reveal()
+
+        try:
+            text, warning = read(str(origin))
+        except SettingsError as failure:
+            if not self.lenient:
+                raise
+            self.warnings.append(f"{failure.message}: must be supplied later")
+            self.later.add(label.partition(".")[0])
+            return LATER
+        if warning:
+            self.warnings.append(warning)
+        self.secret_in_quotes(label, text, where, None)
+        return Secret(check_secret(text.strip(), field=label, origin=where).secret.reveal(), reread)
 
     def secret_in_quotes(self, label: str, text: str, where: str, origin: Origin | None) -> None:
         """Warn of a secret in quotes, which is rarely intended. The command that removes them shows no secret."""
@@ -213,7 +217,7 @@ class Reading:
         in_host = field.address and unset.reference in masked(str(raw))
         code = "config.url.unexpanded-variable" if in_host else "config.variable-unset"
         remedy = near_variables(unset.name, self.environment)
-        self.fail(code, field, f"the variable {unset.reference} is not set", remedy, str(origin))
+        self.fail(code, f"{field.key}: the variable {unset.reference} is not set", remedy, origin)
 
     def missing(self, field: Field, table: Table | None) -> None:
         """Note a required field that is not set."""
@@ -223,14 +227,14 @@ class Reading:
             self.later.add(field.key)
             self.warnings.append(f"{field.key} is not set: must be supplied later by {name}")
         else:
-            origin = str(table.origin) if table else name
-            self.fail("config.required", field, f"not set, and without a default (needs {name})", where, origin)
+            origin = table.origin if table else name
+            self.fail("config.required", f"{field.key}: not set, and without a default (needs {name})", where, origin)
 
     def empty_address(self, field: Field, origin: Origin) -> None:
         """Note an empty address."""
         example = field.example[0] if isinstance(field.example, list) else field.example
         remedy = f"set {origin} to an address like {example or 'http://localhost:9200'}, or unset it"
-        self.fail("config.url.empty", field, "the address is empty", remedy, str(origin))
+        self.fail("config.url.empty", f"{field.key}: the address is empty", remedy, origin)
 
     def unknown(self, key: str, path: str, origin: Origin) -> None:
         """Note a key that the model does not have."""
@@ -240,7 +244,7 @@ class Reading:
         if path in ("enabled", "exporter"):
             sentence = f"{path}: valid only in the file"
             remedy = "ENABLED_EXPORTERS=… names the targets of one run" if path == "enabled" else "name another target"
-        self.wrong.append(SettingsError("config.unknown-key", sentence, remedy, str(origin)))
+        self.fail("config.unknown-key", sentence, remedy, origin)
 
     def ask(self, settings: ExporterSettings, raw: Mapping[str, tuple[Any, Origin]]) -> None:
         """Note the model's own problems with combinations of values."""
@@ -252,18 +256,13 @@ class Reading:
             if key in self.quoted:
                 self.wrong.append(self.quoted[key])
                 continue
-            origin = (
-                str(raw[at][1]) if at else "default"
-            )  # a missing value has no origin, but the option that needs it has
-            self.wrong.append(
-                SettingsError(code, self.hide(redact(message)), self.hide(redact(remedy)) if remedy else None, origin)
-            )
+            # A missing value has no origin, but the option that needs it has.
+            origin = str(raw[at][1]) if at else "default"
+            self.fail(code, redact(message), redact(remedy) if remedy else None, origin)
 
-    def fail(self, code: str, field: Field, why: str, remedy: str | None, origin: str) -> None:
-        """Note an error in a field."""
-        self.wrong.append(
-            SettingsError(code, self.hide(f"{field.key}: {why}"), self.hide(remedy) if remedy else None, origin)
-        )
+    def fail(self, code: str, message: str, remedy: str | None, origin: object) -> None:
+        """Note an error."""
+        self.wrong.append(SettingsError(code, self.hide(message), self.hide(remedy) if remedy else None, str(origin)))
 
     def stop_if_wrong(self) -> None:
         """Raise the noted errors, the first one in front."""

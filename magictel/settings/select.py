@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from magictel import env_quotes
 from magictel.errors import SettingsError, UsageError
-from magictel.settings.names import find, near, normal
+from magictel.settings.names import did_you_mean, find, normal
 from magictel.settings.origin import DEFAULT, Origin, option_origin, variable
 
 if TYPE_CHECKING:
@@ -66,14 +66,12 @@ def select(
 def targets(config: ConfigFile | None, environment: Mapping[str, str]) -> tuple[TargetSpec, ...]:
     """Return every target of the file in its order, with whether it is enabled and by what."""
     listed = enabled_names(environment)
-    specs = []
-    for table in config.tables.values() if config else ():
-        if listed is None:
-            specs.append(TargetSpec(table.name, table.exporter, table.enabled, table.enabled_by))
-        else:
-            enabled = find(table.name, listed) is not None
-            specs.append(TargetSpec(table.name, table.exporter, enabled, variable(ENABLED)))
-    return tuple(specs)
+    return tuple(
+        TargetSpec(table.name, table.exporter, table.enabled, table.enabled_by)
+        if listed is None
+        else TargetSpec(table.name, table.exporter, find(table.name, listed) is not None, variable(ENABLED))
+        for table in (config.tables.values() if config else ())
+    )
 
 
 def enabled_names(environment: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -118,10 +116,8 @@ def nothing_chosen(config: ConfigFile | None = None) -> SettingsError:
 def unknown_name(name: str, config: ConfigFile | None, exporters: Collection[str]) -> str:
     """Return a message for an unknown target or exporter, with similar names, or all names."""
     known = [*(config.tables if config else ()), *exporters]
-    close = near(name, known)
-    if close:
-        return f'No target or exporter is called "{name}". Did you mean {_either(close)}?'
-    return f'No target or exporter is called "{name}". There are {", ".join(dict.fromkeys(known)) or "none"}.'
+    hint = did_you_mean(name, known) or f"There are {', '.join(dict.fromkeys(known)) or 'none'}."
+    return f'No target or exporter is called "{name}". {hint}'
 
 
 def _named(
@@ -139,9 +135,8 @@ def _listed(
     """Return a name's target. `quoted`: all names, if quotes enclose them."""
     by = variable(ENABLED)
     if quoted is not None:
-        why = SettingsError(
-            env_quotes.CODE, f"{ENABLED} {env_quotes.WHY}", f"write {ENABLED}={','.join(quoted)}", ENABLED
-        )
+        remedy = f"write {ENABLED}={','.join(quoted)}"
+        why = SettingsError(env_quotes.CODE, f"{ENABLED} {env_quotes.WHY}", remedy, ENABLED)
         known = _known(name, config, exporters, by)
         return TargetSpec(known.name if known else name, known.exporter if known else name, True, by, why)
     parts = re.split(r"[\s;|]+", name)
@@ -164,12 +159,8 @@ def _known(name: str, config: ConfigFile | None, exporters: Collection[str], by:
     return None if exporter is None else TargetSpec(exporter, exporter, True, by if by.kind == "variable" else DEFAULT)
 
 
-def _unique(specs: object) -> tuple[TargetSpec, ...]:
+def _unique(specs: Iterable[TargetSpec]) -> tuple[TargetSpec, ...]:
     unique: dict[str, TargetSpec] = {}
-    for spec in specs:  # type: ignore[attr-defined] # any iterable of specs
+    for spec in specs:
         unique.setdefault(normal(spec.name), spec)
     return tuple(unique.values())
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]

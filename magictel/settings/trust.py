@@ -17,21 +17,21 @@ Naming the file means consent. Nothing is read or sent before this is decided.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.errors import SettingsError
 from magictel.secrets.secret import MASK
 from magictel.settings import convert
-from magictel.settings.contained import outside
 from magictel.settings.fields import Field, userinfo_secrets
 from magictel.settings.file import ConfigFile, Table
 from magictel.settings.interpolate import REFERENCE, Malformed, Unset, expand
 from magictel.settings.names import either, normal
 from magictel.settings.origin import Origin
-from magictel.settings.texts import entries, hosts, named_for, texts
+from magictel.settings.values import entries, hosts, named_for, outside, texts
 
 CODE = "config.untrusted-file"
 Parts = Mapping[str, Sequence[tuple[Any, Origin]]]
@@ -80,8 +80,7 @@ def borrowed(
                 yield from (environment.get(match[2], "") for match in REFERENCE.finditer(text) if match[2])
 
 
-@dataclass(frozen=True, slots=True)
-class _Routing:
+class _Routing(NamedTuple):
     """An option of the file that decides where requests go or which server is trusted."""
 
     field: Field
@@ -89,30 +88,23 @@ class _Routing:
     origin: Origin
 
 
+@dataclass(slots=True)
 class _Judgement:
     """The routing options of the file, and your secrets that they would affect."""
 
-    def __init__(
-        self,
-        config: ConfigFile,
-        table: Table,
-        fields: Mapping[str, Field],
-        environment: Mapping[str, str],
-        lenient: bool,
-    ) -> None:
-        self.config = config
-        self.table = table
-        self.fields = fields
-        self.environment = environment
-        self.lenient = lenient
-        self.routing: list[_Routing] = []
-        self.secrets: list[str] = []
-        """Names of variables or options, never values."""
-        self.borrowed: list[tuple[Field, str, Origin]] = []
-        """Variables that the file reads, other than the field's own."""
-        self.address: str | None = None
-        """Your address, without its credentials."""
-        self.refused: list[SettingsError] = []
+    config: ConfigFile
+    table: Table
+    fields: Mapping[str, Field]
+    environment: Mapping[str, str]
+    lenient: bool
+    routing: list[_Routing] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    """Names of variables or options, never values."""
+    borrowed: list[tuple[Field, str, Origin]] = field(default_factory=list)
+    """Variables that the file reads, other than the field's own."""
+    address: str | None = None
+    """Your address, without its credentials."""
+    refused: list[SettingsError] = field(default_factory=list)
 
     def ours(self, field: Field, value: Any, origin: Origin) -> None:
         """Note one of your values."""
@@ -148,17 +140,12 @@ class _Judgement:
 
     def _sent_elsewhere(self, routing: _Routing, secrets: Sequence[str]) -> SettingsError:
         field, origin = routing.field, routing.origin
-        own_names = set(texts(routing.value))
-        secrets = [
-            name for name in secrets if name not in own_names
-        ] or secrets  # naming "${X}" for the host in "${X}" is no information
+        own_names = set(texts(routing.value))  # naming "${X}" for the host in "${X}" is no information
+        secrets = [name for name in secrets if name not in own_names] or secrets
         names = either(secrets[:3]).replace(" or ", " and ") + (" and more" if len(secrets) > 3 else "")
         if field.address:
-            return self._refusal(
-                field,
-                origin,
-                f"would send {names} {'through' if _is_proxy(field) else 'to'} {hosts(routing.value)}",
-            )
+            preposition = "through" if _is_proxy(field) else "to"
+            return self._refusal(field, origin, f"would send {names} {preposition} {hosts(routing.value)}")
         shown = MASK if field.secret else " ".join(texts(field.shown(routing.value)))
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
         host = f" to {hosts([self.address])}" if self.address else ""
@@ -177,8 +164,6 @@ class _Judgement:
                 yield self._refusal(routing.field, routing.origin, why)
 
     def _refusal(self, field: Field, origin: Origin, why: str) -> SettingsError:
-        import shlex  # for a refusal only
-
         named = shlex.quote(str(self.config.path.absolute()))
         return SettingsError(
             CODE,

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BYTES = {
-    "b": 1,
-    "kb": 1000,
-    "mb": 1000**2,
-    "gb": 1000**3,
-    "kib": 1024,
-    "mib": 1024**2,
-    "gib": 1024**3,
-}
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_BYTES = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 
 
 def parse_seconds(text: str) -> float:
     """Parse seconds from `10`, `0.5`, `250ms`, `10s`, `2m`, `1h`. Raise `ValueError` for other text."""
-    number, unit = _amount(text)
-    return number * _SECONDS[unit or "s"] if (unit or "s") in _SECONDS else _bad(text)
+    return _amount(text, _SECONDS, "s")
 
 
 def parse_bytes(text: str) -> int:
     """Parse bytes from `1024`, `5MB` (a million each), `512KiB` (1024 each). Raise `ValueError` for other text."""
-    number, unit = _amount(text)
-    scaled = number * (_BYTES[unit or "b"] if (unit or "b") in _BYTES else _bad(text))
-    return int(scaled) if scaled == int(scaled) else int(_bad(text))
+    amount = _amount(text, _BYTES, "b")
+    if amount != int(amount):
+        raise ValueError(text)
+    return int(amount)
 
 
 def seconds_text(seconds: float) -> str:
@@ -47,13 +40,9 @@ def bytes_text(size: int) -> str:
     return f"{size} B"
 
 
-def _amount(text: str) -> tuple[float, str]:
+def _amount(text: str, units: Mapping[str, float], default: str) -> float:
     match = _AMOUNT.fullmatch(text.strip())
-    if match is None:
-        _bad(text)
-    assert match is not None
-    return float(match[1]), match[2].lower()
-
-
-def _bad(text: str) -> float:
-    raise ValueError(text)
+    unit = (match[2].lower() or default) if match else ""
+    if match is None or unit not in units:
+        raise ValueError(text)
+    return float(match[1]) * units[unit]

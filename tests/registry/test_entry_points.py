@@ -36,11 +36,11 @@ def found(name: str) -> list[Registration]:
 
 
 def test_what_is_said_of_the_built_in_exporters_is_what_they_say_themselves() -> None:
-    namespace: dict[str, object] = {"__name__": "made"}
+    namespace: dict[str, object] = {"__name__": "generated"}
     exec(compile(builtin_table.source(), "builtin.py", "exec"), namespace)
-    made = namespace["BUILT_IN"]
-    assert isinstance(made, dict)
-    assert {name: tuple(row) for name, row in made.items()} == {
+    table = namespace["BUILT_IN"]
+    assert isinstance(table, dict)
+    assert {name: tuple(row) for name, row in table.items()} == {
         name: tuple(row) for name, row in builtin_exporters.BUILT_IN.items()
     }
 

@@ -1,9 +1,11 @@
-"""The texts inside a raw value of the configuration file, and the hosts and variables that they name."""
+"""The texts inside a raw value of the configuration file, and the hosts, variables and files that they name."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 from magictel.settings.fields import Field, masked
@@ -26,7 +28,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def entries(value: Any) -> list[tuple[str | None, str]]:
-    """Yield every text in a value, with its key if it is in a table."""
+    """Return every text in a value, with its key if it is in a table."""
     if isinstance(value, Mapping):
         return [(str(key), text) for key, item in value.items() for text in texts(item)]
     return [(None, text) for text in texts(value)]
@@ -50,3 +52,22 @@ def named_for(field: Field, name: str) -> bool:
         return False
     by_key = name == field.key.upper() or name.endswith(f"_{field.key.upper()}")
     return by_key or (field.address and bool(_ADDRESS_WORD.search(name)))
+
+
+def outside(folder: Path, path: str) -> str | None:
+    """Return why a path is not a file inside the directory, with links resolved, or None.
+
+    Hidden files do not count as inside: they belong to people and tools (`.env`, `.netrc`, `.git/config`).
+    """
+    pure = PurePath(path)
+    home = Path(os.path.realpath(folder))
+    try:
+        real = Path(os.path.realpath(folder / path))
+    except ValueError:  # a NUL in it
+        return "is not a valid path"
+    if path.startswith("~") or not real.is_relative_to(home):
+        return "is not in its directory"
+    written = () if pure.is_absolute() else pure.parts
+    if any(part.startswith(".") and part != ".." for part in (*written, *real.relative_to(home).parts)):
+        return "is hidden"
+    return None
