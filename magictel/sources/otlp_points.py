@@ -23,18 +23,6 @@ from magictel.sources.batching import RESOURCES, Around, AttributesCache, Head, 
 from magictel.sources.in_memory import shifted
 from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, LineNotes, Skips
 
-_TEMPORALITY = {
-    0: None,
-    "0": None,
-    "AGGREGATION_TEMPORALITY_UNSPECIFIED": None,
-    1: "delta",
-    2: "cumulative",
-    "AGGREGATION_TEMPORALITY_DELTA": "delta",
-    "AGGREGATION_TEMPORALITY_CUMULATIVE": "cumulative",
-    "1": "delta",
-    "2": "cumulative",
-}
-
 
 class OtlpPoints(ABC):
     """A builder of the points of a recording's requests. `shift` (nanoseconds) is added to every time; `skips` counts skipped points."""
@@ -233,7 +221,7 @@ class OtlpPoints(ABC):
     ) -> Head:
         if not metric.name:
             raise MemberError(self._metric_path, "expected a metric's name")
-        if isinstance(temporality, str) and temporality not in _TEMPORALITY:
+        if isinstance(temporality, str) and temporality not in otlp.TEMPORALITY:
             raise MemberError(self._metric_path, f"unknown aggregationTemporality {temporality[:40]!r}")
         raw = bytes(metric.metadata)
         of_summary = metric.summary is not None  # a gauge beside it may have its name
@@ -243,7 +231,7 @@ class OtlpPoints(ABC):
             metadata = self._metadata(raw)
             if of_summary:
                 metadata = summary_part(metadata, metric.name, metric.unit)
-            kept = kind, _TEMPORALITY.get(temporality), monotonic, metadata
+            kept = kind, otlp.TEMPORALITY.get(temporality), monotonic, metadata
             own_unit = metric.unit if unit is None else unit
             return Head(*around, metric.name + suffix, metric.description, own_unit, *kept)
 

@@ -18,15 +18,10 @@ import orjson
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from magictel.encoding.withheld import Withheld
+from magictel.formats.otlp.messages import KINDS
 from magictel.model.metrics import Kind, Point, Series, Stream
 
 _CUT = b"\x00"  # JSON escapes it, so no part contains it
-_KEYS = {
-    Kind.SUM: "sum",
-    Kind.GAUGE: "gauge",
-    Kind.HISTOGRAM: "histogram",
-    Kind.EXPONENTIAL_HISTOGRAM: "exponentialHistogram",
-}
 _TEMPORALITY = {"delta": 1, "cumulative": 2, None: 0}
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -87,7 +82,7 @@ def _around(stream: Stream) -> tuple[Sequence[bytes], Sequence[bytes]]:
     heads = (
         b'{"resource":' + orjson.dumps(resource) + b',"scopeMetrics":[',
         b'{"scope":' + orjson.dumps(scope) + b',"metrics":[',
-        opened + f'"{_KEYS[stream.kind]}":{{"dataPoints":['.encode(),
+        opened + f'"{KINDS[stream.kind]}":{{"dataPoints":['.encode(),
     )
     tails = (
         b"]" + _rest(more) + b"}}",

@@ -17,7 +17,6 @@ import msgspec
 
 from magictel.formats.otlp import messages as otlp
 
-KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 OTLP_KEY = b'"resourceMetrics"'
 """The member of every OTLP metrics request in JSON."""
 OTHER_SIGNALS = ("resourceSpans", "resourceLogs", "resourceProfiles")
@@ -136,7 +135,7 @@ def _lost(strange: dict[str, Any], fields: tuple[str, ...], path: str) -> None:
 
 
 def _one_kind(known: dict[str, Any], strange: dict[str, Any], path: str) -> None:
-    kinds = [kind for kind in KINDS if kind in known]
+    kinds = [kind for kind in (*otlp.KINDS.values(), "summary") if kind in known]
     name = str(known.get("name", ""))
     if len(kinds) > 1:
         raise MemberError(path, f"the metric {name} is {' and '.join(kinds)}, expected one of them")

@@ -18,8 +18,25 @@ import opentelemetry.sdk.resources as sdk
 from msgspec import UNSET, Raw, Struct, UnsetType
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.model.metrics import Kind
 from magictel.model.validity import LATEST
 
+KINDS = {
+    Kind.GAUGE: "gauge",
+    Kind.SUM: "sum",
+    Kind.HISTOGRAM: "histogram",
+    Kind.EXPONENTIAL_HISTOGRAM: "exponentialHistogram",
+}
+"""The members of a metric for each type of points; a summary is another one."""
+TEMPORALITY: dict[int | str, str | None] = {
+    number: temporality
+    for value, name, temporality in (
+        (0, "UNSPECIFIED", None),
+        (1, "DELTA", "delta"),
+        (2, "CUMULATIVE", "cumulative"),
+    )
+    for number in (value, str(value), f"AGGREGATION_TEMPORALITY_{name}")
+}
 _HEX = re.compile("[0-9a-fA-F]+")
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=LATEST)]
 
@@ -185,8 +202,8 @@ class Scope(Struct, forbid_unknown_fields=True):
 REQUEST = msgspec.json.Decoder(Request, strict=False)  # 64-bit integers are text in OTLP JSON
 REQUESTS = msgspec.json.Decoder(list[Request], strict=False)
 _ATTRIBUTES = msgspec.json.Decoder(list[Pair], strict=False)
-_RESOURCE = msgspec.json.Decoder(Resource, strict=False)
-_SCOPE = msgspec.json.Decoder(Scope, strict=False)
+RESOURCE = msgspec.json.Decoder(Resource, strict=False)
+SCOPE = msgspec.json.Decoder(Scope, strict=False)
 
 
 def attributes(raw: bytes) -> tuple[dict[str, Any], int]:
@@ -197,12 +214,12 @@ def attributes(raw: bytes) -> tuple[dict[str, Any], int]:
 
 def resource(raw: bytes) -> sdk.Resource:
     """Decode a resource."""
-    return sdk.Resource(dictionary(_RESOURCE.decode(raw).attributes) if raw else {})
+    return sdk.Resource(dictionary(RESOURCE.decode(raw).attributes) if raw else {})
 
 
 def scope(raw: bytes) -> InstrumentationScope:
     """Decode a scope."""
-    scope = _SCOPE.decode(raw) if raw else Scope()
+    scope = SCOPE.decode(raw) if raw else Scope()
     return InstrumentationScope(scope.name, scope.version, None, dictionary(scope.attributes))
 
 

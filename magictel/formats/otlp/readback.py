@@ -1,25 +1,18 @@
-"""Sent against seen for OTLP JSON: a point's fields as they were given, and as `json` finds them again in a line."""
+"""Sent against seen for OTLP JSON: a point's fields as they were given, and as they are found again in a line."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.model.metrics import Kind, Point, Series
+from magictel.formats.otlp import messages as otlp
+from magictel.formats.otlp.members import canonical
+from magictel.model.metrics import Point, Series
 from magictel.model.verification import POINT, RUN_ID, Expected, Seen, Value
 
 _TELLING = ("attributes.", "resource.", "scope.")
-_KINDS = {
-    "sum": Kind.SUM,
-    "gauge": Kind.GAUGE,
-    "histogram": Kind.HISTOGRAM,
-    "exponentialHistogram": Kind.EXPONENTIAL_HISTOGRAM,
-}
-_TEMPORALITY = {0: None, 1: "delta", 2: "cumulative"}
 
 
 def identity(fields: Mapping[str, Value]) -> str:
@@ -62,9 +55,9 @@ def expected(series: Series, point: Point) -> Expected:
         "scope.schema_url": stream.scope_schema_url,
         "start_time_unix_nano": point.start_time_unix_nano or 0,
         "time_unix_nano": point.time_unix_nano,
-        **{f"resource.attributes.{key}": _plain(value) for key, value in stream.resource.items()},
-        **{f"scope.attributes.{key}": _plain(value) for key, value in stream.scope_attributes.items()},
-        **{f"attributes.{key}": _plain(value) for key, value in series.attributes.items()},
+        **_attributes("resource.attributes", stream.resource),
+        **_attributes("scope.attributes", stream.scope_attributes),
+        **_attributes("attributes", series.attributes),
     }
     if isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
         fields |= {"count": point.count, "sum": _float(point.sum), "min": _float(point.min), "max": _float(point.max)}
@@ -95,87 +88,69 @@ def points(text: bytes, run_id: str) -> Iterator[Seen]:
 
 def _every(text: bytes) -> Iterator[dict[str, Value]]:
     try:
-        request = json.loads(text)
-    except ValueError:
-        return
-    for resource_metrics in _list(request, "resourceMetrics"):
-        resource = resource_metrics.get("resource", {})
-        for scope_metrics in _list(resource_metrics, "scopeMetrics"):
-            scope = scope_metrics.get("scope", {})
+        request = otlp.REQUEST.decode(text)
+    except ValueError:  # includes msgspec's exceptions
+        try:
+            request = otlp.REQUEST.decode(canonical(text, lambda _: None))
+        except ValueError:
+            return
+    for resource_metrics in request.resourceMetrics:
+        resource = otlp.RESOURCE.decode(resource_metrics.resource) if resource_metrics.resource else otlp.Resource()
+        for scope_metrics in resource_metrics.scopeMetrics:
+            scope = otlp.SCOPE.decode(scope_metrics.scope) if scope_metrics.scope else otlp.Scope()
             around: dict[str, Value] = {
-                "resource.schema_url": resource_metrics.get("schemaUrl", ""),
-                "scope.name": scope.get("name", ""),
-                "scope.version": scope.get("version", ""),
-                "scope.schema_url": scope_metrics.get("schemaUrl", ""),
-                **_attributes("resource.attributes", resource),
-                **_attributes("scope.attributes", scope),
+                "resource.schema_url": resource_metrics.schemaUrl,
+                "scope.name": scope.name,
+                "scope.version": scope.version,
+                "scope.schema_url": scope_metrics.schemaUrl,
+                **_attributes("resource.attributes", otlp.dictionary(resource.attributes)),
+                **_attributes("scope.attributes", otlp.dictionary(scope.attributes)),
             }
-            for metric in _list(scope_metrics, "metrics"):
+            for metric in scope_metrics.metrics:
                 for point, fields in _points(metric):
-                    yield {**around, **fields, **_attributes("attributes", point)}
+                    attributes = otlp.attributes(bytes(point.attributes))[0]
+                    yield {**around, **fields, **_attributes("attributes", attributes)}
 
 
-def _points(metric: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, Value]]]:
-    for key, kind in _KINDS.items():
-        if key not in metric:
+def _points(metric: otlp.Metric) -> Iterator[tuple[Any, dict[str, Value]]]:
+    for kind, member in otlp.KINDS.items():
+        data = getattr(metric, member)
+        if data is None:
             continue
-        data = metric[key]
         shared: dict[str, Value] = {
-            "name": metric.get("name", ""),
-            "unit": metric.get("unit", ""),
-            "description": metric.get("description", ""),
+            "name": metric.name,
+            "unit": metric.unit,
+            "description": metric.description,
             "kind": kind.value,
-            "temporality": _TEMPORALITY.get(data.get("aggregationTemporality", 0)),
-            "monotonic": data.get("isMonotonic", False),
+            "temporality": otlp.TEMPORALITY.get(getattr(data, "aggregationTemporality", 0)),
+            "monotonic": getattr(data, "isMonotonic", False),
         }
-        for point in _list(data, "dataPoints"):
-            yield point, {**shared, **_numbers(kind, point)}
+        for point in data.dataPoints:
+            yield point, {**shared, **_numbers(point)}
 
 
-def _numbers(kind: Kind, point: Mapping[str, Any]) -> dict[str, Value]:
+def _numbers(point: otlp.Point | otlp.Histogram | otlp.Exponential) -> dict[str, Value]:
     fields: dict[str, Value] = {
-        "start_time_unix_nano": int(point.get("startTimeUnixNano", 0)),
-        "time_unix_nano": int(point.get("timeUnixNano", 0)),
+        "start_time_unix_nano": point.startTimeUnixNano,
+        "time_unix_nano": point.timeUnixNano,
     }
-    if kind in (Kind.SUM, Kind.GAUGE):
-        fields["value"] = int(point["asInt"]) if "asInt" in point else _float(point.get("asDouble"))
+    if isinstance(point, otlp.Point):
+        fields["value"] = point.asDouble if point.asInt is None else point.asInt
         return fields
-    fields |= {"count": int(point.get("count", 0)), **{name: _float(point.get(name)) for name in ("sum", "min", "max")}}
-    if kind is Kind.HISTOGRAM:
-        fields["bucket_counts"] = tuple(map(int, _list(point, "bucketCounts")))
-        fields["explicit_bounds"] = tuple(map(_float, _list(point, "explicitBounds")))
+    fields |= {"count": point.count, "sum": point.sum, "min": point.min, "max": point.max}
+    if isinstance(point, otlp.Histogram):
+        fields["bucket_counts"] = tuple(point.bucketCounts)
+        fields["explicit_bounds"] = tuple(point.explicitBounds)
         return fields
-    fields |= {"scale": point.get("scale", 0), "zero_count": int(point.get("zeroCount", 0))}
-    for side in ("positive", "negative"):
-        buckets = point.get(side, {})
-        fields[f"{side}.offset"] = buckets.get("offset", 0)
-        fields[f"{side}.bucket_counts"] = tuple(map(int, _list(buckets, "bucketCounts")))
+    fields |= {"scale": point.scale, "zero_count": point.zeroCount}
+    for side, buckets in (("positive", point.positive), ("negative", point.negative)):
+        fields[f"{side}.offset"] = buckets.offset if buckets else 0
+        fields[f"{side}.bucket_counts"] = tuple(buckets.bucketCounts) if buckets else ()
     return fields
 
 
-def _attributes(prefix: str, holder: Mapping[str, Any]) -> dict[str, Value]:
-    return {
-        f"{prefix}.{attribute['key']}": _value(attribute.get("value", {})) for attribute in _list(holder, "attributes")
-    }
-
-
-def _value(value: Mapping[str, Any]) -> Value:
-    for key, entry in value.items():
-        match key:
-            case "intValue":
-                return int(entry)
-            case "doubleValue":
-                return _float(entry)
-            case "arrayValue":
-                return tuple(_value(item) for item in _list(entry, "values"))
-            case "kvlistValue":
-                return tuple((pair["key"], _value(pair.get("value", {}))) for pair in _list(entry, "values"))
-            case "bytesValue":
-                return base64.b64decode(entry).hex()
-            case _:
-                plain: Value = entry
-                return plain
-    return None
+def _attributes(prefix: str, attributes: Mapping[str, Any]) -> dict[str, Value]:
+    return {f"{prefix}.{key}": _plain(value) for key, value in attributes.items()}
 
 
 def _plain(value: Any) -> Value:
@@ -190,11 +165,5 @@ def _plain(value: Any) -> Value:
     return known
 
 
-def _float(value: Any) -> float | None:
-    """A double: JSON's number, or `NaN` and `Infinity` as text."""
+def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _list(holder: Mapping[str, Any], key: str) -> list[Any]:
-    value = holder.get(key)
-    return value if isinstance(value, list) else []
