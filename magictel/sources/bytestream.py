@@ -7,7 +7,6 @@ memory is bounded anyway, but telemetry does not look like that.
 from __future__ import annotations
 
 import io
-import re
 import stat
 import sys
 import tempfile
@@ -26,8 +25,10 @@ _FREE = 16 * 1024 * 1024
 """Decompressed bytes before the ratio is checked."""
 _RATIO = 1000
 _GZIP = b"\x1f\x8b"
-_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+_ZSTD_FRAME = b"\x28\xb5\x2f\xfd"
+_ZSTD = (_ZSTD_FRAME, *(bytes((first,)) + b"\x2a\x4d\x18" for first in range(0x50, 0x60)))
 """Magic numbers of a frame and of a skippable frame (RFC 8878, section 3.1.2), which some tools write first."""
+_FRAME_HEADER, _BLOCK_HEADER, _SKIPPABLE_HEADER = 5, 3, 8
 STDIN = "-"
 SHIPPED = {"@node": "node.prom", "@gateway": "gateway.jsonl"}
 """Built-in recordings by name."""
@@ -47,7 +48,7 @@ class Bytes:
         """Yield the decompressed recording in blocks of at most 256 KiB. Raise `SourceError`."""
         if self._first.startswith(_GZIP):
             yield from self._gzip()
-        elif _ZSTD.match(self._first):
+        elif self._first.startswith(_ZSTD):
             yield from self._zstd()
         else:
             yield from self.packed()
@@ -115,7 +116,7 @@ class Bytes:
                     yield out
         except zstandard.ZstdError:
             raise self._damaged("zstd") from None
-        if not _zstd_ended(source.tail):
+        if not source.frames.ended:
             raise self._truncated("zstd")
 
     def _bounded(self, unpacked: int, unread: int = 0) -> None:
@@ -139,71 +140,57 @@ class _Readable:
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
         self._pending = b""
-        self.tail = _Frames()
+        self.frames = _Frames()
 
     def read(self, size: int = -1) -> bytes:
         if not self._pending:
             self._pending = next(self._blocks, b"")
         out, self._pending = self._pending[:size], self._pending[size:]
-        self.tail.feed(out)
+        self.frames.feed(out)
         return out
 
 
 class _Frames:
-    """A scanner of frame boundaries over the same bytes, to check whether the last frame is complete."""
+    """Whether zstd data ends with a complete frame: headers of frames and blocks (RFC 8878 §3.1.1) are read, contents skipped."""
 
     def __init__(self) -> None:
-        self.headers = bytearray()
-        self.need = 0
-        self.state = "magic"
-        self.checksum = False
-
-    def feed(self, data: bytes) -> None:
-        """Walk frame headers and block headers (RFC 8878 §3.1.1), skipping their contents."""
-        at = 0
-        while at < len(data):
-            if self.need:
-                step = min(self.need, len(data) - at)
-                self.need -= step
-                at += step
-                continue
-            self.headers.append(data[at])
-            at += 1
-            self._step()
-
-    def _step(self) -> None:
-        head = self.headers
-        if self.state == "magic":
-            if len(head) < 5:
-                return
-            if head[0] & 0xF0 == 0x50 and head[1:4] == b"\x2a\x4d\x18":  # a skippable frame: its size follows
-                if len(head) == 8:
-                    self.need = int.from_bytes(head[4:8], "little")
-                    head.clear()
-                return
-            flags = head[4]
-            self.checksum = bool(flags & 4)
-            content = (1 if flags & 0x20 else 0, 2, 4, 8)[flags >> 6]
-            size = (0 if flags & 0x20 else 1) + (0, 1, 2, 4)[flags & 3] + content
-            self.need, self.state = size, "block"
-            head.clear()
-        elif len(head) == 3:
-            header = int.from_bytes(head, "little")
-            last, kind, size = header & 1, (header >> 1) & 3, header >> 3
-            self.need = 1 if kind == 1 else size
-            head.clear()
-            if last:
-                self.need += 4 if self.checksum else 0
-                self.state = "magic"
+        self._size = _FRAME_HEADER
+        """Bytes of the next header."""
+        self._ahead = 0
+        """Bytes of content before it."""
+        self._begun = b""
+        self._checksum = False
 
     @property
     def ended(self) -> bool:
-        """Return whether the position is between frames."""
-        return self.state == "magic" and not self.need and not self.headers
+        return self._size == _FRAME_HEADER and not self._ahead and not self._begun
 
+    def feed(self, data: bytes) -> None:
+        data = self._begun + data
+        at = self._ahead
+        while at + self._size <= len(data):
+            header = data[at : at + self._size]
+            at += self._size + self._content(header)
+        self._begun, self._ahead = data[at:], max(0, at - len(data))
 
-def _zstd_ended(frames: _Frames) -> bool:
-    return frames.ended
+    def _content(self, header: bytes) -> int:
+        """Return the number of bytes between a header and the next one."""
+        number = int.from_bytes(header, "little")
+        if self._size == _SKIPPABLE_HEADER:
+            self._size = _FRAME_HEADER
+            return number >> 32
+        if self._size == _BLOCK_HEADER:
+            last, kind, size = number & 1, (number >> 1) & 3, number >> 3
+            self._size = _FRAME_HEADER if last else _BLOCK_HEADER
+            return (1 if kind == 1 else size) + (4 if last and self._checksum else 0)
+        if not header.startswith(_ZSTD_FRAME):
+            self._size = _SKIPPABLE_HEADER
+            return -_FRAME_HEADER
+        flags = header[4]
+        self._checksum = bool(flags & 4)
+        self._size = _BLOCK_HEADER
+        content = (1 if flags & 0x20 else 0, 2, 4, 8)[flags >> 6]
+        return (0 if flags & 0x20 else 1) + (0, 1, 2, 4)[flags & 3] + content
 
 
 def once_only(name: str) -> bool:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.model import validity
 from magictel.model.metrics import Point, number_text
-from magictel.sources.prometheus_families import Membership
+from magictel.sources.prometheus_metadata import Membership
 
 
 class HistogramSample(NamedTuple):

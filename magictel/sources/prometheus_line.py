@@ -1,24 +1,23 @@
-"""Lines of a Prometheus page, text 0.0.4 and OpenMetrics 1.0, as accepted by Prometheus' own parser (model/textparse).
+"""Samples of a Prometheus page, text 0.0.4 and OpenMetrics 1.0, as accepted by Prometheus' own parser (model/textparse).
 
-A valid sample is a match of a single pattern, in time linear in its length.
+A valid sample is a match of a single pattern, in time linear in its length. The error of another line is the first thing that
+Prometheus would reject, with its byte position.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-from magictel.sources.prometheus_fault import fault
 from magictel.sources.prometheus_grammar import (
-    ESCAPE,
     NAME,
-    NO_NUL,
+    NO_SPACE,
     QUOTE,
     QUOTED,
+    SPACE,
     LineError,
     OpenQuoteError,
-    decoded,
-    unescaped,
+    labels,
+    past,
 )
 
 _LABELS = rb"\{((?:[^\"}]++|" + QUOTED + rb")*+)\}"
@@ -29,19 +28,9 @@ _OPENMETRICS = re.compile(
     rb"(" + NAME + rb")?+(?:" + _LABELS + rb")?+ ([^ \n]++)(?: (?!# \{)([^ \n]++))?+"
     rb"(?: # " + _LABELS + rb" ([^ \n]++)(?: ([^ \n]++))?+)?+"
 )
-_SUBJECT = rb"(" + NAME + rb"|" + QUOTED + rb")"
-_TEXT_KEYWORD = re.compile(rb"[ \t]*+#[ \t]++(HELP|TYPE)[ \t]++")
-_TEXT_SUBJECT = re.compile(_SUBJECT + rb"[^\n\0]?+([^\n]*+)")
-"""A single arbitrary byte separates the name and the metadata."""
-_OPENMETRICS_KEYWORD = re.compile(rb"# (HELP|TYPE|UNIT) ")
-_OPENMETRICS_SUBJECT = re.compile(_SUBJECT + rb" ([^\n]*+)")
-_UNIT_COMMENT = re.compile(rb"# UNIT " + _SUBJECT + rb" (\w++)[ \t]*+")
-_HELP_ESCAPE = re.compile(r"\\([\\n])")
-_TEXT_TYPES = frozenset({"counter", "gauge", "histogram", "summary", "untyped"})
-_OPENMETRICS_TYPES = frozenset(
-    {"counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"}
-)
-
+_NAME = re.compile(NAME)
+_PLAIN = re.compile(rb'[^"}]*+')
+_TEXT_WORD = re.compile(rb"[^ \t]++")
 
 SampleMatch = re.Match[bytes]
 """A sample's line with its words in groups; the name is None if it is between the braces."""
@@ -50,19 +39,11 @@ EXEMPLAR_LABELS, EXEMPLAR_VALUE, EXEMPLAR_TIME = 5, 6, 7
 """OpenMetrics only."""
 
 
-class MetadataLine(NamedTuple):
-    """A line of metadata: `TYPE`, `HELP` or `UNIT`, the metric's name, and the text."""
-
-    keyword: str
-    name: str
-    text: str
-
-
 def sample(line: bytes, *, openmetrics: bool) -> SampleMatch:
     """Return a sample's words. Raises `LineError`."""
     match = (_OPENMETRICS if openmetrics else _TEXT).fullmatch(line)
     if match is None or (match[1] is None and match[2] is None):
-        raise fault(line, openmetrics=openmetrics)
+        raise _fault(line, openmetrics=openmetrics)
     return match
 
 
@@ -71,48 +52,87 @@ def is_sample(line: bytes) -> bool:
     return bool(_TEXT.fullmatch(line) or _OPENMETRICS.fullmatch(line))
 
 
-def metadata(line: bytes, *, openmetrics: bool, strict: bool) -> MetadataLine | None:
-    """Return the metadata of a line that begins with `#`, or None for a comment. Raise `LineError`.
-
-    Not `strict`: text 0.0.4 may also use the types of OpenMetrics.
-    """
-    keyed = (_OPENMETRICS_KEYWORD if openmetrics else _TEXT_KEYWORD).match(line)
-    if keyed is None:
-        if openmetrics:
-            raise LineError(
-                0, "expected # HELP, # TYPE, # UNIT or # EOF and single spaces: OpenMetrics has no comments"
-            )
-        return _unit_comment(line)
-    match = (_OPENMETRICS_SUBJECT if openmetrics else _TEXT_SUBJECT).fullmatch(line, keyed.end())
-    if match is None:
-        if line.startswith(b'"', keyed.end()) and not QUOTE.match(line, keyed.end()):
-            raise OpenQuoteError(keyed.end(), "expected a quote that closes this one")
-        raise LineError(keyed.end(), "expected a metric's name" + (" and one space" if openmetrics else ""))
-    keyword, name, raw, at = keyed[1].decode(), _subject(match[1]), match[2], match.start(2)
-    if "\0" in name:
-        raise LineError(keyed.end(), NO_NUL)
-    if keyword == "HELP":
-        text = decoded(raw, at) if openmetrics or raw.strip(b" \t") else ""
-        return MetadataLine(keyword, name, unescaped(text, ESCAPE if openmetrics else _HELP_ESCAPE))
-    text = raw.decode(errors="replace")
-    if keyword == "TYPE":
-        types = _OPENMETRICS_TYPES if openmetrics else _TEXT_TYPES if strict else _TEXT_TYPES | _OPENMETRICS_TYPES
-        if text not in types:
-            raise LineError(at, f"expected one of the types {', '.join(sorted(types))}, got {text[:40]!r}")
-    if keyword == "UNIT" and text and not name.endswith(f"_{text}"):
-        raise LineError(at, f"expected the unit that the metric's name ends with, got {text[:40]!r}")
-    return MetadataLine(keyword, name, text)
+def _fault(line: bytes, *, openmetrics: bool) -> LineError:
+    """Return the error of a line that is not a sample."""
+    space = NO_SPACE if openmetrics else SPACE
+    at = past(space, line, 0)
+    name = _NAME.match(line, at)
+    at = past(space, line, name.end() if name else at)
+    if line[at : at + 1] == b"{":
+        end = _labels_end(line, at + 1, openmetrics=openmetrics)
+        if isinstance(end, LineError):
+            return end
+        at = end
+    elif name is None:
+        return LineError(at, "expected a metric's name")
+    return _openmetrics_rest(line, at) if openmetrics else _text_rest(line, at)
 
 
-def _unit_comment(line: bytes) -> MetadataLine | None:
-    """Return the unit of a comment in text 0.0.4 if the metric's name ends with it."""
-    match = _UNIT_COMMENT.fullmatch(line)
-    if match is None:
-        return None
-    name, unit = _subject(match[1]), match[2].decode()
-    return MetadataLine("UNIT", name, unit) if name.endswith(f"_{unit}") else None
+def _labels_end(line: bytes, begin: int, *, openmetrics: bool) -> int | LineError:
+    """Return the end of the labels that begin at a byte, or their error."""
+    at = begin
+    while (at := past(_PLAIN, line, at)) < len(line):
+        if line[at : at + 1] == b"}":
+            return at + 1
+        text = QUOTE.match(line, at)
+        if text is None:
+            error = OpenQuoteError(at, "expected a quote that closes this one")
+            return _earlier(line[begin:at], begin, openmetrics=openmetrics) or error
+        at = text.end()
+    return LineError(at, "expected } after the labels")
 
 
-def _subject(raw: bytes) -> str:
-    """Return the name in a line of metadata; a name that is not UTF-8 belongs to no sample."""
-    return unescaped(raw[1:-1].decode(errors="surrogateescape"), ESCAPE) if raw[:1] == b'"' else raw.decode()
+def _earlier(raw: bytes, begin: int, *, openmetrics: bool) -> LineError | None:
+    """Return the error of the labels before an unclosed quote: an extra quote means that an earlier one lacks a backslash."""
+    try:
+        labels(raw + b'""', openmetrics=openmetrics)
+    except LineError as error:
+        if error.at < len(raw):
+            return LineError(begin + error.at, error.expected)
+    return None
+
+
+def _text_rest(line: bytes, at: int) -> LineError:
+    """Return the error after the labels."""
+    words = [match for match, _ in zip(_TEXT_WORD.finditer(line, at), range(3), strict=False)]
+    if not words:
+        return LineError(len(line), "expected a value")
+    if b"{" in words[0][0]:
+        return LineError(words[0].start(), "expected a value")
+    if len(words) == 1:
+        return LineError(words[0].start(), "expected a value and a time")
+    if words[1][0].startswith(b"#"):
+        why = "expected the line's end: only OpenMetrics has exemplars, and its pages end with # EOF"
+        return LineError(words[1].start(), why)
+    if not words[1][0].isdigit() or len(words) == 2:
+        return LineError(words[1].start(), f"expected a time in milliseconds, got {shown(words[1][0])}")
+    return LineError(words[2].start(), "expected the line's end after value and time")
+
+
+def _openmetrics_rest(line: bytes, at: int) -> LineError:
+    for expected in ("a value", "a time or an exemplar", "an exemplar"):
+        if at == len(line) and expected != "a value":
+            break
+        if line[at : at + 1] != b" ":
+            return LineError(at, f"expected one space and {expected}")
+        at += 1
+        if line.startswith(b"# {", at) and expected != "a value":
+            return _exemplar(line, at + 3)
+        end = line.find(b" ", at)
+        end = len(line) if end < 0 else end
+        if end == at or expected == "an exemplar":
+            return LineError(at, f"expected {expected}{'' if end > at else ', and no more than one space before it'}")
+        at = end
+    return LineError(at, "expected the line's end")
+
+
+def _exemplar(line: bytes, at: int) -> LineError:
+    end = _labels_end(line, at, openmetrics=True)
+    if isinstance(end, LineError):
+        return end
+    return LineError(end, "expected an exemplar's value, and at most a time, each after one space")
+
+
+def shown(word: bytes) -> str:
+    """Return a word of a line for a message."""
+    return repr(word[:40].decode(errors="replace"))

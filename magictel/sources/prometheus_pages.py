@@ -11,7 +11,8 @@ from typing import IO
 
 from magictel.sources.lines import LONGEST, too_long
 from magictel.sources.prometheus_grammar import LineError, OpenQuoteError
-from magictel.sources.prometheus_line import MetadataLine, SampleMatch, metadata, sample
+from magictel.sources.prometheus_line import SampleMatch, sample
+from magictel.sources.prometheus_metadata import MetadataLine, metadata
 
 _END = b"# EOF"
 _FARTHEST = 1024 * 1024

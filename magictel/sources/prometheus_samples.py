@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from magictel.formats.prometheus import numbers
-from magictel.sources.prometheus_families import Families
-from magictel.sources.prometheus_fault import shown
-from magictel.sources.prometheus_grammar import LineError
-from magictel.sources.prometheus_labels import Labels, LabelSets
+from magictel.sources.batching import Interned
+from magictel.sources.prometheus_grammar import LineError, labels
 from magictel.sources.prometheus_line import (
     EXEMPLAR_LABELS,
     EXEMPLAR_TIME,
@@ -18,10 +17,44 @@ from magictel.sources.prometheus_line import (
     NAMED,
     TIME,
     VALUE,
-    MetadataLine,
     SampleMatch,
+    shown,
 )
+from magictel.sources.prometheus_metadata import Families, MetadataLine
 from magictel.sources.prometheus_pages import Page
+
+
+class Labels:
+    """A set of labels. `name`: the metric's name, if it is among them in quotes; `key` identifies the labels."""
+
+    __slots__ = ("_bare", "_quantile", "attributes", "bound", "key", "name")
+
+    def __init__(self, name: str | None, attributes: dict[str, Any]) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.key = _key(attributes)
+        self.bound = _float(attributes.get("le"))
+        """Return the bound of a bucket, `le`, or None if it is not a number."""
+        self._bare: tuple[dict[str, Any], int] | None = None
+        self._quantile: tuple[dict[str, Any], int] | None = None
+
+    def bare(self) -> tuple[dict[str, Any], int]:
+        """Return the labels without `le`, and their key."""
+        if self._bare is None:
+            attributes = {name: value for name, value in self.attributes.items() if name != "le"}
+            self._bare = attributes, _key(attributes)
+        return self._bare
+
+    def quantile(self) -> tuple[dict[str, Any], int]:
+        """Return the labels with `quantile` as Prometheus 3 writes the number, and their key."""
+        if self._quantile is None:
+            number = _float(self.attributes.get("quantile"))
+            if number is None:
+                self._quantile = self.attributes, self.key
+            else:
+                attributes = {**self.attributes, "quantile": numbers.open_metrics(number)}
+                self._quantile = attributes, _key(attributes)
+        return self._quantile
 
 
 class Exemplar(NamedTuple):
@@ -59,12 +92,12 @@ class Samples:
     """A decoder of pages; repeated labels are the same objects."""
 
     def __init__(self) -> None:
-        self._labels = {form: LabelSets(openmetrics=form) for form in (False, True)}
+        self._labels = {form: Interned(partial(_labels, openmetrics=form)) for form in (False, True)}
 
     def lines(self, page: Page, families: Families | None = None) -> Iterator[Line]:
         """Yield the samples and errors of a page; `families` takes its metadata."""
         openmetrics = page.openmetrics
-        labels = self._labels[openmetrics]
+        known = self._labels[openmetrics]
         for number, item, text in page.items():
             if isinstance(item, MetadataLine):
                 if families is not None:
@@ -73,13 +106,20 @@ class Samples:
                 yield number, item, text
             else:
                 try:
-                    yield number, _decoded(item, labels, openmetrics=openmetrics), text
+                    yield number, _decoded(item, known, openmetrics=openmetrics), text
                 except LineError as error:
                     yield number, error, text
 
 
-def _decoded(sample: SampleMatch, label_sets: LabelSets, *, openmetrics: bool) -> Decoded:
-    labels = label_sets.of(sample)
+def _labels(raw: bytes, *, openmetrics: bool) -> Labels:
+    return Labels(*labels(raw, openmetrics=openmetrics))
+
+
+def _decoded(sample: SampleMatch, known: Interned[Labels], *, openmetrics: bool) -> Decoded:
+    try:
+        labels = known[sample[LABELS] or b""]
+    except LineError as error:
+        raise LineError(sample.start(LABELS) + error.at, error.expected) from None
     raw = sample[NAMED]
     if raw is None:
         name = labels.name
@@ -96,7 +136,10 @@ def _decoded(sample: SampleMatch, label_sets: LabelSets, *, openmetrics: bool) -
 
 
 def _exemplar(sample: SampleMatch) -> Exemplar:
-    attributes = LabelSets.exemplar(sample)
+    try:
+        attributes = labels(sample[EXEMPLAR_LABELS], openmetrics=True, exemplar=True)[1]  # rarely repeated
+    except LineError as error:
+        raise LineError(sample.start(EXEMPLAR_LABELS) + error.at, error.expected) from None
     value = _number(sample, EXEMPLAR_VALUE)
     time = None if sample[EXEMPLAR_TIME] is None else _time(sample, EXEMPLAR_TIME, openmetrics=True)
     trace, span = _identifier(attributes.get("trace_id"), 32), _identifier(attributes.get("span_id"), 16)
@@ -129,5 +172,18 @@ def _identifier(text: str | None, digits: int) -> int | None:
         return None
     try:
         return int(text, 16) or None
+    except ValueError:
+        return None
+
+
+def _key(attributes: dict[str, Any]) -> int:
+    return hash(frozenset(attributes.items()))
+
+
+def _float(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return numbers.number(text.encode())
     except ValueError:
         return None

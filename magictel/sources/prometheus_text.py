@@ -23,10 +23,10 @@ from magictel.formats.prometheus import numbers
 from magictel.model.metrics import PROMETHEUS_TYPE, Kind, Point, number_point
 from magictel.sources.batching import Head, Part
 from magictel.sources.errors import SourceError, broken, impossible
-from magictel.sources.prometheus_families import Families, Membership
 from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_histograms import Gathered, HistogramError, HistogramSample
 from magictel.sources.prometheus_line import LABELS, VALUE
+from magictel.sources.prometheus_metadata import Families, Membership
 from magictel.sources.prometheus_pages import Page, pages
 from magictel.sources.prometheus_samples import Decoded, Line, Samples, place
 
