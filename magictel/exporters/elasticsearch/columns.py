@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import struct
-import sys
 from array import array
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 from operator import attrgetter, itemgetter
@@ -14,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from magictel.encoding.columns import by_distinct, histogram_columns, little_endian, pieces
 from magictel.encoding.templates import Column, Constant, Filled
 from magictel.exporters.elasticsearch.encoding import (
     ACTION,
@@ -27,8 +25,7 @@ from magictel.exporters.elasticsearch.values import FLOAT32_MAX, INT64_MAX
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Kind, Point, Stream, starts_of, times_of, values_of
 
-_DISTRIBUTION = tuple(map(attrgetter, ("count", "sum", "min", "max", "bucket_counts")))
-_bounds = attrgetter("explicit_bounds")
+_extremes = attrgetter("min"), attrgetter("max")
 _last = itemgetter(-1)
 _EXACT = 2**53
 _MOST_STREAMS = 10_000
@@ -77,16 +74,11 @@ def _times(points: Sequence[Point], letter: bytes, before: bytes) -> tuple[Colum
     """Times as hex with the letter behind, and times and starts as JSON up to the value; each distinct pair is written once."""
     times, starts = times_of(points), starts_of(points)
     first, start = times[0], starts[0]
-    if times.count(first) == len(times):
-        hexes = [time_hex(first) + letter] * len(times)
-        if starts.count(start) == len(starts):
-            return hexes, [ACTION_END + times_json(first, start) + before] * len(times)
-    else:
-        written_hex = {time: time_hex(time) + letter for time in set(times)}
-        hexes = list(map(written_hex.__getitem__, times))
+    hexes = by_distinct(times, lambda time: time_hex(time) + letter)
+    if times.count(first) == len(times) and starts.count(start) == len(starts):
+        return hexes, [ACTION_END + times_json(first, start) + before] * len(times)
     pairs = list(zip(times, starts, strict=True))
-    written = {pair: ACTION_END + times_json(*pair) + before for pair in set(pairs)}
-    return hexes, list(map(written.__getitem__, pairs))
+    return hexes, by_distinct(pairs, lambda pair: ACTION_END + times_json(*pair) + before)
 
 
 def _numbers(points: Sequence[Point]) -> _Values | None:
@@ -103,14 +95,14 @@ def _numbers(points: Sequence[Point]) -> _Values | None:
 
 def _histograms(points: Sequence[Point]) -> _Values | None:
     """Histograms that are not empty, whose buckets lie at the same bounds, with whole counts and decimal sums."""
-    counts, sums, smallest, largest, buckets = (list(map(field, points)) for field in _DISTRIBUTION)
-    bounds = list(map(_bounds, points))
-    first = bounds[0]
-    if not first or not all(buckets) or (bounds.count(first) != len(bounds)):
+    histograms = histogram_columns(points)
+    if histograms is None or not histograms.bounds:
         return None
+    bounds, counts, sums, buckets = histograms
+    smallest, largest = (list(map(field, points)) for field in _extremes)
     if set(map(type, counts)) != {int} or min(counts) <= 0 or max(counts) > INT64_MAX:
         return None
-    limits, *known = (_decimals(_as_decimals(list(column))) for column in (first, sums, smallest, largest))
+    limits, *known = (_decimals(_as_decimals(list(column))) for column in (bounds, sums, smallest, largest))
     summed = [list(accumulate(bucket)) for bucket in buckets]
     if limits is None or None in known or max(map(_last, summed)) > INT64_MAX:
         return None
@@ -153,18 +145,11 @@ def _decimals(values: list[float]) -> Column | None:
     return written[1:-1].split(b",")
 
 
-def _hex(packed: array[Any]) -> Column:
+def _hex(numbers: array[Any]) -> Column:
     """Sixteen hexadecimal digits of each value's little-endian bits, in bulk."""
-    if sys.byteorder == "big":
-        packed.byteswap()
-    return _sixteens(packed.tobytes())
+    return _sixteens(little_endian(numbers))
 
 
 def _sixteens(packed: bytes) -> Column:
     """Eight bytes each as sixteen hexadecimal digits."""
-    return _cutter(len(packed) // 8).unpack(packed.hex().encode())
-
-
-@lru_cache(maxsize=64)
-def _cutter(count: int) -> struct.Struct:
-    return struct.Struct("16s" * count)
+    return pieces(packed.hex().encode(), 16)

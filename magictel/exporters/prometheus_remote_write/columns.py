@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import struct
-import sys
 from array import array
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from itertools import repeat
-from operator import add, attrgetter
+from operator import add
 from typing import Any
 
+from magictel.encoding.columns import histogram_columns, little_endian, pieces
 from magictel.encoding.protobuf import varint
 from magictel.encoding.templates import Column, Constant, Filled, Pieces
 from magictel.exporters.prometheus_remote_write.encoding import Encoder, encoded_label, left_out
@@ -20,10 +19,6 @@ from magictel.formats.prometheus.series import milliseconds, parts, reserved
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
 
 _ROWS = 200
-_sums = attrgetter("sum")
-_counts = attrgetter("count")
-_buckets = attrgetter("bucket_counts")
-_bounds = attrgetter("explicit_bounds")
 
 
 class ColumnEncoder(Encoder):
@@ -135,18 +130,16 @@ def _in_place(count: int, parted: Sequence[Constant], positions: Sequence[Sequen
 def _histogram_columns(
     points: Sequence[Point], bounds: tuple[float, ...], tails: bytes | list[bytes], width: int
 ) -> list[Column] | None:
-    if any(tuple(given) != bounds for given in map(_bounds, points)):
-        return None
-    buckets = list(map(_buckets, points))
-    if bounds[-1:] == (math.inf,) or any(len(counts) != len(bounds) + 1 for counts in buckets):
+    histograms = histogram_columns(points)
+    if histograms is None or bounds[-1:] == (math.inf,):
         return None
     columns: list[Column] = []
     running: list[int] | None = None
-    for counts in _transposed(buckets)[:-1]:
+    for counts in _transposed(histograms.buckets)[:-1]:
         running = counts if running is None else list(map(add, running, counts))
         columns.append(_column(running, tails, width) or ())
-    total = _column(list(map(_counts, points)), tails, width)
-    sums = _column(list(map(_sums, points)), tails, width)
+    total = _column(histograms.counts, tails, width)
+    sums = _column(histograms.sums, tails, width)
     if total is None or sums is None:
         return None
     return [*columns, total, sums, total]
@@ -172,12 +165,10 @@ def _column(values: Sequence[float], tails: bytes | list[bytes], width: int) -> 
     numbers = array("d", values)
     if math.isnan(sum(numbers)):  # also inf - inf: then one by one
         return None
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    raw, count = numbers.tobytes(), len(numbers)
+    raw = little_endian(numbers)
     if isinstance(tails, list):
-        return list(map(add, struct.unpack("8s" * count, raw), tails))
-    joined = bytearray((b"\0" * 8 + tails) * count)
+        return list(map(add, pieces(raw, 8), tails))
+    joined = bytearray((b"\0" * 8 + tails) * len(numbers))
     for place in range(8):
         joined[place::width] = raw[place::8]
-    return struct.unpack(f"{width}s" * count, joined)
+    return pieces(joined, width)

@@ -9,7 +9,7 @@ from itertools import repeat
 from operator import add, is_
 from typing import Any
 
-from magictel.encoding.attribute_columns import Rows, rows_by_keys
+from magictel.encoding.columns import Rows, rows_by_keys
 from magictel.encoding.protobuf import varint
 from magictel.encoding.templates import Column
 from magictel.exporters.prometheus_remote_write.encoding import encoded_label

@@ -8,7 +8,7 @@ from itertools import repeat
 from operator import is_
 from typing import Any
 
-from magictel.encoding.attribute_columns import Rows, rows_by_keys
+from magictel.encoding.columns import Rows, rows_by_keys
 from magictel.formats.prometheus.names import labels
 from magictel.formats.prometheus.series import SeriesNames, milliseconds, reserved
 from magictel.model.metrics import Attributes, Group, Stream, attributes_of, times_of

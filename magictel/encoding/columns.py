@@ -1,0 +1,93 @@
+"""Points by column, worked on in bulk and not point by point: their attributes key by key, their numbers and their times."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple, TypeVar
+
+from magictel.encoding.templates import Column
+from magictel.model.metrics import Attributes, Point
+
+H = TypeVar("H", bound=Hashable)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Attributes with the same keys. `positions` are their places among all of the points; None: they are all."""
+
+    keys: tuple[str, ...]
+    attributes: Sequence[Attributes]
+    positions: Sequence[int] | None = None
+
+    def columns(self) -> list[list[Any]]:
+        """Return the values of each key."""
+        # No objects for each point (as `zip` makes): enough of them let the garbage collector walk over the whole application.
+        return [list(map(itemgetter(key), self.attributes)) for key in self.keys]
+
+
+def rows_by_keys(attributes: Sequence[Attributes]) -> list[Rows]:
+    """Return the attributes of points, at least one, parted by their keys. None counts as no attributes."""
+    try:
+        keys = tuple(attributes[0])
+        if all(map(keys.__eq__, map(tuple, attributes))):
+            return [Rows(keys, attributes)]
+    except TypeError:
+        return rows_by_keys([given or {} for given in attributes])
+    positions: dict[tuple[str, ...], list[int]] = {}
+    for position, given in enumerate(attributes):
+        positions.setdefault(tuple(given), []).append(position)
+    return [Rows(keys, [attributes[at] for at in places], places) for keys, places in positions.items()]
+
+
+def by_distinct(values: Sequence[H], write: Callable[[H], V]) -> list[V]:
+    """Return what is written for each value; one that recurs, as times do, is written once."""
+    first = values[0]
+    if values.count(first) == len(values):
+        return [write(first)] * len(values)
+    written = {value: write(value) for value in set(values)}
+    return list(map(written.__getitem__, values))
+
+
+def little_endian(numbers: array[Any]) -> bytes:
+    """Return the bytes of 64-bit numbers, whose own order may change."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def pieces(raw: bytes | bytearray, width: int) -> Column:
+    """Return the bytes cut into pieces of one width."""
+    return _cutter(width, len(raw) // width).unpack(raw)
+
+
+@lru_cache(maxsize=64)
+def _cutter(width: int, count: int) -> struct.Struct:
+    return struct.Struct(f"{width}s" * count)
+
+
+class HistogramColumns(NamedTuple):
+    """The numbers of histograms whose buckets have the same bounds."""
+
+    bounds: Sequence[float]
+    counts: list[int]
+    sums: list[Any]
+    buckets: list[Sequence[int]]
+
+
+_HISTOGRAM = tuple(map(attrgetter, ("explicit_bounds", "count", "sum", "bucket_counts")))
+
+
+def histogram_columns(points: Sequence[Point]) -> HistogramColumns | None:
+    """Return the columns of histograms, or None if their bounds differ, or a point has not one count more than bounds."""
+    bounds, counts, sums, buckets = (list(map(field, points)) for field in _HISTOGRAM)
+    first = bounds[0]
+    if bounds.count(first) < len(bounds) or set(map(len, buckets)) != {len(first) + 1}:
+        return None
+    return HistogramColumns(first, counts, sums, buckets)
