@@ -24,7 +24,6 @@ def blocks(document: str, *kinds: str) -> list[str]:
 
 
 def prompted(document: str) -> list[str]:
-    """Return every command that a document shows after a prompt, once, in order."""
-    lines = [line.removeprefix("$ ") for block in blocks(document, "", "console") for line in block.splitlines()
-             if line.startswith("$ ")]  # fmt: skip
-    return list(dict.fromkeys(lines))
+    """Return every command that a document shows after a prompt, once, in order; a backslash continues a line."""
+    text = re.sub(r"\\\n +", "", "".join(blocks(document, "", "console")))
+    return list(dict.fromkeys(line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")))

@@ -173,7 +173,7 @@ def test_what_is_generated_is_somewhere() -> None:
     names = {block[1] for document in DOCUMENTS for block in BLOCK.findall(text(document))}
     settings = {"elasticsearch", "prometheus-remote-write", "console", "file", "http", "delivery"}
     assert names == {f"settings-{name}" for name in settings} | {
-        *("help", "help-sandbox", "explain-es.write.flood-stage", "retry", "topics", "packages"),
+        *("help", "help-sandbox", "explain-net.tcp.refused", "retry", "topics", "packages"),
         *OWNERS,
         *(f"scaffold-{part}" for part in SCAFFOLD),
     }

@@ -95,7 +95,7 @@ def test_readme_puts_the_command_on_the_path_before_it_is_used() -> None:
 
 
 def test_the_snippet_without_code_ships_metrics(backends: Sandbox, folder: Path) -> None:
-    (command,) = re.findall(r"^OTEL_METRICS_EXPORTER=.*$", text("application"), re.MULTILINE)
+    (command,) = re.findall(r"^OTEL_METRICS_EXPORTER=(?:.*\\\n)*.*$", text("application"), re.MULTILINE)
     assert command in text("README")
     (folder / "app.py").write_text(
         "from opentelemetry.metrics import get_meter\nget_meter('app').create_counter('readme.no.code').add(1)\n"

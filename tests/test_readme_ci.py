@@ -26,8 +26,8 @@ INSTALL = "pip install ."  # the name is not on PyPI
 
 
 def recipe(key: str) -> dict[str, Any]:
-    (recipe_,) = [recipe for recipe in RECIPES if key in recipe]
-    return dict(recipe_)
+    (only,) = [parsed for parsed in RECIPES if key in parsed]
+    return dict(only)
 
 
 @pytest.fixture

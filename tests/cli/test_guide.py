@@ -45,6 +45,11 @@ def test_on_a_terminal_prose_fits_and_commands_stay_whole(name: str, width: int)
     assert "\x1b" not in "".join(shown)
 
 
+@pytest.mark.parametrize("name", [topic for topic in TOPICS if topic != "writing-an-exporter"])  # which shows a program
+def test_commands_and_outputs_fit_a_terminal_of_80_columns(name: str) -> None:
+    assert [line for line in rendered(markdown(name), 80, colour=False).splitlines() if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("name", TOPICS)
 def test_no_word_of_a_topic_is_cut_on_a_terminal(name: str) -> None:
     """A variable's name that ends in … would be of no use."""
@@ -58,7 +63,7 @@ def test_in_a_pipe_a_topic_is_markdown_without_the_marks_of_generated_parts(magi
     assert "| `url` | `ELASTICSEARCH_URL` |" in ran.out
     assert "<!--" not in ran.out
     assert "may receive your secrets: `magictel guide security`." in ran.out
-    assert "a bad day in the sandbox (`magictel guide sandbox-and-faults`)" in magictel("guide", "quickstart").out
+    assert "faults in the sandbox (`magictel guide sandbox-and-faults`)" in magictel("guide", "quickstart").out
 
 
 def test_colours_are_for_terminals_that_want_them() -> None:
