@@ -6,13 +6,14 @@ import logging
 from dataclasses import replace
 
 from magictel.clock import Clock
+from magictel.model.observer import Observer
 from magictel.model.outcome import Fate, Reason, Receipt
 
 EVERY = 60.0
 """Seconds between two lines about failures."""
 
 
-class DeliveryLog:
+class DeliveryLog(Observer):
     """Logs to `magictel.<target>`: warnings while points wait, errors if points are rejected or dropped."""
 
     def __init__(self, log: logging.Logger, clock: Clock, *, confirms: bool = True) -> None:

@@ -22,8 +22,8 @@ from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.retry import NOT_BEGUN, STRIKES, Retry
 from magictel.delivery.settlement import Settlement
 from magictel.encoding.payload import Payload, Split
+from magictel.model.observer import Observer
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
-from magictel.model.timing import Stopwatch
 from magictel.settings.model import ExporterSettings
 
 OnRefused = Callable[[Sequence[int], ItemVerdict], None]
@@ -57,6 +57,7 @@ class Pipeline:
         redact: Callable[[str], str] = str,
         split: Split = _no_split,
         given_up: GivenUp | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -76,15 +77,12 @@ class Pipeline:
             settings.timeout,
             self.stop,
             split,
+            observer or Observer(),
         )
         self._given_up = given_up
         self._pool: Pool | None = None
         self._trying: tuple[Pending, ...] = ()
         self._lots = 0
-
-    def time_with(self, watch: Stopwatch | None) -> None:
-        """Measure what payloads wait for, until called with None."""
-        self._retry.watch = watch
 
     @property
     def ledger(self) -> Receipt:

@@ -17,6 +17,7 @@ from magictel.delivery.outbox import Pending
 from magictel.delivery.rate_limit import RateLimit
 from magictel.delivery.settlement import Settlement
 from magictel.encoding.payload import Payload, Split
+from magictel.model.observer import Observer
 from magictel.model.outcome import (
     Delivered,
     FailedAttempts,
@@ -30,7 +31,6 @@ from magictel.model.outcome import (
     Unavailable,
     Unconfirmed,
 )
-from magictel.model.timing import Stopwatch
 
 NOT_BEGUN = "delivery.deadline"
 STRIKES = 3
@@ -58,7 +58,7 @@ class Retry:
     attempt_timeout: float
     stop: threading.Event
     split: Split
-    watch: Stopwatch | None = None
+    observer: Observer
     closing: bool = False
 
     def settle(self, payload: Payload, deadline: Deadline, *, at_least_once: bool = True) -> Settlement:
@@ -94,9 +94,7 @@ class Retry:
 
     def _wait(self, seconds: float, why: str, stop: threading.Event | None, code: str | None = None) -> bool:
         """Wait; return True if the exporter shuts down meanwhile."""
-        if self.watch is None:
-            return self.clock.wait(seconds, stop)
-        with self.watch.wait(why, code):
+        with self.observer.step(why, code):
             return self.clock.wait(seconds, stop)
 
     def _may_begin(self, deadline: Deadline) -> bool:

@@ -1,16 +1,14 @@
-"""The time of a delivery by step. Nothing is measured unless an exporter gets a `Stopwatch` (`send-sample --timing`)."""
+"""The time of a delivery by step. Nothing is measured unless a `Stopwatch` is among an exporter's observers (`send-sample --timing`)."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from magictel.model.outcome import Reason
-
-T = TypeVar("T")
+from magictel.model.observer import Listener, Observer
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Timing:
         return [(name, seconds) for name, seconds in every if seconds is not None]
 
 
-class Stopwatch:
+class Stopwatch(Observer):
     """A counter of seconds by phase, for any thread. `now` is a monotonic clock."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -89,47 +87,34 @@ class Stopwatch:
         self._lock = threading.Lock()
         self._seconds: dict[str, float] = {}
         self._times: dict[str, int] = {}
-        self._refusals: list[str] = []
-        self._passed = 0
+        self._failures: list[str] = []
+        self._payloads = 0
         self._requests = 0
 
     @contextmanager
-    def wait(self, why: str, code: str | None = None) -> Iterator[None]:
-        """Count the time inside as one of `Waits`; a failure has a code."""
-        with self._lock:
-            self._refusals += [] if code is None else [code]
-        with self.lap(why):
-            yield
-
-    @contextmanager
-    def lap(self, phase: str) -> Iterator[None]:
-        """Count the time inside for a phase."""
+    def step(self, name: str, code: str | None = None) -> Iterator[None]:
+        """Count the time inside for a step; a wait after a failure has its code."""
+        if code is not None:
+            with self._lock:
+                self._failures.append(code)
         began = self._now()
         try:
             yield
         finally:
-            self._add(phase, self._now() - began)
+            self._add(name, self._now() - began)
 
-    def each(self, phase: str, items: Iterable[T]) -> Iterator[T]:
-        """Pass items on, and count the time of creating them for a phase."""
-        source = iter(items)
-        while True:
-            with self.lap(phase):
-                try:
-                    item = next(source)
-                except StopIteration:
-                    return
-            with self._lock:
-                self._passed += not isinstance(item, Reason)
-            yield item
+    def encoded(self) -> None:
+        """Count a payload."""
+        with self._lock:
+            self._payloads += 1
 
-    def request(self) -> None:
+    def requested(self) -> None:
         """Count a request that carries points."""
         with self._lock:
             self._requests += 1
 
-    def tracer(self) -> Callable[[str, Any], None]:
-        """Receive the events of an exchange from httpcore's `trace` extension."""
+    def listener(self) -> Listener:
+        """Return a listener that counts the steps of an exchange."""
         connecting, sending, done = 0.0, 0.0, self._now()
 
         def hear(name: str, _: Any) -> None:
@@ -164,12 +149,12 @@ class Stopwatch:
             spent.get("limited", 0.0),
             spent.get("throttled", 0.0),
             spent.get("away", 0.0),
-            len(self._refusals),
-            next(iter(self._refusals), None),
+            len(self._failures),
+            next(iter(self._failures), None),
         )
         connections = times.get("connect", 0)
         return Timing(
-            encode, compress, queue, connect, first_byte, visible, requests, connections, waits, tuning, self._passed
+            encode, compress, queue, connect, first_byte, visible, requests, connections, waits, tuning, self._payloads
         )
 
     def _add(self, phase: str, seconds: float) -> None:

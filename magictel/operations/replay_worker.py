@@ -89,7 +89,7 @@ class Lane:
         assert self.exporter is not None
         if self.watch is not None:
             self.exporter.close()  # the checks left connections open: a timed delivery opens its own
-            self.exporter.time_with(self.watch)
+            self.exporter.observers.add(self.watch)
         while (piece := self.queue.get()) is not None and not self._halted.is_set():
             self.open = piece
             receipt = self._delivered(piece)

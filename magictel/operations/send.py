@@ -148,12 +148,12 @@ def _deliver(
     watch = Stopwatch(clock.monotonic) if options.timing else None
     if watch is not None:
         exporter.close()  # the checks left connections open: a delivery that is timed makes its own
-        exporter.time_with(watch)
+        exporter.observers.add(watch)
     receipt = exporter.deliver(
         prepared, seconds=options.deadline, on_refused=lambda at, _: gone.update(at), on_dropped=gone.update
     )
     if watch is not None:
-        exporter.time_with(None)
+        exporter.observers.remove(watch)
     sent = SendResult(
         target, exporter.name, SendOutcome.VERIFIED, receipt, None, endpoint=exporter.endpoint(), findings=noted
     )

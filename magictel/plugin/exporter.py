@@ -33,8 +33,8 @@ from magictel.encoding.withheld import BUG, Withheld
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.finding import SideEffect
 from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order
+from magictel.model.observer import Observers
 from magictel.model.outcome import Receipt, Unavailable
-from magictel.model.timing import Stopwatch
 from magictel.plugin.environment import settings_from_environment
 from magictel.plugin.interface import INTERFACE as INTERFACE
 from magictel.plugin.interface import Authored, S
@@ -82,7 +82,8 @@ class Exporter(Authored[S], MetricExporter):
         super().__init__(preferred_temporality(settings.temporality))
         self.redact = Redactor(self.secrets(), settings.plain_values())
         self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
-        self.stopwatch: Stopwatch | None = None
+        self.observers = Observers()
+        """What follows its deliveries: its log, and what an operation adds."""
         self._layouts = Layouts()
         self._careful = False
         self._batches = itertools.count(1)
@@ -169,18 +170,13 @@ class Exporter(Authored[S], MetricExporter):
             if acquired and seconds > 0 and self.unusable is None:
                 self._pipeline.drain(deadline, closing=True)
             dropped = self._pipeline.close()
-            self._delivery_log.ended(self._pipeline.ledger, dropped)
+            self.observers.ended(self._pipeline.ledger, dropped)
         finally:
             if acquired:
                 self._sending.release()
             self.close()
             self._ended.set()
             _ALIVE.discard(self)
-
-    def time_with(self, watch: Stopwatch | None) -> None:
-        """Measure where deliveries spend their time, until called with None."""
-        self.stopwatch = watch
-        self._pipeline.time_with(watch)
 
     @property
     @final
@@ -281,8 +277,11 @@ class Exporter(Authored[S], MetricExporter):
 
     def _batch(self, data: MetricsData | Prepared) -> Batch:
         parts = Parts(data, self.prepare, self.payloads, tracked=type(self).given_up is not Authored.given_up)
-        timed = parts if self.stopwatch is None else self.stopwatch.each("encode", parts)
-        return Batch(timed, data.sent if isinstance(data, Prepared) else count_points(data), parts.rest)
+        return Batch(
+            self.observers.each_encoded(parts),
+            data.sent if isinstance(data, Prepared) else count_points(data),
+            parts.rest,
+        )
 
     def _closed_because(self) -> tuple[str, str] | None:
         """Return the code and message of why nothing can be sent, or None."""
@@ -302,12 +301,12 @@ class Exporter(Authored[S], MetricExporter):
             if closed is not None:
                 receipt = self._pipeline.drop(self._batch(data), *closed)
                 if self.unusable is None:
-                    self._delivery_log.after_shutdown(receipt)
+                    self.observers.after_shutdown(receipt)
                 return MetricExportResult.FAILURE
             self._before_delivery(seconds)
             budget = min(seconds, self.settings.retry_budget)
             receipt = self._pipeline.export(self._batch(data), began + budget, began + seconds)
-            self._delivery_log.exported(self._pipeline.ledger)
+            self.observers.exported(self._pipeline.ledger)
         finally:
             self._sending.release()
         well = receipt.withheld + (receipt.delivered if self.confirms else receipt.readable)
@@ -332,6 +331,7 @@ class Exporter(Authored[S], MetricExporter):
         self._sending = threading.Lock()
         self._shut = threading.Event()
         self._ended = threading.Event()
+        self.observers.reset(DeliveryLog(self.log, self.clock, confirms=self.confirms))
         self._pipeline = Pipeline(
             self._attempt,
             self.settings,
@@ -340,13 +340,12 @@ class Exporter(Authored[S], MetricExporter):
             redact=self.redact,
             split=self.split,
             given_up=self.given_up,
+            observer=self.observers,
         )
-        self._delivery_log = DeliveryLog(self.log, self.clock, confirms=self.confirms)
 
     def _after_fork(self) -> None:
         """Reset a forked child: empty, with new locks and connections. The parent delivers its own points."""
         self._layouts = Layouts()
-        self.stopwatch = None
         self._start_life()
         self.after_fork()
 

@@ -21,7 +21,6 @@ from magictel.ladder.credentials import SentCredentials, sent_credentials
 from magictel.ladder.steps import http_steps
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
-from magictel.model.timing import Stopwatch
 from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import proxy_for
@@ -186,8 +185,8 @@ class HttpExporter(Exporter[S]):
                 proxy=self.settings.proxy,
                 trust_env=self.settings.trust_env,
                 redact=self.redact,
+                observer=self.observers,
             )
-            created.stopwatch = self.stopwatch
             # atomic: threads that come together get the same one
             transport = self._transports.setdefault("http", created)
         return transport
@@ -246,9 +245,7 @@ class HttpExporter(Exporter[S]):
 
     def _sent_body(self, payload: Payload) -> SentBody:
         framed = self.frame(payload)
-        if self.stopwatch is None:
-            return SentBody(*self.compress(framed))
-        with self.stopwatch.lap("compress"):
+        with self.observers.step("compress"):
             return SentBody(*self.compress(framed))
 
     def _attempt_once(self, payload: Payload, timeout: float) -> Attempted:
@@ -268,8 +265,7 @@ class HttpExporter(Exporter[S]):
             if left <= 0 and failure is not None:
                 break
             transport = self.transport
-            if self.stopwatch is not None:
-                self.stopwatch.request()
+            self.observers.requested()
             began = self.clock.monotonic()
             try:
                 reply = transport.send(request, max(0.001, left))
@@ -344,13 +340,6 @@ class HttpExporter(Exporter[S]):
         for transport in (self._given, self._transports.pop("http", None)):
             if transport is not None:
                 transport.close()
-
-    def time_with(self, watch: Stopwatch | None) -> None:
-        """Measure the time of deliveries, connections included."""
-        super().time_with(watch)
-        transport = self.transport
-        if isinstance(transport, HttpTransport):
-            transport.stopwatch = watch
 
     def after_fork(self) -> None:
         """Drop cached bodies, whose lock a thread of the parent may hold; the transport resets its own connections."""

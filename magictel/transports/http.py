@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from magictel.http.wire import Reply, Request
-from magictel.model.timing import Stopwatch
+from magictel.model.observer import Observer
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import Proxy, ProxyRefused, proxy_for
 from magictel.net.tls import TlsOptions, ssl_context
@@ -73,6 +73,7 @@ class HttpTransport:
         redact: Redactor | None = None,
         keepalive: float = 75.0,
         body_limit: int = _BODY_LIMIT,
+        observer: Observer | None = None,
     ) -> None:
         self._tls = tls or TlsOptions()
         self._context: ssl.SSLContext | None = ssl_context(self._tls) if _names_files(self._tls) else None
@@ -82,8 +83,7 @@ class HttpTransport:
         self._redact = redact or Redactor()
         self._keepalive = keepalive
         self._body_limit = body_limit
-        self.stopwatch: Stopwatch | None = None
-        """Receives every exchange, if set."""
+        self._observer = observer or Observer()
         self._exchange = CurrentExchange()
         self._backend = SocketBackend(self._tls, connect_timeout, self._exchange)
         self._peers: dict[tuple[str, str], tuple[Endpoint, Proxy | None]] = {}
@@ -164,8 +164,9 @@ class HttpTransport:
         asked = httpcore.Request(
             request.method, route.url, headers=travelling(request, route.host), content=request.body
         )
-        if self.stopwatch is not None:
-            asked.extensions = {"trace": self.stopwatch.tracer()}
+        listener = self._observer.listener()
+        if listener is not None:
+            asked.extensions = {"trace": listener}
         try:
             answered = pool.handle_request(asked)
             progress.limit = timeout

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from magictel.model.observer import Observers
 from magictel.model.timing import Stopwatch, Timing, Tuning, Waits
 from magictel.reporters.timing import advice
 
@@ -32,23 +33,23 @@ def test_making_items_counts_and_using_them_does_not() -> None:
             hand.turn(1)
             yield number
 
-    for _ in watch.each("encode", items()):
+    for _ in Observers(watch).each_encoded(items()):
         hand.turn(10)
     assert watch.timing(33, None).encode == 3
-    watch.request()
-    with watch.lap("compress"):
+    watch.requested()
+    with watch.step("compress"):
         pass
-    watch.tracer()("connection.connect_tcp.started", {})
+    watch.listener()("connection.connect_tcp.started", {})
     assert watch.timing(33, None).payloads == 3
 
 
 def test_a_delivery_is_taken_apart_into_its_steps() -> None:
     hand = Hand()
     watch = Stopwatch(hand)
-    watch.request()
-    with watch.lap("compress"):
+    watch.requested()
+    with watch.step("compress"):
         hand.turn(2)
-    hear = watch.tracer()
+    hear = watch.listener()
     for name, seconds in [
         ("connection.connect_tcp.started", 3),
         ("connection.connect_tcp.complete", 0),
@@ -70,10 +71,10 @@ def test_a_kept_connection_and_a_failed_one_are_told_apart() -> None:
     hand = Hand()
     watch = Stopwatch(hand)
     for names in (["connect_tcp.started", "connect_tcp.failed"], ["send_request_headers.started"]):
-        watch.request()
-        with watch.lap("compress"):
+        watch.requested()
+        with watch.step("compress"):
             pass
-        hear = watch.tracer()
+        hear = watch.listener()
         for name in names:
             hear(f"connection.{name}", {})
             hand.turn(2)
