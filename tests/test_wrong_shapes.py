@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from magictel.diagnose.diagnose import Pasted, diagnose
+from magictel.diagnose.diagnose import diagnose
+from magictel.diagnose.diagnosis import Pasted
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.model.events import CheckFinished, ReplayFinished, SendFinished, SendResult

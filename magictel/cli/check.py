@@ -7,28 +7,14 @@ from typing import Annotated
 
 import typer
 
-from magictel.cli.debug import DebugOption
-from magictel.cli.durations import seconds, some_seconds
-from magictel.cli.options import (
-    AllOption,
-    ConfigOption,
-    JobsOption,
-    QuietOption,
-    ReportOption,
-    ResultFormatOption,
-    SandboxBareOption,
-    SandboxOption,
-    SetOption,
-    StrictOption,
-    TargetsArgument,
-)
+from magictel.cli import options
 from magictel.cli.output import ResultFormat
 from magictel.model.finding import Rung, SideEffect
 
 
 def command(
-    targets: TargetsArgument = None,
-    all_: AllOption = False,
+    targets: options.TargetsArgument = None,
+    all_: options.AllOption = False,
     until: Annotated[
         Rung | None, typer.Option("--until", help="Stop after this rung.", show_choices=True, metavar="RUNG")
     ] = None,
@@ -39,30 +25,30 @@ def command(
     wait: Annotated[
         float,
         typer.Option(
-            "--wait", parser=seconds, metavar="60s", help="Retry until the check passes, for at most this long."
+            "--wait", parser=options.seconds, metavar="60s", help="Retry until the check passes, for at most this long."
         ),
     ] = "0s",  # type: ignore[assignment] # typer parses the default as well
     timeout: Annotated[
-        float, typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each rung.")
+        float, typer.Option("--timeout", parser=options.some_seconds, metavar="10s", help="Timeout of each rung.")
     ] = "10s",  # type: ignore[assignment]
-    strict: StrictOption = False,
+    strict: options.StrictOption = False,
     allow: Annotated[
         list[SideEffect] | None,
         typer.Option("--allow", metavar="empty-write", help="Allow probes that write."),
     ] = None,
     round_trip: Annotated[bool, typer.Option("--round-trip", help="Send a sample and read it back, too.")] = False,
-    jobs: JobsOption = 8,
+    jobs: options.JobsOption = 8,
     force: Annotated[
         bool, typer.Option("--force", help="With --round-trip: write even if that creates an index without a template.")
     ] = False,
-    sandbox: SandboxOption = False,
-    sandbox_bare: SandboxBareOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-    format_: ResultFormatOption = ResultFormat.TEXT,
-    report: ReportOption = None,
-    sets: SetOption = None,
-    config: ConfigOption = None,
+    sandbox: options.SandboxOption = False,
+    sandbox_bare: options.SandboxBareOption = False,
+    quiet: options.QuietOption = False,
+    debug: options.DebugOption = False,
+    format_: options.ResultFormatOption = ResultFormat.TEXT,
+    report: options.ReportOption = None,
+    sets: options.SetOption = None,
+    config: options.ConfigOption = None,
 ) -> int:
     """Check the chosen targets, or all enabled ones, step by step: where do metrics get lost?
 
@@ -77,7 +63,7 @@ def command(
 
     sandbox = sandbox or sandbox_bare
 
-    options = CheckOptions(
+    check_options = CheckOptions(
         until=until,
         skip=tuple(skip or ()),
         wait=wait,
@@ -87,8 +73,8 @@ def command(
         jobs=jobs,
         send=SendOptions(force=force) if force else None,
     )
-    if options.skip:
-        _check_skips(options.skip)
+    if check_options.skip:
+        _check_skips(check_options.skip)
     with (
         Interrupts() as interrupts,
         reporting(format_, report, "check", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
@@ -96,7 +82,7 @@ def command(
             targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
         ) as chosen,
     ):
-        interrupts.drive(check([target.job(prepare=False) for target in chosen], options), reports)
+        interrupts.drive(check([target.job(prepare=False) for target in chosen], check_options), reports)
         reports.finish()
         assert reports.checked is not None
         code = after_check(reports.checked, strict=strict, signal=interrupts.signal)

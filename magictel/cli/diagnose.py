@@ -19,7 +19,7 @@ from magictel.errors import MagictelError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from magictel.diagnose.diagnose import Diagnosis, Pasted
+    from magictel.diagnose.diagnosis import Diagnosis, Pasted
     from magictel.plugin.exporter import Exporter
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -69,7 +69,7 @@ def command(
     """
     from magictel.cli import output
     from magictel.cli.exit_codes import Exit
-    from magictel.diagnose.diagnose import UNRECOGNISED, Pasted
+    from magictel.diagnose.diagnosis import UNRECOGNISED, Pasted
 
     answered = bool(status or header or body or text)
     name, words = _parted(about or (), answered)
@@ -119,7 +119,8 @@ def _piped(*, wanted: bool) -> str | None:
 
 
 def _named(name: str, pasted: Pasted, config: str | None, sets: Sequence[str] | None) -> Diagnosis:
-    from magictel.diagnose.diagnose import UNRECOGNISED, Pasted, diagnose
+    from magictel.diagnose.diagnose import diagnose
+    from magictel.diagnose.diagnosis import UNRECOGNISED, Pasted
 
     try:
         instance, trouble = _exporter(name, config, sets)
@@ -156,7 +157,7 @@ def _guessed(pasted: Pasted) -> Diagnosis:
 
 def _followable(diagnosis: Diagnosis, name: str | None) -> Diagnosis:
     """Return the diagnosis with the named target, or the guessed exporter, in the commands of its remedies."""
-    from magictel.operations.blanks import Blanks
+    from magictel.operations.remedies import Blanks
 
     if not diagnosis.exporter:
         return diagnosis
@@ -179,12 +180,11 @@ def _nothing() -> UsageError:
 
 def _show(diagnosis: Diagnosis) -> None:
     from magictel.catalogue.retry import waits_for
-    from magictel.cli.environment import environment
+    from magictel.cli import output
     from magictel.diagnose.diagnosis import UNRECOGNISED
     from magictel.reporters.check_page import write_remedy
-    from magictel.reporters.terminal import sheet_for
 
-    sheet = sheet_for(sys.stdout, environment())
+    sheet = output.page()
     outcome: str = diagnosis.outcome or ("not recognised" if diagnosis.code == UNRECOGNISED else "no request happened")
     if outcome == "rejected" and waits_for(diagnosis.code or "", diagnosis.retry or ""):
         outcome = "request rejected, points wait"

@@ -91,9 +91,8 @@ def _interface() -> int:
 
 
 def _write(examination: Examination) -> None:
-    from magictel.cli.stdout import page
 
-    sheet = page()
+    sheet = output.page()
     facts = examination.installation
     place = "" if facts.isolated else ", no virtual environment"
     versions = [f"{name} {version}" for name, version in facts.packages if version]

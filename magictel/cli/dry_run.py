@@ -1,4 +1,4 @@
-"""The output of a dry run: requests as text, or a JSON document."""
+"""The output of `--dry-run`: the requests of a sample, or the numbers of a replay, as text or as a JSON document."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 from magictel.cli import output
 from magictel.cli.exit_codes import Ending, exit_code
 from magictel.cli.output import Format
-from magictel.cli.stdout import page
 from magictel.clock import SystemClock
 from magictel.model.metrics import count_points, groups
 from magictel.model.outcome import Fate, Reason
-from magictel.operations.dry_run import DryRun, Planned, dry_run
+from magictel.operations.dry_run import DryRun, Planned, dry_replay, dry_run
+from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.target_run import Job
+from magictel.reporters.documents import dry_replay_document
 from magictel.reporters.humanize import many
 from magictel.reporters.json import plain
+from magictel.sources.recording import Recordings
 from magictel.sources.sample import new_run_id, sample
 
 SCHEMA = "magictel.dry-run/1"
 _ROW = 16
 
 
-def show(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mapping[str, str]) -> int:
+def show_sample(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mapping[str, str]) -> int:
     """Encode the sample for each target, print what would be sent, and return the exit code."""
     run = sample(new_run_id(), SystemClock().now(), thorough=thorough, attributes=attributes)
     dry = [dry_run(job, run) for job in jobs]
@@ -32,12 +34,48 @@ def show(jobs: Sequence[Job], how: Format, *, thorough: bool, attributes: Mappin
         )
     else:
         points, metrics = count_points(run.data), sum(1 for _ in groups(run.data))
-        sheet = page()
+        sheet = output.page()
         sheet.verbatim(f"run {run.run_id}  {many(points, 'point')} of {many(metrics, 'metric')}; nothing is sent")
         for target in dry:
             for line in _lines(target):
                 sheet.verbatim(line)
     return exit_code(Ending(unusable=any(target.config is not None for target in dry)))
+
+
+def show_replay(jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, how: Format) -> int:
+    """Print the numbers of what a replay would send, and return the exit code."""
+    source, targets = dry_replay(jobs, recordings, options, SystemClock())
+    if how is Format.JSON:
+        rows = [
+            {
+                "target": target.target,
+                "exporter": target.exporter,
+                "endpoint": target.endpoint,
+                "points": target.points,
+                "payloads": target.payloads,
+                "bytes": target.bytes,
+                **left_out(target.withheld),
+                "code": target.config.code if target.config else None,
+                "message": target.config.message if target.config else None,
+            }
+            for target in targets
+        ]
+        output.document(dry_replay_document(source, rows))
+    else:
+        output.say(f"{many(source.points, 'point')} of {source.series} series; nothing is sent")
+        for skipped in source.reasons:
+            output.say(f"skipped {skipped}")
+        for warning in source.warnings:
+            output.say(f"doubtful: {warning}")
+        for target in targets:
+            if target.config is not None:
+                output.say(f"{target.target}  {target.config.message}")
+                continue
+            parts = f"{many(target.points, 'point')} in {many(target.payloads, 'payload')} of {target.bytes} bytes before compression"
+            output.say(f"{target.target}  {target.endpoint}  {parts}")
+            for reason in target.withheld:
+                output.say(f"  {reason.fate} {reason.count}  {reason.code}: {reason.message}")
+    return exit_code(Ending(unusable=any(target.config is not None for target in targets)))
 
 
 def _lines(dry: DryRun) -> Iterator[str]:
@@ -85,7 +123,6 @@ def _body(exporter: str, body: bytes) -> Iterator[str]:
 
 def _decoded(exporter: str, body: bytes) -> list[str]:
     """Return a binary body in lines, as the emulator of its backend reads it; nothing where there is none, or it reads text only."""
-    from magictel.clock import SystemClock
     from magictel.sandbox.emulator import ReadsBodies
     from magictel.sandbox.table import emulators, make
 

@@ -58,11 +58,11 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str], how: Format) -> int:
     import typer
 
-    from magictel.cli.lazy_group import command
+    from magictel.cli.commands import command_line
 
     # ClickException: typer carries its own click, which is not ours to import
     wrong: type[Exception] = typer.BadParameter.__mro__[2]
-    group = command()
+    group = command_line()
     try:
         with group.make_context("magictel", list(arguments)) as context:
             result = group.invoke(context)

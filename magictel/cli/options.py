@@ -1,4 +1,4 @@
-"""Options shared by several commands, and the configuration file."""
+"""Options shared by several commands, with the parsers of their values, and the configuration file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,54 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.durations import some_seconds
+from magictel.cli import output
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format, ResultFormat
+from magictel.settings.units import parse_seconds
 
 if TYPE_CHECKING:
     from magictel.settings.file import ConfigFile
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration. Raise `typer.BadParameter` for other text."""
+    try:
+        return parse_seconds(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a duration: use a form like 500ms, 10s or 2m") from None
+
+
+def some_seconds(text: str) -> float:
+    """Return the seconds of a duration above zero: a limit of zero would forbid what it limits."""
+    if not (given := seconds(text)):
+        raise typer.BadParameter(f"{text!r} leaves no time: use more than 0, for example 500ms or 10s")
+    return given
+
+
+def show_exchanges(asked: bool) -> bool:
+    """Print the transport's log of each request and reply on standard error if `--debug` is set."""
+    import logging
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            output.note(record.getMessage())
+
+    logger = logging.getLogger(_EXCHANGES)
+    logger.handlers = [Notes()] if asked else []
+    logger.setLevel(logging.DEBUG if asked else logging.NOTSET)
+    logger.propagate = not asked
+    return asked
+
+
+def exchanges_shown() -> bool:
+    """Return whether exchanges are shown: an updating line would garble them."""
+    import logging
+
+    return bool(logging.getLogger(_EXCHANGES).handlers)
+
+
+_EXCHANGES = "magictel.transports.exchange_log"
+
 
 TargetsArgument = Annotated[
     list[str] | None,
@@ -42,6 +84,10 @@ ReportOption = Annotated[
         metavar="KIND=PATH",
         help="Also write a report: json, junit, tap, github, nagios, prometheus, html. PATH - is standard output.",
     ),
+]
+DebugOption = Annotated[
+    bool,
+    typer.Option("--debug", help="Show each request and reply on standard error, redacted.", callback=show_exchanges),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
 AllowMissingOption = Annotated[

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from magictel.reporters.layout import Sheet
 
 _CODES = {"good": "32", "bad": "31", "odd": "33", "faint": "2"}
 
@@ -60,6 +63,16 @@ def document(value: Any) -> None:
 
     _Written.document = True
     _write(sys.stdout, json.dumps(value, indent=2) + "\n")
+
+
+def page() -> Sheet:
+    """Return a sheet for text on standard output, whose errors are reported at the end of the command."""
+    from magictel.cli.environment import environment
+    from magictel.reporters.terminal import sheet_for
+
+    sheet = sheet_for(sys.stdout, environment())
+    sheet.failed = unwritable
+    return sheet
 
 
 def documented() -> bool:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magictel.cli.debug import DebugOption
-from magictel.cli.options import ConfigOption, FormatOption, SandboxOption, SetOption
+from magictel.cli.options import ConfigOption, DebugOption, FormatOption, SandboxOption, SetOption
 from magictel.cli.output import Format
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ def command(
 ) -> int:
     """Show the exact requests that prepare a backend before data arrives; --apply sends them."""
     from magictel.cli import output, sandbox_targets
-    from magictel.cli.stdout import page
     from magictel.operations.prepare import prepare
     from magictel.reporters.json import plain
 
@@ -43,7 +41,7 @@ def command(
     if format_ is Format.JSON:
         output.document(plain(_document(plan)))
     else:
-        sheet = page()
+        sheet = output.page()
         for line in _lines(plan):
             sheet.verbatim(line)
     return _code(plan)

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.debug import DebugOption
-from magictel.cli.durations import some_seconds
-from magictel.cli.options import FormatOption
+from magictel.cli.options import DebugOption, FormatOption, some_seconds
 from magictel.cli.output import Format
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ def command(
     from magictel.cli import output
     from magictel.cli.errors import tell
     from magictel.cli.exit_codes import Exit
-    from magictel.cli.on_error import skips
+    from magictel.cli.replay_options import skips
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
     from magictel.operations.record import Recorded, RecordOptions, record

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.debug import DebugOption
-from magictel.cli.durations import some_seconds
-from magictel.cli.options import (
-    AllOption,
-    ConfigOption,
-    DryRunOption,
-    QuietOption,
-    ReportOption,
-    ResultFormatOption,
-    SandboxBareOption,
-    SandboxOption,
-    SetOption,
-    StrictOption,
-    TimeoutOption,
-    TimingOption,
-    WithinOption,
-)
+from magictel.cli import options
 from magictel.cli.output import ResultFormat
 
 if TYPE_CHECKING:
@@ -40,7 +26,7 @@ def command(
         list[str] | None,
         typer.Option("--to", metavar="TARGET", help="Target; repeatable. Default: all enabled."),
     ] = None,
-    all_: AllOption = False,
+    all_: options.AllOption = False,
     shift: Annotated[
         str,
         typer.Option(
@@ -67,42 +53,40 @@ def command(
     on_error: Annotated[
         str, typer.Option("--on-error", metavar="stop|skip", help="What to do with a line that cannot be parsed.")
     ] = "stop",
-    dry_run: DryRunOption = False,
+    dry_run: options.DryRunOption = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every point back and compare it.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back (the default).")] = False,
-    within: WithinOption = None,
+    within: options.WithinOption = None,
     deadline: Annotated[
         float,
         typer.Option(
             "--deadline",
-            parser=some_seconds,
+            parser=options.some_seconds,
             metavar="30s",
             help="Time limit of each payload including retries, and of all checks before.",
         ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
-    timeout: TimeoutOption = "10s",  # type: ignore[assignment]
+    timeout: options.TimeoutOption = "10s",  # type: ignore[assignment]
     force: Annotated[
         bool, typer.Option("--force", help="Write even if the clocks differ too much; this can block a backend.")
     ] = False,
-    timing: TimingOption = False,
-    strict: StrictOption = False,
-    sandbox: SandboxOption = False,
-    sandbox_bare: SandboxBareOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-    format_: ResultFormatOption = ResultFormat.TEXT,
-    report: ReportOption = None,
-    sets: SetOption = None,
-    config: ConfigOption = None,
+    timing: options.TimingOption = False,
+    strict: options.StrictOption = False,
+    sandbox: options.SandboxOption = False,
+    sandbox_bare: options.SandboxBareOption = False,
+    quiet: options.QuietOption = False,
+    debug: options.DebugOption = False,
+    format_: options.ResultFormatOption = ResultFormat.TEXT,
+    report: options.ReportOption = None,
+    sets: options.SetOption = None,
+    config: options.ConfigOption = None,
 ) -> int:
     """Send recordings to the chosen targets: OTLP JSON lines or protobuf, Prometheus or OpenMetrics text, gateway request logs."""
     from magictel.cli import sandbox_targets
     from magictel.cli.errors import tell
     from magictel.cli.exit_codes import Ending, Exit, after_send, exit_code
     from magictel.cli.interrupts import Interrupts
-    from magictel.cli.memory import keep_freed_memory, rarely_collected
-    from magictel.cli.on_error import skips
-    from magictel.cli.replay_options import check_combination, parse_shift, parse_speed
+    from magictel.cli.replay_options import check_combination, parse_shift, parse_speed, skips
     from magictel.cli.reports import reported, reporting
     from magictel.cli.resume import say_how_to_go_on
     from magictel.clock import SystemClock
@@ -124,7 +108,7 @@ def command(
     keep_freed_memory()
     sandbox = sandbox or sandbox_bare
     clock = SystemClock()
-    options = ReplayOptions(
+    replay_options = ReplayOptions(
         shift=parse_shift(shift),
         speed=parse_speed(speed),
         loop=loop,
@@ -137,7 +121,7 @@ def command(
         within=within,
         timing=timing,
     )
-    twice = verify or loop > 1 or options.speed is not None or options.shift == "now"
+    twice = verify or loop > 1 or replay_options.speed is not None or replay_options.shift == "now"
     try:
         with (
             Interrupts() as interrupts,
@@ -149,10 +133,10 @@ def command(
             ) as chosen,
         ):
             if dry_run:
-                from magictel.cli.dry_replay import show
+                from magictel.cli.dry_run import show_replay
 
-                return show([target.job() for target in chosen], recordings, options, format_.plain)
-            events = replay([target.job() for target in chosen], recordings, options, clock)
+                return show_replay([target.job() for target in chosen], recordings, replay_options, format_.plain)
+            events = replay([target.job() for target in chosen], recordings, replay_options, clock)
             interrupts.drive(_saying_the_shift(events, quiet), reports)
             reports.finish()
             done = reports.sent
@@ -195,3 +179,22 @@ def _shifted(seconds: float) -> str:
     if not round(seconds, 3):
         return "timestamps are not shifted"
     return f"timestamps shifted {'forward' if seconds > 0 else 'back'} by {span(abs(seconds))}"
+
+
+@contextmanager
+def rarely_collected() -> Iterator[None]:
+    """Disable the cycle collector: points form no cycles, and searching them for cycles takes a third of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def keep_freed_memory() -> None:
+    """Raise the C library's mmap threshold (mallopt(3), M_MMAP_THRESHOLD) by freeing a large block once.
+
+    Otherwise a slice's buffers are mapped, zeroed and unmapped each time: a tenth of the time, without a lower peak.
+    """
+    bytes(4 * 1024 * 1024)  # never touched: two system calls

@@ -49,3 +49,10 @@ def parse_speed(text: str) -> float | None:
     if not 0 < speed < float("inf"):
         raise UsageError("usage.speed", f"--speed {text}: use a factor of the recorded speed, or max", "--speed 10")
     return speed
+
+
+def skips(text: str) -> bool:
+    """Return whether `--on-error` skips lines that cannot be parsed. Raise `UsageError` for other text than stop and skip."""
+    if text not in ("stop", "skip"):
+        raise UsageError("usage.on-error", f"--on-error {text}: use stop or skip", "--on-error skip")
+    return text == "skip"

@@ -15,7 +15,6 @@ from magictel.cli import output
 from magictel.cli.environment import environment
 from magictel.cli.errors import mistake, stopped
 from magictel.cli.output import ResultFormat
-from magictel.cli.stdout import page
 from magictel.errors import MagictelError, UsageError
 from magictel.model.events import CheckFinished, Event, RunCleaned, SendFinished
 from magictel.reporters.formats import KINDS, FileReporter, make
@@ -221,11 +220,11 @@ def _annotations() -> TextIO:
 
 
 def _for_people(quiet: bool) -> Reporter:
-    from magictel.cli import debug
+    from magictel.cli.options import exchanges_shown
     from magictel.reporters.terminal import TerminalReporter, progress_for
 
-    progress = None if debug.shown() else progress_for(sys.stderr, environment())
-    return TerminalReporter(page(), progress, quiet=quiet)
+    progress = None if exchanges_shown() else progress_for(sys.stderr, environment())
+    return TerminalReporter(output.page(), progress, quiet=quiet)
 
 
 def _each_its_own(files: list[tuple[str, str]]) -> list[tuple[str, str]]:

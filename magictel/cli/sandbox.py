@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.durations import some_seconds
-from magictel.cli.options import FormatOption
+from magictel.cli.options import FormatOption, some_seconds
 from magictel.cli.output import Format
 
 if TYPE_CHECKING:

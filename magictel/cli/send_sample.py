@@ -8,25 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magictel.cli.debug import DebugOption
-from magictel.cli.durations import some_seconds
-from magictel.cli.options import (
-    AllOption,
-    ConfigOption,
-    DryRunOption,
-    JobsOption,
-    QuietOption,
-    ReportOption,
-    ResultFormatOption,
-    SandboxBareOption,
-    SandboxOption,
-    SetOption,
-    StrictOption,
-    TargetsArgument,
-    TimeoutOption,
-    TimingOption,
-    WithinOption,
-)
+from magictel.cli import options
 from magictel.cli.output import ResultFormat
 
 if TYPE_CHECKING:
@@ -42,11 +24,11 @@ _OURS = ("magictel.run.id", "magictel.sample.point")
 
 
 def command(
-    targets: TargetsArgument = None,
-    all_: AllOption = False,
+    targets: options.TargetsArgument = None,
+    all_: options.AllOption = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Include extreme values and long attributes.")] = False,
-    dry_run: DryRunOption = False,
+    dry_run: options.DryRunOption = False,
     clean: Annotated[
         bool, typer.Option("--clean", help="Delete exactly what was written, after showing the count.")
     ] = False,
@@ -56,34 +38,34 @@ def command(
     attribute: Annotated[
         list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE", help="Add an attribute to every point.")
     ] = None,
-    within: WithinOption = None,
+    within: options.WithinOption = None,
     deadline: Annotated[
         float,
         typer.Option(
             "--deadline",
-            parser=some_seconds,
+            parser=options.some_seconds,
             metavar="30s",
             help="Time limit of the checks before and of sending, including retries.",
         ),
     ] = "30s",  # type: ignore[assignment] # typer parses the default as well
-    timeout: TimeoutOption = "10s",  # type: ignore[assignment]
+    timeout: options.TimeoutOption = "10s",  # type: ignore[assignment]
     force: Annotated[
         bool,
         typer.Option(
             "--force", help="Write even if the clocks differ too much, or if it creates an index without a template."
         ),
     ] = False,
-    timing: TimingOption = False,
-    strict: StrictOption = False,
-    jobs: JobsOption = 8,
-    sandbox: SandboxOption = False,
-    sandbox_bare: SandboxBareOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-    format_: ResultFormatOption = ResultFormat.TEXT,
-    report: ReportOption = None,
-    sets: SetOption = None,
-    config: ConfigOption = None,
+    timing: options.TimingOption = False,
+    strict: options.StrictOption = False,
+    jobs: options.JobsOption = 8,
+    sandbox: options.SandboxOption = False,
+    sandbox_bare: options.SandboxBareOption = False,
+    quiet: options.QuietOption = False,
+    debug: options.DebugOption = False,
+    format_: options.ResultFormatOption = ResultFormat.TEXT,
+    report: options.ReportOption = None,
+    sets: options.SetOption = None,
+    config: options.ConfigOption = None,
 ) -> int:
     """Send a sample of every metric type to the chosen targets, or to all enabled ones, read it back and compare it."""
     from magictel.cli import sandbox_targets
@@ -96,11 +78,13 @@ def command(
     attributes = _attributes(attribute or ())
     sandbox = sandbox or sandbox_bare
     if dry_run:
-        from magictel.cli.dry_run import show
+        from magictel.cli.dry_run import show_sample
 
         with sandbox_targets.targets(targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=True) as chosen:
-            return show([target.job() for target in chosen], format_.plain, thorough=thorough, attributes=attributes)
-    options = SendOptions(
+            return show_sample(
+                [target.job() for target in chosen], format_.plain, thorough=thorough, attributes=attributes
+            )
+    send_options = SendOptions(
         verify=not no_verify,
         thorough=thorough,
         attributes=attributes,
@@ -119,7 +103,7 @@ def command(
         ) as chosen,
     ):
         if run is None:
-            interrupts.drive(send([target.job() for target in chosen], options), reports)
+            interrupts.drive(send([target.job() for target in chosen], send_options), reports)
         if clean and interrupts.signal is None:
             interrupts.drive(_cleaning(chosen, reports, run), reports)
         reports.finish()

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from magictel.diagnose.alternatives import Alternative, is_own
 from magictel.diagnose.diagnose import diagnose
-from magictel.diagnose.diagnosis import UNRECOGNISED, Diagnosis, Pasted
+from magictel.diagnose.diagnosis import UNRECOGNISED, Alternative, Diagnosis, Pasted, is_own
 from magictel.diagnose.replies import is_vague, read_answer, reply_in
 from magictel.http.wire import Reply
 from magictel.plugin.exporter import Exporter

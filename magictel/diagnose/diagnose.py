@@ -11,15 +11,16 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from magictel.catalogue.pages import explain
-from magictel.diagnose.alternatives import Alternative, look_alikes
 from magictel.diagnose.diagnosis import (
     BY_CLASS,
     STANDS_WITH,
     UNRECOGNISED,
+    Alternative,
     Diagnosis,
     During,
     Pasted,
     Verdict,
+    look_alikes,
     title_of,
 )
 from magictel.diagnose.error_text import code_in, peer_in, system_error
@@ -30,8 +31,6 @@ from magictel.http.wire import Reply
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.secrets.masking import masked
-
-__all__ = ["STANDS_WITH", "UNRECOGNISED", "Diagnosis", "During", "Pasted", "Verdict", "diagnose"]
 
 _LONGEST = 500
 _LONGEST_TEXT = 20_000

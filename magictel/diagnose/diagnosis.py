@@ -20,13 +20,12 @@ line itself names, or none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from magictel.catalogue.pages import explain
 from magictel.catalogue.retry import RetryClass
-from magictel.diagnose.alternatives import Alternative
 
 During = Literal["auth", "health", "write", "read"]
 Verdict = Literal["delivered", "partial", "throttled", "unavailable", "too-large", "rejected", "unconfirmed"]
@@ -60,6 +59,8 @@ BY_CLASS: Mapping[str, Verdict | None] = {
     RetryClass.UNKNOWN: None,
 }
 """The default outcome of a code."""
+_ANY_BACKEND = frozenset({"config", "delivery", "http", "net", "tls", "usage", "verify"})
+"""Families of codes for every exporter; others belong to the exporters that list them in `code_families`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,14 @@ class Pasted:
     def empty(self) -> bool:
         """Whether nothing was pasted, or only white space."""
         return self.status is None and not (self.body or b"").strip() and not (self.text or "").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another fault that one reply or log line cannot distinguish: its code, and what suggests it or distinguishes it."""
+
+    code: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +117,22 @@ def title_of(code: str) -> str:
     """The title of the code's page."""
     page = explain(code)
     return page.title if page else code
+
+
+def is_own(code: str | None, families: Collection[str]) -> bool:
+    """Return whether only backends of these families use a code."""
+    return (code or "").partition(".")[0] in families
+
+
+def look_alikes(
+    code: str | None, families: Collection[str], known: Collection[Alternative] = ()
+) -> tuple[Alternative, ...]:
+    """Return the alternatives to `code` for an exporter of these families: `known` first, each once, without `code` itself."""
+    page = explain(code) if code else None
+    alike = [Alternative(other, why) for other, why in page.alike] if page else []
+    alike = [other for other in alike if is_own(other.code, (*_ANY_BACKEND, *families))]
+    others: dict[str, Alternative] = {}
+    for other in (*known, *alike):
+        if other.code != code:
+            others.setdefault(other.code, other)
+    return tuple(others.values())

@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from magictel.catalogue.pages import explain
-from magictel.diagnose.alternatives import Alternative
-from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH, Diagnosis, During, Pasted, Verdict, title_of
+from magictel.diagnose.diagnosis import BY_CLASS, STANDS_WITH, Alternative, Diagnosis, During, Pasted, Verdict, title_of
 from magictel.diagnose.log_parsing import PAGE, TUNNEL, body_after, status_in, status_within, value_in, wait_in
 from magictel.encoding.payload import Payload
 from magictel.errors import WireError

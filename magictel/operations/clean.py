@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from magictel.clock import Clock, SystemClock
@@ -40,24 +41,19 @@ def clean(
     job: Job, run_id: str, *, say: Callable[[str, int], None], clock: Clock | None = None, expected: int | None = None
 ) -> Cleaned:
     """Count, call `say(target, count)`, delete. First wait until `expected` new items are visible (at most 30 s)."""
-    return job.shown(_clean(job, run_id, say, clock or SystemClock(), expected))
+    cleaned = partial(Cleaned, job.target, job.exporter, run_id)
 
-
-def _clean(job: Job, run_id: str, say: Callable[[str, int], None], clock: Clock, expected: int | None) -> Cleaned:
-    exporter, config = job.config()
-    if exporter is None:
-        return Cleaned(job.target, job.exporter, run_id, config=config)
-    try:
-        count = _count(exporter, run_id, expected, clock)
+    def work(exporter: Exporter[Any]) -> Cleaned:
+        count = _count(exporter, run_id, expected, clock or SystemClock())
         if isinstance(count, Unreadable):
-            return Cleaned(job.target, job.exporter, run_id, trouble=count)
+            return cleaned(trouble=count)
         say(job.target, count)
         gone = ask(exporter.readback.forget_run, run_id) if count else 0
         if isinstance(gone, Unreadable):
-            return Cleaned(job.target, job.exporter, run_id, count, 0, gone)
-        return Cleaned(job.target, job.exporter, run_id, count, gone)
-    finally:
-        exporter.shutdown(0)
+            return cleaned(count, 0, gone)
+        return cleaned(count, gone)
+
+    return job.use(lambda config: cleaned(config=config), work)
 
 
 def _count(exporter: Exporter[Any], run_id: str, expected: int | None, clock: Clock) -> int | Unreadable:

@@ -1,19 +1,23 @@
-"""`send-sample --dry-run`: the exact bytes that the transport would get, decompressed, and their destination. Uses no network."""
+"""`--dry-run`: what a target would get, without a network: the exact bytes of a sample, or the numbers of a replay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from magictel.clock import Clock
 from magictel.encoding.withheld import Withheld
 from magictel.http.wire import Request
+from magictel.model.events import SourceReport
 from magictel.model.finding import Finding
 from magictel.model.outcome import Reason, merge_reasons
+from magictel.operations.replay_reading import Reading, ReplayOptions
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.secrets.secret import MASK
+from magictel.sources.recording import Recordings
 from magictel.sources.sample import Sample
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "dd-api-key"})
@@ -45,26 +49,30 @@ class DryRun:
     config: Finding | None = None
 
 
+@dataclass(slots=True)
+class DryTarget:
+    """What a target would receive: points, payloads, and bytes before compression. `config`: why it cannot be used."""
+
+    target: str
+    exporter: str
+    endpoint: str = ""
+    points: int = 0
+    payloads: int = 0
+    bytes: int = 0
+    withheld: tuple[Reason, ...] = field(default_factory=tuple)
+    config: Finding | None = None
+
+
 def dry_run(job: Job, run: Sample) -> DryRun:
     """Encode the sample with the target's own exporter, and send nothing."""
-    return job.shown(_dry_run(job, run))
 
+    def work(exporter: Exporter[Any]) -> DryRun:
+        parts = list(_planned(exporter, run))
+        requests = tuple(part for part in parts if isinstance(part, Planned))
+        withheld = merge_reasons([part.reason for part in parts if isinstance(part, Withheld)])
+        return DryRun(job.target, job.exporter, exporter.endpoint(), requests, withheld)
 
-def _dry_run(job: Job, run: Sample) -> DryRun:
-    exporter, config = job.config()
-    if exporter is None:
-        return DryRun(job.target, job.exporter, "", config=config)
-    try:
-        planned: list[Planned] = []
-        withheld: list[Reason] = []
-        for part in _planned(exporter, run):
-            if isinstance(part, Planned):
-                planned.append(part)
-            else:
-                withheld.append(part.reason)
-        return DryRun(job.target, job.exporter, exporter.endpoint(), tuple(planned), merge_reasons(withheld))
-    finally:
-        exporter.shutdown(0)
+    return job.use(lambda config: DryRun(job.target, job.exporter, "", config=config), work)
 
 
 def _planned(exporter: Exporter[Any], run: Sample) -> Iterator[Planned | Withheld]:
@@ -95,3 +103,36 @@ def _redacted(exporter: Exporter[Any], body: bytes) -> bytes:
         return exporter.redact(body.decode()).encode()
     except UnicodeDecodeError:
         return body
+
+
+def dry_replay(
+    jobs: Sequence[Job], recordings: Recordings, options: ReplayOptions, clock: Clock
+) -> tuple[SourceReport, list[DryTarget]]:
+    """Read and encode the recordings for each target. Raise `SourceError` and `UsageError`."""
+    reading = Reading(recordings, options, clock)
+    configured = [(job, *job.config()) for job in jobs]
+    targets = [
+        DryTarget(
+            job.target, job.exporter, exporter.endpoint() if exporter else "", config=None if exporter else config
+        )
+        for job, exporter, config in configured
+    ]
+    try:
+        for piece in reading.slices():
+            for (_, exporter, _), target in zip(configured, targets, strict=True):
+                if exporter is None:
+                    continue
+                withheld: list[Reason] = []
+                for part in exporter.payloads(piece.data):
+                    if isinstance(part, Withheld):
+                        withheld.append(part.reason)
+                        continue
+                    target.payloads += 1
+                    target.points += part.points
+                    target.bytes += len(exporter.frame(part))
+                target.withheld = merge_reasons([*target.withheld, *withheld])
+    finally:
+        for _, exporter, _ in configured:
+            if exporter is not None:
+                exporter.shutdown(0)
+    return reading.report(), targets

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from magictel.model.finding import Finding
 from magictel.model.verification import Unreadable
 from magictel.operations.target_run import Job
+from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter, Preparation
 from magictel.verify.asking import ask
 
@@ -44,37 +48,32 @@ def prepare(job: Job, *, apply: bool) -> Plan:
 
     Manual requests are part of the plan and are never sent.
     """
-    return job.shown(_prepare(job, apply=apply))
+    plan = partial(Plan, job.target, job.exporter)
+    return job.use(
+        lambda config: plan("", config=config),
+        lambda exporter: _prepare(partial(plan, exporter.endpoint()), exporter, apply),
+    )
 
 
-def _prepare(job: Job, *, apply: bool) -> Plan:
-    exporter, config = job.config()
-    if exporter is None:
-        return Plan(job.target, job.exporter, "", config=config)
-    try:
-        if not isinstance(exporter, HttpExporter):
-            return Plan(job.target, job.exporter, exporter.endpoint())
-        wire = exporter.wire()
-        planned = ask(exporter.preparations, wire)
-        if isinstance(planned, Unreadable):
-            return Plan(job.target, job.exporter, exporter.endpoint(), trouble=planned)
-        if not apply:
-            return Plan(job.target, job.exporter, exporter.endpoint(), tuple(map(Prepared, planned)))
-        done: list[Prepared] = []
-        trouble = None
-        for preparation in planned:
-            if preparation.by_hand:
-                done.append(Prepared(preparation))
-                continue
-            reply = ask(wire.request, preparation.method, preparation.path, json_body=preparation.body)
-            if isinstance(reply, Unreadable):
-                trouble = reply
-                break
-            done.append(Prepared(preparation, reply.status, wire.first_bytes(reply)))
-            if done[-1].refused:
-                message = f"{preparation.method} {preparation.path} was rejected with {reply.status}: {done[-1].answer}"
-                trouble = Unreadable("prepare.refused", message)
-                break
-        return Plan(job.target, job.exporter, exporter.endpoint(), tuple(done), True, trouble)
-    finally:
-        exporter.shutdown(0)
+def _prepare(plan: Callable[..., Plan], exporter: Exporter[Any], apply: bool) -> Plan:
+    if not isinstance(exporter, HttpExporter):
+        return plan()
+    wire = exporter.wire()
+    planned = ask(exporter.preparations, wire)
+    if isinstance(planned, Unreadable):
+        return plan(trouble=planned)
+    if not apply:
+        return plan(tuple(map(Prepared, planned)))
+    done: list[Prepared] = []
+    for preparation in planned:
+        if preparation.by_hand:
+            done.append(Prepared(preparation))
+            continue
+        reply = ask(wire.request, preparation.method, preparation.path, json_body=preparation.body)
+        if isinstance(reply, Unreadable):
+            return plan(tuple(done), True, reply)
+        done.append(Prepared(preparation, reply.status, wire.first_bytes(reply)))
+        if done[-1].refused:
+            message = f"{preparation.method} {preparation.path} was rejected with {reply.status}: {done[-1].answer}"
+            return plan(tuple(done), True, Unreadable("prepare.refused", message))
+    return plan(tuple(done), True)

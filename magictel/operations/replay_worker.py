@@ -15,9 +15,8 @@ from magictel.model.timing import Stopwatch, Timing
 from magictel.model.verification import Verification
 from magictel.operations.preflight import readiness
 from magictel.operations.replay_reading import ReplayOptions
-from magictel.operations.send_result import judged
+from magictel.operations.send_result import judged, tuning
 from magictel.operations.target_run import Job
-from magictel.operations.tuning import tuning
 from magictel.plugin.exporter import Exporter
 from magictel.sources.batching import SLICE, Slice
 from magictel.verify.replay import Gone, Proof

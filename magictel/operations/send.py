@@ -13,9 +13,8 @@ from magictel.model.metrics import count_points, groups
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Stopwatch
 from magictel.operations.preflight import readiness, spoiling
-from magictel.operations.send_result import judged
+from magictel.operations.send_result import judged, tuning
 from magictel.operations.target_run import Job, leaving, side_by_side
-from magictel.operations.tuning import tuning
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.sources.sample import Sample, new_run_id, sample

@@ -1,11 +1,14 @@
-"""The outcome of a send from its receipt and verification, with the code and message that explain it."""
+"""The result of a send: its outcome with the code and message that explain it, and the settings that decide its time."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from magictel.model.events import SendOutcome, SendResult
 from magictel.model.outcome import Fate, Reason
+from magictel.model.timing import Tuning
+from magictel.plugin.exporter import Exporter
 from magictel.verify import advice
 
 _LOST = "check whether they arrive late with --within 120s; if not, check pipelines, filters, failure store and quotas behind the receiver"
@@ -76,4 +79,19 @@ def _because(result: SendResult, outcome: SendOutcome, reasons: list[Reason]) ->
         outcome=outcome,
         code=first.code if first else f"verify.{outcome}",
         message=first.message if first else str(outcome),
+    )
+
+
+def tuning(exporter: Exporter[Any], points: int, together: int | None = None) -> Tuning:
+    """Return the settings during a send of `points`, at most `together` of them at once."""
+    settings = exporter.settings
+    return Tuning(
+        points,
+        settings.max_batch_points,
+        settings.max_batch_bytes,
+        together,
+        settings.rate_limit,
+        settings.in_flight,
+        exporter.in_time_order,
+        getattr(settings, "compression", None),
     )

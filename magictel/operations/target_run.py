@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from magictel.errors import MagictelError
 from magictel.model.events import Event, Ticked
 from magictel.model.finding import Finding, Rung
-from magictel.operations.blanks import Blanks
+from magictel.operations.remedies import Blanks
 from magictel.plugin.exporter import Exporter
 from magictel.secrets.redactor import Redactor
 
@@ -51,6 +51,16 @@ class Job:
             remedy = self.remedy or f"see where each value comes from: magictel config show {self.target} --origin"
             return exporter, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
         return exporter, Finding.passed(Rung.CONFIG, self.summary)
+
+    def use(self, unusable: Callable[[Finding], T], work: Callable[[Exporter[Any]], T]) -> T:
+        """Return what `work` returns for the exporter, which is shut down after it, or `unusable` of the failed config rung."""
+        exporter, config = self.config()
+        if exporter is None:
+            return self.shown(unusable(config))
+        try:
+            return self.shown(work(exporter))
+        finally:
+            exporter.shutdown(0)
 
     def shown(self, value: T) -> T:
         """Return a value without the secrets of the created exporters."""

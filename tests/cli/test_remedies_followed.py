@@ -18,7 +18,7 @@ from magictel.catalogue.pages import codes
 from magictel.cli import commands
 from magictel.model.events import ClimbStarted, RungClimbed
 from magictel.model.finding import Finding, Rung
-from magictel.operations.blanks import Blanks
+from magictel.operations.remedies import Blanks
 from magictel.reporters.remedies import segments
 from tests.cli.running import magictel, refused
 

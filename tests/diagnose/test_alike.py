@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from magictel.diagnose.diagnose import Diagnosis, During, Pasted, diagnose
+from magictel.diagnose.diagnose import diagnose
+from magictel.diagnose.diagnosis import Diagnosis, During, Pasted
 from tests.cli.running import magictel
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
 

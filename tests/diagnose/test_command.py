@@ -13,7 +13,7 @@ import pytest
 
 from magictel.catalogue.retry import RETRY
 from magictel.diagnose import diagnosis as operation
-from magictel.diagnose.diagnose import STANDS_WITH
+from magictel.diagnose.diagnosis import STANDS_WITH
 from tests.cli.running import magictel
 
 FLOOD = {

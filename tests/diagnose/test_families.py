@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magictel.catalogue.pages import explain
-from magictel.diagnose.diagnose import STANDS_WITH, Diagnosis, During, Pasted, diagnose
+from magictel.diagnose.diagnose import diagnose
+from magictel.diagnose.diagnosis import STANDS_WITH, Diagnosis, During, Pasted
 from magictel.exporters.console import ConsoleExporter
 from magictel.plugin.exporter import Exporter
 from tests.diagnose.scripted import EXPORTERS, made

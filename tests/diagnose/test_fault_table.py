@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from magictel.catalogue.pages import explain
-from magictel.diagnose.diagnose import STANDS_WITH
+from magictel.diagnose.diagnosis import STANDS_WITH
 from tests.cli.running import magictel
 from tests.diagnose.rows import LOOK_ALIKES, NO_DELIVERY, NO_LADDER, REFERENCE, ROUND_TRIP, SETTINGS, Row, rows
 from tests.diagnose.scripted import answering, climbed, delivered, made, raw, refusing, round_tripped, speaking

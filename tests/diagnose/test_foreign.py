@@ -7,7 +7,8 @@ import re
 import pytest
 
 from magictel.catalogue.pages import explain
-from magictel.diagnose.diagnose import STANDS_WITH, UNRECOGNISED, Pasted, diagnose
+from magictel.diagnose.diagnose import diagnose
+from magictel.diagnose.diagnosis import STANDS_WITH, UNRECOGNISED, Pasted
 from tests.diagnose.foreign import FOREIGN, Foreign
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from magictel.diagnose.diagnose import STANDS_WITH, Pasted, diagnose
+from magictel.diagnose.diagnose import diagnose
+from magictel.diagnose.diagnosis import STANDS_WITH, Pasted
 from tests.diagnose.scripted import EXPORTERS, answering, climbed, made, raw
 
 HTML = {"content-type": "text/html"}

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from magictel.diagnose.diagnose import STANDS_WITH, UNRECOGNISED, Diagnosis, Pasted, diagnose
+from magictel.diagnose.diagnose import diagnose
+from magictel.diagnose.diagnosis import STANDS_WITH, UNRECOGNISED, Diagnosis, Pasted
 from magictel.exporters.console import ConsoleExporter
 from magictel.exporters.file import FileExporter, FileSettings
 from magictel.http.classify import judge_status

@@ -9,7 +9,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from magictel.diagnose.diagnose import STANDS_WITH
+from magictel.diagnose.diagnosis import STANDS_WITH
 from magictel.http.wire import Reply, Request, Transport
 from magictel.model.finding import Status
 from magictel.model.outcome import Receipt
