@@ -141,14 +141,14 @@ def _choose(
 ) -> Chosen:
     from magictel.registry import entry_points
     from magictel.settings.load import resolve_settings
-    from magictel.settings.origin import option_origin
+    from magictel.settings.origin import Origin
 
     if spec.unusable is not None:
         return Chosen(spec, failure=spec.unusable)
     exporter = None
     try:
         exporter = entry_points.load(spec.exporter)
-        layer = {**{key: (value, option_origin("--sandbox")) for key, value in extra.items()}, **overrides}
+        layer = {**{key: (value, Origin("option", "--sandbox")) for key, value in extra.items()}, **overrides}
         resolved = resolve_settings(
             spec.name,
             spec.exporter,

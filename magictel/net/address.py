@@ -5,8 +5,10 @@ Port 99999 wraps to another port, `${VAR}` looks like a DNS failure, an IPv6 add
 
 from __future__ import annotations
 
+import contextlib
 import re
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from magictel.errors import SettingsError
@@ -17,6 +19,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _USERINFO = re.compile(r"^([^:/?#@]*://)?.*@", re.DOTALL)  # up to the last @: a password may contain unescaped / ? #
 _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*[^}/:]*\}?|%[A-Z_][A-Z0-9_]*%|\{\{.*?\}\}")
+
+
+_Bad = Callable[[str, str, str], SettingsError]
+"""Returns the error for a code, a reason and a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +107,7 @@ def printable(url: str) -> str:
     return _QUERY.sub(r"\1…", _USERINFO.sub(rf"\g<1>{MASK}@", url))
 
 
-def _host_and_port(location: str, shown: str, scheme: str, default_port: int | None, bad: object) -> tuple[str, int]:
-    assert callable(bad)
+def _host_and_port(location: str, shown: str, scheme: str, default_port: int | None, bad: _Bad) -> tuple[str, int]:
     if location.startswith("["):
         host, bracket, rest = location[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -118,21 +123,15 @@ def _host_and_port(location: str, shown: str, scheme: str, default_port: int | N
         host, _, digits = location.partition(":")
     if not host:
         raise bad("config.url.no-host", f"{shown} names no host", f"for example {scheme}://localhost:9200")
-    if not host.isascii():
-        try:
-            host = host.encode("idna").decode()
-        except UnicodeError:
-            raise bad("config.url.bad-host", f"{shown} has no valid host name", "check the host name") from None
+    with contextlib.suppress(UnicodeError):  # a name that has no ASCII form is refused below
+        host = host if host.isascii() else host.encode("idna").decode()
     if not re.fullmatch(r"[A-Za-z0-9._~:%-]+", host):
         raise bad("config.url.bad-host", f"{shown} has no valid host name", "check the host name")
     if not digits:
         return host, default_port or _DEFAULT_PORTS.get(scheme, 0)
+    remedy = "use a port between 1 and 65535"
     if not digits.isascii() or not digits.isdigit():
-        raise bad("config.url.bad-port", f"the port {digits!r} is not a number", "use a port between 1 and 65535")
+        raise bad("config.url.bad-port", f"the port {digits!r} is not a number", remedy)
     if not 1 <= int(digits) <= 65535:
-        raise bad(
-            "config.url.bad-port",
-            f"the port {digits} is not between 1 and 65535",
-            "use a port between 1 and 65535",
-        )
+        raise bad("config.url.bad-port", f"the port {digits} is not between 1 and 65535", remedy)
     return host, int(digits)

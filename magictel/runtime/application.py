@@ -28,6 +28,7 @@ from magictel.settings.file import ConfigFile, find
 from magictel.settings.load import resolve_settings
 from magictel.settings.select import TargetSpec, enabled_names, listed_targets, nothing_chosen, targets
 
+_AnyExporter = Exporter[Any] | CountingExporter
 _log = logging.getLogger("magictel.runtime")
 _GRACE = 5.0
 """Seconds for the last collection after SIGTERM: supervisors send SIGKILL after ten or more."""
@@ -44,7 +45,7 @@ class _Reader(PeriodicExportingMetricReader):
 class Runtime:
     """The result of `start`: `provider` is the SDK's, `exporters` are keyed by target. A context manager that shuts down."""
 
-    def __init__(self, provider: MeterProvider, exporters: Mapping[str, Exporter[Any] | CountingExporter]) -> None:
+    def __init__(self, provider: MeterProvider, exporters: Mapping[str, _AnyExporter]) -> None:
         self.provider = provider
         self.exporters = exporters
         self._ending = threading.Lock()
@@ -98,7 +99,7 @@ def start(
     process as usual; see `magictel.runtime.lifespan` for servers that handle SIGTERM.
     """
     env: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
-    exporters: dict[str, Exporter[Any] | CountingExporter] = {}
+    exporters: dict[str, _AnyExporter] = {}
     for name, built in _exporters(env, None if config is None else str(config)):
         exporters.setdefault(name, built)
     if not exporters:
@@ -126,9 +127,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
         yield
 
 
-def _exporters(
-    environment: Mapping[str, str], config: str | None
-) -> Iterator[tuple[str, Exporter[Any] | CountingExporter]]:
+def _exporters(environment: Mapping[str, str], config: str | None) -> Iterator[tuple[str, _AnyExporter]]:
     listed = enabled_names(environment)
     try:
         file = find(config, environment, Path())
@@ -143,9 +142,7 @@ def _exporters(
             yield spec.name, _exporter(spec, environment, file)
 
 
-def _exporter(
-    spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile | None
-) -> Exporter[Any] | CountingExporter:
+def _exporter(spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile | None) -> _AnyExporter:
     try:
         exporter_class = entry_points.load(spec.exporter)
         resolved = resolve_settings(
@@ -162,9 +159,7 @@ def _exporter(
     return exporter
 
 
-def _reader(
-    target: str, exporter: Exporter[Any] | CountingExporter, millis: float
-) -> tuple[Exporter[Any] | CountingExporter, _Reader]:
+def _reader(target: str, exporter: _AnyExporter, millis: float) -> tuple[_AnyExporter, _Reader]:
     """Create the reader of an exporter; replace an exporter that the SDK cannot use with one that counts."""
     try:
         return exporter, _Reader(exporter, export_interval_millis=millis)

@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
@@ -21,6 +21,32 @@ from magictel.settings.units import bytes_text, seconds_text
 _SHARED = "magictel.settings."
 _FILE = re.compile(r"(?:^|_)(?:file|path|dir|directory|folder)$")
 FieldType = Literal["text", "number", "whole", "switch", "choice", "list", "mapping", "secret", "secrets"]
+
+
+class _Kind(NamedTuple):
+    """How a type of field is called, what its valid values are, and what makes an empty value."""
+
+    name: str
+    wanted: str
+    nothing: Callable[[], Any]
+
+
+_TABLE = "a table of texts (in a variable: name=value, separated by commas)"
+_KINDS: Mapping[FieldType, _Kind] = {
+    "text": _Kind("text", "a text", str),
+    "number": _Kind("number", "a number", float),
+    "whole": _Kind("integer", "a whole number", int),
+    "switch": _Kind("boolean", "true or false", bool),
+    "choice": _Kind("choice", "a text", str),
+    "list": _Kind("list", "a list of texts (in a variable: separated by commas)", list),
+    "mapping": _Kind("table", _TABLE, dict),
+    "secret": _Kind("text", "a text", lambda: Secret("")),
+    "secrets": _Kind("table", _TABLE, dict),
+}
+_UNITS = {
+    "seconds": ("duration", 'a duration (seconds, or "250ms", "10s", "2m")'),
+    "bytes": ("size", 'a size (bytes, or "5MB", "512KiB")'),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +81,14 @@ class Field:
     @property
     def nothing(self) -> Any:
         """Return an empty value of the field's type."""
-        empty: dict[str, Any] = {"number": 0.0, "whole": 0, "switch": False, "list": [], "mapping": {}, "secrets": {}}
-        if self.optional:
-            return None
-        return Secret("") if self.kind == "secret" else empty.get(self.kind, "")
+        return None if self.optional else _KINDS[self.kind].nothing()
 
     @property
     def wanted(self) -> str:
-        """Return a description of valid values: `a duration in seconds (30, "250ms", "2m"), more than 0, at most 3600`."""
+        """Return a description of valid values: `a duration (seconds, or "250ms", "10s", "2m"), more than 0, at most 60 min`."""
         if self.kind == "choice":
             return either(self.choices)
-        if self.unit == "seconds":
-            what = 'a duration (seconds, or "250ms", "10s", "2m")'
-        elif self.unit == "bytes":
-            what = 'a size (bytes, or "5MB", "512KiB")'
-        else:
-            what = {
-                "number": "a number",
-                "whole": "a whole number",
-                "switch": "true or false",
-                "list": "a list of texts (in a variable: separated by commas)",
-                "mapping": "a table of texts (in a variable: name=value, separated by commas)",
-                "secrets": "a table of texts (in a variable: name=value, separated by commas)",
-            }.get(self.kind, "a text")
-        return ", ".join([what, *self.limits])
+        return ", ".join([_UNITS[self.unit][1] if self.unit in _UNITS else _KINDS[self.kind].wanted, *self.limits])
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -89,14 +99,9 @@ class Field:
     @property
     def type_name(self) -> str:
         """Return the type in one or two words, for tables."""
-        if self.unit == "seconds":
-            return "duration"
-        if self.unit == "bytes":
-            return "size"
-        names = {"whole": "integer", "switch": "boolean", "secret": "text", "mapping": "table", "secrets": "table"}
         if self.kind == "choice":
             return " | ".join(self.choices)
-        return names.get(self.kind, self.kind)
+        return _UNITS[self.unit][0] if self.unit in _UNITS else _KINDS[self.kind].name
 
     @property
     def remedy(self) -> str:

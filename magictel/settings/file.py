@@ -12,7 +12,7 @@ from magictel import env_quotes
 from magictel.errors import SettingsError
 from magictel.files import NotRegular, open_regular
 from magictel.settings import names
-from magictel.settings.origin import Origin, file_line
+from magictel.settings.origin import Origin
 
 NAME = "magictel.toml"
 VARIABLE = "MAGICTEL_CONFIG"
@@ -101,7 +101,7 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
     except UnicodeDecodeError as failure:
         line = failure.object.count(b"\n", 0, failure.start) + 1
         raise SettingsError(
-            "config.file.syntax", f"{shown} is not UTF-8 text", "save it as UTF-8", str(file_line(shown, line))
+            "config.file.syntax", f"{shown} is not UTF-8 text", "save it as UTF-8", f"{shown}:{line}"
         ) from None
     text = text.replace("\r\n", "\n")
     import tomllib  # not every command has a file
@@ -115,7 +115,8 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
     lines = key_lines(text)
 
     def origin(*keys: str) -> Origin:
-        return file_line(shown, line_of(lines, keys))
+        line = line_of(lines, keys)
+        return Origin("file", f"{shown}:{line}" if line else shown)
 
     for key in document:
         if key != "targets":
@@ -175,5 +176,5 @@ def _syntax(failure: ValueError, text: str, shown: str) -> SettingsError:
         "config.file.syntax",
         f"{shown} is not valid TOML: {why[:1].lower()}{why[1:]}",
         f"fix line {line}; strings need quotes",
-        str(file_line(shown, line)),
+        f"{shown}:{line}",
     )

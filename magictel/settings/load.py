@@ -21,7 +21,7 @@ from magictel.settings.fields import Field, field_map
 from magictel.settings.file import ConfigFile, Table
 from magictel.settings.model import ExporterSettings
 from magictel.settings.names import target_variable
-from magictel.settings.origin import DEFAULT, Origin, variable
+from magictel.settings.origin import DEFAULT, Origin
 from magictel.settings.reading import LATER, Layer, Reading
 from magictel.settings.trust import borrowed, refusals
 from magictel.settings.warnings import cautions, unknown_variables
@@ -116,7 +116,7 @@ def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str
         for name in field.env:
             text = environment.get(name)
             if text is not None and _counts(field, text):
-                yield field.key, _read(field, name, text), variable(name)
+                yield field.key, _read(field, name, text), Origin("variable", name)
                 break
 
 
@@ -129,7 +129,7 @@ def _read(field: Field, name: str, text: str) -> str:
         return read(text)
     except ValueError as failure:
         raise SettingsError(
-            "config.value", f"{field.key}: {name}: {failure}", f"correct {name}, or unset it", str(variable(name))
+            "config.value", f"{field.key}: {name}: {failure}", f"correct {name}, or unset it", name
         ) from None
 
 
@@ -149,6 +149,6 @@ def _layers(
             if spelled.upper().startswith(prefix) and len(spelled) > len(prefix):
                 key = spelled[len(prefix) :].lower()
                 if key not in fields or _counts(fields[key], text):
-                    shared_texts[key] = (text, variable(spelled))
+                    shared_texts[key] = (text, Origin("variable", spelled))
         yield shared_texts
     yield overrides

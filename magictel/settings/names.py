@@ -32,15 +32,12 @@ def near(name: str, names: Iterable[str], most: int = 3) -> tuple[str, ...]:
     from difflib import SequenceMatcher  # a mistyped name is rare, and the import is slow
 
     wanted = normal(name).lower()
-    alike = {
-        known: 0.8 if len(wanted) >= 3 and wanted in normal(known).lower() else ratio
-        for known in dict.fromkeys(names)
-        if (ratio := SequenceMatcher(None, wanted, normal(known).lower()).ratio()) >= 0.6
-        or (len(wanted) >= 3 and wanted in normal(known).lower())
-    }
-    best = max(alike.values(), default=0.0)
-    similar = sorted((known for known in alike if alike[known] >= best - 0.1), key=lambda known: -alike[known])
-    return tuple(similar[:most])
+    ratios: dict[str, float] = {}
+    for known in names:
+        ratio = SequenceMatcher(None, wanted, normal(known).lower()).ratio()
+        ratios[known] = 0.8 if len(wanted) >= 3 and wanted in normal(known).lower() else ratio
+    least = max(0.6, max(ratios.values(), default=0.0) - 0.1)
+    return tuple(sorted((known for known in ratios if ratios[known] >= least), key=lambda known: -ratios[known])[:most])
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str | None:

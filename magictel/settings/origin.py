@@ -10,7 +10,7 @@ LayerName = Literal["default", "file", "variable", "option"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A layer and a location in it: `magictel.toml:4`, `ELASTICSEARCH_URL`, `--set url`, `default`."""
+    """A layer and a location in it, without the value: `magictel.toml:4`, `ELASTICSEARCH_URL`, `--set url`, `default`."""
 
     kind: LayerName
     where: str
@@ -20,18 +20,3 @@ class Origin:
 
 
 DEFAULT = Origin("default", "default")
-
-
-def file_line(path: str, line: int) -> Origin:
-    """Return the origin for a line of the configuration file."""
-    return Origin("file", f"{path}:{line}" if line else path)
-
-
-def variable(name: str) -> Origin:
-    """Return the origin for an environment variable."""
-    return Origin("variable", name)
-
-
-def option_origin(text: str) -> Origin:
-    """Return the origin for a command-line option, without its value."""
-    return Origin("option", text)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from magictel.errors import UsageError
 from magictel.settings.names import did_you_mean, find
-from magictel.settings.origin import Origin, option_origin
+from magictel.settings.origin import Origin
 
 Overrides = Mapping[str, tuple[str, Origin]]
 
@@ -41,7 +41,7 @@ def parse(written: Sequence[str], targets: Sequence[str], others: Iterable[str] 
             raise _unclear(path, head if dot else None, targets)
         name, dot, entry = key.partition(".")
         plain = name.strip().replace("-", "_") + dot + entry
-        overrides[target][plain] = (value, option_origin(f"--set {path}"))
+        overrides[target][plain] = (value, Origin("option", f"--set {path}"))
     return overrides
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from magictel import env_quotes
 from magictel.errors import SettingsError, UsageError
 from magictel.settings.names import did_you_mean, find, normal
-from magictel.settings.origin import DEFAULT, Origin, option_origin, variable
+from magictel.settings.origin import DEFAULT, Origin
 
 if TYPE_CHECKING:
     from magictel.settings.file import ConfigFile
@@ -69,7 +69,7 @@ def targets(config: ConfigFile | None, environment: Mapping[str, str]) -> tuple[
     return tuple(
         TargetSpec(table.name, table.exporter, table.enabled, table.enabled_by)
         if listed is None
-        else TargetSpec(table.name, table.exporter, find(table.name, listed) is not None, variable(ENABLED))
+        else TargetSpec(table.name, table.exporter, find(table.name, listed) is not None, Origin("variable", ENABLED))
         for table in (config.tables.values() if config else ())
     )
 
@@ -123,7 +123,7 @@ def unknown_name(name: str, config: ConfigFile | None, exporters: Collection[str
 def _named(
     name: str, config: ConfigFile | None, environment: Mapping[str, str], exporters: Collection[str]
 ) -> TargetSpec:
-    spec = _known(name, config, exporters, option_origin("named"))
+    spec = _known(name, config, exporters, Origin("option", "named"))
     if spec is None:
         raise UsageError("usage.unknown-target", unknown_name(name, config, exporters), "magictel list shows all names")
     return spec
@@ -133,7 +133,7 @@ def _listed(
     name: str, config: ConfigFile | None, exporters: Collection[str], quoted: Sequence[str] | None
 ) -> TargetSpec:
     """Return a name's target. `quoted`: all names, if quotes enclose them."""
-    by = variable(ENABLED)
+    by = Origin("variable", ENABLED)
     if quoted is not None:
         remedy = f"write {ENABLED}={','.join(quoted)}"
         why = SettingsError(env_quotes.CODE, f"{ENABLED} {env_quotes.WHY}", remedy, ENABLED)

@@ -15,7 +15,7 @@ from magictel.net.address import parse_endpoint
 from magictel.net.proxy import proxy_for
 from magictel.settings.file import find, parse
 from magictel.settings.load import Resolved, resolve_settings
-from magictel.settings.origin import option_origin
+from magictel.settings.origin import Origin
 from magictel.settings.reading import UnusableSettings
 
 
@@ -110,7 +110,7 @@ def test_the_command_line_and_a_variable_of_the_file() -> None:
             "elasticsearch",
             ElasticsearchSettings,
             environment={},
-            overrides={"url": ('"http://a:9200"', option_origin("--set url"))},
+            overrides={"url": ('"http://a:9200"', Origin("option", "--set url"))},
         )
     assert caught.value.remedy == "write --set url=http://a:9200"
     text = '[targets.m]\nexporter = "elasticsearch"\napi_key = "${K}"\nurl = "${U}"\n'

@@ -19,7 +19,7 @@ from magictel.settings.fields import fields_of
 from magictel.settings.file import find, parse
 from magictel.settings.load import Resolved, resolve_settings
 from magictel.settings.model import ExporterSettings, option
-from magictel.settings.origin import option_origin
+from magictel.settings.origin import Origin
 from magictel.settings.reading import UnusableSettings
 
 URL = "https://es.staging.example.net:9243"
@@ -64,7 +64,7 @@ def use(
         MODELS[exporter],
         environment=environment,
         config=replace(file, named=named),
-        overrides={key: (value, option_origin(f"--set {key}")) for key, value in (sets or {}).items()},
+        overrides={key: (value, Origin("option", f"--set {key}")) for key, value in (sets or {}).items()},
         allow_missing_env=later,
         folder=folder,
     )
