@@ -9,10 +9,10 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from magictel.diagnose.diagnose import diagnose
@@ -101,10 +101,10 @@ def _right(events: list[Any]) -> None:
 
 
 def _codes(value: Any) -> Iterator[str]:
-    if is_dataclass(value):
-        for field in fields(value):
-            inside = getattr(value, field.name)
-            if field.name == "code" and isinstance(inside, str):
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            inside = getattr(value, name)
+            if name == "code" and isinstance(inside, str):
                 yield inside
             else:
                 yield from _codes(inside)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(msgspec.Struct, frozen=True):
     """The verdict on one send, and how many body bytes were sent.
 
     `status`: the reply's, if there was one. `waited`: seconds that the backend took; None: all that the attempt took.

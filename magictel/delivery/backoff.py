@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(slots=True)
-class Backoff:
+class Backoff(msgspec.Struct):
     """Backoff from `initial` to `most` seconds; `random` is a parameter so that tests can seed it."""
 
     initial: float
     most: float
-    random: random.Random = field(default_factory=random.Random)
+    random: random.Random = msgspec.field(default_factory=random.Random)
 
     def seconds(self, failures: int, after: float | None = None) -> float:
         """Return the wait after the n-th failure in a row (from 1), at least `retry_after`, which the backend requested."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """A collection of `sent` points as payloads, with the reasons for points left out among them.
 
     `rest`: returns the points that no part has accounted for so far, as payloads without bytes.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from magictel.clock import Clock
 from magictel.model.outcome import Outcome, Partial, Throttled, Unavailable

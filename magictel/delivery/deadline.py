@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """Two moments of the monotonic clock: no wait ends after `retries`; no attempt begins after `end` (never before `retries`).
 
     Between the two, untried payloads still get their first attempt, unless the backend keeps timing out:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from magictel.encoding.payload import Payload
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True):
     """A payload that is not delivered yet, with the code and message of why.
 
     `lot`: the export it came with. `strikes`: failures that suggest that the backend cannot take this payload itself, and not

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt
@@ -234,7 +236,7 @@ class Pipeline:
             receipt = self._ledger.dropping(receipt, total.left)
             unfinished = [waiting.payload for waiting in again[settled_payloads:]] or source.open
             self._give_up(waiting.payload for waiting in total.left)
-            self._give_up(replace(payload, attempted=True) for payload in unfinished)
+            self._give_up(dataclasses.replace(payload, attempted=True) for payload in unfinished)
             self._give_up(lot.rest())
             self._ledger.book(replace(receipt, sent=0, kept=-lot.sent) if again else receipt)
             self._trying = ()

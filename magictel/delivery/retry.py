@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
+
+import msgspec
 
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempt, Attempted
@@ -41,8 +43,7 @@ _LEAST = 0.05
 """Seconds: no attempt begins with less, since it would time out and its points may be stored."""
 
 
-@dataclass(slots=True)
-class Retry:
+class Retry(msgspec.Struct):
     """Loops over attempt, rate limit and breaker.
 
     `stop` ends waits (shutdown): each payload then gets one attempt. `closing`: the last attempts, which still wait for a
@@ -148,7 +149,7 @@ class Retry:
             case _:
                 return
         if isinstance(verdict, Throttled) and verdict.needs_operator:
-            self.breaker.hold(_HUMAN_PAUSE, replace(verdict, needs_operator=False))
+            self.breaker.hold(_HUMAN_PAUSE, msgspec.structs.replace(verdict, needs_operator=False))
         elif isinstance(verdict, Unavailable) and verdict.needs_operator:
             self.breaker.hold(_HUMAN_PAUSE, verdict)  # no delivery waits until an operator fixes the credentials
         elif verdict.retry_after:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from magictel.delivery.outbox import Pending
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import FailedAttempts, Fate, ItemVerdict, Reason
 
 
-@dataclass(slots=True)
-class Settlement:
+class Settlement(msgspec.Struct):
     """The result for one payload: counts, reasons, what is still open and why (`left`), what a bug of ours lost (`lost`)."""
 
     delivered: int = 0
     unconfirmed: int = 0
     rejected: int = 0
-    reasons: list[Reason] = field(default_factory=list)
-    left: list[Pending] = field(default_factory=list)
-    lost: list[Pending] = field(default_factory=list)
-    refused: list[tuple[Sequence[int], ItemVerdict]] = field(default_factory=list)
+    reasons: list[Reason] = msgspec.field(default_factory=list)
+    left: list[Pending] = msgspec.field(default_factory=list)
+    lost: list[Pending] = msgspec.field(default_factory=list)
+    refused: list[tuple[Sequence[int], ItemVerdict]] = msgspec.field(default_factory=list)
     attempts: int = 0
     bytes: int = 0
-    failed: list[FailedAttempts] = field(default_factory=list)
+    failed: list[FailedAttempts] = msgspec.field(default_factory=list)
     waited: float = 0.0
 
     def add(self, other: Settlement) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from magictel.encoding.layouts import Layouts
 from magictel.encoding.templates import Template
 from magictel.encoding.withheld import Withheld
@@ -39,8 +41,7 @@ class Chunk:
 Encode = Callable[[Series, Point], "bytes | Withheld"]
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """The hooks of an exporter for whole groups; None: it does not use the hook. `prefix`: bytes before the first item of each resource, as
     part of that item. `envelope`: what encloses the items. `route`: the name of their route.
     """
@@ -50,13 +51,16 @@ class Surroundings:
     route: Callable[[Stream], str] | None = None
 
 
+_NO_SURROUNDINGS = Surroundings()
+
+
 def chunks(
     groups: Iterable[Group],
     encode: Encode,
     template: Template | None,
     layouts: Layouts,
     slice_points: int,
-    around: Surroundings = Surroundings(),
+    around: Surroundings = _NO_SURROUNDINGS,
 ) -> Iterator[Chunk | Withheld]:
     """Encode a collection slice by slice, by template where one fits, else point by point."""
     prefixed: set[int] = set()
@@ -89,8 +93,7 @@ def chunks(
         first += count
 
 
-@dataclass(slots=True)
-class _Encoded:
+class _Encoded(msgspec.Struct):
     items: list[bytes]
     withheld: list[Withheld]
     at: Sequence[int]

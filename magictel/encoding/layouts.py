@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from operator import add, is_, mul
 from typing import Any
+
+import msgspec
 
 from magictel.encoding.templates import Column, Constant, Filled, Pieces, Template
 from magictel.model.metrics import Attributes, Group, Point, Stream, attributes_of
 
 
-@dataclass(slots=True)
-class _Layout:
+class _Layout(msgspec.Struct):
     attributes: list[Attributes]
     variant: Hashable
     parts: list[bytes]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import TypeVar
+
+import msgspec
 
 from magictel.encoding.chunks import Chunk
 from magictel.encoding.payload import Payload, Route, Run, Split
@@ -39,14 +40,13 @@ def pack(
             yield payload.take()
 
 
-@dataclass(slots=True)
-class _Filling:
+class _Filling(msgspec.Struct):
     """The payload of one route that is being filled."""
 
     route: Route
     split: Split
     batch: int
-    waiting: list[Chunk] = field(default_factory=list)
+    waiting: list[Chunk] = msgspec.field(default_factory=list)
     points: int = 0
     size: int = 0
 

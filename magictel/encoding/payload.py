@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Self
 
+import msgspec
+
 Split = Callable[[bytes], list[bytes]]
 """Splits a body into its items: needed only to shrink a payload whose items' lengths are not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """Where payloads go, and their limits: on items, and on the uncompressed body including its frame.
 
     `name` distinguishes the routes of an exporter (`route_of`). `content_type`: if it differs from the exporter's. `max_sent_bytes`: the
@@ -28,8 +29,7 @@ class Route:
     frame_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """Consecutive items in one envelope: their number, and their total size in bytes."""
 
     envelope: tuple[bytes, ...]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+import msgspec
 
 from magictel.encoding.withheld import Withheld
 from magictel.model.metrics import Group, Point, Series
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """The groups of a collection without the points left out (`withheld`). A point's position counts all points of the groups in order.
 
     `sent`: number of points of the collection, including those withheld; `batch` numbers the collections of an exporter.

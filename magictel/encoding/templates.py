@@ -6,8 +6,9 @@ Between two exports of the same series only values and times change. `layouts` k
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from magictel.model.metrics import Attributes, Point, Stream
 
@@ -24,8 +25,7 @@ Constant = Column | bytes | Pieces
 """The bytes in one place of many items: a column, bytes that all of them share, or pieces of both."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(msgspec.Struct, frozen=True):
     """The holes of a slice of points, as columns. `variant` identifies the template they fit into (int or float, no min …).
 
     `width` is the total size in bytes of a point's holes, if it is the same for all points of the variant:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from magictel.http.amazon import SIGN, unsigned, unsigned_message, without_echo
 from magictel.http.products import another_product

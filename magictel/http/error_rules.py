@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from magictel.catalogue.retry import RetryClass
 from magictel.http.wire import Reply
@@ -19,18 +20,16 @@ from magictel.model.verification import Unreadable
 _LONGEST = 400
 
 
-@dataclass(frozen=True, slots=True)
-class BackendError:
+class BackendError(msgspec.Struct, frozen=True):
     """A backend's error: status, types, messages, and the words that messages of rules may include."""
 
     status: int
     types: frozenset[str] = frozenset()
     texts: tuple[str, ...] = ()
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownError:
+class KnownError(msgspec.Struct, frozen=True):
     """The meaning of an error: a code, a message, a remedy, and what a sender does.
 
     `isolate`: single items cause the error and the backend accepts all or nothing, so the payload is halved until the bad ones are alone.
@@ -69,8 +68,7 @@ class KnownError:
         return Finding.failed(rung, self.code, self.message[:_LONGEST], self.remedy, **evidence)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """A rule: conditions that must all match, and the meaning of such an error.
 
     `statuses`: any of these. `types`: any of these error types. `text`: a regular expression found in any of the sentences.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from magictel.http.wire import Reply
 
@@ -28,8 +29,7 @@ class ResponderKind(StrEnum):
     PAGE = "a web server"
 
 
-@dataclass(frozen=True, slots=True)
-class Responder:
+class Responder(msgspec.Struct, frozen=True):
     """The sender of a reply: its type, and its product if known. As text: `nginx, a proxy`."""
 
     kind: ResponderKind

@@ -7,8 +7,9 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from magictel.errors import SettingsError
 from magictel.net.connect import reach

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from magictel.catalogue.pages import explain
 from magictel.clock import Clock, SystemClock

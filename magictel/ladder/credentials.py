@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from magictel.http.amazon import unsigned
 from magictel.http.reply_words import words_of
@@ -18,8 +20,7 @@ _AUTHENTICATE = "set or correct the credentials"
 _AUTHORIZE = "grant these credentials write permission, or allow this path in the proxy in front of the backend"
 
 
-@dataclass(frozen=True, slots=True)
-class SentCredentials:
+class SentCredentials(msgspec.Struct, frozen=True):
     """The option whose credentials are sent (empty: none are), and what to do about a 401."""
 
     option: str

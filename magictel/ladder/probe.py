@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
 
 from magictel.http.messages import reading
 from magictel.http.wire import Wire
@@ -14,8 +15,7 @@ F = TypeVar("F", bound=Callable[..., Finding])
 _MARK = "__magictel_probe__"
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeInfo:
+class ProbeInfo(msgspec.Struct, frozen=True):
     """The declaration of a probe: its rung, sentence, side effect, and method name."""
 
     rung: Rung

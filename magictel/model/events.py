@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from magictel.errors import MagictelError
 from magictel.model.finding import NO_STEP, UNPROVEN, Finding, Rung, Status
@@ -41,8 +42,7 @@ class SendOutcome(StrEnum):
     VERIFIED = "verified"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True):
     """A target's ladder: the ten rungs in order. `unusable`: its settings could not be used at all (exit 78)."""
 
     target: str
@@ -54,8 +54,7 @@ class CheckResult:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class SendResult:
+class SendResult(msgspec.Struct, frozen=True):
     """The fate of a target's points, and what the backend shows of them."""
 
     target: str
@@ -75,15 +74,13 @@ class SendResult:
     """Time by step, if requested."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckStarted:
+class CheckStarted(msgspec.Struct, frozen=True):
     """A check begins; targets in the given order."""
 
     targets: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ClimbStarted:
+class ClimbStarted(msgspec.Struct, frozen=True):
     """A climb of a target's ladder begins. `final`: its rungs are the result; otherwise it may be repeated (`--wait`)."""
 
     target: str
@@ -92,16 +89,14 @@ class ClimbStarted:
     final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RungClimbed:
+class RungClimbed(msgspec.Struct, frozen=True):
     """A rung of a target was climbed, in the climb that began last."""
 
     target: str
     finding: Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Waited:
+class Waited(msgspec.Struct, frozen=True):
     """A wait that a terminal shows as progress."""
 
     target: str
@@ -110,20 +105,17 @@ class Waited:
     of: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ticked:
+class Ticked(msgspec.Struct, frozen=True):
     """About a second passed without another event."""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetChecked:
+class TargetChecked(msgspec.Struct, frozen=True):
     """A target's ladder is done."""
 
     result: CheckResult
 
 
-@dataclass(frozen=True, slots=True)
-class CheckFinished:
+class CheckFinished(msgspec.Struct, frozen=True):
     """The check is done; results in the given order of targets. `interrupted`: some targets were not checked."""
 
     results: tuple[CheckResult, ...]
@@ -136,8 +128,7 @@ class CheckFinished:
         return worst(result.outcome for result in self.results) if self.results else CheckOutcome.PASS
 
 
-@dataclass(frozen=True, slots=True)
-class SendStarted:
+class SendStarted(msgspec.Struct, frozen=True):
     """A send begins: the run id, and the number of points and metrics per target."""
 
     run_id: str
@@ -146,8 +137,7 @@ class SendStarted:
     targets: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A target's points were sent; the receipt is final. `result` is what the target amounts to if nothing is read back."""
 
     target: str
@@ -155,15 +145,13 @@ class Accepted:
     result: SendResult | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TargetSent:
+class TargetSent(msgspec.Struct, frozen=True):
     """A target's send is done."""
 
     result: SendResult
 
 
-@dataclass(frozen=True, slots=True)
-class SendFinished:
+class SendFinished(msgspec.Struct, frozen=True):
     """The send is done; results in the given order of targets."""
 
     run_id: str
@@ -178,8 +166,7 @@ class SendFinished:
         return next((outcome for outcome in SendOutcome if outcome in present), SendOutcome.VERIFIED)
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedReason:
+class SkippedReason(msgspec.Struct, frozen=True):
     """A reason why points (or lines, if their points cannot be counted) were not sent. `lost`: there was something to send."""
 
     code: str
@@ -193,8 +180,7 @@ class SkippedReason:
         return f"{self.count} {self.unit}{'s' * (self.count > 1)}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceReport:
+class SourceReport(msgspec.Struct, frozen=True):
     """What a replay read. `points` are those that matched the filter, sent or not; `shift` in seconds.
 
     `ended` points have no value because their series ended, so they are not sent.
@@ -232,8 +218,7 @@ class SourceReport:
         return sum(reason.count for reason in self.reasons if reason.code == "ended")
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayStarted:
+class ReplayStarted(msgspec.Struct, frozen=True):
     """A replay begins: nothing was sent yet. `shift`: seconds that are added to every timestamp."""
 
     files: tuple[str, ...]
@@ -241,8 +226,7 @@ class ReplayStarted:
     shift: float
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayMoved:
+class ReplayMoved(msgspec.Struct, frozen=True):
     """Progress of a target's replay: points settled, points rejected, points per second, fraction of the recording, seconds left."""
 
     target: str
@@ -253,21 +237,19 @@ class ReplayMoved:
     left: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayFinished(SendFinished):
+class ReplayFinished(SendFinished, frozen=True):
     """The replay is done. `broken`: why reading ended early. `go_on`: the number of points that need not be sent again.
 
     `go_on` counts points in the order of the recordings, after the filter; None: everything was sent (an interrupt may have come
     during the read-back).
     """
 
-    source: SourceReport = field(default_factory=lambda: SourceReport(()))
+    source: SourceReport = msgspec.field(default_factory=lambda: SourceReport(()))
     broken: MagictelError | None = None
     go_on: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunCounted:
+class RunCounted(msgspec.Struct, frozen=True):
     """A clean-up begins and will delete this many items of a run."""
 
     target: str
@@ -275,8 +257,7 @@ class RunCounted:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunCleaned:
+class RunCleaned(msgspec.Struct, frozen=True):
     """A target's clean-up is done. `found` is None if the backend could not be queried; `code`, `message`, `remedy` describe the failure.
 
     `unusable`: the target's settings could not be used at all (exit 78).

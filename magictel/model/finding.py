@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 
 class Rung(StrEnum):
@@ -64,8 +65,7 @@ class SideEffect(StrEnum):
     CANARY_WRITE = "canary-write"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """The result of a rung: outcome, stable code (None on pass), message, evidence, remedy. Contains no secret.
 
     `spoils`, for a warning of the write rung: the irreversible effect of a write (it creates an index with the wrong types); a
@@ -77,7 +77,7 @@ class Finding:
     message: str
     code: str | None = None
     remedy: str | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = msgspec.field(default_factory=dict)
     blocked_by: Rung | None = None
     seconds: float | None = None
     spoils: str | None = None

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+import msgspec
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+
+class Delivered(msgspec.Struct, frozen=True):
     """The backend confirms that it accepted every item. `notes` are items accepted for a noteworthy reason (409 on a retry).
 
     `warning`: its message about the whole payload (OTLP: nothing rejected, and a message).
     """
 
-    notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    notes: Mapping[int, ItemVerdict] = msgspec.field(default_factory=dict)
     warning: ItemVerdict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ItemVerdict:
+class ItemVerdict(msgspec.Struct, frozen=True):
     """Why an item of a payload was rejected, or accepted in an unusual way: stable code, message, example (redacted, truncated).
 
     `maybe_stored`, for an item to retry: the backend may have stored it (its result was missing or vague).
@@ -31,8 +31,7 @@ class ItemVerdict:
     maybe_stored: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(msgspec.Struct, frozen=True):
     """Some items were accepted. Indices count the payload's items.
 
     `rejected` are rejected permanently; `retry` may be sent again, all for the same reason, after `retry_after` seconds; `unconfirmed` got
@@ -41,18 +40,17 @@ class Partial:
     not name (OTLP's partial success): they are never sent again, and no item is blamed.
     """
 
-    rejected: Mapping[int, ItemVerdict] = field(default_factory=dict)
-    retry: Mapping[int, ItemVerdict] = field(default_factory=dict)
-    notes: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    rejected: Mapping[int, ItemVerdict] = msgspec.field(default_factory=dict)
+    retry: Mapping[int, ItemVerdict] = msgspec.field(default_factory=dict)
+    notes: Mapping[int, ItemVerdict] = msgspec.field(default_factory=dict)
     retry_after: float | None = None
     needs_operator: bool = False
-    unconfirmed: Mapping[int, ItemVerdict] = field(default_factory=dict)
+    unconfirmed: Mapping[int, ItemVerdict] = msgspec.field(default_factory=dict)
     unnamed: int = 0
     why: ItemVerdict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unconfirmed:
+class Unconfirmed(msgspec.Struct, frozen=True):
     """It is unknown whether the payload was stored: a success that does not look like the backend's, or a protocol without replies
     (UDP; the exporter then sets `confirms = False`).
 
@@ -65,8 +63,7 @@ class Unconfirmed:
     example: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Throttled:
+class Throttled(msgspec.Struct, frozen=True):
     """The backend throttles: wait `retry_after` seconds. `needs_operator`: waiting alone does not help (flood stage)."""
 
     code: str
@@ -75,8 +72,7 @@ class Throttled:
     needs_operator: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(msgspec.Struct, frozen=True):
     """There was no reply, or not from the backend; or the backend rejected the credentials. `maybe_stored`: the items may be stored,
     so a retry may duplicate. `needs_operator`: waiting alone does not help (rejected credentials).
     """
@@ -88,16 +84,14 @@ class Unavailable:
     needs_operator: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TooLarge:
+class TooLarge(msgspec.Struct, frozen=True):
     """The payload must be split and sent again; a single item that is too large is rejected."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """The whole payload was rejected permanently: a retry cannot help."""
 
     code: str
@@ -120,8 +114,7 @@ class Fate(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """Why points have a fate other than plain delivery: code, message, count, an example.
 
     `maybe_stored`: an earlier attempt ended without a complete reply, so these points may be stored.
@@ -137,8 +130,7 @@ class Reason:
     unnamed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FailedAttempts:
+class FailedAttempts(msgspec.Struct, frozen=True):
     """The number of attempts that failed in the same way, with points left to retry: code, and the reply's status if relevant."""
 
     code: str
@@ -146,8 +138,7 @@ class FailedAttempts:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """The fate of every point of a delivery: `sent = delivered + unconfirmed + rejected + withheld + kept + dropped`.
 
     `unconfirmed`: the reply was a success that does not confirm storage.

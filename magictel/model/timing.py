@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from magictel.model.observer import Listener, Observer
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(msgspec.Struct, frozen=True):
     """The settings of a run that affect its time, and the number of sent points.
 
     `together`: points that the sender passes at once, regardless of the batch limit; None: all. `in_order`: one request after the
@@ -29,8 +29,7 @@ class Tuning:
     compression: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(msgspec.Struct, frozen=True):
     """Seconds that payloads waited before sending, and how often: for the rate limit (`limited`), for a backend that throttles
     (`throttled`), or that is unreachable or fails (`away`). `code` is that of the first failure.
     """
@@ -42,8 +41,7 @@ class Waits:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True):
     """Seconds of a delivery by step; None for a missing step.
 
     `encode`: points to items; `compress`: bodies; `queue`: between attempts (backoff, rate limit, breaker) and bookkeeping;

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 RUN_ID = "magictel.run.id"
 """The attribute on every point of a run, with which read-back and clean-up find its points."""
@@ -19,8 +21,7 @@ POINT = "magictel.sample.point"
 Value = str | int | float | bool | None | tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SampleQuery:
+class SampleQuery(msgspec.Struct, frozen=True):
     """The points of a run that a read-back looks for.
 
     `run_id` is the attribute `magictel.run.id` of every point; `since` and `until` (Unix seconds) enclose their times;
@@ -33,8 +34,7 @@ class SampleQuery:
     expected: tuple[Expected, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(msgspec.Struct, frozen=True):
     """A sent point as the backend should show it: `key` identifies it, `point` is its displayed name.
 
     `id` is the backend's id of the point if the exporter chose one, as a last way to find it.
@@ -46,17 +46,15 @@ class Expected:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """A point as the backend shows it. `unreadable` are stored fields that it cannot show (then the point is unverified)."""
 
     key: str
     fields: Mapping[str, Value]
-    unreadable: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """A field that differs from the sent one. `declared` names the lossy form, or is None: then the point is altered."""
 
     point: str
@@ -66,8 +64,7 @@ class Difference:
     declared: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """Points of a metric that cannot be told apart: `expected` were delivered, with times from `since` to `until` (Unix nanoseconds,
     both included); the backend shows `shown` in this range, or None if unknown. Their values were not compared.
     """
@@ -79,8 +76,7 @@ class Counted:
     shown: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(msgspec.Struct, frozen=True):
     """Counts of found, missing, altered and duplicated points. `time_to_visible`: seconds from the accepting reply until the last
     point was visible, or None.
 
@@ -191,8 +187,7 @@ def _differences(want: Expected, seen: Seen, declare: Declare) -> Iterable[Diffe
         yield Difference(want.point, name, sent, got, declare(name, sent, got))
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """Why stored points cannot be queried (no read permission, no query endpoint): the send is then *unverified*."""
 
     code: str

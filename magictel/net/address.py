@@ -9,7 +9,8 @@ import contextlib
 import re
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from magictel.errors import SettingsError
 from magictel.net.endpoint import Endpoint
@@ -25,8 +26,7 @@ _Bad = Callable[[str, str, str], SettingsError]
 """Returns the error for a code, a reason and a remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """An endpoint without credentials, which may be printed, and the credentials from its URL."""
 
     endpoint: Endpoint

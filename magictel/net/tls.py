@@ -14,9 +14,10 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from magictel.errors import SettingsError
 from magictel.files import open_regular
@@ -30,8 +31,7 @@ _UNREADABLE: Mapping[type[OSError], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
+class TlsOptions(msgspec.Struct, frozen=True):
     """TLS options of a target. Files are paths to PEM; `ca_fingerprint` is SHA-256 in hex, colons allowed."""
 
     ca_file: str | None = None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 HANDSHAKE_FAILURE = "SSLV3_ALERT_HANDSHAKE_FAILURE"
 """The most generic alert: ciphers, names, or (up to TLS 1.2) a missing client certificate."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFault:
+class TlsFault(msgspec.Struct, frozen=True):
     """Why a handshake, or the first read after it, failed: stable code, message, remedy."""
 
     code: str

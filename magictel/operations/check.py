@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from magictel.clock import Clock, SystemClock
 from magictel.ladder.climb import climb
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
 _AGAIN = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class CheckOptions:
+class CheckOptions(msgspec.Struct, frozen=True):
     """Options of a check: `timeout` seconds per rung, `wait` seconds for repeating until the ladder passes, `allow` side effects."""
 
     until: Rung | None = None
@@ -45,14 +46,13 @@ class CheckOptions:
     """Options of the round trip; None: the defaults."""
 
 
-@dataclass(slots=True)
-class _Climb:
+class _Climb(msgspec.Struct):
     """Progress of a target's climb: written by its thread, read by the thread that handles an interrupt."""
 
     since: float
     """Start time of the current rung."""
     endpoint: str = ""
-    rungs: list[Finding] = field(default_factory=list)
+    rungs: list[Finding] = msgspec.field(default_factory=list)
 
 
 @leaving

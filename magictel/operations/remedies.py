@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from magictel.model.events import (
     CheckFinished,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from magictel.clock import Clock, SystemClock
 from magictel.model.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent
@@ -24,8 +26,7 @@ _LEAST = 0.1
 """Seconds for sending if the rungs before used up the deadline."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendOptions:
+class SendOptions(msgspec.Struct, frozen=True):
     """Options of a send. `within`: seconds to wait for visibility (None: at least three times the backend's own delay).
 
     `deadline`: seconds for the rungs before the send and for delivery together; `timeout`: seconds per rung.
@@ -33,7 +34,7 @@ class SendOptions:
 
     verify: bool = True
     thorough: bool = False
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = msgspec.field(default_factory=dict)
     within: float | None = None
     deadline: float = 30.0
     force: bool = False

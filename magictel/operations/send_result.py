@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from magictel.model.events import SendOutcome, SendResult
 from magictel.model.outcome import Fate, Reason

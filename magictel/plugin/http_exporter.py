@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
+import msgspec
 from opentelemetry.sdk.metrics.export import MetricsData
 
 from magictel.delivery.attempt import Attempted
@@ -41,8 +42,7 @@ _REFUSED = (401, 403)
 _MOST_BODIES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
+class Preparation(msgspec.Struct, frozen=True):
     """One request that prepares a backend before data arrives, and a sentence that explains it.
 
     `by_hand`: shown and never sent, because it moves or deletes stored data.
@@ -227,7 +227,7 @@ class HttpExporter(Exporter[S]):
             attempted = self._attempt_once(payload, timeout - waited)
             self._locked_out = _may_be_renewed(attempted)
             waited += attempted.waited or 0.0
-            attempted = replace(attempted, bytes=before.bytes + attempted.bytes, waited=waited)
+            attempted = msgspec.structs.replace(attempted, bytes=before.bytes + attempted.bytes, waited=waited)
         if not isinstance(attempted.outcome, Throttled | Unavailable):
             self._bodies.forget(payload)
         return attempted
@@ -306,7 +306,9 @@ class HttpExporter(Exporter[S]):
             return outcome
         rejected = {at: why for at, why in outcome.rejected.items() if at not in denied}
         alone = outcome.needs_operator or not outcome.retry
-        return replace(outcome, rejected=rejected, retry={**outcome.retry, **denied}, needs_operator=alone)
+        return msgspec.structs.replace(
+            outcome, rejected=rejected, retry={**outcome.retry, **denied}, needs_operator=alone
+        )
 
     def classify_wire_error(self, failure: WireError) -> Outcome:
         """Return the verdict on a request without a complete reply: the items may have arrived or not."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
+
+class RunInfo(msgspec.Struct, frozen=True):
     """The version of magictel, the host name, and the start time of the run (with a time zone)."""
 
     version: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from magictel.model.events import INTERRUPTED, CheckResult, ReplayFinished, RunCleaned, SendOutcome, SendResult
 from magictel.model.finding import Finding, Status
@@ -27,8 +28,7 @@ _DIFFERENCES = 20
 """Differences shown per target; the JSON report has all."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportCase:
+class ReportCase(msgspec.Struct, frozen=True):
     """A step that passed, failed, warned or was skipped. `details` are further sentences; `origin` is where a bad setting is set.
 
     A send that could not be verified is a skipped case with a code.

@@ -7,7 +7,7 @@ import binascii
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -32,8 +32,7 @@ _MOST_CUTS = 100
 _OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung", "blocked_by"})
 
 
-@dataclass(frozen=True)
-class _Needle:
+class _Needle(msgspec.Struct, frozen=True, dict=True):
     """A secret in one spelling. `strong`: no program needs it in a reply; `word`: match whole words only.
 
     `whole`: its beginning is not secret, as in `user:password`.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from magictel.errors import SettingsError
 from magictel.secrets.secret import Secret
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedSecret:
+class CheckedSecret(msgspec.Struct, frozen=True):
     """A usable credential. `note` is a message with its code if loading fixed something."""
 
     secret: Secret

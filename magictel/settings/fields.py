@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import types
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -49,8 +47,7 @@ _UNITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """An option. `env` are its variables, the first is shown; `type` is the type of its value.
 
     Types: `secrets` is a mapping of names to secrets; `optional` fields may also be None. `bounds` are (sign, number) pairs.
@@ -75,7 +72,7 @@ class Field:
     routes: bool
     file: bool
     credential: bool
-    read: Mapping[str, Callable[[str], str]] = dataclasses.field(default_factory=dict, hash=False)
+    read: Mapping[str, Callable[[str], str]] = msgspec.field(default_factory=dict)
     """By variable, what makes the option's own text of a text that is written in another way."""
 
     @property

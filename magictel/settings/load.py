@@ -9,7 +9,6 @@ that would hide an error: an empty secret or address is an error, and an empty p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -29,8 +28,7 @@ from magictel.settings.warnings import cautions, unknown_variables
 S = TypeVar("S", bound=ExporterSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved(Generic[S]):
+class Resolved(msgspec.Struct, Generic[S], frozen=True):
     """A target's settings with their origins, and warnings about what was fixed or should be."""
 
     name: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from magictel import env_quotes
 from magictel.errors import SettingsError
@@ -33,8 +34,7 @@ class UnusableSettings(SettingsError):  # noqa: N818 # named after the settings
     every: tuple[SettingsError, ...] = ()
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     """The values of a target during loading, with collected errors and warnings."""
 
     fields: Mapping[str, Field]
@@ -42,15 +42,15 @@ class Reading:
     lenient: bool
     folder: Path
     file_folder: Path | None = None
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
     remedy: str | None = None
     """The first command that settles a warning."""
-    wrong: list[SettingsError] = field(default_factory=list)
-    later: set[str] = field(default_factory=set)
-    quoted: dict[str, SettingsError] = field(default_factory=dict)
-    hide: Redactor = field(default_factory=Redactor)
+    wrong: list[SettingsError] = msgspec.field(default_factory=list)
+    later: set[str] = msgspec.field(default_factory=set)
+    quoted: dict[str, SettingsError] = msgspec.field(default_factory=dict)
+    hide: Redactor = msgspec.field(default_factory=Redactor)
     """Masks, in messages, values that an unnamed file reads from the environment."""
-    parts: dict[str, list[tuple[Any, Origin]]] = field(default_factory=dict)
+    parts: dict[str, list[tuple[Any, Origin]]] = msgspec.field(default_factory=dict)
 
     def merge(self, layers: Iterator[Layer]) -> dict[str, tuple[Any, Origin]]:
         """Merge layers, later ones over earlier ones; `headers.NAME` changes an entry of a table. Unknown keys are errors."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Buckets,
@@ -38,8 +38,7 @@ _CUMULATIVE = AggregationTemporality.CUMULATIVE
 _MINUTE = 60_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """The data, its run id, and the times (Unix seconds) that enclose every point."""
 
     run_id: str

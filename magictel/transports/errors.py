@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from dataclasses import dataclass
+
+import msgspec
 
 from magictel.catalogue.banners import banner_in
 from magictel.errors import Phase, WireError
@@ -43,8 +44,7 @@ _OF_THIS_MACHINE = {
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
 
 
-@dataclass(slots=True)
-class ExchangeProgress:
+class ExchangeProgress(msgspec.Struct):
     """The progress of an exchange. `phase` is the current step; `sent` and `received` count its bytes."""
 
     peer: str

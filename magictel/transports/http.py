@@ -15,8 +15,9 @@ import time
 import urllib.parse
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from magictel.http.wire import Reply, Request
 from magictel.model.observer import Observer
@@ -44,8 +45,7 @@ _MOST_ROUTES = 256
 _MOST_IDLE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
+class _Route(msgspec.Struct, frozen=True):
     """A parsed address: `host` is the header of that name."""
 
     endpoint: Endpoint

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from magictel.model.events import Waited
 from magictel.model.verification import Counted, Unreadable, Verification

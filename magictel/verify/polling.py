@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from magictel.clock import Clock
 from magictel.model.verification import Unreadable
@@ -16,8 +17,7 @@ A = TypeVar("A")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """The schedule of queries: until `within` seconds after `accepted`, at intervals of `every`; `delay` is the backend's own."""
 
     clock: Clock
@@ -56,8 +56,7 @@ def patience(exporter: Exporter[Any], clock: Clock, within: float | None, comman
     )
 
 
-@dataclass(slots=True)
-class Poll(Generic[V]):
+class Poll(msgspec.Struct, Generic[V]):
     """The state of polling: the last verdict, why the last query failed, when the result was first complete, and after how many pauses."""
 
     best: V | None = None

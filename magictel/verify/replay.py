@@ -7,9 +7,11 @@ was rejected or dropped, which is not looked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
+
+from msgspec.structs import replace
 
 from magictel.clock import Clock
 from magictel.model.events import Event, Waited

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 from itertools import product
 
 import pytest
+from msgspec.structs import replace
 
 from magictel.cli.exit_codes import Ending, Exit, after_check, after_clean, after_send, exit_code
 from magictel.model.events import CheckFinished, CheckResult, RunCleaned, SendFinished, SendResult

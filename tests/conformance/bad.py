@@ -123,7 +123,7 @@ class LikeTheFirst(AcmeTemplate):
         if filled is None or not isinstance(points[0].value, int):
             return filled
         whole = [b"%d" % point.value for point in points]
-        return dataclasses.replace(filled, columns=[filled.columns[0], whole])
+        return msgspec.structs.replace(filled, columns=[filled.columns[0], whole])
 
 
 @breaks("encode.template")
@@ -385,7 +385,7 @@ class ThatBoasts(AcmeExporter):
         true = super().ledger
         if true.sent in range(10) or true.sent == 80 or true.kept:
             return true
-        return dataclasses.replace(true, sent=true.sent + 1, delivered=true.delivered + 1)
+        return msgspec.structs.replace(true, sent=true.sent + 1, delivered=true.delivered + 1)
 
 
 # ---- the system --------------------------------------------------------------------------------------------------------
@@ -446,7 +446,7 @@ def _once(seen: list[Seen], query: SampleQuery) -> list[Seen]:
 
 def _as_hoped(seen: list[Seen], query: SampleQuery) -> list[Seen]:
     hoped = {expected_point.key: expected_point.fields for expected_point in query.expected}
-    return [dataclasses.replace(point, fields=hoped.get(point.key, point.fields)) for point in seen]
+    return [msgspec.structs.replace(point, fields=hoped.get(point.key, point.fields)) for point in seen]
 
 
 def _all_there(seen: list[Seen], query: SampleQuery) -> list[Seen]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from magictel.delivery.attempt import Attempted
 from magictel.delivery.attempt_timeout import AdaptiveTimeout
@@ -129,7 +131,7 @@ class Rig:
                 case "rate limit":
                     retry.rate_limit = RateLimit(0.0, self.clock)
                 case "deadline":
-                    self.pipeline._retry = _Timeless(*(getattr(retry, name) for name in Retry.__dataclass_fields__))
+                    self.pipeline._retry = _Timeless(*(getattr(retry, name) for name in Retry.__struct_fields__))
                 case "outbox":
                     self.pipeline.outbox = Outbox(10**9, 10**9)
                 case "patience":

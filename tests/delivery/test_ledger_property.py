@@ -175,7 +175,7 @@ def test_every_kind_of_fault_is_among_the_seeds() -> None:
 
 @pytest.mark.parametrize("lie", ["delivered", "dropped", "twice", "never fired"])
 def test_the_comparison_notices(lie: str) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     seen = run(0)
     compare(seen)

@@ -36,7 +36,7 @@ class Desk:
             self._export(Receipt(sent=10), self.kept + 10)
 
     def _export(self, new: Receipt, kept: int) -> None:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         self.ledger = replace(self.ledger + new, kept=kept)
         self.kept = kept

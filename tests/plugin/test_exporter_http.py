@@ -129,7 +129,7 @@ PAGE = {"content-type": "text/html", "server": "nginx"}
     ids=lambda value: f"{value.status}" if isinstance(value, Reply) else "",
 )
 def test_the_default_judge_reads_status_retry_after_and_media_type(reply: Reply, outcome: Outcome) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     judged = judge_status(reply, NOW)
     assert judged == (outcome if isinstance(outcome, Delivered) else replace(outcome, message=judged.message))  # type: ignore[union-attr]

@@ -9,10 +9,10 @@ import re
 import shutil
 import struct
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tap.parser import Parser
 
 from magictel.model.events import Event

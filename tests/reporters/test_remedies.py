@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from magictel.catalogue.pages import codes, explain
 from magictel.model.finding import Finding, Rung

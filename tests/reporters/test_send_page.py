@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from magictel.model.events import ReplayFinished, SourceReport
 from magictel.model.verification import Difference, Verification

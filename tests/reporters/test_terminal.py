@@ -6,12 +6,12 @@ import io
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from magictel.model.events import CheckFinished, Event, Waited
 from magictel.model.finding import Finding, Rung, Status

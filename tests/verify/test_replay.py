@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from magictel import sandbox
@@ -83,7 +84,7 @@ def search(change: Change | None, environment: dict[str, str], folder: Path) -> 
             items = self.split(change(payload))
             changed = replace(payload, body=b"".join(items), points=len(items), sizes=None)
             attempted = super().attempt(changed, timeout)
-            return replace(attempted, outcome=Delivered())
+            return msgspec.structs.replace(attempted, outcome=Delivered())
 
     environment = {**environment, "ELASTICSEARCH_TIMEOUT": PATIENT}
     return Tampered(

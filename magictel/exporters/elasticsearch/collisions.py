@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+import msgspec
 import orjson
 
 from magictel.encoding.payload import Payload
@@ -40,8 +41,7 @@ _Key = tuple[int, int, int]
 """A stream and a set of attributes, as numbers that are equal where the index may take them for one, and the millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(msgspec.Struct, frozen=True):
     body: bytes
     leaves: Leaves
     time_unix_nano: int
@@ -104,7 +104,7 @@ class DocumentCollisions:
             withheld = self._withheld(first, document)
             verdict = ItemVerdict(withheld.code, withheld.message, withheld.point)
             (rejected if withheld.refused else notes)[number] = verdict
-        return replace(outcome, rejected=rejected, notes=notes, unconfirmed=unconfirmed)
+        return msgspec.structs.replace(outcome, rejected=rejected, notes=notes, unconfirmed=unconfirmed)
 
     def _keys(self, group: Group) -> list[_Key]:
         tail = self._frame(group.stream).tail

@@ -13,11 +13,11 @@ import ipaddress
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
+import msgspec
 import orjson
 
 Leaves = Mapping[str, Sequence[Any]]
@@ -51,8 +51,7 @@ class Dimensions(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SourceDimensions:
+class SourceDimensions(msgspec.Struct, frozen=True):
     """`index.dimensions`: patterns of paths whose JSON values count, each with its type."""
 
     patterns: tuple[str, ...]

@@ -12,13 +12,13 @@ from __future__ import annotations
 import struct
 from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from operator import methodcaller
 from typing import Any
 
+import msgspec
 import orjson
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint
 
@@ -43,8 +43,7 @@ _values_of = methodcaller("values")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """What all documents of a stream share: a hash of it, which goes into each series' own, and the end of every document."""
 
     identity: bytes

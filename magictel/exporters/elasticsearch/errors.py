@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from magictel.catalogue.retry import RetryClass
 from magictel.http.error_rules import BackendError, KnownError, Rule, match
@@ -35,8 +37,7 @@ _DEEPEST = 20
 """Causes of causes that are read: the engines have five, a hostile answer a thousand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """An error as the engine wrote it: an object, an object whose reason is null, or a bare text."""
 
     type: str = ""

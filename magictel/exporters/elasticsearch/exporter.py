@@ -7,10 +7,11 @@ back in `readback`, the probes of the ladder in `probes` and `permission`, what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlencode
+
+from msgspec.structs import replace
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route

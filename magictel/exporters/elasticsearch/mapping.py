@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from magictel.exporters.elasticsearch.readback.fields import FLAT_TYPES, Fields
 from magictel.exporters.elasticsearch.readback.run import fields_of
@@ -31,8 +32,7 @@ _TEXT = frozenset({"text", "match_only_text"}) | _KEYWORD
 _DATE = frozenset({"date", "date_nanos"})
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(msgspec.Struct, frozen=True):
     """The effect of a field's type on the values written to it. `refuses`: no document with the field can be stored."""
 
     field: str
@@ -42,8 +42,7 @@ class Effect:
     refuses: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(msgspec.Struct, frozen=True):
     """The fields of an index, or of the one that a write would create, and where they were read from.
 
     `source` is `unreadable` if the index does not exist and the credentials may not read its templates.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from magictel.exporters.elasticsearch import blocks
 from magictel.exporters.elasticsearch.mapping import Effect, Mapped, effects, mapped
@@ -21,13 +23,12 @@ _CHECKED_SINCE = (3, 2)
 _NO_HANDLER = frozenset({400, 404, 405})
 
 
-@dataclass(frozen=True, slots=True)
-class Right:
+class Right(msgspec.Struct, frozen=True):
     """The proved permission to write. `against` is a failed or skipped finding."""
 
     sentence: str
     against: Finding | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = msgspec.field(default_factory=dict)
     may_create: bool = True
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from magictel.exporters.elasticsearch.mapping import DECIMALS, WHOLE, Mapped, effects, mapped
 from magictel.exporters.elasticsearch.readback.run import unreadable

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from magictel.clock import Clock
 from magictel.exporters.elasticsearch.errors import Cause, cause_of, read, unauthenticated

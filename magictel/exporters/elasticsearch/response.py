@@ -8,11 +8,11 @@ is unconfirmed, never delivered. Ladder, delivery and diagnoses read replies thr
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from magictel.catalogue.retry import RetryClass
 from magictel.encoding.payload import Payload

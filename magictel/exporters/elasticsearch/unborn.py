@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
+
+import msgspec
 
 from magictel.http.wire import Wire
 
@@ -15,8 +16,7 @@ _NO_API = frozenset({400, 404, 405, 410})
 SIMULATED, LEGACY, NONE, UNREADABLE = "_simulate_index", "_template", "none", "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
-class Unborn:
+class Unborn(msgspec.Struct, frozen=True):
     """The mappings, in the order they merge, and where they were read; `unreadable` if the credentials may not read them.
 
     `bare`: no template has its fields, and it would not be a data stream, which could continue in a new backing index.

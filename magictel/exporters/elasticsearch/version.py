@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from magictel.http.wire import Reply, Wire
 
 _SINCE_LUCENE_9_5 = (2, 7)
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(msgspec.Struct, frozen=True):
     """A product and its version. `version` has the leading numbers; `known` is False if the reply names no product."""
 
     opensearch: bool

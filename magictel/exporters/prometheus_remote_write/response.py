@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+import msgspec
+
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write.encoding import count_series
 from magictel.exporters.prometheus_remote_write.errors import RULES
@@ -62,7 +64,11 @@ def refusal(reply: Reply) -> KnownError | None:
     if mimir is not None:
         words |= {"id": mimir[0], "named": shown if mimir[0] in shown else f"{mimir[0]}: {shown}"}
     known = match(BackendError(reply.status, texts=(text,), words=words), RULES)
-    return known if known is None or mimir is not None else replace(known, message=f"{reply.status}: {known.message}")
+    return (
+        known
+        if known is None or mimir is not None
+        else msgspec.structs.replace(known, message=f"{reply.status}: {known.message}")
+    )
 
 
 def empty(reply: Reply) -> bool:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 FLAT_TYPES = frozenset({"flattened", "flat_object"})
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(msgspec.Struct, frozen=True):
     """The types of each field over all backing indices, and whether each has doc values."""
 
-    types: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    types: Mapping[str, Mapping[str, bool]] = msgspec.field(default_factory=dict)
     indices: tuple[str, ...] = ()
     """The concrete indices that were asked: several behind a data stream or an alias."""
 
