@@ -1,14 +1,16 @@
 """Embedded backends on loopback: what `magictel sandbox`, `--sandbox` and the tests talk to instead of real servers.
 
-    emulator    the shape of one: `handle(Request) -> Reply`, pure, with a queryable store
+    emulator    the protocol of an emulator: `handle(Request) -> Reply`, pure, with a queryable store
+    endpoints   what emulators are made of: a table of end points, bodies, replies
     server      an HTTP/1.1 server around an emulator, on which faults can be scripted
+    datagrams   a UDP server around an emulator
     faults      the script: `429 x3 retry-after=1, then reset, then partial 10%`
-    table       the emulators there are, by the exporter's name they stand in for
-    room        several of them started together, with the variables that point exporters at them
+    table       the emulators by the name of their exporter
+    sandbox     several emulators running together, with the variables that point exporters at them
 
 An emulator decodes with independent code (`json`, official protobuf classes), never with magictel's encoders, or both
-would share one bug. Where it matters it follows the engine, to its error texts: `tests/sandbox/test_sandbox_emulator.py`
-holds it to what the engines answered. Nothing here is imported before it is asked for.
+would share a bug. It follows the engine to its error texts: `tests/sandbox/test_sandbox_emulator.py` compares it with recorded
+replies of the engines. Nothing here is imported before it is used.
 
     >>> from magictel import sandbox
     >>> with sandbox.start(["elasticsearch"]) as room:
@@ -18,6 +20,7 @@ holds it to what the engines answered. Nothing here is imported before it is ask
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ __all__ = ["names", "start"]
 
 
 def names() -> tuple[str, ...]:
-    """The exporters that have an emulator."""
+    """Return the exporters that have an emulator."""
     from magictel.sandbox.table import usable
 
     return usable()
@@ -48,9 +51,31 @@ def start(
 ) -> Sandbox:
     """Start these emulators (all, without names) and return the running sandbox, a context manager.
 
-    `faults` are scripts such as `elasticsearch: 429 x3, then reset`; `port` and `seen` are those of `Sandbox`. Raises `UsageError` for
-    an unknown name or script, and for a port that is taken.
+    `faults` are scripts such as `elasticsearch: 429 x3, then reset`. The servers take free ports, or `port` and the ones above it.
+    `seen` is called with each write: the emulator's name, the request, and the status of its reply (None where none was sent).
+    Raise `UsageError` for an unknown name or script, and for a port that is taken.
     """
-    from magictel.sandbox.sandbox import Sandbox
+    from magictel.clock import SystemClock
+    from magictel.errors import UsageError
+    from magictel.sandbox.datagrams import DatagramServer
+    from magictel.sandbox.emulator import DatagramEmulator
+    from magictel.sandbox.sandbox import Sandbox, scripts
+    from magictel.sandbox.server import Server
+    from magictel.sandbox.table import canonical, make, usable
 
-    return Sandbox(names, faults=faults, host=host, port=port, clock=clock, seen=seen).start()
+    clock = clock or SystemClock()
+    chosen = list(dict.fromkeys(canonical(name) for name in (usable() if names is None else names)))
+    script = scripts(faults, chosen)
+    servers: dict[str, Server | DatagramServer] = {}
+    for place, name in enumerate(chosen):
+        emulator = make(name, clock)
+        number = port + place if port else 0
+        if isinstance(emulator, DatagramEmulator):
+            servers[name] = DatagramServer(emulator, host=host, port=number, faults=script.get(name))
+        elif hasattr(emulator, "handle"):
+            noted = partial(seen, name) if seen is not None else None
+            servers[name] = Server(emulator, host=host, port=number, faults=script.get(name), clock=clock, seen=noted)
+        elif names is not None:
+            message = f"the emulator for {name} is a stage of its own, for laws only"
+            raise UsageError("sandbox.unknown-emulator", message, f"magictel conformance {name}")
+    return Sandbox(servers)

@@ -17,20 +17,20 @@ class Emulator(Protocol):
     """Name of the exporter whose backend it emulates."""
 
     def handle(self, request: Request) -> Reply:
-        """Answer one request: its URL is absolute, its body is as it travelled (compressed, if it was)."""
+        """Answer one request: its URL is absolute, its body is as received (still compressed)."""
         ...
 
     def is_write(self, request: Request) -> bool:
-        """True for requests that store points: scripted faults apply to these and let probes and read-backs pass."""
+        """Return whether a request stores points: scripted faults apply to these, not to probes and read-backs."""
         ...
 
     @property
     def stored(self) -> int:
-        """How many items (documents, samples) the backend holds now."""
+        """The number of stored items (documents, samples)."""
         ...
 
     def environment(self, origin: str) -> dict[str, str]:
-        """The variables that point the exporter at this emulator, served at `origin` (`scheme://host:port`)."""
+        """Return the variables that point the exporter at this emulator, served at `origin` (`scheme://host:port`)."""
         ...
 
 
@@ -57,7 +57,7 @@ class DatagramEmulator(Protocol):
 
 @runtime_checkable
 class Refuses(Protocol):
-    """An emulator that knows the backend's own body for a refusal; without it the scripted status has none."""
+    """An emulator with the backend's own bodies for refusals; without it a scripted status has an empty body."""
 
     def refusal(self, status: int) -> Reply:
         """Return the backend's reply with this status when it refuses a write."""
@@ -66,23 +66,23 @@ class Refuses(Protocol):
 
 @runtime_checkable
 class RefusesItems(Protocol):
-    """An emulator whose replies judge item by item: `partial` faults need it."""
+    """An emulator whose replies have a result for each item: required by `partial` faults."""
 
     item_errors: tuple[str, ...]
-    """The kinds of item error that `partial` may name, in the backend's own words; the first is the default."""
+    """The item errors that `partial` accepts, in the backend's terms; the first is the default."""
 
     def handle_partially(self, request: Request, share: float, item_error: str) -> Reply:
-        """Refuse this share (0 to 1, at least one item) of the items with that error, `mixed` being each kind in turn.
+        """Refuse this share (0 to 1, at least one item) of the items with that error, or with each in turn for `mixed`.
 
-        The rest is stored as always.
+        The other items are stored.
         """
         ...
 
 
 @runtime_checkable
 class ReadsBodies(Protocol):
-    """An emulator of a backend whose request bodies are binary: `--dry-run` shows them as it reads them."""
+    """An emulator of a backend whose request bodies are binary: `--dry-run` shows them decoded."""
 
     def readable(self, body: bytes) -> list[str]:
-        """Return a decompressed body in lines; nothing where it cannot be read."""
+        """Return the lines of a decompressed body; none if it cannot be decoded."""
         ...

@@ -1,7 +1,4 @@
-"""What emulators are made of: a table of end points, request bodies without their compression, replies.
-
-Bodies are decompressed by libraries that no exporter encodes with.
-"""
+"""Parts of emulators: a table of endpoints, decompression by libraries that no exporter encodes with, replies."""
 
 from __future__ import annotations
 
@@ -23,15 +20,15 @@ H = TypeVar("H")
 
 
 class Routes(Generic[H]):
-    """Methods, paths and handlers, in the order they are entered. `{name}` in a path is a segment that does not begin with _."""
+    """Methods, paths and handlers, in the order of their registration. `{name}` in a path is a segment that does not begin with _."""
 
     def __init__(self, **segments: str) -> None:
-        """`segments`: the regular expressions of names that are other than a segment."""
+        """`segments`: regular expressions of names that are not a plain segment."""
         self._segments = segments
         self._rows: list[tuple[re.Pattern[str], str, H]] = []
 
     def on(self, methods: str, *paths: str) -> Callable[[H], H]:
-        """Enter the decorated handler for these methods (`GET POST`; `*`: any) at these paths."""
+        """Register the decorated handler for these methods (`GET POST`; `*`: any) at these paths."""
 
         def enter(handler: H) -> H:
             for path in paths:
@@ -42,7 +39,7 @@ class Routes(Generic[H]):
         return enter
 
     def find(self, method: str, path: str) -> tuple[H, Mapping[str, str]] | list[str]:
-        """Return the handler and the names in the path, or the methods that this path takes: none at an unknown one."""
+        """Return the handler and the names in the path, or the methods of this path: none if it is unknown."""
         allowed: list[str] = []
         for pattern, known, handler in self._rows:
             match = pattern.fullmatch(path)
@@ -59,7 +56,7 @@ class Routes(Generic[H]):
 
 
 def decompressed(request: Request) -> bytes | None:
-    """Return the body without its Content-Encoding (gzip, deflate, snappy's block format); None where it cannot be read."""
+    """Return the body without its Content-Encoding (gzip, deflate, snappy's block format); None if it cannot be decoded."""
     try:
         match request.header("content-encoding").lower():
             case "gzip" | "x-gzip":
@@ -74,13 +71,13 @@ def decompressed(request: Request) -> bytes | None:
 
 
 def json_reply(value: Any, status: int = 200, **headers: str) -> Reply:
-    """Return a value as compact JSON; in the names of headers an underscore stands for a dash."""
+    """Return a value as compact JSON; underscores in the names of headers become dashes."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Reply(status, {"content-type": "application/json", **_named(headers)}, body)
 
 
 def text_reply(text: str, status: int = 200, **headers: str) -> Reply:
-    """Return a plain text, as it is."""
+    """Return a plain text."""
     return Reply(status, {"content-type": "text/plain; charset=utf-8", **_named(headers)}, text.encode())
 
 

@@ -1,24 +1,24 @@
-"""Scripted faults: what a backend does wrong, request by request.
+"""Scripted faults of a backend, request by request.
 
     [NAME:] STEP, then STEP, then STEP …
     STEP is [probe|any] FAULT
 
     429 [xN] [retry-after=S | retry-after=date:S | retry-after='HTTP-date'] [body='…']   any status, not stored
-    ok [xN]                 answers as the backend does
-    reset [xN]              takes the request, stores nothing, resets the connection
-    reset-after [xN]        stores, then resets the connection instead of answering
-    close [xN]              stores nothing, closes the connection without an answer
+    ok [xN]                 replies as usual
+    reset [xN]              stores nothing, resets the connection
+    reset-after [xN]        stores, then resets the connection instead of replying
+    close [xN]              stores nothing, closes the connection without a reply
     truncated [xN]          stores, announces a longer body than it sends, closes
-    slow SECONDS [xN]       waits, then stores and answers: after the client gave up, a late write
-    hang [xN]               holds the request until the client gives up, then stores it
+    slow SECONDS [xN]       waits, then stores and replies: a late write if the client gave up
+    hang [xN]               waits until the client gives up, then stores
     partial N% [KIND] [xN]  refuses this share of the items (at least one), with KIND or in turn (`mixed`)
     too-large [xN]          413 without a body
     wrong-json [xN]         200 with JSON that is not the backend's; nothing is stored
     … forever               in place of xN: until the end
-    expired-certificate     first of all steps: serves TLS with a certificate that expired in 2020
+    expired-certificate     as the first step: serves TLS with a certificate that expired in 2020
 
-A step strikes writes; with `probe` before it, requests that write nothing (rungs, read-backs); with `any`, both. What it does
-not strike passes. After the last step everything is ok.
+A step applies to writes; with `probe` before it, to requests that write nothing (rungs, read-backs); with `any`, to both. Other
+requests get the usual reply, and so do all requests after the last step.
 """
 
 from __future__ import annotations
@@ -42,14 +42,13 @@ GRAMMAR = (
     "expired-certificate may come first"
 )
 
-_TOKEN = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
+_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
 _EXPIRED = "expired-certificate"
-_THEN = re.compile(r"\s*,\s*then\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One step. `times` is how many requests it strikes, None for every later one; seconds are floats, share is 0 to 1.
+    """One step. `times` is the number of affected requests, None for all later ones; seconds are floats, share is 0 to 1.
 
     `retry_after` is the header's text, or `date:S` for the HTTP date S seconds from then.
     """
@@ -65,21 +64,21 @@ class Fault:
     scope: FaultScope = "write"
 
     def strikes(self, *, is_write: bool) -> bool:
-        """Return whether it concerns such a request."""
+        """Return whether the step applies to such a request."""
         return self.scope == "any" or (self.scope == "write") is is_write
 
 
 class Faults:
-    """A script that is consumed request by request; `fired` counts what struck, by kind (a status as its number).
+    """A script that is consumed request by request; `fired` counts the applied faults by kind (a status by its number).
 
-    Thread-safe. `emulator` is the name that stood before the script, if one did.
+    Thread-safe. `emulator` is the name before the script, or None.
     """
 
     def __init__(self, steps: Iterable[Fault], *, emulator: str | None = None, expired: bool = False) -> None:
         self.steps: Sequence[Fault] = tuple(steps)
         self.emulator = emulator
         self.expired = expired
-        """Whether the server shows a certificate that has expired."""
+        """Whether the server uses an expired certificate."""
         self.fired: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._at = 0
@@ -87,12 +86,12 @@ class Faults:
 
     @property
     def exhausted(self) -> bool:
-        """True when every step has struck as often as it says."""
+        """True after the last step."""
         with self._lock:
             return self._at >= len(self.steps)
 
     def strike(self, *, is_write: bool) -> Fault | None:
-        """The fault for the next request, None where the backend answers as it does."""
+        """Return the fault for the next request, None where the backend replies as usual."""
         with self._lock:
             if self._at >= len(self.steps):
                 return None
@@ -109,72 +108,62 @@ class Faults:
 
 
 def parse_faults(script: str) -> Faults:
-    """Read a script; raises `UsageError` naming the word that is wrong, and the grammar."""
+    """Read a script. Raise `UsageError` naming the word that is wrong, and the grammar."""
     named = re.match(r"\s*([A-Za-z][\w.-]*)\s*:\s*(.*)", script, re.DOTALL)
     emulator, text = (named[1], named[2]) if named else (None, script)
     first, *rest = _split(text)
-    if first.strip().lower() == _EXPIRED:
-        return Faults([_scoped(part) for part in rest], emulator=emulator, expired=True)
-    return Faults([_scoped(part) for part in (first, *rest)], emulator=emulator)
+    expired = [word.lower() for word in first] == [_EXPIRED]
+    return Faults(
+        [_scoped(words) for words in (rest if expired else (first, *rest))], emulator=emulator, expired=expired
+    )
 
 
-def _scoped(text: str) -> Fault:
-    head, _, rest = text.strip().partition(" ")
-    if head.lower() in ("probe", "any"):
-        step = _step(rest)
-        if step.kind == "partial":
-            raise _wrong(head, "partial strikes the items of a write")
-        return replace(step, scope=cast("FaultScope", head.lower()))
-    return _step(text)
+def _split(text: str) -> list[list[str]]:
+    """Return the words of each step; a quoted text is part of its word."""
+    if rest := _WORD.sub("", text).strip():
+        raise _wrong(rest[0], "the quote is not closed")
+    steps: list[list[str]] = [[]]
+    for word in _WORD.findall(text):
+        last = steps[-1]
+        if word.lower() == "then" and last and last[-1].endswith(","):
+            last[-1:] = filter(None, [last[-1][:-1]])
+            steps.append([])
+        else:
+            last.append(word)
+    return steps
 
 
-def _split(text: str) -> list[str]:
-    parts, start, quote, at = [], 0, "", 0
-    while at < len(text):
-        if quote:
-            quote = "" if text[at] == quote else quote
-        elif text[at] in "'\"":
-            quote = text[at]
-        elif separator := _THEN.match(text, at):
-            parts.append(text[start:at])
-            start = at = separator.end()
-            continue
-        at += 1
-    if quote:
-        raise _wrong(quote, "the quote is not closed")
-    return [*parts, text[start:]]
+def _scoped(words: list[str]) -> Fault:
+    scope = words[0].lower() if words else ""
+    if scope not in ("probe", "any"):
+        return _step(words)
+    step = _step(words[1:])
+    if step.kind == "partial":
+        raise _wrong(words[0], "partial applies to the items of a write only")
+    return replace(step, scope=cast("FaultScope", scope))
 
 
-def _step(text: str) -> Fault:
-    words: list[str] = _TOKEN.findall(text)
+def _step(words: list[str]) -> Fault:
     if not words:
-        raise _wrong(text.strip() or "''", "a step is missing")
+        raise _wrong("''", "a step is missing")
     head, rest = words[0].lower(), words[1:]
     times: int | None = 1
-    if rest and (counted := re.fullmatch(r"x(\d+)|forever", rest[-1].lower())):
-        times = int(counted[1]) if counted[1] else None
-        rest = rest[:-1]
-    elif (
-        rest
-        and head.isdigit()
-        and (at := next((i for i, word in enumerate(rest) if re.fullmatch(r"x\d+|forever", word)), -1)) >= 0
-    ):
-        times = None if rest[at] == "forever" else int(rest[at][1:])
-        rest = rest[:at] + rest[at + 1 :]
+    if counts := [word for word in rest if re.fullmatch(r"x\d+|forever", word.lower())]:
+        rest.remove(counts[-1])
+        times = None if counts[-1].lower() == "forever" else int(counts[-1][1:])
     if times == 0:
-        raise _wrong("x0", "a step strikes at least once")
-    if re.fullmatch(r"[1-5]\d\d", head):
+        raise _wrong("x0", "a step applies to at least one request")
+    if re.fullmatch(r"[2-5]\d\d", head):
         return _status(int(head), rest, times)
     if head == "slow":
-        return Fault("slow", times, seconds=_seconds(rest, text))
+        return Fault("slow", times, seconds=_seconds(rest))
     if head == "partial":
-        return _partial(rest, times, text)
-    for kind in get_args(FaultKind):
-        if head == kind != "status":
-            if rest:
-                raise _wrong(rest[0], f"{head} accepts only xN or forever")
-            return Fault(kind, times)
-    raise _wrong(words[0], "no such fault")
+        return _partial(rest, times)
+    if head == "status" or head not in get_args(FaultKind):
+        raise _wrong(words[0], "no such fault")
+    if rest:
+        raise _wrong(rest[0], f"{head} accepts only xN or forever")
+    return Fault(cast("FaultKind", head), times)
 
 
 def _status(status: int, words: Sequence[str], times: int | None) -> Fault:
@@ -194,20 +183,20 @@ def _status(status: int, words: Sequence[str], times: int | None) -> Fault:
     return Fault("status", times, status=status, retry_after=retry_after, body=body)
 
 
-def _seconds(words: Sequence[str], text: str) -> float:
+def _seconds(words: Sequence[str]) -> float:
     if len(words) == 1 and (number := re.fullmatch(r"(\d+(?:\.\d+)?)s?", words[0])):
         return float(number[1])
-    raise _wrong(words[0] if words else text.strip(), "slow needs seconds, as in 'slow 2.5'")
+    raise _wrong(words[0] if words else "slow", "slow needs seconds, as in 'slow 2.5'")
 
 
-def _partial(words: Sequence[str], times: int | None, text: str) -> Fault:
-    if words and (number := re.fullmatch(r"(\d+(?:\.\d+)?)%", words[0])) and 0 < float(number[1]) <= 100:
-        if len(words) > 2:
-            raise _wrong(words[2], "partial accepts one kind of item error")
-        return Fault("partial", times, share=float(number[1]) / 100, item_error=words[1] if len(words) == 2 else None)
-    raise _wrong(
-        words[0] if words else text.strip(), "partial needs a share above 0% and up to 100%, as in 'partial 10%'"
-    )
+def _partial(words: Sequence[str], times: int | None) -> Fault:
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)%", words[0]) if words else None
+    if number is None or not 0 < float(number[1]) <= 100:
+        wrong = words[0] if words else "partial"
+        raise _wrong(wrong, "partial needs a share above 0% and up to 100%, as in 'partial 10%'")
+    if len(words) > 2:
+        raise _wrong(words[2], "partial accepts one kind of item error")
+    return Fault("partial", times, share=float(number[1]) / 100, item_error=words[1] if len(words) == 2 else None)
 
 
 def _unquoted(value: str) -> str:

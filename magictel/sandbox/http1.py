@@ -1,4 +1,4 @@
-"""HTTP/1.1 on an accepted socket, by h11: requests in, replies out as bytes, which faults may cut."""
+"""HTTP/1.1 with h11: requests from an accepted socket, and replies as bytes, which faults may truncate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST_HEAD = 1_048_576
 _NO_BODY = frozenset({204, 304})
 
 MalformedRequest = h11.RemoteProtocolError
-"""What came in is not HTTP/1.1."""
+"""The received bytes are not HTTP/1.1."""
 
 
 class Connection:
@@ -27,7 +27,7 @@ class Connection:
         self._method = b""
 
     def next(self) -> Request | None:
-        """Return the next whole request, None at the client's end. Raise `MalformedRequest`, `OSError`."""
+        """Return the next complete request, None after the client's last. Raise `MalformedRequest`, `OSError`."""
         if self._h11.our_state is h11.DONE:
             self._h11.start_next_cycle()
         head = self._event()
@@ -44,7 +44,7 @@ class Connection:
         return Request(head.method.decode("latin-1"), url, headers, bytes(body))
 
     def encode(self, reply: Reply, *, close: bool = False) -> bytes:
-        """Return the reply as it travels; afterwards `ended` says whether the connection must be closed."""
+        """Return the bytes of a reply; afterwards `ended` is True if the connection must be closed."""
         headers = list(reply.headers.items())
         if reply.status not in _NO_BODY:
             headers.append(("content-length", str(len(reply.body))))

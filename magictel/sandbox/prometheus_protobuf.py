@@ -36,4 +36,4 @@ def _write_request() -> Any:
 
 
 WriteRequest = _write_request()
-"""`prometheus.WriteRequest`: the body of a remote-write 1.0 request once the snappy block is undone."""
+"""`prometheus.WriteRequest`: the body of a remote-write 1.0 request, decompressed."""

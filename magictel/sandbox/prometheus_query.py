@@ -1,4 +1,4 @@
-"""As much PromQL as a read-back needs: range selectors, and their results as the query API shows them."""
+"""The part of PromQL that a read-back needs: range selectors, and their results in the query API's format."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 class ParseError(ValueError):
-    """A query that this little parser does not take, in Prometheus' words where it has them."""
+    """A query that the parser does not support, in Prometheus' words if it has some."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"1:1: parse error: {problem}")
@@ -40,7 +40,7 @@ def parse(query: str) -> Selector:
     """Read a selector. Raise `ParseError`."""
     match = _SELECTOR.fullmatch(query)
     if match is None:
-        raise ParseError(f"unexpected query {query[:80]!r}: the sandbox knows selectors only")
+        raise ParseError(f"unexpected query {query[:80]!r}: the sandbox supports selectors only")
     tests: list[tuple[str, Callable[[str], bool]]] = []
     if name := match["name"]:
         tests.append(("__name__", lambda value: value == name))
@@ -74,7 +74,7 @@ def raw_samples(store: Store, selector: Selector, time: int) -> dict[str, Any]:
 
 
 def number(value: float) -> str:
-    """Return a value as the query API writes it: shortest digits, an exponent below 1e-6 and from 1e21."""
+    """Return a value in the query API's format: shortest digits, an exponent below 1e-6 and from 1e21."""
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
@@ -86,7 +86,7 @@ def number(value: float) -> str:
 
 
 def seconds(milliseconds: int) -> float:
-    """Return a time as the query API writes it."""
+    """Return a time in the query API's format."""
     return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
 
 

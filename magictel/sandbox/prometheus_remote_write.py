@@ -1,7 +1,7 @@
-"""An emulator of Prometheus 2.42 as a remote-write 1.0 receiver, with as much of its query and admin API as commands ask for.
+"""An emulator of Prometheus 2.42 as a remote-write 1.0 receiver, and the requests to its query and admin API that commands send.
 
 It decodes with protobuf's own classes and cramjam's snappy. `tests/emulators/prometheus.py` extends it to version 3, an out-of-order
-window, credentials and the rest of the query API; `tests/real/test_prometheus_real.py` compares that with real servers. Neither knows
+window, credentials and the rest of the query API; `tests/real/test_prometheus_real.py` compares that with real servers. Neither supports
 native histograms, exemplars, metadata, rules, scraping, or PromQL beyond selectors.
 """
 
@@ -35,7 +35,7 @@ Handler = Callable[[Request, Parameters], Reply]
 
 
 class PrometheusRemoteWriteEmulator:
-    """A Prometheus in memory, with its remote-write receiver and its admin API. `store` holds what was written."""
+    """A Prometheus in memory, with its remote-write receiver and its admin API. `store` has the written samples."""
 
     name = "prometheus-remote-write"
     version = "2.42.0"
@@ -59,7 +59,7 @@ class PrometheusRemoteWriteEmulator:
 
     @property
     def stored(self) -> int:
-        """How many samples the store holds."""
+        """The number of stored samples."""
         return self.store.stored
 
     def is_write(self, request: Request) -> bool:
@@ -71,7 +71,7 @@ class PrometheusRemoteWriteEmulator:
         return {"PROMETHEUS_REMOTE_WRITE_URL": origin + WRITE}
 
     def refusal(self, status: int) -> Reply:
-        """Return Prometheus' own sentence for a status; without one, no body."""
+        """Return Prometheus' reply with a status; for others the body is empty."""
         return dated(sentence(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status), self.clock)
 
     def readable(self, body: bytes) -> list[str]:
@@ -106,7 +106,7 @@ class PrometheusRemoteWriteEmulator:
             return bad_data("invalid parameter: cannot parse to a valid timestamp")
 
     def ready(self, request: Request, parameters: Parameters) -> Reply:
-        """Answer the question for readiness."""
+        """Report that the server is ready."""
         return sentence(200, "Prometheus Server is Ready.")
 
     def build(self, request: Request, parameters: Parameters) -> Reply:
@@ -114,7 +114,7 @@ class PrometheusRemoteWriteEmulator:
         return success({"version": self.version, "revision": "sandbox", "goVersion": "none"})
 
     def flags(self, request: Request, parameters: Parameters) -> Reply:
-        """Show the flags that commands look at."""
+        """Show the flags that commands read."""
         return success(
             {"web.enable-remote-write-receiver": "true", "web.enable-admin-api": "true", "enable-feature": ""}
         )
@@ -172,15 +172,15 @@ class PrometheusRemoteWriteEmulator:
 
 
 def sentence(status: int, text: str) -> Reply:
-    """Return a sentence as Go's server sends it."""
+    """Return an error text in the format of Go's server."""
     return text_reply(f"{text}\n", status, x_content_type_options="nosniff")
 
 
 def success(data: Any) -> Reply:
-    """Return the query API's envelope of a result."""
+    """Return a result in the query API's format."""
     return json_reply({"status": "success", "data": data})
 
 
 def bad_data(error: str) -> Reply:
-    """Return the query API's envelope of a wrong parameter."""
+    """Return the query API's error for a wrong parameter."""
     return json_reply({"status": "error", "errorType": "bad_data", "error": error}, 400)

@@ -1,7 +1,7 @@
-"""What Prometheus keeps of samples: the rules of the head block that affect a sender, in 2.42 without an out-of-order window.
+"""The rules of Prometheus' head block that affect a sender, in 2.42 without an out-of-order window.
 
-A request is one transaction: the first refused sample undoes all of it. Samples within one request do not see each
-other, so what is out of order among them is dropped at the commit, in silence (2.42, measured; tsdb/head_append.go).
+A request is a transaction: the first refused sample rolls all of it back. Samples of one request are not compared with each
+other, so those that are out of order among them are dropped silently at the commit (2.42, measured; tsdb/head_append.go).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STALE = 0x7FF0000000000002
 
 
 class RefusedError(Exception):
-    """A sample that the head refuses: the status and sentence that the whole request is answered with."""
+    """A sample that the head refuses: status and text of the reply to the whole request."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -30,7 +30,7 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Series:
-    """The stored samples, and the newest that ever came: a deletion does not change it."""
+    """The stored samples, and the newest one ever received, which a deletion does not change."""
 
     samples: list[Sample] = field(default_factory=list)
     newest: Sample | None = None
@@ -59,7 +59,7 @@ class Store:
 
     @property
     def stored(self) -> int:
-        """How many samples all series hold."""
+        """The number of stored samples."""
         with self._lock:
             return sum(len(series.samples) for series in self.series.values())
 
@@ -80,7 +80,7 @@ class Store:
                     series.samples = [sample for sample in series.samples if not since <= sample[0] <= until]
 
     def labels(self, pairs: Sequence[tuple[str, str]], samples: int) -> Labels | None:
-        """Return the labels of a series, None where its samples are dropped in silence. Raise `RefusedError`."""
+        """Return the labels of a series, None if its samples are dropped silently. Raise `RefusedError`."""
         labels = tuple(sorted((name, value) for name, value in pairs if value))
         if not labels:
             raise RefusedError(500, "empty labelset: invalid sample")
@@ -89,7 +89,7 @@ class Store:
         return labels
 
     def check(self, labels: Labels, sample: Sample, now: int) -> None:
-        """Raise `RefusedError` for a sample that the head does not take."""
+        """Raise `RefusedError` for a sample that the head does not accept."""
         time, value = sample
         if self.newest is not None and time < self.newest - _HALF_BLOCK:
             raise RefusedError(400, "out of bounds")
@@ -102,7 +102,7 @@ class Store:
             raise RefusedError(400, "duplicate sample for timestamp")
 
     def commit(self, series: Series, sample: Sample) -> None:
-        """Add a sample that is newer than its series; drop another."""
+        """Add a sample that is newer than its series; drop any other."""
         if series.newest is None or sample[0] > series.newest[0]:
             series.samples.append(sample)
             series.newest = sample
@@ -110,7 +110,7 @@ class Store:
 
 
 def repeated(pairs: Sequence[tuple[str, str]]) -> str | None:
-    """Return the first label name that comes twice."""
+    """Return the first repeated label name."""
     names = [name for name, _ in pairs]
     return next((name for name in names if names.count(name) > 1), None)
 

@@ -1,7 +1,4 @@
-"""An HTTP/1.1 server around an emulator: raw sockets, because faults need them.
-
-One thread a connection, keep-alive, TCP_NODELAY; nothing is added to the emulator's reply but the framing.
-"""
+"""An HTTP/1.1 server around an emulator: raw sockets, because faults need them. One thread per connection, keep-alive, TCP_NODELAY."""
 
 from __future__ import annotations
 
@@ -22,11 +19,12 @@ from magictel.clock import Clock, SystemClock
 from magictel.errors import UsageError
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.emulator import Emulator, Refuses, RefusesItems
+from magictel.sandbox.endpoints import text_reply
 from magictel.sandbox.faults import Fault, Faults
 from magictel.sandbox.http1 import Connection, MalformedRequest
 
 _EXPIRED = Path(__file__).with_name("expired.pem")
-"""Certificate and key, self-signed for localhost, valid in January 2020: of use for nothing else."""
+"""Certificate and key, self-signed for localhost, valid in January 2020 only."""
 _POLL = 0.02
 _IDLE = 60.0
 
@@ -34,9 +32,8 @@ _IDLE = 60.0
 class Server:
     """Serves one emulator at `origin` (`scheme://host:port`) until stopped; a context manager.
 
-    `faults` strike requests in their order. With `record`, `requests` holds every request that came in whole (the last
-    10 000). `seen` is called with each write and the status of its reply, None where none was sent. `settle` waits until what a
-    client no longer waits for has landed.
+    `faults` strike requests in their order. With `record`, `requests` keeps every complete request (the last 10 000). `seen` is
+    called with each write and the status of its reply, None where none was sent.
     """
 
     def __init__(
@@ -71,34 +68,26 @@ class Server:
 
     @property
     def ca_file(self) -> str | None:
-        """The file of the authority that a client must trust, where the server shows a certificate of the sandbox's own."""
+        """The CA file that a client must trust, if the server uses the sandbox's own certificate."""
         return str(_EXPIRED) if self.faults.expired else None
 
     @property
     def origin(self) -> str:
-        """Where it answers: `scheme://host:port`."""
+        """The address of the server: `scheme://host:port`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}"
 
     def start(self) -> Self:
-        """Bind and serve; `port` is the real one afterwards."""
+        """Listen and serve; afterwards `port` is the real one. Raise `OSError`, `OverflowError`."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self.host, self.port))
-            listener.listen(256)
-        except (OSError, OverflowError):
-            listener.close()
-            raise
+        listener = self._listener = socket.create_server((self.host, self.port), family=family, backlog=256)
         self.port = listener.getsockname()[1]
-        self._listener = listener
         self._stop.clear()
         self._spawn(self._accept, listener)
         return self
 
     def stop(self) -> None:
-        """Close every connection; what hangs is let go without being stored. May be called twice."""
+        """Close every connection; hanging requests end without being stored. May be called twice."""
         self._stop.set()
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -122,7 +111,7 @@ class Server:
         self.stop()
 
     def settle(self, timeout: float = 10.0) -> bool:
-        """Let slow and hanging requests land at once and wait until none is under way; False after `timeout` seconds."""
+        """End slow and hanging faults now and wait until no request is in progress; return False after `timeout` seconds."""
         self._hurry.set()
         try:
             with self._idle:
@@ -130,10 +119,10 @@ class Server:
         finally:
             self._hurry.clear()
 
-    def _spawn(self, target: object, connection: socket.socket) -> None:
+    def _spawn(self, target: Callable[[socket.socket], None], connection: socket.socket) -> None:
         def run() -> None:
             try:
-                target(connection)  # type: ignore[operator]
+                target(connection)
             finally:
                 with self._idle:
                     self._threads.discard(threading.current_thread())
@@ -171,7 +160,7 @@ class Server:
                     if not self._answer(connection, http, request):
                         break
             except MalformedRequest as problem:
-                connection.sendall(http.encode(_text(400, str(problem)), close=True))
+                connection.sendall(http.encode(text_reply(str(problem), 400), close=True))
         except (OSError, ValueError):
             pass  # the client went away, or never spoke TLS
         finally:
@@ -182,7 +171,7 @@ class Server:
             plain.close()
 
     def _answer(self, connection: socket.socket, http: Connection, request: Request) -> bool:
-        """Answer a request; False when the connection ends with it."""
+        """Answer a request; return False if the connection must be closed."""
         self.requests.append(request)
         with self._under_way():
             is_write = self.emulator.is_write(request)
@@ -194,7 +183,7 @@ class Server:
                 raise
             except Exception as bug:
                 # An emulator's bug must be seen on both sides: the client gets a 500, the thread its traceback.
-                connection.sendall(http.encode(_text(500, repr(bug)), close=True))
+                connection.sendall(http.encode(text_reply(repr(bug), 500), close=True))
                 raise
             if self._seen is not None and is_write:
                 self._seen(request, None if reply is None or truncated else reply.status)
@@ -208,7 +197,7 @@ class Server:
         return not http.ended
 
     def _suffer(self, connection: socket.socket, request: Request, fault: Fault) -> Reply | None:
-        """Return the reply that a fault leaves, None where the connection ends without one."""
+        """Return the reply under a fault, None if the connection must be closed without one."""
         match fault.kind:
             case "status":
                 return self._refusal(fault)
@@ -246,7 +235,7 @@ class Server:
         return Reply(reply.status, {**reply.headers, "retry-after": wait}, reply.body)
 
     def _pause(self, connection: socket.socket, seconds: float | None, *, until_gone: bool) -> bool:
-        """Wait; False when the server stopped meanwhile."""
+        """Wait; return False if the server was stopped."""
         end = None if seconds is None else self._clock.monotonic() + seconds
         while not self._stop.is_set():
             left = _POLL if end is None else min(_POLL, end - self._clock.monotonic())
@@ -273,7 +262,7 @@ def _check(faults: Faults, emulator: Emulator) -> None:
             continue
         if not isinstance(emulator, RefusesItems):
             raise UsageError(
-                "sandbox.fault-script", f"{emulator.name} judges no single items: 'partial' means nothing there", None
+                "sandbox.fault-script", f"{emulator.name} does not judge single items, so 'partial' cannot apply", None
             )
         if step.item_error not in {None, "mixed", *emulator.item_errors}:
             raise UsageError(
@@ -287,10 +276,6 @@ def _expired_certificate() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_EXPIRED)
     return context
-
-
-def _text(status: int, text: str) -> Reply:
-    return Reply(status, {"content-type": "text/plain"}, text.encode())
 
 
 def _gone(connection: socket.socket) -> bool:

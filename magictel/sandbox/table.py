@@ -1,6 +1,6 @@
 """The emulators, by the name of their exporter; each is imported when it is needed.
 
-Those of other packages are entry points of the group `magictel.emulators`: a name, and a class or function that takes `clock=`.
+Those of other packages are entry points of the group `magictel.emulators`: a name, and a class or function that accepts `clock=`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def emulators() -> tuple[str, ...]:
 
 
 def usable() -> tuple[str, ...]:
-    """Return the names of those that can be used: other packages' are imported, and a broken one is logged."""
+    """Return the names of usable emulators; those of other packages are imported, and a broken one is logged."""
     names = list(_BUILT_IN)
     for name, point in _points().items():
         try:
@@ -57,7 +57,7 @@ def usable() -> tuple[str, ...]:
 
 
 def canonical(name: str) -> str:
-    """Return the table's spelling of a name; `-` and `_` are equal. Raise `UsageError` naming the ones there are."""
+    """Return the registered spelling of a name; `-` and `_` are equal. Raise `UsageError`."""
     for known in emulators():
         if known.replace("-", "_") == name.strip().replace("-", "_"):
             return known
@@ -88,7 +88,7 @@ def make(name: str, clock: Clock) -> Emulator | DatagramEmulator:
 
 
 def _load(point: EntryPoint) -> Callable[..., object]:
-    """Return what an entry point names. Raise `PluginError`."""
+    """Import and return the class or function of an entry point. Raise `PluginError`."""
     if EntryPoint.pattern.match(point.value) is None:
         raise _broken(point, "is not MODULE:CLASS")
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from magictel import sandbox
 from magictel.cli.sandbox_targets import prepare_all
 from magictel.http.wire import Request
 from magictel.sandbox.sandbox import Sandbox
@@ -31,7 +32,7 @@ def sent(name: str, room: Sandbox, folder: Path, *words: str) -> Ran:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_send_sample_stops_before_the_first_write_and_goes_on_by_force_or_prepared(name: str, tmp_path: Path) -> None:
-    with Sandbox([name]).start() as room:
+    with sandbox.start([name]) as room:
         ran = sent(name, room, tmp_path)
         target = ran.document["targets"][0]
         assert (ran.code, target["outcome"], target["code"]) == (1, "undelivered", "es.mapping.unprepared")
@@ -43,14 +44,14 @@ def test_send_sample_stops_before_the_first_write_and_goes_on_by_force_or_prepar
         prepared = magictel("prepare", name, "--apply", folder=tmp_path, environment=room.environment())
         assert prepared.code == 0, prepared
         assert sent(name, room, tmp_path).code == 0
-    with Sandbox([name]).start() as room:
+    with sandbox.start([name]) as room:
         forced = sent(name, room, tmp_path, "--force")
         assert (forced.code, forced.document["targets"][0]["outcome"]) == (0, "verified")
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_the_round_trip_of_check_stops_too(name: str, tmp_path: Path) -> None:
-    with Sandbox([name]).start() as room:
+    with sandbox.start([name]) as room:
         words = ("check", name, "--round-trip", "--format", "json")
         ran = magictel(*words, folder=tmp_path, environment=room.environment())
         last = ran.document["targets"][0]["rungs"][-1]
@@ -87,14 +88,14 @@ def test_a_template_of_the_users_own_is_their_decision(path: str, body: dict[str
     "other", [{"index_patterns": ["other-*"]}, {"template": {"settings": {"number_of_replicas": 0}}}]
 )
 def test_a_template_that_says_nothing_of_this_indexs_fields_is_none(other: dict[str, Any], tmp_path: Path) -> None:
-    with Sandbox(["elasticsearch"]).start() as room:
+    with sandbox.start(["elasticsearch"]) as room:
         path, body = TEMPLATES[0]
         ask(room.emulators["elasticsearch"], "PUT", path, {**body, **other})
         assert sent("elasticsearch", room, tmp_path).code == 1
 
 
 def test_an_index_that_exists_unprepared_is_written_to_with_a_warning(tmp_path: Path) -> None:
-    with Sandbox(["elasticsearch"]).start() as room:
+    with sandbox.start(["elasticsearch"]) as room:
         ask(room.emulators["elasticsearch"], "PUT", f"/{INDEX}", {})
         ran = sent("elasticsearch", room, tmp_path)
         target = ran.document["targets"][0]
@@ -113,7 +114,7 @@ def test_a_key_that_may_only_write_is_not_stopped_by_what_it_cannot_know(tmp_pat
 
 
 def test_a_replay_is_of_data_that_somebody_wants_there_and_warns(tmp_path: Path) -> None:
-    with Sandbox(["elasticsearch"]).start() as room:
+    with sandbox.start(["elasticsearch"]) as room:
         words = ("replay", "@gateway", "--to", "elasticsearch", "--format", "json")
         ran = magictel(*words, folder=tmp_path, environment=room.environment())
         assert ran.code == 0, ran
@@ -139,7 +140,7 @@ def test_the_bare_sandbox_shows_the_other_story(tmp_path: Path) -> None:
 
 
 def test_preparing_the_sandbox_uses_up_no_scripted_fault() -> None:
-    with Sandbox(["elasticsearch"], faults=["elasticsearch: 503 forever"]).start() as room:
+    with sandbox.start(["elasticsearch"], faults=["elasticsearch: 503 forever"]) as room:
         prepare_all(room)
         assert not room.servers["elasticsearch"].faults.fired
         assert room.emulators["elasticsearch"].cluster.templates.index  # type: ignore[attr-defined]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from magictel import sandbox
 from magictel.clock import SystemClock
-from magictel.sandbox.sandbox import Sandbox
 from tests.cli.running import magictel
 from tests.transports.servers import read_request, serving
 
@@ -26,7 +26,7 @@ class Behind(SystemClock):
 
 @pytest.mark.parametrize("name", ["elasticsearch", "opensearch"])
 def test_an_engine_whose_clock_is_an_hour_behind_is_written_to_by_force_alone(name: str, tmp_path: Path) -> None:
-    with Sandbox([name], clock=Behind()).start() as room:
+    with sandbox.start([name], clock=Behind()) as room:
         refused = magictel("send-sample", name, "--format", "json", folder=tmp_path, environment=room.environment())
         assert refused.code == 1, refused
         target = refused.document["targets"][0]

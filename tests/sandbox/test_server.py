@@ -242,7 +242,7 @@ def test_probes_pass_while_writes_fail(client: httpx.Client) -> None:
 
 
 def test_partial_needs_an_emulator_that_judges_items() -> None:
-    with pytest.raises(UsageError, match="judges no single items"):
+    with pytest.raises(UsageError, match="does not judge single items"):
         Server(Echo(), faults=Faults([Fault("partial", share=0.5)]))
     with pytest.raises(UsageError, match="no such item error"):
         Server(SearchEmulator(), faults=parse_faults("partial 5% nonsense"))

@@ -1,18 +1,18 @@
-"""An emulator of Elasticsearch 8 and OpenSearch 2, security off: what magictel's commands ask of a backend, and nothing else.
+"""An emulator of Elasticsearch 8 and OpenSearch 2, security off: the requests of magictel's commands only.
 
-    emulator   `SearchEmulator`: decompresses, routes, answers
-    routes     paths and methods, and the query parameters that reads take
-    handlers   what stands behind each path
-    bulk       the lines of a `_bulk`, and one verdict per item
+    emulator   `SearchEmulator`: decompresses a request, finds its handler, builds the reply
+    routes     paths and methods, and the query parameters that each accepts
+    handlers   a function for each path
+    bulk       the lines of a `_bulk`, and a result for each item
     cluster    the state: indices, data streams, index templates
     mapping    a mapping: fields, objects, multi-fields, dynamic templates
     documents  a document against a mapping: doc values, ignored fields, refusals; `values` reads scalars
-    search     which documents match, and how a hit shows them; `field_caps` what can be searched
-    errors     refusals and replies in the engine's shapes
-    item_errors  the refusals that a scripted fault can provoke
+    search     which documents match, how a hit shows them, and `_field_caps`
+    errors     the differences of the two products; refusals and replies in the engine's shapes
+    item_errors  the item errors that a scripted fault can choose
 
-It decodes with `json` and code of its own, nothing of magictel's encoders. `tests/emulators/elasticsearch` extends it to every
-version, with security, time series and all that no command asks for; that one is held against real engines, this one against it.
+It decodes with `json` and its own code, never with magictel's encoders. `tests/emulators/elasticsearch` extends it to every version,
+security, time series and the requests that no command sends. Tests compare that one with real engines, and this one with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`_bulk`: the lines of a request, and one verdict per item."""
+"""`_bulk`: the lines of a request, and a result for each item."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import documents
 from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index, new_uuid
-from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.errors import Refused, illegal, no_such_index
+from magictel.sandbox.elasticsearch.errors import Dialect, Refused, illegal
 
-_OPERATIONS = ("create", "delete", "index")
-_PARAMETERS = frozenset(
-    (
-        *("refresh", "routing", "timeout", "pipeline", "wait_for_active_shards", "require_alias", "filter_path"),
-        *("pretty", "human", "error_trace"),
-    )
-)
+_OPERATIONS = ("create", "delete", "index")  # as the engine lists them without update
 
 
 @dataclass(slots=True)
 class Item:
-    """One operation as it was asked for: its metadata and the line of its document."""
+    """One requested operation: its metadata and the line of its document."""
 
     operation: str
     index: str
@@ -36,7 +29,7 @@ Veto = Callable[[int, Item], Refused | None]
 
 
 def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]:
-    """Return the operations of a body; raises `Refused` for the whole request."""
+    """Return the operations of a body. Raise `Refused` for the whole request."""
     if not body:
         raise Refused(400, "parse_exception", "request body is required")
     if not body.endswith(b"\n"):
@@ -47,9 +40,9 @@ def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]
         if not line:
             continue
         operation, metadata = _action(dialect, line, number + len(items))
-        document = b"" if operation == "delete" else next(lines, None)
+        document = next(lines, None)
         if document is None:
-            break  # an action without its document is passed over
+            break  # the engine ignores an action without its document
         index, doc_id = metadata.pop("_index", None) or default_index, metadata.pop("_id", None)
         items.append(Item(operation, str(index or ""), None if doc_id is None else str(doc_id), document, metadata))
     problems = [] if items else ["no requests added"]
@@ -66,23 +59,18 @@ def _action(dialect: Dialect, line: bytes, number: int) -> tuple[str, dict[str, 
     except ValueError as problem:
         raise Refused(400, "x_content_parse_exception", dialect.at(str(problem))) from None
     operation, metadata = next(iter(action.items())) if isinstance(action, dict) and action else ("", None)
+    if operation == "delete":
+        raise illegal("the sandbox stores documents and deletes by query only")
     if operation not in _OPERATIONS or not isinstance(metadata, dict):
         named = ", ".join(f"[{name}]" for name in _OPERATIONS)
         raise illegal(f"Malformed action/metadata line [{number}], expected field {named} but found [{operation}]")
     return operation, metadata
 
 
-def check_parameters(path: str, names: Mapping[str, str]) -> None:
-    """Refuse a query parameter that `_bulk` does not take."""
-    for name in names:
-        if name not in _PARAMETERS:
-            raise illegal(f"request [{path}] contains unrecognized parameter: [{name}]")
-
-
 def run(
     cluster: Cluster, items: list[Item], parameters: Mapping[str, str], veto: Veto | None = None
 ) -> list[dict[str, Any]]:
-    """Do every operation that `veto` (of its position and itself) lets pass; return the items of the reply."""
+    """Perform every operation that `veto` (called with its position and itself) allows; return the items of the reply."""
     refresh = parameters.get("refresh")
     results: list[dict[str, Any]] = []
     for position, item in enumerate(items):
@@ -115,10 +103,6 @@ def _done(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> dict[s
     if item.operation != "create" and cluster.is_stream(item.index):
         raise illegal("only write ops with an op_type of create are allowed in data streams")
     routing = item.more.get("routing", parameters.get("routing"))
-    if item.operation == "delete" and item.index not in cluster.indices:
-        refused = no_such_index(item.index)
-        refused.more = {"index_uuid": "_na_", "index": item.index}
-        raise refused
     index = cluster.write_index(item.index)
     if routing is not None and index.stream == item.index:
         why = (
@@ -127,17 +111,21 @@ def _done(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> dict[s
             else ". target the backing indices directly or remove the custom routing."
         )
         raise illegal(f"index request targeting data stream [{item.index}] specifies a custom routing{why}")
-    if item.operation == "delete":
-        gone = index.documents.pop(item.id or "", None)
-        version, result = (gone.version + 1, "deleted") if gone else (1, "not_found")
-        return _success(index, item.id or "", version, result, index.next_seq_no(), 200 if gone else 404)
     document, fresh = _store(cluster, index, item, None if routing is None else str(routing))
-    result, status = ("created", 201) if fresh else ("updated", 200)
-    return _success(index, document.id, document.version, result, document.seq_no, status)
+    return {
+        "_index": index.name,
+        "_id": document.id,
+        "_version": document.version,
+        "result": "created" if fresh else "updated",
+        "_shards": {"total": 2, "successful": 1, "failed": 0},
+        "_seq_no": document.seq_no,
+        "_primary_term": 1,
+        "status": 201 if fresh else 200,
+    }
 
 
 def _store(cluster: Cluster, index: Index, item: Item, routing: str | None) -> tuple[Document, bool]:
-    """Parse and keep one document; False where it replaced one. Raises `Refused`."""
+    """Parse and store a document; return it, and False if it replaced one. Raise `Refused`."""
     before = index.documents.get(item.id) if item.id is not None else None
     if item.operation == "create" and before is not None:
         raise Refused(
@@ -171,25 +159,11 @@ def _no_timestamp(dialect: Dialect) -> Refused:
     return Refused(400, dialect.document_error, text, {"type": "illegal_argument_exception", "reason": reason})
 
 
-def _success(index: Index, doc_id: str, version: int, result: str, seq_no: int, status: int) -> dict[str, Any]:
-    return {
-        "_index": index.name,
-        "_id": doc_id,
-        "_version": version,
-        "result": result,
-        "_shards": {"total": 2, "successful": 1, "failed": 0},
-        "_seq_no": seq_no,
-        "_primary_term": 1,
-        "status": status,
-    }
-
-
 def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
-    """Return a refused item; what is refused after the write index was chosen carries the name of that."""
+    """Return a refused item, with the name of the write index if that was chosen before the refusal."""
     stream = cluster.streams.get(item.index)
     before = ("only write ops", "index request targeting") if cluster.dialect.elastic else ()
     early = refusal.kind in {"security_exception", "timestamp_error"}
     early = early or (refusal.reason or "").startswith(("pipeline with id", *before))
-    early = early or (item.operation == "delete" and not cluster.dialect.elastic)
     name = item.index if stream is None or early else stream.indices[-1]
     return {"_index": name, "_id": item.id, "status": refusal.status, "error": refusal.error()}

@@ -12,9 +12,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.clock import Clock
-from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.elasticsearch.documents import Parsed
-from magictel.sandbox.elasticsearch.errors import Refused, check_keys, illegal, no_such_index
+from magictel.sandbox.elasticsearch.errors import Dialect, Refused, check_keys, illegal, no_such_index
 from magictel.sandbox.elasticsearch.mapping import IndexMapping
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -27,13 +26,13 @@ _SETTINGS = frozenset(
 
 
 def new_uuid() -> str:
-    """Return an id as the engine makes them."""
+    """Return an id in the engine's format."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 @dataclass(slots=True)
 class Document:
-    """A stored document: its source as it came (bytes), its values as the index holds them."""
+    """A stored document: its source as received (bytes), and its values as indexed."""
 
     id: str
     source: bytes
@@ -46,7 +45,7 @@ class Document:
 
 @dataclass(slots=True)
 class Index:
-    """One index: settings by their full names, mapping, documents by id in the order they came."""
+    """An index: settings by their full names, mapping, documents by id in the order of arrival."""
 
     name: str
     settings: dict[str, Any]
@@ -59,17 +58,17 @@ class Index:
 
     @property
     def refresh_interval(self) -> float:
-        """Seconds until a write can be searched; infinite where it never is."""
+        """Seconds until a write can be searched; infinite without automatic refresh."""
         seconds = duration(str(self.settings.get("index.refresh_interval") or "1s"))
         return float("inf") if seconds < 0 else seconds
 
     def next_seq_no(self) -> int:
-        """Spend the number of the next operation."""
+        """Return the next sequence number."""
         self.operations += 1
         return self.operations - 1
 
     def refresh(self, now: float) -> None:
-        """Show everything that was written."""
+        """Make every written document visible."""
         for document in self.documents.values():
             document.visible_at = min(document.visible_at, now)
 
@@ -78,7 +77,7 @@ class Index:
         return [document for document in self.documents.values() if document.visible_at <= now]
 
     def shown_settings(self) -> dict[str, Any]:
-        """Return its settings with those that the engine gives."""
+        """Return its settings, and those that the engine adds."""
         return {
             "index.number_of_shards": "1",
             "index.number_of_replicas": "1",
@@ -91,7 +90,7 @@ class Index:
 
 @dataclass(slots=True)
 class DataStream:
-    """A data stream and its backing indices, the last being written to."""
+    """A data stream and its backing indices; the last is the write index."""
 
     name: str
     template: str
@@ -99,26 +98,27 @@ class DataStream:
 
 
 class Templates:
-    """Index templates, and what a name gets from them."""
+    """Index templates, and the settings and mapping that they give to a new index."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self.index: dict[str, dict[str, Any]] = {}
 
     def put(self, name: str, body: Mapping[str, Any]) -> None:
-        """Store a template; raises `Refused` for a mapping that cannot be, and for one of equal priority that overlaps."""
+        """Store a template. Raise `Refused` for an impossible mapping, and for an overlap with another of equal priority."""
         patterns = body.get("index_patterns") or []
         patterns = [patterns] if isinstance(patterns, str) else patterns
         if not patterns:
             raise illegal("Required [index_patterns]")
-        check_keys(
-            body, "an index template", {"index_patterns", "template", "priority", "data_stream", "version", "_meta"}
-        )
-        check_keys(body.get("template", {}), "an index template", {"settings", "mappings"})
-        priority = int(body.get("priority", 0))
-        for other, template in self.index.items():
-            theirs = template["index_patterns"]
-            if other == name or int(template.get("priority", 0)) != priority:
+        keys = {"index_patterns", "template", "priority", "data_stream", "version", "_meta"}
+        check_keys(body, "an index template", keys)
+        template, priority = body.get("template", {}), int(body.get("priority", 0))
+        check_keys(template, "an index template", {"settings", "mappings"})
+        check_keys(flat_settings(template.get("settings", {})), "an index's settings", _SETTINGS)
+        IndexMapping(self._dialect, template.get("mappings", {}))
+        for other, known in self.index.items():
+            theirs = known["index_patterns"]
+            if other == name or int(known.get("priority", 0)) != priority:
                 continue
             if any(_overlap(ours, pattern) for ours in patterns for pattern in theirs):
                 raise illegal(
@@ -126,13 +126,10 @@ class Templates:
                     f"[{other}] with patterns ({other} => [{', '.join(theirs)}]) that have the same priority [{priority}], "
                     "multiple index templates may not match during index creation, please use a different priority"
                 )
-        template = body.get("template", {})
-        check_keys(flat_settings(template.get("settings", {})), "an index's settings", _SETTINGS)
-        IndexMapping(self._dialect, template.get("mappings", {}))
         self.index[name] = {**body, "index_patterns": patterns}
 
     def matching(self, index: str) -> tuple[str, dict[str, Any]] | None:
-        """Return the template of the highest priority that matches a name, with its own."""
+        """Return the matching template of the highest priority and its name."""
         fitting = [
             (int(template.get("priority", 0)), name)
             for name, template in self.index.items()
@@ -148,7 +145,7 @@ class Templates:
 
 
 class Cluster:
-    """Everything an emulator remembers. Not thread-safe by itself: the emulator holds a lock around it."""
+    """The state of an emulator, which locks around it: it is not thread-safe by itself."""
 
     def __init__(self, dialect: Dialect, clock: Clock) -> None:
         self.dialect = dialect
@@ -160,7 +157,7 @@ class Cluster:
         self.templates = Templates(dialect)
 
     def create(self, name: str, body: Mapping[str, Any] | None = None, *, stream: str | None = None) -> Index:
-        """Create an index from its template and what the request says; raises `Refused`."""
+        """Create an index from its template and the request. Raise `Refused`."""
         body = body or {}
         check_keys(body, "an index", {"settings", "mappings"})
         if stream is None:
@@ -187,7 +184,7 @@ class Cluster:
         return index
 
     def roll_over(self, stream: DataStream) -> str:
-        """Give a data stream a new write index, its first or the next; return its name."""
+        """Create the first or next write index of a data stream; return its name."""
         day = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d-") if self.dialect.elastic else ""
         name = f".ds-{stream.name}-{day}{len(stream.indices) + 1:06d}"
         self.create(name, stream=stream.name)
@@ -195,7 +192,7 @@ class Cluster:
         return name
 
     def write_index(self, name: str) -> Index:
-        """Return the index that a write to this name goes to, created if it is missing; raises `Refused`."""
+        """Return the index that stores a write to this name, created if it is missing. Raise `Refused`."""
         if name in self.indices:
             return self.indices[name]
         if name not in self.streams:
@@ -209,7 +206,7 @@ class Cluster:
         return self.indices[self.streams[name].indices[-1]]
 
     def resolve(self, expression: str, *, allow_missing: bool = False) -> list[Index]:
-        """Return the indices that an expression (`a,b*,_all`) names; raises `Refused` for a plain name that is missing."""
+        """Return the indices of an expression (`a,b*,_all`). Raise `Refused` for a missing plain name."""
         indices: dict[str, Index] = {}
         for part in expression.split(","):
             pattern = "*" if part == "_all" else part
@@ -255,7 +252,7 @@ def nested_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_name(name: str) -> None:
-    """Refuse what the engine refuses as an index's name."""
+    """Raise `Refused` for a name that the engine refuses for an index."""
     problem = ""
     if name != name.lower():
         problem = "must be lowercase"
@@ -271,7 +268,7 @@ def check_name(name: str) -> None:
 
 
 def duration(text: str) -> float:
-    """Return `1s`, `500ms`, `-1` in seconds; raises `Refused`."""
+    """Return `1s`, `500ms`, `-1` in seconds. Raise `Refused`."""
     match = re.fullmatch(r"(-1|\d+)(ms|s|m|h)?", text)
     if match is None:
         raise illegal(
@@ -284,9 +281,9 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**old, **new, "properties": {**old.get("properties", {}), **new.get("properties", {})}}
 
 
-def _overlap(pattern: str, two: str) -> bool:
+def _overlap(pattern: str, other: str) -> bool:
     """Return whether a name could match both patterns, judged by the text before the first star."""
-    if "*" not in pattern or "*" not in two:
-        return fnmatchcase(pattern, two) or fnmatchcase(two, pattern)
-    a, b = pattern.split("*")[0], two.split("*")[0]
-    return a.startswith(b) or b.startswith(a)
+    if "*" not in pattern or "*" not in other:
+        return fnmatchcase(pattern, other) or fnmatchcase(other, pattern)
+    start, start_of_other = pattern.split("*")[0], other.split("*")[0]
+    return start.startswith(start_of_other) or start_of_other.startswith(start)

@@ -1,4 +1,4 @@
-"""A document against a mapping: the doc values it gets, what is ignored, the fields it adds, or why it is refused."""
+"""Parsing of a document with a mapping: its doc values, ignored fields, new fields, or the refusal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magictel.sandbox.elasticsearch import values
-from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.errors import Refused
+from magictel.sandbox.elasticsearch.errors import Dialect, Refused
 from magictel.sandbox.elasticsearch.mapping import DECIMAL, FLATTENED, WHOLE, Field, IndexMapping, Object, no_object
 from magictel.sandbox.elasticsearch.values import MalformedValue
 
@@ -18,12 +17,12 @@ _METADATA = frozenset(
 )
 _FIELD_LIMIT = 1000
 _TERM_BYTES = 32_766
-"""The longest term that Lucene takes."""
+"""Lucene's limit of a term."""
 
 
 @dataclass(slots=True)
 class Parsed:
-    """What a document is to the index: values by full path in document order, paths ignored, fields to add."""
+    """A parsed document: values by full path in document order, ignored paths, new fields."""
 
     values: dict[str, list[Any]] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
@@ -31,16 +30,15 @@ class Parsed:
 
 
 def load(dialect: Dialect, line: bytes) -> dict[str, Any]:
-    """Read the line of a document; raises `Refused` where it is not one JSON object without repeated keys."""
+    """Read the line of a document. Raise `Refused` unless it is one JSON object without repeated keys."""
     try:
         value = json.loads(line, object_pairs_hook=_without_repeats, parse_float=values.Written)
     except (ValueError, RecursionError) as problem:
-        cause: dict[str, Any] = {"type": "json_parse_exception", "reason": str(problem)}
-        text = "failed to parse"
-        if dialect.elastic:
-            cause = {"type": "x_content_parse_exception", "reason": dialect.at(str(problem)), "caused_by": cause}
-            text = dialect.at(f"failed to parse: {cause['reason']}")
-        raise Refused(400, dialect.document_error, text, cause) from None
+        cause = {
+            "type": "x_content_parse_exception" if dialect.elastic else "json_parse_exception",
+            "reason": str(problem),
+        }
+        raise Refused(400, dialect.document_error, dialect.at("failed to parse"), cause) from None
     if not isinstance(value, dict):
         raise Refused(400, dialect.document_error, "Malformed content, must start with an object")
     return value
@@ -55,7 +53,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse(mapping: IndexMapping, document: Mapping[str, Any], described: str) -> Parsed:
-    """Parse without changing the mapping; raises `Refused`, which names the document as `described`."""
+    """Parse a document without changing the mapping. Raise `Refused`, which calls the document `described`."""
     run = _Run(mapping, described)
     for name in _METADATA & document.keys():
         raise run.refuse(
@@ -67,7 +65,7 @@ def parse(mapping: IndexMapping, document: Mapping[str, Any], described: str) ->
 
 
 def apply(mapping: IndexMapping, parsed: Parsed) -> None:
-    """Take the new fields of a document into the mapping."""
+    """Add the new fields of a document to the mapping."""
     for path, leaf in parsed.new.items():
         if mapping.find(path) is None:
             mapping.add(path, leaf)
@@ -103,7 +101,7 @@ class _Run:
         return Refused(400, self._dialect.document_error, self._dialect.at(reason), cause)
 
     def _parts(self, name: str) -> list[str]:
-        """Return the path that a name is: dots lead to objects."""
+        """Split a name at its dots, which separate objects."""
         parts = name.rstrip(".").split(".")
         if all(part.strip() for part in parts):
             return parts
@@ -165,7 +163,7 @@ class _Run:
         self._leaf(path, leaf, value)
 
     def _claim(self, path: str, leaf: Field | Object) -> None:
-        """Add a new field with its parents; two of one document may contradict each other."""
+        """Add a new field with its parents. Raise `Refused` if it contradicts another one of the document."""
         parts = path.split(".")
         for depth in range(1, len(parts)):
             parent = ".".join(parts[:depth])
@@ -212,7 +210,7 @@ class _Run:
         self.parsed.values.setdefault(path, []).append(value)
 
     def _flattened(self, path: str, leaf: Field, value: Any) -> None:
-        """Keep a whole object as keywords by their paths."""
+        """Store an object as keywords by their paths."""
         if not isinstance(value, (dict, list)):
             reason = "Failed to parse object: expecting token of type [START_OBJECT] but found [VALUE_STRING]"
             raise self._malformed(path, leaf, value, MalformedValue("parsing_exception", reason))

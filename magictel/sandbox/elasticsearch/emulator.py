@@ -1,4 +1,4 @@
-"""`SearchEmulator`: takes a request as it travelled and answers as the engine does."""
+"""`SearchEmulator`: replies to a request as the engine does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from magictel.http.wire import Reply, Request
 from magictel.sandbox.elasticsearch import handlers
 from magictel.sandbox.elasticsearch.bulk import Veto
 from magictel.sandbox.elasticsearch.cluster import Cluster
-from magictel.sandbox.elasticsearch.dialect import Dialect, ProductName
-from magictel.sandbox.elasticsearch.errors import PlainRefused, Refused, filtered, reply
+from magictel.sandbox.elasticsearch.errors import Dialect, PlainRefused, ProductName, Refused, filtered, reply
 from magictel.sandbox.elasticsearch.item_errors import ITEM_ERRORS, refusal_body, share_veto
 from magictel.sandbox.elasticsearch.routes import Asked
 from magictel.sandbox.endpoints import decompressed
@@ -27,8 +26,8 @@ _MEDIA = re.compile(r"application/(?:vnd\.elasticsearch\+)?(json|x-ndjson)\Z")
 class SearchEmulator:
     """One Elasticsearch or OpenSearch node in memory, with security off. Thread-safe.
 
-    `cluster` is the store; `documents()` gives what was stored. `clock` decides when a document becomes visible.
-    `max_content_length` is in bytes, of the decompressed body.
+    `cluster` is the store, `documents()` returns the stored documents. By `clock` a document becomes visible.
+    `max_content_length` is in bytes of the decompressed body.
     """
 
     def __init__(
@@ -66,12 +65,12 @@ class SearchEmulator:
         return self._handle(request, share_veto(self.dialect, share, item_error, turn))
 
     def refusal(self, status: int) -> Reply:
-        """Return what the engine says with this status when it refuses a write."""
+        """Return the engine's reply with this status when it refuses a write."""
         body = refusal_body(status)
         return Reply(status) if body is None else reply(self.dialect, body, status)
 
     def documents(self, index: str | None = None) -> list[dict[str, Any]]:
-        """Return the stored sources, visible or not, in the order they came, each with its `_id` and `_index`."""
+        """Return the stored sources, visible or not, in the order of arrival, each with its `_id` and `_index`."""
         with self._lock:
             chosen = self.cluster.resolve(index or "_all", allow_missing=True)
             return [
@@ -85,12 +84,6 @@ class SearchEmulator:
         """How many documents all indices hold, visible or not."""
         with self._lock:
             return sum(len(index.documents) for index in self.cluster.indices.values())
-
-    def refresh(self) -> None:
-        """Show everything that was written, at once."""
-        with self._lock:
-            for index in self.cluster.indices.values():
-                index.refresh(self.cluster.clock.monotonic())
 
     def _handle(self, request: Request, veto: Veto | None) -> Reply:
         body = decompressed(request) or b""  # the engine says "request body is required"
@@ -106,7 +99,7 @@ class SearchEmulator:
         return self.shaped(answer, request)
 
     def answer(self, request: Request, body: bytes, veto: Veto | None) -> Reply:
-        """Answer a request with this decompressed body; raises `Refused`, `PlainRefused`."""
+        """Answer a request with this decompressed body. Raise `Refused`, `PlainRefused`."""
         content = request.header("content-type")
         if body and not _MEDIA.match(content.split(";")[0].strip().lower()):
             raise PlainRefused(406, f"Content-Type header [{content}] is not supported")
@@ -116,7 +109,7 @@ class SearchEmulator:
             return handlers.answer(self.cluster, asked)
 
     def refused(self, refusal: Refused) -> Reply:
-        """Return the reply to a request that is refused as a whole."""
+        """Return the reply to a request that was refused as a whole."""
         return reply(self.dialect, refusal.body(), refusal.status)
 
     def shaped(self, answer: Reply, request: Request) -> Reply:
@@ -129,14 +122,14 @@ class SearchEmulator:
 
 
 class ElasticsearchEmulator(SearchEmulator):
-    """Elasticsearch 8.19: what the sandbox starts under `elasticsearch`."""
+    """Elasticsearch 8.19: what the sandbox starts as `elasticsearch`."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__("elasticsearch", clock=clock)
 
 
 class OpenSearchEmulator(SearchEmulator):
-    """OpenSearch 2.19: what the sandbox starts under `opensearch`."""
+    """OpenSearch 2.19: what the sandbox starts as `opensearch`."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         super().__init__("opensearch", clock=clock)

@@ -1,19 +1,57 @@
-"""Refusals and replies in the engine's own shapes."""
+"""The differences of the two products, and refusals and replies in the engine's shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 from magictel.http.wire import Reply
-from magictel.sandbox.elasticsearch.dialect import Dialect
 from magictel.sandbox.endpoints import json_reply
+
+ProductName = Literal["elasticsearch", "opensearch"]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """An engine: `elasticsearch` or `opensearch`, in a version such as `8.19.0`."""
+
+    product: ProductName
+    version: str
+
+    @property
+    def elastic(self) -> bool:
+        """True for Elasticsearch."""
+        return self.product == "elasticsearch"
+
+    @property
+    def document_error(self) -> str:
+        """The error type of a document that does not fit its mapping."""
+        return "document_parsing_exception" if self.elastic else "mapper_parsing_exception"
+
+    def at(self, text: str) -> str:
+        """Return the reason of a parse error, with the position in the document if the engine reports it."""
+        return f"[1:2] {text}" if self.elastic else text
+
+    @property
+    def content_type(self) -> str:
+        """The content type of its JSON."""
+        return "application/json" if self.elastic else "application/json; charset=UTF-8"
+
+    @property
+    def flattened(self) -> str:
+        """The field type of a whole object as keywords."""
+        return "flattened" if self.elastic else "flat_object"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that every reply carries."""
+        return {"X-elastic-product": "Elasticsearch"} if self.elastic else {}
 
 
 class Refused(Exception):  # noqa: N818
-    """A request or an item is refused: the engine's status, error type, reason and cause."""
+    """The refusal of a request or an item: the engine's status, error type, reason and cause."""
 
     def __init__(
         self, status: int, kind: str, reason: str | None, caused_by: Mapping[str, Any] | None = None, **more: Any
@@ -26,18 +64,18 @@ class Refused(Exception):  # noqa: N818
         self.more = more
 
     def error(self) -> dict[str, Any]:
-        """Return the error as an item carries it."""
+        """Return the error of an item."""
         error: dict[str, Any] = {"type": self.kind, "reason": self.reason}
         if self.caused_by is not None:
             error["caused_by"] = dict(self.caused_by)
         return {**error, **self.more}
 
     def root_cause(self) -> list[dict[str, Any]]:
-        """Return what a whole reply repeats of the error as its root."""
+        """Return the list of root causes in the error of a whole reply."""
         return [{key: value for key, value in self.error().items() if key != "caused_by"}]
 
     def body(self) -> dict[str, Any]:
-        """Return the error as a whole reply carries it."""
+        """Return the body of a whole reply."""
         return {"error": {"root_cause": self.root_cause(), **self.error()}, "status": self.status}
 
 
@@ -59,10 +97,10 @@ def illegal(reason: str) -> Refused:
 
 
 def check_keys(given: Mapping[str, Any], what: str, known: Collection[str]) -> None:
-    """Refuse what the sandbox would not do, rather than leave it out; raises `Refused`."""
+    """Raise `Refused` for a key that the sandbox does not support, which it would otherwise ignore."""
     for key in given:
         if key not in known and given[key]:
-            raise illegal(f"the sandbox knows no [{key}] of {what}, only {', '.join(sorted(known))}")
+            raise illegal(f"the sandbox does not support [{key}] of {what}, only {', '.join(sorted(known))}")
 
 
 def no_such_index(name: str) -> Refused:
@@ -91,7 +129,7 @@ def filtered(value: Any, filter_path: str) -> Any:
 
 
 def _keep(value: Any, patterns: list[list[str]], known: dict[tuple[str, int], list[list[str]]]) -> Any:
-    """`known`: what is left of the patterns behind a key, as thousands of items of one list have the same keys."""
+    """`known` caches the rest of the patterns behind a key: thousands of items of a list have the same keys."""
     if any(not pattern for pattern in patterns):
         return value
     if isinstance(value, list):
@@ -109,7 +147,7 @@ def _keep(value: Any, patterns: list[list[str]], known: dict[tuple[str, int], li
 
 
 def step_into(key: str, patterns: list[list[str]]) -> list[list[str]]:
-    """Return what is left of the patterns below a key."""
+    """Return the rest of the patterns below a key."""
     deeper: list[list[str]] = []
     for pattern in patterns:
         if pattern[0] == "**":

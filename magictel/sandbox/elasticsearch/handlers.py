@@ -1,8 +1,7 @@
-"""The handlers of all paths: writing, reading, indices, templates, data streams, and the node's own state."""
+"""The handlers of all paths: writing, reading, indices, templates, data streams, and the state of the node."""
 
 from __future__ import annotations
 
-import time
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,17 +11,15 @@ from magictel.sandbox.elasticsearch.cluster import Cluster, nested_settings
 from magictel.sandbox.elasticsearch.errors import Refused, illegal, no_such_index, reply, text_reply
 from magictel.sandbox.elasticsearch.routes import Asked, dispatch, routes
 
-ROUTES = routes()  # an index's own name comes last: `/{index}` would take everything
+ROUTES = routes()  # `/{index}` comes last: it matches every path
 
 
 @ROUTES.on("GET", "/")
 def _main(cluster: Cluster, asked: Asked) -> dict[str, Any]:
     elastic = cluster.dialect.elastic
-    version: dict[str, Any] = {} if elastic else {"distribution": "opensearch"}
-    version["number"] = cluster.dialect.version
-    if elastic:
-        version["build_flavor"] = "default"
-    version |= {
+    number = {"number": cluster.dialect.version}
+    version: dict[str, Any] = {
+        **({**number, "build_flavor": "default"} if elastic else {"distribution": "opensearch", **number}),
         "build_type": "docker",
         "build_hash": "0" * 40,
         "build_date": "2025-01-01T00:00:00.000000000Z",
@@ -40,15 +37,15 @@ def _main(cluster: Cluster, asked: Asked) -> dict[str, Any]:
     }
 
 
-@ROUTES.on("GET", "/_cluster/health", "/_cluster/health/{index}")
-def _health(cluster: Cluster, asked: Asked, index: str | None = None) -> dict[str, Any]:
-    """One node: the replicas of every index are unassigned, which makes it yellow."""
-    shards = len(cluster.indices)
-    lost = shards if _status(cluster) == "yellow" else 0
-    elastic = cluster.dialect.elastic
+@ROUTES.on("GET", "/_cluster/health")
+def _health(cluster: Cluster, asked: Asked) -> dict[str, Any]:
+    """Show one node, where the replicas of every index are unassigned: yellow."""
+    replicas = any(index.settings.get("index.number_of_replicas") != "0" for index in cluster.indices.values())
+    shards, elastic = len(cluster.indices), cluster.dialect.elastic
+    unassigned = shards if replicas else 0
     return {
         "cluster_name": cluster.name,
-        "status": _status(cluster),
+        "status": "yellow" if replicas else "green",
         "timed_out": False,
         "number_of_nodes": 1,
         "number_of_data_nodes": 1,
@@ -57,40 +54,26 @@ def _health(cluster: Cluster, asked: Asked, index: str | None = None) -> dict[st
         "active_shards": shards,
         "relocating_shards": 0,
         "initializing_shards": 0,
-        "unassigned_shards": lost,
+        "unassigned_shards": unassigned,
         **({"unassigned_primary_shards": 0} if elastic else {}),
         "delayed_unassigned_shards": 0,
         "number_of_pending_tasks": 0,
         "number_of_in_flight_fetch": 0,
         "task_max_waiting_in_queue_millis": 0,
-        "active_shards_percent_as_number": 100.0 * shards / max(1, shards + lost),
+        "active_shards_percent_as_number": 100.0 * shards / max(1, shards + unassigned),
     }
-
-
-def _status(cluster: Cluster) -> str:
-    replicas = [str(index.settings.get("index.number_of_replicas", "1")) for index in cluster.indices.values()]
-    return "yellow" if any(number != "0" for number in replicas) else "green"
 
 
 @ROUTES.on("GET", "/_cat/health")
-def _cat_health(cluster: Cluster, asked: Asked) -> Any:
-    epoch = int(cluster.clock.now())
-    columns = {
-        "epoch": str(epoch),
-        "timestamp": time.strftime("%H:%M:%S", time.gmtime(epoch)),
-        "cluster": cluster.name,
-        "status": _status(cluster),
-    }
-    wanted = asked.query.get("h", ",".join(columns)).split(",")
-    chosen = {name: columns[name] for name in wanted if name in columns}
-    if asked.query.get("format") == "json":
-        return [chosen]
-    return text_reply(cluster.dialect, " ".join(chosen.values()) + "\n")
+def _cat_health(cluster: Cluster, asked: Asked) -> Reply:
+    if asked.query.get("h") != "epoch" or "format" in asked.query:
+        raise illegal("the sandbox shows [h=epoch] only")
+    return text_reply(cluster.dialect, f"{int(cluster.clock.now())}\n")
 
 
 @ROUTES.on("GET", "/_security/_authenticate", "/_plugins/_security/authinfo")
 def _authenticate(cluster: Cluster, asked: Asked) -> Any:
-    """Security is off: what an engine without it says."""
+    """Reply as an engine without security."""
     if cluster.dialect.elastic and asked.path == "/_security/_authenticate":
         raise asked.wrong_method(["POST"])
     raise asked.no_handler()
@@ -108,7 +91,6 @@ def _cluster_settings(cluster: Cluster, asked: Asked) -> dict[str, Any]:
 
 @ROUTES.on("POST PUT", "/_bulk", "/{index}/_bulk")
 def _bulk(cluster: Cluster, asked: Asked, index: str | None = None) -> dict[str, Any]:
-    bulk.check_parameters(asked.path, asked.query)
     results = bulk.run(cluster, bulk.read(cluster.dialect, asked.body, index), asked.query, asked.veto)
     errors = any("error" in result for item in results for result in item.values())
     return {"took": 1, "errors": errors, "items": results}
@@ -185,17 +167,11 @@ def _settings(cluster: Cluster, asked: Asked, index: str = "_all", name: str | N
     return shown
 
 
-@ROUTES.on("GET", "/_index_template", "/_index_template/(?P<name>[^/]+)")
-def _templates(cluster: Cluster, asked: Asked, name: str = "*") -> dict[str, Any]:
-    names = [template for template in cluster.templates.index if fnmatchcase(template, name)]
-    if not names and "*" not in name:
-        raise Refused(404, "resource_not_found_exception", f"index template matching [{name}] not found")
-    return {
-        "index_templates": [
-            {"name": template, "index_template": {"composed_of": [], **cluster.templates.index[template]}}
-            for template in names
-        ]
-    }
+@ROUTES.on("GET", "/_index_template")
+def _templates(cluster: Cluster, asked: Asked) -> dict[str, Any]:
+    templates = cluster.templates.index.items()
+    shown = [{"name": name, "index_template": {"composed_of": [], **template}} for name, template in templates]
+    return {"index_templates": shown}
 
 
 @ROUTES.on("GET", "/_template")
@@ -211,7 +187,7 @@ def _put_template(cluster: Cluster, asked: Asked, name: str) -> dict[str, Any]:
 
 @ROUTES.on("POST", "/_index_template/_simulate_index/(?P<name>[^/]+)")
 def _simulate(cluster: Cluster, asked: Asked, name: str) -> dict[str, Any]:
-    """Show what an index of this name would start from: nothing where no template matches."""
+    """Show the settings and mapping of a new index of this name; nothing if no template matches."""
     if cluster.templates.matching(name) is None:
         return {}
     settings, mappings = cluster.templates.compose(name)
@@ -254,19 +230,6 @@ def _roll_over(cluster: Cluster, asked: Asked, index: str) -> dict[str, Any]:
     return {**done, "old_index": old, "new_index": new}
 
 
-@ROUTES.on("GET", "/{index}")
-def _get_index(cluster: Cluster, asked: Asked, index: str) -> dict[str, Any]:
-    return {
-        target.name: {
-            "aliases": {},
-            "mappings": target.mapping.json(),
-            "settings": nested_settings(target.shown_settings()),
-            **({"data_stream": target.stream} if target.stream is not None else {}),
-        }
-        for target in cluster.resolve(index, allow_missing=asked.flag("ignore_unavailable"))
-    }
-
-
 @ROUTES.on("PUT", "/(?P<index>[^/]+)")
 def _create_index(cluster: Cluster, asked: Asked, index: str) -> dict[str, Any]:
     cluster.create(index, asked.json())
@@ -274,6 +237,6 @@ def _create_index(cluster: Cluster, asked: Asked, index: str) -> dict[str, Any]:
 
 
 def answer(cluster: Cluster, asked: Asked) -> Reply:
-    """Answer one request; raises `Refused`, `PlainRefused`."""
+    """Answer one request. Raise `Refused`, `PlainRefused`."""
     value = dispatch(ROUTES, cluster, asked)
     return value if isinstance(value, Reply) else reply(cluster.dialect, value)

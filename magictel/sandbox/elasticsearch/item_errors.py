@@ -1,4 +1,4 @@
-"""Item errors that a scripted fault can provoke, and the engine's bodies for refusals of a whole write."""
+"""Item errors of scripted faults, and the engine's bodies for refusals of a whole write."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from magictel.sandbox.elasticsearch.bulk import Item, Veto
-from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.errors import Refused
+from magictel.sandbox.elasticsearch.errors import Dialect, Refused
 
 ITEM_ERRORS: Mapping[str, tuple[int, str]] = {
     "es_rejected_execution_exception": (
@@ -63,7 +62,7 @@ _WHOLE: Mapping[int, tuple[str, str | None]] = {
 
 
 def share_veto(dialect: Dialect, share: float, item_error: str, turn: int) -> Veto:
-    """Refuse evenly spread items, the first always; `mixed` takes the kinds in turn, starting elsewhere each time."""
+    """Refuse evenly spread items, always the first; `mixed` uses the kinds in turn and starts with another one each time."""
     kinds = list(ITEM_ERRORS) if item_error == "mixed" else [item_error]
     cycle = itertools.cycle(kinds[turn % len(kinds) :] + kinds[: turn % len(kinds)])
 
@@ -81,7 +80,7 @@ def share_veto(dialect: Dialect, share: float, item_error: str, turn: int) -> Ve
 
 
 def refusal_body(status: int) -> dict[str, Any] | None:
-    """Return the body of a refusal of a whole write; None where a proxy answers rather than the engine."""
+    """Return the body of the refusal of a whole write; None for a status that only proxies send."""
     if status not in _WHOLE:
         return None
     kind, reason = _WHOLE[status]

@@ -1,4 +1,4 @@
-"""A mapping: objects, fields, multi-fields and dynamic templates, as JSON and back; and what a new field becomes."""
+"""Mappings: objects, fields, multi-fields and dynamic templates, from and to JSON; and the mapping of new fields."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from magictel.sandbox.elasticsearch import values
-from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.errors import Refused, check_keys
+from magictel.sandbox.elasticsearch.errors import Dialect, Refused, check_keys
 
 WHOLE = {"long": 64, "integer": 32}
 DECIMAL = frozenset({"double", "float"})
@@ -18,12 +17,12 @@ _TYPES = {*WHOLE, *DECIMAL, "keyword", "text", "boolean", "date"}
 _PARAMETERS = frozenset({"ignore_above", "index", "doc_values", "meta", "norms"})
 _TOP = frozenset({"_meta", "date_detection", "dynamic_templates", "_data_stream_timestamp"})
 _NEW = {"string": "text", "double": "float"}
-"""The types that dynamic mapping gives to JSON's, where they differ in name."""
+"""Types of dynamic mapping whose names differ from the matched JSON type."""
 
 
 @dataclass(slots=True)
 class Field:
-    """A leaf: its type, its parameters as given, its multi-fields."""
+    """A leaf: type, parameters as given, multi-fields."""
 
     type: str
     params: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +48,7 @@ class Field:
 
 @dataclass(slots=True)
 class Object:
-    """A node with children; `dynamic` is None where it is inherited."""
+    """A node with children; `dynamic` is None if inherited."""
 
     children: dict[str, Object | Field] = field(default_factory=dict)
     dynamic: str | None = None
@@ -65,7 +64,7 @@ class Object:
 
 
 class IndexMapping:
-    """An index's mapping. `flat` knows every leaf by its full path, multi-fields included; `top` the settings beside the fields."""
+    """The mapping of an index. `flat` has every leaf by its full path, multi-fields included; `top` has the keys beside the fields."""
 
     def __init__(self, dialect: Dialect, source: Mapping[str, Any]) -> None:
         self.dialect = dialect
@@ -114,7 +113,7 @@ class IndexMapping:
             self._register(path, leaf)
 
     def field(self, name: str, definition: Mapping[str, Any]) -> Field:
-        """Read a leaf's definition; raises `Refused` for a type that the sandbox does not have."""
+        """Read the definition of a leaf. Raise `Refused` for a type that the sandbox does not support."""
         kind = str(definition.get("type", ""))
         if kind not in _TYPES and kind != self.dialect.flattened:
             cause = {
@@ -138,7 +137,7 @@ class IndexMapping:
         return None
 
     def new_leaf(self, path: str, value: Any) -> Field:
-        """Return the field that a value creates where none is: by the dynamic templates, else by its JSON type."""
+        """Return the new field of a value without a mapping: from the dynamic templates, or its JSON type."""
         matched = _json_type(value, dates=self.top.get("date_detection", True) is not False)
         rule = self.template(path, matched)
         if rule is not None:
@@ -168,7 +167,7 @@ class IndexMapping:
 
 
 def no_object(path: str) -> Refused:
-    """Return the refusal of an object where a leaf is mapped, or the other way round."""
+    """Return the refusal of an object that is mapped as a leaf, or the reverse."""
     reason = f"can't merge a non object mapping [{path}] with an object mapping"
     return Refused(400, "illegal_argument_exception", reason)
 

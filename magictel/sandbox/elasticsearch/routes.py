@@ -1,4 +1,4 @@
-"""From a path and a method to the handler behind it, or to the engine's words for nothing there; the parameters that reads take."""
+"""The search for a handler by path and method, the engine's errors if there is none, and the accepted query parameters."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _FLAT = _INDICES | {"flat_settings", "include_defaults"}
 _PARAMETERS: Mapping[str, frozenset[str]] = {
     "/": frozenset(),
     "INDEX": _FLAT,
+    "_bulk": frozenset({"refresh", "routing", "timeout", "pipeline", "wait_for_active_shards", "require_alias"}),
     "_search": _INDICES | {"size", "from", "sort", "_source", "track_total_hits", "routing", "preference", "timeout"},
     "_count": _INDICES | {"routing", "preference"},
     "_field_caps": _INDICES | {"fields", "include_unmapped", "filters", "types", "include_empty_fields"},
@@ -34,7 +35,7 @@ _PARAMETERS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, decompressed. `uri` is path and query as it came, `path` is decoded."""
+    """A decompressed request. `uri` is path and query as received, `path` is decoded."""
 
     method: str
     path: str
@@ -44,7 +45,7 @@ class Asked:
     veto: Veto | None
 
     def json(self) -> dict[str, Any]:
-        """Return the body's JSON object, empty without a body; raises `Refused`."""
+        """Return the body's JSON object, empty without a body. Raise `Refused`."""
         try:
             value = json.loads(self.body) if self.body.strip() else {}
         except ValueError as problem:
@@ -54,29 +55,29 @@ class Asked:
         return value
 
     def flag(self, name: str) -> bool:
-        """Read a boolean parameter; bare is true."""
+        """Read a boolean parameter; without a value it is true."""
         return self.query.get(name, "false") in {"true", ""}
 
     def no_handler(self) -> PlainRefused:
-        """Return the 400 with a text for an error and no status."""
+        """Return the 400 of an unknown path; its body has no status."""
         error = f"no handler found for uri [{self.uri}] and method [{self.method}]"
         return PlainRefused(400, error, with_status=False)
 
     def wrong_method(self, allowed: list[str]) -> PlainRefused:
-        """Return the 405 that names the methods that would do."""
+        """Return the 405 with the allowed methods."""
         methods = ", ".join(dict.fromkeys(allowed))
         error = f"Incorrect HTTP method for uri [{self.uri}] and method [{self.method}], allowed: [{methods}]"
         return PlainRefused(405, error, headers={"allow": methods.replace(", ", ",")})
 
 
 def routes() -> Routes[Handler]:
-    """Return an empty table; `{index}` stands for a name that is not the engine's own."""
+    """Return an empty table; `{index}` matches names that do not begin with an underscore."""
     return Routes(index="[^/_][^/]*|_all")
 
 
 def dispatch(table: Routes[Handler], cluster: Cluster, asked: Asked) -> Any:
-    """Return what the handler makes of a request: a `Reply`, or a value to be sent as JSON; raises `Refused`, `PlainRefused`."""
-    route = table.find(asked.method, asked.path.rstrip("/") or "/")  # the engines take a slash at the end as none
+    """Return the result of the handler: a `Reply`, or a JSON value. Raise `Refused`, `PlainRefused`."""
+    route = table.find(asked.method, asked.path.rstrip("/") or "/")  # the engines ignore a slash at the end
     if isinstance(route, list):
         raise asked.wrong_method(route) if route else asked.no_handler()
     handler, names = route
@@ -85,14 +86,15 @@ def dispatch(table: Routes[Handler], cluster: Cluster, asked: Asked) -> Any:
 
 
 def _check_parameters(asked: Asked) -> None:
-    """Refuse a parameter that the end point does not know, before it does anything."""
+    """Raise `Refused` for a parameter that the endpoint does not accept."""
     parts = [part for part in asked.path.split("/") if part]
     api_parts = [part for part in parts if part.startswith("_") and part != "_all"]
     end_point = "/" if not parts else api_parts[0] if api_parts else "INDEX"
     if end_point in ("_cluster", "_cat"):
         end_point = "/".join(parts[:2])
     known = _PARAMETERS.get(end_point)
-    if known is None or (asked.method not in ("GET", "HEAD") and end_point not in ("_search", "_count", "_field_caps")):
+    bodies = ("_bulk", "_search", "_count", "_field_caps")
+    if known is None or (asked.method not in ("GET", "HEAD") and end_point not in bodies):
         return
     unknown = sorted(f"[{name}]" for name in asked.query if name not in known and name not in _ALWAYS)
     if unknown:

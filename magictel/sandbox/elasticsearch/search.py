@@ -1,4 +1,4 @@
-"""`_search`, `_count` and `_field_caps`: which documents match, how a hit shows them, which fields can be searched."""
+"""`_search`, `_count` and `_field_caps`: matching documents, their hits, and the searchable fields."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import values
 from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index
-from magictel.sandbox.elasticsearch.dialect import Dialect
-from magictel.sandbox.elasticsearch.errors import Refused, illegal
+from magictel.sandbox.elasticsearch.errors import Dialect, Refused, illegal
 from magictel.sandbox.elasticsearch.mapping import FLATTENED, Field
 from magictel.sandbox.elasticsearch.values import MalformedValue
 
@@ -31,11 +30,11 @@ _OPENSEARCH = {
     "_doc_count": ("long", False, False), "_ignored": ("_ignored", True, False), "_id": ("_id", True, True),
     "_version": ("_version", False, False),
 }  # fmt: skip
-"""The engine's own fields: type, searchable, aggregatable."""
+"""The metadata fields of the engine: type, searchable, aggregatable."""
 
 
 def count(cluster: Cluster, expression: str, body: Mapping[str, Any], *, allow_missing: bool) -> dict[str, Any]:
-    """Answer `_count`; raises `Refused`."""
+    """Answer `_count`. Raise `Refused`."""
     indices = cluster.resolve(expression, allow_missing=allow_missing)
     for key in body:
         if key != "query":
@@ -45,7 +44,7 @@ def count(cluster: Cluster, expression: str, body: Mapping[str, Any], *, allow_m
 
 
 def matching(cluster: Cluster, index: Index, query: Mapping[str, Any] | None) -> list[Document]:
-    """Return the visible documents of an index that match; raises `Refused`."""
+    """Return the visible documents of an index that match. Raise `Refused`."""
     match = _compiled(query or {"match_all": {}}, index)
     return [document for document in index.visible(cluster.clock.monotonic()) if match(document)]
 
@@ -53,10 +52,10 @@ def matching(cluster: Cluster, index: Index, query: Mapping[str, Any] | None) ->
 def search(
     cluster: Cluster, expression: str, body: Mapping[str, Any], parameters: Mapping[str, str], *, allow_missing: bool
 ) -> dict[str, Any]:
-    """Answer `_search`; raises `Refused`: the whole search, as the engine does."""
+    """Answer `_search`. Raise `Refused` for the whole search, as the engine does."""
     for key in body:
         if key not in _KEYS:
-            raise _parsing(f"Unknown key in [{key}]: the sandbox knows {', '.join(sorted(_KEYS))}")
+            raise _parsing(f"Unknown key in [{key}]: the sandbox supports {', '.join(sorted(_KEYS))}")
     size = int(parameters.get("size", body.get("size", 10)))
     start = int(parameters.get("from", body.get("from", 0)))
     if size + start > _MOST_HITS:
@@ -70,7 +69,7 @@ def search(
     wanted = {index.name: _doc_values(index, body.get("docvalue_fields", ())) for index in indices}
     sort = body.get("sort") or parameters.get("sort")
     if sort not in (None, "_doc", ["_doc"]):
-        raise illegal("the sandbox sorts by [_doc] only, the order in which documents came")
+        raise illegal("the sandbox sorts by [_doc] only, the order of arrival")
     inner: dict[str, Any] = {}
     if body.get("track_total_hits", parameters.get("track_total_hits")) not in (False, "false"):
         inner["total"] = {"value": len(hits), "relation": "eq"}
@@ -84,7 +83,7 @@ def search(
 
 
 def field_caps(cluster: Cluster, expression: str, patterns: list[str], *, allow_missing: bool) -> dict[str, Any]:
-    """Answer `_field_caps`; raises `Refused` for a missing index."""
+    """Answer `_field_caps`. Raise `Refused` for a missing index."""
     dialect = cluster.dialect
     indices = cluster.resolve(expression, allow_missing=allow_missing)
     fields: dict[str, dict[str, dict[str, Any]]] = {}
@@ -142,7 +141,7 @@ def _compiled(query: Mapping[str, Any], index: Index) -> Match:
         return _term(path, sought if isinstance(sought, list) else [sought], index)
     if kind == "bool":
         return _bool(body, index)
-    raise _parsing(f"unknown query [{kind}]: the sandbox knows match_all, ids, exists, term, terms and bool")
+    raise _parsing(f"unknown query [{kind}]: the sandbox supports match_all, ids, exists, term, terms and bool")
 
 
 def _bool(body: Mapping[str, Any], index: Index) -> Match:
@@ -168,8 +167,7 @@ def _term(path: str, sought: list[Any], index: Index) -> Match:
     if leaf is None:
         return lambda _: False
     if leaf.type == "text":
-        words = {values.text(term) for term in sought}
-        return lambda document: any(not words.isdisjoint(_words(text)) for text in document.parsed.values.get(path, ()))
+        raise illegal(f"the sandbox does not analyse text: search a keyword instead of [{path}]")
     kind = "keyword" if leaf.type in FLATTENED else leaf.type
     try:
         terms = [values.parse(kind, term) for term in sought]
@@ -178,10 +176,6 @@ def _term(path: str, sought: list[Any], index: Index) -> Match:
         cause = {"type": problem.kind, "reason": problem.reason}
         raise Refused(400, "query_shard_exception", reason, cause, index_uuid=index.uuid, index=index.name) from None
     return lambda document: any(value in terms for value in document.parsed.values.get(path, ()))
-
-
-def _words(text: str) -> list[str]:
-    return "".join(char if char.isalnum() or char == "_" else " " for char in text.lower()).split()
 
 
 def _flattened_above(index: Index, path: str) -> Field | None:
@@ -193,7 +187,7 @@ def _flattened_above(index: Index, path: str) -> Field | None:
 
 
 def _doc_values(index: Index, requests: list[Any]) -> dict[str, Field]:
-    """Return the fields that `docvalue_fields` names; raises `Refused` for one without doc values, or for too many."""
+    """Return the fields of `docvalue_fields`. Raise `Refused` for a field without doc values, and for too many."""
     fields: dict[str, Field] = {}
     for request in requests:
         path = request["field"] if isinstance(request, dict) else request
@@ -244,7 +238,7 @@ def _hit(
 
 
 def _fetched(index: Index, document: Document, patterns: list[str]) -> Iterator[tuple[str, list[Any]]]:
-    """Yield what `fields` shows: values in the order of the source, as the mapping reads them."""
+    """Yield the values for `fields`, in the order of the source and converted by the mapping."""
     for path, leaf in index.mapping.flat.items():
         stored = document.parsed.values.get(path)
         if stored and leaf.type not in FLATTENED and any(fnmatchcase(path, pattern) for pattern in patterns):

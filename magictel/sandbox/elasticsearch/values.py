@@ -1,37 +1,34 @@
-"""Scalars: what each field type makes of a JSON value, and how doc values show it. Dates are nanoseconds since the epoch."""
+"""Scalars: the conversion of JSON values by field type, and their display as doc values. Dates are milliseconds since the epoch."""
 
 from __future__ import annotations
 
-import calendar
 import math
 import re
 import struct
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-_ISO = re.compile(
-    r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(?:(\d{2})(?::(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?)?"
-    r"(Z|[+-]\d{2}(?::?\d{2})?)?)?)?)?\Z"
-)
-_MILLIS = re.compile(r"-?\d+\Z")
+_ISO = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d([.,]\d{1,9})?)?)?(Z|[+-]\d\d(:?\d\d)?)?)?)?)?")
+_MILLIS = re.compile(r"-?\d+")
 _DATE_FORMAT = "strict_date_optional_time||epoch_millis"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Written(float):
-    """A decimal that remembers how it was written: keywords keep `1e+300` as it came."""
+    """A decimal with its original text: keywords store `1e+300` unchanged."""
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, text: str) -> Written:
-        """Read it from its text."""
+        """Parse the text."""
         number = super().__new__(cls, text)
         number.text = text
         return number
 
 
 class MalformedValue(Exception):  # noqa: N818
-    """A value that its field's type cannot take: the cause's type and reason."""
+    """A value that its field type rejects: type and reason of the cause."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -40,7 +37,7 @@ class MalformedValue(Exception):  # noqa: N818
 
 
 def parse(kind: str, value: Any) -> Any:
-    """Return the value as an index holds it under this field type; raises `MalformedValue`."""
+    """Return the value as it is indexed with this field type. Raise `MalformedValue`."""
     if kind in ("long", "integer"):
         return _whole(kind, value)
     if kind in ("double", "float"):
@@ -61,35 +58,26 @@ def parse(kind: str, value: Any) -> Any:
         if moment is None:
             reason = f"failed to parse date field [{text(value)}] with format [{_DATE_FORMAT}]"
             raise MalformedValue("illegal_argument_exception", reason)
-        return moment // 1_000_000 * 1_000_000
+        return moment
     return value.text if isinstance(value, Written) else text(value)
 
 
 def date(written: str) -> int | None:
-    """Return the date of an ISO text or of epoch milliseconds, or None."""
-    if _MILLIS.match(written) and len(written) != 4:
-        return int(written) * 1_000_000
-    match = _ISO.match(written)
-    if match is None:
+    """Return the date of an ISO text or of epoch milliseconds in milliseconds since the epoch, or None."""
+    if _MILLIS.fullmatch(written) and len(written) != 4:
+        return int(written)
+    if not _ISO.fullmatch(written):
         return None
-    year, month, day, hour, minute, second = (
-        int(group or least) for group, least in zip(match.groups()[:6], (1970, 1, 1, 0, 0, 0), strict=True)
-    )
+    day, _, time = written.partition("T")
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        moment = datetime.fromisoformat(f"{(day + '-01-01')[:10]}T{time or '00'}")
     except ValueError:
         return None
-    seconds = calendar.timegm(moment.timetuple())
-    zone = match[8]
-    if zone and zone != "Z":
-        digits = zone[1:].replace(":", "").ljust(4, "0")
-        offset = int(digits[:2]) * 3600 + int(digits[2:]) * 60
-        seconds -= offset if zone[0] == "+" else -offset
-    return seconds * 1_000_000_000 + int((match[7] or "").ljust(9, "0") or 0)
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def is_iso_date(written: str) -> bool:
-    """True for a text that dynamic mapping takes for a date: numbers are none."""
+    """True for a text that dynamic mapping detects as a date; numbers are not dates."""
     return not written.isdigit() and date(written) is not None
 
 
@@ -97,9 +85,7 @@ def shown(kind: str, value: Any) -> Any:
     """Return one doc value as `docvalue_fields` shows it."""
     if kind != "date":
         return value
-    seconds, rest = divmod(value, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment.strftime('%Y-%m-%dT%H:%M:%S').rjust(19, '0')}.{rest // 1_000_000:03d}Z"
+    return (_EPOCH + timedelta(milliseconds=value)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def ordered(kind: str, values: list[Any]) -> list[Any]:
@@ -110,18 +96,14 @@ def ordered(kind: str, values: list[Any]) -> list[Any]:
 
 
 def text(value: Any) -> str:
-    """Return a scalar as Java prints it."""
+    """Return a scalar as text; very large and very small numbers in Python's notation, not Java's."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, float):
         return str(value)
     if not math.isfinite(value):
         return repr(value).replace("inf", "Infinity").replace("nan", "NaN")
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        return repr(float(value))
-    shortest = next(text for digits in range(18) if float(text := f"{value:.{digits}e}") == value)
-    mantissa, _, exponent = shortest.partition("e")
-    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{int(exponent)}"
+    return repr(float(value))
 
 
 def float32(value: float) -> float:
@@ -139,7 +121,7 @@ def shortest32(value: float) -> float:
 
 
 def wrong_token(value: Any, why: str) -> MalformedValue:
-    """Return the parser's refusal of a value of another JSON type."""
+    """Return the error for a value of the wrong JSON type."""
     names = {bool: f"VALUE_{str(value).upper()}", int: "VALUE_NUMBER_INT", dict: "START_OBJECT"}
     return MalformedValue(
         "json_parse_exception", f"Current token ({names.get(type(value), 'VALUE_NUMBER_FLOAT')}) {why}"

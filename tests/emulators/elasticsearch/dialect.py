@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from magictel.sandbox.elasticsearch import dialect
-from magictel.sandbox.elasticsearch.dialect import ProductName
+from magictel.sandbox.elasticsearch import errors
+from magictel.sandbox.elasticsearch.errors import ProductName
 
 __all__ = ["Dialect", "ProductName"]
 
 
-class Dialect(dialect.Dialect):
+class Dialect(errors.Dialect):
     """One engine: `elasticsearch` 7, 8, 9 or `opensearch` 2, 3; every difference has a name here."""
 
     @property

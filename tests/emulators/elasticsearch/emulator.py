@@ -48,6 +48,12 @@ class SearchEmulator(sandbox.SearchEmulator):
         self.security = Security.of(security)
         self.health = Health()
 
+    def refresh(self) -> None:
+        """Show everything that was written, at once."""
+        with self._lock:
+            for index in self.cluster.indices.values():
+                index.refresh(self.cluster.clock.monotonic())
+
     def answer(self, request: Request, body: bytes, veto: Veto | None) -> Reply:
         """Answer a request with this decompressed body; raises `Refused`, `PlainRefused`."""
         self._check_media(request, body)
