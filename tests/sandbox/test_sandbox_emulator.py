@@ -41,7 +41,7 @@ def test_the_sandbox_answers_as_the_engine_did(engine: str, scenario: Scenario) 
 
 
 def test_the_sandbox_is_held_to_enough() -> None:
-    assert len(CASES) == 59
+    assert len(CASES) >= 60
 
 
 class StillWithinARequest(SystemClock):

@@ -9,9 +9,9 @@ from typing import Any
 
 from magictel.sandbox.elasticsearch import documents
 from magictel.sandbox.elasticsearch.cluster import Cluster, Document, Index, new_uuid
-from magictel.sandbox.elasticsearch.errors import Dialect, Refused, illegal
+from magictel.sandbox.elasticsearch.errors import Dialect, Refused, illegal, no_such_index
 
-_OPERATIONS = ("create", "delete", "index")  # as the engine lists them without update
+_OPERATIONS = ("create", "delete", "index")
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ def read(dialect: Dialect, body: bytes, default_index: str | None) -> list[Item]
         if not line:
             continue
         operation, metadata = _action(dialect, line, number + len(items))
-        document = next(lines, None)
+        document = b"" if operation == "delete" else next(lines, None)
         if document is None:
             break  # the engine ignores an action without its document
         index, doc_id = metadata.pop("_index", None) or default_index, metadata.pop("_id", None)
@@ -59,8 +59,6 @@ def _action(dialect: Dialect, line: bytes, number: int) -> tuple[str, dict[str, 
     except ValueError as problem:
         raise Refused(400, "x_content_parse_exception", dialect.at(str(problem))) from None
     operation, metadata = next(iter(action.items())) if isinstance(action, dict) and action else ("", None)
-    if operation == "delete":
-        raise illegal("the sandbox stores documents and deletes by query only")
     if operation not in _OPERATIONS or not isinstance(metadata, dict):
         named = ", ".join(f"[{name}]" for name in _OPERATIONS)
         raise illegal(f"Malformed action/metadata line [{number}], expected field {named} but found [{operation}]")
@@ -103,6 +101,10 @@ def _done(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> dict[s
     if item.operation != "create" and cluster.is_stream(item.index):
         raise illegal("only write ops with an op_type of create are allowed in data streams")
     routing = item.more.get("routing", parameters.get("routing"))
+    if item.operation == "delete" and item.index not in cluster.indices:
+        missing = no_such_index(item.index)
+        missing.more = {"index_uuid": "_na_", "index": item.index}
+        raise missing
     index = cluster.write_index(item.index)
     if routing is not None and index.stream == item.index:
         why = (
@@ -111,16 +113,23 @@ def _done(cluster: Cluster, item: Item, parameters: Mapping[str, str]) -> dict[s
             else ". target the backing indices directly or remove the custom routing."
         )
         raise illegal(f"index request targeting data stream [{item.index}] specifies a custom routing{why}")
-    document, fresh = _store(cluster, index, item, None if routing is None else str(routing))
+    if item.operation == "delete":
+        gone = index.documents.pop(item.id or "", None)
+        version, result = (gone.version + 1, "deleted") if gone else (1, "not_found")
+        doc_id, seq_no, status = item.id or "", index.next_seq_no(), 200 if gone else 404
+    else:
+        document, fresh = _store(cluster, index, item, None if routing is None else str(routing))
+        doc_id, version, seq_no = document.id, document.version, document.seq_no
+        result, status = ("created", 201) if fresh else ("updated", 200)
     return {
         "_index": index.name,
-        "_id": document.id,
-        "_version": document.version,
-        "result": "created" if fresh else "updated",
+        "_id": doc_id,
+        "_version": version,
+        "result": result,
         "_shards": {"total": 2, "successful": 1, "failed": 0},
-        "_seq_no": document.seq_no,
+        "_seq_no": seq_no,
         "_primary_term": 1,
-        "status": 201 if fresh else 200,
+        "status": status,
     }
 
 
@@ -165,5 +174,6 @@ def _failure(cluster: Cluster, item: Item, refusal: Refused) -> dict[str, Any]:
     before = ("only write ops", "index request targeting") if cluster.dialect.elastic else ()
     early = refusal.kind in {"security_exception", "timestamp_error"}
     early = early or (refusal.reason or "").startswith(("pipeline with id", *before))
+    early = early or (item.operation == "delete" and not cluster.dialect.elastic)
     name = item.index if stream is None or early else stream.indices[-1]
     return {"_index": name, "_id": item.id, "status": refusal.status, "error": refusal.error()}
