@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model import validity
 from magictel.model.metrics import Kind, number_point
-from magictel.sources.batching import Head, Part
+from magictel.sources.batching import Head, Heads, Part
 from magictel.sources.errors import SourceError, broken
 from magictel.sources.json_errors import broken_at, column_of, undecodable
 from magictel.sources.skips import Skips
@@ -53,9 +53,9 @@ class GatewayLog:
         self._shift = shift
         self._skips = skips or Skips()
         self._scope = InstrumentationScope("magictel.gateway-log")
-        self._resources: dict[tuple[tuple[str, str], ...], Resource] = {}
-        self._heads: dict[tuple[int, str], Head] = {}
-        self._attributes: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
+        self._resources = lru_cache(1_000)(lambda pairs: Resource(dict(pairs)))
+        self._attributes = lru_cache(20_000)(dict[str, Any])
+        self._heads = Heads()
 
     def line(self, text: bytes, number: int) -> list[Part]:
         """Return the parts of a record, or of an array of records. Raise `SourceError`, or count the broken record."""
@@ -130,25 +130,16 @@ class GatewayLog:
     def _point_attributes(self, record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
         values = {key: record[key] for key in _FROM_RECORD if _plain(record.get(key))}
         values |= {key: metadata[key] for key in _FROM_METADATA if key not in values and _plain(metadata.get(key))}
-        key = tuple(values.items())
-        if len(self._attributes) > 20_000:
-            self._attributes.clear()
-        return self._attributes.setdefault(key, values)
+        return self._attributes(tuple(values.items()))
 
     def _resource(self, given: Any) -> Resource:
         pairs = tuple((str(key), str(value)) for key, value in given.items()) if isinstance(given, dict) else ()
-        if pairs not in self._resources:
-            if len(self._resources) > 1_000:
-                self._resources.clear()
-            self._resources[pairs] = Resource(dict(pairs))
-        return self._resources[pairs]
+        return self._resources(pairs)
 
     def _head(self, resource: Resource, name: str, unit: str, description: str) -> Head:
-        known = self._heads.get((id(resource), name))
-        if known is None or known.resource is not resource:
-            known = Head(resource, self._scope, "", "", PREFIX + name, description, unit, Kind.GAUGE, None, False)
-            self._heads[id(resource), name] = known
-        return known
+        around = resource, self._scope, "", ""
+        kind = Kind.GAUGE, None, False
+        return self._heads.of(around, (name,), lambda: Head(*around, PREFIX + name, description, unit, *kind))
 
 
 def _snake(given: Any) -> dict[str, Any]:

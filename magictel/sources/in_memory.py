@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from magictel.model.metrics import NumberPoints
 from magictel.sources.batching import Part
+from magictel.sources.span import Span
 
 SMALL = 16 * 1024 * 1024
 """Maximum decompressed size in bytes; the memory used is about the same."""
@@ -17,8 +18,7 @@ class Once:
     """Batches whose parts are columns of numbers, with their recorded times. `given` is the number returned last."""
 
     batches: list[list[Part]] = field(default_factory=list)
-    oldest: int = 0
-    newest: int = 0
+    span: Span = field(default_factory=Span)
     given: int = 0
     _size: int = 0
 
@@ -30,11 +30,7 @@ class Once:
             return False
         for part in batch:
             assert isinstance(part.points, NumberPoints)
-            times = part.points.times
-            for moment in () if not times else times[:1] if times.count(times[0]) == len(times) else set(times):
-                if moment:
-                    self.oldest = min(self.oldest or moment, moment)
-                    self.newest = max(self.newest, moment)
+            self.span.take(part.points.times)
         self.batches.append(batch)
         return True
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 from opentelemetry.sdk.metrics import Exemplar
@@ -104,20 +105,15 @@ class OtlpPoints(ABC):
 
     def _mixed(self, head: Head, given: list[otlp.Point], attributes: list[Any], keys: list[int]) -> Part:
         """Return number points with exemplars, mixed types, missing values, or unusual times."""
-        shift = self.shift
         points: list[Point] = []
         kept: list[int] = []
         for at, (point, point_attributes) in enumerate(zip(given, attributes, strict=True)):
             if not self._possible(head.kind, head.name, at, point, _number_problem(point)):
                 continue
             value: float = point.asDouble if point.asDouble is not None else point.asInt or 0
-            start = point.startTimeUnixNano
             exemplars = self.exemplars(point.exemplars) if point.exemplars else ()
-            points.append(
-                number_point(
-                    point_attributes, start + shift if start else 0, point.timeUnixNano + shift, value, exemplars
-                )
-            )
+            time = point.timeUnixNano + self.shift
+            points.append(number_point(point_attributes, self._start(point), time, value, exemplars))
             kept.append(keys[at])
         return Part(head, points, kept)
 
@@ -128,9 +124,9 @@ class OtlpPoints(ABC):
             if not self._possible(kind, head.name, at, point, _PROBLEMS[kind](point)):
                 continue
             raw = bytes(point.attributes)
-            start = point.startTimeUnixNano + self.shift if point.startTimeUnixNano else 0
             exemplars = self.exemplars(point.exemplars) if point.exemplars else ()
-            points.append(make(point, self._attributes[raw], start, point.timeUnixNano + self.shift, exemplars))
+            time = point.timeUnixNano + self.shift
+            points.append(make(point, self._attributes[raw], self._start(point), time, exemplars))
             keys.append(hash(raw))
         return Part(head, points, keys)
 
@@ -185,29 +181,30 @@ class OtlpPoints(ABC):
     def _summaries(self, around: Around, metric: otlp.Metric, points: list[otlp.Summary]) -> Iterator[Part]:
         """Yield a summary as sums `_count` and `_sum`, and a gauge for each quantile."""
         given = [
-            point
+            (bytes(point.attributes), point, point.timeUnixNano + self.shift)
             for at, point in enumerate(points)
             if self._possible("summary", metric.name, at, point, _PROBLEMS["summary"](point))
         ]
-        for suffix in ("_count", "_sum"):
-            head = self._head(around, metric, Kind.SUM, 2, True, suffix, "" if suffix == "_count" else metric.unit)
-            numbers, keys = [], []
-            for point in given:
-                raw = bytes(point.attributes)
-                start = point.startTimeUnixNano + self.shift if point.startTimeUnixNano else 0
-                value = point.count if suffix == "_count" else point.sum
-                numbers.append(number_point(self._attributes[raw], start, point.timeUnixNano + self.shift, value))
-                keys.append(hash(raw))
+        keys = [hash(raw) for raw, *_ in given]
+        for suffix, unit, value in ("_count", "", attrgetter("count")), ("_sum", metric.unit, attrgetter("sum")):
+            head = self._head(around, metric, Kind.SUM, 2, True, suffix, unit)
+            numbers = [
+                number_point(self._attributes[raw], self._start(point), time, value(point))
+                for raw, point, time in given
+            ]
             yield Part(head, numbers, keys)
         head = self._head(around, metric, Kind.GAUGE)
         numbers, keys = [], []
-        for point in given:
-            raw = bytes(point.attributes)
+        for raw, point, time in given:
             for quantile in point.quantileValues:
                 attributes = {**self._attributes[raw], "quantile": number_text(quantile.quantile)}
-                numbers.append(number_point(attributes, 0, point.timeUnixNano + self.shift, quantile.value))
+                numbers.append(number_point(attributes, 0, time, quantile.value))
                 keys.append(hash((raw, quantile.quantile)))
         yield Part(head, numbers, keys)
+
+    def _start(self, point: Any) -> int:
+        start: int = point.startTimeUnixNano
+        return start + self.shift if start else 0
 
     def _head(
         self,

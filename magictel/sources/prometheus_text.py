@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import isnan
 from sys import intern
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.resources import Resource
@@ -21,7 +21,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.formats.prometheus import numbers
 from magictel.model.metrics import PROMETHEUS_TYPE, Kind, Point, number_point
-from magictel.sources.batching import Head, Part
+from magictel.sources.batching import Head, Heads, Part
 from magictel.sources.errors import SourceError, broken, impossible
 from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_histograms import Gathered, HistogramError, HistogramSample
@@ -30,6 +30,7 @@ from magictel.sources.prometheus_metadata import Families, Membership
 from magictel.sources.prometheus_pages import Page, pages
 from magictel.sources.prometheus_samples import Decoded, Line, Samples, place
 
+_AROUND = Resource({}), InstrumentationScope(""), "", ""
 _CHUNK = 1_000
 _READ_ONCE = 2 * 1024 * 1024
 """Maximum size of a page whose decoded lines are kept for the second reading."""
@@ -80,10 +81,8 @@ class PrometheusText:
         self._time = time
         self._shift = shift
         self._openmetrics = openmetrics
-        self._resource = Resource({})
-        self._scope = InstrumentationScope("")
         self._samples = Samples()
-        self._heads: dict[tuple[Any, ...], Head] = {}
+        self._heads = Heads()
         self._parts: dict[int, Part] = {}
         self._count = 0
         self._gathered: dict[tuple[str, int, int], Gathered] = {}
@@ -244,14 +243,9 @@ class PrometheusText:
         return parts
 
     def _head(self, name: str, of: Membership, kind: Kind, unit: str) -> Head:
-        key = (name, kind, unit, of.help, of.type)
-        known = self._heads.get(key)
-        if known is None:
-            if len(self._heads) > 20_000:
-                self._heads.clear()
-            around = (self._resource, self._scope, "", "")
+        def make() -> Head:
             temporality = None if kind is Kind.GAUGE else "cumulative"
             metadata = ((PROMETHEUS_TYPE, of.type),)
-            known = Head(*around, intern(name), of.help, unit, kind, temporality, kind is Kind.SUM, metadata)
-            self._heads[key] = known
-        return known
+            return Head(*_AROUND, intern(name), of.help, unit, kind, temporality, kind is Kind.SUM, metadata)
+
+        return self._heads.of(_AROUND, (name, kind, unit, of.help, of.type), make)

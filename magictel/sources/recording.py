@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from magictel.errors import UsageError
+from magictel.model.metrics import times_of
 from magictel.sources import bytestream
 from magictel.sources.batching import Part
 from magictel.sources.bytestream import STDIN, Bytes
@@ -88,7 +89,7 @@ class Recordings:
             with ExitStack() as stack:
                 opened = self._open(name, stack)
                 self.present = opened
-                yield from self._decoded(opened, name, shift)
+                yield from self._parts(*recognised(opened), opened, name, shift)
                 self.done += opened.taken
 
     def page(self, name: str, body: bytes, openmetrics: bool | None = None) -> Iterator[Batch]:
@@ -97,13 +98,13 @@ class Recordings:
         kind, blocks = ("prometheus", iter(())) if openmetrics else recognised(opened)
         if kind == "prometheus" and openmetrics is not None:
             blocks = iter((body,))  # strictly, without the tolerance for files
-        yield from self._parts(kind, opened, blocks, name, 0, openmetrics)
+        yield from self._parts(kind, blocks, opened, name, 0, openmetrics)
 
     def span(self, keep: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None) -> Span:
         """Return the time span by reading everything once; `keep` filters the points."""
         self._once = self._small() if keep is None else None
         if self._once is not None:
-            return Span(self._once.oldest, self._once.newest)
+            return self._once.span
         span = Span()
         for name in self.names:
             with ExitStack() as stack:
@@ -114,16 +115,14 @@ class Recordings:
                     if file_span is None:
                         again = self._open(name, stack)
                         decoder = OtlpJsonReader(again.name, 0, Skips(self.skip_broken))
-                        file_span = scanned_span(decoder, lines(again.name, again.blocks()))
+                        file_span = scanned_span(decoder.line, lines(again.name, again.blocks()))
                     if file_span.newest:
-                        span.take(file_span.oldest, file_span.newest)
+                        span.take((file_span.oldest, file_span.newest))
                     continue
-                batches: Iterable[Batch] = self._parts(kind, opened, blocks, name, 0)
+                batches: Iterable[Batch] = self._parts(kind, blocks, opened, name, 0)
                 for batch in batches if keep is None else keep(batches):
                     for part in batch:
-                        moments = [point.time_unix_nano for point in part.points]
-                        if moments:
-                            span.take(min(moments), max(moments))
+                        span.take(times_of(part.points))
         return span
 
     def _small(self) -> Once | None:
@@ -157,32 +156,20 @@ class Recordings:
         spooled.seek(0)
         return Bytes("standard input" if name == STDIN else name, spooled, None)
 
-    def _decoded(self, opened: Bytes, name: str, shift: int) -> Iterator[Batch]:
-        kind, blocks = recognised(opened)
-        yield from self._parts(kind, opened, blocks, name, shift)
-
     def _parts(
-        self, kind: str, opened: Bytes, blocks: Iterable[bytes], name: str, shift: int, openmetrics: bool | None = None
+        self, kind: str, blocks: Iterable[bytes], opened: Bytes, name: str, shift: int, openmetrics: bool | None = None
     ) -> Iterator[Batch]:
-        match kind:
-            case "otlp-json":
-                decoder = OtlpJsonReader(opened.name, shift, self.skips)
-                yield from self._by_line(lines(opened.name, blocks), decoder.line)
-            case "otlp-json-document":
-                decoder = OtlpJsonReader(opened.name, shift, self.skips)
-                yield from self._by_line(_printed_values(document(opened.name, blocks)), decoder.line)
-            case "prometheus":
-                page = PrometheusText(opened.name, self._time_of(name), shift, openmetrics)
-                yield from page.read(blocks, self.skips.line, lambda error: self.skips.point(lambda: error))
-            case "gateway":
-                log = GatewayLog(opened.name, shift, self.skips)
-                yield from self._by_line(lines(opened.name, blocks), log.line)
-            case "gateway-document":
-                log = GatewayLog(opened.name, shift, self.skips)
-                yield from self._by_line(_printed_values(document(opened.name, blocks)), log.line)
-            case _:
-                protobuf = OtlpProtobuf(opened.name, shift, self.skips)
-                yield from self._by_line(enumerate(messages(opened.name, blocks), 1), protobuf.message)
+        if kind == "prometheus":
+            page = PrometheusText(opened.name, self._time_of(name), shift, openmetrics)
+            yield from page.read(blocks, self.skips.line, lambda error: self.skips.point(lambda: error))
+        elif kind == "otlp-protobuf":
+            protobuf = OtlpProtobuf(opened.name, shift, self.skips)
+            yield from self._by_line(enumerate(messages(opened.name, blocks), 1), protobuf.message)
+        else:
+            reader = GatewayLog if kind.startswith("gateway") else OtlpJsonReader
+            several_lines = kind.endswith("-document")
+            values = _printed_values(document(opened.name, blocks)) if several_lines else lines(opened.name, blocks)
+            yield from self._by_line(values, reader(opened.name, shift, self.skips).line)
 
     def _time_of(self, name: str) -> int:
         """Return the time of a page's file: samples without time get it, and it stays the same on a second send."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
 from magictel.formats.otlp.members import OTLP_KEY
 from magictel.model.metrics import times_of
 from magictel.model.validity import LATEST
+from magictel.sources.batching import Part
 from magictel.sources.errors import SourceError
-from magictel.sources.otlp_json import OtlpJsonReader
 
 _TIMES = re.compile(rb'"timeUnixNano"\s*:\s*"?(\d+)')
 _TIME_NAME = b'"timeUnixNano"'
@@ -27,10 +27,13 @@ class Span:
     oldest: int = 0
     newest: int = 0
 
-    def take(self, low: int, high: int) -> None:
-        """Widen."""
-        self.oldest = min(self.oldest or low, low)
-        self.newest = max(self.newest, high)
+    def take(self, times: Sequence[int]) -> None:
+        """Widen by times."""
+        if times:
+            alike = times.count(times[0]) == len(times)
+            low, high = (times[0], times[0]) if alike else (min(times), max(times))
+            self.oldest = min(self.oldest or low, low)
+            self.newest = max(self.newest, high)
 
 
 def times(line: bytes) -> tuple[int, int] | None:
@@ -64,19 +67,16 @@ def plain_span(given: Iterable[tuple[int, bytes]]) -> Span | None:
     return None if b'"exemplars"' in oldest or b'"exemplars"' in newest else span
 
 
-def scanned_span(decoder: OtlpJsonReader, given: Iterable[tuple[int, bytes]]) -> Span:
+def scanned_span(decode: Callable[[bytes, int], list[Part]], given: Iterable[tuple[int, bytes]]) -> Span:
     """Return the times of a recording with exemplars, whose times are not those of points."""
     span = Span()
     for number, text in given:
         if b'"exemplars"' not in text:
-            line_times = times(text) if OTLP_KEY in text else None
-            if line_times is not None:
-                span.take(*line_times)
+            span.take(times(text) or () if OTLP_KEY in text else ())
             continue
         try:
-            for part in decoder.line(text, number):
-                for moment in set(times_of(part.points)):
-                    span.take(moment, moment)
+            for part in decode(text, number):
+                span.take(times_of(part.points))
         except SourceError:
             continue  # reported when it is read to be sent
     return span
