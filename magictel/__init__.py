@@ -75,6 +75,8 @@ _HOMES = {
     "magictel.plugin.interface": ("ReadBack",),
     "magictel.ladder.probe": ("probe",),
     "magictel.http.classify": ("judge_status",),
+    "magictel.http.error_rules": ("Rule",),
+    "magictel.catalogue.retry": ("RetryClass",),
     "magictel.model.metrics": ("Attributes", "Group", "Kind", "Point", "Series", "Stream"),
     "magictel.model.outcome": (
         *("Delivered", "Fate", "ItemVerdict", "Outcome", "Partial", "Reason", "Receipt"),

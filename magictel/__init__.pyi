@@ -1,6 +1,7 @@
 # What `magictel.__getattr__` loads, for type checkers: a stub, so that no import of it exists at run time. Tested fresh.
 from __future__ import annotations
 
+from magictel.catalogue.retry import RetryClass
 from magictel.clock import Clock
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route, Run
@@ -9,6 +10,7 @@ from magictel.encoding.templates import Filled, Template
 from magictel.encoding.withheld import Withheld
 from magictel.errors import MagictelError, PluginError, SettingsError, UsageError, WireError
 from magictel.http.classify import judge_status
+from magictel.http.error_rules import Rule
 from magictel.http.wire import Reply, Request, Transport, Wire
 from magictel.ladder.probe import probe
 from magictel.model.finding import Finding, Rung, SideEffect, Status
@@ -73,7 +75,9 @@ __all__ = [
     "Rejected",
     "Reply",
     "Request",
+    "RetryClass",
     "Route",
+    "Rule",
     "Run",
     "Rung",
     "SampleQuery",

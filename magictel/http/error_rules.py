@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from magictel.catalogue.retry import RetryClass
+from magictel.http.reply_words import error_types, words_of
 from magictel.http.wire import Reply
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Rejected, Throttled, TooLarge, Unavailable
 from magictel.model.verification import Unreadable
 
 _LONGEST = 400
+_READ = 2_000
 
 
 class BackendError(msgspec.Struct, frozen=True):
@@ -102,6 +104,13 @@ class Rule(msgspec.Struct, frozen=True):
         message = self.message(error) if callable(self.message) else self.message.format_map(error.words)
         remedy = self.remedy.format_map(error.words) if self.remedy else None
         return KnownError(self.code, message, remedy, self.retry, self.isolate)
+
+
+def read_error(reply: Reply) -> BackendError:
+    """Return an error reply as rules see it: its error types, its message, and the words `status` and `said`."""
+    said = words_of(reply)
+    words = {"status": str(reply.status), "said": said}
+    return BackendError(reply.status, frozenset(error_types(reply).split()), (said, reply.text[:_READ]), words)
 
 
 def match(error: BackendError, rules: Iterable[Rule]) -> KnownError | None:

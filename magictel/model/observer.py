@@ -1,4 +1,4 @@
-"""The observers of an exporter's deliveries: its log, the stopwatch of `--timing`, and whatever else wants to follow them."""
+"""The observers of an exporter's deliveries: its log, the stopwatch of `--timing`, and others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOTHING = nullcontext()
 
 
 class Observer:
-    """What is told of an exporter's deliveries, from any thread. A method does nothing unless a subclass overrides it."""
+    """A follower of an exporter's deliveries, called from any thread. A method does nothing unless a subclass overrides it."""
 
     def step(self, name: str, code: str | None = None) -> AbstractContextManager[Any]:
         """Return what encloses a step: `encode`, `compress`, or a wait (`limited`, `throttled`, `away`) after a failure with a code."""

@@ -16,6 +16,7 @@ from magictel.encoding.payload import Payload, Route
 from magictel.encoding.prepared import Prepared
 from magictel.errors import SettingsError, WireError
 from magictel.http.classify import judge_status
+from magictel.http.error_rules import Rule, match, read_error
 from magictel.http.messages import MISREAD, malformed
 from magictel.http.wire import Reply, Request, Transport, Wire
 from magictel.ladder.credentials import SentCredentials, sent_credentials
@@ -74,6 +75,9 @@ class HttpExporter(Exporter[S]):
 
     method: ClassVar[str] = "POST"
     content_type: ClassVar[str] = "application/json"
+    errors: ClassVar[tuple[Rule, ...]] = ()
+    """What the backend's error replies mean: the first matching rule counts for delivery, ladder and `diagnose`; other replies go by
+    status, headers and responder."""
     rights_codes: ClassVar[tuple[str, ...]] = ()
     """Prefixes of codes for missing credentials or permissions: such items wait, as all do after a 401."""
     products: ClassVar[tuple[str, ...]] = ()
@@ -125,7 +129,10 @@ class HttpExporter(Exporter[S]):
         return body, {}
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """Turn a reply into an outcome. The default reads status and Retry-After; override it for verdicts per item."""
+        """Turn a reply into an outcome. The default reads `errors`, then status and headers; override it for verdicts per item."""
+        known = None if reply.ok or reply.looks_like_html else match(read_error(reply), self.errors)
+        if known is not None:
+            return known.outcome(reply, self.clock.now(), " ".join(reply.text[:200].split()))
         return judge_status(reply, self.clock.now(), self.products)
 
     def parse_log(self, text: str, status: int | None) -> Reply | None:

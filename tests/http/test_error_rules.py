@@ -10,7 +10,7 @@ from magictel.catalogue.pages import explain
 from magictel.catalogue.retry import RETRY, RetryClass
 from magictel.exporters.elasticsearch import errors as elasticsearch
 from magictel.exporters.prometheus_remote_write import errors as remote_write
-from magictel.http.error_rules import BackendError, KnownError, Rule, match
+from magictel.http.error_rules import BackendError, KnownError, Rule, match, read_error
 from magictel.http.wire import Reply
 from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Outcome, Rejected, Throttled, TooLarge, Unavailable
@@ -84,3 +84,26 @@ RULES = (
 def test_the_first_rule_that_matches_counts(error: BackendError, expected: tuple[str, str] | None) -> None:
     known = match(error, RULES)
     assert (known and (known.code, known.message)) == expected
+
+
+ACME = (
+    Rule("acme.quota", "{status}: {said}", "ask for more", RetryClass.SLOW, statuses=(429,), types=("quota",)),
+    Rule("acme.too-old", "a point is too old", isolate=True, statuses=(400,), text="older than"),
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (429, b'{"error": {"type": "quota", "message": "used up"}}', "acme.quota"),
+        (429, b'{"error": {"type": "rate", "message": "used up"}}', None),
+        (400, b"point 3 is older than a day", "acme.too-old"),
+        (422, b"point 3 is older than a day", None),
+    ],
+)
+def test_a_reply_is_read_for_any_table_by_its_type_or_its_message(status: int, body: bytes, code: str | None) -> None:
+    known = match(read_error(Reply(status, {"content-type": "application/json"}, body)), ACME)
+    assert (known and known.code) == code
+    if code == "acme.quota":
+        assert known is not None
+        assert known.message == "429: used up"

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from magictel.catalogue.retry import RetryClass
 from magictel.encoding.payload import Payload
 from magictel.errors import Phase, WireError
 from magictel.exporters.elasticsearch import ElasticsearchExporter
+from magictel.http.error_rules import Rule
 from magictel.http.wire import Reply, Request
 from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge, Unavailable
-from magictel.plugin.http_exporter import judge_status
+from magictel.plugin.http_exporter import HttpExporter, judge_status
 
 NOW = 1_800_000_000.0
 PAYLOAD = Payload(b"{}\n{}\n", 1)
@@ -133,3 +135,18 @@ def test_the_default_judge_reads_status_retry_after_and_media_type(reply: Reply,
 
     judged = judge_status(reply, NOW)
     assert judged == (outcome if isinstance(outcome, Delivered) else replace(outcome, message=judged.message))  # type: ignore[union-attr]
+
+
+class WithTable(ElasticsearchExporter):
+    errors = (
+        Rule("acme.quota", "{status}: {said}", "ask for more", RetryClass.SLOW, statuses=(429,), types=("quota",)),
+    )
+    judge = HttpExporter.judge
+
+
+def test_the_default_judge_reads_the_table_of_errors_before_the_status() -> None:
+    http_exporter = WithTable(ElasticsearchExporter.Settings(), transport=Nodes())
+    quota = Reply(429, {}, b'{"error": {"type": "quota", "message": "used up"}}')
+    assert http_exporter.judge(PAYLOAD, quota) == Throttled("acme.quota", "429: used up", None, needs_operator=True)
+    assert http_exporter.judge(PAYLOAD, Reply(429)) == Throttled("http.throttled", "429: throttled")
+    assert HttpExporter.parse_log(http_exporter, 'failed: {"error": {"type": "quota"}}', 429) is not None
