@@ -107,10 +107,10 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def read_error(reply: Reply) -> BackendError:
-    """Return an error reply as rules see it: its error types, its message, and the words `status` and `said`."""
-    said = words_of(reply)
-    words = {"status": str(reply.status), "said": said}
-    return BackendError(reply.status, frozenset(error_types(reply).split()), (said, reply.text[:_READ]), words)
+    """Return an error reply as rules see it: its error types, its message, and the words `status` and `message`."""
+    message = words_of(reply)
+    words = {"status": str(reply.status), "message": message}
+    return BackendError(reply.status, frozenset(error_types(reply).split()), (message, reply.text[:_READ]), words)
 
 
 def match(error: BackendError, rules: Iterable[Rule]) -> KnownError | None:

@@ -87,7 +87,7 @@ def test_the_first_rule_that_matches_counts(error: BackendError, expected: tuple
 
 
 ACME = (
-    Rule("acme.quota", "{status}: {said}", "ask for more", RetryClass.SLOW, statuses=(429,), types=("quota",)),
+    Rule("acme.quota", "{status}: {message}", "ask for more", RetryClass.SLOW, statuses=(429,), types=("quota",)),
     Rule("acme.too-old", "a point is too old", isolate=True, statuses=(400,), text="older than"),
 )
 

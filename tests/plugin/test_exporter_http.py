@@ -139,7 +139,7 @@ def test_the_default_judge_reads_status_retry_after_and_media_type(reply: Reply,
 
 class WithTable(ElasticsearchExporter):
     errors = (
-        Rule("acme.quota", "{status}: {said}", "ask for more", RetryClass.SLOW, statuses=(429,), types=("quota",)),
+        Rule("acme.quota", "{status}: {message}", "ask for more", RetryClass.SLOW, statuses=(429,), types=("quota",)),
     )
     judge = HttpExporter.judge
 
