@@ -90,11 +90,7 @@ def ssl_context(options: TlsOptions) -> ssl.SSLContext:
 
 
 def handshake(
-    sock: socket.socket,
-    host: str,
-    options: TlsOptions,
-    context: ssl.SSLContext,
-    reconnect: Callable[[], socket.socket],
+    sock: socket.socket, host: str, options: TlsOptions, context: ssl.SSLContext, reconnect: Callable[[], socket.socket]
 ) -> ssl.SSLSocket:
     """Start TLS on a connected socket, within its timeout. Raise `OSError` (including `ssl.SSLError`) and close the socket on failure.
 
@@ -137,7 +133,7 @@ def asks_for_certificate(sock: socket.socket, name: str) -> bool:
     """
     asked = False
 
-    def overhear(_connection: Any, direction: str, _version: Any, _content: Any, kind: Any, _data: bytes) -> None:
+    def observe(_connection: Any, direction: str, _version: Any, _content: Any, kind: Any, _data: bytes) -> None:
         nonlocal asked
         asked = asked or (direction == "read" and kind == _CERTIFICATE_REQUEST)
 
@@ -145,7 +141,7 @@ def asks_for_certificate(sock: socket.socket, name: str) -> bool:
         context = ssl_context(TlsOptions(verify=False))
         if not hasattr(context, "_msg_callback"):  # undocumented in CPython
             return False
-        context._msg_callback = overhear  # noqa: SLF001
+        context._msg_callback = observe  # noqa: SLF001
         with contextlib.suppress(OSError):
             _wrap(context, sock, name).close()
     finally:

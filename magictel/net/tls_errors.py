@@ -90,10 +90,7 @@ _SENTENCES: Mapping[str, tuple[str, str | None]] = {
         "the address says https://, but the server does not speak TLS",
         "use http:// in the address, or enable TLS on the server",
     ),
-    "tls.protocol-version": (
-        "the server supports only outdated TLS versions",
-        "upgrade the server",
-    ),
+    "tls.protocol-version": ("the server supports only outdated TLS versions", "upgrade the server"),
     "tls.client-cert-required": (
         "the server requires a client certificate, but none is set",
         "set client_cert_file and client_key_file",

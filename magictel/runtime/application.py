@@ -112,7 +112,7 @@ def start(
     metrics.set_meter_provider(provider)
     running = Runtime(provider, exporters)
     if sigterm:
-        LastCollection(partial(running.shutdown, _GRACE)).listen()
+        LastCollection(partial(running.shutdown, _GRACE)).install()
     return running
 
 

@@ -22,21 +22,21 @@ class LastCollection:
 
     def __init__(self, finish: Callable[[], None]) -> None:
         self._finish = finish
-        self._came = False
+        self._received = False
 
-    def listen(self) -> bool:
+    def install(self) -> bool:
         """Install the handler and return whether that succeeded."""
-        ours = threading.current_thread() is threading.main_thread()
-        if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return False
         signal.signal(signal.SIGTERM, self._terminated)
         return True
 
     def _terminated(self, number: int, _frame: FrameType | None) -> None:
-        if not self._came:
-            self._came = True
+        if not self._received:
+            self._received = True
             try:
-                _thread.start_new_thread(self._last, (os.getpid(), number))
+                _thread.start_new_thread(self._finish_and_end, (os.getpid(), number))
             except RuntimeError:  # no thread can be started
                 pass
             else:
@@ -46,7 +46,7 @@ class LastCollection:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
 
-    def _last(self, process: int, number: int) -> None:
+    def _finish_and_end(self, process: int, number: int) -> None:
         try:
             self._finish()
         finally:

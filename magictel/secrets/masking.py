@@ -41,7 +41,7 @@ _WORD = re.compile(r"(?:[A-Za-z]?[a-z]+|[A-Z]+(?:_[A-Z]+)*)[.;:!?)\]]*")
 """A word of a sentence, or a constant as parsers print it (`END_OBJECT`)."""
 _CHALLENGE = re.compile(r"(?:realm|charset|error|scope)=", re.IGNORECASE)
 _PASSWORD = re.compile(r"password|passwd|secret|key", re.IGNORECASE)
-_SAID_OF_ONE = re.compile(
+_PROSE_AFTER_PASSWORD = re.compile(
     r"(?:incorrect|invalid|expired|missing|wrong|required|denied|mismatch|unknown|cannot|must|should|needed|unset|"
     r"failed|failure|rejected|unable|authentication|authorization|unauthorized|forbidden|please|unexpected|supplied|specified)\b",
     re.IGNORECASE,
@@ -69,7 +69,7 @@ def _keyed(match: re.Match[str]) -> str:
         return match[0]
     prose = sign == ": " and _is_word(value)
     if prose and _PASSWORD.search(match["key"]):  # a password may be a word as well
-        prose = _SAID_OF_ONE.match(value) is not None
+        prose = _PROSE_AFTER_PASSWORD.match(value) is not None
     return _shown(match, prose)
 
 

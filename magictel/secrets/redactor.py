@@ -15,7 +15,7 @@ import msgspec
 
 from magictel.secrets.masking import without_tokens
 from magictel.secrets.secret import MASK, Secret
-from magictel.secrets.spellings import Span, View, bare, lower, undone, views
+from magictel.secrets.spellings import Span, View, bare, decodings, lower, views
 
 _SHORTEST = 4  # shorter secrets would mask half of every text
 _SHORTEST_CUT = 6
@@ -230,7 +230,7 @@ def _spelled(value: str, plain: tuple[str, ...], *, whole: bool) -> set[_Needle]
         return set()
     ordinary = _ORDINARY.fullmatch(value) is not None
     strong = not ordinary and len(value) >= _SHORTEST_ECHO and not any(value in text for text in plain)
-    needles = {_Needle(text, strong, ordinary, whole=whole) for text in undone(value) if len(text) >= _SHORTEST}
+    needles = {_Needle(text, strong, ordinary, whole=whole) for text in decodings(value) if len(text) >= _SHORTEST}
     raw = value.encode("utf-8", "surrogateescape")
     for text in _in_base64(raw):
         strong = len(text) >= _SHORTEST_ECHO

@@ -82,7 +82,7 @@ def views(text: str) -> Iterator[tuple[str, Callable[[Span], Span]]]:
 
     @functools.cache
     def below(depth: int) -> View:
-        return View(_ESCAPE, _undone, layers[depth])
+        return View(_ESCAPE, _decoded, layers[depth])
 
     def source(depth: int, span: Span) -> Span:
         for number in range(depth - 1, -1, -1):
@@ -93,7 +93,7 @@ def views(text: str) -> Iterator[tuple[str, Callable[[Span], Span]]]:
         yield layers[-1], functools.partial(source, depth)
         if len(text) > _LONGEST or not _ESCAPE.search(layers[-1]):
             return
-        layers.append(_ESCAPE.sub(lambda match: _undone(match.group()), layers[-1]))
+        layers.append(_ESCAPE.sub(lambda match: _decoded(match.group()), layers[-1]))
 
 
 def bare(text: str) -> str:
@@ -109,13 +109,13 @@ def lower(text: str) -> str:
     return "".join(low if len(low := character.lower()) == 1 else character for character in text)
 
 
-def undone(text: str) -> set[str]:
+def decodings(text: str) -> set[str]:
     """Return a text and each of its decoded layers: a secret may itself look escaped."""
     return {layer for layer, _ in views(text)}
 
 
 @functools.lru_cache(4096)
-def _undone(escape: str) -> str:
+def _decoded(escape: str) -> str:
     if escape[0] == "&":
         import html  # a table of two thousand names, for texts that contain one
 

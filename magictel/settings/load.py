@@ -22,7 +22,7 @@ from magictel.settings.model import ExporterSettings
 from magictel.settings.names import target_variable
 from magictel.settings.origin import DEFAULT, Origin
 from magictel.settings.reading import LATER, Layer, Reading
-from magictel.settings.trust import borrowed, refusals
+from magictel.settings.trust import refusals, values_from_environment
 from magictel.settings.warnings import cautions, unknown_variables
 
 S = TypeVar("S", bound=ExporterSettings)
@@ -69,9 +69,9 @@ def resolve_settings(
         reading.file_folder = config.path.parent
     raw = reading.merge(_layers(name, reading.fields, environment, table, overrides or {}))
     if config is not None and table is not None:
-        reading.hide = Redactor(borrowed(config, table, reading.fields, environment))
-        reading.wrong += refusals(config, table, reading.fields, reading.parts, environment, lenient=allow_missing_env)
-        reading.stop_if_wrong()
+        reading.redact = Redactor(values_from_environment(config, table, reading.fields, environment))
+        reading.errors += refusals(config, table, reading.fields, reading.parts, environment, lenient=allow_missing_env)
+        reading.raise_first()
     values: dict[str, Any] = {}
     for key, field in reading.fields.items():
         if key in raw:
@@ -80,13 +80,13 @@ def resolve_settings(
             reading.missing(field, table)
     prefixes = model.env_prefix, *model.env_others
     reading.warnings += unknown_variables(name, prefixes, reading.fields, config.tables if config else (), environment)
-    reading.stop_if_wrong()
+    reading.raise_first()
     for field in reading.fields.values():
         if field.required and field.key not in values:
             values[field.key] = LATER if field.kind == "secret" else field.nothing
     settings = model(**values)
-    reading.ask(settings, raw)
-    reading.stop_if_wrong()
+    reading.check_model(settings, raw)
+    reading.raise_first()
     origins = {key: raw[key][1] if key in raw else DEFAULT for key in reading.fields}
     for key, sentence, remedy in cautions(settings):
         reading.warnings.append(f"{sentence} ({origins[key]})")
@@ -104,7 +104,7 @@ def each_alone(
     values: dict[str, Any] = {}
     for key, given in reading.merge(iter((overrides,))).items():
         reading.read(reading.fields[key], given, values)
-    reading.stop_if_wrong()
+    reading.raise_first()
     return values
 
 
@@ -113,7 +113,7 @@ def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str
     for field in fields.values():
         for name in field.env:
             text = environment.get(name)
-            if text is not None and _counts(field, text):
+            if text is not None and _is_set(field, text):
                 yield field.key, _read(field, name, text), Origin("variable", name)
                 break
 
@@ -131,7 +131,7 @@ def _read(field: Field, name: str, text: str) -> str:
         ) from None
 
 
-def _counts(field: Field, text: str) -> bool:
+def _is_set(field: Field, text: str) -> bool:
     return bool(text.strip()) or field.secret or field.address
 
 
@@ -142,11 +142,11 @@ def _layers(
     if table is not None:
         yield table.values
         prefix = target_variable(table.name, "")
-        shared_texts = {}
+        texts = {}
         for spelled, text in environment.items():
             if spelled.upper().startswith(prefix) and len(spelled) > len(prefix):
                 key = spelled[len(prefix) :].lower()
-                if key not in fields or _counts(fields[key], text):
-                    shared_texts[key] = (text, Origin("variable", spelled))
-        yield shared_texts
+                if key not in fields or _is_set(fields[key], text):
+                    texts[key] = (text, Origin("variable", spelled))
+        yield texts
     yield overrides

@@ -72,6 +72,11 @@ def option(
     return meta
 
 
+def duration(sentence: str, *, example: Any, gt: float | None = None, ge: float | None = None) -> msgspec.Meta:
+    """Return the metadata of an option in seconds, an hour at most."""
+    return option(sentence, unit="seconds", example=example, gt=gt, ge=ge, le=3600)
+
+
 class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Delivery options of every exporter."""
 
@@ -83,35 +88,20 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     env_others: ClassVar[tuple[str, ...]] = ()
     """Beginnings of variables that look like this exporter's and are others' (`OTEL_EXPORTER_OTLP_TRACES_`)."""
 
-    timeout: Annotated[
-        float, option("Timeout of one attempt to send a payload.", unit="seconds", example=30, gt=0, le=3600)
-    ] = 10.0
-    connect_timeout: Annotated[
-        float, option("Connect timeout, including the TLS handshake.", unit="seconds", example=3, gt=0, le=3600)
-    ] = 5.0
+    timeout: Annotated[float, duration("Timeout of one attempt to send a payload.", example=30, gt=0)] = 10.0
+    connect_timeout: Annotated[float, duration("Connect timeout, including the TLS handshake.", example=3, gt=0)] = 5.0
     retry_budget: Annotated[
         float,
-        option(
+        duration(
             "Time that one export() of an application may spend on retries; the rest waits in the outbox.",
-            unit="seconds",
             example=5,
             ge=0,
-            le=3600,
         ),
     ] = 2.0
     backoff_initial: Annotated[
-        float,
-        option(
-            "Longest wait before the first retry; it doubles each time (full jitter).",
-            unit="seconds",
-            example=1,
-            gt=0,
-            le=3600,
-        ),
+        float, duration("Longest wait before the first retry; it doubles each time (full jitter).", example=1, gt=0)
     ] = 0.5
-    backoff_max: Annotated[
-        float, option("Longest wait between retries.", unit="seconds", example=60, gt=0, le=3600)
-    ] = 30.0
+    backoff_max: Annotated[float, duration("Longest wait between retries.", example=60, gt=0)] = 30.0
     rate_limit: Annotated[
         float,
         option(
@@ -156,13 +146,11 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         ),
     ] = []
     drop_attributes: Annotated[
-        list[str],
-        option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False),
+        list[str], option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False)
     ] = []
-    shutdown_timeout: Annotated[
-        float,
-        option("Time that shutdown may spend on queued points.", unit="seconds", example=10, ge=0, le=3600),
-    ] = 10.0
+    shutdown_timeout: Annotated[float, duration("Time that shutdown may spend on queued points.", example=10, ge=0)] = (
+        10.0
+    )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
@@ -215,8 +203,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
 
     compression: Annotated[Literal["none", "gzip"], option("Compression of request bodies.", routes=False)] = "gzip"
     ca_file: Annotated[
-        str | None,
-        option("PEM file with the CAs to trust instead of the system's.", example="/etc/ssl/private-ca.pem"),
+        str | None, option("PEM file with the CAs to trust instead of the system's.", example="/etc/ssl/private-ca.pem")
     ] = None
     ca_fingerprint: Annotated[
         str | None,
@@ -228,10 +215,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     client_cert_file: Annotated[
         str | None,
         option(
-            "PEM file with the client certificate (mutual TLS).",
-            example="client.pem",
-            routes=False,
-            credential=True,
+            "PEM file with the client certificate (mutual TLS).", example="client.pem", routes=False, credential=True
         ),
     ] = None
     client_key_file: Annotated[
@@ -252,11 +236,7 @@ class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_f
     ] = None
     headers: Annotated[
         dict[str, Secret],
-        option(
-            "Headers of every request, as name=value; never shown.",
-            example={"X-Tenant": "blue"},
-            routes=True,
-        ),
+        option("Headers of every request, as name=value; never shown.", example={"X-Tenant": "blue"}, routes=True),
     ] = {}
     proxy: Annotated[
         str | None,

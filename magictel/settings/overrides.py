@@ -23,9 +23,7 @@ def parse(written: Sequence[str], targets: Sequence[str], others: Iterable[str] 
         path = path.strip()
         if not equals or not path:
             raise UsageError(
-                "usage.set",
-                "--set needs key=value or TARGET.key=value",
-                "for example --set url=http://localhost:9200",
+                "usage.set", "--set needs key=value or TARGET.key=value", "for example --set url=http://localhost:9200"
             )  # the text itself is not shown: it may be a secret
         head, dot, rest = path.partition(".")
         target = find(head, targets) if dot else None
@@ -55,7 +53,5 @@ def _unclear(path: str, head: str | None, targets: Sequence[str]) -> UsageError:
     if not targets:
         return UsageError("usage.set", f"--set {path}: no target is chosen", "name a target")
     return UsageError(
-        "usage.set",
-        f"--set {path}: ambiguous, {len(targets)} targets are chosen",
-        f"use --set {targets[0]}.{path}=…",
+        "usage.set", f"--set {path}: ambiguous, {len(targets)} targets are chosen", f"use --set {targets[0]}.{path}=…"
     )

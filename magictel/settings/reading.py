@@ -42,15 +42,15 @@ class Reading(msgspec.Struct):
     lenient: bool
     folder: Path
     file_folder: Path | None = None
-    warnings: list[str] = msgspec.field(default_factory=list)
+    warnings: list[str] = []
     remedy: str | None = None
     """The first command that settles a warning."""
-    wrong: list[SettingsError] = msgspec.field(default_factory=list)
-    later: set[str] = msgspec.field(default_factory=set)
-    quoted: dict[str, SettingsError] = msgspec.field(default_factory=dict)
-    hide: Redactor = msgspec.field(default_factory=Redactor)
+    errors: list[SettingsError] = []
+    later: set[str] = set()
+    quoted: dict[str, SettingsError] = {}
+    redact: Redactor = msgspec.field(default_factory=Redactor)
     """Masks, in messages, values that an unnamed file reads from the environment."""
-    parts: dict[str, list[tuple[Any, Origin]]] = msgspec.field(default_factory=dict)
+    parts: dict[str, list[tuple[Any, Origin]]] = {}
 
     def merge(self, layers: Iterator[Layer]) -> dict[str, tuple[Any, Origin]]:
         """Merge layers, later ones over earlier ones; `headers.NAME` changes an entry of a table. Unknown keys are errors."""
@@ -100,7 +100,7 @@ class Reading(msgspec.Struct):
             remedy = "use ${VARIABLE} or ${VARIABLE:-default}; write $${ for a literal ${"
             self.fail(code, f"{field.key}: {malformed}", remedy, origin)
             return
-        if self.in_quotes(field, raw, given) or self.separated(field, raw, origin):
+        if self.is_quoted(field, raw, given) or self.separated(field, raw, origin):
             return
         try:
             if field.secret:
@@ -112,9 +112,9 @@ class Reading(msgspec.Struct):
         except convert.Unfit as failure:
             self.fail("config.value", f"{field.key}: {failure}", field.remedy, origin)
         except SettingsError as failure:
-            self.wrong.append(failure)
+            self.errors.append(failure)
 
-    def in_quotes(self, field: Field, raw: Any, given: tuple[Any, Origin]) -> bool:
+    def is_quoted(self, field: Field, raw: Any, given: tuple[Any, Origin]) -> bool:
         """Note a value with quotes from an env file; return whether it is unusable. Secrets are checked separately."""
         written, origin = given
         inner = env_quotes.unquoted(raw) if isinstance(raw, str) else None
@@ -129,7 +129,7 @@ class Reading(msgspec.Struct):
             self.quoted[field.key] = failure
             self.warnings.append(failure.message)
             return False
-        self.wrong.append(failure)
+        self.errors.append(failure)
         return True
 
     def separated(self, field: Field, raw: Any, origin: Origin) -> bool:
@@ -246,7 +246,7 @@ class Reading(msgspec.Struct):
             remedy = "ENABLED_EXPORTERS=… names the targets of one run" if path == "enabled" else "name another target"
         self.fail("config.unknown-key", sentence, remedy, origin)
 
-    def ask(self, settings: ExporterSettings, raw: Mapping[str, tuple[Any, Origin]]) -> None:
+    def check_model(self, settings: ExporterSettings, raw: Mapping[str, tuple[Any, Origin]]) -> None:
         """Note the model's own problems with combinations of values."""
         redact = Redactor(settings.secret_values())
         for key, code, message, remedy in settings.problems():
@@ -254,7 +254,7 @@ class Reading(msgspec.Struct):
                 continue
             at = next((word for word in (key, *re.findall(r"[a-z_]+", message)) if word in raw), None)
             if key in self.quoted:
-                self.wrong.append(self.quoted[key])
+                self.errors.append(self.quoted[key])
                 continue
             # A missing value has no origin, but the option that needs it has.
             origin = str(raw[at][1]) if at else "default"
@@ -262,12 +262,14 @@ class Reading(msgspec.Struct):
 
     def fail(self, code: str, message: str, remedy: str | None, origin: object) -> None:
         """Note an error."""
-        self.wrong.append(SettingsError(code, self.hide(message), self.hide(remedy) if remedy else None, str(origin)))
+        self.errors.append(
+            SettingsError(code, self.redact(message), self.redact(remedy) if remedy else None, str(origin))
+        )
 
-    def stop_if_wrong(self) -> None:
+    def raise_first(self) -> None:
         """Raise the noted errors, the first one in front."""
-        if self.wrong:
-            first = self.wrong[0]
+        if self.errors:
+            first = self.errors[0]
             failure = UnusableSettings(first.code, first.message, first.remedy, first.origin)
-            failure.every = tuple(self.wrong)
+            failure.every = tuple(self.errors)
             raise failure

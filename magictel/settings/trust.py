@@ -19,8 +19,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import msgspec
 
 from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.errors import SettingsError
@@ -59,18 +60,18 @@ def refusals(
     """
     if config.named:
         return
-    judged = _Judgement(config, table, fields, environment, lenient)
+    review = _Review(config, table, fields, environment, lenient)
     for key, layers in parts.items():
         for value, origin in layers:
             if origin.kind == "file":
-                judged.theirs(fields[key], value, origin)
+                review.add_file_value(fields[key], value, origin)
             else:
-                judged.ours(fields[key], value, origin)
-    yield from judged.refused
-    yield from judged.together()
+                review.add_user_value(fields[key], value, origin)
+    yield from review.refused
+    yield from review.violations()
 
 
-def borrowed(
+def values_from_environment(
     config: ConfigFile, table: Table, fields: Mapping[str, Field], environment: Mapping[str, str]
 ) -> Iterator[str]:
     """Return the values that such a file reads from the environment, except addresses: messages must not print them."""
@@ -88,8 +89,7 @@ class _Routing(NamedTuple):
     origin: Origin
 
 
-@dataclass(slots=True)
-class _Judgement:
+class _Review(msgspec.Struct):
     """The routing options of the file, and your secrets that they would affect."""
 
     config: ConfigFile
@@ -97,43 +97,43 @@ class _Judgement:
     fields: Mapping[str, Field]
     environment: Mapping[str, str]
     lenient: bool
-    routing: list[_Routing] = field(default_factory=list)
-    secrets: list[str] = field(default_factory=list)
+    routing: list[_Routing] = []
+    secrets: list[str] = []
     """Names of variables or options, never values."""
-    borrowed: list[tuple[Field, str, Origin]] = field(default_factory=list)
+    variables: list[tuple[Field, str, Origin]] = []
     """Variables that the file reads, other than the field's own."""
     address: str | None = None
     """Your address, without its credentials."""
-    refused: list[SettingsError] = field(default_factory=list)
+    refused: list[SettingsError] = []
 
-    def ours(self, field: Field, value: Any, origin: Origin) -> None:
+    def add_user_value(self, field: Field, value: Any, origin: Origin) -> None:
         """Note one of your values."""
         written = list(texts(value))
         if field.credential or (field.address and any(_has_login(text) for text in written)):
             self.secrets.append(str(origin))
-        if written and _leads(field):
+        if written and _is_destination(field):
             self.address = self.address or written[0]
 
-    def theirs(self, field: Field, value: Any, origin: Origin) -> None:
+    def add_file_value(self, field: Field, value: Any, origin: Origin) -> None:
         """Note a value of the file."""
         chosen = [self._names_one_variable(field, entry, text) for entry, text in entries(value)]
         whole = bool(chosen) and all(chosen)
         if field.routes and not whole and not self._as_without_the_file(field, value):
             self.routing.append(_Routing(field, value, origin))
-        if whole and _leads(field):
+        if whole and _is_destination(field):
             self.address = self.address or str(self._expanded(next(texts(value))))
         for (_, text), named in zip(entries(value), chosen, strict=True):
-            self._variables(field, text, named, origin)
-            self._file(field, text, named, origin)
+            self._note_variables(field, text, named, origin)
+            self._check_file(field, text, named, origin)
 
-    def together(self) -> Iterator[SettingsError]:
+    def violations(self) -> Iterator[SettingsError]:
         """Yield the violations after all values are noted."""
         secrets = list(dict.fromkeys(self.secrets))
         by_address = sorted(self.routing, key=lambda routing: not routing.field.address)
         if by_address and secrets:
             yield self._sent_elsewhere(by_address[0], secrets)
-        elif self.borrowed and self.address is None and self._has_default_address():
-            field, name, origin = self.borrowed[0]
+        elif self.variables and self.address is None and self._has_default_address():
+            field, name, origin = self.variables[0]
             yield self._refusal(field, origin, f"would send {name} to an address that you did not set")
         else:
             yield from self._redirected(by_address)
@@ -191,7 +191,7 @@ class _Judgement:
             return not _ROUTING_HEADER.fullmatch(entry.strip())
         return not (field.routes or field.file) or named_for(field, name)
 
-    def _variables(self, field: Field, text: str, named: bool, origin: Origin) -> None:
+    def _note_variables(self, field: Field, text: str, named: bool, origin: Origin) -> None:
         """Note the variables in a text as secrets, unless the option is never sent or is the address itself."""
         if (field.kind in _HARMLESS and not field.routes) or (field.file and not field.credential):
             return
@@ -200,9 +200,9 @@ class _Judgement:
             if not is_address or _has_login(self.environment.get(name, "")):
                 self.secrets.append(f"${{{name}}}")
             if not is_address and name not in field.env:
-                self.borrowed.append((field, name, origin))
+                self.variables.append((field, name, origin))
 
-    def _file(self, field: Field, text: str, named: bool, origin: Origin) -> None:
+    def _check_file(self, field: Field, text: str, named: bool, origin: Origin) -> None:
         """Reject a file outside of the configuration file's directory, or with a variable in its path."""
         if named or not (field.file or field.secret):
             return
@@ -257,7 +257,7 @@ def _upper(name: str) -> str:
     return name.upper().replace("-", "_")
 
 
-def _leads(field: Field) -> bool:
+def _is_destination(field: Field) -> bool:
     """Return whether the option alone decides where requests go."""
     return field.routes and not field.file and not _is_proxy(field) and field.kind in ("text", "list")
 
