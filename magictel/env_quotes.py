@@ -1,9 +1,9 @@
-"""Values with quotes: docker, Kubernetes and older Compose keep the quotes of an env file as part of the value."""
+"""Values in quotes: docker, Kubernetes and older Compose keep the quotes of an env file as part of the value."""
 
 from __future__ import annotations
 
 CODE = "config.quotes"
-WHY = "is in quotes, and they are part of the value: env files of docker and Kubernetes keep them"
+WHY = "is in quotes that are part of the value: docker and Kubernetes keep the quotes of an env file"
 
 
 def unquoted(text: str) -> str | None:

@@ -4,7 +4,7 @@ MagictelError            code, message, remedy, origin
 ├── UsageError           an invalid command line (exit 2)
 ├── SettingsError        a target's settings are unusable (exit 78)
 ├── PluginError          an exporter cannot be loaded
-└── WireError            a request got no complete reply (raised by transports only; dies in `delivery` and `ladder`)
+└── WireError            a request got no complete reply (raised by transports; caught in `delivery` and `ladder`)
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class PluginError(MagictelError):
 class WireError(MagictelError):
     """No complete reply was received.
 
-    `phase` is the step that failed; `maybe_delivered`: the request may have reached the backend (then a retry may duplicate, and
-    the loss is not certain). `evidence` contains redacted details.
+    `phase` is the step that failed; `maybe_delivered`: the request may have reached the backend, so a retry may
+    duplicate it, and without one it may not be lost. `evidence` contains redacted details.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Quotations of other programs' text in messages: unquoted and truncated, with balanced brackets."""
+"""Quotations from other programs in messages: without quotes, truncated, with balanced brackets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connecting to the first address of a host that answers, directly or through a proxy, within a deadline of the monotonic clock."""
+"""Connecting to the first reachable address of a host, directly or through a proxy, within a deadline of the monotonic clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def connect_one(resolved: tuple[Any, ...], seconds: float) -> socket.socket:
 
 
 def connect_first(addresses: Sequence[tuple[Any, ...]], until: float) -> socket.socket:
-    """Return a socket connected to the first address that answers. Raise `OSError`, preferably a refusal instead of a timeout."""
+    """Return a socket connected to the first reachable address. Raise `OSError`, preferably a refusal instead of a timeout."""
     failure: OSError | None = None
     for number, address in enumerate(addresses):
         try:

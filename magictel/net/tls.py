@@ -95,7 +95,7 @@ def handshake(
     """Start TLS on a connected socket, within its timeout. Raise `OSError` (including `ssl.SSLError`) and close the socket on failure.
 
     `reconnect` returns another connected socket with the remaining timeout: a pinned CA needs a second handshake with the pin as
-    the only anchor, and a TLS 1.2 server that aborts without a client certificate is asked whether it requires one.
+    the only anchor, and a TLS 1.2 server that aborts the first handshake may require a client certificate, which the second one shows.
     """
     name = options.server_name or host
     try:

@@ -110,7 +110,7 @@ def _catalogue_problems(name: str | None) -> Iterator[Problem]:
 
 
 def _ended(code: int) -> str:
-    return f"its import ends the process, with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
+    return f"its import ends the process with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
 
 
 def _problems(examined: Examined, facts: Installation) -> Iterator[Problem]:
@@ -153,7 +153,7 @@ def _installation_problems(facts: Installation, environment: Mapping[str, str]) 
 
 
 def _unregistered(points: list[EntryPoint], name: str | None) -> Iterator[Problem]:
-    """Yield packages that register an exporter in the wrong group, are installed twice, or (requested ones) register none."""
+    """Yield packages that register an exporter in the wrong group or are installed twice; with a name, also one that registers none."""
     versions: dict[str, list[str]] = {}
     registered = {package_of(point)[0] for point in points}
     for package in distributions():
@@ -178,7 +178,7 @@ def _unregistered(points: list[EntryPoint], name: str | None) -> Iterator[Proble
             message = f"{title} {package.version} registers {', '.join(foreign)} with OpenTelemetry only"
             yield Problem("plugin.unregistered", "warn", title, message, "magictel list --all")
         else:
-            message = f"{title} {package.version} is installed but registers no exporter"
+            message = f"{title} {package.version} is installed, but it registers no exporter"
             fix = (
                 f'add [project.entry-points."{GROUP}"] to its pyproject.toml and install it again, an editable one too'
             )

@@ -1,4 +1,4 @@
-"""A replacement for an unusable target that drops and counts every point."""
+"""A replacement for an unusable target: it drops and counts every point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handling of SIGTERM in programs without a handler: otherwise the process dies at once, with the last minute of its metrics."""
+"""A handler of SIGTERM for programs that have none: without it the process ends at once, and its last minute of metrics is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST = 10.0
 
 
 class LastCollection:
-    """Run `finish` before the default action of SIGTERM, which then ends the process.
+    """A handler that runs `finish` before the default action of SIGTERM, which then ends the process.
 
     A handler of the program, existing or installed later, is not changed. `finish` runs in a thread while the program continues,
     because the signal may interrupt anything, and must end by itself; a second SIGTERM does not wait for it.

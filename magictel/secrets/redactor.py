@@ -33,7 +33,7 @@ _OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung
 
 
 class _Needle(msgspec.Struct, frozen=True, dict=True):
-    """A secret in one spelling. `strong`: no program needs it in a reply; `word`: match whole words only.
+    """A secret in one spelling. `strong`: no ordinary word, so it is masked in replies too; `word`: match whole words only.
 
     `whole`: its beginning is not secret, as in `user:password`.
     """
@@ -46,12 +46,12 @@ class _Needle(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def wanted(self) -> str:
-        """What is looked for: a strong secret in any case, another exactly as it is."""
+        """Return the text to search for: a strong secret in lower case, because it matches in any case, another one as it is."""
         return lower(self.text) if self.strong else self.text
 
     @functools.cached_property
     def bare(self) -> str:
-        """The secret without spaces, if it is still long enough not to match other words by chance."""
+        """Return the secret without spaces, or an empty text if it is so short that it could match other words by chance."""
         short = bare(self.wanted) if self.strong else ""
         return short if len(short) >= _SHORTEST_ECHO else ""
 

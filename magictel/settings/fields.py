@@ -73,7 +73,7 @@ class Field(msgspec.Struct, frozen=True):
     file: bool
     credential: bool
     read: Mapping[str, Callable[[str], str]] = msgspec.field(default_factory=dict)
-    """By variable, what makes the option's own text of a text that is written in another way."""
+    """By variable, the function that converts its text to the option's form."""
 
     @property
     def nothing(self) -> Any:
@@ -129,7 +129,7 @@ class Field(msgspec.Struct, frozen=True):
 
 @cache
 def fields_of(model: type[msgspec.Struct]) -> tuple[Field, ...]:
-    """Return a model's fields: the exporter's own first, then login, HTTP and delivery; each group in source order."""
+    """Return a model's fields: the exporter's own, then login, HTTP and delivery; each group in source order."""
     shared = [base for base in model.__mro__ if _is_model(base) and base.__module__.startswith(_SHARED)]
     rank = {
         info.name: len(shared) - number for number, base in enumerate(shared) for info in msgspec.structs.fields(base)

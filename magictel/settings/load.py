@@ -99,7 +99,7 @@ def resolve_settings(
 def each_alone(
     model: type[msgspec.Struct], overrides: Layer, environment: Mapping[str, str], folder: Path
 ) -> dict[str, Any]:
-    """Convert each of these values on its own, without the other layers. Raise `SettingsError`."""
+    """Return each of these values, converted without the other layers. Raise `SettingsError`."""
     reading = Reading(field_map(model), environment, True, folder)
     values: dict[str, Any] = {}
     for key, given in reading.merge(iter((overrides,))).items():
@@ -119,7 +119,7 @@ def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str
 
 
 def _read(field: Field, name: str, text: str) -> str:
-    """Return the option's own text of a variable's, which may be written in another way."""
+    """Return a variable's text in the option's form. Raise `SettingsError` for invalid text."""
     read = field.read.get(name)
     if read is None or not text.strip():
         return text

@@ -45,15 +45,16 @@ def option(
     ge: float | None = None,
     le: float | None = None,
 ) -> msgspec.Meta:
-    """Return the metadata of a field. `env`: its variables instead of `env_prefix` + KEY; the first is shown. `read`: for a variable
-    whose text is written in another way, what makes the option's own text of it; it raises `ValueError` for what it cannot read.
+    """Return the metadata of a field.
 
-    `secret` is implied by the type `Secret`. `address`: a URL, or a list of URLs, that may contain `user:password@`.
+    `env`: names of its variables instead of `env_prefix` + KEY; messages show the first. `read`: for each variable that is written
+    in another form, a function that converts its text (`10000` ms) to the option's form (`10s`); it raises `ValueError` for
+    invalid text. `secret` is implied by the type `Secret`. `address`: a URL, or a list of URLs, that may contain `user:password@`.
     `deprecated`: what to use instead; a value then causes a warning.
 
-    Restrictions of a file that the user did not name (see `trust`): `routes` says whether the option decides where requests go or
-    which server is trusted; by default true for every option without a unit that is not secret. `file`: the option is a path; by
-    default its name decides. `credential`: it identifies you although it may be shown.
+    For a file that the user did not name (see `trust`): `routes`: the option decides where requests go or which server is trusted
+    (default: true unless it has a unit or is secret). `file`: the option is a path (default: its name decides). `credential`: it
+    identifies the user although it may be shown.
     """
     extra = {
         "unit": unit,
@@ -82,18 +83,18 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     env_prefix: ClassVar[str] = ""
     env_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    """By key, the variables of options that are inherited, instead of `env_prefix` + KEY; the first is shown."""
+    """Variables of inherited options, by key, instead of `env_prefix` + KEY; messages show the first."""
     env_read: ClassVar[Mapping[str, Callable[[str], str]]] = {}
-    """By variable, as `read` of `option`, for options that are inherited."""
+    """As `read` of `option`, by variable, for inherited options."""
     env_others: ClassVar[tuple[str, ...]] = ()
-    """Beginnings of variables that look like this exporter's and are others' (`OTEL_EXPORTER_OTLP_TRACES_`)."""
+    """Prefixes of variables that begin like this exporter's and belong to other programs (`OTEL_EXPORTER_OTLP_TRACES_`)."""
 
     timeout: Annotated[float, duration("Timeout of one attempt to send a payload.", example=30, gt=0)] = 10.0
     connect_timeout: Annotated[float, duration("Connect timeout, including the TLS handshake.", example=3, gt=0)] = 5.0
     retry_budget: Annotated[
         float,
         duration(
-            "Time that one export() of an application may spend on retries; the rest waits in the outbox.",
+            "Time that one export() may spend on retries; points not yet sent then wait in the outbox.",
             example=5,
             ge=0,
         ),

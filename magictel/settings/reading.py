@@ -35,7 +35,7 @@ class UnusableSettings(SettingsError):  # noqa: N818 # named after the settings
 
 
 class Reading(msgspec.Struct):
-    """The values of a target during loading, with collected errors and warnings."""
+    """The values of a target during loading, with the errors and warnings so far."""
 
     fields: Mapping[str, Field]
     environment: Mapping[str, str]
@@ -49,7 +49,7 @@ class Reading(msgspec.Struct):
     later: set[str] = set()
     quoted: dict[str, SettingsError] = {}
     redact: Redactor = msgspec.field(default_factory=Redactor)
-    """Masks, in messages, values that an unnamed file reads from the environment."""
+    """Masks the values in messages that an unnamed file reads from the environment."""
     parts: dict[str, list[tuple[Any, Origin]]] = {}
 
     def merge(self, layers: Iterator[Layer]) -> dict[str, tuple[Any, Origin]]:
@@ -115,7 +115,7 @@ class Reading(msgspec.Struct):
             self.errors.append(failure)
 
     def is_quoted(self, field: Field, raw: Any, given: tuple[Any, Origin]) -> bool:
-        """Note a value with quotes from an env file; return whether it is unusable. Secrets are checked separately."""
+        """Note quotes around a value from an env file; return whether it is unusable. Secrets are checked separately."""
         written, origin = given
         inner = env_quotes.unquoted(raw) if isinstance(raw, str) else None
         if inner is None or field.kind == "secret" or (origin.kind == "file" and raw == written):
@@ -133,7 +133,7 @@ class Reading(msgspec.Struct):
         return True
 
     def separated(self, field: Field, raw: Any, origin: Origin) -> bool:
-        """Note several addresses in a text without a comma."""
+        """Note several addresses that no comma separates; return whether there are such."""
         for text in (raw if isinstance(raw, list) else [raw]) if field.address else ():
             between = _BETWEEN.search(text.strip()) if isinstance(text, str) else None
             if between is None or (field.kind == "list" and "," in between[0] and isinstance(raw, str)):
@@ -151,7 +151,7 @@ class Reading(msgspec.Struct):
         return False
 
     def secret(self, field: Field, raw: Any, origin: Origin) -> Any:
-        """Return the secret, or the mapping of secrets, read from its file and checked."""
+        """Return the secret, or the list or mapping of secrets, read from its file and checked."""
         if field.kind == "secrets":
             entries = convert.split_mapping(raw) if isinstance(raw, str) else raw
             if not isinstance(entries, Mapping):
@@ -201,7 +201,7 @@ class Reading(msgspec.Struct):
         return Secret(check_secret(text.strip(), field=label, origin=where).secret.reveal(), reread)
 
     def secret_in_quotes(self, label: str, text: str, where: str, origin: Origin | None) -> None:
-        """Warn of a secret in quotes, which is rarely intended. The command that removes them shows no secret."""
+        """Warn of quotes around a secret, which are rarely intended. The suggested command shows no secret."""
         if env_quotes.unquoted(text) is None:
             return
         self.warnings.append(f"{label}: {where} {env_quotes.WHY}; remove the quotes")
@@ -228,7 +228,7 @@ class Reading(msgspec.Struct):
             self.warnings.append(f"{field.key} is not set: must be supplied later by {name}")
         else:
             origin = table.origin if table else name
-            self.fail("config.required", f"{field.key}: not set, and without a default (needs {name})", where, origin)
+            self.fail("config.required", f"{field.key}: not set, and it has no default (needs {name})", where, origin)
 
     def empty_address(self, field: Field, origin: Origin) -> None:
         """Note an empty address."""
@@ -247,7 +247,7 @@ class Reading(msgspec.Struct):
         self.fail("config.unknown-key", sentence, remedy, origin)
 
     def check_model(self, settings: ExporterSettings, raw: Mapping[str, tuple[Any, Origin]]) -> None:
-        """Note the model's own problems with combinations of values."""
+        """Note the problems that the model finds in combinations of values."""
         redact = Redactor(settings.secret_values())
         for key, code, message, remedy in settings.problems():
             if key in self.later:

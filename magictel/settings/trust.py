@@ -74,7 +74,7 @@ def refusals(
 def values_from_environment(
     config: ConfigFile, table: Table, fields: Mapping[str, Field], environment: Mapping[str, str]
 ) -> Iterator[str]:
-    """Return the values that such a file reads from the environment, except addresses: messages must not print them."""
+    """Yield the values, except addresses, that an unnamed file reads from the environment: messages must not show them."""
     for key, (value, _) in () if config.named else table.values.items():
         if key not in fields or not fields[key].address:
             for text in texts(value):
@@ -167,7 +167,7 @@ class _Review(msgspec.Struct):
         named = shlex.quote(str(self.config.path.absolute()))
         return SettingsError(
             CODE,
-            f"{field.key}: refused: {origin} {why}, and this file comes from the working directory without being named",
+            f"{field.key}: refused: {origin} {why}, and this file was only found in the working directory, not named",
             f"if you trust this file, name it: export MAGICTEL_CONFIG={named}",
             str(origin),
         )

@@ -75,9 +75,9 @@ def unknown_variables(
     tables: Collection[str],
     environment: Mapping[str, str],
 ) -> Iterator[str]:
-    """Yield a message for each such variable that may be meant for the target `name`, without its value.
+    """Yield a message, without the value, for each variable that seems to be meant for the target `name` but sets nothing.
 
-    `prefixes`: the prefix of the exporter's own variables, and those of others' that begin like it. `tables`: the targets of the file.
+    `prefixes`: that of the exporter's variables, then those of other programs that begin like it. `tables`: the file's targets.
     """
     prefix, *others = prefixes
     known = {variable: key for key, field in fields.items() for variable in field.env}
@@ -94,7 +94,7 @@ def unknown_variables(
             if head == prefix_of_target:
                 field = fields.get(key.lower())
                 right = f"; for the exporter itself use {field.env[0]}" if field and field.env else ""
-                yield f"{variable} has no effect: it would set an option of a target {name} in the file{right}"
+                yield f"{variable} has no effect: the file has no target {name}{right}"
             elif _alike(head, prefix_of_target) or not any(_alike(head, other) for other in there):
                 hint = (
                     f". Did you mean {prefix_of_target}{key.upper()}?"

@@ -47,7 +47,7 @@ def mistake(**environment: str) -> SettingsError:
 def test_a_value_in_quotes_is_named_as_such(name: str, value: str, quote: str) -> None:
     failure = mistake(**{f"ELASTICSEARCH_{name}": f"{quote}{value}{quote}"})
     assert failure.code == "config.quotes"
-    assert f"{name.lower()}: ELASTICSEARCH_{name} is in quotes, and they are part of the value" in failure.message
+    assert f"{name.lower()}: ELASTICSEARCH_{name} is in quotes that are part of the value" in failure.message
     assert failure.remedy == f"write ELASTICSEARCH_{name}={value}"
 
 
@@ -73,7 +73,7 @@ def test_a_secret_in_quotes_warns_and_is_not_shown(quote: str, tmp_path: Path) -
         {"ELASTICSEARCH_HEADERS": f"X-A={quote}s3cr3t{quote}"},
     ):
         resolved = use(**environment)
-        (warning,) = [text for text in resolved.warnings if "is in quotes, and they are part of the value" in text]
+        (warning,) = [text for text in resolved.warnings if "is in quotes that are part of the value" in text]
         name = next(name for name in reversed(environment))
         assert name in warning
         assert "s3cr3t" not in f"{warning} {resolved.remedy}"

@@ -188,7 +188,7 @@ def test_the_sentence_names_line_variable_and_host() -> None:
     failure = refused(EVIL, ELASTICSEARCH_API_KEY="s3cr3t:key")
     assert failure.message == (
         "url: refused: magictel.toml:3 would send ELASTICSEARCH_API_KEY to evil.example:1, "
-        "and this file comes from the working directory without being named"
+        "and this file was only found in the working directory, not named"
     )
     failure = refused("verify = false", ELASTICSEARCH_URL=URL, ELASTICSEARCH_API_KEY="s3cr3t:key")
     assert (
