@@ -122,16 +122,14 @@ def _write_exporter(sheet: Sheet, examined: Examined, problems: list[Problem]) -
     took = f"imported in {cost.seconds:.2f} s" if cost is not None and shown.state != "broken" else ""
     failed = shown.state == "broken" or any(problem.level == "fail" for problem in problems)
     status = _status("fail" if failed else "warn" if problems else "pass")
-    lead = [("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (f" {shown.name:<{_NARROW}} ", "")]
+    lead = [*sheet.signed(status), (f"{shown.name:<{_NARROW}} ", "")]
     sheet.row(lead, ", ".join((f"{shown.package} {shown.version}", *shown.rivals)) + needs, took)
     for problem in problems:
         _write_details(sheet, problem)
 
 
 def _write_problem(sheet: Sheet, problem: Problem) -> None:
-    status = _status(problem.level)
-    lead = [("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (f" {problem.name}", "")]
-    sheet.row(lead)
+    sheet.row([*sheet.signed(_status(problem.level)), (problem.name, "")])
     _write_details(sheet, problem)
 
 

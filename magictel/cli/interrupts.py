@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from magictel.cli import output, signals
 from magictel.model.events import Event
-from magictel.reporters.reporter import Reporter
+from magictel.reporters.formats import Reporter
 
 
 class Interrupts:

@@ -17,10 +17,8 @@ from magictel.cli.errors import mistake, stopped
 from magictel.cli.output import ResultFormat
 from magictel.errors import MagictelError, UsageError
 from magictel.model.events import CheckFinished, Event, RunCleaned, SendFinished
-from magictel.reporters.formats import KINDS, FileReporter, make
+from magictel.reporters.formats import KINDS, FileReporter, Reporter, Reporters, RunInfo, make
 from magictel.reporters.json import JsonReporter
-from magictel.reporters.reporter import Reporter, Reporters
-from magictel.reporters.run_info import RunInfo
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 _STDOUT = "-"

@@ -1,6 +1,5 @@
 """Reporters: one for each output format. They depend on events only; several can consume the same stream.
 
-reporter    the protocol
 terminal    text for people, on a terminal and in a pipe
 json        a single document with frozen keys
 junit       a suite per target, a case per rung
@@ -10,9 +9,10 @@ nagios      a single line with performance data
 prometheus  a page for the textfile collector
 html        a self-contained page
 
-formats     the formats of `--report`
+formats     the protocol of reporters, and the formats of `--report`
 results     the results for formats that are written at the end; testcases: the same as a flat list
-documents   the documents of `json`; send_verdict, check_page and send_page: the text of `terminal`
+documents   the documents of `json`; check_page and send_page: the text of `terminal`
+verdict     verdicts as sentences and as statuses; evidence: details as lines of text
 tty         whether a stream is a terminal, and its width
 """
 

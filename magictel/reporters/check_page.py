@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Sequence
+from itertools import groupby
 
-from magictel.model.events import INTERRUPTED, CheckFinished, CheckOutcome, CheckResult
-from magictel.model.finding import AFTER_UNTIL, UNPROVEN, Finding, Rung, Status
+from magictel.model.events import CheckFinished, CheckResult
+from magictel.model.finding import Finding, Rung, Status
 from magictel.reporters.evidence import lines
-from magictel.reporters.humanize import every, many, named, span
+from magictel.reporters.humanize import span
 from magictel.reporters.layout import Sheet
 from magictel.reporters.remedies import segments
+from magictel.reporters.symbols import STYLES
+from magictel.reporters.verdict import check_overall, check_verdict, status_of
 
 _NAME = 14
 """Width of the column with the rung's name."""
 _ANSWERED = (Status.PASS, Status.WARN, Status.FAIL)
-_SENTENCE = 200
-"""Maximum length of a finding's message in the last line; the rung shows the whole."""
 
 
 class Ladder:
@@ -34,14 +35,14 @@ class Ladder:
     def add(self, finding: Finding) -> bool:
         """Take a finding and return whether something was written. A skipped rung waits for the next, which may share its line."""
         self._rungs.append(finding)
-        groups = list(_lines(self._rungs))
+        groups = _lines(self._rungs)
         done = len(groups) if finding.outcome in _ANSWERED else len(groups) - 1
         return self._write(groups[:done])
 
     def end(self, result: CheckResult, *, alone: bool = True) -> None:
         """Write the remaining rungs and the verdict; add an empty line if other targets follow."""
-        self._write(list(_lines(result.rungs)))
-        write_verdict(self._sheet, verdict(result), _COLOUR[result.outcome], result.seconds)
+        self._write(_lines(result.rungs))
+        write_verdict(self._sheet, check_verdict(result), status_of(result.outcome), result.seconds)
         if not alone:
             self._sheet.blank()
         self._sheet.flush()
@@ -82,22 +83,16 @@ def _write_rung(sheet: Sheet, finding: Finding, name: str) -> None:
     status = finding.outcome
     asked = status in _ANSWERED
     timed = asked and finding.seconds is not None and finding.rung is not Rung.CONFIG
-    sign, style = sheet.signs.symbol[status], sheet.signs.style[status]
     sheet.row(
-        [("  ", ""), (sign, style), (f" {name}", "" if asked else "dim")],
+        [*sheet.signed(status), (name, "" if asked else "dim")],
         finding.message,
         span(finding.seconds or 0.0) if timed else "",
         style="" if asked else "dim",
     )
     if status in (Status.WARN, Status.FAIL) or (status is Status.SKIPPED and finding.code):
-        write_more(sheet, finding)
-
-
-def write_more(sheet: Sheet, finding: Finding) -> None:
-    """Write the lines below a finding: evidence, `fix:`, `more:`."""
-    for line in lines(finding):
-        sheet.note(6, line)
-    write_way_out(sheet, finding.code, finding.remedy)
+        for line in lines(finding):
+            sheet.note(6, line)
+        write_way_out(sheet, finding.code, finding.remedy)
 
 
 def write_way_out(sheet: Sheet, code: str | None, remedy: str | None) -> None:
@@ -114,110 +109,27 @@ def write_remedy(sheet: Sheet, indent: int, remedy: str, label: str) -> None:
         label = " " * len(label)
 
 
-def verdict(result: CheckResult) -> str:
-    """Return `elasticsearch OK, 1 warning` or `prod-es FAILED at tls: the certificate expired 3 days ago (tls.expired)`."""
-    failed = _failed(result)
-    warned = sum(finding.outcome is Status.WARN for finding in result.rungs)
-    cut = _cut(result)
-    if cut and not failed:
-        return f"{result.target} was interrupted at {cut.rung}"
-    if failed:
-        more = f"; also at {', '.join(finding.rung for finding in failed[1:])}" if len(failed) > 1 else ""
-        return f"{result.target} FAILED at {failed[0].rung}: {sentence(failed[0].message, failed[0].code)}{more}"
-    if result.outcome is CheckOutcome.UNVERIFIED:
-        why = next((rung for rung in result.rungs if rung.code == UNPROVEN), None)
-        reason = sentence(why.message, why.code) if why else "skipped steps leave open whether it accepts data"
-        return f"{result.target} UNVERIFIED: {reason}"
-    ok = f"{result.target} OK{_up_to(result)}"
-    return f"{ok}, {many(warned, 'warning')}" if warned else ok
-
-
-def _up_to(result: CheckResult) -> str:
-    """Return ` up to dns` if --until skipped the steps that prove a write."""
-    cut = next((number for number, finding in enumerate(result.rungs) if AFTER_UNTIL in finding.message), 0)
-    asked_for = result.rungs[cut].rung is not Rung.ROUND_TRIP
-    return f" up to {result.rungs[cut - 1].rung}" if cut and asked_for else ""
-
-
-def sentence(message: str, code: str | None) -> str:
-    """Return the message followed by its code: `the certificate expired 3 days ago (tls.expired)`."""
-    text = " ".join(message.split())
-    if len(text) > _SENTENCE:
-        text = text[:_SENTENCE].rpartition(" ")[0] + "…"
-    return f"{text} ({code})" if code else text
-
-
-def _failed(result: CheckResult) -> list[Finding]:
-    return [finding for finding in result.rungs if finding.outcome is Status.FAIL and finding.code != INTERRUPTED]
-
-
 def write_end(sheet: Sheet, targets: Sequence[str], finished: CheckFinished) -> None:
     """Write the last line: the verdict over all targets, unless a single target's verdict is already the last line."""
-    if finished.interrupted:
-        write_verdict(sheet, overall(targets, finished), "red", finished.seconds)
-    elif len(finished.results) > 1:
-        write_verdict(sheet, overall(targets, finished), _COLOUR[finished.outcome], finished.seconds)
-    sheet.flush()
+    if finished.interrupted or len(finished.results) > 1:
+        status = Status.FAIL if finished.interrupted else status_of(finished.outcome)
+        write_verdict(sheet, check_overall(targets, finished), status, finished.seconds)
 
 
-def write_verdict(sheet: Sheet, text: str, colour: str, seconds: float | None) -> None:
+def write_verdict(sheet: Sheet, text: str, status: Status, seconds: float | None) -> None:
     """Write the last line of a block or of the output: bold, wrapped, with the time at the right."""
-    sheet.row([], text, "" if seconds is None else span(seconds), style=f"bold {colour}", hang=2)
+    sheet.row([], text, "" if seconds is None else span(seconds), style=f"bold {STYLES[status]}", hang=2)
 
 
-def overall(targets: Sequence[str], finished: CheckFinished) -> str:
-    """Return the verdict: `all 3 targets OK, warnings for canary`, `1 of 2 targets FAILED: prod-es at tls (tls.expired)`."""
-    done = finished.results
-    if finished.interrupted:
-        whole = sum(_cut(result) is None for result in done)
-        return f"interrupted: {whole} of {many(len(targets), 'target')} checked"
-    if len(done) == 1:
-        return verdict(done[0])
-    failed = [_where(result) for result in done if result.outcome is CheckOutcome.FAIL]
-    unverified = [result.target for result in done if result.outcome is CheckOutcome.UNVERIFIED]
-    if unverified and not failed:
-        return f"{len(unverified)} of {len(done)} targets UNVERIFIED: {named(unverified)}"
-    warned = [result.target for result in done if result.outcome is CheckOutcome.WARN]
-    text = f"{every(len(done))} OK" if not failed else f"{len(failed)} of {len(done)} targets FAILED: {named(failed)}"
-    if not warned:
-        return text
-    return text + (f"; warnings for {named(warned)}" if failed else f", warnings for {named(warned)}")
+def _lines(rungs: Sequence[Finding]) -> list[list[Finding]]:
+    """Return the rungs in order; neighbours that were skipped for the same reason are one group."""
+    return [list(group) for _, group in groupby(rungs, _shared)]
 
 
-def _where(result: CheckResult) -> str:
-    """Return `prod-es at tls (tls.expired)`."""
-    failed = _failed(result)
-    return f"{result.target} at {failed[0].rung} ({failed[0].code})" if failed else result.target
-
-
-_COLOUR = {
-    CheckOutcome.PASS: "green",
-    CheckOutcome.WARN: "yellow",
-    CheckOutcome.UNVERIFIED: "yellow",
-    CheckOutcome.FAIL: "red",
-}
-
-
-def _cut(result: CheckResult) -> Finding | None:
-    """Return the rung that was interrupted."""
-    return next((finding for finding in result.rungs if finding.code == INTERRUPTED), None)
-
-
-def _lines(rungs: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """Yield the rungs in order; group neighbours that were skipped for the same reason."""
-    group: list[Finding] = []
-    for finding in rungs:
-        if group and not (_same(group[-1], finding)):
-            yield group
-            group = []
-        group.append(finding)
-    if group:
-        yield group
-
-
-def _same(finding: Finding, other: Finding) -> bool:
-    if finding.outcome is not other.outcome or finding.code or other.code:
-        return False
-    if finding.outcome is Status.BLOCKED:
-        return finding.blocked_by is other.blocked_by
-    return finding.outcome is Status.SKIPPED and finding.message == other.message
+def _shared(finding: Finding) -> Hashable:
+    """Return what the rungs of a line have in common."""
+    if finding.outcome is Status.BLOCKED and not finding.code:
+        return finding.outcome, finding.blocked_by
+    if finding.outcome is Status.SKIPPED and not finding.code:
+        return finding.outcome, finding.message
+    return id(finding)

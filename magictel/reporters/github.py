@@ -15,7 +15,6 @@ from typing import TextIO
 from magictel.errors import MagictelError
 from magictel.model.events import CheckResult, SendResult
 from magictel.model.finding import Status
-from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
 from magictel.reporters.remedies import segments
 from magictel.reporters.results import ClosingReporter, Results
@@ -24,13 +23,16 @@ from magictel.reporters.testcases import (
     VERIFIED,
     ReportCase,
     checked_cases,
+    deleted,
+    ledger,
     problems,
+    read_back,
     report_cases,
     sent_cases,
     source_cases,
 )
 from magictel.reporters.timing import advice
-from magictel.reporters.verdict import operation, sentence, status_of, worst
+from magictel.reporters.verdict import operation, run_verdict, status_of, target_verdict, worst
 
 _MOST = 10
 """Annotations per level that GitHub shows for a step; it silently drops further ones."""
@@ -126,29 +128,28 @@ def _property(text: str) -> str:
 
 def _blocks(results: Results) -> Iterator[str]:
     run = f" · run {_code(results.send.run_id)}" if results.send and results.send.run_id else ""
-    yield f"## {_SIGNS[worst(results)]} magictel {operation(results)}: {_prose(sentence(results))}\n\n"
+    yield f"## {_SIGNS[worst(results)]} magictel {operation(results)}: {_prose(run_verdict(results))}\n\n"
     if results.seconds:
         yield f"{many(len(results.targets), 'target')} in {span(results.seconds)}{run}\n\n"
     for case in source_cases(results):
         yield from _problem(case) if case.code else (f"{_prose(case.message)}\n\n",)
     for checked in results.check.results if results.check else ():
-        yield from _target(checked, checked_cases(checked), check_page.verdict(checked))
+        yield from _target(checked, checked_cases(checked))
     for sent in results.send.results if results.send else ():
-        yield from _target(sent, sent_cases(sent), send_verdict.verdict(sent), _ledger(sent))
+        yield from _target(sent, sent_cases(sent), _ledger(sent))
     for cleaned in results.cleaned:
-        text = f"{cleaned.deleted} of {cleaned.found or 0} items deleted{': ' + cleaned.message if cleaned.message else ''}"
-        yield f"- {_SIGNS[Status.PASS if cleaned.complete else Status.FAIL]} {_code(cleaned.target)} clean-up: {_prose(text)}\n\n"
+        sign = _SIGNS[Status.PASS if cleaned.complete else Status.FAIL]
+        yield f"- {sign} {_code(cleaned.target)} clean-up: {_prose(deleted(cleaned, ' items'))}\n\n"
     for left in results.left:
         yield f"- ❌ {_code(left)} was not done: the run was interrupted before it\n\n"
 
 
-def _target(result: CheckResult | SendResult, cases: list[ReportCase], verdict: str, ledger: str = "") -> Iterator[str]:
+def _target(result: CheckResult | SendResult, cases: list[ReportCase], counts: str = "") -> Iterator[str]:
     """Show problems expanded; fold the whole ladder and targets that passed."""
-    words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
-    yield f"### {_SIGNS[status_of(result)]} {_prose(words)}\n\n"
+    yield f"### {_SIGNS[status_of(result.outcome)]} {_prose(target_verdict(result))}\n\n"
     if result.endpoint:
         yield f"{_prose(result.exporter)} at {_code(result.endpoint)}\n\n"
-    yield ledger
+    yield counts
     if isinstance(result, SendResult) and result.timing is not None:
         times = ", ".join(f"{name} {_time(seconds)}" for name, seconds in result.timing.steps())
         text = advice(result.timing)
@@ -179,18 +180,11 @@ def _problem(case: ReportCase) -> Iterator[str]:
 
 
 def _ledger(result: SendResult) -> str:
-    """Return tables of the points by fate and by read-back."""
-    receipt, seen = result.receipt, result.verification
-    heads = ["sent", "delivered", "unconfirmed", "rejected", "withheld", "kept", "dropped"]
-    heads = [name for name in heads if name != "unconfirmed" or receipt.unconfirmed]
-    cells = [getattr(receipt, name) for name in heads]
-    if seen is not None and (seen.found or not seen.code):
-        heads += ["found", "missing", "altered", "duplicated", "unverified"]
-        cells += [seen.found, seen.missing, seen.altered, seen.duplicated, seen.unverified]
-        if seen.repeats:
-            heads.append("repeats")
-            cells.append(seen.repeats)
-    return f"| {' | '.join(heads)} |\n|{'---:|' * len(heads)}\n| {' | '.join(map(str, cells))} |\n\n"
+    """Return a table of the points by fate and by read-back."""
+    seen = read_back(result.verification)
+    shown = ("found", "missing", "altered", "duplicated", "unverified", "repeats")
+    counts = ledger(result.receipt) | {name: seen[name] for name in shown if name in seen}
+    return f"| {' | '.join(counts)} |\n|{'---:|' * len(counts)}\n| {' | '.join(map(str, counts.values()))} |\n\n"
 
 
 def _prose(text: str) -> str:

@@ -9,7 +9,6 @@ from importlib.resources import files
 from magictel.errors import MagictelError
 from magictel.model.events import CheckResult, SendResult
 from magictel.model.finding import Status
-from magictel.reporters import check_page, send_verdict
 from magictel.reporters.humanize import bound, many, span
 from magictel.reporters.remedies import segments
 from magictel.reporters.results import ClosingReporter, Results
@@ -19,13 +18,16 @@ from magictel.reporters.testcases import (
     VERIFIED,
     ReportCase,
     checked_cases,
+    deleted,
+    ledger,
+    read_back,
     reason_text,
     sent_cases,
     source_cases,
     undeclared,
 )
 from magictel.reporters.timing import advice
-from magictel.reporters.verdict import operation, sentence, status_of, worst
+from magictel.reporters.verdict import operation, run_verdict, status_of, target_verdict, worst
 
 _WORDS = {
     Status.PASS: "OK",
@@ -44,7 +46,7 @@ class HtmlReporter(ClosingReporter):
     def text(self, results: Results) -> str:
         """Return the page of a run."""
         facts = [*_facts(results), *self._about()]
-        return _page(f"magictel {operation(results)}", sentence(results), worst(results), _body(results), facts)
+        return _page(f"magictel {operation(results)}", run_verdict(results), worst(results), _body(results), facts)
 
     def failure(self, failure: MagictelError) -> str:
         """Return the page of a run without results."""
@@ -79,26 +81,23 @@ def _body(results: Results) -> Iterator[str]:
     if source := source_cases(results):
         yield f"<section><h2>Recording</h2>{_steps(source)}</section>\n"
     for checked in results.check.results if results.check else ():
-        head = _head(checked, check_page.verdict(checked))
-        yield f"<section>{head}{_steps(checked_cases(checked))}</section>\n"
+        yield f"<section>{_head(checked)}{_steps(checked_cases(checked))}</section>\n"
     for sent in results.send.results if results.send else ():
-        head = _head(sent, send_verdict.verdict(sent))
         parts = [_ledger(sent), _steps(sent_cases(sent)), _timing(sent), _reasons(sent), _differences(sent)]
-        yield f"<section>{head}{''.join(parts)}</section>\n"
+        yield f"<section>{_head(sent)}{''.join(parts)}</section>\n"
     for run in results.cleaned:
         status = Status.PASS if run.complete else Status.FAIL
-        text = f"{run.deleted} of {run.found or 0} items deleted{': ' + run.message if run.message else ''}"
-        body = f"<p>{_text(text)}</p>{_way_out(run.code, run.remedy)}"
+        body = f"<p>{_text(deleted(run, ' items'))}</p>{_way_out(run.code, run.remedy)}"
         yield f"<section><h2>{_sign(status)} {_text(run.target)}: clean-up</h2>{body}</section>\n"
     for left in results.left:
         yield f"<section><h2>{_sign(Status.FAIL)} {_text(left)}</h2><p>The run was interrupted before it.</p></section>\n"
 
 
-def _head(result: CheckResult | SendResult, verdict: str) -> str:
-    words = verdict if verdict.startswith(result.target) else f"{result.target}: {verdict}"
+def _head(result: CheckResult | SendResult) -> str:
     where = f" at <code>{_exact(result.endpoint)}</code>" if result.endpoint else ""
     took = _text(span(result.seconds))
-    return f"<h2>{_sign(status_of(result))} {_text(words)}</h2><p class='where'>{_text(result.exporter)}{where} · {took}</p>"
+    title = f"<h2>{_sign(status_of(result.outcome))} {_text(target_verdict(result))}</h2>"
+    return f"{title}<p class='where'>{_text(result.exporter)}{where} · {took}</p>"
 
 
 def _steps(cases: list[ReportCase]) -> str:
@@ -139,19 +138,9 @@ def _way_out(code: str | None, remedy: str | None) -> str:
 
 def _ledger(result: SendResult) -> str:
     """Return the points by fate; then the accepted ones by read-back."""
-    receipt, seen = result.receipt, result.verification
-    unconfirmed = ("unconfirmed",) if receipt.unconfirmed else ()
-    names = ("sent", "delivered", *unconfirmed, "rejected", "withheld", "kept", "dropped")
-    counts = {name: getattr(receipt, name) for name in names}
-    figures = _figures("ledger", counts)
-    if seen is not None and (seen.found or not seen.code):
-        equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
-        counted = {"counted": seen.by_count} if seen.counted else {}
-        back = {"found": seen.found, "equal": equal, **counted, "missing": seen.missing, "altered": seen.altered}
-        repeats = {"repeats": seen.repeats} if seen.repeats else {}
-        figures += _figures(
-            "read back", {**back, "duplicated": seen.duplicated, **repeats, "unverified": seen.unverified}
-        )
+    figures = _figures("ledger", ledger(result.receipt))
+    if seen := read_back(result.verification):
+        figures += _figures("read back", seen)
     return f"<div class='counts'>{figures}</div>"
 
 
@@ -203,7 +192,7 @@ def _differences(result: SendResult) -> str:
 
 def _sign(status: Status) -> str:
     """Return a sign with its word for screen readers."""
-    return f"<span class='sign {status.value}' role='img' aria-label='{_WORDS[status]}'>{DRAWN.symbol[status]}</span>"
+    return f"<span class='sign {status.value}' role='img' aria-label='{_WORDS[status]}'>{DRAWN[status]}</span>"
 
 
 def _text(text: str) -> str:

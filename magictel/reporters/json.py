@@ -8,16 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from magictel.errors import MagictelError
-from magictel.model.events import (
-    CheckFinished,
-    CheckStarted,
-    Event,
-    ReplayFinished,
-    ReplayStarted,
-    RunCleaned,
-    SendFinished,
-    SendStarted,
-)
+from magictel.model.events import CheckFinished, Event, ReplayFinished, RunCleaned, SendFinished
 from magictel.reporters.documents import (
     Document,
     check_document,
@@ -27,7 +18,8 @@ from magictel.reporters.documents import (
     replay_document,
     send_document,
 )
-from magictel.reporters.run_info import RunInfo
+from magictel.reporters.formats import RunInfo
+from magictel.reporters.results import Results
 
 
 class JsonReporter:
@@ -39,25 +31,15 @@ class JsonReporter:
     def __init__(self, write: Callable[[Document], None], info: RunInfo | None = None) -> None:
         self._write = write
         self.info = info
-        self._finished: CheckFinished | SendFinished | None = None
-        self._targets: tuple[str, ...] = ()
-        self._cleaned: list[RunCleaned] = []
+        self._results = Results()
 
     def on(self, event: Event) -> None:
         """Take an event."""
-        match event:
-            case CheckStarted(targets=targets) | SendStarted(targets=targets) | ReplayStarted(targets=targets):
-                self._targets = targets
-            case CheckFinished() | SendFinished():
-                self._finished = event
-            case RunCleaned():
-                self._cleaned.append(event)
-            case _:
-                pass
+        self._results.on(event)
 
     def finish(self) -> None:
         """Write the document."""
-        document = self._document()
+        document = _document(self._results)
         if document is not None:
             self._write(plain({**document, **_about(self.info)}))
 
@@ -65,18 +47,19 @@ class JsonReporter:
         """Write the document for a failure of the whole command."""
         self._write({**error_document(failure), **_about(self.info)})
 
-    def _document(self) -> Document | None:
-        match self._finished:
-            case CheckFinished():
-                return check_document(self._finished, self._targets)
-            case ReplayFinished():
-                return replay_document(self._finished, self._targets)
-            case SendFinished():
-                document = send_document(self._finished, self._targets)
-                _add_cleaned(document, self._cleaned)
-                return document
-            case None:
-                return clean_document(self._cleaned) if self._cleaned else None
+
+def _document(results: Results) -> Document | None:
+    match results.check or results.send:
+        case CheckFinished() as checked:
+            return check_document(checked, results.targets)
+        case ReplayFinished() as replayed:
+            return replay_document(replayed, results.targets)
+        case SendFinished() as sent:
+            document = send_document(sent, results.targets)
+            _add_cleaned(document, results.cleaned)
+            return document
+        case None:
+            return clean_document(results.cleaned) if results.cleaned else None
 
 
 def _about(info: RunInfo | None) -> Document:

@@ -10,9 +10,10 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from magictel.model.finding import Status
 from magictel.reporters.humanize import bound
 from magictel.reporters.remedies import COMMANDS
-from magictel.reporters.symbols import Signs, printable, signs_for, writable
+from magictel.reporters.symbols import STYLES, printable, symbols_for, writable
 
 Part = tuple[str, str]
 """A text and its style: empty, or a style of rich (`bold red`)."""
@@ -46,12 +47,16 @@ class Sheet:
         self._paint = paint
         self._cells = cells
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
-        self.signs: Signs = signs_for(self._encoding)
+        self._symbols = symbols_for(self._encoding)
         self.live = width is not None
         """Return whether rows appear at once: on a terminal."""
         self.broken = False
         self.failed: Callable[[OSError], None] = lambda failure: None
         """Called when the stream fails for a reason other than a closed pipe."""
+
+    def signed(self, status: Status) -> list[Part]:
+        """Return the beginning of a row: the sign of a status between spaces."""
+        return [("  ", ""), (self._symbols[status], STYLES[status]), (" ", "")]
 
     def row(
         self, lead: Sequence[Part], text: str = "", right: str = "", *, style: str = "", hang: int | None = None

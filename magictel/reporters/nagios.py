@@ -20,7 +20,7 @@ from magictel.model.finding import Status
 from magictel.reporters.results import ClosingReporter, Results
 from magictel.reporters.symbols import printable
 from magictel.reporters.testcases import problems, report_cases
-from magictel.reporters.verdict import sentence
+from magictel.reporters.verdict import run_verdict
 
 _LONGEST = 400
 """Characters of the text: some readers truncate a line at 1 KB, and the performance data must survive."""
@@ -78,7 +78,7 @@ def _badness(result: Result) -> tuple[bool, int]:
 
 def _text(results: Results, ranked: list[Result]) -> str:
     """Return the verdict and its cause; for several targets, a cause for each code with the number of targets that share it."""
-    text = sentence(results)
+    text = run_verdict(results)
     rank = {result.target: place for place, result in enumerate(ranked)}
     order = (Status.FAIL, Status.WARN, Status.SKIPPED)
     cases = sorted(

@@ -15,7 +15,7 @@ from magictel.model.events import (
     SendFinished,
     SendStarted,
 )
-from magictel.reporters.run_info import RunInfo
+from magictel.reporters.formats import RunInfo
 
 
 class Results:

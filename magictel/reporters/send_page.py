@@ -9,25 +9,24 @@ from magictel.model.events import (
     ReplayFinished,
     RunCleaned,
     RunCounted,
-    SendFinished,
     SendOutcome,
     SendResult,
     SendStarted,
     SourceReport,
 )
 from magictel.model.finding import Rung, Status
-from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.model.outcome import Fate, Reason
 from magictel.model.timing import Timing
 from magictel.model.verification import Verification
-from magictel.reporters.attempts import attempts
 from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
-from magictel.reporters.differences import shown_difference
-from magictel.reporters.humanize import many, named, span
+from magictel.reporters.evidence import attempts, shown_difference
+from magictel.reporters.humanize import many, span
 from magictel.reporters.layout import Sheet
 from magictel.reporters.remedies import known
-from magictel.reporters.send_verdict import overall, status_of
-from magictel.reporters.testcases import MAY_BE_STORED, doubtful, telling
+from magictel.reporters.results import Results
+from magictel.reporters.testcases import MAY_BE_STORED, doubtful, read_back, telling, undeclared
 from magictel.reporters.timing import advice
+from magictel.reporters.verdict import clean_overall, send_overall, status_of
 
 _SHOWN = 5
 """Differences shown per target; the JSON report has all."""
@@ -35,7 +34,6 @@ _EXAMPLE = 130
 """Maximum length of a reason's example, which names a point."""
 _AT_ONCE = 0.01
 
-_COLOUR = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red"}
 _ORDER = (Status.FAIL, Status.BLOCKED, Status.WARN, Status.PASS, Status.SKIPPED)
 _FATES = {
     Fate.UNCONFIRMED: Status.WARN,
@@ -45,6 +43,9 @@ _FATES = {
     Fate.WITHHELD: Status.SKIPPED,
     Fate.DELIVERED: Status.SKIPPED,
 }
+
+Note = tuple[Status, Callable[[Sheet], None]]
+"""A note below the points' way: its status, which orders the notes, and what writes it."""
 
 
 def write_start(sheet: Sheet, started: SendStarted) -> None:
@@ -66,7 +67,7 @@ def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None
         sheet.blank()
     write_header(sheet, result.target, result.exporter, result.endpoint)
     status = status_of(result.outcome)
-    sheet.row([("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (" ", "")], _way(sheet, result))
+    sheet.row(sheet.signed(status), _way(result))
     for _, write in sorted(_notes(result), key=lambda note: _ORDER.index(note[0])):
         write(sheet)
     if result.timing is not None:
@@ -74,7 +75,7 @@ def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None
     sheet.flush()
 
 
-def _notes(result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]]]:
+def _notes(result: SendResult) -> Iterator[Note]:
     """Yield the notes below the points' way, each with its status."""
     stopped = {finding.code for finding in result.findings if finding.outcome is Status.FAIL}
     for finding in result.findings:
@@ -83,14 +84,14 @@ def _notes(result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]
             yield finding.outcome, partial(write_rung, finding=finding)
     for reason in result.receipt.reasons:
         if reason.fate is not Fate.DROPPED or reason.code not in stopped:
-            yield _FATES[reason.fate], partial(_write_reason, reason=reason, result=result)
+            yield _reason(reason, result)
     if (tried := attempts(result.receipt)) is not None:
-        yield Status.SKIPPED, _note(Status.SKIPPED, "attempts", tried, (), None)
+        yield _note(Status.SKIPPED, "attempts", tried, (), None)
     if result.verification is not None:
         yield from _verification(result.verification, result)
     elif result.outcome is SendOutcome.UNVERIFIED:
         lines = [result.message or ""]
-        yield Status.WARN, _note(Status.WARN, "unverified", result.code, lines, result.remedy)
+        yield _note(Status.WARN, "unverified", result.code, lines, result.remedy)
 
 
 def write_counted(sheet: Sheet, counted: RunCounted) -> None:
@@ -110,39 +111,26 @@ def write_cleaned(sheet: Sheet, cleaned: RunCleaned) -> None:
         text = f"deleted {cleaned.deleted}"
     else:
         text = f"deleted {cleaned.deleted} of {cleaned.found}" + (f": {cleaned.message}" if cleaned.message else "")
-    sheet.row(
-        [(cleaned.target, "bold"), ("  ", ""), (sheet.signs.symbol[status], sheet.signs.style[status]), (" ", "")], text
-    )
+    sheet.row([(cleaned.target, "bold"), *sheet.signed(status)], text)
     write_way_out(sheet, cleaned.code, cleaned.remedy)
     sheet.flush()
 
 
-def write_end(
-    sheet: Sheet, targets: Sequence[str], finished: SendFinished | None, cleaned: Sequence[RunCleaned]
-) -> None:
+def write_end(sheet: Sheet, results: Results) -> None:
     """Write the last line: the verdict over all targets."""
-    status = Status.PASS
-    words = []
-    seconds = None
+    status, sentences = Status.PASS, []
+    finished = results.send
     if finished is not None:
         status = Status.FAIL if finished.interrupted else status_of(finished.outcome)
-        words.append(overall(targets, finished))
-        seconds = finished.seconds
-    if cleaned:
-        left = [run.target for run in cleaned if not run.complete]
-        status = Status.FAIL if left else status
-        words.append(
-            f"not cleaned: {named(left)}"
-            if left
-            else f"cleaned, {many(sum(run.deleted for run in cleaned), 'item')} deleted"
-        )
+        sentences.append(send_overall(results.targets, finished))
+    if results.cleaned:
+        status = status if all(run.complete for run in results.cleaned) else Status.FAIL
+        sentences.append(clean_overall(results.cleaned))
     if isinstance(finished, ReplayFinished):
         _write_source(sheet, finished.source)
-    if words:
-        if len(targets) > 1:
-            sheet.blank()
-        write_verdict(sheet, "; ".join(words), _COLOUR[status], seconds)
-    sheet.flush()
+    if len(results.targets) > 1:
+        sheet.blank()
+    write_verdict(sheet, "; ".join(sentences), status, finished.seconds if finished is not None else None)
 
 
 def _write_source(sheet: Sheet, source: SourceReport) -> None:
@@ -151,48 +139,28 @@ def _write_source(sheet: Sheet, source: SourceReport) -> None:
         status = Status.WARN if source.lost else Status.SKIPPED
         examples = [f"for example {example}" for example in source.examples[:1]]
         lines = [*map(str, source.reasons), *examples]
-        _trouble(sheet, status, f"skipped {source.skipped}", source.code, lines, None)
+        _write_note(sheet, status, f"skipped {source.skipped}", source.code, lines, None)
     for warning in source.warnings:
-        _trouble(sheet, Status.WARN, "doubtful", "source.doubtful", [warning], None)
+        _write_note(sheet, Status.WARN, "doubtful", "source.doubtful", [warning], None)
 
 
-def _way(sheet: Sheet, result: SendResult) -> str:
+def _way(result: SendResult) -> str:
     """Return `sent 12 → accepted 11, rejected 1 → found 11, equal 9, altered 2   visible after 1.03 s`."""
     receipt, seen = result.receipt, result.verification
     if not receipt.sent:
         return "no points were left to send"
     if not receipt.attempts and receipt.undelivered == receipt.sent:
         return f"nothing was sent: all {many(receipt.sent, 'point')} undelivered"
-    steps = [f"sent {receipt.sent}", _counted(accepted=receipt.delivered, **_fates(receipt))]
-    if seen is not None and (seen.found or not seen.code):
-        equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
-        steps.append(
-            _counted(
-                found=seen.found,
-                equal=equal,
-                counted=seen.by_count,
-                missing=seen.missing,
-                altered=seen.altered,
-                duplicated=seen.duplicated,
-                unverified=seen.unverified,
-            )
-            + (f", {many(seen.repeats, 'repeat')}" if seen.repeats else "")
-        )
-    way = f" {sheet.signs.arrow} ".join(steps)
+    fates = {fate.value: getattr(receipt, fate.value) for fate in Fate if fate is not Fate.DELIVERED}
+    steps = [f"sent {receipt.sent}", _counted(accepted=receipt.delivered, **fates)]
+    if seen is not None and (counts := read_back(seen)):
+        repeats = f", {many(seen.repeats, 'repeat')}" if seen.repeats else ""
+        steps.append(_counted(**{name: count for name, count in counts.items() if name != "repeats"}) + repeats)
+    way = " → ".join(steps)
     visible = seen.time_to_visible if seen is not None else None
     if visible is None:
         return way
     return f"{way}   visible " + ("at once" if visible < _AT_ONCE else f"after {visible:.2f} s")
-
-
-def _fates(receipt: Receipt) -> dict[str, int]:
-    return {
-        "unconfirmed": receipt.unconfirmed,
-        "rejected": receipt.rejected,
-        "withheld": receipt.withheld,
-        "kept": receipt.kept,
-        "dropped": receipt.dropped,
-    }
 
 
 def _counted(**counts: int) -> str:
@@ -200,40 +168,36 @@ def _counted(**counts: int) -> str:
     return ", ".join(f"{word} {count}" for word, count in (first, *(pair for pair in rest if pair[1])))
 
 
-def _write_reason(sheet: Sheet, reason: Reason, result: SendResult) -> None:
-    status = _FATES[reason.fate]
+def _reason(reason: Reason, result: SendResult) -> Note:
     lines = [reason.message]
     if reason.example and reason.example not in reason.message:
-        example = (
-            reason.example if len(reason.example) <= _EXAMPLE else reason.example[:_EXAMPLE].rstrip() + sheet.signs.etc
-        )
-        lines.append(f"for example {example}")
+        cut = reason.example if len(reason.example) <= _EXAMPLE else reason.example[:_EXAMPLE].rstrip() + "…"
+        lines.append(f"for example {cut}")
     if doubtful(reason):
         lines.append(MAY_BE_STORED)
     remedy = result.remedy if reason.code == result.code else None
-    _trouble(sheet, status, f"{reason.fate} {reason.count}", reason.code, lines, remedy)
+    return _note(_FATES[reason.fate], f"{reason.fate} {reason.count}", reason.code, lines, remedy)
 
 
-def _verification(seen: Verification, result: SendResult) -> Iterator[tuple[Status, Callable[[Sheet], None]]]:
+def _verification(seen: Verification, result: SendResult) -> Iterator[Note]:
     remedy = result.remedy
     if seen.missing and not seen.code:
         names = ", ".join(seen.missing_points[:_SHOWN]) + (" …" if seen.missing > _SHOWN else "")
         lines = ["The backend accepted these points and answers queries, but did not show the points in time:", names]
-        yield Status.FAIL, _note(Status.FAIL, f"lost {seen.missing}", "verify.lost", lines, remedy)
-    altered = [difference for difference in seen.differences if difference.declared is None]
-    if altered:
+        yield _note(Status.FAIL, f"lost {seen.missing}", "verify.lost", lines, remedy)
+    if altered := undeclared(seen):
         shown = telling(altered)[:_SHOWN]
         lines = [shown_difference(difference) for difference in shown]
         if len(altered) > len(shown):
             lines.append(f"and {many(len(altered) - len(shown), 'more difference')} (--format json shows all)")
-        yield Status.FAIL, _note(Status.FAIL, f"altered {seen.altered}", "verify.altered", lines, remedy)
+        yield _note(Status.FAIL, f"altered {seen.altered}", "verify.altered", lines, remedy)
     if seen.duplicated:
         lines = ["The backend shows points more than once: sums count them twice."]
-        yield Status.FAIL, _note(Status.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", lines, remedy)
+        yield _note(Status.FAIL, f"duplicated {seen.duplicated}", "verify.duplicated", lines, remedy)
     if seen.code or seen.unverified:
         lines = [seen.message or "The backend cannot show some stored fields, so they cannot be compared."]
         what, code = f"unverified {seen.unverified or seen.expected}", seen.code or "verify.unreadable"
-        yield Status.WARN, _note(Status.WARN, what, code, lines, seen.remedy)
+        yield _note(Status.WARN, what, code, lines, seen.remedy)
     yield Status.SKIPPED, partial(_write_declared, seen=seen)
 
 
@@ -244,32 +208,26 @@ def _write_declared(sheet: Sheet, seen: Verification) -> None:
         forms = ", ".join(dict.fromkeys(str(difference.declared) for difference in declared))
         count = len({difference.point for difference in declared}) if seen.as_declared is None else seen.as_declared
         points = many(count, "point")
-        lead = [("  ", ""), (sheet.signs.symbol[Status.SKIPPED], "dim"), (" expected loss  ", "dim")]
-        sheet.row(lead, f"{forms} ({points})", style="dim")
+        sheet.row([*sheet.signed(Status.SKIPPED), ("expected loss  ", "dim")], f"{forms} ({points})", style="dim")
 
 
 def _write_timing(sheet: Sheet, timing: Timing) -> None:
     """Write a row for each step, then the advice."""
-    sheet.row([("  ", ""), (sheet.signs.symbol[Status.SKIPPED], "dim"), (" timing", "")])
+    sheet.row([*sheet.signed(Status.SKIPPED), ("timing", "")])
     for name, seconds in timing.steps():
         sheet.row([(f"      {name:<12}{span(seconds):>8}", "")])
     sheet.note(6, advice(timing))
 
 
-def _note(
-    status: Status, what: str, code: str | None, lines: Sequence[str], remedy: str | None
-) -> Callable[[Sheet], None]:
-    return partial(_trouble, status=status, what=what, code=code, lines=lines, remedy=remedy)
+def _note(status: Status, what: str, code: str | None, lines: Sequence[str], remedy: str | None) -> Note:
+    return status, partial(_write_note, status=status, what=what, code=code, lines=lines, remedy=remedy)
 
 
-def _trouble(
+def _write_note(
     sheet: Sheet, status: Status, what: str, code: str | None, lines: Sequence[str], remedy: str | None
 ) -> None:
-    style = sheet.signs.style[status]
-    sheet.row(
-        [("  ", ""), (sheet.signs.symbol[status], style), (f" {what:<13} ", "dim" if status is Status.SKIPPED else "")],
-        code or "",
-    )
+    style = "dim" if status is Status.SKIPPED else ""
+    sheet.row([*sheet.signed(status), (f"{what:<13} ", style)], code or "")
     for line in lines:
         sheet.note(6, line)
     if status is Status.FAIL and not remedy:

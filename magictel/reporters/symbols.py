@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from magictel.model.finding import Status
 
@@ -24,35 +23,22 @@ _PLAIN: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """A sign for each status of a rung, all of the same width."""
-
-    symbol: Mapping[Status, str]
-    arrow: str
-    etc: str
-    style: Mapping[Status, str] = field(
-        default_factory=lambda: {
-            Status.PASS: "green",
-            Status.WARN: "yellow",
-            Status.FAIL: "red",
-            Status.SKIPPED: "dim",
-            Status.BLOCKED: "dim",
-        }
-    )
+Symbols = Mapping[Status, str]
+"""A sign for each status of a rung, all of the same width."""
+STYLES: Mapping[Status, str] = {
+    Status.PASS: "green",
+    Status.WARN: "yellow",
+    Status.FAIL: "red",
+    Status.SKIPPED: "dim",
+    Status.BLOCKED: "dim",
+}
 
 
-DRAWN = Signs(
-    {Status.PASS: "√", Status.WARN: "‼", Status.FAIL: "×", Status.SKIPPED: "·", Status.BLOCKED: "-"}, "→", "…"
-)
-SPELLED = Signs(
-    {Status.PASS: "ok  ", Status.WARN: "warn", Status.FAIL: "FAIL", Status.SKIPPED: ".   ", Status.BLOCKED: "-   "},
-    "->",
-    "...",
-)
+DRAWN: Symbols = dict(zip(STYLES, "√‼×·-", strict=True))
+SPELLED: Symbols = dict(zip(STYLES, ("ok  ", "warn", "FAIL", ".   ", "-   "), strict=True))
 
 
-def signs_for(encoding: str | None) -> Signs:
+def symbols_for(encoding: str | None) -> Symbols:
     """Return the drawn signs if the encoding has them all, otherwise words."""
     try:
         "√‼×·→…".encode(encoding or "ascii")
@@ -81,22 +67,12 @@ def printable(text: str) -> str:
     """Escape control and format characters except line ends: a server's text must not control the terminal."""
     if text.isprintable():
         return text
-    return "".join(
-        character if character == "\n" or not _steers(character) else _spelled(character) for character in text
-    )
-
-
-def _steers(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(map(_spelled, text))
 
 
 def _spelled(character: str) -> str:
+    if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return character
     if character == "\t":
         return " "
-    return (
-        f"\\x{ord(character):02x}"
-        if ord(character) < 256
-        else f"\\u{ord(character):04x}"
-        if ord(character) < 65536
-        else f"\\U{ord(character):08x}"
-    )
+    return character.encode("unicode_escape").decode() if ord(character) > 255 else f"\\x{ord(character):02x}"

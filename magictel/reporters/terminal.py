@@ -8,7 +8,6 @@ from typing import TextIO
 from magictel.model.events import (
     Accepted,
     CheckFinished,
-    CheckOutcome,
     CheckResult,
     CheckStarted,
     ClimbStarted,
@@ -20,7 +19,6 @@ from magictel.model.events import (
     RunCounted,
     RungClimbed,
     SendFinished,
-    SendOutcome,
     SendResult,
     SendStarted,
     TargetChecked,
@@ -28,11 +26,14 @@ from magictel.model.events import (
     Ticked,
     Waited,
 )
+from magictel.model.finding import Status
 from magictel.reporters import check_page, send_page
 from magictel.reporters.humanize import many
 from magictel.reporters.layout import Paint, Sheet
 from magictel.reporters.progress import Progress
+from magictel.reporters.results import Results
 from magictel.reporters.tty import columns, is_terminal
+from magictel.reporters.verdict import status_of
 
 
 class TerminalReporter:
@@ -45,26 +46,24 @@ class TerminalReporter:
         self._sheet = sheet
         self._quiet = quiet
         self._progress = progress or Progress(None)
-        self._targets: tuple[str, ...] = ()
+        self._results = Results()
         self._waiting: list[str] = []
         self._done: dict[str, CheckResult | SendResult] = {}
-        self._check: CheckFinished | None = None
-        self._send: SendFinished | None = None
-        self._cleaned: list[RunCleaned] = []
         self._ladder: check_page.Ladder | None = None
 
     def on(self, event: Event) -> None:
         """Take one event."""
+        self._results.on(event)
         match event:
-            case CheckStarted(targets=targets):
-                self._begin(targets, "checking")
-            case SendStarted(targets=targets):
+            case CheckStarted():
+                self._begin("checking")
+            case SendStarted():
                 self._progress.clear()
                 if not self._quiet:
                     send_page.write_start(self._sheet, event)
-                self._begin(targets, "sending to")
-            case ReplayStarted(targets=targets):
-                self._begin(targets, "replaying to")
+                self._begin("sending to")
+            case ReplayStarted():
+                self._begin("replaying to")
             case ReplayMoved():
                 self._progress.bar(event)
             case Waited():
@@ -75,54 +74,50 @@ class TerminalReporter:
                 self._climbed(event)
             case Ticked():
                 self._progress.tick()
-            case Accepted():
-                pass
-            case TargetChecked(result=result):
+            case TargetChecked(result=result) | TargetSent(result=result):
                 self._take(result)
-            case TargetSent(result=sent):
-                self._take(sent)
-            case CheckFinished():
-                self._check = event
-                self._write_rest(event.results)
-            case SendFinished():
-                self._send = event
-                self._write_rest(event.results)
+            case CheckFinished(results=results) | SendFinished(results=results):
+                self._write_rest(results)
             case RunCounted():
                 self._progress.clear()
-                if len(self._targets) > 1 and not self._cleaned:
+                if len(self._results.targets) > 1 and not self._results.cleaned:
                     self._sheet.blank()
                 send_page.write_counted(self._sheet, event)
             case RunCleaned():
-                self._cleaned.append(event)
                 self._progress.clear()
                 send_page.write_cleaned(self._sheet, event)
+            case Accepted():
+                pass
 
     def finish(self) -> None:
         """Write the verdict."""
         self._progress.clear()
         if self._quiet and self._all_good():
             return
-        if self._check is not None:
-            check_page.write_end(self._sheet, self._targets, self._check)
-        if self._send is not None or self._cleaned:
-            send_page.write_end(self._sheet, self._targets, self._send, self._cleaned)
+        results = self._results
+        if results.check is not None:
+            check_page.write_end(self._sheet, results.targets, results.check)
+        if results.send is not None or results.cleaned:
+            send_page.write_end(self._sheet, results)
         self._sheet.flush()
 
     def _all_good(self) -> bool:
-        finished = [event for event in (self._check, self._send) if event is not None]
-        results = [result for event in finished for result in event.results]
-        broken = any(event.interrupted for event in finished) or any(not cleaned.complete for cleaned in self._cleaned)
-        read = not isinstance(self._send, ReplayFinished) or not (self._send.broken or self._send.source.skipped)
-        return bool(finished or self._cleaned) and not broken and read and all(map(_good, results))
+        finished = [event for event in (self._results.check, self._results.send) if event is not None]
+        cleaned = self._results.cleaned
+        broken = any(event.interrupted for event in finished) or not all(run.complete for run in cleaned)
+        sent = self._results.send
+        read = not isinstance(sent, ReplayFinished) or not (sent.broken or sent.source.skipped)
+        good = all(_good(result) for event in finished for result in event.results)
+        return bool(finished or cleaned) and not broken and read and good
 
-    def _begin(self, targets: tuple[str, ...], verb: str) -> None:
-        self._targets = targets
+    def _begin(self, verb: str) -> None:
+        targets = self._results.targets
         self._waiting = list(targets)
         self._progress.say(f"{verb} {targets[0] if len(targets) == 1 else many(len(targets), 'target')}")
 
     def _climb(self, event: ClimbStarted) -> None:
         self._progress.climb(event.target)
-        if self._sheet.live and not self._quiet and event.final and len(self._targets) == 1:
+        if self._sheet.live and not self._quiet and event.final and len(self._results.targets) == 1:
             self._progress.clear()
             self._ladder = check_page.Ladder(self._sheet)
             self._ladder.begin(event.target, event.exporter, event.endpoint)
@@ -153,15 +148,13 @@ class TerminalReporter:
         if isinstance(result, CheckResult) and self._ladder is not None:
             self._ladder.end(result)
         elif isinstance(result, CheckResult):
-            check_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
+            check_page.write_block(self._sheet, result, alone=len(self._results.targets) == 1)
         else:
-            send_page.write_block(self._sheet, result, alone=len(self._targets) == 1)
+            send_page.write_block(self._sheet, result, alone=len(self._results.targets) == 1)
 
 
 def _good(result: CheckResult | SendResult) -> bool:
-    if isinstance(result, CheckResult):
-        return result.outcome is CheckOutcome.PASS
-    return result.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED)
+    return status_of(result.outcome) is Status.PASS
 
 
 def sheet_for(stream: TextIO, environment: Mapping[str, str]) -> Sheet:

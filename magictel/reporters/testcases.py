@@ -9,7 +9,7 @@ import msgspec
 
 from magictel.model.events import INTERRUPTED, CheckResult, ReplayFinished, RunCleaned, SendOutcome, SendResult
 from magictel.model.finding import Finding, Status
-from magictel.model.outcome import Fate, Reason
+from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.verification import Difference, Verification
 from magictel.reporters.evidence import lines
 from magictel.reporters.humanize import many, named
@@ -89,8 +89,7 @@ def sent_cases(result: SendResult) -> list[ReportCase]:
 def cleaned_case(run: RunCleaned) -> ReportCase:
     """Return the case of a clean-up."""
     status = Status.PASS if run.complete else Status.FAIL
-    message = f"{run.deleted} of {run.found or 0} deleted" + (f": {run.message}" if run.message else "")
-    return ReportCase(run.target, run.exporter, CLEANED, status, message, run.code, run.remedy)
+    return ReportCase(run.target, run.exporter, CLEANED, status, deleted(run), run.code, run.remedy)
 
 
 def reason_text(reason: Reason) -> str:
@@ -124,95 +123,92 @@ def undeclared(seen: Verification) -> list[Difference]:
 
 
 def _rung(target: str, exporter: str, finding: Finding) -> ReportCase:
-    details = tuple(lines(finding)) if finding.outcome in (Status.FAIL, Status.WARN) else ()
-    code = None if finding.outcome is Status.PASS else finding.code
+    status = finding.outcome
+    details = tuple(lines(finding)) if status in (Status.FAIL, Status.WARN) else ()
+    code = None if status is Status.PASS else finding.code
     origin = str(finding.evidence.get("origin") or "")
-    return ReportCase(
-        target,
-        exporter,
-        finding.rung.value,
-        finding.outcome,
-        finding.message,
-        code,
-        finding.remedy,
-        details,
-        finding.seconds,
-        origin,
-    )
+    step = (target, exporter, finding.rung.value, status, finding.message)
+    return ReportCase(*step, code, finding.remedy, details, finding.seconds, origin)
 
 
 def _accepted(result: SendResult) -> ReportCase:
     receipt = result.receipt
-    details = tuple(map(reason_text, receipt.reasons))
-    bad = receipt.undelivered or receipt.rejected
+    step = (result.target, result.exporter, ACCEPTED)
+    details, seconds = tuple(map(reason_text, receipt.reasons)), float(receipt.seconds)
     message = f"{receipt.delivered} of {many(receipt.sent, 'point')} accepted"
-    if not bad:
-        return ReportCase(
-            result.target,
-            result.exporter,
-            ACCEPTED,
-            Status.PASS,
-            message,
-            details=details,
-            seconds=float(receipt.seconds),
-        )
-    why = result.message or result.outcome.value
-    return ReportCase(
-        result.target,
-        result.exporter,
-        ACCEPTED,
-        Status.FAIL,
-        f"{message}: {why}",
-        result.code,
-        result.remedy or known(result.code),
-        details,
-        float(receipt.seconds),
-    )
+    if not (receipt.undelivered or receipt.rejected):
+        return ReportCase(*step, Status.PASS, message, details=details, seconds=seconds)
+    message = f"{message}: {result.message or result.outcome.value}"
+    remedy = result.remedy or known(result.code)
+    return ReportCase(*step, Status.FAIL, message, result.code, remedy, details, seconds)
 
 
 def _verified(result: SendResult) -> ReportCase:
-    seen, receipt = result.verification, result.receipt
-    name = (result.target, result.exporter, VERIFIED)
+    seen, step = result.verification, (result.target, result.exporter, VERIFIED)
+    unreadable = "the backend cannot be queried"
+    if seen is None and result.outcome is SendOutcome.UNVERIFIED:
+        return ReportCase(*step, Status.SKIPPED, result.message or unreadable, result.code, result.remedy)
     if seen is None:
-        if result.outcome is SendOutcome.UNVERIFIED:
-            return ReportCase(
-                *name, Status.SKIPPED, result.message or "the backend cannot be queried", result.code, result.remedy
-            )
-        return ReportCase(*name, Status.SKIPPED, "not read back" if receipt.delivered else "nothing was accepted")
-    bad = [
-        f"{count} {word}"
-        for count, word in ((seen.missing, "lost"), (seen.altered, "altered"), (seen.duplicated, "duplicated"))
-        if count
-    ]
+        why = "not read back" if result.receipt.delivered else "nothing was accepted"
+        return ReportCase(*step, Status.SKIPPED, why)
     if seen.code and not seen.found:
-        return ReportCase(
-            *name, Status.SKIPPED, seen.message or "the backend cannot be queried", seen.code, seen.remedy
-        )
-    if bad:
-        known_code = result.outcome in (SendOutcome.LOST, SendOutcome.ALTERED, SendOutcome.DUPLICATED)
-        code = result.code if known_code else f"verify.{bad[0].split()[1]}"
-        altered = undeclared(seen)
-        shown = telling(altered)[:_DIFFERENCES]
-        more = many(len(altered) - len(shown), "more difference")
-        details = [
-            *map(difference_text, shown),
-            *([f"and {more} in the JSON report"] if len(altered) > len(shown) else []),
-            *(f"lost: {point}" for point in seen.missing_points),
-        ]
-        message = f"of {many(seen.expected, 'accepted point')}: {', '.join(bad)}"
-        remedy = (result.remedy if known_code else None) or known(code)
-        return ReportCase(*name, Status.FAIL, message, code, remedy, tuple(details), seen.time_to_visible)
+        return ReportCase(*step, Status.SKIPPED, seen.message or unreadable, seen.code, seen.remedy)
+    if seen.missing or seen.altered or seen.duplicated:
+        return _wrong(result, seen)
     if seen.code or seen.unverified:
         why = seen.message or f"{many(seen.unverified, 'point')} with fields that the backend cannot show"
-        return ReportCase(*name, Status.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)
+        return ReportCase(*step, Status.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)
     how = "equal" if not seen.counted else f"of them {counted_only(seen)}"
     how += f", {many(seen.repeats, 'repeat')}" if seen.repeats else ""
-    return ReportCase(
-        *name,
-        Status.PASS,
-        f"{seen.found} of {many(seen.expected, 'point')} found, {how}",
-        seconds=seen.time_to_visible,
-    )
+    message = f"{seen.found} of {many(seen.expected, 'point')} found, {how}"
+    return ReportCase(*step, Status.PASS, message, seconds=seen.time_to_visible)
+
+
+def _wrong(result: SendResult, seen: Verification) -> ReportCase:
+    """Return the case of a read-back that shows lost, altered or duplicated points."""
+    counts = ((seen.missing, "lost"), (seen.altered, "altered"), (seen.duplicated, "duplicated"))
+    wrong = [(count, word) for count, word in counts if count]
+    known_code = result.outcome in (SendOutcome.LOST, SendOutcome.ALTERED, SendOutcome.DUPLICATED)
+    code = result.code if known_code else f"verify.{wrong[0][1]}"
+    altered = undeclared(seen)
+    shown = telling(altered)[:_DIFFERENCES]
+    details = list(map(difference_text, shown))
+    if len(altered) > len(shown):
+        details.append(f"and {many(len(altered) - len(shown), 'more difference')} in the JSON report")
+    details += [f"lost: {point}" for point in seen.missing_points]
+    found = ", ".join(f"{count} {word}" for count, word in wrong)
+    message = f"of {many(seen.expected, 'accepted point')}: {found}"
+    remedy = (result.remedy if known_code else None) or known(code)
+    step = (result.target, result.exporter, VERIFIED)
+    return ReportCase(*step, Status.FAIL, message, code, remedy, tuple(details), seen.time_to_visible)
+
+
+def ledger(receipt: Receipt) -> dict[str, int]:
+    """Return the points by fate, the sent ones first; `unconfirmed` only if there are any."""
+    fates = {fate.value: getattr(receipt, fate.value) for fate in Fate}
+    return {"sent": receipt.sent} | {name: count for name, count in fates.items() if count or name != "unconfirmed"}
+
+
+def read_back(seen: Verification | None) -> dict[str, int]:
+    """Return the accepted points by the result of their read-back; nothing if the backend could not be queried."""
+    if seen is None or (seen.code and not seen.found):
+        return {}
+    equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
+    return {
+        "found": seen.found,
+        "equal": equal,
+        **({"counted": seen.by_count} if seen.counted else {}),
+        "missing": seen.missing,
+        "altered": seen.altered,
+        "duplicated": seen.duplicated,
+        **({"repeats": seen.repeats} if seen.repeats else {}),
+        "unverified": seen.unverified,
+    }
+
+
+def deleted(run: RunCleaned, unit: str = "") -> str:
+    """Return `3 of 12 items deleted: the backend is read-only`."""
+    return f"{run.deleted} of {run.found or 0}{unit} deleted" + (f": {run.message}" if run.message else "")
 
 
 def counted_only(seen: Verification) -> str:

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from magictel.model.events import ReplayFinished, SourceReport
 from magictel.model.verification import Difference, Verification
-from magictel.reporters.send_verdict import overall
 from magictel.reporters.testcases import telling
+from magictel.reporters.verdict import send_overall
 from tests.reporters.cases import ACCEPTED, MIXED, send_events
 from tests.reporters.reporting import report
 from tests.reporters.test_terminal import text
@@ -67,4 +67,4 @@ def test_of_many_attributes_the_first_are_shown_and_the_time() -> None:
 )
 def test_an_interrupted_replay_says_how_far_it_came(go_on: int | None, message: str) -> None:
     finished = ReplayFinished("", (ACCEPTED, MIXED), 1.0, True, SourceReport(("f",), 9000, 2), go_on=go_on)
-    assert overall(("quick", "staging-es"), finished) == message
+    assert send_overall(("quick", "staging-es"), finished) == message
