@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 
 from magictel.encoding.withheld import Withheld
 from magictel.model import validity
-from magictel.model.metrics import Group, Kind, Stream
+from magictel.model.metrics import Group, Kind, Series
 from magictel.model.validity import Problem
 
 CODE = "delivery.impossible-point"
@@ -32,9 +32,8 @@ def possible(groups: Iterable[Group]) -> Iterator[Group | Withheld]:
             yield group
             continue
         for at, problem in problems.items():
-            yield Withheld(
-                CODE, f"an impossible point: {problem}", _named(group.stream, group.points[at]), refused=True
-            )
+            series = Series(group.stream, group.points[at].attributes or {})
+            yield Withheld(CODE, f"an impossible point: {problem}", str(series), refused=True)
         points = [point for at, point in enumerate(group.points) if at not in problems]
         if points:
             yield replace(group, points=points)
@@ -75,8 +74,3 @@ def _exponential(point: ExponentialHistogramDataPoint) -> Problem | None:
     positive, negative = point.positive, point.negative
     sides = (positive.offset, positive.bucket_counts), (negative.offset, negative.bucket_counts)
     return validity.exponential_histogram(point.scale, point.zero_count, *sides, point.count, point.min, point.max)
-
-
-def _named(stream: Stream, point: Any) -> str:
-    attributes = ", ".join(f"{key}={value}" for key, value in (point.attributes or {}).items())
-    return f"{stream.name}{{{attributes}}}"[:200]

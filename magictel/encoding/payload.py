@@ -101,7 +101,7 @@ class Payload:
         sizes = self._known_sizes()
         middle = len(sizes) // 2
         cut = sum(sizes[:middle])
-        before, behind = _divided(self.runs, middle, sizes)
+        before, behind = (_kept(self.runs, half, sizes) for half in (range(middle), range(middle, len(sizes))))
         first, second = sizes[:middle], sizes[middle:]
         return (
             replace(self, body=self.body[:cut], points=len(first), sizes=first, runs=before, at=self.at[:middle]),
@@ -114,25 +114,7 @@ class Payload:
         return self.sizes
 
 
-def _divided(runs: Iterable[Run], middle: int, sizes: tuple[int, ...]) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
-    before: list[Run] = []
-    behind: list[Run] = []
-    start = 0
-    for run in runs:
-        end = start + run.points
-        if end <= middle:
-            before.append(run)
-        elif start >= middle:
-            behind.append(run)
-        else:
-            size = sum(sizes[start:middle])
-            before.append(Run(run.envelope, middle - start, size))
-            behind.append(Run(run.envelope, end - middle, run.size - size))
-        start = end
-    return tuple(before), tuple(behind)
-
-
-def _kept(runs: Iterable[Run], wanted: list[int], sizes: tuple[int, ...]) -> tuple[Run, ...]:
+def _kept(runs: Iterable[Run], wanted: Sequence[int], sizes: tuple[int, ...]) -> tuple[Run, ...]:
     kept: list[Run] = []
     start = place = 0
     for run in runs:

@@ -80,6 +80,10 @@ class Series:
     stream: Stream
     attributes: Attributes = field(hash=False)
 
+    def __str__(self) -> str:
+        attributes = ", ".join(f"{key}={value}" for key, value in self.attributes.items())
+        return f"{self.stream.name}{{{attributes}}}"[:200]
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

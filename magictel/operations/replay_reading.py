@@ -15,7 +15,7 @@ from magictel.sources.batching import SLICE, Gathering, Slice
 from magictel.sources.errors import SourceError
 from magictel.sources.filtering import Filter
 from magictel.sources.recording import Batch, Recordings
-from magictel.sources.span import Span
+from magictel.sources.times import Span
 
 _SECOND = 1_000_000_000
 _TICK = 0.2

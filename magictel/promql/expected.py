@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.formats import lossy
 from magictel.formats.prometheus.names import label_name, label_value
-from magictel.formats.prometheus.series import SeriesNames, describe, identity, reserved, samples
+from magictel.formats.prometheus.series import SeriesNames, identity, reserved, samples
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import POINT, Expected, Seen, Value
 
@@ -43,7 +43,7 @@ def expected(names: SeriesNames, series: Series, point: Point, *, target_info: b
         fields.update({f"target_info.{name}": value for name, value in names.resource_labels(resource).items()})
     fields.update(_numbers(point))
     point_name = labels.get(POINT_LABEL)
-    return Expected(key_of(labels), f"{series.stream.name} {point_name}" if point_name else describe(series), fields)
+    return Expected(key_of(labels), f"{series.stream.name} {point_name}" if point_name else str(series), fields)
 
 
 def key_of(labels: Mapping[str, str]) -> str:

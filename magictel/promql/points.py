@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from magictel.formats.prometheus.names import label_value
-from magictel.formats.prometheus.series import SeriesNames, describe, identity, milliseconds, samples
+from magictel.formats.prometheus.series import SeriesNames, identity, milliseconds, samples
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Seen, Unreadable, Value
@@ -61,7 +61,7 @@ class Identities:
         name, labels = self._wanted(series)
         # The metric's own name is part of the key: of two that get the same name in Prometheus, one is not shown as sent.
         key = f"{_AT}{series.stream.name}{_AT}{_series(labels)}"
-        known = _Known(series.attributes, name, labels, key, describe(series), {})
+        known = _Known(series.attributes, name, labels, key, str(series), {})
         self._streams(series.stream)[id(series.attributes)] = known
         return known
 

@@ -6,7 +6,7 @@ Attributes, resources, scopes and metadata are decoded only if their bytes are n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -21,8 +21,8 @@ from magictel.model import validity
 from magictel.model.metrics import Kind, Metadata, NumberPoints, Point, number_point, number_text, summary_part
 from magictel.model.validity import EARLY, LATEST, NO_RECORDED_VALUE, Problem
 from magictel.sources.batching import RESOURCES, Around, AttributesCache, Head, Heads, Interned, Part
-from magictel.sources.in_memory import shifted
 from magictel.sources.skips import LOST_THRESHOLD, REPEATED_KEY, LineNotes, Skips
+from magictel.sources.times import shifted
 
 
 class OtlpPoints(ABC):
@@ -71,20 +71,15 @@ class OtlpPoints(ABC):
                     yield from self._metric(around, metric)
 
     def _metric(self, around: Around, metric: otlp.Metric) -> Iterator[Part]:
-        if metric.gauge is not None:
-            yield self._numbers(self._head(around, metric, Kind.GAUGE), metric.gauge.dataPoints)
-        elif metric.sum is not None:
-            sum_ = metric.sum
-            head = self._head(around, metric, Kind.SUM, sum_.aggregationTemporality, sum_.isMonotonic)
-            yield self._numbers(head, sum_.dataPoints)
-        elif metric.histogram is not None:
-            head = self._head(around, metric, Kind.HISTOGRAM, metric.histogram.aggregationTemporality)
-            yield self._others(head, metric.histogram.dataPoints, self._histogram, "histogram")
-        elif metric.exponentialHistogram is not None:
-            exponential = metric.exponentialHistogram
-            head = self._head(around, metric, Kind.EXPONENTIAL_HISTOGRAM, exponential.aggregationTemporality)
-            yield self._others(head, exponential.dataPoints, self._exponential, "exponentialHistogram")
-        elif metric.summary is not None:
+        for kind, member in otlp.KINDS.items():
+            data = getattr(metric, member)
+            if data is not None:
+                temporality = 0 if kind is Kind.GAUGE else data.aggregationTemporality
+                head = self._head(around, metric, kind, temporality, kind is Kind.SUM and data.isMonotonic)
+                numbers = kind in (Kind.GAUGE, Kind.SUM)
+                yield self._numbers(head, data.dataPoints) if numbers else self._distributions(head, data.dataPoints)
+                return
+        if metric.summary is not None:
             yield from self._summaries(around, metric, metric.summary.dataPoints)
 
     def _numbers(self, head: Head, given: list[otlp.Point]) -> Part:
@@ -117,11 +112,16 @@ class OtlpPoints(ABC):
             kept.append(keys[at])
         return Part(head, points, kept)
 
-    def _others(self, head: Head, given: Iterable[Any], make: Any, kind: str) -> Part:
+    def _distributions(self, head: Head, given: Iterable[Any]) -> Part:
+        make, problem = (
+            (self._histogram, _histogram_problem)
+            if head.kind is Kind.HISTOGRAM
+            else (self._exponential, _exponential_problem)
+        )
         points: list[Point] = []
         keys: list[int] = []
         for at, point in enumerate(given):
-            if not self._possible(kind, head.name, at, point, _PROBLEMS[kind](point)):
+            if not self._possible(otlp.KINDS[head.kind], head.name, at, point, problem(point)):
                 continue
             raw = bytes(point.attributes)
             exemplars = self.exemplars(point.exemplars) if point.exemplars else ()
@@ -183,7 +183,7 @@ class OtlpPoints(ABC):
         given = [
             (bytes(point.attributes), point, point.timeUnixNano + self.shift)
             for at, point in enumerate(points)
-            if self._possible("summary", metric.name, at, point, _PROBLEMS["summary"](point))
+            if self._possible("summary", metric.name, at, point, _summary_problem(point))
         ]
         keys = [hash(raw) for raw, *_ in given]
         for suffix, unit, value in ("_count", "", attrgetter("count")), ("_sum", metric.unit, attrgetter("sum")):
@@ -257,11 +257,11 @@ def _number_problem(point: otlp.Point) -> Problem | None:
     return None if point.asInt is None else Problem("asInt", "is set beside asDouble: a point has one value")
 
 
-def _histogram_problem(point: otlp.Histogram) -> Problem | None:
+def _histogram_problem(point: Any) -> Problem | None:
     return validity.histogram(point.explicitBounds, point.bucketCounts, point.count, point.min, point.max)
 
 
-def _exponential_problem(point: otlp.Exponential) -> Problem | None:
+def _exponential_problem(point: Any) -> Problem | None:
     positive, negative = point.positive or otlp.Buckets(), point.negative or otlp.Buckets()
     sides = (positive.offset, positive.bucketCounts), (negative.offset, negative.bucketCounts)
     return validity.exponential_histogram(
@@ -271,10 +271,3 @@ def _exponential_problem(point: otlp.Exponential) -> Problem | None:
 
 def _summary_problem(point: otlp.Summary) -> Problem | None:
     return validity.summary(point.count, [value.quantile for value in point.quantileValues])
-
-
-_PROBLEMS: dict[str, Callable[[Any], Problem | None]] = {
-    "histogram": _histogram_problem,
-    "exponentialHistogram": _exponential_problem,
-    "summary": _summary_problem,
-}

@@ -21,13 +21,12 @@ from magictel.sources.bytestream import STDIN, Bytes
 from magictel.sources.errors import SourceError
 from magictel.sources.formats import recognised
 from magictel.sources.gateway_log import GatewayLog
-from magictel.sources.in_memory import SMALL, Once
 from magictel.sources.lines import document, lines
 from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.prometheus_text import PrometheusText
 from magictel.sources.skips import Skips
-from magictel.sources.span import Span, plain_span, scanned_span
+from magictel.sources.times import SMALL, Once, Span, plain_span, scanned_span
 
 Batch = list[Part]
 

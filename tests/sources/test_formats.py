@@ -21,7 +21,7 @@ from magictel.sources.lines import lines
 from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
 from magictel.sources.recording import Recordings
-from magictel.sources.span import times
+from magictel.sources.times import times
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 EXAMPLES = ["opentelemetry-proto/metrics.json"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from magictel.sources import in_memory, otlp_json
+from magictel.sources import otlp_json, times
 from magictel.sources.batching import Part
 from magictel.sources.recording import Recordings
 
@@ -91,7 +91,7 @@ def test_what_is_not_small_is_not_held(tmp_path: Path, monkeypatch: pytest.Monke
     text = "\n".join(NUMBERS).encode()
     (tmp_path / "r").write_bytes(gzip.compress(text) if packed else text)
     monkeypatch.setattr("magictel.sources.recording.SMALL", len(text) - 1)
-    monkeypatch.setattr(in_memory, "SMALL", len(NUMBERS[0]) * 3)
+    monkeypatch.setattr(times, "SMALL", len(NUMBERS[0]) * 3)
     with Recordings((str(tmp_path / "r"),)) as recordings:
         assert recordings.span().newest == TIME + 4
         assert recordings._once is None

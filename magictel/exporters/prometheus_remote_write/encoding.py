@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from magictel.encoding.protobuf import field, fields_of, varint
 from magictel.encoding.withheld import Withheld
-from magictel.formats.prometheus.series import IDENTITY, SeriesNames, describe, identity, milliseconds, samples
+from magictel.formats.prometheus.series import IDENTITY, SeriesNames, identity, milliseconds, samples
 from magictel.model.metrics import Group, Kind, Point, Series, Stream, times_of
 
 _NAN_BYTES = struct.pack("<Q", 0x7FF8000000000001)
@@ -32,7 +32,7 @@ class Encoder(SeriesNames):
         if name is None:
             why = ("prom.rw.name", "the metric's name has no letter or digit that Prometheus allows")
         if why is not None:
-            return Withheld(*why, describe(series))
+            return Withheld(*why, str(series))
         time = milliseconds(point.time_unix_nano)
         labels = self.labels(series)
         try:
@@ -41,9 +41,9 @@ class Encoder(SeriesNames):
                 for suffix, extra, value in samples(point, self.bound_text(series.stream))
             )
         except OverflowError:
-            return Withheld("prom.rw.number", "a number is too large for a 64-bit float", describe(series))
+            return Withheld("prom.rw.number", "a number is too large for a 64-bit float", str(series))
         except ValueError as failure:
-            return Withheld("prom.rw.buckets", str(failure), describe(series))
+            return Withheld("prom.rw.buckets", str(failure), str(series))
 
     def carries(self, series: Series, point: Point) -> bool:
         """True for a point that is sent."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from magictel.encoding.withheld import Withheld
 from magictel.formats.prometheus.likeness import Likeness
-from magictel.formats.prometheus.series import SeriesNames, describe, milliseconds, samples
+from magictel.formats.prometheus.series import SeriesNames, milliseconds, samples
 from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, times_of
 
 _WHY = "to Prometheus this is the same series and time as another point: it would silently keep one of the two"
@@ -207,15 +207,15 @@ def _collision(names: SeriesNames, first: Series, first_point: Point, second: Se
     elif not _alike(stream, other):
         why = "unit, kind or scope differ, which are no labels"
     elif _distinct(first.attributes) != _distinct(second.attributes):
-        pair = [describe(series) for series in (first, second)]
+        pair = [str(series) for series in (first, second)]
         if pair[0] == pair[1]:  # they differ in a type, or beyond what is shown
-            pair = [describe(replace(series, attributes=_quoted(series.attributes))) for series in (first, second)]
+            pair = [str(replace(series, attributes=_quoted(series.attributes))) for series in (first, second)]
         return f"{pair[0]} has the same labels: {pair[1]}"
     elif first_point.time_unix_nano != second_point.time_unix_nano:
         why = "two points lie within one millisecond"
     else:
         why = "the same point has another value"
-    return f"{why}: {describe(second)}"
+    return f"{why}: {second}"
 
 
 def _differing(attributes: Attributes, other: Mapping[str, Any]) -> str:

@@ -131,12 +131,6 @@ def milliseconds(nanoseconds: int) -> int:
     return nanoseconds // 1_000_000
 
 
-def describe(series: Series) -> str:
-    """A series for people: the metric's name and its attributes, cut."""
-    attributes = ", ".join(f"{key}={value}" for key, value in series.attributes.items())
-    return f"{series.stream.name}{{{attributes}}}"[:200]
-
-
 def reserved(stream: Stream, fixed: Mapping[str, str]) -> tuple[str, ...]:
     """The label names that a stream needs for itself."""
     return (*fixed, "__name__", "le") if stream.kind is Kind.HISTOGRAM else (*fixed, "__name__")
