@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
@@ -50,6 +49,7 @@ def command(
     Each law runs with a new exporter and a new emulator on loopback. Your settings and your backends are not used.
     """
     from magictel.cli.exit_codes import Ending, exit_code
+    from magictel.cli.reports import open_report
     from magictel.conformance.laws import chosen
     from magictel.conformance.report import document, lines, outcome
     from magictel.conformance.runner import run
@@ -60,7 +60,8 @@ def command(
         return 0
     subject = _subject(name, emulator)
     with contextlib.ExitStack() as opened:
-        files = [(kind, opened.enter_context(_opened(path))) for kind, path in map(_split, report or ())]
+        # opened before any law runs: without its report, the run would be useless
+        files = [(kind, opened.enter_context(open_report(path))) for kind, path in map(_split, report or ())]
         results = list(run(subject, laws, seed))
         for kind, file in files:
             _write(kind, file, subject.name, seed, results)
@@ -98,32 +99,17 @@ def _split(text: str) -> tuple[str, str]:
     from magictel.reporters.formats import KINDS
 
     kind, _, path = text.partition("=")
-    remedy = f"--report {'=PATH or --report '.join(_KINDS)}=PATH"
-    if kind in KINDS and kind not in _KINDS:
-        raise UsageError("usage.report", f"--report {text}: laws are reported as {' or '.join(_KINDS)}", remedy)
     if not path or kind not in _KINDS:
-        raise UsageError("usage.report", f"--report {text}: write it as KIND=PATH", remedy)
+        why = f"laws are reported as {' or '.join(_KINDS)}" if kind in set(KINDS) - set(_KINDS) else "use KIND=PATH"
+        remedy = f"--report {'=PATH or --report '.join(_KINDS)}=PATH"
+        raise UsageError("usage.report", f"--report {text}: {why}", remedy)
     return kind, path
-
-
-def _opened(path: str) -> TextIO:
-    """Open the report before any law runs: without its report, the run would be useless."""
-    try:
-        return Path(path).open("w", encoding="utf-8")
-    except (OSError, ValueError) as failure:
-        raise _unwritten(path, failure) from None
-
-
-def _unwritten(path: str, failure: OSError | ValueError) -> UsageError:
-    why = failure.strerror if isinstance(failure, OSError) else "the path is not valid"
-    return UsageError(
-        "usage.report", f"--report: {path} cannot be written: {why}", "name a file in an existing directory"
-    )
 
 
 def _write(kind: str, file: TextIO, exporter: str, seed: int, results: Sequence[Result]) -> None:
     import json
 
+    from magictel.cli.reports import unwritten
     from magictel.conformance.report import document, junit
 
     text = (
@@ -135,4 +121,4 @@ def _write(kind: str, file: TextIO, exporter: str, seed: int, results: Sequence[
     except OSError as failure:
         with contextlib.suppress(OSError):  # its buffer cannot be written either
             file.close()
-        raise _unwritten(file.name, failure) from None
+        raise unwritten(file.name, failure) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,16 +58,7 @@ def document(examination: Examination) -> dict[str, Any]:
         "platform": facts.platform,
         "packages": dict(facts.packages),
         "exporters": [_row(examined) for examined in examination.exporters],
-        "problems": [
-            {
-                "code": problem.code,
-                "level": problem.level,
-                "name": problem.name,
-                "message": problem.message,
-                "fix": problem.fix,
-            }
-            for problem in examination.problems
-        ],
+        "problems": [asdict(problem) for problem in examination.problems],
     }
 
 

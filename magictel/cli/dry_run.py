@@ -82,12 +82,8 @@ def _lines(dry: DryRun) -> Iterator[str]:
     yield ""
     yield f"{dry.target}  {dry.endpoint}".rstrip()
     if dry.config is not None:
-        yield f"  {dry.config.message}"
-        if dry.config.evidence.get("origin"):
-            yield f"      from {dry.config.evidence['origin']}"
-        if dry.config.remedy:
-            yield f"      fix:   {dry.config.remedy}"
-        yield f"      more:  magictel explain {dry.config.code}"
+        origin = dry.config.evidence.get("origin")
+        yield from output.finding_lines(dry.config.code, dry.config.message, dry.config.remedy, origin)
     for reason in dry.withheld:
         yield f"  {reason.fate} {reason.count}  {reason.code}: {reason.message}"
     for planned in dry.requests:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from magictel.cli.edits import Edit, begin, finish, overridden, say_clear_secrets, validate
-from magictel.cli.environment import environment, folder
 from magictel.cli.options import AllowMissingOption, ConfigOption, DryRunOption, FormatOption
 from magictel.cli.output import Format
+from magictel.cli.targets import resolved_settings
 from magictel.errors import MagictelError, UsageError
 from magictel.registry import entry_points
 from magictel.settings import edit
@@ -105,48 +105,33 @@ def remove(
     return finish(current, format_, action="remove", targets=[target], message=message, dry_run=dry_run)
 
 
-def enable(
-    target: OneTarget,
-    sets: SetInTable = None,
-    config: ConfigOption = None,
-    allow_missing_env: AllowMissingOption = False,
-    dry_run: DryRunOption = False,
-    format_: FormatOption = Format.TEXT,
-) -> int:
-    """Enable a target of magictel.toml."""
-    current = begin(config)
-    return _switch(current, target, True, sets or (), allow_missing_env, dry_run, format_)
+def _switch(enabled: bool) -> Callable[..., int]:
+    """Return the command `enable` or `disable`; both report if `ENABLED_EXPORTERS` overrides the file."""
+
+    def switch(
+        target: OneTarget,
+        sets: SetInTable = None,
+        config: ConfigOption = None,
+        allow_missing_env: AllowMissingOption = False,
+        dry_run: DryRunOption = False,
+        format_: FormatOption = Format.TEXT,
+    ) -> int:
+        current = begin(config)
+        current.after = edit.set_enabled(current.before, target, enabled)
+        if sets:
+            _set(current, target, sets, allow_missing_env)
+        current.file()
+        current.notes += overridden([target])
+        action = "enable" if enabled else "disable"
+        message = f"{target} is {action}d in {current.shown}"
+        if sets:
+            message += f", with {len(sets)} option{'s' * (len(sets) > 1)} set"
+        return finish(current, format_, action=action, targets=[target], message=message, dry_run=dry_run)
+
+    return switch
 
 
-def disable(
-    target: OneTarget,
-    sets: SetInTable = None,
-    config: ConfigOption = None,
-    allow_missing_env: AllowMissingOption = False,
-    dry_run: DryRunOption = False,
-    format_: FormatOption = Format.TEXT,
-) -> int:
-    """Disable a target of magictel.toml."""
-    current = begin(config)
-    return _switch(current, target, False, sets or (), allow_missing_env, dry_run, format_)
-
-
-def _switch(
-    current: Edit, target: str, enabled: bool, sets: Sequence[str], allow_missing_env: bool, dry_run: bool, how: Format
-) -> int:
-    """Enable or disable a target and set options in the same edit; report if `ENABLED_EXPORTERS` overrides it."""
-    current.after = edit.set_enabled(current.before, target, enabled)
-    if sets:
-        _set(current, target, sets, allow_missing_env)
-    current.file()
-    current.notes += overridden([target])
-    word = "enabled" if enabled else "disabled"
-    message = f"{target} is {word} in {current.shown}"
-    if sets:
-        message += f", with {len(sets)} option{'s' * (len(sets) > 1)} set"
-    return finish(
-        current, how, action="enable" if enabled else "disable", targets=[target], message=message, dry_run=dry_run
-    )
+enable, disable = _switch(True), _switch(False)
 
 
 def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: bool) -> None:
@@ -170,7 +155,6 @@ def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: boo
 def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
     """Raise `UsageError` unless the effective settings match `--set`. Values are not shown: they may be secret."""
     from magictel.settings.file import parse as parse_file
-    from magictel.settings.load import resolve_settings
     from magictel.settings.overrides import parse
 
     file = parse_file(current.before, current.path, current.shown)
@@ -180,16 +164,7 @@ def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
     model = entry_points.load(table.exporter).Settings
 
     def effective(over: Any) -> Any:
-        return resolve_settings(
-            table.name,
-            table.exporter,
-            model,
-            environment=environment(),
-            config=file,
-            overrides=over,
-            allow_missing_env=True,
-            folder=folder(),
-        )
+        return resolved_settings(table.name, table.exporter, model, file, over, allow_missing_env=True)
 
     try:
         now, wanted = effective({}), effective(overrides)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from magictel.cli import output
 from magictel.cli.environment import environment, folder
 from magictel.cli.output import Format
-from magictel.cli.targets import check_settings
+from magictel.cli.targets import check_settings, resolved_settings
 from magictel.errors import PluginError, SettingsError
 from magictel.files import open_regular
 from magictel.registry import entry_points
@@ -86,21 +86,17 @@ def validate(
     edit_: Edit, target: str, *, overrides: Mapping[str, Any] | None = None, allow_missing_env: bool = False
 ) -> None:
     """Raise `SettingsError` if a target's settings are unusable in the new text; `overrides` are the options written into it."""
-    from magictel.settings.load import resolve_settings
-
     table = edit_.file().table(target)
     assert table is not None
     exporter = entry_points.load(table.exporter)
     try:
-        resolved = resolve_settings(
+        resolved = resolved_settings(
             target,
             table.exporter,
             exporter.Settings,
-            environment=environment(),
-            config=edit_.file(),
-            overrides=overrides or {},
+            edit_.file(),
+            overrides or {},
             allow_missing_env=allow_missing_env,
-            folder=folder(),
         )
         check_settings(exporter, resolved, files_later=allow_missing_env)
     except SettingsError as failure:
@@ -113,22 +109,13 @@ def validate(
 
 def _say_when_it_must_be_named(edit_: Edit, target: str, model: type[Any]) -> None:
     """Add a note if the target will be rejected while its file is only found in the working directory."""
-    from magictel.settings.load import resolve_settings
     from magictel.settings.trust import CODE
 
     file = replace(edit_.file(), named=False)
     table = file.table(target)
     assert table is not None
     try:
-        resolve_settings(
-            target,
-            table.exporter,
-            model,
-            environment=environment(),
-            config=file,
-            allow_missing_env=True,
-            folder=folder(),
-        )
+        resolved_settings(target, table.exporter, model, file, {}, allow_missing_env=True)
     except SettingsError as failure:
         if failure.code == CODE:
             edit_.notes += [f"{target}: {failure.message}", f"  {failure.remedy}"]

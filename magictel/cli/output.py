@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from magictel.reporters.layout import Sheet
 
 _CODES = {"good": "32", "bad": "31", "odd": "33", "faint": "2"}
@@ -73,6 +75,16 @@ def page() -> Sheet:
     sheet = sheet_for(sys.stdout, environment())
     sheet.failed = unwritable
     return sheet
+
+
+def finding_lines(code: str | None, message: str, remedy: str | None, origin: Any = None) -> Iterator[str]:
+    """Yield a failure inside a result: message, origin, remedy and code."""
+    yield f"  {message}"
+    if origin:
+        yield f"      from {origin}"
+    if remedy:
+        yield f"      fix:   {remedy}"
+    yield f"      more:  magictel explain {code}"
 
 
 def documented() -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magictel.cli import output
 from magictel.cli.options import ConfigOption, DebugOption, FormatOption, SandboxOption, SetOption
 from magictel.cli.output import Format
 
@@ -32,7 +34,7 @@ def command(
     config: ConfigOption = None,
 ) -> int:
     """Show the exact requests that prepare a backend before data arrives; --apply sends them."""
-    from magictel.cli import output, sandbox_targets
+    from magictel.cli import sandbox_targets
     from magictel.operations.prepare import prepare
     from magictel.reporters.json import plain
 
@@ -60,9 +62,9 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _request(request)
     if plan.config is not None:
         origin = plan.config.evidence.get("origin")
-        yield from _trouble(plan.config.code, plan.config.message, plan.config.remedy, origin)
+        yield from output.finding_lines(plan.config.code, plan.config.message, plan.config.remedy, origin)
     elif plan.trouble is not None:
-        yield from _trouble(plan.trouble.code, plan.trouble.message, plan.trouble.remedy, None)
+        yield from output.finding_lines(plan.trouble.code, plan.trouble.message, plan.trouble.remedy)
     yield ""
     yield _verdict(plan)
 
@@ -85,15 +87,6 @@ def _json(value: Any, indent: int) -> str:
     inner = " " * (indent + 2)
     rows = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_json(item, indent + 2)}" for key, item in value.items()]
     return "{\n" + ",\n".join(rows) + "\n" + " " * indent + "}"
-
-
-def _trouble(code: str | None, message: str, remedy: str | None, origin: Any) -> Iterator[str]:
-    yield f"  {message}"
-    if origin:
-        yield f"      from {origin}"
-    if remedy:
-        yield f"      fix:   {remedy}"
-    yield f"      more:  magictel explain {code}"
 
 
 def _verdict(plan: Plan) -> str:
@@ -130,15 +123,7 @@ def _document(plan: Plan) -> dict[str, Any]:
         "message": why.message if why else None,
         "remedy": why.remedy if why else None,
         "requests": [
-            {
-                "purpose": request.preparation.purpose,
-                "method": request.preparation.method,
-                "path": request.preparation.path,
-                "body": request.preparation.body,
-                "by_hand": request.preparation.by_hand,
-                "status": request.status,
-                "answer": request.answer,
-            }
+            {**asdict(request.preparation), "status": request.status, "answer": request.answer}
             for request in plan.requests
         ],
     }

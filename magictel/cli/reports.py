@@ -142,7 +142,7 @@ class _File:
         opened = path
         if kind == "prometheus" and not _special(path):
             self._path, opened = Path(path), f"{path}.{os.getpid()}.tmp"
-        self.stream = _opened(opened, "a" if kind == "github" else "w", path)
+        self.stream = open_report(opened, "a" if kind == "github" else "w", path)
         self._opened = Path(opened)
         self.reporter: FileReporter = make(kind, self.stream, command=command, annotations=_annotations(), info=info)
 
@@ -266,11 +266,17 @@ def _special(path: str) -> bool:
         return False
 
 
-def _opened(path: str, mode: Literal["a", "w"], named: str) -> TextIO:
+def open_report(path: str, mode: Literal["a", "w"] = "w", named: str | None = None) -> TextIO:
+    """Open the file of a report, `named` in the message of a failure. Raise `UsageError`."""
     try:
         return Path(path).open(mode, encoding="utf-8", errors="backslashreplace")
     except (OSError, ValueError) as failure:
-        why = failure.strerror if isinstance(failure, OSError) else "the path is not valid"
-        raise UsageError(
-            "usage.report", f"--report: {named} cannot be written: {why}", "name a file in an existing directory"
-        ) from None
+        raise unwritten(named or path, failure) from None
+
+
+def unwritten(path: str, failure: OSError | ValueError) -> UsageError:
+    """Return the error for a report that cannot be written."""
+    why = failure.strerror if isinstance(failure, OSError) else "the path is not valid"
+    return UsageError(
+        "usage.report", f"--report: {path} cannot be written: {why}", "name a file in an existing directory"
+    )

@@ -97,6 +97,31 @@ def chosen_targets(
     ]
 
 
+def resolved_settings(
+    name: str,
+    exporter: str,
+    model: type[Any],
+    file: ConfigFile | None,
+    overrides: Mapping[str, Any],
+    *,
+    allow_missing_env: bool,
+    env: Mapping[str, str] | None = None,
+) -> Resolved[Any]:
+    """Merge the layers with the process's environment (or `env`) and working directory. Raise `SettingsError`."""
+    from magictel.settings.load import resolve_settings
+
+    return resolve_settings(
+        name,
+        exporter,
+        model,
+        environment=environment() if env is None else env,
+        config=file,
+        overrides=overrides,
+        allow_missing_env=allow_missing_env,
+        folder=folder(),
+    )
+
+
 def check_settings(exporter: type[Any], resolved: Resolved[Any], *, files_later: bool = False) -> None:
     """Run the exporter's own check and add the origin of the first field that it names. Raise `SettingsError`.
 
@@ -140,7 +165,6 @@ def _choose(
     extra: Mapping[str, str],
 ) -> Chosen:
     from magictel.registry import entry_points
-    from magictel.settings.load import resolve_settings
     from magictel.settings.origin import Origin
 
     if spec.unusable is not None:
@@ -149,15 +173,14 @@ def _choose(
     try:
         exporter = entry_points.load(spec.exporter)
         layer = {**{key: (value, Origin("option", "--sandbox")) for key, value in extra.items()}, **overrides}
-        resolved = resolve_settings(
+        resolved = resolved_settings(
             spec.name,
             spec.exporter,
             exporter.Settings,
-            environment=surroundings,
-            config=file,
-            overrides=layer,
+            file,
+            layer,
             allow_missing_env=allow_missing_env,
-            folder=folder(),
+            env=surroundings,
         )
         check_settings(exporter, resolved, files_later=allow_missing_env)
     except MagictelError as failure:

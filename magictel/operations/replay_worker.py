@@ -15,7 +15,7 @@ from magictel.model.timing import Stopwatch, Timing
 from magictel.model.verification import Verification
 from magictel.operations.preflight import readiness
 from magictel.operations.replay_reading import ReplayOptions
-from magictel.operations.send_result import judged, tuning
+from magictel.operations.send_result import judged, tuning, undelivered
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.sources.batching import SLICE, Slice
@@ -164,22 +164,7 @@ class Lane:
         receipt = self.receipt
         seconds = self._seconds or self._clock.monotonic() - self._began
         if self.stopped is not None:
-            stop = self.stopped
-            why = Reason(stop.code or "internal.probe", stop.message, points, Fate.DROPPED)
-            return SendResult(
-                self.job.target,
-                self.job.exporter,
-                SendOutcome.UNDELIVERED,
-                Receipt(sent=points, dropped=points, reasons=(why,) if points else ()),
-                None,
-                stop.code,
-                stop.message,
-                stop.remedy,
-                endpoint,
-                self._unusable,
-                seconds,
-                self._findings,
-            )
+            return undelivered(self.job, points, self.stopped, self._findings, seconds, endpoint, self._unusable)
         if self.open is not None and not self.ended.is_set():
             count = self.open.points
             why = Reason("delivery.shutdown", "interrupted while sending", count, Fate.DROPPED, maybe_stored=True)

@@ -12,10 +12,9 @@ from magictel.clock import Clock, SystemClock
 from magictel.model.events import Accepted, Event, SendFinished, SendOutcome, SendResult, SendStarted, TargetSent
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import count_points, groups
-from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Stopwatch
 from magictel.operations.preflight import readiness, spoiling
-from magictel.operations.send_result import judged, tuning
+from magictel.operations.send_result import judged, tuning, undelivered
 from magictel.operations.target_run import Job, leaving, side_by_side
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
@@ -61,7 +60,7 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
         return _send_one(job, run, options, watch, tell)
 
     def broken(job: Job, bug: Finding) -> SendResult:
-        return _stopped(job, "", bug, _all_dropped(count_points(run.data), bug), (bug,), 0.0)
+        return undelivered(job, count_points(run.data), bug, (bug,), 0.0)
 
     interrupted = True
     try:
@@ -112,8 +111,7 @@ def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: C
     started = clock.monotonic()
     exporter, config = job.config()
     if exporter is None:
-        receipt = _all_dropped(count_points(run.data), config)
-        return _stopped(job, "", config, receipt, (config,), clock.monotonic() - started, unusable=True)
+        return undelivered(job, count_points(run.data), config, (config,), clock.monotonic() - started, unusable=True)
     try:
         noted, stop = readiness(
             exporter,
@@ -125,8 +123,8 @@ def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: C
             skip=options.skip,
         )
         if stop is not None:
-            receipt = _all_dropped(count_points(run.data), stop)
-            return _stopped(job, exporter.endpoint(), stop, receipt, noted, clock.monotonic() - started)
+            seconds = clock.monotonic() - started
+            return undelivered(job, count_points(run.data), stop, noted, seconds, exporter.endpoint())
         left = max(_LEAST, options.deadline - (clock.monotonic() - started))
         result = _deliver(exporter, job.target, run, replace(options, deadline=left), clock, tell, noted)
         return replace(result, exporter=job.exporter, seconds=clock.monotonic() - started)
@@ -180,33 +178,3 @@ def _with_sent_credentials(result: SendResult, exporter: Exporter[Any]) -> SendR
     if result.code == "http.unauthorized":
         remedy += "; if the message names a proxy, set headers with its credentials"
     return replace(result, remedy=remedy)
-
-
-def _all_dropped(points: int, why: Finding) -> Receipt:
-    code = why.code or "internal.probe"
-    return Receipt(sent=points, dropped=points, reasons=(Reason(code, why.message, points, Fate.DROPPED),))
-
-
-def _stopped(
-    job: Job,
-    endpoint: str,
-    stop: Finding,
-    receipt: Receipt,
-    noted: tuple[Finding, ...],
-    seconds: float,
-    unusable: bool = False,
-) -> SendResult:
-    return SendResult(
-        job.target,
-        job.exporter,
-        SendOutcome.UNDELIVERED,
-        receipt,
-        None,
-        stop.code,
-        stop.message,
-        stop.remedy,
-        endpoint,
-        unusable,
-        seconds,
-        noted,
-    )

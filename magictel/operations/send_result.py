@@ -7,8 +7,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from magictel.model.events import SendOutcome, SendResult
-from magictel.model.outcome import Fate, Reason
+from magictel.model.finding import Finding
+from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Tuning
+from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.verify import advice
 
@@ -80,6 +82,32 @@ def _because(result: SendResult, outcome: SendOutcome, reasons: list[Reason]) ->
         outcome=outcome,
         code=first.code if first else f"verify.{outcome}",
         message=first.message if first else str(outcome),
+    )
+
+
+def undelivered(
+    job: Job,
+    points: int,
+    stop: Finding,
+    findings: tuple[Finding, ...],
+    seconds: float,
+    endpoint: str = "",
+    unusable: bool = False,
+) -> SendResult:
+    """Return the result of a target to which nothing was sent; `stop` is why."""
+    why = Reason(stop.code or "internal.probe", stop.message, points, Fate.DROPPED)
+    return SendResult(
+        job.target,
+        job.exporter,
+        SendOutcome.UNDELIVERED,
+        Receipt(sent=points, dropped=points, reasons=(why,) if points else ()),
+        code=stop.code,
+        message=stop.message,
+        remedy=stop.remedy,
+        endpoint=endpoint,
+        unusable=unusable,
+        seconds=seconds,
+        findings=findings,
     )
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from magictel.cli.shell_scripts.bash import bash
-from magictel.cli.shell_scripts.fish import fish
+from magictel.cli.shell_scripts.scripts import bash, fish, zsh
 from magictel.cli.shell_scripts.spelled import Spelled, spelled
-from magictel.cli.shell_scripts.zsh import zsh
 
 SHELLS = ("bash", "zsh", "fish")
 
