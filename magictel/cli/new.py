@@ -54,7 +54,7 @@ def exporter(
     for path, text in written.items():
         _write(target / path, text)
     place = str(target) if target.is_absolute() else f"./{target}"
-    sandbox = "" if file or datagram else " --sandbox"  # the emulators speak HTTP
+    sandbox = "" if file else " --sandbox"
     then = [
         f"{shlex.quote(sys.executable)} -m pip install -e {shlex.quote(f'{place}[test]')}",
         f"magictel check {names.name}{sandbox}",
@@ -66,7 +66,7 @@ def exporter(
         rest = {"exporter": names.name, "folder": str(target), "files": list(written), "next": then}
         output.document({"schema": SCHEMA, **rest})
         return 0
-    output.say(f"wrote {len(written)} files to {place}")
+    output.say(f"wrote {len(written)} files to {place}; next:")
     for line in then:
         output.say(f"  {line}")
     return 0

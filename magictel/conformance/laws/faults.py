@@ -71,8 +71,9 @@ def after_date(case: Case) -> None:
 
 @LAWS.law("split.too-large", "A request that is too large is split until it fits: nothing is lost.", Need.TOO_LARGE)
 def too_large(case: Case) -> None:
-    """Reject twice: the request, and a half of it."""
-    _nothing_lost(case, "too-large x2", "a request was too large twice")
+    """Reject the request and a half of it; a datagram has too few points for a second time."""
+    times = 2 if case.stage.replies else 1
+    _nothing_lost(case, f"too-large x{times}", "a request was too large")
 
 
 @LAWS.law("split.single", "A single point that is too large is rejected, and sent once.", Need.TOO_LARGE)
