@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricsData
+from opentelemetry.sdk.resources import Resource
 
 from magictel.clock import SystemClock
 from magictel.conformance.law import Broken, Need
+from magictel.conformance.points import collection
 from magictel.conformance.stages import Stage, Write, stage_for
 from magictel.conformance.under_test import Place, Subject, addresses, keeps_own_time
 from magictel.model.outcome import Receipt
@@ -185,7 +187,11 @@ class Case:
             case Need.SECRETS:
                 return any(option.secret for option in options_of(self._example))
 
-    # ---- the way back ----------------------------------------------------------------------------------------------------
+    # ---- points and the way back ----------------------------------------------------------------------------------------------------
+
+    def collection(self, count: int, first: int = 0, resource: Resource | None = None) -> MetricsData:
+        """Return `count` ordinary points of this case, numbered from `first`, with the current time."""
+        return collection(self.run_id, count, self.clock.now(), first, resource)
 
     def expected(self, exporter: Exporter[Any], data: MetricsData) -> list[Expected]:
         """Return every point of a collection as the backend should show it, without withheld ones."""

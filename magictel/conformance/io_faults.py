@@ -11,7 +11,7 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,10 +44,10 @@ def file_faults(name: str) -> tuple[IoFault, ...]:
     """Return the faults for an exporter that writes to this file in its directory, as supported by this system."""
 
     def at(put: Callable[[Path], object]) -> Callable[[Path], AbstractContextManager[object]]:
-        return lambda folder: _in_its_place(folder / name, put)
+        return lambda folder: _replaced(folder / name, put)
 
     faults = [
-        IoFault("a missing directory", _away, error=errno.ENOENT),
+        IoFault("a missing directory", _replaced, error=errno.ENOENT),
         IoFault("a directory at the file's path", at(Path.mkdir), error=errno.EISDIR),
         IoFault("a link to itself", at(lambda path: path.symlink_to(path)), error=errno.ELOOP),
     ]
@@ -66,45 +66,31 @@ def file_faults(name: str) -> tuple[IoFault, ...]:
 def stream_faults() -> tuple[IoFault, ...]:
     """Return the faults for an exporter that writes to `sys.stderr` or `sys.stdout`, as supported by this system."""
     faults = [
-        IoFault("a closed stream", lambda _: _instead(_closed())),
-        IoFault("no stream", lambda _: _instead(None)),
-        IoFault("a pipe without a reader", lambda _: _pipe_without_reader(), error=errno.EPIPE),
+        IoFault("a closed stream", lambda _: _redirected(_closed())),
+        IoFault("no stream", lambda _: _redirected(None)),
+        IoFault("a pipe without a reader", lambda _: _redirected(_pipe_without_reader()), error=errno.EPIPE),
     ]
     if _FULL.exists():
-        faults.append(IoFault("a full disk", lambda _: _into(_FULL), error=errno.ENOSPC))
+        faults.append(IoFault("a full disk", lambda _: _redirected(_FULL.open("w")), error=errno.ENOSPC))
     if os.name == "posix":
-        faults.append(IoFault("a disk that fills up during a write", _into_little_room, "partly"))
-        faults.append(IoFault("a full pipe", lambda _: _pipe_that_is_full(), "waits"))
+        faults.append(IoFault("a disk that fills up during a write", _little_room_for_stream, "partly"))
+        faults.append(IoFault("a full pipe", lambda _: _full_pipe(), "waits"))
     return tuple(faults)
 
 
 def io_faults(writes_to: str) -> tuple[IoFault, ...]:
     """Return the faults for an exporter that writes to a `file` or a `stream`; none for one that uses a network."""
-    known: Mapping[str, Callable[[], tuple[IoFault, ...]]] = {
-        "file": lambda: file_faults(FILE),
-        "stream": stream_faults,
-    }
-    return known[writes_to]() if writes_to in known else ()
-
-
-# ---- of a file ---------------------------------------------------------------------------------------------------------
+    if writes_to == "file":
+        return file_faults(FILE)
+    return stream_faults() if writes_to == "stream" else ()
 
 
 @contextlib.contextmanager
-def _away(folder: Path) -> Iterator[None]:
-    aside = folder.with_name(folder.name + "-away")
-    folder.rename(aside)
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
-
-
-@contextlib.contextmanager
-def _in_its_place(path: Path, put: Callable[[Path], object]) -> Iterator[None]:
+def _replaced(path: Path, put: Callable[[Path], object] = lambda path: None) -> Iterator[None]:
+    """Move what is at a path aside, and put something else (by default nothing) in its place."""
     aside = path.with_name(path.name + ".aside")
-    if path.exists():
+    existed = path.exists()
+    if existed:
         path.rename(aside)
     put(path)
     try:
@@ -113,8 +99,8 @@ def _in_its_place(path: Path, put: Callable[[Path], object]) -> Iterator[None]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
-            path.unlink()
-        if aside.exists():
+            path.unlink(missing_ok=True)
+        if existed:
             aside.rename(path)
 
 
@@ -141,13 +127,16 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-# ---- of a stream -------------------------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
-def _instead(stream: Any) -> Iterator[None]:
-    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-        yield
+def _redirected(stream: Any) -> Iterator[None]:
+    """Redirect both streams, then close this one and ignore errors of its last write."""
+    try:
+        with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+            yield
+    finally:
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()
 
 
 def _closed() -> io.StringIO:
@@ -157,50 +146,28 @@ def _closed() -> io.StringIO:
 
 
 @contextlib.contextmanager
-def _into(path: Path) -> Iterator[None]:
-    stream = path.open("w", encoding="utf-8")
-    with _closing(stream), _instead(stream):
-        yield
-
-
-@contextlib.contextmanager
-def _into_little_room(folder: Path) -> Iterator[None]:
+def _little_room_for_stream(folder: Path) -> Iterator[None]:
     path = folder / "stream.txt"
-    with _little_room(path), _into(path):
+    with _little_room(path), _redirected(path.open("w", encoding="utf-8")):
         yield
 
 
-@contextlib.contextmanager
-def _pipe_without_reader() -> Iterator[None]:
+def _pipe_without_reader() -> Any:
     read, written = os.pipe()
     os.close(read)
-    stream = os.fdopen(written, "w", encoding="utf-8")
-    with _closing(stream), _instead(stream):
-        yield
+    return os.fdopen(written, "w", encoding="utf-8")
 
 
 @contextlib.contextmanager
-def _pipe_that_is_full() -> Iterator[None]:
+def _full_pipe() -> Iterator[None]:
     read, written = os.pipe()
     os.set_blocking(written, False)
     with contextlib.suppress(BlockingIOError):
         while True:
             os.write(written, b"\n" * 4096)
     os.set_blocking(written, True)
-    stream = os.fdopen(written, "w", encoding="utf-8")
-    with _closing(stream):
+    with _redirected(os.fdopen(written, "w", encoding="utf-8")):
         try:
-            with _instead(stream):
-                yield
+            yield
         finally:
             os.close(read)  # before the stream, to release blocked writers
-
-
-@contextlib.contextmanager
-def _closing(stream: Any) -> Iterator[None]:
-    """Ignore errors of a stream's last write."""
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            stream.close()

@@ -54,23 +54,18 @@ class Law:
 
 
 class LawRegistry:
-    """The laws of a subject, in order of definition: `@LAWS.law(id, sentence)` on each check. All of them have the given needs."""
+    """The laws of a subject, in order of definition: `@LAWS.law(id)` on each check. All of them have the given needs."""
 
     def __init__(self, *needs: Need) -> None:
         self.laws: list[Law] = []
         self._needs = needs
 
-    def law(
-        self,
-        id: str,  # noqa: A002 # the field's own name
-        sentence: str,
-        *needs: Need,
-        level: Level = Level.MUST,
-    ) -> Callable[[Check], Check]:
-        """Register a law; its check stays a plain function."""
+    def law(self, law_id: str, *needs: Need, level: Level = Level.MUST) -> Callable[[Check], Check]:
+        """Register a law, whose sentence is the first paragraph of its check's docstring."""
 
         def add(check: Check) -> Check:
-            self.laws.append(Law(id, sentence, check, level, (*self._needs, *needs)))
+            sentence = (check.__doc__ or "").partition("\n\n")[0]
+            self.laws.append(Law(law_id, sentence, check, level, (*self._needs, *needs)))
             return check
 
         return add

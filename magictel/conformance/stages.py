@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from magictel.clock import Clock
 from magictel.conformance.io_faults import IoFault
@@ -27,7 +27,6 @@ NOWHERE = "http://127.0.0.1:9"
 """The address for exporters without an emulator. No law sends anything to it."""
 Effect = Literal["refuses", "partly", "waits", "too-large", "passes"]
 """What a fault does: writes are rejected, partly stored, blocked, rejected as too large, or fail for a moment."""
-_NO_ERRORS: Mapping[str, int] = MappingProxyType({})
 _CHANGES = frozenset({"PUT", "DELETE", "PATCH"})
 
 
@@ -41,81 +40,64 @@ class Write:
     headers: Mapping[str, str]
 
 
-@runtime_checkable
-class Stage(Protocol):
-    """A destination with scripted faults.
+class Stage:
+    """A destination with scripted faults: subclasses define what they can do, beginning with `script` and `faults`.
 
     An emulator that is none of a backend with HTTP or datagrams (gRPC, Kafka) is a stage itself: it listens as soon as it is created.
     """
 
-    origin: str
+    origin = NOWHERE
     """The destination: `scheme://host:port`."""
-    replies: bool
+    replies = False
     """Whether it replies to writes with the statuses of HTTP: `script` then understands all of `magictel sandbox --fault`."""
-    faults: Mapping[Effect, Sequence[str]]
+    faults: Mapping[Effect, Sequence[str]] = MappingProxyType({})
     """The scripts for each effect that can be simulated; all but `passes` last until the next script."""
-    errors: Mapping[str, int]
+    errors: Mapping[str, int] = MappingProxyType({})
     """The scripts of `faults` that are errors of the operating system, with their errno; 0 for one that is no `OSError`."""
-    item_errors: Sequence[str]
+    item_errors: Sequence[str] = ()
     """The errors that it can report for single items; empty without a result per item."""
 
     @property
     def stored(self) -> int | None:
         """The number of stored points; None if it is not known."""
-        ...
+        return None
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables that point the exporter here."""
-        ...
+        return {}
 
     def script(self, text: str) -> None:
         """Set the faults from now on; `ok` ends them."""
-        ...
 
     def writes(self) -> Sequence[Write]:
-        """Return all writes, in the order of arrival."""
-        ...
+        """Return all writes in the order of arrival, including those that a fault rejected."""
+        return ()
 
     def side_effects(self) -> Sequence[str]:
         """Return the names of requests that changed something and were no writes of points."""
-        ...
+        return ()
 
     def settle(self, timeout: float) -> bool:
         """Wait until late writes are stored; return False after `timeout` seconds."""
-        ...
+        return True
 
     def stop(self) -> None:
         """End all faults and stop listening."""
-        ...
 
 
-class _Requests(deque[Request]):
-    """A record of incoming requests, with times on the law's clock."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__()
-        self._clock = clock
-        self.times: list[float] = []
-
-    def append(self, request: Request) -> None:
-        """Record a request."""
-        self.times.append(self._clock.monotonic())
-        super().append(request)
-
-
-class HttpStage:
+class HttpStage(Stage):
     """The sandbox's server around an emulator."""
 
     replies = True
-    errors = _NO_ERRORS
 
     def __init__(self, emulator: Emulator, clock: Clock) -> None:
         self._emulator = emulator
+        self._clock = clock
         self._server = Server(emulator, record=True)
         self._server.requests = self._requests = _Requests(clock)
         self._server.start()
         self.origin = self._server.origin
-        self.item_errors: Sequence[str] = emulator.item_errors if isinstance(emulator, RefusesItems) else ()
+        self.item_errors = emulator.item_errors if isinstance(emulator, RefusesItems) else ()
         partial = ("partial 30% mixed", "partial 100% mixed") if self.item_errors else ()
         passing = (
             "429 x2",
@@ -129,17 +111,12 @@ class HttpStage:
             "too-large",
             "slow 0.01",
         )
-        self.faults: Mapping[Effect, Sequence[str]] = {
+        self.faults = {
             "refuses": ("503 forever", "429 retry-after=3600 forever"),
             "waits": ("slow 60 forever",),
             "too-large": ("too-large forever",),
             "passes": (*passing, "ok", *partial),
         }
-
-    @property
-    def stored(self) -> int | None:
-        """None: not every emulator counts points (a histogram may be several samples)."""
-        return None
 
     def environment(self) -> Mapping[str, str]:
         """Return the emulator's variables."""
@@ -174,28 +151,29 @@ class HttpStage:
         self._server.stop()
 
 
-class SystemStage:
-    """A file or a stream: a script is the name of an I/O fault. Without I/O faults, a destination that nothing is sent to."""
+class _Requests(deque[Request]):
+    """The server's record of requests, with their times on the law's clock."""
 
-    origin = NOWHERE
-    replies = False
-    item_errors: Sequence[str] = ()
-    stored: int | None = None
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.times: list[float] = []
+
+    def append(self, request: Request) -> None:
+        self.times.append(self._clock.monotonic())
+        super().append(request)
+
+
+class SystemStage(Stage):
+    """A file or a stream: a script is the name of an I/O fault. Without I/O faults, a destination that nothing is sent to."""
 
     def __init__(self, io_faults: Sequence[IoFault], folder: Path) -> None:
         self._folder = folder
         self._io_faults = {io_fault.name: io_fault for io_fault in io_faults}
         self._active = contextlib.ExitStack()
         kinds: tuple[Effect, ...] = ("refuses", "partly", "waits")
-        self.faults: Mapping[Effect, Sequence[str]] = {
-            kind: [io_fault.name for io_fault in io_faults if io_fault.kind == kind] for kind in kinds
-        }
-        refuses = [io_fault for io_fault in io_faults if io_fault.kind == "refuses"]
-        self.errors: Mapping[str, int] = {io_fault.name: io_fault.error for io_fault in refuses}
-
-    def environment(self) -> Mapping[str, str]:
-        """Return nothing."""
-        return {}
+        self.faults = {kind: [io_fault.name for io_fault in io_faults if io_fault.kind == kind] for kind in kinds}
+        self.errors = {name: self._io_faults[name].error for name in self.faults["refuses"]}
 
     def script(self, text: str) -> None:
         """End the I/O fault and begin the one with this name."""
@@ -203,44 +181,34 @@ class SystemStage:
         if text != "ok":
             self._active.enter_context(self._io_faults[text].begin(self._folder))
 
-    def writes(self) -> Sequence[Write]:
-        """Return nothing: they cannot be seen."""
-        return ()
-
-    def side_effects(self) -> Sequence[str]:
-        """Return nothing."""
-        return ()
-
-    def settle(self, timeout: float) -> bool:
-        """Return True: a write is complete when it returns."""
-        return True
-
     def stop(self) -> None:
         """End the I/O fault."""
         self._active.close()
 
 
-class DatagramStage:
+class DatagramStage(Stage):
     """An agent that receives datagrams. Faults are what the system replies to a send: UDP itself has no replies."""
 
-    replies = False
-    item_errors: Sequence[str] = ()
+    errors = MappingProxyType(
+        {
+            "an unreachable network": errno.ENETUNREACH,
+            "a full send buffer": errno.ENOBUFS,
+            "a firewall": errno.EPERM,
+        }
+    )
+    faults = MappingProxyType(
+        {
+            "refuses": tuple(errors),
+            "waits": ("a send buffer that stays full",),
+            "too-large": ("too-large forever",),
+        }
+    )
 
     def __init__(self, emulator: DatagramEmulator, clock: Clock) -> None:
         self._emulator = emulator
         self._clock = clock
         self._server = DatagramServer(emulator).start()
         self.origin = self._server.origin
-        self.errors: Mapping[str, int] = {
-            "an unreachable network": errno.ENETUNREACH,
-            "a full send buffer": errno.ENOBUFS,
-            "a firewall": errno.EPERM,
-        }
-        self.faults: Mapping[Effect, Sequence[str]] = {
-            "refuses": tuple(self.errors),
-            "waits": ("a send buffer that stays full",),
-            "too-large": ("too-large forever",),
-        }
         self._writes: list[Write] = []
         self._lock = threading.Lock()
         self._fault, self._times, self._ended = "ok", 0, threading.Event()
@@ -265,13 +233,9 @@ class DatagramStage:
             self._fault, self._times, self._ended = parts[1], int(parts[2] or 0), threading.Event()
 
     def writes(self) -> Sequence[Write]:
-        """Return the datagrams that are not empty, including those that the system rejected."""
+        """Return the datagrams that are not empty."""
         with self._lock:
             return list(self._writes)
-
-    def side_effects(self) -> Sequence[str]:
-        """Return nothing: every datagram is a write."""
-        return ()
 
     def settle(self, timeout: float) -> bool:
         """Wait until the emulator has received all datagrams."""

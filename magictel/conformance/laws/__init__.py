@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from magictel.conformance.law import Law
-from magictel.conformance.laws import declared, delivery, encoding, faults, lifecycle, points, reading, system
+from magictel.conformance.laws import content, declared, delivery, faults, lifecycle, reading, system
 from magictel.errors import UsageError
 
 LAWS: tuple[Law, ...] = (
     *declared.LAWS.laws,
-    *encoding.LAWS.laws,
-    *points.LAWS.laws,
+    *content.LAWS.laws,
     *delivery.LAWS.laws,
     *faults.LAWS.laws,
     *system.LAWS.laws,

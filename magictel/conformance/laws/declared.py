@@ -7,7 +7,6 @@ from typing import Any
 
 from magictel.conformance.case import Case, options_of
 from magictel.conformance.law import Broken, LawRegistry, Level, Need, require
-from magictel.conformance.points import collection
 from magictel.ladder.climb import climb
 from magictel.ladder.probe import probes_of
 from magictel.model.finding import Finding, Rung, SideEffect, Status
@@ -20,9 +19,9 @@ LAWS = LawRegistry()
 _PLANTED = "c0nf0rmance-pl4nted-s3cret"
 
 
-@LAWS.law("describe.interface", "The exporter declares its name, a summary, and its interface version.")
+@LAWS.law("describe.interface")
 def interface(case: Case) -> None:
-    """Check name, summary, interface and settings."""
+    """The exporter declares its name, a summary, and its interface version."""
     exporter = case.exporter()
     number = declared_interface(type(exporter))
     require(getattr(exporter, "name", ""), "it has no name")
@@ -31,12 +30,9 @@ def interface(case: Case) -> None:
     require(number == INTERFACE, f"it was built for interface {number}")
 
 
-@LAWS.law(
-    "describe.options",
-    "Every option has a description and a variable, and a sample file and a schema can be generated.",
-)
+@LAWS.law("describe.options")
 def options(case: Case) -> None:
-    """Check with the code of `magictel describe`."""
+    """Every option has a description and a variable, and a sample file and a schema can be generated."""
     exporter = case.exporter()
     model = type(exporter.settings)
     for row in option_rows(model):
@@ -46,26 +42,17 @@ def options(case: Case) -> None:
     require(json_schema(model, exporter.name), "no schema can be generated")
 
 
-@LAWS.law(
-    "describe.cost",
-    "The exporter declares the cost of a point, and what the backend rejects or changes.",
-    level=Level.SHOULD,
-)
+@LAWS.law("describe.cost", level=Level.SHOULD)
 def cost(case: Case) -> None:
-    """Check the cost and limits that `magictel describe` shows."""
+    """The exporter declares the cost of a point, and what the backend rejects or changes."""
     exporter = case.exporter()
     require(exporter.cost, "it does not declare the cost of a point")
     require(exporter.limits, "it does not declare what is rejected or changed")
 
 
-@LAWS.law(
-    "secrets.nowhere",
-    "No secret appears in repr, logs, receipts or findings, even if the backend echoes it.",
-    Need.SECRETS,
-    Need.BACKEND,
-)
+@LAWS.law("secrets.nowhere", Need.SECRETS, Need.BACKEND)
 def secrets(case: Case) -> None:
-    """Plant each secret option separately; the backend echoes it."""
+    """No secret appears in repr, logs, receipts or findings, even if the backend echoes it."""
     if case.stage.replies:
         case.script(f"400 body='no entry for {_PLANTED}' x40, then 503 body='{_PLANTED}' forever")
     tried = 0
@@ -76,9 +63,9 @@ def secrets(case: Case) -> None:
         exporter = case.exporter(**{secret_option.key: value})
         tried += 1
         shown = [repr(exporter), repr(exporter.settings), exporter.endpoint()]
-        receipt = exporter.deliver(collection(case.run_id, 1, case.clock.now()), seconds=1.0)
+        receipt = exporter.deliver(case.collection(1), seconds=1.0)
         shown += [f"{reason.message} {reason.example}" for reason in receipt.reasons]
-        exporter.export(collection(case.run_id, 1, case.clock.now()), timeout_millis=200)
+        exporter.export(case.collection(1), timeout_millis=200)
         shown += [f"{finding.message} {finding.remedy} {finding.evidence}" for finding in _climbed(exporter)]
         exporter.shutdown(0)
         leaked = any(_PLANTED in text for text in (*shown, *case.logs, case.printed.getvalue()))
@@ -86,19 +73,17 @@ def secrets(case: Case) -> None:
     require(tried, "no secret could be planted")
 
 
-@LAWS.law(
-    "probes.hold", "With a healthy backend no rung of the ladder fails, and no probe raises an exception.", Need.BACKEND
-)
+@LAWS.law("probes.hold", Need.BACKEND)
 def probes_hold(case: Case) -> None:
-    """Climb all rungs."""
+    """With a healthy backend no rung of the ladder fails, and no probe raises an exception."""
     for finding in _climbed(case.exporter()):
         if finding.outcome is Status.FAIL:
             raise Broken(f"{finding.rung}: {finding.code}: {finding.message}")
 
 
-@LAWS.law("probes.side-effects", "Probes do no more than they declare: read-only ones write nothing.", Need.BACKEND)
+@LAWS.law("probes.side-effects", Need.BACKEND)
 def side_effects(case: Case) -> None:
-    """Climb the ladder with a backend that records requests."""
+    """Probes do no more than they declare: read-only ones write nothing."""
     exporter = case.exporter()
     files = _files(case.folder)
     _climbed(exporter)

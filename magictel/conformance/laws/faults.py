@@ -10,7 +10,6 @@ from typing import Any
 from magictel.conformance.case import Case, options_of
 from magictel.conformance.law import Broken, LawRegistry, Need, points, require
 from magictel.conformance.laws.system import against_its_page
-from magictel.conformance.points import collection
 from magictel.conformance.stages import HttpStage
 from magictel.encoding.payload import Payload
 from magictel.http.wire import Reply
@@ -31,97 +30,89 @@ _OLD, _NEW = "c0nf0rmance-0ld-s3cret", "c0nf0rmance-n3w-s3cret"
 _PAGE = "<!doctype html><html><body>Please sign in</body></html>"
 
 
-@LAWS.law("retry.throttled", "After a 429 the exporter waits and retries: nothing is lost.", Need.REPLIES)
+@LAWS.law("retry.throttled", Need.REPLIES)
 def throttled(case: Case) -> None:
-    """Reject three times, then accept."""
+    """After a 429 the exporter waits and retries: nothing is lost."""
     _nothing_lost(case, "429 x3", "three 429")
 
 
-@LAWS.law("retry.unavailable", "After a 503 the exporter waits and retries: nothing is lost.", Need.REPLIES)
+@LAWS.law("retry.unavailable", Need.REPLIES)
 def unavailable(case: Case) -> None:
-    """Reject with an empty body, a maintenance page, and Retry-After; then accept."""
+    """After a 503 the exporter waits and retries: nothing is lost."""
     _nothing_lost(case, f"503, then 503 body='{_PAGE}', then 503 retry-after=2", "three 503")
 
 
-@LAWS.law("retry.gateway", "After a gateway's 502 and 504 the exporter retries: nothing is lost.", Need.REPLIES)
+@LAWS.law("retry.gateway", Need.REPLIES)
 def gateway(case: Case) -> None:
-    """Reply like a proxy in front of the backend."""
+    """After a gateway's 502 and 504 the exporter retries: nothing is lost."""
     _nothing_lost(case, f"502 body='{_PAGE}', then 504 body='{_PAGE}'", "a gateway's 502 and 504")
 
 
-@LAWS.law(
-    "retry.refused", "A permanently rejected request is sent once, and its points count as rejected.", Need.REPLIES
-)
+@LAWS.law("retry.refused", Need.REPLIES)
 def refused(case: Case) -> None:
-    """Reject every time."""
+    """A permanently rejected request is sent once, and its points count as rejected."""
     _sent_once(case, "400 forever", "a point rejected with 400")
 
 
-@LAWS.law("retry.after-seconds", "The exporter honours Retry-After in seconds.", Need.REPLIES)
+@LAWS.law("retry.after-seconds", Need.REPLIES)
 def after_seconds(case: Case) -> None:
-    """Ask for five seconds."""
+    """The exporter honours Retry-After in seconds."""
     _waits(case, "5", "Retry-After: 5")
 
 
-@LAWS.law("retry.after-date", "The exporter honours Retry-After as a date.", Need.REPLIES)
+@LAWS.law("retry.after-date", Need.REPLIES)
 def after_date(case: Case) -> None:
-    """Ask for seven seconds from now; the header has whole seconds."""
+    """The exporter honours Retry-After as a date."""
     _waits(case, f"'{formatdate(case.clock.now() + 8, usegmt=True)}'", "a date in Retry-After")
 
 
-@LAWS.law("split.too-large", "A request that is too large is split until it fits: nothing is lost.", Need.TOO_LARGE)
+@LAWS.law("split.too-large", Need.TOO_LARGE)
 def too_large(case: Case) -> None:
-    """Reject the request and a half of it; a datagram has too few points for a second time."""
+    """A request that is too large is split until it fits: nothing is lost."""
     times = 2 if case.stage.replies else 1
     _nothing_lost(case, f"too-large x{times}", "a request was too large")
 
 
-@LAWS.law("split.single", "A single point that is too large is rejected, and sent once.", Need.TOO_LARGE)
+@LAWS.law("split.single", Need.TOO_LARGE)
 def single(case: Case) -> None:
-    """Reject every time."""
+    """A single point that is too large is rejected, and sent once."""
     _sent_once(case, "too-large forever", "a single point that is too large")
 
 
-@LAWS.law(
-    "fault.reset",
-    "After a connection reset, before or after storage, the exporter retries: nothing is lost.",
-    Need.REPLIES,
-)
+@LAWS.law("fault.reset", Need.REPLIES)
 def reset(case: Case) -> None:
-    """Reset before storing, reset after storing, and close without a reply."""
+    """After a connection reset, before or after storage, the exporter retries: nothing is lost."""
     _nothing_lost(case, "reset, then reset-after, then close", "a reset before storage, one after it, and a close")
 
 
-@LAWS.law("fault.truncated", "A truncated reply is no verdict: the request is retried and counted once.", Need.REPLIES)
+@LAWS.law("fault.truncated", Need.REPLIES)
 def truncated(case: Case) -> None:
-    """Store, but truncate the reply."""
+    """A truncated reply is no verdict: the request is retried and counted once."""
     case.script("truncated x1")
     _all_delivered(case, _delivered(case), "after a truncated reply")
     complete = isinstance(case.stage, HttpStage) and not case.stage.reply_has_body()
     require(complete or len(case.writes()) > 1, "a truncated reply counted as a verdict")
 
 
-@LAWS.law("fault.time-out", "An attempt ends after `timeout`, and is retried.", Need.REPLIES)
+@LAWS.law("fault.time-out", Need.REPLIES)
 def time_out(case: Case) -> None:
-    """Delay the first reply far beyond the timeout of an attempt."""
+    """An attempt ends after `timeout`, and is retried."""
     case.script("slow 4 x1")
     receipt = _delivered(case, timeout=0.5)
     _all_delivered(case, receipt, "after an attempt that timed out")
     require(receipt.attempts >= 2, "an attempt waited longer than `timeout`")
 
 
-@LAWS.law(
-    "fault.web-page", "A 200 with a web page (a login, a captive portal) does not count as delivery.", Need.REPLIES
-)
+@LAWS.law("fault.web-page", Need.REPLIES)
 def web_page(case: Case) -> None:
-    """Reply with a web page instead of the backend."""
+    """A 200 with a web page (a login, a captive portal) does not count as delivery."""
     case.script(f"200 body='{_PAGE}' forever")
     require(_delivered(case, 2, seconds=2.0).delivered == 0, "a web page counted as the backend's reply")
 
 
-@LAWS.law("fault.table", "Each status has a code, a retry class, and the matching fate in delivery.", Need.REPLIES)
+@LAWS.law("fault.table", Need.REPLIES)
 def table(case: Case) -> None:
-    """Send a point for each status, with the same reply every time; the receipt must match the result of `judge`."""
+    """Each status has a code, a retry class, and the matching fate in delivery."""
     declared = case.exporter().statuses
     for turn, (status, general) in enumerate(_TABLE):
         case.script(f"{status} body=no forever")
@@ -129,22 +120,18 @@ def table(case: Case) -> None:
         judged = _overheard(exporter)
         _with_time(exporter)
         before = len(case.writes())
-        receipt = exporter.deliver(collection(case.run_id, 1, case.clock.now(), first=turn), seconds=7.0)
+        receipt = exporter.deliver(case.collection(1, first=turn), seconds=7.0)
         require(judged, f"{status}: `judge` was not called")
         _check_status(status, declared.get(status, general), judged[0], receipt, len(case.writes()) - before)
 
 
-@LAWS.law(
-    "credentials.waiting",
-    "With rejected credentials (401, 403) points wait, with that code, until the credentials are fixed.",
-    Need.REPLIES,
-)
+@LAWS.law("credentials.waiting", Need.REPLIES)
 def waiting(case: Case) -> None:
-    """Export, keep, fix the credentials, deliver."""
+    """With rejected credentials (401, 403) points wait, with that code, until the credentials are fixed."""
     for turn, status in enumerate((401, 403)):
         case.script(f"{status} forever")
         exporter = case.exporter()
-        exporter.export(collection(case.run_id, 3, case.clock.now(), first=10 * turn))
+        exporter.export(case.collection(3, first=10 * turn))
         kept = exporter.ledger
         case.back()
         case.clock.wait(90.0)
@@ -154,14 +141,9 @@ def waiting(case: Case) -> None:
         _all_delivered(case, exporter.ledger, f"after {status} was fixed")
 
 
-@LAWS.law(
-    "credentials.rotated",
-    "After a 401 a secret is read again from its changed file: no restart, and the new value is not shown.",
-    Need.REPLIES,
-    Need.SECRETS,
-)
+@LAWS.law("credentials.rotated", Need.REPLIES, Need.SECRETS)
 def rotated(case: Case) -> None:
-    """Change each secret option that is sent in a header."""
+    """After a 401 a secret is read again from its changed file: no restart, and the new value is not shown."""
     tried = 0
     for turn, option in enumerate(options_of(case.exporter())):
         if not option.secret or option.kind not in ("secret", "secrets"):
@@ -170,7 +152,7 @@ def rotated(case: Case) -> None:
         exporter = case.exporter(**{option.key: secret if option.kind == "secret" else {"X-Planted": secret}})
         before = len(case.writes())
         case.script("401 x1")
-        receipt = exporter.deliver(collection(case.run_id, 3, case.clock.now(), first=10 * turn))
+        receipt = exporter.deliver(case.collection(3, first=10 * turn))
         shows_old, shows_new = Redactor([_OLD]), Redactor([_NEW])
         sent = [" ".join(write.headers.values()) for write in case.writes()[before:]]
         if not sent or shows_old(sent[0]) == sent[0]:
@@ -183,15 +165,15 @@ def rotated(case: Case) -> None:
     require(tried, "no secret is sent in a header")
 
 
-@LAWS.law("partial.items", "With a partial reply, each item has its own result.", Need.ITEMS, Need.READ_BACK)
+@LAWS.law("partial.items", Need.ITEMS, Need.READ_BACK)
 def items(case: Case) -> None:
-    """Use every type of the backend's item errors."""
+    """With a partial reply, each item has its own result."""
     exporter = case.exporter()
     total = Receipt()
     expected = []
     for turn, kind in enumerate(case.stage.item_errors):
         case.script(f"partial 40% {kind} x1")
-        data = collection(case.run_id, 10, case.clock.now(), first=10 * turn)
+        data = case.collection(10, first=10 * turn)
         total += exporter.deliver(data, seconds=300.0)
         expected += case.expected(exporter, data)
         case.clock.wait(120.0)
@@ -204,18 +186,13 @@ def items(case: Case) -> None:
     )
 
 
-@LAWS.law(
-    "partial.blame",
-    "The items that a partial reply blames are those that the backend lacks.",
-    Need.ITEMS,
-    Need.READ_BACK,
-)
+@LAWS.law("partial.blame", Need.ITEMS, Need.READ_BACK)
 def blames(case: Case) -> None:
-    """Use every type of item error; rejected points that the backend does not name must not be blamed on any item."""
+    """The items that a partial reply blames are those that the backend lacks."""
     exporter = case.exporter()
     for turn, kind in enumerate(case.stage.item_errors):
         case.script(f"partial 40% {kind} x1")
-        prepared = exporter.prepare(collection(case.run_id, 10, case.clock.now(), first=10 * turn))
+        prepared = exporter.prepare(case.collection(10, first=10 * turn))
         refused: set[int] = set()
 
         def blame(positions: Sequence[int], _: ItemVerdict, to: set[int] = refused) -> None:
@@ -228,13 +205,13 @@ def blames(case: Case) -> None:
         require(not wrongly, f"after {kind} {points(len(wrongly), 'is', 'are')} blamed, but the backend stored them")
 
 
-@LAWS.law("partial.only-refused", "After a partial reply, only rejected items are sent again.", Need.ITEMS)
+@LAWS.law("partial.only-refused", Need.ITEMS)
 def only_refused(case: Case) -> None:
-    """Reject a few items; the retry must be much smaller."""
+    """After a partial reply, only rejected items are sent again."""
     for turn, kind in enumerate(case.stage.item_errors):
         case.script(f"partial 5% {kind} x1")
         before = len(case.writes())
-        data = collection(case.run_id, 40, case.clock.now(), first=40 * turn)
+        data = case.collection(40, first=40 * turn)
         case.exporter().deliver(data, seconds=300.0)
         sizes = [len(write.body) for write in case.writes()[before:]]
         require(
@@ -243,33 +220,28 @@ def only_refused(case: Case) -> None:
         )
 
 
-@LAWS.law(
-    "ids.no-duplicates",
-    "A request whose reply was lost after storage is not stored twice.",
-    Need.REPLIES,
-    Need.READ_BACK,
-)
+@LAWS.law("ids.no-duplicates", Need.REPLIES, Need.READ_BACK)
 def no_duplicates(case: Case) -> None:
-    """Store and reset; store and truncate the reply."""
+    """A request whose reply was lost after storage is not stored twice."""
     case.script("reset-after, then truncated")
     exporter = case.exporter()
-    data = collection(case.run_id, 9, case.clock.now())
+    data = case.collection(9)
     exporter.deliver(data)
     counted = Counter(point.key for point in case.look(exporter, case.expected(exporter, data)))
     twice = sum(count > 1 for count in counted.values())
     require(not twice, f"{points(twice, 'is', 'are')} shown more than once after lost replies")
 
 
-@LAWS.law("ledger.identity", "The ledger matches the stored points, whatever fails.", Need.AWAY, Need.STORED)
+@LAWS.law("ledger.identity", Need.AWAY, Need.STORED)
 def identity(case: Case) -> None:
-    """Apply random faults from the seed, with the same calls as in production."""
+    """The ledger matches the stored points, whatever fails."""
     exporter = case.exporter(max_batch_points=case.dice.choice((4, 9, 100)), timeout=0.3)
     expected: list[Any] = []
     sent = 0
     for _ in range(6):
         _mishap(case)
         size = case.dice.randint(1, 12)
-        data = collection(case.run_id, size, case.clock.now(), first=sent)
+        data = case.collection(size, first=sent)
         sent += size
         expected += case.expected(exporter, data)
         if case.dice.random() < 0.5:
@@ -364,7 +336,7 @@ def _check_status(status: int, again: bool | None, outcome: Outcome, receipt: Re
 
 
 def _delivered(case: Case, count: int = 7, *, seconds: float = 30.0, **settings: Any) -> Receipt:
-    return case.exporter(**settings).deliver(collection(case.run_id, count, case.clock.now()), seconds=seconds)
+    return case.exporter(**settings).deliver(case.collection(count), seconds=seconds)
 
 
 def _all_delivered(case: Case, receipt: Receipt, when: str) -> None:

@@ -24,29 +24,21 @@ _STALLED = 40.0
 """Timeout in seconds of an attempt, far above that of the call: a call that waits for the attempt exceeds the tolerance."""
 
 
-@LAWS.law(
-    "life.export",
-    "export returns SUCCESS when everything is delivered, and returns at once for an empty collection.",
-    Need.BACKEND,
-)
+@LAWS.law("life.export", Need.BACKEND)
 def export(case: Case) -> None:
-    """Export to a healthy backend."""
+    """Export returns SUCCESS when everything is delivered, and returns at once for an empty collection."""
     exporter = case.exporter()
-    result = exporter.export(collection(case.run_id, 6, case.clock.now()))
+    result = exporter.export(case.collection(6))
     nothing = exporter.export(EMPTY)
     require(result is MetricExportResult.SUCCESS, f"export returned {result} with a healthy backend")
     require(nothing is MetricExportResult.SUCCESS, f"export returned {nothing} for an empty collection")
 
 
-@LAWS.law(
-    "life.odd-calls",
-    "Negative and infinite timeouts, unknown keywords and empty collections raise nothing.",
-    Need.BACKEND,
-)
+@LAWS.law("life.odd-calls", Need.BACKEND)
 def odd_calls(case: Case) -> None:
-    """Call it as SDKs of all versions do."""
+    """Negative and infinite timeouts, unknown keywords and empty collections raise nothing."""
     exporter = case.exporter()
-    data = collection(case.run_id, 2, case.clock.now())
+    data = case.collection(2)
     for call in (
         lambda: exporter.export(data, timeout_millis=-5),
         lambda: exporter.export(data, timeout_millis=1e12),
@@ -61,36 +53,32 @@ def odd_calls(case: Case) -> None:
             raise Broken(f"an unusual call raised {type(failure).__name__}") from None
 
 
-@LAWS.law(
-    "life.failure-is-told", "export returns FAILURE when points were not delivered, and raises nothing.", Need.AWAY
-)
+@LAWS.law("life.failure-is-told", Need.AWAY)
 def failure_is_told(case: Case) -> None:
-    """Export to an unavailable backend."""
+    """Export returns FAILURE when points were not delivered, and raises nothing."""
     case.away()
-    result = case.exporter(retry_budget=0.05).export(collection(case.run_id, 3, case.clock.now()))
+    result = case.exporter(retry_budget=0.05).export(case.collection(3))
     require(result is MetricExportResult.FAILURE, f"export returned {result} for points that were not delivered")
 
 
-@LAWS.law(
-    "life.export-after-shutdown", "An export after shutdown sends nothing, fails, and its points count as dropped."
-)
+@LAWS.law("life.export-after-shutdown")
 def export_after_shutdown(case: Case) -> None:
-    """Export late."""
+    """An export after shutdown sends nothing, fails, and its points count as dropped."""
     exporter = case.exporter()
     exporter.shutdown()
     before = len(case.writes())
-    result = exporter.export(collection(case.run_id, 4, case.clock.now()))
+    result = exporter.export(case.collection(4))
     dropped = exporter.ledger.dropped
     require(result is MetricExportResult.FAILURE, f"export after shutdown returned {result}")
     require(dropped == 4, f"of 4 points after shutdown, {dropped} count as dropped")
     require(len(case.writes()) == before, "something was sent after shutdown")
 
 
-@LAWS.law("life.shutdown-twice", "shutdown may be called twice, and by several threads at once.", Need.BACKEND)
+@LAWS.law("life.shutdown-twice", Need.BACKEND)
 def shutdown_twice(case: Case) -> None:
-    """Call it in sequence and in parallel."""
+    """Shutdown may be called twice, and by several threads at once."""
     exporter = case.exporter()
-    exporter.export(collection(case.run_id, 2, case.clock.now()))
+    exporter.export(case.collection(2))
     raised: list[str] = []
 
     def end() -> None:
@@ -104,9 +92,9 @@ def shutdown_twice(case: Case) -> None:
     require(not raised, f"a second shutdown raised {', '.join(raised)}")
 
 
-@LAWS.law("life.shutdown-sends", "shutdown tries once more to send queued points.", Need.AWAY)
+@LAWS.law("life.shutdown-sends", Need.AWAY)
 def shutdown_sends(case: Case) -> None:
-    """Use a backend that was unavailable and is back."""
+    """Shutdown tries once more to send queued points."""
     exporter = _waiting(case)
     exporter.shutdown(5000)
     ledger = exporter.ledger
@@ -117,17 +105,17 @@ def shutdown_sends(case: Case) -> None:
     )
 
 
-@LAWS.law("life.shutdown-in-time", "shutdown ends within its timeout, whatever the backend does.", Need.STALL)
+@LAWS.law("life.shutdown-in-time", Need.STALL)
 def shutdown_in_time(case: Case) -> None:
-    """The backend accepts the request and sends nothing."""
+    """Shutdown ends within its timeout, whatever the backend does."""
     exporter = _waiting(case, timeout=_STALLED)
     case.stall()
     _in_time(case, "shutdown", lambda: exporter.shutdown(_GIVEN))
 
 
-@LAWS.law("life.shutdown-counts", "Points that shutdown gives up count as dropped and are logged.", Need.AWAY)
+@LAWS.law("life.shutdown-counts", Need.AWAY)
 def shutdown_counts(case: Case) -> None:
-    """Use a backend that stays unavailable."""
+    """Points that shutdown gives up count as dropped and are logged."""
     exporter = _waiting(case)
     case.away()
     case.warnings.clear()
@@ -137,21 +125,21 @@ def shutdown_counts(case: Case) -> None:
     require(case.warnings, "shutdown dropped points without logging it")
 
 
-@LAWS.law("life.never-shut-down", "An exporter that is garbage-collected logs the points that it drops.", Need.AWAY)
+@LAWS.law("life.never-shut-down", Need.AWAY)
 def never_shut_down(case: Case) -> None:
-    """Delete the last reference."""
+    """An exporter that is garbage-collected logs the points that it drops."""
     case.away()
     exporter: Any = case.unkept(retry_budget=0.05)
-    exporter.export(collection(case.run_id, 3, case.clock.now()))
+    exporter.export(case.collection(3))
     case.warnings.clear()
     del exporter
     gc.collect()
     require(case.warnings, "a garbage-collected exporter dropped points without logging it")
 
 
-@LAWS.law("life.flush", "force_flush sends queued points, and returns True only if none is left.", Need.AWAY)
+@LAWS.law("life.flush", Need.AWAY)
 def flush(case: Case) -> None:
-    """Flush with an unavailable backend, twice, then with an available one."""
+    """force_flush sends queued points, and returns True only if none is left."""
     exporter = _waiting(case)
     case.away()
     early = exporter.force_flush(100)
@@ -165,26 +153,26 @@ def flush(case: Case) -> None:
     require(accepted == 3, f"force_flush delivered {accepted} of 3 points")
 
 
-@LAWS.law("life.flush-in-time", "force_flush ends within its timeout.", Need.STALL)
+@LAWS.law("life.flush-in-time", Need.STALL)
 def flush_in_time(case: Case) -> None:
-    """The backend accepts the request and sends nothing."""
+    """force_flush ends within its timeout."""
     exporter = _waiting(case, timeout=_STALLED)
     case.stall()
     _in_time(case, "force_flush", lambda: exporter.force_flush(_GIVEN))
 
 
-@LAWS.law("life.export-in-time", "export ends within its timeout.", Need.STALL)
+@LAWS.law("life.export-in-time", Need.STALL)
 def export_in_time(case: Case) -> None:
-    """The backend accepts the request and sends nothing."""
+    """An export ends within its timeout."""
     case.stall()
     exporter = case.exporter(timeout=_STALLED)
-    data = collection(case.run_id, 3, case.clock.now())
+    data = case.collection(3)
     _in_time(case, "export", lambda: exporter.export(data, timeout_millis=_GIVEN))
 
 
-@LAWS.law("life.threads", "Parallel exports from several threads are all counted and delivered.", Need.BACKEND)
+@LAWS.law("life.threads", Need.BACKEND)
 def threads(case: Case) -> None:
-    """Use four threads, four payloads in flight and a slow backend, and read the points back if possible."""
+    """Parallel exports from several threads are all counted and delivered."""
     if case.stage.replies:
         case.script("slow 0.02 forever")
     exporter = case.exporter(in_flight=4, max_batch_points=5)
@@ -208,23 +196,18 @@ def threads(case: Case) -> None:
         require(not lost, f"80 points count as delivered, but the backend does not show {lost} of them")
 
 
-@LAWS.law(
-    "life.fork",
-    "After a fork the child starts empty with its own connections; the parent continues.",
-    Need.FORK,
-    Need.BACKEND,
-)
+@LAWS.law("life.fork", Need.FORK, Need.BACKEND)
 def fork(case: Case) -> None:
-    """Fork like a pre-forking server."""
+    """After a fork the child starts empty with its own connections; the parent continues."""
     exporter = case.exporter(retry_budget=0.05)
     fails = not case.lacking([Need.AWAY])
     if fails:
         case.away()
-    exporter.export(collection(case.run_id, 3, case.clock.now()))
+    exporter.export(case.collection(3))
     if fails:
         case.back()
     child = _fork(lambda: _as_child(exporter, case))
-    result = exporter.export(collection(case.run_id, 3, case.clock.now(), first=6))
+    result = exporter.export(case.collection(3, first=6))
     require(child != 2, "the child inherited the parent's ledger or queued points")
     require(child == 0, "the child could not export")
     require(result is MetricExportResult.SUCCESS, "the parent could not export after the fork")
@@ -233,7 +216,7 @@ def fork(case: Case) -> None:
 def _as_child(exporter: Any, case: Case) -> int:
     if exporter.ledger.sent or exporter.ledger.kept:
         return 2
-    result = exporter.export(collection(case.run_id, 3, case.clock.now(), first=3), timeout_millis=5000)
+    result = exporter.export(case.collection(3, first=3), timeout_millis=5000)
     return 0 if result is MetricExportResult.SUCCESS else 3
 
 
@@ -269,7 +252,7 @@ def _waiting(case: Case, **settings: Any) -> Any:
     """Return an exporter with three queued points: the backend was unavailable for a moment."""
     case.away()
     exporter = case.exporter(retry_budget=0.0, **settings)
-    exporter.export(collection(case.run_id, 3, case.clock.now()))
+    exporter.export(case.collection(3))
     case.back()
     return exporter
 

@@ -20,9 +20,9 @@ _A_BIT_MORE = 1 + 2**-22
 """The smallest difference that 32-bit floats can represent: smaller ones are altered, and read-back shows what is stored."""
 
 
-@LAWS.law("read-back.true", "Points that were stored unchanged are found equal, each once.")
+@LAWS.law("read-back.true")
 def true(case: Case) -> None:
-    """Send the sample of `send-sample`."""
+    """Points that were stored unchanged are found equal, each once."""
     exporter, data = case.exporter(), _sample(case)
     exporter.deliver(data)
     verification = _verified(case, exporter, data)
@@ -34,9 +34,9 @@ def true(case: Case) -> None:
     require(not verification.duplicated, f"{duplicated} stored once but reported as duplicated")
 
 
-@LAWS.law("read-back.lost", "A point that the backend lost is reported as missing.")
+@LAWS.law("read-back.lost")
 def lost(case: Case) -> None:
-    """Lose a point of each of the first two metrics; the others arrive and are found."""
+    """A point that the backend lost is reported as missing."""
     exporter, data = case.exporter(), _sample(case)
     cut = copy.deepcopy(data)
     for metric in _metrics(cut)[:2]:
@@ -46,9 +46,9 @@ def lost(case: Case) -> None:
     require(missing == 2, f"2 points were lost, but {missing} reported as missing")
 
 
-@LAWS.law("read-back.altered", "A point that differs from the sent one is reported as altered, even in a single bit.")
+@LAWS.law("read-back.altered")
 def altered(case: Case) -> None:
-    """Send points that differ from the expected ones in one place at a time."""
+    """A point that differs from the sent one is reported as altered, even in a single bit."""
     for turn, (difference, name, change) in enumerate(_CHANGES):
         case.run_id = f"{case.run_id[:10]}{turn:02d}"
         exporter, data = case.exporter(), _sample(case)
@@ -60,9 +60,9 @@ def altered(case: Case) -> None:
         require(verification.altered or verification.missing, f"{difference}: not detected")
 
 
-@LAWS.law("read-back.doubled", "A point that the backend shows twice is reported as duplicated.")
+@LAWS.law("read-back.doubled")
 def doubled(case: Case) -> None:
-    """Send the same point again, a second later."""
+    """A point that the backend shows twice is reported as duplicated."""
     exporter, data = case.exporter(), _sample(case)
     exporter.deliver(data)
     again = copy.deepcopy(data)
@@ -77,9 +77,9 @@ def doubled(case: Case) -> None:
     require(duplicated, "a point that is stored twice is not reported as duplicated")
 
 
-@LAWS.law("read-back.other-runs", "Points of other runs do not count as this run's.")
+@LAWS.law("read-back.other-runs")
 def other_runs(case: Case) -> None:
-    """Store only another run's sample."""
+    """Points of other runs do not count as this run's."""
     exporter, data = case.exporter(), _sample(case)
     own_run = case.run_id
     case.run_id = own_run[::-1] if own_run[::-1] != own_run else own_run[1:] + "f"

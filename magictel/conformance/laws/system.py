@@ -12,7 +12,6 @@ from opentelemetry.sdk.metrics.export import MetricExportResult
 from magictel.catalogue.pages import explain
 from magictel.conformance.case import Case, reads_back
 from magictel.conformance.law import Broken, LawRegistry, Need, points, require
-from magictel.conformance.points import collection
 from magictel.diagnose.diagnosis import STANDS_WITH, Verdict
 from magictel.model.outcome import Outcome, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 from magictel.plugin.exporter import Exporter
@@ -31,15 +30,12 @@ _VERDICTS: dict[type[Outcome], Verdict] = {
 }
 
 
-@LAWS.law(
-    "system.refused",
-    "Points that the system rejects (full disk, missing directory, closed stream) are counted with a reason, never as delivered.",
-)
+@LAWS.law("system.refused")
 def refused(case: Case) -> None:
-    """Use each fault, and a partial write; export and deliver with a new exporter."""
+    """Points that the system rejects (full disk, missing directory, closed stream) are counted with a reason, never as delivered."""
     for turn, fault in enumerate((*case.stage.errors, *case.stage.faults.get("partly", ()))):
         case.script(fault)
-        data = collection(case.run_id, 3, case.clock.now(), first=3 * turn)
+        data = case.collection(3, first=3 * turn)
         exporter = case.exporter()
         receipt = exporter.deliver(data, seconds=2.0)
         result = case.exporter().export(data, timeout_millis=500)
@@ -55,13 +51,13 @@ def refused(case: Case) -> None:
         require("Traceback" not in "".join((*case.logs, case.printed.getvalue())), f"with {fault}: a traceback")
 
 
-@LAWS.law("system.fixed", "After the system is fixed, rejected points are written, each once.")
+@LAWS.law("system.fixed")
 def fixed(case: Case) -> None:
-    """Use each fault after some accepted points."""
+    """After the system is fixed, rejected points are written, each once."""
     for turn, fault in enumerate(case.stage.errors):
         exporter = case.exporter()
-        before = collection(case.run_id, 2, case.clock.now(), first=5 * turn)
-        data = collection(case.run_id, 3, case.clock.now(), first=5 * turn + 2)
+        before = case.collection(2, first=5 * turn)
+        data = case.collection(3, first=5 * turn + 2)
         expected = [*case.expected(exporter, before), *case.expected(exporter, data)]
         exporter.export(before)
         case.script(fault)
@@ -78,16 +74,12 @@ def fixed(case: Case) -> None:
             require(once, f"after {fault} not every point is stored exactly once")
 
 
-@LAWS.law(
-    "system.partly",
-    "A partial write leaves nothing that looks like a point, and does not damage other points.",
-    Need.READ_BACK,
-)
+@LAWS.law("system.partly", Need.READ_BACK)
 def partly(case: Case) -> None:
-    """Fill the disk during the second export; then leave space for the third and for queued points."""
+    """A partial write leaves nothing that looks like a point, and does not damage other points."""
     for turn, fault in enumerate(case.stage.faults.get("partly", ())):
         exporter = case.exporter()
-        three = [collection(case.run_id, 3, case.clock.now(), first=9 * turn + 3 * n) for n in range(3)]
+        three = [case.collection(3, first=9 * turn + 3 * n) for n in range(3)]
         first, *others = [case.expected(exporter, data) for data in three]
         everything = [*first, *(point for expected in others for point in expected)]
         exporter.export(three[0])
@@ -106,11 +98,11 @@ def partly(case: Case) -> None:
         require(once, f"after {fault} not every point is stored exactly once")
 
 
-@LAWS.law("system.table", "Each system error has a code and its page's retry class, the same in delivery and diagnose.")
+@LAWS.law("system.table")
 def table(case: Case) -> None:
-    """Check by errno; also deliver with each fault that can be caused."""
+    """Each system error has a code and its page's retry class, the same in delivery and diagnose."""
     exporter = case.exporter()
-    exporter.export(collection(case.run_id, 1, case.clock.now()))
+    exporter.export(case.collection(1))
     for number in _ERRORS:
         outcome, name = _outcome(exporter, number), errno.errorcode[number]
         if not isinstance(outcome, Throttled | Unavailable | Rejected):
@@ -121,7 +113,7 @@ def table(case: Case) -> None:
         if not number:
             continue
         case.script(fault)
-        receipt = exporter.deliver(collection(case.run_id, 1, case.clock.now(), first=1 + turn), seconds=2.0)
+        receipt = exporter.deliver(case.collection(1, first=1 + turn), seconds=2.0)
         case.back()
         code = getattr(_outcome(exporter, number), "code", "nothing")
         codes = {reason.code for reason in receipt.reasons}
