@@ -171,6 +171,8 @@ class _HttpClimb(_NetworkClimb):
         self._exporter = exporter
         self._wires: dict[Endpoint, list[Wire]] = {}
         """The exchanges of each endpoint for http and auth."""
+        self._known: dict[Endpoint, dict[str, Reply]] = {}
+        """Replies of each endpoint that a later rung need not ask for again."""
         self._writes_next = bool({SideEffect.EMPTY_WRITE, SideEffect.CANARY_WRITE} & exporter.allowed)
 
     def http(self, endpoint: Endpoint, seconds: float) -> Finding:
@@ -245,6 +247,7 @@ class _HttpClimb(_NetworkClimb):
         wire = self._exporter.wire(endpoint, seconds)
         if rung in (Rung.HTTP, Rung.AUTH):
             self._wires.setdefault(endpoint, []).append(wire)
+        wire.known = self._known.setdefault(endpoint, {})
         wire.until = time.monotonic() + seconds
         wire.proxied = self._proxy(endpoint) is not None
         return wire

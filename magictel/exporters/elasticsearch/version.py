@@ -56,4 +56,4 @@ def product_of(reply: Reply) -> Product | None:
 
 def ask_product(wire: Wire, opensearch: bool) -> Product:
     """Return the product; if `GET /` is forbidden or does not name it, the one of the exporter. Raises `WireError`."""
-    return product_of(wire.get("/")) or Product(opensearch, known=False)
+    return product_of(wire.get_once("/")) or Product(opensearch, known=False)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from magictel.exporters.elasticsearch.readback import by_id, cleanup, counting, expected, run
+from magictel.exporters.elasticsearch.readback.fields import Fields
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.http_exporter import HttpReadBack
@@ -20,6 +21,8 @@ class SearchReadBack(HttpReadBack["SearchExporter[Any]"]):
     def __init__(self, exporter: SearchExporter[Any]) -> None:
         super().__init__(exporter)
         self._flat = expected.FlatAttributes()
+        self._known: tuple[SampleQuery, str, Fields] | None = None
+        """The fields of an index, once they are complete for a query: it is sent several times until it shows all points."""
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """Return the document's fields with the values that were sent."""
@@ -47,7 +50,15 @@ class SearchReadBack(HttpReadBack["SearchExporter[Any]"]):
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """Search for the run's id; the values are doc values."""
-        return run.read_back(self.wire(), self.exporter.places.read, query)
+        wire, index = self.wire(), self.exporter.places.read
+        if self._known is not None and self._known[0] is query and self._known[1] == index:
+            return run.read_back(wire, index, query, self._known[2])
+        fields = run.fields_of(wire, index)
+        if isinstance(fields, Unreadable):
+            return fields
+        if fields.complete(name for point in query.expected for name in point.fields):
+            self._known = query, index, fields
+        return run.read_back(wire, index, query, fields)
 
     def visible_delay(self) -> float | Unreadable:
         """Return the index's refresh_interval."""

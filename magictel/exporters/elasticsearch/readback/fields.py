@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +65,10 @@ class Fields(msgspec.Struct, frozen=True):
             if self.kinds(inner) == {"keyword"} and self.types[inner]["keyword"]:
                 return inner
         return None
+
+    def complete(self, names: Iterable[str]) -> bool:
+        """Return whether the index has every one of these fields, so that later documents add none of them."""
+        return all(self.kinds(name) or self.flat_parent(name) for name in names)
 
     def hidden(self, names: Collection[str]) -> dict[str, str]:
         """The fields among `names` that the index holds and no doc values show, each with why."""
