@@ -1,24 +1,8 @@
-"""Scripted faults of a backend, request by request.
+"""Scripted faults of a backend, request by request: `[NAME:] STEP, then STEP`, each STEP `[probe|any] FAULT [xN | forever]`.
 
-    [NAME:] STEP, then STEP, then STEP …
-    STEP is [probe|any] FAULT
-
-    429 [xN] [retry-after=S | retry-after=date:S | retry-after='HTTP-date'] [body='…']   any status, not stored
-    ok [xN]                 replies as usual
-    reset [xN]              stores nothing, resets the connection
-    reset-after [xN]        stores, then resets the connection instead of replying
-    close [xN]              stores nothing, closes the connection without a reply
-    truncated [xN]          stores, announces a longer body than it sends, closes
-    slow SECONDS [xN]       waits, then stores and replies: a late write if the client gave up
-    hang [xN]               waits until the client gives up, then stores
-    partial N% [KIND] [xN]  refuses this share of the items (at least one), with KIND or in turn (`mixed`)
-    too-large [xN]          413 without a body
-    wrong-json [xN]         200 with JSON that is not the backend's; nothing is stored
-    … forever               in place of xN: until the end
-    expired-certificate     as the first step: serves TLS with a certificate that expired in 2020
-
-A step applies to writes; with `probe` before it, to requests that write nothing (rungs, read-backs); with `any`, to both. Other
-requests get the usual reply, and so do all requests after the last step.
+`magictel sandbox --help` says what each fault does, `GRAMMAR` what each accepts. A step applies to writes; with `probe` before it, to
+requests that write nothing (rungs, read-backs); with `any`, to both. Other requests get the usual reply, and so do all requests after
+the last step.
 """
 
 from __future__ import annotations

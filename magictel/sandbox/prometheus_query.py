@@ -12,7 +12,8 @@ from magictel.sandbox.prometheus_store import Labels, Store, is_stale
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
 _SELECTOR = re.compile(
-    r"\s*(?P<name>[A-Za-z_:][\w:]*)?\s*(?:\{(?P<body>.*)\})?\s*(?:\[(?P<range>[0-9a-z]+)\])?\s*", re.DOTALL
+    r"\s*(?P<name>[A-Za-z_:][\w:]*)?\s*(?:\{(?P<body>.*)\})?\s*(?:\[(?P<count>\d+)(?P<unit>ms|[smhdwy])\])?\s*",
+    re.DOTALL,
 )
 _MATCHER = re.compile(
     r"""\s*(?P<name>[A-Za-z_]\w*)\s*(?P<how>=~|!~|!=|=)\s*(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*(?:,|$)""",
@@ -58,7 +59,7 @@ def parse(query: str) -> Selector:
         label_map = dict(labels)
         return all(test(label_map.get(label, "")) for label, test in tests)
 
-    return Selector(matches, _duration(match["range"]) if match["range"] else None)
+    return Selector(matches, int(match["count"]) * _UNITS[match["unit"]] if match["count"] else None)
 
 
 def raw_samples(store: Store, selector: Selector, time: int) -> dict[str, Any]:
@@ -103,10 +104,3 @@ def _unquoted(text: str) -> str:
         return chr(int(match[1], 16)) if match[1] else _ESCAPES.get(match[2], match[2])
 
     return re.sub(r"\\(?:u([0-9a-fA-F]{4})|(.))", meant, text[1:-1], flags=re.DOTALL)
-
-
-def _duration(text: str) -> int:
-    parts = re.findall(r"(\d+)(ms|[smhdwy])", text)
-    if "".join(f"{count}{unit}" for count, unit in parts) != text:
-        raise ParseError(f"bad duration {text!r}")
-    return sum(int(count) * _UNITS[unit] for count, unit in parts)
