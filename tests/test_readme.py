@@ -48,7 +48,7 @@ def table(rows: list[OptionRow], variable: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def own(exporter: str) -> str:
+def own_options(exporter: str) -> str:
     """The exporter's own options, and shared ones whose default is its own."""
     shared = {row.name: row.default for row in option_rows(HttpSettings)}
     rows = option_rows(entry_points.load(exporter).Settings)
@@ -162,7 +162,7 @@ def generated(name: str) -> str:
     if name in OWNERS:
         return members(name)
     parts = {"retry": retry_classes, "topics": listed_topics, "packages": packages}
-    return parts[name]() if name in parts else own(name.removeprefix("settings-"))
+    return parts[name]() if name in parts else own_options(name.removeprefix("settings-"))
 
 
 def fresh(written: str) -> str:

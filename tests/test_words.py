@@ -28,7 +28,7 @@ def files(suffix: str) -> list[Path]:
 
 
 def vague(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield variables, parameters and attributes with a vague name; a field `found` is a count."""
+    """Yield functions, variables, parameters and attributes with a vague name; a field `found` is a count."""
     fields = {
         id(item.target)
         for node in ast.walk(tree)
@@ -40,7 +40,7 @@ def vague(tree: ast.AST) -> Iterator[tuple[int, str]]:
         match node:
             case ast.Name(id=name, ctx=ast.Store()) if id(node) not in fields or name != "found":
                 pass
-            case ast.arg(arg=name) | ast.Attribute(attr=name, ctx=ast.Store()):
+            case ast.arg(arg=name) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.FunctionDef(name=name):
                 pass
             case _:
                 continue

@@ -33,10 +33,10 @@ from magictel.sandbox.elasticsearch import ElasticsearchEmulator, OpenSearchEmul
 from magictel.sandbox.emulator import Emulator
 from magictel.sandbox.prometheus_remote_write import PrometheusRemoteWriteEmulator
 from magictel.sources.recording import Recordings
-from tests.operations.test_send import QuickClock
+from tests.fake_clock import FakeClock
 from tests.wrong_shapes import Change, Changing, changes
 
-Make = Callable[[QuickClock], Emulator]
+Make = Callable[[FakeClock], Emulator]
 BACKENDS: dict[str, tuple[type[Exporter[Any]], Make]] = {
     "elasticsearch": (ElasticsearchExporter, lambda clock: ElasticsearchEmulator(clock=clock)),
     "opensearch": (OpenSearchExporter, lambda clock: OpenSearchEmulator(clock=clock)),
@@ -66,7 +66,7 @@ def recording(tmp_path: Path) -> str:
 def journey(backend: str, port: int, recording: str, change: Change | None) -> Changing:
     """Everything that asks this backend something: check, prepare, send and read back, replay and verify, clean, diagnose."""
     kind, make = BACKENDS[backend]
-    clock = QuickClock()
+    clock = FakeClock()
     transport = Changing(make(clock), change)
     url: Any = f"http://127.0.0.1:{port}" + ("/api/v1/write" if "remote" in backend else "")
     settings = kind.Settings(url=url if "remote" in backend else [url], compression="none", trust_env=False)

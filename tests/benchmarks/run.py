@@ -39,12 +39,12 @@ def main() -> int:
     print(f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.machine()}, {_cpu()}; {peers}")
     with sink() as port:
         for part in parts:
-            for table in _made(part, port, 20_000 if chosen.quick else chosen.points):
+            for table in _tables(part, port, 20_000 if chosen.quick else chosen.points):
                 _show(table, markdown=chosen.markdown)
     return 0
 
 
-def _made(part: str, port: int, points: int) -> Iterator[Table]:
+def _tables(part: str, port: int, points: int) -> Iterator[Table]:
     match part:
         case "elasticsearch":
             return tables.elasticsearch(port, points)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from magictel.catalogue import builtin_exporters
 from magictel.cli.main import run
+from tests.cli.running import Ran
 from tests.plugins import ACME, install
 
 FILE = """\
@@ -31,20 +29,6 @@ exporter = "acme"
 """
 """A file of two targets, with comments and a secret in clear."""
 _OURS = ("MAGICTEL_", "ENABLED_EXPORTERS", "ACME_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """Standard output as the one document it must be."""
-        return json.loads(self.out)
 
 
 Magictel = Callable[..., Ran]

@@ -64,7 +64,13 @@ class AcmeExporter(HttpExporter[AcmeSettings]):
         if isinstance(point, NumberDataPoint):
             value = json.dumps(point.value).encode()
             return _lead(series) + str(point.time_unix_nano).encode() + b',"value":' + value + b"}\n"
-        return _lead(series) + str(point.time_unix_nano).encode() + b"," + json.dumps(_told(point)).encode()[1:] + b"\n"
+        return (
+            _lead(series)
+            + str(point.time_unix_nano).encode()
+            + b","
+            + json.dumps(_point_fields(point)).encode()[1:]
+            + b"\n"
+        )
 
     def template(self) -> Any:
         return AcmeTemplate()
@@ -182,7 +188,7 @@ def _lead(series: Series) -> bytes:
     return json.dumps(fields, default=str).encode()[:-1] + b',"time":'
 
 
-def _told(point: Any) -> dict[str, Any]:
+def _point_fields(point: Any) -> dict[str, Any]:
     names = ("count", "sum", "min", "max", "bucket_counts", "explicit_bounds", "scale", "zero_count")
     fields = {name: getattr(point, name) for name in names if hasattr(point, name)}
     for side in ("positive", "negative"):

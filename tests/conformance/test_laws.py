@@ -48,10 +48,10 @@ def subject(exporter: type[Exporter[Any]] = AcmeExporter) -> Subject:
     if issubclass(exporter, FileExporter):
         return Subject("acme", partial(to_a_file, exporter), None, io_faults=file_faults("metrics.jsonl"))
 
-    def made(place: Place) -> Any:
+    def make_exporter(place: Place) -> Any:
         return exporter(AcmeSettings(url=place.origin, **place.settings), clock=place.clock)
 
-    return Subject("acme", made, emulator)
+    return Subject("acme", make_exporter, emulator)
 
 
 def to_a_file(exporter: type[FileExporter], place: Place) -> FileExporter:
@@ -60,14 +60,14 @@ def to_a_file(exporter: type[FileExporter], place: Place) -> FileExporter:
     return exporter(FileSettings(path=str(place.folder / "metrics.jsonl"), **given), clock=place.clock)
 
 
-def told(results: list[Result]) -> dict[str, str | None]:
+def broken_laws(results: list[Result]) -> dict[str, str | None]:
     return {result.law.id: result.message for result in results if result.verdict is LawVerdict.BROKEN}
 
 
 @pytest.mark.parametrize("name", entry_points.names())
 def test_every_registered_exporter_holds_every_law(name: str) -> None:
     results = list(run(registered(name), LAWS))
-    assert told(results) == {}
+    assert broken_laws(results) == {}
     assert [result.law.id for result in results] == IDS
     skipped = {result.law.id: result.message for result in results if result.verdict is LawVerdict.SKIPPED}
     assert skipped == {law: f"needs {why}" for law, why in SKIPPED[name].items()}
@@ -77,14 +77,14 @@ def test_every_registered_exporter_holds_every_law(name: str) -> None:
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_the_ledger_is_true_under_other_seeds(name: str, seed: int) -> None:
     laws = [law for law in LAWS if law.id in ("ledger.identity", "encode.template")]
-    assert told(list(run(registered(name), laws, seed))) == {}
+    assert broken_laws(list(run(registered(name), laws, seed))) == {}
 
 
 def test_whom_the_bad_ones_are_made_of_hold_every_law_that_concerns_them_and_none_concerns_neither() -> None:
     passed = set()
     for exporter in (AcmeExporter, FileExporter):
         results = list(run(subject(exporter), LAWS))
-        assert told(results) == {}
+        assert broken_laws(results) == {}
         passed |= {result.law.id for result in results if result.verdict is LawVerdict.PASSED}
     assert passed == set(IDS)
 
@@ -92,7 +92,7 @@ def test_whom_the_bad_ones_are_made_of_hold_every_law_that_concerns_them_and_non
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad.law}-{bad.exporter.__name__}")
 def test_what_breaks_a_law_is_named_by_that_law_and_by_no_other(bad: Bad) -> None:
     results = list(run(subject(bad.exporter), LAWS))
-    assert told(results).keys() == {bad.law}, told(results)
+    assert broken_laws(results).keys() == {bad.law}, broken_laws(results)
 
 
 def test_every_law_has_somebody_who_breaks_it() -> None:

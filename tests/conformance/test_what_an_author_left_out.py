@@ -72,12 +72,12 @@ def test_without_an_emulator_nothing_is_sent_whatever_the_address() -> None:
         listening.setblocking(False)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
 
-        def made(place: Place) -> AcmeExporter:
+        def make_exporter(place: Place) -> AcmeExporter:
             assert place.origin == NOWHERE
             settings: Any = {**place.settings, "url": url}
             return AcmeExporter(AcmeSettings(**settings), clock=place.clock)
 
-        assert ids(list(run(Subject("mine", made), LAWS)), LawVerdict.BROKEN) == []
+        assert ids(list(run(Subject("mine", make_exporter), LAWS)), LawVerdict.BROKEN) == []
         with pytest.raises(BlockingIOError):
             listening.accept()
 
@@ -178,11 +178,11 @@ def test_laws_are_counted_in_the_right_number(count: int) -> None:
     if count:
         some = [law for law in LAWS if law.id in ("retry.throttled", "retry.refused")][:count]
 
-        def made(place: Place) -> Any:
+        def make_exporter(place: Place) -> Any:
             settings: Any = {"url": place.origin, **place.settings}
             return bad(AcmeSettings(**settings), clock=place.clock)  # type: ignore[arg-type]
 
-        broken = list(run(Subject("mine", made, lambda clock: AcmeEmulator()), some))
+        broken = list(run(Subject("mine", make_exporter, lambda clock: AcmeEmulator()), some))
         assert lines("mine", broken)[-1].startswith(f"mine FAILED: 1 of {count_of_laws} broken   ")
 
 

@@ -23,7 +23,7 @@ from magictel.delivery.retry import Retry
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, Throttled, TooLarge, Unavailable
 from magictel.settings.model import ExporterSettings
-from tests.delivery.clock_fake import FakeClock
+from tests.fake_clock import FakeClock
 
 Step = Outcome | Callable[[Payload, float], Outcome]
 REFUSED = Unavailable("net.tcp.refused", "nobody listens")

@@ -8,7 +8,7 @@ import pytest
 
 from magictel.delivery.log import DeliveryLog
 from magictel.model.outcome import Fate, Reason, Receipt
-from tests.delivery.clock_fake import FakeClock
+from tests.fake_clock import FakeClock
 
 
 class Desk:

@@ -15,8 +15,8 @@ from magictel.delivery.pool import Pool
 from magictel.delivery.rate_limit import RateLimit
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Throttled, Unavailable
-from tests.delivery.clock_fake import FakeClock
 from tests.delivery.rig import REFUSED, payload
+from tests.fake_clock import FakeClock
 
 
 def test_the_same_seed_waits_the_same_and_uses_the_whole_range() -> None:

@@ -10,8 +10,8 @@ from magictel.delivery.backoff import Backoff
 from magictel.delivery.breaker import Breaker
 from magictel.encoding.payload import Payload
 from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Throttled, Unavailable
-from tests.delivery.clock_fake import FakeClock
 from tests.delivery.rig import Rig, payload
+from tests.fake_clock import FakeClock
 
 BUSY = Throttled("http.throttled", "429")
 FAILING = Unavailable("http.server-error", "503")

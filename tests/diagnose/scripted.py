@@ -37,7 +37,7 @@ _PRODUCTS = {
 }
 
 
-def made(name: str, url: str, **settings: Any) -> Exporter[Any]:
+def exporter_at(name: str, url: str, **settings: Any) -> Exporter[Any]:
     """An exporter pointed at a server; no proxy of the environment stands between."""
     exporter = EXPORTERS[name]
     address = url + "/api/v1/write" if name == "prometheus-remote-write" else (url,)

@@ -11,9 +11,9 @@ import pytest
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import Diagnosis, During, Pasted
 from tests.cli.running import magictel
-from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
+from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, exporter_at, raw
 
-EXPORTER = {name: made(name, "http://localhost:9200") for name in EXPORTERS}
+EXPORTER = {name: exporter_at(name, "http://localhost:9200") for name in EXPORTERS}
 PRODUCT = {"x-elastic-product": "Elasticsearch"}
 
 
@@ -34,8 +34,8 @@ def test_a_401_without_an_error_of_elasticsearchs_is_nobodys(body: bytes | None,
 def test_delivery_and_ladder_call_that_401_the_same() -> None:
     for name, code in (("elasticsearch", "http.unauthorized"), ("opensearch", "os.auth.unauthorized")):
         with answering(name, {"": raw(401, {}, b"")}) as url:
-            assert delivered(made(name, url)) == [code]
-            assert climbed(made(name, url))[0] == code
+            assert delivered(exporter_at(name, url)) == [code]
+            assert climbed(exporter_at(name, url))[0] == code
 
 
 @pytest.mark.parametrize("during", [None, "write"])
@@ -45,7 +45,7 @@ def test_a_2xx_that_names_elasticsearch_and_judges_no_item_gets_deliverys_verdic
     assert diagnosis.message == "200 without item verdicts: its body is empty"
     assert "es.product.unknown" not in codes(diagnosis)
     with answering("elasticsearch", {"POST": raw(200, PRODUCT, b"")}) as url:
-        assert delivered(made("elasticsearch", url)) == [diagnosis.code]
+        assert delivered(exporter_at("elasticsearch", url)) == [diagnosis.code]
 
 
 def test_a_2xx_of_nobody_may_answer_either_question() -> None:
@@ -111,7 +111,7 @@ def test_a_stranger_s_plain_words_are_no_engine_s() -> None:
 
 def test_delivery_reads_the_same_refusal_in_plain_text() -> None:
     with answering("opensearch", {"POST": raw(403, {}, DENIED.encode())}) as url:
-        assert delivered(made("opensearch", url)) == ["os.authz.denied"]
+        assert delivered(exporter_at("opensearch", url)) == ["os.authz.denied"]
 
 
 UNNAMED = ["Name or service not known", "x509: certificate signed by unknown authority", "certificate has expired",

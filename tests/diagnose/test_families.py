@@ -14,12 +14,12 @@ from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import STANDS_WITH, Diagnosis, During, Pasted
 from magictel.exporters.console import ConsoleExporter
 from magictel.plugin.exporter import Exporter
-from tests.diagnose.scripted import EXPORTERS, made
+from tests.diagnose.scripted import EXPORTERS, exporter_at
 
 HTML = {"content-type": "text/html; charset=utf-8"}
 JSON = {"content-type": "application/json"}
 TEXT = {"content-type": "text/plain"}
-EXPORTER: dict[str, Exporter[Any]] = {name: made(name, "http://localhost:9200") for name in EXPORTERS}
+EXPORTER: dict[str, Exporter[Any]] = {name: exporter_at(name, "http://localhost:9200") for name in EXPORTERS}
 
 Answer = tuple[int, dict[str, str], str]
 

@@ -15,7 +15,7 @@ from magictel.catalogue.pages import explain
 from magictel.diagnose.diagnosis import STANDS_WITH
 from tests.cli.running import magictel
 from tests.diagnose.rows import LOOK_ALIKES, NO_DELIVERY, NO_LADDER, REFERENCE, ROUND_TRIP, SETTINGS, Row, rows
-from tests.diagnose.scripted import answering, climbed, delivered, made, raw, refusing, round_tripped, speaking
+from tests.diagnose.scripted import answering, climbed, delivered, exporter_at, raw, refusing, round_tripped, speaking
 from tests.ladder.test_transport_faults import FAULTS, TOLD_BY_A_SECOND_PROBE, Faced, Fault
 from tests.transports.servers import OK, Authority, answers, says, serving
 
@@ -65,7 +65,7 @@ def by_ladder(row: Row, authority: Authority, folder: Path) -> Road:
         return Road(ran.document["targets"][0]["rungs"][0]["code"])
     if row.code in ROUND_TRIP:
         with serving(refusing(row.exporter, raw(row.status or 200, row.headers, row.body))) as server:
-            return Road(str(round_tripped(made(row.exporter, server.http))))
+            return Road(str(round_tripped(exporter_at(row.exporter, server.http))))
     with faced(row, authority, folder, writing=False) as exporter:
         first, every = climbed(exporter, seconds=exporter.settings.timeout)
     return Road(row.code if row.code in every and row.phase == "health" else str(first))
@@ -86,9 +86,11 @@ def faced(row: Row, authority: Authority, folder: Path, *, writing: bool) -> Ite
     with ExitStack() as stack:
         fault = transport_fault(row)
         if row.code == "es.tls.http-on-https-port":
-            yield made(row.exporter, stack.enter_context(speaking(authority.context())))
+            yield exporter_at(row.exporter, stack.enter_context(speaking(authority.context())))
         elif row.code == "es.http.wrong-port":
-            yield made(row.exporter, stack.enter_context(serving(says(row.body or b"This is not an HTTP port"))).http)
+            yield exporter_at(
+                row.exporter, stack.enter_context(serving(says(row.body or b"This is not an HTTP port"))).http
+            )
         elif fault is not None:
             met: Faced = stack.enter_context(fault.situation(authority, folder))
             tls = {
@@ -98,11 +100,11 @@ def faced(row: Row, authority: Authority, folder: Path, *, writing: bool) -> Ite
             }
             limits = {"timeout": met.timeout, **met.options}
             # remote write asks nothing before it writes, so the very first exchange is the one that fails
-            yield made("prometheus-remote-write" if writing else row.exporter, met.url, **tls, **limits)
+            yield exporter_at("prometheus-remote-write" if writing else row.exporter, met.url, **tls, **limits)
         else:
             answer = raw(row.status or 200, row.headers, row.body)
             states = {"POST": answer} if writing else ladder_states(row, answer)
-            yield made(row.exporter, stack.enter_context(answering(row.exporter, states)))
+            yield exporter_at(row.exporter, stack.enter_context(answering(row.exporter, states)))
 
 
 def transport_fault(row: Row) -> Fault | None:
@@ -201,6 +203,6 @@ def test_a_healthy_backend_gets_none_of_the_codes(authority: Authority, tmp_path
     """The counter-test: the scripted backend alone does not make the ladder or delivery fail."""
     stored = raw(200, {}, b'{"errors": false, "items": [{"create": {"status": 201}}]}')
     with answering("elasticsearch", {"POST": stored}) as url:
-        assert delivered(made("elasticsearch", url)) == []
+        assert delivered(exporter_at("elasticsearch", url)) == []
     with serving(answers(OK)) as server:
-        assert "es.write.flood-stage" not in climbed(made("elasticsearch", server.http))[1]
+        assert "es.write.flood-stage" not in climbed(exporter_at("elasticsearch", server.http))[1]

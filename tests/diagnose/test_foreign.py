@@ -10,9 +10,9 @@ from magictel.catalogue.pages import explain
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import STANDS_WITH, UNRECOGNISED, Pasted
 from tests.diagnose.foreign import FOREIGN, Foreign
-from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, made, raw
+from tests.diagnose.scripted import EXPORTERS, answering, climbed, delivered, exporter_at, raw
 
-EXPORTER = {name: made(name, "http://localhost:9200") for name in EXPORTERS}
+EXPORTER = {name: exporter_at(name, "http://localhost:9200") for name in EXPORTERS}
 MET = [(foreign, name) for foreign in FOREIGN for name in foreign.exporters]
 
 
@@ -62,7 +62,7 @@ def test_delivery_keeps_what_a_wait_would_cure(foreign: Foreign) -> None:
     """The counter-test on a real socket: the same verdict where it counts."""
     answer = raw(foreign.status or 0, foreign.headers, foreign.body.encode())
     with answering(foreign.exporters[0], {"POST": answer}) as url:
-        codes = delivered(made(foreign.exporters[0], url))
+        codes = delivered(exporter_at(foreign.exporters[0], url))
     diagnosis = diagnose(EXPORTER[foreign.exporters[0]], pasted(foreign))
     assert diagnosis.code in codes
 
@@ -77,5 +77,5 @@ NAMED = [
 @pytest.mark.parametrize("foreign", NAMED[::5], ids=lambda case: case.name)
 def test_the_ladder_says_the_same_of_what_stands_before_the_backend(foreign: Foreign) -> None:
     with answering("elasticsearch", {"": raw(foreign.status or 0, foreign.headers, foreign.body.encode())}) as url:
-        first, _ = climbed(made("elasticsearch", url))
+        first, _ = climbed(exporter_at("elasticsearch", url))
     assert first == diagnose(EXPORTER["elasticsearch"], pasted(foreign)).code

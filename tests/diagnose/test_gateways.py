@@ -7,7 +7,7 @@ import pytest
 
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import STANDS_WITH, Pasted
-from tests.diagnose.scripted import EXPORTERS, answering, climbed, made, raw
+from tests.diagnose.scripted import EXPORTERS, answering, climbed, exporter_at, raw
 
 HTML = {"content-type": "text/html"}
 TEXT = {"content-type": "text/plain"}
@@ -16,7 +16,7 @@ XML = {"content-type": "application/xml"}
 SAFE, NO, SPLIT = {"backoff", "after-header", "slow"}, {"no"}, {"split"}
 ANY = SAFE | NO
 """Nobody can say: a client's own time-out, a throttling that hides behind a 400."""
-EXPORTER = {name: made(name, "http://localhost:9200") for name in EXPORTERS}
+EXPORTER = {name: exporter_at(name, "http://localhost:9200") for name in EXPORTERS}
 
 ANSWERS: list[tuple[str, int, dict[str, str], str, set[str]]] = [
     (
@@ -276,5 +276,5 @@ def test_the_ladder_gives_the_code_that_diagnose_gives(name: str) -> None:
     _, status, headers, body, _ = next(row for row in ANSWERS if row[0] == name)
     diagnosis = diagnose(EXPORTER["elasticsearch"], Pasted(status, headers, body.encode()))
     with answering("elasticsearch", {"": raw(status, headers, body.encode())}) as url:
-        first, _ = climbed(made("elasticsearch", url))
+        first, _ = climbed(exporter_at("elasticsearch", url))
     assert first == diagnosis.code

@@ -20,9 +20,9 @@ from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered
 from tests.diagnose.logs import LINES
 from tests.diagnose.rows import BACKENDS, REFERENCE
-from tests.diagnose.scripted import EXPORTERS, made
+from tests.diagnose.scripted import EXPORTERS, exporter_at
 
-EXPORTER = {name: made(name, "http://localhost:9200") for name in EXPORTERS}
+EXPORTER = {name: exporter_at(name, "http://localhost:9200") for name in EXPORTERS}
 ANSWERS = REFERENCE / "fault_responses.json"
 SAFE = {"backoff", "after-header"}
 UNTOLD = {

@@ -14,10 +14,10 @@ from magictel.diagnose.backend_guess import guess
 from magictel.diagnose.diagnosis import STANDS_WITH, UNRECOGNISED, Pasted
 from magictel.secrets.masking import masked
 from tests.cli.running import magictel
-from tests.diagnose.scripted import EXPORTERS, made
+from tests.diagnose.scripted import EXPORTERS, exporter_at
 from tests.diagnose.shippers import LINES, Shipped
 
-READERS = [made(name, "http://localhost:9200") for name in EXPORTERS]
+READERS = [exporter_at(name, "http://localhost:9200") for name in EXPORTERS]
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.clean_environment import clean_environment
 
 ROOT = Path(__file__).parent.parent.parent
 PYPROJECT = """
@@ -54,12 +55,10 @@ class Fresh:
 
     def magictel(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the installed command in a folder that holds nothing."""
-        dropped = ("ACME_", "ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "PYTHON", "PYTEST_", "COV_")
-        variables = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
         return subprocess.run(
             [str(self.folder / "bin" / "magictel"), *arguments],
             cwd=self.folder / "empty",
-            env={**variables, **environment},
+            env={**clean_environment("ACME_", "PYTHON"), **environment},
             capture_output=True,
             text=True,
             timeout=300,

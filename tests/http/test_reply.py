@@ -25,7 +25,7 @@ from magictel import (
 from magictel.delivery.attempt import Attempted
 from magictel.errors import WireError
 from magictel.http.messages import reading
-from magictel.http.wire import Request, Transport, Wire
+from magictel.http.wire import Wire
 from magictel.ladder.climb import climb
 from magictel.ladder.probe import probe
 from magictel.model.finding import Status
@@ -33,6 +33,7 @@ from magictel.model.outcome import Delivered, Rejected, Unavailable
 from magictel.model.verification import SampleQuery, Seen, Unreadable
 from magictel.verify.asking import ask
 from tests.delivery.points import collection
+from tests.fake_transport import FakeTransport
 
 SHAPES = [
     b"",
@@ -90,20 +91,13 @@ class _Took(msgspec.Struct):
     took: dict[str, int] = {}
 
 
-class Same(Transport):
-    def __init__(self, body: bytes, status: int = 200) -> None:
-        self._reply = Reply(status, {"content-type": "application/json"}, body)
-
-    def send(self, request: Request, timeout: float) -> Reply:
-        return self._reply
-
-    def close(self) -> None:
-        pass
+def same(body: bytes, status: int = 200) -> FakeTransport:
+    return FakeTransport(lambda request: Reply(status, {"content-type": "application/json"}, body))
 
 
 @pytest.mark.parametrize("body", SHAPES, ids=lambda body: repr(body[:20]))
 def test_no_shape_of_an_answer_breaks_an_exporter_that_believes_it(body: bytes) -> None:
-    exporter = Trusting(HttpSettings(), transport=Same(body))
+    exporter = Trusting(HttpSettings(), transport=same(body))
     attempted: Attempted = exporter.attempt(Payload(b"x\n", 1), 1.0)
     assert isinstance(attempted.outcome, Unavailable)
     assert attempted.outcome.code == "http.malformed-reply"
@@ -125,14 +119,14 @@ def test_no_shape_of_an_answer_breaks_an_exporter_that_believes_it(body: bytes) 
     ("status", "code"), [(400, "http.refused"), (503, "http.server-error"), (429, "http.throttled")]
 )
 def test_a_refusal_that_cannot_be_read_is_what_its_status_says(status: int, code: str) -> None:
-    exporter = Trusting(HttpSettings(), transport=Same(b'{"message":"verf\xfcgbar"}', status))
+    exporter = Trusting(HttpSettings(), transport=same(b'{"message":"verf\xfcgbar"}', status))
     assert getattr(exporter.attempt(Payload(b"x\n", 1), 1.0).outcome, "code", None) == code
     exporter.shutdown(0)
 
 
 def test_the_ledger_balances_over_answers_that_cannot_be_read() -> None:
     for body in SHAPES:
-        exporter = Trusting(HttpSettings(backoff_initial=0.001), transport=Same(body))
+        exporter = Trusting(HttpSettings(backoff_initial=0.001), transport=same(body))
         receipt = exporter.deliver(collection([0, 1, 2]), seconds=0)
         assert receipt.balanced
         assert receipt.delivered == 0
@@ -149,7 +143,7 @@ def test_a_bug_before_any_answer_stays_a_bug() -> None:
 
 
 def test_only_an_answer_inside_counts() -> None:
-    wire = Wire(Same(b"{}"), Endpoint("http", "127.0.0.1", 9))
+    wire = Wire(same(b"{}"), Endpoint("http", "127.0.0.1", 9))
     wire.get("/before")
     with pytest.raises(KeyError), reading():
         raise KeyError("x")

@@ -10,22 +10,18 @@ from magictel.http.wire import Reply, Request, Wire
 from magictel.net.endpoint import Endpoint
 from magictel.secrets.redactor import Redactor
 from magictel.secrets.secret import Secret
+from tests.fake_transport import FakeTransport
 
 SECRET = "s3cret-Ä key"
 
 
-class Echo:
-    """A transport that keeps what it was given and answers with it: a backend that says our own credentials back."""
+def echo() -> FakeTransport:
+    """A backend that repeats our own credentials in its reply."""
 
-    def __init__(self) -> None:
-        self.sent: list[Request] = []
-
-    def send(self, request: Request, timeout: float) -> Reply:
-        self.sent.append(request)
+    def answer(request: Request) -> Reply:
         return Reply(200, {"content-type": "text/plain"}, f"you sent {request.headers} to {request.url}".encode())
 
-    def close(self) -> None:
-        pass
+    return FakeTransport(answer)
 
 
 def test_a_requests_repr_shows_no_header_and_no_body() -> None:
@@ -35,20 +31,20 @@ def test_a_requests_repr_shows_no_header_and_no_body() -> None:
 
 
 def test_a_wire_records_every_exchange_without_the_credentials() -> None:
-    echo = Echo()
-    wire = Wire(echo, Endpoint("http", "h", 9200), {"Authorization": SECRET}, redact=Redactor([Secret(SECRET)]))
+    transport = echo()
+    wire = Wire(transport, Endpoint("http", "h", 9200), {"Authorization": SECRET}, redact=Redactor([Secret(SECRET)]))
     reply = wire.get("/_cluster/health")
     assert SECRET.encode() in reply.body
     assert SECRET not in reply.text
-    assert echo.sent[0].headers["Authorization"] == SECRET
+    assert transport.requests[0].headers["Authorization"] == SECRET
     assert SECRET not in repr(wire.exchanges) + wire.first_bytes(reply)
     assert [(exchange.method, exchange.status) for exchange in wire.exchanges] == [("GET", 200)]
 
 
 def test_a_wire_can_leave_the_credentials_out() -> None:
-    echo = Echo()
-    Wire(echo, Endpoint("http", "h", 9200), {"Authorization": SECRET}).request("GET", "/", credentials=False)
-    assert "Authorization" not in echo.sent[0].headers
+    transport = echo()
+    Wire(transport, Endpoint("http", "h", 9200), {"Authorization": SECRET}).request("GET", "/", credentials=False)
+    assert "Authorization" not in transport.requests[0].headers
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def several() -> MetricsData:
     return MetricsData([ResourceMetrics(two.resource, [*two.scope_metrics, more], ""), group])
 
 
-def said(request: Any) -> list[tuple[str, ...]]:
+def points_of(request: Any) -> list[tuple[str, ...]]:
     """Every point with all that encloses it."""
     rows = []
     for resource in request.resource_metrics:
@@ -186,8 +186,8 @@ def delivered(receiver: Receiver, **settings: Any) -> Any:
 def test_payloads_say_what_the_official_encoder_says(points: int) -> None:
     receiver = Receiver()
     assert delivered(receiver, max_batch_points=points).delivered == 20
-    rows = sorted(row for body in receiver.taken for row in said(body))
-    assert rows == said(encode_metrics(several()))
+    rows = sorted(row for body in receiver.taken for row in points_of(body))
+    assert rows == points_of(encode_metrics(several()))
     if points == 100:
         (body,) = receiver.taken
         assert [len(resource.scope_metrics) for resource in body.resource_metrics] == [2, 1], "neighbours share"
@@ -196,7 +196,7 @@ def test_payloads_say_what_the_official_encoder_says(points: int) -> None:
 def test_halves_after_413_are_enclosed_as_the_whole_was() -> None:
     receiver = Receiver(*[lambda _: Reply(413)] * 3)
     assert delivered(receiver).delivered == 20
-    assert sorted(row for body in receiver.taken for row in said(body)) == said(encode_metrics(several()))
+    assert sorted(row for body in receiver.taken for row in points_of(body)) == points_of(encode_metrics(several()))
 
 
 def test_what_is_rejected_without_being_named_is_rejected_and_sent_once() -> None:

@@ -16,7 +16,7 @@ from magictel.ladder import deferred, http, tls
 from magictel.ladder.climb import climb
 from magictel.ladder.deferred import SECOND_PROBE, Meanwhile, seconds_left
 from magictel.model.finding import Finding, Rung, Status
-from tests.diagnose.scripted import made
+from tests.diagnose.scripted import exporter_at
 from tests.transports.servers import OK, Authority, Handler, Server, read_request, serving
 
 TIME = 2.0
@@ -129,18 +129,18 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that second probes were given."""
     seconds: list[float] = []
 
-    def told(until: float) -> float:
+    def recorded_seconds(until: float) -> float:
         seconds.append(seconds_left(until))
         return seconds[-1]
 
     monkeypatch.setattr(deferred, "SECOND_PROBE", LONGER)  # no bound but what is left
     for module in (deferred, http, tls):
-        monkeypatch.setattr(module, "seconds_left", told)
+        monkeypatch.setattr(module, "seconds_left", recorded_seconds)
     return seconds
 
 
 def climbed(name: str, url: str, authority: Authority, seconds: float) -> list[Finding]:
-    exporter = made(name, url, **({"ca_file": str(authority.file)} if url.startswith("https") else {}))
+    exporter = exporter_at(name, url, **({"ca_file": str(authority.file)} if url.startswith("https") else {}))
     try:
         return list(climb(exporter.steps(seconds)))
     finally:

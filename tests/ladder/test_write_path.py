@@ -17,7 +17,7 @@ from magictel.ladder.climb import climb
 from magictel.model.events import CheckOutcome, check_outcome
 from magictel.model.finding import Finding, Rung, SideEffect, Status
 from tests.cli.running import Ran, magictel
-from tests.diagnose.scripted import answering, made, raw
+from tests.diagnose.scripted import answering, exporter_at, raw
 
 PAGE = {"Content-Type": "text/html"}
 PLAIN = {"Content-Type": "text/plain"}
@@ -36,7 +36,7 @@ class Plain(PrometheusRemoteWriteExporter):
 
 def of(name: str, url: str) -> Any:
     if name != "plain":
-        return made(name, url)
+        return exporter_at(name, url)
     return Plain(Plain.Settings(url=f"{url}/api/v1/write", trust_env=False))
 
 

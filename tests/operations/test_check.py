@@ -10,12 +10,12 @@ from magictel.model.events import CheckFinished, CheckOutcome, CheckResult, Targ
 from magictel.model.finding import Finding, Rung, Status
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.target_run import Job
+from tests.fake_clock import FakeClock
 from tests.operations.memory import Backend, MemoryExporter
-from tests.operations.test_send import QuickClock
 
 
 def climbed(backend: Backend, options: CheckOptions | None = None) -> CheckResult:
-    clock = QuickClock()
+    clock = FakeClock()
     job = Job("mem", "memory", lambda: MemoryExporter(backend, clock=clock), "0 of 9 options set")
     finished = list(check([job], options or CheckOptions(), clock))[-1]
     assert isinstance(finished, CheckFinished)
@@ -54,7 +54,7 @@ def test_unusable_settings_fail_config_and_block_the_rest() -> None:
     def broken() -> MemoryExporter:
         raise SettingsError("config.missing", "url is required", "export MEMORY_URL=…")
 
-    finished = list(check([Job("mem", "memory", broken)], CheckOptions(), QuickClock()))[-1]
+    finished = list(check([Job("mem", "memory", broken)], CheckOptions(), FakeClock()))[-1]
     assert isinstance(finished, CheckFinished)
     (result,) = finished.results
     assert result.unusable
@@ -62,7 +62,7 @@ def test_unusable_settings_fail_config_and_block_the_rest() -> None:
 
 
 def test_a_warning_of_the_settings_warns_at_config() -> None:
-    clock = QuickClock()
+    clock = FakeClock()
     job = Job(
         "mem", "memory", lambda: MemoryExporter(Backend(), clock=clock), "fine", ("the key file is world-readable",)
     )
@@ -80,7 +80,7 @@ def test_the_round_trip_is_climbed_when_asked_for() -> None:
 
 
 def test_wait_climbs_again_until_it_holds_and_says_what_it_waits_for() -> None:
-    clock = QuickClock()
+    clock = FakeClock()
     tries = 0
 
     class Late(MemoryExporter):
@@ -108,14 +108,14 @@ def test_wait_gives_up_when_its_time_is_over() -> None:
 
 
 def test_an_interrupt_while_it_waits_leaves_the_last_climb_as_the_result() -> None:
-    class Patient(QuickClock):
+    class Patient(FakeClock):
         def wait(self, seconds: float, stop: Event | None = None) -> bool:
             again.wait(100)  # the second and last climb comes when the test is over
             return super().wait(100.0, stop)
 
     again = Event()
     steps = {Rung.TCP: Finding.failed(Rung.TCP, "net.tcp.refused", "nobody listens")}
-    job = Job("mem", "memory", lambda: MemoryExporter(Backend(steps=steps), clock=QuickClock()))
+    job = Job("mem", "memory", lambda: MemoryExporter(Backend(steps=steps), clock=FakeClock()))
     running = check([job], CheckOptions(wait=60.0), Patient())
     assert isinstance(running, Generator)
     try:
@@ -141,11 +141,11 @@ def test_an_interrupt_in_the_first_climb_leaves_the_rungs_so_far_as_the_result()
             return {Rung.TCP: lambda: Finding.passed(Rung.TCP, "answers"), Rung.HTTP: never}
 
     jobs = [
-        Job("quick", "memory", lambda: MemoryExporter(Backend(), clock=QuickClock())),
-        Job("stuck", "memory", lambda: Stuck(Backend(), clock=QuickClock())),
-        Job("waits", "memory", lambda: MemoryExporter(Backend(), clock=QuickClock())),
+        Job("quick", "memory", lambda: MemoryExporter(Backend(), clock=FakeClock())),
+        Job("stuck", "memory", lambda: Stuck(Backend(), clock=FakeClock())),
+        Job("waits", "memory", lambda: MemoryExporter(Backend(), clock=FakeClock())),
     ]
-    running = check(jobs, CheckOptions(wait=60.0, jobs=1), QuickClock())
+    running = check(jobs, CheckOptions(wait=60.0, jobs=1), FakeClock())
     assert isinstance(running, Generator)
     try:
         assert any(isinstance(event, TargetChecked) for event in running)
@@ -169,7 +169,7 @@ def test_an_interrupt_in_the_first_climb_leaves_the_rungs_so_far_as_the_result()
 
 
 def test_targets_come_out_in_the_order_given() -> None:
-    clock = QuickClock()
+    clock = FakeClock()
     names = [f"t{number}" for number in range(12)]
     jobs = [Job(name, "memory", lambda: MemoryExporter(Backend(), clock=clock)) for name in names]
     finished = list(check(jobs, CheckOptions(), clock))[-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,30 +26,12 @@ from magictel.model.verification import Unreadable
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
+from tests.fake_clock import FakeClock
 from tests.operations.memory import Backend, MemoryExporter
 
 
-class QuickClock:
-    """Time that passes only by waiting."""
-
-    def __init__(self) -> None:
-        self.time = 1_795_000_000.0
-        self._lock = threading.Lock()
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
-        with self._lock:
-            self.time += seconds
-        return bool(stop and stop.is_set())
-
-
 def run(backend: Backend, **options: Any) -> tuple[SendResult, list[Event]]:
-    clock = QuickClock()
+    clock = FakeClock()
     job = Job("mem", "memory", lambda: MemoryExporter(backend, clock=clock))
     events = list(send([job], SendOptions(**options), clock))
     finished = events[-1]
@@ -172,7 +153,7 @@ def test_it_waits_for_a_slow_backend_at_least_three_times_its_delay() -> None:
 
 def test_a_look_that_began_before_the_time_was_over_is_not_the_last() -> None:
     """A backend that takes longer for one answer than there is time: what it saw when it was asked proves no loss."""
-    clock = QuickClock()
+    clock = FakeClock()
     looks = 0
 
     def slowly(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -213,7 +194,7 @@ def test_unusable_settings_of_one_target_do_not_stop_the_other() -> None:
     def broken() -> MemoryExporter:
         raise SettingsError("config.url.bad-port", "url: the port 99999 is not between 1 and 65535", None, "BAD_URL")
 
-    clock = QuickClock()
+    clock = FakeClock()
     jobs = [Job("bad", "memory", broken), Job("good", "memory", lambda: MemoryExporter(Backend(), clock=clock))]
     finished = list(send(jobs, SendOptions(), clock))[-1]
     assert isinstance(finished, SendFinished)
@@ -295,7 +276,7 @@ def test_copies_that_show_one_after_the_other_are_all_counted() -> None:
         def route(self) -> Route:
             return Route("/", 100, 100_000)
 
-    clock = QuickClock()
+    clock = FakeClock()
     finished = list(
         send([Job("mem", "memory", lambda: Whole(Backend(shows=more_each_time), clock=clock))], SendOptions(), clock)
     )[-1]
@@ -311,7 +292,7 @@ def test_a_bug_in_one_target_is_that_targets_result_and_the_others_go_on() -> No
         def endpoint(self) -> str:
             raise ZeroDivisionError("the key is s3cret")
 
-    clock = QuickClock()
+    clock = FakeClock()
     jobs = [
         Job("bad", "memory", lambda: Buggy(Backend(), clock=clock)),
         Job("good", "memory", lambda: MemoryExporter(Backend(), clock=clock)),

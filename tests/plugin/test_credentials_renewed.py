@@ -18,8 +18,8 @@ from magictel.http.wire import Reply, Request
 from magictel.model.outcome import Fate, Receipt
 from magictel.secrets.secret import Secret
 from magictel.settings.load import resolve_settings
-from tests.delivery.clock_fake import FakeClock
 from tests.delivery.points import collection
+from tests.fake_clock import FakeClock
 from tests.transports.servers import Authority, read_request, serving
 
 URL = "http://metrics.example/api/v1/write"
@@ -53,7 +53,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def made(
+def exporter_for(
     backend: Backend | None, file: Path, clock: FakeClock | None = None, **options: str
 ) -> PrometheusRemoteWriteExporter:
     environment = {
@@ -68,7 +68,7 @@ def made(
 
 def test_a_key_that_was_rotated_is_read_within_the_same_attempt(file: Path) -> None:
     backend = Backend("second-key")
-    exporter = made(backend, file)
+    exporter = exporter_for(backend, file)
     file.write_text("second-key\n")
     receipt = exporter.deliver(collection(range(3)))
     assert (receipt.delivered, receipt.attempts) == (3, 1)
@@ -81,7 +81,7 @@ def test_a_key_that_was_rotated_is_read_within_the_same_attempt(file: Path) -> N
 def test_points_wait_for_the_right_key_and_nothing_is_restarted(file: Path, status: int) -> None:
     clock = FakeClock()
     backend = Backend("second-key", status)
-    exporter = made(backend, file, clock)
+    exporter = exporter_for(backend, file, clock)
     exporter.export(collection(range(3)))
     ledger = exporter.ledger
     assert (ledger.kept, ledger.rejected, ledger.dropped) == (3, 0, 0)
@@ -98,7 +98,7 @@ def test_points_wait_for_the_right_key_and_nothing_is_restarted(file: Path, stat
 
 def test_a_delivery_with_a_wrong_key_ends_at_once_under_its_code(file: Path) -> None:
     clock = FakeClock()
-    exporter = made(Backend("another-key"), file, clock)
+    exporter = exporter_for(Backend("another-key"), file, clock)
     before = clock.monotonic()
     receipt = exporter.deliver(collection(range(3)), seconds=3600)
     assert clock.monotonic() == before
@@ -108,7 +108,7 @@ def test_a_delivery_with_a_wrong_key_ends_at_once_under_its_code(file: Path) -> 
 
 @pytest.mark.parametrize("content", [None, "", "not\x00a secret"])
 def test_a_file_that_is_being_replaced_leaves_the_key_as_it_was(file: Path, content: str | None) -> None:
-    exporter = made(Backend("first-key", 401), file)
+    exporter = exporter_for(Backend("first-key", 401), file)
     if content is None:
         file.unlink()
     else:
@@ -137,7 +137,7 @@ def test_a_certificate_whose_file_changes_is_used_after_it_was_refused(
         transports.append(Backend("first-key", *script))
         return transports[-1]
 
-    exporter = made(None, file, PROMETHEUS_REMOTE_WRITE_CA_FILE=str(certificate))
+    exporter = exporter_for(None, file, PROMETHEUS_REMOTE_WRITE_CA_FILE=str(certificate))
     monkeypatch.setattr("magictel.plugin.http_exporter.HttpTransport", transport)
     certificate.write_text("another")
     assert exporter.deliver(collection(range(2))).delivered == 2
@@ -177,7 +177,7 @@ def test_a_body_is_framed_and_compressed_once_whatever_the_number_of_endpoints_a
     made_bodies: list[str] = []
     refused = WireError("net.tcp.refused", "nobody listens", phase="connect")
     backend = Backend("second-key", refused, 503, 429, 401)
-    exporter = made(backend, file)
+    exporter = exporter_for(backend, file)
     frame, compress = exporter.frame, exporter.compress
 
     def framed(payload: Any) -> Any:

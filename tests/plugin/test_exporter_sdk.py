@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from magictel.exporters.elasticsearch import ElasticsearchExporter
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.server import Server
+from tests.clean_environment import clean_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,18 +167,13 @@ def application(
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", APPLICATION.format(body=body, shutdown_on_exit=shutdown_on_exit)],
-        env={**_clean(), "ELASTICSEARCH_URL": url, **environment},
+        env={**clean_environment(), "ELASTICSEARCH_URL": url, **environment},
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-
-
-def _clean() -> dict[str, str]:
-    dropped = ("ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "COV_", "PYTEST_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
 
 
 def test_a_process_that_just_ends_delivers_its_last_collection(backend: Server) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import subprocess
 import sys
@@ -21,18 +20,19 @@ from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.faults import Fault, Faults
 from magictel.sandbox.server import Server
 from magictel.transports.http import HttpTransport
+from tests.clean_environment import clean_environment
 from tests.cli.running import answering, html, refused
-from tests.delivery.clock_fake import FakeClock
 from tests.delivery.points import collection
+from tests.fake_clock import FakeClock
 
 ROOT = Path(__file__).parents[2]
 
 
 def ran(script: str, *arguments: str) -> str:
-    dropped = ("ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "COV_", "PYTEST_")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, env=clean_environment(), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -97,11 +97,11 @@ from magictel.transports.http import HttpTransport
 
 sending, send = threading.Event(), HttpTransport.send
 
-def told(self, request, timeout):
+def announced(self, request, timeout):
     sending.set()
     return send(self, request, timeout)
 
-HttpTransport.send = told
+HttpTransport.send = announced
 in_flight = sys.argv[2]
 environment = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": sys.argv[1], "ELASTICSEARCH_IN_FLIGHT": in_flight,
                "ELASTICSEARCH_MAX_BATCH_POINTS": "1", "ELASTICSEARCH_TIMEOUT": "60"}

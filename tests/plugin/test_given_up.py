@@ -10,26 +10,11 @@ from magictel.encoding.payload import Payload
 from magictel.encoding.withheld import Withheld
 from magictel.http.wire import Reply, Request
 from magictel.model.metrics import Point, Series
+from tests.fake_transport import FakeTransport
 from tests.interface.test_deltas import Adder, AdderSettings, collected
 
 POINTS = 9
 BATCH_POINTS = 2
-
-
-class Backend:
-    """Takes everything, but for the request that is interrupted."""
-
-    def __init__(self, interrupt_at: int = 0) -> None:
-        self.requests = 0
-        self.interrupt_at = interrupt_at
-
-    def send(self, request: Request, timeout: float) -> Reply:
-        self.requests += 1
-        if self.requests == self.interrupt_at:
-            raise KeyboardInterrupt
-        return Reply(204)
-
-    def close(self) -> None: ...
 
 
 class Listening(Adder):
@@ -55,20 +40,28 @@ class Listening(Adder):
         return sorted((payload.batch, at, payload.attempted) for payload in self.gone for at in payload.positions)
 
 
-def listening(backend: Backend) -> Listening:
+def listening(interrupt_at: int = 0) -> Listening:
+    """Its backend takes everything but the request that is interrupted."""
+
+    def answer(request: Request) -> Reply:
+        if len(backend.requests) == interrupt_at:
+            raise KeyboardInterrupt
+        return Reply(204)
+
+    backend = FakeTransport(answer)
     settings = AdderSettings(max_batch_points=BATCH_POINTS, compression="none")
     return Listening(settings, transport=backend)
 
 
 def test_nothing_is_given_up_where_everything_arrives() -> None:
-    exporter = listening(Backend())
+    exporter = listening()
     receipt = exporter.deliver(collected([0] * POINTS, 0))
     assert (receipt.delivered, receipt.withheld) == (POINTS - 1, 1)
     assert exporter.gone == []
 
 
 def test_what_a_bug_in_encode_costs_is_given_up_and_not_stored() -> None:
-    exporter = listening(Backend())
+    exporter = listening()
     exporter.has_bug = True
     receipt = exporter.deliver(collected([0] * POINTS, 0))
     assert receipt.dropped == POINTS - receipt.delivered
@@ -80,7 +73,7 @@ def test_what_a_bug_in_encode_costs_is_given_up_and_not_stored() -> None:
 
 
 def test_what_was_not_encoded_at_an_interrupt_is_given_up_and_not_stored() -> None:
-    exporter = listening(Backend(interrupt_at=2))
+    exporter = listening(interrupt_at=2)
     with pytest.raises(KeyboardInterrupt):
         exporter.deliver(collected([0] * POINTS, 0))
     perhaps_stored = [(1, at, True) for at in (2, 3)]
@@ -90,7 +83,7 @@ def test_what_was_not_encoded_at_an_interrupt_is_given_up_and_not_stored() -> No
 
 
 def test_a_collection_prepared_for_an_exporter_that_is_shut_down_is_given_up() -> None:
-    exporter = listening(Backend())
+    exporter = listening()
     prepared = exporter.prepare(collected([0] * POINTS, 0))
     exporter.shutdown(0)
     assert exporter.deliver(prepared).dropped == POINTS

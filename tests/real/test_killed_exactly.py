@@ -33,23 +33,23 @@ def test_what_was_accepted_before_the_kill_and_all_of_the_second_replay_is_there
     options = ("--to", "prometheus-remote-write", "--set", f"url={url}/api/v1/write", "--shift", "keep")
     with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
 
-        def held() -> int:
+        def stored_values() -> int:
             http.get("/internal/force_flush")
             exported = http.get("/api/v1/export", params={"match[]": f'{{run="{run}"}}', "start": "1"}).text
             return sum(len(json.loads(line)["values"]) for line in exported.splitlines())
 
         with started("replay", "r", *options, "--speed", "60", folder=tmp_path) as running:
             until = time.monotonic() + 30
-            while held() == 0:
+            while stored_values() == 0:
                 assert time.monotonic() < until
                 time.sleep(0.1)
             running.kill()
             running.wait(10)
         time.sleep(0.5)  # a request that was under way may still be taken
-        before = held()
+        before = stored_values()
         assert 0 < before < LINES * A_LINE
         assert before % A_LINE == 0  # whole requests: nothing of one is kept without the rest
         ran = magictel("replay", "r", *options, "--format", "json", folder=tmp_path)
         (target,) = ran.document["targets"]
         assert (ran.code, target["receipt"]["delivered"]) == (0, LINES * A_LINE)
-        assert held() == before + LINES * A_LINE
+        assert stored_values() == before + LINES * A_LINE

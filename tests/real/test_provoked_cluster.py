@@ -70,7 +70,7 @@ def engine(request: pytest.FixtureRequest, nodes: Mapping[str, str]) -> Iterator
     engine.close()
 
 
-def held(engine: Engine, folder: Path, settings: Mapping[str, Any], points: int = 3, wait: str = "") -> Seen:
+def seen_under(engine: Engine, folder: Path, settings: Mapping[str, Any], points: int = 3, wait: str = "") -> Seen:
     """What is seen while the cluster has these settings, and, with `wait`, an index that shows this."""
 
     def provoke() -> None:
@@ -101,7 +101,7 @@ def held(engine: Engine, folder: Path, settings: Mapping[str, Any], points: int 
 def test_a_clusters_fault_has_one_code_on_every_road(
     engine: Engine, tmp_path: Path, setting: Mapping[str, Any], code: str, verdict: list[str]
 ) -> None:
-    what = held(engine, tmp_path, setting)
+    what = seen_under(engine, tmp_path, setting)
     assert what.receipt.balanced
     assert (what.receipt.sent, what.receipt.dropped, what.receipt.delivered, what.stored) == (3, 3, 0, 0)
     assert (what.codes, what.diagnosis["code"]) == ((code,), code)
@@ -134,7 +134,7 @@ def test_the_emulator_refuses_as_the_engine_does(engine: Engine, name: str) -> N
 
 def test_requests_in_flight_over_their_limit(engine: Engine, tmp_path: Path) -> None:
     """`check` sends nothing as large as this batch: only the roads that saw the answer can tell."""
-    what = held(engine, tmp_path, {"network.breaker.inflight_requests.limit": "1kb"}, points=30)
+    what = seen_under(engine, tmp_path, {"network.breaker.inflight_requests.limit": "1kb"}, points=30)
     assert what.receipt.balanced
     assert (what.receipt.dropped, what.stored) == (30, 0)
     assert (what.codes, what.diagnosis["code"]) == (("es.write.breaker",), "es.write.breaker")
@@ -156,7 +156,7 @@ def test_a_single_point_over_the_largest_request_is_rejected_and_its_neighbours_
 
 
 def test_a_request_over_the_largest_is_split_until_it_fits(engine: Engine, tmp_path: Path) -> None:
-    what = held(engine, tmp_path, {}, points=1200)
+    what = seen_under(engine, tmp_path, {}, points=1200)
     assert what.receipt.balanced
     assert (what.receipt.delivered, what.stored) == (1200, 1200)
     assert what.codes == ()
@@ -169,7 +169,7 @@ def test_a_disk_over_the_engines_own_flood_stage(engine: Engine, tmp_path: Path)
     disk = "cluster.routing.allocation.disk."
     levels = {f"{disk}watermark.{level}": "1%" for level in ("low", "high", "flood_stage")}
     try:
-        what = held(engine, tmp_path, {f"{disk}threshold_enabled": True, **levels}, wait="read_only_allow_delete")
+        what = seen_under(engine, tmp_path, {f"{disk}threshold_enabled": True, **levels}, wait="read_only_allow_delete")
     finally:
         if engine.name == "os2":  # it then refuses new indices, by a block of its own
             put(engine, "/_cluster/settings", {"persistent": {"cluster.blocks.create_index": None}})

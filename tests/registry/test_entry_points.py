@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def found(name: str) -> list[Registration]:
+def registered(name: str) -> list[Registration]:
     importlib.invalidate_caches()
     return [entry for entry in entry_points.registrations({}) if entry.name == name]
 
@@ -50,7 +50,7 @@ def test_the_built_in_exporters_are_those_of_the_package_and_come_first() -> Non
 
 
 def test_a_built_in_exporter_without_its_address_needs_the_variable() -> None:
-    (entry,) = found("prometheus-remote-write")
+    (entry,) = registered("prometheus-remote-write")
     assert (entry.state, entry.reason, entry.says) == (
         "needs",
         "PROMETHEUS_REMOTE_WRITE_URL",
@@ -63,7 +63,7 @@ def test_a_built_in_exporter_without_its_address_needs_the_variable() -> None:
 
 def test_a_plugin_of_another_package_is_listed_with_package_version_and_summary(folder: Path) -> None:
     install(folder, "acme-exporter", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME}, "0.3")
-    (entry,) = found("acme")
+    (entry,) = registered("acme")
     assert (entry.package, entry.version, entry.summary) == ("acme-exporter", "0.3", "Acme's collector of everything")
     assert entry.state == "ready"
     assert entry.seconds is not None
@@ -71,13 +71,13 @@ def test_a_plugin_of_another_package_is_listed_with_package_version_and_summary(
 
 
 def test_a_plugin_is_seen_as_soon_as_it_is_installed_and_no_longer_once_it_is_gone(folder: Path) -> None:
-    assert found("acme") == []
+    assert registered("acme") == []
     install(folder, "acme", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
-    assert len(found("acme")) == 1
+    assert len(registered("acme")) == 1
     (folder / "acme-1.0.dist-info" / "entry_points.txt").unlink()
     (folder / "acme-1.0.dist-info" / "METADATA").unlink()
     (folder / "acme-1.0.dist-info").rmdir()
-    assert found("acme") == []
+    assert registered("acme") == []
 
 
 BASE = "from magictel import Exporter, ExporterSettings\n"
@@ -132,16 +132,16 @@ def test_a_broken_plugin_is_shown_with_its_reason_and_does_not_keep_the_others_f
 ) -> None:
     source, reason = BROKEN[case]
     install(folder, "acme", {"acme": "acme_broken:AcmeExporter"}, {"acme_broken": source})
-    (entry,) = found("acme")
+    (entry,) = registered("acme")
     assert entry.state == "broken"
     assert reason in (entry.reason or "")
     assert entry.says.startswith("broken: ")
-    assert found("elasticsearch")[0].state == "ready"
+    assert registered("elasticsearch")[0].state == "ready"
 
 
 def test_a_malformed_entry_point_is_broken_and_says_so(folder: Path) -> None:
     install(folder, "acme", {"acme": "not a ref"}, {})
-    (entry,) = found("acme")
+    (entry,) = registered("acme")
     assert entry.says == 'broken: its entry point "not a ref" is not module:Class'
     with pytest.raises(PluginError, match='"not a ref" is not module:Class'):
         entry_points.load("acme")
@@ -161,14 +161,14 @@ def test_loading_a_broken_plugin_raises_the_reason(case: str, folder: Path) -> N
 def test_the_interface_may_be_written_on_any_class_of_the_plugins_own(folder: Path) -> None:
     source = ACME.replace("class AcmeExporter", "class Common") + "\n\nclass AcmeExporter(Common):\n    name = 'acme'\n"
     install(folder, "acme", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": source})
-    assert found("acme")[0].says == "configured"
+    assert registered("acme")[0].says == "configured"
 
 
 def test_what_a_plugin_prints_at_import_does_not_reach_standard_output(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(folder, "acme", {"acme": "acme_exporter:AcmeExporter"}, {"acme_exporter": "print('welcome')\n" + ACME})
-    assert found("acme")[0].state == "ready"
+    assert registered("acme")[0].state == "ready"
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "welcome\n")
 
@@ -177,25 +177,25 @@ def test_a_name_that_two_packages_register_is_shown_once_with_both_and_loads_for
     for package in ("acme-two", "other", "acme-one"):
         name = "acme" if package != "other" else "between"
         install(folder, package, {name: "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
-    (row,) = found("acme")
+    (row,) = registered("acme")
     assert (row.package, row.rivals, row.state) == ("acme-one", ("acme-two 1.0",), "broken")
     assert row.reason == "registered by acme-one 1.0 and by acme-two 1.0, so neither is used"
     with pytest.raises(PluginError, match=r"acme-one 1\.0 and by acme-two 1\.0") as caught:
         entry_points.load("acme")
     assert caught.value.remedy == "uninstall acme-one 1.0 or acme-two 1.0"
-    assert found("between")[0].state == "ready"
+    assert registered("between")[0].state == "ready"
 
 
 def test_the_two_spellings_of_a_name_are_one_name(folder: Path) -> None:
     install(folder, "acme-one", {"ac-me": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
     install(folder, "acme-two", {"ac_me": "acme_exporter:AcmeExporter"}, {})
-    assert found("ac-me")[0].state == "broken"
-    assert found("ac_me") == []
+    assert registered("ac-me")[0].state == "broken"
+    assert registered("ac_me") == []
 
 
 def test_a_built_in_exporter_keeps_its_name_and_names_the_other_package(folder: Path) -> None:
     install(folder, "usurper", {"file": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
-    (row,) = found("file")
+    (row,) = registered("file")
     assert (row.package, row.state, row.rivals) == ("magictel", "ready", ("usurper 1.0",))
     assert row.reason == "also registered by usurper 1.0, which is not used"
     assert entry_points.load("file").__module__.startswith("magictel.")

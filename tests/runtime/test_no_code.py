@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.server import Server
+from tests.clean_environment import clean_environment
 
 INSTRUMENT = Path(sys.executable).parent / "opentelemetry-instrument"
 APPLICATION = """
@@ -39,12 +39,10 @@ def backend() -> Iterator[Server]:
 def instrumented(folder: Path, application: str = APPLICATION, **environment: str) -> subprocess.CompletedProcess[str]:
     script = folder / "app.py"
     script.write_text(application)
-    dropped = ("ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "COV_", "PYTEST_")
-    variables = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return subprocess.run(
         [str(INSTRUMENT) if INSTRUMENT.exists() else "opentelemetry-instrument", sys.executable, str(script)],
         env={
-            **variables,
+            **clean_environment(),
             "OTEL_METRICS_EXPORTER": "magictel_elasticsearch",
             "OTEL_TRACES_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
 from magictel.sandbox.faults import parse_faults
 from magictel.sandbox.server import Server
+from tests.clean_environment import clean_environment
 from tests.cli.running import refused
 
 START = """
@@ -68,9 +68,8 @@ def orders(server: Server) -> int:
 
 @contextlib.contextmanager
 def running(folder: Path, url: str, *command: str) -> Iterator[subprocess.Popen[str]]:
-    dropped = ("ELASTICSEARCH_", "OTEL_", "MAGICTEL_", "ENABLED_", "COV_", "PYTEST_")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
-    environment |= {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": url, "PYTHONPATH": str(folder)}
+    ours = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": url, "PYTHONPATH": str(folder)}
+    environment = {**clean_environment(), **ours}
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

@@ -13,7 +13,7 @@ import pytest
 
 from magictel.http.wire import Reply, Request
 from tests.emulators.elasticsearch import Principal, SearchEmulator, Security
-from tests.sandbox.clock import StillClock
+from tests.fake_clock import FakeClock
 
 NDJSON = {"content-type": "application/x-ndjson"}
 
@@ -35,7 +35,7 @@ def ask(
     return emulator.handle(Request(method, f"http://emulator:9200{path}", sent, content))
 
 
-def found(emulator: SearchEmulator, index: str = "x") -> int:
+def hits(emulator: SearchEmulator, index: str = "x") -> int:
     return int(ask(emulator, "POST", f"/{index}/_search", {}).json()["hits"]["total"]["value"])
 
 
@@ -43,42 +43,42 @@ CREATE = [{"create": {"_index": "x", "_id": "1"}}, {"a": 1}]
 
 
 def test_a_write_is_seen_after_the_refresh_interval() -> None:
-    clock = StillClock()
+    clock = FakeClock()
     emulator = SearchEmulator(clock=clock)
     assert ask(emulator, "POST", "/_bulk", CREATE).json()["errors"] is False
-    assert found(emulator) == 0
+    assert hits(emulator) == 0
     assert len(emulator.documents("x")) == 1
-    clock.move(0.9)
-    assert found(emulator) == 0
-    clock.move(0.2)
-    assert found(emulator) == 1
+    clock.pass_time(0.9)
+    assert hits(emulator) == 0
+    clock.pass_time(0.2)
+    assert hits(emulator) == 1
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [("5s", 5), ("200ms", 0.2), ("1m", 60)])
 def test_the_refresh_interval_is_the_indexs_own(interval: str, seconds: float) -> None:
-    clock = StillClock()
+    clock = FakeClock()
     emulator = SearchEmulator(clock=clock)
     ask(emulator, "PUT", "/x", {"settings": {"index.refresh_interval": interval}})
     ask(emulator, "POST", "/_bulk", CREATE)
-    clock.move(seconds * 0.9)
-    assert found(emulator) == 0
-    clock.move(seconds * 0.2)
-    assert found(emulator) == 1
+    clock.pass_time(seconds * 0.9)
+    assert hits(emulator) == 0
+    clock.pass_time(seconds * 0.2)
+    assert hits(emulator) == 1
 
 
 def test_an_interval_of_minus_one_never_shows_anything_by_itself() -> None:
-    clock = StillClock()
+    clock = FakeClock()
     emulator = SearchEmulator(clock=clock)
     ask(emulator, "PUT", "/x", {"settings": {"refresh_interval": -1}})
     ask(emulator, "POST", "/_bulk", CREATE)
-    clock.move(1e6)
-    assert found(emulator) == 0
+    clock.pass_time(1e6)
+    assert hits(emulator) == 0
     emulator.refresh()
-    assert found(emulator) == 1
+    assert hits(emulator) == 1
 
 
 def test_the_backends_clock_is_the_injected_one() -> None:
-    emulator = SearchEmulator(clock=StillClock(1_700_000_000.9))
+    emulator = SearchEmulator(clock=FakeClock(1_700_000_000.9))
     assert ask(emulator, "GET", "/_cat/health?h=epoch").text == "1700000000\n"
 
 
@@ -143,7 +143,7 @@ def test_too_large_counts_the_decompressed_body_and_says_nothing() -> None:
 
 
 def test_the_window_of_a_time_series_stream_lies_around_the_clock() -> None:
-    clock = StillClock(1_795_000_000)
+    clock = FakeClock(1_795_000_000)
     emulator = SearchEmulator(clock=clock)
     mappings = {"properties": {"host": {"type": "keyword", "time_series_dimension": True}}}
     template = {"settings": {"index.mode": "time_series"}, "mappings": mappings}

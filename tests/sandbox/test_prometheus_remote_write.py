@@ -20,26 +20,14 @@ from magictel.sandbox.emulator import Emulator, Refuses
 from magictel.sandbox.server import Server
 from magictel.sandbox.table import make
 from tests.emulators.prometheus import PrometheusRemoteWriteEmulator
-from tests.sandbox.prometheus_scenarios import HOUR, MINUTE, SCENARIOS, SECOND, Write, named, one
+from tests.fake_clock import FakeClock
+from tests.sandbox.prometheus_scenarios import HOUR, MINUTE, SCENARIOS, SECOND, Write, named, single
 
 NOW = 1_764_000_000_000
 
 
-class At:
-    """A clock that stands."""
-
-    def now(self) -> float:
-        return NOW / 1000
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def wait(self, seconds: float, stop: Any = None) -> bool:
-        return False
-
-
 def emulator(**options: Any) -> PrometheusRemoteWriteEmulator:
-    return PrometheusRemoteWriteEmulator(clock=At(), **options)
+    return PrometheusRemoteWriteEmulator(clock=FakeClock(NOW / 1000), **options)
 
 
 def write(backend: PrometheusRemoteWriteEmulator, step: Write, **headers: str) -> Reply:
@@ -81,7 +69,7 @@ def test_what_the_head_refuses(version: str, case: str) -> None:
     samples, two, three = REFUSED[case]
     expected = two if version.startswith("2") else three
     backend = emulator(version=version)
-    replies = [write(backend, one(sample)) for sample in samples]
+    replies = [write(backend, single(sample)) for sample in samples]
     last = replies[-1]
     assert (last.status, last.text.strip()) == (expected or (204, ""))
     assert len(stored(backend)) == (1 if expected else 2)
@@ -89,19 +77,19 @@ def test_what_the_head_refuses(version: str, case: str) -> None:
 
 def test_version_2_is_poisoned_by_one_sample_from_the_future() -> None:
     backend = emulator()
-    assert write(backend, one((-24 * HOUR, 1))).status == 204
-    refused = write(backend, one((0, 2), labels=named(("other", "sender"))))
+    assert write(backend, single((-24 * HOUR, 1))).status == 204
+    refused = write(backend, single((0, 2), labels=named(("other", "sender"))))
     assert (refused.status, refused.text) == (400, "out of bounds\n")
 
 
 @pytest.mark.parametrize(("window", "stored_ages"), [(0, [0]), (600, [5 * MINUTE, 0])])
 def test_out_of_order_samples_need_a_window(window: float, stored_ages: list[int]) -> None:
     backend = emulator(out_of_order_window=window)
-    write(backend, one((0, 1)))
-    write(backend, one((5 * MINUTE, 2)))
+    write(backend, single((0, 1)))
+    write(backend, single((5 * MINUTE, 2)))
     assert [age for age, _ in stored(backend)] == stored_ages
     if window:
-        too_old = write(backend, one((11 * MINUTE, 3)))
+        too_old = write(backend, single((11 * MINUTE, 3)))
         assert (too_old.status, too_old.text) == (500, "too old sample\n")
 
 
@@ -117,9 +105,9 @@ LABELS: dict[str, tuple[Sequence[tuple[str, str]], int, int]] = {
 def test_bad_labels_are_refused_by_2_or_stored_and_dropped_in_silence_by_3(case: str) -> None:
     labels, status, kept = LABELS[case]
     old, new = emulator(), emulator(version="3.5.0")
-    assert write(old, one((0, 1), labels=tuple(labels))).status == status
+    assert write(old, single((0, 1), labels=tuple(labels))).status == status
     assert len(old.samples()) == kept
-    assert write(new, one((0, 1), labels=tuple(labels))).status == 204
+    assert write(new, single((0, 1), labels=tuple(labels))).status == 204
     assert (new.samples(), new.store.invalid) == ([], 1)
 
 
@@ -128,8 +116,8 @@ def test_bad_labels_are_refused_by_2_or_stored_and_dropped_in_silence_by_3(case:
     [("Content-Encoding", "gzip"), ("Content-Type", "application/json"), ("Content-Encoding", "zstd")],
 )
 def test_version_3_looks_at_media_types_and_2_does_not(header: str, value: str) -> None:
-    assert write(emulator(), one((0, 1)), **{header: value}).status == 204
-    assert write(emulator(version="3.5.0"), one((0, 1)), **{header: value}).status == 415
+    assert write(emulator(), single((0, 1)), **{header: value}).status == 204
+    assert write(emulator(version="3.5.0"), single((0, 1)), **{header: value}).status == 415
 
 
 def test_every_scenario_is_answered_without_a_bug() -> None:
@@ -154,14 +142,14 @@ def test_every_scenario_is_answered_without_a_bug() -> None:
 
 def test_numbers_are_shown_as_prometheus_writes_them() -> None:
     backend = emulator()
-    write(backend, one((4, math.nan), (3, math.inf), (2, -0.0), (1, 1e300), (0, 123456789012345680000.0)))
+    write(backend, single((4, math.nan), (3, math.inf), (2, -0.0), (1, 1e300), (0, 123456789012345680000.0)))
     shown = json.loads(ask(backend, "/api/v1/query", query="m[1m]").body)["data"]["result"][0]["values"]
     assert [text for _, text in shown] == ["NaN", "+Inf", "-0", "1e+300", "123456789012345680000"]
 
 
 def test_flags_and_admin_can_be_off() -> None:
     backend = emulator(receiver=False, admin=False, ready=False)
-    assert write(backend, one((0, 1))).status == 404
+    assert write(backend, single((0, 1))).status == 404
     assert ask(backend, "/api/v1/admin/tsdb/delete_series", "POST", **{"match[]": "m"}).status == 500
     assert ask(backend, "/-/ready").status == 503
     assert json.loads(ask(backend, "/api/v1/status/flags").body)["data"]["web.enable-remote-write-receiver"] == "false"
@@ -184,7 +172,7 @@ def test_credentials_are_asked_for_on_every_path(given: dict[str, str], status: 
 
 
 def test_it_is_an_emulator_and_knows_prometheus_own_refusals() -> None:
-    backend = make("prometheus_remote_write", At())
+    backend = make("prometheus_remote_write", FakeClock(NOW / 1000))
     assert isinstance(backend, sandbox.PrometheusRemoteWriteEmulator)
     assert isinstance(backend, Refuses)
     known: Emulator = backend
@@ -211,7 +199,7 @@ def test_opentelemetrys_own_remote_write_exporter_is_taken() -> None:
 
 def test_a_query_can_be_posted_as_a_form() -> None:
     backend = emulator()
-    write(backend, one((0, 1)))
+    write(backend, single((0, 1)))
     body = urllib.parse.urlencode({"query": "m", "time": NOW / 1000}).encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     reply = backend.handle(Request("POST", "http://p/api/v1/query", headers, body))

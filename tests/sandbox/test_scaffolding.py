@@ -11,8 +11,8 @@ import pytest
 
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.endpoints import Routes, dated, decompressed, json_reply, text_reply
-from tests.delivery.clock_fake import FakeClock
 from tests.emulators.logins import Logins
+from tests.fake_clock import FakeClock
 
 
 def basic(text: str) -> str:

@@ -17,7 +17,6 @@ import msgspec
 import pytest
 
 from magictel.exporters.elasticsearch import ElasticsearchExporter, OpenSearchExporter
-from magictel.http.wire import Reply, Request
 from magictel.model.finding import Finding, Rung
 from magictel.model.verification import SampleQuery, Unreadable, verify
 from magictel.operations.target_run import Job
@@ -27,7 +26,8 @@ from magictel.secrets.redactor import Redactor
 from magictel.secrets.secret import MASK, Secret, SecretUrl
 from magictel.sources.sample import sample
 from tests.delivery.points import collection
-from tests.operations.test_send import QuickClock
+from tests.fake_clock import FakeClock
+from tests.fake_transport import FakeTransport
 
 SECRETS = [
     'hunter2/+="&%{~-tail',
@@ -203,15 +203,7 @@ def test_a_password_that_is_a_word_of_the_backend_breaks_no_reading() -> None:
     for password in ("create", "items", "status", "elasticsearch", "magicapi-metrics"):
         settings = ElasticsearchExporter.Settings(username="u", password=Secret(password))
         emulator = ElasticsearchEmulator()
-
-        class InMemory:
-            def send(self, request: Request, timeout: float, emulator: ElasticsearchEmulator = emulator) -> Reply:
-                return emulator.handle(request)
-
-            def close(self) -> None:
-                pass
-
-        exporter = ElasticsearchExporter(settings, transport=InMemory())
+        exporter = ElasticsearchExporter(settings, transport=FakeTransport(emulator.handle))
         assert exporter.deliver(collection([1, 2])).delivered == 2, password
         exporter.shutdown(0)
 
@@ -287,20 +279,13 @@ def test_an_address_with_credentials_is_itself_only_when_it_is_revealed() -> Non
 
 def test_a_point_whose_value_is_the_secret_is_read_back_equal() -> None:
     """A password that is a label's value too: what is compared is not masked, what is shown is."""
-    clock = QuickClock()
+    clock = FakeClock()
     emulator = ElasticsearchEmulator(clock=clock)
-
-    class InMemory:
-        def send(self, request: Request, timeout: float) -> Reply:
-            return emulator.handle(request)
-
-        def close(self) -> None:
-            pass
 
     settings = ElasticsearchExporter.Settings(
         username="ada", password=Secret("region-eu-west-1"), url=["http://127.0.0.1:9"]
     )
-    exporter = ElasticsearchExporter(settings, transport=InMemory(), clock=clock)
+    exporter = ElasticsearchExporter(settings, transport=FakeTransport(emulator.handle), clock=clock)
     run = sample("a-run", clock.now(), attributes={"region": "region-eu-west-1"})
     assert exporter.deliver(run.data).delivered == 12
     clock.wait(5)

@@ -111,15 +111,15 @@ def test_the_file_is_found_by_option_then_variable_then_folder(tmp_path: Path) -
     for name in ("magictel.toml", "by-variable.toml", "by-option.toml"):
         (tmp_path / name).write_text(f"[targets.{name.partition('.')[0]}]\n")
 
-    def found(option: str | None, environment: dict[str, str]) -> str:
+    def shown_path(option: str | None, environment: dict[str, str]) -> str:
         config = find(option, environment, tmp_path)
         assert config is not None
         return config.shown
 
     variable = {"MAGICTEL_CONFIG": "by-variable.toml"}
-    assert found("by-option.toml", variable) == "by-option.toml"
-    assert found(None, variable) == "by-variable.toml"
-    assert found(None, {}) == "magictel.toml"
+    assert shown_path("by-option.toml", variable) == "by-option.toml"
+    assert shown_path(None, variable) == "by-variable.toml"
+    assert shown_path(None, {}) == "magictel.toml"
 
 
 def test_no_file_is_fine_unless_somebody_named_it(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ SUMMARY = """{"resourceMetrics":[{"resource":{"attributes":[{"key":"a","value":{
 {"timeUnixNano":"1700000000000000001","flags":1},{"timeUnixNano":"1700000000000000002","asDouble":"NaN"}]}}]}]}]}"""
 
 
-def told(parts: list[Part]) -> list[Any]:
+def plain_values(parts: list[Part]) -> list[Any]:
     """Parts in plain values; NaN equal to itself."""
     return [
         (
@@ -70,7 +70,7 @@ def test_protobuf_and_json_mean_the_same(number: int) -> None:
         pytest.skip("the examples of opentelemetry-proto are not here")
     text = texts()[number]
     json_decoder, protobuf = OtlpJsonReader("j", 1000), OtlpProtobuf("p", 1000)
-    assert told(json_decoder.line(text.encode(), 1)) == told(protobuf.message(as_protobuf(text), 1))
+    assert plain_values(json_decoder.line(text.encode(), 1)) == plain_values(protobuf.message(as_protobuf(text), 1))
     assert json_decoder.skips.ended == protobuf.skips.ended == (1 if number == 0 else 0)
 
 

@@ -72,7 +72,7 @@ def written(shape: Any, numbers: Any, *, one_kind: bool, extra: str) -> bytes:
     return json.dumps({"resourceMetrics": resources}, separators=(",", ":")).encode()
 
 
-def told(decoder: OtlpJsonReader, line: bytes) -> Any:
+def decoded(decoder: OtlpJsonReader, line: bytes) -> Any:
     try:
         parts = decoder.line(line, 7)
     except SourceError as failure:
@@ -82,7 +82,7 @@ def told(decoder: OtlpJsonReader, line: bytes) -> Any:
 
 def plain(line: bytes) -> Any:
     """What a decoder says that has never seen such a line."""
-    return told(OtlpJsonReader("j", SHIFT), line)
+    return decoded(OtlpJsonReader("j", SHIFT), line)
 
 
 def same(value: Any, other: Any) -> bool:
@@ -107,10 +107,10 @@ def test_a_line_means_the_same_however_often_its_shape_came(
             return time, data.draw(st.integers(-(2**63), 2**63 - 1) if whole else decimals)
 
         line = written(shape, drawn, one_kind=one_kind, extra=extra)
-        assert same(told(decoder, line), plain(line))
+        assert same(decoded(decoder, line), plain(line))
         at = data.draw(st.integers(0, len(line) - 1))
         changed = line[:at] + data.draw(odd_bytes) + line[at + data.draw(st.integers(0, 1)) :]
-        assert same(told(decoder, changed), plain(changed))
+        assert same(decoded(decoder, changed), plain(changed))
 
 
 def numbers_line(*values: str, member: str = '"asDouble":', time: str = "1700000000000000000") -> bytes:
@@ -155,11 +155,11 @@ def test_lines_that_have_several_times_are_no_longer_looked_at_as_if_they_had_on
     decoder, at = OtlpJsonReader("j", SHIFT), "1700000000000000000"
     several = numbers_line("1", "2", time=at).replace(at.encode(), b"1700000000000000001", 1)
     for number in range(8):
-        assert same(told(decoder, several), plain(several)), number
+        assert same(decoded(decoder, several), plain(several)), number
     (known,) = decoder._shapes._known.values()
     assert known.shape is not None
     assert known.shape.unlike == 3
-    assert same(told(decoder, numbers_line("1", "2")), plain(numbers_line("1", "2")))
+    assert same(decoded(decoder, numbers_line("1", "2")), plain(numbers_line("1", "2")))
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_an_odd_value_is_read_as_the_decoder_does(member: str, values: tuple[str
         decoder.line(numbers_line(*good, member=member), 1)
     assert used(decoder) == 1
     line = numbers_line(*values, member=member)
-    assert same(told(decoder, line), plain(line))
-    assert not same(told(decoder, numbers_line(*good, member=member)), told(decoder, line))
+    assert same(decoded(decoder, line), plain(line))
+    assert not same(decoded(decoder, numbers_line(*good, member=member)), decoded(decoder, line))
 
 
 def test_a_shape_that_no_longer_fits_is_made_anew_and_not_for_ever() -> None:

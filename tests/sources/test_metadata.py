@@ -50,17 +50,17 @@ def test_series_of_a_page_bear_the_type_they_have_there(tmp_path: Path) -> None:
         "sizes_gsum": "gaugehistogram",
         "plain": "unknown",
     }
-    assert told(page) == {name: (("prometheus.type", kind),) for name, kind in expected.items()}
+    assert metadata_by_name(page) == {name: (("prometheus.type", kind),) for name, kind in expected.items()}
     exporter = entry_points.load("file")(entry_points.load("file").Settings())
     copy = tmp_path / "copy.jsonl"
     with Recordings((str(page),), False, 10**18) as recordings:
         for piece in Gathering().slices(recordings.batches()):
             copy.write_bytes(b"".join(exporter.frame(payload) for payload in payloads_of(exporter, piece.data)))
     exporter.shutdown(0)
-    assert told(copy) == told(page)
+    assert metadata_by_name(copy) == metadata_by_name(page)
 
 
-def told(path: Path) -> dict[str, object]:
+def metadata_by_name(path: Path) -> dict[str, object]:
     with Recordings((str(path),), False, 10**18) as recordings:
         pieces = list(Gathering().slices(recordings.batches()))
     return {group.stream.name: group.stream.metadata for piece in pieces for group in groups(piece.data)}

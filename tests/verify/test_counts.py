@@ -7,13 +7,13 @@ from typing import Any
 from magictel.model.verification import Counted
 from magictel.verify.counts import Tally
 from magictel.verify.polling import Patience
-from tests.operations.test_send import QuickClock
+from tests.fake_clock import FakeClock
 
 
 class Slow:
     """Takes a minute for each count, and counts nothing in the first."""
 
-    def __init__(self, clock: QuickClock) -> None:
+    def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.asked = 0
         self.readback = self
@@ -25,7 +25,7 @@ class Slow:
 
 
 def test_a_count_that_began_before_the_time_was_over_is_not_the_last() -> None:
-    clock = QuickClock()
+    clock = FakeClock()
     exporter: Any = Slow(clock)
     tally = Tally(exporter, 0)
     tally.add("orders", 1)

@@ -10,7 +10,7 @@ import pytest
 from magictel.errors import WireError
 from magictel.model.verification import Unreadable
 from magictel.verify.polling import Patience, Poll, patience, poll
-from tests.delivery.clock_fake import FakeClock
+from tests.fake_clock import FakeClock
 
 BUSY = Unreadable("x.busy", "later", final=False)
 NEVER = Unreadable("x.never", "no")

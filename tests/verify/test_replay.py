@@ -36,7 +36,7 @@ from magictel.settings.load import resolve_settings
 from magictel.sources.recording import Recordings
 from magictel.transports.file import append
 from tests.emulators.elasticsearch import SearchEmulator
-from tests.operations.test_send import QuickClock
+from tests.fake_clock import FakeClock
 
 Change = Callable[[Payload], bytes]
 RECORDED = 10_000
@@ -228,7 +228,7 @@ class Slow(FileExporter):
 
 
 def test_a_look_that_began_before_the_time_was_over_is_not_the_last(tmp_path: Path) -> None:
-    clock = QuickClock()
+    clock = FakeClock()
     exporter = Slow(FileExporter.Settings(path=str(tmp_path / "out.jsonl")), clock=clock)
     result = proved(exporter, [recording(tmp_path, 100)], clock, within=5.0)
     assert (result.outcome, exporter.readback.looks) == (SendOutcome.VERIFIED, 2), result

@@ -59,7 +59,7 @@ def field_caps(cluster: Cluster, expression: str, patterns: list[str], *, allow_
                     dialect, node.type, searchable=False, aggregatable=False
                 )
     if indices:
-        for name, (kind, searchable, aggregatable) in _own(dialect).items():
+        for name, (kind, searchable, aggregatable) in _metadata_fields(dialect).items():
             if wanted(name):
                 shape = _capability(dialect, kind or name, searchable=searchable, aggregatable=aggregatable)
                 capabilities[name] = {shape["type"]: {**shape, **({"metadata_field": True} if dialect.elastic else {})}}
@@ -101,7 +101,7 @@ def _capability(dialect: Dialect, kind: str, *, searchable: bool, aggregatable: 
     return {"type": kind, **metadata, "searchable": searchable, "aggregatable": aggregatable}
 
 
-def _own(dialect: Dialect) -> dict[str, tuple[str, bool, bool]]:
+def _metadata_fields(dialect: Dialect) -> dict[str, tuple[str, bool, bool]]:
     if not dialect.elastic:
         return {**_OWN, **_OPENSEARCH}
     if not dialect.modern:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -115,27 +114,6 @@ class Tampering:
 
     def close(self) -> None:
         self.inner.close()
-
-
-class SkippingClock:
-    """Time that passes when somebody waits, and not otherwise."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._passed = 0.0
-        self._started = SystemClock().now()
-
-    def now(self) -> float:
-        return self._started + self.monotonic()
-
-    def monotonic(self) -> float:
-        with self._lock:
-            return self._passed
-
-    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
-        with self._lock:
-            self._passed += max(0.0, seconds)
-        return stop is not None and stop.is_set()
 
 
 class Emulated(Engine):

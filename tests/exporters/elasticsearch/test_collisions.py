@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import Gauge, Metric, MetricExportResult, MetricsData, NumberDataPoint
 
+from magictel.clock import SystemClock
 from magictel.exporters.elasticsearch import encoding
 from magictel.http.wire import Request
 from magictel.model.metrics import Point, Series
@@ -19,7 +20,8 @@ from magictel.model.outcome import Fate, Receipt
 from tests.emulators.elasticsearch import admin
 from tests.emulators.elasticsearch.emulator import SearchEmulator
 from tests.exporters.elasticsearch.collections_of_points import collection
-from tests.exporters.elasticsearch.engines import Emulated, SkippingClock
+from tests.exporters.elasticsearch.engines import Emulated
+from tests.fake_clock import FakeClock
 
 CODE = "es.write.tsdb-collision"
 DIMENSION = {"time_series_dimension": True}
@@ -46,7 +48,7 @@ def engine(
     **options: Any,
 ) -> Iterator[Emulated]:
     """An emulator with a template for a time-series stream, and with the stream itself where it is `made`."""
-    clock = SkippingClock()
+    clock = FakeClock(SystemClock().now())
     engine = Emulated("es", SearchEmulator("elasticsearch", version, clock=clock, **options), clock, "series")
     put_template(engine, attributes, settings)
     if with_stream:
@@ -187,7 +189,7 @@ def test_all_attributes_of_a_passthrough_object_are_dimensions(settings: dict[st
 
 
 def test_an_index_that_is_not_time_series_is_asked_nothing_more_and_compares_nothing() -> None:
-    clock = SkippingClock()
+    clock = FakeClock(SystemClock().now())
     emulated = Emulated("es", SearchEmulator("elasticsearch", "8.19.0", clock=clock), clock, "plain")
     requests = recorded(emulated)
     exporter = emulated.exporter()

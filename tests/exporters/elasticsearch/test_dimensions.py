@@ -106,7 +106,7 @@ def index(by_source: bool, **settings: Any) -> Dimensions:
     return dimensions_of({**routing, **settings}, MAPPING)
 
 
-def one(dimensions: Dimensions, first: dict[str, Any], second: dict[str, Any]) -> bool:
+def same_identity(dimensions: Dimensions, first: dict[str, Any], second: dict[str, Any]) -> bool:
     first, second = ({"name": "n", **document} for document in (first, second))
     return dimensions.identity(leaves_of(first)) == dimensions.identity(leaves_of(second))
 
@@ -115,15 +115,15 @@ def one(dimensions: Dimensions, first: dict[str, Any], second: dict[str, Any]) -
 @pytest.mark.parametrize("pair", PAIRS)
 def test_what_the_index_takes_for_one(pair: str, by_source: bool) -> None:
     first, second, *same = PAIRS[pair]
-    assert one(index(by_source), first, second) is same[by_source]
+    assert same_identity(index(by_source), first, second) is same[by_source]
 
 
 @pytest.mark.parametrize("by_source", [False, True], ids=["routing_path", "index.dimensions"])
 def test_which_metrics_a_document_holds_counts_in_later_indices(by_source: bool) -> None:
     later = index(by_source, **{"index.version.created": "9200000"})
-    assert not one(later, {"value": 1.0}, {"count": 1})
-    assert one(later, {"value": 1.0}, {"value": 2.0})
-    assert one(index(by_source, **{"index.version.created": "9039001"}), {"value": 1.0}, {"count": 1})
+    assert not same_identity(later, {"value": 1.0}, {"count": 1})
+    assert same_identity(later, {"value": 1.0}, {"value": 2.0})
+    assert same_identity(index(by_source, **{"index.version.created": "9039001"}), {"value": 1.0}, {"count": 1})
 
 
 def test_equal_indices_are_equal() -> None:

@@ -26,11 +26,11 @@ from tests.exporters.elasticsearch.collections_of_points import TIME, collection
 
 
 def body(data: MetricsData, columns: Columns, layouts: Layouts | None) -> bytes:
-    def one(series: Any, point: Any) -> bytes:
+    def encode_point(series: Any, point: Any) -> bytes:
         return encode(columns.frame(series.stream), series, point)
 
     template = columns if layouts is not None else None
-    pieces = chunks(groups(data), one, template, layouts or Layouts(), 3)
+    pieces = chunks(groups(data), encode_point, template, layouts or Layouts(), 3)
     return b"".join(chunk.body for chunk in pieces if isinstance(chunk, Chunk))
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from magictel.clock import SystemClock
 from magictel.model.events import SendOutcome
 from magictel.model.finding import Rung, Status
 from tests.emulators.elasticsearch.emulator import SearchEmulator
 from tests.exporters.elasticsearch.collections_of_points import collection, gauge
-from tests.exporters.elasticsearch.engines import Emulated, SkippingClock, checked, rungs, sent
+from tests.exporters.elasticsearch.engines import Emulated, checked, rungs, sent
 from tests.exporters.elasticsearch.scenarios import *  # noqa: F403 # the tests that hold everywhere
+from tests.fake_clock import FakeClock
 
 ENGINES: dict[str, tuple[Any, str]] = {
     "es7": ("elasticsearch", "7.17.29"),
@@ -24,7 +26,7 @@ ENGINES: dict[str, tuple[Any, str]] = {
 
 
 def emulated(name: str, **options: Any) -> Emulated:
-    clock = SkippingClock()
+    clock = FakeClock(SystemClock().now())
     product, version = ENGINES[name]
     return Emulated(name, SearchEmulator(product, version, clock=clock, **options), clock, "t-emulated")
 
@@ -49,7 +51,7 @@ USERS = {
 
 
 def secured_opensearch(version: str) -> Emulated:
-    clock = SkippingClock()
+    clock = FakeClock(SystemClock().now())
     emulator = SearchEmulator("opensearch", version, security={"users": USERS}, clock=clock)
     return Emulated("os", emulator, clock, "t-emulated")
 

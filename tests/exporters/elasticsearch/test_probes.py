@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from magictel.clock import Clock
+from magictel.clock import Clock, SystemClock
 from magictel.encoding.payload import Payload
 from magictel.exporters.elasticsearch import permission, prepare, probes
 from magictel.exporters.elasticsearch.response import judge_bulk
@@ -19,7 +19,7 @@ from magictel.model.outcome import Throttled, Unavailable
 from magictel.model.verification import Unreadable
 from magictel.net.endpoint import Endpoint
 from magictel.plugin.http_exporter import Preparation
-from tests.exporters.elasticsearch.engines import SkippingClock
+from tests.fake_clock import FakeClock
 
 INDEX = "metrics"
 SENT = SentCredentials("api_key", "check api_key")
@@ -70,7 +70,7 @@ def wire(replies: Mapping[str, Reply]) -> Wire:
     return Wire(Scripted(replies), Endpoint("http", "scripted.test", 9200), timeout=5)
 
 
-def told(finding: Finding) -> tuple[str, str | None]:
+def verdict(finding: Finding) -> tuple[str, str | None]:
     return finding.outcome.value, finding.code
 
 
@@ -120,7 +120,7 @@ OTHERS: dict[str, tuple[Reply, str]] = {
 @pytest.mark.parametrize(("reply", "code"), OTHERS.values(), ids=OTHERS)
 def test_a_refusal_of_an_unknown_sender_has_deliverys_code(reply: Reply, code: str) -> None:
     finding = probes.http(wire({"GET /": reply}), False, 0.0)
-    assert told(finding) == ("fail", code), finding
+    assert verdict(finding) == ("fail", code), finding
     assert finding.remedy
     assert str(reply.status) in finding.message
     outcome = judge_bulk(Payload(b"", 1), reply, 0.0)
@@ -131,7 +131,7 @@ def test_a_refusal_of_an_unknown_sender_has_deliverys_code(reply: Reply, code: s
 @pytest.mark.parametrize(("reply", "expected", "words"), [row[1:] for row in HTTP], ids=[row[0] for row in HTTP])
 def test_http(reply: Reply, expected: tuple[str, str | None], words: str) -> None:
     finding = probes.http(wire({"GET /": reply}), False, 0.0)
-    assert told(finding) == expected
+    assert verdict(finding) == expected
     assert words in finding.message
     assert finding.outcome is not Status.FAIL or finding.remedy
 
@@ -196,7 +196,7 @@ AUTH: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
 @pytest.mark.parametrize(("replies", "expected", "words"), [row[1:] for row in AUTH], ids=[row[0] for row in AUTH])
 def test_auth(replies: dict[str, Reply], expected: tuple[str, str | None], words: str) -> None:
     finding = probes.auth(wire({"GET /": root(), **replies}), False, SENT)
-    assert told(finding) == expected
+    assert verdict(finding) == expected
     assert words in finding.message
 
 
@@ -227,7 +227,7 @@ HEALTH: list[tuple[str, Reply, tuple[str, str | None]]] = [
 
 @pytest.mark.parametrize(("reply", "expected"), [row[1:] for row in HEALTH], ids=[row[0] for row in HEALTH])
 def test_health(reply: Reply, expected: tuple[str, str | None]) -> None:
-    assert told(probes.health(wire({"GET /_cluster/health": reply}))) == expected
+    assert verdict(probes.health(wire({"GET /_cluster/health": reply}))) == expected
 
 
 def test_the_master_is_given_less_time_than_we_have() -> None:
@@ -250,14 +250,17 @@ def epoch(clock: Clock, ahead: float) -> Reply:
     ],
 )
 def test_the_backend_tells_its_time_where_there_is_no_date(ahead: float, expected: tuple[str, str | None]) -> None:
-    clock = SkippingClock()
+    clock = FakeClock(SystemClock().now())
     script = {"GET /": root(), "GET /_cat/health": epoch(clock, ahead)}
-    assert told(probes.time(wire(script), clock, (7200.0, 600.0))) == expected
+    assert verdict(probes.time(wire(script), clock, (7200.0, 600.0))) == expected
 
 
 def test_a_clock_that_cannot_be_read_warns() -> None:
     script = {"GET /": MONITOR, "GET /_cat/health": MONITOR}
-    assert told(probes.time(wire(script), SkippingClock(), (7200.0, 600.0))) == ("warn", "clock.unreadable")
+    assert verdict(probes.time(wire(script), FakeClock(SystemClock().now()), (7200.0, 600.0))) == (
+        "warn",
+        "clock.unreadable",
+    )
 
 
 PRIVILEGES = "POST /_security/user/_has_privileges"
@@ -266,11 +269,11 @@ MISSING = refusal(404, "no such index [metrics]", "index_not_found_exception")
 FORBIDDEN = refusal(403, "action [indices:admin/…] is unauthorized for API key id [A]")
 
 
-def held(**privileges: bool) -> Reply:
+def privileges_reply(**privileges: bool) -> Reply:
     return answer(200, {"has_all_requested": all(privileges.values()), "index": {INDEX: privileges}})
 
 
-ALL = held(create_doc=True, auto_configure=True, read=True)
+ALL = privileges_reply(create_doc=True, auto_configure=True, read=True)
 
 
 def caps(*indices: str, **types: str) -> Reply:
@@ -284,25 +287,25 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
     ("security off", {CAPS: PREPARED}, ("pass", None), "allowed"),
     (
         "a write-only key",
-        {PRIVILEGES: held(create_doc=True, auto_configure=True, read=False), CAPS: FORBIDDEN, MAPPING: FORBIDDEN},
+        {PRIVILEGES: privileges_reply(create_doc=True, auto_configure=True, read=False), CAPS: FORBIDDEN, MAPPING: FORBIDDEN},
         ("pass", None),
         "not read",
     ),
     (
         "no right to write",
-        {PRIVILEGES: held(create_doc=False, auto_configure=True, read=True), CAPS: PREPARED},
+        {PRIVILEGES: privileges_reply(create_doc=False, auto_configure=True, read=True), CAPS: PREPARED},
         ("fail", "es.authz.bulk"),
         "may not write",
     ),
     (
         "no right to make the index",
-        {PRIVILEGES: held(create_doc=True, auto_configure=False, read=True), CAPS: MISSING, MAPPING: MISSING},
+        {PRIVILEGES: privileges_reply(create_doc=True, auto_configure=False, read=True), CAPS: MISSING, MAPPING: MISSING},
         ("fail", "es.authz.auto-create"),
         "does not exist",
     ),
     (
         "no right to make an index that is there",
-        {PRIVILEGES: held(create_doc=True, auto_configure=False, read=True), CAPS: PREPARED},
+        {PRIVILEGES: privileges_reply(create_doc=True, auto_configure=False, read=True), CAPS: PREPARED},
         ("pass", None),
         "allowed",
     ),
@@ -420,7 +423,7 @@ WRITE: list[tuple[str, dict[str, Reply], tuple[str, str | None], str]] = [
 def test_write(replies: dict[str, Reply], expected: tuple[str, str | None], words: str) -> None:
     given = {"GET /": root(), CAPS: FORBIDDEN, MAPPING: FORBIDDEN, **replies}
     finding = permission.write(wire(given), INDEX, False, SENT, "elasticsearch")
-    assert told(finding) == expected
+    assert verdict(finding) == expected
     assert words in finding.message
 
 
@@ -438,14 +441,14 @@ ADMIN = answer(200, {"user_name": "admin"})
 def test_opensearch_since_3_2_is_asked_whether_it_would_allow_the_write() -> None:
     script = {AUTHINFO: ADMIN, "POST /_bulk": answer(200, {"accessAllowed": True, "missingPrivileges": []})}
     finding, bulks = opensearch_write(OPENSEARCH, **script)
-    assert told(finding) == ("pass", None)
+    assert verdict(finding) == ("pass", None)
     assert bulks == ["/_bulk?perform_permission_check=true"]
 
 
 def test_opensearch_that_would_not_allow_it_says_what_is_missing() -> None:
     refused = answer(200, {"accessAllowed": False, "missingPrivileges": ["indices:data/write/bulk[s]"]})
     finding, _ = opensearch_write(OPENSEARCH, **{AUTHINFO: ADMIN, "POST /_bulk": refused})
-    assert told(finding) == ("fail", "os.authz.denied")
+    assert verdict(finding) == ("fail", "os.authz.denied")
     assert "indices:data/write/bulk[s]" in finding.message
 
 
@@ -454,13 +457,13 @@ def test_opensearch_that_would_not_allow_it_says_what_is_missing() -> None:
 )
 def test_an_older_or_unknown_opensearch_is_never_sent_a_write(front: Reply) -> None:
     finding, bulks = opensearch_write(front, **{AUTHINFO: ADMIN})
-    assert told(finding) == ("skipped", "os.write.unprovable")
+    assert verdict(finding) == ("skipped", "os.write.unprovable")
     assert bulks == []
 
 
 def test_opensearch_without_the_security_plugin_is_never_sent_a_write() -> None:
     finding, bulks = opensearch_write(OPENSEARCH)
-    assert told(finding) == ("pass", None)
+    assert verdict(finding) == ("pass", None)
     assert bulks == []
 
 

@@ -45,7 +45,7 @@ def denied(status: int, reason: str, **more: Any) -> Reply:
     return whole(status, "security_exception", reason, **more)
 
 
-def said(status: int, text: str) -> Reply:
+def text_error(status: int, text: str) -> Reply:
     """An error that is a bare text, as for wrong paths, methods and content types."""
     return reply(status, {"error": text, "status": status})
 
@@ -417,9 +417,9 @@ REQUESTS: list[tuple[str, Reply, type[Outcome], str]] = [
     ("an empty 401", reply(401), Rejected, "http.unauthorized"),
     ("no right", denied(403, "action [indices:data/write/bulk] is unauthorized for user [ro]"), Rejected, "es.authz.bulk"),
     ("unsigned", reply(403, {"Message": "User: anonymous may not: es:ESHttpPost because …"}), Rejected, "os.aws.unsigned"),
-    ("wrong path", said(400, "no handler found for uri [/x/_bulk] and method [POST]"), Rejected, "es.write.wrong-path"),
-    ("content type", said(406, "Content-Type header [text/plain] is not supported"), Rejected, "es.write.content-type"),
-    ("method", said(405, "Incorrect HTTP method for uri [/_bulk] and method [GET]"), Rejected, "es.write.wrong-path"),
+    ("wrong path", text_error(400, "no handler found for uri [/x/_bulk] and method [POST]"), Rejected, "es.write.wrong-path"),
+    ("content type", text_error(406, "Content-Type header [text/plain] is not supported"), Rejected, "es.write.content-type"),
+    ("method", text_error(405, "Incorrect HTTP method for uri [/_bulk] and method [GET]"), Rejected, "es.write.wrong-path"),
     ("a web page", reply(200, b"<!doctype html><title>", content_type="text/html"), Rejected, "http.not-a-backend"),
     ("a redirect", reply(302, b"", location="https://login"), Rejected, "http.redirect"),
     ("an unknown 400", whole(400, "parse_exception", "request body is required"), Rejected, "http.refused"),

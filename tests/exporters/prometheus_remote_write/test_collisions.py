@@ -64,7 +64,9 @@ def at(*metrics: Metric, resource: Resource = SHOP, scope: str = "lib", version:
     return ResourceMetrics(resource, [ScopeMetrics(InstrumentationScope(scope, version), list(metrics), "")], "")
 
 
-def told(exporter: PrometheusRemoteWriteExporter, *resources: ResourceMetrics) -> tuple[list[Any], list[Reason]]:
+def sent_and_left_out(
+    exporter: PrometheusRemoteWriteExporter, *resources: ResourceMetrics
+) -> tuple[list[Any], list[Reason]]:
     """Samples that would travel, as (name, labels without the scope's, value); and what was left out."""
     left_out: list[Reason] = []
     rows = []
@@ -85,7 +87,7 @@ def values(rows: list[Any], name: str) -> list[float]:
 def test_of_two_metrics_whose_names_become_one_the_first_is_sent_and_the_other_named(
     exporter: PrometheusRemoteWriteExporter,
 ) -> None:
-    rows, left_out = told(
+    rows, left_out = sent_and_left_out(
         exporter,
         at(
             total("nfs.read", point(1.0, disk="a"), point(2.0, disk="b")),
@@ -100,7 +102,9 @@ def test_of_two_metrics_whose_names_become_one_the_first_is_sent_and_the_other_n
 
 def test_resources_without_job_and_instance_are_told_apart_by_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
     pods = [Resource({"k8s.pod.name": f"secret-{number}", "k8s.pod.uid": str(number)}) for number in range(3)]
-    rows, left_out = told(exporter, *(at(gauge("memory", point(float(n))), resource=pod) for n, pod in enumerate(pods)))
+    rows, left_out = sent_and_left_out(
+        exporter, *(at(gauge("memory", point(float(n))), resource=pod) for n, pod in enumerate(pods))
+    )
     assert values(rows, "memory") == [0.0]
     assert [loss.fate for loss in left_out] == [Fate.REJECTED] * 2
     assert left_out[0].example == (
@@ -134,7 +138,7 @@ def test_resources_without_job_and_instance_are_told_apart_by_nothing(exporter: 
 def test_only_what_is_one_sample_to_prometheus_is_refused(
     exporter: PrometheusRemoteWriteExporter, left: ResourceMetrics, right: ResourceMetrics, lost: int
 ) -> None:
-    rows, left_out = told(exporter, left, right)
+    rows, left_out = sent_and_left_out(exporter, left, right)
     assert [(loss.code, loss.fate) for loss in left_out] == [(CODE, Fate.REJECTED)] * lost
     identities = {(row[3], frozenset(row[1].items())) for row in rows}
     assert len(identities) == len(rows) or not lost
@@ -168,7 +172,7 @@ def test_points_of_one_metric_that_become_one_series_are_refused_but_the_first(
     exporter: PrometheusRemoteWriteExporter, attributes: list[dict[str, Any]], sent: int, make: Any
 ) -> None:
     points = [NumberDataPoint(attribute, 0, NOW, float(value)) for value, attribute in enumerate(attributes)]
-    rows, left_out = told(exporter, at(make("m", *points)))
+    rows, left_out = sent_and_left_out(exporter, at(make("m", *points)))
     sent_values = [row[2] for row in rows if row[0] != "target_info"]
     assert (sent_values[0], len(sent_values)) == (0.0, sent)
     assert [(loss.code, loss.fate) for loss in left_out] == [(CODE, Fate.REJECTED)] * (len(points) - sent)
@@ -178,14 +182,14 @@ def test_a_point_is_named_with_the_one_that_it_is_taken_for(exporter: Prometheus
     other_value = NumberDataPoint(A_B, 0, NOW, 2.0)
     soon_after = NumberDataPoint(A_B, 0, NOW + 999_999, 2.0)
     points = [NumberDataPoint(A_B, 0, NOW, 1.0), NumberDataPoint(DOT, 0, NOW, 1.0), other_value, soon_after]
-    _, left_out = told(exporter, at(gauge("m", *points)))
+    _, left_out = sent_and_left_out(exporter, at(gauge("m", *points)))
     assert [loss.example for loss in left_out] == [
         "m{a_b=x} has the same labels: m{a.b=x}",
         "the same point has another value: m{a_b=x}",
         "two points lie within one millisecond: m{a_b=x}",
     ]
     typed = [NumberDataPoint({"k": value}, 0, NOW, 1.0) for value in ("1", 1)]
-    (loss,) = told(exporter, at(gauge("m", *typed)))[1]
+    (loss,) = sent_and_left_out(exporter, at(gauge("m", *typed)))[1]
     assert loss.example == 'm{k="1"} has the same labels: m{k=1}'
 
 
@@ -194,8 +198,8 @@ def test_a_repeat_is_sent_whatever_the_order_of_its_attributes(
     exporter: PrometheusRemoteWriteExporter, other: dict[str, Any]
 ) -> None:
     points = [NumberDataPoint(attributes, 0, NOW, 1.0) for attributes in ({"a": "1", "b": 2}, other)]
-    assert told(exporter, at(gauge("m", *points)))[1] == []
-    rows, left_out = told(exporter, at(gauge("m", points[0])), at(gauge("m", points[1])))
+    assert sent_and_left_out(exporter, at(gauge("m", *points)))[1] == []
+    rows, left_out = sent_and_left_out(exporter, at(gauge("m", points[0])), at(gauge("m", points[1])))
     assert (values(rows, "m"), left_out) == ([1.0, 1.0], [])
 
 
@@ -203,7 +207,9 @@ def test_histograms_of_one_series_and_time_are_refused_though_their_bounds_diffe
     exporter: PrometheusRemoteWriteExporter,
 ) -> None:
     both = [HistogramDataPoint({}, 0, NOW, 3, 4.5, [1, 2], [bound], 0.5, 4.0) for bound in (5.0, 7.0)]
-    _, left_out = told(exporter, at(Metric("h", "", "", Histogram(both, AggregationTemporality.CUMULATIVE))))
+    _, left_out = sent_and_left_out(
+        exporter, at(Metric("h", "", "", Histogram(both, AggregationTemporality.CUMULATIVE)))
+    )
     assert [loss.code for loss in left_out] == [CODE]
 
 
@@ -234,14 +240,14 @@ def test_the_collections_of_a_recording_share_their_attributes(exporter: Prometh
     points = [
         NumberDataPoint(attributes, 0, NOW + at * 1_000_000, 1.0 + at) for at in range(3) for attributes in (a, b)
     ]
-    assert told(exporter, at(gauge("m", *points)))[1] == []
+    assert sent_and_left_out(exporter, at(gauge("m", *points)))[1] == []
     again = [*points, NumberDataPoint(a, 0, NOW, 9.0)]
-    assert len(told(exporter, at(gauge("m", *again)))[1]) == 1
+    assert len(sent_and_left_out(exporter, at(gauge("m", *again)))[1]) == 1
 
 
 def test_points_withheld_by_another_rule_claim_nothing(exporter: PrometheusRemoteWriteExporter) -> None:
     delta = Metric("a_b", "", "", Sum([point()], AggregationTemporality.DELTA, False))
-    rows, left_out = told(exporter, at(delta), at(gauge("a.b", point(2.0))))
+    rows, left_out = sent_and_left_out(exporter, at(delta), at(gauge("a.b", point(2.0))))
     assert values(rows, "a_b") == [2.0]
     assert [(loss.code, loss.fate) for loss in left_out] == [("prom.rw.delta", Fate.WITHHELD)]
 
@@ -283,7 +289,7 @@ metrics = st.builds(lambda make, name, some: make(name, *some), kinds, names, po
 def test_what_travels_is_distinct_and_every_point_left_out_has_a_double_that_travels(
     exporter: PrometheusRemoteWriteExporter, given_metrics: list[tuple[Resource, Metric]]
 ) -> None:
-    rows, left_out = told(exporter, *(at(metric, resource=resource) for resource, metric in given_metrics))
+    rows, left_out = sent_and_left_out(exporter, *(at(metric, resource=resource) for resource, metric in given_metrics))
     travelling = [(frozenset(row[1].items()), row[3]) for row in rows if row[0] != "target_info"]
     assert len(set(travelling)) == len(travelling)
     sent = 0
@@ -291,7 +297,7 @@ def test_what_travels_is_distinct_and_every_point_left_out_has_a_double_that_tra
     for resource, metric in given_metrics:
         for point in metric.data.data_points:
             sent += 1
-            alone, _ = told(exporter, at(replace_points(metric, point), resource=resource))
+            alone, _ = sent_and_left_out(exporter, at(replace_points(metric, point), resource=resource))
             point_samples = {(frozenset(row[1].items()), row[3]) for row in alone if row[0] != "target_info"}
             assert point_samples & samples, "a point without any of its samples there was left out for nothing"
     histograms = sum(1 for row in rows if row[0] == "b_bucket" and row[1].get("le") == "5")

@@ -1,4 +1,4 @@
-"""A clock that only moves when somebody waits on it."""
+"""A clock that moves only when something waits on it, or when a test moves it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class FakeClock:
-    """`wait` advances time at once and is remembered in `waits`; `on_wait` is told before (to set `stop` in the middle of a wait)."""
+    """`wait` advances time at once and is recorded in `waits`; `on_wait` is called before (to set `stop` in the middle of a wait)."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self._start = start
