@@ -22,16 +22,16 @@ from magictel.registry import entry_points
 from magictel.scaffold.project import Names, files
 from magictel.settings.describe import OptionRow, option_rows
 from magictel.settings.model import ExporterSettings, HttpSettings
-from tests.documents import DOCUMENTS, ROOT, text
+from tests.documents import DOCUMENTS, ROOT, blocks, text
 
 SENTENCES = {
     "name": "The name that commands use",
     "summary": "One line for `list`",
     "Settings": "The settings model",
-    "kind": "`push` sends; `foreign` drives an OpenTelemetry exporter of somebody else",
+    "kind": "`push` sends by itself; `foreign` wraps another OpenTelemetry exporter",
     "temporalities": "The temporalities that it can send",
     "method": "The method of the request that carries a payload",
-    "content_type": "The content type of a payload, where its route names none",
+    "content_type": "The content type of a payload, unless its route names one",
 }
 """For class attributes that have no sentence of their own."""
 SCAFFOLD = ("settings", "encode", "split", "template", "judge", "writes", "expect", "seen")
@@ -80,7 +80,7 @@ def listed_topics() -> str:
 def packages() -> str:
     """Every package, top to bottom as the import contract has them, with the first sentence of its docstring."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    lines = ["| package | what it holds |", "|---|---|"]
+    lines = ["| package | contents |", "|---|---|"]
     for layer in contracts[0]["layers"]:
         for name in layer.split(" | "):
             package, module = (ROOT / "magictel" / name / "__init__.py", ROOT / "magictel" / f"{name}.py")
@@ -136,12 +136,7 @@ def _members(kind: str) -> Iterator[tuple[str, str, bool]]:
 def members(kind: str) -> str:
     lines = ["| name | what for |", "|---|---|"]
     for name, sentence, must in _members(kind):
-        text = {
-            "name": "The name that commands use",
-            "summary": "One line for `list`",
-            "Settings": "The settings model",
-        }
-        shown = (sentence or text.get(name, "")).replace("|", "/")
+        shown = (sentence or SENTENCES.get(name, "")).replace("|", "/")
         lines.append(f"| {f'**`{name}`**' if must else f'`{name}`'} | {shown} |")
     return "\n".join(lines) + "\n"
 
@@ -223,8 +218,10 @@ def test_every_code_that_a_document_names_has_a_page() -> None:
             assert known or code.endswith((".md", ".toml", ".py", ".client")), f"{document}: {code}"
 
 
-def test_readme_is_short() -> None:
+def test_readme_is_short_and_narrow() -> None:
     assert len(text("README").splitlines()) <= 200
+    code = "".join(blocks("README", "", "console", "sh", "python", "yaml"))
+    assert [line for line in code.splitlines() if len(line) > 100] == []
 
 
 def test_ci_calls_the_test_command_of_readme() -> None:

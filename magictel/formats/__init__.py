@@ -1,1 +1,1 @@
-"""Formats and names that several exporters share."""
+"""Formats and names that sources and several exporters share."""
