@@ -49,7 +49,7 @@ def test_the_ledger_holds_while_what_waited_is_being_sent() -> None:
     rig = Rig([REFUSED, look, look])
     rig.export(payload(2, "a"), seconds=0)
     rig.export(payload(3, "b"))
-    assert [(ledger_.sent, ledger_.kept, ledger_.delivered, ledger_.balanced) for ledger_ in seen] == [
+    assert [(ledger.sent, ledger.kept, ledger.delivered, ledger.balanced) for ledger in seen] == [
         (2, 2, 0, True),
         (2, 0, 2, True),
     ]

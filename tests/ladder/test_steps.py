@@ -86,7 +86,7 @@ def climbed(exporter: Exporter, timeout: float = 120.0) -> dict[Rung, Finding]:
 
 def test_probes_stand_in_the_ladders_order_and_are_inherited() -> None:
     probes = probes_of(Wrong)
-    assert [finding.rung for finding in probes] == [Rung.HTTP, Rung.HEALTH, Rung.WRITE]
+    assert [probe.rung for probe in probes] == [Rung.HTTP, Rung.HEALTH, Rung.WRITE]
     assert probes[2].side_effect is SideEffect.EMPTY_WRITE
     assert probes[1].sentence == "it is healthy"
 

@@ -16,15 +16,13 @@ COMMAND = re.compile(r"::(error|warning|notice) ([^:]*)::(.*)")
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
     """As the runner does: one line a command; properties and data unescaped."""
-    commands_ = []
+    parsed = []
     for line in text.splitlines():
         command = COMMAND.fullmatch(line)
         assert command, line
         properties = dict(pair.split("=", 1) for pair in command[2].split(","))
-        commands_.append(
-            (command[1], {key: unescaped(value) for key, value in properties.items()}, unescaped(command[3]))
-        )
-    return commands_
+        parsed.append((command[1], {key: unescaped(value) for key, value in properties.items()}, unescaped(command[3])))
+    return parsed
 
 
 def unescaped(text: str) -> str:

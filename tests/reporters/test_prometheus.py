@@ -41,8 +41,8 @@ def parsed(text: str) -> Samples:
 def value(samples: Samples, name: str, **labels: str) -> float:
     (only,) = [
         sample
-        for (family, labels_), sample in samples.items()
-        if family == name and labels.items() <= dict(labels_).items()
+        for (family, sample_labels), sample in samples.items()
+        if family == name and labels.items() <= dict(sample_labels).items()
     ]
     return only
 
