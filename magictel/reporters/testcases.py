@@ -176,8 +176,8 @@ def _wrong(result: SendResult, seen: Verification) -> ReportCase:
     if len(altered) > len(shown):
         details.append(f"and {many(len(altered) - len(shown), 'more difference')} in the JSON report")
     details += [f"lost: {point}" for point in seen.missing_points]
-    found = ", ".join(f"{count} {word}" for count, word in wrong)
-    message = f"of {many(seen.expected, 'accepted point')}: {found}"
+    wrong_counts = ", ".join(f"{count} {word}" for count, word in wrong)
+    message = f"of {many(seen.expected, 'accepted point')}: {wrong_counts}"
     remedy = (result.remedy if known_code else None) or known(code)
     step = (result.target, result.exporter, VERIFIED)
     return ReportCase(*step, Status.FAIL, message, code, remedy, tuple(details), seen.time_to_visible)
