@@ -59,10 +59,15 @@ def command(
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import reporting
     from magictel.operations.check import CheckOptions, check
-    from magictel.operations.send import SendOptions
 
     sandbox = sandbox or sandbox_bare
+    sending = None
+    if force:
+        from magictel.operations.send import (
+            SendOptions,  # loads the sample and the read-back, which most checks do not need
+        )
 
+        sending = SendOptions(force=True)
     check_options = CheckOptions(
         until=until,
         skip=tuple(skip or ()),
@@ -71,7 +76,7 @@ def command(
         allow=tuple(allow or ()),
         round_trip=round_trip,
         jobs=jobs,
-        send=SendOptions(force=force) if force else None,
+        send=sending,
     )
     if check_options.skip:
         _check_skips(check_options.skip)

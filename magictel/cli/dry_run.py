@@ -14,9 +14,8 @@ from magictel.model.outcome import Fate, Reason
 from magictel.operations.dry_run import DryRun, Planned, dry_replay, dry_run
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.target_run import Job
-from magictel.reporters.documents import dry_replay_document
 from magictel.reporters.humanize import many
-from magictel.reporters.json import plain
+from magictel.reporters.json import dry_replay_document, plain
 from magictel.sources.recording import Recordings
 from magictel.sources.sample import new_run_id, sample
 

@@ -53,8 +53,8 @@ def command(
     from magictel.cli.signals import raising
     from magictel.clock import SystemClock
     from magictel.operations.record import Recorded, RecordOptions, record
-    from magictel.reporters.documents import skipped_document
     from magictel.reporters.humanize import many
+    from magictel.reporters.json import skipped_document
 
     patterns = tuple(redact or ()), tuple(drop or ())
     options = RecordOptions(source, Path(out).expanduser(), every, length, *patterns, skips(on_error))

@@ -18,7 +18,6 @@ from magictel.cli.output import ResultFormat
 from magictel.errors import MagictelError, UsageError
 from magictel.model.events import CheckFinished, Event, RunCleaned, SendFinished
 from magictel.reporters.formats import KINDS, FileReporter, Reporter, Reporters, RunInfo, make
-from magictel.reporters.json import JsonReporter
 
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 _STDOUT = "-"
@@ -84,6 +83,8 @@ class Reports:
         if kind is ResultFormat.TEXT:
             first = _for_people(quiet)
         elif how is ResultFormat.JSON:
+            from magictel.reporters.json import JsonReporter
+
             first = JsonReporter(output.document, info)
         else:
             self._stdout = _Stdout(kind, command, info)

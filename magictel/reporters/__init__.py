@@ -11,7 +11,7 @@ html        a self-contained page
 
 formats     the protocol of reporters, and the formats of `--report`
 results     the results for formats that are written at the end; testcases: the same as a flat list
-documents   the documents of `json`; check_page and send_page: the text of `terminal`
+check_page  the text of `terminal` about a check; send_page: about a send
 verdict     verdicts as sentences and as statuses; evidence: details as lines of text
 tty         whether a stream is a terminal, and its width
 """

@@ -13,23 +13,22 @@ from itertools import islice
 from typing import TextIO
 
 from magictel.errors import MagictelError
-from magictel.model.events import CheckResult, SendResult
+from magictel.model.events import SendResult
 from magictel.model.finding import Status
 from magictel.reporters.humanize import bound, many, span
 from magictel.reporters.remedies import segments
-from magictel.reporters.results import ClosingReporter, Results
+from magictel.reporters.results import ClosingReporter, Result, Results
 from magictel.reporters.symbols import printable
 from magictel.reporters.testcases import (
     VERIFIED,
     ReportCase,
-    checked_cases,
     deleted,
     ledger,
     problems,
     read_back,
     report_cases,
-    sent_cases,
     source_cases,
+    target_cases,
 )
 from magictel.reporters.timing import advice
 from magictel.reporters.verdict import operation, run_verdict, status_of, target_verdict, worst
@@ -133,10 +132,8 @@ def _blocks(results: Results) -> Iterator[str]:
         yield f"{many(len(results.targets), 'target')} in {span(results.seconds)}{run}\n\n"
     for case in source_cases(results):
         yield from _problem(case) if case.code else (f"{_prose(case.message)}\n\n",)
-    for checked in results.check.results if results.check else ():
-        yield from _target(checked, checked_cases(checked))
-    for sent in results.send.results if results.send else ():
-        yield from _target(sent, sent_cases(sent), _ledger(sent))
+    for result in results.results:
+        yield from _target(result)
     for cleaned in results.cleaned:
         sign = _SIGNS[Status.PASS if cleaned.complete else Status.FAIL]
         yield f"- {sign} {_code(cleaned.target)} clean-up: {_prose(deleted(cleaned, ' items'))}\n\n"
@@ -144,12 +141,14 @@ def _blocks(results: Results) -> Iterator[str]:
         yield f"- ❌ {_code(left)} was not done: the run was interrupted before it\n\n"
 
 
-def _target(result: CheckResult | SendResult, cases: list[ReportCase], counts: str = "") -> Iterator[str]:
+def _target(result: Result) -> Iterator[str]:
     """Show problems expanded; fold the whole ladder and targets that passed."""
+    cases = target_cases(result)
     yield f"### {_SIGNS[status_of(result.outcome)]} {_prose(target_verdict(result))}\n\n"
     if result.endpoint:
         yield f"{_prose(result.exporter)} at {_code(result.endpoint)}\n\n"
-    yield counts
+    if isinstance(result, SendResult):
+        yield _ledger(result)
     if isinstance(result, SendResult) and result.timing is not None:
         times = ", ".join(f"{name} {_time(seconds)}" for name, seconds in result.timing.steps())
         text = advice(result.timing)

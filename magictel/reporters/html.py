@@ -7,23 +7,22 @@ from html import escape
 from importlib.resources import files
 
 from magictel.errors import MagictelError
-from magictel.model.events import CheckResult, SendResult
+from magictel.model.events import SendResult
 from magictel.model.finding import Status
 from magictel.reporters.humanize import bound, many, span
 from magictel.reporters.remedies import segments
-from magictel.reporters.results import ClosingReporter, Results
+from magictel.reporters.results import ClosingReporter, Result, Results
 from magictel.reporters.symbols import DRAWN, printable
 from magictel.reporters.testcases import (
     ACCEPTED,
     VERIFIED,
     ReportCase,
-    checked_cases,
     deleted,
     ledger,
     read_back,
     reason_text,
-    sent_cases,
     source_cases,
+    target_cases,
     undeclared,
 )
 from magictel.reporters.timing import advice
@@ -80,11 +79,12 @@ def _facts(results: Results) -> list[str]:
 def _body(results: Results) -> Iterator[str]:
     if source := source_cases(results):
         yield f"<section><h2>Recording</h2>{_steps(source)}</section>\n"
-    for checked in results.check.results if results.check else ():
-        yield f"<section>{_head(checked)}{_steps(checked_cases(checked))}</section>\n"
-    for sent in results.send.results if results.send else ():
-        parts = [_ledger(sent), _steps(sent_cases(sent)), _timing(sent), _reasons(sent), _differences(sent)]
-        yield f"<section>{_head(sent)}{''.join(parts)}</section>\n"
+    for result in results.results:
+        parts = [_head(result), _steps(target_cases(result))]
+        if isinstance(result, SendResult):
+            parts.insert(1, _ledger(result))
+            parts += [_timing(result), _reasons(result), _differences(result)]
+        yield f"<section>{''.join(parts)}</section>\n"
     for run in results.cleaned:
         status = Status.PASS if run.complete else Status.FAIL
         body = f"<p>{_text(deleted(run, ' items'))}</p>{_way_out(run.code, run.remedy)}"
@@ -93,7 +93,7 @@ def _body(results: Results) -> Iterator[str]:
         yield f"<section><h2>{_sign(Status.FAIL)} {_text(left)}</h2><p>The run was interrupted before it.</p></section>\n"
 
 
-def _head(result: CheckResult | SendResult) -> str:
+def _head(result: Result) -> str:
     where = f" at <code>{_exact(result.endpoint)}</code>" if result.endpoint else ""
     took = _text(span(result.seconds))
     title = f"<h2>{_sign(status_of(result.outcome))} {_text(target_verdict(result))}</h2>"

@@ -23,8 +23,7 @@ class JUnitReporter(ClosingReporter):
 
     def text(self, results: Results) -> str:
         """Return the document; without results it contains no suite."""
-        seconds = {result.target: result.seconds for result in (results.check.results if results.check else ())}
-        seconds |= {result.target: result.seconds for result in (results.send.results if results.send else ())}
+        seconds = {result.target: result.seconds for result in results.results}
         suites: dict[str, list[ReportCase]] = {}
         for case in report_cases(results):
             if results.send and case.name in _RUNGS:

@@ -17,17 +17,16 @@ from itertools import groupby
 from magictel.errors import MagictelError
 from magictel.model.events import CheckOutcome, CheckResult, SendOutcome, SendResult
 from magictel.model.finding import Status
-from magictel.reporters.results import ClosingReporter, Results
+from magictel.reporters.results import ClosingReporter, Result, Results
 from magictel.reporters.symbols import printable
 from magictel.reporters.testcases import problems, report_cases
-from magictel.reporters.verdict import run_verdict
+from magictel.reporters.verdict import run_verdict, status_of
 
 _LONGEST = 400
 """Characters of the text: some readers truncate a line at 1 KB, and the performance data must survive."""
 _ROOM = 4000 - len("'unlisted'=12345;;;0; | \n")
 """Bytes of the line: Nagios reads 8 KiB, and the kubelet keeps the last 4096 bytes of a termination message."""
 _EXPECTED = frozenset({"sent", "delivered", "found", "repeats"})
-Result = CheckResult | SendResult
 State = IntEnum("State", [("OK", 0), ("WARNING", 1), ("CRITICAL", 2), ("UNKNOWN", 3)])
 """The state of a plugin, with its exit code."""
 
@@ -37,7 +36,7 @@ class NagiosReporter(ClosingReporter):
 
     def text(self, results: Results) -> str:
         """Return state, verdict, the worst problems and performance data."""
-        ranked = sorted(_results(results), key=_badness)
+        ranked = sorted(results.results, key=_badness)
         line = f"MAGICTEL {state(results).name} - {_flat(_text(results, ranked))}"
         data = [*_totals(ranked, results.seconds)] if len(ranked) > 1 else []
         room = _ROOM - len(" ".join([line, *data]).encode())
@@ -55,18 +54,14 @@ class NagiosReporter(ClosingReporter):
 def state(results: Results) -> State:
     """Return the first state that applies, as the module describes."""
     statuses = {case.status for case in report_cases(results)}
-    unusable = [*(result.unusable for result in _results(results)), *(run.unusable for run in results.cleaned)]
+    unusable = [*(result.unusable for result in results.results), *(run.unusable for run in results.cleaned)]
     if results.interrupted or any(unusable) or not statuses:
         return State.UNKNOWN
     if Status.FAIL in statuses:
         return State.CRITICAL
-    if any(result.outcome is SendOutcome.UNVERIFIED for result in _results(results)):
+    if any(result.outcome is SendOutcome.UNVERIFIED for result in results.results):
         return State.UNKNOWN
     return State.WARNING if Status.WARN in statuses else State.OK
-
-
-def _results(results: Results) -> tuple[Result, ...]:
-    return (*(results.check.results if results.check else ()), *(results.send.results if results.send else ()))
 
 
 def _badness(result: Result) -> tuple[bool, int]:
@@ -103,8 +98,7 @@ def _totals(ranked: list[Result], seconds: float) -> Iterator[str]:
     """Yield totals; their labels contain no space, unlike those of targets, so they cannot collide."""
     outcomes = [result.outcome for result in ranked]
     sent = [_sent(result) for result in ranked if isinstance(result, SendResult)]
-    good = (CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.UNVERIFIED, SendOutcome.UNVERIFIED)
-    bad = sum(outcome not in (*good, SendOutcome.VERIFIED, SendOutcome.ACCEPTED) for outcome in outcomes)
+    bad = sum(status_of(outcome) is Status.FAIL for outcome in outcomes)
     yield f"'targets'={len(ranked)};;;0;"
     yield f"'targets_failed'={bad};;0;0;{len(ranked)}"
     if len(sent) < len(ranked):

@@ -12,8 +12,8 @@ from magictel.errors import MagictelError
 from magictel.model.events import CheckOutcome, CheckResult, ReplayFinished, SendOutcome, SendResult, SourceReport
 from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate
-from magictel.reporters.results import ClosingReporter, Results
-from magictel.reporters.testcases import ReportCase, checked_cases, sent_cases, source_cases
+from magictel.reporters.results import ClosingReporter, Result, Results
+from magictel.reporters.testcases import ReportCase, source_cases, target_cases
 from magictel.reporters.verdict import operation
 
 _HELP = {
@@ -56,10 +56,8 @@ class PrometheusReporter(ClosingReporter):
         families = _Families(command)
         families.add("magictel_run_complete", float(not results.interrupted))
         self._about(families)
-        for checked in results.check.results if results.check else ():
-            _check(families, checked)
-        for sent in results.send.results if results.send else ():
-            _send(families, sent)
+        for result in results.results:
+            _target(families, result)
         if isinstance(results.send, ReplayFinished):
             _source(families, results.send.source)
         _problems(families, source_cases(results))
@@ -103,10 +101,19 @@ def _family(name: str, samples: list[Sample]) -> Iterator[str]:
         yield f"{name}{{{labels_text}}} {value:.10g}\n"
 
 
-def _check(families: _Families, result: CheckResult) -> None:
+def _target(families: _Families, result: Result) -> None:
     labels = {"target": result.target, "exporter": result.exporter}
-    families.add("magictel_target_holds", float(result.outcome in (CheckOutcome.PASS, CheckOutcome.WARN)), **labels)
+    proved = result.outcome in (CheckOutcome.PASS, CheckOutcome.WARN, SendOutcome.VERIFIED, SendOutcome.ACCEPTED)
+    families.add("magictel_target_holds", float(proved), **labels)
     families.add("magictel_target_duration_seconds", result.seconds, **labels)
+    if isinstance(result, CheckResult):
+        _rungs(families, result, labels)
+    else:
+        _points(families, result, labels)
+    _problems(families, target_cases(result))
+
+
+def _rungs(families: _Families, result: CheckResult, labels: dict[str, str]) -> None:
     for finding in result.rungs:
         if finding.outcome not in (Status.PASS, Status.WARN, Status.FAIL):
             continue
@@ -117,16 +124,10 @@ def _check(families: _Families, result: CheckResult) -> None:
         days = finding.evidence.get("days_left")
         if finding.rung is Rung.TLS and isinstance(days, int | float):
             families.add("magictel_check_certificate_left_seconds", days * _DAY, **labels)
-    _problems(families, checked_cases(result))
 
 
-def _send(families: _Families, result: SendResult) -> None:
-    labels = {"target": result.target, "exporter": result.exporter}
+def _points(families: _Families, result: SendResult, labels: dict[str, str]) -> None:
     receipt, seen = result.receipt, result.verification
-    families.add(
-        "magictel_target_holds", float(result.outcome in (SendOutcome.VERIFIED, SendOutcome.ACCEPTED)), **labels
-    )
-    families.add("magictel_target_duration_seconds", result.seconds, **labels)
     for fate in Fate:
         families.add("magictel_send_points", getattr(receipt, fate.value), **labels, fate=fate.value)
     families.add("magictel_send_attempts", receipt.attempts, **labels)
@@ -137,7 +138,6 @@ def _send(families: _Families, result: SendResult) -> None:
             families.add("magictel_send_verified_points", getattr(seen, state), **labels, state=state)
         if seen.time_to_visible is not None:
             families.add("magictel_send_visible_duration_seconds", seen.time_to_visible, **labels)
-    _problems(families, sent_cases(result))
 
 
 def _source(families: _Families, source: SourceReport) -> None:

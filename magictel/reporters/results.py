@@ -8,14 +8,18 @@ from typing import TextIO
 from magictel.errors import MagictelError
 from magictel.model.events import (
     CheckFinished,
+    CheckResult,
     CheckStarted,
     Event,
     ReplayStarted,
     RunCleaned,
     SendFinished,
+    SendResult,
     SendStarted,
 )
 from magictel.reporters.formats import RunInfo
+
+Result = CheckResult | SendResult
 
 
 class Results:
@@ -42,10 +46,14 @@ class Results:
                 pass
 
     @property
+    def results(self) -> tuple[Result, ...]:
+        """Return the results of all targets."""
+        return (*(self.check.results if self.check else ()), *(self.send.results if self.send else ()))
+
+    @property
     def left(self) -> tuple[str, ...]:
         """Return the targets that the run did not reach."""
-        results = self.check.results if self.check else self.send.results if self.send else ()
-        done = {result.target for result in results}
+        done = {result.target for result in self.results}
         return tuple(target for target in self.targets if target not in done) if self.check or self.send else ()
 
     @property

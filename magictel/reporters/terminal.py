@@ -31,7 +31,7 @@ from magictel.reporters import check_page, send_page
 from magictel.reporters.humanize import many
 from magictel.reporters.layout import Paint, Sheet
 from magictel.reporters.progress import Progress
-from magictel.reporters.results import Results
+from magictel.reporters.results import Result, Results
 from magictel.reporters.tty import columns, is_terminal
 from magictel.reporters.verdict import status_of
 
@@ -48,7 +48,7 @@ class TerminalReporter:
         self._progress = progress or Progress(None)
         self._results = Results()
         self._waiting: list[str] = []
-        self._done: dict[str, CheckResult | SendResult] = {}
+        self._done: dict[str, Result] = {}
         self._ladder: check_page.Ladder | None = None
 
     def on(self, event: Event) -> None:
@@ -128,7 +128,7 @@ class TerminalReporter:
             self._ladder.add(event.finding)
         self._progress.climbed(event.target, event.finding.rung)
 
-    def _take(self, result: CheckResult | SendResult) -> None:
+    def _take(self, result: Result) -> None:
         self._done[result.target] = result
         while self._waiting and self._waiting[0] in self._done:
             self._write(self._done[self._waiting.pop(0)])
@@ -141,7 +141,7 @@ class TerminalReporter:
                 self._write(known[target])
         self._waiting = []
 
-    def _write(self, result: CheckResult | SendResult) -> None:
+    def _write(self, result: Result) -> None:
         self._progress.clear()
         if self._quiet and _good(result):
             return
@@ -153,7 +153,7 @@ class TerminalReporter:
             send_page.write_block(self._sheet, result, alone=len(self._results.targets) == 1)
 
 
-def _good(result: CheckResult | SendResult) -> bool:
+def _good(result: Result) -> bool:
     return status_of(result.outcome) is Status.PASS
 
 

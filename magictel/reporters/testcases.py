@@ -14,7 +14,7 @@ from magictel.model.verification import Difference, Verification
 from magictel.reporters.evidence import lines
 from magictel.reporters.humanize import many, named
 from magictel.reporters.remedies import known
-from magictel.reporters.results import Results
+from magictel.reporters.results import Result, Results
 
 RECORDING = "recording"
 READ = "read"
@@ -49,11 +49,9 @@ class ReportCase(msgspec.Struct, frozen=True):
 def report_cases(results: Results) -> list[ReportCase]:
     """Return every case in the order of the targets; targets that were not done fail at the end."""
     cases = source_cases(results)
-    for checked in results.check.results if results.check else ():
-        cases += checked_cases(checked)
-    for sent in results.send.results if results.send else ():
-        cases += sent_cases(sent)
-    cases += map(cleaned_case, results.cleaned)
+    for result in results.results:
+        cases += target_cases(result)
+    cases += map(_cleaned, results.cleaned)
     broken_off = "the run was interrupted before this target was done"
     return cases + [ReportCase(left, "", ASKED, Status.FAIL, broken_off, INTERRUPTED) for left in results.left]
 
@@ -75,19 +73,14 @@ def source_cases(results: Results) -> list[ReportCase]:
     return [ReportCase(RECORDING, "", READ, Status.PASS, message)]
 
 
-def checked_cases(result: CheckResult) -> list[ReportCase]:
-    """Return a case for each rung."""
-    return [_rung(result.target, result.exporter, finding) for finding in result.rungs]
+def target_cases(result: Result) -> list[ReportCase]:
+    """Return a case for each rung of a check; for a send those of the rungs before the write, then `accepted` and `verified`."""
+    if isinstance(result, CheckResult):
+        return [_rung(result, finding) for finding in result.rungs]
+    return [*(_rung(result, finding) for finding in result.findings), _accepted(result), _verified(result)]
 
 
-def sent_cases(result: SendResult) -> list[ReportCase]:
-    """Return the cases of the rungs before the write, then `accepted` and `verified`."""
-    noted = [_rung(result.target, result.exporter, finding) for finding in result.findings]
-    return [*noted, _accepted(result), _verified(result)]
-
-
-def cleaned_case(run: RunCleaned) -> ReportCase:
-    """Return the case of a clean-up."""
+def _cleaned(run: RunCleaned) -> ReportCase:
     status = Status.PASS if run.complete else Status.FAIL
     return ReportCase(run.target, run.exporter, CLEANED, status, deleted(run), run.code, run.remedy)
 
@@ -122,12 +115,12 @@ def undeclared(seen: Verification) -> list[Difference]:
     return [difference for difference in seen.differences if difference.declared is None]
 
 
-def _rung(target: str, exporter: str, finding: Finding) -> ReportCase:
+def _rung(result: Result, finding: Finding) -> ReportCase:
     status = finding.outcome
     details = tuple(lines(finding)) if status in (Status.FAIL, Status.WARN) else ()
     code = None if status is Status.PASS else finding.code
     origin = str(finding.evidence.get("origin") or "")
-    step = (target, exporter, finding.rung.value, status, finding.message)
+    step = (result.target, result.exporter, finding.rung.value, status, finding.message)
     return ReportCase(*step, code, finding.remedy, details, finding.seconds, origin)
 
 

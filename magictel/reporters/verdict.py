@@ -17,7 +17,7 @@ from magictel.model.events import (
 )
 from magictel.model.finding import AFTER_UNTIL, UNPROVEN, Finding, Rung, Status
 from magictel.reporters.humanize import every, many, named
-from magictel.reporters.results import Results
+from magictel.reporters.results import Result, Results
 from magictel.reporters.testcases import counted_only, report_cases
 
 _LONGEST = 200
@@ -40,7 +40,7 @@ def status_of(outcome: CheckOutcome | SendOutcome) -> Status:
 def worst(results: Results) -> Status:
     """Return the worst status of a run, of its cases and its targets."""
     statuses = {case.status for case in report_cases(results)}
-    statuses |= {status_of(result.outcome) for result in (results.send.results if results.send else ())}
+    statuses |= {status_of(result.outcome) for result in results.results}
     if results.interrupted or Status.FAIL in statuses:
         return Status.FAIL
     return Status.WARN if Status.WARN in statuses else Status.PASS
@@ -67,7 +67,7 @@ def run_verdict(results: Results) -> str:
     return "; ".join(sentences) or "nothing was checked"
 
 
-def target_verdict(result: CheckResult | SendResult) -> str:
+def target_verdict(result: Result) -> str:
     """Return the verdict on a target, which begins with its name."""
     return check_verdict(result) if isinstance(result, CheckResult) else f"{result.target}: {send_verdict(result)}"
 

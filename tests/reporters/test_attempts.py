@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from magictel.model.outcome import FailedAttempts, Receipt, Throttled, Unavailable, merge_failed
-from magictel.reporters.documents import receipt_document
 from magictel.reporters.evidence import attempts
+from magictel.reporters.json import receipt_document
 from tests.delivery.rig import Rig, payload
 
 THROTTLED = FailedAttempts("http.throttled", 429, 3)

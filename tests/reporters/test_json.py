@@ -12,8 +12,7 @@ import pytest
 from magictel.errors import SettingsError
 from magictel.model.events import Event, SendOutcome
 from magictel.model.finding import Finding, Rung, Status
-from magictel.reporters.documents import error_document
-from magictel.reporters.json import JsonReporter, plain, writer
+from magictel.reporters.json import JsonReporter, error_document, plain, writer
 from tests.reporters.cases import CASES, STOPPED, VERIFIED, check_events, checked, send_events
 
 # Frozen. A key more is welcome, a key less or another meaning breaks whoever reads it.

@@ -30,7 +30,7 @@ from magictel.operations.replay import replay
 from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
-from magictel.reporters.documents import replay_document
+from magictel.reporters.json import replay_document
 from magictel.sandbox.server import Server
 from magictel.settings.load import resolve_settings
 from magictel.sources.recording import Recordings
