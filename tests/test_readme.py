@@ -12,6 +12,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from magictel.cli.explain import outcomes
 from magictel.guide import topics
 from magictel.registry import entry_points
 from magictel.scaffold.project import Names, files
-from magictel.settings.describe import OptionRow, option_rows
+from magictel.settings.describe import option_rows
 from magictel.settings.model import ExporterSettings, HttpSettings
 from tests.documents import DOCUMENTS, ROOT, blocks, text
 
@@ -38,21 +39,23 @@ SCAFFOLD = ("settings", "encode", "split", "template", "judge", "writes", "expec
 BLOCK = re.compile(r"(<!-- generated: ([a-z._-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def table(rows: list[OptionRow], variable: str | None = None) -> str:
+def table(rows: list[dict[str, Any]], variable: str | None = None) -> str:
     lines = ["| key | variable | default | |", "|---|---|---|---|"]
     for row in rows:
-        names = ", ".join(f"`{name}`" for name in row.env) if variable is None else f"`{variable}{row.name.upper()}`"
-        default = "required" if row.required else f"`{row.default}`" if row.default else ""
-        secret = " Secret." if row.secret else ""
-        lines.append(f"| `{row.name}` | {names} | {default} | {row.description.replace('|', '/')}{secret} |")
+        names = (
+            ", ".join(f"`{name}`" for name in row["env"]) if variable is None else f"`{variable}{row['name'].upper()}`"
+        )
+        default = "required" if row["required"] else f"`{row['default']}`" if row["default"] else ""
+        secret = " Secret." if row["secret"] else ""
+        lines.append(f"| `{row['name']}` | {names} | {default} | {row['description'].replace('|', '/')}{secret} |")
     return "\n".join(lines) + "\n"
 
 
 def own_options(exporter: str) -> str:
     """The exporter's own options, and shared ones whose default is its own."""
-    shared = {row.name: row.default for row in option_rows(HttpSettings)}
+    shared = {row["name"]: row["default"] for row in option_rows(HttpSettings)}
     rows = option_rows(entry_points.load(exporter).Settings)
-    return table([row for row in rows if row.name not in shared or row.default != shared[row.name]])
+    return table([row for row in rows if row["name"] not in shared or row["default"] != shared[row["name"]]])
 
 
 def printed(*words: str, prompt: str = "") -> str:
@@ -142,11 +145,11 @@ def members(kind: str) -> str:
 
 
 def generated(name: str) -> str:
-    delivery = {row.name for row in option_rows(ExporterSettings)}
+    delivery = {row["name"] for row in option_rows(ExporterSettings)}
     if name == "settings-delivery":
         return table(list(option_rows(ExporterSettings)), "<PREFIX>_")
     if name == "settings-http":
-        return table([row for row in option_rows(HttpSettings) if row.name not in delivery], "<PREFIX>_")
+        return table([row for row in option_rows(HttpSettings) if row["name"] not in delivery], "<PREFIX>_")
     if name.startswith("help"):
         return printed(*name.removeprefix("help").strip("-").split(), "--help")
     if name.startswith("explain-"):

@@ -67,8 +67,6 @@ def command(
 
 def described(exporter: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document of `--format json`."""
-    from dataclasses import asdict
-
     from magictel.settings.describe import option_rows
 
     registration = _registered(exporter)
@@ -80,7 +78,7 @@ def described(exporter: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
         "version": registration.version,
         "interface": exporter.interface,
         "temporalities": list(getattr(exporter, "temporalities", ())),
-        "options": [asdict(row) for row in option_rows(exporter.Settings, given)],
+        "options": option_rows(exporter.Settings, given),
         "limits": list(getattr(exporter, "limits", ())),
         "probes": [
             {"rung": str(probe.rung), "sentence": probe.sentence, "side_effect": str(probe.side_effect)}
@@ -120,13 +118,12 @@ def text(exporter: type[Any], given: Mapping[str, Any]) -> list[str]:
 
 def _exporter(name: str, config: str | None, sets: Sequence[str]) -> tuple[type[Any], Mapping[str, Any]]:
     """Return the class of an exporter, or of a target's exporter, and the `--set` options. Raise `UsageError` for unknown names."""
-    from magictel.settings.overrides import parse
-    from magictel.settings.select import select
+    from magictel.settings.select import parse_overrides, select
 
     names = entry_points.names()
     file = config_file(config)
     spec = select((name,), config=file, environment=environment(), exporters=names)[0]
-    overrides = parse(sets, (spec.name,), (*(file.tables if file else ()), *names))[spec.name]
+    overrides = parse_overrides(sets, (spec.name,), (*(file.tables if file else ()), *names))[spec.name]
     try:
         exporter = entry_points.load(spec.exporter)
     except PluginError as failure:

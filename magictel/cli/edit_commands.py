@@ -52,8 +52,7 @@ def add(
 ) -> int:
     """Add a target to magictel.toml."""
     from magictel.settings.fields import field_map
-    from magictel.settings.overrides import parse
-    from magictel.settings.select import unknown_name
+    from magictel.settings.select import parse_overrides, unknown_name
 
     known = find(exporter, entry_points.names())
     if known is None:
@@ -77,7 +76,7 @@ def add(
             f"choose another name, for example --as {known}-2 or --as prod-{known}",
         )
     fields = field_map(entry_points.load(known).Settings)
-    overrides = parse(sets or (), (name,))[name]
+    overrides = parse_overrides(sets or (), (name,))[name]
     values = edit.nested(edit.written(fields, overrides))
     current = begin(config, must_exist=False)
     current.after = edit.add_target(current.before or edit.HEAD, name, known, values)
@@ -136,13 +135,13 @@ enable, disable = _switch(True), _switch(False)
 
 def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: bool) -> None:
     from magictel.settings.fields import field_map
-    from magictel.settings.overrides import parse
+    from magictel.settings.select import parse_overrides
 
     file = current.file()
     table = file.table(target)
     assert table is not None
     fields = field_map(entry_points.load(table.exporter).Settings)
-    overrides = parse(sets, (table.name,), file.tables)[table.name]
+    overrides = parse_overrides(sets, (table.name,), file.tables)[table.name]
     before = current.after
     try:
         current.after = edit.set_values(before, target, edit.written(fields, overrides))
@@ -155,12 +154,12 @@ def _set(current: Edit, target: str, sets: Sequence[str], allow_missing_env: boo
 def _guard(current: Edit, target: str, sets: Sequence[str]) -> None:
     """Raise `UsageError` unless the effective settings match `--set`. Values are not shown: they may be secret."""
     from magictel.settings.file import parse as parse_file
-    from magictel.settings.overrides import parse
+    from magictel.settings.select import parse_overrides
 
     file = parse_file(current.before, current.path, current.shown)
     table = file.table(target)
     assert table is not None
-    overrides = parse(sets, (table.name,), file.tables)[table.name]
+    overrides = parse_overrides(sets, (table.name,), file.tables)[table.name]
     model = entry_points.load(table.exporter).Settings
 
     def effective(over: Any) -> Any:

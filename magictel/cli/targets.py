@@ -83,12 +83,12 @@ def chosen_targets(
     `UsageError` and `SettingsError` for errors of the whole command: unknown names, a broken file, nothing chosen.
     """
     from magictel.registry import entry_points
-    from magictel.settings.overrides import parse
+    from magictel.settings.select import parse_overrides
 
     surroundings = environment() if env is None else env
     file = config_file(config) if use_file else None
     specs = select(named or (), all=all, config=file, environment=surroundings, exporters=entry_points.names())
-    overrides = parse(
+    overrides = parse_overrides(
         sets or (), [spec.name for spec in specs], (*(file.tables if file else ()), *entry_points.names())
     )
     return [

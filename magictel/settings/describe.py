@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,52 +14,52 @@ from magictel.settings.fields import Field, fields_of, toml_value
 _WIDTH = 80
 
 
-@dataclass(frozen=True, slots=True)
-class OptionRow:
-    """An option as documentation shows it; `default` and `example` as TOML, `default` empty if there is none."""
-
-    name: str
-    type: str
-    default: str
-    required: bool
-    unit: str | None
-    env: tuple[str, ...]
-    secret: bool
-    example: str | None
-    description: str
-    wanted: str
-    bounds: tuple[str, ...]
-    deprecated: str | None
-    value: str | None = None
-    """The value that replaces the default, as TOML; secrets are masked."""
-
-
 Given = Mapping[str, Any]
 """Values that replace defaults, by key, in the form of the file."""
 
 
-def option_rows(model: type[msgspec.Struct], given: Given | None = None) -> tuple[OptionRow, ...]:
-    """Return a row for every option, the exporter's own first."""
-    return tuple(_row(field, given or {}) for field in fields_of(model))
+def option_rows(model: type[msgspec.Struct], given: Given | None = None) -> list[dict[str, Any]]:
+    """Return the facts of every option for documentation, the exporter's own first.
+
+    `default` (empty without one), `example` and `value`, which replaces the default, are TOML; secrets are masked.
+    """
+    given = given or {}
+    return [
+        {
+            "name": field.key,
+            "type": field.type_name,
+            "default": _default(field),
+            "required": field.required,
+            "unit": field.unit,
+            "env": field.env,
+            "secret": field.secret,
+            "example": None if field.example is None else toml_value(field.example),
+            "description": field.sentence,
+            "wanted": field.wanted,
+            "bounds": field.limits,
+            "deprecated": field.deprecated,
+            "value": _shown(field, given[field.key]) if field.key in given else None,
+        }
+        for field in fields_of(model)
+    ]
 
 
 def text_lines(model: type[msgspec.Struct], width: int = _WIDTH, given: Given | None = None) -> Iterator[str]:
     """Yield a few lines for every option: name, type, value, default; description; variable and example."""
     for row in option_rows(model, given):
-        facts = [f"{row.type} ({row.unit})" if row.unit else row.type, *row.bounds]
-        if row.value is not None:
-            facts.append(f"set to {row.value}")
-        if row.required:
-            facts.append("required")
-        elif row.default:
-            facts.append(f"default {row.default}")
-        if row.secret:
-            facts.append("secret")
-        if row.deprecated:
-            facts.append(f"deprecated: {row.deprecated}")
-        yield from _wrapped(f"  {row.name:<22}", ", ".join(facts), width)
-        yield from _wrapped("      ", row.description, width)
-        yield from _wrapped("      ", " or ".join(row.env) + (f"    e.g. {row.example}" if row.example else ""), width)
+        default = f"default {row['default']}" if row["default"] else ""
+        facts = [
+            f"{row['type']} ({row['unit']})" if row["unit"] else row["type"],
+            *row["bounds"],
+            f"set to {row['value']}" if row["value"] is not None else "",
+            "required" if row["required"] else default,
+            "secret" if row["secret"] else "",
+            f"deprecated: {row['deprecated']}" if row["deprecated"] else "",
+        ]
+        example = f"    e.g. {row['example']}" if row["example"] else ""
+        yield from _wrapped(f"  {row['name']:<22}", ", ".join(filter(None, facts)), width)
+        yield from _wrapped("      ", row["description"], width)
+        yield from _wrapped("      ", " or ".join(row["env"]) + example, width)
 
 
 def sample_toml(
@@ -73,17 +72,17 @@ def sample_toml(
     given = given or {}
     lines = [f"[targets.{target or exporter}]", f"exporter = {toml_value(exporter)}"]
     for field in fields_of(model):
-        row = _row(field, given)
         lines.append("")
-        lines += [f"# {line}" for line in textwrap.wrap(f"{row.description} {_facts(row)}".strip(), _WIDTH - 2)]
+        lines += [f"# {line}" for line in textwrap.wrap(" ".join(_sentences(field)), _WIDTH - 2)]
+        example = "" if field.example is None else toml_value(field.example)
         if field.key in given and not (field.secret and _masks(field, given[field.key])):
             shown = toml_value(given[field.key])
         elif field.kind in ("secret", "secrets"):
-            shown = f'"${{{row.env[0]}}}"' if field.kind == "secret" else row.example or "{}"
+            shown = f'"${{{field.env[0]}}}"' if field.kind == "secret" else example or "{}"
         elif field.default is not None and not field.required:
-            shown = row.default
+            shown = _default(field)
         else:
-            shown = row.example or toml_value(field.nothing)
+            shown = example or toml_value(field.nothing)
         lines.append(f"{'' if field.required or field.key in given else '# '}{field.key} = {shown}")
     return "\n".join(lines) + "\n"
 
@@ -125,28 +124,8 @@ def _masks(field: Field, value: Any) -> bool:
     return not (str(value).startswith("file:") or re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", str(value)))
 
 
-def _row(field: Field, given: Given) -> OptionRow:
-    return OptionRow(
-        name=field.key,
-        type=field.type_name,
-        default=_default(field),
-        required=field.required,
-        unit=field.unit,
-        env=field.env,
-        secret=field.secret,
-        example=None if field.example is None else toml_value(field.example),
-        description=field.sentence,
-        wanted=field.wanted,
-        bounds=field.limits,
-        deprecated=field.deprecated,
-        value=_value(field, given[field.key]) if field.key in given else None,
-    )
-
-
-def _value(field: Field, value: Any) -> str:
-    if field.secret and not _masks(field, value):
-        return toml_value(value)
-    return toml_value(field.shown(value))
+def _shown(field: Field, value: Any) -> str:
+    return toml_value(value if field.secret and not _masks(field, value) else field.shown(value))
 
 
 def _default(field: Field) -> str:
@@ -157,11 +136,14 @@ def _default(field: Field) -> str:
     return toml_value(field.shown(field.default))
 
 
-def _facts(row: OptionRow) -> str:
-    facts = [*(["Secret: ${VAR} or file:PATH."] if row.secret else []), f"Variable: {row.env[0]}."]
-    if row.type.count("|"):
-        facts.insert(0, f"One of {row.type.replace(' | ', ', ')}.")
-    return " ".join(facts)
+def _sentences(field: Field) -> Iterator[str]:
+    """Yield what a sample file says of an option."""
+    yield field.sentence
+    if len(field.choices) > 1:
+        yield f"One of {', '.join(field.choices)}."
+    if field.secret:
+        yield "Secret: ${VAR} or file:PATH."
+    yield f"Variable: {field.env[0]}."
 
 
 def _schema(field: Field) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Interpolation of `${VAR}` and `${VAR:-default}` in any value, and of `file:PATH` in a secret."""
+"""Interpolation of `${VAR}` and `${VAR:-default}` in any value and of `file:PATH` in a secret, and validation of secrets.
+
+A stray newline or a pasted non-breaking space in a secret would fail late, and HTTP clients then show the secret.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from magictel.errors import SettingsError
 from magictel.files import open_regular
+from magictel.secrets.secret import Secret
 from magictel.settings.names import did_you_mean
 
 REFERENCE = re.compile(r"(\$\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-)([^}]*))?\}")
@@ -92,3 +98,40 @@ def _replace(match: re.Match[str], environment: Mapping[str, str]) -> str:
     if value is None:
         raise Unset(name, match.group())
     return value
+
+
+class CheckedSecret(msgspec.Struct, frozen=True):
+    """A usable credential. `note` is a message with its code if loading fixed something."""
+
+    secret: Secret
+    note: str | None = None
+    code: str | None = None
+
+
+def check_secret(value: str, *, field: str, origin: str | None = None) -> CheckedSecret:
+    """Return a credential without white space around it. Raise `SettingsError` for an empty or a non-ASCII one.
+
+    The error gives the position of a bad character and never the value.
+    """
+    stripped = value.strip(" \t\r\n")
+    where = origin or field
+    if not stripped:
+        raise SettingsError(
+            "config.secret.empty", f"{field}: {where} is empty", f"set {where} to a value, or unset it", origin=origin
+        )
+    for position, character in enumerate(stripped):
+        if not character.isascii() or ord(character) < 0x20 or ord(character) == 0x7F:
+            what = f"U+{ord(character):04X}"
+            code = "config.secret.non-ascii" if not character.isascii() else "config.secret.whitespace"
+            kind = "not ASCII" if not character.isascii() else "a control character"
+            raise SettingsError(
+                code,
+                f"{field}: character {position + 1} of {len(stripped)} ({what}) is {kind}, probably from pasting",
+                "copy the value again from its source",
+                origin=origin,
+            )
+    if stripped != value:
+        return CheckedSecret(
+            Secret(stripped), f"{field}: white space around the value was removed", "config.secret.whitespace"
+        )
+    return CheckedSecret(Secret(stripped))

@@ -14,10 +14,9 @@ from magictel.errors import SettingsError
 from magictel.secrets.redactor import Redactor
 from magictel.secrets.secret import Secret
 from magictel.settings import convert
-from magictel.settings.credentials import check_secret
 from magictel.settings.fields import Field, masked
 from magictel.settings.file import Table
-from magictel.settings.interpolate import Malformed, Unset, expand, near_variables, read_secret_file
+from magictel.settings.interpolate import Malformed, Unset, check_secret, expand, near_variables, read_secret_file
 from magictel.settings.model import ExporterSettings
 from magictel.settings.names import did_you_mean
 from magictel.settings.origin import DEFAULT, Origin

@@ -10,7 +10,7 @@ from magictel.errors import SettingsError
 from magictel.net.address import parse_endpoint, printable
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import parse_proxy, proxy_for
-from magictel.settings.credentials import check_secret
+from magictel.settings.interpolate import check_secret
 
 TAKEN = {
     "http://localhost:9200": ("http", "localhost", 9200, ""),

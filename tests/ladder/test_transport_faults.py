@@ -21,7 +21,7 @@ from magictel.ladder.http import answered
 from magictel.model.finding import Finding, Status
 from magictel.net.address import parse_endpoint
 from magictel.net.tls import TlsOptions
-from magictel.settings.credentials import check_secret
+from magictel.settings.interpolate import check_secret
 from magictel.transports.http import HttpTransport
 from tests.transports.servers import (
     OK,

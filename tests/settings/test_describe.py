@@ -48,8 +48,8 @@ def test_text_keeps_to_80_columns_and_names_every_option_with_its_variable(model
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     for row in option_rows(model):
-        assert f"  {row.name} " in text
-        assert row.env[0] in text
+        assert f"  {row['name']} " in text
+        assert row["env"][0] in text
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from magictel.settings import overrides
 from magictel.settings.file import ConfigFile, parse
 from magictel.settings.load import Resolved, resolve_settings
+from magictel.settings.select import parse_overrides
 from tests.settings.acme import AcmeSettings, NeedySettings
 
 
@@ -25,7 +25,7 @@ def acme(
         AcmeSettings,
         environment=environment or {},
         config=None if toml is None else file_of(toml),
-        overrides=overrides.parse(sets, [name])[name],
+        overrides=parse_overrides(sets, [name])[name],
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from magictel.errors import SettingsError, UsageError
-from magictel.settings import overrides
 from magictel.settings.file import parse
 from magictel.settings.load import resolve_settings
 from magictel.settings.model import Problem
 from magictel.settings.reading import UnusableSettings
+from magictel.settings.select import parse_overrides
 from tests.settings.acme import AcmeSettings, NeedySettings
 
 VARIABLES = {
@@ -108,7 +108,7 @@ def test_a_mistake_in_the_file_names_field_and_line(case: str) -> None:
 def test_an_unknown_key_says_what_may_have_been_meant() -> None:
     with pytest.raises(SettingsError, match="Did you mean tenant"):
         resolve_settings(
-            "a", "acme", AcmeSettings, environment={}, overrides=overrides.parse(["tennant=x"], ["a"])["a"]
+            "a", "acme", AcmeSettings, environment={}, overrides=parse_overrides(["tennant=x"], ["a"])["a"]
         )
 
 
@@ -158,5 +158,5 @@ def test_what_is_missing_is_told_with_the_origin_of_what_asks_for_it() -> None:
 
 def test_a_target_that_is_not_chosen_is_wrong_usage() -> None:
     with pytest.raises(UsageError, match="canary is not among the chosen targets"):
-        overrides.parse(["canary.url=http://h:1"], ["prod"], ["canary", "prod"])
-    assert "labels.canary" in overrides.parse(["labels.canary=x"], ["prod"], ["canary", "prod"])["prod"]
+        parse_overrides(["canary.url=http://h:1"], ["prod"], ["canary", "prod"])
+    assert "labels.canary" in parse_overrides(["labels.canary=x"], ["prod"], ["canary", "prod"])["prod"]

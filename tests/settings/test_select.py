@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from magictel.errors import SettingsError, UsageError
-from magictel.settings import overrides
 from magictel.settings.file import ConfigFile, parse
-from magictel.settings.select import TargetSpec, select, targets
+from magictel.settings.select import TargetSpec, parse_overrides, select, targets
 
 EXPORTERS = ("elasticsearch", "opensearch", "prometheus-remote-write", "file")
 FILE = """\
@@ -198,7 +197,7 @@ def test_with_disabled_targets_only_the_next_steps_name_them(text: str, steps: l
 
 
 def options(written: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
-    sets = overrides.parse(written, names)
+    sets = parse_overrides(written, names)
     return {name: {key: text for key, (text, _) in sets[name].items()} for name in names}
 
 
@@ -228,7 +227,7 @@ def test_an_entry_of_a_table_needs_no_target_where_there_is_one() -> None:
 )
 def test_an_option_that_fits_no_target_or_several_is_wrong_usage(written: str, names: list[str], words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        overrides.parse([written], names)
+        parse_overrides([written], names)
     assert words in caught.value.message
     assert caught.value.remedy
     assert "s3cr3t" not in f"{caught.value.message}{caught.value.remedy}"

@@ -36,8 +36,8 @@ def options(case: Case) -> None:
     exporter = case.exporter()
     model = type(exporter.settings)
     for row in option_rows(model):
-        require(row.description.strip(), f"the option {row.name} has no description")
-        require(row.env, f"the option {row.name} has no variable")
+        require(row["description"].strip(), f"the option {row['name']} has no description")
+        require(row["env"], f"the option {row['name']} has no variable")
     require(sample_toml(model, exporter.name), "no sample file can be generated")
     require(json_schema(model, exporter.name), "no schema can be generated")
 
