@@ -77,7 +77,7 @@ def registration(points: Sequence[EntryPoint], environment: Mapping[str, str]) -
     point = points[0]
     shown = unimported(points)
     if (taken := _registered_twice(points)) is not None:
-        return shown.broken(taken)
+        return replace(shown.broken(taken), reason=f"{taken.message}; {taken.remedy}")
     row = BUILT_IN.get(point.name) if is_built_in(point) else None
     seconds = None
     if row is None:
@@ -90,7 +90,11 @@ def registration(points: Sequence[EntryPoint], environment: Mapping[str, str]) -
             return shown.broken(error, time.perf_counter() - started)
         seconds = time.perf_counter() - started
     missing = [variable for _, variable in row.required if not environment.get(variable, "").strip()]
-    remark = f"also registered by {' and '.join(shown.rivals)}, which is not used" if shown.rivals else None
+    remark = (
+        f"also registered by {' and '.join(shown.rivals)}, which is not used; uninstall it, or rename its exporter"
+        if shown.rivals
+        else None
+    )
     return replace(
         shown,
         state="needs" if missing else "ready",
@@ -109,16 +113,11 @@ def registration_of(name: str) -> Registration | None:
 
 def others() -> tuple[Registration, ...]:
     """Return the entry points of other packages in OpenTelemetry's group, without importing them."""
-    points = sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
-    registrations = []
-    for point in points:
-        if point.value.startswith("magictel."):
-            continue
-        package, version = package_of(point)
-        registrations.append(
-            Registration(point.name, package, version, "ready", None, f"OpenTelemetry exporter, {point.value}")
-        )
-    return tuple(registrations)
+    return tuple(
+        Registration(point.name, *package_of(point), "ready", None, f"OpenTelemetry exporter, {point.value}")
+        for point in sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
+        if not point.value.startswith("magictel.")
+    )
 
 
 def load(name: str) -> type[Any]:

@@ -179,7 +179,8 @@ def test_a_name_that_two_packages_register_is_shown_once_with_both_and_loads_for
         install(folder, package, {name: "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
     (row,) = registered("acme")
     assert (row.package, row.rivals, row.state) == ("acme-one", ("acme-two 1.0",), "broken")
-    assert row.reason == "registered by acme-one 1.0 and by acme-two 1.0, so neither is used"
+    reason = "registered by acme-one 1.0 and by acme-two 1.0, so neither is used"
+    assert row.reason == f"{reason}; uninstall acme-one 1.0 or acme-two 1.0"
     with pytest.raises(PluginError, match=r"acme-one 1\.0 and by acme-two 1\.0") as caught:
         entry_points.load("acme")
     assert caught.value.remedy == "uninstall acme-one 1.0 or acme-two 1.0"
@@ -197,7 +198,7 @@ def test_a_built_in_exporter_keeps_its_name_and_names_the_other_package(folder: 
     install(folder, "usurper", {"file": "acme_exporter:AcmeExporter"}, {"acme_exporter": ACME})
     (row,) = registered("file")
     assert (row.package, row.state, row.rivals) == ("magictel", "ready", ("usurper 1.0",))
-    assert row.reason == "also registered by usurper 1.0, which is not used"
+    assert row.reason == "also registered by usurper 1.0, which is not used; uninstall it, or rename its exporter"
     assert entry_points.load("file").__module__.startswith("magictel.")
 
 
