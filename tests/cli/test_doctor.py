@@ -72,7 +72,7 @@ BROKEN = {
         "raise RuntimeError('password=hunter2secret in dsn https://u:pw12345@h/, token: abc123def')",
         "plugin.broken", "RuntimeError: password=*** in dsn https://u:***@h/, token: ***", "fix or uninstall",
     ),
-    "an end of the process": ("import os\nos._exit(7)", "plugin.broken", "ends the process, with exit code 7", "fix or uninstall"),
+    "an end of the process": ("import os\nos._exit(7)", "plugin.broken", "ends the process with exit code 7", "fix or uninstall"),
     "a crash": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "plugin.broken", "signal 11", "fix or uninstall"),
 }  # fmt: skip
 
