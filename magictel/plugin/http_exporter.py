@@ -198,15 +198,25 @@ class HttpExporter(Exporter[S]):
             transport = self._transports.setdefault("http", created)
         return transport
 
-    def wire(self, endpoint: Endpoint | None = None, timeout: float | None = None) -> Wire:
-        """Return a wire to one endpoint for probes and read-backs (default: the endpoint that delivery uses now)."""
+    def wire(
+        self,
+        endpoint: Endpoint | None = None,
+        timeout: float | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Wire:
+        """Return a wire to one endpoint for probes and read-backs (default: the endpoint that delivery uses now).
+
+        `headers`: sent in place of the exporter's own headers and signature, for an API with a key of its own, which must not get those
+        of delivery.
+        """
         return Wire(
             self.transport,
             endpoint or self.endpoints()[self._first % len(self.endpoints())],
-            self._all_headers(),
+            self._all_headers() if headers is None else {**_user_agent(), **headers},
             redact=self.redact,
             timeout=timeout or self.settings.timeout,
-            authorize=self.authorize,
+            authorize=self.authorize if headers is None else None,
         )
 
     def request(self, endpoint: Endpoint, payload: Payload) -> Request:
@@ -369,10 +379,14 @@ class HttpExporter(Exporter[S]):
         return sent_credentials(self.settings, self.origins)
 
     def _all_headers(self) -> dict[str, str]:
-        from magictel import __version__
-
         extra = {name: value.reveal() for name, value in self.settings.headers.items()}
-        return {"User-Agent": f"magictel/{__version__}", **self.headers(), **extra}
+        return {**_user_agent(), **self.headers(), **extra}
+
+
+def _user_agent() -> dict[str, str]:
+    from magictel import __version__
+
+    return {"User-Agent": f"magictel/{__version__}"}
 
 
 def _may_be_renewed(attempted: Attempted) -> bool:

@@ -16,6 +16,7 @@ from magictel.http.error_rules import Rule
 from magictel.http.wire import Reply, Request
 from magictel.model.outcome import Delivered, Outcome, Rejected, Throttled, TooLarge, Unavailable
 from magictel.plugin.http_exporter import HttpExporter, judge_status
+from magictel.secrets.secret import Secret
 
 NOW = 1_800_000_000.0
 PAYLOAD = Payload(b"{}\n{}\n", 1)
@@ -150,3 +151,19 @@ def test_the_default_judge_reads_the_table_of_errors_before_the_status() -> None
     assert http_exporter.judge(PAYLOAD, quota) == Throttled("acme.quota", "429: used up", None, needs_operator=True)
     assert http_exporter.judge(PAYLOAD, Reply(429)) == Throttled("http.throttled", "429: throttled")
     assert HttpExporter.parse_log(http_exporter, 'failed: {"error": {"type": "quota"}}', 429) is not None
+
+
+def test_a_wire_with_headers_of_its_own_sends_none_of_deliverys() -> None:
+    class Records(Nodes):
+        def send(self, request: Request, timeout: float) -> Reply:
+            headers.append(dict(request.headers))
+            return Reply(200)
+
+    headers: list[dict[str, str]] = []
+    settings = ElasticsearchExporter.Settings(username="me", password=Secret("ingest"), headers={"X-Own": Secret("x")})
+    http_exporter = ElasticsearchExporter(settings, transport=Records())
+    http_exporter.wire().get("/")
+    http_exporter.wire(headers={"Api-Key": "query"}).get("/")
+    ours, other = headers
+    assert {"Authorization", "X-Own"} <= ours.keys()
+    assert other == {"User-Agent": ours["User-Agent"], "Api-Key": "query"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from magictel.exporters.elasticsearch import ElasticsearchExporter
 from magictel.exporters.elasticsearch.encoding import encode, frame
 from magictel.exporters.elasticsearch.readback import cleanup, run
 from magictel.exporters.elasticsearch.readback.expected import FlatAttributes, declared, expected
@@ -43,6 +44,21 @@ def test_a_hit_is_a_point_seen() -> None:
     seen, transport = asked({CAPS: caps(value_double="double"), SEARCH: hits({POINT: ["p"], "value_double": [0.5]})})
     assert [(point.key, dict(point.fields)["value_double"]) for point in seen] == [("p", 0.5)]
     assert not any("refresh" in path or "/_doc/" in path for path in transport.asked)
+
+
+def test_the_fields_of_an_index_are_asked_for_until_they_are_complete() -> None:
+    found = hits({POINT: ["p"], "value_double": [0.5]})
+    transport = Scripted({CAPS: caps(), SEARCH: hits(), "GET /m/_settings": answer(404, {})})
+    exporter = ElasticsearchExporter(ElasticsearchExporter.Settings(index="m"), transport=transport)
+    assert exporter.readback.seen(QUERY) == []
+    transport.replies = {CAPS: caps(value_double="double"), SEARCH: found}
+    for _ in range(3):
+        seen = exporter.readback.seen(QUERY)
+        assert not isinstance(seen, Unreadable)
+        assert [dict(point.fields)["value_double"] for point in seen] == [0.5]
+    assert sum("_field_caps" in path for path in transport.asked) == 2
+    exporter.readback.seen(SampleQuery("run", 0, 1, QUERY.expected))
+    assert sum("_field_caps" in path for path in transport.asked) == 3, "another look begins anew"
 
 
 def test_a_field_without_doc_values_is_unreadable_and_never_asked_for() -> None:

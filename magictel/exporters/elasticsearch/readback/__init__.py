@@ -56,7 +56,8 @@ class SearchReadBack(HttpReadBack["SearchExporter[Any]"]):
         fields = run.fields_of(wire, index)
         if isinstance(fields, Unreadable):
             return fields
-        if fields.complete(name for point in query.expected for name in point.fields):
+        names = {name for point in query.expected for name in point.fields}
+        if fields.complete(names | {expected.RUN_ID, expected.POINT}):
             self._known = query, index, fields
         return run.read_back(wire, index, query, fields)
 
