@@ -48,16 +48,16 @@ def test_a_wire_can_leave_the_credentials_out() -> None:
 
 
 def test_wires_that_share_their_replies_ask_a_path_once() -> None:
-    echo = Echo()
-    wires = [Wire(echo, Endpoint("http", "h", 9200)) for _ in range(3)]
+    transport = echo()
+    wires = [Wire(transport, Endpoint("http", "h", 9200)) for _ in range(3)]
     for wire in wires[1:]:
         wire.known = wires[0].known
     first = wires[0].get("/")
     assert all(wire.get_once("/") is first for wire in wires)
-    assert len(echo.sent) == 1
+    assert len(transport.requests) == 1
     wires[1].get("/")
     wires[2].get_once("/other")
-    assert [request.path for request in echo.sent] == ["/", "/", "/other"]
+    assert [request.path for request in transport.requests] == ["/", "/", "/other"]
 
 
 @pytest.mark.parametrize(

@@ -47,11 +47,11 @@ def test_a_hit_is_a_point_seen() -> None:
 
 
 def test_the_fields_of_an_index_are_asked_for_until_they_are_complete() -> None:
-    found = hits({POINT: ["p"], "value_double": [0.5]})
+    one_hit = hits({POINT: ["p"], "value_double": [0.5]})
     transport = Scripted({CAPS: caps(), SEARCH: hits(), "GET /m/_settings": answer(404, {})})
     exporter = ElasticsearchExporter(ElasticsearchExporter.Settings(index="m"), transport=transport)
     assert exporter.readback.seen(QUERY) == []
-    transport.replies = {CAPS: caps(value_double="double"), SEARCH: found}
+    transport.replies = {CAPS: caps(value_double="double"), SEARCH: one_hit}
     for _ in range(3):
         seen = exporter.readback.seen(QUERY)
         assert not isinstance(seen, Unreadable)
