@@ -1,0 +1,236 @@
+"""Laws know only a stage: an agent for datagrams, or a plugin's own server. Each kind of exporter has the laws that concern it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import pytest
+
+from magictel.clock import Clock, SystemClock
+from magictel.conformance import LAWS, Place, Stage, Subject, Write, run
+from magictel.conformance.runner import LawVerdict
+from magictel.conformance.stages import DatagramStage
+from magictel.delivery.attempt import Attempted
+from magictel.encoding.payload import Payload, Route
+from magictel.errors import UsageError
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import Point, Series
+from magictel.model.outcome import Delivered, Outcome, TooLarge, Unavailable, Unconfirmed
+from magictel.plugin.exporter import Exporter
+from magictel.sandbox.datagrams import DatagramServer
+from magictel.sandbox.faults import parse_faults
+from magictel.settings.model import ExporterSettings, option
+from tests.conformance.acme import AcmeEmulator, AcmeExporter, AcmeSettings
+
+
+class LinesSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    env_prefix = "LINES_"
+
+    port: Annotated[int, option("Where the agent listens.", example=8125, address=True)] = 8125
+
+
+class LinesExporter(Exporter[LinesSettings]):
+    """A line for each point, in datagrams."""
+
+    interface = 2
+    name = "lines"
+    summary = "lines in datagrams"
+    Settings = LinesSettings
+    confirms = False
+    limits = ("Only the number of a point is sent.",)
+    cost = "A line."
+
+    def encode(self, series: Series, point: Point) -> bytes:
+        attributes = {key: str(value) for key, value in series.attributes.items()}
+        return f"{series.stream.name} {attributes!r} {point!r}".encode("utf-8", "replace").hex().encode() + b"\n"
+
+    def split(self, body: bytes) -> list[bytes]:
+        return body.splitlines(keepends=True)
+
+    def route(self) -> Route:
+        return Route("", self.settings.max_batch_points, min(8192, self.settings.max_batch_bytes))
+
+    def attempt(self, payload: Payload, timeout: float) -> Attempted:
+        try:
+            self._send(payload.body, timeout)
+        except OSError as failure:
+            return Attempted(self.refused_by_system(failure))
+        return Attempted(Unconfirmed("lines.unconfirmed", "UDP has no replies"), len(payload.body))
+
+    def refused_by_system(self, failure: OSError) -> Outcome:
+        if failure.errno == errno.EMSGSIZE:
+            return TooLarge("lines.too-large", str(failure))
+        return Unavailable("lines.unreachable", str(failure))
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        return {Rung.WRITE: lambda: Finding.passed(Rung.WRITE, "nothing is sent")}
+
+    def _send(self, body: bytes, timeout: float) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(timeout)
+            sender.sendto(body, ("127.0.0.1", self.settings.port))
+
+
+class Agent:
+    """What receives them."""
+
+    name = "lines"
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.lines: list[bytes] = []
+
+    @property
+    def stored(self) -> int:
+        return len(self.lines)
+
+    def environment(self, origin: str) -> dict[str, str]:
+        return {"LINES_PORT": origin.rpartition(":")[2]}
+
+    def receive(self, datagram: bytes) -> None:
+        self.lines += datagram.splitlines()
+
+
+class Hasty(LinesExporter):
+    """It says that a full send buffer took a datagram."""
+
+    def refused_by_system(self, failure: OSError) -> Outcome:
+        return Delivered() if failure.errno == errno.ENOBUFS else super().refused_by_system(failure)
+
+
+class Undivided(LinesExporter):
+    """It sends a datagram that is too large again and again."""
+
+    def refused_by_system(self, failure: OSError) -> Outcome:
+        return Unavailable("lines.unreachable", str(failure))
+
+
+class Twice(LinesExporter):
+    """It sends every datagram twice."""
+
+    def _send(self, body: bytes, timeout: float) -> None:
+        super()._send(body, timeout)
+        super()._send(body, timeout)
+
+
+class Endless(LinesExporter):
+    """It waits for a blocked socket, whatever its timeout."""
+
+    def _send(self, body: bytes, timeout: float) -> None:
+        super()._send(body, 600.0)
+
+
+def verdicts(exporter: type[Exporter[Any]], emulator: Any = Agent, ids: Sequence[str] = ()) -> dict[str, LawVerdict]:
+    def create(place: Place) -> Any:
+        known = exporter.Settings.__struct_fields__
+        settings = {key: value for key, value in place.settings.items() if key in known}
+        return exporter(exporter.Settings(port=place.port, **settings), clock=place.clock)
+
+    laws = [law for law in LAWS if not ids or law.id in ids]
+    return {result.law.id: result.verdict for result in run(Subject("lines", create, lambda clock: emulator()), laws)}
+
+
+def test_datagrams_obey_every_law_that_needs_no_reply_and_no_read_back() -> None:
+    results = verdicts(LinesExporter)
+    assert LawVerdict.BROKEN not in results.values(), results
+    skipped = {law for law, verdict in results.items() if verdict is LawVerdict.SKIPPED}
+    families = ("retry.", "fault.", "credentials.", "partial.", "read-back.")
+    assert {law for law in skipped if not law.startswith(families)} == {
+        "secrets.nowhere",
+        "ids.no-duplicates",
+        "system.partly",
+    }
+    assert {law.id for law in LAWS if law.id.startswith(families)} <= skipped
+
+
+@pytest.mark.parametrize(
+    ("exporter", "law"),
+    [
+        (Hasty, "system.refused"),
+        (Undivided, "split.single"),
+        (Twice, "ledger.identity"),
+        (Endless, "life.export-in-time"),
+    ],
+)
+def test_a_wrong_exporter_of_datagrams_breaks_a_law(exporter: type[LinesExporter], law: str) -> None:
+    assert verdicts(exporter, ids=[law]) == {law: LawVerdict.BROKEN}
+    assert verdicts(LinesExporter, ids=[law]) == {law: LawVerdict.PASSED}
+
+
+def test_a_fault_of_datagrams_ends_after_its_count_and_with_the_stage() -> None:
+    agent = Agent()
+    plain = socket.socket.sendto
+    stage = DatagramStage(agent, SystemClock())
+    assert socket.socket.sendto is not plain
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", int(stage.origin.rpartition(":")[2])))
+        stage.script("too-large x1")
+        with pytest.raises(OSError, match="too long") as refused:
+            sender.send(b"a line\n")
+        assert refused.value.errno == errno.EMSGSIZE
+        sender.sendmsg([b"another ", b"line\n"])
+        assert stage.settle(10)
+        assert (agent.lines, len(stage.writes())) == ([b"another line"], 2)
+        stage.script("a send buffer that stays full")
+        sender.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            sender.sendall(b"a line\n")
+        stage.stop()
+    assert socket.socket.sendto is plain
+
+
+def test_the_sandbox_scripts_no_fault_for_datagrams() -> None:
+    with pytest.raises(UsageError, match="receives datagrams and sends no replies"):
+        DatagramServer(Agent(), faults=parse_faults("429"))
+
+
+class OwnStage(Stage):
+    """A protocol of a plugin's own: every write is stored, or, while it is away, rejected."""
+
+    def __init__(self) -> None:
+        self.faults = {"refuses": ("away",)}
+        self._agent = DatagramStage(Agent(), SystemClock())
+        self.origin = self._agent.origin
+
+    @property
+    def stored(self) -> int | None:
+        return self._agent.stored
+
+    def script(self, text: str) -> None:
+        self._agent.script("a firewall" if text == "away" else text)
+
+    def writes(self) -> Sequence[Write]:
+        return self._agent.writes()
+
+    def settle(self, timeout: float) -> bool:
+        return self._agent.settle(timeout)
+
+    def stop(self) -> None:
+        self._agent.stop()
+
+
+def test_an_emulator_of_another_protocol_is_a_stage_itself() -> None:
+    ids = ["life.export", "life.flush", "ledger.identity", "bounds.breaker"]
+    assert set(verdicts(LinesExporter, OwnStage, ids).values()) == {LawVerdict.PASSED}
+    assert verdicts(LinesExporter, OwnStage, ["system.fixed"]) == {"system.fixed": LawVerdict.SKIPPED}
+
+
+def test_an_exporter_that_is_scraped_has_no_laws_on_delivery() -> None:
+    class Page(AcmeExporter):
+        kind = "page"
+
+    def create(place: Place) -> Any:
+        settings: Any = {"url": place.origin, **place.settings}
+        return Page(AcmeSettings(**settings), clock=place.clock)
+
+    laws = [law for law in LAWS if law.id in ("retry.throttled", "bounds.outbox", "encode.items", "life.odd-calls")]
+    results = list(run(Subject("page", create, lambda clock: AcmeEmulator()), laws))
+    assert {result.law.id: result.verdict for result in results} == {
+        "encode.items": LawVerdict.PASSED,
+        "bounds.outbox": LawVerdict.SKIPPED,
+        "retry.throttled": LawVerdict.SKIPPED,
+        "life.odd-calls": LawVerdict.PASSED,
+    }
+    assert {result.message for result in results if result.message} == {"needs an exporter that sends (kind push)"}
