@@ -57,7 +57,7 @@ def command(
     from magictel.cli import sandbox_targets
     from magictel.cli.exit_codes import after_check
     from magictel.cli.interrupts import Interrupts
-    from magictel.cli.reports import reporting
+    from magictel.cli.reports import Reports
     from magictel.operations.check import CheckOptions, check
 
     sandbox = sandbox or sandbox_bare
@@ -82,7 +82,7 @@ def command(
         _check_skips(check_options.skip)
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "check", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
+        Reports(format_, report, "check", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
         sandbox_targets.targets(
             targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
         ) as chosen,

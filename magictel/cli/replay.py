@@ -87,7 +87,7 @@ def command(
     from magictel.cli.exit_codes import Ending, Exit, after_send, exit_code
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.replay_options import check_combination, parse_shift, parse_speed, skips
-    from magictel.cli.reports import reported, reporting
+    from magictel.cli.reports import Reports, reported
     from magictel.cli.resume import say_how_to_go_on
     from magictel.clock import SystemClock
     from magictel.model.events import ReplayFinished
@@ -125,7 +125,7 @@ def command(
     try:
         with (
             Interrupts() as interrupts,
-            reporting(format_, report, "replay", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
+            Reports(format_, report, "replay", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
             rarely_collected(),
             Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandbox_targets.targets(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TextIO
+from types import TracebackType
+from typing import Literal, Self, TextIO
 
 from magictel.cli import output
 from magictel.cli.environment import environment
@@ -23,45 +24,21 @@ _SUMMARY = "GITHUB_STEP_SUMMARY"
 _STDOUT = "-"
 
 
-@contextmanager
-def reporting(
-    how: ResultFormat,
-    written: Sequence[str] | None,
-    command: str = "",
-    rewrite: Callable[[Event], Event] | None = None,
-    *,
-    quiet: bool = False,
-) -> Iterator[Reports]:
-    """Yield the reports of a command; write an exception before the first result into the files, too, and re-raise it.
-
-    `rewrite` may change an event before it is reported (`sandbox_targets.rewrite`). Raise `UsageError` for a file that cannot be
-    written, before anything else happens.
-    """
-    reports = Reports(how, written, command, rewrite, quiet=quiet)
-    try:
-        yield reports
-    except MagictelError as failure:
-        reports.fail(failure)
-        raise
-    except KeyboardInterrupt as stop:
-        reports.fail(stopped(stop))
-        raise
-    except Exception as bug:
-        reports.fail(mistake(bug))
-        raise
-
-
 class Reports:
-    """The reports of a run: standard output and the files of `--report`. Keeps the events that decide the exit code."""
+    """The reports of a run: standard output and the files of `--report`. Keeps the events that decide the exit code.
+
+    A context that writes an exception before the first result into the files, too. `rewrite` may change an event before it is
+    reported (`sandbox_targets.rewrite`). Raise `UsageError` for a file that cannot be written, before anything else happens.
+    """
 
     def __init__(
         self,
         how: ResultFormat,
         written: Sequence[str] | None,
-        command: str = "",
-        rewrite: Callable[[Event], Event] | None = None,
+        command: str,
+        rewrite: Callable[[Event], Event] | None,
         *,
-        quiet: bool = False,
+        quiet: bool,
     ) -> None:
         self.checked: CheckFinished | None = None
         self.sent: SendFinished | None = None
@@ -90,6 +67,22 @@ class Reports:
             self._stdout = _Stdout(kind, command, info)
             first = self._stdout.reporter
         self._all = Reporters([first, *(file.reporter for file in self._files)])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        match error:
+            case MagictelError():
+                self.fail(error)
+            case KeyboardInterrupt():
+                self.fail(stopped(error))
+            case Exception():
+                self.fail(mistake(error))
+            case _:
+                pass
 
     def on(self, event: Event) -> None:
         """Pass an event to every report."""

@@ -71,7 +71,7 @@ def command(
     from magictel.cli import sandbox_targets
     from magictel.cli.exit_codes import after_clean, after_send
     from magictel.cli.interrupts import Interrupts
-    from magictel.cli.reports import reported, reporting
+    from magictel.cli.reports import Reports, reported
     from magictel.operations.send import SendOptions, send
 
     _fits_together(dry_run=dry_run, clean=clean, run=run, report=reported(format_, report), timing=timing)
@@ -97,7 +97,7 @@ def command(
     )
     with (
         Interrupts() as interrupts,
-        reporting(format_, report, "send-sample", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
+        Reports(format_, report, "send-sample", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
         sandbox_targets.targets(
             targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
         ) as chosen,

@@ -65,7 +65,7 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
     clock = clock or SystemClock()
     started = clock.monotonic()
     yield CheckStarted(tuple(job.target for job in jobs))
-    results: list[CheckResult | None] = [None] * len(jobs)
+    results: dict[str, CheckResult] = {}
     watch = clock
     latest: dict[str, CheckResult] = {}
     begun: dict[str, _Climb] = {}
@@ -75,20 +75,14 @@ def check(jobs: Sequence[Job], options: CheckOptions, clock: Clock | None = None
 
     interrupted = True
     try:
-        for item in side_by_side(jobs, work, options.jobs, _broken):
-            if isinstance(item, tuple):
-                index, result = item
-                results[index] = result
-                yield TargetChecked(result)
-            else:
-                yield item
+        yield from side_by_side(jobs, work, options.jobs, _broken, results, TargetChecked)
         interrupted = False
     except KeyboardInterrupt:
         pass
     now = clock.monotonic()
     known = [
-        result or latest.get(job.target) or _broken_off(job, begun.get(job.target), now)
-        for job, result in zip(jobs, results, strict=True)
+        results.get(job.target) or latest.get(job.target) or _broken_off(job, begun.get(job.target), now)
+        for job in jobs
     ]
     done = tuple(result for result in known if result is not None)
     yield CheckFinished(done, clock.monotonic() - started, interrupted)

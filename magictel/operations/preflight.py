@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,7 +22,6 @@ def readiness(
     timeout: float,
     deadline: float,
     force: bool = False,
-    skip: Collection[str] = (),
     spoil: bool = False,
 ) -> tuple[tuple[Finding, ...], Finding | None]:
     """Return warnings and failures, and the failure that prevents sending. `timeout`: seconds per rung; `deadline`: for all rungs.
@@ -31,7 +30,7 @@ def readiness(
     """
     exporter.climb_until = time.monotonic() + deadline
     steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(timeout)}
-    climbed = map(write_decides, climb(steps, until=Rung.CLOCK, skip=skip, clock=clock))
+    climbed = map(write_decides, climb(steps, until=Rung.CLOCK, clock=clock))
     noted = tuple(finding for finding in climbed if finding.outcome in (Status.WARN, Status.FAIL))
     stop = next((finding for finding in noted if finding.outcome is Status.FAIL), None)
     if stop is not None and not (stop.rung is Rung.CLOCK and force):
@@ -40,7 +39,7 @@ def readiness(
     if write is None:
         return noted, None
     written = write()
-    if not (force or spoil or written.code in skip):
+    if not (force or spoil):
         stop = spoiling(written)
         if stop is not None:
             return (*noted, stop), stop

@@ -19,7 +19,6 @@ from magictel.model.events import (
 from magictel.operations.replay_reading import Reading, ReplayOptions
 from magictel.operations.replay_worker import TICK, Lane
 from magictel.operations.target_run import Job, leaving
-from magictel.sources.batching import Slice
 from magictel.sources.errors import SourceError
 from magictel.sources.recording import Recordings
 from magictel.verify.replay import prove
@@ -34,11 +33,20 @@ def replay(
 ) -> Iterator[Event]:
     """Yield events; the last is `ReplayFinished`. Raise `SourceError` or `UsageError` only if nothing was sent."""
     clock = clock or SystemClock()
-    started = clock.monotonic()
+    now, started = clock.monotonic, clock.monotonic()
     reading = Reading(recordings, options, clock)
     slices = reading.slices()  # report an unreadable recording before any backend is checked
     yield ReplayStarted(tuple(recordings.names), tuple(job.target for job in jobs), reading.shift / 1000)
     lanes = [Lane(job, options, clock) for job in jobs]
+
+    def progress() -> Iterator[Event]:
+        seconds = max(0.001, now() - started)
+        fraction = recordings.fraction if options.loop == 1 else None
+        left = seconds / fraction - seconds if fraction else None
+        for lane in lanes:
+            sent, rejected = lane.receipt.sent, lane.receipt.rejected
+            yield ReplayMoved(lane.job.target, sent, rejected, sent / seconds, fraction, left)
+
     broken: MagictelError | None = None
     interrupted = sent = False
     source: SourceReport | None = None
@@ -47,16 +55,19 @@ def replay(
             lane.thread.start()
         try:
             for piece in reading.paced(slices):
-                yield from _handed(lanes, piece, recordings, options, clock, started)
+                for lane in lanes:
+                    while not lane.put(piece):
+                        yield from progress()
+                yield from progress()
                 if all(lane.ended.is_set() for lane in lanes) and any(lane.broke_off for lane in lanes):
                     break
         except SourceError as failure:
             broken = failure
         for lane in lanes:
             while not lane.put(None):
-                yield from _moved(lanes, recordings, options, clock, started)
+                yield from progress()
         while not all(lane.ended.wait(TICK) for lane in lanes):
-            yield from _moved(lanes, recordings, options, clock, started)
+            yield from progress()
         source = reading.report()
         sent = True
         if options.verify and not any(lane.failure for lane in lanes):
@@ -111,32 +122,6 @@ def _proved(lanes: list[Lane], reading: Reading) -> Iterator[Event]:
                 if not whole:
                     proof.broken_off(lane.receipt.readable)
                 lane.verification = proof.verification()
-
-
-def _handed(
-    lanes: list[Lane],
-    piece: Slice,
-    recordings: Recordings,
-    options: ReplayOptions,
-    clock: Clock,
-    started: float,
-) -> Iterator[Event]:
-    for lane in lanes:
-        while not lane.put(piece):
-            yield from _moved(lanes, recordings, options, clock, started)
-    yield from _moved(lanes, recordings, options, clock, started)
-
-
-def _moved(
-    lanes: list[Lane], recordings: Recordings, options: ReplayOptions, clock: Clock, started: float
-) -> Iterator[Event]:
-    """Return the progress of each target."""
-    seconds = max(0.001, clock.monotonic() - started)
-    fraction = recordings.fraction if options.loop == 1 else None
-    for lane in lanes:
-        receipt = lane.receipt
-        left = seconds / fraction - seconds if fraction else None
-        yield ReplayMoved(lane.job.target, receipt.sent, receipt.rejected, receipt.sent / seconds, fraction, left)
 
 
 def _drained(lane: Lane) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,7 +38,6 @@ class SendOptions(msgspec.Struct, frozen=True):
     deadline: float = 30.0
     force: bool = False
     timeout: float = 10.0
-    skip: Collection[str] = ()
     jobs: int = 8
     timing: bool = False
     run_id: str | None = None
@@ -52,36 +51,33 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
     run = sample(options.run_id or new_run_id(), clock.now(), thorough=options.thorough, attributes=options.attributes)
     metrics = sum(1 for _ in groups(run.data))
     yield SendStarted(run.run_id, count_points(run.data), metrics, tuple(job.target for job in jobs))
-    results: list[SendResult | None] = [None] * len(jobs)
+    results: dict[str, SendResult] = {}
     accepted: dict[str, SendResult] = {}
     watch = clock
 
     def work(job: Job, tell: Callable[[Event], None]) -> SendResult:
-        return _send_one(job, run, options, watch, tell)
+        def noting(event: Event) -> None:
+            if isinstance(event, Accepted) and event.result is not None:
+                accepted[job.target] = event.result
+            tell(event)
+
+        return _send_one(job, run, options, watch, noting)
 
     def broken(job: Job, bug: Finding) -> SendResult:
         return undelivered(job, count_points(run.data), bug, (bug,), 0.0)
 
     interrupted = True
     try:
-        for item in side_by_side(jobs, work, options.jobs, broken):
-            if isinstance(item, tuple):
-                index, result = item
-                results[index] = result
-                yield TargetSent(result)
-            else:
-                if isinstance(item, Accepted) and item.result is not None:
-                    accepted[item.target] = item.result
-                yield item
+        yield from side_by_side(jobs, work, options.jobs, broken, results, TargetSent)
         interrupted = False
     except KeyboardInterrupt:
         pass
-    for index, job in enumerate(jobs):
-        if results[index] is None and job.target in accepted:  # interrupted while it was read back
-            cut_off = replace(accepted[job.target], exporter=job.exporter, seconds=clock.monotonic() - started)
-            results[index] = cut_off
-            yield TargetSent(cut_off)
-    done = tuple(result for result in results if result is not None)
+    for job in jobs:
+        if job.target not in results and job.target in accepted:  # interrupted while it was read back
+            seconds = clock.monotonic() - started
+            results[job.target] = replace(accepted[job.target], exporter=job.exporter, seconds=seconds)
+            yield TargetSent(results[job.target])
+    done = tuple(results[job.target] for job in jobs if job.target in results)
     yield SendFinished(run.run_id, done, clock.monotonic() - started, interrupted)
 
 
@@ -120,7 +116,6 @@ def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: C
             timeout=options.timeout,
             deadline=options.deadline,
             force=options.force,
-            skip=options.skip,
         )
         if stop is not None:
             seconds = clock.monotonic() - started

@@ -101,29 +101,33 @@ def side_by_side(
     work: Callable[[Job, Callable[[Event], None]], R],
     threads: int,
     broken: Callable[[Job, Finding], R],
-) -> Iterator[Event | tuple[int, R]]:
-    """Run `work` for every job in a pool; yield its events as they come, (index, result) pairs as jobs end, and `Ticked` in between.
+    results: dict[str, R],
+    ended: Callable[[R], Event],
+) -> Iterator[Event]:
+    """Run `work` for every job in a pool; yield its events as they come, `ended(result)` as jobs end, and `Ticked` in between.
+
+    Results are stored in `results` by target.
 
     A bug in a target's exporter becomes that target's result, created by `broken`; the others continue.
 
     Closing the generator (an interrupt) abandons running jobs; each job has its own time limit.
     """
-    queue: SimpleQueue[Event | tuple[int, R] | BaseException] = SimpleQueue()
+    queue: SimpleQueue[Event | tuple[str, R] | BaseException] = SimpleQueue()
 
-    def run(index: int, job: Job) -> None:
+    def run(job: Job) -> None:
         try:
             try:
                 result = work(job, queue.put)
             except Exception as failure:  # only the type: the message of a foreign exception may contain a secret
                 result = broken(job, _bug(type(failure).__name__))
-            queue.put((index, result))
+            queue.put((job.target, result))
         except BaseException as failure:  # handed to the caller's thread, which raises it
             queue.put(failure)
 
     pool = ThreadPoolExecutor(max(1, min(threads, len(jobs) or 1)), thread_name_prefix="magictel-job")
     try:
-        for index, job in enumerate(jobs):
-            pool.submit(run, index, job)
+        for job in jobs:
+            pool.submit(run, job)
         open_jobs = len(jobs)
         while open_jobs:
             try:
@@ -135,6 +139,9 @@ def side_by_side(
                 raise item
             if isinstance(item, tuple):
                 open_jobs -= 1
+                target, result = item
+                results[target] = result
+                item = ended(result)
             yield item
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
