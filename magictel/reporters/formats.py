@@ -83,16 +83,9 @@ class Reporters:
 def make(kind: str, stream: TextIO, *, command: str, annotations: TextIO, info: RunInfo | None = None) -> FileReporter:
     """Return the reporter of a format, writing to `stream`. A CI system reads workflow commands from `annotations`."""
     module = importlib.import_module(f"magictel.reporters.{kind}")
-    match kind:
-        case "json":
-            file_reporter = module.JsonReporter(module.writer(stream))
-        case "junit":
-            file_reporter = module.JUnitReporter(stream)
-        case "github":
-            file_reporter = module.GithubReporter(stream, annotations)
-        case "prometheus":
-            file_reporter = module.PrometheusReporter(stream, command)
-        case _:
-            file_reporter = getattr(module, f"{kind.capitalize()}Reporter")(stream)
+    if kind == "json":
+        file_reporter = module.JsonReporter(module.writer(stream))
+    else:
+        file_reporter = getattr(module, f"{kind.capitalize()}Reporter")(stream, command, annotations)
     file_reporter.info = info
     return cast("FileReporter", file_reporter)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TextIO
 
 from magictel.errors import MagictelError
 from magictel.model.events import SendResult
@@ -45,11 +44,7 @@ _LINE = 1200
 
 
 class GithubReporter(ClosingReporter):
-    """A reporter that writes the summary to `stream` and the annotations to `annotations` (standard error) at the end."""
-
-    def __init__(self, stream: TextIO, annotations: TextIO) -> None:
-        super().__init__(stream)
-        self._annotations = annotations
+    """A reporter that writes the summary and the annotations (to standard error) at the end."""
 
     def finish(self) -> None:
         """Write the summary and the annotations."""
@@ -76,6 +71,8 @@ class GithubReporter(ClosingReporter):
         return f"## ❌ magictel\n\n{_code(failure.code)} {_prose(failure.message)}{remedy}\n\n"
 
     def _annotate(self, lines: Sequence[str]) -> None:
+        if self._annotations is None:
+            return
         try:
             self._annotations.writelines(f"{line}\n" for line in lines)
             self._annotations.flush()

@@ -18,7 +18,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _RUNGS = frozenset(rung.value for rung in Rung)
 
 
-class JUnitReporter(ClosingReporter):
+class JunitReporter(ClosingReporter):
     """A reporter that writes a document at the end. A warning passes and is shown in the case's `system-out`."""
 
     def text(self, results: Results) -> str:

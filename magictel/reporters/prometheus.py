@@ -6,7 +6,6 @@ Every family is a gauge with the prefix magictel_: a file describes one run, and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TextIO
 
 from magictel.errors import MagictelError
 from magictel.model.events import CheckOutcome, CheckResult, ReplayFinished, SendOutcome, SendResult, SourceReport
@@ -45,10 +44,6 @@ class PrometheusReporter(ClosingReporter):
 
     Files of several commands may be in the same directory, so every family has the label `command`.
     """
-
-    def __init__(self, stream: TextIO, command: str = "") -> None:
-        super().__init__(stream)
-        self._command = command
 
     def text(self, results: Results) -> str:
         """Return the families of a run."""

@@ -68,13 +68,18 @@ class Results:
 
 
 class ClosingReporter(ABC):
-    """A reporter that writes a single text at the end: the results, or the failure of the whole command."""
+    """A reporter that writes a single text at the end: the results of a command, or the failure of all of it.
+
+    `annotations` is the stream from which a CI system reads workflow commands.
+    """
 
     info: RunInfo | None = None
     """Facts about the run itself, or None."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, command: str = "", annotations: TextIO | None = None) -> None:
         self._stream = stream
+        self._command = command
+        self._annotations = annotations
         self._results = Results()
 
     def on(self, event: Event) -> None:

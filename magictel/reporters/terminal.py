@@ -5,27 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TextIO
 
-from magictel.model.events import (
-    Accepted,
-    CheckFinished,
-    CheckResult,
-    CheckStarted,
-    ClimbStarted,
-    Event,
-    ReplayFinished,
-    ReplayMoved,
-    ReplayStarted,
-    RunCleaned,
-    RunCounted,
-    RungClimbed,
-    SendFinished,
-    SendResult,
-    SendStarted,
-    TargetChecked,
-    TargetSent,
-    Ticked,
-    Waited,
-)
+from magictel.model import events
 from magictel.model.finding import Status
 from magictel.reporters import check_page, send_page
 from magictel.reporters.humanize import many
@@ -51,42 +31,42 @@ class TerminalReporter:
         self._done: dict[str, Result] = {}
         self._ladder: check_page.Ladder | None = None
 
-    def on(self, event: Event) -> None:
+    def on(self, event: events.Event) -> None:
         """Take one event."""
         self._results.on(event)
         match event:
-            case CheckStarted():
+            case events.CheckStarted():
                 self._begin("checking")
-            case SendStarted():
+            case events.SendStarted():
                 self._progress.clear()
                 if not self._quiet:
                     send_page.write_start(self._sheet, event)
                 self._begin("sending to")
-            case ReplayStarted():
+            case events.ReplayStarted():
                 self._begin("replaying to")
-            case ReplayMoved():
+            case events.ReplayMoved():
                 self._progress.bar(event)
-            case Waited():
+            case events.Waited():
                 self._progress.show(event)
-            case ClimbStarted():
+            case events.ClimbStarted():
                 self._climb(event)
-            case RungClimbed():
+            case events.RungClimbed():
                 self._climbed(event)
-            case Ticked():
+            case events.Ticked():
                 self._progress.tick()
-            case TargetChecked(result=result) | TargetSent(result=result):
+            case events.TargetChecked(result=result) | events.TargetSent(result=result):
                 self._take(result)
-            case CheckFinished(results=results) | SendFinished(results=results):
+            case events.CheckFinished(results=results) | events.SendFinished(results=results):
                 self._write_rest(results)
-            case RunCounted():
+            case events.RunCounted():
                 self._progress.clear()
                 if len(self._results.targets) > 1 and not self._results.cleaned:
                     self._sheet.blank()
                 send_page.write_counted(self._sheet, event)
-            case RunCleaned():
+            case events.RunCleaned():
                 self._progress.clear()
                 send_page.write_cleaned(self._sheet, event)
-            case Accepted():
+            case events.Accepted():
                 pass
 
     def finish(self) -> None:
@@ -102,27 +82,25 @@ class TerminalReporter:
         self._sheet.flush()
 
     def _all_good(self) -> bool:
-        finished = [event for event in (self._results.check, self._results.send) if event is not None]
-        cleaned = self._results.cleaned
-        broken = any(event.interrupted for event in finished) or not all(run.complete for run in cleaned)
-        sent = self._results.send
-        read = not isinstance(sent, ReplayFinished) or not (sent.broken or sent.source.skipped)
-        good = all(_good(result) for event in finished for result in event.results)
-        return bool(finished or cleaned) and not broken and read and good
+        results, sent = self._results, self._results.send
+        complete = not results.interrupted and all(run.complete for run in results.cleaned)
+        read = not isinstance(sent, events.ReplayFinished) or not (sent.broken or sent.source.skipped)
+        done = bool(results.check or sent or results.cleaned)
+        return done and complete and read and all(map(_good, results.results))
 
     def _begin(self, verb: str) -> None:
         targets = self._results.targets
         self._waiting = list(targets)
         self._progress.say(f"{verb} {targets[0] if len(targets) == 1 else many(len(targets), 'target')}")
 
-    def _climb(self, event: ClimbStarted) -> None:
+    def _climb(self, event: events.ClimbStarted) -> None:
         self._progress.climb(event.target)
         if self._sheet.live and not self._quiet and event.final and len(self._results.targets) == 1:
             self._progress.clear()
             self._ladder = check_page.Ladder(self._sheet)
             self._ladder.begin(event.target, event.exporter, event.endpoint)
 
-    def _climbed(self, event: RungClimbed) -> None:
+    def _climbed(self, event: events.RungClimbed) -> None:
         if self._ladder is not None:
             self._progress.clear()
             self._ladder.add(event.finding)
@@ -133,7 +111,7 @@ class TerminalReporter:
         while self._waiting and self._waiting[0] in self._done:
             self._write(self._done[self._waiting.pop(0)])
 
-    def _write_rest(self, results: tuple[CheckResult, ...] | tuple[SendResult, ...]) -> None:
+    def _write_rest(self, results: tuple[events.CheckResult, ...] | tuple[events.SendResult, ...]) -> None:
         """Write blocks that are complete although an earlier target is not: after an interrupt."""
         known = {result.target: result for result in results}
         for target in self._waiting:
@@ -145,9 +123,9 @@ class TerminalReporter:
         self._progress.clear()
         if self._quiet and _good(result):
             return
-        if isinstance(result, CheckResult) and self._ladder is not None:
+        if isinstance(result, events.CheckResult) and self._ladder is not None:
             self._ladder.end(result)
-        elif isinstance(result, CheckResult):
+        elif isinstance(result, events.CheckResult):
             check_page.write_block(self._sheet, result, alone=len(self._results.targets) == 1)
         else:
             send_page.write_block(self._sheet, result, alone=len(self._results.targets) == 1)

@@ -16,7 +16,7 @@ from magictel.model.events import Event, RunCleaned, SendOutcome, SendResult
 from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.verification import Difference, Verification
-from magictel.reporters.junit import JUnitReporter
+from magictel.reporters.junit import JunitReporter
 from tests.reporters.cases import CASES, check_events, checked, send_events
 from tests.reporters.junit_schema import judged
 from tests.reporters.reporting import NASTY, replay
@@ -24,7 +24,7 @@ from tests.reporters.reporting import NASTY, replay
 
 def parsed(events: Iterable[Event]) -> ET.Element:
     stream = io.StringIO()
-    reporter = JUnitReporter(stream)
+    reporter = JunitReporter(stream)
     for event in events:
         reporter.on(event)
     reporter.finish()
@@ -169,6 +169,6 @@ def test_characters_that_xml_has_not_are_spelled_out() -> None:
 
 def test_a_run_that_never_began_is_one_error() -> None:
     stream = io.StringIO()
-    JUnitReporter(stream).fail(UsageError("usage.unknown-target", "there is none", "magictel list"))
+    JunitReporter(stream).fail(UsageError("usage.unknown-target", "there is none", "magictel list"))
     root = judged(stream.getvalue())
     assert root.attrib["errors"] == "1"
