@@ -80,9 +80,7 @@ def split_mapping(text: str) -> dict[str, str]:
 
 
 def _shape(field: Field, raw: Any) -> Any:
-    if not isinstance(raw, str):
-        return _from_toml(field, raw)
-    if field.kind in ("text", "choice", "secret"):
+    if not isinstance(raw, str) or field.kind in ("text", "choice", "secret"):
         return raw
     if field.kind == "list":
         return split_list(field, raw)
@@ -103,14 +101,6 @@ def _shape(field: Field, raw: Any) -> Any:
         return float(text)
     except ValueError:
         raise Unfit(_not(field, raw)) from None
-
-
-def _from_toml(field: Field, raw: Any) -> Any:
-    if field.kind == "list" and isinstance(raw, list):
-        return raw
-    if field.kind == "number" and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
-    return raw
 
 
 def _secret(wanted: type, value: Any) -> Any:

@@ -112,6 +112,12 @@ def parse(data: bytes | str, path: Path, shown: str) -> ConfigFile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as failure:
         raise _syntax(failure, text, shown) from None
+    except (ValueError, RecursionError) as failure:  # of Python, not of the parser
+        deep = isinstance(failure, RecursionError)
+        why = "its values are nested too deeply" if deep else "an integer has too many digits"
+        raise SettingsError(
+            "config.file.syntax", f"{shown} cannot be read: {why}", "correct this value", shown
+        ) from None
     lines = key_lines(text)
 
     def origin(*keys: str) -> Origin:

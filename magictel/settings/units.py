@@ -18,7 +18,7 @@ def parse_seconds(text: str) -> float:
 def parse_bytes(text: str) -> int:
     """Parse bytes from `1024`, `5MB` (a million each), `512KiB` (1024 each). Raise `ValueError` for other text."""
     amount = _amount(text, _BYTES, "b")
-    if amount != int(amount):
+    if not amount.is_integer():
         raise ValueError(text)
     return int(amount)
 

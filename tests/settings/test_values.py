@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from magictel.errors import SettingsError
 from magictel.settings.file import parse
 from magictel.settings.load import resolve_settings
 from magictel.settings.units import bytes_text, seconds_text
@@ -80,3 +81,28 @@ def test_seconds_are_shown_in_the_unit_that_fits(seconds: float, text: str) -> N
 )
 def test_bytes_are_shown_in_the_largest_unit_that_divides_them(size: int, text: str) -> None:
     assert bytes_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("timeout = " + "9" * 400, "config.value"),
+        ("shards = " + "9" * 400, "config.value"),
+        (f'max_batch_bytes = "{"9" * 400}"', "config.value"),
+        (f'timeout = "{"9" * 400}"', "config.value"),
+        (f'shards = "{"9" * 5000}"', "config.value"),
+        ("timeout = " + "9" * 5000, "config.file.syntax"),
+        ("labels = " + "[" * 5000, "config.file.syntax"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_number_or_a_nesting_beyond_all_limits_is_an_error_of_the_file(line: str, code: str) -> None:
+    text = f"[targets.acme]\nurl = 'http://a:1'\n{line}\n"
+
+    def loaded() -> None:
+        config = parse(text, Path("magictel.toml"), "magictel.toml")
+        resolve_settings("acme", "acme", AcmeSettings, environment={}, config=config)
+
+    with pytest.raises(SettingsError) as caught:
+        loaded()
+    assert caught.value.code == code
