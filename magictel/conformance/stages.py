@@ -92,7 +92,6 @@ class HttpStage(Stage):
 
     def __init__(self, emulator: Emulator, clock: Clock) -> None:
         self._emulator = emulator
-        self._clock = clock
         self._server = Server(emulator, record=True)
         self._server.requests = self._requests = _Requests(clock)
         self._server.start()
