@@ -6,15 +6,13 @@ import difflib
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """The explanation of a code.
 
     `title`: one sentence. `meaning`, `why`: what happened, and why it matters. `fix`: lines; those that begin with `$ ` are commands

@@ -11,8 +11,7 @@ A command returns its exit code (or raises `typer.Exit`); `chosen_targets` raise
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magictel.cli.environment import environment, folder
 from magictel.cli.options import config_file
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 _FILES = frozenset({"config.tls.ca-file", "config.tls.client-cert"})
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """A chosen target: its exporter's class and settings, or the failure that prevents it from running (others still run)."""
 
     spec: TargetSpec

@@ -6,10 +6,11 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from magictel.encoding.templates import Column
 from magictel.model.metrics import Attributes, Point
@@ -18,8 +19,7 @@ H = TypeVar("H", bound=Hashable)
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """Attributes with the same keys. `positions` are their places among all of the points; None: they are all."""
 
     keys: tuple[str, ...]
