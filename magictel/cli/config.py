@@ -12,8 +12,7 @@ from magictel.cli.errors import body, tell
 from magictel.cli.exit_codes import Exit
 from magictel.cli.options import AllOption, AllowMissingOption, ConfigOption, FormatOption, SetOption, TargetsArgument
 from magictel.cli.output import Format, paint
-from magictel.cli.targets import Chosen, chosen_targets
-from magictel.errors import MagictelError
+from magictel.cli.targets import Chosen, chosen_targets, summary
 
 if TYPE_CHECKING:
     from magictel.settings.model import ExporterSettings
@@ -58,35 +57,27 @@ def check(
     chosen = chosen_targets(targets, all=all_, config=config, sets=sets, allow_missing_env=allow_missing_env)
     if format_ is Format.JSON:
         rows = [_checked(target) for target in chosen]
-        outcome = "fail" if any(target.failure for target in chosen) else "warn" if _warned(chosen) else "pass"
+        outcome = (
+            "fail"
+            if any(target.failure for target in chosen)
+            else "warn"
+            if any(target.warnings for target in chosen)
+            else "pass"
+        )
         output.document({"schema": CHECK_SCHEMA, "outcome": outcome, "targets": rows})
         return _code(chosen)
     for target in chosen:
-        for failure in problems(target):
+        for failure in target.problems:
             tell(failure, Format.TEXT, target=target.name)
         if target.resolved is not None:
-            from magictel.cli.targets import summary
-
-            for warning in target.resolved.warnings:
+            for warning in target.warnings:
                 output.note(paint(f"{target.name}: {warning}", "odd"))
             output.say(f"{target.name}: settings are usable: {summary(target.resolved)}")
     return _code(chosen)
 
 
-def problems(target: Chosen) -> tuple[MagictelError, ...]:
-    """Return every error in a target's settings."""
-    if target.failure is None:
-        return ()
-    every: tuple[MagictelError, ...] = getattr(target.failure, "every", ())
-    return every or (target.failure,)
-
-
 def _code(chosen: list[Chosen]) -> int:
     return Exit.UNUSABLE if any(target.failure is not None for target in chosen) else Exit.OK
-
-
-def _warned(chosen: list[Chosen]) -> bool:
-    return any(target.resolved is not None and target.resolved.warnings for target in chosen)
 
 
 def _shown(target: Chosen) -> dict[str, Any]:
@@ -97,19 +88,18 @@ def _shown(target: Chosen) -> dict[str, Any]:
         "target": target.name,
         "exporter": target.spec.exporter,
         "settings": rows,
-        "warnings": list(target.resolved.warnings) if target.resolved else [],
+        "warnings": list(target.warnings),
         "error": body(target.failure) if target.failure else None,
     }
 
 
 def _checked(target: Chosen) -> dict[str, Any]:
-    warnings = list(target.resolved.warnings) if target.resolved else []
     return {
         "target": target.name,
         "exporter": target.spec.exporter,
-        "outcome": "fail" if target.failure else "warn" if warnings else "pass",
-        "problems": [body(failure) for failure in problems(target)],
-        "warnings": warnings,
+        "outcome": "fail" if target.failure else "warn" if target.warnings else "pass",
+        "problems": [body(failure) for failure in target.problems],
+        "warnings": list(target.warnings),
     }
 
 
@@ -117,7 +107,7 @@ def _say(target: Chosen, origin: bool) -> None:
     from magictel.settings.fields import toml_value
 
     if target.failure is not None:
-        for failure in problems(target):
+        for failure in target.problems:
             tell(failure, Format.TEXT, target=target.name)
         return
     output.say(target.name if target.name == target.spec.exporter else f"{target.name}  {target.spec.exporter}")
@@ -130,7 +120,7 @@ def _say(target: Chosen, origin: bool) -> None:
     for key, shown, where in rows:
         line = f"  {key:<{wide}}  {shown}"
         output.say(f"{line:<{wide + 4 + values}}  {where}" if origin else line)
-    for warning in target.resolved.warnings if target.resolved else ():
+    for warning in target.warnings:
         output.note(paint(f"{target.name}: {warning}", "odd"))
 
 

@@ -39,6 +39,17 @@ class Chosen(NamedTuple):
         """Return the target's name."""
         return self.spec.name
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return the warnings about the settings."""
+        return self.resolved.warnings if self.resolved else ()
+
+    @property
+    def problems(self) -> tuple[MagictelError, ...]:
+        """Return every error in the settings."""
+        every: tuple[MagictelError, ...] = getattr(self.failure, "every", ())
+        return every or ((self.failure,) if self.failure else ())
+
     def job(self, **options: Any) -> Job:
         """Return the job for an operation; `options` are passed to the exporter's constructor."""
         from magictel.operations.target_run import Job
@@ -49,7 +60,7 @@ class Chosen(NamedTuple):
             self.spec.exporter,
             lambda: self.build(**options),
             summary(resolved) if resolved else "",
-            resolved.warnings if resolved else (),
+            self.warnings,
             resolved.remedy if resolved else None,
         )
 
