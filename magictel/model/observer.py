@@ -45,32 +45,36 @@ class Observers(Observer):
     """All observers of an exporter. Delivery and transport get this object once; observers come and go."""
 
     def __init__(self, *observers: Observer) -> None:
-        self._observers = observers
+        self.reset(*observers)
 
     def reset(self, *observers: Observer) -> None:
         """Replace all observers."""
         self._observers = observers
+        # Steps happen for every payload: observers of whole exports, such as the log, cost nothing there.
+        self._of_steps = tuple(observer for observer in observers if type(observer).step is not Observer.step)
 
     def add(self, observer: Observer) -> None:
-        """Begin to call an observer."""
-        self._observers = (*self._observers, observer)
+        """Begin to call an observer. One that follows payloads or requests overrides `step`."""
+        self.reset(*self._observers, observer)
 
     def remove(self, observer: Observer) -> None:
         """Stop calling an observer."""
-        self._observers = tuple(other for other in self._observers if other is not observer)
+        self.reset(*(other for other in self._observers if other is not observer))
 
     def step(self, name: str, code: str | None = None) -> AbstractContextManager[Any]:
         """Return what encloses a step for every observer."""
-        steps = [step for observer in self._observers if (step := observer.step(name, code)) is not _NOTHING]
-        if len(steps) < 2:
-            return steps[0] if steps else _NOTHING
+        if not self._of_steps:
+            return _NOTHING
         stack = ExitStack()
-        for step in steps:
-            stack.enter_context(step)
+        for observer in self._of_steps:
+            stack.enter_context(observer.step(name, code))
         return stack
 
-    def each_encoded(self, parts: Iterable[T]) -> Iterator[T]:
+    def each_encoded(self, parts: Iterable[T]) -> Iterable[T]:
         """Pass on payloads, and the reasons of points left out, as they are encoded."""
+        return self._each_encoded(parts) if self._of_steps else parts
+
+    def _each_encoded(self, parts: Iterable[T]) -> Iterator[T]:
         source = iter(parts)
         while True:
             with self.step("encode"):
@@ -85,17 +89,17 @@ class Observers(Observer):
 
     def encoded(self) -> None:
         """A payload is encoded."""
-        for observer in self._observers:
+        for observer in self._of_steps:
             observer.encoded()
 
     def requested(self) -> None:
         """A request with points begins."""
-        for observer in self._observers:
+        for observer in self._of_steps:
             observer.requested()
 
     def listener(self) -> Listener | None:
         """Return a listener that passes events on to those of the observers, or None if there are none."""
-        listeners = [listener for observer in self._observers if (listener := observer.listener()) is not None]
+        listeners = [listener for observer in self._of_steps if (listener := observer.listener()) is not None]
         if len(listeners) < 2:
             return listeners[0] if listeners else None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from magictel.model.observer import Observers
+from magictel.model.observer import Observer, Observers
 from magictel.model.timing import Stopwatch, Timing, Tuning, Waits
 from magictel.reporters.timing import advice
 
@@ -146,3 +146,26 @@ def test_where_no_request_is_made_there_are_no_steps_of_one() -> None:
 )
 def test_the_advice_names_what_dominates_and_what_to_change(timing: Timing, message: str) -> None:
     assert message in advice(timing)
+
+
+def test_observers_come_and_go_and_two_get_the_same() -> None:
+    hand = Hand()
+    watches = [Stopwatch(hand), Stopwatch(hand)]
+    observers = Observers(Observer(), *watches)
+
+    def deliver() -> None:
+        for _ in observers.each_encoded([1]):
+            observers.requested()
+            with observers.step("compress"):
+                hand.turn(1)
+            listener = observers.listener()
+            assert listener is not None
+            listener("connection.connect_tcp.started", {})
+
+    deliver()
+    observers.remove(watches[1])
+    deliver()
+    assert [(watch.timing(9, None).requests, watch.timing(9, None).compress) for watch in watches] == [(2, 2), (1, 1)]
+    observers.reset(Observer())
+    assert observers.listener() is None
+    assert observers.each_encoded([1]) == [1], "observers of whole exports cost nothing here"
