@@ -185,8 +185,8 @@ def _without(text: str, name: str) -> str:
     lines = text.splitlines(keepends=True)
     line_of = key_lines(text)
     target_lines = {line for path, line in line_of.items() if path[:2] == ("targets", name)}
-    headers = sorted({line for line in line_of.values() if _HEADER.match(lines[line - 1])})
-    starts = [0, *(line - 1 for line in headers), len(lines)]
+    headers = {line for line in line_of.values() if _HEADER.match(lines[line - 1])}
+    starts = sorted({0, *(line - 1 for line in headers), len(lines)})
     kept: list[str] = []
     for start, end in itertools.pairwise(starts):
         block = lines[start:end]

@@ -88,6 +88,11 @@ def test_removing_works_on_other_ways_to_write_a_target() -> None:
     assert "# three" in removed
 
 
+def test_removing_works_where_the_file_begins_with_the_target() -> None:
+    text = "[targets.a]\nexporter = 'file'\n# about b\n[targets.b]\nexporter = 'file'\n"
+    assert edit.remove_target(text, "a") == "# about b\n[targets.b]\nexporter = 'file'\n"
+
+
 def test_removing_the_last_target_leaves_a_file_without_targets() -> None:
     assert tomllib.loads(edit.remove_target("# x\n[targets.a]\nexporter = 'y'\n", "a")) == {}
 
