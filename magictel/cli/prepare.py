@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -123,7 +122,11 @@ def _document(plan: Plan) -> dict[str, Any]:
         "message": why.message if why else None,
         "remedy": why.remedy if why else None,
         "requests": [
-            {**asdict(request.preparation), "status": request.status, "answer": request.answer}
+            {
+                **{key: getattr(request.preparation, key) for key in ("purpose", "method", "path", "body", "by_hand")},
+                "status": request.status,
+                "answer": request.answer,
+            }
             for request in plan.requests
         ],
     }
