@@ -26,7 +26,6 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model.identity_cache import IdentityCache
 from magictel.model.metrics import Kind, Metadata, MetricWithMetadata, Point, joined, times_of
-from magictel.model.validity import LATEST as LATEST
 
 V = TypeVar("V")
 SLICE = 4_000

@@ -9,6 +9,10 @@ QUOTED = rb'"(?:[^"\\]++|\\[^\n\0])*+"'
 SPACE, NO_SPACE = re.compile(rb"[ \t]*+"), re.compile(rb"")
 QUOTE = re.compile(QUOTED)
 _LABEL_NAME = re.compile(rb"[A-Za-z_]\w*+")
+_PAIR = rb'([A-Za-z_]\w*+)="([^"\\\n]*+)"'
+_PAIRS = re.compile(_PAIR)
+_PLAIN_LABELS = re.compile(rb"(?:" + _PAIR + rb",)*+(?:" + _PAIR + rb")?+")
+"""Labels as programs write them, without white space, quoted names and escapes."""
 ESCAPE = re.compile(r'\\([\\n"])')
 _ESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
 NO_NUL = "expected a name without the character NUL"
@@ -33,6 +37,9 @@ def labels(raw: bytes, *, openmetrics: bool, exemplar: bool = False) -> tuple[st
 
     A label with an empty value is omitted, as in Prometheus.
     """
+    plain = None if exemplar else _plain(raw)
+    if plain is not None:
+        return None, plain
     space = NO_SPACE if openmetrics else SPACE
     metric: str | None = None
     names: set[str] = set()
@@ -72,6 +79,20 @@ def labels(raw: bytes, *, openmetrics: bool, exemplar: bool = False) -> tuple[st
         if raw[at : at + 1] == b",":
             at = past(space, raw, at + 1)
     return metric, values
+
+
+def _plain(raw: bytes) -> dict[str, str] | None:
+    """Return plain labels, or None for others and for invalid ones."""
+    if not _PLAIN_LABELS.fullmatch(raw):
+        return None
+    pairs = _PAIRS.findall(raw)
+    try:
+        values = {name.decode(): value.decode() for name, value in pairs}
+    except UnicodeDecodeError:
+        return None
+    if len(values) < len(pairs) or "__name__" in values:
+        return None
+    return values if all(values.values()) else {name: text for name, text in values.items() if text}
 
 
 def past(space: re.Pattern[bytes], raw: bytes, at: int) -> int:
