@@ -25,6 +25,11 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         "OpenSearch 1.x to 3.x",
         (),
     ),
+    "otlp": BuiltIn(
+        "magictel.exporters.otlp:OtlpExporter",
+        "OpenTelemetry Collector and OTLP receivers, over HTTP",
+        (),
+    ),
     "prometheus-remote-write": BuiltIn(
         "magictel.exporters.prometheus_remote_write:PrometheusRemoteWriteExporter",
         "Prometheus, Mimir, VictoriaMetrics by remote write 1.0",

@@ -186,13 +186,17 @@ def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
     """Return the diagnosis of a delivery's outcome."""
     name = exporter.name
     match outcome:
-        case Delivered(notes=notes):
+        case Delivered(notes=notes, warning=warning):
+            if warning is not None:
+                return Diagnosis(name, "delivered", warning.code, warning.message)
             if notes:
                 code, message = _commonest(notes)
                 return Diagnosis(name, "delivered", code, message)
             return Diagnosis(name, "delivered", None, "accepted, and the reply reports no error")
         case Partial():
             refused = outcome.rejected or outcome.retry or outcome.unconfirmed
+            if not refused and outcome.why is not None:
+                return Diagnosis(name, "partial", outcome.why.code, outcome.why.message)
             code, message = _commonest(refused)
             counts = f"{len(outcome.rejected)} refused, {len(outcome.retry)} to be sent again"
             rest = {

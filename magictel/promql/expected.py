@@ -6,14 +6,15 @@ resource, then `value`, or `count`, `sum` and one `bucket …` per bound (cumula
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.sdk.metrics.export import HistogramDataPoint
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 from magictel.formats import lossy
 from magictel.formats.prometheus.names import label_name, label_value
+from magictel.formats.prometheus.native import seen_numbers, sent_numbers
 from magictel.formats.prometheus.series import SeriesNames, identity, reserved, samples
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import POINT, Expected, Seen, Value
@@ -67,13 +68,13 @@ def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected
         name, bound = labels.pop("__name__", ""), labels.pop("le", None)
         want = sent_as.get(key_of(labels))
         histogram = want is not None and "count" in want.fields
-        for time, text in result["values"]:
+        for time, shown in samples_of(result):
             key = key_of(labels), round(float(time) * 1000), tuple(sorted(labels.items()))
             gathered_point = gathered.setdefault(key, _Gathered(labels))
             family, part = _part(name, bound, histogram)
             gathered_point.names.append(family)
             # A second series of the same point and part would hide the first: show both.
-            gathered_point.fields[part if part not in gathered_point.fields else f"{part} of {name}"] = float(text)
+            gathered_point.fields[part if part not in gathered_point.fields else f"{part} of {name}"] = shown
     resources = {_identity(info["metric"]): info["metric"] for info in infos}
     points = []
     for (point, moment, _), gathered_point in gathered.items():
@@ -90,6 +91,14 @@ def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected
         }
         points.append(Seen(point, fields | gathered_point.fields))
     return points
+
+
+def samples_of(row: Mapping[str, Any]) -> Iterator[tuple[Any, Value]]:
+    """Yield time and value of each sample in a row of a `matrix`: a number, or the numbers of a native histogram."""
+    for time, text in row.get("values", ()):
+        yield time, float(text)
+    for time, histogram in row.get("histograms", ()):
+        yield time, seen_numbers(histogram)
 
 
 def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[str]], carrier: str) -> str | None:
@@ -111,8 +120,10 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
 
 
 def _numbers(point: Point) -> Mapping[str, Value]:
+    if isinstance(point, ExponentialHistogramDataPoint):
+        return {"value": sent_numbers(point), "min": point.min, "max": point.max}
     if not isinstance(point, HistogramDataPoint):
-        return {"value": _number(point.value)}  # type: ignore[union-attr] # exponential ones are withheld
+        return {"value": _number(point.value)}
     fields: dict[str, Value] = {"min": point.min, "max": point.max}
     for suffix, extra, value in samples(point):
         fields[f"bucket {extra['le']}" if extra else suffix.removeprefix("_")] = _number(value)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint
+
 from magictel.formats.prometheus.names import label_value
+from magictel.formats.prometheus.native import sent_numbers
 from magictel.formats.prometheus.series import SeriesNames, identity, milliseconds, samples
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Seen, Unreadable, Value
+from magictel.promql.expected import samples_of
 from magictel.promql.query import QueryApi, any_of
 
 _NAMES = 2_000
@@ -42,8 +46,9 @@ class Identities:
             if not here and not self._carried(series, point):
                 return None
             known = self._new(series)
+        values: Iterable[tuple[str, Mapping[str, str], Value]]
         try:
-            values = samples(point, self._names.bound_text(series.stream))
+            values = native(point) or samples(point, self._names.bound_text(series.stream))
         except (
             OverflowError,
             ValueError,
@@ -112,13 +117,13 @@ def find(api: QueryApi, expected: Sequence[Expected]) -> Sequence[Seen] | Unread
             return rows
         for row in rows:
             series = _series(row["metric"])
-            for time, text in row["values"]:
+            for time, value in samples_of(row):
                 for key in wanted.get((series, round(float(time) * 1000)), ()):
-                    _put(shown.setdefault(key, []), series, float(text))
+                    _put(shown.setdefault(key, []), series, value)
     return [Seen(key, fields) for key, copies in shown.items() for fields in copies]
 
 
-def _put(copies: list[dict[str, Value]], series: str, value: float) -> None:
+def _put(copies: list[dict[str, Value]], series: str, value: Value) -> None:
     """Return the copies of a point: a second sample of the same series and time is a second copy."""
     for fields in copies:
         if series not in fields:
@@ -156,5 +161,12 @@ def _name(series: str) -> str:
     return _ESCAPE.sub(r"\1", name[0]) if name else series
 
 
-def _double(value: float) -> Value:
+def native(point: Point) -> list[tuple[str, Mapping[str, str], Value]]:
+    """Return the single sample of an exponential histogram; nothing for other points."""
+    return [("", {}, sent_numbers(point))] if isinstance(point, ExponentialHistogramDataPoint) else []
+
+
+def _double(value: Value) -> Value:
+    if not isinstance(value, float | int):
+        return value
     return float("nan") if value != value else float(value)

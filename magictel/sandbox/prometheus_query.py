@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from magictel.sandbox.prometheus_store import Labels, Store, is_stale
+from magictel.sandbox.prometheus_store import Labels, NativeHistogram, Store, is_stale
 
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
 _SELECTOR = re.compile(
@@ -68,10 +68,18 @@ def raw_samples(store: Store, selector: Selector, time: int) -> dict[str, Any]:
         raise ParseError("the sandbox shows raw samples only: give a range, as in m[5m]")
     rows = []
     for labels, samples in store.select(selector.matches, time - selector.range, time):
-        values = [[seconds(at), number(value)] for at, value in samples if not is_stale(value)]
-        if values:
-            rows.append({"metric": dict(labels), "values": values})
+        shown = [(seconds(at), value) for at, value in samples if not is_stale(value)]
+        values = [[at, number(value)] for at, value in shown if not isinstance(value, NativeHistogram)]
+        histograms = [[at, _histogram(value)] for at, value in shown if isinstance(value, NativeHistogram)]
+        results = {"values": values, "histograms": histograms}
+        if shown:
+            rows.append({"metric": dict(labels), **{kind: result for kind, result in results.items() if result}})
     return {"resultType": "matrix", "result": rows}
+
+
+def _histogram(value: NativeHistogram) -> dict[str, Any]:
+    buckets = [[0, number(low), number(high), number(float(count))] for low, high, count in value.buckets]
+    return {"count": number(float(value.count)), "sum": number(value.sum), "buckets": buckets}
 
 
 def number(value: float) -> str:

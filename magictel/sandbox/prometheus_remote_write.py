@@ -20,7 +20,7 @@ from magictel.http.wire import Reply, Request
 from magictel.sandbox.endpoints import Routes, dated, json_reply, text_reply
 from magictel.sandbox.prometheus_protobuf import WriteRequest
 from magictel.sandbox.prometheus_query import ParseError, parse, raw_samples, seconds
-from magictel.sandbox.prometheus_store import RefusedError, Store
+from magictel.sandbox.prometheus_store import NativeHistogram, RefusedError, Store
 
 WRITE = "/api/v1/write"
 _REFUSALS = {
@@ -55,7 +55,12 @@ class PrometheusRemoteWriteEmulator:
     def samples(self) -> list[tuple[dict[str, str], int, float]]:
         """Return everything stored: labels, milliseconds, value."""
         stored = self.store.select(lambda _: True)
-        return [(dict(labels), time, value) for labels, samples in stored for time, value in samples]
+        return [
+            (dict(labels), time, value)
+            for labels, samples in stored
+            for time, value in samples
+            if not isinstance(value, NativeHistogram)
+        ]
 
     @property
     def stored(self) -> int:
@@ -116,7 +121,12 @@ class PrometheusRemoteWriteEmulator:
     def flags(self, request: Request, parameters: Parameters) -> Reply:
         """Show the flags that commands read."""
         return success(
-            {"web.enable-remote-write-receiver": "true", "web.enable-admin-api": "true", "enable-feature": ""}
+            {
+                "web.enable-remote-write-receiver": "true",
+                "web.enable-otlp-receiver": "false",
+                "web.enable-admin-api": "true",
+                "enable-feature": "",
+            }
         )
 
     def write(self, request: Request, parameters: Parameters) -> Reply:

@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 Labels = tuple[tuple[str, str], ...]
-Sample = tuple[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class NativeHistogram:
+    """A native histogram; `buckets`: bounds and count of each that is not empty, in order."""
+
+    count: int
+    sum: float
+    buckets: tuple[tuple[float, float, int], ...]
+
+
+Sample = tuple[int, float | NativeHistogram]
 """Milliseconds since the Unix epoch, value."""
 
 _HALF_BLOCK = 3_600_000
@@ -115,10 +126,10 @@ def repeated(pairs: Sequence[tuple[str, str]]) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
 
-def is_stale(value: float) -> bool:
+def is_stale(value: float | NativeHistogram) -> bool:
     """True for the marker that ends a series."""
     return _bits(value) == _STALE
 
 
-def _bits(value: float) -> int:
-    return int.from_bytes(struct.pack(">d", value))
+def _bits(value: float | NativeHistogram) -> int:
+    return hash(value) if isinstance(value, NativeHistogram) else int.from_bytes(struct.pack(">d", value))

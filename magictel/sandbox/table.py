@@ -21,6 +21,7 @@ GROUP = "magictel.emulators"
 _BUILT_IN: Mapping[str, tuple[str, str]] = {
     "elasticsearch": ("magictel.sandbox.elasticsearch", "ElasticsearchEmulator"),
     "opensearch": ("magictel.sandbox.elasticsearch", "OpenSearchEmulator"),
+    "otlp": ("magictel.sandbox.otlp", "OtlpEmulator"),
     "prometheus-remote-write": ("magictel.sandbox.prometheus_remote_write", "PrometheusRemoteWriteEmulator"),
 }
 _MEMBERS = {

@@ -1,0 +1,168 @@
+"""The same bytes as `encoding` creates, column by column: a point's times and numbers are holes, its attributes are constant."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Hashable, Sequence
+from itertools import chain, repeat
+from operator import add, attrgetter
+from typing import Any
+
+from magictel.encoding.attribute_columns import rows_by_keys
+from magictel.encoding.protobuf import field, varint
+from magictel.encoding.templates import Column, Constant, Filled
+from magictel.exporters.otlp.encoding import fixed, key_value, packed
+from magictel.model.metrics import Attributes, Kind, NumberPoints, Point, Stream, starts_of, times_of, values_of
+
+_MOST_VALUES = 50_000
+_PLAIN = frozenset({str, int, bool})
+_sum_min_max = attrgetter("sum", "min", "max")
+_count = attrgetter("count")
+_buckets = attrgetter("bucket_counts")
+_bounds = attrgetter("explicit_bounds")
+
+
+class Columns:
+    """Implements `magictel.encoding.templates.Template`. A value that recurs among attributes is encoded once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str, type, Any], bytes] = {}
+
+    def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
+        """Return one hole for a number, two for a histogram; None for exponential histograms, exemplars, flags and mixed types."""
+        if stream.kind is Kind.EXPONENTIAL_HISTOGRAM or any(
+            getattr(point, "flags", 0) or getattr(point, "exemplars", None) for point in _singly(points)
+        ):
+            return None
+        times = _times(points)
+        if times is None:
+            return None
+        width, written = times
+        return (
+            _histograms(points, width, written) if stream.kind is Kind.HISTOGRAM else _numbers(points, width, written)
+        )
+
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        """Return the length of each point, and its attributes between the holes or behind the hole."""
+        assert isinstance(variant, tuple)
+        width, bounds = variant
+        if bounds is None:
+            written = self._attributes(7, attributes)
+            return [_leads(written, width), written]
+        between = packed(7, struct.pack(f"<{len(bounds)}d", *bounds))
+        written = list(map(between.__add__, self._attributes(9, attributes)))
+        return [_leads(written, width), written, b""]
+
+    def _attributes(self, place: int, attributes: Sequence[Attributes]) -> list[bytes]:
+        parted = rows_by_keys(attributes)
+        whole: list[bytes] = [b""] * len(attributes)
+        for rows in parted:
+            columns = [self._column(place, key, values) for key, values in zip(rows.keys, rows.columns(), strict=True)]
+            joined = list(map(b"".join, zip(*columns, strict=True))) if columns else [b""] * len(rows.attributes)
+            if rows.positions is None:
+                return joined
+            for position, written in zip(rows.positions, joined, strict=True):
+                whole[position] = written
+        return whole
+
+    def _column(self, place: int, key: str, values: Sequence[Any]) -> list[bytes]:
+        if set(map(type, values)) <= _PLAIN:  # 1 == True == 1.0: the type is part of what is known
+            keys = list(zip(repeat(place), repeat(key), map(type, values), values))
+            new = set(keys).difference(self._known)
+            if len(self._known) + len(new) > _MOST_VALUES:
+                self._known.clear()
+                new = set(keys)
+            for each in new:
+                self._known[each] = field(place, key_value(key, each[3]))
+            return list(map(self._known.__getitem__, keys))
+        return [field(place, key_value(key, value)) for value in values]
+
+
+def _singly(points: Sequence[Point]) -> Sequence[Point]:
+    """Points that may have exemplars or flags; columns of numbers have neither."""
+    return () if isinstance(points, NumberPoints) else points
+
+
+def _leads(written: list[bytes], width: int) -> Column:
+    """Return the tag and length before points with these attributes and holes of `width` bytes."""
+    sizes = list(map(len, written))
+    by_size = {size: b"\x0a" + varint(size + width) for size in set(sizes)}
+    return list(map(by_size.__getitem__, sizes))
+
+
+def _times(points: Sequence[Point]) -> tuple[int, bytes | list[bytes]] | None:
+    """Return the width of start and time, and their bytes: the same for all points, or of each; None: the widths differ."""
+    starts, times = starts_of(points), times_of(points)
+    pairs = list(zip(starts, times, strict=True))
+    written = {pair: fixed(2, pair[0] or 0) + fixed(3, pair[1]) for pair in set(pairs)}
+    widths = set(map(len, written.values()))
+    if len(widths) != 1:
+        return None
+    first = next(iter(written.values()))
+    return len(first), first if len(written) == 1 else list(map(written.__getitem__, pairs))
+
+
+def _numbers(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:
+    values = values_of(points)
+    kinds = set(map(type, values))
+    if kinds not in ({float}, {int}):
+        return None
+    tag, code = (b"\x21", "d") if kinds == {float} else (b"\x31", "q")
+    try:
+        raw = _little_endian(array(code, values))
+    except OverflowError:
+        return None
+    width += 9
+    column: Column
+    if isinstance(times, list):
+        column = list(map(add, map(add, times, repeat(tag)), struct.unpack("8s" * len(values), raw)))
+    else:
+        whole = bytearray((times + tag + b"\0" * 8) * len(values))
+        for place in range(8):
+            whole[width - 8 + place :: width] = raw[place::8]
+        column = struct.unpack(f"{width}s" * len(values), whole)
+    return Filled((width, None), [column], width)
+
+
+def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:
+    bounds = tuple(_bounds(points[0]))
+    if any(tuple(given) != bounds for given in map(_bounds, points)):
+        return None
+    buckets = list(map(_buckets, points))
+    size = len(buckets[0])
+    counts = list(map(_count, points))
+    distributions = list(map(_sum_min_max, points))
+    if not size or any(len(given) != size for given in buckets) or any(None in given for given in distributions):
+        return None
+    if 0 in counts:  # protobuf leaves a 0 out
+        return None
+    try:
+        numbers = _cut(8 * size, _little_endian(array("Q", chain.from_iterable(buckets))))
+        totals = _cut(8, _little_endian(array("Q", counts)))
+        sums, smallest, largest = (
+            _cut(8, _little_endian(array("d", column))) for column in zip(*distributions, strict=True)
+        )
+    except (OverflowError, TypeError):
+        return None
+    head = b"\x32" + varint(8 * size)
+    join = b"".join
+    before = [times] * len(points) if isinstance(times, bytes) else times
+    first = [
+        join((time, b"\x21", total, b"\x29", summed, head, given))
+        for time, total, summed, given in zip(before, totals, sums, numbers, strict=True)
+    ]
+    last = [join((b"\x59", low, b"\x61", high)) for low, high in zip(smallest, largest, strict=True)]
+    width += 18 + len(head) + 8 * size + 18
+    return Filled((width, bounds), [first, last], width)
+
+
+def _little_endian(numbers: array[Any]) -> bytes:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def _cut(size: int, raw: bytes) -> tuple[bytes, ...]:
+    return struct.unpack(f"{size}s" * (len(raw) // size), raw)

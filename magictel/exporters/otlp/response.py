@@ -1,0 +1,144 @@
+"""The only reader of replies to an OTLP export: partial success in both encodings, `google.rpc.Status`, and the retry table of OTLP."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import orjson
+
+from magictel.encoding.protobuf import MALFORMED, Fields
+from magictel.exporters.otlp.errors import RETRIED, RULES
+from magictel.http.classify import judge_status
+from magictel.http.error_rules import BackendError, KnownError, match
+from magictel.http.wire import Reply
+from magictel.model.outcome import (
+    Delivered,
+    ItemVerdict,
+    Outcome,
+    Partial,
+    Rejected,
+    Unavailable,
+)
+from magictel.text import clipped
+
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class PartialSuccess:
+    """What a success says: the number of rejected points, and a message about them or, without any, a warning."""
+
+    rejected: int
+    message: str
+
+
+def judge(points: int, reply: Reply, now: float, products: Collection[str]) -> Outcome:
+    """Return the outcome of an export of so many points. `products`: the backend's names in `magictel.http.products`."""
+    known = refusal(reply)
+    if known is not None:
+        return known.outcome(reply, now, clipped(sentence(reply), 200))
+    success = partial_success(reply) if 200 <= reply.status < 300 else None
+    if success is not None and reply.status == 200 and (success.rejected or success.message):
+        verdict = ItemVerdict(
+            "otlp.partial" if success.rejected else "otlp.partial-warning", success.message or "no reason is given"
+        )
+        if success.rejected:
+            return Partial(unnamed=min(success.rejected, points), why=verdict)
+        return Delivered(warning=verdict)
+    shown = reply if reply.ok or not _is_protobuf(reply) else _status_as_json(reply)
+    outcome = judge_status(shown, now, products, lambda _: success is not None)
+    if isinstance(outcome, Unavailable) and reply.status not in RETRIED:
+        return Rejected("otlp.not-retried", f"{outcome.message} (OTLP does not retry {reply.status})")
+    return outcome
+
+
+def refusal(reply: Reply) -> KnownError | None:
+    """Return what a refusal means, or None if status and headers decide."""
+    if reply.ok or reply.looks_like_html:
+        return None
+    text = sentence(reply)
+    words = {"status": str(reply.status), "said": clipped(text, 200)}
+    return match(BackendError(reply.status, texts=(text,), words=words), RULES)
+
+
+def sentence(reply: Reply) -> str:
+    """Return the message of an error: of a `google.rpc.Status` in either encoding, or the text of the body."""
+    body = reply.json()
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        text = body["message"]
+    else:
+        text = _status_message(reply.body) if _is_protobuf(reply) else reply.text[:2_000]
+    return " ".join(text.split())
+
+
+def unverified_code(reply: Reply) -> str | None:
+    """Return the code of what a success leaves open, or None."""
+    success = partial_success(reply) if reply.status == 200 else None
+    return None if success is None or success.rejected or success.message else "verify.unsupported"
+
+
+def partial_success(reply: Reply) -> PartialSuccess | None:
+    """Return what an `ExportMetricsServiceResponse` says; None: the body is none."""
+    if not reply.body.strip():
+        return PartialSuccess(0, "")
+    body = reply.json()
+    if isinstance(body, dict):
+        return _from_json(body)
+    if not _is_protobuf(reply) and reply.headers.get("content-type", ""):
+        return None
+    try:
+        response = Fields(reply.body)
+        if response.keys() - {1}:
+            return None
+        inner = Fields(response.merged(1))
+        rejected, message = inner.number(1), inner.content(2).decode()
+    except MALFORMED:
+        return None
+    return PartialSuccess(rejected if rejected < 1 << 63 else 0, clipped(message, _LONGEST))
+
+
+def _from_json(body: dict[str, object]) -> PartialSuccess | None:
+    if body.keys() - {"partialSuccess", "partial_success"}:
+        return None
+    inner = body.get("partialSuccess", body.get("partial_success")) or {}
+    if not isinstance(inner, dict):
+        return None
+    rejected = inner.get("rejectedDataPoints", inner.get("rejected_data_points", 0))
+    message = inner.get("errorMessage", inner.get("error_message")) or ""
+    try:
+        count = max(0, int(rejected or 0))
+    except (TypeError, ValueError):
+        return None
+    return PartialSuccess(count, clipped(str(message), _LONGEST))
+
+
+def _is_protobuf(reply: Reply) -> bool:
+    return "protobuf" in reply.headers.get("content-type", "")
+
+
+def _status_as_json(reply: Reply) -> Reply:
+    """Return a `google.rpc.Status` in protobuf as the same in JSON, for readers that do not know protobuf."""
+    status: dict[str, object] = {"message": sentence(reply)}
+    try:
+        delays = [_retry_delay(detail) for detail in Fields(reply.body).get(3, ())]
+        status["details"] = [{"retryDelay": f"{delay:g}s"} for delay in delays if delay is not None]
+    except MALFORMED:
+        pass
+    return replace(reply, headers={**reply.headers, "content-type": "application/json"}, body=orjson.dumps(status))
+
+
+def _retry_delay(detail: bytes) -> float | None:
+    """Return the seconds of a `google.rpc.RetryInfo`, packed as `google.protobuf.Any`."""
+    packed = Fields(detail)
+    if not packed.text(1).endswith("/google.rpc.RetryInfo"):
+        return None
+    duration = Fields(Fields(packed.content(2)).merged(1))
+    return duration.number(1) + duration.number(2) / 1e9
+
+
+def _status_message(body: bytes) -> str:
+    try:
+        return Fields(body).content(2).decode()
+    except MALFORMED:
+        return ""

@@ -1,0 +1,121 @@
+"""The settings of OTLP, with the variables that OpenTelemetry's specification gives them."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, ClassVar, Literal
+
+from magictel.errors import SettingsError
+from magictel.net.address import parse_endpoint
+from magictel.net.endpoint import Endpoint
+from magictel.settings.login import LoginSettings
+from magictel.settings.model import Problem, option
+
+_GENERAL, _METRICS = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_METRICS_"
+
+
+def _names(key: str) -> tuple[str, str]:
+    """Return the variables of an option: the one for metrics, which takes precedence, and the general one."""
+    return _METRICS + key, _GENERAL + key
+
+
+def _with_path(address: str) -> str:
+    """Append the path of the signal, as the specification does for the general address only."""
+    return f"{address.strip().rstrip('/')}/v1/metrics"
+
+
+def _seconds(milliseconds: str) -> str:
+    return str(float(milliseconds) / 1000)
+
+
+def _decoded(headers: str) -> str:
+    """Return headers with their values URL-decoded (`Basic%20…`); a comma in a value stays encoded, as it separates headers."""
+    return ",".join(
+        f"{name}={urllib.parse.unquote(value).replace(',', '%2C')}" if separator else name
+        for name, separator, value in (pair.partition("=") for pair in headers.split(","))
+    )
+
+
+class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where and how OTLP is sent."""
+
+    env_prefix = "OTLP_"
+    env_names: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "timeout": _names("TIMEOUT"),
+        "headers": _names("HEADERS"),
+        "ca_file": _names("CERTIFICATE"),
+        "client_cert_file": _names("CLIENT_CERTIFICATE"),
+        "client_key_file": _names("CLIENT_KEY"),
+    }
+    env_read: ClassVar[Mapping[str, Callable[[str], str]]] = {
+        **dict.fromkeys(_names("TIMEOUT"), _seconds),
+        **dict.fromkeys(_names("HEADERS"), _decoded),
+    }
+    env_others = ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_PROFILES_")
+
+    url: Annotated[
+        str,
+        option(
+            "The address of the OTLP/HTTP receiver, path included. OTEL_EXPORTER_OTLP_ENDPOINT gets /v1/metrics appended.",
+            example="https://collector.example.net:4318/v1/metrics",
+            address=True,
+            env=_names("ENDPOINT"),
+            read={_GENERAL + "ENDPOINT": _with_path},
+        ),
+    ] = "http://localhost:4318/v1/metrics"
+    protocol: Annotated[
+        Literal["http/protobuf"],
+        option("The protocol: OTLP over HTTP, in protobuf.", routes=False, env=_names("PROTOCOL")),
+    ] = "http/protobuf"
+    compression: Annotated[
+        Literal["none", "gzip"],
+        option("Compression of request bodies.", routes=False, env=_names("COMPRESSION")),
+    ] = "none"
+    temporality: Annotated[
+        Literal["cumulative", "delta"],
+        option(
+            "Whether sums count from the start (cumulative) or since the last export (delta).",
+            routes=False,
+            env=(_METRICS + "TEMPORALITY_PREFERENCE",),
+            read={_METRICS + "TEMPORALITY_PREFERENCE": str.lower},
+        ),
+    ] = "cumulative"
+    query_url: Annotated[
+        str | None,
+        option(
+            "Address for read-back, where the receiver is a Prometheus: the part before /api/v1/query. Default: derived from the path"
+            " of Prometheus' and Mimir's receivers; other receivers cannot be queried.",
+            example="https://prometheus.example.net",
+            address=True,
+        ),
+    ] = None
+    scope_labels: Annotated[
+        bool,
+        option(
+            "For read-back: whether Prometheus adds the scope as labels (otel_scope_name; otlp.promote_scope_metadata).",
+            routes=False,
+        ),
+    ] = False
+
+    def problems(self) -> Iterable[Problem]:
+        """Add: an address without a path, and an address to query that does not parse."""
+        yield from super().problems()
+        try:
+            self.query_endpoint()
+            (address,) = self.addresses()
+        except SettingsError as failure:
+            if not failure.message.startswith("url:"):  # that is among `super().problems()`
+                yield "query_url", failure.code, failure.message, failure.remedy
+            return
+        if not address.endpoint.path.strip("/"):
+            yield (
+                "url",
+                "config.value",
+                "url: it has no path",
+                "add the path of the receiver: the Collector's is /v1/metrics, Prometheus' is /api/v1/otlp/v1/metrics",
+            )
+
+    def query_endpoint(self) -> Endpoint | None:
+        """Return the address of the query API that an option gives, or None. Raises `SettingsError`."""
+        return parse_endpoint(self.query_url, field="query_url").endpoint if self.query_url else None

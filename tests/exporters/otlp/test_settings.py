@@ -1,0 +1,84 @@
+"""The variables of OpenTelemetry's specification: which one wins, what each means, and bad values by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from magictel.errors import SettingsError
+from magictel.exporters.otlp.settings import OtlpSettings
+from magictel.settings.load import resolve_settings
+
+
+def settings(environment: Mapping[str, str], **overrides: str) -> OtlpSettings:
+    resolved = resolve_settings("otlp", "otlp", OtlpSettings, environment=environment, config=None, overrides=overrides)
+    assert isinstance(resolved.settings, OtlpSettings)
+    return resolved.settings
+
+
+def test_without_a_variable_the_collector_on_this_host_is_meant() -> None:
+    chosen = settings({})
+    assert (chosen.url, chosen.compression, chosen.temporality, chosen.timeout) == (
+        "http://localhost:4318/v1/metrics",
+        "none",
+        "cumulative",
+        10.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, "http://c:4318/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318/"}, "http://c:4318/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c/otlp"}, "https://c/otlp/v1/metrics"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "https://c/custom"}, "https://c/custom"),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:1",
+                "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://b:2/v1/metrics",
+            },
+            "http://b:2/v1/metrics",
+        ),
+    ],
+)
+def test_only_the_general_address_gets_the_path(environment: dict[str, str], url: str) -> None:
+    assert settings(environment).url == url
+
+
+def test_the_other_variables() -> None:
+    chosen = settings(
+        {
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "10000",
+            "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "2500",
+            "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Basic%20dTpw,x-tenant=blue",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "DELTA",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://traces:4318",
+        }
+    )
+    assert (chosen.timeout, chosen.compression, chosen.temporality) == (2.5, "gzip", "delta")
+    assert {name: secret.reveal() for name, secret in chosen.headers.items()} == {
+        "Authorization": "Basic dTpw",
+        "x-tenant": "blue",
+    }
+
+
+@pytest.mark.parametrize(
+    ("environment", "field"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "protocol"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, "timeout"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost"}, "url"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318"}, "url"),
+        ({"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, "compression"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "sometimes"}, "temporality"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_field_and_variable(environment: dict[str, str], field: str) -> None:
+    with pytest.raises(SettingsError) as failure:
+        settings(environment)
+    assert field in failure.value.message
+    assert next(iter(environment)) in f"{failure.value.message} {failure.value.origin}"
