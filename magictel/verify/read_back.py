@@ -48,8 +48,33 @@ def read_back(
     """Query until every expected point is shown, or `within` seconds are over (None: at least three times the backend's delay).
 
     Points in `gone` were rejected or dropped: some may be stored, and none counts as missing. Unnamed rejections in `receipt` may be any
-    of the expected points.
+    of the expected points. Accepted points that the exporter cannot query (`expect` is None) are unverified.
     """
+    verification = _queried(exporter, target, run, expected, gone, receipt, within, clock, tell)
+    unasked = receipt.readable - max(0, len(expected) - receipt.unnamed)
+    if unasked <= 0 or verification.code is not None or verification.missing:
+        return verification
+    why = f"{exporter.name} cannot query {unasked} of the accepted points"
+    return replace(
+        verification,
+        expected=verification.expected + unasked,
+        unverified=verification.unverified + unasked,
+        code="verify.unsupported",
+        message=why,
+    )
+
+
+def _queried(
+    exporter: Exporter[Any],
+    target: str,
+    run: Sample,
+    expected: list[Expected],
+    gone: Collection[str],
+    receipt: Receipt,
+    within: float | None,
+    clock: Clock,
+    tell: Callable[[Event], None],
+) -> Verification:
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
     unnamed = receipt.unnamed
     delivered = max(0, len(expected) - unnamed)
