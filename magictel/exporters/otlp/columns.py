@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import struct
-import sys
 from array import array
 from collections.abc import Hashable, Sequence
 from itertools import chain, repeat
 from operator import add, attrgetter
 from typing import Any
 
-from magictel.encoding.attribute_columns import rows_by_keys
+from magictel.encoding.columns import histogram_columns, little_endian, pieces, rows_by_keys
 from magictel.encoding.protobuf import field, varint
 from magictel.encoding.templates import Column, Constant, Filled
 from magictel.exporters.otlp.encoding import fixed, key_value, packed
@@ -19,9 +18,6 @@ from magictel.model.metrics import Attributes, Kind, NumberPoints, Point, Stream
 _MOST_VALUES = 50_000
 _PLAIN = frozenset({str, int, bool})
 _sum_min_max = attrgetter("sum", "min", "max")
-_count = attrgetter("count")
-_buckets = attrgetter("bucket_counts")
-_bounds = attrgetter("explicit_bounds")
 
 
 class Columns:
@@ -111,39 +107,33 @@ def _numbers(points: Sequence[Point], width: int, times: bytes | list[bytes]) ->
         return None
     tag, code = (b"\x21", "d") if kinds == {float} else (b"\x31", "q")
     try:
-        raw = _little_endian(array(code, values))
+        raw = little_endian(array(code, values))
     except OverflowError:
         return None
     width += 9
     column: Column
     if isinstance(times, list):
-        column = list(map(add, map(add, times, repeat(tag)), struct.unpack("8s" * len(values), raw)))
+        column = list(map(add, map(add, times, repeat(tag)), pieces(raw, 8)))
     else:
         whole = bytearray((times + tag + b"\0" * 8) * len(values))
         for place in range(8):
             whole[width - 8 + place :: width] = raw[place::8]
-        column = struct.unpack(f"{width}s" * len(values), whole)
+        column = pieces(whole, width)
     return Filled((width, None), [column], width)
 
 
 def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:
-    bounds = tuple(_bounds(points[0]))
-    if any(tuple(given) != bounds for given in map(_bounds, points)):
+    columns = histogram_columns(points)
+    edges = list(map(_sum_min_max, points))
+    if columns is None or any(None in given for given in edges):
         return None
-    buckets = list(map(_buckets, points))
-    size = len(buckets[0])
-    counts = list(map(_count, points))
-    distributions = list(map(_sum_min_max, points))
-    if not size or any(len(given) != size for given in buckets) or any(None in given for given in distributions):
-        return None
+    bounds, counts, size = tuple(columns.bounds), columns.counts, len(columns.bounds) + 1
     if 0 in counts:  # protobuf leaves a 0 out
         return None
     try:
-        numbers = _cut(8 * size, _little_endian(array("Q", chain.from_iterable(buckets))))
-        totals = _cut(8, _little_endian(array("Q", counts)))
-        sums, smallest, largest = (
-            _cut(8, _little_endian(array("d", column))) for column in zip(*distributions, strict=True)
-        )
+        numbers = pieces(little_endian(array("Q", chain.from_iterable(columns.buckets))), 8 * size)
+        totals = pieces(little_endian(array("Q", counts)), 8)
+        sums, smallest, largest = (pieces(little_endian(array("d", column)), 8) for column in zip(*edges, strict=True))
     except (OverflowError, TypeError):
         return None
     head = b"\x32" + varint(8 * size)
@@ -156,13 +146,3 @@ def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes])
     last = [join((b"\x59", low, b"\x61", high)) for low, high in zip(smallest, largest, strict=True)]
     width += 18 + len(head) + 8 * size + 18
     return Filled((width, bounds), [first, last], width)
-
-
-def _little_endian(numbers: array[Any]) -> bytes:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
-
-
-def _cut(size: int, raw: bytes) -> tuple[bytes, ...]:
-    return struct.unpack(f"{size}s" * (len(raw) // size), raw)
