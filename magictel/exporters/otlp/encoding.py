@@ -127,12 +127,12 @@ def key_values(place: int, attributes: Mapping[str, Any]) -> bytes:
 
 
 def key_value(key: str, value: Any) -> bytes:
-    """Return one attribute. Raise `OverflowError` for an integer beyond 64 bits."""
+    """Return one attribute."""
     return field(1, _utf8(key)) + field(2, any_value(value))
 
 
 def any_value(value: Any) -> bytes:
-    """Return an `AnyValue`; empty for None. A type that OTLP does not know becomes text."""
+    """Return an `AnyValue`; empty for None. What OTLP has no type for, such as an integer beyond 64 bits, becomes text."""
     match value:
         case None:
             return b""
@@ -140,9 +140,7 @@ def any_value(value: Any) -> bytes:
             return b"\x10\x01" if value else b"\x10\x00"
         case str():
             return field(1, _utf8(value))
-        case int():
-            if value not in _INT64:
-                raise OverflowError
+        case int() if value in _INT64:
             return b"\x18" + varint(value)
         case float():
             return b"\x21" + struct.pack("<d", value)

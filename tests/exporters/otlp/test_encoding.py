@@ -117,20 +117,26 @@ scopes = st.builds(
         InstrumentationScope, st.sampled_from(["", "lib"]), st.sampled_from(["", "1.2"]), st.just(""), attributes
     ),
     st.lists(metrics, max_size=3),
-    st.sampled_from(["", "https://schema.example/1"]),
+    st.just(""),
 )
 collections = st.builds(
     MetricsData,
     st.lists(
         st.builds(
             ResourceMetrics,
-            st.builds(Resource, st.dictionaries(st.sampled_from(["service.name", "host.name"]), plain, max_size=2)),
-            st.lists(scopes, max_size=2),
-            st.sampled_from(["", "https://schema.example/2"]),
+            st.builds(
+                Resource,
+                st.dictionaries(st.sampled_from(["service.name", "host.name"]), plain, max_size=2),
+                st.sampled_from(["", "https://schema.example/2"]),
+            ),
+            st.lists(scopes, max_size=2, unique_by=lambda given: (given.scope.name, given.scope.version)),
+            st.just(""),
         ),
         max_size=2,
+        unique_by=lambda given: sorted(given.resource.attributes) != [],
     ),
 )
+"""Resources and scopes differ: the official encoder loses one of two that are equal."""
 
 
 def payloads(data: MetricsData, *, template: bool, points: int = 100, columns: Columns | None = None) -> list[Payload]:
@@ -196,10 +202,14 @@ def alone(point: NumberDataPoint) -> MetricsData:
 
 
 def test_an_integer_beyond_64_bits_is_withheld() -> None:
-    for point in (NumberDataPoint({}, 0, NOW, 2**63), NumberDataPoint({"a": -(2**63) - 1}, 0, NOW, 1)):
-        (part,) = chunks(groups(alone(point)), encoding.encode, Columns(), Layouts(), 50)
-        assert isinstance(part, Withheld)
-        assert part.code == "otlp.number"
+    (part,) = chunks(groups(alone(NumberDataPoint({}, 0, NOW, 2**63))), encoding.encode, Columns(), Layouts(), 50)
+    assert isinstance(part, Withheld)
+    assert part.code == "otlp.number"
+
+
+def test_an_attribute_beyond_64_bits_becomes_text() -> None:
+    (payload,) = payloads(alone(NumberDataPoint({"a": 2**63}, 0, NOW, 1)), template=True)
+    assert str(2**63).encode() in payload.body
 
 
 def test_special_numbers_travel() -> None:
