@@ -68,13 +68,15 @@ def not_mutated(case: Case) -> None:
 
 @LAWS.law("input.shapes", Need.BACKEND)
 def every_shape(case: Case) -> None:
-    """Every type of point is delivered, or withheld with a reason."""
+    """Every type of point is delivered, withheld with a reason, or rejected with a code of the backend."""
     exporter = case.exporter()
     for name, data in shapes(case.run_id, case.clock.now()):
         receipt = exporter.deliver(data)
-        why = receipt.reasons[0].code if receipt.reasons else "no reason"
+        codes = [reason.code for reason in receipt.reasons]
+        why = codes[0] if codes else "no reason"
+        refused = 0 if any(code.startswith(("http.", "internal.")) for code in codes) else receipt.rejected
         explained = all(reason.code and reason.message for reason in receipt.reasons)
-        settled = case.accepted(receipt) + receipt.withheld == receipt.sent
+        settled = case.accepted(receipt) + receipt.withheld + refused == receipt.sent
         require(settled, f"{name}: neither delivered nor withheld ({why})")
         require(not receipt.withheld or explained, f"{name}: withheld without a reason")
 

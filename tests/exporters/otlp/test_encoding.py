@@ -114,7 +114,11 @@ metrics = st.builds(
 scopes = st.builds(
     ScopeMetrics,
     st.builds(
-        InstrumentationScope, st.sampled_from(["", "lib"]), st.sampled_from(["", "1.2"]), st.just(""), attributes
+        InstrumentationScope,
+        st.sampled_from(["", "lib"]),
+        st.sampled_from(["", "1.2"]),
+        st.sampled_from(["", "https://schema.example/1"]),
+        attributes,
     ),
     st.lists(metrics, max_size=3),
     st.just(""),
