@@ -79,6 +79,8 @@ class Server:
 
     def start(self) -> Self:
         """Listen and serve; afterwards `port` is the real one. Raise `OSError`, `OverflowError`."""
+        if self.port > 65_535:  # `create_server` would leave its socket open
+            raise OverflowError
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = self._listener = socket.create_server((self.host, self.port), family=family, backlog=256)
         self.port = listener.getsockname()[1]

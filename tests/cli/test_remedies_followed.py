@@ -36,13 +36,15 @@ exporter = "prometheus-remote-write"
 url = "{prom}"
 """
 TARGETS = {"prod-es": "elasticsearch", "prod-os": "opensearch", "prod-prom": "prometheus-remote-write"}
+BY_PAGE = TARGETS | {"prod-otlp": "otlp"}
 _BLANK = re.compile(r"\b(?:TARGET|EXPORTER|HOST|PORT)\b")
 NOT_OF_A_TARGET = ("usage.", "source.", "sandbox.", "es.product.other")
 """Pages whose command is about no target, or about another exporter on purpose."""
 OTHERS = {
-    "elasticsearch": ("prom.", "mimir.", "vm.", "os.", "file.", "console."),
-    "opensearch": ("prom.", "mimir.", "vm.", "es.", "file.", "console."),
-    "prometheus-remote-write": ("es.", "os.", "file.", "console."),
+    "elasticsearch": ("prom.", "mimir.", "vm.", "os.", "otlp.", "file.", "console."),
+    "opensearch": ("prom.", "mimir.", "vm.", "es.", "otlp.", "file.", "console."),
+    "prometheus-remote-write": ("es.", "os.", "otlp.", "prom.otlp.", "file.", "console."),
+    "otlp": ("es.", "os.", "prom.rw.", "prom.read.", "prom.health.", "mimir.", "vm.", "file.", "console."),
 }
 FAULTS = [
     *(f"any {status} forever" for status in (400, 401, 403, 404, 405, 413, 418, 429, 500, 502, 503)),
@@ -157,7 +159,7 @@ def test_what_a_page_says_first_can_be_followed_for_any_target(code: str, tmp_pa
     page = catalogue.explain(code)
     assert page is not None
     finding = Finding.failed(Rung.HTTP, code, "it failed", page.first)
-    for target, exporter in TARGETS.items():
+    for target, exporter in BY_PAGE.items():
         if code.startswith(OTHERS.get(exporter, ())):
             continue
         blanks = Blanks({target: exporter})

@@ -20,7 +20,7 @@ from tests.conformance.acme import AcmeExporter, AcmeSettings, emulator
 from tests.conformance.bad import BAD, Bad, FileExporter
 
 IDS = [law.id for law in LAWS]
-SERVED = ("elasticsearch", "opensearch", "prometheus-remote-write")
+SERVED = ("elasticsearch", "opensearch", "otlp", "prometheus-remote-write")
 NO_SYSTEM = {law: Need.SYSTEM.value for law in IDS if law.startswith("system.")}
 NO_ITEMS = {law: Need.ITEMS.value for law in IDS if law.startswith("partial.")}
 NO_ANSWERS = {
@@ -37,6 +37,7 @@ HERE = {"secrets.nowhere": Need.SECRETS.value, **NO_ITEMS, **NO_ANSWERS}
 SKIPPED = {
     "elasticsearch": NO_SYSTEM,
     "opensearch": NO_SYSTEM,
+    "otlp": NO_SYSTEM | NO_ITEMS,
     "prometheus-remote-write": NO_SYSTEM | NO_ITEMS,
     "file": HERE,
     "console": HERE | NOBODY_TO_ASK,

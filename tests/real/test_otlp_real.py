@@ -76,7 +76,7 @@ def received(file: Path, run_id: str, points: int) -> list[Any]:
     """Return the run's points in the Collector's file, which it writes a moment later."""
     until = time.monotonic() + 60
     while True:
-        found = [
+        points_there = [
             point
             for line in (file.read_text().splitlines() if file.exists() else [])
             for resource in json.loads(line).get("resourceMetrics", ())
@@ -86,8 +86,8 @@ def received(file: Path, run_id: str, points: int) -> list[Any]:
             for point in metric.get(kind, {}).get("dataPoints", ())
             if run_id in json.dumps(point)
         ]
-        if len(found) >= points or time.monotonic() > until:
-            return found
+        if len(points_there) >= points or time.monotonic() > until:
+            return points_there
         time.sleep(0.2)
 
 

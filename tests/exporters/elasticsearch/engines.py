@@ -83,7 +83,8 @@ def sent(job: TimedJob, **options: Any) -> SendResult:
 
 def sent_side_by_side(jobs: Sequence[TimedJob]) -> list[SendResult]:
     """The results of several jobs on one clock, in their order."""
-    last = list(send(jobs, SendOptions(force=True), jobs[0].clock))[-1]
+    named = [replace(job, target=f"{job.target}-{number}") for number, job in enumerate(jobs)]
+    last = list(send(named, SendOptions(force=True), jobs[0].clock))[-1]
     assert isinstance(last, SendFinished)
     return list(last.results)
 
