@@ -54,6 +54,7 @@ def _exponential(point: ExponentialHistogramDataPoint) -> bytes:
     sides = b"".join(
         field(place, _buckets(side.offset, side.bucket_counts))
         for place, side in ((8, point.positive), (9, point.negative))
+        if side.bucket_counts
     )
     threshold = getattr(point, "zero_threshold", 0.0)
     distribution = fixed(4, _unsigned(point.count)) + double(5, point.sum) + scale
