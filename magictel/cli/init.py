@@ -72,7 +72,7 @@ def command(config: ConfigOption = None, dry_run: DryRunOption = False, format_:
     return finish(current, format_, action="init", targets=names, message=message, dry_run=dry_run)
 
 
-def _given(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, tuple[str, Origin]]:
+def _given(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, tuple[Any, Origin]]:
     """Return the variables themselves, so that an error names the variable."""
     from magictel.settings.load import backend_variables
 
@@ -80,12 +80,17 @@ def _given(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, tup
 
 
 def _values(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, Any]:
-    """Return the keys that the environment sets for an exporter; secrets, and addresses with a secret, as references."""
+    """Return the keys that the environment sets for an exporter; secrets, and addresses with a secret, as references.
+
+    A secret whose variable is written in a form of its own is left out: a reference would not read it, and the variable counts anyway.
+    """
     from magictel.settings.fields import userinfo_secrets
     from magictel.settings.load import backend_variables
 
     values: dict[str, Any] = {}
     for key, text, origin in backend_variables(fields, env):
         private = fields[key].secret or any(userinfo_secrets(text))
+        if private and str(origin) in fields[key].read:
+            continue
         values[key] = f"${{{origin}}}" if private else edit.toml_of(fields[key], text)
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from magictel.formats.prometheus.names import label_name
@@ -13,6 +13,7 @@ from magictel.http.asking import ask
 from magictel.http.error_rules import Rule
 from magictel.http.wire import Wire
 from magictel.model.verification import RUN_ID, Unreadable
+from magictel.net.endpoint import Endpoint
 
 _RUN = label_name(RUN_ID)
 _polls = itertools.count()
@@ -83,6 +84,19 @@ class QueryApi:
         data = answer.get("data")
         rows = data.get("result") if isinstance(data, dict) else None
         return rows if isinstance(rows, list) else []
+
+
+def query_wire(wire: Wire, query: Endpoint | None, endings: Iterable[tuple[str, str]]) -> Wire | None:
+    """Return a wire to the query API: at `query`, or derived from the wire's own path by `endings`, pairs of the end of a write path and
+    its replacement; None where neither gives the address.
+    """
+    if query is not None:
+        return wire.at(query)
+    here = wire.endpoint
+    for ending, instead in endings:
+        if here.path.endswith(ending):
+            return wire.at(Endpoint(here.scheme, here.host, here.port, here.path.removesuffix(ending) + instead))
+    return None
 
 
 def _succeeded(answer: Mapping[str, Any]) -> bool:

@@ -72,7 +72,7 @@ class Field(msgspec.Struct, frozen=True):
     routes: bool
     file: bool
     credential: bool
-    read: Mapping[str, Callable[[str], str]] = msgspec.field(default_factory=dict)
+    read: Mapping[str, Callable[[str], Any]] = msgspec.field(default_factory=dict)
     """By variable, the function that converts its text to the option's form."""
 
     @property
@@ -245,7 +245,7 @@ def _field(model: type[msgspec.Struct], info: msgspec.structs.FieldInfo) -> Fiel
     prefix = getattr(model, "env_prefix", "")
     named: Mapping[str, tuple[str, ...]] = getattr(model, "env_names", {})
     env = tuple(named.get(key) or extra.get("env") or ((prefix + key).upper(),))
-    reads: Mapping[str, Callable[[str], str]] = {**getattr(model, "env_read", {}), **(extra.get("read") or {})}
+    reads: Mapping[str, Callable[[str], Any]] = {**getattr(model, "env_read", {}), **(extra.get("read") or {})}
     return Field(
         key=key,
         kind=kind,

@@ -108,8 +108,8 @@ def each_alone(
     return values
 
 
-def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str]) -> Iterator[tuple[str, str, Origin]]:
-    """Yield the effective variables of a backend: key, text, origin."""
+def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str]) -> Iterator[tuple[str, Any, Origin]]:
+    """Yield the effective variables of a backend: key, value in the option's form, origin."""
     for field in fields.values():
         for name in field.env:
             text = environment.get(name)
@@ -118,7 +118,7 @@ def backend_variables(fields: Mapping[str, Field], environment: Mapping[str, str
                 break
 
 
-def _read(field: Field, name: str, text: str) -> str:
+def _read(field: Field, name: str, text: str) -> Any:
     """Return a variable's text in the option's form. Raise `SettingsError` for invalid text."""
     read = field.read.get(name)
     if read is None or not text.strip():

@@ -35,7 +35,7 @@ def option(
     example: Any = None,
     secret: bool = False,
     env: Iterable[str] = (),
-    read: Mapping[str, Callable[[str], str]] | None = None,
+    read: Mapping[str, Callable[[str], Any]] | None = None,
     deprecated: str | None = None,
     address: bool = False,
     routes: bool | None = None,
@@ -84,7 +84,7 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     env_prefix: ClassVar[str] = ""
     env_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Variables of inherited options, by key, instead of `env_prefix` + KEY; messages show the first."""
-    env_read: ClassVar[Mapping[str, Callable[[str], str]]] = {}
+    env_read: ClassVar[Mapping[str, Callable[[str], Any]]] = {}
     """As `read` of `option`, by variable, for inherited options."""
     env_others: ClassVar[tuple[str, ...]] = ()
     """Prefixes of variables that begin like this exporter's and belong to other programs (`OTEL_EXPORTER_OTLP_TRACES_`)."""

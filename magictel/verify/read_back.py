@@ -50,31 +50,6 @@ def read_back(
     Points in `gone` were rejected or dropped: some may be stored, and none counts as missing. Unnamed rejections in `receipt` may be any
     of the expected points. Accepted points that the exporter cannot query (`expect` is None) are unverified.
     """
-    verification = _queried(exporter, target, run, expected, gone, receipt, within, clock, tell)
-    unasked = receipt.readable - max(0, len(expected) - receipt.unnamed)
-    if unasked <= 0 or verification.code is not None or verification.missing:
-        return verification
-    why = f"{exporter.name} cannot query {unasked} of the accepted points"
-    return replace(
-        verification,
-        expected=verification.expected + unasked,
-        unverified=verification.unverified + unasked,
-        code="verify.unsupported",
-        message=why,
-    )
-
-
-def _queried(
-    exporter: Exporter[Any],
-    target: str,
-    run: Sample,
-    expected: list[Expected],
-    gone: Collection[str],
-    receipt: Receipt,
-    within: float | None,
-    clock: Clock,
-    tell: Callable[[Event], None],
-) -> Verification:
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
     unnamed = receipt.unnamed
     delivered = max(0, len(expected) - unnamed)
@@ -97,8 +72,23 @@ def _queried(
             tell(Waited(target, f"{best.found} of {best.expected} points are visible", state.waited, wait.within))
     if state.best is None:
         return _unverified(delivered, state.trouble) if state.trouble is not None else none
-    return replace(state.best, time_to_visible=state.visible) if not state.best.missing else state.best
+    if state.best.missing:
+        return state.best
+    result = replace(state.best, time_to_visible=state.visible)
+    unasked = receipt.readable - delivered
+    return result if unasked <= 0 else _partly_unverified(result, unasked, exporter.name)
 
 
 def _unverified(expected: int, why: Unreadable) -> Verification:
     return Verification(expected, unverified=expected, code=why.code, message=why.message, remedy=why.remedy)
+
+
+def _partly_unverified(result: Verification, unasked: int, name: str) -> Verification:
+    """Return the result with the accepted points that the exporter cannot query."""
+    return replace(
+        result,
+        expected=result.expected + unasked,
+        unverified=result.unverified + unasked,
+        code="verify.unsupported",
+        message=f"{name} cannot query {unasked} of the accepted points",
+    )

@@ -11,6 +11,7 @@ from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metr
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Metric,
+    MetricExportResult,
     MetricsData,
     NumberDataPoint,
     ResourceMetrics,
@@ -24,6 +25,7 @@ from magictel.formats.prometheus import names
 from magictel.http.wire import Reply, Request
 from magictel.sandbox import otlp_series
 from magictel.sandbox.otlp import PATH, OtlpEmulator
+from magictel.sandbox.server import Server
 from magictel.sources.sample import sample
 
 NOW = 1_764_000_000.0
@@ -70,6 +72,17 @@ def test_what_it_answers(body: bytes, headers: dict[str, str], status: int) -> N
 
 def test_a_get_is_answered_as_receivers_do() -> None:
     assert OtlpEmulator().handle(Request("GET", f"http://localhost{PATH}", {}, b"")).status == 405
+
+
+def test_the_official_exporter_is_served() -> None:
+    official = pytest.importorskip("opentelemetry.exporter.otlp.proto.http.metric_exporter")
+    emulator = OtlpEmulator()
+    with Server(emulator) as server:
+        exporter = official.OTLPMetricExporter(endpoint=f"{server.origin}{PATH}", timeout=60)
+        result = exporter.export(sample("0123456789ab", emulator.clock.now()).data)
+        exporter.shutdown()
+    assert result is MetricExportResult.SUCCESS
+    assert {labels["magictel_sample_point"] for labels, _, _ in emulator.samples() if "magictel_sample_point" in labels}
 
 
 UNITS = st.sampled_from(["", "1", "s", "ms", "By", "By/s", "1/s", "{requests}", "m/min", "Cel", "%", "packets", "a b"])

@@ -9,22 +9,19 @@ from itertools import chain, repeat
 from operator import add, attrgetter
 from typing import Any
 
-from magictel.encoding.columns import histogram_columns, little_endian, pieces, rows_by_keys
+from magictel.encoding.columns import by_distinct, histogram_columns, little_endian, pieces, rows_by_keys
 from magictel.encoding.protobuf import field, varint
 from magictel.encoding.templates import Column, Constant, Filled
 from magictel.exporters.otlp.encoding import fixed, key_value, packed
 from magictel.model.metrics import Attributes, Kind, NumberPoints, Point, Stream, starts_of, times_of, values_of
 
-_MOST_VALUES = 50_000
-_PLAIN = frozenset({str, int, bool})
+_PLAIN = ({str}, {int}, {bool})
+"""Types of a column's values in which equal values are encoded alike: 1, True and 1.0 are equal too, and so are 0.0 and -0.0."""
 _sum_min_max = attrgetter("sum", "min", "max")
 
 
 class Columns:
-    """Implements `magictel.encoding.templates.Template`. A value that recurs among attributes is encoded once."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, str, type, Any], bytes] = {}
+    """Implements `magictel.encoding.templates.Template`."""
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """Return one hole for a number, two for a histogram; None for exponential histograms, exemplars, flags and mixed types."""
@@ -45,35 +42,32 @@ class Columns:
         assert isinstance(variant, tuple)
         width, bounds = variant
         if bounds is None:
-            written = self._attributes(7, attributes)
+            written = _attributes(7, attributes)
             return [_leads(written, width), written]
         between = packed(7, struct.pack(f"<{len(bounds)}d", *bounds))
-        written = list(map(between.__add__, self._attributes(9, attributes)))
+        written = list(map(between.__add__, _attributes(9, attributes)))
         return [_leads(written, width), written, b""]
 
-    def _attributes(self, place: int, attributes: Sequence[Attributes]) -> list[bytes]:
-        parted = rows_by_keys(attributes)
-        whole: list[bytes] = [b""] * len(attributes)
-        for rows in parted:
-            columns = [self._column(place, key, values) for key, values in zip(rows.keys, rows.columns(), strict=True)]
-            joined = list(map(b"".join, zip(*columns, strict=True))) if columns else [b""] * len(rows.attributes)
-            if rows.positions is None:
-                return joined
-            for position, written in zip(rows.positions, joined, strict=True):
-                whole[position] = written
-        return whole
 
-    def _column(self, place: int, key: str, values: Sequence[Any]) -> list[bytes]:
-        if set(map(type, values)) <= _PLAIN:  # 1 == True == 1.0: the type is part of what is known
-            keys = list(zip(repeat(place), repeat(key), map(type, values), values))
-            new = set(keys).difference(self._known)
-            if len(self._known) + len(new) > _MOST_VALUES:
-                self._known.clear()
-                new = set(keys)
-            for each in new:
-                self._known[each] = field(place, key_value(key, each[3]))
-            return list(map(self._known.__getitem__, keys))
-        return [field(place, key_value(key, value)) for value in values]
+def _attributes(place: int, attributes: Sequence[Attributes]) -> list[bytes]:
+    """Return the attributes of each point as fields of this number."""
+    whole: list[bytes] = [b""] * len(attributes)
+    for rows in rows_by_keys(attributes):
+        columns = [_column(place, key, values) for key, values in zip(rows.keys, rows.columns(), strict=True)]
+        joined = list(map(b"".join, zip(*columns, strict=True))) if columns else [b""] * len(rows.attributes)
+        if rows.positions is None:
+            return joined
+        for position, written in zip(rows.positions, joined, strict=True):
+            whole[position] = written
+    return whole
+
+
+def _column(place: int, key: str, values: Sequence[Any]) -> list[bytes]:
+    def write(value: Any) -> bytes:
+        return field(place, key_value(key, value))
+
+    kinds = set(map(type, values))
+    return by_distinct(values, write) if kinds in _PLAIN else list(map(write, values))
 
 
 def _singly(points: Sequence[Point]) -> Sequence[Point]:
@@ -90,14 +84,12 @@ def _leads(written: list[bytes], width: int) -> Column:
 
 def _times(points: Sequence[Point]) -> tuple[int, bytes | list[bytes]] | None:
     """Return the width of start and time, and their bytes: the same for all points, or of each; None: the widths differ."""
-    starts, times = starts_of(points), times_of(points)
-    pairs = list(zip(starts, times, strict=True))
-    written = {pair: fixed(2, pair[0] or 0) + fixed(3, pair[1]) for pair in set(pairs)}
-    widths = set(map(len, written.values()))
-    if len(widths) != 1:
+    pairs = list(zip(starts_of(points), times_of(points), strict=True))
+    written = by_distinct(pairs, lambda pair: fixed(2, pair[0] or 0) + fixed(3, pair[1]))
+    width = len(written[0])
+    if any(len(each) != width for each in written):
         return None
-    first = next(iter(written.values()))
-    return len(first), first if len(written) == 1 else list(map(written.__getitem__, pairs))
+    return width, written[0] if pairs.count(pairs[0]) == len(pairs) else written
 
 
 def _numbers(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:

@@ -7,7 +7,7 @@ Resource, scope and metric enclose the points; `envelope` returns them, and `req
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -180,21 +180,24 @@ def _text(place: int, text: str) -> bytes:
 
 def request(payload: Payload) -> bytes:
     """Return an `ExportMetricsServiceRequest` of a payload's runs."""
-    return b"".join(_resource_metrics(payload))
-
-
-def _resource_metrics(payload: Payload) -> Iterator[bytes]:
     start = 0
     enclosed: list[tuple[tuple[bytes, ...], bytes]] = []
     for run in payload.runs:
         enclosed.append((run.envelope, payload.body[start : start + run.size]))
         start += run.size
+    parts: list[bytes] = []
     for resource, of_resource in groupby(enclosed, key=lambda run: run[0][0]):
         scopes = [resource]
         for scope, of_scope in groupby(of_resource, key=lambda run: run[0][1]):
-            metrics = [
-                field(2, metric[0] + field(metric[1][0], metric[2] + b"".join([points for _, points in of_metric])))
-                for metric, of_metric in groupby(of_scope, key=lambda run: run[0][2:])
-            ]
-            scopes.append(field(2, scope + b"".join(metrics)))
-        yield field(1, b"".join(scopes))
+            metrics = [scope]
+            for (metric, data_field, data), of_metric in groupby(of_scope, key=lambda run: run[0][2:]):
+                points = [data, *(points for _, points in of_metric)]
+                metrics += _in_parts(2, [metric, *_in_parts(data_field[0], points)])
+            scopes += _in_parts(2, metrics)
+        parts += _in_parts(1, scopes)
+    return b"".join(parts)
+
+
+def _in_parts(number: int, content: list[bytes]) -> list[bytes]:
+    """Return a length-delimited field of these parts, not joined: a request's points are copied once."""
+    return [varint(number << 3 | 2), varint(sum(map(len, content))), *content]

@@ -12,7 +12,7 @@ from magictel.formats.prometheus.series import SeriesNames
 from magictel.http.wire import Wire
 from magictel.model.metrics import Kind, Point, Series
 from magictel.model.verification import Unreadable
-from magictel.net.endpoint import Endpoint
+from magictel.promql import query
 from magictel.promql.readback import PromqlReadBack
 
 if TYPE_CHECKING:
@@ -24,14 +24,7 @@ _PATHS = (("/api/v1/otlp/v1/metrics", ""), ("/otlp/v1/metrics", "/prometheus"))
 
 def query_wire(settings: OtlpSettings, wire: Wire) -> Wire | None:
     """Return a wire to the query API, or None where no option gives its address and the path is not Prometheus'."""
-    query = settings.query_endpoint()
-    if query is not None:
-        return wire.at(query)
-    here = wire.endpoint
-    for ending, instead in _PATHS:
-        if here.path.endswith(ending):
-            return wire.at(Endpoint(here.scheme, here.host, here.port, here.path.removesuffix(ending) + instead))
-    return None
+    return query.query_wire(wire, settings.query_endpoint(), _PATHS)
 
 
 def wire_to_query(settings: OtlpSettings, wire: Wire) -> Wire | Unreadable:

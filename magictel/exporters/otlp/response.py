@@ -38,8 +38,8 @@ def judge(points: int, reply: Reply, now: float, products: Collection[str]) -> O
     known = refusal(reply)
     if known is not None:
         return known.outcome(reply, now, clipped(sentence(reply), 200))
-    success = partial_success(reply) if 200 <= reply.status < 300 else None
-    if success is not None and reply.status == 200 and (success.rejected or success.message):
+    success = partial_success(reply) if reply.ok else None
+    if success is not None and (success.rejected or success.message):
         verdict = ItemVerdict(
             "otlp.partial" if success.rejected else "otlp.partial-warning", success.message or "no reason is given"
         )
@@ -74,7 +74,7 @@ def sentence(reply: Reply) -> str:
 
 def unverified_code(reply: Reply) -> str | None:
     """Return the code of what a success leaves open, or None."""
-    success = partial_success(reply) if reply.status == 200 else None
+    success = partial_success(reply) if reply.ok else None
     return None if success is None or success.rejected or success.message else "verify.unsupported"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from magictel.errors import SettingsError
 from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
+from magictel.settings.convert import split_mapping
 from magictel.settings.login import LoginSettings
 from magictel.settings.model import Problem, option
 
@@ -29,12 +30,9 @@ def _seconds(milliseconds: str) -> str:
     return str(float(milliseconds) / 1000)
 
 
-def _decoded(headers: str) -> str:
-    """Return headers with their values URL-decoded (`Basic%20…`); a comma in a value stays encoded, as it separates headers."""
-    return ",".join(
-        f"{name}={urllib.parse.unquote(value).replace(',', '%2C')}" if separator else name
-        for name, separator, value in (pair.partition("=") for pair in headers.split(","))
-    )
+def _decoded(headers: str) -> Mapping[str, str]:
+    """Return headers with their values URL-decoded (`Basic%20…`)."""
+    return {name: urllib.parse.unquote(value) for name, value in split_mapping(headers).items()}
 
 
 class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +46,7 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         "client_cert_file": _names("CLIENT_CERTIFICATE"),
         "client_key_file": _names("CLIENT_KEY"),
     }
-    env_read: ClassVar[Mapping[str, Callable[[str], str]]] = {
+    env_read: ClassVar[Mapping[str, Callable[[str], Any]]] = {
         **dict.fromkeys(_names("TIMEOUT"), _seconds),
         **dict.fromkeys(_names("HEADERS"), _decoded),
     }

@@ -9,7 +9,7 @@ from magictel.exporters.prometheus_remote_write.errors import READ_RULES
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.http.wire import Wire
 from magictel.model.verification import Unreadable
-from magictel.net.endpoint import Endpoint
+from magictel.promql import query
 from magictel.promql.readback import PromqlReadBack
 
 if TYPE_CHECKING:
@@ -21,14 +21,7 @@ _WRITE_PATHS = (("/api/v1/write", ""), ("/api/v1/push", "/prometheus"), ("/api/p
 
 def query_wire(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire | None:
     """Return a wire to the query API, or None where its address cannot be guessed from the write address."""
-    query = settings.query_endpoint()
-    if query is not None:
-        return wire.at(query)
-    here = wire.endpoint
-    for ending, instead in _WRITE_PATHS:
-        if here.path.endswith(ending):
-            return wire.at(Endpoint(here.scheme, here.host, here.port, here.path.removesuffix(ending) + instead))
-    return None
+    return query.query_wire(wire, settings.query_endpoint(), _WRITE_PATHS)
 
 
 def wire_to_query(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire | Unreadable:

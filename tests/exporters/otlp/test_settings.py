@@ -52,7 +52,7 @@ def test_the_other_variables() -> None:
         {
             "OTEL_EXPORTER_OTLP_TIMEOUT": "10000",
             "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "2500",
-            "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Basic%20dTpw,x-tenant=blue",
+            "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Basic%20dTpw,x-tenant=blue%2Cgreen",
             "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "DELTA",
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -62,7 +62,7 @@ def test_the_other_variables() -> None:
     assert (chosen.timeout, chosen.compression, chosen.temporality) == (2.5, "gzip", "delta")
     assert {name: secret.reveal() for name, secret in chosen.headers.items()} == {
         "Authorization": "Basic dTpw",
-        "x-tenant": "blue",
+        "x-tenant": "blue,green",
     }
 
 
@@ -71,6 +71,7 @@ def test_the_other_variables() -> None:
     [
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "protocol"),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, "timeout"),
+        ({"OTEL_EXPORTER_OTLP_HEADERS": "Authorization"}, "headers"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost"}, "url"),
         ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318"}, "url"),
         ({"OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"}, "compression"),
