@@ -17,17 +17,18 @@ from magictel.model.metrics import Attributes, Kind, NumberPoints, Point, Stream
 
 _PLAIN = ({str}, {int}, {bool})
 """Types of a column's values in which equal values are encoded alike: 1, True and 1.0 are equal too, and so are 0.0 and -0.0."""
-_sum_min_max = attrgetter("sum", "min", "max")
+_SUM_MIN_MAX = tuple(map(attrgetter, ("sum", "min", "max")))
+_exemplars = attrgetter("exemplars")
 
 
 class Columns:
     """Implements `magictel.encoding.templates.Template`."""
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
-        """Return one hole for a number, two for a histogram; None for exponential histograms, exemplars, flags and mixed types."""
-        if stream.kind is Kind.EXPONENTIAL_HISTOGRAM or any(
-            getattr(point, "flags", 0) or getattr(point, "exemplars", None) for point in _singly(points)
-        ):
+        """Return one hole for a number, two for a histogram; None for exponential histograms, exemplars and mixed types."""
+        if stream.kind is Kind.EXPONENTIAL_HISTOGRAM:
+            return None
+        if not isinstance(points, NumberPoints) and any(map(_exemplars, points)):
             return None
         times = _times(points)
         if times is None:
@@ -67,12 +68,22 @@ def _column(place: int, key: str, values: Sequence[Any]) -> list[bytes]:
         return field(place, key_value(key, value))
 
     kinds = set(map(type, values))
+    if kinds == {str} and len(set(values)) > len(values) / 2:
+        return _texts(place, key, values)
     return by_distinct(values, write) if kinds in _PLAIN else list(map(write, values))
 
 
-def _singly(points: Sequence[Point]) -> Sequence[Point]:
-    """Points that may have exemplars or flags; columns of numbers have neither."""
-    return () if isinstance(points, NumberPoints) else points
+def _texts(place: int, key: str, values: Sequence[str]) -> list[bytes]:
+    """Return texts that mostly differ: what precedes them depends on their length only."""
+    texts = [text.encode("utf-8", "replace") for text in values]
+    empty = key_value(key, "")
+    before = {}
+    for size in set(map(len, texts)):
+        content = varint(size)
+        value = b"\x12" + varint(1 + len(content) + size) + b"\x0a" + content
+        head = empty[: -len(b"\x12\x02\x0a\x00")] + value
+        before[size] = varint(place << 3 | 2) + varint(len(head) + size) + head
+    return list(map(add, map(before.__getitem__, map(len, texts)), texts))
 
 
 def _leads(written: list[bytes], width: int) -> Column:
@@ -87,7 +98,7 @@ def _times(points: Sequence[Point]) -> tuple[int, bytes | list[bytes]] | None:
     pairs = list(zip(starts_of(points), times_of(points), strict=True))
     written = by_distinct(pairs, lambda pair: fixed(2, pair[0] or 0) + fixed(3, pair[1]))
     width = len(written[0])
-    if any(len(each) != width for each in written):
+    if set(map(len, written)) != {width}:
         return None
     return width, written[0] if pairs.count(pairs[0]) == len(pairs) else written
 
@@ -116,7 +127,7 @@ def _numbers(points: Sequence[Point], width: int, times: bytes | list[bytes]) ->
 
 def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes]) -> Filled | None:
     columns = histogram_columns(points)
-    edges = list(map(_sum_min_max, points))
+    edges = [list(map(number, points)) for number in _SUM_MIN_MAX]
     if columns is None or any(None in given for given in edges):
         return None
     bounds, counts, size = tuple(columns.bounds), columns.counts, len(columns.bounds) + 1
@@ -125,7 +136,7 @@ def _histograms(points: Sequence[Point], width: int, times: bytes | list[bytes])
     try:
         numbers = pieces(little_endian(array("Q", chain.from_iterable(columns.buckets))), 8 * size)
         totals = pieces(little_endian(array("Q", counts)), 8)
-        sums, smallest, largest = (pieces(little_endian(array("d", column)), 8) for column in zip(*edges, strict=True))
+        sums, smallest, largest = (pieces(little_endian(array("d", column)), 8) for column in edges)
     except (OverflowError, TypeError):
         return None
     head = b"\x32" + varint(8 * size)

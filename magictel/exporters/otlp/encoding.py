@@ -43,10 +43,10 @@ def _message(attributes: Mapping[str, Any], point: Point) -> bytes:
         distribution = fixed(4, _unsigned(point.count)) + double(5, point.sum)
         distribution += packed(6, counts) + packed(7, bounds) + exemplars(8, point)
         edges = double(11, point.min) + double(12, point.max)
-        return times + distribution + key_values(9, attributes) + flags(10, point) + edges
+        return times + distribution + key_values(9, attributes) + edges
     if isinstance(point, ExponentialHistogramDataPoint):
         return key_values(1, attributes) + times + _exponential(point)
-    return times + number(4, 6, point.value) + exemplars(5, point) + key_values(7, attributes) + flags(8, point)
+    return times + number(4, 6, point.value) + exemplars(5, point) + key_values(7, attributes)
 
 
 def _exponential(point: ExponentialHistogramDataPoint) -> bytes:
@@ -58,7 +58,7 @@ def _exponential(point: ExponentialHistogramDataPoint) -> bytes:
     )
     threshold = getattr(point, "zero_threshold", 0.0)
     distribution = fixed(4, _unsigned(point.count)) + double(5, point.sum) + scale
-    distribution += fixed(7, _unsigned(point.zero_count)) + sides + flags(10, point) + exemplars(11, point)
+    distribution += fixed(7, _unsigned(point.zero_count)) + sides + exemplars(11, point)
     edges = double(12, point.min) + double(13, point.max)
     return distribution + edges + (double(14, threshold) if threshold else b"")
 
@@ -100,12 +100,6 @@ def number(as_double: int, as_int: int, value: float) -> bytes:
 def packed(place: int, content: bytes) -> bytes:
     """Return a packed field; nothing without content."""
     return field(place, content) if content else b""
-
-
-def flags(place: int, point: Point) -> bytes:
-    """Return a point's flags, which the SDK's points do not have and recordings' may."""
-    given = getattr(point, "flags", 0)
-    return varint(place << 3) + varint(given) if given else b""
 
 
 def exemplars(place: int, point: Any) -> bytes:
