@@ -27,7 +27,17 @@ def _with_path(address: str) -> str:
 
 
 def _seconds(milliseconds: str) -> str:
-    return str(float(milliseconds) / 1000)
+    try:
+        return str(float(milliseconds) / 1000)
+    except ValueError:
+        raise ValueError(f'"{milliseconds}" is not a number of milliseconds, as in 10000') from None
+
+
+def _protocol(name: str) -> str:
+    """Return the protocol. Raise `ValueError` for the two others of the specification."""
+    if name.strip() in ("grpc", "http/json"):
+        raise ValueError(f"{name.strip()} is not supported; use http/protobuf, usually on port 4318")
+    return name
 
 
 def _decoded(headers: str) -> Mapping[str, str]:
@@ -64,7 +74,12 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = "http://localhost:4318/v1/metrics"
     protocol: Annotated[
         Literal["http/protobuf"],
-        option("The protocol: OTLP over HTTP, in protobuf.", routes=False, env=_names("PROTOCOL")),
+        option(
+            "The protocol: OTLP over HTTP, in protobuf.",
+            routes=False,
+            env=_names("PROTOCOL"),
+            read=dict.fromkeys(_names("PROTOCOL"), _protocol),
+        ),
     ] = "http/protobuf"
     compression: Annotated[
         Literal["none", "gzip"],

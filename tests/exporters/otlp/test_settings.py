@@ -82,4 +82,5 @@ def test_a_bad_value_is_named_with_its_field_and_variable(environment: dict[str,
     with pytest.raises(SettingsError) as failure:
         settings(environment)
     assert field in failure.value.message
+    assert "could not convert" not in failure.value.message
     assert next(iter(environment)) in f"{failure.value.message} {failure.value.origin}"
