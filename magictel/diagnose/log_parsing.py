@@ -82,7 +82,7 @@ _WORDS_AROUND = re.compile(
 
 _MARKS = ":,;.-'\""
 _ARGUMENT = re.compile(r"^\W*\w+=(?=['\"])")
-_CALL = re.compile(r"[\w.]+\(\W*$")
+_CALL = re.compile(r"(?<![\w.])[\w.]+\(\W*$")  # tried only where a word begins: elsewhere a long word costs its square
 """What surrounds the words in a Python repr: `Response(status=403, text='…')`, `HTTPError(401, 'Unauthorized')`."""
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import STANDS_WITH, UNRECOGNISED, Diagnosis, Pasted
+from magictel.diagnose.log_parsing import body_after
 from magictel.exporters.console import ConsoleExporter
 from magictel.exporters.file import FileExporter, FileSettings
 from magictel.http.classify import judge_status
@@ -195,3 +196,9 @@ def test_an_item_refused_for_an_unknown_reason_is_still_an_answer_of_elasticsear
     diagnosis = diagnose(EXPORTER[name], Pasted(200, {"content-type": "application/json"}, reply))
     assert (diagnosis.outcome, diagnosis.code, diagnosis.retry) == ("partial", "es.write.refused", "no")
     assert "something else" in diagnosis.message
+
+
+def test_a_long_word_before_the_status_is_read_in_time_linear_in_its_length() -> None:
+    """As of a key or a body in base64; a quadratic reading would not end here."""
+    word = "x" * 2_000_000
+    assert body_after(f"{word} 503", 503) == word
