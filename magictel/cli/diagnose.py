@@ -189,6 +189,7 @@ def _show(diagnosis: Diagnosis) -> None:
     if outcome == "rejected" and waits_for(diagnosis.code or "", diagnosis.retry or ""):
         outcome = "request rejected, points wait"
     sheet.row([(f"{diagnosis.exporter}  ", "bold")] if diagnosis.exporter else [], outcome, diagnosis.code or "")
+    sheet.note(2, diagnosis.message.removeprefix("not recognised: "))
     for label, line in _lines(diagnosis):
         write_remedy(sheet, 2, line, label)
 
@@ -214,14 +215,12 @@ def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     from magictel.catalogue.retry import again
     from magictel.diagnose.diagnosis import UNRECOGNISED
 
-    yield "", diagnosis.message.removeprefix("not recognised: ")
     if diagnosis.guessed and diagnosis.exporter:
         yield "as:     ", f"{diagnosis.exporter}, a guess: {diagnosis.guessed}"
     if diagnosis.remedy:
         yield "fix:    ", diagnosis.remedy
-    if (
-        diagnosis.retry and diagnosis.code and diagnosis.code != UNRECOGNISED
-    ):  # else the message says what the line says of it
+    # what is not recognised: the message already says whether the log line names a retry
+    if diagnosis.retry and diagnosis.code and diagnosis.code != UNRECOGNISED:
         retry = again(diagnosis.code, diagnosis.retry)
         if diagnosis.after is not None:
             retry += f" (the response says to wait {diagnosis.after:g} s)"

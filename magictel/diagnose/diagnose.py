@@ -122,7 +122,7 @@ def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagno
 
 def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     shown = " ".join(text.split())[:120]
-    message = "not recognised: no status, no error of a connection and no error of this backend is in it"
+    message = "not recognised: the text contains no status, no connection error and no error of this backend"
     message = f"{message}: {shown}" if shown else "nothing was pasted"
     stated: Literal["no"] | None = None
     if never := _NEVER_AGAIN.search(text):
@@ -134,7 +134,7 @@ def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     if number is None or not isinstance(exporter, HttpExporter):
         return diagnosis
     code = read_answer(exporter, Reply(number), None).code or UNRECOGNISED
-    why = f"if the {number} in it is the status of the answer: diagnose again with --status {number}"
+    why = f"if {number} is the status of the response, diagnose again with --status {number}"
     return replace(diagnosis, alternatives=(Alternative(code, why),))
 
 

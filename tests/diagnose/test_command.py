@@ -235,6 +235,13 @@ def test_commands_are_on_lines_of_their_own(text: str, tmp_path: Path) -> None:
         assert COMMAND.match(line.removeprefix("  more:   ").lstrip()), line
 
 
+def test_a_request_in_the_text_is_no_command_of_a_remedy(tmp_path: Path) -> None:
+    ran = magictel(
+        "diagnose", "elasticsearch: it failed: POST http://es:9200/_bulk 503 Service Unavailable", folder=tmp_path
+    )
+    assert "  503: elasticsearch: it failed: POST http://es:9200/_bulk\n" in ran.out
+
+
 COMMAND = re.compile(r"(?:magictel|ss|df) \S")
 
 
