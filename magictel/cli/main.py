@@ -80,12 +80,12 @@ def _misused(failure: Any, how: Format) -> int:
     from magictel.cli.exit_codes import Exit
     from magictel.errors import UsageError
 
-    context: Any = getattr(failure, "ctx", None)
+    context: Any = getattr(failure, "ctx", None)  # None: an option without its value
     path = context.command_path if context is not None else "magictel"
     message = " ".join(failure.format_message().split())
     remedy = f"{path} --help shows the options"
-    wanted = _OF_OTHER_TOOLS.get(getattr(failure, "option_name", ""), "")
-    options = {name for parameter in context.command.params for name in parameter.opts} if context is not None else ()
+    wanted = _OF_OTHER_TOOLS.get(getattr(failure, "option_name", ""), "") if context is not None else ""
+    options = {name for parameter in context.command.params for name in parameter.opts} if wanted else ()
     if wanted.partition(" ")[0] in options:
         message, remedy = f"No such option: {failure.option_name}. Did you mean {wanted}?", f"{path} {wanted}"
     elif wanted and path == "magictel":

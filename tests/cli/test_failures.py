@@ -272,6 +272,7 @@ def test_on_a_terminal_a_sentence_wraps_between_words_and_a_command_does_not(
         ("send-sample -v", "magictel send-sample --debug"),
         ("guide -v", "magictel guide --help shows the options"),
         ("--json list", "options follow the command: magictel COMMAND --format json"),
+        ("diagnose --header", "magictel --help shows the options"),  # its own option, without a value
     ],
 )
 def test_an_option_of_another_tool_gets_the_one_that_does_the_same(words: str, fix: str, magictel: Magictel) -> None:
