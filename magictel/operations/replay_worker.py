@@ -15,7 +15,7 @@ from magictel.model.timing import Stopwatch, Timing
 from magictel.model.verification import Verification
 from magictel.operations.preflight import readiness
 from magictel.operations.replay_reading import ReplayOptions
-from magictel.operations.send_result import judged, tuning, undelivered
+from magictel.operations.send_result import judged, tuning, undelivered, with_sent_credentials
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
 from magictel.sources.batching import SLICE, Slice
@@ -180,4 +180,4 @@ class Lane:
             findings=self._findings,
             timing=self._timing(),
         )
-        return judged(result, verify=self._options.verify)
+        return with_sent_credentials(judged(result, verify=self._options.verify), self.exporter)

@@ -14,10 +14,9 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import count_points, groups
 from magictel.model.timing import Stopwatch
 from magictel.operations.preflight import readiness, spoiling
-from magictel.operations.send_result import judged, tuning, undelivered
+from magictel.operations.send_result import judged, tuning, undelivered, with_sent_credentials
 from magictel.operations.target_run import Job, leaving, side_by_side
 from magictel.plugin.exporter import Exporter
-from magictel.plugin.http_exporter import HttpExporter
 from magictel.sources.sample import Sample, new_run_id, sample
 from magictel.verify.read_back import expected_points, read_back
 
@@ -162,14 +161,4 @@ def _deliver(
     if watch is not None:
         seen = verification.time_to_visible if verification is not None else None
         result = replace(result, timing=watch.timing(receipt.seconds, seen, tuning(exporter, receipt.sent)))
-    return _with_sent_credentials(judged(result, verify=options.verify), exporter)
-
-
-def _with_sent_credentials(result: SendResult, exporter: Exporter[Any]) -> SendResult:
-    """Return the result of a 401 without a reason with the remedy that names the credentials that were sent."""
-    if not isinstance(exporter, HttpExporter) or result.remedy or not (result.code or "").endswith(".unauthorized"):
-        return result
-    remedy = exporter.sent_credentials().remedy
-    if result.code == "http.unauthorized":
-        remedy += "; if the message names a proxy, set headers with its credentials"
-    return replace(result, remedy=remedy)
+    return with_sent_credentials(judged(result, verify=options.verify), exporter)

@@ -12,6 +12,7 @@ from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Tuning
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.http_exporter import HttpExporter
 from magictel.verify import advice
 
 _LOST = "check whether they arrive late with --within 120s; if not, check pipelines, filters, failure store and quotas behind the receiver"
@@ -83,6 +84,16 @@ def _because(result: SendResult, outcome: SendOutcome, reasons: list[Reason]) ->
         code=first.code if first else f"verify.{outcome}",
         message=first.message if first else str(outcome),
     )
+
+
+def with_sent_credentials(result: SendResult, exporter: Exporter[Any] | None) -> SendResult:
+    """Return the result of a 401 without a reason with the remedy that names the credentials that were sent."""
+    if not isinstance(exporter, HttpExporter) or result.remedy or not (result.code or "").endswith(".unauthorized"):
+        return result
+    remedy = exporter.sent_credentials().remedy
+    if result.code == "http.unauthorized":
+        remedy += "; if the message names a proxy, set headers with its credentials"
+    return replace(result, remedy=remedy)
 
 
 def undelivered(

@@ -283,7 +283,8 @@ def test_a_401_to_a_write_names_the_credentials_that_were_sent(
     with sandbox.start([name], faults=[f"{name}: {fault}"]) as room:
         prepare_all(room)
         given = {**room.environment(name), **environment}
-        ran = magictel("send-sample", name, folder=tmp_path, environment=given)
-    page = " ".join(ran.out.split())
-    assert f"fix: {fix}" in page
-    assert "attempts 1, 1 failed (1× 401)" in page
+        sent = magictel("send-sample", name, folder=tmp_path, environment=given)
+        replayed = magictel("replay", "@node", "--to", name, folder=tmp_path, environment=given)
+    for ran in (sent, replayed):
+        assert f"fix: {fix}" in " ".join(ran.out.split())
+    assert "attempts 1, 1 failed (1× 401)" in " ".join(sent.out.split())
