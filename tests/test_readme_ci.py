@@ -178,16 +178,16 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def test_the_deployment_has_the_shape_that_kubernetes_wants() -> None:
-    text = recipe("kind")
-    assert (text["apiVersion"], text["kind"], text.keys()) == (
+    deployment = recipe("kind")
+    assert (deployment["apiVersion"], deployment["kind"], deployment.keys()) == (
         "apps/v1",
         "Deployment",
         {"apiVersion", "kind", "metadata", "spec"},
     )
-    assert LABEL.fullmatch(text["metadata"]["name"])
-    assert text["spec"].keys() == {"selector", "template"}
-    template = text["spec"]["template"]
-    assert text["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert LABEL.fullmatch(deployment["metadata"]["name"])
+    assert deployment["spec"].keys() == {"selector", "template"}
+    template = deployment["spec"]["template"]
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
     assert template["spec"].keys() <= POD
     names = []
     for container in template["spec"]["initContainers"] + template["spec"]["containers"]:

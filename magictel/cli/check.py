@@ -62,10 +62,8 @@ def command(
 
     sandbox = sandbox or sandbox_bare
     sending = None
-    if force:
-        from magictel.operations.send import (
-            SendOptions,  # loads the sample and the read-back, which most checks do not need
-        )
+    if force:  # only then: the import loads the sample and the read-back
+        from magictel.operations.send import SendOptions
 
         sending = SendOptions(force=True)
     check_options = CheckOptions(

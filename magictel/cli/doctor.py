@@ -83,7 +83,6 @@ def _interface() -> int:
 
 
 def _write(examination: Examination) -> None:
-
     sheet = output.page()
     facts = examination.installation
     place = "" if facts.isolated else ", no virtual environment"

@@ -26,7 +26,7 @@ def command(
         typer.Argument(
             metavar="CODE",
             show_default=False,
-            help="Code of a finding, for example tls.expired. The beginning of codes (tls) or an exporter: list its codes.",
+            help="Code of a finding (tls.expired). A prefix (tls) or an exporter lists its codes.",
         ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List every code with its title.")] = False,

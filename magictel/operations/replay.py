@@ -33,7 +33,8 @@ def replay(
 ) -> Iterator[Event]:
     """Yield events; the last is `ReplayFinished`. Raise `SourceError` or `UsageError` only if nothing was sent."""
     clock = clock or SystemClock()
-    now, started = clock.monotonic, clock.monotonic()
+    now = clock.monotonic
+    started = now()
     reading = Reading(recordings, options, clock)
     slices = reading.slices()  # report an unreadable recording before any backend is checked
     yield ReplayStarted(tuple(recordings.names), tuple(job.target for job in jobs), reading.shift / 1000)

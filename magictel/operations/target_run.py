@@ -106,7 +106,7 @@ def side_by_side(
 ) -> Iterator[Event]:
     """Run `work` for every job in a pool; yield its events as they come, `ended(result)` as jobs end, and `Ticked` in between.
 
-    Results are stored in `results` by target.
+    `results` receives the result of each target, before its event. Target names are unique.
 
     A bug in a target's exporter becomes that target's result, created by `broken`; the others continue.
 

@@ -12,7 +12,7 @@ COMMANDS = (
     *("getent ", "timedatectl", "ss -", "ip route", "ulimit ", "cat ", "ls ", "df ", "mkdir ", "env ", "grep ", "awk "),
     *("gzip ", "printf ", "python3 ", "LC_ALL=", "PYTHONPATH=", "bin/elasticsearch-"),
 )
-"""Beginnings of commands: a test holds that those of the catalogue are here."""
+"""Beginnings of commands. A test checks that every command of the catalogue begins with one of them."""
 _WHOLE = ("curl ", "getent ", "timedatectl", "openssl ")
 """Beginnings of commands that fit every target; those of magictel name a target."""
 _BLANK = re.compile(r"\b(?:HOST|PORT|INDEX|ALIAS|ADDRESS)\b|localhost|\.crt\b")

@@ -47,13 +47,13 @@ BACKENDS = {
 
 def used_codes() -> dict[str, str]:
     """Every text in the sources that has the shape of a code, and a file that holds it."""
-    pages: dict[str, str] = {}
+    used: dict[str, str] = {}
     for file in sorted((ROOT / "magictel").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
             if CODE.match(text) and not NO_CODES.search(text):
-                pages.setdefault(text, str(file.relative_to(ROOT)))
-    return pages
+                used.setdefault(text, str(file.relative_to(ROOT)))
+    return used
 
 
 def pages() -> Iterator[catalogue.Page]:

@@ -81,8 +81,8 @@ MANY = 2_000
 
 
 def every_fourth(number: int) -> SendResult:
-    make = [VERIFIED, LOST, MIXED, STOPPED][number % 4]
-    return replace(make, target=f"t{number}")
+    result = [VERIFIED, LOST, MIXED, STOPPED][number % 4]
+    return replace(result, target=f"t{number}")
 
 
 @pytest.mark.parametrize("name", ["t{}", "größe-😀-{}", "n" * 300 + "{}", "n" * 9000 + "{}"])
