@@ -70,7 +70,7 @@ class Wire:
         """Whether the ladder knows that there is a proxy in front of the endpoint."""
         self.exchanges: list[Exchange] = []
         self.known: dict[str, Reply] = {}
-        """Replies to earlier GETs, by path; the ladder shares them among the wires of one climb to an endpoint."""
+        """Successful replies to earlier GETs, by path; the ladder shares them among the wires of one climb to an endpoint."""
 
     def __repr__(self) -> str:
         return f"Wire({self.endpoint})"
@@ -121,11 +121,13 @@ class Wire:
 
     def get(self, path: str, *, timeout: float | None = None) -> Reply:
         """Send GET `path`."""
-        reply = self.known[path] = self.request("GET", path, timeout=timeout)
+        reply = self.request("GET", path, timeout=timeout)
+        if reply.ok:
+            self.known[path] = reply
         return reply
 
     def get_once(self, path: str) -> Reply:
-        """Return the known reply to GET `path`, or send it: for what does not change during a climb."""
+        """Return the latest successful reply to GET `path`, or send it if there is none: for what does not change during a climb."""
         return self.known.get(path) or self.get(path)
 
     def post(self, path: str, json_body: Any = None, *, timeout: float | None = None) -> Reply:

@@ -60,6 +60,24 @@ def test_wires_that_share_their_replies_ask_a_path_once() -> None:
     assert [request.path for request in transport.requests] == ["/", "/", "/other"]
 
 
+def test_a_failure_is_asked_for_again_and_does_not_replace_an_earlier_success() -> None:
+    statuses = [503, 200, 429]
+    transport = FakeTransport(lambda request: Reply(statuses[len(transport.requests) - 1]))
+    wire = Wire(transport, Endpoint("http", "h", 9200))
+    assert wire.get_once("/").status == 503
+    assert wire.get_once("/").status == 200
+    assert wire.get("/").status == 429
+    assert wire.get_once("/").status == 200
+    assert len(transport.requests) == 3
+
+
+def test_a_reply_to_a_request_without_credentials_is_not_shared() -> None:
+    transport = FakeTransport(lambda request: Reply(200, {}, b"mine" if request.headers else b"anybody's"))
+    wire = Wire(transport, Endpoint("http", "h", 9200), {"Authorization": SECRET})
+    assert wire.request("GET", "/", credentials=False).text == "anybody's"
+    assert wire.get_once("/").text == "mine"
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("3", 3.0), ("0", 0.0), ("1.5", 1.5), ("-4", 0.0), ("soon", None), ("", None), ("inf", None), ("nan", None)],
