@@ -12,6 +12,8 @@ T = TypeVar("T")
 Listener = Callable[[str, Any], None]
 """Receives the events of an exchange, as httpcore's `trace` extension names them."""
 _NOTHING = nullcontext()
+_PER_PAYLOAD = ("step", "encoded", "requested", "listener")
+"""The methods that are called for each payload or request, not only for each export."""
 
 
 class Observer:
@@ -50,11 +52,11 @@ class Observers(Observer):
     def reset(self, *observers: Observer) -> None:
         """Replace all observers."""
         self._observers = observers
-        # Steps happen for every payload: observers of whole exports, such as the log, cost nothing there.
-        self._of_steps = tuple(observer for observer in observers if type(observer).step is not Observer.step)
+        # Observers of whole exports, such as the log, cost a payload nothing.
+        self._of_payloads = tuple(filter(_follows_payloads, observers))
 
     def add(self, observer: Observer) -> None:
-        """Begin to call an observer. One that follows payloads or requests overrides `step`."""
+        """Begin to call an observer."""
         self.reset(*self._observers, observer)
 
     def remove(self, observer: Observer) -> None:
@@ -63,16 +65,16 @@ class Observers(Observer):
 
     def step(self, name: str, code: str | None = None) -> AbstractContextManager[Any]:
         """Return what encloses a step for every observer."""
-        if not self._of_steps:
+        if not self._of_payloads:
             return _NOTHING
         stack = ExitStack()
-        for observer in self._of_steps:
+        for observer in self._of_payloads:
             stack.enter_context(observer.step(name, code))
         return stack
 
     def each_encoded(self, parts: Iterable[T]) -> Iterable[T]:
         """Pass on payloads, and the reasons of points left out, as they are encoded."""
-        return self._each_encoded(parts) if self._of_steps else parts
+        return self._each_encoded(parts) if self._of_payloads else parts
 
     def _each_encoded(self, parts: Iterable[T]) -> Iterator[T]:
         source = iter(parts)
@@ -89,17 +91,17 @@ class Observers(Observer):
 
     def encoded(self) -> None:
         """A payload is encoded."""
-        for observer in self._of_steps:
+        for observer in self._of_payloads:
             observer.encoded()
 
     def requested(self) -> None:
         """A request with points begins."""
-        for observer in self._of_steps:
+        for observer in self._of_payloads:
             observer.requested()
 
     def listener(self) -> Listener | None:
         """Return a listener that passes events on to those of the observers, or None if there are none."""
-        listeners = [listener for observer in self._of_steps if (listener := observer.listener()) is not None]
+        listeners = [listener for observer in self._of_payloads if (listener := observer.listener()) is not None]
         if len(listeners) < 2:
             return listeners[0] if listeners else None
 
@@ -123,3 +125,7 @@ class Observers(Observer):
         """The exporter has shut down."""
         for observer in self._observers:
             observer.ended(ledger, dropped)
+
+
+def _follows_payloads(observer: Observer) -> bool:
+    return any(getattr(type(observer), name) is not getattr(Observer, name) for name in _PER_PAYLOAD)

@@ -132,7 +132,7 @@ class Stopwatch(Observer):
         return hear
 
     def timing(self, delivery: float, visible: float | None, tuning: Tuning | None = None) -> Timing:
-        """Return the measured timing of a delivery that took `seconds` in total."""
+        """Return the time by step of a delivery that took `delivery` seconds in total."""
         spent, times = self._seconds, self._times
         encode = spent.get("encode", 0.0)
         requests = self._requests

@@ -169,3 +169,23 @@ def test_observers_come_and_go_and_two_get_the_same() -> None:
     observers.reset(Observer())
     assert observers.listener() is None
     assert observers.each_encoded([1]) == [1], "observers of whole exports cost nothing here"
+
+
+def test_an_observer_is_called_for_payloads_whichever_of_the_methods_it_overrides() -> None:
+    class Counter(Observer):
+        payloads = 0
+
+        def encoded(self) -> None:
+            self.payloads += 1
+
+    class Requests(Observer):
+        count = 0
+
+        def requested(self) -> None:
+            self.count += 1
+
+    counter, requests = Counter(), Requests()
+    observers = Observers(counter, requests)
+    assert list(observers.each_encoded([1, 2])) == [1, 2]
+    observers.requested()
+    assert (counter.payloads, requests.count) == (2, 1)
