@@ -35,9 +35,13 @@ def hits(*documents: dict[str, Any], **shards: Any) -> Reply:
     return answer(200, {"_shards": {"failed": 0, **shards}, "hits": {"hits": listed}})
 
 
+def exporter_of(transport: Scripted) -> ElasticsearchExporter:
+    return ElasticsearchExporter(ElasticsearchExporter.Settings(index="m"), transport=transport)
+
+
 def asked(replies: dict[str, Reply]) -> tuple[Any, Scripted]:
     transport = Scripted(replies)
-    return run.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", QUERY), transport
+    return exporter_of(transport).readback.seen(QUERY), transport
 
 
 def test_a_hit_is_a_point_seen() -> None:
@@ -49,7 +53,7 @@ def test_a_hit_is_a_point_seen() -> None:
 def test_the_fields_of_an_index_are_asked_for_until_they_are_complete() -> None:
     one_hit = hits({POINT: ["p"], "value_double": [0.5]})
     transport = Scripted({CAPS: caps(), SEARCH: hits(), "GET /m/_settings": answer(404, {})})
-    exporter = ElasticsearchExporter(ElasticsearchExporter.Settings(index="m"), transport=transport)
+    exporter = exporter_of(transport)
     assert exporter.readback.seen(QUERY) == []
     transport.replies = {CAPS: caps(value_double="double"), SEARCH: one_hit}
     for _ in range(3):
@@ -96,7 +100,7 @@ def test_more_fields_than_one_search_may_ask_for_are_asked_in_several() -> None:
             return super().send(request, timeout)
 
     transport = Counting({CAPS: caps(**types), SEARCH: hits({POINT: ["p"]})})
-    run.read_back(Wire(transport, Endpoint("http", "scripted.test", 9200)), "m", query)
+    exporter_of(transport).readback.seen(query)
     assert sum(bodies) == 201
     assert max(bodies) <= 100
 

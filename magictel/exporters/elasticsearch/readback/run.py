@@ -34,19 +34,16 @@ _ASKED = (
 )
 
 
-def read_back(wire: Wire, index: str, query: SampleQuery, fields: Fields | None = None) -> Sequence[Seen] | Unreadable:
-    """Return every hit of the run. `fields`: those of the index, if known. Raises `WireError`."""
-    known = fields_of(wire, index) if fields is None else fields
-    if isinstance(known, Unreadable):
-        return known
+def read_back(wire: Wire, index: str, query: SampleQuery, fields: Fields) -> Sequence[Seen] | Unreadable:
+    """Return every hit of the run. `fields`: those of the index. Raises `WireError`."""
     ids = {point.id: point.key for point in query.expected if point.id}
-    which = of_run(known, query.run_id)
+    which = of_run(fields, query.run_id)
     if which is None:  # attributes are not indexed: doubles under other ids cannot be seen then
         if not ids:
             return Unreadable("es.read.unsearchable", f"{RUN_ID} is in no field of {index} that can be searched")
         which = {"ids": {"values": sorted(ids)}}
-    if len(known.indices) <= 1:
-        return _one_index(wire, index, known, which, query, ids)
+    if len(fields.indices) <= 1:
+        return _one_index(wire, index, fields, which, query, ids)
     # The indices behind one name may map a field differently: each is asked in its own terms.
     hits = hits_of(wire, index, {"query": which, "_source": False, "size": _size(query)})
     if isinstance(hits, Unreadable):
