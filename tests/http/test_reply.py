@@ -60,9 +60,9 @@ class TrustingReadBack(HttpReadBack["Trusting"]):
 
 
 class Trusting(HttpExporter[HttpSettings]):
-    ReadBack = TrustingReadBack
     """An exporter by an author who believes what servers say."""
 
+    ReadBack = TrustingReadBack
     name = "trusting"
     summary = "Believes every answer."
     Settings = HttpSettings
