@@ -92,7 +92,9 @@ class Authored(ABC, Generic[S]):
     """What an exporter's author writes."""
 
     interface: ClassVar[int] = INTERFACE
-    """A plugin declares the number itself: an inherited one would be the version it runs under, not the one it was built for."""
+    """The version of the plugin interface that the exporter is written for. A plugin sets it itself, because an inherited number would be
+    that of the installed magictel.
+    """
     kind: ClassVar[ExporterKind] = "push"
     name: ClassVar[str]
     summary: ClassVar[str]
@@ -114,7 +116,7 @@ class Authored(ABC, Generic[S]):
     writes_to: ClassVar[Literal["network", "file", "stream"]] = "network"
     """Where the laws inject faults: the backend, the file that an option names, or `sys.stdout` and `sys.stderr`."""
     confirms: ClassVar[bool] = True
-    """False: the protocol has no answers (UDP), so a successful export ends in `Unconfirmed`."""
+    """False: the protocol has no replies (UDP), so a successful export ends in `Unconfirmed`."""
 
     statuses: ClassVar[Mapping[int, bool]] = {}
     """Statuses for which this backend differs from the general retry table, and whether each is temporary."""
@@ -130,7 +132,7 @@ class Authored(ABC, Generic[S]):
         return None
 
     def resource_prefix(self, group: Group) -> bytes:
-        """Bytes that a collection needs once per resource; they precede the first item of each, as part of that item."""
+        """Bytes to send once per resource and collection; they are put in front of the resource's first item and belong to it."""
         return b""
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
@@ -144,10 +146,10 @@ class Authored(ABC, Generic[S]):
         return groups
 
     def given_up(self, payload: Payload) -> None:
-        """Called exactly once for each payload, or piece of one, that is given up (`at`, `batch`); from any thread.
+        """Learn which points are dropped, for example from a full outbox; called once for each payload or part of one, from any thread.
 
-        The backend has none of its points unless `payload.attempted`. The body is empty where a bug in `encode` or an interrupt came
-        before the points were encoded.
+        `payload.positions` are the places of the points in the collection `payload.batch`. The backend has none of them unless
+        `payload.attempted`. The body is empty if a bug in `encode` or an interrupt came before the points were encoded.
         """
 
     def envelope(self, group: Group) -> tuple[bytes, ...]:
