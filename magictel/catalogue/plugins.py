@@ -14,6 +14,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from magictel.catalogue.retry import RETRY
+
 GROUP = "magictel.catalogues"
 _VALUE = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\s*(:\s*\S+\s*)?")
 _KEYS = frozenset({"title", "retry", "meaning", "why", "fix", "again"})
@@ -53,6 +55,8 @@ def read(point: EntryPoint) -> tuple[Mapping[str, Mapping[str, Any]], tuple[str,
             missing = sorted(_KEYS - page.keys()) if isinstance(page, dict) else sorted(_KEYS)
             if missing:
                 wrong.append(f"{file}: the page {code} lacks {', '.join(missing)}")
+            elif str(page["retry"]) not in RETRY:
+                wrong.append(f"{file}: the page {code} has the unknown retry class {page['retry']!r}")
             else:
                 pages[code] = page
     return pages, tuple(wrong)

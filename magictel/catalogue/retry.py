@@ -38,9 +38,11 @@ RETRY: Mapping[str, str] = {
 
 def waits_for(code: str, retry: str) -> str | None:
     """Return `credentials` or `TLS files` if points wait until these are right, as an exporter keeps them; otherwise None."""
+    if retry != RetryClass.NO:
+        return None
     if ".auth." in code or ".authz." in code or code in ("http.unauthorized", "http.forbidden"):
         return "credentials"
-    return "TLS files" if code.startswith("tls.") and retry == RetryClass.NO else None
+    return "TLS files" if code.startswith("tls.") else None
 
 
 def again(code: str, retry: str) -> str:

@@ -7,12 +7,14 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from magictel.catalogue import pages as catalogue
+from magictel.catalogue import plugins
 from magictel.catalogue.retry import RETRY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -252,3 +254,17 @@ def _problems(line: str, commands: dict[str, set[str]]) -> Iterator[str]:
         option = word.partition("=")[0]
         if option.startswith("--") and option not in commands[name]:
             yield f"no such option: {option} in {line}"
+
+
+def test_a_page_of_a_package_with_an_unknown_retry_class_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme_pages").mkdir()
+    page = "".join(f'{key} = "text"\n' for key in ("title", "meaning", "why", "again")) + 'fix = ["text"]\n'
+    text = f'["acme.good"]\nretry = "no"\n{page}["acme.bad"]\nretry = "sometimes"\n{page}'
+    (tmp_path / "acme_pages" / "codes.toml").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    complete, problems = plugins.read(EntryPoint("acme", "acme_pages:codes.toml", plugins.GROUP))
+    assert list(complete) == ["acme.good"]
+    (problem,) = problems
+    assert problem.endswith("codes.toml: the page acme.bad has the unknown retry class 'sometimes'")
