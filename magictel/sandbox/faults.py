@@ -26,7 +26,8 @@ GRAMMAR = (
     "expired-certificate may come first"
 )
 
-_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
+_WORD = re.compile(r""",(?=\s*then(?:\s|$))|(?:[^\s'",]|,(?!\s*then(?:\s|$))|'[^']*'|"[^"]*")+""", re.IGNORECASE)
+"""A word of a script, or the comma before `then`."""
 _EXPIRED = "expired-certificate"
 
 
@@ -108,12 +109,11 @@ def _split(text: str) -> list[list[str]]:
         raise _wrong(rest[0], "the quote is not closed")
     steps: list[list[str]] = [[]]
     for word in _WORD.findall(text):
-        last = steps[-1]
-        if word.lower() == "then" and last and last[-1].endswith(","):
-            last[-1:] = filter(None, [last[-1][:-1]])
+        if word.lower() == "then" and steps[-1][-1:] == [","]:
+            steps[-1].pop()
             steps.append([])
         else:
-            last.append(word)
+            steps[-1].append(word)
     return steps
 
 

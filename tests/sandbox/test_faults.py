@@ -29,6 +29,7 @@ from magictel.sandbox.faults import Fault, Faults, parse_faults
         ("too-large, then wrong-json, then truncated, then ok x2", [
             Fault("too-large"), Fault("wrong-json"), Fault("truncated"), Fault("ok", 2)]),
         ("OK X2 , THEN 500", [Fault("ok", 2), Fault("status", status=500)]),
+        ("429,then 400 body=a,b,then ok", [Fault("status", status=429), Fault("status", status=400, body=b"a,b"), Fault("ok")]),
     ],
 )  # fmt: skip
 def test_a_script_is_read(script: str, steps: list[Fault]) -> None:
