@@ -17,4 +17,4 @@ _MESSAGES = {
 }
 
 WriteRequest = message_class("prometheus", _MESSAGES, "WriteRequest")
-"""`prometheus.WriteRequest`: the body of a remote-write 1.0 request decompressed."""
+"""`prometheus.WriteRequest`: the decompressed body of a remote-write 1.0 request."""

@@ -27,7 +27,7 @@ Sample = tuple[int, float | NativeHistogram]
 """Milliseconds since the Unix epoch, value."""
 
 _HALF_BLOCK = 3_600_000
-_STALE = 0x7FF0000000000002
+(_STALE,) = struct.unpack(">d", bytes.fromhex("7ff0000000000002"))
 
 
 class RefusedError(Exception):
@@ -109,7 +109,7 @@ class Store:
             return
         if time < series.newest[0]:
             raise RefusedError(400, "out of order sample")
-        if _bits(series.newest[1]) != _bits(value):
+        if not _same(series.newest[1], value):
             raise RefusedError(400, "duplicate sample for timestamp")
 
     def commit(self, series: Series, sample: Sample) -> None:
@@ -128,8 +128,11 @@ def repeated(pairs: Sequence[tuple[str, str]]) -> str | None:
 
 def is_stale(value: float | NativeHistogram) -> bool:
     """True for the marker that ends a series."""
-    return _bits(value) == _STALE
+    return _same(value, _STALE)
 
 
-def _bits(value: float | NativeHistogram) -> int:
-    return hash(value) if isinstance(value, NativeHistogram) else int.from_bytes(struct.pack(">d", value))
+def _same(value: float | NativeHistogram, other: float | NativeHistogram) -> bool:
+    """Return whether two values are equal, numbers bit by bit: zero differs from minus zero, and a NaN equals itself."""
+    if isinstance(value, NativeHistogram) or isinstance(other, NativeHistogram):
+        return value == other
+    return struct.pack("<d", value) == struct.pack("<d", other)

@@ -17,6 +17,7 @@ import pytest
 from magictel.http.wire import Reply, Request
 from magictel.sandbox import prometheus_remote_write as sandbox
 from magictel.sandbox.emulator import Emulator, Refuses
+from magictel.sandbox.prometheus_store import NativeHistogram, RefusedError, Store
 from magictel.sandbox.server import Server
 from magictel.sandbox.table import make
 from tests.emulators.prometheus import PrometheusRemoteWriteEmulator
@@ -80,6 +81,16 @@ def test_version_2_is_poisoned_by_one_sample_from_the_future() -> None:
     assert write(backend, single((-24 * HOUR, 1))).status == 204
     refused = write(backend, single((0, 2), labels=named(("other", "sender"))))
     assert (refused.status, refused.text) == (400, "out of bounds\n")
+
+
+def test_native_histograms_of_one_time_are_compared_by_their_fields() -> None:
+    store = Store()
+    first, equal, other = (NativeHistogram(1, total, ((-1.0, 0.0, 1),)) for total in (-1.0, -1.0, -2.0))
+    assert hash(first) == hash(other), "a hash does not tell them apart"
+    store.append([([("__name__", "m")], [(NOW, first)])], NOW)
+    store.append([([("__name__", "m")], [(NOW, equal)])], NOW)
+    with pytest.raises(RefusedError, match="duplicate sample for timestamp"):
+        store.append([([("__name__", "m")], [(NOW, other)])], NOW)
 
 
 @pytest.mark.parametrize(("window", "stored_ages"), [(0, [0]), (600, [5 * MINUTE, 0])])
