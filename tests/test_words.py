@@ -73,7 +73,9 @@ def test_a_room_of_tests_names_its_variables(room: Path) -> None:
     assert {name: lines for name, lines in vague_names.items() if lines} == {}
 
 
-@pytest.mark.parametrize("file", [*files(".toml"), *files(".md")], ids=lambda file: str(file.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "file", [*files(".toml"), *files(".md"), *files(".in")], ids=lambda file: str(file.relative_to(PACKAGE))
+)
 def test_a_page_speaks_plainly(file: Path) -> None:
     lines = enumerate(file.read_text("utf-8").splitlines(), 1)
     assert [f"line {number}: {match[0]}" for number, line in lines if (match := BANNED.search(line))] == []
