@@ -166,6 +166,19 @@ class ThatHoldsBackWithoutAWord(AcmeExporter):
         return super().encode(series, point)
 
 
+@breaks("input.shapes")
+class ThatRejectsDeltasForNoReasonOfItsOwn(AcmeExporter):
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        delta = b"delta_histogram" in payload.body
+        return Rejected("http.refused", "400") if delta else super().judge(payload, reply)
+
+
+@breaks("input.shapes")
+class ThatRejectsDeltasWithoutACode(AcmeExporter):
+    def judge(self, payload: Payload, reply: Reply) -> Outcome:
+        return Rejected("", "") if b"delta_histogram" in payload.body else super().judge(payload, reply)
+
+
 @breaks("input.odd-values")
 class ThatLetsNeighboursPay(AcmeExporter):
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
