@@ -14,7 +14,7 @@ from magictel.conformance.runner import LawVerdict, once, try_law
 from magictel.conformance.under_test import OWN_TIME, MakeEmulator, MakeExporter, Subject
 
 _SEED = "MAGICTEL_CONFORMANCE_SEED"
-_TOLD = pytest.StashKey[set[str]]()
+_REPORTED = pytest.StashKey[set[str]]()
 
 
 class ExporterSuite:
@@ -55,7 +55,7 @@ class ExporterSuite:
         """Check a law."""
         again = f"{_SEED}={self.seed} pytest {request.node.nodeid!r}"
         subject = Subject(type(self).__name__, exporter, emulator, "", io_faults)
-        reported = request.node.getparent(pytest.Class).stash.setdefault(_TOLD, set())
+        reported = request.node.getparent(pytest.Class).stash.setdefault(_REPORTED, set())
         result = once(try_law(subject, law, self.seed), reported)
         if result.verdict is LawVerdict.SKIPPED:
             pytest.skip(f"{law.id} {result.message}")
