@@ -73,6 +73,10 @@ class Stage:
         """Return all writes in the order of arrival, including those that a fault rejected."""
         return ()
 
+    def reply_has_body(self) -> bool:
+        """Return whether the reply to the first write has a body, which can be truncated."""
+        return True
+
     def side_effects(self) -> Sequence[str]:
         """Return the names of requests that changed something and were no writes of points."""
         return ()
@@ -133,13 +137,14 @@ class HttpStage(Stage):
             if self._emulator.is_write(request)
         ]
 
+    def reply_has_body(self) -> bool:
+        """Let the emulator answer the first write again."""
+        first = next(request for request in self._requests if self._emulator.is_write(request))
+        return bool(self._emulator.handle(first).body)
+
     def side_effects(self) -> Sequence[str]:
         """Return the requests whose method changes something."""
         return [f"{request.method} {request.path}" for request in self._requests if request.method in _CHANGES]
-
-    def reply_has_body(self) -> bool:
-        """Return whether the reply to the first write has a body, which can be truncated."""
-        return any(self._emulator.handle(request).body for request in [*self._requests][:1])
 
     def settle(self, timeout: float) -> bool:
         """Let slow requests be stored at once."""

@@ -7,15 +7,17 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
+import httpx
 import pytest
 
 from magictel.clock import Clock, SystemClock
 from magictel.conformance import LAWS, Place, Stage, Subject, Write, run
 from magictel.conformance.runner import LawVerdict
-from magictel.conformance.stages import DatagramStage
+from magictel.conformance.stages import DatagramStage, HttpStage
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.errors import UsageError
+from magictel.http.wire import Reply, Request
 from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, TooLarge, Unavailable, Unconfirmed
@@ -215,6 +217,24 @@ def test_an_emulator_of_another_protocol_is_a_stage_itself() -> None:
     ids = ["life.export", "life.flush", "ledger.identity", "bounds.breaker"]
     assert set(verdicts(LinesExporter, OwnStage, ids).values()) == {LawVerdict.PASSED}
     assert verdicts(LinesExporter, OwnStage, ["system.fixed"]) == {"system.fixed": LawVerdict.SKIPPED}
+
+
+class Silent(AcmeEmulator):
+    """It replies to writes with an empty body."""
+
+    def handle(self, request: Request) -> Reply:
+        return Reply(204) if self.is_write(request) else super().handle(request)
+
+
+@pytest.mark.parametrize(("emulator", "body"), [(AcmeEmulator, True), (Silent, False)])
+def test_a_reply_has_a_body_if_that_to_the_first_write_has(emulator: type[AcmeEmulator], body: bool) -> None:
+    stage = HttpStage(emulator(), SystemClock())
+    try:
+        httpx.get(f"{stage.origin}/health", trust_env=False)
+        httpx.post(f"{stage.origin}/points", content=b'{"a": 1}\n', trust_env=False)
+        assert stage.reply_has_body() is body
+    finally:
+        stage.stop()
 
 
 def test_an_exporter_that_is_scraped_has_no_laws_on_delivery() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from magictel.conformance.case import Case, options_of
 from magictel.conformance.law import Broken, LawRegistry, Need, points, require
 from magictel.conformance.laws.system import against_its_page
-from magictel.conformance.stages import HttpStage
 from magictel.encoding.payload import Payload
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partial, Receipt, Throttled, Unavailable
@@ -90,8 +89,7 @@ def truncated(case: Case) -> None:
     """A truncated reply is no verdict: the request is retried and counted once."""
     case.script("truncated x1")
     _all_delivered(case, _delivered(case), "after a truncated reply")
-    complete = isinstance(case.stage, HttpStage) and not case.stage.reply_has_body()
-    require(complete or len(case.writes()) > 1, "a truncated reply counted as a verdict")
+    require(len(case.writes()) > 1 or not case.stage.reply_has_body(), "a truncated reply counted as a verdict")
 
 
 @LAWS.law("fault.time-out", Need.REPLIES)
