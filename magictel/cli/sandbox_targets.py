@@ -52,7 +52,7 @@ def targets(
             return _keys(spec.exporter, room.environment(spec.exporter))
 
         chosen = chosen_targets(
-            named or embedded.names(),
+            named or list(room.emulators),
             config=config,
             sets=sets,
             env=environment() if from_file else {},

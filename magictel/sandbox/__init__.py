@@ -49,7 +49,7 @@ def start(
     clock: Clock | None = None,
     seen: Callable[[str, Request, int | None], None] | None = None,
 ) -> Sandbox:
-    """Start these emulators (all, without names) and return the running sandbox, a context manager.
+    """Start these emulators (without names, all that the sandbox can serve) and return the running sandbox, a context manager.
 
     `faults` are scripts such as `elasticsearch: 429 x3, then reset`. The servers take free ports, or `port` and the ones above it.
     `seen` is called with each write: the emulator's name, the request, and the status of its reply (None where none was sent).
@@ -58,7 +58,7 @@ def start(
     from magictel.clock import SystemClock
     from magictel.errors import UsageError
     from magictel.sandbox.datagrams import DatagramServer
-    from magictel.sandbox.emulator import DatagramEmulator
+    from magictel.sandbox.emulator import DatagramEmulator, ListeningEmulator
     from magictel.sandbox.sandbox import Sandbox, scripts
     from magictel.sandbox.server import Server
     from magictel.sandbox.table import canonical, make, usable
@@ -70,12 +70,14 @@ def start(
     for place, name in enumerate(chosen):
         emulator = make(name, clock)
         number = port + place if port else 0
-        if isinstance(emulator, DatagramEmulator):
+        if isinstance(emulator, ListeningEmulator):
+            emulator.stop()
+            if names is not None:
+                message = f"the emulator for {name} works with magictel conformance only"
+                raise UsageError("sandbox.unknown-emulator", message, f"magictel conformance {name}")
+        elif isinstance(emulator, DatagramEmulator):
             servers[name] = DatagramServer(emulator, host=host, port=number, faults=script.get(name))
-        elif hasattr(emulator, "handle"):
+        else:
             noted = partial(seen, name) if seen is not None else None
             servers[name] = Server(emulator, host=host, port=number, faults=script.get(name), clock=clock, seen=noted)
-        elif names is not None:
-            message = f"the emulator for {name} is a stage of its own, for laws only"
-            raise UsageError("sandbox.unknown-emulator", message, f"magictel conformance {name}")
     return Sandbox(servers)

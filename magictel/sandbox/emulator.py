@@ -47,11 +47,24 @@ class DatagramEmulator(Protocol):
 
     @property
     def stored(self) -> int:
-        """How many points the agent holds now."""
+        """The number of stored points."""
         ...
 
     def environment(self, origin: str) -> dict[str, str]:
-        """The variables that point the exporter at this emulator, served at `origin` (`udp://host:port`)."""
+        """Return the variables that point the exporter at this emulator, served at `origin` (`udp://host:port`)."""
+        ...
+
+
+@runtime_checkable
+class ListeningEmulator(Protocol):
+    """An emulator that is a server itself, a `magictel.conformance.Stage`: laws use it, the sandbox cannot serve it."""
+
+    def script(self, text: str) -> None:
+        """Set the faults."""
+        ...
+
+    def stop(self) -> None:
+        """Stop listening."""
         ...
 
 

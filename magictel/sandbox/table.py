@@ -27,9 +27,9 @@ _BUILT_IN: Mapping[str, tuple[str, str]] = {
 _MEMBERS = {
     "handle": ("name", "handle", "is_write", "stored", "environment"),
     "receive": ("name", "receive", "stored", "environment"),
-    "script": ("name", "script", "writes", "origin", "environment"),
+    "script": ("script", "writes", "origin", "environment"),
 }
-"""What an emulator must have, by the member that shows its kind: HTTP, datagrams, or a stage of its own for laws."""
+"""What an emulator must have, by the member that shows its kind: HTTP, datagrams, or a `magictel.conformance.Stage`."""
 _log = logging.getLogger("magictel.sandbox")
 
 

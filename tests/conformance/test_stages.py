@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import pytest
 
+from magictel import sandbox
 from magictel.clock import Clock, SystemClock
 from magictel.conformance import LAWS, Place, Stage, Subject, Write, run
 from magictel.conformance.runner import LawVerdict
@@ -22,10 +25,13 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Point, Series
 from magictel.model.outcome import Delivered, Outcome, TooLarge, Unavailable, Unconfirmed
 from magictel.plugin.exporter import Exporter
+from magictel.sandbox import table
 from magictel.sandbox.datagrams import DatagramServer
 from magictel.sandbox.faults import parse_faults
 from magictel.settings.model import ExporterSettings, option
+from tests.cli.running import magictel
 from tests.conformance.acme import AcmeEmulator, AcmeExporter, AcmeSettings
+from tests.plugins import install
 
 
 class LinesSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -217,6 +223,52 @@ def test_an_emulator_of_another_protocol_is_a_stage_itself() -> None:
     ids = ["life.export", "life.flush", "ledger.identity", "bounds.breaker"]
     assert set(verdicts(LinesExporter, OwnStage, ids).values()) == {LawVerdict.PASSED}
     assert verdicts(LinesExporter, OwnStage, ["system.fixed"]) == {"system.fixed": LawVerdict.SKIPPED}
+
+
+def own_stage(clock: Clock) -> OwnStage:
+    return OwnStage()
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`lines` in another package, with a stage in the entry point of its emulator."""
+    install(tmp_path, "lines-exporter", {"lines": f"{__name__}:LinesExporter"}, {})
+    install(tmp_path, "lines-emulator", {"lines": f"{__name__}:own_stage"}, {}, group=table.GROUP)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    table._points.cache_clear()
+    yield
+    table._points.cache_clear()
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installed_stage_serves_laws() -> None:
+    ids = ["life.export", "ledger.identity"]
+    passed = verdicts(LinesExporter, lambda: table.make("lines", SystemClock()), ids)
+    assert passed == dict.fromkeys(ids, LawVerdict.PASSED)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("command", ["sandbox --only lines --for 1s", "check lines --sandbox"])
+def test_an_installed_stage_is_stopped_and_not_served(command: str, tmp_path: Path) -> None:
+    plain = socket.socket.sendto
+    ran = magictel(*command.split(), folder=tmp_path)
+    assert ran.code == 2
+    assert "the emulator for lines works with magictel conformance only" in ran.err
+    assert "magictel conformance lines" in ran.err
+    assert socket.socket.sendto is plain
+
+
+@pytest.mark.usefixtures("installed")
+def test_without_a_name_the_sandbox_leaves_an_installed_stage_out(tmp_path: Path) -> None:
+    plain = socket.socket.sendto
+    with sandbox.start() as room:
+        served = list(room.emulators)
+    assert "elasticsearch" in served
+    assert "lines" not in served
+    ran = magictel("check", "--sandbox", "--format", "json", folder=tmp_path)
+    assert [target["target"] for target in ran.document["targets"]] == served
+    assert socket.socket.sendto is plain
 
 
 class Silent(AcmeEmulator):
