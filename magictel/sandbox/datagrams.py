@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import Self
 
-from magictel.clock import Clock, SystemClock
+from magictel.clock import SystemClock
 from magictel.errors import UsageError
 from magictel.sandbox.emulator import DatagramEmulator
 from magictel.sandbox.faults import Faults
@@ -29,7 +29,6 @@ class DatagramServer:
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Faults | None = None,
-        clock: Clock | None = None,
     ) -> None:
         if faults is not None:
             message = f"{emulator.name} receives datagrams and sends no replies"
@@ -37,7 +36,7 @@ class DatagramServer:
         self.emulator = emulator
         self.host = host
         self.port = port
-        self._clock = clock or SystemClock()
+        self._clock = SystemClock()
         self._stop = threading.Event()
         self._receiving = threading.Lock()
         self._thread = threading.Thread(target=self._receive, name=f"sandbox-{emulator.name}", daemon=True)
