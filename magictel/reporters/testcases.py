@@ -186,7 +186,8 @@ def read_back(seen: Verification | None) -> dict[str, int]:
     """Return the accepted points by the result of their read-back; nothing if the backend could not be queried."""
     if seen is None or (seen.code and not seen.found):
         return {}
-    equal = max(0, seen.found - seen.altered - seen.unverified - seen.by_count)
+    not_shown = seen.expected - seen.found - seen.missing  # unverified too, but not among those that were found
+    equal = max(0, seen.found - seen.altered - max(0, seen.unverified - not_shown) - seen.by_count)
     return {
         "found": seen.found,
         "equal": equal,

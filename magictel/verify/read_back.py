@@ -52,10 +52,9 @@ def read_back(
     """
     query = SampleQuery(run.run_id, run.since, run.until, tuple(expected))
     unnamed = receipt.unnamed
-    delivered = max(0, len(expected) - unnamed)
     wait = patience(exporter, clock, within, "magictel send-sample")
     if isinstance(wait, Unreadable):
-        return _unverified(delivered, wait)
+        return _unverified(receipt.readable, wait)
 
     def verdict(shown: Sequence[Seen]) -> Verification:
         others = [point for point in shown if point.key not in gone]
@@ -71,11 +70,11 @@ def read_back(
             best = state.best or none
             tell(Waited(target, f"{best.found} of {best.expected} points are visible", state.waited, wait.within))
     if state.best is None:
-        return _unverified(delivered, state.trouble) if state.trouble is not None else none
+        return _unverified(receipt.readable, state.trouble) if state.trouble is not None else none
     if state.best.missing:
         return state.best
     result = replace(state.best, time_to_visible=state.visible)
-    unasked = receipt.readable - delivered
+    unasked = receipt.readable - max(0, len(expected) - unnamed)
     return result if unasked <= 0 else _partly_unverified(result, unasked, exporter.name)
 
 

@@ -26,6 +26,8 @@ from magictel.model.verification import Unreadable
 from magictel.operations.check import CheckOptions, check
 from magictel.operations.send import SendOptions, send
 from magictel.operations.target_run import Job
+from magictel.plugin.interface import ReadBack
+from magictel.reporters.testcases import read_back
 from tests.fake_clock import FakeClock
 from tests.operations.memory import Backend, MemoryExporter
 
@@ -135,6 +137,36 @@ def test_what_cannot_be_asked_is_unverified_never_lost(backend: Backend) -> None
     assert result.code is not None
     assert result.verification is not None
     assert result.verification.unverified > 0
+
+
+def test_accepted_points_that_cannot_be_queried_are_unverified_and_the_others_are_compared() -> None:
+    hidden = frozenset({"magictel.sample.requests"})
+
+    def shown(stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [document for document in stored if document["name"] not in hidden]
+
+    result, _ = run(Backend(cannot_query=hidden, shows=shown))
+    assert (result.outcome, result.code) == (SendOutcome.UNVERIFIED, "verify.unsupported")
+    assert result.message == "memory cannot query 2 of the accepted points"
+    seen = result.verification
+    assert seen is not None
+    assert (seen.expected, seen.found, seen.missing, seen.unverified) == (12, 10, 0, 2)
+    assert read_back(seen)["equal"] == 10
+
+    altered, _ = run(Backend(cannot_query=hidden, shows=lambda stored: alter(shown(stored))))
+    assert altered.outcome is SendOutcome.ALTERED
+
+
+def test_all_accepted_points_of_an_exporter_without_a_read_back_are_unverified() -> None:
+    class Blind(MemoryExporter):
+        ReadBack = ReadBack
+
+    clock = FakeClock()
+    *_, finished = send([Job("mem", "memory", lambda: Blind(Backend(), clock=clock))], SendOptions(), clock)
+    assert isinstance(finished, SendFinished)
+    seen = finished.results[0].verification
+    assert seen is not None
+    assert (seen.code, seen.expected, seen.unverified) == ("verify.unsupported", 12, 12)
 
 
 def test_it_waits_for_a_slow_backend_at_least_three_times_its_delay() -> None:
