@@ -82,7 +82,8 @@ def _given(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, tup
 def _values(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, Any]:
     """Return the keys that the environment sets for an exporter; secrets, and addresses with a secret, as references.
 
-    A secret whose variable is written in a form of its own is left out: a reference would not read it, and the variable counts anyway.
+    A secret in a variable with a syntax of its own (OTEL_EXPORTER_OTLP_HEADERS) is left out: a reference would not parse it,
+    and the exporter reads the variable anyway.
     """
     from magictel.settings.fields import userinfo_secrets
     from magictel.settings.load import backend_variables
