@@ -70,14 +70,14 @@ def start(
     for place, name in enumerate(chosen):
         emulator = make(name, clock)
         number = port + place if port else 0
+        noted = partial(seen, name) if seen is not None else None
         if isinstance(emulator, ListeningEmulator):
             emulator.stop()
             if names is not None:
                 message = f"the emulator for {name} works with magictel conformance only"
                 raise UsageError("sandbox.unknown-emulator", message, f"magictel conformance {name}")
         elif isinstance(emulator, DatagramEmulator):
-            servers[name] = DatagramServer(emulator, host=host, port=number, faults=script.get(name))
+            servers[name] = DatagramServer(emulator, host=host, port=number, faults=script.get(name), seen=noted)
         else:
-            noted = partial(seen, name) if seen is not None else None
             servers[name] = Server(emulator, host=host, port=number, faults=script.get(name), clock=clock, seen=noted)
     return Sandbox(servers)

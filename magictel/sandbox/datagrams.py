@@ -5,10 +5,12 @@ from __future__ import annotations
 import select
 import socket
 import threading
+from collections.abc import Callable
 from typing import Self
 
 from magictel.clock import SystemClock
 from magictel.errors import UsageError
+from magictel.http.wire import Request
 from magictel.sandbox.emulator import DatagramEmulator
 from magictel.sandbox.faults import Faults
 
@@ -18,7 +20,10 @@ _BUFFER = 4 * 1024 * 1024
 
 
 class DatagramServer:
-    """Receives datagrams at `origin` (`udp://host:port`) from `start` to `stop`. Raises `UsageError` for a fault script."""
+    """Receives datagrams at `origin` (`udp://host:port`) from `start` to `stop`. Raises `UsageError` for a fault script.
+
+    `seen` is called with each datagram that is not empty, as the body of a request, and None: there is no reply.
+    """
 
     ca_file: str | None = None
 
@@ -29,6 +34,7 @@ class DatagramServer:
         host: str = "127.0.0.1",
         port: int = 0,
         faults: Faults | None = None,
+        seen: Callable[[Request, None], None] | None = None,
     ) -> None:
         if faults is not None:
             message = f"{emulator.name} receives datagrams and sends no replies"
@@ -36,6 +42,7 @@ class DatagramServer:
         self.emulator = emulator
         self.host = host
         self.port = port
+        self._seen = seen
         self._clock = SystemClock()
         self._stop = threading.Event()
         self._receiving = threading.Lock()
@@ -77,4 +84,7 @@ class DatagramServer:
             if not select.select([self._socket], [], [], _POLL)[0]:
                 continue
             with self._receiving:
-                self.emulator.receive(self._socket.recv(_LARGEST))
+                datagram = self._socket.recv(_LARGEST)
+                self.emulator.receive(datagram)
+                if datagram and self._seen is not None:
+                    self._seen(Request("", self.origin, {}, datagram), None)

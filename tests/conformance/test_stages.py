@@ -189,6 +189,17 @@ def test_a_fault_of_datagrams_ends_after_its_count_and_with_the_stage() -> None:
     assert socket.socket.sendto is plain
 
 
+def test_the_sandbox_reports_datagrams_that_are_not_empty() -> None:
+    seen: list[tuple[bytes, None]] = []
+    server = DatagramServer(Agent(), seen=lambda request, status: seen.append((request.body, status))).start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for body in (b"", b"a line\n"):
+            sender.sendto(body, ("127.0.0.1", server.port))
+    assert server.settle(10)
+    server.stop()
+    assert seen == [(b"a line\n", None)]
+
+
 def test_the_sandbox_scripts_no_fault_for_datagrams() -> None:
     with pytest.raises(UsageError, match="receives datagrams and sends no replies"):
         DatagramServer(Agent(), faults=parse_faults("429"))
