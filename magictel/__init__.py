@@ -29,8 +29,8 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     settings      models, layers with each value's origin, trust in files, descriptions, edits
     encoding      templates, payloads, redaction of attributes, invalid points
     http          requests and replies, the responder (a proxy, another product, AWS), classification of replies
-    net           endpoint, address, dns, proxy, tls, connect: shared by transports and ladder
-    model         metrics, outcome, finding, verification, timing, events: values shared by all packages
+    net           endpoint, address, proxy, tls, connect (and DNS): shared by transports and ladder
+    model         metrics, outcome, finding, verification, timing, observer, events: values shared by all packages
     secrets       secret values, and the redactor that masks them in any spelling
     catalogue     pages of the codes; facts about built-in exporters
     clock, env_quotes, errors, files, text

@@ -39,7 +39,7 @@ class ReadBack(Generic[E]):
         self.exporter = exporter
 
     def expect(self, series: Series, point: Point) -> Expected | None:
-        """How the backend should show a sent point; None: it cannot be queried."""
+        """How the backend should show a sent point; None: no query shows it, so it is *unverified* if it was accepted."""
         return None
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
