@@ -122,7 +122,7 @@ def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagno
 
 def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     shown = " ".join(text.split())[:120]
-    message = "not recognised: the text contains no status, no connection error and no error of this backend"
+    message = "not recognised: the text contains no status, no connection error and no known error of a backend"
     message = f"{message}: {shown}" if shown else "nothing was pasted"
     stated: Literal["no"] | None = None
     if never := _NEVER_AGAIN.search(text):
