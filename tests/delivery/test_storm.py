@@ -71,7 +71,7 @@ def test_however_much_waits_an_export_makes_few_requests(storm: str, in_flight: 
     ledger = over.rig.pipeline.ledger
     assert (ledger.kept, ledger.delivered, ledger.dropped) == (2 * EXPORTS, 0, 0)
     assert ledger.attempts == len(over.rig.attempts)
-    assert sum(reason.count for reason in ledger.failed) == ledger.attempts
+    assert sum(attempts.count for attempts in ledger.failed) == ledger.attempts
     over.rig.pipeline.close()
 
 

@@ -177,7 +177,7 @@ def test_whatever_fails_or_warns_says_what_to_do(code: str) -> None:
     """A finding without a remedy of its own has that of its code's page."""
     for outcome in (Status.FAIL, Status.WARN):
         finding = Finding(Rung.CONFIG, outcome, "it does not hold", code)
-        seen = next(climb({Rung.CONFIG: lambda message=finding: message}, until=Rung.CONFIG))
+        seen = next(climb({Rung.CONFIG: lambda finding=finding: finding}, until=Rung.CONFIG))
         assert seen.remedy
         assert not seen.remedy.startswith("$ ")
         remedied = replace(finding, remedy="mend it")

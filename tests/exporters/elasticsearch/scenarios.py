@@ -134,11 +134,11 @@ MAPPINGS: list[tuple[str, dict[str, Any], SendOutcome]] = [
 
 def test_what_users_cannot_see_is_never_called_equal(engine: Engine) -> None:
     beside = [engine.beside(str(number)) for number in range(len(MAPPINGS))]
-    for (_, properties, _), change in zip(MAPPINGS, beside, strict=True):
-        change.make({"properties": properties})
-    results = sent_side_by_side([change.job() for change in beside])
-    for change in beside:
-        change.http.delete(f"/{change.index}")
+    for (_, properties, _), other in zip(MAPPINGS, beside, strict=True):
+        other.make({"properties": properties})
+    results = sent_side_by_side([other.job() for other in beside])
+    for other in beside:
+        other.http.delete(f"/{other.index}")
     assert {name: result.outcome for (name, _, _), result in zip(MAPPINGS, results, strict=True)} == {
         name: outcome for name, _, outcome in MAPPINGS
     }
@@ -251,11 +251,11 @@ def test_clean_deletes_exactly_the_run(engine: Engine) -> None:
     exporter.shutdown(0)
     result = sent(engine.job(), run_id="run-to-be-cleaned")
     assert result.outcome is SendOutcome.VERIFIED
-    statuses: list[int] = []
+    counts: list[int] = []
     cleaned = clean(
-        engine.job(), "run-to-be-cleaned", say=lambda _, count: statuses.append(count), expected=12, clock=engine.clock
+        engine.job(), "run-to-be-cleaned", say=lambda _, count: counts.append(count), expected=12, clock=engine.clock
     )
-    assert (statuses, cleaned.deleted, cleaned.complete) == ([12], 12, True)
+    assert (counts, cleaned.deleted, cleaned.complete) == ([12], 12, True)
     engine.http.post(f"/{engine.index}/_refresh")
     assert engine.http.get(f"/{engine.index}/_count").json()["count"] == 1
 
