@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint
 
 _SCALES = range(-4, 9)
 """Prometheus' schemas: a larger scale is lowered, a smaller one is refused."""
+_FINEST = 1 << _SCALES[-1]
+"""Buckets between two powers of two at the largest scale: a bound of any scale is a bound of this one."""
 Numbers = tuple[float, ...]
-"""Count, sum, and the counts of all buckets that are not empty, from the lowest values to the highest."""
+"""Count and sum, then the outer bound and the count of each bucket that is not empty, from the lowest values to the highest.
+
+The outer bound is the one farther from zero, and 0 for the zero bucket.
+"""
 
 
 def is_native(point: Any) -> bool:
@@ -20,20 +26,41 @@ def is_native(point: Any) -> bool:
 
 def sent_numbers(point: ExponentialHistogramDataPoint) -> Numbers:
     """Return the numbers of a point after Prometheus has lowered its scale, which merges neighbouring buckets."""
-    shift = max(0, point.scale - _SCALES[-1])
-    negative, positive = (_merged(side.offset, side.bucket_counts, shift) for side in (point.negative, point.positive))
-    buckets = [*reversed(negative), point.zero_count, *positive]
-    return (float(point.count), float(point.sum or 0.0), *(float(count) for count in buckets if count))
+    negative = [(-bound, count) for bound, count in _buckets(point.scale, point.negative)]
+    buckets = [*reversed(negative), (0.0, point.zero_count), *_buckets(point.scale, point.positive)]
+    return _numbers(point.count, point.sum or 0.0, buckets)
 
 
 def seen_numbers(shown: Mapping[str, Any]) -> Numbers:
     """Return the numbers of a histogram in a query's result: `{"count": "3", "sum": "6", "buckets": [[0, "1", "2", "3"], …]}`."""
-    buckets = [float(count) for *_, count in shown.get("buckets") or ()]
-    return (float(shown["count"]), float(shown["sum"]), *(count for count in buckets if count))
+    buckets = [(_outer_bound(float(low), float(high)), count) for _, low, high, count in shown.get("buckets") or ()]
+    return _numbers(shown["count"], shown["sum"], buckets)
 
 
-def _merged(offset: int, counts: Any, shift: int) -> list[int]:
+def _numbers(count: Any, total: Any, buckets: list[tuple[float, Any]]) -> Numbers:
+    filled = [(bound, float(number)) for bound, number in buckets if float(number)]
+    return (float(count), float(total), *(number for bucket in filled for number in bucket))
+
+
+def _buckets(scale: int, side: Any) -> Iterator[tuple[float, int]]:
+    """Yield the bound farther from zero, without its sign, and the count of each bucket of a side, outwards."""
+    lowered = max(0, scale - _SCALES[-1])
     merged: dict[int, int] = {}
-    for index, count in enumerate(counts, offset):
-        merged[index >> shift] = merged.get(index >> shift, 0) + count
-    return [merged[index] for index in sorted(merged)]
+    for index, count in enumerate(side.bucket_counts, side.offset):
+        merged[index >> lowered] = merged.get(index >> lowered, 0) + count
+    for index, count in merged.items():
+        yield _bound((index + 1) << (_SCALES[-1] - scale + lowered)), count
+
+
+def _outer_bound(low: float, high: float) -> float:
+    """Return a bucket's outer bound as `_bound` computes it: bounds of a server may differ in their last digit."""
+    if low <= 0 <= high:
+        return 0.0
+    outer = max(abs(low), abs(high))
+    bound = outer if math.isinf(outer) else _bound(round(math.log2(outer) * _FINEST))
+    return -bound if high < 0 else bound
+
+
+def _bound(index: int) -> float:
+    """Return the bound with an index at the largest scale."""
+    return 2.0 ** (index / _FINEST) if index < 1024 * _FINEST else math.inf
