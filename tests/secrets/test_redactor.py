@@ -317,7 +317,8 @@ TOKENS = {
 
 @pytest.mark.parametrize("kind", TOKENS)
 @pytest.mark.parametrize(
-    "text", ["{}", "invalid token {}, try another", '{{"error": "{}"}}', "line\\n{}", "q%3D{}&x=1"]
+    "text",
+    ["{}", "invalid token {}, try another", '{{"error": "{}"}}', "line\\n{}", "q%3D{}&x=1", "q\\u003d{}", "q\\x3d{}"],
 )
 def test_a_token_of_a_well_known_shape_is_masked_although_nobody_configured_it(kind: str, text: str) -> None:
     wanted = text.format("***")
@@ -333,6 +334,7 @@ def test_a_token_of_a_well_known_shape_is_masked_although_nobody_configured_it(k
         "ghp_ is the prefix of a token", "ghp_short123", "the counter highp_connections_established_total",
         "glpat-is-how-tokens-of-gitlab-begin", "xoxb-tokens-are-those-of-bots", "AKIA0123", "AKIAmixedCaseIsNoKeyAtAll00",
         "eyJ is base64 of an object", "eyJhIjoiYSBsb25nIG9iamVjdCBpbiBiYXNlNjQifQ==", "MAKING_ASIAN_MARKETS",
+        "highs_of_the_last_24_hours_total", "thoughp_4connections_established", "SEASIA0123456789ABCDEFGH",
         "github_pat_ followed by words", "a.b.c 1.2.3 magictel.exporters",
     ],
 )  # fmt: skip
