@@ -29,7 +29,7 @@ from magictel.plugin.http_exporter import HttpExporter
 from magictel.plugin.interface import ReadBack
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.model import ExporterSettings
-from magictel.verify.read_back import expected_points
+from magictel.verify.sample import expected_points
 
 _QUICK = {
     "timeout": 30.0,

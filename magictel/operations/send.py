@@ -18,7 +18,7 @@ from magictel.operations.send_result import judged, tuning, undelivered, with_se
 from magictel.operations.target_run import Job, leaving, side_by_side
 from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import Sample, new_run_id, sample
-from magictel.verify.read_back import expected_points, read_back
+from magictel.verify.sample import expected_points, read_back
 
 _LEAST = 0.1
 """Seconds for sending if the rungs before used up the deadline."""

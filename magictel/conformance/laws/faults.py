@@ -16,7 +16,7 @@ from magictel.model.outcome import Delivered, Fate, ItemVerdict, Outcome, Partia
 from magictel.plugin.exporter import Exporter
 from magictel.secrets.redactor import Redactor
 from magictel.secrets.secret import Secret
-from magictel.verify.read_back import expected_points
+from magictel.verify.sample import expected_points
 
 LAWS = LawRegistry(Need.PUSH)
 _TABLE: tuple[tuple[int, bool | None], ...] = (
