@@ -52,10 +52,17 @@ def table(rows: list[dict[str, Any]], variable: str | None = None) -> str:
 
 
 def own_options(exporter: str) -> str:
-    """The exporter's own options, and shared ones whose default is its own."""
+    """The exporter's own options, and shared ones whose default or variables are its own."""
     shared = {row["name"]: row["default"] for row in option_rows(HttpSettings)}
-    rows = option_rows(entry_points.load(exporter).Settings)
-    return table([row for row in rows if row["name"] not in shared or row["default"] != shared[row["name"]]])
+    model = entry_points.load(exporter).Settings
+    return table(
+        [
+            row
+            for row in option_rows(model)
+            if row["default"] != shared.get(row["name"], ...)
+            or row["env"] != (f"{model.env_prefix}{row['name']}".upper(),)
+        ]
+    )
 
 
 def printed(*words: str, prompt: str = "") -> str:
@@ -169,7 +176,7 @@ def fresh(written: str) -> str:
 
 def test_what_is_generated_is_somewhere() -> None:
     names = {block[1] for document in DOCUMENTS for block in BLOCK.findall(text(document))}
-    settings = {"elasticsearch", "prometheus-remote-write", "console", "file", "http", "delivery"}
+    settings = {"elasticsearch", "otlp", "prometheus-remote-write", "console", "file", "http", "delivery"}
     assert names == {f"settings-{name}" for name in settings} | {
         *("help", "help-sandbox", "explain-net.tcp.refused", "retry", "topics", "packages"),
         *OWNERS,
