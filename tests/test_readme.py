@@ -29,7 +29,7 @@ SENTENCES = {
     "name": "The name that commands use",
     "summary": "One line for `list`",
     "Settings": "The settings model",
-    "kind": "`push` sends by itself; `foreign` wraps another OpenTelemetry exporter",
+    "kind": "`push` sends by itself; `page` is scraped; `foreign` wraps another OpenTelemetry exporter",
     "temporalities": "The temporalities that it can send",
     "method": "The method of the request that carries a payload",
     "content_type": "The content type of a payload, unless its route names one",
@@ -112,8 +112,16 @@ def excerpt(name: str) -> str:
 
 
 OWNERS = {
-    "attributes": (("plugin/interface.py", "Authored"), ("plugin/http_exporter.py", "HttpExporter")),
-    "methods": (("plugin/interface.py", "Authored"), ("plugin/http_exporter.py", "HttpExporter")),
+    "attributes": (
+        ("plugin/interface.py", "Described"),
+        ("plugin/interface.py", "Authored"),
+        ("plugin/http_exporter.py", "HttpExporter"),
+    ),
+    "methods": (
+        ("plugin/interface.py", "Described"),
+        ("plugin/interface.py", "Authored"),
+        ("plugin/http_exporter.py", "HttpExporter"),
+    ),
     "readback": (("plugin/interface.py", "ReadBack"),),
 }
 """Where the classes are whose members an author may write."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from magictel.errors import MagictelError, SettingsError
-from magictel.plugin.interface import Authored, S
+from magictel.plugin.interface import Described, S
 from magictel.settings.load import Resolved, resolve_settings
 
 
 def settings_from_environment(
-    exporter: type[Authored[S]], environment: Mapping[str, str], log: logging.Logger
+    exporter: type[Described[S]], environment: Mapping[str, str], log: logging.Logger
 ) -> tuple[S, SettingsError | None]:
     """Return settings and None, or, after an error in the log, defaults and why the settings are unusable. Never raise."""
     try:

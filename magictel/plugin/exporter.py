@@ -5,18 +5,16 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
-import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any, final
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
-from magictel.clock import Clock, SystemClock
 from magictel.delivery.attempt import Attempted
 from magictel.delivery.batch import Batch
 from magictel.delivery.log import DeliveryLog
@@ -31,16 +29,14 @@ from magictel.encoding.prepared import Prepared
 from magictel.encoding.scrub import Scrub
 from magictel.encoding.withheld import BUG, Withheld
 from magictel.errors import MagictelError, SettingsError
-from magictel.model.finding import SideEffect
 from magictel.model.metrics import Group, Point, Series, count_points, groups, in_time_order
 from magictel.model.observer import Observers
 from magictel.model.outcome import Receipt, Unavailable
-from magictel.plugin.environment import settings_from_environment
+from magictel.plugin.configured import Configured
 from magictel.plugin.interface import INTERFACE as INTERFACE
 from magictel.plugin.interface import Authored, S
 from magictel.plugin.parts import Parts
 from magictel.plugin.temporality import preferred_temporality
-from magictel.secrets.redactor import Redactor
 from magictel.settings.model import HttpSettings
 from magictel.transports.instrumentation import uninstrumented
 
@@ -48,40 +44,14 @@ _SLICE = 2_500
 """Points encoded at a time, which bounds an encoder's memory."""
 
 
-class Exporter(Authored[S], MetricExporter):
+class Exporter(Configured[S], Authored[S], MetricExporter):
     """An `opentelemetry.sdk.metrics.export.MetricExporter` whose author writes pure functions only."""
 
-    def __init__(
-        self,
-        settings: S | None = None,
-        *,
-        target: str | None = None,
-        clock: Clock | None = None,
-        environment: Mapping[str, str] | None = None,
-        **_: Any,
-    ) -> None:
-        """Settings come from the caller or, with no argument, from the environment.
-
-        A no-argument constructor never raises for bad settings: OpenTelemetry's auto-instrumentation makes exporters so,
-        and an exception there would take traces and logs down as well. The exporter then logs one sentence, and drops and counts.
-        """
-        self.target = target or self.name
-        self.log = logging.getLogger(f"magictel.{self.target}")
-        self.clock: Clock = clock or SystemClock()
-        self.unusable: SettingsError | None = None
-        self.origins: Mapping[str, str] = {}
-        """Where the values of options come from, for remedies; empty if the settings were made by a program."""
-        self.allowed: frozenset[SideEffect] = frozenset()
-        """Side effects that probes may have beyond read-only (`check --allow`)."""
-        self.climb_until: float | None = None
-        """Deadline of all rungs together, on the monotonic clock; None: each rung has its own timeout."""
-        if settings is None:
-            env: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
-            settings, self.unusable = settings_from_environment(type(self), env, self.log)
-        self.settings: S = settings
-        super().__init__(preferred_temporality(settings.temporality))
-        self.redact = Redactor(self.secrets(), settings.plain_values())
-        self.scrub = Scrub(settings.redact_attributes, settings.drop_attributes)
+    def __init__(self, settings: S | None = None, **options: Any) -> None:
+        """As `Configured`: without an argument, settings come from the environment."""
+        super().__init__(settings, **options)
+        MetricExporter.__init__(self, preferred_temporality(self.settings.temporality))
+        self.scrub = Scrub(self.settings.redact_attributes, self.settings.drop_attributes)
         self.observers = Observers()
         """What follows its deliveries: its log, and what an operation adds."""
         self._layouts = Layouts()
@@ -89,12 +59,6 @@ class Exporter(Authored[S], MetricExporter):
         self._batches = itertools.count(1)
         self._start_life()
         _ALIVE.add(self)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(target={self.target!r})"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("an exporter is never pickled: it holds credentials and connections")
 
     def __del__(self) -> None:
         """Report points that are still in the outbox when the exporter is garbage-collected without a shutdown."""

@@ -1,7 +1,7 @@
 """The plugin interface: what the author of an exporter writes. All of it but `attempt` is pure.
 
 An author gives a settings model, `encode` (the plain truth: one item on the wire), `judge` (the one place that reads a
-reply), probes for the ladder, and a `ReadBack` (how a sent point looks in the backend).
+reply), probes for the ladder, and a `ReadBack` (how a sent point looks in the backend). A page that is scraped has `Described` only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Un
 from magictel.settings.model import ExporterSettings
 
 S = TypeVar("S", bound=ExporterSettings)
-E = TypeVar("E", bound="Authored[Any]")
+E = TypeVar("E", bound="Described[Any]")
 INTERFACE = 2
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
 ExporterKind = Literal["push", "page", "foreign"]
@@ -88,8 +88,8 @@ class ReadBack(Generic[E]):
 _ReadBack = ReadBack  # `ReadBack` is an attribute in the class below
 
 
-class Authored(ABC, Generic[S]):
-    """What an exporter's author writes."""
+class Described(ABC, Generic[S]):
+    """What every exporter declares, whether it pushes or is scraped: its name and settings, the ladder's steps, and its read-back."""
 
     interface: ClassVar[int] = INTERFACE
     """The version of the plugin interface that the exporter is written for. A plugin sets it itself, because an inherited number would be
@@ -110,6 +110,45 @@ class Authored(ABC, Generic[S]):
     """Lower-case words that name this backend in logs and addresses; `diagnose` guesses by them."""
     code_families: ClassVar[tuple[str, ...]] = ()
     """First parts of the codes that only this backend uses (`es` of `es.write.queue-full`), for `diagnose`."""
+
+    settings: S
+
+    def secrets(self) -> Iterable[str]:
+        """All secret values of the settings, for redaction."""
+        return self.settings.secret_values()
+
+    def endpoint(self) -> str:
+        """Where data goes, for display, without credentials."""
+        return ""
+
+    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """The steps of the ladder below the round trip; a rung without a step is skipped."""
+        return {}
+
+    @cached_property
+    def readback(self) -> _ReadBack[Any]:
+        """The read-back of this exporter, created at first use."""
+        return self.ReadBack(self)
+
+    def refused_by_system(self, failure: OSError) -> Outcome | None:
+        """The verdict on an error of the operating system (a full disk, a closed pipe), for `diagnose`; None: no verdict."""
+        return None
+
+    def close(self) -> None:
+        """Release the transport's resources; may be called twice, and after a fork."""
+
+    def after_fork(self) -> None:
+        """In a forked child: drop the parent's connections without sending on them. Default: `close`."""
+        self.close()
+
+    @classmethod
+    def check_settings(cls, settings: Any) -> None:
+        """Raise `SettingsError` for errors that the model cannot detect (an address that does not parse)."""
+
+
+class Authored(Described[S]):
+    """What the author of an exporter that pushes writes besides."""
+
     in_time_order: ClassVar[bool] = False
     """True: the points of a metric are sent in the order of their timestamps, for a backend that refuses older points."""
 
@@ -120,8 +159,6 @@ class Authored(ABC, Generic[S]):
 
     statuses: ClassVar[Mapping[int, bool]] = {}
     """Statuses for which this backend differs from the general retry table, and whether each is temporary."""
-
-    settings: S
 
     @abstractmethod
     def encode(self, series: Series, point: Point) -> bytes | Withheld:
@@ -182,38 +219,6 @@ class Authored(ABC, Generic[S]):
     @abstractmethod
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send a payload once and judge the reply. Never raises for expected failures."""
-
-    def secrets(self) -> Iterable[str]:
-        """All secret values of the settings, for redaction."""
-        return self.settings.secret_values()
-
-    def endpoint(self) -> str:
-        """Where data goes, for display, without credentials."""
-        return ""
-
-    def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
-        """The steps of the ladder below the round trip; a rung without a step is skipped."""
-        return {}
-
-    @cached_property
-    def readback(self) -> _ReadBack[Any]:
-        """The read-back of this exporter, created at first use."""
-        return self.ReadBack(self)
-
-    def refused_by_system(self, failure: OSError) -> Outcome | None:
-        """The verdict on an error of the operating system (a full disk, a closed pipe), for `diagnose`; None: no verdict."""
-        return None
-
-    def close(self) -> None:
-        """Release the transport's resources; may be called twice, and after a fork."""
-
-    def after_fork(self) -> None:
-        """In a forked child: drop the parent's connections without sending on them. Default: `close`."""
-        self.close()
-
-    @classmethod
-    def check_settings(cls, settings: Any) -> None:
-        """Raise `SettingsError` for errors that the model cannot detect (an address that does not parse)."""
 
 
 def declared_interface(exporter: type[Any]) -> int | None:

@@ -25,8 +25,6 @@ from magictel.settings.names import did_you_mean, normal
 GROUP = "magictel.exporters"
 OTHERS_GROUP = "opentelemetry_metrics_exporter"
 State = Literal["ready", "needs", "broken"]
-_KINDS = ("push", "foreign")
-"""Kinds of exporters that can run; pages are not supported yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +198,12 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
     """Raise `PluginError` for an object that is not an exporter of this interface."""
     if not isinstance(exporter, type):
         raise plugin_error(point, f"{point.value} is not a class")
-    from magictel.plugin.exporter import Exporter
-    from magictel.plugin.interface import INTERFACE, declared_interface
+    from opentelemetry.sdk.metrics.export import MetricReader
 
-    if not issubclass(exporter, Exporter):
+    from magictel.plugin.exporter import Exporter
+    from magictel.plugin.interface import INTERFACE, Described, declared_interface
+
+    if not issubclass(exporter, Described):
         what = f"{point.value} is {_kind_of(exporter)}, and magictel needs a subclass of magictel.Exporter"
         raise plugin_error(point, what)
     interface = declared_interface(exporter)
@@ -213,8 +213,11 @@ def _fits(exporter: Any, point: EntryPoint) -> None:
         raise PluginError("plugin.interface", what, remedy)
     if not isinstance(getattr(exporter, "Settings", None), type):
         raise plugin_error(point, f"{point.value} has no Settings")
-    if exporter.kind not in _KINDS:
+    needed = {"push": Exporter, "foreign": Exporter, "page": MetricReader}.get(exporter.kind)
+    if needed is None:
         raise plugin_error(point, f'{point.value} is of the unknown kind "{exporter.kind}"')
+    if not issubclass(exporter, needed):
+        raise plugin_error(point, f'{point.value} is of kind "{exporter.kind}" and no subclass of {needed.__name__}')
 
 
 def _kind_of(plugin: type[Any]) -> str:

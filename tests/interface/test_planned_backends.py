@@ -68,7 +68,7 @@ FITS = {
 }
 MISSING = {
     "gRPC and Kafka": "the laws' scripted backend speaks HTTP only; network rungs are there (`network_steps`)",
-    "a page that is scraped": "`kind = page` is refused by the registry: nothing serves one yet",
+    "a page that is scraped": "the registry accepts `kind = page`; nothing serves one yet",
     "foreign exporters": "`kind = foreign` is let in; nothing rebuilds a collection from `Prepared.at` yet",
     "a proof of deltas": "`replay --verify` prepares each slice again, where a `convert` that keeps state makes other points",
     "several points in one item": "an item is one point (Elasticsearch's otel mode)",

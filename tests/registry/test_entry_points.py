@@ -81,6 +81,9 @@ def test_a_plugin_is_seen_as_soon_as_it_is_installed_and_no_longer_once_it_is_go
 
 
 BASE = "from magictel import Exporter, ExporterSettings\n"
+PAGE = f"""{BASE}from magictel.plugin.configured import Configured
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+"""
 READER = f"""{BASE}from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 class AcmeExporter(InMemoryMetricReader): interface, Settings = 2, ExporterSettings
 """
@@ -120,8 +123,16 @@ BROKEN = {
     "no settings": (f"{BASE}class AcmeExporter(Exporter): interface = 2", "has no Settings"),
     "settings that are none": (f"{BASE}class AcmeExporter(Exporter): interface, Settings = 2, int", "Error"),
     "a kind that nothing here can run": (
+        f"{BASE}class AcmeExporter(Exporter): interface, kind, Settings = 2, 'pull', ExporterSettings",
+        'of the unknown kind "pull"',
+    ),
+    "a page that is no reader": (
         f"{BASE}class AcmeExporter(Exporter): interface, kind, Settings = 2, 'page', ExporterSettings",
-        'of the unknown kind "page"',
+        'of kind "page" and no subclass of MetricReader',
+    ),
+    "a page that does not declare its kind": (
+        f"{PAGE}class AcmeExporter(Configured, InMemoryMetricReader): interface, Settings = 2, ExporterSettings",
+        'of kind "push" and no subclass of Exporter',
     ),
 }
 
@@ -156,6 +167,15 @@ def test_loading_a_broken_plugin_raises_the_reason(case: str, folder: Path) -> N
         entry_points.load("acme")
     assert reason in caught.value.message
     assert caught.value.remedy
+
+
+def test_a_page_is_an_exporter_that_is_a_metric_reader(folder: Path) -> None:
+    members = "interface, kind, name, Settings = 2, 'page', 'acme', ExporterSettings"
+    page = f"{PAGE}class AcmeExporter(Configured, InMemoryMetricReader): {members}"
+    install(folder, "acme", {"acme": "acme_page:AcmeExporter"}, {"acme_page": page})
+    (entry,) = registered("acme")
+    assert entry.says == "configured"
+    assert entry_points.load("acme").kind == "page"
 
 
 def test_the_interface_may_be_written_on_any_class_of_the_plugins_own(folder: Path) -> None:
