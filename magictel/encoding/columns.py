@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import sys
 from array import array
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from operator import attrgetter, itemgetter
+from operator import add, attrgetter, itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ from magictel.model.metrics import Attributes, Point
 
 H = TypeVar("H", bound=Hashable)
 V = TypeVar("V")
+_ROWS = 200
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -70,6 +72,30 @@ def pieces(raw: bytes | bytearray, width: int) -> Column:
 @lru_cache(maxsize=64)
 def _cutter(width: int, count: int) -> struct.Struct:
     return struct.Struct(f"{width}s" * count)
+
+
+def doubles(values: Sequence[float], tails: bytes | list[bytes]) -> Column | None:
+    """Return 64-bit floats, each with a tail behind it; None where one is NaN. Raises `OverflowError`, `TypeError`."""
+    numbers = array("d", values)
+    if math.isnan(sum(numbers)):  # also inf - inf: then one by one
+        return None
+    raw = little_endian(numbers)
+    if isinstance(tails, list):
+        return list(map(add, pieces(raw, 8), tails))
+    width = 8 + len(tails)
+    joined = bytearray((b"\0" * 8 + tails) * len(numbers))
+    for place in range(8):
+        joined[place::width] = raw[place::8]
+    return pieces(joined, width)
+
+
+def transposed(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the columns of rows; a few rows at a time, as `zip` creates an object for each: see `Rows.columns`."""
+    columns: list[list[int]] = [[] for _ in rows[0]]
+    for start in range(0, len(rows), _ROWS):
+        for column, part in zip(columns, zip(*rows[start : start + _ROWS], strict=True), strict=True):
+            column += part
+    return columns
 
 
 class HistogramColumns(NamedTuple):

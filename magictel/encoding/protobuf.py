@@ -6,7 +6,7 @@ Reading invalid bytes raises one of `MALFORMED`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from sys import intern
 from typing import Any
 
@@ -30,6 +30,16 @@ def varint(number: int) -> bytes:
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
+
+
+def zigzag(number: int) -> int:
+    """Return a number as protobuf writes `sint32` and `sint64`, in a varint."""
+    return number << 1 if number >= 0 else ~(number << 1)
+
+
+def packed_varints(number: int, values: Iterable[int]) -> bytes:
+    """Return a packed field of varints."""
+    return field(number, b"".join(map(varint, values)))
 
 
 def field(number: int, content: bytes) -> bytes:

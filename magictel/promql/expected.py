@@ -15,17 +15,21 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.formats import lossy
 from magictel.formats.prometheus.names import label_name, label_value
 from magictel.formats.prometheus.native import seen_numbers, sent_numbers
-from magictel.formats.prometheus.series import SeriesNames, identity, reserved, samples
-from magictel.model.metrics import Point, Series
+from magictel.formats.prometheus.series import SeriesNames, identity, reserved
+from magictel.model.metrics import Point, Series, Stream
 from magictel.model.verification import POINT, Expected, Seen, Value
 
 POINT_LABEL = label_name(POINT)
 _NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})
 
 
-def expected(names: SeriesNames, series: Series, point: Point, *, target_info: bool) -> Expected:
-    """Return how a sent point should be shown."""
-    labels = names.labels(series)
+def expected(
+    names: SeriesNames, series: Series, point: Point, *, target_info: bool, target: Mapping[str, str] | None = None
+) -> Expected:
+    """Return how a sent point should be shown. `target`: the labels that a scrape adds, which rename a point's own ones."""
+    target = dict(target or {})
+    on_page = names.labels(series)
+    labels = {f"exported_{name}" if name in target else name: value for name, value in on_page.items()} | target
     fields: dict[str, Value] = {
         "name": series.stream.name,
         "keys": tuple(sorted(key for key, value in series.attributes.items() if label_value(value))),
@@ -36,13 +40,13 @@ def expected(names: SeriesNames, series: Series, point: Point, *, target_info: b
     named = names.named(series.stream)
     by_name = {named(key): key for key in series.attributes}
     if len(by_name) == len(series.attributes):  # no two keys share a name: the value as sent, not as text
-        taken = reserved(series.stream, names.fixed(series.stream))
+        taken = {*reserved(series.stream, names.fixed(series.stream)), *target}
         for name, key in by_name.items():
             fields[f"labels.exported_{name}" if name in taken else f"labels.{name}"] = _value(series.attributes[key])
     resource = series.stream.resource
-    if target_info and identity(resource):
+    if target_info and (target or identity(resource)):
         fields.update({f"target_info.{name}": value for name, value in names.resource_labels(resource).items()})
-    fields.update(_numbers(point))
+    fields.update(_numbers(names, series.stream, point))
     point_name = labels.get(POINT_LABEL)
     return Expected(key_of(labels), f"{series.stream.name} {point_name}" if point_name else str(series), fields)
 
@@ -119,13 +123,13 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
     return lossy.double(sent, seen)
 
 
-def _numbers(point: Point) -> Mapping[str, Value]:
-    if isinstance(point, ExponentialHistogramDataPoint):
+def _numbers(names: SeriesNames, stream: Stream, point: Point) -> Mapping[str, Value]:
+    if isinstance(point, ExponentialHistogramDataPoint) and names.native_histograms:
         return {"value": sent_numbers(point), "min": point.min, "max": point.max}
-    if not isinstance(point, HistogramDataPoint):
+    if not isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
         return {"value": _number(point.value)}
     fields: dict[str, Value] = {"min": point.min, "max": point.max}
-    for suffix, extra, value in samples(point):
+    for suffix, extra, value in names.samples(stream, point):
         fields[f"bucket {extra['le']}" if extra else suffix.removeprefix("_")] = _number(value)
     return fields
 

@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint
 
 from magictel.formats.prometheus.names import label_value
 from magictel.formats.prometheus.native import sent_numbers
-from magictel.formats.prometheus.series import SeriesNames, identity, milliseconds, samples
+from magictel.formats.prometheus.series import SeriesNames, identity, milliseconds
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Seen, Unreadable, Value
@@ -48,7 +48,8 @@ class Identities:
             known = self._new(series)
         values: Iterable[tuple[str, Mapping[str, str], Value]]
         try:
-            values = native(point) or samples(point, self._names.bound_text(series.stream))
+            native_values = native(point) if self._names.native_histograms else []
+            values = native_values or self._names.samples(series.stream, point)
         except (
             OverflowError,
             ValueError,

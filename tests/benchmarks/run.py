@@ -21,9 +21,10 @@ _PEERS = (
     "elasticsearch9",
     "opentelemetry-sdk",
     "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry-exporter-prometheus",
     "opentelemetry-exporter-prometheus-remote-write",
 )
-_PARTS = ("elasticsearch", "remote-write", "small", "memory", "start-up")
+_PARTS = ("elasticsearch", "remote-write", "page", "small", "memory", "start-up")
 
 
 def main() -> int:
@@ -50,6 +51,8 @@ def _tables(part: str, port: int, points: int) -> Iterator[Table]:
             return tables.elasticsearch(port, points)
         case "remote-write":
             return tables.remote_write(port, points)
+        case "page":
+            return tables.page(points)
         case "small":
             return tables.small(port)
         case "memory":

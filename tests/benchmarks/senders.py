@@ -13,10 +13,14 @@ from typing import Any
 import orjson
 from elasticsearch9 import Elasticsearch, OrjsonSerializer, helpers
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
 from opentelemetry.sdk.metrics.export import MetricExportResult
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from magictel.exporters.elasticsearch import ElasticsearchExporter
+from magictel.exporters.prometheus.encoding import PageEncoding
+from magictel.exporters.prometheus.negotiation import Form, Syntax
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter
 from magictel.model.metrics import count_points, groups
 from magictel.plugin.exporter import Exporter
@@ -90,6 +94,32 @@ def otlp_http(port: int) -> Send:
 def remote_write_peer(port: int) -> Send:
     """OpenTelemetry's remote-write exporter."""
     return _sdk(PrometheusRemoteWriteMetricsExporter(endpoint=f"http://127.0.0.1:{port}/api/v1/write"))
+
+
+def page(syntax: Syntax = "text") -> Send:
+    """Our page, encoded whole."""
+    encoding, form = PageEncoding(), Form(syntax, "" if syntax == "protobuf" else "1.0.0")
+
+    def send(collected: Any) -> None:
+        for piece in encoding.page(list(groups(collected)), form):
+            assert isinstance(piece, bytes), piece
+
+    return send
+
+
+def page_peer() -> Send:
+    """OpenTelemetry's Prometheus exporter: its reader, and prometheus_client's `generate_latest`."""
+    reader = PrometheusMetricReader()
+    registry = CollectorRegistry()
+    REGISTRY.unregister(reader._collector)
+    registry.register(reader._collector)
+    reader._collector._callback = None
+
+    def send(collected: Any) -> None:
+        reader._receive_metrics(collected)
+        assert generate_latest(registry).count(b"\n") > count_points(collected)
+
+    return send
 
 
 def documents(collected: Any) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from magictel.plugin.exporter import Exporter
+from tests.benchmarks import senders
 from tests.benchmarks.data import Data
 from tests.benchmarks.measure import Row, cpu_per_export, cpu_per_million, held_bytes, instructions, transient_mib
 from tests.benchmarks.senders import (
@@ -92,6 +93,23 @@ def remote_write(port: int, points: int) -> Iterator[Table]:
         )
 
 
+def page(points: int) -> Iterator[Table]:
+    """The scrape page, from the collection to its bytes; the peer is measured on fewer points where it is slow."""
+    for kind, fewer in (("gauge", 20_000), ("histogram", 2_000)):
+        rows = [
+            Row("magictel, warm", Data(points, kind), senders.page()),
+            Row("magictel, cold: new attributes each time", Data(points, kind), senders.page(), 1, True),
+            Row("magictel, warm, OpenMetrics", Data(points, kind), senders.page("openmetrics")),
+            Row("magictel, warm, protobuf", Data(points, kind), senders.page("protobuf")),
+            Row(
+                "opentelemetry-exporter-prometheus, generate_latest",
+                Data(min(points, fewer), kind),
+                senders.page_peer(),
+            ),
+        ]
+        yield Table(f"Scrape page, {kind}s, {points} points", "CPU s per million points", cpu_per_million(rows))
+
+
 def small(port: int) -> Iterator[Table]:
     """What an application's reader does every few seconds."""
     data = Data(SMALL)
@@ -118,6 +136,8 @@ def memory(port: int, points: int) -> Iterator[Table]:
     rows = [(name, transient_mib(lambda e=exporter: e.deliver(batch))) for name, exporter in exporters.items()]  # type: ignore[misc]
     bulk = helpers_bulk(port, fast_json=True)
     rows.append(("elasticsearch-py helpers.bulk, orjson", transient_mib(lambda: bulk(batch))))
+    whole = senders.page()
+    rows.append(("magictel, scrape page", transient_mib(lambda: whole(batch))))
     yield Table(f"Memory while {points} gauge points are sent", "MiB at the peak", rows)
     cached: list[tuple[str, float]] = []
     for kind in ("gauge", "histogram"):

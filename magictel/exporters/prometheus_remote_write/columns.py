@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from itertools import repeat
 from operator import add
 from typing import Any
 
-from magictel.encoding.columns import histogram_columns, little_endian, pieces
+from magictel.encoding.columns import doubles, histogram_columns, transposed
 from magictel.encoding.protobuf import varint
 from magictel.encoding.templates import Column, Constant, Filled, Pieces
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, encoded_label, left_out
-from magictel.exporters.prometheus_remote_write.label_columns import LabelColumns, LabelRows, joined
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, left_out
+from magictel.exporters.prometheus_remote_write.label_columns import SortedLabels
+from magictel.formats.prometheus.label_columns import LabelRows, encoded_label, in_place, joined
 from magictel.formats.prometheus.series import milliseconds, parts, reserved
 from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
-
-_ROWS = 200
 
 
 class ColumnEncoder(Encoder):
@@ -26,7 +23,7 @@ class ColumnEncoder(Encoder):
 
     def __init__(self, **choices: Any) -> None:
         super().__init__(**choices)
-        self._labellers: dict[Callable[[str], str], LabelColumns] = {}
+        self._labellers: dict[Callable[[str], str], SortedLabels] = {}
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
@@ -41,10 +38,10 @@ class ColumnEncoder(Encoder):
         each = first if len(tails) == 1 else list(map(tails.__getitem__, times))
         try:
             if stream.kind is not Kind.HISTOGRAM:
-                column = _column(values_of(points), each, width)
+                column = doubles(values_of(points), each)
                 return None if column is None else Filled(width, [column], width)
             bounds = tuple(points[0].explicit_bounds)  # type: ignore[union-attr] # a histogram's points are histogram points
-            columns = _histogram_columns(points, bounds, each, width)
+            columns = _histogram_columns(points, bounds, each)
         except (OverflowError, TypeError):
             return None
         return None if columns is None else Filled((width, bounds), columns, width * len(columns))
@@ -56,7 +53,7 @@ class ColumnEncoder(Encoder):
         if len(constants) == 1:
             return constants[0]
         return [
-            _in_place(len(attributes), column, [encoded.rows.positions or () for encoded in parted])
+            in_place(len(attributes), column, [encoded.rows.positions or () for encoded in parted])
             for column in zip(*constants, strict=True)
         ]
 
@@ -89,10 +86,10 @@ class ColumnEncoder(Encoder):
             constants.append(Pieces((heads[same], bound, after)))
         return [*constants, b""]
 
-    def _labels(self, stream: Stream) -> LabelColumns:
+    def _labels(self, stream: Stream) -> SortedLabels:
         """One for each way to name labels: attributes of pages and others may be the same objects."""
         named = self.named(stream)
-        return self._labellers.setdefault(named, LabelColumns(named))
+        return self._labellers.setdefault(named, SortedLabels(named))
 
 
 def _sample(width: int) -> bytes:
@@ -116,59 +113,25 @@ def _leads(parts: Sequence[Column | bytes], width: int) -> Callable[[int], Colum
     return leads
 
 
-def _in_place(count: int, parted: Sequence[Constant], positions: Sequence[Sequence[int]]) -> Constant:
-    """A constant of parts, each of which goes to its positions."""
-    if isinstance(parted[0], Pieces):
-        return Pieces(_in_place(count, parts, positions) for parts in zip(*parted, strict=True))  # type: ignore[misc]
-    whole: list[Any] = [b""] * count
-    for part, places in zip(parted, positions, strict=True):
-        for place, piece in zip(places, repeat(part) if isinstance(part, bytes) else part, strict=False):
-            whole[place] = piece
-    return whole
-
-
 def _histogram_columns(
-    points: Sequence[Point], bounds: tuple[float, ...], tails: bytes | list[bytes], width: int
+    points: Sequence[Point], bounds: tuple[float, ...], tails: bytes | list[bytes]
 ) -> list[Column] | None:
     histograms = histogram_columns(points)
     if histograms is None or bounds[-1:] == (math.inf,):
         return None
     columns: list[Column] = []
     running: list[int] | None = None
-    for counts in _transposed(histograms.buckets)[:-1]:
+    for counts in transposed(histograms.buckets)[:-1]:
         running = counts if running is None else list(map(add, running, counts))
-        columns.append(_column(running, tails, width) or ())
-    total = _column(histograms.counts, tails, width)
-    sums = _column(histograms.sums, tails, width)
+        columns.append(doubles(running, tails) or ())
+    total = doubles(histograms.counts, tails)
+    sums = doubles(histograms.sums, tails)
     if total is None or sums is None:
         return None
     return [*columns, total, sums, total]
-
-
-def _transposed(rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    """The columns of rows; a few rows at a time, as `zip` holds an object for each: see `Rows.columns`."""
-    columns: list[list[int]] = [[] for _ in rows[0]]
-    for start in range(0, len(rows), _ROWS):
-        for column, part in zip(columns, zip(*rows[start : start + _ROWS], strict=True), strict=True):
-            column += part
-    return columns
 
 
 @lru_cache(maxsize=1_000)
 def _tail(time: int) -> bytes:
     """What stands behind a sample's value: its time."""
     return b"\x10" + varint(milliseconds(time))
-
-
-def _column(values: Sequence[float], tails: bytes | list[bytes], width: int) -> Column | None:
-    """Values in bulk, each with its time behind it; None where one is NaN. Raises `OverflowError`, `TypeError`."""
-    numbers = array("d", values)
-    if math.isnan(sum(numbers)):  # also inf - inf: then one by one
-        return None
-    raw = little_endian(numbers)
-    if isinstance(tails, list):
-        return list(map(add, pieces(raw, 8), tails))
-    joined = bytearray((b"\0" * 8 + tails) * len(numbers))
-    for place in range(8):
-        joined[place::width] = raw[place::8]
-    return pieces(joined, width)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from magictel.encoding.protobuf import field, fields_of, varint
 from magictel.encoding.withheld import Withheld
+from magictel.formats.prometheus.label_columns import encoded_label
 from magictel.formats.prometheus.series import IDENTITY, SeriesNames, identity, milliseconds, samples
 from magictel.model.metrics import Group, Kind, Point, Series, Stream, times_of
 
@@ -80,11 +81,6 @@ def left_out(stream: Stream) -> tuple[str, str] | None:
             f"Prometheus needs cumulative points, these are {stream.temporality or 'of no known temporality'}",
         )
     return None
-
-
-def encoded_label(name: str, value: str) -> bytes:
-    """A label as field 1 of a `TimeSeries`."""
-    return field(1, field(1, name.encode()) + field(2, value.encode()))
 
 
 def count_series(body: bytes) -> int:

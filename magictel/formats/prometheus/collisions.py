@@ -16,10 +16,11 @@ from typing import Any
 
 from magictel.encoding.withheld import Withheld
 from magictel.formats.prometheus.likeness import Likeness
-from magictel.formats.prometheus.series import SeriesNames, milliseconds, samples
-from magictel.model.metrics import Attributes, Group, Kind, Point, Series, Stream, times_of
+from magictel.formats.prometheus.series import SeriesNames, milliseconds
+from magictel.model.metrics import Attributes, Group, Point, Series, Stream, times_of
 
 _WHY = "to Prometheus this is the same series and time as another point: it would silently keep one of the two"
+_WHY_UNTIMED = "to Prometheus this is the same series as another point, and a page has one sample of each"
 _Place = tuple[str, Hashable]
 _Sample = tuple[str, frozenset[tuple[str, str]], int]
 _Claimed = dict[_Sample, tuple[Series, Point]]
@@ -32,10 +33,14 @@ class SampleCollisions:
     each point's attributes with those of the collection before; new ones are compared as labels.
     """
 
-    def __init__(self, names: SeriesNames, code: str, leaves_out: Callable[[Stream], bool]) -> None:
-        """`code`: of those points. `leaves_out`: whether the encoder leaves a stream out."""
-        self._names, self._code, self._leaves_out = names, code, leaves_out
-        self._likeness = Likeness(names)
+    def __init__(
+        self, names: SeriesNames, code: str, leaves_out: Callable[[Stream], bool], *, timed: bool = True
+    ) -> None:
+        """`code`: of those points. `leaves_out`: whether the encoder leaves a stream out. `timed`: whether samples carry their
+        times; otherwise a series has one sample, and a repeat of a point is left out too.
+        """
+        self._names, self._code, self._leaves_out, self._timed = names, code, leaves_out, timed
+        self._likeness = Likeness(names, timed=timed)
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterator[Group | Withheld]:
         """Return a collection's groups without those points, and each of them withheld."""
@@ -95,7 +100,7 @@ class SampleCollisions:
             number: list(
                 zip(
                     self._likeness.texts(groups[number]),
-                    map(milliseconds, times_of(groups[number].points)),
+                    map(self._moment, times_of(groups[number].points)),
                     strict=True,
                 )
             )
@@ -116,9 +121,13 @@ class SampleCollisions:
                 series = Series(group.stream, point.attributes or {})
                 places = self._samples(series, point)
                 other = next((claimed[place] for place in places if place in claimed), None)
-                if other is not None and not _repeats(self._names, *other, series, point):
-                    yield Withheld(self._code, _WHY, _collision(self._names, *other, series, point), refused=True)
-                    continue
+                if other is not None:
+                    repeats = _repeats(self._names, *other, series, point)
+                    if not (repeats and self._timed):
+                        why = _WHY if self._timed else _WHY_UNTIMED
+                        shown = _collision(self._names, *other, series, point)
+                        yield Withheld(self._code, why, shown, refused=not repeats)
+                        continue
                 claimed.update(dict.fromkeys(places, (series, point)))
             kept.append(point)
         if kept:
@@ -130,11 +139,15 @@ class SampleCollisions:
         if name is None or self._leaves_out(series.stream):
             return []
         try:
-            parts = samples(point, self._names.bound_text(series.stream))
+            parts = self._names.samples(series.stream, point)
         except (OverflowError, ValueError):
             return []
-        labels, moment = self._names.labels(series), milliseconds(point.time_unix_nano)
+        labels, moment = self._names.labels(series), self._moment(point.time_unix_nano)
         return [(f"{name}{suffix}", frozenset({**labels, **extra}.items()), moment) for suffix, extra, _ in parts]
+
+    def _moment(self, time: int) -> int:
+        """Return the time that distinguishes samples of a series."""
+        return milliseconds(time) if self._timed else 0
 
 
 class _Places:
@@ -154,9 +167,7 @@ class _Places:
         shared = self._shared.get(key)
         if shared is None:
             shared = self._shared[key] = frozenset(self._names.fixed(stream).items())
-        if stream.kind is not Kind.HISTOGRAM:
-            return ((name, shared),)
-        return (f"{name}_bucket", shared), (f"{name}_sum", shared), (f"{name}_count", shared)
+        return tuple((f"{name}{suffix}", shared) for suffix in self._names.sample_suffixes(stream))
 
 
 def _identity(stream: Stream) -> tuple[Any, ...]:
@@ -183,8 +194,7 @@ def _repeats(names: SeriesNames, first: Series, first_point: Point, series: Seri
         _alike(first.stream, series.stream)
         and _distinct(first.attributes) == _distinct(series.attributes)
         and milliseconds(first_point.time_unix_nano) == milliseconds(point.time_unix_nano)
-        and repr(samples(first_point, names.bound_text(first.stream)))
-        == repr(samples(point, names.bound_text(series.stream)))
+        and repr(names.samples(first.stream, first_point)) == repr(names.samples(series.stream, point))
     )
 
 
@@ -211,6 +221,8 @@ def _collision(names: SeriesNames, first: Series, first_point: Point, second: Se
         if pair[0] == pair[1]:  # they differ in a type, or beyond what is shown
             pair = [str(replace(series, attributes=_quoted(series.attributes))) for series in (first, second)]
         return f"{pair[0]} has the same labels: {pair[1]}"
+    elif milliseconds(first_point.time_unix_nano) != milliseconds(second_point.time_unix_nano):
+        why = "the same series has two points"
     elif first_point.time_unix_nano != second_point.time_unix_nano:
         why = "two points lie within one millisecond"
     else:

@@ -22,8 +22,10 @@ _Proved = dict[tuple[Hashable, ...], tuple[list[Attributes], tuple[Any, ...]]]
 class Likeness:
     """Compares the labels of a metric's points, and remembers attributes that were found to be different series."""
 
-    def __init__(self, names: SeriesNames) -> None:
+    def __init__(self, names: SeriesNames, *, timed: bool = True) -> None:
+        """`timed`: whether points of a series at different times are different."""
         self._names = names
+        self._timed = timed
         self._proved: _Proved = {}
         self._before: _Proved = {}
 
@@ -57,9 +59,9 @@ class Likeness:
         unique = dict(zip(map(id, attributes), attributes, strict=True))
         if not self._different(groups[0].stream, list(unique.values())):
             return False
-        return len(unique) == len(attributes) or len(
-            set(zip(map(id, attributes), map(milliseconds, times), strict=True))
-        ) == len(times)
+        if len(unique) == len(attributes):
+            return True
+        return self._timed and len(set(zip(map(id, attributes), map(milliseconds, times), strict=True))) == len(times)
 
     def texts(self, group: Group) -> Iterable[Hashable]:
         """Return for each point what its labels say: equal for equal labels."""

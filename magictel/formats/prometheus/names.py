@@ -29,6 +29,14 @@ _NOT_METRIC_TOKEN = re.compile(r"[^a-zA-Z0-9:]+")
 _NO_LABEL_CHARACTER = re.compile(r"[^a-zA-Z0-9]")
 _NOT_LABEL = re.compile(r"[^a-zA-Z0-9]+")
 _ESCAPED_BY_GO = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})
+TranslationStrategy = Literal[
+    "UnderscoreEscapingWithSuffixes",
+    "UnderscoreEscapingWithoutSuffixes",
+    "NoUTF8EscapingWithSuffixes",
+    "NoTranslation",
+]
+"""How OpenTelemetry's specification and Prometheus' OTLP receiver translate names: whether characters that Prometheus 2 does not know
+become underscores, and whether a metric's name ends in its unit and type."""
 LabelNames = Literal["prometheus", "specification"]
 """`prometheus`: what Prometheus 3 does by default, `a..b` is `a__b` and `_a` is `key_a`. `specification`: what OpenTelemetry's
 specification says, `a..b` is `a_b` and `_a` stays."""
@@ -60,6 +68,26 @@ def metric_name(
     if full_name[:1].isdigit():
         full_name = "_" + full_name
     return full_name if full_name and (full_name == name or full_name.strip("_")) else None
+
+
+@lru_cache(maxsize=20_000)
+def utf8_metric_name(name: str, unit: str = "", *, counter: bool = False, gauge: bool = False) -> str | None:
+    """Return the metric's name with unit and type and all of its characters, or None if it has none."""
+    ending = ""
+    for wanted, word in ((counter, "total"), (unit == "1" and gauge, "ratio")):
+        if wanted:
+            name, ending = _without_word(name, word), f"_{word}"
+    main, per = _unit_suffixes(unit)
+    if per:
+        name, ending = _without_word(name, per), f"_{per}{ending}"
+    if main and not name.endswith(main):
+        name += f"_{main}"
+    return name + ending if name else None
+
+
+def unit_words(unit: str) -> str:
+    """Return a unit in the words that a metric's name ends in: `s` is `seconds`, `m/s` is `meters_per_second`; empty for none."""
+    return "_".join(part for part in map(_clean, _unit_suffixes(unit)) if part)
 
 
 @lru_cache(maxsize=20_000)
@@ -150,6 +178,11 @@ def _unit_suffixes(unit: str) -> tuple[str, str]:
     main = "" if "{" in main or "}" in main else _MAIN.get(main, main)
     per = "" if "{" in per or "}" in per else _PER.get(per, per)
     return main, f"per_{per}" if per else ""
+
+
+def _without_word(name: str, word: str) -> str:
+    """Remove a word at the end of a name, and the character before it."""
+    return name[: -len(word) - 1] if name.endswith(word) and len(name) > len(word) + 1 else name
 
 
 def _clean(unit: str) -> str:

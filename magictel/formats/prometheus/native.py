@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint
 
 _SCALES = range(-4, 9)
 """Prometheus' schemas: a larger scale is lowered, a smaller one is refused."""
+_ZERO_THRESHOLD = 1e-128
+"""The width of the zero bucket of a point that does not say it, by OpenTelemetry's specification."""
 _FINEST = 1 << _SCALES[-1]
 """Buckets between two powers of two at the largest scale: a bound of any scale is a bound of this one."""
 Numbers = tuple[float, ...]
@@ -22,6 +24,32 @@ The outer bound is the one farther from zero, and 0 for the zero bucket.
 def is_native(point: Any) -> bool:
     """Return whether a point becomes a native histogram."""
     return isinstance(point, ExponentialHistogramDataPoint) and point.scale >= _SCALES[0]
+
+
+class Side(NamedTuple):
+    """The buckets of a native histogram on one side of zero, as in the protobuf messages of Prometheus."""
+
+    spans: list[tuple[int, int]]
+    """Offset and length of each run of buckets: the first offset is a bucket's index, a later one the gap to the run before."""
+    deltas: list[int]
+    """Each bucket's count, less that of the bucket before."""
+
+
+class Native(NamedTuple):
+    """A native histogram without its count and sum."""
+
+    schema: int
+    zero_threshold: float
+    zero_count: int
+    positive: Side
+    negative: Side
+
+
+def native(point: ExponentialHistogramDataPoint) -> Native:
+    """Return a point as a native histogram, with a scale of 8 at most; the zero bucket is 1e-128 wide if the point does not say."""
+    threshold = getattr(point, "zero_threshold", 0.0) or _ZERO_THRESHOLD
+    sides = _side(point.scale, point.positive), _side(point.scale, point.negative)
+    return Native(min(point.scale, _SCALES[-1]), threshold, point.zero_count, *sides)
 
 
 def sent_numbers(point: ExponentialHistogramDataPoint) -> Numbers:
@@ -45,11 +73,34 @@ def _numbers(count: Any, total: Any, buckets: list[tuple[float, Any]]) -> Number
 def _buckets(scale: int, side: Any) -> Iterator[tuple[float, int]]:
     """Yield the bound farther from zero, without its sign, and the count of each bucket of a side, outwards."""
     lowered = max(0, scale - _SCALES[-1])
+    for index, count in _lowered(scale, side).items():
+        yield _bound((index + 1) << (_SCALES[-1] - scale + lowered)), count
+
+
+def _lowered(scale: int, side: Any) -> dict[int, int]:
+    """Return the counts of a side's buckets by index, outwards, at a scale of 8 at most: lowering it merges neighbours."""
+    lowered = max(0, scale - _SCALES[-1])
     merged: dict[int, int] = {}
     for index, count in enumerate(side.bucket_counts, side.offset):
         merged[index >> lowered] = merged.get(index >> lowered, 0) + count
-    for index, count in merged.items():
-        yield _bound((index + 1) << (_SCALES[-1] - scale + lowered)), count
+    return merged
+
+
+def _side(scale: int, side: Any) -> Side:
+    spans: list[tuple[int, int]] = []
+    deltas: list[int] = []
+    end = before = 0
+    for index, count in _lowered(scale, side).items():
+        if not count:
+            continue
+        upper = index + 1  # Prometheus numbers a bucket by its upper bound, OpenTelemetry by its lower one
+        if spans and upper == end:
+            spans[-1] = (spans[-1][0], spans[-1][1] + 1)
+        else:
+            spans.append((upper - end, 1))
+        deltas.append(count - before)
+        end, before = upper + 1, count
+    return Side(spans, deltas)
 
 
 def _outer_bound(low: float, high: float) -> float:

@@ -24,8 +24,13 @@ from magictel.model.metrics import (
     number_text,
 )
 
+HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
+"""What a classic histogram's name ends in, in its samples."""
 IDENTITY = ("service.namespace", "service.name", "service.instance.id")
 """The attributes of a resource that become job and instance."""
+
+
+_WITH_BOUNDS = (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
 
 
 class SeriesNames:
@@ -44,6 +49,8 @@ class SeriesNames:
         self.suffixes = suffixes
         self.scope_labels = scope_labels
         self.page_names = page_names
+        self.native_histograms = True
+        """Whether exponential histograms are native ones; otherwise `samples` says what they are."""
         self._label_name: Callable[[str], str] = partial(label_name, style=label_names)
 
     def verbatim(self, stream: Stream) -> bool:
@@ -65,15 +72,28 @@ class SeriesNames:
         summary = dict(stream.metadata)
         whole = summary.get(SUMMARY_NAME, "")
         if whole and stream.name.startswith(whole):
-            name = metric_name(whole, summary.get(SUMMARY_UNIT, ""), suffixes=self.suffixes)
+            name = self._metric_name(whole, summary.get(SUMMARY_UNIT, ""))
             return name and name + stream.name.removeprefix(whole)
-        return metric_name(
-            stream.name, stream.unit, counter=stream.monotonic, gauge=stream.kind is Kind.GAUGE, suffixes=self.suffixes
-        )
+        return self._metric_name(stream.name, stream.unit, counter=stream.monotonic, gauge=stream.kind is Kind.GAUGE)
+
+    def _metric_name(self, name: str, unit: str, *, counter: bool = False, gauge: bool = False) -> str | None:
+        return metric_name(name, unit, counter=counter, gauge=gauge, suffixes=self.suffixes)
+
+    def sample_suffixes(self, stream: Stream) -> tuple[str, ...]:
+        """Return what a metric's name ends in, in its samples."""
+        return HISTOGRAM_SUFFIXES if stream.kind is Kind.HISTOGRAM else ("",)
+
+    def samples(self, stream: Stream, point: Point) -> Iterable[tuple[str, Mapping[str, str], float]]:
+        """Return what a point of a stream becomes, as `samples` does."""
+        return samples(point, self.bound_text(stream))
+
+    def target_labels(self, resource: Mapping[str, Any]) -> dict[str, str]:
+        """Return the labels by which series are of a resource: `job` and `instance`."""
+        return identity(resource)
 
     def fixed(self, stream: Stream) -> dict[str, str]:
         """The labels that every series of a stream carries: job and instance, and the scope."""
-        labels = identity(stream.resource)
+        labels = self.target_labels(stream.resource)
         if self.scope_labels and stream.scope_name and not self.verbatim(stream):
             labels |= self._scope(stream)
         return labels
@@ -133,7 +153,7 @@ def milliseconds(nanoseconds: int) -> int:
 
 def reserved(stream: Stream, fixed: Mapping[str, str]) -> tuple[str, ...]:
     """The label names that a stream needs for itself."""
-    return (*fixed, "__name__", "le") if stream.kind is Kind.HISTOGRAM else (*fixed, "__name__")
+    return (*fixed, "__name__", "le") if stream.kind in _WITH_BOUNDS else (*fixed, "__name__")
 
 
 def parts(bounds: Sequence[float], bound_text: Callable[[float], str] = number_text) -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magictel.exporters.prometheus_remote_write.encoding import encoded_label
-from magictel.exporters.prometheus_remote_write.label_columns import LabelColumns, label_column
+from magictel.exporters.prometheus_remote_write.label_columns import SortedLabels
+from magictel.formats.prometheus.label_columns import encoded_label, encoded_labels, label_column
 from magictel.formats.prometheus.names import label_name, label_value, labels
 
 alike = st.sampled_from([1, True, 1.0, "1", 0, False, 0.0, -0.0, "", None, "\ud800", "é", 2**70, b"1", (1,), (True,)])
@@ -21,7 +21,9 @@ values = st.one_of(
 @given(values)
 def test_a_column_of_labels_is_each_label(given_values: list[Any]) -> None:
     texts = map(label_value, given_values)
-    assert list(label_column("key", given_values)) == [encoded_label("key", text) if text else b"" for text in texts]
+    assert list(label_column("key", given_values, encoded_labels)) == [
+        encoded_label("key", text) if text else b"" for text in texts
+    ]
 
 
 @given(
@@ -29,7 +31,7 @@ def test_a_column_of_labels_is_each_label(given_values: list[Any]) -> None:
 )
 def test_labels_are_cut_where_the_marks_stand(attributes: list[dict[str, Any]]) -> None:
     fixed, marks, reserved = {"job": b"<job>"}, ("__name__", "le"), ("job", "__name__", "le")
-    encoder = LabelColumns(label_name)
+    encoder = SortedLabels(label_name)
     for encoded in encoder.rows(attributes):
         parts = encoder.around(encoded, fixed, reserved, marks)
         for number, position in enumerate(encoded.rows.positions or range(len(attributes))):
@@ -44,6 +46,6 @@ def test_labels_are_cut_where_the_marks_stand(attributes: list[dict[str, Any]]) 
 
 def test_the_same_attributes_again_are_not_encoded_again() -> None:
     first = [{"k": "a"}, {"k": "b"}]
-    encoder = LabelColumns(label_name)
+    encoder = SortedLabels(label_name)
     assert encoder.rows(list(first)) is encoder.rows(list(first))
     assert encoder.rows([{"k": 1}]) is not encoder.rows([{"k": True}])

@@ -1,0 +1,208 @@
+"""Points as `io.prometheus.client.Metric` messages: the only form of a page with native histograms.
+
+An exponential histogram becomes a native one; a classic histogram's buckets end with that of `+Inf`. `encode` is the plain truth;
+`columns` and `constants` make the same bytes of numbers faster.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+
+from magictel.encoding.columns import doubles
+from magictel.encoding.protobuf import field, packed_varints, varint, zigzag
+from magictel.encoding.templates import Column, Constant, Filled
+from magictel.encoding.withheld import Withheld
+from magictel.exporters.prometheus.exemplars import by_bucket, exemplar_labels, exemplars_of, latest
+from magictel.exporters.prometheus.families import Family
+from magictel.exporters.prometheus.names import PageNames
+from magictel.formats.prometheus.label_columns import (
+    Labellers,
+    LabelRows,
+    encoded_label,
+    encoded_labels,
+    in_place,
+    joined,
+    labeller,
+)
+from magictel.formats.prometheus.names import label_value, labels
+from magictel.formats.prometheus.native import Side, is_native, native
+from magictel.formats.prometheus.series import reserved
+from magictel.model.metrics import Attributes, Kind, Series, Stream, starts_of, values_of
+
+_TYPES = {"counter": 0, "gauge": 1, "info": 1, "unknown": 3, "histogram": 4}
+_VALUES = {"counter": 3, "gauge": 2, "info": 2, "unknown": 5, "histogram": 7}
+"""The fields of a `Metric` that hold its value."""
+_METRIC = b"\x22"
+"""The tag of a metric within its family."""
+_NAN, _STALE = (struct.pack("<Q", bits) for bits in (0x7FF8000000000001, 0x7FF0000000000002))
+"""The ordinary NaN, in the bits that Prometheus writes, and the marker of a series that has ended (model/value)."""
+
+
+class ProtobufFamily:
+    """A family's metrics, and the template that makes them."""
+
+    def __init__(self, names: PageNames, family: Family, labellers: Labellers) -> None:
+        self._names = names
+        self._labellers = labellers
+        self._counter = family.type == "counter"
+        self._tag = varint(_VALUES[family.type] << 3 | 2)
+        name, text = family.name.encode(), label_value(family.help).encode()
+        unit = family.unit.encode() if _ends_in(family, family.unit) else b""
+        self._head = field(1, name) + (field(2, text) if text else b"") + b"\x18" + varint(_TYPES[family.type])
+        self._head += field(5, unit) if unit else b""
+
+    def head(self) -> bytes:
+        """Return the fields of the family that are not metrics."""
+        return self._head
+
+    def info(self, labels_of_info: Mapping[str, str]) -> bytes:
+        """Return the metric of an info."""
+        return _metric(labels_of_info, self._tag, b"\x09" + struct.pack("<d", 1.0))
+
+    # ---- point by point ------------------------------------------------------------------------------------------------
+
+    def encode(self, series: Series, point: Any) -> bytes | Withheld:
+        """Return a point's `Metric`, as field 4 of its family, or why it is left out."""
+        stream = series.stream
+        try:
+            value = self._value(point)
+        except OverflowError:
+            return Withheld("prom.page.number", "a number is too large for a 64-bit float", str(series))
+        except ValueError as failure:
+            return Withheld("prom.page.buckets", str(failure), str(series))
+        fixed = self._names.fixed(stream)
+        texts = labels(series.attributes, reserved(stream, fixed), self._names.named(stream))
+        return _metric(texts, self._tag, value, fixed)
+
+    def _value(self, point: Any) -> bytes:
+        if isinstance(point, HistogramDataPoint):
+            return self._classic(point, tuple(point.explicit_bounds), tuple(point.bucket_counts))
+        if isinstance(point, ExponentialHistogramDataPoint):
+            native_shape = self._names.native_histograms and is_native(point)
+            return self._native_value(point) if native_shape else self._classic(point, (), ())
+        value = b"\x09" + _double(point.value)
+        if not self._counter:
+            return value
+        exemplar = latest(point.exemplars)
+        start = _timestamp(3, point.start_time_unix_nano)
+        return value + (field(2, self._exemplar(exemplar)) if exemplar is not None else b"") + start
+
+    def _classic(self, point: Any, bounds: tuple[float, ...], counts: tuple[int, ...]) -> bytes:
+        if len(counts) != (len(bounds) + 1 if bounds or counts else 0):
+            raise ValueError(f"{len(counts)} counts do not fit {len(bounds)} bounds")
+        finite = [bound for bound in bounds if bound != math.inf]
+        shown = by_bucket(point.exemplars, finite)
+        running = [*list(accumulate(counts))[: len(finite)], point.count]
+        parts = [_count(1, point.count), b"\x11", _STALE if point.sum is None else _double(point.sum)]
+        for index, (count, bound) in enumerate(zip(running, [*finite, math.inf], strict=True)):
+            exemplar = field(3, self._exemplar(shown[index])) if index in shown else b""
+            parts.append(field(3, _count(1, count) + b"\x11" + struct.pack("<d", bound) + exemplar))
+        return b"".join(parts) + _timestamp(15, point.start_time_unix_nano)
+
+    def _native_value(self, point: ExponentialHistogramDataPoint) -> bytes:
+        histogram = native(point)
+        total: float | None = point.sum
+        return b"".join(
+            (
+                _count(1, point.count) + b"\x11" + _double(math.nan if total is None else total),
+                b"\x28" + varint(zigzag(histogram.schema)),
+                b"\x31" + _double(histogram.zero_threshold) + _count(7, histogram.zero_count),
+                *_side(9, histogram.negative),
+                *_side(12, histogram.positive),
+                _timestamp(15, point.start_time_unix_nano),
+                *(field(16, self._exemplar(exemplar)) for exemplar in point.exemplars),
+            )
+        )
+
+    def _exemplar(self, exemplar: Any) -> bytes:
+        pairs = exemplar_labels(self._names, exemplar)
+        time = _timestamp(3, exemplar.time_unix_nano)
+        return b"".join(map(encoded_label, pairs, pairs.values())) + b"\x11" + _double(exemplar.value) + time
+
+    # ---- column by column ----------------------------------------------------------------------------------------------
+
+    def columns(self, stream: Stream, points: Sequence[Any]) -> Filled | None:
+        """One hole: the value, and a counter's start, whose size is the variant."""
+        if stream.kind in (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM) or (self._counter and exemplars_of(points)):
+            return None
+        starts = starts_of(points) if self._counter else [0]
+        tails = {start: _timestamp(3, start) for start in set(starts)}
+        sizes = set(map(len, tails.values()))
+        if len(sizes) > 1:
+            return None
+        width = 8 + sizes.pop()
+        tail = tails[starts[0]] if len(tails) == 1 else list(map(tails.__getitem__, starts))
+        try:
+            column = doubles(values_of(points), tail)
+        except (OverflowError, TypeError):
+            return None
+        return None if column is None else Filled(width, [column], width)
+
+    def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
+        """The bytes around the value."""
+        assert isinstance(variant, int)
+        parted = labeller(self._labellers, self._names.named(stream), encoded_labels).rows(attributes)
+        constants = [self._lead(stream, variant, rows) for rows in parted]
+        if len(constants) == 1:
+            return [constants[0], b""]
+        return [in_place(len(attributes), constants, [rows.rows.positions or () for rows in parted]), b""]
+
+    def _lead(self, stream: Stream, width: int, rows: LabelRows) -> Column | bytes:
+        """What comes before the value, whose hole is `width` bytes wide: tags and lengths of metric and value, and the labels."""
+        texts = self._names.fixed(stream)
+        taken = reserved(stream, texts)
+        fixed = _pairs(texts) + self._tag + varint(width + 1) + b"\x09"
+        if rows.clash or not frozenset(taken).isdisjoint(rows.names):
+            named = self._names.named(stream)
+            pairs: Column | bytes = [_pairs(labels(given, taken, named)) + fixed for given in rows.rows.attributes]
+        else:
+            in_order = sorted(zip(rows.names, rows.columns, strict=True), key=lambda pair: pair[0])
+            pairs = joined([*(column for _, column in in_order), fixed])
+        if isinstance(pairs, bytes):
+            return _METRIC + varint(len(pairs) + width) + pairs
+        lengths = {size: _METRIC + varint(size + width) for size in set(map(len, pairs))}
+        return [lengths[len(each)] + each for each in pairs]
+
+
+def _metric(texts: Mapping[str, str], tag: bytes, value: bytes, fixed: Mapping[str, str] | None = None) -> bytes:
+    """Return a metric with these labels, in order, and then the `fixed` ones."""
+    return field(4, _pairs(texts) + _pairs(fixed or {}) + tag + varint(len(value)) + value)
+
+
+def _pairs(texts: Mapping[str, str]) -> bytes:
+    return b"".join(encoded_label(name, texts[name]) for name in sorted(texts))
+
+
+def _side(number: int, side: Side) -> list[bytes]:
+    """Return the spans (field `number`) and deltas (the next field) of a side of a native histogram."""
+    spans = [
+        field(number, b"\x08" + varint(zigzag(offset)) + b"\x10" + varint(length)) for offset, length in side.spans
+    ]
+    return [*spans, packed_varints(number + 1, map(zigzag, side.deltas))] if spans else []
+
+
+def _count(number: int, count: int) -> bytes:
+    return varint(number << 3) + varint(count)
+
+
+def _double(number: float) -> bytes:
+    return _NAN if number != number else struct.pack("<d", float(number))
+
+
+def _timestamp(number: int, nanoseconds: int) -> bytes:
+    """Return a time as a field; nothing for 0, an unknown one."""
+    if not nanoseconds:
+        return b""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return field(number, b"\x08" + varint(seconds) + b"\x10" + varint(rest))
+
+
+def _ends_in(family: Family, unit: str) -> bool:
+    """Return whether a family's name ends in its unit, as it has to where the unit is stated."""
+    return bool(unit) and family.name.removesuffix("_total").endswith(f"_{unit}")
