@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from magictel.diagnose.diagnosis import Diagnosis, Pasted
-    from magictel.plugin.exporter import Exporter
+    from magictel.plugin.any_exporter import AnyExporter
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 SCHEMA = "magictel.diagnose/1"
@@ -233,7 +233,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
         yield "more:   ", f"magictel explain {diagnosis.code}"
 
 
-def _exporter(name: str, config: str | None, sets: Sequence[str] | None) -> tuple[Exporter[Any], MagictelError | None]:
+def _exporter(name: str, config: str | None, sets: Sequence[str] | None) -> tuple[AnyExporter, MagictelError | None]:
     """Return the exporter with the target's settings, or, if they are unusable, with example values and the reason."""
     from magictel.cli.targets import chosen_targets
 
@@ -246,12 +246,12 @@ def _exporter(name: str, config: str | None, sets: Sequence[str] | None) -> tupl
         return _example(chosen.exporter, chosen.name), failure
 
 
-def _example(exporter: type[Any], target: str) -> Exporter[Any]:
+def _example(exporter: type[Any], target: str) -> AnyExporter:
     """Return an exporter that only classifies and never sends, with example values for required options."""
     from magictel.settings.fields import fields_of
 
     examples: Mapping[str, Any] = {field.key: field.example for field in fields_of(exporter.Settings) if field.required}
-    instance: Exporter[Any] = exporter(exporter.Settings(**examples), target=target)
+    instance: AnyExporter = exporter(exporter.Settings(**examples), target=target)
     return instance
 
 

@@ -28,7 +28,7 @@ from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.plugin.interface import ReadBack
 from magictel.settings.fields import Field, fields_of
-from magictel.settings.model import ExporterSettings
+from magictel.settings.model import SettingsModel
 from magictel.verify.asking import ask
 from magictel.verify.sample import expected_points
 
@@ -167,6 +167,8 @@ class Case:
         match need:
             case Need.PUSH:
                 return self._example.kind == "push"
+            case Need.PAGE:
+                return self._example.kind == "page"
             case Need.BACKEND:
                 return self.subject.emulator is not None or not sends_over_a_network(self._example)
             case Need.REPLIES:
@@ -235,7 +237,7 @@ class Case:
 
 def options_of(exporter: Exporter[Any]) -> Sequence[Field]:
     """Return the options of an exporter's settings."""
-    model: type[ExporterSettings] = type(exporter.settings)
+    model: type[SettingsModel] = type(exporter.settings)
     return fields_of(model)
 
 

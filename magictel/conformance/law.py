@@ -22,6 +22,7 @@ class Need(StrEnum):
     """What a law needs from the exporter or its backend to run; without it the law is reported as skipped."""
 
     PUSH = "an exporter that sends (kind push)"
+    PAGE = "an exporter that is scraped (kind page)"
     BACKEND = "an emulator of the backend, but there is none"
     REPLIES = "a backend with scripted replies"
     TOO_LARGE = "a backend that can reject a payload as too large"

@@ -21,7 +21,7 @@ from magictel.sandbox.emulator import DatagramEmulator, Emulator
 from magictel.sandbox.table import emulators, make
 from magictel.settings.fields import Field, fields_of
 from magictel.settings.load import resolve_settings
-from magictel.settings.model import ExporterSettings, HttpSettings
+from magictel.settings.model import HttpSettings, SettingsModel
 
 OWN_TIME = (
     "the emulator uses another clock and misses the waits that laws skip: create it with the given clock, "
@@ -92,12 +92,12 @@ def registered(name: str, emulator: str | None = None) -> Subject:
     return Subject(exporter.name, built, None, command, io_faults(exporter.writes_to))
 
 
-def addresses(model: type[ExporterSettings]) -> list[Field]:
+def addresses(model: type[SettingsModel]) -> list[Field]:
     """Return the options with the backend's address; none for an exporter without a network."""
     return [field for field in fields_of(model) if field.address and field.key not in HttpSettings.__struct_fields__]
 
 
-def files(model: type[ExporterSettings]) -> list[Field]:
+def files(model: type[SettingsModel]) -> list[Field]:
     """Return the options with a file to write."""
     return [field for field in fields_of(model) if field.file and field.key not in HttpSettings.__struct_fields__]
 

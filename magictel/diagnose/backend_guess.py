@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from magictel.diagnose.diagnose import diagnose
 from magictel.diagnose.diagnosis import UNRECOGNISED, Alternative, Diagnosis, Pasted, is_own
 from magictel.diagnose.replies import is_vague, read_answer, reply_in
 from magictel.http.wire import Reply
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter
 
 _READ = 20_000
@@ -31,7 +30,7 @@ class _Reading:
         return 3 * bool(self.word) + self.named + 2 * self.is_own_code + (self.diagnosis.code != UNRECOGNISED)
 
 
-def guess(exporters: Sequence[Exporter[Any]], pasted: Pasted) -> Diagnosis:
+def guess(exporters: Sequence[AnyExporter], pasted: Pasted) -> Diagnosis:
     """Return the diagnosis of the most likely exporter, with the reason and any equally likely exporters.
 
     An exporter without a network is tried only if no other recognises anything.
@@ -67,7 +66,7 @@ def _why(first: _Reading, names: Sequence[str]) -> str:
     return f"{reason}; it may be {others} as well"
 
 
-def _read(exporter: Exporter[Any], pasted: Pasted) -> _Reading:
+def _read(exporter: AnyExporter, pasted: Pasted) -> _Reading:
     diagnosis = diagnose(exporter, pasted)
     pieces = [pasted.text or "", (pasted.body or b"")[:_READ].decode("utf-8", "replace")]
     text = " ".join([*pieces, *pasted.headers, *pasted.headers.values()])[:_READ].lower()

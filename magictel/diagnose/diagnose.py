@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from magictel.catalogue.pages import explain
 from magictel.diagnose.diagnosis import (
@@ -28,7 +28,7 @@ from magictel.diagnose.log_parsing import lone_number, named_status, unwrapped
 from magictel.diagnose.replies import ANYWHERE, of_outcome, read_answer, reply_in
 from magictel.errors import MagictelError, UsageError
 from magictel.http.wire import Reply
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.secrets.masking import masked
 
@@ -44,7 +44,7 @@ _AGAIN = re.compile(r"\bwill (?:be )?retr(?:y|ied)|\bretrying\b|\bretry in\b|\bi
 """Phrases of a line that announce a retry."""
 
 
-def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | None = None) -> Diagnosis:
+def diagnose(exporter: AnyExporter, pasted: Pasted, trouble: MagictelError | None = None) -> Diagnosis:
     """Read what was pasted as the exporter would. `trouble`: why the target's settings are unusable, listed as an alternative.
 
     Raise `UsageError` if only a status is pasted for an exporter that does not use HTTP.
@@ -69,7 +69,7 @@ def diagnose(exporter: Exporter[Any], pasted: Pasted, trouble: MagictelError | N
     return _finished(diagnosis, exporter)
 
 
-def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
+def _read(exporter: AnyExporter, pasted: Pasted) -> Diagnosis:
     if isinstance(exporter, HttpExporter):
         reply, guessed = reply_in(exporter, pasted)
         if reply is not None:
@@ -90,7 +90,7 @@ def _read(exporter: Exporter[Any], pasted: Pasted) -> Diagnosis:
     return _symptom(exporter, text) or _phrase(exporter, text, pasted.during) or _unrecognised(exporter, text)
 
 
-def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
+def _symptom(exporter: AnyExporter, text: str) -> Diagnosis | None:
     """Read a failure without a complete reply: a system error as the exporter does, any other by the catalogue's patterns."""
     system = system_error(text)
     refused = exporter.refused_by_system(system) if system is not None else None
@@ -112,7 +112,7 @@ def _symptom(exporter: Exporter[Any], text: str) -> Diagnosis | None:
     return Diagnosis(exporter.name, outcome, page.code, message)
 
 
-def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagnosis | None:
+def _phrase(exporter: AnyExporter, text: str, during: During | None) -> Diagnosis | None:
     """Return the diagnosis of a status without a reply."""
     status = named_status(text)
     if status is None or not isinstance(exporter, HttpExporter):
@@ -120,7 +120,7 @@ def _phrase(exporter: Exporter[Any], text: str, during: During | None) -> Diagno
     return read_answer(exporter, Reply(status, {}, text.encode("utf-8", "surrogatepass")), during)
 
 
-def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
+def _unrecognised(exporter: AnyExporter, text: str) -> Diagnosis:
     shown = " ".join(text.split())[:120]
     message = "not recognised: the text contains no status, no connection error and no known error of a backend"
     message = f"{message}: {shown}" if shown else "nothing was pasted"
@@ -138,7 +138,7 @@ def _unrecognised(exporter: Exporter[Any], text: str) -> Diagnosis:
     return replace(diagnosis, alternatives=(Alternative(code, why),))
 
 
-def _finished(diagnosis: Diagnosis, exporter: Exporter[Any]) -> Diagnosis:
+def _finished(diagnosis: Diagnosis, exporter: AnyExporter) -> Diagnosis:
     def shown(text: str, host: str = "the backend's host") -> str:
         text_shown = masked(exporter.redact(text))
         text_shown = text_shown.replace(ANYWHERE.origin, "the backend").replace(ANYWHERE.host, host)

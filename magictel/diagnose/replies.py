@@ -33,7 +33,7 @@ from magictel.model.outcome import (
     Unconfirmed,
 )
 from magictel.net.endpoint import Endpoint
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter, HttpReadBack
 
 _RUNGS: Mapping[str, tuple[Rung, ...]] = {"auth": (Rung.HTTP, Rung.AUTH), "health": (Rung.HEALTH,)}
@@ -182,7 +182,7 @@ def _verdicts(reply: Reply) -> int:
     return max([1, *lists])
 
 
-def of_outcome(exporter: Exporter[Any], outcome: Outcome) -> Diagnosis:
+def of_outcome(exporter: AnyExporter, outcome: Outcome) -> Diagnosis:
     """Return the diagnosis of a delivery's outcome."""
     name = exporter.name
     match outcome:

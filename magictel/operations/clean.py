@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from magictel.clock import Clock, SystemClock
 from magictel.model.finding import Finding
 from magictel.model.verification import Unreadable
 from magictel.operations.target_run import Job
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.verify.asking import ask
 from magictel.verify.polling import Patience, poll
 
@@ -43,7 +42,7 @@ def clean(
     """Count, call `say(target, count)`, delete. First wait until `expected` new items are visible (at most 30 s)."""
     cleaned = partial(Cleaned, job.target, job.exporter, run_id)
 
-    def work(exporter: Exporter[Any]) -> Cleaned:
+    def work(exporter: AnyExporter) -> Cleaned:
         count = _count(exporter, run_id, expected, clock or SystemClock())
         if isinstance(count, Unreadable):
             return cleaned(trouble=count)
@@ -56,7 +55,7 @@ def clean(
     return job.use(lambda config: cleaned(config=config), work)
 
 
-def _count(exporter: Exporter[Any], run_id: str, expected: int | None, clock: Clock) -> int | Unreadable:
+def _count(exporter: AnyExporter, run_id: str, expected: int | None, clock: Clock) -> int | Unreadable:
     wait = Patience(
         clock, clock.monotonic(), _SETTLE if expected is not None else 0.0, 0.0, exporter.readback.poll_every()
     )

@@ -14,8 +14,9 @@ from magictel.model.finding import Finding
 from magictel.model.outcome import Reason, merge_reasons
 from magictel.operations.replay_reading import Reading, ReplayOptions
 from magictel.operations.target_run import Job
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter
+from magictel.plugin.page_exporter import PageExporter
 from magictel.secrets.secret import MASK
 from magictel.sources.recording import Recordings
 from magictel.sources.sample import Sample
@@ -66,7 +67,7 @@ class DryTarget:
 def dry_run(job: Job, run: Sample) -> DryRun:
     """Encode the sample with the target's own exporter, and send nothing."""
 
-    def work(exporter: Exporter[Any]) -> DryRun:
+    def work(exporter: AnyExporter) -> DryRun:
         parts = list(_planned(exporter, run))
         requests = tuple(part for part in parts if isinstance(part, Planned))
         withheld = merge_reasons([part.reason for part in parts if isinstance(part, Withheld)])
@@ -75,7 +76,10 @@ def dry_run(job: Job, run: Sample) -> DryRun:
     return job.use(lambda config: DryRun(job.target, job.exporter, "", config=config), work)
 
 
-def _planned(exporter: Exporter[Any], run: Sample) -> Iterator[Planned | Withheld]:
+def _planned(exporter: AnyExporter, run: Sample) -> Iterator[Planned | Withheld]:
+    if isinstance(exporter, PageExporter):
+        yield from _page(exporter, run)
+        return
     for part in exporter.payloads(run.data):
         if isinstance(part, Withheld):
             yield part
@@ -84,6 +88,20 @@ def _planned(exporter: Exporter[Any], run: Sample) -> Iterator[Planned | Withhel
         else:
             framed = exporter.frame(part)
             yield Planned("", exporter.endpoint(), {}, _redacted(exporter, framed), len(framed))
+
+
+def _page(exporter: PageExporter[Any], run: Sample) -> Iterator[Planned | Withheld]:
+    """Yield what a scraper that names no format would read."""
+    prepared = exporter.prepare(run.data)
+    content_type, parts = exporter.page(prepared.groups, None)
+    chunks: list[bytes] = []
+    for part in (*prepared.withheld, *parts):
+        if isinstance(part, Withheld):
+            yield part
+        else:
+            chunks.append(part)
+    body = b"".join(chunks)
+    yield Planned("GET", exporter.endpoint(), {"Content-Type": content_type}, _redacted(exporter, body), len(body))
 
 
 def _masked(exporter: HttpExporter[Any], request: Request, body: bytes) -> Planned:
@@ -98,7 +116,7 @@ def _shape(value: str) -> str:
     return f"{scheme} {MASK}" if space and scheme.isalpha() else MASK
 
 
-def _redacted(exporter: Exporter[Any], body: bytes) -> bytes:
+def _redacted(exporter: AnyExporter, body: bytes) -> bytes:
     try:
         return exporter.redact(body.decode()).encode()
     except UnicodeDecodeError:
@@ -120,7 +138,7 @@ def dry_replay(
     try:
         for piece in reading.slices():
             for (_, exporter, _), target in zip(configured, targets, strict=True):
-                if exporter is None:
+                if exporter is None or isinstance(exporter, PageExporter):
                     continue
                 withheld: list[Reason] = []
                 for part in exporter.payloads(piece.data):

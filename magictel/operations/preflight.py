@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from msgspec.structs import replace
 
 from magictel.clock import Clock
 from magictel.ladder.climb import climb, write_decides
 from magictel.model.finding import Finding, Rung, Status
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 
 
 def readiness(
-    exporter: Exporter[Any],
+    exporter: AnyExporter,
     config: Finding,
     clock: Clock,
     *,
@@ -29,7 +28,7 @@ def readiness(
     With `force`, neither a wrong clock nor a write with irreversible effects prevents it; with `spoil`, only the clock does.
     """
     exporter.climb_until = time.monotonic() + deadline
-    steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.steps(timeout)}
+    steps: dict[Rung, Callable[[], Finding]] = {Rung.CONFIG: lambda: config, **exporter.sending_steps(timeout)}
     climbed = map(write_decides, climb(steps, until=Rung.CLOCK, clock=clock))
     noted = tuple(finding for finding in climbed if finding.outcome in (Status.WARN, Status.FAIL))
     stop = next((finding for finding in noted if finding.outcome is Status.FAIL), None)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from magictel.model.finding import Finding
 from magictel.model.verification import Unreadable
 from magictel.operations.target_run import Job
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter, Preparation
 from magictel.verify.asking import ask
 
@@ -55,7 +54,7 @@ def prepare(job: Job, *, apply: bool) -> Plan:
     )
 
 
-def _prepare(plan: Callable[..., Plan], exporter: Exporter[Any], apply: bool) -> Plan:
+def _prepare(plan: Callable[..., Plan], exporter: AnyExporter, apply: bool) -> Plan:
     if not isinstance(exporter, HttpExporter):
         return plan()
     wire = exporter.wire()

@@ -21,15 +21,10 @@ from magictel.registry import entry_points
 from magictel.secrets.redactor import Redactor
 from magictel.sources.batching import Gathering
 from magictel.sources.errors import SourceError
+from magictel.sources.prometheus_pages import ACCEPT, OPENMETRICS
 from magictel.sources.recording import Batch, Recordings
 from magictel.sources.skips import Skips
 
-ACCEPT = (
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.8,application/openmetrics-text;version=0.0.1;q=0.7,"
-    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-)
-"""The text formats that Prometheus 3 requests, in its order."""
-_OPENMETRICS = {"application/openmetrics-text": True, "text/plain": False}
 _TIMEOUT = 10.0
 _SCHEMES = ("http://", "https://")
 
@@ -175,7 +170,7 @@ def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int
             "source.scrape", f"{page.shown} answers {reply.status}{destination}, expected 200", "check it with curl"
         )
     media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-    openmetrics = _OPENMETRICS.get(media_type)
+    openmetrics = OPENMETRICS.get(media_type)
     if openmetrics and not reply.body.rstrip().endswith(b"# EOF"):
         raise SourceError(
             "source.scrape",

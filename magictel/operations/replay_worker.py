@@ -9,7 +9,7 @@ from typing import Any
 
 from magictel.clock import Clock
 from magictel.model.events import SendOutcome, SendResult
-from magictel.model.finding import Finding
+from magictel.model.finding import Finding, Rung
 from magictel.model.outcome import Fate, ItemVerdict, Reason, Receipt
 from magictel.model.timing import Stopwatch, Timing
 from magictel.model.verification import Verification
@@ -18,11 +18,14 @@ from magictel.operations.replay_reading import ReplayOptions
 from magictel.operations.send_result import judged, tuning, undelivered, with_sent_credentials
 from magictel.operations.target_run import Job
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.page_exporter import PageExporter
 from magictel.sources.batching import SLICE, Slice
 from magictel.verify.replay import Gone, Proof
 
 _AHEAD = 2
 """Maximum number of decoded slices in a target's queue."""
+_NO_REPLAY = "a page shows the latest value of each series, so a recording cannot be replayed to it"
+_INSTEAD = "replay to an exporter that sends, such as otlp or remote write to the same backend"
 TICK = 0.2
 """Polling interval of waits in seconds."""
 
@@ -68,6 +71,9 @@ class Lane:
 
     def _ready(self) -> bool:
         exporter, config = self.job.config()
+        if isinstance(exporter, PageExporter):
+            exporter.shutdown(0)
+            exporter, config = None, Finding.failed(Rung.CONFIG, "page.no-replay", _NO_REPLAY, _INSTEAD)
         self.exporter = exporter
         if exporter is None:
             self._unusable, self.stopped, self._findings = True, config, (config,)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -16,6 +15,7 @@ from magictel.model.timing import Stopwatch
 from magictel.operations.preflight import readiness, spoiling
 from magictel.operations.send_result import judged, tuning, undelivered, with_sent_credentials
 from magictel.operations.target_run import Job, leaving, side_by_side
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import Sample, new_run_id, sample
 from magictel.verify.sample import expected_points, read_back
@@ -80,7 +80,7 @@ def send(jobs: Sequence[Job], options: SendOptions, clock: Clock | None = None) 
     yield SendFinished(run.run_id, done, clock.monotonic() - started, interrupted)
 
 
-def round_trip(exporter: Exporter[Any], options: SendOptions, clock: Clock, written: Finding | None = None) -> Finding:
+def round_trip(exporter: AnyExporter, options: SendOptions, clock: Clock, written: Finding | None = None) -> Finding:
     """Climb the last rung: send the sample through this exporter and read it back. `written` is the write rung's finding."""
     stop = spoiling(written) if written is not None and not options.force else None
     if stop is not None:
@@ -127,7 +127,7 @@ def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: C
 
 
 def _deliver(
-    exporter: Exporter[Any],
+    exporter: AnyExporter,
     target: str,
     run: Sample,
     options: SendOptions,
@@ -137,7 +137,7 @@ def _deliver(
 ) -> SendResult:
     gone: set[int] = set()
     prepared = exporter.prepare(run.data, ask_within=options.deadline)
-    watch = Stopwatch(clock.monotonic) if options.timing else None
+    watch = Stopwatch(clock.monotonic) if options.timing and isinstance(exporter, Exporter) else None
     if watch is not None:
         exporter.close()  # the checks left connections open: a delivery that is timed makes its own
         exporter.observers.add(watch)
@@ -158,7 +158,7 @@ def _deliver(
         expected, gone_keys = expected_points(exporter, prepared, gone)
         verification = read_back(exporter, target, run, expected, gone_keys, receipt, options.within, clock, tell)
     result = replace(sent, verification=verification)
-    if watch is not None:
+    if watch is not None and isinstance(exporter, Exporter):
         seen = verification.time_to_visible if verification is not None else None
         result = replace(result, timing=watch.timing(receipt.seconds, seen, tuning(exporter, receipt.sent)))
     return with_sent_credentials(judged(result, verify=options.verify), exporter)

@@ -11,6 +11,7 @@ from magictel.model.finding import Finding
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Tuning
 from magictel.operations.target_run import Job
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.verify import advice
@@ -86,7 +87,7 @@ def _because(result: SendResult, outcome: SendOutcome, reasons: list[Reason]) ->
     )
 
 
-def with_sent_credentials(result: SendResult, exporter: Exporter[Any] | None) -> SendResult:
+def with_sent_credentials(result: SendResult, exporter: AnyExporter | None) -> SendResult:
     """Return the result of a 401 without a reason with the remedy that names the credentials that were sent."""
     if not isinstance(exporter, HttpExporter) or result.remedy or not (result.code or "").endswith(".unauthorized"):
         return result

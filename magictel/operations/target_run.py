@@ -8,13 +8,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from magictel.errors import MagictelError
 from magictel.model.events import Event, Ticked
 from magictel.model.finding import Finding, Rung
 from magictel.operations.remedies import Blanks
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.secrets.redactor import Redactor
 
 P = ParamSpec("P")
@@ -33,13 +33,13 @@ class Job:
 
     target: str
     exporter: str
-    build: Callable[[], Exporter[Any]] = field(repr=False)
+    build: Callable[[], AnyExporter] = field(repr=False)
     summary: str = "settings are usable"
     warnings: tuple[str, ...] = ()
     remedy: str | None = None
     _redactors: list[Redactor] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def config(self) -> tuple[Exporter[Any] | None, Finding]:
+    def config(self) -> tuple[AnyExporter | None, Finding]:
         """Create the exporter and the finding of the config rung."""
         try:
             exporter = self.build()
@@ -52,7 +52,7 @@ class Job:
             return exporter, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
         return exporter, Finding.passed(Rung.CONFIG, self.summary)
 
-    def use(self, unusable: Callable[[Finding], T], work: Callable[[Exporter[Any]], T]) -> T:
+    def use(self, unusable: Callable[[Finding], T], work: Callable[[AnyExporter], T]) -> T:
         """Return what `work` returns for the exporter, which is shut down after it, or `unusable` of the failed config rung."""
         exporter, config = self.config()
         if exporter is None:

@@ -11,16 +11,16 @@ from magictel.clock import Clock, SystemClock
 from magictel.errors import SettingsError
 from magictel.model.finding import SideEffect
 from magictel.plugin.environment import settings_from_environment
-from magictel.plugin.interface import Described, S
+from magictel.plugin.interface import Described, M
 from magictel.secrets.redactor import Redactor
 
 
-class Configured(Described[S]):
+class Configured(Described[M]):
     """An exporter with its settings."""
 
     def __init__(
         self,
-        settings: S | None = None,
+        settings: M | None = None,
         *,
         target: str | None = None,
         clock: Clock | None = None,
@@ -45,7 +45,7 @@ class Configured(Described[S]):
         if settings is None:
             env: Mapping[str, str] = os.environ if environment is None else environment  # noqa: TID251
             settings, self.unusable = settings_from_environment(type(self), env, self.log)
-        self.settings: S = settings
+        self.settings: M = settings
         self.redact = Redactor(self.secrets(), settings.plain_values())
 
     def __repr__(self) -> str:

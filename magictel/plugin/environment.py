@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from magictel.errors import MagictelError, SettingsError
-from magictel.plugin.interface import Described, S
+from magictel.plugin.interface import Described, M
 from magictel.settings.load import Resolved, resolve_settings
 
 
 def settings_from_environment(
-    exporter: type[Described[S]], environment: Mapping[str, str], log: logging.Logger
-) -> tuple[S, SettingsError | None]:
+    exporter: type[Described[M]], environment: Mapping[str, str], log: logging.Logger
+) -> tuple[M, SettingsError | None]:
     """Return settings and None, or, after an error in the log, defaults and why the settings are unusable. Never raise."""
     try:
         resolved: Resolved[Any] = resolve_settings(
             exporter.name, exporter.name, exporter.Settings, environment=environment, config=None, overrides={}
         )
-        settings: S = resolved.settings
+        settings: M = resolved.settings
         exporter.check_settings(settings)
         for warning in resolved.warnings:
             log.warning("config.warning: %s", warning)
@@ -28,7 +28,7 @@ def settings_from_environment(
         origin = f" (from {unusable.origin})" if unusable.origin else ""
         message_format = "%s: %s: every metric is dropped until this is fixed%s"
         log.error(message_format, unusable.code, unusable.message, origin)  # noqa: TRY400 # one sentence
-        return exporter.Settings.unusable(), unusable  # type: ignore[return-value] # S's own defaults
+        return exporter.Settings.unusable(), unusable  # type: ignore[return-value] # M's own defaults
     return settings, None
 
 

@@ -19,9 +19,10 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import Group, Point, Series, Stream
 from magictel.model.outcome import Outcome
 from magictel.model.verification import Counted, Expected, SampleQuery, Seen, Unreadable, Value
-from magictel.settings.model import ExporterSettings
+from magictel.settings.model import ExporterSettings, SettingsModel
 
 S = TypeVar("S", bound=ExporterSettings)
+M = TypeVar("M", bound=SettingsModel)
 E = TypeVar("E", bound="Described[Any]")
 INTERFACE = 2
 """The plugin interface's major version; an exporter that declares another is shown as broken."""
@@ -65,6 +66,10 @@ class ReadBack(Generic[E]):
         """The documented expected loss that explains how a sent and a seen point differ; None: the point is altered."""
         return None
 
+    def unproven(self) -> Unreadable | None:
+        """Why points that `seen` shows equal are not proven to have arrived; None: they are."""
+        return None
+
     def visible_delay(self) -> float | Unreadable:
         """Seconds after acceptance until the backend shows a point, by its own settings."""
         return 0.0
@@ -88,7 +93,7 @@ class ReadBack(Generic[E]):
 _ReadBack = ReadBack  # `ReadBack` is an attribute in the class below
 
 
-class Described(ABC, Generic[S]):
+class Described(ABC, Generic[M]):
     """What every exporter declares, whether it pushes or is scraped: its name and settings, the ladder's steps, and its read-back."""
 
     interface: ClassVar[int] = INTERFACE
@@ -98,7 +103,7 @@ class Described(ABC, Generic[S]):
     kind: ClassVar[ExporterKind] = "push"
     name: ClassVar[str]
     summary: ClassVar[str]
-    Settings: ClassVar[type[ExporterSettings]]
+    Settings: ClassVar[type[SettingsModel]]
     ReadBack: ClassVar[type[_ReadBack[Any]]] = _ReadBack
     """How sent points look in the backend, and the queries for them."""
     limits: ClassVar[tuple[str, ...]] = ()
@@ -111,7 +116,7 @@ class Described(ABC, Generic[S]):
     code_families: ClassVar[tuple[str, ...]] = ()
     """First parts of the codes that only this backend uses (`es` of `es.write.queue-full`), for `diagnose`."""
 
-    settings: S
+    settings: M
 
     def secrets(self) -> Iterable[str]:
         """All secret values of the settings, for redaction."""
@@ -124,6 +129,10 @@ class Described(ABC, Generic[S]):
     def steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
         """The steps of the ladder below the round trip; a rung without a step is skipped."""
         return {}
+
+    def sending_steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """The steps that must pass before a command sends points; default: `steps`."""
+        return self.steps(timeout)
 
     @cached_property
     def readback(self) -> _ReadBack[Any]:

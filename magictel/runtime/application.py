@@ -11,16 +11,17 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from magictel.errors import MagictelError, SettingsError
 from magictel.model.outcome import Receipt
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
+from magictel.plugin.page_exporter import PageExporter
 from magictel.registry import entry_points
 from magictel.runtime.counting import CountingExporter
 from magictel.runtime.sigterm import LastCollection
@@ -28,7 +29,7 @@ from magictel.settings.file import ConfigFile, find
 from magictel.settings.load import resolve_settings
 from magictel.settings.select import TargetSpec, enabled_names, listed_targets, nothing_chosen, targets
 
-_AnyExporter = Exporter[Any] | CountingExporter
+_AnyExporter = AnyExporter | CountingExporter
 _log = logging.getLogger("magictel.runtime")
 _GRACE = 5.0
 """Seconds for the last collection after SIGTERM: supervisors send SIGKILL after ten or more."""
@@ -104,7 +105,7 @@ def start(
         exporters.setdefault(name, built)
     if not exporters:
         _log.warning("%s No metric is exported.", nothing_chosen().message)
-    readers = []
+    readers: list[MetricReader] = []
     for name, exporter in list(exporters.items()):
         exporters[name], reader = _reader(name, exporter, interval * 1000)
         readers.append(reader)
@@ -149,7 +150,7 @@ def _exporter(spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile
             spec.name, spec.exporter, exporter_class.Settings, environment=environment, config=file
         )
         exporter_class.check_settings(resolved.settings)
-        exporter: Exporter[Any] = exporter_class(resolved.settings, target=spec.name)
+        exporter: AnyExporter = exporter_class(resolved.settings, target=spec.name)
         for warning in resolved.warnings:
             exporter.log.warning("config.warning: %s", warning)
     except MagictelError as failure:
@@ -159,8 +160,10 @@ def _exporter(spec: TargetSpec, environment: Mapping[str, str], file: ConfigFile
     return exporter
 
 
-def _reader(target: str, exporter: _AnyExporter, millis: float) -> tuple[_AnyExporter, _Reader]:
+def _reader(target: str, exporter: _AnyExporter, millis: float) -> tuple[_AnyExporter, MetricReader]:
     """Create the reader of an exporter; replace an exporter that the SDK cannot use with one that counts."""
+    if isinstance(exporter, PageExporter):
+        return exporter, exporter
     try:
         return exporter, _Reader(exporter, export_interval_millis=millis)
     except AttributeError as failure:  # a plugin without an exporter's attributes

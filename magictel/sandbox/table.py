@@ -22,6 +22,7 @@ _BUILT_IN: Mapping[str, tuple[str, str]] = {
     "elasticsearch": ("magictel.sandbox.elasticsearch", "ElasticsearchEmulator"),
     "opensearch": ("magictel.sandbox.elasticsearch", "OpenSearchEmulator"),
     "otlp": ("magictel.sandbox.otlp", "OtlpEmulator"),
+    "prometheus": ("magictel.sandbox.prometheus_page", "PrometheusPageEmulator"),
     "prometheus-remote-write": ("magictel.sandbox.prometheus_remote_write", "PrometheusRemoteWriteEmulator"),
 }
 _MEMBERS = {

@@ -18,14 +18,14 @@ from magictel.errors import SettingsError
 from magictel.secrets.redactor import Redactor
 from magictel.settings.fields import Field, field_map
 from magictel.settings.file import ConfigFile, Table
-from magictel.settings.model import ExporterSettings
+from magictel.settings.model import SettingsModel
 from magictel.settings.names import target_variable
 from magictel.settings.origin import DEFAULT, Origin
 from magictel.settings.reading import LATER, Layer, Reading
 from magictel.settings.trust import refusals, values_from_environment
 from magictel.settings.warnings import cautions, unknown_variables
 
-S = TypeVar("S", bound=ExporterSettings)
+S = TypeVar("S", bound=SettingsModel)
 
 
 class Resolved(msgspec.Struct, Generic[S], frozen=True):

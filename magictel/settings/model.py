@@ -78,8 +78,8 @@ def duration(sentence: str, *, example: Any, gt: float | None = None, ge: float 
     return option(sentence, unit="seconds", example=example, gt=gt, ge=ge, le=3600)
 
 
-class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Delivery options of every exporter."""
+class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every settings model is: fields with their descriptions, and nothing of delivery."""
 
     env_prefix: ClassVar[str] = ""
     env_names: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -88,6 +88,49 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """As `read` of `option`, by variable, for inherited options."""
     env_others: ClassVar[tuple[str, ...]] = ()
     """Prefixes of variables that begin like this exporter's and belong to other programs (`OTEL_EXPORTER_OTLP_TRACES_`)."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(field.key, field.shown(getattr(self, field.key))) for field in fields_of(type(self))]
+
+    def __post_init__(self) -> None:
+        hide_logins(self)
+
+    def problems(self) -> Iterable[Problem]:
+        """Yield problems that involve several fields; a model extends it: `yield from super().problems()`."""
+        return ()
+
+    def secret_values(self) -> Iterator[str]:
+        """Return every secret of these settings in plain text, for a redactor: credentials, headers, logins in URLs."""
+        return secret_values(self)
+
+    def secrets(self) -> Iterator[Secret]:
+        """Yield every secret of these settings, those in mappings and lists among them."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            values = (
+                value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)
+            )
+            yield from (each for each in values if isinstance(each, Secret))
+
+    def plain_values(self) -> Iterator[str]:
+        """Return every text of these settings that is neither secret nor an address: a backend may return it."""
+        return (
+            value
+            for field in fields_of(type(self))
+            if not field.secret and not field.address and isinstance(value := getattr(self, field.key), str)
+        )
+
+    @classmethod
+    def unusable(cls) -> Self:
+        """Return placeholder settings for unusable ones: defaults, or empty values."""
+        return cls(**{field.key: field.nothing for field in fields_of(cls) if field.required})
+
+
+class ExporterSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delivery options of every exporter that sends."""
 
     timeout: Annotated[float, duration("Timeout of one attempt to send a payload.", example=30, gt=0)] = 10.0
     connect_timeout: Annotated[float, duration("Connect timeout, including the TLS handshake.", example=3, gt=0)] = 5.0
@@ -153,17 +196,9 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         10.0
     )
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(field.key, field.shown(getattr(self, field.key))) for field in fields_of(type(self))]
-
-    def __post_init__(self) -> None:
-        hide_logins(self)
-
     def problems(self) -> Iterable[Problem]:
-        """Yield problems that involve several fields; an exporter's model extends it: `yield from super().problems()`."""
+        """Yield problems that involve several fields; see `SettingsModel`."""
+        yield from super().problems()
         if self.backoff_max < self.backoff_initial:
             yield (
                 "backoff_max",
@@ -171,32 +206,6 @@ class ExporterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 f"backoff_max: {self.backoff_max:g} s is below backoff_initial, {self.backoff_initial:g} s",
                 "raise backoff_max or lower backoff_initial",
             )
-
-    def secret_values(self) -> Iterator[str]:
-        """Return every secret of these settings in plain text, for a redactor: credentials, headers, logins in URLs."""
-        return secret_values(self)
-
-    def secrets(self) -> Iterator[Secret]:
-        """Yield every secret of these settings, those in mappings and lists among them."""
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            values = (
-                value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else (value,)
-            )
-            yield from (each for each in values if isinstance(each, Secret))
-
-    def plain_values(self) -> Iterator[str]:
-        """Return every text of these settings that is neither secret nor an address: a backend may return it."""
-        return (
-            value
-            for field in fields_of(type(self))
-            if not field.secret and not field.address and isinstance(value := getattr(self, field.key), str)
-        )
-
-    @classmethod
-    def unusable(cls) -> Self:
-        """Return placeholder settings for unusable ones: defaults, or empty values."""
-        return cls(**{field.key: field.nothing for field in fields_of(cls) if field.required})
 
 
 class HttpSettings(ExporterSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

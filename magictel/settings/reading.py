@@ -17,7 +17,7 @@ from magictel.settings import convert
 from magictel.settings.fields import Field, masked
 from magictel.settings.file import Table
 from magictel.settings.interpolate import Malformed, Unset, check_secret, expand, near_variables, read_secret_file
-from magictel.settings.model import ExporterSettings
+from magictel.settings.model import SettingsModel
 from magictel.settings.names import did_you_mean
 from magictel.settings.origin import DEFAULT, Origin
 
@@ -245,7 +245,7 @@ class Reading(msgspec.Struct):
             remedy = "ENABLED_EXPORTERS=… names the targets of one run" if path == "enabled" else "name another target"
         self.fail("config.unknown-key", sentence, remedy, origin)
 
-    def check_model(self, settings: ExporterSettings, raw: Mapping[str, tuple[Any, Origin]]) -> None:
+    def check_model(self, settings: SettingsModel, raw: Mapping[str, tuple[Any, Origin]]) -> None:
         """Note the problems that the model finds in combinations of values."""
         redact = Redactor(settings.secret_values())
         for key, code, message, remedy in settings.problems():

@@ -14,6 +14,13 @@ from magictel.sources.prometheus_grammar import LineError, OpenQuoteError
 from magictel.sources.prometheus_line import SampleMatch, sample
 from magictel.sources.prometheus_metadata import MetadataLine, metadata
 
+ACCEPT = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.8,application/openmetrics-text;version=0.0.1;q=0.7,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+"""The text formats that Prometheus 3 requests, in its order."""
+OPENMETRICS = {"application/openmetrics-text": True, "text/plain": False}
+"""Media types of pages, and whether each is OpenMetrics."""
 _END = b"# EOF"
 _FARTHEST = 1024 * 1024
 """Maximum bytes of a quoted text over several lines."""

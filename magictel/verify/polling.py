@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from magictel.clock import Clock
 from magictel.model.verification import Unreadable
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.verify.asking import ask
 
 A = TypeVar("A")
@@ -37,7 +37,7 @@ class Patience(msgspec.Struct, frozen=True):
         return self.waited >= self.within
 
 
-def patience(exporter: Exporter[Any], clock: Clock, within: float | None, command: str) -> Patience | Unreadable:
+def patience(exporter: AnyExporter, clock: Clock, within: float | None, command: str) -> Patience | Unreadable:
     """Return how to poll this backend from now on: `within` seconds, by default three times its own delay and at least five.
 
     `Unreadable`: its delay is unknown, or longer than the wait; `command` accepts a longer one.

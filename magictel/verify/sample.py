@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,13 +11,13 @@ from magictel.encoding.prepared import Prepared
 from magictel.model.events import Event, Waited
 from magictel.model.outcome import Receipt
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Verification, verify
-from magictel.plugin.exporter import Exporter
+from magictel.plugin.any_exporter import AnyExporter
 from magictel.sources.sample import Sample
 from magictel.verify.polling import patience, poll
 
 
 def expected_points(
-    exporter: Exporter[Any], prepared: Prepared, gone: Collection[int] = ()
+    exporter: AnyExporter, prepared: Prepared, gone: Collection[int] = ()
 ) -> tuple[list[Expected], set[str]]:
     """Return every point that is not withheld, as the backend should show it, and the keys of those whose positions are `gone`."""
     expected: list[Expected] = []
@@ -35,7 +34,7 @@ def expected_points(
 
 
 def read_back(
-    exporter: Exporter[Any],
+    exporter: AnyExporter,
     target: str,
     run: Sample,
     expected: list[Expected],
@@ -74,6 +73,9 @@ def read_back(
     if state.best.missing:
         return state.best
     result = replace(state.best, time_to_visible=state.visible)
+    unproven = exporter.readback.unproven()
+    if unproven is not None:
+        result = replace(result, code=unproven.code, message=unproven.message, remedy=unproven.remedy)
     unasked = receipt.readable - max(0, len(expected) - unnamed)
     return result if unasked <= 0 else _partly_unverified(result, unasked, exporter.name)
 

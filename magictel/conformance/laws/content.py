@@ -18,7 +18,7 @@ _GENERAL = ("http.", "internal.", "delivery.")
 """The codes of magictel for replies that the exporter does not know: they explain nothing about a type of point."""
 
 
-@LAWS.law("encode.template")
+@LAWS.law("encode.template", Need.PUSH)
 def template(case: Case) -> None:
     """A template's bytes equal those of encode, cold and warm."""
     fast, plain = case.exporter(), case.exporter()
@@ -29,7 +29,7 @@ def template(case: Case) -> None:
             require(same, f"{name}, {turn}: the template's bytes differ from those of encode")
 
 
-@LAWS.law("encode.items")
+@LAWS.law("encode.items", Need.PUSH)
 def items(case: Case) -> None:
     """A payload's body is the sequence of its items, and can be split into them."""
     exporter = case.exporter()
@@ -47,7 +47,7 @@ def items(case: Case) -> None:
             )
 
 
-@LAWS.law("encode.repeatable")
+@LAWS.law("encode.repeatable", Need.PUSH)
 def repeatable(case: Case) -> None:
     """The same points always give the same bytes, in every exporter with the same settings."""
     earlier, later = case.exporter(), case.exporter()
@@ -57,7 +57,7 @@ def repeatable(case: Case) -> None:
         require(_body(later, data) == body, f"{name}: two exporters encode the same points differently, a day apart")
 
 
-@LAWS.law("input.not-mutated", Need.BACKEND)
+@LAWS.law("input.not-mutated", Need.PUSH, Need.BACKEND)
 def not_mutated(case: Case) -> None:
     """Exporting does not change the points: other readers get the same objects."""
     now = case.clock.now()
@@ -98,7 +98,7 @@ def odd_values(case: Case) -> None:
         require(receipt.dropped == 0, f"{name}: dropped")
 
 
-@LAWS.law("input.scrubbed")
+@LAWS.law("input.scrubbed", Need.PUSH)
 def scrubbed(case: Case) -> None:
     """Dropped or redacted attributes are not sent."""
     data = case.collection(6)

@@ -66,7 +66,7 @@ def outbox(case: Case) -> None:
     )
 
 
-@LAWS.law("bounds.batches")
+@LAWS.law("bounds.batches", Need.PUSH)
 def batches(case: Case) -> None:
     """No payload has more points or bytes than the settings allow."""
     data = case.collection(60)
@@ -79,7 +79,7 @@ def batches(case: Case) -> None:
     require(largest <= 4096, f"a payload of {largest} bytes, but 4096 are allowed")
 
 
-@LAWS.law("bounds.templates")
+@LAWS.law("bounds.templates", Need.PUSH)
 def templates(case: Case) -> None:
     """Caches are bounded: series that do not come back are forgotten."""
     exporter = case.exporter()

@@ -15,7 +15,7 @@ from magictel.conformance.case import Case
 from magictel.conformance.law import Broken, LawRegistry, Need, points, require
 from magictel.conformance.points import EMPTY, collection
 
-LAWS = LawRegistry()
+LAWS = LawRegistry(Need.PUSH)
 _GIVEN = 120.0
 """Timeout in milliseconds of a call to a blocking backend."""
 _SLACK = 5.0
@@ -205,7 +205,7 @@ def fork(case: Case) -> None:
     exporter.export(case.collection(3))
     if fails:
         case.back()
-    child = _fork(lambda: _as_child(exporter, case))
+    child = exit_code_of_child(lambda: _as_child(exporter, case))
     result = exporter.export(case.collection(3, first=6))
     require(child != 2, "the child inherited the parent's ledger or queued points")
     require(child == 0, "the child could not export")
@@ -219,7 +219,7 @@ def _as_child(exporter: Any, case: Case) -> int:
     return 0 if result is MetricExportResult.SUCCESS else 3
 
 
-def _fork(work: Callable[[], int]) -> int:
+def exit_code_of_child(work: Callable[[], int]) -> int:
     """Return the exit code of a child that runs this; 9 if it did not end in ten seconds."""
     import signal
     import warnings

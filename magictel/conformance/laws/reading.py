@@ -60,7 +60,7 @@ def altered(case: Case) -> None:
         require(verification.altered or verification.missing, f"{difference}: not detected")
 
 
-@LAWS.law("read-back.doubled")
+@LAWS.law("read-back.doubled", Need.PUSH)
 def doubled(case: Case) -> None:
     """A point that the backend shows twice is reported as duplicated."""
     exporter, data = case.exporter(), _sample(case)

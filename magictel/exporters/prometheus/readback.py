@@ -1,0 +1,151 @@
+"""The read-back of a page: from the Prometheus that scrapes it, or else by a scrape of our own, which proves only the page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from magictel.exporters.prometheus.errors import READ_RULES
+from magictel.exporters.prometheus.families import left_out
+from magictel.formats.prometheus.names import label_name
+from magictel.model.metrics import Point, Series
+from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.plugin.interface import ReadBack
+from magictel.promql import expected as expectation
+from magictel.promql.query import QueryApi
+from magictel.sources.prometheus_grammar import LineError
+from magictel.sources.prometheus_pages import OPENMETRICS, pages
+from magictel.sources.prometheus_samples import Samples
+
+if TYPE_CHECKING:
+    from magictel.exporters.prometheus.exporter import PrometheusExporter
+
+_RUN = label_name(RUN_ID)
+_OWN = "set prometheus_url to the Prometheus that scrapes this application: send-sample then reads back from it"
+_ADDED = frozenset({"job", "instance"})
+"""Labels that every Prometheus adds to a target's series."""
+
+
+class PageReadBack(ReadBack["PrometheusExporter"]):
+    """How a point of the page looks in Prometheus after a scrape."""
+
+    def __init__(self, exporter: PrometheusExporter) -> None:
+        super().__init__(exporter)
+        self._names: dict[str, set[str]] = {}
+
+    def expect(self, series: Series, point: Point) -> Expected | None:
+        """Return how a query shows the point after the scrape that took it; None if that form of the page leaves it out."""
+        names = self.exporter.encoding.names(self.exporter.form)
+        if left_out(series.stream) is not None:
+            return None
+        self._names.setdefault(series.stream.name, set()).add(names.name(series.stream) or "")
+        return expectation.expected(names, series, point, target_info=self.exporter.settings.target_info)
+
+    def declared(self, field: str, sent: Value, seen: Value) -> str | None:
+        """Return the lossy form of a difference: a page has no times, and what a page changes of names and numbers."""
+        if field == "time_unix_nano":
+            return "the time of the scrape"
+        return expectation.declared(field, sent, seen, self._names, "a page")
+
+    def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        """Return the newest sample of each series of the run, without the labels that the Prometheus adds."""
+        wire = self.exporter.prometheus_wire()
+        if wire is None:
+            return self._own_scrape(query)
+        until = self.exporter.clock.now() + 1
+        api = QueryApi(wire, until, READ_RULES)
+        rows = api.of_run(query.run_id, query.since, until)
+        if isinstance(rows, Unreadable):
+            return rows
+        jobs, instances = (sorted({row["metric"].get(name, "") for row in rows}) for name in ("job", "instance"))
+        infos = api.infos(jobs, instances, query.since, until) if rows else []
+        if isinstance(infos, Unreadable):
+            return infos
+        return self._shown(rows, infos, query.expected, self.exporter.added_labels(wire) | _ADDED)
+
+    def unproven(self) -> Unreadable | None:
+        """Return that our own scrape proves the page, and no Prometheus."""
+        if self.exporter.settings.prometheus_url:
+            return None
+        why = "magictel scraped the page itself and every point is on it; whether a Prometheus scrapes it is not known"
+        return Unreadable("prom.page.own-scrape", why, _OWN)
+
+    def visible_delay(self) -> float | Unreadable:
+        """Return that a scraped sample is shown at once."""
+        return 0.0
+
+    def run_size(self, run_id: str) -> int | Unreadable:
+        """Return the number of stored points of the run."""
+        api = self._api()
+        return api if isinstance(api, Unreadable) else api.count(run_id)
+
+    def forget_run(self, run_id: str) -> int | Unreadable:
+        """Delete the run's series with the admin API."""
+        api = self._api()
+        return api if isinstance(api, Unreadable) else api.delete(run_id)
+
+    def _api(self) -> QueryApi | Unreadable:
+        wire = self.exporter.prometheus_wire()
+        if wire is None:
+            return Unreadable(
+                "verify.no-clean", "a page stores nothing; which Prometheus scrapes it is not known", _OWN
+            )
+        return QueryApi(wire, self.exporter.clock.now(), READ_RULES)
+
+    def _own_scrape(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
+        wire = self.exporter.page_wire(self.exporter.endpoint())
+        reply = wire.get("")
+        if not reply.ok:
+            return Unreadable("verify.unreadable", f"the page answers {reply.status}: {wire.first_bytes(reply)}")
+        now = self.exporter.clock.now()
+        rows = list(_rows(str(wire.endpoint), reply.body, OPENMETRICS.get(reply.content_type), now))
+        infos = [row for row in rows if row["metric"]["__name__"] == "target_info"]
+        run = [row for row in rows if row["metric"].get(_RUN) == query.run_id]
+        return self._shown(run, infos, query.expected, frozenset())
+
+    def _shown(
+        self, rows: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected], added: frozenset[str]
+    ) -> list[Seen]:
+        names = {name for known in self._names.values() for name in known}
+        latest = [_newest(row) for row in rows if not _is_start(row["metric"].get("__name__", ""), names)]
+        points = expectation.seen(latest, [_newest(info) for info in infos], wanted)
+        return [Seen(point.key, _without(point.fields, added), point.unreadable) for point in points]
+
+
+def _newest(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row of a matrix with its newest sample: each scrape adds one."""
+    return {key: value[-1:] if key in ("values", "histograms") else value for key, value in row.items()}
+
+
+def _is_start(name: str, names: Iterable[str]) -> bool:
+    """Return whether a series is the start time of another one."""
+    whole = name.removesuffix("_created")
+    return whole != name and name not in names and (whole in names or f"{whole}_total" in names)
+
+
+def _without(fields: Mapping[str, Value], added: Iterable[str]) -> dict[str, Value]:
+    """Return a point's fields without the labels of its target; of a label that both have, the point's is `exported_…`."""
+    mine = dict(fields)
+    for name in added:
+        mine.pop(f"labels.{name}", None)
+        if (exported := mine.pop(f"labels.exported_{name}", None)) is not None:
+            mine[f"labels.{name}"] = exported
+        mine.pop(f"target_info.{name}", None)
+    return mine
+
+
+def _rows(name: str, body: bytes, openmetrics: bool | None, now: float) -> Iterable[dict[str, Any]]:
+    """Yield the samples of a page as rows of a `matrix`, all of this time."""
+
+    def ignored(line: int, column: int, expected: str) -> None:
+        """Every line of our own page is valid; one that were not would be missing."""
+
+    samples = Samples()
+    for page in pages(name, io.BytesIO(body), openmetrics, ignored):
+        for _, sample, _ in samples.lines(page):
+            if not isinstance(sample, LineError):
+                yield {
+                    "metric": {"__name__": sample.name, **sample.labels.attributes},
+                    "values": [[now, repr(sample.value)]],
+                }

@@ -1,0 +1,119 @@
+"""The settings of the page for Prometheus: its names and labels, and the Prometheus that scrapes it, for check and read-back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Literal
+
+from magictel.errors import SettingsError
+from magictel.net.address import Address, parse_endpoint
+from magictel.secrets.secret import Secret
+from magictel.settings.login import basic
+from magictel.settings.model import Problem, option
+from magictel.settings.page import PageSettings
+
+
+class PrometheusSettings(PageSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page shows, and who scrapes it."""
+
+    env_prefix = "OTEL_EXPORTER_PROMETHEUS_"
+
+    translation_strategy: Annotated[
+        Literal[
+            "UnderscoreEscapingWithSuffixes",
+            "UnderscoreEscapingWithoutSuffixes",
+            "NoUTF8EscapingWithSuffixes",
+            "NoTranslation",
+        ],
+        option(
+            "How names become Prometheus': whether others than letters, digits and _ are replaced, and unit and type appended.",
+            routes=False,
+        ),
+    ] = "UnderscoreEscapingWithSuffixes"
+    target_info: Annotated[
+        bool, option("Whether the resource's attributes are shown as the metric target_info.", routes=False)
+    ] = True
+    scope_labels: Annotated[
+        bool, option("Whether series have the scope as labels (otel_scope_name and so on).", routes=False)
+    ] = True
+    native_histograms: Annotated[
+        bool,
+        option("Whether exponential histograms are native ones for scrapers that take them (protobuf).", routes=False),
+    ] = True
+    prometheus_url: Annotated[
+        str | None,
+        option(
+            "Address of the Prometheus that scrapes the page, the part before /api/v1: check asks it whether it does, and"
+            " send-sample reads back from it.",
+            example="http://prometheus.example.net:9090",
+            address=True,
+            env=("PROMETHEUS_URL",),
+        ),
+    ] = None
+    prometheus_username: Annotated[
+        str | None,
+        option(
+            "User for prometheus_url (basic authentication).",
+            example="reader",
+            routes=False,
+            credential=True,
+            env=("PROMETHEUS_USERNAME",),
+        ),
+    ] = None
+    prometheus_password: Annotated[
+        Secret | None, option("Password for prometheus_url.", env=("PROMETHEUS_PASSWORD",))
+    ] = None
+    prometheus_token: Annotated[
+        Secret | None, option("Token for prometheus_url (bearer authentication).", env=("PROMETHEUS_TOKEN",))
+    ] = None
+    prometheus_ca_file: Annotated[
+        str | None,
+        option(
+            "PEM file with the CAs to trust for prometheus_url instead of the system's.",
+            example="/etc/ssl/private-ca.pem",
+            env=("PROMETHEUS_CA_FILE",),
+        ),
+    ] = None
+
+    def prometheus_address(self) -> Address | None:
+        """Return the address of the Prometheus, or None. Raise `SettingsError` if it does not parse."""
+        return parse_endpoint(self.prometheus_url, field="prometheus_url") if self.prometheus_url else None
+
+    def prometheus_headers(self) -> Mapping[str, str]:
+        """Return the Authorization header for the Prometheus, if credentials are set."""
+        address = self.prometheus_address()
+        if self.prometheus_token:
+            return {"Authorization": f"Bearer {self.prometheus_token.reveal()}"}
+        if self.prometheus_username is not None:
+            return {"Authorization": basic(self.prometheus_username, self.prometheus_password)}
+        if address is not None and address.username is not None:
+            return {"Authorization": basic(address.username, address.password)}
+        return {}
+
+    def secret_values(self) -> Iterator[str]:
+        """Add the login for the Prometheus as it is sent."""
+        yield from super().secret_values()
+        if self.prometheus_username and self.prometheus_password:
+            yield f"{self.prometheus_username}:{self.prometheus_password.reveal()}"
+
+    def problems(self) -> Iterable[Problem]:
+        """Add: an address of the Prometheus that does not parse, and credentials for it that are incomplete or of two kinds."""
+        yield from super().problems()
+        for lacks, has in (
+            ("prometheus_password", "prometheus_username"),
+            ("prometheus_username", "prometheus_password"),
+        ):
+            if getattr(self, has) is not None and getattr(self, lacks) is None:
+                yield (
+                    lacks,
+                    "config.credentials",
+                    f"{lacks}: not set, but {has} needs it",
+                    f"set {lacks}, or unset {has}",
+                )
+        if self.prometheus_token and self.prometheus_username is not None:
+            message = "prometheus_token: a user and a password are set as well, but only one can be sent"
+            yield "prometheus_token", "config.credentials", message, "keep one of them"
+        try:
+            self.prometheus_address()
+        except SettingsError as failure:
+            yield "prometheus_url", failure.code, failure.message, failure.remedy

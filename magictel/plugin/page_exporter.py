@@ -1,0 +1,331 @@
+"""What every scraped page inherits: listening, collections at each scrape, forks, its ledger, and the delivery of a sample.
+
+A page is a `MetricReader`. Its author writes `page`, the exposition, and what `Described` asks for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar, final
+
+from msgspec.structs import replace
+from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
+
+from magictel.clock import Clock
+from magictel.delivery.log import DeliveryLog
+from magictel.delivery.pipeline import OnDropped, OnRefused
+from magictel.encoding.impossible import possible
+from magictel.encoding.prepared import Prepared
+from magictel.encoding.scrub import Scrub
+from magictel.encoding.withheld import Withheld
+from magictel.errors import WireError
+from magictel.model.finding import Finding, Rung
+from magictel.model.metrics import Group, count_points, groups
+from magictel.model.observer import Observers
+from magictel.model.outcome import Fate, Reason, Receipt, merge_reasons
+from magictel.model.verification import Unreadable
+from magictel.net.tls import TlsOptions, ssl_context
+from magictel.net.tls_server import ServerTls
+from magictel.plugin.collection import SharedCollection
+from magictel.plugin.configured import Configured
+from magictel.plugin.page_listener import PageListener, explained
+from magictel.plugin.temporality import preferred_temporality
+from magictel.settings.page import PageSettings
+from magictel.transports.page_server import PageReply
+
+P = TypeVar("P", bound=PageSettings)
+_POLL = 1.0
+"""Seconds between two questions to a scraper about its failures."""
+_MARGIN = 0.5
+"""Seconds of a scraper's timeout that are left for the reply."""
+_PATIENCE = 30.0
+_TEXT = "text/plain; charset=utf-8"
+
+
+class PageExporter(Configured[P], MetricReader):
+    """A page of metrics: a reader for the SDK's `MeterProvider`, which listens as soon as the provider has it.
+
+    The constructor listens on nothing, so that a command may create it beside the running application.
+    """
+
+    kind = "page"
+    temporalities: ClassVar[tuple[str, ...]] = ("cumulative",)
+
+    def __init__(self, settings: P | None = None, *, clock: Clock | None = None, **options: Any) -> None:
+        Configured.__init__(self, settings, clock=clock, **options)
+        MetricReader.__init__(self, preferred_temporality("cumulative"))
+        self.scrub = Scrub(self.settings.redact_attributes, self.settings.drop_attributes)
+        self._start_life()
+        _ALIVE.add(self)
+
+    def _start_life(self) -> None:
+        self._lock = threading.Lock()
+        self._taken = threading.Event()
+        self._ledger = Receipt()
+        self._first: Receipt | None = None
+        """What became of the points in the first scrape."""
+        self.accepted: str | None = None
+        """The Accept header of the first scrape."""
+        self._published: Prepared | None = None
+        """The sample that is served in place of collections."""
+        self._received: MetricsData | None = None
+        self._collections = SharedCollection(self._collected)
+        self.observers = Observers(DeliveryLog(self.log, self.clock))
+        self._listener = PageListener(self.settings, self._answer, self.log, self.clock)
+
+    # ---- the author's half -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def page(self, groups: Sequence[Group], accept: str | None) -> tuple[str, Iterator[bytes | Withheld]]:
+        """Return the content type and the chunks of the page for a scraper's Accept header, with the points left out among them.
+
+        Called from several threads at once.
+        """
+
+    def scraper(self) -> str:
+        """The address of the scraper that reads the page of a sample, for display; empty: none is known."""
+        return ""
+
+    def scrape_failure(self) -> Unreadable | None:
+        """Why the scraper cannot read the page, by its own account; None: it reports no failure (yet). Called about once a second."""
+        return None
+
+    # ---- the SDK's reader --------------------------------------------------------------------------------------------
+
+    def _set_collect_callback(self, func: Any) -> None:  # type: ignore[misc] # the only sign that a provider has this reader
+        super()._set_collect_callback(func)
+        if func is not None and self.unusable is None:
+            self.listen()
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> None:
+        self._received = metrics_data
+
+    @final
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Return True: nothing is queued, and a page cannot make a scraper come."""
+        return True
+
+    @final
+    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
+        """Stop listening. Idempotent. What was measured after the last scrape is on no page."""
+        if self._listener.stopped:
+            return
+        self._listener.stop()
+        self.observers.ended(self.ledger, Receipt())
+        self.close()
+        _ALIVE.discard(self)
+
+    # ---- listening ---------------------------------------------------------------------------------------------------
+
+    @property
+    @final
+    def port(self) -> int | None:
+        """The port that it listens on, or None."""
+        return self._listener.port
+
+    @final
+    def listen(self) -> None:
+        """Listen on the first free port of the settings; while all are in use, log it once and try again. Never raises."""
+        self._listener.listen()
+
+    def endpoint(self) -> str:
+        """Return the address of the page: of a sample, while one is served; otherwise of the running application."""
+        served = self._listener.url if self._published is not None else None
+        return served or str(self.settings.page_address().endpoint)
+
+    @classmethod
+    def check_settings(cls, settings: Any) -> None:
+        """Check that the TLS files can be used. Raise `SettingsError`."""
+        if settings.tls_cert_file:
+            ServerTls(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)
+        if settings.ca_file or settings.client_cert_file:
+            ssl_context(client_tls(settings))
+
+    @property
+    @final
+    def scraped(self) -> bool:
+        """Whether a scraper has taken a page."""
+        return self._taken.is_set()
+
+    # ---- a scrape ----------------------------------------------------------------------------------------------------
+
+    @property
+    @final
+    def ledger(self) -> Receipt:
+        """What became of every point of every scrape: delivered, if the scraper took the whole page."""
+        with self._lock:
+            ledger: Receipt = self._ledger
+        return ledger
+
+    def _answer(self, headers: Mapping[str, str]) -> PageReply:
+        try:
+            prepared = self._published or self._collections.latest(_seconds(headers))
+        except TimeoutError:
+            self.log.warning("page.slow-collection: a collection takes longer than the scraper waits")
+            return _sentence(503, "the collection takes longer than this scraper waits")
+        except Exception as failure:
+            self.log.error("page.collection-failed: %s: this scrape got no page", type(failure).__name__)  # noqa: TRY400 # no traceback: it may quote data
+            return _sentence(500, "the metrics could not be collected: see the log of the application")
+        accept = headers.get("accept")
+        withheld: list[Withheld] = []
+        content_type, parts = self.page(prepared.groups, accept)
+        return PageReply(
+            content_type,
+            self._chunks(parts, withheld),
+            sent=lambda: self._scraped(receipt_of(prepared, withheld), accept),
+        )
+
+    def _chunks(self, parts: Iterator[bytes | Withheld], withheld: list[Withheld]) -> Iterator[bytes]:
+        try:
+            for part in parts:
+                if isinstance(part, Withheld):
+                    withheld.append(part)
+                else:
+                    yield part
+        except Exception as failure:
+            self.log.error("internal.export: %s: this scrape got no whole page", type(failure).__name__)  # noqa: TRY400 # no traceback: it may quote data
+            raise
+
+    def _scraped(self, receipt: Receipt, accept: str | None) -> None:
+        with self._lock:
+            self._ledger = ledger = self._ledger + receipt
+            if not self._taken.is_set():
+                self.accepted, self._first = accept, receipt
+        self._taken.set()
+        self.observers.exported(ledger)
+
+    def _collected(self, seconds: float) -> Prepared:
+        self._received = None
+        self.collect(timeout_millis=seconds * 1000)
+        received, self._received = self._received, None
+        return self.prepare(received if received is not None else MetricsData([]))
+
+    # ---- a sample, for commands --------------------------------------------------------------------------------------
+
+    def sending_steps(self, timeout: float) -> Mapping[Rung, Callable[[], Finding]]:
+        """Return no steps: a sample needs no running application."""
+        return {}
+
+    @final
+    def prepare(self, data: MetricsData, *, ask_within: float | None = None) -> Prepared:
+        """Return a collection ready for the page: redacted and checked."""
+        return Prepared.of(possible(self.scrub(groups(data))), count_points(data))
+
+    @final
+    def deliver(
+        self,
+        data: MetricsData | Prepared,
+        *,
+        seconds: float = 30.0,
+        on_refused: OnRefused | None = None,
+        on_dropped: OnDropped | None = None,
+    ) -> Receipt:
+        """Serve a collection on the sample's port until `shutdown`; it is delivered when a scraper has taken the whole page.
+
+        Without a known scraper, nothing is waited for and every point is unconfirmed.
+        """
+        prepared = data if isinstance(data, Prepared) else self.prepare(data)
+        began = self.clock.monotonic()
+        scraper = self.scraper()
+        ports = (self.settings.sample_port or (self.settings.port if scraper else 0),)
+        self._taken.clear()
+        self._first, self._published = None, prepared
+        failure = self._listener.listen_on(ports) if self._listener.port is None else None
+        if failure is not None:
+            code, why, _ = explained(failure, self.settings.host, ports)
+            return _dropped(prepared, code, why)
+        if not scraper:
+            _, parts = self.page(prepared.groups, self.accepted)
+            receipt = receipt_of(prepared, [part for part in parts if isinstance(part, Withheld)])
+            why = f"{self.endpoint()} has the points, but no scraper is known that reads it"
+            reason = Reason("page.no-scraper", why, receipt.delivered, Fate.UNCONFIRMED)
+            unconfirmed = receipt.delivered
+            return replace(receipt, delivered=0, unconfirmed=unconfirmed, reasons=(*receipt.reasons, reason))
+        trouble = self._wait_for_a_scrape(began + seconds)
+        if self._first is None:
+            why = f"{scraper} did not read {self.endpoint()} within {seconds:g} s"
+            return _dropped(prepared, "page.not-scraped", f"{why}: {trouble.message}" if trouble else why)
+        return replace(self._first, attempts=1, seconds=self.clock.monotonic() - began)
+
+    def _wait_for_a_scrape(self, until: float) -> Unreadable | None:
+        trouble = None
+        while not self._taken.is_set() and (left := until - self.clock.monotonic()) > 0:
+            with contextlib.suppress(WireError):  # it may be busy: the time limit decides
+                trouble = self.scrape_failure()
+            self.clock.wait(min(_POLL, left), self._taken)
+        return trouble
+
+    # ---- life cycle --------------------------------------------------------------------------------------------------
+
+    def _after_fork(self) -> None:
+        """Give a forked child a page of its own: its metrics are not the parent's."""
+        served = self._collect is not None and not self._listener.stopped and self.unusable is None
+        self._listener.forget()
+        self._start_life()
+        self.after_fork()
+        if served:
+            threading.Thread(target=self.listen, name="magictel-page-fork", daemon=True).start()
+
+
+_ALIVE: weakref.WeakSet[PageExporter[Any]] = weakref.WeakSet()
+"""Pages not shut down yet: a forked child gets its own."""
+
+
+def _renew_in_child() -> None:
+    for page in list(_ALIVE):
+        page._after_fork()  # noqa: SLF001 # this file's own
+
+
+os.register_at_fork(after_in_child=_renew_in_child)
+
+
+def receipt_of(prepared: Prepared, withheld: Sequence[Withheld]) -> Receipt:
+    """Return the receipt of a page that a scraper took: what is not left out is delivered."""
+    reasons = merge_reasons([part.reason for part in (*prepared.withheld, *withheld)])
+    counts = dict.fromkeys((Fate.REJECTED, Fate.WITHHELD, Fate.DROPPED), 0)
+    for reason in reasons:
+        counts[reason.fate] += reason.count
+    return Receipt(
+        sent=prepared.sent,
+        delivered=prepared.sent - sum(counts.values()),
+        rejected=counts[Fate.REJECTED],
+        withheld=counts[Fate.WITHHELD],
+        dropped=counts[Fate.DROPPED],
+        reasons=reasons,
+    )
+
+
+def client_tls(settings: PageSettings) -> TlsOptions:
+    """Return the TLS options of a client that reads the page."""
+    return TlsOptions(
+        ca_file=settings.ca_file,
+        client_cert_file=settings.client_cert_file,
+        client_key_file=settings.client_key_file,
+        server_name=settings.server_name,
+    )
+
+
+def _dropped(prepared: Prepared, code: str, why: str) -> Receipt:
+    receipt = receipt_of(prepared, ())
+    reason = Reason(code, why, receipt.delivered, Fate.DROPPED)
+    return replace(
+        receipt, delivered=0, dropped=receipt.dropped + receipt.delivered, reasons=(*receipt.reasons, reason)
+    )
+
+
+def _sentence(status: int, sentence: str) -> PageReply:
+    return PageReply(_TEXT, iter((f"{sentence}\n".encode(),)), status)
+
+
+def _seconds(headers: Mapping[str, str]) -> float:
+    """Return how long the scraper waits, less a margin for the reply."""
+    try:
+        given = float(headers.get("x-prometheus-scrape-timeout-seconds", ""))
+    except ValueError:
+        return _PATIENCE
+    return min(_PATIENCE, max(0.1, given - _MARGIN)) if given == given else _PATIENCE

@@ -1,0 +1,162 @@
+"""Options of every page that is scraped: where it listens, who may read it, and how `check` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+
+from magictel.errors import SettingsError
+from magictel.net.address import Address, parse_endpoint
+from magictel.secrets.secret import Secret
+from magictel.settings.login import basic
+from magictel.settings.model import Problem, SettingsModel, duration, option
+
+_ANY = frozenset({"", "0.0.0.0", "::"})  # addresses to compare with, not to bind
+_LAST = 65_535
+
+
+class PageSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The page, and the options of a client that reads it."""
+
+    host: Annotated[
+        str,
+        option("Address to listen on; in a container 0.0.0.0, or nothing outside can scrape.", example="0.0.0.0"),
+    ] = "localhost"
+    port: Annotated[int, option("Port of the page; 0 means any free port.", example=9464, ge=0, le=_LAST)] = 9464
+    ports: Annotated[
+        int,
+        option(
+            "Number of ports, from `port` upward: each process of an application takes the first free one for a page of"
+            " its own. Scrape all of them.",
+            example=4,
+            routes=False,
+            ge=1,
+            le=1024,
+        ),
+    ] = 1
+    path: Annotated[str, option("Path of the page.", example="/metrics", routes=False, file=False)] = "/metrics"
+    username: Annotated[
+        str | None,
+        option(
+            "User that a scraper must send (basic authentication).", example="scraper", routes=False, credential=True
+        ),
+    ] = None
+    password: Annotated[Secret | None, option("Password that a scraper must send.")] = None
+    tls_cert_file: Annotated[
+        str | None,
+        option("PEM file with the page's certificate; the page then speaks TLS.", example="page.pem", routes=False),
+    ] = None
+    tls_key_file: Annotated[
+        str | None,
+        option("PEM file with its key, unless it is in the same file.", example="page.key", routes=False),
+    ] = None
+    tls_client_ca_file: Annotated[
+        str | None,
+        option(
+            "PEM file with the CAs whose client certificates may scrape (mutual TLS).", example="ca.pem", routes=False
+        ),
+    ] = None
+    url: Annotated[
+        str | None,
+        option(
+            "Address at which check reads the page of the running application; default: host, port and path.",
+            example="http://app.example.net:9464/metrics",
+            address=True,
+        ),
+    ] = None
+    ca_file: Annotated[
+        str | None,
+        option("PEM file with the CAs that check trusts instead of the system's.", example="/etc/ssl/private-ca.pem"),
+    ] = None
+    client_cert_file: Annotated[
+        str | None,
+        option("PEM file with the client certificate of check (mutual TLS).", example="client.pem", credential=True),
+    ] = None
+    client_key_file: Annotated[
+        str | None,
+        option("PEM file with its key, unless it is in the same file.", example="client.key", credential=True),
+    ] = None
+    server_name: Annotated[
+        str | None,
+        option("Expected certificate name (SNI) if it differs from the host.", example="app.example.net"),
+    ] = None
+    sample_port: Annotated[
+        int | None,
+        option(
+            "Port of the page that send-sample serves; a scraper must read it. Default: `port`.",
+            example=9465,
+            ge=1,
+            le=_LAST,
+        ),
+    ] = None
+    timeout: Annotated[float, duration("Timeout of one request of check and of read-back.", example=30, gt=0)] = 10.0
+    connect_timeout: Annotated[
+        float, duration("Connect timeout of these requests, including the TLS handshake.", example=3, gt=0)
+    ] = 5.0
+    redact_attributes: Annotated[
+        list[str],
+        option(
+            "Attributes whose values are masked with ***, as shell patterns.",
+            example=["http.request.header.*"],
+            routes=False,
+        ),
+    ] = msgspec.field(default_factory=list)
+    drop_attributes: Annotated[
+        list[str], option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False)
+    ] = msgspec.field(default_factory=list)
+
+    def page_address(self) -> Address:
+        """Return the address of the running page, for a client. Raise `SettingsError` for a `url` that does not parse."""
+        if self.url:
+            return parse_endpoint(self.url)
+        host = "localhost" if self.host in _ANY else self.host
+        return parse_endpoint(self.served_at(host, self.port or 80))
+
+    def served_at(self, host: str, port: int) -> str:
+        """Return the URL of a page at this host and port."""
+        scheme = "https" if self.tls_cert_file else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{self.path}"
+
+    def authorization(self) -> str | None:
+        """Return the Authorization header that a scraper must send, or None."""
+        return basic(self.username, self.password) if self.username is not None and self.password else None
+
+    def client_authorization(self) -> str | None:
+        """Return the Authorization header of a client: the login in `url`, otherwise that of a scraper."""
+        address = self.page_address()
+        return self.authorization() if address.username is None else basic(address.username, address.password)
+
+    def problems(self) -> Iterable[Problem]:
+        """Yield an incomplete login, a key or CA without a certificate, ports beyond the last, a path without a slash, a bad address."""
+        yield from super().problems()
+        for lacks, has in (("password", "username"), ("username", "password")):
+            if getattr(self, has) is not None and getattr(self, lacks) is None:
+                yield (
+                    lacks,
+                    "config.credentials",
+                    f"{lacks}: not set, but {has} needs it",
+                    f"set {lacks}, or unset {has}",
+                )
+        for key, needs in (
+            ("tls_key_file", "tls_cert_file"),
+            ("tls_client_ca_file", "tls_cert_file"),
+            ("client_key_file", "client_cert_file"),
+        ):
+            if getattr(self, key) and not getattr(self, needs):
+                yield key, "config.value", f"{key}: set, but {needs} is not", f"set {needs} as well"
+        if self.ports > 1 and not 0 < self.port <= _LAST + 1 - self.ports:
+            why = f"ports: {self.ports} ports cannot follow port {self.port}"
+            yield "ports", "config.value", why, f"set port to a number from 1 to {_LAST + 1 - self.ports}"
+        if not self.path.startswith("/") or "?" in self.path or "#" in self.path:
+            yield (
+                "path",
+                "config.value",
+                f"path: {self.path!r} is not a path",
+                'begin it with a slash, as in "/metrics"',
+            )
+        try:
+            self.page_address()
+        except SettingsError as failure:
+            yield failure.message.partition(":")[0], failure.code, failure.message, failure.remedy

@@ -1,0 +1,266 @@
+"""A server of one page that is scraped: HTTP/1.1 with TLS, basic authentication, gzip, and bodies that are streamed.
+
+The standard library's threading server does the work: a thread for each connection, so that a slow scraper delays no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import logging
+import re
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import msgspec
+
+_deflate: Any
+try:
+    from isal import isal_zlib as _deflate
+except ImportError:  # no wheel for this machine
+    _deflate = zlib
+
+_GZIP = 31
+"""`wbits` of a gzip member."""
+_REFUSED_CODING = re.compile(r"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
+_IDLE = 90.0
+"""Seconds after which a connection without a request is closed; more than most scrape intervals."""
+_HANDSHAKE = 10.0
+
+
+class PageReply(msgspec.Struct, frozen=True):
+    """A reply: the chunks of the body before compression. `sent` is called when the scraper has taken all of it."""
+
+    content_type: str
+    chunks: Iterator[bytes]
+    status: int = 200
+    sent: Callable[[], None] | None = None
+
+
+Answer = Callable[[Mapping[str, str]], PageReply]
+"""Returns the page for a request's headers, whose names are in lower case. An exception becomes a 500 without details."""
+
+
+class PageServer:
+    """Serves a page at `path` until stopped. `authorization`: the header that a scraper must send; None: any may scrape.
+
+    `tls` returns the context of the next connection, so that renewed certificates are used; None: plain HTTP.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        path: str = "/metrics",
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        authorization: str | None = None,
+        log: logging.Logger,
+    ) -> None:
+        self.answer, self.path, self.authorization, self.log = answer, path, authorization, log
+        self._tls = tls
+        self._server: _Server | None = None
+
+    @property
+    def port(self) -> int | None:
+        """The port that it listens on, or None."""
+        return self._server.server_address[1] if self._server is not None else None
+
+    def start(self, host: str, ports: Sequence[int]) -> int:
+        """Listen on the first free port and return it. Raise the `OSError` of the first one if none can be used."""
+        failure: OSError | None = None
+        for port in ports:
+            try:
+                self._server = _Server(self, host, port, self._tls)
+            except OSError as error:
+                failure = failure or error
+            else:
+                threading.Thread(target=self._server.serve_forever, name="magictel-page", daemon=True).start()
+                return int(self._server.server_address[1])
+        assert failure is not None
+        raise failure
+
+    def stop(self) -> None:
+        """Stop listening; replies that are being sent are completed by their threads. May be called twice."""
+        server, self._server = self._server, None
+        if server is not None:
+            with contextlib.suppress(OSError):
+                server.socket.shutdown(
+                    socket.SHUT_RDWR
+                )  # wakes its thread, which would look at `shutdown` twice a second
+            server.shutdown()
+            server.server_close()
+
+    def forget(self) -> None:
+        """In a forked child: close what the parent listens on and replies to, and send nothing on them."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.forget()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, page: PageServer, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> None:
+        self.page, self._tls = page, tls
+        self._open: set[socket.socket] = set()
+        family, _, _, _, address = _address(host, port)
+        self.address_family = family
+        super().__init__(address[:2], _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without `HTTPServer`'s look-up of the host's full name, which may take seconds."""
+        if self.address_family == socket.AF_INET6:
+            with contextlib.suppress(OSError):  # `::` takes IPv4 as well
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in its thread; a handshake that is never finished blocks no other connection."""
+        self._open.add(request)
+        connection = request
+        try:
+            if self._tls is not None:
+                request.settimeout(_HANDSHAKE)
+                connection = self._tls().wrap_socket(request, server_side=True)
+                self._open.add(connection)
+            super().finish_request(connection, client_address)
+        finally:
+            self._open.discard(request)
+            if connection is not request:
+                self._open.discard(connection)
+                connection.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log a connection that ended early: a scraper that timed out, or spoke another protocol."""
+        self.page.log.debug("a connection from %s ended early", client_address[0], exc_info=True)
+
+    def forget(self) -> None:
+        for connection in (self.socket, *self._open):
+            connection.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "magictel"
+    sys_version = ""
+    timeout = _IDLE
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+
+    def do_GET(self) -> None:  # the library's name
+        if self._refused():
+            return
+        try:
+            reply = self._page.answer({name.lower(): value for name, value in self.headers.items()})
+            first = next(reply.chunks, b"")
+        except Exception as failure:  # a bug, or an instrument's callback: the next scrape may succeed
+            self._page.log.error("internal.export: %s: this scrape got no page", type(failure).__name__)  # noqa: TRY400 # no traceback: it may quote data
+            self._text(500, "the page could not be made: see the log of the application")
+            return
+        self._stream(reply, first)
+
+    def do_HEAD(self) -> None:  # the library's name
+        """Answer without a collection."""
+        if not self._refused():
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def _unsupported(self) -> None:
+        self.close_connection = True  # its body is not read
+        self._text(405, "a page is read with GET", Allow="GET, HEAD")
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _unsupported  # noqa: N815 # the library's names
+
+    @property
+    def _page(self) -> PageServer:
+        server: Any = self.server
+        page: PageServer = server.page
+        return page
+
+    def _refused(self) -> bool:
+        """Answer a request for another path, or without the login; return whether it was one."""
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # its body is not read
+        wanted = self._page.authorization
+        given = self.headers.get("Authorization", "")
+        if wanted is not None and not hmac.compare_digest(given.encode(), wanted.encode()):
+            self._text(401, "this page needs a user and a password", **{"WWW-Authenticate": 'Basic realm="metrics"'})
+            return True
+        if self.path.partition("?")[0] != self._page.path:
+            self._text(404, f"the metrics are at {self._page.path}")
+            return True
+        return False
+
+    def _text(self, status: int, sentence: str, **headers: str) -> None:
+        body = f"{sentence}\n".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _stream(self, reply: PageReply, first: bytes) -> None:
+        """Send the body in chunks: one that breaks off is not taken for a whole page."""
+        chunked = self.request_version != "HTTP/1.0"
+        zipped = _takes_gzip(self.headers.get("Accept-Encoding", ""))
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        if zipped:
+            self.send_header("Content-Encoding", "gzip")
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.close_connection = True
+        self.end_headers()
+        try:
+            for part in _zipped(first, reply.chunks) if zipped else _both(first, reply.chunks):
+                if part:
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
+            if chunked:
+                self.wfile.write(b"0\r\n\r\n")
+            self.wfile.flush()
+        except BaseException:
+            self.close_connection = True
+            raise
+        if reply.sent is not None:
+            reply.sent()
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 # the library's name
+        """Log a request for those who debug."""
+        self._page.log.debug("%s %s", self.client_address[0], format % arguments)
+
+
+def _both(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _zipped(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    packer = _deflate.compressobj(1, zlib.DEFLATED, _GZIP)
+    for chunk in _both(first, rest):
+        yield packer.compress(chunk)
+    yield packer.flush()
+
+
+def _takes_gzip(accepted: str) -> bool:
+    text = accepted.lower()
+    return "gzip" in text and not _REFUSED_CODING.search(text)
+
+
+def _address(host: str, port: int) -> Any:
+    """Return the address to listen on; of a name with several, the IPv4 one, where scrapers look first."""
+    addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return min(addresses, key=lambda address: address[0] != socket.AF_INET)
