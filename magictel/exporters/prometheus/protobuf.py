@@ -1,20 +1,22 @@
 """Points as `io.prometheus.client.Metric` messages: the only form of a page with native histograms.
 
 An exponential histogram becomes a native one; a classic histogram's buckets end with that of `+Inf`. `encode` is the plain truth;
-`columns` and `constants` make the same bytes of numbers faster.
+`columns` and `constants` make the same bytes faster.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Hashable, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import accumulate, repeat
+from operator import add
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
-from magictel.encoding.columns import doubles
+from magictel.encoding.columns import by_distinct, doubles, histogram_columns, transposed
 from magictel.encoding.protobuf import field, packed_varints, varint, zigzag
 from magictel.encoding.templates import Column, Constant, Filled
 from magictel.encoding.withheld import Withheld
@@ -33,7 +35,7 @@ from magictel.formats.prometheus.label_columns import (
 from magictel.formats.prometheus.names import label_value, labels
 from magictel.formats.prometheus.native import Side, is_native, native
 from magictel.formats.prometheus.series import reserved
-from magictel.model.metrics import Attributes, Kind, Series, Stream, starts_of, values_of
+from magictel.model.metrics import Attributes, Kind, Series, Stream, attributes_of, starts_of, values_of
 
 _TYPES = {"counter": 0, "gauge": 1, "info": 1, "unknown": 3, "histogram": 4}
 _VALUES = {"counter": 3, "gauge": 2, "info": 2, "unknown": 5, "histogram": 7}
@@ -128,17 +130,20 @@ class ProtobufFamily:
     # ---- column by column ----------------------------------------------------------------------------------------------
 
     def columns(self, stream: Stream, points: Sequence[Any]) -> Filled | None:
-        """One hole: the value, and a counter's start, whose size is the variant."""
-        if stream.kind in (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM) or (self._counter and exemplars_of(points)):
+        """Of numbers the value, and a counter's start, whose size is the variant; of histograms the whole metric, without a variant."""
+        if stream.kind is Kind.EXPONENTIAL_HISTOGRAM or exemplars_of(points):
             return None
-        starts = starts_of(points) if self._counter else [0]
-        tails = {start: _timestamp(3, start) for start in set(starts)}
-        sizes = set(map(len, tails.values()))
-        if len(sizes) > 1:
-            return None
-        width = 8 + sizes.pop()
-        tail = tails[starts[0]] if len(tails) == 1 else list(map(tails.__getitem__, starts))
         try:
+            if stream.kind is Kind.HISTOGRAM:
+                values = _classic_column(points)
+                return None if values is None else Filled(None, [self._whole(stream, attributes_of(points), values)])
+            starts = starts_of(points) if self._counter else [0]
+            tails = {start: _timestamp(3, start) for start in set(starts)}
+            sizes = set(map(len, tails.values()))
+            if len(sizes) > 1:
+                return None
+            width = 8 + sizes.pop()
+            tail = tails[starts[0]] if len(tails) == 1 else list(map(tails.__getitem__, starts))
             column = doubles(values_of(points), tail)
         except (OverflowError, TypeError):
             return None
@@ -146,28 +151,72 @@ class ProtobufFamily:
 
     def constants(self, stream: Stream, variant: Hashable, attributes: Sequence[Attributes]) -> Sequence[Constant]:
         """The bytes around the value."""
+        if variant is None:
+            return [b"", b""]
         assert isinstance(variant, int)
-        parted = labeller(self._labellers, self._names.named(stream), encoded_labels).rows(attributes)
-        constants = [self._lead(stream, variant, rows) for rows in parted]
-        if len(constants) == 1:
-            return [constants[0], b""]
-        return [in_place(len(attributes), constants, [rows.rows.positions or () for rows in parted]), b""]
+        ending = self._tag + varint(variant + 1) + b"\x09"
+        labelled = self._labelled(stream, attributes)
+        leads = {size: _METRIC + varint(size + len(ending) + variant) for size in set(map(len, labelled))}
+        return [[leads[len(pairs)] + pairs + ending for pairs in labelled], b""]
 
-    def _lead(self, stream: Stream, width: int, rows: LabelRows) -> Column | bytes:
-        """What comes before the value, whose hole is `width` bytes wide: tags and lengths of metric and value, and the labels."""
+    def _whole(self, stream: Stream, attributes: Sequence[Attributes], values: Column) -> Column:
+        """Return metrics of these values, which have sizes of their own."""
+        tags = {size: self._tag + varint(size) for size in set(map(len, values))}
+        return [
+            b"".join((_METRIC, varint(len(pairs) + len(tag) + len(value)), pairs, tag, value))
+            for pairs, value in zip(self._labelled(stream, attributes), values, strict=True)
+            for tag in (tags[len(value)],)
+        ]
+
+    def _labelled(self, stream: Stream, attributes: Sequence[Attributes]) -> Sequence[bytes]:
+        """Return the labels of each series."""
+        parted = labeller(self._labellers, self._names.named(stream), encoded_labels).rows(attributes)
+        columns = [self._label_column(stream, rows) for rows in parted]
+        if len(columns) > 1:
+            whole: Any = in_place(len(attributes), columns, [rows.rows.positions or () for rows in parted])
+            return list(whole)
+        return [columns[0]] * len(attributes) if isinstance(columns[0], bytes) else columns[0]
+
+    def _label_column(self, stream: Stream, rows: LabelRows) -> Column | bytes:
+        """Return the labels of series whose attributes have the same keys."""
         texts = self._names.fixed(stream)
         taken = reserved(stream, texts)
-        fixed = _pairs(texts) + self._tag + varint(width + 1) + b"\x09"
+        fixed = _pairs(texts)
         if rows.clash or not frozenset(taken).isdisjoint(rows.names):
             named = self._names.named(stream)
-            pairs: Column | bytes = [_pairs(labels(given, taken, named)) + fixed for given in rows.rows.attributes]
-        else:
-            in_order = sorted(zip(rows.names, rows.columns, strict=True), key=lambda pair: pair[0])
-            pairs = joined([*(column for _, column in in_order), fixed])
-        if isinstance(pairs, bytes):
-            return _METRIC + varint(len(pairs) + width) + pairs
-        lengths = {size: _METRIC + varint(size + width) for size in set(map(len, pairs))}
-        return [lengths[len(each)] + each for each in pairs]
+            return [_pairs(labels(given, taken, named)) + fixed for given in rows.rows.attributes]
+        in_order = sorted(zip(rows.names, rows.columns, strict=True), key=lambda pair: pair[0])
+        return joined([*(column for _, column in in_order), fixed])
+
+
+def _classic_column(points: Sequence[Any]) -> Column | None:
+    """Return histograms with equal bounds; None where `ProtobufFamily.encode` has to. Raises `OverflowError`, `TypeError`."""
+    histograms = histogram_columns(points)
+    if histograms is None or histograms.bounds[-1:] == (math.inf,):
+        return None
+    sums = doubles(histograms.sums, b"")
+    if sums is None:
+        return None
+    parts: list[Iterable[bytes]] = [map(_count_and_sum, histograms.counts), sums]
+    running: list[int] = [0] * len(points)
+    for counts, bound in zip(transposed(histograms.buckets), [*histograms.bounds, math.inf], strict=True):
+        running = list(map(add, running, counts)) if bound != math.inf else histograms.counts
+        parts += [map(_bucket, running), repeat(struct.pack("<d", bound))]
+    parts.append(by_distinct(starts_of(points), partial(_timestamp, 15)))
+    return list(map(b"".join, zip(*parts, strict=False)))
+
+
+@lru_cache(maxsize=50_000)
+def _count_and_sum(count: int) -> bytes:
+    """Return a histogram up to its sum."""
+    return _count(1, count) + b"\x11"
+
+
+@lru_cache(maxsize=50_000)
+def _bucket(count: int) -> bytes:
+    """Return a bucket up to its bound."""
+    content = _count(1, count) + b"\x11"
+    return b"\x1a" + varint(len(content) + 8) + content
 
 
 def _metric(texts: Mapping[str, str], tag: bytes, value: bytes, fixed: Mapping[str, str] | None = None) -> bytes:

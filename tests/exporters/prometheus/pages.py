@@ -115,12 +115,17 @@ def read(body: bytes, form: Form) -> Samples:
     """Return the samples by a parser that is not ours; none comes twice."""
     if form.syntax == "protobuf":
         return unique(sample for message in messages(body) for sample in message_samples(message))
-    families = openmetrics_families if form.syntax == "openmetrics" else text_families
-    return unique(
-        ((sample.name, frozenset(sample.labels.items())), float(sample.value))
-        for family in families(body.decode())
-        for sample in family.samples
-    )
+    text = body.decode()
+    if form.syntax == "openmetrics":
+        named = [(sample.name, sample) for family in openmetrics_families(text) for sample in family.samples]
+    else:
+        # This parser adds `_total` to a counter's samples without it.
+        named = [
+            (sample.name if f" {sample.name} " in text else sample.name.removesuffix("_total"), sample)
+            for family in text_families(text)
+            for sample in family.samples
+        ]
+    return unique(((name, frozenset(sample.labels.items())), float(sample.value)) for name, sample in named)
 
 
 def read_by_source(body: bytes, form: Form) -> Samples:
@@ -148,9 +153,15 @@ def read_by_source(body: bytes, form: Form) -> Samples:
     return unique(samples)
 
 
-def bounds_as_numbers(samples: Samples) -> Samples:
+def bounds_as_numbers(samples: Any) -> Any:
+    """Return samples by names and labels, the bounds among them as numbers: each form and parser writes them in its own way."""
     return {
-        (name, frozenset((key, float(value) if key == "le" else value) for key, value in labels)): number
+        (
+            name,
+            frozenset(
+                (key, float(value) if key == "le" and name.endswith("_bucket") else value) for key, value in labels
+            ),
+        ): number
         for (name, labels), number in samples.items()
     }
 
