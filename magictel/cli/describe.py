@@ -118,9 +118,10 @@ def text(exporter: type[Any], given: Mapping[str, Any]) -> list[str]:
 
 def _exporter(name: str, config: str | None, sets: Sequence[str]) -> tuple[type[Any], Mapping[str, Any]]:
     """Return the class of an exporter, or of a target's exporter, and the `--set` options. Raise `UsageError` for unknown names."""
+    from magictel.registry.foreign import named_among
     from magictel.settings.select import parse_overrides, select
 
-    names = entry_points.names()
+    names = (*entry_points.names(), *named_among((name,)))
     file = config_file(config)
     spec = select((name,), config=file, environment=environment(), exporters=names)[0]
     overrides = parse_overrides(sets, (spec.name,), (*(file.tables if file else ()), *names))[spec.name]

@@ -13,7 +13,7 @@ from magictel.cli import output
 from magictel.cli.environment import environment
 from magictel.cli.options import ConfigOption, FormatOption, config_file
 from magictel.cli.output import Format, paint
-from magictel.registry import entry_points
+from magictel.registry import entry_points, foreign
 from magictel.registry.entry_points import Registration
 from magictel.settings import select
 from magictel.settings.names import normal
@@ -47,7 +47,7 @@ def command(
         if file is None or file.table(spec.name) is None
     ]
     targets = (*select.targets(file, env), *implied)
-    others = entry_points.others() if all_ else ()
+    others = foreign.others() if all_ else ()
     known = {normal(registration.name) for registration in registrations}
     strays = [spec for spec in targets if normal(spec.exporter) not in known]
     if format_ is Format.JSON:
@@ -119,7 +119,7 @@ def _text(
     for registration in registrations:
         lines += _lines(registration, names, states, columns)
     if others:
-        lines += ["", "Exporters that other packages registered with OpenTelemetry:"]
+        lines += ["", "Exporters that other packages registered with OpenTelemetry, for send-sample and replay:"]
         for registration in others:
             lines.append(f"  {registration.name:<{names}}  {registration.package} {registration.version}")
     if targets:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from magictel.cli.environment import environment
 from magictel.cli.options import config_file
 from magictel.cli.targets import Chosen, chosen_targets
+from magictel.errors import UsageError
 from magictel.http.wire import Reply, Request
 from magictel.model.events import Event
 from magictel.operations.remedies import rewritten
+from magictel.registry.entry_points import FOREIGN
 from magictel.settings.select import TargetSpec
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ def targets(
     if not sandbox:
         yield chosen_targets(named, all=all, config=config, sets=sets)
         return
+    foreign = next((name for name in named or () if name.startswith(FOREIGN)), None)
+    if foreign is not None:
+        why = "takes its address from its own variables, so it cannot be pointed at an embedded backend"
+        remedy = "start magictel sandbox, set its variables to the printed address, and name it without --sandbox"
+        raise UsageError("usage.foreign", f"--sandbox: {foreign} {why}", remedy)
     from magictel import sandbox as embedded
 
     file = config_file(config) if named or all else None

@@ -91,12 +91,13 @@ def chosen_targets(
     `env` replaces the environment. `extra` returns keys that override every layer except `--set` (the sandbox's addresses). Raise
     `UsageError` and `SettingsError` for errors of the whole command: unknown names, a broken file, nothing chosen.
     """
-    from magictel.registry import entry_points
+    from magictel.registry import entry_points, foreign
     from magictel.settings.select import parse_overrides
 
     surroundings = environment() if env is None else env
     file = config_file(config) if use_file else None
-    specs = select(named or (), all=all, config=file, environment=surroundings, exporters=entry_points.names())
+    exporters = (*entry_points.names(), *foreign.named_among(named or ()))
+    specs = select(named or (), all=all, config=file, environment=surroundings, exporters=exporters)
     overrides = parse_overrides(
         sets or (), [spec.name for spec in specs], (*(file.tables if file else ()), *entry_points.names())
     )

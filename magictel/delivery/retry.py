@@ -166,8 +166,9 @@ class Retry(msgspec.Struct):
                 settled.note(notes, Fate.DELIVERED)
                 if warning is not None:
                     settled.warn(payload, warning)
-            case Rejected(code, message, _, example):
-                settled.reject(payload, _all(payload, ItemVerdict(code, message, example)))
+            case Rejected(code, message, _, example, maybe_stored):
+                tried = replace(payload, attempted=payload.attempted or maybe_stored)
+                settled.reject(tried, _all(payload, ItemVerdict(code, message, example)))
             case TooLarge(code, message):
                 if payload.points <= 1:
                     settled.reject(payload, _all(payload, ItemVerdict(code, message)))

@@ -92,12 +92,13 @@ class TooLarge(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """The whole payload was rejected permanently: a retry cannot help."""
+    """The whole payload was rejected permanently: a retry cannot help. `maybe_stored`: some of it may be stored all the same."""
 
     code: str
     message: str
     remedy: str | None = None
     example: str | None = None
+    maybe_stored: bool = False
 
 
 Outcome = Delivered | Partial | Unconfirmed | Throttled | Unavailable | TooLarge | Rejected

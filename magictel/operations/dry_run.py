@@ -17,6 +17,7 @@ from magictel.operations.target_run import Job
 from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter
 from magictel.plugin.page_exporter import PageExporter
+from magictel.plugin.temporality import counters_are_delta
 from magictel.secrets.secret import MASK
 from magictel.sources.recording import Recordings
 from magictel.sources.sample import Sample
@@ -68,7 +69,7 @@ def dry_run(job: Job, run: Sample) -> DryRun:
     """Encode the sample with the target's own exporter, and send nothing."""
 
     def work(exporter: AnyExporter) -> DryRun:
-        parts = list(_planned(exporter, run))
+        parts = list(_planned(exporter, run.preferred(delta=counters_are_delta(exporter))))
         requests = tuple(part for part in parts if isinstance(part, Planned))
         withheld = merge_reasons([part.reason for part in parts if isinstance(part, Withheld)])
         return DryRun(job.target, job.exporter, exporter.endpoint(), requests, withheld)

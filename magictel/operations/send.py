@@ -17,6 +17,7 @@ from magictel.operations.send_result import judged, tuning, undelivered, with_se
 from magictel.operations.target_run import Job, leaving, side_by_side
 from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.exporter import Exporter
+from magictel.plugin.temporality import counters_are_delta
 from magictel.sources.sample import Sample, new_run_id, sample
 from magictel.verify.sample import expected_points, read_back
 
@@ -136,6 +137,7 @@ def _deliver(
     noted: tuple[Finding, ...],
 ) -> SendResult:
     gone: set[int] = set()
+    run = run.preferred(delta=counters_are_delta(exporter))
     prepared = exporter.prepare(run.data, ask_within=options.deadline)
     watch = Stopwatch(clock.monotonic) if options.timing and isinstance(exporter, Exporter) else None
     if watch is not None:

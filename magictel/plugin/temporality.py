@@ -24,3 +24,9 @@ def preferred_temporality(name: str) -> dict[type, AggregationTemporality]:
         UpDownCounter: AggregationTemporality.CUMULATIVE,
         ObservableUpDownCounter: AggregationTemporality.CUMULATIVE,
     }
+
+
+def counters_are_delta(exporter: object) -> bool:
+    """Return whether the SDK would give this exporter counters as delta points. A page is read as it is: cumulative."""
+    preferred: dict[type, AggregationTemporality] = getattr(exporter, "_preferred_temporality", None) or {}
+    return preferred.get(Counter) is AggregationTemporality.DELTA

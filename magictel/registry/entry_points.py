@@ -24,6 +24,8 @@ from magictel.settings.names import did_you_mean, normal
 
 GROUP = "magictel.exporters"
 OTHERS_GROUP = "opentelemetry_metrics_exporter"
+FOREIGN = "otel:"
+"""Begins the names of exporters that other packages register with OpenTelemetry (see `registry.foreign`)."""
 State = Literal["ready", "needs", "broken"]
 
 
@@ -84,7 +86,7 @@ def registration(points: Sequence[EntryPoint], environment: Mapping[str, str]) -
             exporter = _load(point)
             row = BuiltIn(point.value, str(getattr(exporter, "summary", "")), required_options(exporter))
         except Exception as failure:
-            error = failure if isinstance(failure, PluginError) else plugin_error(point, _reason(failure))
+            error = failure if isinstance(failure, PluginError) else plugin_error(point, import_error(failure))
             return shown.broken(error, time.perf_counter() - started)
         seconds = time.perf_counter() - started
     missing = [variable for _, variable in row.required if not environment.get(variable, "").strip()]
@@ -105,21 +107,20 @@ def registration(points: Sequence[EntryPoint], environment: Mapping[str, str]) -
 
 def registration_of(name: str) -> Registration | None:
     """Return the registration of a name without importing it, or None; without state and summary."""
+    if name.startswith(FOREIGN):
+        from magictel.registry import foreign
+
+        return next((known for known in foreign.others() if known.name == name), None)
     points = installed().get(normal(name))
     return None if points is None else unimported(points)
 
 
-def others() -> tuple[Registration, ...]:
-    """Return the entry points of other packages in OpenTelemetry's group, without importing them."""
-    return tuple(
-        Registration(point.name, *package_of(point), "ready", None, f"OpenTelemetry exporter, {point.value}")
-        for point in sorted(entry_points(group=OTHERS_GROUP), key=lambda point: point.name)
-        if not point.value.startswith("magictel.")
-    )
-
-
 def load(name: str) -> type[Any]:
     """Import and return the exporter class of a registered name. Raise `PluginError` with the reason."""
+    if name.startswith(FOREIGN):
+        from magictel.registry import foreign
+
+        return foreign.load(name)
     points = installed().get(normal(name))
     if points is None:
         hint = did_you_mean(name, names())
@@ -188,7 +189,7 @@ def _load(point: EntryPoint) -> type[Any]:
         with redirect_stdout(sys.stderr):  # a plugin that prints during its import must not corrupt a JSON document
             plugin = Fresh(GROUP, on_load_failure_callback=failed).extensions[0].plugin
     except (SystemExit, Exception) as failure:  # a plugin may even try to end the process
-        raise plugin_error(point, _reason(failure)) from failure
+        raise plugin_error(point, import_error(failure)) from failure
     _fits(plugin, point)
     exporter: type[Any] = plugin
     return exporter
@@ -240,7 +241,7 @@ def required_options(exporter: type[Any]) -> tuple[tuple[str, str], ...]:
     return tuple((field.key, field.env[0]) for field in fields_of(exporter.Settings) if field.required)
 
 
-def _reason(failure: BaseException) -> str:
+def import_error(failure: BaseException) -> str:
     """Return why an import failed, on a single line, with passwords, keys and tokens masked."""
     if isinstance(failure, SystemExit):
         return "its import tried to end the process"

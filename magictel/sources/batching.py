@@ -10,22 +10,13 @@ from dataclasses import dataclass, field
 from math import log
 from typing import Any, NamedTuple, TypeVar
 
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    ExponentialHistogram,
-    Gauge,
-    Histogram,
-    Metric,
-    MetricsData,
-    ResourceMetrics,
-    ScopeMetrics,
-    Sum,
-)
+from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetrics, ScopeMetrics
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.model.identity_cache import IdentityCache
 from magictel.model.metrics import Kind, Metadata, MetricWithMetadata, Point, joined, times_of
+from magictel.model.metrics_data import data_of
 
 V = TypeVar("V")
 SLICE = 4_000
@@ -37,7 +28,6 @@ RESOURCES = 1_000
 _MOST_BYTES = 6 * 1024 * 1024
 _EXACT = 100_000
 _PLACES = 1 << 21
-_TEMPORALITY = {"cumulative": AggregationTemporality.CUMULATIVE, "delta": AggregationTemporality.DELTA}
 
 
 class Head(NamedTuple):
@@ -235,9 +225,8 @@ class Gathering:
                 newest = max(newest, times[0] if times.count(times[0]) == len(times) else max(times))
             _, scopes = resources.setdefault((id(head.resource), head.resource_schema_url), (head, {}))
             _, metrics = scopes.setdefault((id(head.scope), head.scope_schema_url), (head, []))
-            metrics.append(
-                MetricWithMetadata(head.name, head.description, head.unit, _data(head, points), head.metadata)
-            )
+            data = data_of(head.kind, head.temporality, head.monotonic, points)
+            metrics.append(MetricWithMetadata(head.name, head.description, head.unit, data, head.metadata))
         resource_metrics = [
             ResourceMetrics(
                 first.resource,
@@ -247,19 +236,3 @@ class Gathering:
             for first, scopes in resources.values()
         ]
         return Slice(MetricsData(resource_metrics), count, self.points, newest)
-
-
-def _data(head: Head, points: Any) -> Any:
-    match head.kind:
-        case Kind.GAUGE:
-            return Gauge(points)
-        case Kind.SUM:
-            return Sum(points, _temporality(head), head.monotonic)
-        case Kind.HISTOGRAM:
-            return Histogram(points, _temporality(head))
-        case Kind.EXPONENTIAL_HISTOGRAM:
-            return ExponentialHistogram(points, _temporality(head))
-
-
-def _temporality(head: Head) -> Any:
-    return _TEMPORALITY.get(head.temporality or "", 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -45,6 +46,16 @@ class Sample(msgspec.Struct, frozen=True):
     data: MetricsData
     since: float
     until: float
+
+    def preferred(self, *, delta: bool) -> Sample:
+        """Return the sample with `delta` counters and histograms, or as it is."""
+        if not delta:
+            return self
+        (around,) = self.data.resource_metrics
+        (scope,) = around.scope_metrics
+        metrics = [_as_delta(metric) for metric in scope.metrics]
+        data = MetricsData([replace(around, scope_metrics=[replace(scope, metrics=metrics)])])
+        return msgspec.structs.replace(self, data=data)
 
 
 def new_run_id() -> str:
@@ -112,6 +123,13 @@ def sample(run_id: str, now: float, *, thorough: bool = False, attributes: Mappi
     )
     data = MetricsData([ResourceMetrics(resource, [ScopeMetrics(scope, metrics, "")], "")])
     return Sample(run_id, data, start / 1e9 - 1, time / 1e9 + 1)
+
+
+def _as_delta(metric: Metric) -> Metric:
+    data = metric.data
+    if isinstance(data, Gauge) or (isinstance(data, Sum) and not data.is_monotonic):
+        return metric
+    return replace(metric, data=replace(data, aggregation_temporality=AggregationTemporality.DELTA))
 
 
 def _histograms(attrs: Any, start: int, time: int) -> list[HistogramDataPoint]:

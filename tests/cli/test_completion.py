@@ -16,6 +16,7 @@ from magictel.catalogue import builtin_exporters
 from magictel.catalogue.pages import codes
 from magictel.cli import commands, shell_scripts
 from magictel.cli.shell_scripts.spelled import spelled
+from magictel.registry.foreign import OFFICIAL
 from magictel.reporters.formats import KINDS
 from tests.cli.running import magictel
 
@@ -77,7 +78,7 @@ def test_bash_completes_commands_names_flags_and_values(tmp_path: Path) -> None:
     (tmp_path / "magictel.toml").write_text('# [targets.no]\n[targets.prod-es]\nexporter = "x"\n[targets."b2"]\n')
     assert bash(tmp_path, "") == [command.name for command in commands.COMMANDS]
     assert bash(tmp_path, "che") == ["check"]
-    assert bash(tmp_path, "check", "") == [*builtin_exporters.BUILT_IN, "prod-es", "b2"]
+    assert bash(tmp_path, "check", "") == [*builtin_exporters.BUILT_IN, *OFFICIAL, "prod-es", "b2"]
     assert bash(tmp_path, "check", "elasticsearch", "pro") == ["prometheus-remote-write", "prod-es"]
     assert bash(tmp_path, "check", "--sand") == ["--sandbox", "--sandbox-bare"]
     assert bash(tmp_path, "list", "--format", "") == ["text", "json"]
@@ -157,7 +158,7 @@ def _until(terminal: int, mark: bytes, times: int = 1) -> bytes:
 COMPLETERS = {"bash": lambda folder, line: bash(folder, *line.split(" ")[1:]), "zsh": zsh, "fish": fish}
 LINES = {
     "magictel che": {"check"},
-    "magictel check ": {*builtin_exporters.BUILT_IN, "prod-es"},
+    "magictel check ": {*builtin_exporters.BUILT_IN, *OFFICIAL, "prod-es"},
     "magictel check --sandb": {"--sandbox", "--sandbox-bare"},
     "magictel list --format ": {"json", "text"},
     "magictel config ": {"check", "show"},

@@ -13,7 +13,7 @@ import pytest
 
 from magictel.catalogue import builtin_exporters
 from magictel.errors import PluginError
-from magictel.registry import entry_points
+from magictel.registry import entry_points, foreign
 from magictel.registry.entry_points import Registration
 from tests import builtin_table
 from tests.plugins import ACME, install
@@ -230,9 +230,9 @@ def test_an_unknown_name_is_told_with_the_near_ones() -> None:
 def test_what_other_packages_gave_to_opentelemetry_is_listed_without_ours(folder: Path) -> None:
     install(folder, "other", {"theirs": "other:Thing"}, {}, group="opentelemetry_metrics_exporter")
     importlib.invalidate_caches()
-    rows = {entry.name: entry for entry in entry_points.others()}
-    assert (rows["theirs"].package, rows["theirs"].version) == ("other", "1.0")
-    assert not any(name.startswith("magictel_") for name in rows)
+    rows = {entry.name: entry for entry in foreign.others()}
+    assert (rows["otel:theirs"].package, rows["otel:theirs"].version) == ("other", "1.0")
+    assert not any("magictel" in name for name in rows)
 
 
 def test_listing_imports_no_exporter_no_sdk_and_no_http_client(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""`otel:NAME`: exporters that other packages register with OpenTelemetry, in send-sample, replay, check and list."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from magictel import sandbox
+from tests.cli.running import Ran, magictel, refused
+from tests.plugins import install
+
+SAMPLES = 27
+"""What the sandbox stores of the 12 points: a histogram is several series."""
+GROUP = "opentelemetry_metrics_exporter"
+THEIRS = """
+import os
+from opentelemetry.exporter.prometheus_remote_write import PrometheusRemoteWriteMetricsExporter
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+class Remote(PrometheusRemoteWriteMetricsExporter):
+    def __init__(self):
+        super().__init__(os.environ["THEIR_URL"])
+
+class Demanding(PrometheusRemoteWriteMetricsExporter):
+    pass
+
+class Reader(InMemoryMetricReader):
+    pass
+
+class Neither:
+    pass
+"""
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with an exporter of each sort on the path; its folder is the working folder."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    points = {
+        "remote": "their_exporters:Remote",
+        "demanding": "their_exporters:Demanding",
+        "reader": "their_exporters:Reader",
+        "neither": "their_exporters:Neither",
+        "broken": "their_broken:Exporter",
+        "malformed": "their exporters",
+    }
+    modules = {"their_exporters": THEIRS, "their_broken": "import their_missing_sdk\n"}
+    install(packages, "their-package", points, modules, group=GROUP)
+    monkeypatch.syspath_prepend(packages)
+    return tmp_path
+
+
+def sent(folder: Path, name: str, *options: str, **environment: str) -> Ran:
+    return magictel("send-sample", name, *options, folder=folder, environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("demanding", "foreign.constructor", "missing 1 required positional argument: 'endpoint'"),
+        ("remote", "foreign.constructor", "cannot be constructed without arguments: KeyError: 'THEIR_URL'"),
+        ("reader", "foreign.reader", "is a MetricReader, not an exporter"),
+        ("neither", "plugin.broken", "is not an OpenTelemetry MetricExporter"),
+        ("broken", "plugin.broken", "cannot be imported: No module named 'their_missing_sdk'"),
+        ("malformed", "plugin.broken", "is not module:Class"),
+    ],
+)
+def test_what_cannot_be_driven_is_unusable_with_the_reason(theirs: Path, name: str, code: str, message: str) -> None:
+    ran = sent(theirs, f"otel:{name}", "--format", "json")
+    assert ran.code == 78, ran
+    (target,) = ran.document["targets"]
+    assert target["code"] == code
+    assert message in target["message"]
+    assert "\n" not in target["message"]
+
+
+def test_a_name_that_no_package_registers_is_wrong_usage(theirs: Path) -> None:
+    ran = sent(theirs, "otel:remoat")
+    assert (ran.code, ran.out) == (2, "")
+    assert 'no installed package registers "remoat"' in ran.err
+    assert "Did you mean otel:remote" in ran.err
+    assert sent(theirs, "otel:magictel_elasticsearch").code == 2
+
+
+def test_a_sandbox_cannot_point_it_anywhere(theirs: Path) -> None:
+    ran = sent(theirs, "otel:remote", "--sandbox")
+    assert ran.code == 2
+    assert "otel:remote" in ran.err
+
+
+def test_list_shows_the_names_without_importing_them(theirs: Path) -> None:
+    ran = magictel("list", "--all", folder=theirs)
+    assert ran.code == 0, ran
+    assert "otel:remote" in ran.out
+    assert "otel:broken" in ran.out
+    assert "their-package 1.0" in ran.out
+    rows = {
+        row["name"]: row
+        for row in json.loads(magictel("list", "--all", "--format", "json", folder=theirs).out)["exporters"]
+    }
+    assert rows["otel:remote"]["group"] == GROUP
+    assert not any(name.startswith("otel:magictel") for name in rows)
+
+
+def test_a_dry_run_has_nothing_to_show(theirs: Path) -> None:
+    ran = sent(theirs, "otel:remote", "--dry-run")
+    assert (ran.code, ran.out) == (2, "")
+    assert "encodes while it sends" in ran.err
+
+
+def test_describe_says_what_it_is(theirs: Path) -> None:
+    ran = magictel("describe", "otel:otlp_proto_http", folder=theirs)
+    assert ran.code == 0, ran
+    assert "opentelemetry-exporter-otlp-proto-http" in ran.out
+    assert "MAGICTEL_OTEL_TIMEOUT" in ran.out
+
+
+def test_check_constructs_it_and_proves_nothing_more(theirs: Path) -> None:
+    ran = magictel("check", "otel:otlp_proto_http", folder=theirs)
+    assert ran.code == 3, ran
+    assert "send-sample otel:otlp_proto_http shows whether it sends" in ran.out
+    ran = magictel("check", "otel:demanding", folder=theirs)
+    assert ran.code == 78, ran
+    assert "foreign.constructor" in ran.out
+
+
+def test_a_success_without_a_read_back_is_unverified(theirs: Path) -> None:
+    with sandbox.start(["otlp"]) as room:
+        ran = sent(theirs, "otel:otlp_proto_http", **room.environment("otlp"))
+        assert ran.code == 3, ran
+        assert "foreign.unconfirmed" in ran.last
+        assert "--verify-with OTHER_TARGET" in ran.out
+        assert room.emulators["otlp"].stored == SAMPLES
+
+
+def test_a_dead_endpoint_is_rejected_with_its_own_log_line(theirs: Path) -> None:
+    dead = f"http://127.0.0.1:{refused()}"
+    ran = sent(theirs, "otel:otlp_proto_http", OTEL_EXPORTER_OTLP_ENDPOINT=dead, OTEL_EXPORTER_OTLP_TIMEOUT="1")
+    assert ran.code == 1, ran
+    assert "rejected 12" in ran.out
+    assert "foreign.failure" in ran.last
+    assert "Failed to export metrics batch" in ran.out
+
+
+def test_grpc_fails_with_its_own_log_line_too(theirs: Path) -> None:
+    dead = f"http://127.0.0.1:{refused()}"
+    ran = sent(theirs, "otel:otlp_proto_grpc", OTEL_EXPORTER_OTLP_ENDPOINT=dead, OTEL_EXPORTER_OTLP_TIMEOUT="1")
+    assert ran.code == 1, ran
+    assert "UNAVAILABLE" in ran.out
+    assert "foreign.failure" in ran.last
+
+
+def test_a_recording_is_replayed_and_read_back(theirs: Path) -> None:
+    with sandbox.start(["otlp"]) as room:
+        command = ("replay", "@node", "--to", "otel:otlp_proto_http")
+        ran = magictel(*command, folder=theirs, environment=room.environment("otlp"))
+        assert ran.code == 3, ran
+        assert "foreign.unconfirmed" in ran.last
