@@ -79,7 +79,10 @@ def test_bash_completes_commands_names_flags_and_values(tmp_path: Path) -> None:
     assert bash(tmp_path, "") == [command.name for command in commands.COMMANDS]
     assert bash(tmp_path, "che") == ["check"]
     assert bash(tmp_path, "check", "") == [*builtin_exporters.BUILT_IN, *OFFICIAL, "prod-es", "b2"]
-    assert bash(tmp_path, "check", "elasticsearch", "pro") == ["prometheus-remote-write", "prod-es"]
+    assert bash(tmp_path, "check", "elasticsearch", "pro") == [
+        *(name for name in builtin_exporters.BUILT_IN if name.startswith("pro")),
+        "prod-es",
+    ]
     assert bash(tmp_path, "check", "--sand") == ["--sandbox", "--sandbox-bare"]
     assert bash(tmp_path, "list", "--format", "") == ["text", "json"]
     assert bash(tmp_path, "list", "--format", "=", "j") == ["json"]
@@ -165,7 +168,7 @@ LINES = {
     "magictel remove ": {"prod-es"},
     "magictel replay @": {"@node", "@gateway"},
     "magictel replay traf": {"traffic.jsonl"},
-    "magictel replay --to pro": {"prometheus-remote-write", "prod-es"},
+    "magictel replay --to pro": {"prometheus", "prometheus-remote-write", "prod-es"},
     "magictel replay --on-error ": {"stop", "skip"},
     "magictel check --report ": {f"{kind}=" for kind in KINDS},
     "magictel check --skip tls.exp": {code for code in codes() if code.startswith("tls.exp")},
