@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, Hist
 from magictel.formats import lossy
 from magictel.formats.prometheus.names import label_name, label_value
 from magictel.formats.prometheus.native import seen_numbers, sent_numbers
-from magictel.formats.prometheus.series import SeriesNames, identity, reserved
+from magictel.formats.prometheus.series import SeriesNames, reserved
 from magictel.model.metrics import Point, Series, Stream
 from magictel.model.verification import POINT, Expected, Seen, Value
 
@@ -23,13 +23,9 @@ POINT_LABEL = label_name(POINT)
 _NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})
 
 
-def expected(
-    names: SeriesNames, series: Series, point: Point, *, target_info: bool, target: Mapping[str, str] | None = None
-) -> Expected:
-    """Return how a sent point should be shown. `target`: the labels that a scrape adds, which rename a point's own ones."""
-    target = dict(target or {})
-    on_page = names.labels(series)
-    labels = {f"exported_{name}" if name in target else name: value for name, value in on_page.items()} | target
+def expected(names: SeriesNames, series: Series, point: Point, *, target_info: bool) -> Expected:
+    """Return how a sent point should be shown."""
+    labels = names.labels(series)
     fields: dict[str, Value] = {
         "name": series.stream.name,
         "keys": tuple(sorted(key for key, value in series.attributes.items() if label_value(value))),
@@ -40,11 +36,11 @@ def expected(
     named = names.named(series.stream)
     by_name = {named(key): key for key in series.attributes}
     if len(by_name) == len(series.attributes):  # no two keys share a name: the value as sent, not as text
-        taken = {*reserved(series.stream, names.fixed(series.stream)), *target}
+        taken = reserved(series.stream, names.fixed(series.stream))
         for name, key in by_name.items():
             fields[f"labels.exported_{name}" if name in taken else f"labels.{name}"] = _value(series.attributes[key])
     resource = series.stream.resource
-    if target_info and (target or identity(resource)):
+    if target_info and names.has_target_info(resource):
         fields.update({f"target_info.{name}": value for name, value in names.resource_labels(resource).items()})
     fields.update(_numbers(names, series.stream, point))
     point_name = labels.get(POINT_LABEL)

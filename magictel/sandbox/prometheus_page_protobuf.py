@@ -21,21 +21,24 @@ _MESSAGES = {
     ),
     "LabelPair": ("string name = 1", "string value = 2"),
     "Gauge": ("double value = 1",),
-    "Counter": ("double value = 1",),
+    "Counter": ("double value = 1", "Exemplar exemplar = 2", "Timestamp start_timestamp = 3"),
     "Untyped": ("double value = 1",),
     "Quantile": ("double quantile = 1", "double value = 2"),
     "Summary": ("uint64 sample_count = 1", "double sample_sum = 2", "*Quantile quantile = 3"),
-    "Bucket": ("uint64 cumulative_count = 1", "double upper_bound = 2"),
+    "Bucket": ("uint64 cumulative_count = 1", "double upper_bound = 2", "Exemplar exemplar = 3"),
     "BucketSpan": ("sint32 offset = 1", "uint32 length = 2"),
     "Histogram": (
         *("uint64 sample_count = 1", "double sample_sum = 2", "*Bucket bucket = 3", "sint32 schema = 5"),
         *("double zero_threshold = 6", "uint64 zero_count = 7", "*BucketSpan negative_span = 9"),
         *("*sint64 negative_delta = 10", "*BucketSpan positive_span = 12", "*sint64 positive_delta = 13"),
+        *("Timestamp start_timestamp = 15", "*Exemplar exemplars = 16"),
     ),
+    "Exemplar": ("*LabelPair label = 1", "double value = 2", "Timestamp timestamp = 3"),
+    "Timestamp": ("int64 seconds = 1", "int64 nanos = 2"),
 }
 
 MetricFamily = message_class("io.prometheus.client", _MESSAGES, "MetricFamily", "proto2")
-"""`io.prometheus.client.MetricFamily` without exemplars and start times."""
+"""`io.prometheus.client.MetricFamily`."""
 
 
 def families(body: bytes) -> Iterator[Any]:

@@ -164,7 +164,8 @@ class _Writer:
         resources = {
             id(group.stream.resource): group.stream for group in groups if not self._names.verbatim(group.stream)
         }
-        every = (self._names.resource_labels(stream.resource) for stream in resources.values())
+        shown = [stream.resource for stream in resources.values() if self._names.has_target_info(stream.resource)]
+        every = map(self._names.resource_labels, shown)
         return list({tuple(sorted(texts.items())): texts for texts in every if texts}.values())
 
     def _family(

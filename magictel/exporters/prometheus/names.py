@@ -78,6 +78,10 @@ class PageNames(SeriesNames):
         """Return `job` and `instance` on a page of several resources; otherwise the scraper adds its own."""
         return super().target_labels(resource) if self._several else {}
 
+    def has_target_info(self, resource: Mapping[str, Any]) -> bool:
+        """Return whether a resource has the series `target_info`: it is the target's, unless there are several."""
+        return super().has_target_info(resource) if self._several else bool(resource)
+
     def resource_labels(self, resource: Mapping[str, Any]) -> dict[str, str]:
         """Return the labels of `target_info`: the resource's attributes."""
         if self._several:

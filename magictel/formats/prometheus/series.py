@@ -110,6 +110,10 @@ class SeriesNames:
         fixed = self.fixed(series.stream)
         return {**labels(series.attributes, reserved(series.stream, fixed), self.named(series.stream)), **fixed}
 
+    def has_target_info(self, resource: Mapping[str, Any]) -> bool:
+        """Return whether a resource has the series `target_info`: job or instance have to say whose it is."""
+        return bool(self.target_labels(resource))
+
     def resource_labels(self, resource: Mapping[str, Any]) -> dict[str, str]:
         """Return the labels of `target_info`: a resource's attributes beyond job and instance."""
         others = {key: value for key, value in resource.items() if key not in IDENTITY}

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from google.protobuf.internal.decoder import _DecodeVarint32  # type: ignore[attr-defined]
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Buckets,
@@ -31,7 +30,7 @@ from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus.encoding import PageEncoding
 from magictel.exporters.prometheus.negotiation import Form
 from magictel.model.metrics import groups
-from magictel.sandbox.prometheus_protobuf import MetricFamily
+from magictel.sandbox.prometheus_page_protobuf import families
 from magictel.sources.prometheus_text import PrometheusText
 
 CUMULATIVE, DELTA = AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA
@@ -175,14 +174,9 @@ def unique(samples: Iterable[tuple[tuple[str, frozenset[tuple[str, str]]], float
 
 
 def messages(body: bytes) -> Iterator[Any]:
-    at = 0
-    while at < len(body):
-        size, at = _DecodeVarint32(body, at)
-        message = MetricFamily.FromString(body[at : at + size])
+    for message in families(body):
         assert message.metric, "a family without a metric"
         yield message
-        at += size
-    assert at == len(body)
 
 
 def message_samples(message: Any) -> Iterator[tuple[tuple[str, frozenset[tuple[str, str]]], float]]:
