@@ -6,7 +6,7 @@ import socket
 import time
 
 from magictel.model.finding import Finding, Rung
-from magictel.net.connect import LookUpTimeout, Resolver, is_address, resolve
+from magictel.net.dns import LookUpTimeout, Resolver, is_address, resolve
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import Proxy
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from magictel.model.finding import Finding, Rung
-from magictel.net.connect import Resolver, connect_one, left, resolve
+from magictel.net.connect import connect_one, left
+from magictel.net.dns import Resolver, resolve
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import Proxy
 

@@ -12,7 +12,7 @@ import msgspec
 
 from magictel.catalogue.banners import banner_in
 from magictel.errors import Phase, WireError
-from magictel.net.connect import LookUpTimeout
+from magictel.net.dns import LookUpTimeout
 from magictel.net.proxy import Proxy, ProxyRefused
 from magictel.net.tls_errors import TlsFault, fault, known_fault
 from magictel.secrets.redactor import Redactor

@@ -13,7 +13,8 @@ import threading
 import time
 from typing import Any
 
-from magictel.net.connect import connect_first, left, reach, resolve
+from magictel.net.connect import connect_first, left, reach
+from magictel.net.dns import resolve
 from magictel.net.endpoint import Endpoint
 from magictel.net.proxy import Proxy
 from magictel.net.tls import TlsOptions, handshake
