@@ -17,7 +17,8 @@ from magictel.files import open_regular
 from magictel.registry import entry_points
 from magictel.secrets.redactor import Redactor
 from magictel.settings import edit, select
-from magictel.settings.file import ConfigFile, Table, locate, parse
+from magictel.settings.file import ConfigFile, Table, parse
+from magictel.settings.locate import locate
 from magictel.settings.names import find, lookup
 from magictel.settings.values import texts
 from magictel.settings.warnings import CREDENTIAL_NAME
@@ -123,7 +124,7 @@ def _say_when_it_must_be_named(edit_: Edit, target: str, model: type[Any]) -> No
 
 def say_clear_secrets(edit_: Edit, target: str, fields: Mapping[str, Field]) -> None:
     """Add a note for every secret of a target that the file will contain in plain text."""
-    from magictel.settings.fields import userinfo_secrets
+    from magictel.settings.secret_values import userinfo_secrets
 
     table = edit_.file().table(target)
     assert table is not None
@@ -185,7 +186,8 @@ def _is(names: Sequence[str]) -> str:
 
 def _file_secrets(text: str, path: Path) -> Iterator[str]:
     """Yield every plain-text secret of the file, by its exporter's fields, or by the key's name without an exporter."""
-    from magictel.settings.fields import field_map, userinfo_secrets
+    from magictel.settings.fields import field_map
+    from magictel.settings.secret_values import userinfo_secrets
 
     if not text:
         return

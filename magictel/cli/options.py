@@ -118,6 +118,6 @@ TimingOption = Annotated[bool, typer.Option("--timing", help="Show where the tim
 
 def config_file(config: str | None) -> ConfigFile | None:
     """Return the configuration file from option, variable or working directory, or None if none is named and none exists."""
-    from magictel.settings.file import find
+    from magictel.settings.locate import find
 
     return find(config, environment(), folder())

@@ -25,7 +25,8 @@ from magictel.plugin.page_exporter import PageExporter
 from magictel.registry import entry_points
 from magictel.runtime.counting import CountingExporter
 from magictel.runtime.sigterm import LastCollection
-from magictel.settings.file import ConfigFile, find
+from magictel.settings.file import ConfigFile
+from magictel.settings.locate import find
 from magictel.settings.load import resolve_settings
 from magictel.settings.select import TargetSpec, enabled_names, listed_targets, nothing_chosen, targets
 

@@ -71,6 +71,7 @@ def test_a_list_loads_no_report_and_no_page_of_the_catalogue(tmp_path: Path) -> 
     modules = loaded(tmp_path, "list")
     reports = {name for name in modules if name.startswith("magictel.reporters.")} - {"magictel.reporters.tty"}
     assert not reports | (set(modules) & {"magictel.catalogue.pages", "magictel.model.events"})
+    assert "magictel.settings.file" not in modules  # there is no file
 
 
 def test_nothing_of_ours_imports_click_by_its_name() -> None:

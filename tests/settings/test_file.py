@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from magictel.errors import SettingsError
-from magictel.settings.file import find, parse
+from magictel.settings.file import parse
+from magictel.settings.locate import find
 from magictel.settings.toml_lines import key_lines, line_of
 
 WHOLE = '''\
