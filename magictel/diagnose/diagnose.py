@@ -30,7 +30,7 @@ from magictel.errors import MagictelError, UsageError
 from magictel.http.wire import Reply
 from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.http_exporter import HttpExporter
-from magictel.secrets.masking import masked
+from magictel.secrets.patterns import masked
 
 _LONGEST = 500
 _LONGEST_TEXT = 20_000

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from magictel import __version__
 from magictel.catalogue.builtin_exporters import BUILT_IN, BuiltIn
 from magictel.errors import PluginError
-from magictel.secrets.masking import masked
+from magictel.secrets.patterns import masked
 from magictel.settings.names import did_you_mean, normal
 
 GROUP = "magictel.exporters"

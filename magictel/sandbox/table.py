@@ -15,7 +15,7 @@ from typing import Any, cast
 from magictel.clock import Clock
 from magictel.errors import PluginError, UsageError
 from magictel.sandbox.emulator import DatagramEmulator, Emulator
-from magictel.secrets.masking import masked
+from magictel.secrets.patterns import masked
 
 GROUP = "magictel.emulators"
 _BUILT_IN: Mapping[str, tuple[str, str]] = {

@@ -1,6 +1,6 @@
-"""Mask secrets that are in no setting: by the names before them in log lines, and by the prefixes of well-known tokens.
+"""Mask unknown secrets, those that are in no setting: by the names before them in log lines, and by the prefixes of well-known tokens.
 
-A word of prose is not a secret and stays.
+A word of prose is not a secret and stays. Known secrets are masked by their values: see `redactor`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""The redactor: masks known secrets in any text, in every spelling."""
+"""The redactor: masks known secrets, the values of settings, in any text and every spelling. Unknown ones: see `patterns`."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -13,47 +10,16 @@ from typing import Any
 
 import msgspec
 
-from magictel.secrets.masking import without_tokens
+from magictel.secrets.needles import SHORTEST, SHORTEST_CUT, Needle, needles_of
+from magictel.secrets.patterns import without_tokens
 from magictel.secrets.secret import MASK, Secret
-from magictel.secrets.spellings import Span, View, bare, decodings, lower, views
+from magictel.secrets.spellings import Span, View, bare, lower, views
 
-_SHORTEST = 4  # shorter secrets would mask half of every text
-_SHORTEST_CUT = 6
-_SHORTEST_ECHO = 8
-_SHORTEST_NAME = 6
-_ORDINARY = re.compile(r"[^\W\d_]{1,15}|\d{1,11}")
-"""A word or a number that may be ordinary text."""
-_SCHEME = re.compile(r"(?:basic|bearer|apikey|token|digest|negotiate|splunk)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{6,}={0,2}")
 _AFTER_BASE64 = re.compile(r"[A-Za-z0-9+/_-]?(?:=|%3[dD]){0,2}")
 _PADDING = re.compile(r"={0,2}")
 _AFTER_A_CUT = "….'\"`)] \n"
 _MOST_CUTS = 100
 _OWN_NAMES = frozenset({"target", "targets", "exporter", "code", "run_id", "rung", "blocked_by"})
-
-
-class _Needle(msgspec.Struct, frozen=True, dict=True):
-    """A secret in one spelling. `strong`: no ordinary word, so it is masked in replies too; `word`: match whole words only.
-
-    `whole`: its beginning is not secret, as in `user:password`.
-    """
-
-    text: str
-    strong: bool
-    word: bool = False
-    base64: bool = False
-    whole: bool = False
-
-    @functools.cached_property
-    def wanted(self) -> str:
-        """Return the text to search for: a strong secret in lower case, because it matches in any case, another one as it is."""
-        return lower(self.text) if self.strong else self.text
-
-    @functools.cached_property
-    def bare(self) -> str:
-        """Return the secret without spaces, or an empty text if it is so short that it could match other words by chance."""
-        short = bare(self.wanted) if self.strong else ""
-        return short if len(short) >= _SHORTEST_ECHO else ""
 
 
 class Redactor:
@@ -69,12 +35,12 @@ class Redactor:
     def __init__(self, secrets: Iterable[Secret | str | None] = (), plain: Iterable[str] = ()) -> None:
         """Create a redactor. `plain`: texts that are not secret and that a backend may return (names of indices and users)."""
         self._plain = tuple(plain)
-        self._needles: tuple[_Needle, ...] = ()
+        self._needles: tuple[Needle, ...] = ()
         self.add(secrets)
 
     def add(self, secrets: Iterable[Secret | str | None]) -> None:
         """Mask these as well from now on, in addition to the earlier ones."""
-        needles = {*self._needles, *_needles(secrets, self._plain)}
+        needles = {*self._needles, *needles_of(secrets, self._plain)}
         self._needles = tuple(sorted(needles, key=lambda needle: len(needle.text), reverse=True))
         self._echoes = tuple(needle for needle in self._needles if needle.strong)
 
@@ -106,8 +72,8 @@ class Redactor:
         return f"Redactor({len(self._needles)} spellings)"
 
 
-def _masked(text: str, needles: tuple[_Needle, ...]) -> str:
-    if not needles or len(text) < _SHORTEST:
+def _masked(text: str, needles: tuple[Needle, ...]) -> str:
+    if not needles or len(text) < SHORTEST:
         return text
     spans = _spans(text, needles)
     if not spans:
@@ -120,7 +86,7 @@ def _masked(text: str, needles: tuple[_Needle, ...]) -> str:
     return "".join(pieces) + text[done:]
 
 
-def _spans(text: str, needles: tuple[_Needle, ...]) -> list[Span]:
+def _spans(text: str, needles: tuple[Needle, ...]) -> list[Span]:
     """Yield the positions of secrets in a text, in every layer of its spelling."""
     spans: list[Span] = []
     for layer, source in views(text):
@@ -140,7 +106,7 @@ def _spans(text: str, needles: tuple[_Needle, ...]) -> list[Span]:
 
 
 def _places(
-    layer: str, wanted: str, needle: _Needle, cuts: Iterable[int], behind: re.Pattern[str] = _AFTER_BASE64
+    layer: str, wanted: str, needle: Needle, cuts: Iterable[int], behind: re.Pattern[str] = _AFTER_BASE64
 ) -> Iterator[Span]:
     at = layer.find(wanted)
     while at >= 0:
@@ -152,10 +118,10 @@ def _places(
     yield from _cut(layer, wanted, needle, cuts)
 
 
-def _cut(layer: str, wanted: str, needle: _Needle, cuts: Iterable[int]) -> Iterator[Span]:
+def _cut(layer: str, wanted: str, needle: Needle, cuts: Iterable[int]) -> Iterator[Span]:
     """Yield the beginnings of secrets where the text was truncated, at `cuts`."""
-    first = wanted[:_SHORTEST_CUT]
-    if needle.whole or len(wanted) <= _SHORTEST_CUT:
+    first = wanted[:SHORTEST_CUT]
+    if needle.whole or len(wanted) <= SHORTEST_CUT:
         return
     for end in cuts:
         from_ = max(0, end - len(wanted) + 1)
@@ -192,64 +158,6 @@ def _merged(spans: list[Span]) -> list[Span]:
         else:
             merged.append((start, end))
     return merged
-
-
-def _needles(secrets: Iterable[Secret | str | None], plain: tuple[str, ...]) -> set[_Needle]:
-    values = {secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets}
-    given = {value.strip() for value in values if value}
-    needles: set[_Needle] = set()
-    for value in given:
-        scheme = _SCHEME.fullmatch(value)
-        credential = scheme.group(1) if scheme else value
-        name, key = _halves(credential)
-        login = key in given or (scheme is not None and value[:5].lower() == "basic")
-        for text in {value, credential, key, f"{name}:{key}" if key else ""}:
-            needles |= _spelled(text, plain, whole=login and text != key)
-        if len(name) >= _SHORTEST_NAME and not login and name not in plain:
-            needles.add(_Needle(name, strong=False, word=True))
-    return needles
-
-
-def _halves(credential: str) -> tuple[str, str]:
-    """Return the two parts of `id:key`, plain or in base64, or empty texts if it is not such a pair."""
-    text = credential
-    if ":" not in text and _BASE64.fullmatch(text):
-        try:
-            raw = base64.b64decode(text.translate({45: 43, 95: 47}).rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))
-            text = raw.decode()
-        except (binascii.Error, ValueError):
-            return "", ""
-        if not text.isprintable():
-            return "", ""
-    name, colon, key = text.partition(":")
-    return (name, key) if colon else ("", "")
-
-
-def _spelled(value: str, plain: tuple[str, ...], *, whole: bool) -> set[_Needle]:
-    if len(value) < _SHORTEST:
-        return set()
-    ordinary = _ORDINARY.fullmatch(value) is not None
-    strong = not ordinary and len(value) >= _SHORTEST_ECHO and not any(value in text for text in plain)
-    needles = {_Needle(text, strong, ordinary, whole=whole) for text in decodings(value) if len(text) >= _SHORTEST}
-    raw = value.encode("utf-8", "surrogateescape")
-    for text in _in_base64(raw):
-        strong = len(text) >= _SHORTEST_ECHO
-        needles.add(_Needle(text, strong, base64=True, whole=whole))
-        needles.add(_Needle(text.replace("+", "-").replace("/", "_"), strong, base64=True, whole=whole))
-    if len(raw) >= _SHORTEST_CUT:  # a shorter one may be a number
-        needles.add(_Needle(raw.hex(), strong=True, whole=whole))
-    return needles
-
-
-def _in_base64(raw: bytes) -> Iterator[str]:
-    """Yield the base64 of a secret, alone and within a longer text, where preceding text shifts it."""
-    yield base64.b64encode(raw).decode().rstrip("=")
-    for before in range(3):
-        whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
-        first = (0, 2, 3)[before]
-        last = (before + len(raw)) * 8 // 6
-        if last - first >= _SHORTEST_CUT:
-            yield whole[first:last]
 
 
 def _each_text(data: Any, change: Callable[[str], str], *, keys: bool) -> Any:

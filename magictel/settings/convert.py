@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from magictel.secrets.secret import MASK, Secret
-from magictel.settings.fields import Field, masked
+from magictel.settings.fields import Field, without_login
 from magictel.settings.names import did_you_mean
 from magictel.settings.units import parse_bytes, parse_seconds
 
@@ -126,6 +126,6 @@ def _shown(raw: Any) -> str:
         return "a table"
     if isinstance(raw, bool):
         return str(raw).lower()
-    text = masked(raw) if isinstance(raw, str) else str(raw)
+    text = without_login(raw) if isinstance(raw, str) else str(raw)
     text = text if len(text) <= 60 else f"{text[:57]}..."
-    return f'"{text}"' if isinstance(raw, str) else masked(text)
+    return f'"{text}"' if isinstance(raw, str) else without_login(text)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import types
-import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
-from magictel.secrets.secret import MASK, Secret, SecretUrl, revealed
+from magictel.secrets.secret import MASK, Secret
 from magictel.settings.names import either
 from magictel.settings.units import bytes_text, seconds_text
 
@@ -124,7 +123,7 @@ class Field(msgspec.Struct, frozen=True):
             return [self.shown(item) for item in value]
         if isinstance(value, Secret) or (self.secret and value):
             return MASK
-        return masked(value) if isinstance(value, str) else value
+        return without_login(value) if isinstance(value, str) else value
 
 
 @cache
@@ -157,70 +156,13 @@ def toml_value(value: Any) -> str:
     return json.dumps("" if value is None else value, ensure_ascii=False)
 
 
-def masked(text: str) -> str:
+def without_login(text: str) -> str:
     """Return a text without the credentials and the query of an address in it."""
     if "://" not in text or not {"@", "?", "#"}.intersection(text):
         return text
     from magictel.net.address import printable
 
     return printable(text)
-
-
-def secret_values(settings: msgspec.Struct) -> Iterator[str]:
-    """Yield every secret of these settings in plain text: secrets, secret mappings, logins in addresses."""
-    values = {field.key: getattr(settings, field.key) for field in fields_of(type(settings))}
-    for value in values.values():
-        yield from _secrets_in(value)
-    username, password = values.get("username"), values.get("password")
-    if username and isinstance(password, Secret):
-        name = username.reveal() if isinstance(username, Secret) else str(username)
-        yield f"{name}:{password.reveal()}"  # as sent: the redactor knows its base64
-
-
-def hide_logins(settings: msgspec.Struct) -> None:
-    """Replace every address with credentials by a `SecretUrl`."""
-    from magictel.net.address import printable
-
-    def hidden(value: Any) -> Any:
-        if isinstance(value, list):
-            return [hidden(item) for item in value]
-        if not isinstance(value, str) or isinstance(value, SecretUrl) or (shown := printable(value)) == value:
-            return value
-        return SecretUrl(value, shown)
-
-    for field in fields_of(type(settings)):
-        if field.address:
-            msgspec.structs.force_setattr(settings, field.key, hidden(getattr(settings, field.key)))
-
-
-def _secrets_in(value: Any) -> Iterator[str]:
-    if isinstance(value, Secret):
-        if value:
-            yield value.reveal()
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _secrets_in(item)
-            if isinstance(item, Secret) and str(name).lower() == "cookie":
-                yield from (pair.partition("=")[2].strip() for pair in item.reveal().split(";"))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _secrets_in(item)
-    elif isinstance(value, str):
-        yield from userinfo_secrets(value)
-
-
-def userinfo_secrets(text: str) -> Iterator[str]:
-    """Yield the password in an address, as written and as sent."""
-    _, separator, rest = revealed(text).partition("://")
-    userinfo, at, _ = rest.rpartition("@")
-    if not separator or not at or not userinfo:
-        return
-    user, colon, password = userinfo.partition(":")
-    if not colon:
-        yield user
-        return
-    plain = urllib.parse.unquote(password)
-    yield from (password, plain, f"{urllib.parse.unquote(user)}:{plain}")
 
 
 def _is_model(base: type) -> bool:

@@ -18,7 +18,8 @@ import msgspec
 
 from magictel.errors import SettingsError
 from magictel.secrets.secret import Secret
-from magictel.settings.fields import fields_of, hide_logins, secret_values
+from magictel.settings.fields import fields_of
+from magictel.settings.secret_values import hide_logins, secret_values
 
 if TYPE_CHECKING:
     from magictel.net.address import Address

@@ -14,7 +14,7 @@ from magictel.errors import SettingsError
 from magictel.secrets.redactor import Redactor
 from magictel.secrets.secret import Secret
 from magictel.settings import convert
-from magictel.settings.fields import Field, masked
+from magictel.settings.fields import Field, without_login
 from magictel.settings.file import Table
 from magictel.settings.interpolate import Malformed, Unset, check_secret, expand, near_variables, read_secret_file
 from magictel.settings.model import SettingsModel
@@ -120,7 +120,7 @@ class Reading(msgspec.Struct):
         if inner is None or field.kind == "secret" or (origin.kind == "file" and raw == written):
             return False
         plain = inner.replace(raw.strip()[0], "") if field.kind == "list" else inner
-        remedy = f"write {origin}={masked(plain)}"
+        remedy = f"write {origin}={without_login(plain)}"
         if origin.kind == "file" or field.secret:
             remedy = "remove the quotes from the variable's value"
         failure = SettingsError(env_quotes.CODE, f"{field.key}: {origin} {env_quotes.WHY}", remedy, str(origin))
@@ -213,7 +213,7 @@ class Reading(msgspec.Struct):
             self.later.add(field.key)
             self.warnings.append(f"{field.key}: {unset.reference} is not set ({origin}): must be supplied later")
             return
-        in_host = field.address and unset.reference in masked(str(raw))
+        in_host = field.address and unset.reference in without_login(str(raw))
         code = "config.url.unexpanded-variable" if in_host else "config.variable-unset"
         remedy = near_variables(unset.name, self.environment)
         self.fail(code, f"{field.key}: the variable {unset.reference} is not set", remedy, origin)

@@ -27,7 +27,8 @@ from magictel.catalogue.builtin_exporters import BUILT_IN
 from magictel.errors import SettingsError
 from magictel.secrets.secret import MASK
 from magictel.settings import convert
-from magictel.settings.fields import Field, userinfo_secrets
+from magictel.settings.fields import Field
+from magictel.settings.secret_values import userinfo_secrets
 from magictel.settings.file import ConfigFile, Table
 from magictel.settings.interpolate import REFERENCE, Malformed, Unset, expand
 from magictel.settings.names import either, normal

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from magictel.settings.fields import Field, masked
+from magictel.settings.fields import Field, without_login
 
 _ADDRESS_WORD = re.compile(r"(?:^|_)(?:URL|URI|ENDPOINT|ADDRESS|ADDR|HOST|NODE|SERVER)(?:S|ES)?$")
 
@@ -37,7 +37,7 @@ def entries(value: Any) -> list[tuple[str | None, str]]:
 def hosts(value: Any) -> str:
     """Return the hosts of addresses as text: `es:9200, ${ES_URL}`."""
     named = []
-    for address in (part.strip() for text in texts(value) for part in masked(text).split(",")):
+    for address in (part.strip() for text in texts(value) for part in without_login(text).split(",")):
         _, separator, rest = address.partition("://")
         host = re.match(r"(?:\$\{[^}]*\}|[^/?#\s])*", rest if separator else address)
         named.append(host[0].rpartition("@")[2][:100] if host else "")

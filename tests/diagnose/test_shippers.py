@@ -12,7 +12,7 @@ import pytest
 
 from magictel.diagnose.backend_guess import guess
 from magictel.diagnose.diagnosis import STANDS_WITH, UNRECOGNISED, Pasted
-from magictel.secrets.masking import masked
+from magictel.secrets.patterns import masked
 from tests.cli.running import magictel
 from tests.diagnose.scripted import EXPORTERS, exporter_at
 from tests.diagnose.shippers import LINES, Shipped

@@ -21,7 +21,7 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.verification import SampleQuery, Unreadable, verify
 from magictel.operations.target_run import Job
 from magictel.sandbox.elasticsearch import ElasticsearchEmulator
-from magictel.secrets.masking import masked
+from magictel.secrets.patterns import masked
 from magictel.secrets.redactor import Redactor
 from magictel.secrets.secret import MASK, Secret, SecretUrl
 from magictel.sources.sample import sample

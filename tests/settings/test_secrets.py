@@ -9,7 +9,7 @@ import pytest
 
 from magictel.errors import SettingsError
 from magictel.secrets.redactor import Redactor
-from magictel.settings.fields import masked
+from magictel.settings.fields import without_login
 from magictel.settings.file import parse
 from magictel.settings.load import resolve_settings
 from tests.settings.acme import AcmeSettings, NeedySettings
@@ -156,7 +156,7 @@ def test_no_mistake_in_the_file_shows_a_secret(line: str) -> None:
     ],
 )
 def test_an_address_is_shown_without_its_credentials(url: str, shown: str) -> None:
-    assert masked(url) == shown
+    assert without_login(url) == shown
 
 
 def test_the_stand_in_for_unusable_settings_holds_no_secret() -> None:
