@@ -24,7 +24,6 @@ class LawVerdict(StrEnum):
 class Result:
     """The result of a law on an exporter. `message`: how it was broken, or why it was skipped; None if it passed."""
 
-    exporter: str
     law: Law
     seed: int
     verdict: LawVerdict
@@ -61,7 +60,7 @@ def try_law(subject: Subject, law: Law, seed: int) -> Result:
     started = clock.monotonic()
     verdict, message = _tried(subject, law, seed)
     command = f"{subject.reproduce.format(name=subject.name)} --law {law.id} --seed {seed}"
-    return Result(subject.name, law, seed, verdict, message, clock.monotonic() - started, command)
+    return Result(law, seed, verdict, message, clock.monotonic() - started, command)
 
 
 def _tried(subject: Subject, law: Law, seed: int) -> tuple[LawVerdict, str | None]:

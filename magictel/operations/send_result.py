@@ -6,6 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from magictel.encoding.payload import Payload
+from magictel.http.wire import Reply
 from magictel.model.events import SendOutcome, SendResult
 from magictel.model.finding import Finding
 from magictel.model.outcome import Fate, Reason, Receipt
@@ -17,6 +19,7 @@ from magictel.plugin.http_exporter import HttpExporter
 from magictel.verify import advice
 
 _LOST = "check whether they arrive late with --within 120s; if not, check pipelines, filters, failure store and quotas behind the receiver"
+_UNAUTHORIZED = "http.unauthorized"
 _DUPLICATED = (
     "look for a second pipeline to the same destination: another collector, a pipeline, replicas that are not merged"
 )
@@ -89,12 +92,19 @@ def _because(result: SendResult, outcome: SendOutcome, reasons: list[Reason]) ->
 
 def with_sent_credentials(result: SendResult, exporter: AnyExporter | None) -> SendResult:
     """Return the result of a 401 without a reason with the remedy that names the credentials that were sent."""
-    if not isinstance(exporter, HttpExporter) or result.remedy or not (result.code or "").endswith(".unauthorized"):
+    if not isinstance(exporter, HttpExporter) or result.remedy or not _unauthorized(result, exporter):
         return result
     remedy = exporter.sent_credentials().remedy
-    if result.code == "http.unauthorized":
+    if result.code == _UNAUTHORIZED:
         remedy += "; if the message names a proxy, set headers with its credentials"
     return replace(result, remedy=remedy)
+
+
+def _unauthorized(result: SendResult, exporter: HttpExporter[Any]) -> bool:
+    """Return whether the result is that of a 401 whose code gives no other reason than the status itself."""
+    if not any(attempts.status == 401 and attempts.code == result.code for attempts in result.receipt.failed):
+        return False
+    return result.code in (_UNAUTHORIZED, getattr(exporter.judge(Payload(b"", 1), Reply(401)), "code", None))
 
 
 def undelivered(

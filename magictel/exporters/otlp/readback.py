@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from magictel.exporters.otlp.errors import READ_RULES
 from magictel.exporters.otlp.settings import OtlpSettings
 from magictel.formats.prometheus.native import is_native
 from magictel.formats.prometheus.series import SeriesNames
@@ -13,6 +12,7 @@ from magictel.http.wire import Wire
 from magictel.model.metrics import Kind, Point, Series
 from magictel.model.verification import Unreadable
 from magictel.promql import query
+from magictel.promql.errors import read_rules
 from magictel.promql.readback import PromqlReadBack
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class OtlpReadBack(PromqlReadBack["OtlpExporter"]):
             SeriesNames(scope_labels=exporter.settings.scope_labels, page_names=False),
             _is_stored,
             partial(wire_to_query, exporter.settings),
-            READ_RULES,
+            read_rules("otlp"),
             carrier="Prometheus' OTLP receiver",
             target_info=True,
         )

@@ -160,23 +160,3 @@ RULES: tuple[Rule, ...] = (
         statuses=(415,),
     ),
 )
-
-READ_RULES: tuple[Rule, ...] = (
-    Rule(
-        "prom.read.forbidden",
-        "the query API refuses these credentials ({status})",
-        "use credentials that may read as well",
-        statuses=(401, 403),
-    ),
-    Rule(
-        "prom.read.failed",
-        "the query failed ({status}): {said}",
-        retry=RetryClass.POLL,
-        when=lambda error: error.status >= 500 or error.status == 429,
-    ),
-    Rule(
-        "prom.read.no-query-api",
-        "{endpoint} has no query API like Prometheus' ({status}): {said}",
-        "set query_url to the part of the URL before /api/v1/query",
-    ),
-)

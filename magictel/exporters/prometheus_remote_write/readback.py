@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from magictel.exporters.prometheus_remote_write.errors import READ_RULES
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.http.wire import Wire
 from magictel.model.verification import Unreadable
 from magictel.promql import query
+from magictel.promql.errors import read_rules
 from magictel.promql.readback import PromqlReadBack
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RemoteWriteReadBack(PromqlReadBack["PrometheusRemoteWriteExporter"]):
             exporter.encoder,
             exporter.encoder.carries,
             partial(wire_to_query, exporter.settings),
-            READ_RULES,
+            read_rules("prom"),
             carrier="remote write 1.0",
             target_info=exporter.settings.target_info,
         )
