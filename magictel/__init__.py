@@ -29,11 +29,28 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     settings      models, layers with each value's origin, trust in files, descriptions, edits
     encoding      templates, payloads, redaction of attributes, invalid points
     http          requests and replies, the responder (a proxy, another product, AWS), classification of replies
-    net           endpoint, address, proxy, tls, connect (and DNS): shared by transports and ladder
+    net           endpoint, address, dns, proxy, tls, connect: shared by transports and ladder
     model         metrics, outcome, finding, verification, timing, observer, events: values shared by all packages
-    secrets       secret values, and the redactor that masks them in any spelling
+    secrets       secret values; the redactor masks known ones in any spelling, `patterns` masks what looks like one
     catalogue     pages of the codes; facts about built-in exporters
     clock, env_quotes, errors, files, text
+
+Where to look first; `NAME` is a backend, and every backend has the same file names:
+
+    a new backend             `magictel new exporter` copies the folders of scaffold; in this tree copy exporters.otlp
+    a point as bytes          exporters.NAME.encoding (document, protobuf message), .columns (many at once, by encoding.templates)
+    what a reply means        exporters.NAME.response (items of a bulk, partial success); replies that no backend knows: http.classify
+    a backend's error texts   exporters.NAME.errors: text to code; pages of codes: catalogue; other programs' texts: diagnose.error_text
+    a too large request       delivery.retry sends the halves that encoding.payload cuts; limits before sending: encoding.packing
+    waits and queues          delivery.backoff, delivery.breaker, delivery.rate_limit, delivery.outbox; the counts: delivery.ledger
+    reading points back       exporters.NAME.readback; Prometheus' query API: promql.readback; until they are visible: verify.polling
+    sent against seen         verify.sample, verify.replay; allowed differences: formats.lossy
+    check, rung by rung       ladder.climb, ladder.steps; a backend's own: exporters.NAME.probes
+    host name resolution      net.dns; its rung: ladder.dns
+    masking of secrets        secrets.redactor (values of settings), secrets.patterns (what looks like one), encoding.scrub (attributes)
+    origin of a setting       settings.load, settings.interpolate (`${VAR}`), settings.locate (which file), settings.trust
+    reading OTLP JSON         sources.otlp_json (lines), formats.otlp.messages (the members)
+    exit codes, failures      cli.exit_codes, cli.errors
 
 The data's path: `MetricsData` → `prepare`, once per collection (`scrub` → `possible` → `deduplicate` → `convert`) → `payloads`, pure and
 repeatable (`encode` or template → `pack` under the limits of each route) → pipeline → `judge` → `Receipt`, in which

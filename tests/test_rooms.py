@@ -36,6 +36,17 @@ def test_a_code_in_a_shared_room_would_be_found() -> None:
     assert len(list(sources())) > 250
 
 
+def test_the_map_of_the_package_names_modules_that_exist() -> None:
+    """The rows "Where to look first" of magictel's docstring; `NAME` is each backend."""
+    rows = str(magictel.__doc__).partition("Where to look first")[2].partition("The data's path")[0]
+    modules = re.findall(r"(?<![\w.`])((?:[a-z]\w+)(?:\.\w+)+)", rows)
+    assert len(modules) > 30
+    for module in modules:
+        places = [ROOT.joinpath(*module.replace("NAME", backend).split(".")) for backend in BACKENDS]
+        assert all(place.is_dir() or place.with_suffix(".py").exists() for place in places), module
+
+
+BACKENDS = sorted(path.name for path in (ROOT / "exporters").iterdir() if (path / "__init__.py").exists())
 SAME = frozenset({"settings", "encoding", "response", "errors", "probes", "readback", "exporter"})
 """What every backend has, in a file or a folder of this name."""
 SOME = frozenset({"columns", "prepare", "logs"})
@@ -54,9 +65,7 @@ SOON = {"prometheus": frozenset({"encoding"})}
 """What a backend has that is being built."""
 
 
-@pytest.mark.parametrize(
-    "backend", sorted(path.name for path in (ROOT / "exporters").iterdir() if (path / "__init__.py").exists())
-)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backends_folder_has_the_same_file_names(backend: str) -> None:
     folder = ROOT / "exporters" / backend
     names = {path.stem for path in folder.iterdir() if path.name not in ("__init__.py", "__pycache__")}
