@@ -83,3 +83,12 @@ def test_the_floor_of_coverage_is_measured_where_data_could_be_lost() -> None:
 @pytest.mark.parametrize("tool", ["pytest-cov", "check-jsonschema", "pyyaml"])
 def test_the_tools_of_these_tests_are_declared(tool: str) -> None:
     assert any(line.startswith(tool) for line in PYPROJECT["project"]["optional-dependencies"]["test"])
+
+
+def test_real_servers_are_started_for_every_folder_that_needs_them() -> None:
+    (run,) = re.findall(r"python -m pytest -q -m real (.*)$", CI, re.MULTILINE)
+    files = (ROOT / "tests").rglob("test_*.py")
+    marked = [path for path in files if re.search(r"pytest\.mark\.real\b", path.read_text("utf-8"))]
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in marked}
+    assert folders
+    assert sorted(word for word in run.split() if word.startswith("tests/")) == sorted(folders)
