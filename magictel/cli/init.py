@@ -85,8 +85,8 @@ def _values(fields: Mapping[str, Field], env: Mapping[str, str]) -> dict[str, An
     A secret in a variable with a syntax of its own (OTEL_EXPORTER_OTLP_HEADERS) is left out: a reference would not parse it,
     and the exporter reads the variable anyway.
     """
-    from magictel.settings.secret_values import userinfo_secrets
     from magictel.settings.load import backend_variables
+    from magictel.settings.secret_values import userinfo_secrets
 
     values: dict[str, Any] = {}
     for key, text, origin in backend_variables(fields, env):

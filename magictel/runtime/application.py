@@ -26,8 +26,8 @@ from magictel.registry import entry_points
 from magictel.runtime.counting import CountingExporter
 from magictel.runtime.sigterm import LastCollection
 from magictel.settings.file import ConfigFile
-from magictel.settings.locate import find
 from magictel.settings.load import resolve_settings
+from magictel.settings.locate import find
 from magictel.settings.select import TargetSpec, enabled_names, listed_targets, nothing_chosen, targets
 
 _AnyExporter = AnyExporter | CountingExporter

@@ -28,11 +28,11 @@ from magictel.errors import SettingsError
 from magictel.secrets.secret import MASK
 from magictel.settings import convert
 from magictel.settings.fields import Field
-from magictel.settings.secret_values import userinfo_secrets
 from magictel.settings.file import ConfigFile, Table
 from magictel.settings.interpolate import REFERENCE, Malformed, Unset, expand
 from magictel.settings.names import either, normal
 from magictel.settings.origin import Origin
+from magictel.settings.secret_values import userinfo_secrets
 from magictel.settings.values import entries, hosts, named_for, outside, texts
 
 CODE = "config.untrusted-file"

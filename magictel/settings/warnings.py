@@ -17,8 +17,8 @@ from magictel.errors import SettingsError
 from magictel.net.address import parse_endpoint, printable
 from magictel.secrets.secret import Secret
 from magictel.settings.fields import Field, fields_of
-from magictel.settings.secret_values import userinfo_secrets
 from magictel.settings.names import target_variable
+from magictel.settings.secret_values import userinfo_secrets
 
 CREDENTIAL_NAME = re.compile(r"auth|key|token|secret|password|cookie|credential", re.IGNORECASE)
 """Names of headers and options whose values are credentials."""

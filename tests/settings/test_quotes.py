@@ -14,8 +14,8 @@ from magictel.exporters.prometheus_remote_write.settings import PrometheusRemote
 from magictel.net.address import parse_endpoint
 from magictel.net.proxy import proxy_for
 from magictel.settings.file import parse
-from magictel.settings.locate import find
 from magictel.settings.load import Resolved, resolve_settings
+from magictel.settings.locate import find
 from magictel.settings.origin import Origin
 from magictel.settings.reading import UnusableSettings
 

@@ -17,8 +17,8 @@ from magictel.exporters.prometheus_remote_write.settings import PrometheusRemote
 from magictel.secrets.secret import Secret
 from magictel.settings.fields import fields_of
 from magictel.settings.file import parse
-from magictel.settings.locate import find
 from magictel.settings.load import Resolved, resolve_settings
+from magictel.settings.locate import find
 from magictel.settings.model import ExporterSettings, option
 from magictel.settings.origin import Origin
 from magictel.settings.reading import UnusableSettings
