@@ -26,9 +26,9 @@ from magictel.model.verification import SampleQuery, Unreadable
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.foreign_call import ExportCall, described
 from magictel.plugin.interface import ReadBack
-from magictel.secrets.masking import masked
-from magictel.settings.fields import userinfo_secrets
+from magictel.secrets.patterns import masked
 from magictel.settings.model import ExporterSettings, duration
+from magictel.settings.secret_values import userinfo_secrets
 
 _UNLIMITED = 1 << 62
 _KEPT = 8
