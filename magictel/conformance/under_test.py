@@ -73,7 +73,8 @@ def registered(name: str, emulator: str | None = None) -> Subject:
     exporter = entry_points.load(name)
 
     def built(place: Place) -> Exporter[Any]:
-        file_settings = {field.env[0]: str(place.folder / FILE) for field in files(exporter.Settings)}
+        written = files(exporter.Settings) if exporter.writes_to == "file" else ()
+        file_settings = {field.env[0]: str(place.folder / FILE) for field in written}
         reached = place.environment or {field.env[0]: place.origin for field in addresses(exporter.Settings)}
         resolved = resolve_settings(
             exporter.name, exporter.name, exporter.Settings, environment={**reached, **file_settings}, overrides={}

@@ -55,6 +55,9 @@ class PageExporter(Configured[P], MetricReader):
 
     kind = "page"
     temporalities: ClassVar[tuple[str, ...]] = ("cumulative",)
+    writes_to: ClassVar[str] = "network"
+    confirms: ClassVar[bool] = True
+    """A scrape that took the whole page confirms it."""
 
     def __init__(self, settings: P | None = None, *, clock: Clock | None = None, **options: Any) -> None:
         Configured.__init__(self, settings, clock=clock, **options)

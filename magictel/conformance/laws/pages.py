@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -69,6 +70,7 @@ def side_by_side(case: Case) -> None:
         thread.join(_SOON)
     require(len(taken) == 6, f"of 6 scrapes at the same time, {len(taken)} were answered")
     require(all(body == alone for body in taken), "scrapes at the same time got other pages than one alone")
+    _until(lambda: exporter.ledger.sent == 7)  # a scrape is counted when its last byte has left
     ledger = exporter.ledger
     require(
         ledger.balanced and ledger.delivered == 7, f"7 scrapes of a point, but {points(ledger.delivered)} delivered"
@@ -84,10 +86,7 @@ def port_in_use(case: Case) -> None:
         exporter, provider = _serving(case, port=port)
         require(exporter.port is None, "it listens on a port that another server has")
         require(case.warnings, "the port in use is not logged")
-    clock = SystemClock()
-    end = clock.monotonic() + _SOON
-    while exporter.port is None and clock.monotonic() < end:
-        clock.wait(0.01)
+    _until(lambda: exporter.port is not None)
     require(exporter.port == port, "the port is free again, but the page has not appeared")
     provider.shutdown()
 
@@ -122,13 +121,17 @@ def fork(case: Case) -> None:
 def _as_child(exporter: Any, port: int | None) -> int:
     if exporter.ledger.sent:
         return 2
-    clock = SystemClock()
-    end = clock.monotonic() + _SOON / 2
-    while exporter.port is None and clock.monotonic() < end:
-        clock.wait(0.01)
+    _until(lambda: exporter.port is not None)
     if exporter.port is None or exporter.port == port:
         return 3
     return 0 if _get(exporter.port) else 4
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    clock = SystemClock()
+    end = clock.monotonic() + _SOON / 2
+    while not reached() and clock.monotonic() < end:
+        clock.wait(0.01)
 
 
 def _serving(case: Case, **settings: Any) -> tuple[Any, MeterProvider]:
