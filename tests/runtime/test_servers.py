@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def orders(server: Server) -> int:
 
 
 @contextlib.contextmanager
-def running(folder: Path, url: str, *command: str) -> Iterator[subprocess.Popen[str]]:
-    ours = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": url, "PYTHONPATH": str(folder)}
+def running(folder: Path, url: str, *command: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    ours = {"ENABLED_EXPORTERS": "elasticsearch", "ELASTICSEARCH_URL": url, "PYTHONPATH": str(folder), **more}
     environment = {**clean_environment(), **ours}
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -127,6 +128,49 @@ def test_gunicorn(preload: tuple[str, ...], backend: Server, tmp_path: Path) -> 
         asked(tmp_path / "socket", process)
         assert ended(process, signal.SIGTERM) == 0
     assert orders(backend) == 1
+
+
+def free_ports(count: int) -> range:
+    """Neighbouring ports that are free now."""
+    while True:
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
+            first = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            for port in range(first + 1, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return range(first, first + count)
+
+
+def orders_on(port: int) -> float | None:
+    """The counter on the page of a process, None where no process has the port."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as reply:
+            lines = reply.read().decode().splitlines()
+    except OSError:
+        return None
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("orders_total"))
+
+
+@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["", "preload"])
+def test_gunicorn_has_a_page_for_each_process_and_loses_no_count(preload: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "application.py").write_text(START.format(start="runtime.start()") + WSGI)
+    ports = free_ports(4)
+    command = [sys.executable, "-m", "gunicorn", "--workers", "3", "--bind", "unix:socket", *preload, "application:app"]
+    page = {
+        "ENABLED_EXPORTERS": "prometheus",
+        "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",
+        "OTEL_EXPORTER_PROMETHEUS_PORT": str(ports[0]),
+        "OTEL_EXPORTER_PROMETHEUS_PORTS": str(len(ports)),
+    }
+    with running(tmp_path, "", *command, **page) as process:
+        for _ in range(12):
+            asked(tmp_path / "socket", process)
+        processes = 3 + len(preload)  # the master that has loaded the application measures as well
+        pages: list[float | None] = []
+        while process.poll() is None and len(pages) < processes:  # each worker starts at its own pace
+            pages = [value for port in ports if (value := orders_on(port)) is not None]
+        assert ended(process, signal.SIGTERM) == 0
+    assert len(pages) == processes
+    assert sum(filter(None, pages)) == 12
 
 
 OWN = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"
