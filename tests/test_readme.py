@@ -22,6 +22,7 @@ from magictel.guide import topics
 from magictel.registry import entry_points
 from magictel.scaffold.project import Names, files
 from magictel.settings.describe import option_rows
+from magictel.settings.fields import toml_value
 from magictel.settings.model import ExporterSettings, HttpSettings
 from tests.documents import DOCUMENTS, ROOT, blocks, text
 
@@ -63,6 +64,14 @@ def own_options(exporter: str) -> str:
             or row["env"] != (f"{model.env_prefix}{row['name']}".upper(),)
         ]
     )
+
+
+def presets(exporter: str) -> str:
+    """Return a row for each preset of an exporter."""
+    lines = ["| preset | sets |", "|---|---|"]
+    for name, values in entry_points.load(exporter).Settings.presets.items():
+        lines.append(f"| `{name}` | {', '.join(f'`{key} = {toml_value(value)}`' for key, value in values.items())} |")
+    return "\n".join(lines) + "\n"
 
 
 def printed(*words: str, prompt: str = "") -> str:
@@ -172,6 +181,8 @@ def generated(name: str) -> str:
         return printed("explain", code, prompt=f"$ magictel explain {code}\n")
     if name.startswith("scaffold-"):
         return excerpt(name.removeprefix("scaffold-"))
+    if name.startswith("presets-"):
+        return presets(name.removeprefix("presets-"))
     if name in OWNERS:
         return members(name)
     parts = {"retry": retry_classes, "topics": listed_topics, "packages": packages}
@@ -186,7 +197,7 @@ def test_what_is_generated_is_somewhere() -> None:
     names = {block[1] for document in DOCUMENTS for block in BLOCK.findall(text(document))}
     settings = {"elasticsearch", "otlp", "prometheus-remote-write", "console", "file", "http", "delivery"}
     assert names == {f"settings-{name}" for name in settings} | {
-        *("help", "help-sandbox", "explain-net.tcp.refused", "retry", "topics", "packages"),
+        *("help", "help-sandbox", "explain-net.tcp.refused", "retry", "topics", "packages", "presets-otlp"),
         *OWNERS,
         *(f"scaffold-{part}" for part in SCAFFOLD),
     }

@@ -58,6 +58,7 @@ OWN = {
         }
     ),
     "prometheus": frozenset({"exemplars", "families", "names", "negotiation", "protobuf", "text"}),
+    "otlp": frozenset({"presets"}),
     "prometheus_remote_write": frozenset({"label_columns"}),
 }
 """What only this backend has: a name here is a decision, not a habit."""

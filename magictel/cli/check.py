@@ -85,7 +85,13 @@ def command(
             targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
         ) as chosen,
     ):
-        interrupts.drive(check([target.job(prepare=False) for target in chosen], check_options), reports)
+        if round_trip:
+            from magictel.cli.verify_with import jobs_of
+
+            job_list = jobs_of(chosen, config=config, sets=sets, sandbox=sandbox)
+        else:
+            job_list = [target.job(prepare=False) for target in chosen]
+        interrupts.drive(check(job_list, check_options), reports)
         reports.finish()
         assert reports.checked is not None
         code = after_check(reports.checked, strict=strict, signal=interrupts.signal)

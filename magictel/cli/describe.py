@@ -79,6 +79,7 @@ def described(exporter: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
         "interface": exporter.interface,
         "temporalities": list(getattr(exporter, "temporalities", ())),
         "options": option_rows(exporter.Settings, given),
+        **({"presets": presets} if (presets := exporter.Settings.presets) else {}),
         "limits": list(getattr(exporter, "limits", ())),
         "probes": [
             {"rung": str(probe.rung), "sentence": probe.sentence, "side_effect": str(probe.side_effect)}
@@ -90,13 +91,16 @@ def described(exporter: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 
 def text(exporter: type[Any], given: Mapping[str, Any]) -> list[str]:
     """Return the description as text, 80 columns wide."""
-    from magictel.settings.describe import text_lines
+    from magictel.settings.describe import preset_lines, text_lines
 
     registration = _registered(exporter)
     lines = [f"{exporter.name}  {exporter.summary}"]
     lines.append(f"{registration.package} {registration.version}, interface {exporter.interface}")
     lines += ["", "Options (keys in magictel.toml, each with its environment variable)"]
     lines += text_lines(exporter.Settings, given=given)
+    if exporter.Settings.presets:
+        lines += ["", "Presets, and the options that each sets"]
+        lines += preset_lines(exporter.Settings)
     limits = getattr(exporter, "limits", ())
     if limits:
         lines += ["", "Limits"]

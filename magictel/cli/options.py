@@ -109,6 +109,12 @@ WithinOption = Annotated[
         help="Time to wait for the points. Default: three times the backend's own delay, at least 5s.",
     ),
 ]
+VerifyWithOption = Annotated[
+    str | None,
+    typer.Option(
+        "--verify-with", metavar="TARGET", help="Read back from this target, which stores what the chosen one forwards."
+    ),
+]
 TimeoutOption = Annotated[
     float,
     typer.Option("--timeout", parser=some_seconds, metavar="10s", help="Timeout of each check before sending."),

@@ -56,6 +56,7 @@ def command(
     dry_run: options.DryRunOption = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every point back and compare it.")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not read back (the default).")] = False,
+    verify_with: options.VerifyWithOption = None,
     within: options.WithinOption = None,
     deadline: Annotated[
         float,
@@ -89,6 +90,7 @@ def command(
     from magictel.cli.replay_options import check_combination, parse_shift, parse_speed, skips
     from magictel.cli.reports import Reports, reported
     from magictel.cli.resume import say_how_to_go_on
+    from magictel.cli.verify_with import jobs_of, own_sets
     from magictel.clock import SystemClock
     from magictel.model.events import ReplayFinished
     from magictel.operations.replay import replay
@@ -101,6 +103,7 @@ def command(
         verify=verify,
         no_verify=no_verify,
         within=within,
+        verify_with=verify_with,
         timing=timing,
         dry_run=dry_run,
         reported=reported(format_, report),
@@ -129,14 +132,18 @@ def command(
             rarely_collected(),
             Recordings(files, skips(on_error), int(clock.now() * 1e9), twice) as recordings,
             sandbox_targets.targets(
-                to, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
+                to, all=all_, config=config, sets=own_sets(sets, verify_with), sandbox=sandbox, bare=sandbox_bare
             ) as chosen,
         ):
             if dry_run:
                 from magictel.cli.dry_run import show_replay
 
                 return show_replay([target.job() for target in chosen], recordings, replay_options, format_.plain)
-            events = replay([target.job() for target in chosen], recordings, replay_options, clock)
+            if verify:
+                jobs = jobs_of(chosen, verify_with, config=config, sets=sets, sandbox=sandbox)
+            else:
+                jobs = [target.job() for target in chosen]
+            events = replay(jobs, recordings, replay_options, clock)
             interrupts.drive(_saying_the_shift(events, quiet), reports)
             reports.finish()
             done = reports.sent

@@ -10,13 +10,22 @@ _FARTHEST = 100 * 365.25 * 86_400
 
 
 def check_combination(
-    *, verify: bool, no_verify: bool, within: float | None, timing: bool, dry_run: bool, reported: bool
+    *,
+    verify: bool,
+    no_verify: bool,
+    within: float | None,
+    verify_with: str | None,
+    timing: bool,
+    dry_run: bool,
+    reported: bool,
 ) -> None:
     """Raise `UsageError` for options that contradict each other."""
     if verify and no_verify:
         raise UsageError("usage.run", "--verify and --no-verify exclude each other", "remove one of them")
     if within is not None and not verify:
         raise UsageError("usage.run", "--within has no effect without --verify", "add --verify")
+    if verify_with is not None and not verify:
+        raise UsageError("usage.run", "--verify-with has no effect without --verify", "add --verify")
     if dry_run and reported:
         raise UsageError("usage.report", "--dry-run has no result to report", "use --format json, or remove --report")
     if dry_run and (verify or timing):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from magictel.cli.reports import Reports
-    from magictel.cli.targets import Chosen
     from magictel.model.events import Event, RunCleaned
     from magictel.operations.clean import Cleaned
+    from magictel.operations.target_run import Job
 
 _RUN = re.compile(r"[0-9a-f]{6,64}")
 _OURS = ("magictel.run.id", "magictel.sample.point")
@@ -38,6 +38,7 @@ def command(
     attribute: Annotated[
         list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE", help="Add an attribute to every point.")
     ] = None,
+    verify_with: options.VerifyWithOption = None,
     within: options.WithinOption = None,
     deadline: Annotated[
         float,
@@ -72,9 +73,14 @@ def command(
     from magictel.cli.exit_codes import after_clean, after_send
     from magictel.cli.interrupts import Interrupts
     from magictel.cli.reports import Reports, reported
+    from magictel.cli.verify_with import jobs_of, own_sets
+    from magictel.errors import UsageError
     from magictel.operations.send import SendOptions, send
 
     _fits_together(dry_run=dry_run, clean=clean, run=run, report=reported(format_, report), timing=timing)
+    if verify_with is not None and (dry_run or (no_verify and not clean)):
+        option = "--dry-run" if dry_run else "--no-verify"
+        raise UsageError("usage.run", f"--verify-with has no effect with {option}", "remove one of them")
     attributes = _attributes(attribute or ())
     sandbox = sandbox or sandbox_bare
     if dry_run:
@@ -101,13 +107,17 @@ def command(
         Interrupts() as interrupts,
         Reports(format_, report, "send-sample", sandbox_targets.rewrite if sandbox else None, quiet=quiet) as reports,
         sandbox_targets.targets(
-            targets, all=all_, config=config, sets=sets, sandbox=sandbox, bare=sandbox_bare
+            targets, all=all_, config=config, sets=own_sets(sets, verify_with), sandbox=sandbox, bare=sandbox_bare
         ) as chosen,
     ):
+        if no_verify and not clean:
+            chosen_jobs = [target.job() for target in chosen]
+        else:
+            chosen_jobs = jobs_of(chosen, verify_with, config=config, sets=sets, sandbox=sandbox)
         if run is None:
-            interrupts.drive(send([target.job() for target in chosen], send_options), reports)
+            interrupts.drive(send(chosen_jobs, send_options), reports)
         if clean and interrupts.signal is None:
-            interrupts.drive(_cleaning(chosen, reports, run), reports)
+            interrupts.drive(_cleaning(chosen_jobs, reports, run), reports)
         reports.finish()
         if reports.sent is not None:
             code = after_send(reports.sent, reports.cleaned, strict=strict, signal=interrupts.signal)
@@ -116,15 +126,15 @@ def command(
     return interrupts.leave(code)
 
 
-def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> Iterator[Event]:
+def _cleaning(jobs: Sequence[Job], reports: Reports, run: str | None) -> Iterator[Event]:
     """Delete the run's items, target by target, and report the count first."""
     from magictel.model.events import INTERRUPTED, RunCleaned, RunCounted
     from magictel.operations.clean import clean
 
     sent = {result.target: result.receipt for result in reports.sent.results} if reports.sent else {}
     run_id = run or (reports.sent.run_id if reports.sent else "")
-    for choice in chosen:
-        receipt = sent.get(choice.name)
+    for job in jobs:
+        receipt = sent.get(job.target)
         if run is None and (receipt is None or not receipt.attempts):
             continue  # nothing was written there
 
@@ -132,10 +142,10 @@ def _cleaning(chosen: Sequence[Chosen], reports: Reports, run: str | None) -> It
             reports.on(RunCounted(target, run_id, count))
 
         try:
-            done = clean(choice.job(), run_id, say=say, expected=receipt.delivered if receipt else None)
+            done = clean(job, run_id, say=say, expected=receipt.delivered if receipt else None)
         except KeyboardInterrupt:
             message = "interrupted; delete the rest with --clean --run"
-            yield RunCleaned(choice.name, choice.spec.exporter, run_id, None, 0, INTERRUPTED, message)
+            yield RunCleaned(job.target, job.exporter, run_id, None, 0, INTERRUPTED, message)
             return
         yield _event(done)
 

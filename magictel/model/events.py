@@ -54,6 +54,14 @@ class CheckResult(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
+class ReadFrom(msgspec.Struct, frozen=True):
+    """The target that showed what another one had sent (`verify_with`)."""
+
+    target: str
+    exporter: str
+    endpoint: str
+
+
 class SendResult(msgspec.Struct, frozen=True):
     """The fate of a target's points, and what the backend shows of them."""
 
@@ -72,6 +80,8 @@ class SendResult(msgspec.Struct, frozen=True):
     """Warnings of the rungs climbed before the write, and the one that stopped it."""
     timing: Timing | None = None
     """Time by step, if requested."""
+    read_from: ReadFrom | None = None
+    """The target that was asked, if not this one."""
 
 
 class CheckStarted(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from magictel.model.events import (
     check_outcome,
 )
 from magictel.model.finding import Finding, Rung, SideEffect, Status
-from magictel.operations.target_run import Job, leaving, side_by_side
+from magictel.operations.target_run import Job, leaving, shut_down, side_by_side
 
 if TYPE_CHECKING:
     from magictel.operations.send import SendOptions
@@ -179,7 +179,7 @@ def _climb_once(
             clock.monotonic() - started,
         )
     finally:
-        exporter.shutdown(0)
+        shut_down(exporter)
 
 
 def _written(rungs: Sequence[Finding]) -> Finding | None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from queue import Full, Queue
 from typing import Any
 
+from msgspec.structs import replace
+
 from magictel.clock import Clock
 from magictel.model.events import SendOutcome, SendResult
 from magictel.model.finding import Finding, Rung
@@ -15,8 +17,8 @@ from magictel.model.timing import Stopwatch, Timing
 from magictel.model.verification import Verification
 from magictel.operations.preflight import readiness
 from magictel.operations.replay_reading import ReplayOptions
-from magictel.operations.send_result import judged, tuning, undelivered, with_sent_credentials
-from magictel.operations.target_run import Job
+from magictel.operations.send_result import judged, read_from, tuning, undelivered, verifiable, with_sent_credentials
+from magictel.operations.target_run import Job, shut_down
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.page_exporter import PageExporter
 from magictel.sources.batching import SLICE, Slice
@@ -162,7 +164,7 @@ class Lane:
     def stop(self) -> None:
         """Abort running requests."""
         if self.exporter is not None:
-            self.exporter.shutdown(0)
+            shut_down(self.exporter)
 
     def result(self, points: int) -> SendResult:
         """Return the result of this target; `points` is the number to send."""
@@ -186,4 +188,9 @@ class Lane:
             findings=self._findings,
             timing=self._timing(),
         )
-        return with_sent_credentials(judged(result, verify=self._options.verify), self.exporter)
+        result = with_sent_credentials(judged(result, verify=self._options.verify), self.exporter)
+        if self.exporter is None or not self._options.verify:
+            return result
+        command = f"magictel replay … --to {self.job.target} --verify"
+        result = replace(result, read_from=read_from(self.exporter))
+        return verifiable(result, self.exporter, self.job.others, command)

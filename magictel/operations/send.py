@@ -13,8 +13,8 @@ from magictel.model.finding import Finding, Rung
 from magictel.model.metrics import count_points, groups
 from magictel.model.timing import Stopwatch
 from magictel.operations.preflight import readiness, spoiling
-from magictel.operations.send_result import judged, tuning, undelivered, with_sent_credentials
-from magictel.operations.target_run import Job, leaving, side_by_side
+from magictel.operations.send_result import judged, read_from, tuning, undelivered, verifiable, with_sent_credentials
+from magictel.operations.target_run import Job, leaving, shut_down, side_by_side
 from magictel.plugin.any_exporter import AnyExporter
 from magictel.plugin.exporter import Exporter
 from magictel.plugin.temporality import counters_are_delta
@@ -92,7 +92,9 @@ def round_trip(exporter: AnyExporter, options: SendOptions, clock: Clock, writte
     match result.outcome:
         case SendOutcome.VERIFIED:
             visible = result.verification.found if result.verification else 0
-            return Finding.passed(Rung.ROUND_TRIP, f"{visible} points were sent, read back and equal", **evidence)
+            source = f" from {result.read_from.target}" if result.read_from else ""
+            message = f"{visible} points were sent, read back{source} and equal"
+            return Finding.passed(Rung.ROUND_TRIP, message, **evidence)
         case SendOutcome.ACCEPTED | SendOutcome.UNVERIFIED:
             code = result.code or "verify.unverified"
             return Finding.warned(Rung.ROUND_TRIP, code, result.message or "not verified", result.remedy, **evidence)
@@ -122,9 +124,10 @@ def _send_one(job: Job, run: Sample, options: SendOptions, clock: Clock, tell: C
             return undelivered(job, count_points(run.data), stop, noted, seconds, exporter.endpoint())
         left = max(_LEAST, options.deadline - (clock.monotonic() - started))
         result = _deliver(exporter, job.target, run, replace(options, deadline=left), clock, tell, noted)
+        result = verifiable(result, exporter, job.others, f"magictel send-sample {job.target}")
         return replace(result, exporter=job.exporter, seconds=clock.monotonic() - started)
     finally:
-        exporter.shutdown(0)
+        shut_down(exporter)
 
 
 def _deliver(
@@ -149,7 +152,13 @@ def _deliver(
     if watch is not None:
         exporter.observers.remove(watch)
     sent = SendResult(
-        target, exporter.name, SendOutcome.VERIFIED, receipt, None, endpoint=exporter.endpoint(), findings=noted
+        target,
+        exporter.name,
+        SendOutcome.VERIFIED,
+        receipt,
+        endpoint=exporter.endpoint(),
+        findings=noted,
+        read_from=read_from(exporter) if options.verify else None,
     )
     cut_off = judged(sent, verify=options.verify)
     if cut_off.code == "verify.unverified":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from magictel.encoding.payload import Payload
 from magictel.http.wire import Reply
-from magictel.model.events import SendOutcome, SendResult
+from magictel.model.events import ReadFrom, SendOutcome, SendResult
 from magictel.model.finding import Finding
 from magictel.model.outcome import Fate, Reason, Receipt
 from magictel.model.timing import Tuning
@@ -88,6 +89,38 @@ def _because(result: SendResult, outcome: SendOutcome, reasons: list[Reason]) ->
         code=first.code if first else f"verify.{outcome}",
         message=first.message if first else str(outcome),
     )
+
+
+def read_from(exporter: AnyExporter) -> ReadFrom | None:
+    """Return the target that reads back for this one, or None."""
+    reader = exporter.readback.exporter
+    return None if reader is exporter else ReadFrom(reader.target, reader.name, reader.endpoint())
+
+
+def verifiable(
+    result: SendResult, exporter: AnyExporter, others: Callable[[], Sequence[str]], command: str
+) -> SendResult:
+    """Return an unverified result with the remedy that would verify it: another target that can be queried.
+
+    `others`: names of such targets; `command`: the command that was run, without options.
+    """
+    if (
+        result.outcome is not SendOutcome.UNVERIFIED
+        or not isinstance(exporter, Exporter)
+        or exporter.writes_to != "network"
+    ):
+        return result
+    why = exporter.readback.cannot_query()
+    if why is None:
+        return result
+    names = others()
+    if names:
+        remedy = f"if {names[0]} stores what {result.target} forwards: {command} --verify-with {names[0]}"
+    else:
+        given = f"{why.remedy}; otherwise " if why.remedy else ""
+        remedy = f"{given}name the target that stores what {result.target} forwards: {command} --verify-with NAME"
+    seen = result.verification
+    return replace(result, remedy=remedy, verification=seen and replace(seen, remedy=remedy))
 
 
 def with_sent_credentials(result: SendResult, exporter: AnyExporter | None) -> SendResult:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
+from msgspec.structs import replace
+
 from magictel.errors import MagictelError
 from magictel.model.events import Event, Ticked
 from magictel.model.finding import Finding, Rung
@@ -20,6 +22,7 @@ from magictel.secrets.redactor import Redactor
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+UNVERIFIABLE = "config.verify-with"
 _TICK = 1.0
 """Seconds without an event after which `Ticked` is yielded, for progress on a terminal."""
 
@@ -28,7 +31,8 @@ _TICK = 1.0
 class Job:
     """A target's name, its exporter's name, and `build`, which creates the exporter or raises `MagictelError` for unusable settings.
 
-    `summary` is the message of a passed config rung; `warnings` turn it into a warning, and `remedy` resolves one.
+    `summary` is the message of a passed config rung; `warnings` turn it into a warning, and `remedy` resolves one. `verify_with`: the
+    target whose read-back shows what this one sends. `others`: names of targets that could be that, for a remedy.
     """
 
     target: str
@@ -37,6 +41,8 @@ class Job:
     summary: str = "settings are usable"
     warnings: tuple[str, ...] = ()
     remedy: str | None = None
+    verify_with: Job | None = None
+    others: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
     _redactors: list[Redactor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def config(self) -> tuple[AnyExporter | None, Finding]:
@@ -47,10 +53,28 @@ class Job:
             evidence = {"origin": failure.origin} if failure.origin else {}
             return None, Finding.failed(Rung.CONFIG, failure.code, failure.message, failure.remedy, **evidence)
         self._redactors.append(exporter.redact)
+        if self.verify_with is not None:
+            reader, unusable = self.verify_with.reader()
+            if reader is None:
+                exporter.shutdown(0)
+                return None, unusable
+            exporter.readback = reader.readback
         if self.warnings:
             remedy = self.remedy or f"see where each value comes from: magictel config show {self.target} --origin"
             return exporter, Finding.warned(Rung.CONFIG, "config.warning", "; ".join(self.warnings), remedy)
         return exporter, Finding.passed(Rung.CONFIG, self.summary)
+
+    def reader(self) -> tuple[AnyExporter | None, Finding]:
+        """Create the exporter that reads back for another target, or return why it cannot."""
+        exporter, config = self.config()
+        why = exporter.readback.cannot_query() if exporter is not None else None
+        if exporter is None:
+            return None, replace(config, message=f"verify_with: {self.target}: {config.message}")
+        if why is None:
+            return exporter, config
+        exporter.shutdown(0)
+        message = f"verify_with: {self.target} cannot be read back: {why.message}"
+        return None, Finding.failed(Rung.CONFIG, UNVERIFIABLE, message, "name a target whose backend can be queried")
 
     def use(self, unusable: Callable[[Finding], T], work: Callable[[AnyExporter], T]) -> T:
         """Return what `work` returns for the exporter, which is shut down after it, or `unusable` of the failed config rung."""
@@ -60,13 +84,19 @@ class Job:
         try:
             return self.shown(work(exporter))
         finally:
-            exporter.shutdown(0)
+            shut_down(exporter)
 
     def shown(self, value: T) -> T:
         """Return a value without the secrets of the created exporters."""
         for redact in self._redactors:
             value = redact.value(value)
-        return value
+        return value if self.verify_with is None else self.verify_with.shown(value)
+
+
+def shut_down(exporter: AnyExporter) -> None:
+    """Shut down an exporter, and the one that reads back for it."""
+    exporter.readback.exporter.shutdown(0)
+    exporter.shutdown(0)
 
 
 def leaving(

@@ -39,6 +39,14 @@ class ReadBack(Generic[E]):
     def __init__(self, exporter: E) -> None:
         self.exporter = exporter
 
+    def cannot_query(self) -> Unreadable | None:
+        """Why nothing can be read back by these settings alone: no query API, no address of one. None: the backend can be asked.
+
+        Sends nothing. Default: `seen` is not implemented.
+        """
+        readable = type(self).seen is not ReadBack.seen
+        return None if readable else self._unsupported("cannot read back what the backend stores")
+
     def expect(self, series: Series, point: Point) -> Expected | None:
         """How the backend should show a sent point; None: no query shows it, so it is *unverified* if it was accepted."""
         return None

@@ -43,13 +43,13 @@ def expected(names: SeriesNames, series: Series, point: Point, *, target_info: b
     if target_info and names.has_target_info(resource):
         fields.update({f"target_info.{name}": value for name, value in names.resource_labels(resource).items()})
     fields.update(_numbers(names, series.stream, point))
-    point_name = labels.get(POINT_LABEL)
+    point_name = labels.get(POINT_LABEL) or labels.get(POINT)
     return Expected(key_of(labels), f"{series.stream.name} {point_name}" if point_name else str(series), fields)
 
 
 def key_of(labels: Mapping[str, str]) -> str:
     """Return the key of a point: its name in the run, otherwise all of its labels."""
-    return labels.get(POINT_LABEL) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
+    return labels.get(POINT_LABEL) or labels.get(POINT) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
 
 
 @dataclass(slots=True)
@@ -65,7 +65,9 @@ def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected
     gathered: dict[tuple[str, int, tuple[tuple[str, str], ...]], _Gathered] = {}
     for result in results:
         labels = dict(result["metric"])
-        name, bound = labels.pop("__name__", ""), labels.pop("le", None)
+        name, bound = labels.pop("__name__", ""), labels.pop("le", "")
+        if name.endswith("_bucket"):
+            bound = labels.pop("vmrange", bound)
         want = sent_as.get(key_of(labels))
         histogram = want is not None and "count" in want.fields
         for time, shown in samples_of(result):
@@ -126,8 +128,13 @@ def _numbers(names: SeriesNames, stream: Stream, point: Point) -> Mapping[str, V
         return {"value": _number(point.value)}
     fields: dict[str, Value] = {"min": point.min, "max": point.max}
     for suffix, extra, value in names.samples(stream, point):
-        fields[f"bucket {extra['le']}" if extra else suffix.removeprefix("_")] = _number(value)
+        fields[f"bucket {bound_of(extra)}" if extra else suffix.removeprefix("_")] = _number(value)
     return fields
+
+
+def bound_of(extra: Mapping[str, str]) -> str:
+    """Return what tells a bucket from the others of its histogram: an upper bound (`le`) or a range (`vmrange`); empty for other series."""
+    return next(iter(extra.values()), "")
 
 
 def _number(value: float) -> Value:
@@ -141,8 +148,8 @@ def _value(value: Any) -> Value:
     return tuple(value) if isinstance(value, list | tuple) else value
 
 
-def _part(name: str, bound: str | None, histogram: bool) -> tuple[str, str]:
-    if bound is not None and name.endswith("_bucket"):
+def _part(name: str, bound: str, histogram: bool) -> tuple[str, str]:
+    if bound and name.endswith("_bucket"):
         return name.removesuffix("_bucket"), f"bucket {bound}"
     if histogram:
         for part in ("sum", "count"):
@@ -154,7 +161,7 @@ def _part(name: str, bound: str | None, histogram: bool) -> tuple[str, str]:
 def _keys(labels: Mapping[str, str], want: Expected | None) -> Value:
     """Return the label names of a point's keys: those that its attributes could have produced."""
     sent = want.fields.get("keys") if want is not None else ()
-    could = {label_name(key) for key in sent} if isinstance(sent, tuple) else set()
+    could = {name for key in sent for name in (key, label_name(key))} if isinstance(sent, tuple) else set()
     return tuple(sorted(name for name in could if name in labels or f"exported_{name}" in labels))
 
 

@@ -15,7 +15,7 @@ from magictel.formats.prometheus.series import SeriesNames, identity, millisecon
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Point, Series
 from magictel.model.verification import Expected, Seen, Unreadable, Value
-from magictel.promql.expected import samples_of
+from magictel.promql.expected import bound_of, samples_of
 from magictel.promql.query import QueryApi, any_of
 
 _NAMES = 2_000
@@ -82,18 +82,18 @@ class Identities:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The common data of a series' points. `attributes` are kept, because ids are reused; `samples` are texts by suffix and `le`."""
+    """The common data of a series' points. `attributes` are kept, because ids are reused; `samples` are texts by suffix and bound."""
 
     attributes: Attributes
     name: str
     labels: Mapping[str, str]
     key: str
     shown: str
-    samples: dict[tuple[str, str | None], str]
+    samples: dict[tuple[str, str], str]
 
     def sample(self, suffix: str, extra: Mapping[str, str]) -> str:
         """Return the series of a sample."""
-        which = suffix, extra.get("le")
+        which = suffix, bound_of(extra)
         text = self.samples.get(which)
         if text is None:
             text = self.samples[which] = _series({**self.labels, **extra, "__name__": f"{self.name}{suffix}"})

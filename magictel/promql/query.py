@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,22 +16,24 @@ from magictel.http.wire import Wire
 from magictel.model.verification import RUN_ID, Unreadable
 from magictel.net.endpoint import Endpoint
 
-_RUN = label_name(RUN_ID)
+_PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+"""Label names that need no quotes in a selector."""
 _polls = itertools.count()
 
 
 class QueryApi:
-    """Queries to `{wire}/api/v1/…`; `now` in Unix seconds; `rules` classify error replies.
+    """Queries to `{wire}/api/v1/…`; `now` in Unix seconds; `rules` classify error replies; `run_label`: the label of a run's id.
 
     Every result may be `Unreadable`; raises `WireError`.
     """
 
-    def __init__(self, wire: Wire, now: float, rules: Sequence[Rule]) -> None:
+    def __init__(self, wire: Wire, now: float, rules: Sequence[Rule], run_label: str = label_name(RUN_ID)) -> None:
         self._wire, self._now, self._rules = wire, now, rules
+        self._run_label = run_label if _PLAIN.fullmatch(run_label) else f'"{run_label}"'
 
     def of_run(self, run_id: str, since: float, until: float) -> list[Any] | Unreadable:
         """Return the raw samples of a run as rows of a `matrix`."""
-        return self.samples(_run(run_id), since, until)
+        return self.samples(self._run(run_id), since, until)
 
     def infos(
         self, jobs: Sequence[str], instances: Sequence[str], since: float, until: float
@@ -48,7 +51,7 @@ class QueryApi:
 
     def count(self, run_id: str) -> int | Unreadable:
         """Return the number of stored points of the run, in the last 30 days."""
-        rows = self.samples(_run(run_id), self._now - 30 * 86_400, self._now + 600)
+        rows = self.samples(self._run(run_id), self._now - 30 * 86_400, self._now + 600)
         if isinstance(rows, Unreadable):
             return rows
         label_sets = [
@@ -61,7 +64,7 @@ class QueryApi:
         before = self.count(run_id)
         if isinstance(before, Unreadable):
             return before
-        wanted = [f"{{{_run(run_id)}}}", f'target_info{{instance="sample-{run_id}"}}']
+        wanted = [f"{{{self._run(run_id)}}}", f'target_info{{instance="sample-{run_id}"}}']
         reply = self._wire.request("POST", f"/api/v1/admin/tsdb/delete_series?{_encoded({'match[]': wanted})}")
         if not reply.ok:
             return Unreadable(
@@ -71,6 +74,9 @@ class QueryApi:
             )
         left = self.count(run_id)
         return left if isinstance(left, Unreadable) else before - left
+
+    def _run(self, run_id: str) -> str:
+        return f'{self._run_label}="{run_id}"'
 
     def _selector(self, matchers: str) -> str:
         """Return a new selector: VictoriaMetrics caches an earlier empty result."""
@@ -101,10 +107,6 @@ def query_wire(wire: Wire, query: Endpoint | None, endings: Iterable[tuple[str, 
 
 def _succeeded(answer: Mapping[str, Any]) -> bool:
     return answer.get("status") == "success"
-
-
-def _run(run_id: str) -> str:
-    return f'{_RUN}="{run_id}"'
 
 
 def _encoded(parameters: Mapping[str, str | list[str]]) -> str:

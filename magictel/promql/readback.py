@@ -8,7 +8,7 @@ from magictel.formats.prometheus.series import SeriesNames
 from magictel.http.error_rules import Rule
 from magictel.http.wire import Wire
 from magictel.model.metrics import Point, Series
-from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Value
+from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.http_exporter import H, HttpReadBack
 from magictel.promql import expected as expectation
 from magictel.promql import points
@@ -41,6 +41,11 @@ class PromqlReadBack(HttpReadBack[H]):
         self._sent_names: dict[str, set[str]] = {}
         self._decimal: bool | None = None
         """Whether the backend is VictoriaMetrics; known after the first query."""
+
+    def cannot_query(self) -> Unreadable | None:
+        """Return why the address of the query API is unknown, or None."""
+        api = self._api()
+        return api if isinstance(api, Unreadable) else None
 
     def expect(self, series: Series, point: Point) -> Expected | None:
         """Return how a query shows the point."""
@@ -100,4 +105,6 @@ class PromqlReadBack(HttpReadBack[H]):
 
     def _api(self) -> QueryApi | Unreadable:
         reading = self._query_wire(self.wire())
-        return reading if isinstance(reading, Unreadable) else QueryApi(reading, self.exporter.clock.now(), self._rules)
+        if isinstance(reading, Unreadable):
+            return reading
+        return QueryApi(reading, self.exporter.clock.now(), self._rules, self._names.label(RUN_ID))

@@ -69,9 +69,14 @@ def write_block(sheet: Sheet, result: CheckResult, *, alone: bool = True) -> Non
 
 def write_header(sheet: Sheet, target: str, exporter: str, endpoint: str) -> None:
     """Write `prod-es  elasticsearch  https://es:9200`; the exporter only if it differs from the target's name."""
-    words = [exporter] if exporter.replace("_", "-") != target.replace("_", "-") else []
-    words += [endpoint] if endpoint else []
-    sheet.row([(target, "bold"), ("  ", "")] if words else [(target, "bold")], "  ".join(words))
+    words = place(target, exporter, endpoint)
+    sheet.row([(target, "bold"), ("  ", "")] if words else [(target, "bold")], words)
+
+
+def place(target: str, exporter: str, endpoint: str) -> str:
+    """Return `elasticsearch  https://es:9200`; the exporter only if it differs from the target's name."""
+    same = exporter.replace("_", "-") == target.replace("_", "-")
+    return "  ".join(word for word in ("" if same else exporter, endpoint) if word)
 
 
 def write_rung(sheet: Sheet, finding: Finding) -> None:

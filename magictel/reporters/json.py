@@ -252,6 +252,11 @@ def _sent(result: SendResult) -> Document:
         "receipt": receipt_document(result.receipt),
         "verification": None if result.verification is None else verification_document(result.verification),
         "findings": [rung_document(finding) for finding in result.findings],
+        **(
+            {}
+            if result.read_from is None
+            else {"read_from": _picked(result.read_from, "target", "exporter", "endpoint")}
+        ),
         **({} if result.timing is None else {"timing": timing_document(result.timing)}),
     }
 

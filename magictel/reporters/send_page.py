@@ -18,7 +18,7 @@ from magictel.model.finding import Rung, Status
 from magictel.model.outcome import Fate, Reason
 from magictel.model.timing import Timing
 from magictel.model.verification import Verification
-from magictel.reporters.check_page import write_header, write_rung, write_verdict, write_way_out
+from magictel.reporters.check_page import place, write_header, write_rung, write_verdict, write_way_out
 from magictel.reporters.evidence import attempts, shown_difference
 from magictel.reporters.humanize import many, span
 from magictel.reporters.layout import Sheet
@@ -68,6 +68,10 @@ def write_block(sheet: Sheet, result: SendResult, *, alone: bool = True) -> None
     write_header(sheet, result.target, result.exporter, result.endpoint)
     status = status_of(result.outcome)
     sheet.row(sheet.signed(status), _way(result))
+    if result.read_from is not None and result.verification is not None:
+        asked = result.read_from
+        where = f"{asked.target}  {place(asked.target, asked.exporter, asked.endpoint)}"
+        sheet.row([*sheet.signed(Status.SKIPPED), ("read back from  ", "dim")], where, style="dim")
     for _, write in sorted(_notes(result), key=lambda note: _ORDER.index(note[0])):
         write(sheet)
     if result.timing is not None:

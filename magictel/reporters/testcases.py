@@ -153,7 +153,8 @@ def _verified(result: SendResult) -> ReportCase:
         return ReportCase(*step, Status.SKIPPED, why, seen.code or "verify.unreadable", seen.remedy)
     how = "equal" if not seen.counted else f"of them {counted_only(seen)}"
     how += f", {many(seen.repeats, 'repeat')}" if seen.repeats else ""
-    message = f"{seen.found} of {many(seen.expected, 'point')} found, {how}"
+    place = f" in {result.read_from.target}" if result.read_from else ""
+    message = f"{seen.found} of {many(seen.expected, 'point')} found{place}, {how}"
     return ReportCase(*step, Status.PASS, message, seconds=seen.time_to_visible)
 
 

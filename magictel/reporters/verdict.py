@@ -182,7 +182,8 @@ def send_verdict(result: SendResult) -> str:
     match result.outcome:
         case SendOutcome.VERIFIED:
             seen = result.verification
-            return f"verified, {counted_only(seen)}" if seen is not None and seen.counted else "verified"
+            verified = "verified" if result.read_from is None else f"verified with {result.read_from.target}"
+            return f"{verified}, {counted_only(seen)}" if seen is not None and seen.counted else verified
         case SendOutcome.ACCEPTED:
             if result.receipt.delivered:
                 return "accepted, but not verified: no read-back"

@@ -10,8 +10,16 @@ from typing import Any
 import msgspec
 
 from magictel.settings.fields import Field, fields_of, toml_value
+from magictel.settings.model import SettingsModel
 
 _WIDTH = 80
+_TARGET = {
+    "type": "object",
+    "properties": {"target": {"type": "string"}},
+    "required": ["target"],
+    "additionalProperties": False,
+    "description": "The same as verify_with.",
+}
 
 
 Given = Mapping[str, Any]
@@ -42,6 +50,15 @@ def option_rows(model: type[msgspec.Struct], given: Given | None = None) -> list
         }
         for field in fields_of(model)
     ]
+
+
+def preset_lines(model: type[SettingsModel], width: int = _WIDTH) -> Iterator[str]:
+    """Yield the values of every preset, as in the file."""
+    wide = max(map(len, model.presets))
+    for name, values in model.presets.items():
+        lead = f"  {name:<{wide}}  "
+        written = ", ".join(f"{key} = {toml_value(value)}" for key, value in values.items())
+        yield from textwrap.wrap(written, width, initial_indent=lead, subsequent_indent=" " * len(lead))
 
 
 def text_lines(model: type[msgspec.Struct], width: int = _WIDTH, given: Given | None = None) -> Iterator[str]:
@@ -105,6 +122,8 @@ def json_schema(model: type[msgspec.Struct], exporter: str, given: Given | None 
         properties[field.key] = _schema(field)
         if field.key in given and not (field.secret and _masks(field, given[field.key])):
             properties[field.key]["default"] = field.shown(given[field.key])
+    if "verify_with" in properties:
+        properties["verify"] = {"anyOf": [_TARGET, *([properties["verify"]] if "verify" in properties else [])]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"{exporter}: a target's table in magictel.toml",

@@ -1,7 +1,7 @@
 """A target's settings from all layers, each value with its origin.
 
-The target implied by an exporter's name: defaults < backend variables (`ELASTICSEARCH_URL`) < `--set`. A target of the file:
-defaults < backend variables, only for keys that its table leaves unset < its table < `MAGICTEL_<TARGET>__<KEY>` < `--set`; so
+The target implied by an exporter's name: defaults < preset < backend variables (`ELASTICSEARCH_URL`) < `--set`. A target of the file:
+defaults < preset < backend variables, only for keys that its table leaves unset < its table < `MAGICTEL_<TARGET>__<KEY>` < `--set`; so
 one exported `ELASTICSEARCH_URL` does not point prod and staging at the same server. An empty variable counts as unset, unless
 that would hide an error: an empty secret or address is an error, and an empty proxy disables the proxy.
 """
@@ -68,6 +68,7 @@ def resolve_settings(
     if config is not None and table is not None:
         reading.file_folder = config.path.parent
     raw = reading.merge(_layers(name, reading.fields, environment, table, overrides or {}))
+    raw = {**_preset(model, raw), **raw}
     if config is not None and table is not None:
         reading.redact = Redactor(values_from_environment(config, table, reading.fields, environment))
         reading.errors += refusals(config, table, reading.fields, reading.parts, environment, lenient=allow_missing_env)
@@ -94,6 +95,13 @@ def resolve_settings(
     return Resolved(
         name, exporter, settings, origins, tuple(reading.warnings), frozenset(reading.later), reading.remedy
     )
+
+
+def _preset(model: type[SettingsModel], raw: Mapping[str, tuple[Any, Origin]]) -> Mapping[str, tuple[Any, Origin]]:
+    """Return the values of the chosen preset."""
+    name, _ = raw.get("preset", ("", DEFAULT))
+    values = model.presets.get(name, {}) if isinstance(name, str) else {}
+    return {key: (value, Origin("default", f"preset {name}")) for key, value in values.items()}
 
 
 def each_alone(

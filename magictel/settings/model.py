@@ -89,6 +89,8 @@ class SettingsModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """As `read` of `option`, by variable, for inherited options."""
     env_others: ClassVar[tuple[str, ...]] = ()
     """Prefixes of variables that begin like this exporter's and belong to other programs (`OTEL_EXPORTER_OTLP_TRACES_`)."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Values of options, in the form of the file, by the value of the option `preset`; options that are set replace them."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.__rich_repr__())})"
@@ -193,6 +195,15 @@ class ExporterSettings(SettingsModel, frozen=True, kw_only=True, forbid_unknown_
     drop_attributes: Annotated[
         list[str], option("Attributes to drop, as shell patterns.", example=["user.*", "client.address"], routes=False)
     ] = []
+    verify_with: Annotated[
+        str | None,
+        option(
+            "Target that stores what this one forwards: send-sample and replay --verify read the points back from it. In the file also:"
+            ' verify = { target = "NAME" }.',
+            example="prod-prometheus",
+            routes=False,
+        ),
+    ] = None
     shutdown_timeout: Annotated[float, duration("Time that shutdown may spend on queued points.", example=10, ge=0)] = (
         10.0
     )

@@ -12,6 +12,7 @@ from magictel.model.events import Event, Waited
 from magictel.model.outcome import Receipt
 from magictel.model.verification import Expected, SampleQuery, Seen, Unreadable, Verification, verify
 from magictel.plugin.any_exporter import AnyExporter
+from magictel.plugin.exporter import Exporter
 from magictel.sources.sample import Sample
 from magictel.verify.polling import patience, poll
 
@@ -22,7 +23,10 @@ def expected_points(
     """Return every point that is not withheld, as the backend should show it, and the keys of those whose positions are `gone`."""
     expected: list[Expected] = []
     gone_keys: set[str] = set()
+    sender = exporter if isinstance(exporter, Exporter) and exporter.readback.exporter is not exporter else None
     for position, (series, point) in enumerate(prepared.points()):
+        if sender is not None and not isinstance(sender.encode(series, point), bytes):
+            continue  # the target that reads back may store what this one never sends
         shown = exporter.readback.expect(series, point)
         if shown is None:
             continue
@@ -77,7 +81,7 @@ def read_back(
     if unproven is not None:
         result = replace(result, code=unproven.code, message=unproven.message, remedy=unproven.remedy)
     unasked = receipt.readable - max(0, len(expected) - unnamed)
-    return result if unasked <= 0 else _partly_unverified(result, unasked, exporter.name)
+    return result if unasked <= 0 else _partly_unverified(result, unasked, exporter.readback.exporter.name)
 
 
 def _unverified(expected: int, why: Unreadable) -> Verification:

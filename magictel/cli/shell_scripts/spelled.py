@@ -18,6 +18,7 @@ _VALUES: Mapping[str, Value] = {
     "--out": "file",
     "--body": "file",
     "--to": "targets",
+    "--verify-with": "targets",
     "--report": "report",
     "--skip": "code",
 }

@@ -40,7 +40,7 @@ class OtlpExporter(OtlpProbes):
         "A receiver counts rejected points and does not name them: no point is blamed, and none is sent again.",
         "400, 408 and 500 are not retried: OTLP retries 429, 502, 503 and 504 only.",
         "Integers beyond 64 bits are withheld.",
-        "Read-back needs a receiver that can be queried (Prometheus); otherwise a delivery stays unverified.",
+        "Read-back needs a receiver that can be queried (Prometheus, VictoriaMetrics) or verify_with; else a delivery stays unverified.",
     )
     cost = "One data point each; the receiver decides what it becomes."
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from magictel.errors import SettingsError
+from magictel.exporters.otlp.presets import ADDRESSES, KEYS, PRESETS, Name, key_problem
 from magictel.net.address import parse_endpoint
 from magictel.net.endpoint import Endpoint
+from magictel.secrets.secret import Secret
 from magictel.settings.convert import split_mapping
 from magictel.settings.login import LoginSettings
 from magictel.settings.model import Problem, option
 
+_DEFAULT_URL = "http://localhost:4318/v1/metrics"
 _GENERAL, _METRICS = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_METRICS_"
 
 
@@ -62,6 +65,15 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     }
     env_others = ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_PROFILES_")
 
+    presets = PRESETS
+
+    preset: Annotated[
+        Name | None,
+        option(
+            "Backend whose address, header of the key, temporality and limits to use; every option that is set replaces its value.",
+            example="newrelic-eu",
+        ),
+    ] = None
     url: Annotated[
         str,
         option(
@@ -71,7 +83,14 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             env=_names("ENDPOINT"),
             read={_GENERAL + "ENDPOINT": _with_path},
         ),
-    ] = "http://localhost:4318/v1/metrics"
+    ] = _DEFAULT_URL
+    api_key: Annotated[Secret | None, option("Key of the backend, sent in the header that api_key_header names.")] = (
+        None
+    )
+    api_key_header: Annotated[str, option("Header of api_key.", example="api-key")] = "Authorization"
+    api_key_scheme: Annotated[
+        str, option("Word before api_key in its header, as in `ApiKey KEY`.", example="ApiKey", routes=False)
+    ] = ""
     protocol: Annotated[
         Literal["http/protobuf"],
         option(
@@ -98,7 +117,7 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         str | None,
         option(
             "Address for read-back, where the receiver is a Prometheus: the part before /api/v1/query. Default: derived from the path"
-            " of Prometheus' and Mimir's receivers; other receivers cannot be queried.",
+            " of the receivers of Prometheus, Mimir and VictoriaMetrics; other receivers cannot be queried.",
             example="https://prometheus.example.net",
             address=True,
         ),
@@ -110,10 +129,35 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
             routes=False,
         ),
     ] = False
+    prometheus_naming: Annotated[
+        bool,
+        option(
+            "For read-back: whether VictoriaMetrics runs with -opentelemetry.usePrometheusNaming.",
+            routes=False,
+        ),
+    ] = False
+
+    def credentials(self) -> Mapping[str, str]:
+        """Add the key."""
+        if not self.api_key:
+            return super().credentials()
+        return {**super().credentials(), "api_key": f"{self.api_key_scheme} {self.api_key.reveal()}".strip()}
+
+    def credential_options(self) -> tuple[str, ...]:
+        """Add the key."""
+        return (*super().credential_options(), "api_key")
+
+    def request_headers(self) -> Mapping[str, str]:
+        """Send the key in its own header."""
+        headers = dict(super().request_headers())
+        if self.api_key and (value := headers.pop("Authorization", None)):
+            headers[self.api_key_header] = value
+        return headers
 
     def problems(self) -> Iterable[Problem]:
-        """Add: an address without a path, and an address to query that does not parse."""
+        """Add: an address without a path, one to query that does not parse, and what a preset lacks."""
         yield from super().problems()
+        yield from self._preset_problems()
         try:
             self.query_endpoint()
             (address,) = self.addresses()
@@ -128,6 +172,18 @@ class OtlpSettings(LoginSettings, frozen=True, kw_only=True, forbid_unknown_fiel
                 "url: it has no path",
                 "add the path of the receiver: the Collector's is /v1/metrics, Prometheus' is /api/v1/otlp/v1/metrics",
             )
+
+    def _preset_problems(self) -> Iterator[Problem]:
+        preset = self.preset or ""
+        if preset in ADDRESSES and self.url == _DEFAULT_URL:
+            message = f"url: the preset {preset} has no address of its own: every customer has another"
+            yield "url", "config.required", message, f"set url, such as {ADDRESSES[preset]}"
+        if preset in KEYS and not (self.credentials() or self.headers):
+            remedy = "set username and password" if preset == "grafana-cloud" else f"set api_key: {KEYS[preset]}"
+            yield "api_key", "config.required", f"api_key: the preset {preset} needs {KEYS[preset]}", remedy
+        problem = key_problem(preset, self.api_key.reveal()) if self.api_key else None
+        if problem is not None:
+            yield "api_key", *problem
 
     def query_endpoint(self) -> Endpoint | None:
         """Return the address of the query API that an option gives, or None. Raises `SettingsError`."""

@@ -65,6 +65,10 @@ class SeriesNames:
         """Return what writes a histogram's bounds: as Prometheus 3 stores them from a page (`1.0`), or from OTLP (`1`)."""
         return open_metrics if self.page_names and (PROMETHEUS_TYPE, "histogram") in stream.metadata else number_text
 
+    def label(self, key: str) -> str:
+        """Return the label of an attribute of a stream that Prometheus did not name."""
+        return self._label_name(key)
+
     def name(self, stream: Stream) -> str | None:
         """The metric's name in Prometheus."""
         if self.verbatim(stream):
