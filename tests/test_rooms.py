@@ -59,7 +59,7 @@ OWN = {
     ),
     "prometheus": frozenset({"exemplars", "families", "names", "negotiation", "protobuf", "text"}),
     "otlp": frozenset({"presets"}),
-    "prometheus_remote_write": frozenset({"label_columns"}),
+    "prometheus_remote_write": frozenset({"exemplars", "label_columns", "native", "stale", "symbols", "written"}),
 }
 """What only this backend has: a name here is a decision, not a habit."""
 SOON = {"prometheus": frozenset({"encoding"})}

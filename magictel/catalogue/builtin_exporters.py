@@ -37,7 +37,7 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
     "prometheus-remote-write": BuiltIn(
         "magictel.exporters.prometheus_remote_write:PrometheusRemoteWriteExporter",
-        "Prometheus, Mimir, VictoriaMetrics by remote write 1.0",
+        "Prometheus, Mimir, VictoriaMetrics by remote write",
         (("url", "PROMETHEUS_REMOTE_WRITE_URL"),),
     ),
     "console": BuiltIn(

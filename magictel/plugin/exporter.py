@@ -133,6 +133,7 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
         try:
             if acquired and seconds > 0 and self.unusable is None:
                 self._pipeline.drain(deadline, closing=True)
+                self._send_last(deadline)
             dropped = self._pipeline.close()
             self.observers.ended(self._pipeline.ledger, dropped)
         finally:
@@ -287,6 +288,13 @@ class Exporter(Configured[S], Authored[S], MetricExporter):
                 return self.attempt(payload, timeout)
             except MagictelError as failure:  # TLS files that are not there (yet)
                 return Attempted(Unavailable(failure.code, failure.message))
+
+    def _send_last(self, deadline: float) -> None:
+        for payload in self.last_payloads():
+            left = deadline - self.clock.monotonic()
+            if left <= 0:
+                return
+            self._attempt(payload, min(left, self.settings.timeout))
 
     def _start_life(self) -> None:
         self._pid = os.getpid()

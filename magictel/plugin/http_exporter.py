@@ -118,6 +118,10 @@ class HttpExporter(Exporter[S]):
         """The protocol variant that the next attempt uses, if there are several; stored in `payload.form`."""
         return ""
 
+    def form_headers(self, form: str) -> Mapping[str, str]:
+        """Headers that depend on the protocol variant of the payload; they override the content type."""
+        return {}
+
     def authorize(self, request: Request) -> Request:
         """Sign a complete request, body included; default: unchanged."""
         return request
@@ -224,7 +228,8 @@ class HttpExporter(Exporter[S]):
         sent = self._bodies.of(payload, self._sent_body)
         route = self._route(payload)
         content_type = route.content_type or self.content_type
-        headers = {"Content-Type": content_type, **self._all_headers(), **sent.headers}
+        variant = self.form_headers(payload.form)
+        headers = {"Content-Type": content_type, **variant, **self._all_headers(), **sent.headers}
         return self.authorize(Request(self.method, endpoint.url(route.path), headers, sent.body))
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:

@@ -237,6 +237,10 @@ class Authored(Described[S]):
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
         """Send a payload once and judge the reply. Never raises for expected failures."""
 
+    def last_payloads(self) -> Iterable[Payload]:
+        """What `shutdown` sends once, without retries, after everything else is settled: it belongs to no point and is not counted."""
+        return ()
+
 
 def declared_interface(exporter: type[Any]) -> int | None:
     """Return the interface version that a class, or a base class in its package, declares; None: neither declares one."""

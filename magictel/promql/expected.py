@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
+from opentelemetry.sdk.metrics.export import NumberDataPoint
 
 from magictel.formats import lossy
 from magictel.formats.prometheus.names import label_name, label_value
@@ -122,10 +122,10 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
 
 
 def _numbers(names: SeriesNames, stream: Stream, point: Point) -> Mapping[str, Value]:
-    if isinstance(point, ExponentialHistogramDataPoint) and names.native_histograms:
-        return {"value": sent_numbers(point), "min": point.min, "max": point.max}
-    if not isinstance(point, HistogramDataPoint | ExponentialHistogramDataPoint):
+    if isinstance(point, NumberDataPoint):
         return {"value": _number(point.value)}
+    if names.native(stream):
+        return {"value": sent_numbers(point), "min": point.min, "max": point.max}
     fields: dict[str, Value] = {"min": point.min, "max": point.max}
     for suffix, extra, value in names.samples(stream, point):
         fields[f"bucket {bound_of(extra)}" if extra else suffix.removeprefix("_")] = _number(value)

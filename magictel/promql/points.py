@@ -7,10 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint
-
 from magictel.formats.prometheus.names import label_value
-from magictel.formats.prometheus.native import sent_numbers
 from magictel.formats.prometheus.series import SeriesNames, identity, milliseconds
 from magictel.model.identity_cache import StreamCache
 from magictel.model.metrics import Attributes, Point, Series
@@ -48,8 +45,7 @@ class Identities:
             known = self._new(series)
         values: Iterable[tuple[str, Mapping[str, str], Value]]
         try:
-            native_values = native(point) if self._names.native_histograms else []
-            values = native_values or self._names.samples(series.stream, point)
+            values = self._names.values(series.stream, point)
         except (
             OverflowError,
             ValueError,
@@ -160,11 +156,6 @@ def _quoted(value: str) -> str:
 def _name(series: str) -> str:
     name = _UP_TO_LABELS.match(series)
     return _ESCAPE.sub(r"\1", name[0]) if name else series
-
-
-def native(point: Point) -> list[tuple[str, Mapping[str, str], Value]]:
-    """Return the single sample of an exponential histogram; nothing for other points."""
-    return [("", {}, sent_numbers(point))] if isinstance(point, ExponentialHistogramDataPoint) else []
 
 
 def _double(value: Value) -> Value:

@@ -1,12 +1,13 @@
-"""An emulator of Prometheus 2.42 as a remote-write 1.0 receiver, and the requests to its query and admin API that commands send.
+"""An emulator of Prometheus as a remote-write receiver, and the requests to its query and admin API that commands send.
 
-It decodes with protobuf's own classes and cramjam's snappy. `tests/emulators/prometheus.py` extends it to version 3, an out-of-order
-window, credentials and the rest of the query API; `tests/real/test_prometheus_real.py` compares that with real servers. Neither supports
-native histograms, exemplars, metadata, rules, scraping, or PromQL beyond selectors.
+By remote write 1.0 it answers as Prometheus 2.42, by 2.0 as Prometheus 3. It decodes with protobuf's own classes and cramjam's snappy.
+`tests/emulators/prometheus.py` extends it to all of version 3, an out-of-order window, credentials and the rest of the query API;
+`tests/real/test_prometheus_real.py` compares that with real servers. Neither supports rules, scraping, or PromQL beyond selectors.
 """
 
 from __future__ import annotations
 
+import json
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +19,10 @@ from google.protobuf.text_format import MessageToString
 from magictel.clock import Clock, SystemClock
 from magictel.http.wire import Reply, Request
 from magictel.sandbox.endpoints import Routes, dated, json_reply, text_reply
-from magictel.sandbox.prometheus_protobuf import WriteRequest
+from magictel.sandbox.prometheus_protobuf import Request2, WriteRequest
 from magictel.sandbox.prometheus_query import ParseError, parse, raw_samples, seconds
 from magictel.sandbox.prometheus_store import NativeHistogram, RefusedError, Store
+from magictel.sandbox.prometheus_write_2 import MEDIA_TYPE, Pairs, Received
 
 WRITE = "/api/v1/write"
 _REFUSALS = {
@@ -39,10 +41,14 @@ class PrometheusRemoteWriteEmulator:
 
     name = "prometheus-remote-write"
     version = "2.42.0"
+    understands_2 = True
+    """Whether it knows remote write 2.0; if not, it reads such a request as an empty one of 1.0, and answers 204."""
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
         self.store = Store()
+        self.exemplars: list[tuple[Pairs, Pairs, float, int]] = []
+        self.metadata: dict[str, tuple[int, str, str]] = {}
         self.routes: Routes[Handler] = Routes()
         self.routes.on("GET", "/-/ready")(self.ready)
         self.routes.on("GET", "/api/v1/status/buildinfo")(self.build)
@@ -80,16 +86,15 @@ class PrometheusRemoteWriteEmulator:
         return dated(sentence(status, _REFUSALS[status]) if status in _REFUSALS else Reply(status), self.clock)
 
     def readable(self, body: bytes) -> list[str]:
-        """Return a write request with a line for each series."""
+        """Return a write request with a line for each series, and for the table of symbols."""
         try:
-            message = WriteRequest.FromString(body)
+            message, message_2 = WriteRequest.FromString(body), Request2.FromString(body)
         except DecodeError:
             return []
-        return [
-            f"{name} {{ {MessageToString(item, as_one_line=True, as_utf8=True)} }}"
-            for name in ("metadata", "timeseries")
-            for item in getattr(message, name)
-        ]
+        if message_2.symbols:  # the two versions have no field number in common
+            lines = [f"symbols: {json.dumps(list(message_2.symbols), ensure_ascii=False)}"]
+            return [*lines, *(_line("timeseries", series) for series in message_2.timeseries)]
+        return [_line(name, item) for name in ("metadata", "timeseries") for item in getattr(message, name)]
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
@@ -130,13 +135,18 @@ class PrometheusRemoteWriteEmulator:
         )
 
     def write(self, request: Request, parameters: Parameters) -> Reply:
-        """Store a write request, all of it or nothing."""
+        """Store a write request: of 1.0 all of it or nothing, of 2.0 what can be stored."""
+        newer = self.understands_2 and request.header("Content-Type") == MEDIA_TYPE
         try:
-            message = WriteRequest.FromString(bytes(cramjam.snappy.decompress_raw(request.body)))
+            message = (Request2 if newer else WriteRequest).FromString(
+                bytes(cramjam.snappy.decompress_raw(request.body))
+            )
         except cramjam.DecompressionError:
             return sentence(400, "snappy: corrupt input")
         except DecodeError:
             return sentence(400, "unexpected EOF")
+        if newer:
+            return self._write_2(message)
         series = [
             (
                 [(label.name, label.value) for label in series.labels],
@@ -149,6 +159,13 @@ class PrometheusRemoteWriteEmulator:
         except RefusedError as refused:
             return sentence(refused.status, refused.sentence)
         return Reply(204)
+
+    def _write_2(self, message: Any) -> Reply:
+        received = Received(message, self.store, self.now())
+        self.exemplars += received.exemplars
+        self.metadata |= received.metadata
+        reply = sentence(400, "\n".join(received.refused)) if received.refused else Reply(204)
+        return Reply(reply.status, {**reply.headers, **received.headers}, reply.body)
 
     def not_a_write(self, request: Request, parameters: Parameters) -> Reply:
         """Refuse other methods at the write path."""
@@ -179,6 +196,10 @@ class PrometheusRemoteWriteEmulator:
     def now(self) -> int:
         """Return the time in milliseconds."""
         return int(self.clock.now() * 1000)
+
+
+def _line(name: str, item: Any) -> str:
+    return f"{name} {{ {MessageToString(item, as_one_line=True, as_utf8=True)} }}"
 
 
 def sentence(status: int, text: str) -> Reply:

@@ -35,10 +35,11 @@ def elasticsearch_exporter(port: int, **environment: str) -> ElasticsearchExport
     return ElasticsearchExporter(environment={"ELASTICSEARCH_URL": f"http://127.0.0.1:{port}", **environment})
 
 
-def remote_write_exporter(port: int) -> PrometheusRemoteWriteExporter:
+def remote_write_exporter(port: int, protocol: str = "1.0") -> PrometheusRemoteWriteExporter:
     """Straight from the environment, as the runtime makes it."""
     url = f"http://127.0.0.1:{port}/api/v1/write"
-    return PrometheusRemoteWriteExporter(environment={"PROMETHEUS_REMOTE_WRITE_URL": url})
+    environment = {"PROMETHEUS_REMOTE_WRITE_URL": url, "PROMETHEUS_REMOTE_WRITE_PROTOCOL": protocol}
+    return PrometheusRemoteWriteExporter(environment=environment)
 
 
 def ours(exporter: Exporter[Any]) -> Send:

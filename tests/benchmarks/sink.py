@@ -1,6 +1,6 @@
 """A sink that only answers: a process of its own, so that its work is not counted; every reply is as short as the protocol allows.
 
-A bulk request is answered with one item a document, as Elasticsearch does; anything else with 204.
+A bulk request is answered with one item a document, as Elasticsearch does; anything else with 204, to which remote write 2.0 gets a count.
 """
 
 from __future__ import annotations
@@ -102,4 +102,6 @@ def _reply(head: bytes, body: bytes) -> bytes:
         return form % (b"200 OK", len(answer)) + answer
     if line.startswith(b"GET"):
         return form % (b"404 Not Found", 2) + b"{}"
+    if b"proto=io.prometheus.write.v2" in lower:
+        return b"HTTP/1.1 204 No Content\r\nX-Prometheus-Remote-Write-Samples-Written: 1000000\r\n\r\n"
     return b"HTTP/1.1 204 No Content\r\n\r\n"

@@ -74,14 +74,20 @@ def remote_write(port: int, points: int) -> Iterator[Table]:
     """End to end; the peer is measured on fewer points where it is slow: the figure is per million anyway."""
     for kind, fewer in (("gauge", 10_000), ("histogram", 2_000)):
         rows = [
-            Row("magictel, warm", Data(points, kind), ours(remote_write_exporter(port))),
-            Row(
-                "magictel, cold: new attributes each time",
-                Data(points, kind),
-                ours(remote_write_exporter(port)),
-                1,
-                True,
-            ),
+            row
+            for version in ("1.0", "2.0")
+            for row in (
+                Row(f"magictel {version}, warm", Data(points, kind), ours(remote_write_exporter(port, version))),
+                Row(
+                    f"magictel {version}, cold: new attributes each time",
+                    Data(points, kind),
+                    ours(remote_write_exporter(port, version)),
+                    1,
+                    True,
+                ),
+            )
+        ]
+        rows += [
             Row(
                 "opentelemetry-exporter-prometheus-remote-write",
                 Data(min(points, fewer), kind),

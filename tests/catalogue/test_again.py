@@ -52,6 +52,9 @@ def test_most_findings_of_an_answer_or_a_connection_can_be_seen_without_a_server
         "http.malformed-reply",  # what an exporter's own code trips over; those of this house read whatever comes
         "http.reply-too-large",
         "prom.rw.exponential",  # rules for points, not answers: --dry-run shows them
+        "prom.rw.scale",
+        "prom.rw.not-2.0",  # only beside the request: which version was sent?
+        "prom.rw.exemplars",
         "prom.rw.collision",
         "prom.rw.delta",
         "prom.rw.name",

@@ -92,6 +92,7 @@ class PrometheusRemoteWriteEmulator(sandbox.PrometheusRemoteWriteEmulator):
     ) -> None:
         super().__init__(clock=clock)
         self.version = version
+        self.understands_2 = int(version.split(".")[0]) >= 3
         self.receiver = receiver
         self.admin = admin
         self.is_ready = ready

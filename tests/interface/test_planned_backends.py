@@ -33,7 +33,10 @@ FITS = {
         "../settings/test_env_names.py",
         [(ExporterSettings, "env_names"), (ExporterSettings, "env_read")],
     ),
-    "remote write 2.0": ("test_remote_write_2.py", [(HttpExporter, "form"), (Payload, "form"), (Reply, "request")]),
+    "remote write 2.0": (
+        "../exporters/prometheus_remote_write/test_downgrade.py",
+        [(HttpExporter, "form"), (Payload, "form"), (Reply, "request")],
+    ),
     "Datadog: two routes": (
         "test_two_routes.py",
         [

@@ -1,4 +1,4 @@
-"""Prometheus remote write 1.0. Start reading at `exporter`; names are in `formats.prometheus`, the read-back in `promql`."""
+"""Prometheus remote write 1.0 and 2.0. Start reading at `exporter`; names are in `formats.prometheus`, the read-back in `promql`."""
 
 from __future__ import annotations
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
-from operator import add
+from operator import add, attrgetter
 from typing import Any
 
 from magictel.encoding.columns import doubles, histogram_columns, transposed
 from magictel.encoding.protobuf import varint
 from magictel.encoding.templates import Column, Constant, Filled, Pieces
-from magictel.exporters.prometheus_remote_write.encoding import Encoder, left_out
+from magictel.exporters.prometheus_remote_write.encoding import Encoder, start_of
 from magictel.exporters.prometheus_remote_write.label_columns import SortedLabels
 from magictel.formats.prometheus.label_columns import LabelRows, encoded_label, in_place, joined
 from magictel.formats.prometheus.series import milliseconds, parts, reserved
-from magictel.model.metrics import Attributes, Kind, Point, Stream, times_of, values_of
+from magictel.model.metrics import Attributes, Kind, NumberPoints, Point, Stream, starts_of, times_of, values_of
+
+_exemplars = attrgetter("exemplars")
 
 
 class ColumnEncoder(Encoder):
@@ -27,9 +29,13 @@ class ColumnEncoder(Encoder):
 
     def columns(self, stream: Stream, points: Sequence[Point]) -> Filled | None:
         """One hole per sample, value and time together; the variant is their width, with a histogram's bounds."""
-        if left_out(stream) is not None or self.name(stream) is None:
+        if self.left_out(stream) is not None or self.native(stream) or self.name(stream) is None:
             return None
-        times = times_of(points)
+        times: list[Any] = times_of(points)
+        if self.has_start(stream):
+            if not isinstance(points, NumberPoints) and any(map(_exemplars, points)):
+                return None
+            times = list(zip(times, starts_of(points), strict=True))
         tails = {time: _tail(time) for time in set(times)}
         first = next(iter(tails.values()))
         width = 8 + len(first)
@@ -132,6 +138,9 @@ def _histogram_columns(
 
 
 @lru_cache(maxsize=1_000)
-def _tail(time: int) -> bytes:
-    """What stands behind a sample's value: its time."""
-    return b"\x10" + varint(milliseconds(time))
+def _tail(time: int | tuple[int, int]) -> bytes:
+    """What stands behind a sample's value: its time, or its time and start time."""
+    if isinstance(time, int):
+        return b"\x10" + varint(milliseconds(time))
+    start = start_of(time[1], milliseconds(time[0]))
+    return _tail(time[0]) + (b"\x18" + varint(start) if start else b"")

@@ -1,4 +1,4 @@
-"""What remote-write receivers say when they refuse, as tables: remote write 1.0 has no item verdicts and no error ids.
+"""What remote-write receivers say when they refuse, as tables: remote write has no item verdicts and no error ids.
 
 Prometheus answers one plain sentence, so its sentences are matched here and nowhere else (real servers: 2.42 and 3; the
 source is storage/remote/write_handler.go). Mimir and Cortex name an id, `err-mimir-…`: that is matched, not the prose.

@@ -1,8 +1,11 @@
-"""Prometheus remote write 1.0: Prometheus, Mimir, Cortex, Thanos, VictoriaMetrics and other receivers.
+"""Prometheus remote write 1.0 and 2.0: Prometheus, Mimir, Cortex, Thanos, VictoriaMetrics and other receivers.
 
-Protobuf in snappy's block format, and a reply without item verdicts. Prometheus takes all of a request or nothing
+Protobuf in snappy's block format, and a reply without item verdicts. By 1.0 Prometheus takes all of a request or nothing
 (one bad sample costs the good ones), so a request refused for its points is halved until the bad ones stand alone; sending
 a stored sample again is no error. It also answers 204 for series it drops in silence: only the read-back shows it.
+
+By 2.0 it keeps the good samples and counts them. A receiver that does not understand 2.0 stores nothing of it and refuses it (415), or
+answers 2xx without these counts: with `protocol = "auto"` it gets the same payload by 1.0, and from then on only 1.0.
 """
 
 from __future__ import annotations
@@ -11,29 +14,39 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import cramjam
+import msgspec
 
 from magictel.delivery.attempt import Attempted
 from magictel.encoding.payload import Payload, Route
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write.columns import ColumnEncoder
-from magictel.exporters.prometheus_remote_write.encoding import left_out
 from magictel.exporters.prometheus_remote_write.probes import RemoteWriteProbes
 from magictel.exporters.prometheus_remote_write.readback import RemoteWriteReadBack
-from magictel.exporters.prometheus_remote_write.response import judge, unverified_code
+from magictel.exporters.prometheus_remote_write.response import ONLY_VERSION_2, judge, unverified_code
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
+from magictel.exporters.prometheus_remote_write.stale import LatestCollection
+from magictel.exporters.prometheus_remote_write.symbols import Requests, native_items, version_1
+from magictel.exporters.prometheus_remote_write.written import NOT_VERSION_2
 from magictel.formats.prometheus.collisions import SampleCollisions
 from magictel.http.wire import Reply
 from magictel.model.metrics import Group, Point, Series
-from magictel.model.outcome import Delivered, Outcome, Rejected, TooLarge
+from magictel.model.outcome import Delivered, Outcome, Partial, Rejected, TooLarge
 
 _ALL_BAD = 32
+_HEADERS = {
+    "1.0": {"Content-Type": "application/x-protobuf", "X-Prometheus-Remote-Write-Version": "0.1.0"},
+    "2.0": {
+        "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",  # a blank in it, and it is read as 1.0
+        "X-Prometheus-Remote-Write-Version": "2.0.0",
+    },
+}
 
 
 class PrometheusRemoteWriteExporter(RemoteWriteProbes):
-    """Sends metrics by remote write 1.0."""
+    """Sends metrics by remote write."""
 
     name = "prometheus-remote-write"
-    summary = "Prometheus, Mimir, VictoriaMetrics by remote write 1.0"
+    summary = "Prometheus, Mimir, VictoriaMetrics by remote write"
     Settings = PrometheusRemoteWriteSettings
     ReadBack = RemoteWriteReadBack
     content_type = "application/x-protobuf"
@@ -55,11 +68,11 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     )
     temporalities = ("cumulative",)
     limits = (
-        "Delta points and exponential histograms are withheld: remote write 1.0 can carry neither.",
+        "Delta points are withheld; by remote write 1.0 exponential histograms too, which are native histograms by 2.0.",
         "Every number is a 64-bit float: integers beyond 2^53 lose digits. Times are cut to milliseconds.",
         "Names and attribute keys become letters, digits and underscores, as Prometheus 3 names the same OTLP data; values become text.",
         "Series of a Prometheus page keep their names and labels, and get no otel_scope labels (page_names).",
-        "Start times, minima, maxima, exemplars and descriptions are not sent.",
+        "Minima and maxima are not sent; by remote write 1.0 neither start times, exemplars and descriptions.",
         "A point's own job, instance or le is kept as exported_job and so on.",
         "Points of a collection that become one series and time to Prometheus: the first is sent, the others are rejected beforehand.",
     )
@@ -73,11 +86,16 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             scope_labels=configured.scope_labels,
             label_names=configured.label_names,
             page_names=configured.page_names,
+            newer=configured.protocol != "1.0",
+            custom_buckets=configured.histograms == "native",
         )
+        self._requests = Requests()
+        self._form = "1.0" if configured.protocol == "1.0" else "2.0"
         self._collisions = SampleCollisions(
-            self.encoder, "prom.rw.collision", lambda stream: left_out(stream) is not None
+            self.encoder, "prom.rw.collision", lambda stream: self.encoder.left_out(stream) is not None
         )
         self._refused_in_a_row = 0
+        self._latest = LatestCollection()
 
     # ---- encoding ----------------------------------------------------------------------------------------------------
 
@@ -93,9 +111,27 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         """The resource's `target_info`."""
         return self.encoder.target_info(group) if self.settings.target_info else b""
 
+    def envelope(self, group: Group) -> tuple[bytes, ...]:
+        """The metric's metadata."""
+        return self.encoder.metadata(group.stream)
+
+    def form(self) -> str:
+        """The version of the protocol."""
+        return self._form
+
+    def frame(self, payload: Payload) -> bytes:
+        """Return the request in the payload's version of the protocol."""
+        if payload.form == "2.0":
+            return self._requests.version_2(payload)
+        return version_1(payload) if self.encoder.newer else payload.body
+
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Return the points without those that are the same sample as an earlier one to Prometheus."""
         return self._collisions.deduplicate(groups)
+
+    def last_payloads(self) -> Iterable[Payload]:
+        """The stale markers of what was delivered last."""
+        return self._latest.markers(int(self.clock.now() * 1000))
 
     def route(self) -> Route:
         """The endpoint contains the write path."""
@@ -103,10 +139,11 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
 
     def compress(self, body: bytes) -> tuple[bytes, Mapping[str, str]]:
         """Snappy's block format; the framed one is refused."""
-        return bytes(cramjam.snappy.compress_raw(body)), {
-            "Content-Encoding": "snappy",
-            "X-Prometheus-Remote-Write-Version": "0.1.0",
-        }
+        return bytes(cramjam.snappy.compress_raw(body)), {"Content-Encoding": "snappy"}
+
+    def form_headers(self, form: str) -> Mapping[str, str]:
+        """Return the headers that name the version of the protocol."""
+        return _HEADERS.get(form, _HEADERS["1.0"])
 
     def window(self) -> tuple[float, float]:
         """Return an hour before the newest sample and ten minutes ahead: a later sample makes Prometheus 2 refuse all others."""
@@ -115,7 +152,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
     # ---- verdicts ------------------------------------------------------------------------------------------------------
 
     def judge(self, payload: Payload, reply: Reply) -> Outcome:
-        """An empty 2xx delivers all; a sentence that blames points halves the payload, whose last single point is rejected."""
+        """An empty 2xx delivers all, by 2.0 one that counts all; by 1.0 a sentence that blames points halves the payload."""
         return judge(payload, reply, self.clock.now(), self.products)
 
     def unverified_code(self, reply: Reply) -> str | None:
@@ -123,9 +160,17 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         return unverified_code(reply)
 
     def attempt(self, payload: Payload, timeout: float) -> Attempted:
-        """Send once. After many refused points in a row nothing is halved any more: a whole replay may be too old."""
-        attempted = super().attempt(payload, timeout)
+        """Send once, and by 1.0 what the receiver does not understand in 2.0.
+
+        After many refused points in a row nothing is halved any more: a whole replay may be too old.
+        """
+        attempted = self._send(payload, timeout)
         outcome = attempted.outcome
+        if self.settings.protocol == "auto" and isinstance(outcome, Rejected) and outcome.code == NOT_VERSION_2:
+            attempted = self._by_version_1(payload, timeout, attempted)
+            outcome = attempted.outcome
+        if self.settings.stale_markers and isinstance(outcome, Delivered | Partial) and payload.points:
+            self._latest.delivered(payload)
         if isinstance(outcome, Delivered):
             self._refused_in_a_row = 0
         elif not isinstance(outcome, TooLarge):
@@ -136,3 +181,18 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
             message = f"{outcome.message} (as were the {self._refused_in_a_row} points before; these points were not tested one by one)"
             return Attempted(Rejected(outcome.code, message), attempted.bytes)
         return attempted
+
+    def _by_version_1(self, payload: Payload, timeout: float, before: Attempted) -> Attempted:
+        """Send a payload by 1.0. Its receiver gets 1.0 from now on, unless it does not understand that either."""
+        waited = before.waited or 0.0
+        self._form = "1.0"
+        attempted = self._send(payload, timeout - waited)
+        if not isinstance(attempted.outcome, Delivered | Partial):
+            self._form = "2.0"
+        waited += attempted.waited or 0.0
+        return msgspec.structs.replace(attempted, bytes=before.bytes + attempted.bytes, waited=waited)
+
+    def _send(self, payload: Payload, timeout: float) -> Attempted:
+        if self._form == "1.0" and payload.points and len(native_items(payload.runs)) == payload.points:
+            return Attempted(Rejected(ONLY_VERSION_2.code, ONLY_VERSION_2.message))
+        return super().attempt(payload, timeout)

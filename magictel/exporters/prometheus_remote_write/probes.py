@@ -10,6 +10,7 @@ from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write.readback import query_wire
 from magictel.exporters.prometheus_remote_write.response import refusal
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
+from magictel.exporters.prometheus_remote_write.written import NOT_VERSION_2
 from magictel.http.wire import Reply, Wire
 from magictel.ladder.credentials import REFUSED, accepted, empty_write, named_by_others, refused, unauthorized
 from magictel.ladder.http import unavailable
@@ -155,14 +156,21 @@ class RemoteWriteProbes(HttpExporter[PrometheusRemoteWriteSettings]):
     @probe(Rung.WRITE, "an empty write is accepted", SideEffect.EMPTY_WRITE)
     def empty_write(self, wire: Wire) -> Finding:
         """Send a request without series, which stores nothing (Prometheus 2 and 3, VictoriaMetrics: 2xx)."""
-        body, headers = self.compress(b"")
+        finding = self._empty_write(wire, self.form())
+        if finding.code == NOT_VERSION_2 and self.settings.protocol == "auto":
+            return self._empty_write(wire, "1.0")
+        return finding
+
+    def _empty_write(self, wire: Wire, form: str) -> Finding:
+        nothing = Payload(b"", 0, form=form)
+        body, headers = self.compress(self.frame(nothing))
         return empty_write(
             wire,
             "",
             body,
-            {"Content-Type": self.content_type, **headers},
+            {**headers, **self.form_headers(form)},
             lambda reply: self._refused(wire, reply),
-            lambda reply: self.judge(_NOTHING, reply),
+            lambda reply: self.judge(nothing, reply),
         )
 
     def _refuses_posts(self, wire: Wire, reading: Wire) -> Finding | None:

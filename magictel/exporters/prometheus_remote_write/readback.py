@@ -34,7 +34,7 @@ def wire_to_query(settings: PrometheusRemoteWriteSettings, wire: Wire) -> Wire |
 
 
 class RemoteWriteReadBack(PromqlReadBack["PrometheusRemoteWriteExporter"]):
-    """Read-back of what remote write 1.0 carries."""
+    """Read-back of what remote write carries."""
 
     def __init__(self, exporter: PrometheusRemoteWriteExporter) -> None:
         super().__init__(
@@ -43,6 +43,6 @@ class RemoteWriteReadBack(PromqlReadBack["PrometheusRemoteWriteExporter"]):
             exporter.encoder.carries,
             partial(wire_to_query, exporter.settings),
             read_rules("prom"),
-            carrier="remote write 1.0",
+            carrier="remote write",
             target_info=exporter.settings.target_info,
         )

@@ -1,4 +1,7 @@
-"""The only reader of replies to a remote write: returns an outcome by the tables of `errors`, the text of a 2xx, or the status."""
+"""The only reader of replies to a remote write: returns an outcome by the tables of `errors`, the text of a 2xx, or the status.
+
+What 2.0 adds, the counts of what was written, is in `written`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import msgspec
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write.encoding import count_series
 from magictel.exporters.prometheus_remote_write.errors import RULES
+from magictel.exporters.prometheus_remote_write.symbols import native_items, version_1
+from magictel.exporters.prometheus_remote_write.written import judge_written, unsent_natives
 from magictel.http.classify import discards, judge_status
 from magictel.http.error_rules import BackendError, KnownError, match
 from magictel.http.wire import Reply
@@ -21,16 +26,33 @@ from magictel.text import clipped
 _TAKEN = frozenset({200, 201, 202, 204})
 _REPLICA = re.compile(r"rejecting sample: replica=|replicas did not mat?ch")
 """What the HA trackers of Cortex ("mach") and Mimir say, under 202, to the samples of a replica that is not elected."""
+ONLY_VERSION_2 = ItemVerdict(
+    "prom.rw.exponential", "the receiver understands remote write 1.0 only, which has no native histograms"
+)
+"""The verdict on a native histogram that would have to be sent by 1.0."""
 _MIMIR = re.compile(r"\berr-(?:mimir|cortex)-([a-z0-9-]+)")
 
 
 def judge(payload: Payload, reply: Reply, now: float, products: Collection[str]) -> Outcome:
     """Return the outcome of one write. `products`: the names that `magictel.http.products` has for the backend."""
-    known = refusal(reply) or discarded(reply, lambda: count_series(payload.body))
+    if payload.form == "2.0":
+        return judge_written(
+            payload,
+            reply,
+            lambda line: known_error(line, reply.status),
+            lambda: _judge(payload, reply, now, products, lambda: 0),
+        )
+    native = dict.fromkeys(native_items(payload.runs), ONLY_VERSION_2)
+    outcome = _judge(payload, reply, now, products, lambda: count_series(version_1(payload)))
+    return unsent_natives(outcome, native, payload.points)
+
+
+def _judge(payload: Payload, reply: Reply, now: float, products: Collection[str], sent: Callable[[], int]) -> Outcome:
+    known = refusal(reply) or discarded(reply, sent)
     if known is None:
         return judge_status(reply, now, products, empty)
     example = " ".join(reply.text[:200].split())
-    refused = count_series(payload.body) - known.written if known.written else 0
+    refused = sent() - known.written if known.written else 0
     if refused > 0:  # of a histogram's samples it may be several that are refused
         return Partial(unnamed=min(refused, payload.points), why=ItemVerdict(known.code, known.message, example))
     return known.outcome(reply, now, example)
@@ -59,15 +81,21 @@ def refusal(reply: Reply) -> KnownError | None:
     if mimir is None and reply.status == 400 and written is not None:
         message = f"only {written} samples were accepted{': ' + clipped(text, 200) if text else ''}"
         return KnownError("prom.rw.partial", message, written=int(written) if written.isdigit() else 0)
+    return known_error(text, reply.status)
+
+
+def known_error(text: str, status: int) -> KnownError | None:
+    """Return what the sentence of a refusal means, by the rules."""
+    mimir = _MIMIR.search(text)
     shown = clipped(text, 200)
-    words = {"status": str(reply.status), "said": shown}
+    words = {"status": str(status), "said": shown}
     if mimir is not None:
         words |= {"id": mimir[0], "named": shown if mimir[0] in shown else f"{mimir[0]}: {shown}"}
-    known = match(BackendError(reply.status, texts=(text,), words=words), RULES)
+    known = match(BackendError(status, texts=(text,), words=words), RULES)
     return (
         known
         if known is None or mimir is not None
-        else msgspec.structs.replace(known, message=f"{reply.status}: {known.message}")
+        else msgspec.structs.replace(known, message=f"{status}: {known.message}")
     )
 
 

@@ -34,7 +34,21 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
             address=True,
         ),
     ] = None
-    protocol: Annotated[Literal["1.0"], option("Version of the remote-write protocol.", routes=False)] = "1.0"
+    protocol: Annotated[
+        Literal["auto", "1.0", "2.0"],
+        option(
+            "Version of the remote-write protocol. auto: 2.0, and 1.0 to a receiver whose reply shows that it does not understand 2.0.",
+            routes=False,
+        ),
+    ] = "1.0"
+    histograms: Annotated[
+        Literal["classic", "native"],
+        option(
+            "How histograms with explicit buckets are sent: as _bucket, _sum and _count series, or as one native histogram"
+            " with custom buckets, which needs remote write 2.0 and Prometheus 3.",
+            routes=False,
+        ),
+    ] = "classic"
     name_suffixes: Annotated[
         bool, option("Whether a metric's name ends in its unit and type, as in _seconds and _total.", routes=False)
     ] = True
@@ -66,6 +80,13 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
             "Whether a resource's attributes beyond job and instance are sent, as the series target_info.", routes=False
         ),
     ] = True
+    stale_markers: Annotated[
+        bool,
+        option(
+            "Whether shutdown ends the series, so that queries stop showing them at once instead of after five minutes.",
+            routes=False,
+        ),
+    ] = False
     compression: Annotated[
         Literal["snappy"], option("Compression of request bodies: remote write has no other.", routes=False)
     ] = "snappy"  # type: ignore[assignment] # narrower than its parent's
@@ -76,6 +97,13 @@ class PrometheusRemoteWriteSettings(TenantSettings, frozen=True, kw_only=True, f
     def problems(self) -> Iterable[Problem]:
         """Add: an address to write to without a path, an address to query that does not parse."""
         yield from super().problems()
+        if self.histograms == "native" and self.protocol == "1.0":
+            yield (
+                "histograms",
+                "config.value",
+                "histograms = native needs remote write 2.0, and protocol is 1.0",
+                "set protocol = auto or 2.0, or histograms = classic",
+            )
         try:
             address = parse_endpoint(self.url)
             self.query_endpoint()

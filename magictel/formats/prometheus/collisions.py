@@ -139,7 +139,7 @@ class SampleCollisions:
         if name is None or self._leaves_out(series.stream):
             return []
         try:
-            parts = self._names.samples(series.stream, point)
+            parts = self._names.values(series.stream, point)
         except (OverflowError, ValueError):
             return []
         labels, moment = self._names.labels(series), self._moment(point.time_unix_nano)
@@ -194,7 +194,7 @@ def _repeats(names: SeriesNames, first: Series, first_point: Point, series: Seri
         _alike(first.stream, series.stream)
         and _distinct(first.attributes) == _distinct(series.attributes)
         and milliseconds(first_point.time_unix_nano) == milliseconds(point.time_unix_nano)
-        and repr(names.samples(first.stream, first_point)) == repr(names.samples(series.stream, point))
+        and repr(names.values(first.stream, first_point)) == repr(names.values(series.stream, point))
     )
 
 

@@ -173,6 +173,12 @@ def _json(value: Any) -> str:
     return json.dumps(text, ensure_ascii=False).translate(_ESCAPED_BY_GO)
 
 
+def unit_name(unit: str) -> str:
+    """Return a unit as Prometheus names it, as in metadata: `seconds`, `bytes_per_second`; empty for none."""
+    main, per = _unit_suffixes(unit)
+    return "_".join(part for part in map(_clean, (main, per)) if part and part != "per_").strip("_")
+
+
 def _unit_suffixes(unit: str) -> tuple[str, str]:
     main, _, per = (part.strip() for part in unit.partition("/"))
     main = "" if "{" in main or "}" in main else _MAIN.get(main, main)

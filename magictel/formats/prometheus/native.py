@@ -1,4 +1,4 @@
-"""Exponential histograms as the native histograms that Prometheus makes of them: what a query shows of one, as numbers to compare."""
+"""Histograms as the native histograms that Prometheus makes of them: their buckets, and what a query shows, as numbers to compare."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint
+from opentelemetry.sdk.metrics.export import ExponentialHistogramDataPoint, HistogramDataPoint
 
 _SCALES = range(-4, 9)
 """Prometheus' schemas: a larger scale is lowered, a smaller one is refused."""
+_CUSTOM = -53
+"""The schema of a histogram whose bounds are listed."""
 _ZERO_THRESHOLD = 1e-128
 """The width of the zero bucket of a point that does not say it, by OpenTelemetry's specification."""
 _FINEST = 1 << _SCALES[-1]
@@ -22,7 +24,7 @@ The outer bound is the one farther from zero, and 0 for the zero bucket.
 
 
 def is_native(point: Any) -> bool:
-    """Return whether a point becomes a native histogram."""
+    """Return whether an exponential histogram becomes a native one."""
     return isinstance(point, ExponentialHistogramDataPoint) and point.scale >= _SCALES[0]
 
 
@@ -48,12 +50,35 @@ class Native(NamedTuple):
 def native(point: ExponentialHistogramDataPoint) -> Native:
     """Return a point as a native histogram, with a scale of 8 at most; the zero bucket is 1e-128 wide if the point does not say."""
     threshold = getattr(point, "zero_threshold", 0.0) or _ZERO_THRESHOLD
-    sides = _side(point.scale, point.positive), _side(point.scale, point.negative)
+    sides = (_side(_by_upper(point.scale, side)) for side in (point.positive, point.negative))
     return Native(min(point.scale, _SCALES[-1]), threshold, point.zero_count, *sides)
 
 
-def sent_numbers(point: ExponentialHistogramDataPoint) -> Numbers:
-    """Return the numbers of a point after Prometheus has lowered its scale, which merges neighbouring buckets."""
+def custom_native(point: HistogramDataPoint) -> tuple[Native, tuple[float, ...]]:
+    """Return an explicit histogram as a native one, and its bounds. Raise `ValueError` for counts that do not fit the bounds."""
+    bounds, counts = _custom_buckets(point)
+    return Native(_CUSTOM, 0.0, 0, _side(counts), Side([], [])), bounds
+
+
+def _custom_buckets(point: HistogramDataPoint) -> tuple[tuple[float, ...], dict[int, int]]:
+    """Return the finite bounds of an explicit histogram, and the counts of its buckets, the last of which has no bound."""
+    counts, bounds = point.bucket_counts, point.explicit_bounds
+    if len(counts) != (len(bounds) + 1 if bounds or counts else 0):
+        raise ValueError(f"{len(counts)} counts do not fit {len(bounds)} bounds")
+    finite = tuple(bound for bound in bounds if bound != math.inf)
+    buckets = dict(enumerate(counts or [point.count]))
+    for extra in range(len(finite) + 1, len(counts)):
+        buckets[len(finite)] += buckets.pop(extra)
+    return finite, buckets
+
+
+def sent_numbers(point: Any) -> Numbers:
+    """Return the numbers of a point's native histogram. Raise `ValueError` as `custom_native` does."""
+    if isinstance(point, HistogramDataPoint):
+        bounds, counts = _custom_buckets(point)
+        edges = (-math.inf, *bounds, math.inf)
+        explicit = [(_outer_bound(edges[at], edges[at + 1]), count) for at, count in counts.items()]
+        return _numbers(point.count, point.sum or 0.0, explicit)
     negative = [(-bound, count) for bound, count in _buckets(point.scale, point.negative)]
     buckets = [*reversed(negative), (0.0, point.zero_count), *_buckets(point.scale, point.positive)]
     return _numbers(point.count, point.sum or 0.0, buckets)
@@ -86,20 +111,24 @@ def _lowered(scale: int, side: Any) -> dict[int, int]:
     return merged
 
 
-def _side(scale: int, side: Any) -> Side:
+def _by_upper(scale: int, side: Any) -> dict[int, int]:
+    """Return counts by Prometheus' index, which names a bucket by its upper bound; OpenTelemetry's by its lower one."""
+    return {index + 1: count for index, count in _lowered(scale, side).items()}
+
+
+def _side(counts: Mapping[int, int]) -> Side:
     spans: list[tuple[int, int]] = []
     deltas: list[int] = []
     end = before = 0
-    for index, count in _lowered(scale, side).items():
+    for index, count in counts.items():
         if not count:
             continue
-        upper = index + 1  # Prometheus numbers a bucket by its upper bound, OpenTelemetry by its lower one
-        if spans and upper == end:
+        if spans and index == end:
             spans[-1] = (spans[-1][0], spans[-1][1] + 1)
         else:
-            spans.append((upper - end, 1))
+            spans.append((index - end, 1))
         deltas.append(count - before)
-        end, before = upper + 1, count
+        end, before = index + 1, count
     return Side(spans, deltas)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
 from magictel.formats.prometheus.names import LabelNames, label_name, label_value, labels, metric_name
+from magictel.formats.prometheus.native import Numbers, sent_numbers
 from magictel.formats.prometheus.numbers import open_metrics
 from magictel.model.metrics import (
     PROMETHEUS_TYPE,
@@ -35,7 +36,7 @@ _WITH_BOUNDS = (Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
 
 class SeriesNames:
     """Names series and their labels. `suffixes`: unit and type in names; `scope_labels`: `otel_scope_name` and so on; `label_names`: whose
-    rules; `page_names`: series of a Prometheus page keep their names and labels.
+    rules; `page_names`: series of a Prometheus page keep their names and labels; `custom_buckets`: explicit histograms are native ones.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class SeriesNames:
         scope_labels: bool = True,
         label_names: LabelNames = "prometheus",
         page_names: bool = True,
+        custom_buckets: bool = False,
     ) -> None:
         self.suffixes = suffixes
+        self.custom_buckets = custom_buckets
         self.scope_labels = scope_labels
         self.page_names = page_names
         self.native_histograms = True
@@ -69,6 +72,12 @@ class SeriesNames:
         """Return the label of an attribute of a stream that Prometheus did not name."""
         return self._label_name(key)
 
+    def native(self, stream: Stream) -> bool:
+        """Return whether the points of a stream become native histograms."""
+        if stream.kind is Kind.EXPONENTIAL_HISTOGRAM:
+            return self.native_histograms
+        return self.custom_buckets and stream.kind is Kind.HISTOGRAM
+
     def name(self, stream: Stream) -> str | None:
         """The metric's name in Prometheus."""
         if self.verbatim(stream):
@@ -85,11 +94,15 @@ class SeriesNames:
 
     def sample_suffixes(self, stream: Stream) -> tuple[str, ...]:
         """Return what a metric's name ends in, in its samples."""
-        return HISTOGRAM_SUFFIXES if stream.kind is Kind.HISTOGRAM else ("",)
+        return HISTOGRAM_SUFFIXES if stream.kind is Kind.HISTOGRAM and not self.native(stream) else ("",)
 
-    def samples(self, stream: Stream, point: Point) -> Iterable[tuple[str, Mapping[str, str], float]]:
-        """Return what a point of a stream becomes, as `samples` does."""
+    def samples(self, stream: Stream, point: Point) -> Sequence[tuple[str, Mapping[str, str], float]]:
+        """Return what a point of a stream becomes that is no native histogram, as `samples` does."""
         return samples(point, self.bound_text(stream))
+
+    def values(self, stream: Stream, point: Point) -> Sequence[tuple[str, Mapping[str, str], float | Numbers]]:
+        """Return what a point becomes, as `samples` does; the value of a native histogram is its numbers."""
+        return [("", {}, sent_numbers(point))] if self.native(stream) else self.samples(stream, point)
 
     def target_labels(self, resource: Mapping[str, Any]) -> dict[str, str]:
         """Return the labels by which series are of a resource: `job` and `instance`."""
@@ -133,7 +146,7 @@ def identity(resource: Mapping[str, Any]) -> dict[str, str]:
 
 def samples(
     point: Point, bound_text: Callable[[float], str] = number_text
-) -> Iterable[tuple[str, Mapping[str, str], float]]:
+) -> Sequence[tuple[str, Mapping[str, str], float]]:
     """What a point becomes: (suffix of the name, extra labels, value).
 
     Raises `OverflowError` for an integer no double holds, `ValueError` for a histogram whose counts do not fit its bounds.

@@ -1,0 +1,319 @@
+"""The framing of payloads: requests of remote write 2.0, whose texts are in a table of symbols, or of 1.0.
+
+Items are `TimeSeries` messages with their labels in clear, so a payload can be sent in either version. A `TimeSeries` begins with
+what only 2.0 carries (exemplars, a native histogram), then come its labels, then its sample: value, time, and perhaps a start time.
+A request of 1.0 leaves out what its specification does not have.
+
+Between two exports only samples change. For a payload with the same labels as the latest one that began with the same series, the
+bytes around the samples are remembered.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from itertools import chain
+from typing import NamedTuple
+
+from magictel.encoding.payload import Payload, Run
+from magictel.encoding.protobuf import Fields, field, fields_of, read_varint, varint
+
+_SHORT = [varint(number) for number in range(1 << 11)]
+_MOST_SERIES = 1_000_000
+"""Series whose bytes are remembered; beyond that, all are made anew."""
+_SAMPLE, _STARTED = 18, 25
+"""Bytes of a sample with its tag and length: of value and time, and with a start time. Of the years 1971 to 2109."""
+_TARGET_INFO, _GAUGE = b"\x0a\x08__name__\x12\x0btarget_info", b"\x2a\x02\x08\x02"
+"""The name of `target_info`, and its metadata: a gauge, as Prometheus makes of OTLP."""
+_EMPTY = b"\x22\x00"
+"""A request without series: the table of symbols begins with the empty text."""
+Metadata = tuple[bytes, bytes, bytes, bytes]
+"""What encloses the items of a metric: its type in Prometheus, b"native" for native histograms, help and unit."""
+
+
+class _MisreadError(ValueError):
+    """A series does not end in the sample that its last bytes look like."""
+
+
+class _Series(NamedTuple):
+    """The series of a payload: where their labels begin and end, where they end, the sizes of their samples (0: a native histogram),
+    and for some, by number, the fields before their labels.
+    """
+
+    begins: list[int]
+    cuts: list[int]
+    ends: list[int]
+    widths: bytearray
+    leading: dict[int, list[tuple[int, bytes]]]
+
+
+class _Known(NamedTuple):
+    """What a payload's bytes are around its samples: the table of symbols, and the beginning of each series."""
+
+    digest: bytes
+    symbols: bytes
+    heads: list[bytes]
+
+
+class Counts(NamedTuple):
+    """What a payload has to be counted by a receiver."""
+
+    samples: int
+    histograms: int
+    exemplars: int
+
+
+class Requests:
+    """Frames payloads, and remembers the bytes that do not change."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Known] = {}
+        self._series = 0
+
+    def version_2(self, payload: Payload) -> bytes:
+        """Return an `io.prometheus.write.v2.Request`."""
+        if not payload.body:
+            return _EMPTY
+        try:
+            return self._version_2(payload, _scan(payload.body))
+        except _MisreadError:
+            return self._version_2(payload, _scan(payload.body, exactly=True))
+
+    def _version_2(self, payload: Payload, series: _Series) -> bytes:
+        body = payload.body
+        labels = [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
+        digest = _digest(labels, series.widths, payload.runs)
+        known = self._known.get(labels[0])
+        if known is None or known.digest != digest:
+            known = self._remember(labels[0], _new(digest, labels, series, payload.runs))
+        samples = [body[cut:end] for cut, end in zip(series.cuts, series.ends, strict=True)]
+        symbols, heads = known.symbols, known.heads
+        if series.leading:
+            table = Symbols(symbols)
+            heads = list(heads)
+            for number, fields in series.leading.items():
+                before = b"".join([_field_of_2(place, content, table) for place, content in fields])
+                _, begin = read_varint(heads[number], 1)
+                labelled = heads[number][begin:]
+                size = len(labelled) + len(before) + len(samples[number])
+                heads[number] = b"".join((b"\x2a", varint(size), labelled, before))
+            symbols = table.encoded()
+        return symbols + b"".join(chain.from_iterable(zip(heads, samples, strict=True)))
+
+    def _remember(self, first: bytes, known: _Known) -> _Known:
+        before = self._known.pop(first, None)
+        self._series += len(known.heads) - (len(before.heads) if before is not None else 0)
+        if self._series > _MOST_SERIES:
+            self._known.clear()
+            self._series = len(known.heads)
+        self._known[first] = known
+        return known
+
+
+def version_1(payload: Payload) -> bytes:
+    """Return a `prometheus.WriteRequest`, without exemplars, start times and native histograms."""
+    body = payload.body
+    series = _scan(body, exactly=True)
+    if not series.leading and set(series.widths) == {_SAMPLE}:
+        return body
+    kept: list[bytes] = []
+    for begin, cut, end, width in zip(series.begins, series.cuts, series.ends, series.widths, strict=True):
+        if width:
+            sample = body[cut:end] if width == _SAMPLE else _without_start(body[cut:end])
+            kept += (b"\x0a", varint(cut - begin + len(sample)), body[begin:cut], sample)
+    return b"".join(kept)
+
+
+def counts(body: bytes) -> Counts:
+    """Return how many samples, histograms and exemplars a payload has."""
+    series = _scan(body)
+    histograms = series.widths.count(0)
+    exemplars = sum(place == 3 for fields in series.leading.values() for place, _ in fields)
+    return Counts(len(series.ends) - histograms, histograms, exemplars)
+
+
+def labels_of(body: bytes) -> list[bytes]:
+    """Return the encoded labels of each series of a payload."""
+    series = _scan(body, exactly=True)
+    return [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
+
+
+def newest_time(body: bytes) -> int:
+    """Return the time of a payload's newest sample in milliseconds, or 0 if it has native histograms only."""
+    series = _scan(body, exactly=True)
+    samples = zip(series.cuts, series.widths, strict=True)
+    return max((read_varint(body, cut + 12)[0] for cut, width in samples if width), default=0)
+
+
+def native_items(runs: Iterable[Run]) -> set[int]:
+    """Return the positions of a payload's items that are native histograms."""
+    native: set[int] = set()
+    first = 0
+    for run in runs:
+        if run.envelope[1:2] == (b"native",):
+            native.update(range(first, first + run.points))
+        first += run.points
+    return native
+
+
+def _scan(body: bytes, *, exactly: bool = False) -> _Series:
+    """Find the series of a body. Samples are recognised by their last bytes, which `_new` verifies; `exactly` reads all labels instead."""
+    series = _Series([], [], [], bytearray(), {})
+    add_begin, add_cut, add_end, add_width = (
+        *(series.begins.append, series.cuts.append),
+        *(series.ends.append, series.widths.append),
+    )
+    at, stop = 0, len(body)
+    while at < stop:
+        size = body[at + 1]
+        at += 2
+        if size > 127:
+            size = size & 127 | body[at] << 7
+            at += 1
+            if size > 16_383:
+                size, at = read_varint(body, at - 2)
+        end = at + size
+        native = False
+        if body[at] != 0x0A:
+            at, native = _leading(body, at, series)
+        add_begin(at)
+        if native:
+            width = 0
+        elif exactly:
+            width = end - _end_of_labels(body, at, end)
+        elif body[end - 7] == 0x10 and body[end - 18 : end - 15] == b"\x12\x10\x09":
+            width = _SAMPLE
+        elif body[end - 7] == 0x18 and body[end - 25 : end - 22] == b"\x12\x17\x09":
+            width = _STARTED
+        else:
+            width = end - _end_of_labels(body, at, end)
+        add_cut(end - width)
+        add_end(end)
+        add_width(width)
+        at = end
+    return series
+
+
+def _leading(body: bytes, at: int, series: _Series) -> tuple[int, bool]:
+    """Read the fields before the labels of a series; return where its labels begin, and whether one is a native histogram."""
+    fields: list[tuple[int, bytes]] = []
+    while body[at] != 0x0A:
+        size, begin = read_varint(body, at + 1)
+        fields.append((body[at] >> 3, body[begin : begin + size]))
+        at = begin + size
+    series.leading[len(series.begins)] = fields
+    return at, any(place == 4 for place, _ in fields)
+
+
+def _end_of_labels(body: bytes, at: int, end: int) -> int:
+    while at < end and body[at] == 0x0A:
+        size = body[at + 1]
+        at += 2
+        if size > 127:
+            size, at = read_varint(body, at - 1)
+        at += size
+    return at
+
+
+def _without_start(sample: bytes) -> bytes:
+    """Return a sample with its value and time only."""
+    _, end = read_varint(sample, 12)
+    return field(2, sample[2:end])
+
+
+def _digest(labels: Sequence[bytes], widths: bytearray, runs: Iterable[Run]) -> bytes:
+    """Return a checksum of all that does not change: equal for equal labels, sizes of samples and metadata."""
+    digest = blake2b(b"".join(labels), digest_size=16)
+    digest.update(array("L", map(len, labels)).tobytes())
+    digest.update(widths)
+    for run in runs:
+        digest.update(repr((run.envelope, run.points)).encode())
+    return digest.digest()
+
+
+def _new(digest: bytes, labels: Sequence[bytes], series: _Series, runs: Sequence[Run]) -> _Known:
+    table = Symbols()
+    heads: list[bytes] = []
+    metadata, until = b"", 0
+    after = iter(runs)
+    for labelled, end, width in zip(labels, series.ends, series.widths, strict=True):
+        while end > until and runs:
+            run = next(after)
+            until += run.size
+            metadata = table.metadata(run.envelope)
+        refs = table.refs(labelled)
+        about = _GAUGE if metadata and _TARGET_INFO in labelled else metadata
+        size = len(refs) + len(about) + width
+        heads.append(b"".join((b"\x2a", _SHORT[size] if size < len(_SHORT) else varint(size), refs, about)))
+    return _Known(digest, table.encoded(), heads)
+
+
+class Symbols:
+    """A table of the texts of a request; the first is empty."""
+
+    def __init__(self, encoded: bytes = _EMPTY) -> None:
+        self._numbers = {text: number for number, (_, text) in enumerate(fields_of(encoded))}
+        self._labels: dict[bytes, bytes] = {}
+        self._size = len(self._numbers)
+        self._encoded = encoded
+
+    def number(self, text: bytes) -> int:
+        """Return the number of a text, which is added if it is new."""
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    def encoded(self) -> bytes:
+        """Return the table as fields of a request."""
+        new = list(self._numbers)[self._size :]
+        return self._encoded + b"".join([field(4, text) for text in new])
+
+    def metadata(self, envelope: Sequence[bytes]) -> bytes:
+        """Return a metric's metadata as a field of its series."""
+        kind, _, help_text, unit = envelope
+        message = b"\x08" + kind
+        for tag, text in ((b"\x18", help_text), (b"\x20", unit)):
+            if text:
+                message += tag + varint(self.number(text))
+        return field(5, message)
+
+    def refs(self, labels: bytes) -> bytes:
+        """Return encoded labels as a field of numbers. Raise `_MisreadError` if they are not labels only."""
+        numbers: list[bytes] = []
+        at, end = 0, len(labels)
+        while at < end:
+            if labels[at] != 0x0A:
+                raise _MisreadError
+            begin = at
+            size = labels[at + 1]
+            at += 2
+            if size > 127:
+                size, at = read_varint(labels, at - 1)
+            at += size
+            label = labels[begin:at]
+            known = self._labels.get(label)
+            if known is None:
+                known = self._labels[label] = self._label(label)
+            numbers.append(known)
+        if at != end:
+            raise _MisreadError
+        return field(1, b"".join(numbers))
+
+    def _label(self, label: bytes) -> bytes:
+        _, begin = read_varint(label, 1)
+        texts = Fields(label[begin:])
+        return varint(self.number(texts.content(1))) + varint(self.number(texts.content(2)))
+
+
+def _field_of_2(place: int, content: bytes, table: Symbols) -> bytes:
+    """Return a field before the labels as 2.0 has it: a native histogram under another number, exemplars with their labels as symbols."""
+    if place == 4:
+        return field(3, content)
+    labels, rest = b"", b""
+    for number, value in fields_of(content):
+        if number == 1:
+            labels += field(1, value)
+        elif number == 2:
+            rest += b"\x11" + value
+        else:
+            rest += b"\x18" + varint(value)
+    return field(4, (table.refs(labels) if labels else b"") + rest)

@@ -1,0 +1,153 @@
+"""Verdicts on requests of remote write 2.0, by the counts that a receiver writes into the headers of its reply.
+
+Prometheus stores what it can of a request, and names the series of each sample that it refuses, a line for each. Other receivers may
+count only. Nothing is sent again: what was stored is stored, and the rest can never be.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from magictel.encoding.payload import Payload
+from magictel.encoding.protobuf import Fields, fields_of
+from magictel.exporters.prometheus_remote_write.symbols import Counts, counts
+from magictel.http.error_rules import KnownError
+from magictel.http.wire import Reply
+from magictel.model.outcome import Delivered, ItemVerdict, Outcome, Partial, Rejected, Unconfirmed
+from magictel.text import clipped
+
+NOT_VERSION_2 = "prom.rw.not-2.0"
+"""The code of a reply that shows that the receiver does not understand remote write 2.0; nothing is stored then."""
+_PARTIAL = "prom.rw.partial"
+_KINDS = ("samples", "histograms", "exemplars")
+_SERIES = re.compile(r" for series (\{.*\})\s*$")
+_LABEL = re.compile(r'\s*([^\s=,{"]+|"(?:[^"\\]|\\.)*")=("(?:[^"\\]|\\.)*")\s*,?')
+_TARGET_INFO = ("__name__", "target_info")
+"""The name of a series that belongs to no point: a resource's."""
+_REMEDY = "set protocol = auto or 1.0, or enable remote write 2.0 at the receiver"
+Explain = Callable[[str], KnownError | None]
+"""Returns what a line of a refusal means."""
+_Labels = frozenset[tuple[str, str]]
+
+
+def judge_written(payload: Payload, reply: Reply, explain: Explain, general: Callable[[], Outcome]) -> Outcome:
+    """Return the outcome of a request of 2.0. `general`: by everything but the counts."""
+    written = written_of(reply)
+    if written is None:
+        return _uncounted(reply, general)
+    if not reply.ok and reply.status != 400:
+        return general()
+    sent = counts(payload.body)
+    missing = sent.samples + sent.histograms - written.samples - written.histograms
+    if missing > 0:
+        return _refused(payload, reply, explain, missing, sent)
+    lost = sent.exemplars - written.exemplars
+    quoted = " ".join(reply.text[:300].split())
+    if lost > 0:
+        why = f"{lost} of {sent.exemplars} exemplars were not stored{': ' + quoted if quoted else ''}"
+        return Delivered(warning=ItemVerdict("prom.rw.exemplars", why))
+    if not reply.ok:
+        return Delivered(warning=ItemVerdict(_PARTIAL, f"{reply.status}, although all samples are stored: {quoted}"))
+    return Delivered()
+
+
+def written_of(reply: Reply) -> Counts | None:
+    """Return the counts of a reply's headers; None if it has none, so that 2.0 was not understood."""
+    texts = [reply.headers.get(f"x-prometheus-remote-write-{kind}-written") for kind in _KINDS]
+    if texts[0] is None and texts[1] is None:
+        return None
+    return Counts(*(int(text) if text is not None and text.isdigit() else 0 for text in texts))
+
+
+def _uncounted(reply: Reply, general: Callable[[], Outcome]) -> Outcome:
+    outcome = general()
+    quoted = " ".join(reply.text[:200].split())
+    if reply.ok and isinstance(outcome, Delivered | Unconfirmed):
+        why = "without the number of samples written: the receiver does not understand remote write 2.0, and stored nothing"
+        return Rejected(NOT_VERSION_2, f"{reply.status} {why}", _REMEDY, quoted)
+    code = getattr(outcome, "code", "")
+    unknown = reply.status in (400, 406, 422) and code in ("http.refused", "prom.rw.protobuf")
+    if isinstance(outcome, Rejected) and (unknown or reply.status == 415):
+        why = f"{reply.status}{': ' + quoted if quoted else ''}: the receiver does not accept remote write 2.0"
+        return Rejected(NOT_VERSION_2, why, _REMEDY, quoted)
+    return outcome
+
+
+def _refused(payload: Payload, reply: Reply, explain: Explain, missing: int, sent: Counts) -> Outcome:
+    """Return the outcome of a request of which samples are missing: those that the reply names, and a number of others."""
+    lines = [line for line in reply.text.splitlines() if line.strip()]
+    known = [explain(line) for line in lines]
+    codes = Counter(error.code if error is not None else _PARTIAL for error in known)
+    (code,) = codes if len(codes) == 1 else (_PARTIAL,)
+    of = f"{missing} of {sent.samples + sent.histograms} samples were not stored"
+    reasons = Counter(
+        error.message if error is not None else clipped(line, 200) for error, line in zip(known, lines, strict=True)
+    )
+    why = "; ".join(f"{number} × {reason}" if len(reasons) > 1 else reason for reason, number in reasons.most_common(5))
+    verdict = ItemVerdict(
+        code, f"{reply.status}: {of}{': ' + why if why else ''}", clipped(" ".join(lines), 200) or None
+    )
+    if missing >= sent.samples + sent.histograms:
+        remedy = next((error.remedy for error in known if error is not None), None)
+        return Rejected(verdict.code, verdict.message, remedy, verdict.example)
+    named: dict[_Labels, list[ItemVerdict]] = {}
+    for error, line in zip(known, lines, strict=True):
+        match = _SERIES.search(line)
+        if match is not None and error is not None:
+            sample = ItemVerdict(error.code, f"{reply.status}: {error.message}", clipped(line, 200))
+            named.setdefault(_labels(match[1]), []).append(sample)
+    rejected: dict[int, ItemVerdict] = {}
+    notes: dict[int, ItemVerdict] = {}
+    for labels, positions in _positions(payload).items() if named and payload.sizes is not None else ():
+        verdicts = named.get(labels, [])
+        if verdicts and len(positions) <= len(verdicts):  # otherwise it is not known at which times
+            missing -= len(positions)
+            where = notes if _TARGET_INFO in labels else rejected
+            where.update(dict.fromkeys(positions, verdicts[0]))
+    unnamed = max(0, min(missing, payload.points - len(rejected)))
+    notes = {position: note for position, note in notes.items() if position not in rejected}
+    return Partial(rejected=rejected, notes=notes, unnamed=unnamed, why=verdict if unnamed else None)
+
+
+def _positions(payload: Payload) -> dict[_Labels, list[int]]:
+    """Return the labels of each series of a payload, with the positions of its samples' items."""
+    positions: dict[_Labels, list[int]] = {}
+    for position, item in enumerate(payload.items()):
+        for _, series in fields_of(item):
+            labels = (Fields(content) for place, content in fields_of(series) if place == 1)
+            positions.setdefault(frozenset((label.text(1), label.text(2)) for label in labels), []).append(position)
+    return positions
+
+
+def _labels(text: str) -> _Labels:
+    """Return labels as Prometheus writes them: `{__name__="m", a="b"}`, names that are no identifiers quoted."""
+    return frozenset(
+        (_text(name) if name[0] == '"' else name, _text(value)) for name, value in _LABEL.findall(text[1:-1])
+    )
+
+
+def _text(literal: str) -> str:
+    """Return a text that Go has quoted; its escapes are Python's."""
+    try:
+        return str(ast.literal_eval(literal))
+    except (SyntaxError, ValueError):
+        return literal[1:-1]
+
+
+def unsent_natives(outcome: Outcome, native: Mapping[int, ItemVerdict], points: int) -> Outcome:
+    """Return the outcome of a request of 1.0 with the native histograms that it could not carry, by their positions."""
+    if not native:
+        return outcome
+    if isinstance(outcome, Delivered):
+        return Partial(rejected=native, notes=outcome.notes)
+    if isinstance(outcome, Partial):
+        unnamed = min(outcome.unnamed, points - len(native))
+        return Partial(rejected={**outcome.rejected, **native}, unnamed=unnamed, why=outcome.why if unnamed else None)
+    if isinstance(outcome, Unconfirmed):
+        why = ItemVerdict(outcome.code, outcome.message, outcome.example)
+        others = {position: why for position in range(points) if position not in native}
+        return Partial(rejected=native, unconfirmed=others)
+    return outcome

@@ -1,0 +1,200 @@
+"""Which version of remote write a receiver understands is asked by sending, and what it stored is known by its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
+from magictel.http.wire import Reply, Request
+from magictel.model.outcome import Receipt
+from magictel.sandbox.prometheus_write_2 import MEDIA_TYPE
+from tests.emulators.prometheus import PrometheusRemoteWriteEmulator
+from tests.exporters.prometheus_remote_write.test_version_2 import (
+    MS,
+    NOW,
+    buckets,
+    collection,
+    counter,
+    exemplar,
+    exponential,
+    gauge,
+    histogram,
+    number,
+    powers,
+)
+from tests.fake_clock import FakeClock
+from tests.fake_transport import FakeTransport
+
+WRITTEN = "x-prometheus-remote-write-{}-written"
+
+
+class Sender:
+    """An exporter, its requests' versions, and its refused points by position."""
+
+    def __init__(self, answer: Callable[[Request], Reply], protocol: str = "auto", **options: Any) -> None:
+        self.transport = FakeTransport(answer)
+        settings = PrometheusRemoteWriteSettings(
+            url="http://127.0.0.1:1/api/v1/write",
+            protocol=protocol,
+            retry_budget=0.0,
+            **options,  # type: ignore[arg-type]
+        )
+        self.exporter = PrometheusRemoteWriteExporter(settings, transport=self.transport, clock=FakeClock(NOW / 1e9))
+        self.refused: dict[int, str] = {}
+
+    def deliver(self, *metrics: Any) -> Receipt:
+        def refuse(positions: Any, verdict: Any) -> None:
+            self.refused |= dict.fromkeys(positions, verdict.code)
+
+        receipt = self.exporter.deliver(collection(*metrics), seconds=0.0, on_refused=refuse)
+        assert receipt.balanced
+        return receipt
+
+    @property
+    def versions(self) -> list[str]:
+        return ["2.0" if "write.v2" in request.header("Content-Type") else "1.0" for request in self.transport.requests]
+
+
+def old(status: int) -> Callable[[Request], Reply]:
+    """A receiver of 1.0, which answers a request of 2.0 by a status."""
+    emulator = PrometheusRemoteWriteEmulator(clock=FakeClock(NOW / 1e9), version="2.42.0")
+
+    def answer(request: Request) -> Reply:
+        if request.header("Content-Type") == MEDIA_TYPE and status != 204:
+            return Reply(status, {"content-type": "text/plain"}, b"unsupported proto\n")
+        return emulator.handle(request)
+
+    return answer
+
+
+def new() -> tuple[PrometheusRemoteWriteEmulator, Callable[[Request], Reply]]:
+    emulator = PrometheusRemoteWriteEmulator(clock=FakeClock(NOW / 1e9), version="3.5.0")
+    return emulator, emulator.handle
+
+
+@pytest.mark.parametrize("status", [415, 204, 400])
+def test_a_receiver_that_does_not_understand_2_gets_the_same_payload_by_1_and_only_1_from_then_on(status: int) -> None:
+    sender = Sender(old(status))
+    receipts = [sender.deliver(gauge(number(1.0, time=NOW + turn * MS)), histogram(buckets())) for turn in range(2)]
+    assert [(receipt.delivered, receipt.rejected, receipt.attempts) for receipt in receipts] == [(2, 0, 1), (2, 0, 1)]
+    assert sender.versions == ["2.0", "1.0", "1.0"]
+
+
+def test_native_histograms_that_the_receiver_cannot_take_are_rejected_by_name() -> None:
+    sender = Sender(old(415))
+    receipt = sender.deliver(gauge(number()), exponential(powers()), counter(number()))
+    assert (receipt.delivered, receipt.rejected, receipt.unnamed) == (2, 1, 0)
+    assert sender.refused == {1: "prom.rw.exponential"}
+    assert sender.deliver(exponential(powers())).rejected == 1
+    assert sender.versions == ["2.0", "1.0"], "a payload of nothing else is not sent"
+
+
+@pytest.mark.parametrize("body", [b"Hello, world", b"OK"])
+def test_a_success_that_neither_version_can_verify_is_no_success(body: bytes) -> None:
+    sender = Sender(lambda _: Reply(200, {"content-type": "text/plain"}, body))
+    receipt = sender.deliver(gauge(number()))
+    assert (receipt.delivered, receipt.unconfirmed) == (0, 1)
+    assert sender.versions == ["2.0", "1.0"]
+    sender.deliver(gauge(number()))
+    assert sender.versions[2:] == ["2.0", "1.0"], "it is not known which version it understands"
+
+
+def test_a_receiver_that_fails_meanwhile_is_asked_again() -> None:
+    replies = iter([Reply(415), Reply(503), Reply(415), Reply(204), Reply(204)])
+    sender = Sender(lambda _: next(replies))
+    assert sender.deliver(gauge(number())).delivered == 0
+    sender.deliver(gauge(number(time=NOW + MS)))
+    assert sender.versions[:4] == ["2.0", "1.0", "2.0", "1.0"]
+
+
+@pytest.mark.parametrize("status", [415, 204])
+def test_where_only_2_is_chosen_such_a_receiver_rejects_everything_and_the_reason_says_so(status: int) -> None:
+    sender = Sender(old(status), "2.0")
+    receipt = sender.deliver(gauge(number()))
+    assert (receipt.rejected, [reason.code for reason in receipt.reasons]) == (1, ["prom.rw.not-2.0"])
+    assert sender.versions == ["2.0"]
+
+
+def test_where_only_1_is_chosen_nothing_is_asked() -> None:
+    emulator, answer = new()
+    sender = Sender(answer, "1.0")
+    assert sender.deliver(gauge(number())).delivered == 1
+    assert sender.versions == ["1.0"]
+    assert emulator.metadata == {}
+
+
+def test_a_receiver_of_2_has_everything_and_is_not_asked_twice() -> None:
+    emulator, answer = new()
+    sender = Sender(answer)
+    points = (gauge(number()), counter(number(exemplars=[exemplar(1.0)])), histogram(buckets()), exponential(powers()))
+    receipt = sender.deliver(*points)
+    assert (receipt.delivered, receipt.reasons) == (4, ())
+    assert sender.versions == ["2.0"]
+    assert emulator.metadata["requests_total"] == (1, "Requests so far.", "")
+    assert [value for _, _, value, _ in emulator.exemplars] == [1.0]
+
+
+def test_samples_that_a_receiver_refuses_by_name_are_rejected_by_name_and_the_others_stored() -> None:
+    emulator, answer = new()
+    sender = Sender(answer)
+    points = [number(float(n), n=str(n), quote='a "b"\n\\ä') for n in range(6)]
+    assert sender.deliver(gauge(*points[:3])).delivered == 3
+    late = [number(9.0, time=NOW - 1000 * MS, n="1", quote='a "b"\n\\ä'), number(8.0, n="2", quote='a "b"\n\\ä')]
+    receipt = sender.deliver(gauge(late[0], late[1], *points[3:]), histogram(buckets()))
+    assert (receipt.delivered, receipt.rejected, receipt.unnamed) == (4, 2, 0)
+    assert sender.refused == {0: "prom.rw.out-of-order", 1: "prom.rw.duplicate"}
+    assert sender.versions == ["2.0", "2.0"], "nothing is sent again"
+    assert len([1 for labels, _, _ in emulator.samples() if labels["__name__"] == "room_temperature_celsius"]) == 6
+
+
+def counted(samples: int, histograms: int = 0, exemplars: int = 0, status: int = 204, body: str = "") -> Sender:
+    counts = {"samples": samples, "histograms": histograms, "exemplars": exemplars}
+    headers = {WRITTEN.format(kind): str(count) for kind, count in counts.items()} | {"content-type": "text/plain"}
+    return Sender(lambda _: Reply(status, headers, body.encode()), target_info=False)
+
+
+@pytest.mark.parametrize(
+    ("written", "status", "body", "delivered", "unnamed", "code"),
+    [
+        ((3, 0), 204, "", 3, 0, None),
+        ((2, 0), 204, "", 2, 1, "prom.rw.partial"),
+        ((1, 1), 204, "", 2, 1, "prom.rw.partial"),
+        ((2, 1), 204, "", 3, 0, None),
+        ((9, 0), 204, "", 3, 0, None),
+        ((0, 0), 204, "", 0, 0, "prom.rw.partial"),
+        ((2, 0), 400, "out of order sample", 2, 1, "prom.rw.out-of-order"),
+        ((2, 0), 400, "out of bounds: timestamp is too far in the future", 2, 1, "prom.rw.future"),
+        ((2, 0), 400, "too old sample", 2, 1, "prom.rw.too-old"),
+        ((1, 0), 400, "out of bounds\nout of order sample", 1, 2, "prom.rw.partial"),
+        ((2, 0), 400, "who knows", 2, 1, "prom.rw.partial"),
+        ((0, 0), 400, "duplicate sample for timestamp 1", 0, 0, "prom.rw.duplicate"),
+        ((2, 0), 400, 'out of order sample for series {__name__="other"}', 2, 1, "prom.rw.out-of-order"),
+    ],
+)  # fmt: skip
+def test_the_ledger_is_what_the_receiver_counts(
+    written: tuple[int, int], status: int, body: str, delivered: int, unnamed: int, code: str | None
+) -> None:
+    sender = counted(*written, status=status, body=body)
+    receipt = sender.deliver(gauge(*(number(float(n), n=str(n)) for n in range(3))))
+    assert (receipt.delivered, receipt.unnamed, receipt.attempts) == (delivered, unnamed, 1)
+    assert receipt.delivered + receipt.rejected == 3
+    assert [reason.code for reason in receipt.reasons] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(("status", "body"), [(204, ""), (400, "out of order exemplar")])
+def test_an_exemplar_that_was_not_stored_costs_no_point(status: int, body: str) -> None:
+    sender = counted(1, status=status, body=body)
+    assert sender.deliver(counter(number(exemplars=[exemplar(1.0)]))).delivered == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kept"), [(500, "too old sample", False), (503, "busy", True), (429, "slow down", True)]
+)
+def test_a_permanent_error_is_not_retried_whatever_its_status(status: int, body: str, kept: bool) -> None:
+    headers = {WRITTEN.format("samples"): "0", "content-type": "text/plain"}
+    sender = Sender(lambda _: Reply(status, headers, body.encode()), target_info=False)
+    receipt = sender.deliver(gauge(number()))
+    assert (receipt.rejected == 0) is kept
