@@ -30,6 +30,11 @@ BUILT_IN: Mapping[str, BuiltIn] = {
         "OpenTelemetry Collector and OTLP receivers, over HTTP",
         (),
     ),
+    "prometheus": BuiltIn(
+        "magictel.exporters.prometheus:PrometheusExporter",
+        "a page that Prometheus scrapes: text, OpenMetrics and protobuf",
+        (),
+    ),
     "prometheus-remote-write": BuiltIn(
         "magictel.exporters.prometheus_remote_write:PrometheusRemoteWriteExporter",
         "Prometheus, Mimir, VictoriaMetrics by remote write",
