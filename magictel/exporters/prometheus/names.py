@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -96,7 +96,7 @@ class PageNames(SeriesNames):
         """Return what a metric's name ends in, in its samples: an exponential histogram's are those of a classic one."""
         return HISTOGRAM_SUFFIXES if stream.kind is Kind.EXPONENTIAL_HISTOGRAM else super().sample_suffixes(stream)
 
-    def samples(self, stream: Stream, point: Point) -> Sequence[tuple[str, Mapping[str, str], float]]:
+    def samples(self, stream: Stream, point: Point) -> Iterable[tuple[str, Mapping[str, str], float]]:
         """Return what a point becomes in text; of an exponential histogram, which needs protobuf, the count and the sum."""
         if isinstance(point, ExponentialHistogramDataPoint):
             values: tuple[tuple[str, dict[str, str], float | None], ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -96,11 +96,11 @@ class SeriesNames:
         """Return what a metric's name ends in, in its samples."""
         return HISTOGRAM_SUFFIXES if stream.kind is Kind.HISTOGRAM and not self.native(stream) else ("",)
 
-    def samples(self, stream: Stream, point: Point) -> Sequence[tuple[str, Mapping[str, str], float]]:
+    def samples(self, stream: Stream, point: Point) -> Iterable[tuple[str, Mapping[str, str], float]]:
         """Return what a point of a stream becomes that is no native histogram, as `samples` does."""
         return samples(point, self.bound_text(stream))
 
-    def values(self, stream: Stream, point: Point) -> Sequence[tuple[str, Mapping[str, str], float | Numbers]]:
+    def values(self, stream: Stream, point: Point) -> Iterable[tuple[str, Mapping[str, str], float | Numbers]]:
         """Return what a point becomes, as `samples` does; the value of a native histogram is its numbers."""
         return [("", {}, sent_numbers(point))] if self.native(stream) else self.samples(stream, point)
 
