@@ -6,7 +6,7 @@ resource, then `value`, or `count`, `sum` and one `bucket …` per bound (cumula
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,6 @@ from magictel.formats.prometheus.series import SeriesNames, reserved
 from magictel.model.metrics import Point, Series, Stream
 from magictel.model.verification import POINT, Expected, Seen, Value
 
-POINT_LABEL = label_name(POINT)
 _NOT_CARRIED = frozenset({"start_time_unix_nano", "min", "max"})
 
 
@@ -43,13 +42,16 @@ def expected(names: SeriesNames, series: Series, point: Point, *, target_info: b
     if target_info and names.has_target_info(resource):
         fields.update({f"target_info.{name}": value for name, value in names.resource_labels(resource).items()})
     fields.update(_numbers(names, series.stream, point))
-    point_name = labels.get(POINT_LABEL) or labels.get(POINT)
-    return Expected(key_of(labels), f"{series.stream.name} {point_name}" if point_name else str(series), fields)
+    point_label = names.label(POINT)
+    point_name = labels.get(point_label)
+    return Expected(
+        key_of(labels, point_label), f"{series.stream.name} {point_name}" if point_name else str(series), fields
+    )
 
 
-def key_of(labels: Mapping[str, str]) -> str:
+def key_of(labels: Mapping[str, str], point_label: str) -> str:
     """Return the key of a point: its name in the run, otherwise all of its labels."""
-    return labels.get(POINT_LABEL) or labels.get(POINT) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
+    return labels.get(point_label) or ",".join(f"{name}={labels[name]}" for name in sorted(labels))
 
 
 @dataclass(slots=True)
@@ -59,8 +61,14 @@ class _Gathered:
     fields: dict[str, Value] = field(default_factory=dict)
 
 
-def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected]) -> list[Seen]:
-    """Return the points of a query's `matrix` result: samples with the same point, time and labels form one. `infos`: `target_info`."""
+def seen(
+    results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected], named: Callable[[str], str] = label_name
+) -> list[Seen]:
+    """Return the points of a query's `matrix` result: samples with the same point, time and labels form one.
+
+    `infos`: `target_info`. `named`: returns the label name of a key.
+    """
+    point_label = named(POINT)
     sent_as = {point.key: point for point in wanted}
     gathered: dict[tuple[str, int, tuple[tuple[str, str], ...]], _Gathered] = {}
     for result in results:
@@ -68,10 +76,10 @@ def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected
         name, bound = labels.pop("__name__", ""), labels.pop("le", "")
         if name.endswith("_bucket"):
             bound = labels.pop("vmrange", bound)
-        want = sent_as.get(key_of(labels))
+        want = sent_as.get(key_of(labels, point_label))
         histogram = want is not None and "count" in want.fields
         for time, shown in samples_of(result):
-            key = key_of(labels), round(float(time) * 1000), tuple(sorted(labels.items()))
+            key = key_of(labels, point_label), round(float(time) * 1000), tuple(sorted(labels.items()))
             gathered_point = gathered.setdefault(key, _Gathered(labels))
             family, part = _part(name, bound, histogram)
             gathered_point.names.append(family)
@@ -85,7 +93,7 @@ def seen(results: Iterable[Any], infos: Iterable[Any], wanted: Sequence[Expected
             "name": "|".join(sorted(set(gathered_point.names))),
             "time_unix_nano": moment * 1_000_000,
         }
-        fields["keys"] = _keys(gathered_point.labels, want)
+        fields["keys"] = _keys(gathered_point.labels, want, named)
         fields |= {f"labels.{name}": value for name, value in gathered_point.labels.items()}
         info = resources.get(_identity(gathered_point.labels), {})
         fields |= {
@@ -103,10 +111,17 @@ def samples_of(row: Mapping[str, Any]) -> Iterator[tuple[Any, Value]]:
         yield time, seen_numbers(histogram)
 
 
-def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[str]], carrier: str) -> str | None:
+def declared(
+    field: str,
+    sent: Value,
+    seen: Value,
+    names: Mapping[str, Iterable[str]],
+    carrier: str,
+    named: Callable[[str], str] = label_name,
+) -> str | None:
     """Return the declared lossy form that explains a difference, or None; `names` are each sent metric's names in Prometheus.
 
-    `carrier`: the displayed name of the format that carried the points.
+    `carrier`: the displayed name of the format that carried the points. `named`: returns the label name of a key.
     """
     if field in _NOT_CARRIED and seen is None:
         return f"not carried by {carrier}"
@@ -115,7 +130,7 @@ def declared(field: str, sent: Value, seen: Value, names: Mapping[str, Iterable[
     if field == "name":
         return "normalised names" if seen in set(names.get(str(sent), ())) else None
     if field == "keys" and isinstance(sent, tuple) and isinstance(seen, tuple):
-        return "normalised names" if sorted({label_name(key) for key in sent}) == sorted(seen) else None
+        return "normalised names" if sorted(set(map(named, sent))) == sorted(seen) else None
     if field.startswith("labels."):
         return lossy.text(label_value(list(sent) if isinstance(sent, tuple) else sent), seen or "", "labels are text")
     return lossy.double(sent, seen)
@@ -158,10 +173,10 @@ def _part(name: str, bound: str, histogram: bool) -> tuple[str, str]:
     return name, "value"
 
 
-def _keys(labels: Mapping[str, str], want: Expected | None) -> Value:
+def _keys(labels: Mapping[str, str], want: Expected | None, named: Callable[[str], str]) -> Value:
     """Return the label names of a point's keys: those that its attributes could have produced."""
     sent = want.fields.get("keys") if want is not None else ()
-    could = {name for key in sent for name in (key, label_name(key))} if isinstance(sent, tuple) else set()
+    could = set(map(named, sent)) if isinstance(sent, tuple) else set()
     return tuple(sorted(name for name in could if name in labels or f"exported_{name}" in labels))
 
 

@@ -60,7 +60,7 @@ class PromqlReadBack(HttpReadBack[H]):
 
     def declared(self, field: str, sent: Value, seen: Value) -> str | None:
         """Return the lossy form of a difference: milliseconds, text, normalised names, 64-bit floats, or not carried."""
-        known = expectation.declared(field, sent, seen, self._sent_names, self._carrier)
+        known = expectation.declared(field, sent, seen, self._sent_names, self._carrier, self._names.label)
         return decimal(field, sent, seen) if known is None and self._decimal else known
 
     def find(self, expected: Sequence[Expected]) -> Sequence[Seen] | Unreadable:
@@ -84,7 +84,9 @@ class PromqlReadBack(HttpReadBack[H]):
         infos = api.infos(jobs, instances, query.since, query.until) if jobs and self._target_info else []
         if isinstance(rows, Unreadable):
             return rows
-        return infos if isinstance(infos, Unreadable) else expectation.seen(rows, infos, query.expected)
+        return (
+            infos if isinstance(infos, Unreadable) else expectation.seen(rows, infos, query.expected, self._names.label)
+        )
 
     def visible_delay(self) -> float | Unreadable:
         """Return the delay until a sample is visible: none for Prometheus, a flush for VictoriaMetrics."""

@@ -61,12 +61,16 @@ class PageEncoding:
         self._label_names: LabelNames = label_names
         self._target_info, self._scope_labels = target_info, scope_labels
         self._native_histograms, self._created = native_histograms, created
+        self._names: dict[tuple[Form, bool], PageNames] = {}
         self._writers: OrderedDict[tuple[Form, bool], _Writer] = OrderedDict()
         self._lock = threading.Lock()
 
     def names(self, form: Form, *, several: bool = False) -> PageNames:
         """Return how a page of this form names its series; `several`: a page of several resources."""
-        return PageNames(
+        known = self._names.get((form, several))
+        if known is not None:
+            return known
+        names = self._names[form, several] = PageNames(
             self._strategy,
             form.escaping,
             scope_labels=self._scope_labels,
@@ -74,6 +78,7 @@ class PageEncoding:
             several=several,
             native_histograms=self._native_histograms and form.syntax == "protobuf",
         )
+        return names
 
     def page(self, groups: Sequence[Group], form: Form) -> Iterator[bytes | Withheld]:
         """Yield the page of a collection, piece by piece, and a reason for every point left out.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from magictel.exporters.prometheus.errors import READ_RULES
 from magictel.exporters.prometheus.families import left_out
-from magictel.formats.prometheus.names import label_name
 from magictel.model.metrics import Point, Series
 from magictel.model.verification import RUN_ID, Expected, SampleQuery, Seen, Unreadable, Value
 from magictel.plugin.interface import ReadBack
@@ -21,7 +20,6 @@ from magictel.sources.prometheus_samples import Samples
 if TYPE_CHECKING:
     from magictel.exporters.prometheus.exporter import PrometheusExporter
 
-_RUN = label_name(RUN_ID)
 _OWN = "set prometheus_url to the Prometheus that scrapes this application: send-sample then reads back from it"
 _ADDED = frozenset({"job", "instance"})
 """Labels that every Prometheus adds to a target's series."""
@@ -46,7 +44,7 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
         """Return the lossy form of a difference: a page has no times, and what a page changes of names and numbers."""
         if field == "time_unix_nano":
             return "the time of the scrape"
-        return expectation.declared(field, sent, seen, self._names, "a page")
+        return expectation.declared(field, sent, seen, self._names, "a page", self._label)
 
     def seen(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         """Return the newest sample of each series of the run, without the labels that the Prometheus adds."""
@@ -54,7 +52,7 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
         if wire is None:
             return self._own_scrape(query)
         until = self.exporter.clock.now() + 1
-        api = QueryApi(wire, until, READ_RULES)
+        api = QueryApi(wire, until, READ_RULES, self._label(RUN_ID))
         rows = api.of_run(query.run_id, query.since, until)
         if isinstance(rows, Unreadable):
             return rows
@@ -85,13 +83,17 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
         api = self._api()
         return api if isinstance(api, Unreadable) else api.delete(run_id)
 
+    def _label(self, key: str) -> str:
+        """Return an attribute's label on the page."""
+        return self.exporter.encoding.names(self.exporter.form).label(key)
+
     def _api(self) -> QueryApi | Unreadable:
         wire = self.exporter.prometheus_wire()
         if wire is None:
             return Unreadable(
                 "verify.no-clean", "a page stores nothing; which Prometheus scrapes it is not known", _OWN
             )
-        return QueryApi(wire, self.exporter.clock.now(), READ_RULES)
+        return QueryApi(wire, self.exporter.clock.now(), READ_RULES, self._label(RUN_ID))
 
     def _own_scrape(self, query: SampleQuery) -> Sequence[Seen] | Unreadable:
         wire = self.exporter.page_wire(self.exporter.endpoint())
@@ -101,7 +103,7 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
         now = self.exporter.clock.now()
         rows = list(_rows(str(wire.endpoint), reply.body, OPENMETRICS.get(reply.content_type), now))
         infos = [row for row in rows if row["metric"]["__name__"] == "target_info"]
-        run = [row for row in rows if row["metric"].get(_RUN) == query.run_id]
+        run = [row for row in rows if row["metric"].get(self._label(RUN_ID)) == query.run_id]
         return self._shown(run, infos, query.expected, frozenset())
 
     def _shown(
@@ -109,7 +111,7 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
     ) -> list[Seen]:
         names = {name for known in self._names.values() for name in known}
         latest = [_newest(row) for row in rows if not _is_start(row["metric"].get("__name__", ""), names)]
-        points = expectation.seen(latest, [_newest(info) for info in infos], wanted)
+        points = expectation.seen(latest, [_newest(info) for info in infos], wanted, self._label)
         return [Seen(point.key, _without(point.fields, added), point.unreadable) for point in points]
 
 
