@@ -113,8 +113,13 @@ def _table(name: str, keys: Mapping[str, tuple[Any, Origin]], where: Origin) -> 
                 "config.key.duplicate", f"{plain} is set twice in {name}", "remove one of them", str(origin)
             )
         values[plain] = (value, origin)
-    if isinstance(values.get("verify", (None, where))[0], dict):
-        values["verify_with"] = _verify_with(name, values)
+    named, named_by = values.get("verify", (None, where))
+    if isinstance(named, dict) and named.keys() == {"target"}:  # other values concern the server's certificate
+        if "verify_with" in values:
+            message = f"verify_with is set twice in {name}: verify names a target as well"
+            raise SettingsError("config.key.duplicate", message, "remove one of them", str(named_by))
+        del values["verify"]
+        values["verify_with"] = (named["target"], named_by)
     exporter, exporter_by = values.pop("exporter", (name, where))
     enabled, enabled_by = values.pop("enabled", (True, where))
     if not isinstance(exporter, str) or not exporter.strip():
@@ -122,19 +127,6 @@ def _table(name: str, keys: Mapping[str, tuple[Any, Origin]], where: Origin) -> 
     if not isinstance(enabled, bool):
         raise _shape(f"{name}: enabled is not true or false", enabled_by, "use enabled = true or enabled = false")
     return Table(name, exporter.strip(), enabled, where, enabled_by, exporter_by, values)
-
-
-def _verify_with(name: str, values: dict[str, tuple[Any, Origin]]) -> tuple[str, Origin]:
-    """Take `verify = { target = "NAME" }` out of the values: without a table, `verify` concerns the server's certificate."""
-    table, origin = values.pop("verify")
-    if table.keys() != {"target"} or not isinstance(table["target"], str):
-        raise _shape(
-            f"{name}: verify is a table without the name of a target", origin, 'use verify = { target = "NAME" }'
-        )
-    if "verify_with" in values:
-        message = f"verify_with is set twice in {name}: verify names a target as well"
-        raise SettingsError("config.key.duplicate", message, "remove one of them", str(origin))
-    return table["target"], origin
 
 
 def _shape(message: str, origin: Origin, remedy: str = _ONE_TABLE_EACH) -> SettingsError:

@@ -130,7 +130,13 @@ def test_every_built_in_exporter_is_described_in_every_format(name: str, magicte
         assert {"name", "type", "default", "unit", "env", "secret", "example", "description"} <= set(row)
         assert f"  {row['name']} " in text.out
     schema = magictel("describe", name, "--format", "json-schema").document
-    assert set(schema["properties"]) == {"exporter", "enabled", "verify", *(row["name"] for row in document["options"])}
+    options = {row["name"] for row in document["options"]}
+    assert set(schema["properties"]) == {
+        "exporter",
+        "enabled",
+        *options,
+        *({"verify"} if "verify_with" in options else ()),
+    }
     assert tomllib.loads(magictel("describe", name, "--format", "toml").out)["targets"][name]["exporter"] == name
 
 

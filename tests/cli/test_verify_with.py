@@ -188,16 +188,15 @@ def test_a_wrong_name_in_the_option_ends_with_78(
 @pytest.mark.parametrize(
     ("text", "code", "says"),
     [
-        ("verify = {}", "config.file.shape", "verify is a table without the name of a target"),
-        ("verify = { target = 1 }", "config.file.shape", "verify is a table without the name of a target"),
+        ("verify = {}", "config.value", "verify: a table is not true or false"),
+        ("verify = { target = 1 }", "config.value", "verify_with: 1 is not a text"),
         (f'{VERIFY}\nverify_with = "x"', "config.key.duplicate", "verify_with is set twice in collector"),
     ],
 )
 def test_the_table_in_the_file_names_one_target(tmp_path: Path, text: str, code: str, says: str) -> None:
     write_file(tmp_path, "http://127.0.0.1:9", text)
-    ran = magictel("send-sample", "collector", "--format", "json", folder=tmp_path)
-    assert ran.code == 78
-    assert (ran.document["code"], says in ran.document["message"]) == (code, True), ran.document
+    ran = magictel("send-sample", "collector", folder=tmp_path)
+    assert (ran.code, code in ran.out + ran.err, says in ran.out + ran.err) == (78, True, True), ran
 
 
 def test_the_sandbox_and_options_that_read_nothing_refuse_it(tmp_path: Path) -> None:
