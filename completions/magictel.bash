@@ -97,6 +97,14 @@ _magictel() {
         "record:--drop") :; return ;;
         "record:--on-error") COMPREPLY=($(compgen -W 'stop skip' -- "$current")); return ;;
         "record:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
+        "run:--from") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
+        "run:--to") COMPREPLY=($(compgen -W "$_magictel_exporters $(_magictel_targets)" -- "$current")); return ;;
+        "run:--every") :; return ;;
+        "run:--job") :; return ;;
+        "run:--format") COMPREPLY=($(compgen -W 'text json junit tap github nagios prometheus html' -- "$current")); return ;;
+        "run:--report") compopt -o nospace 2>/dev/null; COMPREPLY=($(compgen -W "$_magictel_reports" -- "$current")); return ;;
+        "run:--set") :; return ;;
+        "run:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
         "prepare:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
         "prepare:--set") :; return ;;
         "prepare:--config") compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$current")); return ;;
@@ -125,7 +133,7 @@ _magictel() {
         "sandbox:--format") COMPREPLY=($(compgen -W 'text json' -- "$current")); return ;;
     esac
     case "$command" in
-        '') flags='--version --help' names='list describe init add remove enable disable config check send-sample replay record prepare diagnose explain guide new doctor conformance completion sandbox' ;;
+        '') flags='--version --help' names='list describe init add remove enable disable config check send-sample replay record run prepare diagnose explain guide new doctor conformance completion sandbox' ;;
         'list') flags='--all --config --format --help' names='' ;;
         'describe') flags='--set --config --format --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'init') flags='--config --dry-run --format --help' names='' ;;
@@ -140,6 +148,7 @@ _magictel() {
         'send-sample') flags='--all --no-verify --thorough --dry-run --clean --run --attribute --verify-with --within --deadline --timeout --force --timing --strict --jobs --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'replay') flags='--to --all --shift --speed --loop --filter --from-point --on-error --dry-run --verify --no-verify --verify-with --within --deadline --timeout --force --timing --strict --sandbox --sandbox-bare --quiet --debug --format --report --set --config --help' names='@node @gateway -' ;;
         'record') flags='--from --out --every --for --redact --drop --on-error --debug --format --help' names='' ;;
+        'run') flags='--from --to --all --every --job --strict --quiet --debug --format --report --set --config --help' names='' ;;
         'prepare') flags='--apply --sandbox --debug --format --set --config --help' names="$(_magictel_targets)" ;;
         'diagnose') flags='--status --header --body --text --during --format --set --config --help' names="$_magictel_exporters $(_magictel_targets)" ;;
         'explain') flags='--list --format --help' names="$_magictel_codes" ;;

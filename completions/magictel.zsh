@@ -239,6 +239,26 @@ _magictel_record() {
         && return
 }
 
+_magictel_run() {
+    _arguments \
+        '--from[Page to scrape.]:file:_files' \
+        '*--to[Target; repeatable. Default\: all enabled.]:target:_magictel_any' \
+        '--all[Use every target of the file, enabled or not.]' \
+        '--every[Scrape interval.]:value: ' \
+        '--job[Value of the label job (service.name) on every point.]:value: ' \
+        '--strict[Exit with code 1 if points were lost, and with 3 on warnings.]' \
+        '--quiet[Print nothing unless a target fails, warns or is unverified.]' \
+        '-q[Print nothing unless a target fails, warns or is unverified.]' \
+        '--debug[Show each request and reply on standard error, redacted.]' \
+        '--format[Format of the output.]:value:(text json junit tap github nagios prometheus html)' \
+        '*--report[Also write a report\: json, junit, tap, github, nagios, prometheus, html. PATH - is standard output.]:report:_magictel_reports' \
+        '*--set[Override an option for this run.]:value: ' \
+        '--config[Configuration file. Default\: MAGICTEL_CONFIG, or magictel.toml here.]:file:_files' \
+        '-h[Show help and exit.]' \
+        '--help[Show help and exit.]' \
+        && return
+}
+
 _magictel_prepare() {
     _arguments \
         '--apply[Send the requests in order; stop at the first rejection.]' \
@@ -364,6 +384,7 @@ _magictel() {
         'send-sample:Send a known sample and compare what is stored.'
         'replay:Send a recording: a file, a page or a gateway log.'
         'record:Create a recording from a scrape or another format.'
+        'run:Scrape a page and send it, again and again, until stopped.'
         'prepare:Prepare a backend before data arrives.'
         'diagnose:Explain an error from a log, and what to do.'
         'explain:Explain what a finding means and how to fix it.'

@@ -16,7 +16,7 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     reporters     events as text, JSON, JUnit, HTML …    runtime     start-up for applications
     conformance   the laws that every exporter must obey, for the command and for pytest
     sandbox       embedded backends, with their own decoders
-    operations    check, send, replay, record, prepare, clean: generators of events
+    operations    check, send, replay, record, run, prepare, clean: generators of events
     diagnose      explains a pasted error, log line or reply as a finding
     verify        compares sent points with those that the backend shows
     registry      entry points: exporters by name, loaded, and why one is broken

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import urllib.parse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from magictel.clock import Clock
 from magictel.encoding.payload import Payload
-from magictel.errors import MagictelError, SettingsError, UsageError, WireError
-from magictel.http.wire import Request, Transport
+from magictel.errors import MagictelError, UsageError, WireError
+from magictel.http.wire import Transport
 from magictel.model.events import SkippedReason
-from magictel.net.address import parse_endpoint, printable
+from magictel.operations.scrape import SCHEMES, Page, scrape
 from magictel.registry import entry_points
 from magictel.secrets.redactor import Redactor
 from magictel.sources.batching import Gathering
 from magictel.sources.errors import SourceError
-from magictel.sources.prometheus_pages import ACCEPT, OPENMETRICS
 from magictel.sources.recording import Batch, Recordings
 from magictel.sources.skips import Skips
-
-_TIMEOUT = 10.0
-_SCHEMES = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +57,9 @@ class Recorded:
         self.reasons, self.warnings, self.examples = skips.reasons(), skips.warnings(), tuple(skips.examples)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The scraped page: the address without its login, which is sent as a header; `shown` also has no query, which may contain a token."""
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    shown: str
-    redact: Redactor
-
-    @classmethod
-    def at(cls, source: str) -> Page:
-        """Parse an address. Raise `UsageError` if it is not valid."""
-        address, _, query = source.partition("?")
-        try:
-            known = parse_endpoint(address, field="--from")
-        except SettingsError as failure:
-            raise UsageError("usage.record", failure.message, failure.remedy) from None
-        parts = urllib.parse.urlsplit(source)
-        url = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
-        user, password = known.username, known.password.reveal() if known.password else ""
-        login = f"{user}:{password}"
-        encoded = base64.b64encode(login.encode()).decode()
-        headers = {} if user is None else {"Authorization": f"Basic {encoded}"}
-        secrets = [login, password, *(value for _, value in urllib.parse.parse_qsl(query))]
-        return cls(url, headers, printable(source), Redactor(secrets))
-
-
 def record(options: RecordOptions, done: Recorded, transport: Callable[[Redactor], Transport], clock: Clock) -> None:
     """Write the recording and count in `done`; an interrupt leaves a complete file. Raise `UsageError`."""
-    page = Page.at(options.source) if options.source.startswith(_SCHEMES) else None
+    page = Page.at(options.source) if options.source.startswith(SCHEMES) else None
     if page is None and (options.every is not None or options.length is not None):
         raise UsageError("usage.record", "--every and --for need a URL", "remove them")
     if options.length is not None and options.every is None:
@@ -143,41 +110,20 @@ def _scraped(
     skips = Skips()
     while True:
         try:
-            body, time, openmetrics = _fetched(page, transport, clock)
+            scraped = scrape(page, transport, clock)
         except (WireError, SourceError) as failure:
             done.failed += 1
             done.failure = failure
             done.broke_off = options.every is None
         else:
             done.scrapes += 1
-            recordings = Recordings((page.shown,), options.skip_broken, time, time=time, skips=skips)
-            yield recordings.page(page.shown, body, openmetrics)
+            recordings = Recordings((page.shown,), options.skip_broken, scraped.time, time=scraped.time, skips=skips)
+            yield recordings.page(page.shown, scraped.body, scraped.openmetrics)
             done.count(skips)
         number += 1
         if options.every is None or (options.length is not None and number * options.every > options.length):
             return
         clock.wait(max(0.0, began + number * options.every - clock.monotonic()))
-
-
-def _fetched(page: Page, transport: Transport, clock: Clock) -> tuple[bytes, int, bool | None]:
-    """Return the page, the time of the request (Unix nanoseconds, whole milliseconds), and whether it claims to be OpenMetrics."""
-    time = int(clock.now() * 1000) * 1_000_000
-    headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **page.headers}
-    reply = transport.send(Request("GET", page.url, headers), _TIMEOUT).masked(page.redact)
-    if reply.status != 200:
-        destination = f", to {reply.headers['location']}" if reply.headers.get("location") else ""
-        raise SourceError(
-            "source.scrape", f"{page.shown} answers {reply.status}{destination}, expected 200", "check it with curl"
-        )
-    media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-    openmetrics = OPENMETRICS.get(media_type)
-    if openmetrics and not reply.body.rstrip().endswith(b"# EOF"):
-        raise SourceError(
-            "source.scrape",
-            f"{page.shown} is truncated: an OpenMetrics page ends with # EOF, but this one does not",
-            "check it with curl",
-        )
-    return reply.body, time, openmetrics
 
 
 def _with_remedy(failure: SourceError, *, url: bool) -> SourceError:

@@ -21,7 +21,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from magictel.formats.prometheus import numbers
 from magictel.model.metrics import PROMETHEUS_TYPE, Kind, Point, number_point
-from magictel.sources.batching import Head, Heads, Part
+from magictel.sources.batching import Around, Head, Heads, Part
 from magictel.sources.errors import SourceError, broken, impossible
 from magictel.sources.prometheus_grammar import LineError
 from magictel.sources.prometheus_histograms import Gathered, HistogramError, HistogramSample
@@ -30,7 +30,7 @@ from magictel.sources.prometheus_metadata import Families, Membership
 from magictel.sources.prometheus_pages import Page, pages
 from magictel.sources.prometheus_samples import Decoded, Line, Samples, place
 
-_AROUND = Resource({}), InstrumentationScope(""), "", ""
+NOTHING_AROUND: Around = (Resource({}), InstrumentationScope(""), "", "")
 _CHUNK = 1_000
 _READ_ONCE = 2 * 1024 * 1024
 """Maximum size of a page whose decoded lines are kept for the second reading."""
@@ -73,11 +73,24 @@ class _Survey:
 class PrometheusText:
     """A decoder of a recording's pages. `time` (Unix nanoseconds) is used for pages without times; `shift` is added to all times.
 
+    `scraped`: the time is that of a scrape, which every sample without its own time gets. `around`: resource and scope of the metrics.
+
     `openmetrics`: the format in a scrape's Content-Type; None: a page that ends with `# EOF` is OpenMetrics.
     """
 
-    def __init__(self, name: str, time: int, shift: int = 0, openmetrics: bool | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        time: int,
+        shift: int = 0,
+        openmetrics: bool | None = None,
+        *,
+        scraped: bool = False,
+        around: Around = NOTHING_AROUND,
+    ) -> None:
         self.name = name
+        self._scraped = scraped
+        self._around = around
         self._time = time
         self._shift = shift
         self._openmetrics = openmetrics
@@ -136,7 +149,7 @@ class PrometheusText:
                 newest = decoded.time
             if page.openmetrics and decoded.name.endswith("_created"):
                 created.append(decoded)
-        time = self._time if newest is None else newest * 1_000_000
+        time = self._time if newest is None or self._scraped else newest * 1_000_000
         survey = _Survey(families, time + self._shift, kept)
         for decoded in created:
             of = families.of(decoded.name)
@@ -246,6 +259,6 @@ class PrometheusText:
         def make() -> Head:
             temporality = None if kind is Kind.GAUGE else "cumulative"
             metadata = ((PROMETHEUS_TYPE, of.type),)
-            return Head(*_AROUND, intern(name), of.help, unit, kind, temporality, kind is Kind.SUM, metadata)
+            return Head(*self._around, intern(name), of.help, unit, kind, temporality, kind is Kind.SUM, metadata)
 
-        return self._heads.of(_AROUND, (name, kind, unit, of.help, of.type), make)
+        return self._heads.of(self._around, (name, kind, unit, of.help, of.type), make)

@@ -16,7 +16,7 @@ from typing import IO
 from magictel.errors import UsageError
 from magictel.model.metrics import times_of
 from magictel.sources import bytestream
-from magictel.sources.batching import Part
+from magictel.sources.batching import Around, Part
 from magictel.sources.bytestream import STDIN, Bytes
 from magictel.sources.errors import SourceError
 from magictel.sources.formats import recognised
@@ -24,7 +24,7 @@ from magictel.sources.gateway_log import GatewayLog
 from magictel.sources.lines import document, lines
 from magictel.sources.otlp_json import OtlpJsonReader
 from magictel.sources.otlp_protobuf import OtlpProtobuf, messages
-from magictel.sources.prometheus_text import PrometheusText
+from magictel.sources.prometheus_text import NOTHING_AROUND, PrometheusText
 from magictel.sources.skips import Skips
 from magictel.sources.times import SMALL, Once, Span, plain_span, scanned_span
 
@@ -43,9 +43,11 @@ class Recordings:
     now: int = 0
     twice: bool = False
     time: int | None = None
-    """Times of pages (Unix nanoseconds) that are more exact than those of their files."""
+    """The time of a scrape (Unix nanoseconds): samples of its page without their own time get it."""
     skips: Skips = field(default_factory=Skips)
     """Skipped points and lines, with reasons."""
+    around: Around = NOTHING_AROUND
+    """Resource and scope of the metrics of pages."""
     done: int = 0
     """Bytes of the files before the current one."""
     present: Bytes | None = None
@@ -159,7 +161,8 @@ class Recordings:
         self, kind: str, blocks: Iterable[bytes], opened: Bytes, name: str, shift: int, openmetrics: bool | None = None
     ) -> Iterator[Batch]:
         if kind == "prometheus":
-            page = PrometheusText(opened.name, self._time_of(name), shift, openmetrics)
+            scraped, time = self.time is not None, self._time_of(name)
+            page = PrometheusText(opened.name, time, shift, openmetrics, scraped=scraped, around=self.around)
             yield from page.read(blocks, self.skips.line, lambda error: self.skips.point(lambda: error))
         elif kind == "otlp-protobuf":
             protobuf = OtlpProtobuf(opened.name, shift, self.skips)
