@@ -24,6 +24,7 @@ class Collector(OtlpEmulator):
     def __init__(self) -> None:
         super().__init__()
         self.forwards = True
+        self.hides_get = False
         self.asked: list[Request] = []
         self.routes.on("POST", "/v1/metrics")(self.collect)
         self.routes.on("GET", "/v1/metrics")(self.not_a_write)
@@ -33,6 +34,8 @@ class Collector(OtlpEmulator):
 
     def handle(self, request: Request) -> Reply:
         self.asked.append(request)
+        if self.hides_get and (request.method, request.path) == ("GET", "/v1/metrics"):
+            return Reply(404)
         return super().handle(request)
 
 
@@ -222,3 +225,14 @@ def test_the_collectors_file_is_read_by_the_file_exporter(tmp_path: Path) -> Non
     )
     ran, target = sent(tmp_path, to="out")
     assert (ran.code, target["outcome"], target["read_from"]["target"]) == (0, "verified", "collector-file"), target
+
+
+def test_a_receiver_that_answers_an_empty_404_to_a_get_is_sent_to(
+    tmp_path: Path, collector: tuple[Collector, str]
+) -> None:
+    emulator, origin = collector
+    emulator.hides_get = True
+    write_file(tmp_path, origin, VERIFY)
+    assert magictel("check", "collector", folder=tmp_path).code == 3
+    ran, target = sent(tmp_path)
+    assert (ran.code, target["outcome"]) == (0, "verified"), target

@@ -35,7 +35,7 @@ class OtlpProbes(HttpExporter[OtlpSettings]):
         known = refusal(reply)
         if known is not None and known.code == "prom.otlp.disabled":
             return known.finding(Rung.HTTP, **seen)
-        if reply.status == 404:
+        if reply.status == 404 and not _by_method(wire, reply):
             message = f"{wire.endpoint} is not the path of {_EXPECTED}: it answers 404"
             return Finding.failed(Rung.HTTP, "otlp.path", message, _PATHS, first_bytes=wire.first_bytes(reply), **seen)
         if reply.status in REFUSED:
@@ -100,3 +100,8 @@ class OtlpProbes(HttpExporter[OtlpSettings]):
             outcome = judge(0, reply, self.clock.now(), self.products)
             return refused(reply, wire, outcome, authenticate=self.sent_credentials().remedy)
         return unauthorized(reply, wire, self.sent_credentials())
+
+
+def _by_method(wire: Wire, reply: Reply) -> bool:
+    """Return whether a 404 may concern the method only: rotel answers an empty one to every GET, also on the path of its receiver."""
+    return not reply.body and wire.endpoint.path.endswith("/v1/metrics")
