@@ -43,6 +43,11 @@ class Needle(msgspec.Struct, frozen=True, dict=True):
         return lower(self.text) if self.strong else self.text
 
     @functools.cached_property
+    def head(self) -> str:
+        """Return the beginning of `wanted`: a text without it contains neither the secret nor a truncated one."""
+        return self.wanted[:SHORTEST_CUT]
+
+    @functools.cached_property
     def bare(self) -> str:
         """Return the secret without spaces, or an empty text if it is so short that it could match other words by chance."""
         short = bare(self.wanted) if self.strong else ""

@@ -91,15 +91,17 @@ def _spans(text: str, needles: tuple[Needle, ...]) -> list[Span]:
     spans: list[Span] = []
     for layer, source in views(text):
         lowered = lower(layer)
-        cuts = tuple(_cuts(layer))
-        for needle in needles:
+        present = [needle for needle in needles if needle.head in (lowered if needle.strong else layer)]
+        cuts = tuple(_cuts(layer)) if present else ()
+        for needle in present:
             spans += map(source, _places(lowered if needle.strong else layer, needle.wanted, needle, cuts))
         without = bare(lowered)
-        cuts = tuple(_cuts(without))
-        hits = [
-            span for needle in needles if needle.bare for span in _places(without, needle.bare, needle, cuts, _PADDING)
-        ]
-        if hits and without != lowered:
+        if without == lowered:
+            continue
+        present = [needle for needle in needles if needle.bare and needle.bare[:SHORTEST_CUT] in without]
+        cuts = tuple(_cuts(without)) if present else ()
+        hits = [span for needle in present for span in _places(without, needle.bare, needle, cuts, _PADDING)]
+        if hits:
             view = View.without_blanks(layer)
             spans += [source(view.source(span)) for span in hits]
     return spans

@@ -78,6 +78,9 @@ class View:
 
 def views(text: str) -> Iterator[tuple[str, Callable[[Span], Span]]]:
     """Yield every layer of a text with a function that maps its positions to `text`."""
+    yield text, _same
+    if len(text) > _LONGEST or not _ESCAPE.search(text):
+        return
     layers = [text]
 
     @functools.cache
@@ -89,11 +92,15 @@ def views(text: str) -> Iterator[tuple[str, Callable[[Span], Span]]]:
             span = below(number).source(span)
         return span
 
-    for depth in range(_DEEPEST):
-        yield layers[-1], functools.partial(source, depth)
-        if len(text) > _LONGEST or not _ESCAPE.search(layers[-1]):
-            return
+    for depth in range(1, _DEEPEST):
         layers.append(_ESCAPE.sub(lambda match: _decoded(match.group()), layers[-1]))
+        yield layers[-1], functools.partial(source, depth)
+        if not _ESCAPE.search(layers[-1]):
+            return
+
+
+def _same(span: Span) -> Span:
+    return span
 
 
 def bare(text: str) -> str:
