@@ -38,6 +38,14 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
+@pytest.fixture(scope="session")
+def installed_magictel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with magictel installed from its wheel, to be copied by `fresh`; made once for all workers."""
+    from tests.foreign.fresh import installed, once
+
+    return once(tmp_path_factory, "installed-magictel", installed)
+
+
 @pytest.fixture
 def patient_second_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the ladder's second probes the time that a busy machine needs: in production they get 1.5 s."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.clean_environment import clean_environment
 
@@ -87,16 +91,40 @@ def outside_tmp() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def fresh(folder: Path, magictel: Path) -> Fresh:
-    """Make an environment in a folder and install magictel's wheel."""
-    venv.create(folder, symlinks=True, with_pip=False)
-    environment = Fresh(folder)
-    (folder / "empty").mkdir()
-    packages = next(folder.glob("lib/python*/site-packages"))
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Make a folder for all workers of this run: the first one that needs it makes it, the others wait."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    done = folder.with_suffix(".done")
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
+def installed(folder: Path) -> None:
+    """Make an environment in a folder and install magictel from a wheel that is built here."""
+    environment = folder / "environment"
+    venv.create(environment, symlinks=True, with_pip=False)
+    (environment / "empty").mkdir()
+    packages = next(environment.glob("lib/python*/site-packages"))
     # A path alone: the .pth files there, among them an editable magictel's, are not read.
     (packages / "of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    environment.install(magictel)
-    return environment
+    Fresh(environment).install(build(ROOT, folder / "wheels"))
+
+
+def fresh(folder: Path, magictel: Path) -> Fresh:
+    """Return an environment in a folder: a copy of the one in which `magictel` is installed, which takes no time."""
+    before = magictel / "environment"
+    shutil.copytree(before, folder, symlinks=True)
+    script = folder / "bin" / "magictel"
+    lines = script.read_text().splitlines(keepends=True)
+    script.write_text("".join([f"#!{folder / 'bin' / 'python'}\n", *lines[1:]]))
+    return Fresh(folder)
 
 
 def wheel(folder: Path, name: str, module: str, source: str, points: dict[str, str], version: str = "0.3") -> Path:
@@ -112,14 +140,14 @@ def wheel(folder: Path, name: str, module: str, source: str, points: dict[str, s
 def build(project: Path, to: Path) -> Path:
     """Build a project's wheel with what is installed here."""
     before = set(to.glob("*.whl"))
-    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(to), str(project)], project)
+    _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(to)], project)
     (wheel,) = set(to.glob("*.whl")) - before
     return wheel
 
 
 def missing_tools() -> str | None:
     """Why no wheel can be built here, or None."""
-    lacking = [name for name in ("build", "hatchling", "pip") if importlib.util.find_spec(name) is None]
+    lacking = [name for name in ("hatchling", "pip") if importlib.util.find_spec(name) is None]
     if lacking:
         return f"{', '.join(lacking)} not installed: pip install '.[test]'"
     if str(Path.home().resolve()).startswith("/tmp"):

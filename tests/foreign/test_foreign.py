@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.foreign.fresh import ROOT, Fresh, build, fresh, missing_tools, outside_tmp, wheel
+from tests.foreign.fresh import Fresh, fresh, missing_tools, outside_tmp, wheel
 
 pytestmark = pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools()))
 SOURCE = (Path(__file__).parent / "acme_exporter.py").read_text()
@@ -25,18 +25,13 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def magictel(folder: Path) -> Path:
-    return build(ROOT, folder / "wheels")
-
-
-@pytest.fixture(scope="module")
 def acme(folder: Path) -> Path:
     return wheel(folder, "acme-exporter", "acme_exporter", SOURCE, {"acme": "acme_exporter:AcmeExporter"})
 
 
 @pytest.fixture
-def environment(folder: Path, magictel: Path, request: pytest.FixtureRequest) -> Fresh:
-    return fresh(folder / request.node.name, magictel)
+def environment(folder: Path, installed_magictel: Path, request: pytest.FixtureRequest) -> Fresh:
+    return fresh(folder / request.node.name, installed_magictel)
 
 
 @pytest.fixture

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from magictel.scaffold.project import Names, files
-from tests.foreign.fresh import ROOT, Fresh, build, fresh, missing_tools, outside_tmp, wheel
+from tests.foreign.fresh import Fresh, build, fresh, missing_tools, once, wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools()))]
 
 
 @pytest.fixture(scope="module")
-def environment() -> Iterator[Fresh]:
-    with outside_tmp() as folder:
-        environment = fresh(folder / "environment", build(ROOT, folder / "wheels"))
+def environment(tmp_path_factory: pytest.TempPathFactory, installed_magictel: Path) -> Fresh:
+    def make(folder: Path) -> None:
+        environment = fresh(folder / "environment", installed_magictel)
         project = folder / "acme-exporter"
         for name, text in files(Names("acme"), "http").items():
             (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +29,8 @@ def environment() -> Iterator[Fresh]:
             "elasticsearch = broken_emulator:Emulator\n"  # a built-in one keeps its name
             "[magictel.catalogues]\nbroken = broken_emulator.pages\nnothing = broken_emulator:pages.toml\n"
         )
-        yield environment
+
+    return Fresh(once(tmp_path_factory, "acme-environment", make) / "environment")
 
 
 def test_a_page_is_explained_like_one_of_magictel(environment: Fresh) -> None:

@@ -16,17 +16,17 @@ import pytest
 
 from magictel.cli.main import run
 from magictel.clock import SystemClock
-from magictel.conformance import LAWS
 from magictel.ladder.climb import climb
 from magictel.model.finding import Rung, Status
 from magictel.sandbox.faults import parse_faults
 from magictel.sandbox.server import Server
 from magictel.scaffold.project import LONGEST_NAME, NAME, Kind, Names, files
+from tests.conformance.test_elsewhere import laws_over_http
 from tests.documents import prompted
-from tests.foreign.fresh import ROOT, Fresh, build, fresh, missing_tools, outside_tmp
+from tests.foreign.fresh import Fresh, build, fresh, missing_tools, outside_tmp
 
 KINDS: tuple[Kind, ...] = ("http", "datagram", "file")
-LEAST: dict[Kind, int] = {"http": len(LAWS) - 4, "datagram": 38, "file": 42}
+LEAST: dict[Kind, int] = {"http": len(laws_over_http()), "datagram": 38, "file": 42}
 """Laws that each kind is held to: `http` to all but those on errors of the system, the others to those that need no replies."""
 
 REPRODUCED: dict[Kind, tuple[str, ...]] = {
@@ -188,16 +188,11 @@ def folder() -> Iterator[Path]:
         yield place
 
 
-@pytest.fixture(scope="module")
-def magictel(folder: Path) -> Path:
-    return build(ROOT, folder / "wheels")
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools()))
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_installs_is_listed_passes_and_holds_every_law(kind: Kind, folder: Path, magictel: Path) -> None:
-    environment: Fresh = fresh(folder / kind, magictel)
+def test_it_installs_is_listed_passes_and_holds_every_law(kind: Kind, folder: Path, installed_magictel: Path) -> None:
+    environment: Fresh = fresh(folder / kind, installed_magictel)
     target = folder / kind / "acme-exporter"
     written = environment.magictel("new", "exporter", "acme", f"--{kind}", "--out", str(target))
     assert written.returncode == 0, written.stderr
@@ -243,9 +238,9 @@ def test_it_installs_is_listed_passes_and_holds_every_law(kind: Kind, folder: Pa
 
 @pytest.mark.slow
 @pytest.mark.skipif(missing_tools() is not None, reason=str(missing_tools()))
-def test_the_guide_is_walked_as_it_stands(folder: Path, magictel: Path) -> None:
+def test_the_guide_is_walked_as_it_stands(folder: Path, installed_magictel: Path) -> None:
     """Every command of "Writing an exporter", in its order, by a shell; pip is given what it would fetch otherwise."""
-    environment = fresh(folder / "guide", magictel)
+    environment = fresh(folder / "guide", installed_magictel)
     place = folder / "guide" / "empty"
     wrong = []
     for command in prompted("writing-an-exporter"):
