@@ -12,6 +12,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from magictel.scaffold.project import Names, files
 from magictel.settings.describe import option_rows
 from magictel.settings.fields import toml_value
 from magictel.settings.model import ExporterSettings, HttpSettings
+from tests.cli.running import magictel
 from tests.documents import DOCUMENTS, ROOT, blocks, text
 
 SENTENCES = {
@@ -224,11 +226,9 @@ def test_the_documents_show_commands() -> None:
 
 
 @pytest.mark.parametrize("words", sorted(commands()), ids=" ".join)
-def test_every_command_that_a_document_shows_exists(words: tuple[str, ...]) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "magictel", *words, "--help"], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
+def test_every_command_that_a_document_shows_exists(words: tuple[str, ...], tmp_path: Path) -> None:
+    ran = magictel(*words, "--help", folder=tmp_path)
+    assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import process
+from tests.cli.running import Ran, magictel, process
 
 _HERE = {
     "a full disk": ("/dev/full", "file.full"),
@@ -29,13 +28,14 @@ def sent(folder: Path, *words: str, stderr: int = subprocess.PIPE) -> subprocess
     )
 
 
-def undelivered(done: subprocess.CompletedProcess[str], code: str) -> None:
-    (target,) = json.loads(done.stdout)["targets"]
-    assert done.returncode == 1
+def undelivered(done: subprocess.CompletedProcess[str] | Ran, code: str) -> None:
+    ran = done if isinstance(done, Ran) else Ran(done.returncode, done.stdout, done.stderr or "")
+    (target,) = ran.document["targets"]
+    assert ran.code == 1
     assert (target["outcome"], target["code"]) == ("undelivered", code)
     assert (target["receipt"]["delivered"], target["receipt"]["dropped"]) == (0, 12)
     assert [(reason["code"], reason["count"]) for reason in target["receipt"]["reasons"]] == [(code, 12)]
-    assert "Traceback" not in (done.stderr or "")
+    assert "Traceback" not in ran.err
 
 
 @pytest.mark.parametrize("name", _HERE)
@@ -45,7 +45,7 @@ def test_a_file_that_takes_nothing(name: str, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / path)
     elif path.startswith("/") and not Path(path).exists():
         pytest.skip(f"this system has no {path}")
-    undelivered(sent(tmp_path, "file", "--set", f"path={path}"), code)
+    undelivered(magictel("send-sample", "file", "--set", f"path={path}", "--format", "json", folder=tmp_path), code)
 
 
 def test_a_stream_on_a_full_disk(tmp_path: Path) -> None:
