@@ -22,7 +22,7 @@ The packages from top to bottom; each imports only those below it (`lint-imports
     registry      entry points: exporters by name, loaded, and why one is broken
     exporters     a module or folder for each backend; never imported by name
     promql        read-back from Prometheus, Mimir, VictoriaMetrics: queries, expected points, deletion
-    plugin        interface (written by an author), configured, exporter and http_exporter (inherited, final)
+    plugin        interface (written by an author), configured, exporter, http_exporter and page_exporter (inherited, final)
     delivery      retry( breaker( rate limit( attempt ) ) ), outbox, ledger     ladder      rungs, probes, the climb
     transports    send requests: HTTP, sockets, files     sources     readers of recordings
     formats       OTLP in JSON and protobuf; Prometheus names, numbers, series and collisions: shared by sources and exporters

@@ -56,8 +56,9 @@ def table(rows: list[dict[str, Any]], variable: str | None = None) -> str:
 
 def own_options(exporter: str) -> str:
     """The exporter's own options, and shared ones whose default or variables are its own."""
-    shared = {row["name"]: row["default"] for row in option_rows(HttpSettings)}
     model = entry_points.load(exporter).Settings
+    sends = issubclass(model, ExporterSettings)
+    shared = {row["name"]: row["default"] for row in option_rows(HttpSettings)} if sends else {}
     return table(
         [
             row
@@ -197,7 +198,7 @@ def fresh(written: str) -> str:
 
 def test_what_is_generated_is_somewhere() -> None:
     names = {block[1] for document in DOCUMENTS for block in BLOCK.findall(text(document))}
-    settings = {"elasticsearch", "otlp", "prometheus-remote-write", "console", "file", "http", "delivery"}
+    settings = {"elasticsearch", "otlp", "prometheus", "prometheus-remote-write", "console", "file", "http", "delivery"}
     assert names == {f"settings-{name}" for name in settings} | {
         *("help", "help-sandbox", "explain-net.tcp.refused", "retry", "topics", "packages", "presets-otlp"),
         *OWNERS,

@@ -28,9 +28,6 @@ ANSWERS = REFERENCE / "fault_responses.json"
 SAFE = {"backoff", "after-header"}
 UNTOLD = {
     "prom.otlp.delta": "a 500 whose text alone says that it is for good; remote write knows the words",
-    "scrape.blank-content-type": "about scraping: nothing that is sent",
-    "scrape.gzip-unasked": "about scraping: nothing that is sent",
-    "scrape.port-in-use": "about listening: nothing that is sent",
     "otlp.grpc.plain-to-tls": "a reset like any other: the second probe tells",
     "kafka.sasl": "a number of another protocol",
     "gw.es.retry-all": "about a program, not an answer",

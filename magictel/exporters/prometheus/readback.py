@@ -69,6 +69,12 @@ class PageReadBack(ReadBack["PrometheusExporter"]):
         why = "magictel scraped the page itself and every point is on it; whether a Prometheus scrapes it is not known"
         return Unreadable("prom.page.own-scrape", why, _OWN)
 
+    def cannot_query(self) -> Unreadable | None:
+        """Return that without a Prometheus nothing can be queried."""
+        if self.exporter.settings.prometheus_url:
+            return None
+        return Unreadable("verify.unsupported", "a page stores nothing; which Prometheus scrapes it is not known", _OWN)
+
     def visible_delay(self) -> float | Unreadable:
         """Return that a scraped sample is shown at once."""
         return 0.0

@@ -223,3 +223,21 @@ def test_a_dry_run_shows_the_page(tmp_path: Path) -> None:
     ran = magictel("send-sample", "prometheus", "--dry-run", folder=tmp_path)
     assert ran.code == 0
     assert "magictel_sample_requests_total{" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("OSError 98: [Errno 98] Address already in use", "page.port-in-use"),
+        ("scrape error: non-compliant scrape target sending blank Content-Type", "prom.page.content-type"),
+        (
+            r'parse error: expected a valid start token, got "\x1f" ("INVALID") while parsing: "\x1f"',
+            "prom.page.compressed-twice",
+        ),
+        ('err="server returned HTTP status 404 Not Found"', "prom.page.path"),
+        ("sample limit exceeded", "prom.page.limit"),
+    ],
+)
+def test_lines_of_logs_are_diagnosed(text: str, code: str, tmp_path: Path) -> None:
+    ran = magictel("diagnose", "prometheus", "--text", text, "--format", "json", folder=tmp_path)
+    assert ran.document["code"] == code, ran
