@@ -13,6 +13,7 @@ from tests.plugins import install
 
 SAMPLES = 27
 """What the sandbox stores of the 12 points: a histogram is several series."""
+RW = "prometheus-remote-write"
 GROUP = "opentelemetry_metrics_exporter"
 THEIRS = """
 import os
@@ -159,3 +160,32 @@ def test_a_recording_is_replayed_and_read_back(theirs: Path) -> None:
         ran = magictel(*command, folder=theirs, environment=room.environment("otlp"))
         assert ran.code == 3, ran
         assert "foreign.unconfirmed" in ran.last
+
+
+def test_a_real_exporter_that_raises_is_rejected_with_its_exception(theirs: Path) -> None:
+    """opentelemetry-exporter-prometheus-remote-write cannot take an attribute that is a list."""
+    with sandbox.start(["prometheus-remote-write"]) as room:
+        ran = sent(theirs, "otel:remote", THEIR_URL=room.environment(RW)["PROMETHEUS_REMOTE_WRITE_URL"])
+    assert ran.code == 1, ran
+    assert "otel:remote raised TypeError: unhashable type: 'list'" in ran.out
+    assert "foreign.exception" in ran.last
+
+
+def test_what_a_success_lost_is_altered_when_it_is_read_back(theirs: Path) -> None:
+    """The same exporter sends a histogram's buckets without the suffix _bucket, and reports success."""
+    with sandbox.start(["prometheus-remote-write"]) as room:
+        variables = room.environment(RW)
+        command = ("replay", "@node", "--to", "otel:remote", "--verify", "--verify-with", RW, "--within", "1s")
+        url = variables["PROMETHEUS_REMOTE_WRITE_URL"]
+        ran = magictel(*command, folder=theirs, environment={**variables, "THEIR_URL": url})
+    assert ran.code == 1, ran
+    assert "found 35, equal 34, altered 1" in ran.out
+    assert "node_disk_io_latency_seconds_bucket" in ran.out
+    assert "verify.altered" in ran.last
+
+
+def test_what_arrived_is_verified_through_another_target(theirs: Path) -> None:
+    with sandbox.start(["otlp"]) as room:
+        ran = sent(theirs, "otel:otlp_proto_http", "--verify-with", "otlp", **room.environment("otlp"))
+        assert ran.code == 0, ran
+        assert ran.last.startswith("verified")

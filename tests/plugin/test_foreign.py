@@ -14,6 +14,8 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExpor
 from magictel.errors import PluginError
 from magictel.model.metrics import count_points, groups
 from magictel.model.outcome import Fate, Reason, Receipt
+from magictel.operations.send import SendOptions, send
+from magictel.operations.target_run import Job
 from magictel.plugin.foreign import ForeignExporter, ForeignSettings, environment_secrets, foreign_exporter
 from magictel.sources.sample import sample
 from tests.delivery.points import collection
@@ -191,6 +193,14 @@ def test_it_says_which_temporality_it_prefers(monkeypatch: pytest.MonkeyPatch) -
         AggregationTemporality.DELTA,
         AggregationTemporality.CUMULATIVE,
     )
+
+
+def test_the_sample_has_the_temporality_that_it_prefers(monkeypatch: pytest.MonkeyPatch) -> None:
+    list(send([Job("t", "otel:theirs", lambda: driven(monkeypatch))], SendOptions(verify=False)))
+    ((taken, _),) = Theirs.taken
+    temporality = {group.stream.name: group.stream.temporality for group in groups(taken)}
+    assert temporality["magictel.sample.requests"] == "delta"
+    assert temporality["magictel.sample.connections"] == "cumulative"
 
 
 def test_an_exporter_that_needs_arguments_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
