@@ -42,6 +42,7 @@ class PrometheusExporter(PrometheusProbes):
             target_info=self.settings.target_info,
             scope_labels=self.settings.scope_labels,
             native_histograms=self.settings.native_histograms,
+            created=self.settings.created,
         )
 
     @property

@@ -40,6 +40,13 @@ class PrometheusSettings(PageSettings, frozen=True, kw_only=True, forbid_unknown
         bool,
         option("Whether exponential histograms are native ones for scrapers that take them (protobuf).", routes=False),
     ] = True
+    created: Annotated[
+        bool,
+        option(
+            "Whether OpenMetrics has the line _created, the start time of a counter or histogram: Prometheus stores it as a series more.",
+            routes=False,
+        ),
+    ] = True
     prometheus_url: Annotated[
         str | None,
         option(

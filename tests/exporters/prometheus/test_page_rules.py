@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import Buckets, Metric, MetricsData, Resou
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from magictel.exporters.prometheus import PrometheusExporter, PrometheusSettings
 from magictel.exporters.prometheus.encoding import PageEncoding
 from magictel.exporters.prometheus.negotiation import Form
 from magictel.formats.prometheus.names import TranslationStrategy
@@ -238,6 +239,21 @@ def test_a_counter_in_protobuf_has_its_start_and_exemplar() -> None:
     first, second = (metric.counter for metric in message.metric)
     assert (first.value, first.exemplar.value, first.start_timestamp.seconds) == (2.0, 1.0, START // 10**9)
     assert (second.value, second.HasField("exemplar"), second.HasField("start_timestamp")) == (3.0, False, False)
+
+
+def test_the_settings_reach_the_page() -> None:
+    def shown(accept: str, **options: Any) -> bytes:
+        exporter = PrometheusExporter(PrometheusSettings(**options))
+        data = collection(counter("a.b", number(1)), exponential("e", 0, Buckets(0, [1])))
+        return b"".join(part for part in exporter.page(list(groups(data)), accept)[1] if isinstance(part, bytes))
+
+    openmetrics, protobuf = OPENMETRICS.content_type, PROTOBUF.content_type
+    options = {"created": False, "scope_labels": False, "target_info": False, "translation_strategy": "NoTranslation"}
+    assert shown(openmetrics, **options) == (
+        b'# TYPE a_b unknown\na_b 1\n# TYPE e histogram\ne_bucket{le="+Inf"} 1\ne_sum 1.5\ne_count 1\n# EOF\n'
+    )
+    assert b"_created" in shown(openmetrics)
+    assert shown(protobuf) != shown(protobuf, native_histograms=False)
 
 
 @pytest.mark.parametrize("form", [TEXT, OPENMETRICS, PROTOBUF], ids=lambda form: form.syntax)
