@@ -116,11 +116,11 @@ def empty_write(
 ) -> Finding:
     """Send a request without points, which stores nothing. `refusal`: the finding for a 401 or 403."""
     reply = wire.request("POST", path, body=body, headers=headers)
-    if reply.ok and not reply.looks_like_html:
+    verdict = judge(reply)
+    if reply.ok and not reply.looks_like_html and not isinstance(verdict, Rejected):
         return Finding.passed(Rung.WRITE, f"an empty write is accepted ({reply.status})", status=reply.status)
     if reply.status in REFUSED:
         return replace(refusal(reply), rung=Rung.WRITE)
-    verdict = judge(reply)
     return Finding.failed(
         Rung.WRITE,
         getattr(verdict, "code", "http.not-a-backend"),

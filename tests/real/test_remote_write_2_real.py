@@ -72,9 +72,9 @@ def test_an_older_receiver_stores_nothing_of_2_and_where_only_2_is_chosen_that_i
 @pytest.mark.parametrize("name", ["MT_PROM_URL", "MT_VM_URL", "MT_PROM3_URL", "MT_VM3_URL"])
 def test_an_empty_write_is_accepted_by_every_receiver_in_its_version(name: str) -> None:
     url = f"{variable(name)}/api/v1/write"
-    assert climbed(url, SideEffect.EMPTY_WRITE, protocol="auto")[Rung.WRITE].status is Status.PASSED
-    only_2 = climbed(url, SideEffect.EMPTY_WRITE, protocol="2.0")[Rung.WRITE].status
-    assert (only_2 is Status.PASSED) is (name == "MT_PROM3_URL")
+    assert climbed(url, SideEffect.EMPTY_WRITE, protocol="auto")[Rung.WRITE].outcome is Status.PASS
+    only_2 = climbed(url, SideEffect.EMPTY_WRITE, protocol="2.0")[Rung.WRITE].outcome
+    assert (only_2 is Status.PASS) is (name == "MT_PROM3_URL")
 
 
 def test_samples_that_prometheus_refuses_are_rejected_by_name_and_the_others_are_stored() -> None:

@@ -120,7 +120,8 @@ def table(case: Case) -> None:
         before = len(case.writes())
         receipt = exporter.deliver(case.collection(1, first=turn), seconds=7.0)
         require(judged, f"{status}: `judge` was not called")
-        _check_status(status, declared.get(status, general), judged[0], receipt, len(case.writes()) - before)
+        repeats = Counter(write.body for write in case.writes()[before:])  # another variant of the payload is no repeat
+        _check_status(status, declared.get(status, general), judged[-1], receipt, max(repeats.values(), default=0))
 
 
 @LAWS.law("credentials.waiting", Need.REPLIES)

@@ -20,7 +20,7 @@ from typing import Any
 
 from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
-from magictel.encoding.protobuf import field, fields_of, varint
+from magictel.encoding.protobuf import field, varint
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write.exemplars import encoded_exemplars, of_buckets
 from magictel.exporters.prometheus_remote_write.native import encoded_histogram
@@ -137,8 +137,3 @@ def start_of(nanoseconds: int | None, time: int) -> int:
     """Return when a point began to count, in milliseconds; 0 if that is not known or not before its time."""
     start = milliseconds(nanoseconds or 0)
     return start if 0 < start <= time else 0
-
-
-def count_series(body: bytes) -> int:
-    """Return the number of series in a request, of one sample each: a histogram's point is one for each bucket, its sum and count."""
-    return sum(1 for _ in fields_of(body))

@@ -25,7 +25,7 @@ from magictel.exporters.prometheus_remote_write.readback import RemoteWriteReadB
 from magictel.exporters.prometheus_remote_write.response import ONLY_VERSION_2, judge, unverified_code
 from magictel.exporters.prometheus_remote_write.settings import PrometheusRemoteWriteSettings
 from magictel.exporters.prometheus_remote_write.stale import LatestCollection
-from magictel.exporters.prometheus_remote_write.symbols import Requests, native_items, version_1
+from magictel.exporters.prometheus_remote_write.symbols import Requests, native_items
 from magictel.exporters.prometheus_remote_write.written import NOT_VERSION_2
 from magictel.formats.prometheus.collisions import SampleCollisions
 from magictel.http.wire import Reply
@@ -123,7 +123,7 @@ class PrometheusRemoteWriteExporter(RemoteWriteProbes):
         """Return the request in the payload's version of the protocol."""
         if payload.form == "2.0":
             return self._requests.version_2(payload)
-        return version_1(payload) if self.encoder.newer else payload.body
+        return self._requests.version_1(payload) if self.encoder.newer else payload.body
 
     def deduplicate(self, groups: Iterable[Group]) -> Iterable[Group | Withheld]:
         """Return the points without those that are the same sample as an earlier one to Prometheus."""

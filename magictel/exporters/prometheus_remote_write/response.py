@@ -12,9 +12,8 @@ from dataclasses import replace
 import msgspec
 
 from magictel.encoding.payload import Payload
-from magictel.exporters.prometheus_remote_write.encoding import count_series
 from magictel.exporters.prometheus_remote_write.errors import RULES
-from magictel.exporters.prometheus_remote_write.symbols import native_items, version_1
+from magictel.exporters.prometheus_remote_write.symbols import counts, native_items
 from magictel.exporters.prometheus_remote_write.written import judge_written, unsent_natives
 from magictel.http.classify import discards, judge_status
 from magictel.http.error_rules import BackendError, KnownError, match
@@ -43,7 +42,7 @@ def judge(payload: Payload, reply: Reply, now: float, products: Collection[str])
             lambda: _judge(payload, reply, now, products, lambda: 0),
         )
     native = dict.fromkeys(native_items(payload.runs), ONLY_VERSION_2)
-    outcome = _judge(payload, reply, now, products, lambda: count_series(version_1(payload)))
+    outcome = _judge(payload, reply, now, products, lambda: counts(payload.body).samples)
     return unsent_natives(outcome, native, payload.points)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from magictel.encoding.payload import Payload, Run
@@ -22,6 +22,8 @@ from magictel.encoding.protobuf import Fields, field, fields_of, read_varint, va
 _SHORT = [varint(number) for number in range(1 << 11)]
 _MOST_SERIES = 1_000_000
 """Series whose bytes are remembered; beyond that, all are made anew."""
+_MOST_PAYLOADS = 10_000
+"""Payloads whose labels are known to be read rightly by `_scan`."""
 _SAMPLE, _STARTED = 18, 25
 """Bytes of a sample with its tag and length: of value and time, and with a start time. Of the years 1971 to 2109."""
 _TARGET_INFO, _GAUGE = b"\x0a\x08__name__\x12\x0btarget_info", b"\x2a\x02\x08\x02"
@@ -70,6 +72,7 @@ class Requests:
     def __init__(self) -> None:
         self._known: dict[bytes, _Known] = {}
         self._series = 0
+        self._verified: dict[bytes, bytes] = {}
 
     def version_2(self, payload: Payload) -> bytes:
         """Return an `io.prometheus.write.v2.Request`."""
@@ -101,6 +104,33 @@ class Requests:
             symbols = table.encoded()
         return symbols + b"".join(chain.from_iterable(zip(heads, samples, strict=True)))
 
+    def version_1(self, payload: Payload) -> bytes:
+        """Return a `prometheus.WriteRequest`, without exemplars, start times and native histograms."""
+        body = payload.body
+        if not body:
+            return body
+        series = _scan(body)
+        labels = [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
+        digest = _digest(labels, series.widths, ())
+        if self._verified.get(labels[0]) != digest:
+            if len(self._verified) > _MOST_PAYLOADS:
+                self._verified.clear()
+            series = _scan(body, exactly=True)
+            exact = [body[begin:cut] for begin, cut in zip(series.begins, series.cuts, strict=True)]
+            if exact == labels:
+                self._verified[labels[0]] = digest
+            labels = exact
+        if set(series.widths) <= {_SAMPLE, _STARTED}:
+            sizes = [len(labelled) + _SAMPLE for labelled in labels]
+            leads = [_SHORT[size] if size < len(_SHORT) else varint(size) for size in sizes]
+            samples = [body[cut + 2 : cut + _SAMPLE] for cut in series.cuts]
+            parts = zip(repeat(b"\x0a"), leads, labels, repeat(b"\x12\x10"), samples, strict=False)
+            return b"".join(chain.from_iterable(parts))
+        rows = zip(labels, series.cuts, series.ends, series.widths, strict=True)
+        return b"".join(
+            field(1, labelled + _without_start(body[cut:end])) for labelled, cut, end, width in rows if width
+        )
+
     def _remember(self, first: bytes, known: _Known) -> _Known:
         before = self._known.pop(first, None)
         self._series += len(known.heads) - (len(before.heads) if before is not None else 0)
@@ -109,20 +139,6 @@ class Requests:
             self._series = len(known.heads)
         self._known[first] = known
         return known
-
-
-def version_1(payload: Payload) -> bytes:
-    """Return a `prometheus.WriteRequest`, without exemplars, start times and native histograms."""
-    body = payload.body
-    series = _scan(body, exactly=True)
-    if not series.leading and set(series.widths) == {_SAMPLE}:
-        return body
-    kept: list[bytes] = []
-    for begin, cut, end, width in zip(series.begins, series.cuts, series.ends, series.widths, strict=True):
-        if width:
-            sample = body[cut:end] if width == _SAMPLE else _without_start(body[cut:end])
-            kept += (b"\x0a", varint(cut - begin + len(sample)), body[begin:cut], sample)
-    return b"".join(kept)
 
 
 def counts(body: bytes) -> Counts:

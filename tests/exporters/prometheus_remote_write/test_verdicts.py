@@ -10,7 +10,8 @@ import pytest
 
 from magictel.encoding.payload import Payload
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
-from magictel.exporters.prometheus_remote_write.encoding import count_series, time_series
+from magictel.exporters.prometheus_remote_write.encoding import time_series
+from magictel.exporters.prometheus_remote_write.symbols import counts
 from magictel.http.wire import Reply
 from magictel.model.outcome import Delivered, Partial, Rejected, Throttled, TooLarge, Unavailable, Unconfirmed
 
@@ -205,7 +206,7 @@ def test_every_known_row_of_the_catalogue_that_a_reply_can_show(exporter: Promet
 
 def test_written_headers_count_samples_and_a_histograms_point_is_many(exporter: PrometheusRemoteWriteExporter) -> None:
     point = b"".join(time_series({"le": str(bound), "pad": "x" * 300}, 1.0, 1) for bound in range(5))
-    assert count_series(point) == 5
+    assert counts(point).samples == 5
     for written, verdict in (("3", TooLarge), ("5", Delivered)):
         reply = Reply(204, {"x-prometheus-remote-write-samples-written": written}, b"")
         assert type(exporter.judge(Payload(point, 1), reply)) is verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import cramjam
@@ -32,7 +33,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from magictel.encoding.payload import Payload
 from magictel.encoding.withheld import Withheld
 from magictel.exporters.prometheus_remote_write import PrometheusRemoteWriteExporter, PrometheusRemoteWriteSettings
-from magictel.exporters.prometheus_remote_write.symbols import counts, version_1
+from magictel.exporters.prometheus_remote_write.symbols import counts
 from magictel.sandbox.prometheus_protobuf import Request2, WriteRequest
 from magictel.sandbox.prometheus_write_2 import native
 
@@ -173,8 +174,8 @@ def test_a_request_of_2_means_what_the_request_of_1_means_also_when_framed_again
     expected = [row for payload in payloads(old, data) for row in meaning_1(old.frame(payload))]
     for _ in range(2):
         assert [row for message in requests(new, data) for row in meaning_2(message)] == expected
-    downgraded = [version_1(payload) for payload in payloads(new, data)]
-    assert downgraded == [old.frame(payload) for payload in payloads(old, data)]
+        downgraded = [new.frame(replace(payload, form="1.0")) for payload in payloads(new, data)]
+        assert downgraded == [old.frame(payload) for payload in payloads(old, data)]
 
 
 def test_only_what_changed_is_framed_anew_and_new_series_are_noticed() -> None:
